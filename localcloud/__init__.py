@@ -1,0 +1,1 @@
+"""A local cloud: moto, with a delivery toolchain that acts. It knows nothing of what it runs."""

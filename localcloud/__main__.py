@@ -1,0 +1,53 @@
+"""`python -m localcloud`: serve until a signal says stop.
+
+Exit codes: 0 stopped by a signal, 1 a port or the state folder is in use, 2 usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from localcloud.http import PortInUseError
+from localcloud.ledger import StateInUseError
+from localcloud.server import LocalCloud
+
+_REMEMBER = 1.0  # wall seconds between two records of the cloud's time
+
+
+def main() -> int:
+    """Serve; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="localcloud", description=__doc__)
+    parser.add_argument("--state", type=Path, default=Path(".pithead"), help="where to remember")
+    parser.add_argument("--port", type=int, default=4566, help="of the AWS API")
+    parser.add_argument("--gateway-port", type=int, default=4567, help="of deployed APIs")
+    parser.add_argument("--speed", type=float, default=1.0, help="cloud seconds a wall second")
+    arguments = parser.parse_args()
+    if not arguments.speed > 0:
+        parser.error(f"--speed is {arguments.speed}; it must be above 0")
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    try:
+        server = LocalCloud(
+            arguments.state.resolve(),
+            port=arguments.port,
+            gateway_port=arguments.gateway_port,
+            speed=arguments.speed,
+        )
+    except (PortInUseError, StateInUseError) as error:
+        print(f"localcloud: {error}", file=sys.stderr)  # noqa: T201  # a command speaks so
+        return 1
+    server.start()
+    print(f"localcloud: {server.cloud.endpoint}", flush=True)  # noqa: T201
+    while not stopped.wait(_REMEMBER):
+        server.remember_time()
+    server.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

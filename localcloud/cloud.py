@@ -1,0 +1,95 @@
+"""What every service of the local cloud is given, and what it gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+import botocore.session
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from localcloud.api import ServiceApi
+    from localcloud.bus import EventBus
+    from localcloud.clock import Clock
+    from localcloud.cloudformation.service import CloudFormation
+    from localcloud.cloudwatch.service import CloudWatch
+    from localcloud.codebuild.service import CodeBuild
+    from localcloud.codeconnections.service import CodeConnections
+    from localcloud.codedeploy.service import CodeDeploy
+    from localcloud.codepipeline.service import CodePipeline
+    from localcloud.credentials import Credentials, Session
+    from localcloud.functions.service import Functions
+    from localcloud.gateway.service import Gateway
+    from localcloud.journal import Journal
+    from localcloud.ledger import Ledger
+    from localcloud.logs.service import Logs
+    from localcloud.resources import Provider
+
+
+class Service(Protocol):
+    """One AWS service that acts."""
+
+    apis: dict[str, type[ServiceApi]]
+    """Its API by SigV4 signing name."""
+    providers: dict[str, Provider]
+    """The CloudFormation types it makes, by type name."""
+
+    def start(self) -> None:
+        """Take up what the ledger remembers; nothing has been served yet."""
+        ...
+
+    def stop(self) -> None:
+        """End every thread and process of its own; what is under way is taken up at `start`."""
+        ...
+
+
+@dataclass
+class Cloud:
+    """The local cloud. Services reach one another through it, never by import."""
+
+    clock: Clock
+    ledger: Ledger
+    bus: EventBus
+    credentials: Credentials
+    journal: Journal
+    endpoint: str
+    """The AWS API, such as `http://127.0.0.1:4566`."""
+    gateway_endpoint: str
+    """Where deployed REST APIs are served, such as `http://127.0.0.1:4567`."""
+    cloudformation: CloudFormation = field(init=False)
+    cloudwatch: CloudWatch = field(init=False)
+    codebuild: CodeBuild = field(init=False)
+    codeconnections: CodeConnections = field(init=False)
+    codedeploy: CodeDeploy = field(init=False)
+    codepipeline: CodePipeline = field(init=False)
+    functions: Functions = field(init=False)
+    gateway: Gateway = field(init=False)
+    logs: Logs = field(init=False)
+
+    @cached_property
+    def _botocore(self) -> botocore.session.Session:
+        return botocore.session.get_session()
+
+    def client(
+        self, service: str, account: str, region: str, session: Session | None = None
+    ) -> Any:
+        """A client of an AWS service, at this cloud's own endpoint.
+
+        It calls as the account's administrator, or as the role of the session.
+        """
+        return self._botocore.create_client(
+            service,
+            region_name=region,
+            endpoint_url=self.endpoint,
+            aws_access_key_id=session.access_key if session else account,
+            aws_secret_access_key=session.secret_key if session else "local",
+            aws_session_token=session.token if session else None,
+            config=Config(
+                retries={"total_max_attempts": 1},
+                s3={"addressing_style": "path"},
+                max_pool_connections=32,
+                proxies={},
+            ),
+        )

@@ -1,0 +1,101 @@
+"""The HTTP server of every port: werkzeug's, on loopback, with connections that stay open."""
+
+from __future__ import annotations
+
+import errno
+import io
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+from moto.moto_server.werkzeug_app import MotoRequestHandler
+from werkzeug.serving import ThreadedWSGIServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+LOOPBACK = "127.0.0.1"
+
+
+class PortInUseError(Exception):
+    """Something else listens on the port that was asked for."""
+
+
+class _Handler(MotoRequestHandler):
+    protocol_version = "HTTP/1.1"
+    # An answer leaves as one segment: head and body apart would wait for a delayed ACK.
+    wbufsize = -1
+    disable_nagle_algorithm = True
+
+    def handle_expect_100(self) -> bool:
+        del self.headers["Expect"]
+        self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self.wfile.flush()
+        return True
+
+    def make_environ(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().make_environ()
+        stream = environ["wsgi.input"]
+        if environ.get("wsgi.input_terminated"):
+            body = stream.read()
+        else:
+            body = stream.read(int(environ.get("CONTENT_LENGTH") or 0))
+        # Read whole, so that an application that ignores a body leaves the connection usable.
+        environ["wsgi.input"] = io.BytesIO(body)
+        environ["CONTENT_LENGTH"] = str(len(body))
+        environ.pop("HTTP_TRANSFER_ENCODING", None)
+        return environ
+
+    def log_request(self, *_arguments: object) -> None:
+        """Requests are not logged: the services keep their own history."""
+
+
+class _Server(ThreadedWSGIServer):
+    daemon_threads = True
+    request_queue_size = 256
+
+
+class HttpServer:
+    """A WSGI application served on a loopback port by a thread a connection.
+
+    Raises:
+        PortInUseError: the port is taken.
+    """
+
+    def __init__(self, name: str, port: int, application: Wsgi) -> None:
+        probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+            probe.listen(256)
+        except OSError as error:
+            probe.close()
+            if error.errno != errno.EADDRINUSE:
+                raise
+            message = f"port {port} is in use: stop what listens there or choose another port"
+            raise PortInUseError(message) from error
+        self.port: int = probe.getsockname()[1]
+        self._server = _Server(
+            LOOPBACK, self.port, application, handler=_Handler, fd=probe.fileno()
+        )
+        probe.close()  # werkzeug duplicated the descriptor
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, name=f"http-{name}", daemon=True
+        )
+
+    @property
+    def url(self) -> str:
+        """Where it listens, without a trailing slash."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+    def start(self) -> None:
+        """Serve from now on."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take no further connection; those that are open end with the process."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()

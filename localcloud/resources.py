@@ -1,0 +1,75 @@
+"""How CloudFormation asks a service for a resource: the port between the two."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import threading
+
+
+class ProvisioningError(Exception):
+    """A resource could not be made, changed or removed; the message is its StatusReason."""
+
+
+@dataclass(frozen=True)
+class ResourceRequest:
+    """What the template wants of one resource, all intrinsic functions resolved."""
+
+    type: str
+    logical_id: str
+    account: str
+    region: str
+    stack_name: str
+    stack_id: str
+    properties: dict[str, Any]
+    cancel: threading.Event
+    """Set when the stack operation is cancelled: a provider that waits must look at it."""
+    update_policy: dict[str, Any] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    """The stack's own tags, which AWS puts on every resource that takes tags."""
+    rollback: bool = False
+    """True while a failed update goes back: an alias is then set without a new deployment,
+    as CloudFormation itself does."""
+
+    def generated_name(self, most: int = 64) -> str:
+        """A physical name of AWS's own form, `stack-logical-suffix`; a stack's is always the same."""
+        seed = f"{self.stack_id}/{self.logical_id}"
+        suffix = hashlib.sha256(seed.encode()).hexdigest()[:12]
+        return f"{self.stack_name}-{self.logical_id}"[: most - 13] + f"-{suffix}"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A resource that exists: `Ref` gives its physical id, `Fn::GetAtt` its attributes."""
+
+    physical_id: str
+    attributes: dict[str, Any]
+    properties: dict[str, Any]
+    """The resolved properties it was last made with."""
+
+
+class Provider(Protocol):
+    """Makes the resources of one type. Durable by itself: on a restart CloudFormation does not
+    ask again for what it was told exists.
+
+    Each method raises `ProvisioningError` with AWS's own words where AWS has some.
+    """
+
+    def replaces(self, request: ResourceRequest, current: Resource) -> bool:
+        """Whether the change needs a new resource ("Update requires: Replacement")."""
+        ...
+
+    def create(self, request: ResourceRequest) -> Resource:
+        """Make it."""
+        ...
+
+    def update(self, request: ResourceRequest, current: Resource) -> Resource:
+        """Change it in place; the physical id stays."""
+        ...
+
+    def delete(self, request: ResourceRequest, current: Resource) -> None:
+        """Remove it; one that is gone already is no error."""
+        ...

@@ -1,0 +1,146 @@
+"""Where the local cloud is put together."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from localcloud.api import AwsApi
+from localcloud.bus import EventBus
+from localcloud.clock import Clock
+from localcloud.cloud import Cloud
+from localcloud.credentials import Credentials
+from localcloud.http import HttpServer
+from localcloud.journal import Journal
+from localcloud.ledger import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from localcloud.cloud import Service
+    from localcloud.http import Wsgi
+
+# In the order in which they start: what takes up its work needs what it works with.
+SERVICES = {
+    "logs": "Logs",
+    "cloudwatch": "CloudWatch",
+    "sts": "Sts",
+    "functions": "Functions",
+    "gateway": "Gateway",
+    "codedeploy": "CodeDeploy",
+    "cloudformation": "CloudFormation",
+    "codebuild": "CodeBuild",
+    "codeconnections": "CodeConnections",
+    "codepipeline": "CodePipeline",
+    "schedules": "Schedules",
+}
+ALL = tuple(SERVICES)
+
+
+class LocalCloud:
+    """The local cloud of one state folder.
+
+    Raises:
+        StateInUseError: another one has the folder.
+        PortInUseError: a port is taken; 0 asks for any free one.
+    """
+
+    def __init__(
+        self,
+        state: Path,
+        *,
+        port: int = 0,
+        gateway_port: int = 0,
+        speed: float = 1.0,
+        services: Sequence[str] = ALL,
+    ) -> None:
+        self._state = state
+        self._ledger = Ledger(state)
+        try:
+            self._api = HttpServer("api", port, self._answer)
+            self._gateway = HttpServer("gateway", gateway_port, self._serve)
+        except BaseException:
+            self._ledger.close()
+            raise
+        clock = Clock(speed, (self._ledger.get("clock", "last") or {}).get("timestamp"))
+        self.cloud = Cloud(
+            clock=clock,
+            ledger=self._ledger,
+            bus=EventBus(clock),
+            credentials=Credentials(self._ledger),
+            journal=Journal(self._ledger),
+            endpoint=self._api.url,
+            gateway_endpoint=self._gateway.url,
+        )
+        self.running = False
+        self._services: dict[str, Service] = {}
+        for name in services:
+            package = importlib.import_module(f"localcloud.{name}.service")
+            self._services[name] = getattr(package, SERVICES[name])(self.cloud)
+            setattr(self.cloud, name, self._services[name])
+        self._wsgi = self._dispatcher()
+
+    def start(self) -> None:
+        """Bring back what the ledger holds, then serve.
+
+        `endpoint.json` in the state folder then says where, for whoever looks for it.
+        """
+        self.running = True
+        providers = {
+            type_name: provider
+            for service in self._services.values()
+            for type_name, provider in service.providers.items()
+        }
+        if "cloudformation" in self._services:
+            self.cloud.cloudformation.register(providers)
+        self.cloud.journal.replay()
+        self._api.start()
+        self._gateway.start()
+        for service in self._services.values():
+            service.start()
+        endpoint = {
+            "endpoint": self._api.url,
+            "gateway": self._gateway.url,
+            "pid": os.getpid(),
+            "speed": self.cloud.clock.speed,
+        }
+        partial = self._state / "endpoint.json.new"
+        partial.write_text(json.dumps(endpoint))
+        partial.replace(self._state / "endpoint.json")
+
+    def stop(self) -> None:
+        """End all that runs; what was under way is taken up, or told of, at the next start."""
+        self.running = False
+        (self._state / "endpoint.json").unlink(missing_ok=True)
+        for service in reversed(self._services.values()):
+            service.stop()
+        self._api.stop()
+        self._gateway.stop()
+        self.remember_time()
+        self._ledger.close()
+
+    def remember_time(self) -> None:
+        """Record the cloud's time, so that the next start does not go back behind it."""
+        self._ledger.put("clock", "last", {"timestamp": self.cloud.clock.timestamp()})
+
+    def _dispatcher(self) -> Wsgi:
+        apis = {
+            signing_name: api
+            for service in self._services.values()
+            for signing_name, api in service.apis.items()
+        }
+        git: Wsgi = (
+            self.cloud.codeconnections.git
+            if "codeconnections" in self._services
+            else self.cloud.journal
+        )
+        return AwsApi(self.cloud, apis, self.cloud.journal, git)
+
+    def _answer(self, environ: dict[str, Any], start_response: Any) -> Any:
+        return self._wsgi(environ, start_response)
+
+    def _serve(self, environ: dict[str, Any], start_response: Any) -> Any:
+        return self.cloud.gateway.application(environ, start_response)

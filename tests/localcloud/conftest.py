@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from localcloud.server import ALL, LocalCloud
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+
+@pytest.fixture
+def start_cloud(tmp_path: Path) -> Iterator[Callable[..., LocalCloud]]:
+    """Starts local clouds, on `tmp_path / "state"` unless told otherwise; stops those still up."""
+    started: list[LocalCloud] = []
+
+    def start(
+        *, services: Sequence[str] = ALL, speed: float = 1.0, state: Path | None = None
+    ) -> LocalCloud:
+        server = LocalCloud(state or tmp_path / "state", speed=speed, services=services)
+        server.start()
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        if server.running:
+            server.stop()
