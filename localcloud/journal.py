@@ -128,7 +128,7 @@ class Journal:
         kept = {
             name: value
             for name, value in environ.items()
-            if name.startswith("HTTP_") or name == "CONTENT_TYPE"
+            if name.startswith("HTTP_") or name in {"CONTENT_TYPE", "REQUEST_URI", "RAW_URI"}
         }
         entry = {
             "kind": "request",

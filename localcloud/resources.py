@@ -35,7 +35,7 @@ class ResourceRequest:
     as CloudFormation itself does."""
 
     def generated_name(self, most: int = 64) -> str:
-        """A physical name of AWS's own form, `stack-logical-suffix`; a stack's is always the same."""
+        """A physical name of AWS's form, `stack-logical-suffix`; a stack's is always the same."""
         seed = f"{self.stack_id}/{self.logical_id}"
         suffix = hashlib.sha256(seed.encode()).hexdigest()[:12]
         return f"{self.stack_name}-{self.logical_id}"[: most - 13] + f"-{suffix}"

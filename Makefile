@@ -1,0 +1,59 @@
+# Two commands matter: `make rehearse` and `make test`. Both set up what they need.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help setup rehearse test check unit lock hooks clean
+
+help:
+	@echo "make rehearse  play a release, a rollback, a pipeline change and a refusal, end to end"
+	@echo "make test      run every check and every test, the rehearsal included"
+	@echo "make check     only the checks that need no test run (style, types, the line)"
+	@echo "make unit      only the tests that take seconds"
+	@echo "make setup     the virtual environment and the command .venv/bin/pithead"
+	@echo "make lock      compile requirements/*.txt again from pyproject.toml"
+	@echo "make hooks     run the checks before every commit"
+
+setup: $(READY)
+
+$(READY): requirements/dev.txt requirements/uv.txt pyproject.toml
+	@command -v git >/dev/null || { echo "pithead: git is missing; install it, e.g. apt-get install git"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "pithead: $(PYTHON) is `$(PYTHON) -V 2>&1`; Python 3.11 or newer is needed, e.g. make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+	  { echo "pithead: $(PYTHON) cannot make virtual environments; install its venv package, e.g. apt-get install python3-venv"; exit 1; }
+	@echo "Setting up .venv from requirements/dev.txt …"
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/uv.txt
+	@VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip sync --quiet --require-hashes requirements/dev.txt
+	@VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+rehearse: setup
+	@$(BIN)/pithead rehearse --report reports/rehearsal.json
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy console environments localcloud pipeline service
+	$(BIN)/lint-imports
+
+unit: setup
+	$(BIN)/python -m pytest -m "not rehearsal"
+
+test: check
+	$(BIN)/python -m pytest
+
+lock:
+	@for group in service gates pipeline dev; do \
+	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-header --group $$group --output-file requirements/$$group.txt || exit 1; \
+	done
+	@grep -E '^uv==' requirements/dev.txt | cut -d' ' -f1 | uv pip compile --quiet --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header --output-file requirements/uv.txt -
+
+hooks: setup
+	$(BIN)/pre-commit install
+
+clean:
+	rm -rf .venv .pithead cdk.out reports .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
