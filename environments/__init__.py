@@ -1,0 +1,1 @@
+"""The desired state of dev, staging and prod: a file each, one schema."""

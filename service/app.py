@@ -1,0 +1,48 @@
+"""The application: made from settings and a storage, under Lambda or any ASGI server."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+from service import problems, tracing
+from service.routes import files, health
+from service.settings import Settings
+from service.storage import S3Storage, Storage
+from service.telemetry import Observed
+
+
+def create_app(settings: Settings, storage: Storage) -> FastAPI:
+    """The files API over a storage."""
+    app = FastAPI(
+        title="Files",
+        summary="Files over S3, delivered by Pithead.",
+        version=settings.commit,
+        root_path=settings.root_path,
+        telemetry=tracing.configuration(settings),
+    )
+    app.state.settings = settings
+    app.state.storage = storage
+    app.include_router(health.router)
+    app.include_router(files.router)
+    problems.install(app)
+    if settings.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.allowed_origins),
+            allow_methods=["GET", "HEAD", "PUT", "DELETE"],
+            allow_headers=["Content-Type", "If-Match", "If-None-Match", "Range"],
+            expose_headers=["Content-Range", "ETag", "X-Request-Id"],
+        )
+    app.add_middleware(Observed, settings=settings)
+    return app
+
+
+def create_default_app() -> FastAPI:
+    """The API as the environment describes it: `uvicorn service.app:create_default_app --factory`.
+
+    Raises:
+        SettingsError: the environment does not describe it.
+    """
+    settings = Settings.from_environment()
+    return create_app(settings, S3Storage(settings.bucket))

@@ -1,0 +1,65 @@
+"""Which paths and byte ranges a request may name."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+MOST_BYTES = 1024
+"""S3's limit for a key in UTF-8 ("Naming Amazon S3 objects")."""
+
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+
+
+class PathError(ValueError):
+    """A path that names no file."""
+
+
+class RangeError(ValueError):
+    """A range that lies outside the file (RFC 9110, section 14.1.2)."""
+
+
+def checked(path: str) -> str:
+    """The path in Unicode's composed form (NFC), so that one name is one file.
+
+    Raises:
+        PathError: it is empty, absolute, too long, or has empty, `.` or `..` segments or
+            control characters.
+    """
+    path = unicodedata.normalize("NFC", path)
+    if len(path.encode()) > MOST_BYTES:
+        raise PathError(
+            f"the path has {len(path.encode())} bytes; at most {MOST_BYTES} are allowed"
+        )
+    for segment in path.split("/"):
+        if segment in {"", ".", ".."}:
+            raise PathError(f"the path has a segment {segment!r}; name each folder and the file")
+    if any(unicodedata.category(character) == "Cc" for character in path):
+        raise PathError("the path has a control character; none is allowed")
+    return path
+
+
+def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
+    """First and last byte that a `Range` header asks for, or None for the whole file.
+
+    A header that is not understood, several ranges included, is ignored, as RFC 9110 wants.
+
+    Raises:
+        RangeError: no byte of the file is in the range.
+    """
+    found = _RANGE.fullmatch(header.replace(" ", "")) if header else None
+    if found is None or found.groups() == ("", ""):
+        return None
+    first_text, last_text = found.groups()
+    if not first_text:
+        length = min(int(last_text), size)
+        if length == 0:
+            raise RangeError(f"bytes */{size}")
+        return size - length, size - 1
+    first = int(first_text)
+    last = int(last_text) if last_text else size - 1
+    if last_text and last < first:
+        return None
+    if first >= size:
+        raise RangeError(f"bytes */{size}")
+    return first, min(last, size - 1)

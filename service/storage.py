@@ -1,0 +1,180 @@
+"""Where files are kept: a port, and S3 behind it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class StorageError(Exception):
+    """Base of what a storage may say; one class for each answer that a caller gives."""
+
+
+class FileMissingError(StorageError):
+    """There is no such file."""
+
+
+class PreconditionError(StorageError):
+    """The file is not the one that the caller knows by its ETag."""
+
+
+class CursorError(StorageError):
+    """A cursor that this storage did not give out."""
+
+
+class UnavailableError(StorageError):
+    """The storage does not answer, or not to us."""
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """What is known of a file without its bytes; `size` in bytes, `etag` with its quotes."""
+
+    path: str
+    size: int
+    etag: str
+    content_type: str
+    modified: datetime
+
+
+@dataclass(frozen=True)
+class Page:
+    """Part of a listing; `cursor` leads to the next part, None at the end."""
+
+    files: tuple[FileInfo, ...]
+    cursor: str | None
+
+
+class Storage(Protocol):
+    """Keeps files by path. All methods raise `UnavailableError` when it cannot be reached."""
+
+    def put(
+        self, path: str, content: bytes, content_type: str, if_match: str | None = None
+    ) -> FileInfo:
+        """Write a file whole. Raises `PreconditionError`."""
+        ...
+
+    def info(self, path: str) -> FileInfo:
+        """Look at a file. Raises `FileMissingError`."""
+        ...
+
+    def read(self, path: str, first: int, last: int, etag: str) -> bytes:
+        """Bytes first to last, both included. Raises `FileMissingError`, `PreconditionError`."""
+        ...
+
+    def delete(self, path: str) -> None:
+        """Remove a file. Raises `FileMissingError`."""
+        ...
+
+    def list(self, prefix: str, cursor: str | None, limit: int) -> Page:
+        """Files by path, in order. Raises `CursorError`."""
+        ...
+
+    def check(self) -> None:
+        """Raises `UnavailableError` when files can be neither read nor written."""
+        ...
+
+
+class S3Storage:
+    """Files as objects of one bucket, encrypted and versioned by the bucket's own settings."""
+
+    def __init__(self, bucket: str, client: Any = None) -> None:
+        self._bucket = bucket
+        self._given = client
+
+    @cached_property
+    def _client(self) -> Any:
+        if self._given is not None:
+            return self._given
+        import boto3  # noqa: PLC0415  # a quarter of a second that a cold start can do without
+        from botocore.config import Config  # noqa: PLC0415
+
+        return boto3.client(
+            "s3",
+            config=Config(
+                connect_timeout=2,
+                read_timeout=10,
+                retries={"mode": "standard", "total_max_attempts": 3},
+                s3={"addressing_style": "auto"},
+            ),
+        )
+
+    def put(
+        self, path: str, content: bytes, content_type: str, if_match: str | None = None
+    ) -> FileInfo:
+        """See `Storage.put`; the check and the write are one call, so that no write is lost."""
+        extra = {"IfMatch": if_match} if if_match else {}
+        self._call("put_object", Key=path, Body=content, ContentType=content_type, **extra)
+        return self.info(path)
+
+    def info(self, path: str) -> FileInfo:
+        """See `Storage.info`."""
+        head = self._call("head_object", Key=path)
+        return FileInfo(
+            path=path,
+            size=head["ContentLength"],
+            etag=head["ETag"],
+            content_type=head.get("ContentType", "application/octet-stream"),
+            modified=head["LastModified"],
+        )
+
+    def read(self, path: str, first: int, last: int, etag: str) -> bytes:
+        """See `Storage.read`; the ETag holds file and bytes together."""
+        answer = self._call("get_object", Key=path, Range=f"bytes={first}-{last}", IfMatch=etag)
+        content: bytes = answer["Body"].read()
+        return content
+
+    def delete(self, path: str) -> None:
+        """See `Storage.delete`; S3 itself does not say whether there was anything to delete."""
+        self.info(path)
+        self._call("delete_object", Key=path)
+
+    def list(self, prefix: str, cursor: str | None, limit: int) -> Page:
+        """See `Storage.list`."""
+        extra = {"StartAfter": _decode(cursor)} if cursor else {}
+        answer = self._call("list_objects_v2", Prefix=prefix, MaxKeys=limit, **extra)
+        files = tuple(
+            FileInfo(item["Key"], item["Size"], item["ETag"], "", item["LastModified"])
+            for item in answer.get("Contents", [])
+        )
+        more = answer.get("IsTruncated") and files
+        return Page(files, _encode(files[-1].path) if more else None)
+
+    def check(self) -> None:
+        """See `Storage.check`."""
+        self._call("head_bucket")
+
+    def _call(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # as above
+
+        try:
+            answer: dict[str, Any] = getattr(self._client, operation)(
+                Bucket=self._bucket, **arguments
+            )
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code in {"404", "NoSuchKey"} and "Key" in arguments:
+                raise FileMissingError(arguments["Key"]) from error
+            if code in {"412", "PreconditionFailed"}:
+                raise PreconditionError(arguments["Key"]) from error
+            raise UnavailableError(f"S3 answered {operation} with {code}") from error
+        except BotoCoreError as error:
+            raise UnavailableError(f"S3 did not answer {operation}") from error
+        return answer
+
+
+def _encode(path: str) -> str:
+    return base64.urlsafe_b64encode(path.encode()).decode().rstrip("=")
+
+
+def _decode(cursor: str) -> str:
+    try:
+        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    except (binascii.Error, UnicodeDecodeError, ValueError) as error:
+        raise CursorError(cursor) from error

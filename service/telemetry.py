@@ -1,0 +1,125 @@
+"""What every request leaves behind: one JSON line that is log record and metrics in one.
+
+The line follows the CloudWatch embedded metric format ("Specification: CloudWatch embedded
+metric format"). Mangum turns an unhandled exception into an ordinary answer, so that Lambda's
+own `Errors` never sees it: `Failures` here is what an alarm may trust.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+import traceback
+import uuid
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request
+
+from service import tracing
+from service.problems import problem_response
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from service.settings import Settings
+
+NAMESPACE = "Pithead/Service"
+_LEVELS = logging.getLevelNamesMapping()
+
+
+class Observed:
+    """ASGI middleware: measures each request, answers what nobody caught, writes the line."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+        self._level = _LEVELS[settings.log_level]
+        self._cold = True
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on and observe its answer."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        cold, self._cold = self._cold, False
+        request_id = _request_id(scope)
+        status = 0
+        started = time.perf_counter()
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [
+                    *message.get("headers", []),
+                    (b"x-request-id", request_id.encode()),
+                ]
+            await send(message)
+
+        extra: dict[str, Any] = {"cold_start": cold}
+        try:
+            await self._app(scope, receive, watched)
+        except Exception:  # noqa: BLE001  # the last resort: counted, logged, and answered without detail
+            extra["exception"] = traceback.format_exc()
+            if not status:
+                answer = problem_response(
+                    Request(scope),
+                    HTTPStatus.INTERNAL_SERVER_ERROR,
+                    "Something went wrong here; the request id leads to it.",
+                )
+                await answer(scope, receive, watched)
+            status = HTTPStatus.INTERNAL_SERVER_ERROR
+        milliseconds = (time.perf_counter() - started) * 1000
+        self._write(scope, request_id, int(status), milliseconds, extra)
+
+    def _write(
+        self, scope: Scope, request_id: str, status: int, milliseconds: float, extra: dict[str, Any]
+    ) -> None:
+        failed = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        level = "ERROR" if failed else "INFO"
+        settings = self._settings
+        record = {
+            "_aws": {
+                "Timestamp": int(time.time() * 1000),
+                "CloudWatchMetrics": [
+                    {
+                        "Namespace": NAMESPACE,
+                        "Dimensions": [["service", "environment", "version"]],
+                        "Metrics": [
+                            {"Name": "Requests", "Unit": "Count"},
+                            {"Name": "Failures", "Unit": "Count"},
+                            {"Name": "SlowRequests", "Unit": "Count"},
+                            {"Name": "Latency", "Unit": "Milliseconds"},
+                        ],
+                    }
+                ],
+            },
+            "service": settings.service_name,
+            "environment": settings.environment,
+            "version": settings.aws_lambda_function_version,
+            "Requests": 1,
+            "Failures": int(failed),
+            "SlowRequests": int(milliseconds > settings.latency_objective_ms),
+            "Latency": round(milliseconds, 3),
+            "level": level,
+            "method": scope["method"],
+            "route": getattr(scope.get("route"), "path", "unmatched"),
+            "status": status,
+            "request_id": request_id,
+            "trace_id": tracing.trace_id(),
+        }
+        if _LEVELS[level] < self._level:
+            # Metrics are not a matter of the log level; the record beside them is.
+            said = {"level", "method", "route", "status", "request_id", "trace_id"}
+            record = {name: value for name, value in record.items() if name not in said}
+            extra = {}
+        sys.stdout.write(json.dumps(record | extra, separators=(",", ":")) + "\n")
+        sys.stdout.flush()
+
+
+def _request_id(scope: Scope) -> str:
+    context = scope.get("aws.context")
+    return getattr(context, "aws_request_id", None) or str(uuid.uuid4())
