@@ -1,0 +1,59 @@
+"""The bake: prod is watched for a while after all traffic is on the new version.
+
+The high-level pipeline has no stage conditions, so they are set on the template ("How do stage
+conditions work?" of the CodePipeline user guide). A bake that fails rolls the stage back to the
+last execution that succeeded. CodePipeline does that only within one pipeline structure; after
+a release that changed the pipeline itself the stage is marked failed and a person decides.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import aws_iam as iam
+from aws_cdk.aws_codepipeline import CfnPipeline
+
+from environments.schema import AllAtOnce
+from pipeline.stacks.release import RAILS, alarm_name
+from pipeline.stacks.service import SERVICE
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_codepipeline as codepipeline
+
+    from environments.schema import Environment
+
+
+def bake(pipeline: codepipeline.Pipeline, prod: Environment) -> None:
+    """Let the last stage succeed only when no guard rail is crossed for the bake's minutes."""
+    if isinstance(prod.shift, AllAtOnce):
+        return
+    # The one role of CDK's bootstrap that may read in prod and trusts the pipeline's account.
+    reader = (
+        f"arn:aws:iam::{prod.account}:role/cdk-hnb659fds-lookup-role-{prod.account}-{prod.region}"
+    )
+    pipeline.add_to_role_policy(iam.PolicyStatement(actions=["sts:AssumeRole"], resources=[reader]))
+    rules = [
+        {
+            "Name": rail,
+            "RuleTypeId": {
+                "Category": "Rule",
+                "Owner": "AWS",
+                "Provider": "CloudWatchAlarm",
+                "Version": "1",
+            },
+            "Configuration": {
+                "AlarmName": alarm_name(SERVICE, "prod", rail),
+                "AlarmStates": "ALARM",
+                "WaitTime": str(prod.shift.bake_minutes),
+            },
+            "Region": prod.region,
+            "RoleArn": reader,
+        }
+        for rail in RAILS
+    ]
+    template = pipeline.node.default_child
+    assert isinstance(template, CfnPipeline)  # noqa: S101  # so it is with every L2 pipeline
+    last = pipeline.stage_count - 1
+    template.add_property_override(
+        f"Stages.{last}.OnSuccess", {"Conditions": [{"Result": "ROLLBACK", "Rules": rules}]}
+    )

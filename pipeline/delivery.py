@@ -1,0 +1,167 @@
+"""The pipeline: Source → Build → UpdatePipeline → Assets → Verify → dev → staging → prod."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aws_cdk import Duration, RemovalPolicy, Stack, Tags
+from aws_cdk import aws_codebuild as codebuild
+from aws_cdk import aws_codepipeline as codepipeline
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from aws_cdk import pipelines
+
+from pipeline.bake import bake
+from pipeline.stage import EnvironmentStage
+
+if TYPE_CHECKING:
+    from aws_cdk import CfnOutput
+    from constructs import Construct
+
+    from environments.schema import Environment, Home
+    from pipeline.stacks.service import Artifact
+
+# npm's `latest` of the CLI reads only the assemblies of its own major version: never float it.
+CDK_CLI = "2.1148.1"
+CDK_ASSETS = "4.7.3"
+OVERRIDE_PARAMETER = "/pithead/gates/supply-chain/override"
+
+
+def install(group: str) -> list[str]:
+    """Commands that make `.venv` from a group's lock; uv is in the image or comes from its own."""
+    return [
+        "command -v uv >/dev/null"
+        " || python3 -m pip install --quiet --require-hashes --requirement requirements/uv.txt",
+        "uv venv --quiet --clear .venv",
+        f"uv pip sync --quiet --require-hashes requirements/{group}.txt",
+    ]
+
+
+class DeliveryStack(Stack):
+    """The self-mutating pipeline and what it needs."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        home: Home,
+        environments: dict[str, Environment],
+        artifact: Artifact,
+        connection_arn: str,
+        bundle_platform: str,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(scope, construct_id, **kwargs)
+        Tags.of(self).add("owner", environments["prod"].owner)
+        source = pipelines.CodePipelineSource.connection(
+            home.repository, home.branch, connection_arn=connection_arn, trigger_on_push=True
+        )
+        self._source = source
+        self._commit = artifact.commit
+        pipeline = pipelines.CodePipeline(
+            self,
+            "Pipeline",
+            pipeline_name="pithead",
+            pipeline_type=codepipeline.PipelineType.V2,
+            artifact_bucket=self._artifacts(),
+            cross_account_keys=True,
+            enable_key_rotation=True,
+            cli_version=CDK_CLI,
+            cdk_assets_cli_version=CDK_ASSETS,
+            # One build for all assets instead of one each: every start costs its provisioning.
+            publish_assets_in_parallel=False,
+            synth=self._build(source, connection_arn, bundle_platform),
+            code_build_defaults=pipelines.CodeBuildOptions(
+                build_environment=codebuild.BuildEnvironment(
+                    build_image=codebuild.LinuxBuildImage.STANDARD_7_0,
+                    compute_type=codebuild.ComputeType.SMALL,
+                ),
+                timeout=Duration.minutes(20),
+            ),
+        )
+        pipeline.add_wave("Verify", pre=self._verify(home))
+        stages = {
+            name: EnvironmentStage(self, name, environment, artifact)
+            for name, environment in environments.items()
+        }
+        after = {
+            "dev": lambda url: [self._gate("Integration", "integration", {"URL": url})],
+            "staging": lambda url: [self._gate("Load", "load", {"URL": url})],
+            "prod": lambda _url: [],
+        }
+        before = {"prod": [self._gate("Window", "window", {})]}
+        for name, stage in stages.items():
+            pipeline.add_stage(stage, pre=before.get(name, []), post=after[name](stage.service.url))
+        pipeline.build_pipeline()
+        bake(pipeline.pipeline, environments["prod"])
+
+    def _verify(self, home: Home) -> list[pipelines.Step]:
+        """The gates that need no environment; they run side by side."""
+        audit = iam.PolicyStatement(
+            actions=["ssm:GetParameter"],
+            resources=[f"arn:aws:ssm:{home.region}:{home.account}:parameter{OVERRIDE_PARAMETER}"],
+        )
+        return [
+            self._gate("Security", "security", {}),
+            self._gate("SupplyChain", "supply_chain", {}, [audit]),
+        ]
+
+    def _gate(
+        self,
+        name: str,
+        module: str,
+        outputs: dict[str, CfnOutput],
+        statements: list[iam.PolicyStatement] | None = None,
+    ) -> pipelines.CodeBuildStep:
+        """A gate as a build: a program of `pipeline/gates` that exits 0 or refuses."""
+        return pipelines.CodeBuildStep(
+            name,
+            input=self._source,
+            install_commands=install("gates"),
+            commands=[f".venv/bin/python -m pipeline.gates.{module}"],
+            env_from_cfn_outputs=outputs,
+            role_policy_statements=statements,
+            partial_build_spec=codebuild.BuildSpec.from_object(
+                {"reports": {module: {"files": ["**/*.xml"], "base-directory": "reports"}}}
+            ),
+        )
+
+    def _build(
+        self, source: pipelines.CodePipelineSource, connection_arn: str, bundle_platform: str
+    ) -> pipelines.CodeBuildStep:
+        context = f"-c connection-arn={connection_arn} -c bundle={bundle_platform}"
+        return pipelines.CodeBuildStep(
+            "Synth",
+            input=source,
+            install_commands=[*install("pipeline"), f"npm install --global aws-cdk@{CDK_CLI}"],
+            commands=[
+                ".venv/bin/python -m pytest -q tests/service tests/environments"
+                " --junitxml=reports/unit.xml",
+                f'PATH="$PWD/.venv/bin:$PATH" cdk synth --quiet {context}',
+            ],
+            primary_output_directory="cdk.out",
+            partial_build_spec=codebuild.BuildSpec.from_object(
+                {"reports": {"unit": {"files": ["unit.xml"], "base-directory": "reports"}}}
+            ),
+        )
+
+    def _artifacts(self) -> s3.Bucket:
+        key = kms.Key(self, "ArtifactKey", enable_key_rotation=True, description="Build artifacts")
+        bucket = s3.Bucket(
+            self,
+            "Artifacts",
+            encryption=s3.BucketEncryption.KMS,
+            encryption_key=key,
+            enforce_ssl=True,
+            versioned=True,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    expiration=Duration.days(90), noncurrent_version_expiration=Duration.days(7)
+                )
+            ],
+            removal_policy=RemovalPolicy.RETAIN,
+        )
+        return bucket

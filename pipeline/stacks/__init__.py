@@ -1,0 +1,1 @@
+"""The stacks that the pipeline delivers into an environment."""

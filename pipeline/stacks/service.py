@@ -1,0 +1,180 @@
+"""The service in one environment: bucket, function, REST API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack, Tags
+from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_s3 as s3
+
+from pipeline.stacks.release import Release
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from constructs import Construct
+
+    from environments.schema import Environment
+    from pipeline.bundle import Platform
+
+SERVICE = "files"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """The one build that goes through every environment."""
+
+    commit: str
+    bundle: Path
+    digest: str
+    platform: Platform
+
+
+class ServiceStack(Stack):
+    """The files API. `url` is the output that the gates of a stage are given."""
+
+    url: CfnOutput
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        name: str,
+        environment: Environment,
+        artifact: Artifact,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(scope, construct_id, **kwargs)
+        for key, value in {"owner": environment.owner, "environment": name}.items():
+            Tags.of(self).add(key, value)
+        for key, value in environment.tags.items():
+            Tags.of(self).add(key, value)
+        bucket = self._bucket()
+        function = self._function(name, environment, artifact, bucket)
+        release = Release(
+            self,
+            "Release",
+            service=SERVICE,
+            environment_name=name,
+            environment=environment,
+            function=function,
+        )
+        self.url = self._api(name, environment, release.alias)
+
+    def _bucket(self) -> s3.Bucket:
+        key = kms.Key(self, "Key", enable_key_rotation=True, description="Files at rest")
+        bucket = s3.Bucket(
+            self,
+            "Files",
+            encryption=s3.BucketEncryption.KMS,
+            encryption_key=key,
+            bucket_key_enabled=True,
+            enforce_ssl=True,
+            versioned=True,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    noncurrent_version_expiration=Duration.days(30),
+                    abort_incomplete_multipart_upload_after=Duration.days(1),
+                )
+            ],
+            removal_policy=RemovalPolicy.RETAIN,
+        )
+        return bucket
+
+    def _function(
+        self, name: str, environment: Environment, artifact: Artifact, bucket: s3.Bucket
+    ) -> lambda_.Function:
+        log_group = logs.LogGroup(
+            self,
+            "Log",
+            retention=logs.RetentionDays[_retention(environment.function.log_retention_days)],
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        log_group.grant_write(role)
+        bucket.grant_read_write(role)
+        function = lambda_.Function(
+            self,
+            "Function",
+            runtime=lambda_.Runtime(artifact.platform.runtime, lambda_.RuntimeFamily.PYTHON),
+            architecture=(
+                lambda_.Architecture.ARM_64
+                if artifact.platform.architecture == "arm64"
+                else lambda_.Architecture.X86_64
+            ),
+            handler="service.handler.handler",
+            code=lambda_.Code.from_asset(str(artifact.bundle), asset_hash=artifact.digest),
+            role=role,
+            memory_size=environment.function.memory_mb,
+            timeout=Duration.seconds(environment.function.timeout_seconds),
+            tracing=lambda_.Tracing.ACTIVE,
+            log_group=log_group,
+            environment={
+                "SERVICE_NAME": SERVICE,
+                "ENVIRONMENT": name,
+                "COMMIT": artifact.commit,
+                "BUCKET": bucket.bucket_name,
+                "LATENCY_OBJECTIVE_MS": str(environment.guard.latency_objective_ms),
+                "ALLOWED_ORIGINS": ",".join(environment.api.allowed_origins),
+                # The API's stage stands in front of every path that a client sees.
+                "ROOT_PATH": f"/{name}",
+            },
+            current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
+        )
+        return function
+
+    def _api(self, name: str, environment: Environment, alias: lambda_.Alias) -> CfnOutput:
+        access_log = logs.LogGroup(
+            self,
+            "AccessLog",
+            retention=logs.RetentionDays[_retention(environment.function.log_retention_days)],
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        api = apigateway.LambdaRestApi(
+            self,
+            "Api",
+            handler=alias,
+            proxy=True,
+            binary_media_types=["*/*"],
+            cloud_watch_role=True,
+            cloud_watch_role_removal_policy=RemovalPolicy.DESTROY,
+            deploy_options=apigateway.StageOptions(
+                stage_name=name,
+                metrics_enabled=True,
+                tracing_enabled=True,
+                logging_level=apigateway.MethodLoggingLevel.ERROR,
+                throttling_rate_limit=environment.api.requests_per_second,
+                throttling_burst_limit=environment.api.burst,
+                access_log_destination=apigateway.LogGroupLogDestination(access_log),
+                access_log_format=apigateway.AccessLogFormat.json_with_standard_fields(
+                    caller=False,
+                    http_method=True,
+                    ip=True,
+                    protocol=True,
+                    request_time=True,
+                    resource_path=True,
+                    response_length=True,
+                    status=True,
+                    user=False,
+                ),
+            ),
+        )
+        return CfnOutput(self, "Url", value=api.url)
+
+
+def _retention(days: int) -> str:
+    names = {
+        1: "ONE_DAY", 3: "THREE_DAYS", 5: "FIVE_DAYS", 7: "ONE_WEEK", 14: "TWO_WEEKS",
+        30: "ONE_MONTH", 60: "TWO_MONTHS", 90: "THREE_MONTHS", 120: "FOUR_MONTHS",
+        150: "FIVE_MONTHS", 180: "SIX_MONTHS", 365: "ONE_YEAR", 400: "THIRTEEN_MONTHS",
+        545: "EIGHTEEN_MONTHS", 731: "TWO_YEARS", 1096: "THREE_YEARS", 1827: "FIVE_YEARS",
+    }  # fmt: skip
+    return names[days]

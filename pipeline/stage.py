@@ -1,0 +1,37 @@
+"""One environment as a stage of the pipeline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import aws_cdk as cdk
+
+from pipeline.stacks.service import SERVICE, ServiceStack
+
+if TYPE_CHECKING:
+    from constructs import Construct
+
+    from environments.schema import Environment
+    from pipeline.stacks.service import Artifact
+
+
+class EnvironmentStage(cdk.Stage):
+    """All stacks of an environment, in its account and region."""
+
+    def __init__(
+        self, scope: Construct, name: str, environment: Environment, artifact: Artifact
+    ) -> None:
+        super().__init__(
+            scope,
+            name,
+            env=cdk.Environment(account=environment.account, region=environment.region),
+        )
+        self.service = ServiceStack(
+            self,
+            SERVICE,
+            name=name,
+            environment=environment,
+            artifact=artifact,
+            description=f"The {SERVICE} API in {name}",
+            termination_protection=name == "prod",
+        )
