@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qs
-from wsgiref.handlers import format_date_time
 
 from moto.core.exceptions import ServiceException
 from moto.core.request import Request
@@ -88,31 +87,25 @@ class AwsApi:
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        """Answer one request; every answer carries the cloud's own time as its `Date`."""
-
-        def dated(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-            kept = [(name, value) for name, value in headers if name.lower() != "date"]
-            date = format_date_time(self._cloud.clock.timestamp())
-            return start_response(status, [*kept, ("Date", date)], *rest)
-
+        """Answer one request."""
         if environ["PATH_INFO"].startswith("/git-http/"):
-            return self._git(environ, dated)
+            return self._git(environ, start_response)
         caller = self._caller(environ)
         if caller is None:
-            return self._moto(environ, dated)
+            return self._moto(environ, start_response)
         if not caller.account:
             return _refuse(
                 403,
                 "InvalidClientTokenId",
                 f"The access key {caller.access_key} was not given out by this cloud; "
                 "use an account's twelve digits or the keys of an assumed role.",
-            )(environ, dated)
+            )(environ, start_response)
         api = self._apis.get(caller.service)
         if api is None:
             environ["HTTP_X_MOTO_ACCOUNT_ID"] = caller.account
-            return self._moto(environ, dated)
+            return self._moto(environ, start_response)
         status, headers, body = api(self._cloud, caller).answer(Request(environ))
-        return Response(body, status=status, headers=headers)(environ, dated)
+        return Response(body, status=status, headers=headers)(environ, start_response)
 
     def _caller(self, environ: dict[str, Any]) -> Caller | None:
         query = parse_qs(environ.get("QUERY_STRING", ""))

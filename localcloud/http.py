@@ -6,6 +6,8 @@ import errno
 import io
 import socket
 import threading
+import traceback
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 from moto.moto_server.werkzeug_app import MotoRequestHandler
@@ -24,6 +26,7 @@ class PortInUseError(Exception):
 
 
 class _Handler(MotoRequestHandler):
+    server: _Server
     protocol_version = "HTTP/1.1"
     # An answer leaves as one segment: head and body apart would wait for a delayed ACK.
     wbufsize = -1
@@ -48,6 +51,36 @@ class _Handler(MotoRequestHandler):
         environ.pop("HTTP_TRANSFER_ENCODING", None)
         return environ
 
+    def run_wsgi(self) -> None:
+        """Answer one request; unlike werkzeug's own, the connection stays open."""
+        environ = self.make_environ()
+        head: list[Any] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], *_rest: Any) -> Any:
+            head[:] = [status, headers]
+
+        try:
+            body = b"".join(self.server.app(environ, start_response))
+        except Exception:  # noqa: BLE001  # a bug of ours answers its client, and is told
+            traceback.print_exc()
+            head[:] = ["500 Internal Server Error", [("Content-Type", "text/plain")]]
+            body = traceback.format_exc().encode()
+        code, _, reason = head[0].partition(" ")
+        self.send_response_only(int(code), reason)
+        sent = {"date", "connection", "transfer-encoding", "server"}
+        is_head = environ["REQUEST_METHOD"] == "HEAD"
+        for name, value in head[1]:
+            # Only a HEAD's answer names a length other than that of its body.
+            if name.lower() not in sent and (is_head or name.lower() != "content-length"):
+                self.send_header(name, value)
+        if not is_head and code not in {"204", "304"}:
+            self.send_header("Content-Length", str(len(body)))
+        self.send_header("Date", formatdate(self.server.now(), usegmt=True))
+        self.end_headers()
+        if not is_head:
+            self.wfile.write(body)
+        self.wfile.flush()
+
     def log_request(self, *_arguments: object) -> None:
         """Requests are not logged: the services keep their own history."""
 
@@ -55,16 +88,21 @@ class _Handler(MotoRequestHandler):
 class _Server(ThreadedWSGIServer):
     daemon_threads = True
     request_queue_size = 256
+    now: Callable[[], float]
 
 
 class HttpServer:
     """A WSGI application served on a loopback port by a thread a connection.
 
+    `now` tells the time (seconds since the epoch) that every answer carries as its `Date`.
+
     Raises:
         PortInUseError: the port is taken.
     """
 
-    def __init__(self, name: str, port: int, application: Wsgi) -> None:
+    def __init__(
+        self, name: str, port: int, application: Wsgi, now: Callable[[], float]
+    ) -> None:
         probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -80,6 +118,7 @@ class HttpServer:
         self._server = _Server(
             LOOPBACK, self.port, application, handler=_Handler, fd=probe.fileno()
         )
+        self._server.now = now
         probe.close()  # werkzeug duplicated the descriptor
         self._thread = threading.Thread(
             target=self._server.serve_forever, name=f"http-{name}", daemon=True

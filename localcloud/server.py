@@ -59,13 +59,13 @@ class LocalCloud:
     ) -> None:
         self._state = state
         self._ledger = Ledger(state)
+        clock = Clock(speed, (self._ledger.get("clock", "last") or {}).get("timestamp"))
         try:
-            self._api = HttpServer("api", port, self._answer)
-            self._gateway = HttpServer("gateway", gateway_port, self._serve)
+            self._api = HttpServer("api", port, self._answer, clock.timestamp)
+            self._gateway = HttpServer("gateway", gateway_port, self._serve, clock.timestamp)
         except BaseException:
             self._ledger.close()
             raise
-        clock = Clock(speed, (self._ledger.get("clock", "last") or {}).get("timestamp"))
         self.cloud = Cloud(
             clock=clock,
             ledger=self._ledger,

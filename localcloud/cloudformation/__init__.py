@@ -1,0 +1,1 @@
+"""CloudFormation: change sets, updates in dependency order, events, rollback."""

@@ -1,0 +1,1 @@
+"""STS: who calls, and roles to assume."""
