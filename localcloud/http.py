@@ -100,9 +100,7 @@ class HttpServer:
         PortInUseError: the port is taken.
     """
 
-    def __init__(
-        self, name: str, port: int, application: Wsgi, now: Callable[[], float]
-    ) -> None:
+    def __init__(self, name: str, port: int, application: Wsgi, now: Callable[[], float]) -> None:
         probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Duration, RemovalPolicy, Stack, Tags
+from aws_cdk import Duration, RemovalPolicy, Stack, Tags, pipelines
 from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_codepipeline as codepipeline
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
-from aws_cdk import pipelines
 
 from pipeline.bake import bake
 from pipeline.stage import EnvironmentStage
@@ -149,7 +148,7 @@ class DeliveryStack(Stack):
 
     def _artifacts(self) -> s3.Bucket:
         key = kms.Key(self, "ArtifactKey", enable_key_rotation=True, description="Build artifacts")
-        bucket = s3.Bucket(
+        return s3.Bucket(
             self,
             "Artifacts",
             encryption=s3.BucketEncryption.KMS,
@@ -164,4 +163,3 @@ class DeliveryStack(Stack):
             ],
             removal_policy=RemovalPolicy.RETAIN,
         )
-        return bucket

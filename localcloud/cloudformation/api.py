@@ -359,9 +359,7 @@ class CloudFormationApi(ServiceApi):
                 raise ApiError("ValidationError", str(error)) from error
         if stack is not None and self.params.get("UsePreviousTemplate"):
             return stack.template
-        raise ApiError(
-            "ValidationError", "Either Template URL or Template Body must be specified."
-        )
+        raise ApiError("ValidationError", "Either Template URL or Template Body must be specified.")
 
     def _role(self) -> None:
         role_arn = self.params.get("RoleARN")
@@ -371,7 +369,9 @@ class CloudFormationApi(ServiceApi):
         try:
             iam.get_role(RoleName=role_arn.rsplit("/", 1)[-1])
         except iam.exceptions.NoSuchEntityException as error:
-            raise ApiError("ValidationError", f"Role {role_arn} is invalid or cannot be assumed") from error
+            raise ApiError(
+                "ValidationError", f"Role {role_arn} is invalid or cannot be assumed"
+            ) from error
 
     def _stack(self) -> Stack:
         name = self.params["StackName"]

@@ -145,7 +145,9 @@ class Resolver:
         try:
             return items[int(index)]
         except (IndexError, ValueError) as error:
-            raise TemplateError(f"Template error: Fn::Select cannot select index {index}") from error
+            raise TemplateError(
+                f"Template error: Fn::Select cannot select index {index}"
+            ) from error
 
     def _find_in_map(self, argument: Any) -> Any:
         found = self._mappings
@@ -191,6 +193,6 @@ _FUNCTIONS: dict[str, Callable[[Resolver, Any], Any]] = {
     "Fn::GetAZs": lambda self, argument: [
         f"{self.value(argument) or self.value({'Ref': 'AWS::Region'})}{zone}" for zone in "abc"
     ],
-    "Fn::ImportValue": lambda self, argument: self._imported(str(self.value(argument))),  # noqa: SLF001
+    "Fn::ImportValue": lambda self, argument: self._imported(str(self.value(argument))),
     "Fn::Cidr": Resolver._cidr,  # noqa: SLF001
 }

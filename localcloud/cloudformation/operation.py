@@ -151,8 +151,7 @@ class Operation:
         resource = StackResource(request.logical_id, request.type, "", deletion_policy=deletion)
         verb = "UPDATE" if before else "CREATE"
         reason = (
-            "Requested update requires the creation of a new physical resource; "
-            "hence creating one."
+            "Requested update requires the creation of a new physical resource; hence creating one."
             if before
             else ""
         )
@@ -162,9 +161,7 @@ class Operation:
         self._steps.append(Step(request.logical_id, before, replaced=before is not None))
         self._mark(resource, f"{verb}_COMPLETE")
 
-    def _update(
-        self, request: ResourceRequest, provider: Provider, current: StackResource
-    ) -> None:
+    def _update(self, request: ResourceRequest, provider: Provider, current: StackResource) -> None:
         before = StackResource(**vars(current))
         # Recorded first: an update that fails half way is undone as well.
         self._steps.append(Step(request.logical_id, before))

@@ -36,7 +36,9 @@ class RecordedProvider:
         self._validate(request, schema)
         name = request.generated_name()
         identifiers = [path.split("/")[2] for path in schema.get("primaryIdentifier", [])]
-        given = [str(request.properties[each]) for each in identifiers if each in request.properties]
+        given = [
+            str(request.properties[each]) for each in identifiers if each in request.properties
+        ]
         physical_id = "|".join(given) if given else name
         return Resource(physical_id, self._attributes(request, schema, name), request.properties)
 
@@ -94,7 +96,9 @@ class RecordedProvider:
                 service = request.type.split("::")[1].lower()
                 value = f"arn:aws:{service}:{request.region}:{request.account}:{name}"
             else:
-                value = hashlib.sha256(f"{request.stack_id}/{name}/{attribute}".encode()).hexdigest()
+                value = hashlib.sha256(
+                    f"{request.stack_id}/{name}/{attribute}".encode()
+                ).hexdigest()
                 value = value[:16]
             attributes[attribute] = value
         return attributes

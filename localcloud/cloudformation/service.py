@@ -59,9 +59,7 @@ class CloudFormation:
             if stack.status.endswith("_IN_PROGRESS") and stack.status != "REVIEW_IN_PROGRESS":
                 verb = stack.status.split("_")[0]
                 settled = {"CREATE": "CREATE_FAILED", "DELETE": "DELETE_FAILED"}
-                self.set_status(
-                    stack, settled.get(verb, "UPDATE_ROLLBACK_COMPLETE"), _INTERRUPTED
-                )
+                self.set_status(stack, settled.get(verb, "UPDATE_ROLLBACK_COMPLETE"), _INTERRUPTED)
         for _, document in self.cloud.ledger.all(_CHANGE_SET):
             change_set = ChangeSet(**document)
             self.change_sets[change_set.id] = change_set
@@ -132,9 +130,7 @@ class CloudFormation:
         by_name = {each["ParameterKey"]: each for each in given}
         unknown = sorted(by_name.keys() - declared.keys())
         if unknown:
-            raise TemplateError(
-                f"Parameters: [{', '.join(unknown)}] do not exist in the template"
-            )
+            raise TemplateError(f"Parameters: [{', '.join(unknown)}] do not exist in the template")
         for name, definition in declared.items():
             entry = by_name.get(name)
             if entry and entry.get("UsePreviousValue"):
@@ -147,9 +143,7 @@ class CloudFormation:
                 raise TemplateError(f"Parameters: [{name}] must have values")
             allowed = definition.get("AllowedValues")
             if allowed and str(values[name]) not in {str(value) for value in allowed}:
-                raise TemplateError(
-                    f"Parameter '{name}' must be one of AllowedValues: {allowed}"
-                )
+                raise TemplateError(f"Parameter '{name}' must be one of AllowedValues: {allowed}")
         return values
 
     def resolver(
@@ -336,9 +330,7 @@ class CloudFormation:
         self.save(change_set)
         stack.tags = before.tags
         if verb == "CREATE":
-            self.set_status(
-                stack, "ROLLBACK_IN_PROGRESS", f"{reason}Rollback requested by user."
-            )
+            self.set_status(stack, "ROLLBACK_IN_PROGRESS", f"{reason}Rollback requested by user.")
             stuck = operation.roll_back()
             self.set_status(stack, "ROLLBACK_FAILED" if stuck else "ROLLBACK_COMPLETE")
             return
@@ -357,7 +349,9 @@ class CloudFormation:
     def _delete(self, stack: Stack, cancel: threading.Event) -> None:
         template = json.loads(stack.template)
         if not template.get("Resources"):
-            template = {"Resources": {name: {"Type": each.type} for name, each in stack.resources.items()}}
+            template = {
+                "Resources": {name: {"Type": each.type} for name, each in stack.resources.items()}
+            }
         else:
             template = parse(stack.template)
         stuck = self._operation(stack, template, stack.parameters, cancel).delete_all()
@@ -425,7 +419,7 @@ class CloudFormation:
 
     def _dynamic(self, account: str, region: str, service: str, reference: str) -> str:
         if service == "ssm":
-            return self._ssm(account, region, reference.split(":")[0])
+            return self._ssm(account, region, reference.split(":", maxsplit=1)[0])
         if service == "secretsmanager":
             name, _, rest = reference.partition(":SecretString")
             client = self.cloud.client("secretsmanager", account, region)

@@ -59,9 +59,7 @@ def parse(text: str) -> dict[str, Any]:
         )
     resources = template.get("Resources")
     if not isinstance(resources, dict) or not resources:
-        raise TemplateError(
-            "Template format error: At least one Resources member must be defined."
-        )
+        raise TemplateError("Template format error: At least one Resources member must be defined.")
     for logical_id, resource in resources.items():
         if not isinstance(resource, dict) or not isinstance(resource.get("Type"), str):
             raise TemplateError(

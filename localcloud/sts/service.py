@@ -44,7 +44,9 @@ class StsApi(ServiceApi):
             )
         session = self.cloud.credentials.assume(role_arn, name)
         # A client holds this against its own clock, so it is the wall's time.
-        expires = datetime.now(UTC) + timedelta(seconds=int(self.params.get("DurationSeconds") or 3600))
+        expires = datetime.now(UTC) + timedelta(
+            seconds=int(self.params.get("DurationSeconds") or 3600)
+        )
         return ActionResult(
             {
                 "Credentials": {

@@ -13,9 +13,8 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
-from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import boto3
 from botocore.config import Config
@@ -24,6 +23,9 @@ from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from environments.schema import load_home
 from pipeline.gates.gate import REPORTS, ROOT, CouldNotRunError, Outcome, run
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 PARAMETER = "/pithead/gates/supply-chain/override"
 LOCK = ROOT / "requirements" / "service.txt"

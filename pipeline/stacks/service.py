@@ -70,7 +70,7 @@ class ServiceStack(Stack):
 
     def _bucket(self) -> s3.Bucket:
         key = kms.Key(self, "Key", enable_key_rotation=True, description="Files at rest")
-        bucket = s3.Bucket(
+        return s3.Bucket(
             self,
             "Files",
             encryption=s3.BucketEncryption.KMS,
@@ -87,7 +87,6 @@ class ServiceStack(Stack):
             ],
             removal_policy=RemovalPolicy.RETAIN,
         )
-        return bucket
 
     def _function(
         self, name: str, environment: Environment, artifact: Artifact, bucket: s3.Bucket
@@ -101,7 +100,7 @@ class ServiceStack(Stack):
         role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         log_group.grant_write(role)
         bucket.grant_read_write(role)
-        function = lambda_.Function(
+        return lambda_.Function(
             self,
             "Function",
             runtime=lambda_.Runtime(artifact.platform.runtime, lambda_.RuntimeFamily.PYTHON),
@@ -129,7 +128,6 @@ class ServiceStack(Stack):
             },
             current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
         )
-        return function
 
     def _api(self, name: str, environment: Environment, alias: lambda_.Alias) -> CfnOutput:
         access_log = logs.LogGroup(

@@ -1,0 +1,1 @@
+"""CodeBuild: buildspecs run as processes, each with its project's own role."""

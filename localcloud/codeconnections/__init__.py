@@ -1,0 +1,1 @@
+"""CodeConnections: a bare git repository for each owner/name, served over HTTP."""
