@@ -15,6 +15,7 @@ import aws_cdk as cdk
 from environments.schema import EnvironmentFileError, load_all, load_home
 from pipeline import bundle, nag
 from pipeline.delivery import DeliveryStack
+from pipeline.names import STACK
 from pipeline.stacks.service import Artifact
 
 
@@ -58,7 +59,7 @@ def synthesise(app: cdk.App) -> None:
     )
     DeliveryStack(
         app,
-        "Pithead",
+        STACK,
         home=home,
         environments=environments,
         artifact=artifact,

@@ -14,8 +14,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk.aws_codepipeline import CfnPipeline
 
 from environments.schema import AllAtOnce
-from pipeline.stacks.release import RAILS, alarm_name
-from pipeline.stacks.service import SERVICE
+from pipeline.names import RAILS, alarm_name
 
 if TYPE_CHECKING:
     from aws_cdk import aws_codepipeline as codepipeline
@@ -42,7 +41,7 @@ def bake(pipeline: codepipeline.Pipeline, prod: Environment) -> None:
                 "Version": "1",
             },
             "Configuration": {
-                "AlarmName": alarm_name(SERVICE, "prod", rail),
+                "AlarmName": alarm_name("prod", rail),
                 "AlarmStates": "ALARM",
                 "WaitTime": str(prod.shift.bake_minutes),
             },

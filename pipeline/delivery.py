@@ -12,6 +12,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 
 from pipeline.bake import bake
+from pipeline.names import OVERRIDE_PARAMETER, PIPELINE
 from pipeline.stage import EnvironmentStage
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 # npm's `latest` of the CLI reads only the assemblies of its own major version: never float it.
 CDK_CLI = "2.1148.1"
 CDK_ASSETS = "4.7.3"
-OVERRIDE_PARAMETER = "/pithead/gates/supply-chain/override"
 
 
 def install(group: str) -> list[str]:
@@ -62,7 +62,7 @@ class DeliveryStack(Stack):
         pipeline = pipelines.CodePipeline(
             self,
             "Pipeline",
-            pipeline_name="pithead",
+            pipeline_name=PIPELINE,
             pipeline_type=codepipeline.PipelineType.V2,
             artifact_bucket=self._artifacts(),
             cross_account_keys=True,

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
 
-from pipeline.stacks.service import SERVICE, ServiceStack
+from pipeline.names import SERVICE
+from pipeline.stacks.service import ServiceStack
 
 if TYPE_CHECKING:
     from constructs import Construct

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from moto.core.responses import ActionResult
 
 from localcloud.api import ApiError, ServiceApi
-from localcloud.codebuild.model import BuildRequest
+from localcloud.ports import BuildRequest
 
 if TYPE_CHECKING:
     from localcloud.codebuild.model import Build

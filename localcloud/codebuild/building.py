@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from localcloud.cloud import Cloud
-    from localcloud.codebuild.model import Build, BuildRequest
+    from localcloud.codebuild.model import Build
+    from localcloud.ports import BuildRequest
 
 _BATCH = 0.2  # wall seconds that a log line may wait for company
 

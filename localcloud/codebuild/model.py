@@ -1,4 +1,4 @@
-"""Projects, what is asked of a build, and what became of it."""
+"""Builds, and what became of them."""
 
 from __future__ import annotations
 
@@ -7,23 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _ENDED = {"SUCCEEDED", "FAILED", "STOPPED", "TIMED_OUT", "FAULT"}
-
-
-@dataclass(frozen=True)
-class BuildRequest:
-    """One build to start; artifacts are (bucket, key) of zips in S3."""
-
-    account: str
-    region: str
-    project: str
-    environment: list[dict[str, str]] = field(default_factory=list)
-    """`name`, `value` and `type` (PLAINTEXT, PARAMETER_STORE, SECRETS_MANAGER)."""
-    inputs: dict[str, tuple[str, str]] = field(default_factory=dict)
-    primary: str | None = None
-    outputs: dict[str, tuple[str, str]] = field(default_factory=dict)
-    initiator: str = "user"
-    source_version: str | None = None
-    buildspec: str | None = None
 
 
 @dataclass

@@ -15,7 +15,7 @@ from localcloud.codebuild.shell import end_group
 if TYPE_CHECKING:
     from localcloud.api import ServiceApi
     from localcloud.cloud import Cloud
-    from localcloud.codebuild.model import BuildRequest
+    from localcloud.ports import BuildRequest
     from localcloud.resources import Provider
 
 PROJECT = "codebuild:project"

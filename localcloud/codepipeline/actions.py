@@ -10,8 +10,8 @@ import zipfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from localcloud.codebuild.model import BuildRequest
 from localcloud.codepipeline.model import ActionError
+from localcloud.ports import BuildRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -23,11 +23,11 @@ from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from environments.schema import load_home
 from pipeline.gates.gate import REPORTS, ROOT, CouldNotRunError, Outcome, run
+from pipeline.names import OVERRIDE_PARAMETER
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-PARAMETER = "/pithead/gates/supply-chain/override"
 LOCK = ROOT / "requirements" / "service.txt"
 
 
@@ -98,7 +98,7 @@ def override() -> Found | None:
         config=Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 2}),
     )
     try:
-        answer = client.get_parameter(Name=PARAMETER)
+        answer = client.get_parameter(Name=OVERRIDE_PARAMETER)
     except ClientError as error:
         if error.response["Error"]["Code"] == "ParameterNotFound":
             return None
@@ -134,11 +134,13 @@ def _let_by(failure: CouldNotRunError, found: Found) -> Outcome:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "value"
         raise CouldNotRunError(
-            f"{failure}; and the override in {PARAMETER} is malformed: {key}: {first['msg']}"
+            f"{failure}; and the override in {OVERRIDE_PARAMETER} is malformed: "
+            f"{key}: {first['msg']}"
         ) from error
     if granted.until <= found.now:
         raise CouldNotRunError(
-            f"{failure}; and the override in {PARAMETER} expired at {granted.until.isoformat()}"
+            f"{failure}; and the override in {OVERRIDE_PARAMETER} expired at "
+            f"{granted.until.isoformat()}"
         ) from failure
     return Outcome(
         "not run",

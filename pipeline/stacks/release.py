@@ -11,18 +11,10 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from environments.schema import Canary, Environment, Linear
+from pipeline.names import ALIAS, NAMESPACE, RAILS, SERVICE, alarm_name
 
 if TYPE_CHECKING:
     from environments.schema import AllAtOnce
-
-NAMESPACE = "Pithead/Service"
-RAILS = ("failures", "slow-requests", "function-errors")
-"""The guard rails; `alarm_name` names the alarm of each."""
-
-
-def alarm_name(service: str, environment: str, rail: str) -> str:
-    """The name of a guard rail's alarm, known before the stack exists."""
-    return f"{service}-{environment}-new-version-{rail}"
 
 
 class Release(Construct):
@@ -37,15 +29,14 @@ class Release(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        service: str,
         environment_name: str,
         environment: Environment,
         function: lambda_.Function,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._names = (service, environment_name)
+        self._environment = environment_name
         version = function.current_version
-        self.alias = lambda_.Alias(self, "Alias", alias_name="live", version=version)
+        self.alias = lambda_.Alias(self, "Alias", alias_name=ALIAS, version=version)
         guard = environment.guard
         service_share = {
             "failures": ("Failures", guard.max_failure_share),
@@ -88,8 +79,8 @@ class Release(Construct):
         self, rail: str, metric: str, limit: float, min_requests: int, version: lambda_.Version
     ) -> cloudwatch.Alarm:
         dimensions = {
-            "service": self._names[0],
-            "environment": self._names[1],
+            "service": SERVICE,
+            "environment": self._environment,
             "version": version.version,
         }
 
@@ -112,7 +103,7 @@ class Release(Construct):
         return cloudwatch.Alarm(
             self,
             rail.title().replace("-", ""),
-            alarm_name=alarm_name(*self._names, rail),
+            alarm_name=alarm_name(self._environment, rail),
             alarm_description=f"More than {limit:.0%} {rail} in a minute on the new version",
             metric=share,
             threshold=limit,
@@ -128,7 +119,7 @@ class Release(Construct):
         return cloudwatch.Alarm(
             self,
             "FunctionErrors",
-            alarm_name=alarm_name(*self._names, rail),
+            alarm_name=alarm_name(self._environment, rail),
             alarm_description="An invocation of the new version crashed or timed out",
             metric=cloudwatch.Metric(
                 namespace="AWS/Lambda",

@@ -13,6 +13,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 
+from pipeline.names import SERVICE
 from pipeline.stacks.release import Release
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
     from environments.schema import Environment
     from pipeline.bundle import Platform
-
-SERVICE = "files"
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,6 @@ class ServiceStack(Stack):
         release = Release(
             self,
             "Release",
-            service=SERVICE,
             environment_name=name,
             environment=environment,
             function=function,

@@ -1,0 +1,118 @@
+"""What the services of the local cloud ask of one another: the words of their ports.
+
+A service reaches another through `Cloud` and speaks in these types; it imports no other service.
+Times are cloud time in seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    import threading
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """One build to start; artifacts are (bucket, key) of zips in S3."""
+
+    account: str
+    region: str
+    project: str
+    environment: list[dict[str, str]] = field(default_factory=list)
+    """`name`, `value` and `type` (PLAINTEXT, PARAMETER_STORE, SECRETS_MANAGER)."""
+    inputs: dict[str, tuple[str, str]] = field(default_factory=dict)
+    primary: str | None = None
+    outputs: dict[str, tuple[str, str]] = field(default_factory=dict)
+    initiator: str = "user"
+    source_version: str | None = None
+    buildspec: str | None = None
+
+
+class RunningBuild(Protocol):
+    """A build as whoever started it sees it."""
+
+    id: str
+    status: str
+    reason: str
+    exported: dict[str, str]
+
+    def wait(self, cancel: threading.Event) -> None:
+        """Wait for its end; a cancelled wait stops the build first."""
+        ...
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """How an invocation ended. `error` is None, or Lambda's `X-Amz-Function-Error`."""
+
+    payload: bytes
+    error: str | None
+    version: str
+    log: bytes = b""
+    """The last 4 KB of what it wrote."""
+
+
+class InvocationError(Exception):
+    """The function was not invoked at all; `code` is Lambda's own name for why."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Routing:
+    """Where an alias sends its traffic: `weights` are shares (0 to 1) of other versions."""
+
+    version: str
+    weights: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AliasDeployment:
+    """A shift of an alias from one version to another, by a deployment group."""
+
+    account: str
+    region: str
+    application: str
+    deployment_group: str
+    function: str
+    alias: str
+    current_version: str
+    target_version: str
+    before_hook: str = ""
+    """Name or ARN of the function that runs before traffic shifts, if one does."""
+    after_hook: str = ""
+    creator: str = "CloudFormation"
+
+
+class DeploymentFailedError(Exception):
+    """A deployment ended otherwise than `Succeeded`; the message says who stopped it and why."""
+
+
+@dataclass(frozen=True)
+class AlarmState:
+    """An alarm as it is now."""
+
+    value: Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
+    reason: str
+    updated: float
+
+
+@dataclass(frozen=True)
+class Datum:
+    """Observations of one metric at one time; `counts` say how often each value was seen."""
+
+    name: str
+    dimensions: dict[str, str]
+    values: tuple[float, ...]
+    time: float
+    unit: str = "None"
+    counts: tuple[float, ...] = ()
+    """As long as `values`; empty: once each."""
+
+
+Document = dict[str, Any]
+"""A JSON object in an AWS API's own shape."""
