@@ -44,12 +44,12 @@ unit: setup
 test: check
 	$(BIN)/python -m pytest
 
-lock:
+lock: setup
 	@for group in service gates pipeline dev; do \
-	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-header --group $$group --output-file requirements/$$group.txt || exit 1; \
 	done
-	@grep -E '^uv==' requirements/dev.txt | cut -d' ' -f1 | uv pip compile --quiet --universal --python-version 3.11 \
+	@grep -E '^uv==' requirements/dev.txt | cut -d' ' -f1 | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --output-file requirements/uv.txt -
 
 hooks: setup

@@ -22,6 +22,8 @@ from moto.moto_api._internal.moto_random import MotoRandom
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
+from localcloud.bucket_policies import enforce_unconditional_statements
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -66,6 +68,7 @@ class Journal:
 
     def __init__(self, ledger: Ledger) -> None:
         mock_random.__class__ = _SeededRandom
+        enforce_unconditional_statements()
         self._ledger = ledger
         self._lock = threading.RLock()
         self._performers: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = {}

@@ -96,7 +96,13 @@ class MotoProvider:
     def _perform(self, document: dict[str, Any]) -> dict[str, Any] | None:
         model = self._class(document["type"])
         account, region, name = document["account"], document["region"], document["name"]
-        definition = {"Type": document["type"], "Properties": dict(document["properties"])}
+        properties = dict(document["properties"])
+        if document["type"] == "AWS::KMS::Key" and "Tags" in properties:
+            # moto hands CloudFormation's tags to a part that reads the KMS API's.
+            properties["Tags"] = [
+                {"TagKey": tag["Key"], "TagValue": tag["Value"]} for tag in properties["Tags"]
+            ]
+        definition = {"Type": document["type"], "Properties": properties}
         key = f"{account}/{region}/{document['type']}/{name}"
         if document["operation"] == "delete":
             self._delete(model, key, definition, document)
