@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from datetime import datetime  # noqa: TC003  # pydantic reads the annotation
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from environments.wording import sentence, shown
 
 FOLDER = Path(__file__).parent
 NAMES = ("dev", "staging", "prod")
@@ -59,7 +70,8 @@ class Canary(_Part):
 
     type: Literal["canary"]
     percent: Annotated[int, Field(ge=1, le=99)]
-    minutes: Annotated[int, Field(ge=1, le=2880)]
+    minutes: Annotated[int, Field(ge=2, le=2880)]
+    """At least 2: the guard rails look at whole minutes."""
     bake_minutes: Annotated[int, Field(ge=1, le=1440)]
 
 
@@ -68,7 +80,8 @@ class Linear(_Part):
 
     type: Literal["linear"]
     percent: Annotated[int, Field(ge=1, le=99)]
-    minutes: Annotated[int, Field(ge=1, le=2880)]
+    minutes: Annotated[int, Field(ge=2, le=2880)]
+    """At least 2: the guard rails look at whole minutes."""
     bake_minutes: Annotated[int, Field(ge=1, le=1440)]
 
 
@@ -108,7 +121,7 @@ class Freeze(_Part):
     @model_validator(mode="after")
     def _ordered(self) -> Freeze:
         if self.until <= self.start:
-            raise ValueError(f"until {self.until} must be after from {self.start}")
+            raise ValueError(f"found until {self.until}; it must be after from, {self.start}")
         return self
 
 
@@ -125,6 +138,24 @@ class Environment(_Part):
     guard: Guard
     load: Load | None = None
     freeze: tuple[Freeze, ...] = Field(default=(), strict=False)
+
+    @field_validator("tags")
+    @classmethod
+    def _tags(cls, tags: dict[str, str]) -> dict[str, str]:
+        for key, value in tags.items():
+            if key in {"owner", "environment"} or key.lower().startswith("aws:"):
+                raise ValueError(f"found {key!r}; owner, environment and aws:… are set already")
+            for text, most in ((key, 128), (value, 256)):
+                if not re.fullmatch(r"[\w\s.:/=+@-]*", text) or len(text) > most or not key:
+                    raise ValueError(
+                        f"found {text!r}; a tag has letters, digits, spaces and . : / = + - @ _, "
+                        f"at most {most} here"
+                    )
+        return tags
+
+    def every_tag(self, environment: str) -> dict[str, str]:
+        """The file's tags, and those that every resource has: its owner and its environment."""
+        return self.tags | {"owner": self.owner, "environment": environment}
 
     def frozen_at(self, now: datetime) -> Freeze | None:
         """The freeze that lasts at this time, if one does."""
@@ -147,7 +178,16 @@ def load(name: str, folder: Path = FOLDER) -> Environment:
     Raises:
         EnvironmentFileError: it is missing, no TOML, or not as the schema wants it.
     """
-    return _checked(Environment, folder / f"{name}.toml")
+    path = folder / f"{name}.toml"
+    environment = _checked(Environment, path)
+    # What nobody would read must not stand there as if it held.
+    if environment.load and name != "staging":
+        raise EnvironmentFileError(
+            f"{shown(path)}: load: found a table; only staging has a load gate"
+        )
+    if environment.freeze and name != "prod":
+        raise EnvironmentFileError(f"{shown(path)}: freeze: found a table; only prod can be frozen")
+    return environment
 
 
 def load_all(folder: Path = FOLDER) -> dict[str, Environment]:
@@ -159,7 +199,7 @@ def load_all(folder: Path = FOLDER) -> dict[str, Environment]:
     environments = {name: load(name, folder) for name in NAMES}
     if environments["staging"].load is None:
         raise EnvironmentFileError(
-            f"{_shown(folder / 'staging.toml')}: load: nothing found; "
+            f"{shown(folder / 'staging.toml')}: load: nothing found; "
             "a table with the load gate's limits is required"
         )
     return environments
@@ -178,9 +218,9 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise EnvironmentFileError(f"{_shown(path)}: the file is missing; create it") from error
+        raise EnvironmentFileError(f"{shown(path)}: the file is missing; create it") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise EnvironmentFileError(f"{_shown(path)}: no valid TOML: {error}") from error
+        raise EnvironmentFileError(f"{shown(path)}: no valid TOML: {error}") from error
 
 
 def _checked(schema: type[PartT], path: Path, table: tuple[str, ...] = ()) -> PartT:
@@ -190,22 +230,4 @@ def _checked(schema: type[PartT], path: Path, table: tuple[str, ...] = ()) -> Pa
     try:
         return schema.model_validate(document)
     except ValidationError as error:
-        raise EnvironmentFileError(_sentence(path, table, error)) from error
-
-
-def _sentence(path: Path, table: tuple[str, ...], error: ValidationError) -> str:
-    first = error.errors()[0]
-    # A discriminated union puts its tag between the keys; the file has no such key.
-    tags = {"all-at-once", "canary", "linear"}
-    location = [*table, *(str(part) for part in first["loc"] if part not in tags)]
-    key = ".".join(location)
-    if first["type"] == "missing":
-        return f"{_shown(path)}: {key}: nothing found; the key is required"
-    if first["type"] == "extra_forbidden":
-        return f"{_shown(path)}: {key}: found {first['input']!r}; no such key is allowed here"
-    allowed = first["msg"][0].lower() + first["msg"][1:]
-    return f"{_shown(path)}: {key}: found {first['input']!r}; {allowed}"
-
-
-def _shown(path: Path) -> str:
-    return "/".join(path.parts[-2:]) if path.parent.name == "environments" else path.name
+        raise EnvironmentFileError(sentence(path, table, error)) from error

@@ -1,4 +1,4 @@
-"""The bake: prod is watched for a while after all traffic is on the new version.
+"""The bake: an environment is watched for a while after all traffic is on the new version.
 
 The high-level pipeline has no stage conditions, so they are set on the template ("How do stage
 conditions work?" of the CodePipeline user guide). A bake that fails rolls the stage back to the
@@ -22,14 +22,13 @@ if TYPE_CHECKING:
     from environments.schema import Environment
 
 
-def bake(pipeline: codepipeline.Pipeline, prod: Environment) -> None:
-    """Let the last stage succeed only when no guard rail is crossed for the bake's minutes."""
-    if isinstance(prod.shift, AllAtOnce):
+def bake(pipeline: codepipeline.Pipeline, name: str, environment: Environment) -> None:
+    """Let a stage succeed only when no guard rail is crossed for the bake's minutes."""
+    if isinstance(environment.shift, AllAtOnce):
         return
-    # The one role of CDK's bootstrap that may read in prod and trusts the pipeline's account.
-    reader = (
-        f"arn:aws:iam::{prod.account}:role/cdk-hnb659fds-lookup-role-{prod.account}-{prod.region}"
-    )
+    account, region = environment.account, environment.region
+    # The one role of CDK's bootstrap that may read there and trusts the pipeline's account.
+    reader = f"arn:aws:iam::{account}:role/cdk-hnb659fds-lookup-role-{account}-{region}"
     pipeline.add_to_role_policy(iam.PolicyStatement(actions=["sts:AssumeRole"], resources=[reader]))
     rules = [
         {
@@ -41,18 +40,18 @@ def bake(pipeline: codepipeline.Pipeline, prod: Environment) -> None:
                 "Version": "1",
             },
             "Configuration": {
-                "AlarmName": alarm_name("prod", rail),
+                "AlarmName": alarm_name(name, rail),
                 "AlarmStates": "ALARM",
-                "WaitTime": str(prod.shift.bake_minutes),
+                "WaitTime": str(environment.shift.bake_minutes),
             },
-            "Region": prod.region,
+            "Region": region,
             "RoleArn": reader,
         }
         for rail in RAILS
     ]
     template = pipeline.node.default_child
     assert isinstance(template, CfnPipeline)  # noqa: S101  # so it is with every L2 pipeline
-    last = pipeline.stage_count - 1
+    index = [stage.stage_name for stage in pipeline.stages].index(name)
     template.add_property_override(
-        f"Stages.{last}.OnSuccess", {"Conditions": [{"Result": "ROLLBACK", "Rules": rules}]}
+        f"Stages.{index}.OnSuccess", {"Conditions": [{"Result": "ROLLBACK", "Rules": rules}]}
     )

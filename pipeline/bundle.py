@@ -1,7 +1,7 @@
 """What goes to Lambda: the service and its locked dependencies, built without Docker.
 
 The folder is the same, byte for byte, for the same sources, lock and platform, so that an
-unchanged service is an unchanged asset: no new version, no canary.
+unchanged service is an unchanged asset: nothing is uploaded again.
 """
 
 from __future__ import annotations
@@ -78,7 +78,11 @@ def build(platform_name: str, cache: Path = ROOT / ".cache" / "bundle") -> Path:
     # away at every cold start. Only bytecode of Lambda's own minor version is of use to it.
     if target(platform_name).python in {None, f"3.{sys.version_info.minor}"}:
         compileall.compile_dir(
-            partial, quiet=1, stripdir=partial, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH
+            partial,
+            quiet=1,
+            stripdir=partial,
+            invalidation_mode=PycInvalidationMode.UNCHECKED_HASH,
+            workers=0,
         )
     partial.rename(folder)
     return folder

@@ -12,7 +12,8 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 
 from pipeline.bake import bake
-from pipeline.names import OVERRIDE_PARAMETER, PIPELINE
+from pipeline.names import CDK_CLI, OVERRIDE_PARAMETER, PIPELINE
+from pipeline.retention import log_group
 from pipeline.stage import EnvironmentStage
 
 if TYPE_CHECKING:
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
     from constructs import Construct
 
     from environments.schema import Environment, Home
+    from pipeline.bundle import Platform
     from pipeline.stacks.service import Artifact
 
-# npm's `latest` of the CLI reads only the assemblies of its own major version: never float it.
-CDK_CLI = "2.1148.1"
 CDK_ASSETS = "4.7.3"
+_IMAGE = "aws/codebuild/standard:8.0"
 
 
 def install(group: str) -> list[str]:
@@ -35,6 +36,16 @@ def install(group: str) -> list[str]:
         "uv venv --quiet --clear .venv",
         f"uv pip sync --quiet --require-hashes requirements/{group}.txt",
     ]
+
+
+def _runtimes(platform: Platform) -> codebuild.BuildSpec:
+    """What a builder of AWS's image is to have; the host's own builder has what it has.
+
+    Synthesis compiles the bundle's bytecode, which only Lambda's own version of Python can.
+    """
+    runtimes = {"python": platform.python, "nodejs": "24"} if platform.python else None
+    install_phase = {"phases": {"install": {"runtime-versions": runtimes}}} if runtimes else {}
+    return codebuild.BuildSpec.from_object({"version": "0.2", **install_phase})
 
 
 class DeliveryStack(Stack):
@@ -53,12 +64,14 @@ class DeliveryStack(Stack):
         **kwargs: Any,
     ) -> None:
         super().__init__(scope, construct_id, **kwargs)
-        Tags.of(self).add("owner", environments["prod"].owner)
+        prod = environments["prod"]
+        # Who is woken for prod owns the way that leads there.
+        for key, value in prod.every_tag("tooling").items():
+            Tags.of(self).add(key, value)
         source = pipelines.CodePipelineSource.connection(
             home.repository, home.branch, connection_arn=connection_arn, trigger_on_push=True
         )
         self._source = source
-        self._commit = artifact.commit
         pipeline = pipelines.CodePipeline(
             self,
             "Pipeline",
@@ -74,9 +87,15 @@ class DeliveryStack(Stack):
             synth=self._build(source, connection_arn, bundle_platform),
             code_build_defaults=pipelines.CodeBuildOptions(
                 build_environment=codebuild.BuildEnvironment(
-                    build_image=codebuild.LinuxBuildImage.STANDARD_7_0,
+                    build_image=codebuild.LinuxBuildImage.from_code_build_image_id(_IMAGE),
                     compute_type=codebuild.ComputeType.SMALL,
                 ),
+                logging=codebuild.LoggingOptions(
+                    cloud_watch=codebuild.CloudWatchLoggingOptions(
+                        log_group=log_group(self, "Builds", prod.function.log_retention_days)
+                    )
+                ),
+                partial_build_spec=_runtimes(artifact.platform),
                 timeout=Duration.minutes(20),
             ),
         )
@@ -85,16 +104,16 @@ class DeliveryStack(Stack):
             name: EnvironmentStage(self, name, environment, artifact)
             for name, environment in environments.items()
         }
+        before = {"prod": [self._gate("Window", "window")]}
         after = {
-            "dev": lambda url: [self._gate("Integration", "integration", {"URL": url})],
-            "staging": lambda url: [self._gate("Load", "load", {"URL": url})],
-            "prod": lambda _url: [],
+            "dev": [self._gate("Integration", "integration", {"URL": stages["dev"].service.url})],
+            "staging": [self._gate("Load", "load", {"URL": stages["staging"].service.url})],
         }
-        before = {"prod": [self._gate("Window", "window", {})]}
         for name, stage in stages.items():
-            pipeline.add_stage(stage, pre=before.get(name, []), post=after[name](stage.service.url))
+            pipeline.add_stage(stage, pre=before.get(name), post=after.get(name))
         pipeline.build_pipeline()
-        bake(pipeline.pipeline, environments["prod"])
+        for name, environment in environments.items():
+            bake(pipeline.pipeline, name, environment)
 
     def _verify(self, home: Home) -> list[pipelines.Step]:
         """The gates that need no environment; they run side by side."""
@@ -103,18 +122,22 @@ class DeliveryStack(Stack):
             resources=[f"arn:aws:ssm:{home.region}:{home.account}:parameter{OVERRIDE_PARAMETER}"],
         )
         return [
-            self._gate("Security", "security", {}),
-            self._gate("SupplyChain", "supply_chain", {}, [audit]),
+            self._gate("Security", "security"),
+            self._gate("SupplyChain", "supply_chain", statements=[audit]),
         ]
 
     def _gate(
         self,
         name: str,
         module: str,
-        outputs: dict[str, CfnOutput],
+        outputs: dict[str, CfnOutput] | None = None,
         statements: list[iam.PolicyStatement] | None = None,
     ) -> pipelines.CodeBuildStep:
-        """A gate as a build: a program of `pipeline/gates` that exits 0 or refuses."""
+        """A gate as a build: a program of `pipeline/gates` that exits 0 or refuses.
+
+        Its reports become an artifact of the execution. CodeBuild uploads them of a build that
+        failed, too ("Build phase transitions"), so that what refused can be read afterwards.
+        """
         return pipelines.CodeBuildStep(
             name,
             input=self._source,
@@ -122,9 +145,7 @@ class DeliveryStack(Stack):
             commands=[f".venv/bin/python -m pipeline.gates.{module}"],
             env_from_cfn_outputs=outputs,
             role_policy_statements=statements,
-            partial_build_spec=codebuild.BuildSpec.from_object(
-                {"reports": {module: {"files": ["**/*.xml"], "base-directory": "reports"}}}
-            ),
+            primary_output_directory="reports",
         )
 
     def _build(

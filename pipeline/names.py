@@ -11,9 +11,11 @@ ALIAS = "live"
 NAMESPACE = "Pithead/Service"
 """Of the metrics that the service counts itself."""
 RAILS = ("failures", "slow-requests", "function-errors")
-"""The guard rails of a release; `alarm_name` names the alarm of each."""
+"""The guard rails of a release: limits that the new version alone is held against."""
 OVERRIDE_PARAMETER = "/pithead/gates/supply-chain/override"
 """SSM parameter that lets an audit which could not run go by, until a date."""
+# npm's `latest` of the CLI reads only the assemblies of its own major version: never float it.
+CDK_CLI = "2.1148.1"
 
 
 def service_stack(environment: str) -> str:
@@ -22,5 +24,10 @@ def service_stack(environment: str) -> str:
 
 
 def alarm_name(environment: str, rail: str) -> str:
-    """The name of a guard rail's alarm, known before the stack exists."""
+    """The name of a guard rail's alarm in the bake, known before the stack exists."""
     return f"{SERVICE}-{environment}-new-version-{rail}"
+
+
+def version_alarm_name(environment: str, version: str, rail: str) -> str:
+    """The name of a guard rail's alarm in the traffic shift, which is the version's own."""
+    return f"{SERVICE}-{environment}-version-{version}-{rail}"

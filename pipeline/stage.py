@@ -34,5 +34,4 @@ class EnvironmentStage(cdk.Stage):
             environment=environment,
             artifact=artifact,
             description=f"The {SERVICE} API in {name}",
-            termination_protection=name == "prod",
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
@@ -18,8 +20,12 @@ def create_app(settings: Settings, storage: Storage) -> FastAPI:
         title="Files",
         summary="Files over S3, delivered by Pithead.",
         version=settings.commit,
-        root_path=settings.root_path,
         telemetry=tracing.configuration(settings),
+        responses=problems.responses(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+            HTTPStatus.SERVICE_UNAVAILABLE,
+        ),
     )
     app.state.settings = settings
     app.state.storage = storage
@@ -31,8 +37,8 @@ def create_app(settings: Settings, storage: Storage) -> FastAPI:
             CORSMiddleware,
             allow_origins=list(settings.allowed_origins),
             allow_methods=["GET", "HEAD", "PUT", "DELETE"],
-            allow_headers=["Content-Type", "If-Match", "If-None-Match", "Range"],
-            expose_headers=["Content-Range", "ETag", "X-Request-Id"],
+            allow_headers=["Content-Type", "If-Match", "If-None-Match", "If-Range", "Range"],
+            expose_headers=["Accept-Ranges", "Content-Range", "ETag", "X-Request-Id"],
         )
     app.add_middleware(Observed, settings=settings)
     return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from mangum import Mangum
@@ -10,10 +11,25 @@ from service import tracing
 from service.app import create_default_app
 
 if TYPE_CHECKING:
-    from mangum.types import LambdaContext, LambdaEvent
+    from fastapi import FastAPI
+    from mangum.types import ASGI, LambdaContext, LambdaEvent, Receive, Scope, Send
 
+
+def _behind_its_stage(app: FastAPI) -> ASGI:
+    """The app as a server with a root path calls it (ASGI: `path` has it too), for Mangum."""
+    root = app.state.settings.root_path
+
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, "root_path": root, "path": root + scope["path"]}, receive, send)
+
+    return call
+
+
+_app = create_default_app()
+# Mangum runs each request on the thread's event loop and makes none itself.
+asyncio.set_event_loop(asyncio.new_event_loop())
 # Once for each sandbox. With a lifespan, Mangum would run startup again for every request.
-_asgi = Mangum(create_default_app(), lifespan="off")
+_asgi = Mangum(_behind_its_stage(_app), lifespan="off")
 
 
 def handler(event: LambdaEvent, context: LambdaContext) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Which paths and byte ranges a request may name."""
+"""Which paths, byte ranges and ETags a request may name."""
 
 from __future__ import annotations
 
@@ -19,6 +19,17 @@ class RangeError(ValueError):
     """A range that lies outside the file (RFC 9110, section 14.1.2)."""
 
 
+def composed(text: str) -> str:
+    """The text in Unicode's composed form (NFC), in which all paths are kept."""
+    return unicodedata.normalize("NFC", text)
+
+
+def matches(header: str | None, etag: str) -> bool:
+    """Whether an `If-None-Match` header names the ETag (RFC 9110, 13.1.2: compared weakly)."""
+    tags = {tag.strip().removeprefix("W/") for tag in (header or "").split(",")}
+    return "*" in tags or etag in tags
+
+
 def checked(path: str) -> str:
     """The path in Unicode's composed form (NFC), so that one name is one file.
 
@@ -26,7 +37,7 @@ def checked(path: str) -> str:
         PathError: it is empty, absolute, too long, or has empty, `.` or `..` segments or
             control characters.
     """
-    path = unicodedata.normalize("NFC", path)
+    path = composed(path)
     if len(path.encode()) > MOST_BYTES:
         raise PathError(
             f"the path has {len(path.encode())} bytes; at most {MOST_BYTES} are allowed"

@@ -57,7 +57,18 @@ def responses(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
     return {
         int(status): {
             "description": status.phrase,
-            "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}},
+            "content": {
+                MEDIA_TYPE: {
+                    "schema": Problem.model_json_schema(),
+                    "example": {
+                        "type": "about:blank",
+                        "title": status.phrase,
+                        "status": int(status),
+                        "detail": "One sentence that says what was wrong with this request.",
+                        "instance": "/files/reports/2026.csv",
+                    },
+                }
+            },
         }
         for status in statuses
     }

@@ -29,6 +29,7 @@ class Settings(BaseModel):
     allowed_origins: tuple[str, ...] = ()
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
     root_path: str = ""
+    """What stands before each path that a client sees: the stage of the REST API, e.g. `/prod`."""
     aws_lambda_function_version: str = "0"
     """The version that runs, as Lambda names it: a number or `$LATEST`; 0 outside Lambda."""
 

@@ -54,10 +54,8 @@ class Page:
 class Storage(Protocol):
     """Keeps files by path. All methods raise `UnavailableError` when it cannot be reached."""
 
-    def put(
-        self, path: str, content: bytes, content_type: str, if_match: str | None = None
-    ) -> FileInfo:
-        """Write a file whole. Raises `PreconditionError`."""
+    def put(self, path: str, content: bytes, content_type: str, if_match: str | None = None) -> str:
+        """Write a file whole; returns its ETag. Raises `PreconditionError`, `FileMissingError`."""
         ...
 
     def info(self, path: str) -> FileInfo:
@@ -93,7 +91,7 @@ class S3Storage:
         if self._given is not None:
             return self._given
         import boto3  # noqa: PLC0415  # a quarter of a second that a cold start can do without
-        from botocore.config import Config  # noqa: PLC0415
+        from botocore.config import Config  # noqa: PLC0415  # as above
 
         return boto3.client(
             "s3",
@@ -105,13 +103,14 @@ class S3Storage:
             ),
         )
 
-    def put(
-        self, path: str, content: bytes, content_type: str, if_match: str | None = None
-    ) -> FileInfo:
+    def put(self, path: str, content: bytes, content_type: str, if_match: str | None = None) -> str:
         """See `Storage.put`; the check and the write are one call, so that no write is lost."""
         extra = {"IfMatch": if_match} if if_match else {}
-        self._call("put_object", Key=path, Body=content, ContentType=content_type, **extra)
-        return self.info(path)
+        written = self._call(
+            "put_object", Key=path, Body=content, ContentType=content_type, **extra
+        )
+        etag: str = written["ETag"]
+        return etag
 
     def info(self, path: str) -> FileInfo:
         """See `Storage.info`."""
@@ -127,7 +126,7 @@ class S3Storage:
     def read(self, path: str, first: int, last: int, etag: str) -> bytes:
         """See `Storage.read`; the ETag holds file and bytes together."""
         answer = self._call("get_object", Key=path, Range=f"bytes={first}-{last}", IfMatch=etag)
-        content: bytes = answer["Body"].read()
+        content: bytes = answer["Body"]
         return content
 
     def delete(self, path: str) -> None:
@@ -157,11 +156,14 @@ class S3Storage:
             answer: dict[str, Any] = getattr(self._client, operation)(
                 Bucket=self._bucket, **arguments
             )
+            if operation == "get_object":
+                # Bytes that stop half-way are a failure of this call like any other.
+                answer["Body"] = answer["Body"].read()
         except ClientError as error:
             code = error.response["Error"]["Code"]
             if code in {"404", "NoSuchKey"} and "Key" in arguments:
                 raise FileMissingError(arguments["Key"]) from error
-            if code in {"412", "PreconditionFailed"}:
+            if code in {"412", "PreconditionFailed", "ConditionalRequestConflict"}:
                 raise PreconditionError(arguments["Key"]) from error
             raise UnavailableError(f"S3 answered {operation} with {code}") from error
         except BotoCoreError as error:

@@ -31,14 +31,18 @@ class Outcome:
 
 
 def run(name: str, judge: Callable[[], Outcome]) -> int:
-    """Run a gate, keep its report as `reports/NAME.json`, print its sentence last."""
+    """Run a gate, keep its report as `reports/NAME.json`, print its sentence last.
+
+    Exit codes: 0 passed, or let by while it could not run; 1 refused; 2 could not run, which
+    refuses. The pipeline stops at anything but 0.
+    """
+    REPORTS.mkdir(exist_ok=True)
     try:
         outcome = judge()
         code = 1 if outcome.status == "refused" else 0
     except (CouldNotRunError, EnvironmentFileError) as error:
         outcome = Outcome("refused", f"could not run, which refuses: {error}")
         code = 2
-    REPORTS.mkdir(exist_ok=True)
     report = {"gate": name, **asdict(outcome)}
     (REPORTS / f"{name}.json").write_text(json.dumps(report, indent=2, default=str))
     sys.stdout.write(f"gate {name}: {outcome.status}: {outcome.sentence}\n")

@@ -17,7 +17,6 @@ def judge() -> Outcome:
     Raises:
         CouldNotRunError: bandit is missing, crashed, or could not read a file.
     """
-    REPORTS.mkdir(exist_ok=True)
     report = REPORTS / "bandit.json"
     report.unlink(missing_ok=True)
     command = [sys.executable, "-m", "bandit", "--quiet", "--recursive", "-ll"]
@@ -33,19 +32,24 @@ def judge() -> Outcome:
     if found["errors"]:
         first = found["errors"][0]
         raise CouldNotRunError(f"bandit could not read {first['filename']}: {first['reason']}")
-    scanned = found["metrics"]["_totals"]["loc"]
-    if not scanned:
+    totals = found["metrics"]["_totals"]
+    if not totals["loc"]:
         raise CouldNotRunError("bandit scanned no line of code")
     results = found["results"]
+    details = {
+        "lines": totals["loc"],
+        "findings": len(results),
+        "let_by_nosec": totals["nosec"] + totals["skipped_tests"],
+    }
     if results:
         first = results[0]
         return Outcome(
             "refused",
             f"bandit found {len(results)}, the first {first['test_id']} at "
             f"{first['filename']}:{first['line_number']}: {first['issue_text']}",
-            {"findings": len(results)},
+            details,
         )
-    return Outcome("passed", f"bandit found nothing in {scanned} lines", {"lines": scanned})
+    return Outcome("passed", f"bandit found nothing in {totals['loc']} lines", details)
 
 
 if __name__ == "__main__":

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_codedeploy as codedeploy
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from environments.schema import Canary, Environment, Linear
-from pipeline.names import ALIAS, NAMESPACE, RAILS, SERVICE, alarm_name
+from environments.schema import AllAtOnce, Canary, Environment, Linear
+from pipeline.names import ALIAS, NAMESPACE, RAILS, SERVICE, alarm_name, version_alarm_name
 
-if TYPE_CHECKING:
-    from environments.schema import AllAtOnce
+_MINUTE = Duration.minutes(1)
 
 
 class Release(Construct):
@@ -22,6 +19,12 @@ class Release(Construct):
 
     An alarm on the whole alias would see a bad canary diluted by the share of good traffic, so
     each alarm looks at the version that this deployment publishes, and at no other.
+
+    The alarms that guard the shift carry the version in their names: they are made with it and
+    begin without a state. An alarm that is only pointed at the next version keeps the state that
+    it had ("PutMetricAlarm"), and one that the failing version left red would stop its own fix.
+    The bake's alarms need names that the pipeline knows beforehand; by then they have had all
+    of the shift to look at the new version.
     """
 
     def __init__(
@@ -35,105 +38,112 @@ class Release(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._environment = environment_name
-        version = function.current_version
-        self.alias = lambda_.Alias(self, "Alias", alias_name=ALIAS, version=version)
-        guard = environment.guard
-        service_share = {
-            "failures": ("Failures", guard.max_failure_share),
-            "slow-requests": ("SlowRequests", guard.max_slow_share),
-        }
-        alarms = [
-            self._share(rail, metric, limit, guard.min_requests, version)
-            for rail, (metric, limit) in service_share.items()
-        ]
-        alarms.append(self._function_errors(function, version))
-        codedeploy.LambdaDeploymentGroup(
+        self._guard = environment.guard
+        self._function = function
+        self._version = function.current_version
+        self.alias = lambda_.Alias(self, "Alias", alias_name=ALIAS, version=self._version)
+        group = codedeploy.LambdaDeploymentGroup(
             self,
             "DeploymentGroup",
             application=codedeploy.LambdaApplication(self, "Application"),
             alias=self.alias,
             deployment_config=self._shift(environment.shift),
-            alarms=alarms,
+            alarms=[
+                self._alarm(
+                    f"Shift-{rail}",
+                    rail,
+                    version_alarm_name(environment_name, self._version.version, rail),
+                )
+                for rail in RAILS
+            ],
             auto_rollback=codedeploy.AutoRollbackConfig(
                 failed_deployment=True, stopped_deployment=True, deployment_in_alarm=True
             ),
         )
+        bake = [
+            self._alarm(f"Bake-{rail}", rail, alarm_name(environment_name, rail))
+            for rail in (() if isinstance(environment.shift, AllAtOnce) else RAILS)
+        ]
+        # CloudFormation moves the alias when the group, and through it each alarm, is ready;
+        # otherwise the shift might begin under the alarms of the version before.
+        self.alias.node.add_dependency(group, *bake)
 
     def _shift(self, shift: AllAtOnce | Canary | Linear) -> codedeploy.ILambdaDeploymentConfig:
-        if isinstance(shift, Canary | Linear):
-            routing = (
-                codedeploy.TrafficRouting.time_based_canary
-                if isinstance(shift, Canary)
-                else codedeploy.TrafficRouting.time_based_linear
-            )
-            return codedeploy.LambdaDeploymentConfig(
-                self,
-                "Shift",
-                traffic_routing=routing(
-                    percentage=shift.percent, interval=Duration.minutes(shift.minutes)
-                ),
-            )
-        return codedeploy.LambdaDeploymentConfig.ALL_AT_ONCE
-
-    def _share(
-        self, rail: str, metric: str, limit: float, min_requests: int, version: lambda_.Version
-    ) -> cloudwatch.Alarm:
-        dimensions = {
-            "service": SERVICE,
-            "environment": self._environment,
-            "version": version.version,
-        }
-
-        def counted(name: str) -> cloudwatch.Metric:
-            return cloudwatch.Metric(
-                namespace=NAMESPACE,
-                metric_name=name,
-                dimensions_map=dimensions,
-                statistic="Sum",
-                period=Duration.minutes(1),
-            )
-
-        share = cloudwatch.MathExpression(
-            # Below so many requests a share says nothing, neither good nor bad.
-            expression=f"IF(requests >= {min_requests}, bad / requests, 0)",
-            using_metrics={"bad": counted(metric), "requests": counted("Requests")},
-            label=f"share of {rail} on the new version",
-            period=Duration.minutes(1),
+        if isinstance(shift, AllAtOnce):
+            return codedeploy.LambdaDeploymentConfig.ALL_AT_ONCE
+        routing = (
+            codedeploy.TrafficRouting.time_based_canary
+            if isinstance(shift, Canary)
+            else codedeploy.TrafficRouting.time_based_linear
         )
+        return codedeploy.LambdaDeploymentConfig(
+            self,
+            "Shift",
+            traffic_routing=routing(
+                percentage=shift.percent, interval=Duration.minutes(shift.minutes)
+            ),
+        )
+
+    def _alarm(self, construct_id: str, rail: str, name: str) -> cloudwatch.Alarm:
+        """An alarm that looks at each minute by itself; one without requests is no evidence."""
+        metric, limit, what = self._rail(rail)
         return cloudwatch.Alarm(
             self,
-            rail.title().replace("-", ""),
-            alarm_name=alarm_name(self._environment, rail),
-            alarm_description=f"More than {limit:.0%} {rail} in a minute on the new version",
-            metric=share,
+            construct_id,
+            alarm_name=name,
+            alarm_description=f"{what} in a minute on the new version",
+            metric=metric,
             threshold=limit,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
             evaluation_periods=1,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
 
-    def _function_errors(
-        self, function: lambda_.Function, version: lambda_.Version
-    ) -> cloudwatch.Alarm:
-        rail = RAILS[2]
-        return cloudwatch.Alarm(
-            self,
-            "FunctionErrors",
-            alarm_name=alarm_name(self._environment, rail),
-            alarm_description="An invocation of the new version crashed or timed out",
-            metric=cloudwatch.Metric(
-                namespace="AWS/Lambda",
-                metric_name="Errors",
-                dimensions_map={
-                    "FunctionName": function.function_name,
-                    "Resource": f"{function.function_name}:{self.alias.alias_name}",
-                    "ExecutedVersion": version.version,
-                },
+    def _rail(self, rail: str) -> tuple[cloudwatch.IMetric, float, str]:
+        guard = self._guard
+        if rail == "failures":
+            limit = guard.max_failure_share
+            return self._share("Failures"), limit, f"More than {limit:.0%} of requests failed"
+        if rail == "slow-requests":
+            limit = guard.max_slow_share
+            slow = f"More than {limit:.0%} of requests took over {guard.latency_objective_ms} ms"
+            return self._share("SlowRequests"), limit, slow
+        return self._errors(), 0, "An invocation crashed or timed out"
+
+    def _share(self, metric: str) -> cloudwatch.MathExpression:
+        dimensions = {
+            "service": SERVICE,
+            "environment": self._environment,
+            "version": self._version.version,
+        }
+        bad, requests = (
+            cloudwatch.Metric(
+                namespace=NAMESPACE,
+                metric_name=name,
+                dimensions_map=dimensions,
                 statistic="Sum",
-                period=Duration.minutes(1),
-            ),
-            threshold=1,
-            comparison_operator=(cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD),
-            evaluation_periods=1,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+                period=_MINUTE,
+            )
+            for name in (metric, "Requests")
+        )
+        return cloudwatch.MathExpression(
+            # Below so many requests a share says nothing, neither good nor bad.
+            expression=f"IF(requests >= {self._guard.min_requests}, bad / requests, 0)",
+            using_metrics={"bad": bad, "requests": requests},
+            label=f"share of {metric}",
+            period=_MINUTE,
+        )
+
+    def _errors(self) -> cloudwatch.Metric:
+        name = self._function.function_name
+        return cloudwatch.Metric(
+            namespace="AWS/Lambda",
+            metric_name="Errors",
+            dimensions_map={
+                "FunctionName": name,
+                "Resource": f"{name}:{ALIAS}",
+                "ExecutedVersion": self._version.version,
+            },
+            statistic="Sum",
+            period=_MINUTE,
         )

@@ -10,10 +10,10 @@ from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 
 from pipeline.names import SERVICE
+from pipeline.retention import log_group
 from pipeline.stacks.release import Release
 
 if TYPE_CHECKING:
@@ -51,9 +51,7 @@ class ServiceStack(Stack):
         **kwargs: Any,
     ) -> None:
         super().__init__(scope, construct_id, **kwargs)
-        for key, value in {"owner": environment.owner, "environment": name}.items():
-            Tags.of(self).add(key, value)
-        for key, value in environment.tags.items():
+        for key, value in environment.every_tag(name).items():
             Tags.of(self).add(key, value)
         bucket = self._bucket()
         function = self._function(name, environment, artifact, bucket)
@@ -89,15 +87,11 @@ class ServiceStack(Stack):
     def _function(
         self, name: str, environment: Environment, artifact: Artifact, bucket: s3.Bucket
     ) -> lambda_.Function:
-        log_group = logs.LogGroup(
-            self,
-            "Log",
-            retention=logs.RetentionDays[_retention(environment.function.log_retention_days)],
-            removal_policy=RemovalPolicy.DESTROY,
-        )
+        log = log_group(self, "Log", environment.function.log_retention_days)
         role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-        log_group.grant_write(role)
-        bucket.grant_read_write(role)
+        log.grant_write(role)
+        for statement in _access(bucket):
+            role.add_to_policy(statement)
         return lambda_.Function(
             self,
             "Function",
@@ -113,7 +107,7 @@ class ServiceStack(Stack):
             memory_size=environment.function.memory_mb,
             timeout=Duration.seconds(environment.function.timeout_seconds),
             tracing=lambda_.Tracing.ACTIVE,
-            log_group=log_group,
+            log_group=log,
             environment={
                 "SERVICE_NAME": SERVICE,
                 "ENVIRONMENT": name,
@@ -128,17 +122,15 @@ class ServiceStack(Stack):
         )
 
     def _api(self, name: str, environment: Environment, alias: lambda_.Alias) -> CfnOutput:
-        access_log = logs.LogGroup(
-            self,
-            "AccessLog",
-            retention=logs.RetentionDays[_retention(environment.function.log_retention_days)],
-            removal_policy=RemovalPolicy.DESTROY,
-        )
+        access_log = log_group(self, "AccessLog", environment.function.log_retention_days)
         api = apigateway.LambdaRestApi(
             self,
             "Api",
+            rest_api_name=f"{SERVICE}-{name}",
             handler=alias,
             proxy=True,
+            endpoint_types=[apigateway.EndpointType.REGIONAL],
+            integration_options=apigateway.LambdaIntegrationOptions(allow_test_invoke=False),
             binary_media_types=["*/*"],
             cloud_watch_role=True,
             cloud_watch_role_removal_policy=RemovalPolicy.DESTROY,
@@ -166,11 +158,17 @@ class ServiceStack(Stack):
         return CfnOutput(self, "Url", value=api.url)
 
 
-def _retention(days: int) -> str:
-    names = {
-        1: "ONE_DAY", 3: "THREE_DAYS", 5: "FIVE_DAYS", 7: "ONE_WEEK", 14: "TWO_WEEKS",
-        30: "ONE_MONTH", 60: "TWO_MONTHS", 90: "THREE_MONTHS", 120: "FOUR_MONTHS",
-        150: "FIVE_MONTHS", 180: "SIX_MONTHS", 365: "ONE_YEAR", 400: "THIRTEEN_MONTHS",
-        545: "EIGHTEEN_MONTHS", 731: "TWO_YEARS", 1096: "THREE_YEARS", 1827: "FIVE_YEARS",
-    }  # fmt: skip
-    return names[days]
+def _access(bucket: s3.Bucket) -> list[iam.PolicyStatement]:
+    """What `service.storage` asks of S3, and no more; without the list, absence is a 403."""
+    key = bucket.encryption_key
+    assert key is not None  # noqa: S101  # the bucket was made with one
+    return [
+        iam.PolicyStatement(actions=["s3:ListBucket"], resources=[bucket.bucket_arn]),
+        iam.PolicyStatement(
+            actions=["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
+            resources=[bucket.arn_for_objects("*")],
+        ),
+        iam.PolicyStatement(
+            actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[key.key_arn]
+        ),
+    ]

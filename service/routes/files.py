@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import UTC
 from email.utils import format_datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
 
-from service.paths import PathError, RangeError, byte_range, checked
+from service.paths import PathError, RangeError, byte_range, checked, composed, matches
 from service.problems import ProblemError, responses
 from service.storage import CursorError, FileMissingError, PreconditionError, UnavailableError
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 MOST_BYTES = (6 * 1024 * 1024 - 64 * 1024) // 4 * 3
 
 router = APIRouter(prefix="/files", tags=["files"])
+
+FilePath = Annotated[str, Path(examples=["reports/2026/november.csv"])]
+_BYTES: dict[str, Any] = {"content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}}
 
 
 class File(BaseModel):
@@ -78,7 +82,7 @@ def list_files(
 ) -> Listing:
     """Files whose path begins with the prefix, in order of their paths."""
     try:
-        page = _storage(request).list(prefix, cursor, limit)
+        page = _storage(request).list(composed(prefix), cursor, limit)
     except CursorError as error:
         raise ProblemError(
             HTTPStatus.BAD_REQUEST, "The cursor was not given out here; begin without one."
@@ -95,21 +99,17 @@ def list_files(
 @router.put(
     "/{path:path}",
     status_code=HTTPStatus.CREATED,
+    response_class=Response,
     responses=responses(
         HTTPStatus.BAD_REQUEST,
         HTTPStatus.PRECONDITION_FAILED,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     ),
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
-        }
-    },
+    openapi_extra={"requestBody": {"required": True} | _BYTES},
 )
 async def put_file(
     request: Request,
-    path: str,
+    path: FilePath,
     content_type: Annotated[str, Header()] = "application/octet-stream",
     if_match: Annotated[str | None, Header()] = None,
 ) -> Response:
@@ -122,18 +122,22 @@ async def put_file(
             f"The file has {len(content)} bytes; at most {MOST_BYTES} pass through Lambda.",
         )
     try:
-        info = _storage(request).put(path, content, content_type, if_match)
+        etag = await run_in_threadpool(_storage(request).put, path, content, content_type, if_match)
     except (PreconditionError, FileMissingError) as error:
         raise ProblemError(
             HTTPStatus.PRECONDITION_FAILED, f"{path} is not the file of ETag {if_match}."
         ) from error
     except UnavailableError as error:
         raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, f"{error}.") from error
-    return Response(status_code=HTTPStatus.CREATED, headers=_headers(info))
+    return Response(status_code=HTTPStatus.CREATED, headers={"ETag": etag})
 
 
-@router.head("/{path:path}", responses=responses(HTTPStatus.NOT_FOUND))
-def head_file(request: Request, path: str) -> Response:
+@router.head(
+    "/{path:path}",
+    response_class=Response,
+    responses=responses(HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND),
+)
+def head_file(request: Request, path: FilePath) -> Response:
     """What a GET would say of the file, without its bytes."""
     info = _info(request, _path(path))
     headers = _headers(info) | {"Content-Length": str(info.size)}
@@ -144,25 +148,35 @@ def head_file(request: Request, path: str) -> Response:
     "/{path:path}",
     response_class=Response,
     responses=responses(
+        HTTPStatus.BAD_REQUEST,
         HTTPStatus.NOT_FOUND,
+        HTTPStatus.CONFLICT,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
-    ),
+    )
+    | {
+        200: {"description": "The file"} | _BYTES,
+        206: {"description": "The range of it that was asked for"} | _BYTES,
+        304: {"description": "It is the file that you have"},
+    },
 )
 def get_file(
     request: Request,
-    path: str,
+    path: FilePath,
     wanted: Annotated[str | None, Header(alias="Range", examples=["bytes=0-1023"])] = None,
     if_none_match: Annotated[str | None, Header()] = None,
+    if_range: Annotated[str | None, Header()] = None,
 ) -> Response:
     """The file's bytes, or the range of them that `Range` names."""
     path = _path(path)
     info = _info(request, path)
     headers = _headers(info)
-    if if_none_match and info.etag in {tag.strip() for tag in if_none_match.split(",")}:
+    if matches(if_none_match, info.etag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    # A range of another file than the client has begun to read is of no use to it.
+    unchanged = if_range is None or if_range == info.etag
     try:
-        part = byte_range(wanted, info.size)
+        part = byte_range(wanted if unchanged else None, info.size)
     except RangeError as error:
         raise ProblemError(
             HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
@@ -201,9 +215,9 @@ def _read(request: Request, info: FileInfo, first: int, last: int) -> bytes:
 @router.delete(
     "/{path:path}",
     status_code=HTTPStatus.NO_CONTENT,
-    responses=responses(HTTPStatus.NOT_FOUND),
+    responses=responses(HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND),
 )
-def delete_file(request: Request, path: str) -> None:
+def delete_file(request: Request, path: FilePath) -> None:
     """Remove a file; earlier versions stay in the bucket for as long as it keeps them."""
     path = _path(path)
     try:

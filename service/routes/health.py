@@ -7,7 +7,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
-from service.problems import ProblemError, responses
+from service.problems import ProblemError
 from service.storage import UnavailableError
 
 router = APIRouter(tags=["health"])
@@ -34,7 +34,7 @@ def health() -> Health:
     return Health(status="alive")
 
 
-@router.get("/ready", responses=responses(HTTPStatus.SERVICE_UNAVAILABLE))
+@router.get("/ready")
 def ready(request: Request) -> Health:
     """Ready: the bucket can be reached."""
     try:

@@ -1,41 +1,76 @@
 from __future__ import annotations
 
+import hashlib
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import boto3
 import pytest
 from fastapi.testclient import TestClient
-from moto import mock_aws
 
 from service.app import create_app
 from service.settings import Settings
-from service.storage import S3Storage
+from service.storage import FileInfo, FileMissingError, Page, PreconditionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BUCKET = "files-of-the-tests"
+    from service.storage import Storage
+
+
+class MemoryStorage:
+    """A storage in a dictionary; `tests/service/test_storage.py` holds it to what S3 does."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, tuple[FileInfo, bytes]] = {}
+
+    def put(self, path: str, content: bytes, content_type: str, if_match: str | None = None) -> str:
+        if if_match and self.info(path).etag != if_match:
+            raise PreconditionError(path)
+        etag = f'"{hashlib.sha256(content).hexdigest()}"'
+        info = FileInfo(path, len(content), etag, content_type, datetime.now(UTC))
+        self._files[path] = (info, content)
+        return etag
+
+    def info(self, path: str) -> FileInfo:
+        if path not in self._files:
+            raise FileMissingError(path)
+        return self._files[path][0]
+
+    def read(self, path: str, first: int, last: int, etag: str) -> bytes:
+        if self.info(path).etag != etag:
+            raise PreconditionError(path)
+        return self._files[path][1][first : last + 1]
+
+    def delete(self, path: str) -> None:
+        self.info(path)
+        del self._files[path]
+
+    def list(self, prefix: str, cursor: str | None, limit: int) -> Page:
+        paths = sorted(p for p in self._files if p.startswith(prefix) and p > (cursor or ""))
+        files = tuple(self._files[path][0] for path in paths[:limit])
+        return Page(files, paths[limit - 1] if len(paths) > limit else None)
+
+    def check(self) -> None:
+        pass
 
 
 @pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    with mock_aws():
-        boto3.client("s3").create_bucket(Bucket=BUCKET)
-        yield BUCKET
+def storage() -> Storage:
+    return MemoryStorage()
 
 
 @pytest.fixture
-def client(bucket: str) -> Iterator[TestClient]:
-    settings = Settings(
-        bucket=bucket,
+def settings() -> Settings:
+    return Settings(
+        bucket="files-of-the-tests",
         environment="test",
         commit="c0ffee",
         aws_lambda_function_version="7",
         allowed_origins=("https://app.example",),
     )
-    with TestClient(create_app(settings, S3Storage(bucket))) as client:
+
+
+@pytest.fixture
+def client(settings: Settings, storage: Storage) -> Iterator[TestClient]:
+    with TestClient(create_app(settings, storage)) as client:
         yield client

@@ -1,22 +1,47 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fastapi.testclient import TestClient
 
+from service.app import create_app
 from service.settings import Settings, SettingsError
-from service.storage import S3Storage
+from service.telemetry import NAMESPACE
 
 if TYPE_CHECKING:
-    from fastapi.testclient import TestClient
+    from service.storage import Storage
+
+PROBLEM = "application/problem+json"
 
 
 def _last_line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     line: dict[str, Any] = json.loads(capsys.readouterr().out.splitlines()[-1])
     return line
+
+
+def _break(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_path: str) -> None:
+        raise RuntimeError("the inner secret")
+
+    monkeypatch.setattr(storage, "info", broken)
+
+
+def _is_metric_format(document: dict[str, Any]) -> None:
+    """CloudWatch's own conditions ("Specification: CloudWatch embedded metric format")."""
+    assert isinstance(document["_aws"]["Timestamp"], int)
+    assert document["_aws"]["Timestamp"] > 1_600_000_000_000  # milliseconds
+    for directive in document["_aws"]["CloudWatchMetrics"]:
+        assert directive.keys() == {"Namespace", "Dimensions", "Metrics"}
+        assert 1 <= len(directive["Namespace"]) <= 1024
+        for dimensions in directive["Dimensions"]:
+            assert len(set(dimensions)) == len(dimensions) <= 30
+            assert all(isinstance(document[name], str) and document[name] for name in dimensions)
+        assert 1 <= len(directive["Metrics"]) <= 100
+        for metric in directive["Metrics"]:
+            assert metric["Unit"] in {"Count", "Milliseconds"}
+            assert isinstance(document[metric["Name"]], int | float)
 
 
 def test_health_ready_version(client: TestClient) -> None:
@@ -30,51 +55,99 @@ def test_health_ready_version(client: TestClient) -> None:
     }
 
 
-def test_not_ready_without_the_bucket(client: TestClient) -> None:
-    client.app.state.storage = S3Storage("some-other-bucket")  # type: ignore[attr-defined]  # ASGI
-    answer = client.get("/ready")
-    assert answer.status_code == 503
-    assert answer.headers["content-type"] == "application/problem+json"
-
-
 def test_each_request_leaves_one_line_of_log_and_metrics(
     client: TestClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answer = client.get("/files/secret-name?token=secret-token")
     line = _last_line(capsys)
+    _is_metric_format(line)
     directive = line["_aws"]["CloudWatchMetrics"][0]
-    assert directive["Namespace"] == "Pithead/Service"
-    assert {metric["Name"] for metric in directive["Metrics"]} <= line.keys()
+    assert directive["Namespace"] == NAMESPACE
+    assert [metric["Name"] for metric in directive["Metrics"]] == [
+        "Requests", "Failures", "SlowRequests", "Latency",
+    ]  # fmt: skip
     assert {name: line[name] for name in directive["Dimensions"][0]} == {
         "service": "files",
         "environment": "test",
         "version": "7",
     }
     assert (line["Requests"], line["Failures"], line["SlowRequests"]) == (1, 0, 0)
-    assert (line["status"], line["route"]) == (404, "/files/{path:path}")
+    assert (line["method"], line["status"], line["route"]) == ("GET", 404, "/files/{path:path}")
     assert line["request_id"] == answer.headers["x-request-id"]
     assert "secret" not in json.dumps(line)
 
 
-def test_what_nobody_foresaw_is_counted_and_not_told(
+def test_the_line_leads_to_the_trace(
     client: TestClient, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_self: S3Storage, _path: str) -> None:
-        raise RuntimeError("the inner secret")
+    header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", header)
+    client.get("/health")
+    assert _last_line(capsys)["trace_id"] == "5759e988bd862e3fe1be46a994272793"
+    monkeypatch.delenv("_X_AMZN_TRACE_ID")
+    client.get("/health")
+    assert _last_line(capsys)["trace_id"] == ""
 
-    monkeypatch.setattr(S3Storage, "info", broken)
+
+def test_what_nobody_foresaw_is_counted_and_not_told(
+    client: TestClient,
+    storage: Storage,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _break(storage, monkeypatch)
     answer = client.get("/files/x")
     assert answer.status_code == 500
-    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["content-type"] == PROBLEM
+    assert answer.json()["instance"] == "/files/x"
     assert "secret" not in answer.text
     line = _last_line(capsys)
-    assert (line["Failures"], line["level"]) == (1, "ERROR")
+    _is_metric_format(line)
+    assert (line["Requests"], line["Failures"], line["level"]) == (1, 1, "ERROR")
     assert "the inner secret" in line["exception"]
+    assert line["request_id"] == answer.headers["x-request-id"]
 
 
-def test_unknown_routes_and_methods_are_problems(client: TestClient) -> None:
-    for answer in (client.get("/nothing"), client.post("/health")):
-        assert answer.headers["content-type"] == "application/problem+json"
+def test_a_slow_request_is_counted(
+    settings: Settings, storage: Storage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Nothing is faster than a nanosecond.
+    impatient = settings.model_copy(update={"latency_objective_ms": 1e-6})
+    TestClient(create_app(impatient, storage)).get("/health")
+    assert _last_line(capsys)["SlowRequests"] == 1
+
+
+def test_metrics_are_no_matter_of_the_log_level(
+    settings: Settings,
+    storage: Storage,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    quiet = TestClient(create_app(settings.model_copy(update={"log_level": "ERROR"}), storage))
+    quiet.get("/health")
+    line = _last_line(capsys)
+    _is_metric_format(line)
+    assert "route" not in line
+    _break(storage, monkeypatch)
+    quiet.get("/files/x")
+    assert _last_line(capsys)["route"] == "/files/{path:path}"
+
+
+def test_every_error_is_a_problem(client: TestClient) -> None:
+    for method, url, status in (
+        ("GET", "/nothing", 404),
+        ("POST", "/health", 405),
+        ("GET", "/files?limit=0", 422),
+        ("GET", "/files/a//b", 400),
+        ("GET", "/files/none", 404),
+    ):
+        answer = client.request(method, url)
+        assert (answer.status_code, answer.headers["content-type"]) == (status, PROBLEM)
+        problem = answer.json()
+        assert problem.keys() == {"type", "title", "status", "detail", "instance"}
+        assert (problem["status"], problem["instance"]) == (status, url.split("?")[0])
+        assert problem["detail"]
+    assert client.post("/health").headers["allow"] == "GET"
 
 
 def test_cors_lets_the_named_origin_in_and_no_other(client: TestClient) -> None:
@@ -94,69 +167,30 @@ def test_a_wrong_setting_is_named() -> None:
         Settings.from_environment({})
 
 
-def test_the_openapi_document_knows_the_problems(client: TestClient) -> None:
-    paths = client.get("/openapi.json").json()["paths"]
-    content = paths["/files/{path}"]["get"]["responses"]["404"]["content"]
-    assert list(content) == ["application/problem+json"]
-
-
-_EVENT = {
-    "resource": "/{proxy+}",
-    "path": "/files/a",
-    "httpMethod": "PUT",
-    "headers": {"Host": "x.execute-api", "Content-Type": "application/octet-stream"},
-    "multiValueHeaders": {"Host": ["x.execute-api"], "Content-Type": ["application/octet-stream"]},
-    "queryStringParameters": None,
-    "multiValueQueryStringParameters": None,
-    "requestContext": {"stage": "prod", "identity": {"sourceIp": "127.0.0.1"}},
-    "body": "AP8=",
-    "isBase64Encoded": True,
-}
-_PROGRAM = """
-import json, os, sys
-from moto import mock_aws
-with mock_aws():
-    import boto3
-    boto3.client("s3").create_bucket(Bucket=os.environ["BUCKET"])
-    from service.handler import handler
-    event = json.loads(sys.argv[1])
-    class Context: aws_request_id = "the-id"
-    put = handler(event, Context())
-    got = handler({**event, "httpMethod": "GET", "body": None, "isBase64Encoded": False}, Context())
-print(json.dumps([put["statusCode"], got["body"], got["isBase64Encoded"],
-    got["headers"]["x-request-id"]]))
-"""
-
-
-def test_the_handler_carries_bytes_both_ways() -> None:
-    environment = {
-        "PATH": "",
-        "BUCKET": "files-of-the-handler",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "x",
-        "AWS_SECRET_ACCESS_KEY": "x",
-    }
-    run = subprocess.run(
-        [sys.executable, "-c", _PROGRAM, json.dumps(_EVENT)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
+def test_settings_are_read_once_and_frozen() -> None:
+    settings = Settings.from_environment(
+        {"BUCKET": "files", "ALLOWED_ORIGINS": "https://a,https://b", "PATH": "ignored"}
     )
-    assert json.loads(run.stdout.splitlines()[-1]) == [201, "AP8=", True, "the-id"]
+    assert settings.allowed_origins == ("https://a", "https://b")
+    with pytest.raises(ValueError, match="frozen"):
+        settings.bucket = "other"  # type: ignore[misc]  # that it is refused is the point
 
 
-def test_a_cold_start_imports_nothing_that_it_can_do_without() -> None:
-    program = (
-        "import sys, service.handler; "
-        "print([n for n in ('boto3', 'grpc', 'aws_xray_sdk', "
-        "'opentelemetry.exporter.otlp.proto.http') if n in sys.modules])"
-    )
-    run = subprocess.run(
-        [sys.executable, "-c", program],
-        env={"PATH": "", "BUCKET": "files"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert run.stdout.strip() == "[]"
+def test_the_openapi_document_shows_every_answer_by_an_example(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+    operations = [
+        (f"{method} {path}", operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+    assert len(operations) == 8
+    for name, operation in operations:
+        assert operation["description"], name
+        failures = {s: r for s, r in operation["responses"].items() if s >= "400"}
+        assert {"422", "500", "503"} <= failures.keys(), name
+        for status, answer in failures.items():
+            assert list(answer["content"]) == [PROBLEM], (name, status)
+            assert answer["content"][PROBLEM]["example"]["status"] == int(status)
+    for model in ("File", "Listing", "Health", "Version"):
+        properties = document["components"]["schemas"][model]["properties"]
+        assert all("examples" in each or "$ref" in str(each) for each in properties.values())

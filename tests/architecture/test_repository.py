@@ -1,0 +1,172 @@
+"""What holds for every file of the repository."""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+import tokenize
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from pipeline.gates import security
+from pipeline.names import CDK_CLI
+
+ROOT = Path(__file__).parents[2]
+GROUPS = ("service", "gates", "pipeline", "dev")
+
+# Folders of whoever wrote the file, and package indexes that are not everybody's.
+_MACHINE = re.compile(
+    r"(?<![\w.$}/])/(?:home|Users|work|mnt)/\w|(?:index-url|index_url|registry)\s*[ =]\s*\W?https?:"
+)
+_SECRET = re.compile(
+    r"AKIA(?!IOSFODNN7EXAMPLE)[0-9A-Z]{16}|-----BEGIN [A-Z ]*PRIVATE KEY|gh[pousr]_\w{36}"
+)
+_WAIVER = re.compile(r"#\s*(noqa|type:\s*ignore|nosec)\b")
+_REASONED = re.compile(
+    r"#\s*(?:noqa:\s*[A-Z]+\d+(?:,\s*[A-Z]+\d+)*|type:\s*ignore\[[\w, -]+\]|nosec B\d+)"
+    r"(?:\s+#\s*(?:noqa:\s*[A-Z]+\d+|nosec B\d+))*\s+#\s*\S"
+)
+
+
+@cache
+def _files() -> tuple[Path, ...]:
+    """What is, or is about to be, in git."""
+    done = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return tuple(ROOT / name for name in done.stdout.splitlines() if (ROOT / name).is_file())
+
+
+def _lines(path: Path) -> list[tuple[str, str]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return []
+    name = path.relative_to(ROOT)
+    return [(f"{name}:{at}", line) for at, line in enumerate(text.splitlines(), 1)]
+
+
+def test_no_file_names_a_machine_or_holds_a_secret() -> None:
+    found = [
+        f"{where}: {line.strip()}"
+        for path in _files()
+        if path != Path(__file__)
+        for where, line in _lines(path)
+        if _MACHINE.search(line) or _SECRET.search(line)
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_every_waiver_says_why() -> None:
+    """Behind it, or in the comment above it."""
+    found = []
+    for path in _files():
+        if path.suffix != ".py":
+            continue
+        comments = {
+            token.start[0]: token.string
+            for token in tokenize.generate_tokens(io.StringIO(path.read_text("utf-8")).readline)
+            if token.type == tokenize.COMMENT
+        }
+        found += [
+            f"{path.relative_to(ROOT)}:{line}: {comment}"
+            for line, comment in comments.items()
+            if _WAIVER.match(comment)
+            and not _REASONED.match(comment)
+            and (line - 1 not in comments or _WAIVER.match(comments[line - 1]))
+        ]
+    assert not found, "\n".join(found)
+
+
+def _locked(group: str) -> dict[str, Version]:
+    """The pins of a lock. It names no index, and every pin has a hash."""
+    text = (ROOT / "requirements" / f"{group}.txt").read_text()
+    assert "://" not in text
+    assert not re.search(r"^\s*-", text.replace("    --hash=", ""), re.MULTILINE)
+    pins = {}
+    for block in re.split(r"\n(?=\S)", text):
+        if block.startswith("#") or not block.strip():
+            continue
+        requirement = Requirement(block.split("\\")[0].split(" --hash")[0].strip())
+        (specifier,) = requirement.specifier
+        assert specifier.operator == "==", block
+        assert re.search(r"--hash=sha256:[0-9a-f]{64}\b", block), block
+        pins[canonicalize_name(requirement.name)] = Version(specifier.version)
+    return pins
+
+
+def _asked(group: str) -> list[Requirement]:
+    groups: dict[str, list[Any]] = _project()["dependency-groups"]
+    found: list[Requirement] = []
+    for each in groups[group]:
+        found += [Requirement(each)] if isinstance(each, str) else _asked(each["include-group"])
+    return found
+
+
+@cache
+def _project() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_each_lock_holds_what_its_group_asks_for(group: str) -> None:
+    pins = _locked(group)
+    for requirement in _asked(group):
+        assert canonicalize_name(requirement.name) in pins, requirement
+        assert pins[canonicalize_name(requirement.name)] in requirement.specifier, requirement
+
+
+def test_what_is_tested_is_what_is_delivered() -> None:
+    """One version of a package in every lock, uv's own included."""
+    locks = {group: _locked(group) for group in (*GROUPS, "uv")}
+    for group, pins in locks.items():
+        for name, version in pins.items():
+            assert locks["dev"][name] == version, f"{name} in {group}.txt and dev.txt"
+    assert set(locks["service"]) < set(locks["gates"]) < set(locks["pipeline"])
+
+
+def test_workflows_pin_actions_by_commit_and_ask_for_no_more_than_they_need() -> None:
+    workflows = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+    assert workflows
+    for path in workflows:
+        text = path.read_text()
+        used = re.findall(r"uses:\s*(\S+)(.*)", text)
+        for action, comment in used:
+            assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action), f"{path.name}: {action}"
+            assert re.search(r"# v\d", comment), f"{path.name}: {action} does not say its version"
+        assert "permissions:\n  contents: read" in text, path.name
+        assert "pull_request_target" not in text, path.name
+        assert "timeout-minutes:" in text, path.name
+
+
+def test_each_link_in_the_documents_leads_to_a_file() -> None:
+    for path in _files():
+        if path.suffix == ".md":
+            for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", path.read_text()):
+                assert (path.parent / target).exists(), f"{path.relative_to(ROOT)}: {target}"
+
+
+def test_the_documents_name_the_cli_that_is_pinned() -> None:
+    for path in _files():
+        if path.suffix == ".md":
+            assert set(re.findall(r"aws-cdk@([\d.]+\d)", path.read_text())) <= {CDK_CLI}, path
+
+
+def test_our_own_code_passes_our_own_security_gate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(security, "REPORTS", tmp_path)
+    outcome = security.judge()
+    assert outcome.status == "passed", outcome.sentence

@@ -1,0 +1,79 @@
+"""The integration tests themselves, run by their gate against the service on a real server."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+import uvicorn
+
+from pipeline.gates import integration
+from pipeline.gates.gate import CouldNotRunError, run
+from service.app import create_app
+from service.settings import Settings
+from service.storage import S3Storage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+COMMIT = "c" * 40
+
+
+@pytest.fixture(scope="module")
+def deployed(moto: str) -> Iterator[str]:
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=moto,
+        region_name="us-east-1",
+        aws_access_key_id="x",
+        aws_secret_access_key="x",
+    )
+    s3.create_bucket(Bucket="files")
+    app = create_app(Settings(bucket="files", commit=COMMIT), S3Storage("files", s3))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None))
+    listening = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=server.run, args=([listening],))
+    thread.start()
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+    server.should_exit = True
+    thread.join()
+    listening.close()
+
+
+def test_the_service_passes(deployed: str, monkeypatch: pytest.MonkeyPatch, reports: Path) -> None:
+    monkeypatch.setenv("URL", deployed)
+    monkeypatch.setenv("CODEBUILD_RESOLVED_SOURCE_VERSION", COMMIT)
+    assert run("integration", integration.judge) == 0
+    report = json.loads((reports / "integration.json").read_text())
+    assert report["sentence"] == f"3 tests against {deployed}"
+
+
+def test_another_commit_than_the_promoted_one_refuses(
+    deployed: str, monkeypatch: pytest.MonkeyPatch, reports: Path
+) -> None:
+    monkeypatch.setenv("URL", deployed)
+    monkeypatch.setenv("CODEBUILD_RESOLVED_SOURCE_VERSION", "d" * 40)
+    assert run("integration", integration.judge) == 1
+    report = json.loads((reports / "integration.json").read_text())
+    assert report["sentence"] == ("1 of 3 tests failed: test_it_runs_the_commit_that_is_promoted")
+
+
+def test_that_no_test_ran_is_no_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "tests" / "integration"
+    folder.mkdir(parents=True)
+    (folder / "test_it.py").write_text("import pytest\n@pytest.mark.skip\ndef test(): pass\n")
+    monkeypatch.setattr(integration, "ROOT", tmp_path)
+    monkeypatch.setenv("URL", "http://127.0.0.1:1/")
+    with pytest.raises(CouldNotRunError, match="no integration test ran"):
+        integration.judge()
+
+
+def test_without_an_address_it_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("URL", raising=False)
+    with pytest.raises(CouldNotRunError, match="environment variable URL: nothing found"):
+        integration.judge()

@@ -1,0 +1,80 @@
+"""What keeps the app from being synthesised, and the sentence that it says so with."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import aws_cdk as cdk
+import pytest
+
+from environments import schema
+from pipeline import app, bundle
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _refusal(context: dict[str, str]) -> str:
+    with pytest.raises((app.AppError, bundle.BundleError, schema.EnvironmentFileError)) as refused:
+        app.synthesise(cdk.App(context=context))
+    return str(refused.value)
+
+
+def test_a_connection_is_asked_for(context: dict[str, str]) -> None:
+    assert _refusal(context | {"connection-arn": ""}).startswith(
+        "context key connection-arn: nothing found; give the ARN of the CodeConnections connection"
+    )
+
+
+def test_an_unknown_bundle_is_named(context: dict[str, str]) -> None:
+    assert _refusal(context | {"bundle": "windows"}) == (
+        "context key bundle: found 'windows'; allowed are linux-arm64 (AWS) and host (this machine)"
+    )
+
+
+def test_a_wrong_environment_file_stops_it(
+    context: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "environments"
+    shutil.copytree(schema.FOLDER, folder)
+    path = folder / "prod.toml"
+    path.write_text(path.read_text().replace("percent = 10", "percent = 100"))
+    monkeypatch.setattr(app, "load_all", lambda: schema.load_all(folder))
+    assert _refusal(context) == (
+        "environments/prod.toml: shift.percent: found 100; input should be less than or equal to 99"
+    )
+
+
+def test_a_refusal_is_one_sentence_and_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_app: cdk.App) -> None:
+        raise app.AppError("what was wrong")
+
+    monkeypatch.setattr(app, "synthesise", refuse)
+    assert app.main() == 1
+    assert capsys.readouterr() == ("", "pithead: what was wrong\n")
+
+
+def test_an_unreviewed_finding_stops_it(
+    context: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = app.nag.Judgement(("AwsSolutions-X at Pithead/Y: do not",), ())
+    monkeypatch.setattr(app.nag, "judge", lambda _app: found)
+    monkeypatch.setattr(app, "DeliveryStack", lambda *_a, **_k: None)
+    monkeypatch.setattr(bundle, "build", lambda _platform: tmp_path)
+    with pytest.raises(app.AppError, match="cdk-nag found 1; mend each, or review it in"):
+        app.synthesise(cdk.App(context=context))
+
+
+def test_the_commit_is_the_builds_or_the_checkouts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CODEBUILD_RESOLVED_SOURCE_VERSION", "c0ffee")
+    assert app.commit() == "c0ffee"
+    monkeypatch.delenv("CODEBUILD_RESOLVED_SOURCE_VERSION")
+    monkeypatch.setattr(bundle, "ROOT", tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    with pytest.raises(app.AppError, match="is no git checkout with a commit; commit first"):
+        app.commit()

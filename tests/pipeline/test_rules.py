@@ -1,0 +1,72 @@
+"""cdk-nag, cfn-lint and tags over everything that was synthesised."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_s3 as s3
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+
+from environments.schema import load_all
+from pipeline import nag
+from pipeline.bundle import ROOT
+
+
+def test_each_finding_of_cdk_nag_was_reviewed_and_each_review_speaks_of_one(
+    assembly: Any,
+) -> None:
+    judgement = nag.judge(assembly.app)
+    assert judgement.unreviewed == ()
+    assert judgement.unused == ()
+    assert all(len(review.reason) > 20 for review in nag.REVIEWS)
+
+
+def test_what_nobody_reviewed_and_a_review_of_nothing_are_told() -> None:
+    app = cdk.App()
+    s3.Bucket(cdk.Stack(app, "Careless"), "Bucket")
+    logs = nag.Review("AwsSolutions-S1", "Careless/*", "Nobody reads this bucket")
+    nothing = nag.Review("AwsSolutions-S1", "Elsewhere/*", "There is no such bucket")
+    judgement = nag.judge(app, [logs, nothing])
+    assert judgement.unused == (nothing,)
+    (line,) = judgement.unreviewed
+    assert line.startswith("AwsSolutions-S10 at Careless/Bucket/Resource: ")
+
+
+def test_cfn_lint_has_nothing_to_say(assembly: Any) -> None:
+    templates = [assembly.delivery.path, *(each.path for each in assembly.services.values())]
+    done = subprocess.run(
+        ["cfn-lint", *map(str, templates)],
+        cwd=ROOT,  # where .cfnlintrc.yaml stands
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+
+
+def _tags(properties: dict[str, Any], name: str) -> dict[str, str]:
+    tags = properties.get(name, {})
+    return tags if isinstance(tags, dict) else {tag["Key"]: tag["Value"] for tag in tags}
+
+
+@pytest.mark.parametrize("name", ["tooling", "dev", "staging", "prod"])
+def test_each_resource_that_can_be_tagged_has_the_tags_of_the_file(
+    assembly: Any, name: str
+) -> None:
+    environment = load_all()["prod" if name == "tooling" else name]
+    template = assembly.delivery if name == "tooling" else assembly.services[name]
+    wanted = environment.every_tag(name)
+    tagged = 0
+    for logical_id, resource in template.resources.items():
+        if resource["Type"].startswith("AWS::CDK::"):
+            continue
+        schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("eu-west-1", resource["Type"]).schema
+        tagging = schema.get("tagging", {"taggable": "Tags" in schema["properties"]})
+        if tagging.get("taggable"):
+            at = tagging.get("tagProperty", "/properties/Tags").rsplit("/", 1)[-1]
+            assert _tags(resource.get("Properties", {}), at) == wanted, logical_id
+            tagged += 1
+    assert tagged > 5

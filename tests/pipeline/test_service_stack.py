@@ -1,0 +1,174 @@
+"""The synthesised service of each environment."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from environments.schema import load_all
+from pipeline.names import RAILS, alarm_name
+
+NAMES = ("dev", "staging", "prod")
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def name(request: pytest.FixtureRequest) -> str:
+    found: str = request.param
+    return found
+
+
+@pytest.fixture(scope="module")
+def stack(assembly: Any, name: str) -> Any:
+    return assembly.services[name]
+
+
+def _dimensions(alarm: dict[str, Any]) -> list[dict[str, Any]]:
+    metrics = [m["MetricStat"]["Metric"] for m in alarm.get("Metrics", []) if "MetricStat" in m]
+    return [{d["Name"]: d["Value"] for d in m["Dimensions"]} for m in metrics or [alarm]]
+
+
+def _periods(alarm: dict[str, Any]) -> set[int]:
+    if "Period" in alarm:
+        return {alarm["Period"]}
+    return {m["MetricStat"]["Period"] for m in alarm["Metrics"] if "MetricStat" in m}
+
+
+def _version(stack: Any) -> dict[str, Any]:
+    (version,) = stack.of_type("AWS::Lambda::Version")
+    return {"Fn::GetAtt": [version, "Version"]}
+
+
+def test_the_shift_is_as_the_environment_file_says(stack: Any, name: str) -> None:
+    shift = load_all()[name].shift
+    configured = stack.of_type("AWS::CodeDeploy::DeploymentConfig")
+    group = stack.the("AWS::CodeDeploy::DeploymentGroup")
+    if shift.type == "all-at-once":
+        assert not configured
+        assert group["DeploymentConfigName"] == "CodeDeployDefault.LambdaAllAtOnce"
+        return
+    (routing,) = (each["TrafficRoutingConfig"] for each in configured.values())
+    assert routing == {
+        "Type": "TimeBasedCanary",
+        "TimeBasedCanary": {
+            "CanaryInterval": shift.minutes,
+            "CanaryPercentage": shift.percent,
+        },
+    }
+    assert group["AutoRollbackConfiguration"]["Events"] == [
+        "DEPLOYMENT_FAILURE",
+        "DEPLOYMENT_STOP_ON_REQUEST",
+        "DEPLOYMENT_STOP_ON_ALARM",
+    ]
+
+
+def test_the_guard_rails_look_at_the_new_version_alone(stack: Any, name: str) -> None:
+    new = _version(stack)
+    alarms = stack.of_type("AWS::CloudWatch::Alarm")
+    group = stack.the("AWS::CodeDeploy::DeploymentGroup")
+    guards = [each["Name"]["Ref"] for each in group["AlarmConfiguration"]["Alarms"]]
+    assert group["AlarmConfiguration"]["Enabled"] is True
+    assert [alarms[guard]["AlarmName"] for guard in guards] == [
+        {"Fn::Join": ["", [f"files-{name}-version-", new, f"-{rail}"]]} for rail in RAILS
+    ]
+    for alarm in alarms.values():
+        for dimensions in _dimensions(alarm):
+            assert new in (dimensions.get("version"), dimensions.get("ExecutedVersion"))
+        assert alarm["TreatMissingData"] == "notBreaching"
+
+
+def test_each_alarm_is_looked_at_often_enough_to_stop_a_canary(stack: Any, name: str) -> None:
+    shift = load_all()[name].shift
+    for alarm in stack.of_type("AWS::CloudWatch::Alarm").values():
+        (period,) = _periods(alarm)
+        if shift.type != "all-at-once":
+            assert period * alarm["EvaluationPeriods"] < shift.minutes * 60
+
+
+def test_the_alarms_are_ready_before_the_alias_moves(stack: Any) -> None:
+    (alias,) = stack.of_type("AWS::Lambda::Alias")
+    (group,) = stack.of_type("AWS::CodeDeploy::DeploymentGroup")
+    alarms = set(stack.of_type("AWS::CloudWatch::Alarm"))
+    (version,) = stack.of_type("AWS::Lambda::Version")
+    assert {group, version} | alarms <= stack.waits_for(alias)
+    for alarm in alarms:
+        assert version in stack.waits_for(alarm)
+        assert alias not in stack.waits_for(alarm)
+
+
+def test_the_bake_has_alarms_of_known_names_where_there_is_a_bake(stack: Any, name: str) -> None:
+    named = {
+        alarm["AlarmName"]
+        for alarm in stack.of_type("AWS::CloudWatch::Alarm").values()
+        if isinstance(alarm["AlarmName"], str)
+    }
+    assert named == ({alarm_name("prod", rail) for rail in RAILS} if name == "prod" else set())
+
+
+def test_the_function_is_as_the_environment_file_says(stack: Any, name: str) -> None:
+    environment = load_all()[name]
+    function = stack.the("AWS::Lambda::Function")
+    assert function["MemorySize"] == environment.function.memory_mb
+    assert function["Timeout"] == environment.function.timeout_seconds
+    assert function["TracingConfig"] == {"Mode": "Active"}
+    assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["arm64"])
+    variables = function["Environment"]["Variables"]
+    assert variables["ENVIRONMENT"] == name
+    assert variables["COMMIT"] == "c" * 40
+    assert variables["LATENCY_OBJECTIVE_MS"] == str(environment.guard.latency_objective_ms)
+
+
+def test_the_api_is_throttled_traced_and_logged(stack: Any, name: str) -> None:
+    environment = load_all()[name]
+    stage = stack.the("AWS::ApiGateway::Stage")
+    (settings,) = stage["MethodSettings"]
+    assert settings["ThrottlingRateLimit"] == environment.api.requests_per_second
+    assert settings["ThrottlingBurstLimit"] == environment.api.burst
+    assert settings["MetricsEnabled"] is True
+    assert settings["DataTraceEnabled"] is False
+    assert stage["TracingEnabled"] is True
+    assert stage["StageName"] == name
+    assert "requestId" in json.loads(stage["AccessLogSetting"]["Format"])
+    api = stack.the("AWS::ApiGateway::RestApi")
+    assert api["BinaryMediaTypes"] == ["*/*"]
+    assert api["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
+
+
+def test_logs_are_kept_as_long_as_the_environment_file_says(stack: Any, name: str) -> None:
+    groups = stack.of_type("AWS::Logs::LogGroup")
+    assert len(groups) == 2
+    for group in groups.values():
+        assert group["RetentionInDays"] == load_all()[name].function.log_retention_days
+
+
+def test_the_function_may_do_what_its_storage_does_and_no_more(stack: Any) -> None:
+    policy = stack.the("AWS::IAM::Policy")
+    allowed = {
+        action: statement["Resource"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        for action in (
+            [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
+        )
+    }
+    assert set(allowed) == {
+        "logs:CreateLogStream", "logs:PutLogEvents", "s3:ListBucket", "s3:GetObject",
+        "s3:PutObject", "s3:DeleteObject", "kms:Decrypt", "kms:GenerateDataKey",
+        "xray:PutTelemetryRecords", "xray:PutTraceSegments",
+    }  # fmt: skip
+    assert {action for action, resource in allowed.items() if resource == "*"} == {
+        "xray:PutTelemetryRecords",
+        "xray:PutTraceSegments",
+    }
+
+
+def test_files_are_encrypted_private_versioned_and_outlive_the_stack(stack: Any) -> None:
+    (bucket,) = (r for r in stack.resources.values() if r["Type"] == "AWS::S3::Bucket")
+    properties = bucket["Properties"]
+    assert bucket["DeletionPolicy"] == "Retain"
+    assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert all(properties["PublicAccessBlockConfiguration"].values())
+    (rule,) = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "aws:kms"
+    assert stack.the("AWS::KMS::Key")["EnableKeyRotation"] is True
+    assert "aws:SecureTransport" in json.dumps(stack.the("AWS::S3::BucketPolicy"))
