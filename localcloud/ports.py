@@ -38,9 +38,17 @@ class RunningBuild(Protocol):
     reason: str
     exported: dict[str, str]
 
-    def wait(self, cancel: threading.Event) -> None:
-        """Wait for its end; a cancelled wait stops the build first."""
+    def tell(self, ended: threading.Event) -> None:
+        """Set the event at its end; at once when it has ended already."""
         ...
+
+
+class BuildNotStartedError(Exception):
+    """The build was not started at all; `code` is CodeBuild's own name for why."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 @dataclass(frozen=True)

@@ -33,10 +33,14 @@ class ResourceRequest:
     rollback: bool = False
     """True while a failed update goes back: an alias is then set without a new deployment,
     as CloudFormation itself does."""
+    replaces: str = ""
+    """The physical id of the resource that this one takes the place of, while both exist."""
 
     def generated_name(self, most: int = 64) -> str:
-        """A physical name of AWS's form, `stack-logical-suffix`; a stack's is always the same."""
-        seed = f"{self.stack_id}/{self.logical_id}"
+        """A physical name of AWS's form, `stack-logical-suffix`: always the same, but for a
+        replacement, which is made while what it replaces is still there.
+        """
+        seed = f"{self.stack_id}/{self.logical_id}/{self.replaces}"
         suffix = hashlib.sha256(seed.encode()).hexdigest()[:12]
         return f"{self.stack_name}-{self.logical_id}"[: most - 13] + f"-{suffix}"
 

@@ -1,0 +1,1 @@
+"""Lambda: versions, weighted aliases, and real invocations over the Runtime API."""

@@ -1,0 +1,126 @@
+"""Function code: fetched, checked, kept by its SHA-256, and unzipped once for every worker."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import stat
+import tempfile
+import threading
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from localcloud.api import ApiError
+from localcloud.functions.configuration import invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from localcloud.cloud import Cloud
+
+_UNZIPPED = 262_144_000  # bytes, "Lambda quotas"
+_INLINE_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+class Bundles:
+    """The zips of all functions: in the ledger as they came, unzipped below the state folder."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._folder = cloud.ledger.folder / "functions" / "code"
+        self._lock = threading.Lock()
+
+    def take(self, account: str, region: str, code: Mapping[str, Any]) -> tuple[str, int]:
+        """Keep the code that a request gives; returns its SHA-256 in hex and its size in bytes.
+
+        `ZipFile` is a zip (the API) or Python source, which becomes `index.py` (a template).
+
+        Raises:
+            ApiError: it names no zip that can be had, or nothing that the local cloud runs.
+        """
+        content = self._content(account, region, code)
+        _check(content)
+        return self._cloud.ledger.store(content), len(content)
+
+    def unzipped(self, digest: str) -> Path:
+        """The folder that holds the code; the first caller unzips it."""
+        folder = self._folder / digest
+        with self._lock:
+            if not folder.exists():
+                self._folder.mkdir(parents=True, exist_ok=True)
+                partial = tempfile.mkdtemp(dir=self._folder, prefix="unzipping-")
+                _unzip(self._cloud.ledger.path(digest), partial)
+                os.rename(partial, folder)  # noqa: PTH104  # Path.rename, on the str of mkdtemp
+        return folder
+
+    def clear_partial(self) -> None:
+        """Remove what a killed process left half unzipped."""
+        for partial in self._folder.glob("unzipping-*"):
+            shutil.rmtree(partial)
+
+    def _content(self, account: str, region: str, code: Mapping[str, Any]) -> bytes:
+        if code.get("ImageUri"):
+            raise invalid("Container images are not part of the local cloud; give a zip")
+        inline = code.get("ZipFile")
+        if isinstance(inline, bytes):
+            return inline
+        if isinstance(inline, str):
+            return _inline(inline)
+        if not (code.get("S3Bucket") and code.get("S3Key")):
+            raise invalid("Please provide a source for function code.")
+        version = {"VersionId": code["S3ObjectVersion"]} if code.get("S3ObjectVersion") else {}
+        s3 = self._cloud.client("s3", account, region)
+        try:
+            answer = s3.get_object(Bucket=code["S3Bucket"], Key=code["S3Key"], **version)
+            content: bytes = answer["Body"].read()
+        except ClientError as error:
+            reason = error.response["Error"]
+            raise invalid(
+                f"Error occurred while GetObject. S3 Error Code: {reason['Code']}. "
+                f"S3 Error Message: {reason['Message']}"
+            ) from error
+        return content
+
+
+def _inline(source: str) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        # Dated alike, so that equal source is equal code.
+        entry = zipfile.ZipInfo("index.py", _INLINE_DATE)
+        entry.external_attr = 0o644 << 16
+        archive.writestr(entry, source)
+    return content.getvalue()
+
+
+def _check(content: bytes) -> None:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = archive.infolist()
+    except zipfile.BadZipFile as error:
+        raise invalid(
+            "Could not unzip uploaded file. Please check your file, then try to upload again."
+        ) from error
+    if not entries:
+        raise invalid("Uploaded file must be a non-empty zip")
+    if sum(entry.file_size for entry in entries) > _UNZIPPED:
+        raise invalid(f"Unzipped size must be smaller than {_UNZIPPED} bytes")
+    for entry in entries:
+        if stat.S_ISLNK(entry.external_attr >> 16):
+            raise ApiError(
+                "InvalidParameterValueException",
+                f"{entry.filename} is a symbolic link, which the local cloud does not unzip; "
+                "put the file itself into the zip",
+            )
+
+
+def _unzip(path: Path, folder: str) -> None:
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.infolist():
+            target = archive.extract(entry, folder)
+            mode = (entry.external_attr >> 16) & 0o777
+            if mode and not entry.is_dir():
+                os.chmod(target, mode | 0o400)  # noqa: PTH101  # the zip's own execute bits

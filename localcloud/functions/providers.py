@@ -1,0 +1,224 @@
+"""The CloudFormation types of Lambda."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from localcloud.api import ApiError
+from localcloud.functions.attachment_providers import (
+    EventInvokeConfigProvider,
+    PermissionProvider,
+    UrlProvider,
+)
+from localcloud.functions.configuration import REFUSED
+from localcloud.functions.model import address
+from localcloud.functions.provisioning import differs, function, only, told
+from localcloud.ports import AliasDeployment, DeploymentFailedError, Routing
+from localcloud.resources import ProvisioningError, Resource
+
+if TYPE_CHECKING:
+    from localcloud.cloud import Cloud
+    from localcloud.functions.catalogue import Catalogue
+    from localcloud.functions.definitions import Definitions
+    from localcloud.functions.model import Address
+    from localcloud.resources import Provider, ResourceRequest
+
+
+def providers(cloud: Cloud, definitions: Definitions, catalogue: Catalogue) -> dict[str, Provider]:
+    """The provider of each type."""
+    return {
+        "AWS::Lambda::Function": FunctionProvider(definitions),
+        "AWS::Lambda::Version": VersionProvider(definitions),
+        "AWS::Lambda::Alias": AliasProvider(cloud, definitions, catalogue),
+        "AWS::Lambda::Permission": PermissionProvider(definitions),
+        "AWS::Lambda::EventInvokeConfig": EventInvokeConfigProvider(definitions, catalogue),
+        "AWS::Lambda::Url": UrlProvider(),
+    }
+
+
+_FUNCTION = (
+    "FunctionName", "Code", "Runtime", "Handler", "Role", "Architectures", "Description",
+    "Environment", "EphemeralStorage", "KmsKeyArn", "LoggingConfig", "MemorySize", "PackageType",
+    "ReservedConcurrentExecutions", "Tags", "Timeout", "TracingConfig",
+)  # fmt: skip
+_ALIAS = ("FunctionName", "FunctionVersion", "Name", "Description", "RoutingConfig")
+
+
+class FunctionProvider:
+    """`AWS::Lambda::Function`; `Ref` is its name."""
+
+    def __init__(self, definitions: Definitions) -> None:
+        self._definitions = definitions
+
+    def replaces(self, request: ResourceRequest, current: Resource) -> bool:
+        """A new name is a new function."""
+        return differs(request, current, "FunctionName", "PackageType", "TenancyConfig")
+
+    def create(self, request: ResourceRequest) -> Resource:
+        """See `Provider.create`; takes a function that this resource made before a crash."""
+        properties = request.properties
+        name = properties.get("FunctionName") or request.generated_name(64)
+        only(request, *_FUNCTION, *REFUSED)
+        with told():
+            where = address(request.account, request.region, name)
+            try:
+                self._definitions.create(where, properties, _tags(request))
+            except ApiError:
+                if not self._definitions.tagged(where, _tags(request)):
+                    raise
+                self._definitions.change(where, properties, whole=True)
+            try:
+                self._reserve(where, properties)
+            except ApiError:
+                self._definitions.delete(where)
+                raise
+        return Resource(name, {"Arn": where.arn}, properties)
+
+    def update(self, request: ResourceRequest, current: Resource) -> Resource:
+        """See `Provider.update`."""
+        only(request, *_FUNCTION, *REFUSED)
+        with told():
+            where = address(request.account, request.region, current.physical_id)
+            self._definitions.change(where, request.properties, whole=True)
+            self._definitions.tag(where, _tags(request))
+            self._reserve(where, request.properties)
+        return Resource(current.physical_id, current.attributes, request.properties)
+
+    def delete(self, request: ResourceRequest, current: Resource) -> None:
+        """See `Provider.delete`."""
+        with told(gone=True):
+            self._definitions.delete(address(request.account, request.region, current.physical_id))
+
+    def _reserve(self, where: Address, properties: dict[str, Any]) -> None:
+        reserved = properties.get("ReservedConcurrentExecutions")
+        self._definitions.reserve(where, None if reserved is None else int(reserved))
+
+
+class VersionProvider:
+    """`AWS::Lambda::Version`; `Ref` is its ARN."""
+
+    def __init__(self, definitions: Definitions) -> None:
+        self._definitions = definitions
+
+    def replaces(self, request: ResourceRequest, current: Resource) -> bool:
+        """A version does not change."""
+        return bool(request.properties != current.properties)
+
+    def create(self, request: ResourceRequest) -> Resource:
+        """See `Provider.create`."""
+        properties = request.properties
+        only(request, "FunctionName", "Description", "CodeSha256")
+        asked = hashlib.sha256(json.dumps(properties, sort_keys=True).encode()).hexdigest()
+        with told():
+            where = function(request)
+            version = self._definitions.publish(
+                where,
+                description=properties.get("Description", ""),
+                code_sha256=properties.get("CodeSha256"),
+                made_for=f"{request.stack_id}/{request.logical_id}/{asked}",
+            )
+        arn = where._replace(qualifier=version.number).arn
+        return Resource(arn, {"FunctionArn": arn, "Version": version.number}, properties)
+
+    def update(self, request: ResourceRequest, current: Resource) -> Resource:
+        """Nothing to change."""
+        return Resource(current.physical_id, current.attributes, request.properties)
+
+    def delete(self, request: ResourceRequest, current: Resource) -> None:
+        """See `Provider.delete`."""
+        with told(gone=True):
+            self._definitions.delete(address(request.account, request.region, current.physical_id))
+
+
+class AliasProvider:
+    """`AWS::Lambda::Alias`; `Ref` is its ARN. A CodeDeploy update policy shifts its traffic."""
+
+    def __init__(self, cloud: Cloud, definitions: Definitions, catalogue: Catalogue) -> None:
+        self._cloud = cloud
+        self._definitions = definitions
+        self._catalogue = catalogue
+
+    def replaces(self, request: ResourceRequest, current: Resource) -> bool:
+        """Another name or function is another alias."""
+        return differs(request, current, "Name", "FunctionName")
+
+    def create(self, request: ResourceRequest) -> Resource:
+        """See `Provider.create`."""
+        properties = request.properties
+        only(request, *_ALIAS)
+        with told():
+            where = function(request)._replace(qualifier=properties["Name"])
+            routing = Routing(properties["FunctionVersion"], _weights(properties))
+            self._definitions.create_alias(where, routing, properties.get("Description", ""))
+        return Resource(where.arn, {"AliasArn": where.arn}, properties)
+
+    def update(self, request: ResourceRequest, current: Resource) -> Resource:
+        """See `Provider.update`; returns, or raises, when the deployment has ended."""
+        properties = request.properties
+        only(request, *_ALIAS)
+        version: str | None = properties["FunctionVersion"]
+        weights: dict[str, float] | None = _weights(properties)
+        with told():
+            where = address(request.account, request.region, current.physical_id)
+            now = self._catalogue.get(where).alias(where.qualifier).routing.version
+            shift = request.update_policy.get("CodeDeployLambdaAliasUpdate")
+            if shift and version != now and not request.rollback:
+                self._shift(request, where, shift, now)
+                version = weights = None
+            self._definitions.change_alias(
+                where,
+                version=version,
+                weights=weights,
+                description=properties.get("Description", ""),
+            )
+        return Resource(current.physical_id, current.attributes, properties)
+
+    def delete(self, request: ResourceRequest, current: Resource) -> None:
+        """See `Provider.delete`."""
+        with told(gone=True):
+            self._definitions.delete_alias(
+                address(request.account, request.region, current.physical_id)
+            )
+
+    def _shift(
+        self, request: ResourceRequest, where: Address, shift: dict[str, Any], now: str
+    ) -> None:
+        deployment = AliasDeployment(
+            account=request.account,
+            region=request.region,
+            application=shift["ApplicationName"],
+            deployment_group=shift["DeploymentGroupName"],
+            function=where.name,
+            alias=where.qualifier,
+            current_version=now,
+            target_version=request.properties["FunctionVersion"],
+            before_hook=shift.get("BeforeAllowTrafficHook", ""),
+            after_hook=shift.get("AfterAllowTrafficHook", ""),
+        )
+        try:
+            self._cloud.codedeploy.deploy(deployment, request.cancel)
+        except DeploymentFailedError as error:
+            raise ProvisioningError(str(error)) from error
+
+
+def _weights(properties: dict[str, Any]) -> dict[str, float]:
+    routing = properties.get("RoutingConfig") or {}
+    return {
+        each["FunctionVersion"]: float(each["FunctionWeight"])
+        for each in routing.get("AdditionalVersionWeights", [])
+    }
+
+
+def _tags(request: ResourceRequest) -> dict[str, str]:
+    own = {each["Key"]: each["Value"] for each in request.properties.get("Tags") or []}
+    return (
+        request.tags
+        | own
+        | {
+            "aws:cloudformation:stack-name": request.stack_name,
+            "aws:cloudformation:stack-id": request.stack_id,
+            "aws:cloudformation:logical-id": request.logical_id,
+        }
+    )

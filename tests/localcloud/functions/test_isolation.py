@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from localcloud.functions.configuration import RUNTIME
+
+ACCOUNT, REGION = "222222222222", "eu-west-1"
+SURROUNDINGS = """
+import os, sys
+def handler(event, context):
+    return {
+        "environment": dict(os.environ),
+        "path": sys.path,
+        "here": os.getcwd(),
+        "modules": [name for name in event if __import__("importlib.util").util.find_spec(name)],
+    }
+"""
+
+
+@pytest.fixture
+def surroundings(lambdas: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("HOST_SECRET", "hidden")
+    lambdas.create("around", SURROUNDINGS, Environment={"Variables": {"MINE": "1"}}, Timeout=7)
+    installed = ["moto", "boto3", "pytest", "localcloud", "awslambdaric", "runtime_client", "json"]
+    return lambdas.invoke("around", installed)[1]
+
+
+def test_a_worker_sees_its_bundle_and_the_runtime(surroundings: Any) -> None:
+    assert surroundings["modules"] == ["awslambdaric", "runtime_client", "json"]
+    assert surroundings["path"][0] == surroundings["here"]
+    assert not any("site-packages" in each for each in surroundings["path"])
+
+
+def test_its_environment_is_lambdas_and_its_own(lambdas: Any, surroundings: Any) -> None:
+    found = surroundings["environment"]
+    expected = {
+        "MINE": "1",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ENDPOINT_URL": lambdas.server.cloud.endpoint,
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_{RUNTIME}",
+        "AWS_LAMBDA_FUNCTION_NAME": "around",
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
+        "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/around",
+        "_HANDLER": "app.handler",
+        "LAMBDA_TASK_ROOT": surroundings["here"],
+        "TZ": ":UTC",
+    }
+    assert expected.items() <= found.items()
+    assert "HOST_SECRET" not in found
+    assert "HOME" not in found
+    assert "VIRTUAL_ENV" not in found
+
+
+def test_it_calls_aws_as_its_own_role(lambdas: Any, surroundings: Any) -> None:
+    key = surroundings["environment"]["AWS_ACCESS_KEY_ID"]
+    session = lambdas.server.cloud.credentials.session(key)
+    assert session.arn == f"arn:aws:sts::{ACCOUNT}:assumed-role/runner/around"
+    assert session.environment().items() <= surroundings["environment"].items()
+
+
+def test_a_bundle_is_not_written_into(lambdas: Any) -> None:
+    lambdas.create(
+        "tidy",
+        "import os, tempfile\n"
+        "def handler(event, context): return [os.listdir(), tempfile.gettempdir()]",
+    )
+    _, (listed, temporary) = lambdas.invoke("tidy")
+    assert listed == ["app.py"]
+    assert temporary.startswith(str(lambdas.server.cloud.ledger.folder))
