@@ -1,0 +1,125 @@
+"""What an alarm does when its state changes: topics told and functions invoked, in order.
+
+An action that is due is in the ledger from the change on, and done at the next start if the
+process ends before.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+import uuid
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from localcloud.cloudwatch.model import Alarm, State
+from localcloud.cloudwatch.notifications import lambda_payload, sns_message
+
+if TYPE_CHECKING:
+    from localcloud.cloud import Cloud
+    from localcloud.cloudwatch.history import History
+    from localcloud.ports import Document
+
+_KIND = "cloudwatch:action"
+_PARTS = {
+    "OK": "OKActions",
+    "ALARM": "AlarmActions",
+    "INSUFFICIENT_DATA": "InsufficientDataActions",
+}
+_LONGEST_SUBJECT = 100  # of an SNS message
+
+
+class NoSuchActionError(Exception):
+    """The ARN names something that alarms of the local cloud cannot act on."""
+
+
+class Actions:
+    """The actions that are due, and the thread that does them."""
+
+    def __init__(self, cloud: Cloud, history: History) -> None:
+        self._cloud = cloud
+        self._history = history
+        self._due: queue.Queue[tuple[str, Document] | None] = queue.Queue()
+        self._thread = threading.Thread(target=self._run, name="alarm-actions", daemon=True)
+
+    def start(self) -> None:
+        """Do what was left undone, then whatever comes."""
+        for entry in self._cloud.ledger.all(_KIND):
+            self._due.put(entry)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End when the action under way has ended."""
+        self._due.put(None)
+        self._thread.join()
+
+    def record(self, alarm: Alarm, before: State) -> list[tuple[str, Document]]:
+        """Make durable what a change of state makes due; `begin` starts it."""
+        definition = alarm.definition
+        if definition.get("ActionsEnabled") is False:
+            return []
+        entries = []
+        for number, target in enumerate(definition.get(_PARTS[alarm.state.value]) or []):
+            key = f"{alarm.state.updated:017.6f}/{number}/{uuid.uuid4()}"
+            document = {
+                "target": target,
+                "alarm": alarm.document(),
+                "before": {
+                    "value": before.value,
+                    "reason": before.reason,
+                    "data": before.data,
+                    "updated": before.updated,
+                },
+            }
+            self._cloud.ledger.put(_KIND, key, document)
+            entries.append((key, document))
+        return entries
+
+    def begin(self, entries: list[tuple[str, Document]]) -> None:
+        """Do what `record` returned, soon."""
+        for entry in entries:
+            self._due.put(entry)
+
+    def _run(self) -> None:
+        while (entry := self._due.get()) is not None:
+            key, document = entry
+            alarm, before = Alarm.of(document["alarm"]), State(**document["before"])
+            target = document["target"]
+            data: Document = {
+                "actionState": "Succeeded",
+                "stateUpdateTimestamp": int(alarm.state.updated * 1000),
+                "notificationResource": target,
+            }
+            summary = f"Successfully executed action {target}"
+            try:
+                data["publishedMessage"] = self._do(target, alarm, before)
+            except (NoSuchActionError, ClientError, BotoCoreError) as error:
+                data |= {"actionState": "Failed", "error": str(error)}
+                summary = f"Failed to execute action {target}. Received error: {error}"
+            with self._cloud.ledger.transaction():
+                now = self._cloud.clock.timestamp()
+                self._history.add(alarm, now, "Action", summary, json.dumps(data))
+                self._cloud.ledger.delete(_KIND, key)
+
+    def _do(self, target: str, alarm: Alarm, before: State) -> Document:
+        arn = target.split(":")
+        if target.startswith("arn:aws:sns:"):
+            message = sns_message(alarm, before)
+            self._cloud.client("sns", alarm.account, arn[3]).publish(
+                TopicArn=target,
+                Subject=f'{alarm.state.value}: "{alarm.name}" in {alarm.region}'[:_LONGEST_SUBJECT],
+                Message=json.dumps(message),
+            )
+            return message
+        if target.startswith("arn:aws:lambda:"):
+            payload = lambda_payload(alarm, before)
+            self._cloud.client("lambda", alarm.account, arn[3]).invoke(
+                FunctionName=target, InvocationType="Event", Payload=json.dumps(payload).encode()
+            )
+            return payload
+        raise NoSuchActionError(
+            f"{target} is not part of the local cloud, whose alarms tell SNS topics and invoke "
+            "Lambda functions"
+        )

@@ -1,0 +1,228 @@
+"""The alarms of the cloud, their states, and what a change of state sets off."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from localcloud.cloudwatch.alarm_rule import AlarmRule
+from localcloud.cloudwatch.definition import check
+from localcloud.cloudwatch.model import Alarm, DefinitionError, State, moment, stamp
+from localcloud.cloudwatch.notifications import event_detail
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from localcloud.cloud import Cloud
+    from localcloud.cloudwatch.actions import Actions
+    from localcloud.cloudwatch.history import History
+    from localcloud.cloudwatch.model import StateValue
+    from localcloud.ports import Document
+
+_KIND = "cloudwatch:alarm"
+_INITIAL = "Unchecked: Initial alarm creation"
+
+
+class Alarms:
+    """All alarms. Reading takes no lock: an `Alarm` never changes, a new one takes its place."""
+
+    def __init__(self, cloud: Cloud, history: History, actions: Actions) -> None:
+        self._cloud = cloud
+        self._history = history
+        self._actions = actions
+        self._alarms = {key: Alarm.of(document) for key, document in cloud.ledger.all(_KIND)}
+        self._lock = threading.Lock()
+        self._changes: list[tuple[Alarm, State, list[tuple[str, Document]]]] = []
+
+    def get(self, account: str, region: str, name: str) -> Alarm | None:
+        """The alarm of that name."""
+        return self._alarms.get(f"{account}/{region}/{name}")
+
+    def of(self, account: str, region: str) -> list[Alarm]:
+        """The account's alarms by name."""
+        mine = [each for each in self.all() if (each.account, each.region) == (account, region)]
+        return sorted(mine, key=lambda each: each.name)
+
+    def all(self) -> list[Alarm]:
+        """Every alarm of the cloud."""
+        return list(self._alarms.values())
+
+    def put(
+        self, account: str, region: str, definition: Document, tags: dict[str, str] | None = None
+    ) -> Alarm:
+        """Make an alarm, or give one a new definition; its state and, here, its tags stay.
+
+        Raises:
+            DefinitionError: the alarm cannot be.
+        """
+        check(definition, account)
+        with self._changing():
+            now = self._cloud.clock.timestamp()
+            before = self.get(account, region, definition["AlarmName"])
+            how = "created" if before is None else "updated"
+            if before is None:
+                state = State("INSUFFICIENT_DATA", _INITIAL, "", now)
+                alarm = Alarm(
+                    account, region, definition["AlarmName"], definition, tags or {}, now, state
+                )
+            else:
+                alarm = replace(before, definition=definition, configured=now)
+                if alarm.composite != before.composite:
+                    raise DefinitionError(
+                        f"An alarm named {alarm.name} exists with another type: delete it first"
+                    )
+            if alarm.composite:
+                self._check_children(alarm)
+            self._save(alarm)
+            self._configured(alarm, how, now)
+            if alarm.composite:
+                self._evaluate(alarm, f"{alarm.arn} was {how} and its alarm rule evaluates to ")
+            return self._alarms[alarm.key]
+
+    def delete(self, account: str, region: str, names: Iterable[str]) -> None:
+        """Delete alarms, all or none; their history stays.
+
+        Raises:
+            DefinitionError: there is no alarm of one of the names.
+        """
+        with self._changing():
+            found = {name: self.get(account, region, name) for name in names}
+            unknown = [name for name, alarm in found.items() if alarm is None]
+            if unknown:
+                raise DefinitionError(f"Alarm {unknown[0]} does not exist", "ResourceNotFound")
+            for alarm in found.values():
+                if alarm is not None:
+                    self._cloud.ledger.delete(_KIND, alarm.key)
+                    self._configured(alarm, "deleted", self._cloud.clock.timestamp())
+                    del self._alarms[alarm.key]
+
+    def enable_actions(self, alarm: Alarm, enabled: bool) -> None:
+        """Let an alarm act when its state changes, or not."""
+        with self._changing():
+            definition = self._alarms[alarm.key].definition | {"ActionsEnabled": enabled}
+            changed = replace(self._alarms[alarm.key], definition=definition)
+            self._save(changed)
+            self._configured(changed, "updated", self._cloud.clock.timestamp())
+
+    def tag(self, alarm: Alarm, tags: dict[str, str]) -> None:
+        """Give an alarm these tags, and no others."""
+        with self._changing():
+            self._save(replace(self._alarms[alarm.key], tags=tags))
+
+    def set_state(self, alarm: Alarm, value: StateValue, reason: str, data: str) -> None:
+        """Bring an alarm into a state; when it is another, it acts and is told of."""
+        with self._changing():
+            current = self._alarms.get(alarm.key)
+            # An alarm that was given another definition meanwhile is looked at anew.
+            if current is not None and current.definition == alarm.definition:
+                self._transition(current, value, reason, data)
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """One change at a time, durable as a whole; told of when it is, and not before."""
+        with self._lock:
+            changes = self._changes = []
+            with self._cloud.ledger.transaction():
+                yield
+        for alarm, before, actions in changes:
+            self._cloud.bus.publish(
+                alarm.account,
+                alarm.region,
+                "aws.cloudwatch",
+                "CloudWatch Alarm State Change",
+                event_detail(alarm, before),
+                (alarm.arn,),
+            )
+            self._actions.begin(actions)
+
+    def _transition(self, alarm: Alarm, value: StateValue, reason: str, data: str) -> None:
+        before = alarm.state
+        if value == before.value:
+            return
+        now = self._cloud.clock.timestamp()
+        changed = replace(alarm, state=State(value, reason, data, now))
+        self._save(changed)
+        self._history.add(
+            changed,
+            now,
+            "StateUpdate",
+            f"Alarm updated from {before.value} to {value}",
+            json.dumps(
+                {"version": "1.0", "oldState": _told(before), "newState": _told(changed.state)}
+            ),
+        )
+        self._changes.append((changed, before, self._actions.record(changed, before)))
+        when = moment(now).strftime("%A %d %B, %Y %H:%M:%S UTC")
+        for parent in self._parents(changed):
+            self._evaluate(parent, f"{changed.arn} transitioned to {value} at {when}")
+
+    def _parents(self, child: Alarm) -> list[Alarm]:
+        return [
+            each
+            for each in self.of(child.account, child.region)
+            if each.composite and child.name in AlarmRule(each.definition["AlarmRule"]).alarms
+        ]
+
+    def _evaluate(self, composite: Alarm, reason: str) -> None:
+        """Bring a composite alarm into the state of its rule."""
+        rule = AlarmRule(composite.definition["AlarmRule"])
+        children = {
+            name: self.get(composite.account, composite.region, name) for name in rule.alarms
+        }
+        states = {name: each.state for name, each in children.items() if each is not None}
+        holds = rule.holds(lambda name: states[name].value if name in states else None)
+        value: StateValue = "ALARM" if holds else "OK"
+        if reason.endswith("evaluates to "):
+            reason += value
+        triggering = [
+            {
+                "arn": child.arn,
+                "state": {"value": child.state.value, "timestamp": stamp(child.state.updated)},
+            }
+            for _, child in sorted(children.items())
+            if child is not None
+        ]
+        data = json.dumps({"triggeringAlarms": triggering}, separators=(",", ":"))
+        self._transition(composite, value, reason, data)
+
+    def _check_children(self, composite: Alarm) -> None:
+        names = AlarmRule(composite.definition["AlarmRule"]).alarms
+        unknown = sorted(
+            name for name in names if self.get(composite.account, composite.region, name) is None
+        )
+        if unknown:
+            raise DefinitionError(
+                f"Could not save the composite alarm as alarms {unknown} in the alarm rule do "
+                "not exist"
+            )
+        seen: set[str] = set()
+        while names:
+            name = names.pop()
+            if name == composite.name:
+                raise DefinitionError(
+                    f"Composite alarm {composite.name} would depend on itself, which is not part "
+                    "of the local cloud"
+                )
+            child = self.get(composite.account, composite.region, name)
+            if child is not None and child.composite and name not in seen:
+                seen.add(name)
+                names |= AlarmRule(child.definition["AlarmRule"]).alarms
+
+    def _save(self, alarm: Alarm) -> None:
+        self._cloud.ledger.put(_KIND, alarm.key, alarm.document())
+        self._alarms[alarm.key] = alarm
+
+    def _configured(self, alarm: Alarm, how: str, time: float) -> None:
+        kind = {"created": "Create", "updated": "Update", "deleted": "Delete"}[how]
+        data = {"version": "1.0", "type": kind, f"{how}Alarm": alarm.definition}
+        self._history.add(
+            alarm, time, "ConfigurationUpdate", f'Alarm "{alarm.name}" {how}', json.dumps(data)
+        )
+
+
+def _told(state: State) -> Document:
+    told: Document = {"stateValue": state.value, "stateReason": state.reason}
+    return told | ({"stateReasonData": json.loads(state.data)} if state.data else {})

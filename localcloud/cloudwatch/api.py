@@ -1,0 +1,235 @@
+"""The API of CloudWatch: metrics, and the operations on alarms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from moto.core.responses import ActionResult, EmptyResult
+
+from localcloud.api import ApiError
+from localcloud.cloudwatch.metric_api import MetricApi
+from localcloud.cloudwatch.model import DefinitionError, metric_of, moment
+from localcloud.cloudwatch.paging import page
+
+if TYPE_CHECKING:
+    from moto.core.request import Request
+
+    from localcloud.cloudwatch.model import Alarm
+    from localcloud.ports import Document
+
+_LONG_AGO, _FAR_AHEAD = 0.0, 1e12
+_STATES = ("OK", "ALARM", "INSUFFICIENT_DATA")
+
+
+class CloudWatchApi(MetricApi):
+    """Metrics and alarms."""
+
+    service: ClassVar[str] = "cloudwatch"
+
+    def answer(self, request: Request) -> tuple[int, dict[str, Any], Any]:
+        """See `ServiceApi.answer`; clients that speak CBOR are told that this cloud does not."""
+        if request.content_type == "application/cbor":
+            sentence = (
+                "CloudWatch of the local cloud speaks JSON and the query protocol, not CBOR: "
+                "use boto3 or the AWS CLI, or choose another protocol in the client"
+            )
+            return 501, {"Content-Type": "text/plain"}, sentence
+        return super().answer(request)
+
+    def put_metric_alarm(self) -> ActionResult:
+        """Make a metric alarm or give one a new definition."""
+        return self._put()
+
+    def put_composite_alarm(self) -> ActionResult:
+        """Make a composite alarm or give one a new definition; it is evaluated at once."""
+        return self._put()
+
+    def _put(self) -> ActionResult:
+        definition = {
+            name: value
+            for name, value in self.params.items()
+            if name != "Tags" and value is not None
+        }
+        tags = {each["Key"]: each["Value"] for each in self.params.get("Tags") or []}
+        try:
+            self.cloud.cloudwatch.alarms.put(self.account, self.region, definition, tags)
+        except DefinitionError as error:
+            raise ApiError(error.code, str(error)) from error
+        return EmptyResult()
+
+    def delete_alarms(self) -> ActionResult:
+        """Delete alarms, all that are named or none."""
+        try:
+            self.cloud.cloudwatch.alarms.delete(
+                self.account, self.region, self.params["AlarmNames"]
+            )
+        except DefinitionError as error:
+            raise ApiError(error.code, str(error)) from error
+        return EmptyResult()
+
+    def describe_alarms(self) -> ActionResult:
+        """Alarms by name, prefix, state and action; metric alarms unless types are given."""
+        for part in ("ChildrenOfAlarmName", "ParentsOfAlarmName"):
+            if part in self.params:
+                raise ApiError("ValidationError", f"{part} is not part of the local cloud")
+        names = self.params.get("AlarmNames")
+        prefix = self.params.get("AlarmNamePrefix") or ""
+        if names and prefix:
+            raise ApiError("ValidationError", "AlarmNames and AlarmNamePrefix exclude each other")
+        types = self.params.get("AlarmTypes") or ["MetricAlarm"]
+        action = self.params.get("ActionPrefix") or ""
+        found = [
+            alarm
+            for alarm in self.cloud.cloudwatch.alarms.of(self.account, self.region)
+            if alarm.type in types
+            and (not names or alarm.name in names)
+            and alarm.name.startswith(prefix)
+            and self.params.get("StateValue") in {None, alarm.state.value}
+            and (not action or any(each.startswith(action) for each in _actions(alarm)))
+        ]
+        here, token = page(found, self.params.get("NextToken"), self.params.get("MaxRecords") or 50)
+        return ActionResult(
+            {
+                "MetricAlarms": [_described(alarm) for alarm in here if not alarm.composite],
+                "CompositeAlarms": [_described(alarm) for alarm in here if alarm.composite],
+            }
+            | token
+        )
+
+    def describe_alarms_for_metric(self) -> ActionResult:
+        """The metric alarms that watch one metric directly."""
+        metric = metric_of(self.account, self.region, self.params)
+        asked = ("Statistic", "ExtendedStatistic", "Period", "Unit")
+        found = [
+            alarm
+            for alarm in self.cloud.cloudwatch.alarms.of(self.account, self.region)
+            if "MetricName" in alarm.definition
+            and metric_of(alarm.account, alarm.region, alarm.definition) == metric
+            and all(self.params.get(part) in {None, alarm.definition.get(part)} for part in asked)
+        ]
+        return ActionResult({"MetricAlarms": [_described(alarm) for alarm in found]})
+
+    def describe_alarm_history(self) -> ActionResult:
+        """What became of an alarm or of all, newest first unless asked otherwise."""
+        start, end = self.params.get("StartDate"), self.params.get("EndDate")
+        types = self.params.get("AlarmTypes") or ["MetricAlarm"]
+        name = self.params.get("AlarmName")
+        items = [
+            item
+            for item in self.cloud.cloudwatch.history.items(
+                self.account,
+                self.region,
+                name,
+                self.params.get("HistoryItemType"),
+                (
+                    start.timestamp() if start else _LONG_AGO,
+                    end.timestamp() if end else _FAR_AHEAD,
+                ),
+            )
+            if item.type in types or (name and "AlarmTypes" not in self.params)
+        ]
+        if self.params.get("ScanBy") == "TimestampAscending":
+            items.reverse()
+        here, token = page(
+            items, self.params.get("NextToken"), self.params.get("MaxRecords") or 100
+        )
+        return ActionResult(
+            {
+                "AlarmHistoryItems": [
+                    {
+                        "AlarmName": item.alarm,
+                        "AlarmType": item.type,
+                        "Timestamp": moment(item.time),
+                        "HistoryItemType": item.item_type,
+                        "HistorySummary": item.summary,
+                        "HistoryData": item.data,
+                    }
+                    for item in here
+                ]
+            }
+            | token
+        )
+
+    def set_alarm_state(self) -> ActionResult:
+        """Bring an alarm into a state until it is evaluated next."""
+        value = self.params["StateValue"]
+        if value not in _STATES:
+            raise ApiError("ValidationError", f"StateValue {value} is not one of {_STATES}")
+        self.cloud.cloudwatch.alarms.set_state(
+            self._found(self.params["AlarmName"]),
+            value,
+            self.params["StateReason"],
+            self.params.get("StateReasonData") or "",
+        )
+        return EmptyResult()
+
+    def enable_alarm_actions(self) -> ActionResult:
+        """Let alarms act when their states change."""
+        return self._enable(True)
+
+    def disable_alarm_actions(self) -> ActionResult:
+        """Let alarms change their states without acting."""
+        return self._enable(False)
+
+    def _enable(self, enabled: bool) -> ActionResult:
+        alarms = self.cloud.cloudwatch.alarms
+        for name in self.params["AlarmNames"]:
+            alarm = alarms.get(self.account, self.region, name)
+            if alarm is not None:
+                alarms.enable_actions(alarm, enabled)
+        return EmptyResult()
+
+    def tag_resource(self) -> ActionResult:
+        """Add tags to an alarm."""
+        alarm = self._tagged()
+        tags = {each["Key"]: each["Value"] for each in self.params["Tags"]}
+        self.cloud.cloudwatch.alarms.tag(alarm, alarm.tags | tags)
+        return EmptyResult()
+
+    def untag_resource(self) -> ActionResult:
+        """Take tags from an alarm."""
+        alarm = self._tagged()
+        gone = set(self.params["TagKeys"])
+        kept = {key: value for key, value in alarm.tags.items() if key not in gone}
+        self.cloud.cloudwatch.alarms.tag(alarm, kept)
+        return EmptyResult()
+
+    def list_tags_for_resource(self) -> ActionResult:
+        """The tags of an alarm."""
+        tags = self._tagged().tags
+        return ActionResult({"Tags": [{"Key": key, "Value": tags[key]} for key in sorted(tags)]})
+
+    def _tagged(self) -> Alarm:
+        arn = self.params["ResourceARN"]
+        return self._found(arn.partition(":alarm:")[2], "ResourceNotFoundException")
+
+    def _found(self, name: str, code: str = "ResourceNotFound") -> Alarm:
+        alarm = self.cloud.cloudwatch.alarms.get(self.account, self.region, name)
+        if alarm is None:
+            raise ApiError(code, f"Alarm {name} does not exist")
+        return alarm
+
+
+def _actions(alarm: Alarm) -> list[str]:
+    parts = ("OKActions", "AlarmActions", "InsufficientDataActions")
+    return [each for part in parts for each in alarm.definition.get(part) or []]
+
+
+def _described(alarm: Alarm) -> Document:
+    told: dict[str, Any] = {
+        "ActionsEnabled": True,
+        "OKActions": [],
+        "AlarmActions": [],
+        "InsufficientDataActions": [],
+        **({} if alarm.composite or alarm.definition.get("Metrics") else {"Dimensions": []}),
+        **alarm.definition,
+        "AlarmArn": alarm.arn,
+        "AlarmConfigurationUpdatedTimestamp": moment(alarm.configured),
+        "StateValue": alarm.state.value,
+        "StateReason": alarm.state.reason,
+        "StateUpdatedTimestamp": moment(alarm.state.updated),
+        "StateTransitionedTimestamp": moment(alarm.state.updated),
+    }
+    if alarm.state.data:
+        told["StateReasonData"] = alarm.state.data
+    return told

@@ -1,0 +1,254 @@
+"""The operations on metrics.
+
+The times of a request to read, and of every answer, are cloud time. `Timestamp` of a
+`PutMetricData` is the wall's, as that of a log event: whoever writes has no other clock.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING, Any
+
+from moto.core.responses import ActionResult, EmptyResult
+
+from localcloud.api import ApiError, ServiceApi
+from localcloud.cloudwatch.emf import DIMENSIONS, LARGEST, UNITS
+from localcloud.cloudwatch.metrics import DAY, MINUTE
+from localcloud.cloudwatch.model import DefinitionError, metric_of, moment
+from localcloud.cloudwatch.paging import begin as begin_of
+from localcloud.cloudwatch.paging import page
+from localcloud.cloudwatch.queries import Queries, check_period, reader, returned
+from localcloud.cloudwatch.statistics import check_statistic
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from localcloud.cloudwatch.time_series import TimeSeries
+    from localcloud.ports import Document
+
+_MOST_METRICS = 1000
+_MOST_VALUES = 150
+_MOST_STATISTICS = 1440
+_MOST_DATAPOINTS = 100_800
+_MOST_LISTED = 500
+_PAST, _FUTURE = 14 * DAY, 7200
+_RECENTLY = 3 * 3600
+
+
+class MetricApi(ServiceApi):
+    """See `CloudWatchApi`."""
+
+    def put_metric_data(self) -> ActionResult:
+        """Store data points; durable when this returns."""
+        if "EntityMetricData" in self.params:
+            raise ApiError("InvalidParameterValue", "EntityMetricData is not in the local cloud")
+        namespace = self.params["Namespace"]
+        if namespace.startswith("AWS/"):
+            raise ApiError(
+                "InvalidParameterValue",
+                f"The value {namespace} for parameter Namespace is invalid.",
+            )
+        data = self.params.get("MetricData") or []
+        if len(data) > _MOST_METRICS:
+            raise ApiError(
+                "InvalidParameterValue", f"MetricData holds at most {_MOST_METRICS} metrics"
+            )
+        points = [self._point(datum, f"MetricData.member.{n}") for n, datum in enumerate(data, 1)]
+        store = self.cloud.cloudwatch.store
+        for datum, time, observed in points:
+            metric = metric_of(self.account, self.region, datum | {"Namespace": namespace})
+            unit = datum.get("Unit") or "None"
+            resolution = datum.get("StorageResolution") or MINUTE
+            if isinstance(observed, list):
+                store.put(metric, unit, time, observed, resolution)
+            else:
+                store.put_set(metric, unit, time, observed, resolution)
+        store.flush()
+        return EmptyResult()
+
+    def _point(self, datum: Document, where: str) -> tuple[Document, float, Any]:
+        """A datum with its time and either its values, with counts, or its statistic set."""
+        if len(datum.get("Dimensions") or []) > DIMENSIONS:
+            raise _invalid(f"{where}.Dimensions", f"at most {DIMENSIONS} are allowed")
+        if (datum.get("Unit") or "None") not in UNITS:
+            raise _invalid(f"{where}.Unit", f"{datum['Unit']} is no unit")
+        if (datum.get("StorageResolution") or MINUTE) not in (1, MINUTE):
+            raise _invalid(f"{where}.StorageResolution", "it is either 1 or 60")
+        clock = self.cloud.clock
+        time = now = clock.timestamp()
+        if datum.get("Timestamp") is not None:
+            time = clock.of_wall(datum["Timestamp"].timestamp())
+        if not now - _PAST <= time <= now + _FUTURE:
+            raise _invalid(
+                f"{where}.Timestamp",
+                "it must lie between two weeks before and two hours after the current time",
+            )
+        given = [
+            part for part in ("Value", "Values", "StatisticValues") if datum.get(part) is not None
+        ]
+        if len(given) != 1:
+            raise ApiError(
+                "InvalidParameterCombination",
+                f"The parameters {where}.Value, {where}.Values and {where}.StatisticValues are "
+                "mutually exclusive and you must specify one.",
+            )
+        if given == ["StatisticValues"]:
+            parts = ("SampleCount", "Sum", "Minimum", "Maximum")
+            found = tuple(datum["StatisticValues"][part] for part in parts)
+            _check_values(f"{where}.StatisticValues", found)
+            _check_counts(f"{where}.StatisticValues.SampleCount", found[:1])
+            return datum, time, found
+        values = datum["Values"] if given == ["Values"] else [datum["Value"]]
+        counts = datum.get("Counts") or [1.0] * len(values)
+        if len(values) != len(counts) or len(values) > _MOST_VALUES:
+            raise _invalid(
+                f"{where}.Values", f"it holds at most {_MOST_VALUES}, and as many as Counts"
+            )
+        _check_values(f"{where}.Values", values)
+        _check_counts(f"{where}.Counts", counts)
+        return datum, time, list(zip(values, counts, strict=True))
+
+    def list_metrics(self) -> ActionResult:
+        """Metrics with data in the last two weeks, or in the last three hours."""
+        if self.params.get("IncludeLinkedAccounts"):
+            raise ApiError(
+                "InvalidParameterValue", "IncludeLinkedAccounts is not part of the local cloud"
+            )
+        reach = _RECENTLY if self.params.get("RecentlyActive") else _PAST
+        since = self.cloud.clock.timestamp() - reach
+        wanted = {(each["Name"], each.get("Value")) for each in self.params.get("Dimensions") or []}
+        found = [
+            {
+                "Namespace": metric.namespace,
+                "MetricName": metric.name,
+                "Dimensions": [{"Name": name, "Value": value} for name, value in metric.dimensions],
+            }
+            for metric in self.cloud.cloudwatch.store.metrics(self.account, self.region, since)
+            if self.params.get("Namespace") in {None, metric.namespace}
+            and self.params.get("MetricName") in {None, metric.name}
+            and all(
+                any(name == key and value in {None, mine} for key, mine in metric.dimensions)
+                for name, value in wanted
+            )
+        ]
+        listed, token = page(found, self.params.get("NextToken"), _MOST_LISTED)
+        return ActionResult({"Metrics": listed} | token)
+
+    def get_metric_statistics(self) -> ActionResult:
+        """Statistics of one metric, a data point a period and unit."""
+        begin, end = self._span("InvalidParameterValue")
+        period = self.params["Period"]
+        plain = self.params.get("Statistics") or []
+        extended = self.params.get("ExtendedStatistics") or []
+        if not plain and not extended:
+            raise ApiError(
+                "MissingParameter",
+                "At least one of the parameters Statistics and ExtendedStatistics must be "
+                "specified.",
+            )
+        try:
+            check_period(period)
+            for statistic in [*plain, *extended]:
+                check_statistic(statistic)
+        except DefinitionError as error:
+            raise ApiError("InvalidParameterValue", str(error)) from error
+        if (end - begin) / period > _MOST_STATISTICS:
+            raise ApiError(
+                "InvalidParameterCombination",
+                f"You have requested up to {math.ceil((end - begin) / period)} datapoints, which "
+                f"exceeds the limit of {_MOST_STATISTICS}. You may reduce the datapoints requested "
+                "by increasing Period, or decreasing the time range.",
+            )
+        metric = metric_of(self.account, self.region, self.params)
+        store = self.cloud.cloudwatch.store
+        wanted = self.params.get("Unit")
+        datapoints = []
+        for unit in [wanted] if wanted else store.units(metric):
+            for time, seen in store.windows(metric, unit, begin, end, period).items():
+                point: Document = {"Timestamp": moment(time), "Unit": unit}
+                point |= {name: seen.statistic(name) for name in plain}
+                known = {name: seen.statistic(name) for name in extended}
+                shares = {name: value for name, value in known.items() if value is not None}
+                datapoints.append(point | ({"ExtendedStatistics": shares} if shares else {}))
+        return ActionResult({"Label": metric.name, "Datapoints": datapoints})
+
+    def get_metric_data(self) -> ActionResult:
+        """Metrics and metric math, `MaxDatapoints` at a time."""
+        begin, end = self._span("ValidationError")
+        queries = self.params["MetricDataQueries"]
+        for query in queries:
+            if "${" in (query.get("Label") or ""):
+                raise ApiError(
+                    "ValidationError",
+                    f"Query {query['Id']}: dynamic labels ({query['Label']}) are not part of the "
+                    "local cloud",
+                )
+        try:
+            fetch = reader(self.cloud.cloudwatch.store, self.account, self.region, begin, end)
+            series = Queries(queries, self.account).compute(fetch, begin, end)
+        except DefinitionError as error:
+            raise ApiError(error.code, str(error)) from error
+        wanted = [
+            (query["Id"], each)
+            for query in queries
+            if returned(query)
+            for each in series[query["Id"]]
+        ]
+        most = min(self.params.get("MaxDatapoints") or _MOST_DATAPOINTS, _MOST_DATAPOINTS)
+        newest_first = self.params.get("ScanBy") != "TimestampAscending"
+        return ActionResult(
+            _page_of_series(wanted, newest_first, begin_of(self.params.get("NextToken")), most)
+        )
+
+    def _span(self, code: str) -> tuple[int, float]:
+        """Begin, at a whole minute, and end of the time that is asked for, in cloud seconds."""
+        start: datetime = self.params["StartTime"]
+        end: datetime = self.params["EndTime"]
+        if start >= end:
+            raise ApiError(code, "The parameter StartTime must be less than the parameter EndTime.")
+        return int(start.timestamp()) // MINUTE * MINUTE, end.timestamp()
+
+
+def _page_of_series(
+    wanted: list[tuple[str, TimeSeries]], newest_first: bool, first: int, most: int
+) -> Document:
+    """The series, those data points that come behind `first` others, at most `most` of them."""
+    results = []
+    passed = 0
+    for name, series in wanted:
+        times = sorted(series.values, reverse=newest_first)
+        here = list(itertools.islice(times, max(0, first - passed), max(0, first + most - passed)))
+        ends = passed + len(times)
+        passed = ends
+        if not here and (times or first):
+            continue
+        results.append(
+            {
+                "Id": name,
+                "Label": series.label,
+                "Timestamps": [moment(time) for time in here],
+                "Values": [series.values[time] for time in here],
+                "StatusCode": "Complete" if ends <= first + most else "PartialData",
+            }
+        )
+    more = {"NextToken": str(first + most)} if passed > first + most else {}
+    return {"MetricDataResults": results} | more
+
+
+def _check_values(where: str, values: Any) -> None:
+    for value in values:
+        if not math.isfinite(value) or abs(value) > LARGEST:
+            raise _invalid(where, f"{value} is not between -2^360 and 2^360")
+
+
+def _check_counts(where: str, counts: Any) -> None:
+    for count in counts:
+        if not 0 < count < math.inf:
+            raise _invalid(where, f"{count} is not above 0")
+
+
+def _invalid(where: str, problem: str) -> ApiError:
+    return ApiError(
+        "InvalidParameterValue", f"The value of the parameter {where} is invalid: {problem}"
+    )

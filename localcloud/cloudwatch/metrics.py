@@ -1,0 +1,241 @@
+"""Where metrics are kept: a distribution a minute (a second, for high resolution), in the ledger.
+
+What is put is merged in memory and written by `flush`; a reader sees both. Data older than 15
+days of cloud time is not returned, and dropped once a day. (AWS keeps coarser data for longer,
+and high-resolution data for three hours only.)
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING, Any
+
+from localcloud.cloudwatch.model import Metric
+from localcloud.cloudwatch.statistics import Distribution
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from localcloud.clock import Clock
+    from localcloud.ledger import Ledger
+
+    Points = dict[int, Distribution]
+    """By the cloud second at which a minute (or a second, for high resolution) begins."""
+    Pending = dict[Metric, dict[str, Points]]
+    """By metric and unit."""
+
+MINUTE = 60
+DAY = 86400
+RETENTION = 15 * DAY
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS metric_series (
+    id INTEGER PRIMARY KEY, account TEXT NOT NULL, region TEXT NOT NULL, namespace TEXT NOT NULL,
+    name TEXT NOT NULL, dimensions TEXT NOT NULL, unit TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS metric_points (
+    series INTEGER NOT NULL, start INTEGER NOT NULL, count REAL NOT NULL, total REAL NOT NULL,
+    minimum REAL NOT NULL, maximum REAL NOT NULL, opaque INTEGER NOT NULL, observed TEXT NOT NULL,
+    PRIMARY KEY (series, start)
+) WITHOUT ROWID;
+"""
+_COLUMNS = "count, total, minimum, maximum, opaque, observed"
+
+
+class MetricStore:
+    """All metrics of the cloud. `put` never waits for SQLite; every method may be called from
+    any thread.
+    """
+
+    def __init__(self, ledger: Ledger, clock: Clock) -> None:
+        ledger.create(_SCHEMA)
+        self._ledger = ledger
+        self._clock = clock
+        self._series: dict[Metric, dict[str, int]] = {}
+        self._latest: dict[Metric, int] = {}
+        self._pending: Pending = {}
+        self._putting = threading.Lock()
+        # Held while points move from memory to SQLite, and by whoever reads both.
+        self._moving = threading.RLock()
+        self.changed = threading.Event()
+        """Set when something waits to be flushed."""
+        self._load()
+        self._dropped = 0.0
+
+    def _load(self) -> None:
+        rows = self._ledger.query(
+            "SELECT account, region, namespace, name, dimensions, unit, id,"
+            " (SELECT max(start) FROM metric_points WHERE series = id) FROM metric_series"
+        )
+        for account, region, namespace, name, dimensions, unit, identity, latest in rows:
+            pairs = tuple((key, value) for key, value in json.loads(dimensions))
+            metric = Metric(account, region, namespace, name, pairs)
+            self._series.setdefault(metric, {})[unit] = identity
+            self._latest[metric] = max(self._latest.get(metric, 0), latest or 0)
+
+    def put(
+        self,
+        metric: Metric,
+        unit: str,
+        time: float,
+        observed: Iterable[tuple[float, float]],
+        resolution: int = MINUTE,
+    ) -> None:
+        """Observe values, each with how often it was seen."""
+        with self._putting:
+            distribution = self._open(metric, unit, time, resolution)
+            for value, count in observed:
+                distribution.add(value, count)
+        self.changed.set()
+
+    def put_set(
+        self,
+        metric: Metric,
+        unit: str,
+        time: float,
+        statistics: tuple[float, float, float, float],
+        resolution: int = MINUTE,
+    ) -> None:
+        """Observe a statistic set: sample count, sum, minimum and maximum."""
+        with self._putting:
+            self._open(metric, unit, time, resolution).add_set(*statistics)
+        self.changed.set()
+
+    def _open(self, metric: Metric, unit: str, time: float, resolution: int) -> Distribution:
+        start = int(time) // resolution * resolution
+        points = self._pending.setdefault(metric, {}).setdefault(unit, {})
+        if start not in points:
+            points[start] = Distribution()
+            self._latest[metric] = max(self._latest.get(metric, 0), start)
+        return points[start]
+
+    def flush(self) -> None:
+        """Make durable all that was put before this call."""
+        with self._moving:
+            self.changed.clear()
+            with self._putting:
+                pending, self._pending = self._pending, {}
+            if not pending:
+                return
+            try:
+                self._write(pending)
+            except BaseException:
+                self._take_back(pending)
+                raise
+            self._drop_old()
+
+    def _write(self, pending: Pending) -> None:
+        made: list[tuple[Metric, str, int]] = []
+        with self._ledger.transaction() as connection:
+            for metric, unit, points in _each(pending):
+                series = self._series.get(metric, {}).get(unit)
+                if series is None:
+                    cursor = connection.execute(
+                        "INSERT INTO metric_series (account, region, namespace, name, dimensions,"
+                        " unit) VALUES (?, ?, ?, ?, ?, ?)",
+                        (*metric[:4], json.dumps(metric.dimensions), unit),
+                    )
+                    series = int(cursor.lastrowid or 0)
+                    made.append((metric, unit, series))
+                for start, distribution in points.items():
+                    row = connection.execute(
+                        f"SELECT {_COLUMNS} FROM metric_points WHERE series = ? AND start = ?",  # noqa: S608  # nosec B608  # a constant
+                        (series, start),
+                    ).fetchone()
+                    whole = _of_row(row) if row else Distribution()
+                    whole.merge(distribution)
+                    connection.execute(
+                        "INSERT OR REPLACE INTO metric_points VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                        (series, start, *_row(whole)),
+                    )
+        for metric, unit, series in made:
+            self._series.setdefault(metric, {})[unit] = series
+
+    def _take_back(self, pending: Pending) -> None:
+        with self._putting:
+            for metric, unit, points in _each(pending):
+                kept = self._pending.setdefault(metric, {}).setdefault(unit, {})
+                for start, distribution in points.items():
+                    kept.setdefault(start, Distribution()).merge(distribution)
+        self.changed.set()
+
+    def _drop_old(self) -> None:
+        now = self._clock.timestamp()
+        if now - self._dropped < DAY:
+            return
+        self._dropped = now
+        with self._ledger.transaction() as connection:
+            connection.execute("DELETE FROM metric_points WHERE start < ?", (now - RETENTION,))
+
+    def units(self, metric: Metric) -> list[str]:
+        """The units with which a metric was put."""
+        with self._moving, self._putting:
+            return sorted({*self._series.get(metric, {}), *self._pending.get(metric, {})})
+
+    def read(self, metric: Metric, unit: str | None, begin: float, end: float) -> Points:
+        """What was observed from `begin` on, before `end`; of one unit, or of all."""
+        begin = max(begin, self._clock.timestamp() - RETENTION)
+        found: Points = {}
+        with self._moving:
+            for name, series in self._series.get(metric, {}).items():
+                if unit in {None, name}:
+                    rows = self._ledger.query(
+                        f"SELECT start, {_COLUMNS} FROM metric_points"  # noqa: S608  # nosec B608  # a constant
+                        " WHERE series = ? AND start >= ? AND start < ?",
+                        (series, begin, end),
+                    )
+                    for start, *row in rows:
+                        found.setdefault(start, Distribution()).merge(_of_row(row))
+            with self._putting:
+                for name, points in self._pending.get(metric, {}).items():
+                    if unit in {None, name}:
+                        for start, distribution in points.items():
+                            if begin <= start < end:
+                                found.setdefault(start, Distribution()).merge(distribution)
+        return found
+
+    def windows(
+        self, metric: Metric, unit: str | None, begin: int, end: float, period: int
+    ) -> Points:
+        """What was observed within each `period` seconds, counted from `begin` on, before `end`."""
+        found: Points = {}
+        for start, distribution in sorted(self.read(metric, unit, begin, end).items()):
+            window = begin + (start - begin) // period * period
+            found.setdefault(window, Distribution()).merge(distribution)
+        return found
+
+    def metrics(self, account: str, region: str, since: float) -> list[Metric]:
+        """The account's metrics with data at or after `since`, sorted."""
+        with self._putting:
+            latest = list(self._latest.items())
+        return sorted(
+            metric
+            for metric, last in latest
+            if metric.account == account and metric.region == region and last >= since
+        )
+
+
+def _each(pending: Pending) -> Iterator[tuple[Metric, str, Points]]:
+    for metric, units in pending.items():
+        for unit, points in units.items():
+            yield metric, unit, points
+
+
+def _row(distribution: Distribution) -> tuple[Any, ...]:
+    return (
+        distribution.count,
+        distribution.total,
+        distribution.minimum,
+        distribution.maximum,
+        int(distribution.opaque),
+        json.dumps(list(distribution.values.items()), separators=(",", ":")),
+    )
+
+
+def _of_row(row: Iterable[Any]) -> Distribution:
+    result = Distribution()
+    count, total, minimum, maximum, opaque, observed = row
+    result.count, result.total, result.minimum, result.maximum = count, total, minimum, maximum
+    result.opaque = bool(opaque)
+    result.values = dict(json.loads(observed))
+    return result

@@ -1,0 +1,129 @@
+"""CloudWatch: metrics and alarms."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import traceback
+from typing import TYPE_CHECKING
+
+from localcloud.cloudwatch.actions import Actions
+from localcloud.cloudwatch.alarms import Alarms
+from localcloud.cloudwatch.api import CloudWatchApi
+from localcloud.cloudwatch.emf import extract
+from localcloud.cloudwatch.history import History
+from localcloud.cloudwatch.metrics import DAY, MetricStore
+from localcloud.cloudwatch.model import Metric
+from localcloud.cloudwatch.provider import AlarmProvider
+from localcloud.cloudwatch.watch import Watch
+from localcloud.ports import AlarmState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from localcloud.api import ServiceApi
+    from localcloud.cloud import Cloud
+    from localcloud.ports import Datum
+    from localcloud.resources import Provider
+
+_FLUSH = 1.0  # wall seconds for which what no API call acknowledged may be lost
+_PAST, _FUTURE = 14 * DAY, 7200  # what AWS takes, in seconds
+
+
+class CloudWatch:
+    """See `localcloud.cloud.Service`."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+        self.apis: dict[str, type[ServiceApi]] = {"monitoring": CloudWatchApi}
+        self.providers: dict[str, Provider] = {
+            "AWS::CloudWatch::Alarm": AlarmProvider(cloud, "PutMetricAlarm"),
+            "AWS::CloudWatch::CompositeAlarm": AlarmProvider(cloud, "PutCompositeAlarm"),
+        }
+        self.store = MetricStore(cloud.ledger, cloud.clock)
+        self.history = History(cloud.ledger)
+        self._actions = Actions(cloud, self.history)
+        self.alarms = Alarms(cloud, self.history, self._actions)
+        self._watch = Watch(cloud.clock, self.store, self.alarms)
+        self._stop = threading.Event()
+        self._flusher = threading.Thread(target=self._flush, name="metrics", daemon=True)
+
+    def start(self) -> None:
+        """Read metrics out of logs, and watch alarms, from now on."""
+        self.cloud.logs.subscribe(self._read)
+        self._flusher.start()
+        self._actions.start()
+        self._watch.start()
+
+    def stop(self) -> None:
+        """Write what is still in memory."""
+        self._watch.stop()
+        self._actions.stop()
+        self._stop.set()
+        self.store.changed.set()
+        self._flusher.join()
+        self.store.flush()
+
+    def put(self, account: str, region: str, namespace: str, data: Sequence[Datum]) -> None:
+        """Observe metrics of a service: no call waits for the disk.
+
+        Alarms and queries see them at once; they are durable within a second.
+        """
+        for datum in data:
+            metric = Metric(
+                account, region, namespace, datum.name, tuple(sorted(datum.dimensions.items()))
+            )
+            counts = datum.counts or (1.0,) * len(datum.values)
+            observed = zip(datum.values, counts, strict=True)
+            self.store.put(metric, datum.unit, datum.time, observed)
+
+    def alarm_states(
+        self, account: str, region: str, names: Iterable[str]
+    ) -> dict[str, AlarmState]:
+        """The states of those of the named alarms, metric or composite, that exist."""
+        found = {name: self.alarms.get(account, region, name) for name in names}
+        return {
+            name: AlarmState(alarm.state.value, alarm.state.reason, alarm.state.updated)
+            for name, alarm in found.items()
+            if alarm is not None
+        }
+
+    def _flush(self) -> None:
+        while self.store.changed.wait() and not self._stop.wait(_FLUSH):
+            try:
+                self.store.flush()
+            except sqlite3.Error:  # such as a full disk: what was put is kept for the next time
+                traceback.print_exc()
+
+    def _read(
+        self,
+        account: str,
+        region: str,
+        group: str,
+        _stream: str,
+        lines: Sequence[tuple[float, str]],
+    ) -> None:
+        """Take the metrics out of log lines, on the thread that writes them."""
+        for time, line in lines:
+            if '"_aws"' not in line:
+                continue
+            found = extract(line)
+            clock = self.cloud.clock
+            now = clock.timestamp()
+            for each in found.observations:
+                # A process stamps with the wall clock.
+                at = clock.of_wall(each.milliseconds / 1000)
+                if now - _PAST <= at <= now + _FUTURE:
+                    metric = Metric(account, region, each.namespace, each.name, each.dimensions)
+                    observed = ((value, 1.0) for value in each.values)
+                    self.store.put(metric, each.unit, at, observed, each.resolution)
+                else:
+                    found.invalid += 1
+            counted = (
+                ("EMFValidationErrors", found.invalid),
+                ("EMFParsingErrors", found.unreadable),
+            )
+            for name, errors in counted:
+                if errors:
+                    logs = Metric(account, region, "AWS/Logs", name, (("LogGroupName", group),))
+                    self.store.put(logs, "None", time, [(float(errors), 1.0)])

@@ -1,0 +1,134 @@
+"""Looks at each metric alarm when its time has come.
+
+An alarm with a period of a minute or more is evaluated once a cloud minute, over windows that
+slide by that minute; one with a shorter period every 10 seconds; one that looks back further
+than a day once an hour. Only time that has passed wholly is looked at, and a little later, so
+that what processes wrote at its very end has arrived.
+"""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from localcloud.cloudwatch.definition import rule, watched
+from localcloud.cloudwatch.evaluation import Datapoint, evaluate
+from localcloud.cloudwatch.model import metric_of
+from localcloud.cloudwatch.queries import Queries, reader
+
+if TYPE_CHECKING:
+    from localcloud.clock import Clock
+    from localcloud.cloudwatch.alarms import Alarms
+    from localcloud.cloudwatch.evaluation import Rule
+    from localcloud.cloudwatch.metrics import MetricStore
+    from localcloud.cloudwatch.model import Alarm
+    from localcloud.ports import Document
+
+# Wall seconds for what was written in a period to arrive: services gather theirs for up to 0.25 s.
+_GRACE = 0.4
+_SHORT, _MINUTE, _HOUR, _DAY = 10, 60, 3600, 86400
+_BEHIND = _HOUR  # further behind than this, what was missed is not made up for
+
+
+class Watch:
+    """The thread that evaluates metric alarms."""
+
+    def __init__(self, clock: Clock, store: MetricStore, alarms: Alarms) -> None:
+        self._clock = clock
+        self._store = store
+        self._alarms = alarms
+        self._plans: dict[str, _Plan] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="alarm-watch", daemon=True)
+
+    def start(self) -> None:
+        """Evaluate from now on."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, after the evaluation under way."""
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        grace = _GRACE * self._clock.speed
+        passed = int(self._clock.timestamp()) // _SHORT * _SHORT
+        while True:
+            due = self._next(passed)
+            if self._clock.wait(due + grace - self._clock.timestamp(), self._stop):
+                return
+            if self._clock.timestamp() - due > _BEHIND + grace:
+                due = int(self._clock.timestamp() - grace) // _MINUTE * _MINUTE
+            for alarm in self._watched():
+                if due % self._plan(alarm).step == 0:
+                    try:
+                        self._look(alarm, due)
+                    except Exception:  # noqa: BLE001  # a bug of ours, or of one who is told
+                        traceback.print_exc()
+            passed = due
+
+    def _next(self, passed: int) -> int:
+        """When something is to be evaluated next."""
+        short = any(self._plan(each).step == _SHORT for each in self._watched())
+        step = _SHORT if short else _MINUTE
+        return passed // step * step + step
+
+    def _watched(self) -> list[Alarm]:
+        return [each for each in self._alarms.all() if not each.composite]
+
+    def _plan(self, alarm: Alarm) -> _Plan:
+        plan = self._plans.get(alarm.key)
+        if plan is None or plan.definition is not alarm.definition:
+            plan = self._plans[alarm.key] = _Plan.of(alarm)
+        return plan
+
+    def _look(self, alarm: Alarm, now: int) -> None:
+        plan = self._plan(alarm)
+        points = self._datapoints(alarm, plan, now)
+        verdict = evaluate(plan.rule, points, self._clock.timestamp())
+        if verdict is not None:
+            self._alarms.set_state(alarm, verdict.value, verdict.reason, verdict.data)
+
+    def _datapoints(self, alarm: Alarm, plan: _Plan, now: int) -> list[Datapoint | None]:
+        """A data point, or None, for each period of the alarm's evaluation range."""
+        how = plan.rule
+        begin = now - how.evaluation_range * how.period
+        found: dict[int, Datapoint] = {}
+        if how.statistic:
+            metric = metric_of(alarm.account, alarm.region, alarm.definition)
+            unit = alarm.definition.get("Unit")
+            windows = self._store.windows(metric, unit, begin, now, how.period)
+            for time, distribution in windows.items():
+                value = distribution.statistic(how.statistic)
+                if value is not None:
+                    found[time] = Datapoint(time, value, distribution.count)
+        else:
+            fetch = reader(self._store, alarm.account, alarm.region, begin, now)
+            series = plan.queries.compute(fetch, begin, now)[plan.watched][0]
+            found = {time: Datapoint(time, value) for time, value in series.values.items()}
+        return [found.get(time) for time in range(begin, now, how.period)]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What an alarm's definition means for its evaluation."""
+
+    definition: Document
+    rule: Rule
+    queries: Queries
+    watched: str
+    step: int
+    """Cloud seconds between two evaluations."""
+
+    @classmethod
+    def of(cls, alarm: Alarm) -> _Plan:
+        queries, watched_id = watched(alarm.definition)
+        how = rule(alarm.definition, alarm.account)
+        step = _MINUTE
+        if how.period < _MINUTE:
+            step = _SHORT
+        elif how.period * how.periods > _DAY:
+            step = _HOUR
+        return cls(alarm.definition, how, Queries(queries, alarm.account), watched_id, step)
