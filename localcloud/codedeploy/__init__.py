@@ -1,0 +1,1 @@
+"""CodeDeploy for Lambda: traffic shifts of an alias, guarded by alarms and hooks."""

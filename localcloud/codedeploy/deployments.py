@@ -1,0 +1,193 @@
+"""All deployments: durable, shifted, ended, rolled back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from localcloud.codedeploy.model import Deployment, Ending
+from localcloud.codedeploy.notices import Notices
+from localcloud.codedeploy.shift import ALL_AT_ONCE, BUILT_IN
+from localcloud.ports import Routing
+
+if TYPE_CHECKING:
+    from localcloud.cloud import Cloud
+
+_KIND = "codedeploy:deployment"
+_INTERRUPTED = Ending(
+    "Failed",
+    "INTERNAL_ERROR",
+    "The deployment was interrupted: the local cloud stopped while it was under way.",
+    "DEPLOYMENT_FAILURE",
+)
+
+
+class Deployments:
+    """What is known of every deployment, and what is done to one."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._notices = Notices(cloud)
+        self._all: dict[str, Deployment] = {}
+
+    def load(self) -> None:
+        """Read all back; those that were under way are ended.
+
+        A shift that nobody watched any more is undone, whatever its group says.
+        """
+        for _, document in self._cloud.ledger.all(_KIND):
+            deployment = Deployment.of(document)
+            self._all[deployment.id] = deployment
+        for deployment in list(self._all.values()):
+            if deployment.under_way and deployment.rollback_of:
+                self._complete_rollback(deployment)
+                self._tell_rollback(deployment)
+            elif deployment.under_way:
+                # Marked before the first shift, so that none is missed.
+                shifted = deployment.event("AllowTraffic").started is not None
+                self.end(deployment, replace(_INTERRUPTED, roll_back=shifted))
+
+    def find(self, account: str, region: str, deployment_id: str) -> Deployment | None:
+        """A deployment by id."""
+        found = self._all.get(deployment_id)
+        mine = found is not None and (found.account, found.region) == (account, region)
+        return found if mine else None
+
+    def of(self, account: str, region: str) -> list[Deployment]:
+        """A region's deployments, newest first."""
+        mine = [
+            each for each in self._all.values() if (each.account, each.region) == (account, region)
+        ]
+        return sorted(mine, key=lambda each: -each.created)
+
+    def add(self, deployment: Deployment) -> None:
+        """Take a new deployment up; it is durable when this returns."""
+        self.save(deployment)
+        self._all[deployment.id] = deployment
+
+    def save(self, deployment: Deployment) -> None:
+        """Make it durable as it is."""
+        self._cloud.ledger.put(_KIND, deployment.id, deployment.document())
+
+    def begin(self, deployment: Deployment) -> None:
+        """Mark it as begun, and tell."""
+        deployment.status, deployment.started = "InProgress", self._cloud.clock.timestamp()
+        self.save(deployment)
+        self._tell(deployment, "START")
+
+    def shift(self, deployment: Deployment, percent: float) -> None:
+        """Send `percent` of the alias's traffic to the target version."""
+        spec = deployment.spec
+        routing = (
+            Routing(spec.target_version)
+            if percent == 100  # noqa: PLR2004  # per cent
+            else Routing(spec.current_version, {spec.target_version: percent / 100})
+        )
+        self._cloud.functions.route(
+            deployment.account, deployment.region, spec.function, spec.alias, routing
+        )
+        self._record(deployment, percent)
+        self._notices.shift(deployment, routing)
+
+    def succeed(self, deployment: Deployment) -> None:
+        """Mark it as succeeded, and tell."""
+        deployment.status, deployment.ended = "Succeeded", self._cloud.clock.timestamp()
+        self.save(deployment)
+        self._tell(deployment, "SUCCESS")
+
+    def end(self, deployment: Deployment, ending: Ending) -> None:
+        """Mark it as failed or stopped, tell, and roll it back where that is due.
+
+        A rollback is a deployment of its own ("Redeploy and roll back a deployment with
+        CodeDeploy"): at once, whatever the alarms say. Where none is due the alias stays as it
+        was last shifted.
+        """
+        self._close(deployment, ending)
+        state = "STOP" if ending.status == "Stopped" else "FAILURE"
+        if not deployment.rolls_back_on(ending):
+            self.save(deployment)
+            self._tell(deployment, state)
+            return
+        rollback = self._rollback(deployment)
+        deployment.rolled_back_by = rollback.id
+        deployment.rollback_message = f"Deployment {rollback.id} rolls it back."
+        with self._cloud.ledger.transaction():
+            self.save(deployment)
+            self.add(rollback)
+        # Before anybody is told: that may take a while, and the alias must not wait for it.
+        self._complete_rollback(rollback)
+        self._tell(deployment, state)
+        self._tell_rollback(rollback)
+
+    def _rollback(self, deployment: Deployment) -> Deployment:
+        now = self._cloud.clock.timestamp()
+        spec = deployment.spec.back()
+        return Deployment(
+            account=deployment.account,
+            region=deployment.region,
+            application=deployment.application,
+            group=deployment.group,
+            group_id=deployment.group_id,
+            configuration=ALL_AT_ONCE,
+            routing=BUILT_IN[ALL_AT_ONCE],
+            spec=spec,
+            content=spec.content(),
+            revision_type="AppSpecContent",
+            role=deployment.role,
+            creator="codeDeployRollback",
+            created=now,
+            description=f"Rollback of deployment {deployment.id}",
+            triggers=deployment.triggers,
+            status="InProgress",
+            started=now,
+            rollback_of=deployment.id,
+        )
+
+    def _complete_rollback(self, rollback: Deployment) -> None:
+        failed = self._all[rollback.rollback_of]
+        try:
+            self.shift(rollback, 100)
+        except Exception as error:  # noqa: BLE001  # whatever it was, the rollback has failed
+            message = f"{type(error).__name__}: {error}"
+            failed.rollback_message = f"The rollback {rollback.id} failed: {message}"
+            rollback.event("AllowTraffic").status = "InProgress"
+            self._close(rollback, Ending("Failed", "INTERNAL_ERROR", message, "DEPLOYMENT_FAILURE"))
+        else:
+            if failed.shifts:
+                self._record(failed, 0)
+            failed.rollback_message = (
+                f"Deployment {rollback.id} rolled alias {rollback.spec.alias} back to version "
+                f"{rollback.spec.target_version}."
+            )
+            now = self._cloud.clock.timestamp()
+            for event in rollback.events:
+                event.status, event.started, event.ended = "Succeeded", rollback.started, now
+            rollback.status, rollback.ended = "Succeeded", now
+        with self._cloud.ledger.transaction():
+            self.save(failed)
+            self.save(rollback)
+
+    def _close(self, deployment: Deployment, ending: Ending) -> None:
+        deployment.status, deployment.ended = ending.status, self._cloud.clock.timestamp()
+        deployment.error_code, deployment.error_message = ending.code, ending.message
+        for event in deployment.events:
+            if event.status == "InProgress":
+                event.status, event.message = "Failed", ending.message
+                event.ended = deployment.ended
+            elif event.status == "Pending":
+                event.status = "Skipped"
+
+    def _record(self, deployment: Deployment, percent: float) -> None:
+        deployment.weight = float(percent)
+        deployment.shifts.append((self._cloud.clock.timestamp(), deployment.weight))
+        self.save(deployment)
+
+    def _tell_rollback(self, rollback: Deployment) -> None:
+        self._tell(rollback, "START")
+        self._tell(rollback, "SUCCESS" if rollback.status == "Succeeded" else "FAILURE")
+
+    def _tell(self, deployment: Deployment, state: str) -> None:
+        known = len(deployment.messages)
+        self._notices.state(deployment, state)
+        if len(deployment.messages) > known:
+            self.save(deployment)

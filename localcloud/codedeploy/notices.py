@@ -1,0 +1,143 @@
+"""Who is told of a deployment: the event bus, and the topics of its group's triggers.
+
+The shapes are those of "Monitoring deployments with Amazon CloudWatch Events", of "JSON data
+formats for CodeDeploy triggers" (both in the CodeDeploy user guide), and of the event by which
+CloudTrail tells of the call that shifts an alias.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import botocore.exceptions
+
+if TYPE_CHECKING:
+    from localcloud.cloud import Cloud
+    from localcloud.codedeploy.model import Deployment
+    from localcloud.ports import Document, Routing
+
+_STATES = {
+    "START": "DeploymentStart",
+    "SUCCESS": "DeploymentSuccess",
+    "FAILURE": "DeploymentFailure",
+    "STOP": "DeploymentStop",
+}
+_BEGUN = "InProgress"  # the status that START tells of, though it may have changed since
+
+
+class Notices:
+    """Tells of states and of shifts."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    def state(self, deployment: Deployment, state: str) -> None:
+        """Tell of START, SUCCESS, FAILURE or STOP.
+
+        A topic that cannot be published to is noted in the deployment's status messages, and
+        ends nothing, as on AWS.
+        """
+        where = f"arn:aws:codedeploy:{deployment.region}:{deployment.account}"
+        group = f"{deployment.application}/{deployment.group}"
+        self._cloud.bus.publish(
+            deployment.account,
+            deployment.region,
+            "aws.codedeploy",
+            "CodeDeploy Deployment State-change Notification",
+            {
+                "region": deployment.region,
+                "deploymentId": deployment.id,
+                "instanceGroupId": deployment.group_id,
+                "deploymentGroup": deployment.group,
+                "state": state,
+                "application": deployment.application,
+            },
+            (
+                f"{where}:deploymentgroup:{group}",
+                f"{where}:application:{deployment.application}",
+            ),
+        )
+        event = _STATES[state]
+        if state == "START" and deployment.rollback_of:
+            event = "DeploymentRollback"
+        for trigger in deployment.triggers:
+            if event in trigger["triggerEvents"]:
+                status = _BEGUN if state == "START" else deployment.status
+                self._trigger(deployment, trigger, status)
+
+    def shift(self, deployment: Deployment, routing: Routing) -> None:
+        """Tell of an alias that was shifted, as CloudTrail tells of `UpdateAlias`."""
+        session = deployment.role.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/")
+        self._cloud.bus.publish(
+            deployment.account,
+            deployment.region,
+            "aws.lambda",
+            "AWS API Call via CloudTrail",
+            {
+                "eventVersion": "1.08",
+                "userIdentity": {
+                    "type": "AssumedRole",
+                    "arn": f"{session}/{deployment.id}",
+                    "accountId": deployment.account,
+                    "invokedBy": "codedeploy.amazonaws.com",
+                },
+                "eventTime": _iso(self._cloud.clock.timestamp()),
+                "eventSource": "lambda.amazonaws.com",
+                "eventName": "UpdateAlias20150331",
+                "awsRegion": deployment.region,
+                "sourceIPAddress": "codedeploy.amazonaws.com",
+                "userAgent": "codedeploy.amazonaws.com",
+                "requestParameters": {
+                    "functionName": deployment.spec.function,
+                    "name": deployment.spec.alias,
+                    "functionVersion": routing.version,
+                    "routingConfig": {"additionalVersionWeights": routing.weights},
+                },
+                "eventID": str(uuid.uuid4()),
+                "eventType": "AwsApiCall",
+            },
+        )
+
+    def _trigger(self, deployment: Deployment, trigger: Document, status: str) -> None:
+        topic = trigger["triggerTargetArn"]
+        try:
+            sns = self._cloud.client("sns", deployment.account, topic.split(":")[3])
+            sns.publish(
+                TopicArn=topic,
+                Subject=f"{status.upper()}: AWS CodeDeploy {deployment.id}",
+                Message=json.dumps(_message(deployment, trigger["triggerName"], status)),
+            )
+        except (
+            botocore.exceptions.ClientError,
+            botocore.exceptions.BotoCoreError,
+        ) as error:
+            deployment.messages.append(f"Trigger {trigger['triggerName']} failed: {error}")
+
+
+def _message(deployment: Deployment, trigger: str, status: str) -> Document:
+    ended = None if status == _BEGUN else deployment.ended
+    message: Document = {
+        "region": deployment.region,
+        "accountId": deployment.account,
+        "eventTriggerName": trigger,
+        "applicationName": deployment.application,
+        "deploymentId": deployment.id,
+        "deploymentGroupName": deployment.group,
+        "createTime": str(deployment.created),
+        "completeTime": str(ended) if ended else None,
+        "deploymentOverview": {},
+        "status": status,
+    }
+    if deployment.error_code:
+        message["errorInformation"] = {
+            "ErrorCode": deployment.error_code,
+            "ErrorMessage": deployment.error_message,
+        }
+    return message
+
+
+def _iso(time: float) -> str:
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

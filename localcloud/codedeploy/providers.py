@@ -1,0 +1,187 @@
+"""CloudFormation's `AWS::CodeDeploy::*`."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from localcloud.api import ApiError
+from localcloud.codedeploy.registry import Registry
+from localcloud.resources import ProvisioningError, Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from localcloud.cloud import Cloud
+    from localcloud.ports import Document
+    from localcloud.resources import Provider, ResourceRequest
+
+_NUMBERS = {"canaryPercentage", "canaryInterval", "linearPercentage", "linearInterval"}
+_TRUTHS = {"enabled", "ignorePollAlarmFailure"}
+
+
+def providers(cloud: Cloud) -> dict[str, Provider]:
+    """The types that CodeDeploy makes."""
+    return {
+        "AWS::CodeDeploy::Application": ApplicationProvider(cloud),
+        "AWS::CodeDeploy::DeploymentGroup": DeploymentGroupProvider(cloud),
+        "AWS::CodeDeploy::DeploymentConfig": DeploymentConfigProvider(cloud),
+    }
+
+
+class ApplicationProvider:
+    """`AWS::CodeDeploy::Application`: `Ref` is its name."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    def replaces(self, request: ResourceRequest, current: Resource) -> bool:
+        """Name and compute platform are given once."""
+        return _differ(request, current, "ApplicationName", "ComputePlatform")
+
+    def create(self, request: ResourceRequest) -> Resource:
+        """See `Provider.create`."""
+        given = request.properties.get("ApplicationName")
+        name = given or request.generated_name(100)
+        registry = Registry(self._cloud, request.account, request.region)
+        # A generated name that exists was made by a creation that was interrupted.
+        if given or name not in registry.applications():
+            with _reasons():
+                registry.create_application(
+                    name, request.properties.get("ComputePlatform"), _tags(request)
+                )
+        return Resource(name, {}, request.properties)
+
+    def update(self, request: ResourceRequest, current: Resource) -> Resource:
+        """Tags alone may change."""
+        arn = f"arn:aws:codedeploy:{request.region}:{request.account}:application:"
+        with _reasons():
+            registry = Registry(self._cloud, request.account, request.region)
+            registry.retag(arn + current.physical_id, _tags(request))
+        return Resource(current.physical_id, {}, request.properties)
+
+    def delete(self, request: ResourceRequest, current: Resource) -> None:
+        """See `Provider.delete`."""
+        registry = Registry(self._cloud, request.account, request.region)
+        registry.delete_application(current.physical_id)
+
+
+class DeploymentGroupProvider:
+    """`AWS::CodeDeploy::DeploymentGroup`: `Ref` is its name."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    def replaces(self, request: ResourceRequest, current: Resource) -> bool:
+        """Application and name are given once."""
+        return _differ(request, current, "ApplicationName", "DeploymentGroupName")
+
+    def create(self, request: ResourceRequest) -> Resource:
+        """See `Provider.create`."""
+        given = request.properties.get("DeploymentGroupName")
+        name = given or request.generated_name(100)
+        application = request.properties["ApplicationName"]
+        registry = Registry(self._cloud, request.account, request.region)
+        with _reasons():
+            if not given and name in registry.groups(application):
+                registry.replace_group(registry.group(application, name), _group(request, name))
+            else:
+                registry.create_group(_group(request, name), _tags(request))
+        return Resource(name, {}, request.properties)
+
+    def update(self, request: ResourceRequest, current: Resource) -> Resource:
+        """See `Provider.update`: what the template no longer says, the group loses."""
+        name = current.physical_id
+        application = request.properties["ApplicationName"]
+        registry = Registry(self._cloud, request.account, request.region)
+        arn = f"arn:aws:codedeploy:{request.region}:{request.account}:deploymentgroup:"
+        with _reasons():
+            registry.replace_group(registry.group(application, name), _group(request, name))
+            registry.retag(f"{arn}{application}/{name}", _tags(request))
+        return Resource(name, {}, request.properties)
+
+    def delete(self, request: ResourceRequest, current: Resource) -> None:
+        """See `Provider.delete`."""
+        registry = Registry(self._cloud, request.account, request.region)
+        registry.delete_group(current.properties["ApplicationName"], current.physical_id)
+
+
+class DeploymentConfigProvider:
+    """`AWS::CodeDeploy::DeploymentConfig`: `Ref` is its name; every change is a new one."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    def replaces(self, request: ResourceRequest, current: Resource) -> bool:
+        """Every property is given once."""
+        return bool(request.properties != current.properties)
+
+    def create(self, request: ResourceRequest) -> Resource:
+        """See `Provider.create`."""
+        properties = _lowered(request.properties)
+        given = properties.pop("deploymentConfigName", None)
+        name = given or request.generated_name(100)
+        platform = properties.pop("computePlatform", None)
+        routing = properties.pop("trafficRoutingConfig", {})
+        if platform != "Lambda" or properties:
+            found = f"{next(iter(properties))} is" if properties else f"platform {platform} is"
+            raise ProvisioningError(
+                f"Deployment configuration {name}: {found} not part of the local cloud; "
+                "TrafficRoutingConfig of compute platform Lambda is"
+            )
+        registry = Registry(self._cloud, request.account, request.region)
+        with _reasons():
+            if not given:
+                registry.configurations.delete(name)
+            registry.configurations.create(name, routing)
+        return Resource(name, {}, request.properties)
+
+    def update(self, request: ResourceRequest, current: Resource) -> Resource:
+        """Nothing can change in place."""
+        return Resource(current.physical_id, {}, request.properties)
+
+    def delete(self, request: ResourceRequest, current: Resource) -> None:
+        """See `Provider.delete`."""
+        with _reasons():
+            registry = Registry(self._cloud, request.account, request.region)
+            registry.configurations.delete(current.physical_id)
+
+
+@contextmanager
+def _reasons() -> Iterator[None]:
+    """AWS's words of a refusal as a resource's status reason."""
+    try:
+        yield
+    except ApiError as error:
+        raise ProvisioningError(f"{error.message} (Service: CodeDeploy; {error.code})") from error
+
+
+def _differ(request: ResourceRequest, current: Resource, *names: str) -> bool:
+    return any(request.properties.get(name) != current.properties.get(name) for name in names)
+
+
+def _group(request: ResourceRequest, name: str) -> Document:
+    wanted: Document = _lowered(request.properties)
+    wanted.pop("tags", None)
+    return wanted | {"deploymentGroupName": name}
+
+
+def _tags(request: ResourceRequest) -> dict[str, str]:
+    own = {tag["Key"]: tag.get("Value", "") for tag in request.properties.get("Tags") or []}
+    return request.tags | own
+
+
+def _lowered(value: Any, key: str = "") -> Any:
+    """The API's names, with a small first letter, and its types: a template may hold strings."""
+    if isinstance(value, list):
+        return [_lowered(item) for item in value]
+    if isinstance(value, dict):
+        return {
+            (small := name[0].lower() + name[1:]): _lowered(inner, small)
+            for name, inner in value.items()
+        }
+    if key in _NUMBERS and str(value).isdecimal():
+        return int(value)
+    if key in _TRUTHS:
+        return str(value).lower() == "true"
+    return value

@@ -1,0 +1,241 @@
+"""A deployment under way: the hooks, the shifts, and what stops them.
+
+The order is that of "List of lifecycle event hooks for an AWS Lambda deployment" in the
+CodeDeploy user guide: BeforeAllowTraffic, AllowTraffic, AfterAllowTraffic. Alarms are asked for
+before anything is shifted and until the deployment ends, as "Monitoring deployments with
+CloudWatch alarms" says.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from localcloud.api import ApiError
+from localcloud.codedeploy.model import Deployment, Ending, LifecycleEvent
+from localcloud.codedeploy.shift import plan
+from localcloud.ports import InvocationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from localcloud.cloud import Cloud
+    from localcloud.codedeploy.deployments import Deployments
+
+_POLL = 10.0  # seconds between two looks at the alarms when none tells of itself
+_HOOK_LIMIT = 3600.0  # seconds in which a hook must answer, AWS's own limit
+_NOT_CURRENT = (
+    "The deployment failed because the AppSpec file that specifies the AWS Lambda deployment "
+    "configuration is missing or has an invalid configuration. The Lambda function alias version "
+    "does not match the current version in AppSpec file."
+)
+
+
+class _EndedError(Exception):
+    """The deployment must not go on."""
+
+    def __init__(self, ending: Ending) -> None:
+        super().__init__(ending.message)
+        self.ending = ending
+
+
+class _AbandonedError(Exception):
+    """The local cloud stops; the next start takes the deployment up."""
+
+
+class DeploymentRun:
+    """Runs one deployment to its end, rollback included, on a thread of its own."""
+
+    def __init__(self, cloud: Cloud, deployments: Deployments, deployment: Deployment) -> None:
+        self.deployment = deployment
+        self.done = threading.Event()
+        self._cloud = cloud
+        self._deployments = deployments
+        self._wake = threading.Event()
+        self._stop: Ending | None = None
+        self._answers: dict[str, tuple[str, str]] = {}
+        self._abandoned = False
+        self._thread = threading.Thread(
+            target=self._run, name=f"deployment-{deployment.id}", daemon=True
+        )
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self, message: str, *, roll_back: bool | None) -> None:
+        """Have it stopped; the first who asks is the one who stopped it."""
+        self._stop = self._stop or Ending(
+            "Stopped", "MANUAL_STOP", message, "DEPLOYMENT_STOP_ON_REQUEST", roll_back
+        )
+        self._wake.set()
+
+    def wake(self) -> None:
+        """Look at the alarms now."""
+        self._wake.set()
+
+    def answer(self, execution_id: str, status: str, message: str) -> None:
+        """Say how an execution of a hook ended, Succeeded or Failed, and why; once."""
+        self._answers.setdefault(execution_id, (status, message))
+        self._wake.set()
+
+    def abandon(self) -> None:
+        """Leave everything as it is, for the next start to take up."""
+        self._abandoned = True
+        self._wake.set()
+        self._thread.join(5)
+
+    def _run(self) -> None:
+        try:
+            self._deployments.begin(self.deployment)
+            self._deploy()
+            self._deployments.succeed(self.deployment)
+        except _AbandonedError:
+            pass
+        except _EndedError as error:
+            self._deployments.end(self.deployment, error.ending)
+        except Exception as error:  # noqa: BLE001  # a fault of ours is the deployment's outcome
+            message = f"{type(error).__name__}: {error}"
+            failure = Ending("Failed", "INTERNAL_ERROR", message, "DEPLOYMENT_FAILURE")
+            self._deployments.end(self.deployment, failure)
+        finally:
+            self.done.set()
+
+    def _deploy(self) -> None:
+        spec = self.deployment.spec
+        self._check_alias()
+        with self._lifecycle("BeforeAllowTraffic") as event:
+            self._hook(event, spec.before_hook)
+        with self._lifecycle("AllowTraffic"):
+            began = self._cloud.clock.timestamp()
+            for step in plan(self.deployment.routing):
+                self._watch(began + step.after)
+                self._deployments.shift(self.deployment, step.percent)
+        with self._lifecycle("AfterAllowTraffic") as event:
+            self._hook(event, spec.after_hook)
+
+    def _check_alias(self) -> None:
+        deployment, spec = self.deployment, self.deployment.spec
+        try:
+            routing = self._cloud.functions.routing(
+                deployment.account, deployment.region, spec.function, spec.alias
+            )
+        except ApiError as error:
+            raise _EndedError(
+                _unsound("INVALID_LAMBDA_FUNCTION", f"The deployment failed. {error.message}")
+            ) from error
+        if routing.version != spec.current_version or routing.weights:
+            raise _EndedError(_unsound("INVALID_LAMBDA_CONFIGURATION", _NOT_CURRENT))
+
+    @contextmanager
+    def _lifecycle(self, name: str) -> Iterator[LifecycleEvent]:
+        event = self.deployment.event(name)
+        event.status, event.started = "InProgress", self._cloud.clock.timestamp()
+        self._deployments.save(self.deployment)
+        self._judge()
+        yield event
+        event.status, event.ended = "Succeeded", self._cloud.clock.timestamp()
+        self._deployments.save(self.deployment)
+
+    def _hook(self, event: LifecycleEvent, function: str) -> None:
+        if not function:
+            return
+        event.execution_id = secrets.token_urlsafe(32)
+        self._deployments.save(self.deployment)
+        threading.Thread(
+            target=self._invoke,
+            args=(event, function),
+            name=f"hook-{self.deployment.id}",
+            daemon=True,
+        ).start()
+        limit = self._cloud.clock.timestamp() + _HOOK_LIMIT
+        self._watch(limit, until=lambda: event.execution_id in self._answers)
+        status, message = self._answers.get(
+            event.execution_id, ("Failed", "it did not answer within one hour")
+        )
+        if status != "Succeeded":
+            raise _EndedError(
+                Ending(
+                    "Failed",
+                    "HOOK_EXECUTION_FAILURE",
+                    "The deployment failed because one or more of the lifecycle event validation "
+                    f"functions failed. {event.name} ({function}): {message}.",
+                    "DEPLOYMENT_FAILURE",
+                )
+            )
+
+    def _invoke(self, event: LifecycleEvent, function: str) -> None:
+        deployment = self.deployment
+        payload = {
+            "DeploymentId": deployment.id,
+            "LifecycleEventHookExecutionId": event.execution_id,
+        }
+        try:
+            ended = self._cloud.functions.invoke(
+                deployment.account,
+                deployment.region,
+                function,
+                None,
+                json.dumps(payload).encode(),
+            )
+        except Exception as error:  # noqa: BLE001  # whatever it was, the hook has failed
+            code = error.code if isinstance(error, InvocationError) else type(error).__name__
+            self.answer(event.execution_id, "Failed", f"{code}: {error}")
+            return
+        if ended.error:
+            text = ended.payload.decode(errors="replace")
+            self.answer(event.execution_id, "Failed", f"the function ended in an error: {text}")
+
+    def _watch(self, until_time: float, until: Callable[[], bool] = lambda: False) -> None:
+        """Wait, and look up whenever something may have stopped the deployment."""
+        while True:
+            self._wake.clear()
+            self._judge()
+            left = until_time - self._cloud.clock.timestamp()
+            if left <= 0 or until():
+                return
+            self._cloud.clock.wait(min(left, _POLL), self._wake)
+
+    def _judge(self) -> None:
+        if self._abandoned:
+            raise _AbandonedError
+        if self._stop:
+            raise _EndedError(self._stop)
+        deployment = self.deployment
+        names = deployment.watched
+        if not names:
+            return
+        states = self._cloud.cloudwatch.alarm_states(deployment.account, deployment.region, names)
+        active = [name for name in names if name in states and states[name].value == "ALARM"]
+        if active:
+            reasons = (f"{name}: {states[name].reason.rstrip('.')}." for name in active)
+            raise _EndedError(
+                _alarmed(
+                    "ALARM_ACTIVE",
+                    "One or more alarms have been activated according to the Amazon CloudWatch "
+                    "metrics you selected, and the affected deployments have been stopped. "
+                    f"Activated alarms: <{', '.join(active)}>. {' '.join(reasons)}",
+                )
+            )
+        missing = [name for name in names if name not in states]
+        if missing and not deployment.alarms.get("ignorePollAlarmFailure"):
+            raise _EndedError(
+                _alarmed(
+                    "CODEDEPLOY_RESOURCE_CANNOT_BE_FOUND",
+                    "The state of one or more alarms could not be retrieved from Amazon "
+                    "CloudWatch, and the affected deployments have been stopped. Alarms that do "
+                    f"not exist: <{', '.join(missing)}>.",
+                )
+            )
+
+
+def _unsound(code: str, message: str) -> Ending:
+    # The alias is not where this deployment would set it back to.
+    return Ending("Failed", code, message, "DEPLOYMENT_FAILURE", roll_back=False)
+
+
+def _alarmed(code: str, message: str) -> Ending:
+    return Ending("Stopped", code, message, "DEPLOYMENT_STOP_ON_ALARM")

@@ -1,0 +1,175 @@
+"""CodeDeploy: deployments of Lambda aliases."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from localcloud.api import ApiError
+from localcloud.codedeploy.api import CodeDeployApi
+from localcloud.codedeploy.appspec import AppSpec
+from localcloud.codedeploy.deployments import Deployments
+from localcloud.codedeploy.model import Deployment
+from localcloud.codedeploy.providers import providers
+from localcloud.codedeploy.registry import Registry
+from localcloud.codedeploy.run import DeploymentRun
+from localcloud.ports import DeploymentFailedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from localcloud.api import ServiceApi
+    from localcloud.bus import Event
+    from localcloud.cloud import Cloud
+    from localcloud.ports import AliasDeployment, Document
+    from localcloud.resources import Provider
+
+_LOOK = 0.1  # seconds of the wall between two looks at whether a caller has cancelled
+
+
+class CodeDeploy:
+    """See `localcloud.cloud.Service`."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+        self.apis: dict[str, type[ServiceApi]] = {"codedeploy": CodeDeployApi}
+        self.providers: dict[str, Provider] = providers(cloud)
+        self.deployments = Deployments(cloud)
+        self._runs: dict[str, DeploymentRun] = {}
+        self._lock = threading.Lock()
+        self._unsubscribe: Callable[[], None] | None = None
+
+    def start(self) -> None:
+        """Read all back; a deployment that was under way is rolled back first of all."""
+        self.deployments.load()
+        self._unsubscribe = self.cloud.bus.subscribe(self._heard)
+
+    def stop(self) -> None:
+        """Leave what is under way as it is; the next start rolls it back."""
+        if self._unsubscribe:
+            self._unsubscribe()
+        with self._lock:
+            runs = list(self._runs.values())
+        for run in runs:
+            run.abandon()
+
+    def registry(self, account: str, region: str) -> Registry:
+        """Applications, groups and configurations of one account and region."""
+        return Registry(self.cloud, account, region)
+
+    def run(self, deployment_id: str) -> DeploymentRun | None:
+        """The run of a deployment that is under way, or None."""
+        return self._runs.get(deployment_id)
+
+    def deploy(self, request: AliasDeployment, cancel: threading.Event) -> None:
+        """Shift an alias to its target version, and return when all its traffic is there.
+
+        A deployment that is cancelled is stopped and rolled back.
+
+        Raises:
+            DeploymentFailedError: it ended otherwise; the message says who stopped it and why.
+        """
+        spec = AppSpec(
+            request.function,
+            request.alias,
+            request.current_version,
+            request.target_version,
+            request.before_hook,
+            request.after_hook,
+        )
+        try:
+            group = self.registry(request.account, request.region).group(
+                request.application, request.deployment_group
+            )
+            run = self.begin(request.account, request.region, group, spec, creator=request.creator)
+        except ApiError as error:
+            raise DeploymentFailedError(error.message) from error
+        while not run.done.wait(_LOOK):
+            if cancel.is_set():
+                run.stop(
+                    f"The deployment was stopped: {request.creator} cancelled it.", roll_back=True
+                )
+        deployment = run.deployment
+        if deployment.under_way:
+            raise DeploymentFailedError(
+                f"CodeDeploy deployment {deployment.id} was interrupted: the local cloud stopped. "
+                "Its next start sets the alias back."
+            )
+        if deployment.status != "Succeeded":
+            raise DeploymentFailedError(
+                f"CodeDeploy deployment {deployment.id} {deployment.status.lower()}. "
+                f"{deployment.error_message} {deployment.rollback_message}".rstrip()
+            )
+
+    def begin(
+        self,
+        account: str,
+        region: str,
+        group: Document,
+        spec: AppSpec,
+        *,
+        creator: str,
+        content: str = "",
+        revision_type: str = "AppSpecContent",
+        settings: Document | None = None,
+    ) -> DeploymentRun:
+        """Start a deployment to a group; it is durable before this returns.
+
+        `settings` are those of `CreateDeployment` that go before the group's own:
+        deploymentConfigName, autoRollbackConfiguration, overrideAlarmConfiguration, description.
+
+        Raises:
+            ApiError: it cannot begin; one deployment at a time goes to a group.
+        """
+        settings = settings or {}
+        registry = self.registry(account, region)
+        registry.check_role(group["serviceRoleArn"])
+        configuration = registry.configurations.get(
+            settings.get("deploymentConfigName") or group["deploymentConfigName"]
+        )
+        override = settings.get("overrideAlarmConfiguration")
+        deployment = Deployment(
+            account=account,
+            region=region,
+            application=group["applicationName"],
+            group=group["deploymentGroupName"],
+            group_id=group["deploymentGroupId"],
+            configuration=configuration["deploymentConfigName"],
+            routing=configuration["trafficRoutingConfig"],
+            spec=spec,
+            content=content or spec.content(),
+            revision_type=revision_type,
+            role=group["serviceRoleArn"],
+            creator=creator,
+            created=self.cloud.clock.timestamp(),
+            description=settings.get("description") or "",
+            alarms=override or group.get("alarmConfiguration") or {},
+            overrides_alarms=bool(override),
+            auto_rollback=settings.get("autoRollbackConfiguration")
+            or group.get("autoRollbackConfiguration")
+            or {},
+            triggers=group.get("triggerConfigurations") or [],
+        )
+        run = DeploymentRun(self.cloud, self.deployments, deployment)
+        with self._lock:
+            self._runs = {key: each for key, each in self._runs.items() if not each.done.is_set()}
+            for each in self._runs.values():
+                if each.deployment.group_id == deployment.group_id:
+                    raise ApiError(
+                        "DeploymentLimitExceededException",
+                        f"The Deployment Group '{deployment.group}' already has an active "
+                        f"Deployment '{each.deployment.id}'",
+                    )
+            self.deployments.add(deployment)
+            self._runs[deployment.id] = run
+        run.start()
+        return run
+
+    def _heard(self, event: Event) -> None:
+        """An alarm that has changed is looked at without delay."""
+        if event.detail_type != "CloudWatch Alarm State Change":
+            return
+        for run in list(self._runs.values()):
+            mine = (run.deployment.account, run.deployment.region) == (event.account, event.region)
+            if mine and event.detail.get("alarmName") in run.deployment.watched:
+                run.wake()

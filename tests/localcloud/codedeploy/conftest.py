@@ -1,0 +1,319 @@
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from localcloud.ports import AlarmState, AliasDeployment, Invocation, Routing
+from localcloud.roles import RoleError
+from localcloud.server import LocalCloud
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from localcloud.bus import Event
+    from localcloud.cloud import Cloud
+
+ACCOUNT = "222222222222"
+# Each test has one of its own: moto takes a third of a second for a new account.
+REGIONS = (f"test-{number}" for number in itertools.count(1))
+VERSION_1 = Routing("1")
+ROLES: set[str] = set()  # that exist and trust CodeDeploy
+LONG = 30.0  # seconds of the wall in which what is awaited surely comes
+
+
+GUARDED = {
+    "alarmConfiguration": {"enabled": True, "alarms": [{"name": "failures"}, {"name": "slow"}]},
+    "autoRollbackConfiguration": {
+        "enabled": True,
+        "events": ["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM", "DEPLOYMENT_STOP_ON_REQUEST"],
+    },
+}
+
+
+class FakeFunctions:
+    """One alias, and hooks that do what a test says."""
+
+    region = ""
+
+    def __init__(self, routing: Routing = VERSION_1) -> None:
+        self.history: list[Routing] = [routing]
+        self.hooks: dict[str, Callable[[dict[str, str]], Invocation]] = {}
+        self.failing: Exception | None = None
+        self._changed = threading.Condition()
+
+    def routing(self, account: str, region: str, function: str, alias: str) -> Routing:
+        assert (account, region, function, alias) == (ACCOUNT, self.region, "files", "live")
+        return self.history[-1]
+
+    def route(self, account: str, region: str, function: str, alias: str, to: Routing) -> None:
+        assert (account, region, function, alias) == (ACCOUNT, self.region, "files", "live")
+        if self.failing:
+            raise self.failing
+        with self._changed:
+            self.history.append(to)
+            self._changed.notify_all()
+
+    def invoke(
+        self, account: str, region: str, function: str, qualifier: None, payload: bytes
+    ) -> Invocation:
+        assert (account, region) == (ACCOUNT, self.region)
+        return self.hooks[function](json.loads(payload))
+
+    def await_routing(self, routing: Routing) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.history[-1] == routing, LONG)
+
+
+class FakeCloudWatch:
+    """Alarms that a test sets; a change is told on the bus."""
+
+    def __init__(self, cloud: Cloud, region: str) -> None:
+        self._cloud = cloud
+        self._region = region
+        self.states: dict[str, AlarmState] = {}
+
+    def set(self, name: str, value: Any, reason: str = "") -> None:
+        self.states[name] = AlarmState(value, reason, self._cloud.clock.timestamp())
+        self._cloud.bus.publish(
+            ACCOUNT,
+            self._region,
+            "aws.cloudwatch",
+            "CloudWatch Alarm State Change",
+            {"alarmName": name},
+        )
+
+    def alarm_states(self, account: str, region: str, names: list[str]) -> dict[str, AlarmState]:
+        assert (account, region) == (ACCOUNT, self._region)
+        return {name: self.states[name] for name in names if name in self.states}
+
+
+@dataclass
+class Heard:
+    """What the bus carried."""
+
+    events: list[Event] = field(default_factory=list)
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def __call__(self, event: Event) -> None:
+        with self._changed:
+            self.events.append(event)
+            self._changed.notify_all()
+
+    def states(self, deployment_id: str) -> list[str]:
+        return [
+            each.detail["state"]
+            for each in self.events
+            if each.source == "aws.codedeploy" and each.detail["deploymentId"] == deployment_id
+        ]
+
+    def await_state(self, deployment_id: str, state: str) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: state in self.states(deployment_id), LONG), (
+                self.states(deployment_id)
+            )
+
+
+class Scene:
+    """A local cloud with CodeDeploy, an application and its groups."""
+
+    guarded = GUARDED
+    account = ACCOUNT
+
+    def __init__(self, server: LocalCloud, functions: FakeFunctions, region: str) -> None:
+        self.server, self.cloud, self.functions = server, server.cloud, functions
+        self.region = functions.region = region
+        self.alarms = FakeCloudWatch(self.cloud, region)
+        self.heard = Heard()
+        self.cloud.functions = functions  # type: ignore[assignment]
+        self.cloud.cloudwatch = self.alarms  # type: ignore[assignment]
+        self._unsubscribe = self.cloud.bus.subscribe(self.heard)
+        self.alarms.set("failures", "OK")
+        self.alarms.set("slow", "OK")
+        self.client = self.cloud.client("codedeploy", ACCOUNT, region)
+        self.role_arn = f"arn:aws:iam::{ACCOUNT}:role/deployer-{region}"
+
+    @staticmethod
+    def app_spec(**hooks: str) -> str:
+        return json.dumps(
+            {
+                "version": 0.0,
+                "Resources": [
+                    {
+                        "files": {
+                            "Type": "AWS::Lambda::Function",
+                            "Properties": {
+                                "Name": "files",
+                                "Alias": "live",
+                                "CurrentVersion": "1",
+                                "TargetVersion": "2",
+                            },
+                        }
+                    }
+                ],
+                "Hooks": [{name: function} for name, function in hooks.items()],
+            }
+        )
+
+    @staticmethod
+    def canary(percent: int = 10, minutes: int = 5) -> dict[str, Any]:
+        return {
+            "type": "TimeBasedCanary",
+            "timeBasedCanary": {"canaryPercentage": percent, "canaryInterval": minutes},
+        }
+
+    @staticmethod
+    def linear(percent: int, minutes: int) -> dict[str, Any]:
+        return {
+            "type": "TimeBasedLinear",
+            "timeBasedLinear": {"linearPercentage": percent, "linearInterval": minutes},
+        }
+
+    def request(self, **changes: Any) -> AliasDeployment:
+        return AliasDeployment(
+            **{
+                "account": ACCOUNT,
+                "region": self.region,
+                "application": "files",
+                "deployment_group": "prod",
+                "function": "files",
+                "alias": "live",
+                "current_version": "1",
+                "target_version": "2",
+            }
+            | changes
+        )
+
+    def leave(self) -> None:
+        """Have nothing run on behind this test."""
+        for deployment in self.cloud.codedeploy.deployments.of(ACCOUNT, self.region):
+            if run := self.cloud.codedeploy.run(deployment.id):
+                run.abandon()
+        self._unsubscribe()
+
+    def role(self) -> str:
+        """The role that CodeDeploy takes on, made by this call."""
+        ROLES.add(self.role_arn)
+        return self.role_arn
+
+    def group(self, routing: dict[str, Any], **settings: Any) -> None:
+        """The group `prod` of application `files`, with a configuration of its own."""
+        self.client.create_application(applicationName="files", computePlatform="Lambda")
+        self.client.create_deployment_config(
+            deploymentConfigName="shift", computePlatform="Lambda", trafficRoutingConfig=routing
+        )
+        self.client.create_deployment_group(
+            applicationName="files",
+            deploymentGroupName="prod",
+            serviceRoleArn=self.role(),
+            deploymentConfigName="shift",
+            deploymentStyle={
+                "deploymentType": "BLUE_GREEN",
+                "deploymentOption": "WITH_TRAFFIC_CONTROL",
+            },
+            **settings,
+        )
+
+    def begin(self, **settings: Any) -> str:
+        """Deploy version 2 over version 1 by the API."""
+        content = settings.pop("content", None) or self.app_spec(**settings.pop("hooks", {}))
+        made = self.client.create_deployment(
+            applicationName="files",
+            deploymentGroupName="prod",
+            revision={"revisionType": "AppSpecContent", "appSpecContent": {"content": content}},
+            **settings,
+        )
+        return str(made["deploymentId"])
+
+    def info(self, deployment_id: str) -> dict[str, Any]:
+        found = self.client.get_deployment(deploymentId=deployment_id)["deploymentInfo"]
+        return dict(found)
+
+    def target(self, deployment_id: str) -> dict[str, Any]:
+        found = self.client.get_deployment_target(deploymentId=deployment_id, targetId="files:live")
+        return dict(found["deploymentTarget"]["lambdaTarget"])
+
+    def await_end(self, deployment_id: str) -> dict[str, Any]:
+        """The deployment when all is done, its rollback included."""
+        run = self.cloud.codedeploy.run(deployment_id)
+        assert run is None or run.done.wait(LONG)
+        return self.info(deployment_id)
+
+
+@pytest.fixture(autouse=True)
+def fake_roles(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Roles without IAM, which takes moto half a second, unless a test asks for `real_roles`."""
+    ROLES.clear()
+
+    def assume(_cloud: Cloud, role_arn: str, service: str, _name: str) -> None:
+        assert service == "codedeploy.amazonaws.com"
+        if role_arn not in ROLES:
+            raise RoleError(f"{role_arn} does not exist")
+
+    if "real_roles" not in request.fixturenames:
+        monkeypatch.setattr("localcloud.codedeploy.registry.assume_service_role", assume)
+
+
+@pytest.fixture
+def real_roles() -> None:
+    """IAM's own roles, by moto."""
+
+
+@pytest.fixture
+def make_functions() -> type[FakeFunctions]:
+    """Functions whose alias is routed as is said."""
+    return FakeFunctions
+
+
+@pytest.fixture(scope="session")
+def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[float], LocalCloud]]:
+    """One local cloud a speed, for all tests: to start one takes moto half a second."""
+    running: dict[float, LocalCloud] = {}
+
+    def at(speed: float) -> LocalCloud:
+        if speed not in running:
+            folder = tmp_path_factory.mktemp("state")
+            running[speed] = LocalCloud(folder, speed=speed, services=("codedeploy",))
+            running[speed].start()
+        return running[speed]
+
+    yield at
+    for server in running.values():
+        server.stop()
+
+
+@pytest.fixture
+def make_scene(clouds: Callable[[float], LocalCloud]) -> Iterator[Callable[..., Scene]]:
+    """A scene at a speed, in a region of its own; alarms `failures` and `slow` are OK."""
+    made: list[Scene] = []
+
+    def make(speed: float = 6000.0) -> Scene:
+        made.append(Scene(clouds(speed), FakeFunctions(), next(REGIONS)))
+        return made[-1]
+
+    yield make
+    for scene in made:
+        scene.leave()
+
+
+@pytest.fixture
+def open_scene() -> Iterator[Callable[..., Scene]]:
+    """A scene over a state folder and functions that were there before; stopped at the end."""
+    opened: list[LocalCloud] = []
+
+    def open_(state: Path, functions: FakeFunctions, speed: float = 6000.0) -> Scene:
+        server = LocalCloud(state, speed=speed, services=("codedeploy",))
+        scene = Scene(server, functions, "eu-west-1")
+        server.start()
+        opened.append(server)
+        return scene
+
+    yield open_
+    for server in opened:
+        if server.running:
+            server.stop()
