@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import botocore.session
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from localcloud.ledger import Ledger
     from localcloud.logs.service import Logs
     from localcloud.resources import Provider
+    from localcloud.schedules.service import Schedules
 
 
 class Service(Protocol):
@@ -67,18 +68,31 @@ class Cloud:
     functions: Functions = field(init=False)
     gateway: Gateway = field(init=False)
     logs: Logs = field(init=False)
+    schedules: Schedules = field(init=False)
 
-    @cached_property
-    def _botocore(self) -> botocore.session.Session:
-        return botocore.session.get_session()
+    _botocore: botocore.session.Session = field(
+        init=False, repr=False, default_factory=botocore.session.get_session
+    )
+    _clients: dict[tuple[str, str, str], Any] = field(init=False, repr=False, default_factory=dict)
+    _making: threading.Lock = field(init=False, repr=False, default_factory=threading.Lock)
 
     def client(
         self, service: str, account: str, region: str, session: Session | None = None
     ) -> Any:
         """A client of an AWS service, at this cloud's own endpoint.
 
-        It calls as the account's administrator, or as the role of the session.
+        It calls as the account's administrator, or as the role of the session. Clients are safe
+        to share between threads, the making of them is not.
         """
+        key = (service, account, region)
+        with self._making:
+            if session is not None:
+                return self._made(service, account, region, session)
+            if key not in self._clients:
+                self._clients[key] = self._made(service, account, region, None)
+            return self._clients[key]
+
+    def _made(self, service: str, account: str, region: str, session: Session | None) -> Any:
         return self._botocore.create_client(
             service,
             region_name=region,

@@ -44,16 +44,26 @@ class _Handler(MotoRequestHandler):
         if environ.get("wsgi.input_terminated"):
             body = stream.read()
         else:
-            body = stream.read(int(environ.get("CONTENT_LENGTH") or 0))
+            length = int(environ.get("CONTENT_LENGTH") or 0)
+            body = stream.read(length)
+            if len(body) < length:
+                raise EOFError
         # Read whole, so that an application that ignores a body leaves the connection usable.
         environ["wsgi.input"] = io.BytesIO(body)
         environ["CONTENT_LENGTH"] = str(len(body))
         environ.pop("HTTP_TRANSFER_ENCODING", None)
+        # WSGI folds a header's case and its repetitions; a deployed API's function sees both.
+        environ["localcloud.headers"] = list(self.headers.items())
         return environ
 
     def run_wsgi(self) -> None:
         """Answer one request; unlike werkzeug's own, the connection stays open."""
-        environ = self.make_environ()
+        try:
+            environ = self.make_environ()
+        except (ValueError, OSError, EOFError):  # a length that is none, a body that ends early
+            self.close_connection = True
+            self.send_error(400)
+            return
         head: list[Any] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], *_rest: Any) -> Any:
@@ -64,7 +74,7 @@ class _Handler(MotoRequestHandler):
         except Exception:  # noqa: BLE001  # a bug of ours answers its client, and is told
             traceback.print_exc()
             head[:] = ["500 Internal Server Error", [("Content-Type", "text/plain")]]
-            body = traceback.format_exc().encode()
+            body = b"The local cloud failed on this request; its log says how."
         code, _, reason = head[0].partition(" ")
         self.send_response_only(int(code), reason)
         sent = {"date", "connection", "transfer-encoding", "server"}
@@ -75,7 +85,10 @@ class _Handler(MotoRequestHandler):
                 self.send_header(name, value)
         if not is_head and code not in {"204", "304"}:
             self.send_header("Content-Length", str(len(body)))
-        self.send_header("Date", formatdate(self.server.now(), usegmt=True))
+        # AWS's SDKs take an error whose date is minutes from their own clock for the clock's fault
+        # and try the call again, seven times over: errors of the cloud's time carry no date.
+        if int(code) < 400:  # noqa: PLR2004  # HTTP's own line between success and error
+            self.send_header("Date", formatdate(self.server.now(), usegmt=True))
         self.end_headers()
         if not is_head:
             self.wfile.write(body)
@@ -94,7 +107,8 @@ class _Server(ThreadedWSGIServer):
 class HttpServer:
     """A WSGI application served on a loopback port by a thread a connection.
 
-    `now` tells the time (seconds since the epoch) that every answer carries as its `Date`.
+    `now` tells the time (seconds since the epoch) that answers carry as their `Date`, if they are
+    no errors.
 
     Raises:
         PortInUseError: the port is taken.
@@ -119,7 +133,11 @@ class HttpServer:
         self._server.now = now
         probe.close()  # werkzeug duplicated the descriptor
         self._thread = threading.Thread(
-            target=self._server.serve_forever, name=f"http-{name}", daemon=True
+            target=self._server.serve_forever,
+            # How long `stop` may have to wait, in seconds.
+            kwargs={"poll_interval": 0.05},
+            name=f"http-{name}",
+            daemon=True,
         )
 
     @property
@@ -133,6 +151,7 @@ class HttpServer:
 
     def stop(self) -> None:
         """Take no further connection; those that are open end with the process."""
-        self._server.shutdown()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
         self._server.server_close()

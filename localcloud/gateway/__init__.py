@@ -1,0 +1,1 @@
+"""API Gateway REST APIs: moto keeps what they are, this serves them."""
