@@ -1,17 +1,21 @@
 """What goes to Lambda: the service and its locked dependencies, built without Docker.
 
-The folder is the same, byte for byte, for the same sources, lock and platform, so that an
-unchanged service is an unchanged asset: nothing is uploaded again.
+The zip is the same, byte for byte, for the same sources, lock and platform, so that an
+unchanged service is an unchanged asset: nothing is uploaded again. Dependencies are zipped once
+a lock; a bundle is a copy of that zip with the service appended.
 """
 
 from __future__ import annotations
 
 import compileall
 import hashlib
+import os
 import platform
 import shutil
 import subprocess
 import sys
+import tempfile
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from py_compile import PycInvalidationMode
@@ -19,6 +23,8 @@ from py_compile import PycInvalidationMode
 ROOT = Path(__file__).parent.parent
 _LOCK = ROOT / "requirements" / "service.txt"
 _SERVICE = ROOT / "service"
+_AWS_SERVICES = {"s3"}
+"""Those that the service calls."""
 
 
 class BundleError(Exception):
@@ -53,39 +59,78 @@ def target(name: str) -> Platform:
 
 def digest(platform_name: str) -> str:
     """SHA-256 over all that the bundle is made from."""
-    sums = hashlib.sha256(f"{target(platform_name)}".encode())
-    for path in [_LOCK, *sorted(_SERVICE.rglob("*.py"))]:
+    return _digest(platform_name, _LOCK, *sorted(_SERVICE.rglob("*.py")))
+
+
+def build(platform_name: str, cache: Path = ROOT / ".cache" / "bundle") -> Path:
+    """The bundle, a zip, built unless it is there already.
+
+    Raises:
+        BundleError: the lock cannot be installed for the platform.
+    """
+    file = cache / f"{digest(platform_name)}.zip"
+    if not file.exists():
+        dependencies = _dependencies(platform_name, cache)
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(_SERVICE, root / "service", ignore=ignored)
+            _finish(file, root, platform_name, onto=dependencies)
+    return file
+
+
+def _dependencies(platform_name: str, cache: Path) -> Path:
+    file = cache / f"dependencies-{_digest(platform_name, _LOCK)}.zip"
+    if not file.exists():
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            _install(target(platform_name), root)
+            _prune(root)
+            _finish(file, root, platform_name)
+    return file
+
+
+def _digest(platform_name: str, *paths: Path) -> str:
+    # The zip also depends on how it is made.
+    sums = hashlib.sha256(f"{target(platform_name)}".encode() + Path(__file__).read_bytes())
+    for path in paths:
         sums.update(f"{path.relative_to(ROOT)}\0".encode())
         sums.update(path.read_bytes())
     return sums.hexdigest()
 
 
-def build(platform_name: str, cache: Path = ROOT / ".cache" / "bundle") -> Path:
-    """The folder of the bundle, built unless it is there already.
-
-    Raises:
-        BundleError: the lock cannot be installed for the platform.
-    """
-    folder = cache / digest(platform_name)
-    if folder.exists():
-        return folder
-    partial = folder.with_suffix(".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    _install(target(platform_name), partial)
-    shutil.copytree(_SERVICE, partial / "service", ignore=shutil.ignore_patterns("__pycache__"))
-    # CDK dates every file of an asset 1980, so that bytecode checked by date would be thrown
-    # away at every cold start. Only bytecode of Lambda's own minor version is of use to it.
+def _finish(file: Path, root: Path, platform_name: str, onto: Path | None = None) -> None:
+    """Compile what a folder holds, and put it into a zip, behind what another holds."""
+    # Lambda would throw bytecode away at every cold start that is checked by a file's date, and
+    # has no use for that of another minor version.
     if target(platform_name).python in {None, f"3.{sys.version_info.minor}"}:
         compileall.compile_dir(
-            partial,
-            quiet=1,
-            stripdir=partial,
-            invalidation_mode=PycInvalidationMode.UNCHECKED_HASH,
-            workers=0,
+            root, quiet=1, stripdir=root, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH
         )
-    partial.rename(folder)
-    return folder
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_suffix(f".{os.getpid()}")
+    if onto:
+        shutil.copyfile(onto, partial)
+    with zipfile.ZipFile(partial, "a" if onto else "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(path for path in root.rglob("*") if path.is_file()):
+            entry = zipfile.ZipInfo(str(path.relative_to(root)))  # dated 1980, as all are
+            entry.external_attr = (0o755 if os.access(path, os.X_OK) else 0o644) << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, path.read_bytes())
+    partial.rename(file)
+
+
+def _prune(root: Path) -> None:
+    """Take away what is of no use on Lambda, and what would make every bundle another one."""
+    shutil.rmtree(root / "bin", ignore_errors=True)
+    (root / ".lock").unlink(missing_ok=True)
+    for record in root.glob("*.dist-info/*"):
+        if record.name in {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"}:
+            record.unlink()
+    # botocore describes every service of AWS, in more bytes than all else together.
+    for service in (root / "botocore" / "data").glob("*/"):
+        if service.name not in _AWS_SERVICES:
+            shutil.rmtree(service)
 
 
 def _install(platform_: Platform, folder: Path) -> None:
@@ -103,13 +148,3 @@ def _install(platform_: Platform, folder: Path) -> None:
         raise BundleError("uv is missing; install it, or run make setup") from error
     if done.returncode != 0:
         raise BundleError(f"{_LOCK.name} cannot be installed: {done.stderr.strip()}")
-    for leftover in ("bin", ".lock"):
-        path = folder / leftover
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-    # How and when a package was installed would make every bundle another one.
-    for record in folder.glob("*.dist-info/*"):
-        if record.name in {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"}:
-            record.unlink()

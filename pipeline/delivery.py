@@ -162,8 +162,13 @@ class DeliveryStack(Stack):
                 f'PATH="$PWD/.venv/bin:$PATH" cdk synth --quiet {context}',
             ],
             primary_output_directory="cdk.out",
+            # The zip of the dependencies lasts as long as their lock.
+            cache=codebuild.Cache.local(codebuild.LocalCacheMode.CUSTOM),
             partial_build_spec=codebuild.BuildSpec.from_object(
-                {"reports": {"unit": {"files": ["unit.xml"], "base-directory": "reports"}}}
+                {
+                    "reports": {"unit": {"files": ["unit.xml"], "base-directory": "reports"}},
+                    "cache": {"paths": [".cache/bundle/**/*"]},
+                }
             ),
         )
 

@@ -62,6 +62,13 @@ class Storage(Protocol):
         """Look at a file. Raises `FileMissingError`."""
         ...
 
+    def fetch(self, path: str, most: int) -> tuple[FileInfo, bytes | None]:
+        """A file as it is at one moment; no bytes of one that has more than `most`.
+
+        Raises `FileMissingError`.
+        """
+        ...
+
     def read(self, path: str, first: int, last: int, etag: str) -> bytes:
         """Bytes first to last, both included. Raises `FileMissingError`, `PreconditionError`."""
         ...
@@ -114,14 +121,12 @@ class S3Storage:
 
     def info(self, path: str) -> FileInfo:
         """See `Storage.info`."""
-        head = self._call("head_object", Key=path)
-        return FileInfo(
-            path=path,
-            size=head["ContentLength"],
-            etag=head["ETag"],
-            content_type=head.get("ContentType", "application/octet-stream"),
-            modified=head["LastModified"],
-        )
+        return _info(path, self._call("head_object", Key=path))
+
+    def fetch(self, path: str, most: int) -> tuple[FileInfo, bytes | None]:
+        """See `Storage.fetch`; one call, so that information and bytes are of one file."""
+        answer = self._call("get_object", Key=path, most=most)
+        return _info(path, answer), answer["Body"]
 
     def read(self, path: str, first: int, last: int, etag: str) -> bytes:
         """See `Storage.read`; the ETag holds file and bytes together."""
@@ -152,13 +157,16 @@ class S3Storage:
     def _call(self, operation: str, **arguments: Any) -> dict[str, Any]:
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # as above
 
+        most = arguments.pop("most", None)
         try:
             answer: dict[str, Any] = getattr(self._client, operation)(
                 Bucket=self._bucket, **arguments
             )
             if operation == "get_object":
                 # Bytes that stop half-way are a failure of this call like any other.
-                answer["Body"] = answer["Body"].read()
+                body = answer["Body"]
+                unwanted = most is not None and answer["ContentLength"] > most
+                answer["Body"] = body.close() if unwanted else body.read()
         except ClientError as error:
             code = error.response["Error"]["Code"]
             if code in {"404", "NoSuchKey"} and "Key" in arguments:
@@ -169,6 +177,16 @@ class S3Storage:
         except BotoCoreError as error:
             raise UnavailableError(f"S3 did not answer {operation}") from error
         return answer
+
+
+def _info(path: str, answer: dict[str, Any]) -> FileInfo:
+    return FileInfo(
+        path=path,
+        size=answer["ContentLength"],
+        etag=answer["ETag"],
+        content_type=answer.get("ContentType", "application/octet-stream"),
+        modified=answer["LastModified"],
+    )
 
 
 def _encode(path: str) -> str:

@@ -60,7 +60,7 @@ def _info(request: Request, path: str) -> FileInfo:
     try:
         return _storage(request).info(path)
     except FileMissingError as error:
-        raise ProblemError(HTTPStatus.NOT_FOUND, f"There is no file {path}.") from error
+        raise _missing(path) from error
     except UnavailableError as error:
         raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, f"{error}.") from error
 
@@ -169,6 +169,8 @@ def get_file(
 ) -> Response:
     """The file's bytes, or the range of them that `Range` names."""
     path = _path(path)
+    if wanted is None:
+        return _whole(request, path, if_none_match)
     info = _info(request, path)
     headers = _headers(info)
     if matches(if_none_match, info.etag):
@@ -189,14 +191,36 @@ def get_file(
         headers["Content-Range"] = f"bytes {part[0]}-{part[1]}/{info.size}"
     first, last = part or (0, info.size - 1)
     if last - first + 1 > MOST_BYTES:
-        raise ProblemError(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            f"{last - first + 1} bytes are more than the {MOST_BYTES} that pass through Lambda; "
-            "ask for ranges.",
-        )
+        raise _too_large(last - first + 1)
     return Response(
         _read(request, info, first, last), status, headers=headers, media_type=info.content_type
     )
+
+
+def _whole(request: Request, path: str, if_none_match: str | None) -> Response:
+    try:
+        info, content = _storage(request).fetch(path, MOST_BYTES)
+    except FileMissingError as error:
+        raise _missing(path) from error
+    except UnavailableError as error:
+        raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, f"{error}.") from error
+    headers = _headers(info)
+    if matches(if_none_match, info.etag):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    if content is None:
+        raise _too_large(info.size)
+    return Response(content, headers=headers, media_type=info.content_type)
+
+
+def _too_large(size: int) -> ProblemError:
+    return ProblemError(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        f"{size} bytes are more than the {MOST_BYTES} that pass through Lambda; ask for ranges.",
+    )
+
+
+def _missing(path: str) -> ProblemError:
+    return ProblemError(HTTPStatus.NOT_FOUND, f"There is no file {path}.")
 
 
 def _read(request: Request, info: FileInfo, first: int, last: int) -> bytes:
@@ -223,6 +247,6 @@ def delete_file(request: Request, path: FilePath) -> None:
     try:
         _storage(request).delete(path)
     except FileMissingError as error:
-        raise ProblemError(HTTPStatus.NOT_FOUND, f"There is no file {path}.") from error
+        raise _missing(path) from error
     except UnavailableError as error:
         raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, f"{error}.") from error

@@ -36,6 +36,10 @@ class MemoryStorage:
             raise FileMissingError(path)
         return self._files[path][0]
 
+    def fetch(self, path: str, most: int) -> tuple[FileInfo, bytes | None]:
+        info = self.info(path)
+        return info, self._files[path][1] if info.size <= most else None
+
     def read(self, path: str, first: int, last: int, etag: str) -> bytes:
         if self.info(path).etag != etag:
             raise PreconditionError(path)

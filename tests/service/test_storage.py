@@ -57,6 +57,8 @@ def test_it_keeps_what_it_was_given(kept: Storage) -> None:
     info = kept.info("a/b")
     assert (info.path, info.size, info.etag, info.content_type) == ("a/b", 10, etag, "text/x")
     assert kept.read("a/b", 2, 4, etag) == b"234"
+    assert kept.fetch("a/b", most=10) == (info, b"0123456789")
+    assert kept.fetch("a/b", most=9) == (info, None)
     kept.delete("a/b")
     kept.check()
 
