@@ -102,7 +102,10 @@ class Observed:
             "version": settings.aws_lambda_function_version,
             "Requests": 1,
             "Failures": int(failed),
-            "SlowRequests": int(milliseconds > settings.latency_objective_ms),
+            # What a sandbox's first request waits for is the sandbox, not the version.
+            "SlowRequests": int(
+                milliseconds > settings.latency_objective_ms and not extra["cold_start"]
+            ),
             "Latency": round(milliseconds, 3),
             "level": level,
             "method": scope["method"],

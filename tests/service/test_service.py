@@ -108,13 +108,18 @@ def test_what_nobody_foresaw_is_counted_and_not_told(
     assert line["request_id"] == answer.headers["x-request-id"]
 
 
-def test_a_slow_request_is_counted(
+def test_a_slow_request_is_counted_but_not_a_cold_start(
     settings: Settings, storage: Storage, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # Nothing is faster than a nanosecond.
     impatient = settings.model_copy(update={"latency_objective_ms": 1e-6})
-    TestClient(create_app(impatient, storage)).get("/health")
-    assert _last_line(capsys)["SlowRequests"] == 1
+    client = TestClient(create_app(impatient, storage))
+    client.get("/health")
+    cold = _last_line(capsys)
+    client.get("/health")
+    warm = _last_line(capsys)
+    assert (cold["cold_start"], cold["SlowRequests"]) == (True, 0)
+    assert (warm["cold_start"], warm["SlowRequests"]) == (False, 1)
 
 
 def test_metrics_are_no_matter_of_the_log_level(
