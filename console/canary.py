@@ -1,0 +1,253 @@
+"""A release's shift of traffic: what CodeDeploy did, what stopped it, what it cost."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from console.aws import answered_at
+from console.deployed import weights
+from pipeline.names import ALIAS, NAMESPACE, RAILS, SERVICE, version_alarm_name
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from console.aws import Aws
+    from console.deployed import Deployed
+
+_ENDED = frozenset({"Succeeded", "Failed", "Stopped"})
+_ROLLBACK = "codeDeployRollback"
+_ACTIVATED = re.compile(r"Activated alarms: <?([^>,\s]+)")
+_MINUTE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Requests while traffic shifted, on both versions, as the service counts them.
+
+    CloudWatch keeps them by the minute: of a shift that went to its end the last minute, which
+    has requests of the time after it too, is left out.
+    """
+
+    requests: int = 0
+    failures: int = 0
+    canary_requests: int = 0
+    canary_failures: int = 0
+
+
+@dataclass(frozen=True)
+class Canary:
+    """One deployment of an alias."""
+
+    environment: str
+    deployment_id: str
+    status: str
+    """CodeDeploy's: Created, InProgress, Succeeded, Failed, Stopped and others."""
+    began: datetime
+    current_version: str
+    target_version: str
+    stopped_by: str | None = None
+    """The alarm's name, where an alarm stopped it."""
+    completed: datetime | None = None
+    """When it ended."""
+    reason: str = ""
+    """The alarm's own reason, else CodeDeploy's."""
+    weights: tuple[tuple[float, float], ...] = ()
+    """Seen at each change: the cloud's seconds since it began, per cent on the new version."""
+    traffic: Traffic = field(default_factory=Traffic)
+
+    @property
+    def ended(self) -> bool:
+        """Whether CodeDeploy shifts no more."""
+        return self.status in _ENDED
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it ended before all traffic was on the new version."""
+        return self.status in {"Failed", "Stopped"}
+
+    @property
+    def percent(self) -> float:
+        """The new version's share of traffic when last looked at, in per cent."""
+        return self.weights[-1][1] if self.weights else 0.0
+
+
+def alarm_named(message: str) -> str | None:
+    """The first alarm that CodeDeploy's `errorInformation` names, for code ALARM_ACTIVE."""
+    found = _ACTIVATED.search(message)
+    return found[1] if found else None
+
+
+def alarm_that_went_off(items: list[dict[str, Any]]) -> tuple[str, str] | None:
+    """Name and reason of the last change to ALARM, out of DescribeAlarmHistory's items."""
+    for item in sorted(items, key=lambda each: each["Timestamp"], reverse=True):
+        new = json.loads(item.get("HistoryData") or "{}").get("newState") or {}
+        if new.get("stateValue") == "ALARM":
+            return item["AlarmName"], new.get("stateReason") or ""
+    return None
+
+
+class CanaryWatch:
+    """Looks at the deployment that began in an environment while a stage ran."""
+
+    def __init__(
+        self, aws: Aws, what: Deployed, since: datetime, until: datetime | None = None
+    ) -> None:
+        self._aws = aws
+        self._what = what
+        self._began = {"start": since} | ({"end": until} if until else {})
+        self._canary: Canary | None = None
+        self._told = False
+
+    def look(self) -> Canary | None:
+        """The deployment as it is now; None until there is one."""
+        if self._canary is None:
+            self._canary = self._begun()
+        elif not self._told:
+            info = self._deployment(self._canary.deployment_id)
+            self._canary = replace(
+                self._canary, status=info["status"], completed=info.get("completeTime")
+            )
+        if self._canary is None or self._told:
+            return self._canary
+        self._canary = self._weighed(self._canary)
+        if self._canary.ended:
+            self._canary = self._explained(self._canary)
+            self._told = True
+        return self._canary
+
+    def settle(self) -> Canary | None:
+        """A last look, when the stage has ended: where the alias came to rest, all requests."""
+        if self._canary is None:
+            self.look()
+        if self._canary is not None:
+            self._canary = self._weighed(self._canary)
+        return self._canary
+
+    def _begun(self) -> Canary | None:
+        codedeploy = self._aws.client("codedeploy", self._what.place)
+        ids = codedeploy.list_deployments(
+            applicationName=self._what.application,
+            deploymentGroupName=self._what.deployment_group,
+            createTimeRange=self._began,
+        )["deployments"]
+        infos = [self._deployment(each) for each in ids]
+        mine = [each for each in infos if each.get("creator") != _ROLLBACK]
+        if not mine:
+            return None
+        info = max(mine, key=lambda each: each["createTime"])
+        deployment_id = info["deploymentId"]
+        targets = codedeploy.list_deployment_targets(deploymentId=deployment_id)["targetIds"]
+        if not targets:
+            return None
+        target = codedeploy.get_deployment_target(deploymentId=deployment_id, targetId=targets[0])
+        shifted = target["deploymentTarget"]["lambdaTarget"]["lambdaFunctionInfo"]
+        return Canary(
+            environment=self._what.environment,
+            deployment_id=deployment_id,
+            status=info["status"],
+            began=info.get("startTime") or info["createTime"],
+            current_version=shifted["currentVersion"],
+            target_version=shifted["targetVersion"],
+            completed=info.get("completeTime"),
+        )
+
+    def _deployment(self, deployment_id: str) -> dict[str, Any]:
+        codedeploy = self._aws.client("codedeploy", self._what.place)
+        info: dict[str, Any] = codedeploy.get_deployment(deploymentId=deployment_id)[
+            "deploymentInfo"
+        ]
+        return info
+
+    def _weighed(self, canary: Canary) -> Canary:
+        # Lambda's own routing is what serves; CodeDeploy's target only repeats it.
+        alias = self._aws.client("lambda", self._what.place).get_alias(
+            FunctionName=self._what.function, Name=ALIAS
+        )
+        now = answered_at(alias)
+        percent = round(100 * weights(alias).get(canary.target_version, 0.0), 3)
+        seen = canary.weights
+        if percent != (seen[-1][1] if seen else 0.0):
+            passed = max(0.0, (now - canary.began).total_seconds())
+            seen = (*seen, (passed, percent))
+        return replace(canary, weights=seen, traffic=self._traffic(canary, now))
+
+    def _traffic(self, canary: Canary, now: datetime) -> Traffic:
+        wanted = [
+            (f"{metric.lower()}{index}", metric, version)
+            for index, version in enumerate((canary.current_version, canary.target_version))
+            for metric in ("Requests", "Failures")
+        ]
+        answer = self._aws.client("cloudwatch", self._what.place).get_metric_data(
+            MetricDataQueries=[
+                {
+                    "Id": identifier,
+                    "MetricStat": {
+                        "Metric": {
+                            "Namespace": NAMESPACE,
+                            "MetricName": metric,
+                            "Dimensions": [
+                                {"Name": "service", "Value": SERVICE},
+                                {"Name": "environment", "Value": canary.environment},
+                                {"Name": "version", "Value": version},
+                            ],
+                        },
+                        "Period": 60,
+                        "Stat": "Sum",
+                    },
+                }
+                for identifier, metric, version in wanted
+            ],
+            StartTime=_minute(canary.began),
+            EndTime=_until(canary, now),
+        )
+        sums = {each["Id"]: int(sum(each["Values"])) for each in answer["MetricDataResults"]}
+        return Traffic(
+            requests=sums.get("requests0", 0) + sums.get("requests1", 0),
+            failures=sums.get("failures0", 0) + sums.get("failures1", 0),
+            canary_requests=sums.get("requests1", 0),
+            canary_failures=sums.get("failures1", 0),
+        )
+
+    def _explained(self, canary: Canary) -> Canary:
+        if not canary.stopped:
+            return canary
+        info = self._deployment(canary.deployment_id)
+        information = info.get("errorInformation") or {}
+        reason = information.get("message") or ""
+        if information.get("code") != "ALARM_ACTIVE":
+            return replace(canary, reason=reason)
+        named = alarm_named(reason)
+        # The stack's rollback takes the version's alarms away; CloudWatch keeps their history.
+        rails = [
+            version_alarm_name(canary.environment, canary.target_version, rail) for rail in RAILS
+        ]
+        went_off = self._history([named] if named else rails, canary.completed)
+        name, reason = went_off or (named, reason)
+        return replace(canary, stopped_by=name, reason=reason)
+
+    def _history(self, alarms: list[str], until: datetime | None) -> tuple[str, str] | None:
+        cloudwatch = self._aws.client("cloudwatch", self._what.place)
+        window = {"EndDate": until + _MINUTE} if until else {}
+        items: list[dict[str, Any]] = []
+        for name in alarms:
+            items += cloudwatch.describe_alarm_history(
+                AlarmName=name, HistoryItemType="StateUpdate", **window
+            )["AlarmHistoryItems"]
+        return alarm_that_went_off(items)
+
+
+def _minute(time: datetime) -> datetime:
+    return time.replace(second=0, microsecond=0)
+
+
+def _until(canary: Canary, now: datetime) -> datetime:
+    """The end of the minutes in which traffic shifted."""
+    if canary.completed is None:
+        return now + _MINUTE
+    last = _minute(canary.completed)
+    whole = canary.status == "Succeeded" and last > _minute(canary.began)
+    return last if whole else last + _MINUTE

@@ -1,0 +1,175 @@
+"""The checkout that the command stands in: its files, its commits, its remote."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from console.errors import ConsoleError
+from environments.schema import EnvironmentFileError, load_all, load_home
+
+if TYPE_CHECKING:
+    from environments.schema import Environment, Home
+
+# Inside a git hook these would point every command at the hook's own repository.
+_HOOK = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"}
+# On AWS the connection asks for a signature by the caller's own keys, which the AWS CLI makes;
+# git calls a helper only when it is asked for credentials.
+_SIGNED = (
+    "-c", "credential.helper=!aws codecommit credential-helper $@",
+    "-c", "credential.UseHttpPath=true",
+)  # fmt: skip
+
+
+class PushRefusedError(ConsoleError):
+    """The branch has commits that the pushed one lacks."""
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A git checkout whose pyproject.toml has a `[tool.pithead]`."""
+
+    root: Path
+
+    @classmethod
+    def here(cls, folder: Path | None = None) -> Checkout:
+        """The checkout around a folder, by default the working directory.
+
+        Raises:
+            ConsoleError: there is none.
+        """
+        folder = folder or Path.cwd()
+        done = _git(folder, "rev-parse", "--show-toplevel")
+        if done.returncode != 0:
+            raise ConsoleError(
+                f"{folder} is in no git checkout; change into a checkout of the platform"
+            )
+        root = Path(done.stdout.strip())
+        try:
+            project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            project = {}
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConsoleError(f"pyproject.toml: no valid TOML: {error}") from error
+        if "pithead" not in project.get("tool", {}):
+            raise ConsoleError(
+                f"{root} is no checkout of the platform: its pyproject.toml has no [tool.pithead]"
+            )
+        return cls(root)
+
+    @property
+    def state(self) -> Path:
+        """Where its local cloud remembers."""
+        return self.root / ".pithead"
+
+    @property
+    def rehearsal(self) -> Path:
+        """Where the local cloud of its rehearsal remembers."""
+        return self.state / "rehearsal"
+
+    @property
+    def states(self) -> tuple[Path, Path]:
+        """Where a local cloud that is meant without being named remembers."""
+        return self.state, self.rehearsal
+
+    def home(self) -> Home:
+        """Where its pipeline lives.
+
+        Raises:
+            ConsoleError: pyproject.toml does not say so.
+        """
+        try:
+            return load_home(self.root)
+        except EnvironmentFileError as error:
+            raise ConsoleError(str(error)) from error
+
+    def environments(self) -> dict[str, Environment]:
+        """Its environments by name, in the order of promotion.
+
+        Raises:
+            ConsoleError: a file is wrong.
+        """
+        try:
+            return load_all(self.root / "environments")
+        except EnvironmentFileError as error:
+            raise ConsoleError(str(error)) from error
+
+    def commit(self, revision: str) -> str:
+        """The id of a commit.
+
+        Raises:
+            ConsoleError: the revision names none.
+        """
+        done = _git(self.root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+        if done.returncode != 0:
+            raise ConsoleError(f"{revision} names no commit of this checkout; see git log")
+        return done.stdout.strip()
+
+    def subject(self, commit: str) -> str:
+        """The first line of a commit's message; empty where the commit is not known here."""
+        return _git(self.root, "show", "--no-patch", "--format=%s", commit).stdout.strip()
+
+    def uncommitted(self) -> int:
+        """How many files differ from HEAD, untracked ones included."""
+        return len(_git(self.root, "status", "--porcelain").stdout.splitlines())
+
+    def tip(self, url: str, branch: str) -> str | None:
+        """The commit that a branch is at in a remote repository, None where there is no branch.
+
+        Raises:
+            ConsoleError: the repository cannot be read.
+        """
+        done = _git(self.root, *_SIGNED, "ls-remote", url, f"refs/heads/{branch}")
+        if done.returncode != 0:
+            raise ConsoleError(f"{url} cannot be read: {_said(done)}")
+        return done.stdout.split()[0] if done.stdout else None
+
+    def push(self, url: str, commit: str, branch: str) -> None:
+        """Bring a remote's branch to a commit, forward only.
+
+        Raises:
+            PushRefusedError: the branch has commits that this one lacks.
+            ConsoleError: git could not push.
+        """
+        done = _git(
+            self.root, *_SIGNED, "push", "--porcelain", url, f"{commit}:refs/heads/{branch}"
+        )
+        if done.returncode == 0:
+            return
+        if "non-fast-forward" in done.stdout or "fetch first" in done.stdout:
+            raise PushRefusedError(
+                f"{branch} has commits that {commit[:7]} lacks; bring them in "
+                f"(git pull --rebase {url} {branch}) and release again"
+            )
+        raise ConsoleError(f"git could not push to {url}: {_said(done)}")
+
+
+def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name not in _HOOK}
+    environment["GIT_TERMINAL_PROMPT"] = "0"
+    environment["LC_ALL"] = "C"
+    try:
+        return subprocess.run(
+            ["git", *arguments],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise ConsoleError("git is missing; install it, e.g. apt-get install git") from error
+
+
+def _said(done: subprocess.CompletedProcess[str]) -> str:
+    """The sentence in what git wrote: a remote's own words, else the first that went wrong."""
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    for sign in ("remote: ", "fatal: ", "error: "):
+        found = [line.removeprefix(sign) for line in lines if line.startswith(sign)]
+        if found:
+            return found[0]
+    return lines[-1] if lines else "it gave no reason"

@@ -1,0 +1,38 @@
+"""`pithead env`."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import click
+
+from console import local_cloud
+from console.checkout import Checkout
+from console.errors import ConsoleError
+
+
+@click.command("env")
+@click.option(
+    "--state",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Of the local cloud meant; the checkout's own, or its rehearsal's, unless given.",
+)
+def command(state: Path | None) -> None:
+    """Print the exports that point any AWS client at the local cloud.
+
+    \b
+    To use them in a shell:
+      eval "$(pithead env)"
+
+    The key is the pipeline's account itself: the local cloud takes any account's twelve digits
+    for its administrator.
+    """  # noqa: D301  # \b is click's own sign
+    checkout = Checkout.here()
+    home = checkout.home()
+    running = local_cloud.find(*([state.resolve()] if state else checkout.states))
+    if running is None:
+        raise ConsoleError("no local cloud runs here; start one by pithead up --detach")
+    for name, value in running.variables(home.account, home.region).items():
+        click.echo(f"export {name}={shlex.quote(value)}")
+    click.echo(f"unset {' '.join(local_cloud.UNSET)}")

@@ -1,0 +1,150 @@
+"""`pithead logs`."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from console.aws import answered_at, connect
+from console.checkout import Checkout
+from console.deployed import deployed
+from console.errors import ConsoleError
+from console.following import history, in_detail
+from environments.schema import NAMES
+from pipeline.names import ALIAS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from console.aws import Aws, Place
+    from environments.schema import Environment
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_PAUSE = 1.0  # wall seconds between two looks of --follow
+
+
+class _Duration(click.ParamType[timedelta]):
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
+        found = re.fullmatch(r"(\d+)([smhd])", str(value))
+        if found is None:
+            self.fail(f"{value!r} is no duration such as 30s, 10m, 2h or 1d", param, ctx)
+        return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+
+
+@click.command("logs")
+@click.argument("of", metavar="[ENVIRONMENT|build]", type=click.Choice([*NAMES, "build"]),
+                default="prod")  # fmt: skip
+@click.option("--follow", is_flag=True, help="Stay, and print what is written from now on too.")
+@click.option("--since", type=_Duration(), help="Only the cloud's last 30s, 10m, 2h or 1d.")
+@click.option("--filter", "term", help="Only lines that hold this text.")
+def command(of: str, follow: bool, since: timedelta | None, term: str | None) -> None:
+    """Print what the service wrote in an environment, or the pipeline's builds.
+
+    ENVIRONMENT is dev, staging or prod (the default); `build` is every build of the newest
+    execution. Times are the cloud's, in UTC.
+    """
+    checkout = Checkout.here()
+    environments = checkout.environments()
+    aws, whom = connect(checkout)
+    click.echo(whom, err=True)
+    if of == "build":
+        streams, place = _builds(aws), None
+    else:
+        streams, place = _function(aws, of, environments[of]), environments[of]
+    begin = None
+    if since is not None:
+        begin = answered_at(aws.client("sts").get_caller_identity()) - since
+    for line in _lines(aws, place, streams, begin, term, follow=follow):
+        click.echo(line)
+
+
+Streams = dict[str, list[str]]
+"""Log streams by group; none at all means every stream of the group."""
+
+
+def _function(aws: Aws, name: str, environment: Environment) -> Streams:
+    what = deployed(aws, name, environment)
+    if what is None:
+        raise ConsoleError(f"nothing is deployed in {name} yet; pithead status shows what is")
+    configuration = aws.client("lambda", environment).get_function_configuration(
+        FunctionName=what.function, Qualifier=ALIAS
+    )
+    return {configuration["LoggingConfig"]["LogGroup"]: []}
+
+
+def _builds(aws: Aws) -> Streams:
+    executions = history(aws)
+    if not executions:
+        raise ConsoleError("the pipeline has not run yet; pithead release starts it")
+    newest = in_detail(aws, executions[-1])
+    ids = [
+        action.external_id
+        for stage in newest.stages
+        for action in stage.actions
+        if action.provider == "CodeBuild" and action.external_id
+    ]
+    if not ids:
+        raise ConsoleError(f"execution {newest.id} has not built anything yet")
+    streams: Streams = {}
+    for build in aws.client("codebuild").batch_get_builds(ids=ids)["builds"]:
+        if "streamName" in build["logs"]:
+            streams.setdefault(build["logs"]["groupName"], []).append(build["logs"]["streamName"])
+    return streams
+
+
+def _lines(
+    aws: Aws,
+    place: Place | None,
+    streams: Streams,
+    begin: datetime | None,
+    term: str | None,
+    *,
+    follow: bool,
+) -> Iterator[str]:
+    start = int(begin.timestamp() * 1000) if begin else 0
+    seen: set[str] = set()
+    while True:
+        events = [
+            event
+            for group, names in streams.items()
+            for event in _events(aws, place, group, names, start, term)
+            if event["eventId"] not in seen
+        ]
+        for event in sorted(events, key=lambda each: each["timestamp"]):
+            seen.add(event["eventId"])
+            yield _line(event)
+        if not follow:
+            return
+        time.sleep(_PAUSE)
+
+
+def _events(
+    aws: Aws, place: Place | None, group: str, streams: list[str], start: int, term: str | None
+) -> Iterator[dict[str, Any]]:
+    wanted: dict[str, Any] = {"logGroupName": group, "startTime": start}
+    if streams:
+        wanted["logStreamNames"] = streams
+    if term:
+        # In quotes it is a term, whatever signs it holds ("Filter pattern syntax").
+        wanted["filterPattern"] = '"' + term.replace('"', '\\"') + '"'
+    logs = aws.client("logs", place)
+    answer = logs.filter_log_events(**wanted)
+    yield from answer["events"]
+    while answer.get("nextToken"):
+        answer = logs.filter_log_events(**wanted, nextToken=answer["nextToken"])
+        yield from answer["events"]
+
+
+def _line(event: dict[str, Any]) -> str:
+    seconds, milliseconds = divmod(event["timestamp"], 1000)
+    at = time.strftime("%H:%M:%S", time.gmtime(seconds))
+    return f"{at}.{milliseconds:03d}  {event['message'].rstrip()}"

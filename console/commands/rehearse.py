@@ -1,0 +1,79 @@
+"""`pithead rehearse`."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from console import local_cloud
+from console.checkout import Checkout
+from console.errors import ConsoleError
+from console.progress import Steps
+from console.rehearsal.acts import ACTS
+from console.rehearsal.playing import rehearse
+from console.rehearsal.screen import RehearsalScreen, summary
+
+
+@click.command("rehearse")
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="The cloud's seconds in one of yours.",
+)
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write what became of each act as JSON.",
+)
+@click.option("--keep", is_flag=True, help="Leave the local cloud running at the end.")
+def command(speed: float, report: Path | None, keep: bool) -> int:
+    """Play a release, a rollback, a pipeline change and a refusal, from nothing.
+
+    HEAD is cloned, and installed by its own pipeline in a local cloud of its own; customers
+    begin to use production; then four commits are pushed, and each is followed to its end. Your
+    checkout, its branches and its own local cloud are not touched.
+
+    \b
+    Exit codes: 0 every act ended as it should, 1 one did not, or the rehearsal could not begin,
+    2 usage, 130 interrupted.
+    """  # noqa: D301  # \b is click's own sign
+    checkout = Checkout.here()
+    console = Console(stderr=True)
+    steps = Steps(console)
+    state = checkout.rehearsal
+    if local_cloud.find(state):
+        raise ConsoleError("a rehearsal runs already; wait for it, or stop it by pithead down")
+    shutil.rmtree(state, ignore_errors=True)
+    uncommitted = checkout.uncommitted()
+    if uncommitted:
+        steps.say(f"note: {uncommitted} files are not committed, and not rehearsed")
+    screen = RehearsalScreen(ACTS, console)
+    as_expected = False
+    try:
+        rehearsal = rehearse(checkout, state=state, speed=speed, screen=screen, steps=steps)
+        if report:
+            rehearsal.write(report)
+        Console().print(summary(rehearsal))
+        as_expected = rehearsal.as_expected
+    finally:
+        _leave(state, steps, keep=keep, clean=as_expected)
+    return 0 if as_expected else 1
+
+
+def _leave(state: Path, steps: Steps, *, keep: bool, clean: bool) -> None:
+    """Stop the local cloud and clean up after it; what went wrong stays to be looked at."""
+    running = local_cloud.find(state)
+    if keep and running:
+        steps.say(f"The local cloud is left running at {running.endpoint}; pithead down stops it.")
+        return
+    if running:
+        local_cloud.stop(running)
+    if clean:
+        shutil.rmtree(state, ignore_errors=True)
+    else:
+        steps.say(f"What the local cloud remembers of it is in {state}.")

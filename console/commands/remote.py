@@ -1,0 +1,30 @@
+"""`pithead remote`."""
+
+from __future__ import annotations
+
+import click
+
+from console.aws import connect
+from console.checkout import Checkout
+from console.connections import named_connection, remote
+
+
+@click.command("remote")
+@click.argument("repository", metavar="[OWNER/REPO]", required=False)
+def command(repository: str | None) -> None:
+    """Print the git URL that a repository is pushed to, by the pipeline's connection.
+
+    Without OWNER/REPO it is the repository that the pipeline follows.
+
+    \b
+      git push "$(pithead remote)" HEAD:main
+    """  # noqa: D301  # \b is click's own sign
+    if repository and repository.count("/") != 1:
+        raise click.BadParameter(f"{repository!r} is no OWNER/REPO", param_hint="OWNER/REPO")
+    checkout = Checkout.here()
+    home = checkout.home()
+    aws, whom = connect(checkout)
+    click.echo(whom, err=True)
+    connections = aws.client("codeconnections")
+    arn = named_connection(connections, home)
+    click.echo(remote(connections, arn, repository or home.repository))

@@ -1,0 +1,177 @@
+"""`pithead status`."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from console.aws import answered_at, connect
+from console.checkout import Checkout
+from console.state import look
+from console.words import ENDINGS, duration, mark
+from pipeline.names import PIPELINE
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from console.executions import Execution
+    from console.state import EnvironmentState, State
+
+
+@click.command("status")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a table.")
+def command(as_json: bool) -> None:
+    """Show what serves in every environment, and where the pipeline is.
+
+    Of each environment: the version and the commit that serve, the weights while traffic
+    shifts, whether /health and /ready answer, and how the last release ended there.
+    """
+    checkout = Checkout.here()
+    environments = checkout.environments()
+    aws, whom = connect(checkout)
+    click.echo(whom, err=True)
+    now = answered_at(aws.client("sts").get_caller_identity())
+    state = look(aws, environments)
+    if as_json:
+        click.echo(json.dumps(document(state, now), indent=2))
+    else:
+        _show(state, now, Console())
+
+
+def document(state: State, now: datetime) -> dict[str, Any]:
+    """The state as JSON.
+
+    ```json
+    {"schema": 1, "endpoint": "http://127.0.0.1:4566", "time": "2026-01-01T12:00:00+00:00",
+     "environments": [
+       {"name": "prod", "account": "444444444444", "region": "eu-west-1", "url": "http://…/prod/",
+        "version": "2", "commit": "…", "weights": {"2": 0.9, "3": 0.1},
+        "health": {"alive": true, "ready": false, "reason": "…/ready: 503"}, "unseen": null,
+        "outcome": {"ending": "rolled_back", "sentence": "…", "time": "…", "execution": "…"}}],
+     "pipeline": {"name": "pithead", "execution": "…", "status": "InProgress", "commit": "…",
+       "started": "…", "stages": [{"name": "prod", "status": "InProgress", "seconds": 12.5}]}}
+    ```
+
+    `endpoint` is null on AWS. `version`, `commit`, `weights`, `url` and `health` are null where
+    nothing is deployed, or where `unseen` says why the account cannot be read; `outcome` where
+    no execution has ended, `pipeline.execution` and what follows it before the first. `weights`
+    are shares by version. `ending` is promoted, rolled_back, refused or error. Seconds and times
+    are the cloud's.
+    """
+    return {
+        "schema": 1,
+        "endpoint": os.environ.get("AWS_ENDPOINT_URL"),
+        "time": now.isoformat(),
+        "environments": [_environment(each) for each in state.environments],
+        "pipeline": {"name": PIPELINE} | _execution(state.execution, now),
+    }
+
+
+def _environment(state: EnvironmentState) -> dict[str, Any]:
+    serving, health, outcome = state.serving, state.health, state.outcome
+    return {
+        "name": state.name,
+        "account": state.account,
+        "region": state.region,
+        "url": state.url,
+        "version": serving.version if serving else None,
+        "commit": serving.commit if serving else None,
+        "weights": serving.weights if serving else None,
+        "health": vars(health) if health else None,
+        "unseen": state.unseen or None,
+        "outcome": {
+            "ending": outcome.ending,
+            "sentence": outcome.sentence,
+            "time": outcome.when.isoformat(),
+            "execution": outcome.execution,
+        }
+        if outcome
+        else None,
+    }
+
+
+def _execution(execution: Execution | None, now: datetime) -> dict[str, Any]:
+    if execution is None:
+        return dict.fromkeys(("execution", "status", "commit", "started", "stages"))
+    return {
+        "execution": execution.id,
+        "status": execution.status,
+        "commit": execution.commit,
+        "started": execution.started.isoformat(),
+        "stages": [
+            {"name": each.name, "status": each.status, "seconds": each.seconds(now)}
+            for each in execution.stages
+        ],
+    }
+
+
+def _show(state: State, now: datetime, console: Console) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("environment", "version", "commit", "traffic", "health", "last release"):
+        table.add_column(name)
+    for each in state.environments:
+        serving = each.serving
+        if serving is None:
+            nothing = "cannot be read" if each.unseen else "nothing deployed"
+            table.add_row(
+                f"[bold]{each.name}[/]", f"[dim]{nothing}[/]", "", "", "", _last(each, now)
+            )
+            continue
+        table.add_row(
+            f"[bold]{each.name}[/]",
+            serving.version,
+            (serving.commit or "unknown")[:7],
+            ", ".join(f"{share:.0%} → {version}" for version, share in serving.weights.items()),
+            _health(each),
+            _last(each, now),
+        )
+    console.print(table)
+    for each in state.environments:
+        told = (
+            each.unseen,
+            each.health.reason if each.health else "",
+            each.outcome.sentence if each.outcome else "",
+        )
+        for sentence in filter(None, told):
+            console.print(
+                f"[dim]{each.name}: {escape(sentence)}[/]",
+                highlight=False,
+                soft_wrap=True,
+            )
+    execution = state.execution
+    if execution is None:
+        console.print("The pipeline has not run yet.")
+        return
+    kind = "rollback" if execution.rollback else "execution"
+    console.print(
+        f"{mark(execution.status)} {kind} {execution.id[:8]} of "
+        f"{(execution.commit or 'a commit not yet known')[:7]}: {execution.status}",
+        highlight=False,
+    )
+    console.print(
+        "  " + "  ".join(f"{mark(each.status)} {escape(each.name)}" for each in execution.stages),
+        highlight=False,
+    )
+
+
+def _health(state: EnvironmentState) -> str:
+    health = state.health
+    if health is None:
+        return "[yellow]no URL[/]"
+    if health.alive and health.ready:
+        return "[green]ready[/]"
+    return "[yellow]alive, not ready[/]" if health.alive else "[red]does not answer[/]"
+
+
+def _last(state: EnvironmentState, now: datetime) -> str:
+    if state.outcome is None:
+        return "[dim]none[/]"
+    words, colour = ENDINGS[state.outcome.ending]
+    ago = duration(max(0.0, (now - state.outcome.when).total_seconds()))
+    return f"[{colour}]{words}[/] [dim]{ago} ago[/]"

@@ -1,0 +1,93 @@
+"""`pithead up`."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from console import local_cloud
+from console.checkout import Checkout
+from console.errors import ConsoleError
+from console.progress import Steps
+from console.provisioning import make_ready
+
+if TYPE_CHECKING:
+    import subprocess
+    from types import FrameType
+
+    from console.local_cloud import Running
+    from console.provisioning import Ready
+
+
+@click.command("up")
+@click.option("--detach", is_flag=True, help="Return when it is ready, and leave it running.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="The cloud's seconds in one of yours: at 60 a bake of five minutes lasts five seconds.",
+)
+@click.option("--port", default=4566, show_default=True, help="Of the AWS API; 0 is any free one.")
+@click.option(
+    "--gateway-port", default=4567, show_default=True, help="Of deployed APIs; 0 is any free one."
+)
+@click.option(
+    "--state",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where it remembers; .pithead of the checkout unless given.",
+)
+def command(detach: bool, speed: float, port: int, gateway_port: int, state: Path | None) -> int:
+    """Start a local cloud and deploy the pipeline to it.
+
+    The first start bootstraps its accounts, pushes HEAD to a repository of its own and deploys
+    the pipeline by the CDK's own CLI; the pipeline then releases that commit, which `pithead
+    release` follows. Later starts take up what was there. Ctrl-C stops it; so does `pithead
+    down`. Nothing is forgotten: remove the state folder to begin anew.
+    """
+    checkout = Checkout.here()
+    checkout.home(), checkout.environments()  # a wrong file is told before anything starts
+    state = (state or checkout.state).resolve()
+    steps = Steps()
+    with steps.step("the local cloud"):
+        process, running = local_cloud.start(
+            state, port=port, gateway_port=gateway_port, speed=speed
+        )
+    try:
+        ready = make_ready(
+            checkout, running, state=state, cache=checkout.root / ".cache" / "cdk", steps=steps
+        )
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
+    _tell(running, ready, steps)
+    return 0 if detach else _attend(process, steps)
+
+
+def _tell(running: Running, ready: Ready, steps: Steps) -> None:
+    steps.say(f"\nThe local cloud is ready at {running.endpoint}, at speed {running.speed:g}.")
+    steps.say(f"Its pipeline releases what is pushed to the branch {ready.branch}.")
+    steps.say("  pithead release        release HEAD and follow it")
+    steps.say("  pithead status         what serves where")
+    steps.say("  pithead remote         the git URL to push to")
+    steps.say('  eval "$(pithead env)"  point any AWS client at it')
+
+
+def _attend(process: subprocess.Popen[bytes], steps: Steps) -> int:
+    """Stay until it ends, or until a signal asks for its end."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        process.terminate()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    steps.say("\nCtrl-C stops it.")
+    code = process.wait()
+    if code != 0:
+        raise ConsoleError(f"the local cloud ended by itself with code {code}; see its log")
+    steps.say("The local cloud has stopped; pithead up takes up where it was.")
+    return 0

@@ -1,0 +1,66 @@
+"""The connection by which the pipeline reaches its repository."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from console.errors import ConsoleError
+
+if TYPE_CHECKING:
+    from environments.schema import Home
+
+
+def remote(connections: Any, connection_arn: str, repository: str) -> str:
+    """The git URL that CodeConnections serves a repository at, by its client's own endpoint.
+
+    As the CodeConnections user guide has it:
+    `https://codeconnections.REGION.amazonaws.com/git-http/ACCOUNT/REGION/ID/OWNER/REPO.git`.
+    """
+    _, _, _, region, account, resource = connection_arn.split(":")
+    identifier = resource.rsplit("/", 1)[-1]
+    endpoint = connections.meta.endpoint_url
+    return f"{endpoint}/git-http/{account}/{region}/{identifier}/{repository}.git"
+
+
+def find_connection(connections: Any, name: str) -> str | None:
+    """The ARN of the connection of a name."""
+    page: dict[str, Any] = {}
+    while True:
+        answer = connections.list_connections(**page)
+        for each in answer["Connections"]:
+            if each["ConnectionName"] == name:
+                arn: str = each["ConnectionArn"]
+                return arn
+        if not answer.get("NextToken"):
+            return None
+        page = {"NextToken": answer["NextToken"]}
+
+
+def named_connection(connections: Any, home: Home) -> str:
+    """The ARN of the connection of the pipeline's home.
+
+    Raises:
+        ConsoleError: there is none.
+    """
+    arn = find_connection(connections, home.connection)
+    if arn is None:
+        raise ConsoleError(
+            f"there is no connection {home.connection} (tool.pithead.connection of "
+            "pyproject.toml); pithead up makes it in the local cloud, the README's steps on AWS"
+        )
+    return arn
+
+
+def ensure_connection(connections: Any, home: Home) -> str:
+    """The connection of the pipeline's home, with a link to its repository; made if need be."""
+    arn = find_connection(connections, home.connection)
+    if arn is None:
+        created = connections.create_connection(
+            ProviderType="GitHub", ConnectionName=home.connection
+        )
+        arn = str(created["ConnectionArn"])
+    owner, name = home.repository.split("/")
+    with suppress(connections.exceptions.ResourceAlreadyExistsException):
+        connections.create_repository_link(ConnectionArn=arn, OwnerId=owner, RepositoryName=name)
+    return arn

@@ -1,0 +1,242 @@
+"""Executions of a pipeline, out of CodePipeline's own answers.
+
+Everything here is a pure function of `ListPipelineExecutions`, `ListActionExecutions`,
+`ListRuleExecutions`, `GetPipelineState` and `GetPipeline`. Times are those of the cloud that
+answered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+ENDED = frozenset({"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"})
+"""Statuses of an execution after which it does nothing more."""
+_REPLACED = frozenset({"Superseded", "Cancelled"})
+
+
+@dataclass(frozen=True)
+class Action:
+    """The newest run of an action in an execution."""
+
+    name: str
+    provider: str
+    """Such as CodeBuild or CloudFormation; empty for one that is no longer declared."""
+    status: str
+    started: datetime
+    updated: datetime
+    external_id: str
+    message: str
+    """Why it failed, in CodePipeline's words."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A stage's condition, such as the bake after a release."""
+
+    status: str
+    summary: str
+    result: str
+    """What follows when it does not hold, such as ROLLBACK."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of one execution."""
+
+    name: str
+    status: str
+    """NotStarted, InProgress, Succeeded, Failed, Stopped or another of CodePipeline's."""
+    actions: tuple[Action, ...] = ()
+    condition: Condition | None = None
+    started: datetime | None = None
+    ended: datetime | None = None
+
+    def seconds(self, now: datetime) -> float:
+        """How long it took, or has taken so far, in the cloud's seconds."""
+        if self.started is None:
+            return 0.0
+        return max(0.0, ((self.ended or now) - self.started).total_seconds())
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One pass through the pipeline."""
+
+    id: str
+    status: str
+    summary: str
+    commit: str | None
+    """None until its source has answered."""
+    rollback: bool
+    started: datetime
+    updated: datetime
+    stages: tuple[Stage, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        """Whether it does nothing more."""
+        return self.status in ENDED
+
+    def stage(self, name: str) -> Stage | None:
+        """A stage by name."""
+        return next((each for each in self.stages if each.name == name), None)
+
+
+def executions(summaries: Iterable[dict[str, Any]]) -> list[Execution]:
+    """Executions without their stages, oldest first, as `ListPipelineExecutions` tells."""
+    found = [
+        Execution(
+            id=each["pipelineExecutionId"],
+            status=each["status"],
+            summary=each.get("statusSummary") or "",
+            commit=next((one["revisionId"] for one in each.get("sourceRevisions") or []), None),
+            rollback=each.get("executionType") == "ROLLBACK",
+            started=each["startTime"],
+            updated=each["lastUpdateTime"],
+        )
+        for each in summaries
+    ]
+    return sorted(found, key=lambda each: each.started)
+
+
+def carrying(history: Sequence[Execution], commit: str) -> list[Execution]:
+    """The executions that carry a commit, one after the other; the last one matters.
+
+    A pipeline that updates itself cancels its execution and begins another with the same
+    commit. An execution that is superseded by a later commit's is followed by that one, which
+    holds the commit too: branches go forward only. An execution that failed before its source
+    answered counts when nothing else does.
+    """
+    chain: list[Execution] = []
+    for each in history:
+        if each.rollback:
+            continue
+        takes_over = bool(chain) and chain[-1].status in _REPLACED
+        sourceless = each.commit is None and each.status == "Failed" and not chain
+        if each.commit == commit or takes_over or sourceless:
+            chain.append(each)
+    return chain
+
+
+def last_run(history: Sequence[Execution], commit: str) -> list[Execution]:
+    """Of a commit that was released more than once: what belongs to the last time."""
+    run: list[Execution] = []
+    for each in reversed(carrying(history, commit)):
+        if run and each.status not in _REPLACED:
+            break
+        run.insert(0, each)
+    return run
+
+
+def with_stages(
+    execution: Execution,
+    details: Iterable[dict[str, Any]],
+    rules: Iterable[dict[str, Any]],
+    state: dict[str, Any],
+    declared: dict[str, Any],
+) -> Execution:
+    """The execution with its stages.
+
+    `details` are its `actionExecutionDetails` and `rules` its `ruleExecutionDetails`, both newest
+    first; `state` is GetPipelineState's answer and `declared` GetPipeline's `pipeline`.
+    """
+    newest: dict[tuple[str, str], dict[str, Any]] = {}
+    for detail in details:
+        newest.setdefault((detail["stageName"], detail["actionName"]), detail)
+    held: dict[tuple[str, str], dict[str, Any]] = {}
+    for rule in rules:
+        held.setdefault((rule["stageName"], rule["ruleName"]), rule)
+    # An execution of an earlier structure may have been in stages that are gone.
+    gone = [stage for stage, _ in reversed(newest)]
+    structure = {each["name"]: each for each in declared["stages"]}
+    states = {each["stageName"]: each.get("latestExecution") for each in state["stageStates"]}
+    return replace(
+        execution,
+        stages=tuple(
+            _stage(
+                execution,
+                structure.get(name, {"name": name, "actions": []}),
+                [each for (stage, _), each in newest.items() if stage == name],
+                [each for (stage, _), each in held.items() if stage == name],
+                states.get(name) or {},
+            )
+            for name in dict.fromkeys([*structure, *gone])
+        ),
+    )
+
+
+def _stage(
+    execution: Execution,
+    structure: dict[str, Any],
+    details: list[dict[str, Any]],
+    rules: list[dict[str, Any]],
+    latest: dict[str, Any],
+) -> Stage:
+    name = structure["name"]
+    mine = latest.get("pipelineExecutionId") == execution.id
+    if not details:
+        return Stage(name, latest["status"] if mine else "NotStarted")
+    providers = {each["name"]: each["actionTypeId"]["provider"] for each in structure["actions"]}
+    actions = tuple(
+        sorted((_action(each, providers) for each in details), key=lambda each: each.started)
+    )
+    condition = _condition(structure, rules)
+    # GetPipelineState tells of the newest execution in a stage, and of no other.
+    status = latest["status"] if mine else _status(actions, len(providers), condition)
+    updates = [each.updated for each in actions] + [each["lastUpdateTime"] for each in rules]
+    return Stage(
+        name=name,
+        status=status,
+        actions=actions,
+        condition=condition,
+        started=actions[0].started,
+        ended=None if status in {"InProgress", "Stopping"} else max(updates),
+    )
+
+
+def _action(detail: dict[str, Any], providers: dict[str, str]) -> Action:
+    result = (detail.get("output") or {}).get("executionResult") or {}
+    return Action(
+        name=detail["actionName"],
+        provider=providers.get(detail["actionName"], ""),
+        status=detail["status"],
+        started=detail["startTime"],
+        updated=detail["lastUpdateTime"],
+        external_id=result.get("externalExecutionId") or "",
+        message=(result.get("errorDetails") or {}).get("message") or "",
+    )
+
+
+def _status(actions: tuple[Action, ...], declared: int, condition: Condition | None) -> str:
+    """A stage's status by what is in it."""
+    statuses = {each.status for each in actions} | ({condition.status} if condition else set())
+    for status in ("Failed", "Abandoned", "InProgress"):
+        if status in statuses:
+            return "Stopped" if status == "Abandoned" else status
+    return "Succeeded" if len(actions) >= declared else "InProgress"
+
+
+def _condition(structure: dict[str, Any], rules: list[dict[str, Any]]) -> Condition | None:
+    if not rules:
+        return None
+    declared = (structure.get("onSuccess") or {}).get("conditions") or [{}]
+    statuses = {each["status"] for each in rules}
+    results = [
+        (each.get("output") or {}).get("executionResult") or {}
+        for each in rules
+        if each["status"] == "Failed"
+    ]
+    told = [
+        (each.get("errorDetails") or {}).get("message") or each.get("externalExecutionSummary")
+        for each in results
+    ]
+    return Condition(
+        status=next((each for each in ("Failed", "InProgress") if each in statuses), "Succeeded"),
+        summary="; ".join(filter(None, told)),
+        result=declared[0].get("result") or "",
+    )

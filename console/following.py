@@ -1,0 +1,253 @@
+"""Follows a commit through the pipeline until its way has ended."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from console import executions as model
+from console.aws import answered_at
+from console.canary import CanaryWatch
+from console.deployed import deployed
+from console.errors import ConsoleError
+from console.gates import answer_of_build
+from console.promotion import Outcome, conclude, failed_stage, rolls_back
+from pipeline.names import PIPELINE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
+
+    from console.aws import Aws, Place
+    from console.canary import Canary
+    from console.executions import Execution
+    from console.gates import Answer
+
+_PATIENCE = 120.0  # wall seconds until an execution that must come is given up
+_AT_ONCE = 15.0  # the same where AWS begins it as soon as it can, or never
+_REST = 9.0  # times as long as a look took, so that asking takes a tenth of the time
+_SHORTEST, _LONGEST = 0.4, 10.0  # wall seconds between two looks
+_ROUGH = 2.0  # seconds by which two clocks may differ that are told to the second
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What was seen at one look."""
+
+    executions: tuple[Execution, ...]
+    """Those that carry the commit, oldest first; empty until one does."""
+    rollback: Execution | None
+    canary: Canary | None
+    at: datetime
+    """The cloud's time."""
+    wall: float
+    """Seconds since following began."""
+    pace: float
+    """The cloud's seconds in one of the wall's, by the dates of its answers: 1 on AWS."""
+    unseen: str = ""
+    """Why an environment's shift of traffic cannot be seen, where it cannot."""
+    outcome: Outcome | None = None
+    """Set in the last snapshot, and in no other."""
+
+
+def history(aws: Aws) -> list[Execution]:
+    """The pipeline's newest executions, oldest first, without their stages.
+
+    Raises:
+        ConsoleError: there is no such pipeline.
+    """
+    codepipeline = aws.client("codepipeline")
+    try:
+        answer = codepipeline.list_pipeline_executions(pipelineName=PIPELINE, maxResults=50)
+    except codepipeline.exceptions.PipelineNotFoundException as error:
+        raise ConsoleError(
+            f"there is no pipeline {PIPELINE} yet; pithead up deploys it to the local cloud, "
+            "the README's steps to AWS"
+        ) from error
+    return model.executions(answer["pipelineExecutionSummaries"])
+
+
+def in_detail(aws: Aws, execution: Execution) -> Execution:
+    """An execution with its stages."""
+    codepipeline = aws.client("codepipeline")
+    wanted = {"pipelineName": PIPELINE, "filter": {"pipelineExecutionId": execution.id}}
+    return model.with_stages(
+        execution,
+        _all("actionExecutionDetails", codepipeline.list_action_executions, wanted),
+        _all("ruleExecutionDetails", codepipeline.list_rule_executions, wanted),
+        codepipeline.get_pipeline_state(name=PIPELINE),
+        codepipeline.get_pipeline(name=PIPELINE)["pipeline"],
+    )
+
+
+def _all(
+    key: str, operation: Callable[..., dict[str, Any]], wanted: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """What an operation lists, of all its pages."""
+    answer = operation(**wanted)
+    found: list[dict[str, Any]] = answer[key]
+    while answer.get("nextToken"):
+        answer = operation(**wanted, nextToken=answer["nextToken"])
+        found = found + answer[key]
+    return found
+
+
+def answers_in(aws: Aws, execution: Execution) -> tuple[Answer, ...]:
+    """What the gates of an execution answered, by the logs of their builds."""
+    found = [
+        answer_of_build(aws, action.external_id)
+        for stage in execution.stages
+        for action in stage.actions
+        if action.provider == "CodeBuild" and action.external_id and action.status != "InProgress"
+    ]
+    return tuple(each for each in found if each)
+
+
+def follow(
+    aws: Aws,
+    environments: Mapping[str, Place],
+    commit: str,
+    *,
+    ignore: frozenset[str] = frozenset(),
+    rest: Callable[[float], None] = time.sleep,
+) -> Iterator[Snapshot]:
+    """Snapshots of a commit's way; the last one, and no other, has the outcome.
+
+    The executions in `ignore` are not taken for the commit's: those that were there before it
+    was released again. `rest` is called with the seconds to wait between two looks.
+
+    Raises:
+        ConsoleError: no execution carries the commit, or AWS cannot be asked.
+    """
+    follower = _Follower(aws, environments, commit, ignore)
+    while True:
+        began = time.monotonic()
+        snapshot = follower.look()
+        took = time.monotonic() - began
+        yield snapshot
+        if snapshot.outcome:
+            return
+        rest(min(_LONGEST, max(_SHORTEST, _REST * took)))
+
+
+class _Follower:
+    def __init__(
+        self, aws: Aws, environments: Mapping[str, Place], commit: str, ignore: frozenset[str]
+    ) -> None:
+        self._aws = aws
+        self._environments = environments
+        self._commit = commit
+        self._ignore = ignore
+        self._began = time.monotonic()
+        self._began_at: datetime | None = None
+        self._done: dict[str, Execution] = {}
+        self._watches: dict[tuple[str, str], CanaryWatch] = {}
+        self._canary: Canary | None = None
+        self._unseen = ""
+        self._waiting: tuple[str, float] = ("", 0.0)
+
+    def look(self) -> Snapshot:
+        listed = [each for each in history(self._aws) if each.id not in self._ignore]
+        chain = model.carrying(listed, self._commit)
+        if not chain and not self._may_come("the first execution", _PATIENCE):
+            raise ConsoleError(
+                f"no execution of the pipeline {PIPELINE} carries {self._commit[:7]} after "
+                f"{_PATIENCE:.0f} s; is its connection available, and does it follow this branch?"
+            )
+        followed = tuple(self._detailed(each) for each in chain)
+        rollback = None
+        if followed:
+            self._watch(followed[-1])
+            rollback = self._rollback(listed, followed[-1])
+        snapshot = self._snapshot(followed, rollback)
+        if followed and self._over(followed[-1], rollback):
+            return replace(snapshot, outcome=self._outcome(snapshot))
+        return snapshot
+
+    def _snapshot(self, followed: tuple[Execution, ...], rollback: Execution | None) -> Snapshot:
+        state = self._aws.client("codepipeline").get_pipeline_state(name=PIPELINE)
+        at, wall = answered_at(state), time.monotonic() - self._began
+        self._began_at = self._began_at or at
+        passed = (at - self._began_at).total_seconds()
+        pace = passed / wall if abs(passed - wall) > _ROUGH and wall > 0 else 1.0
+        return Snapshot(followed, rollback, self._canary, at, wall, pace, self._unseen)
+
+    def _detailed(self, execution: Execution) -> Execution:
+        found = self._done.get(execution.id) or in_detail(self._aws, execution)
+        # What is listed as ended has told all its actions.
+        if execution.ended:
+            self._done[execution.id] = found
+        return found
+
+    def _watch(self, execution: Execution) -> None:
+        """Look at the shift of traffic in the environment that the execution is in."""
+        inside = [
+            each for each in execution.stages if each.name in self._environments and each.started
+        ]
+        if not inside:
+            return
+        stage = inside[-1]
+        if stage.started is None:
+            return
+        key = (execution.id, stage.name)
+        try:
+            if key not in self._watches:
+                what = deployed(self._aws, stage.name, self._environments[stage.name])
+                if what is None:
+                    return
+                self._watches[key] = CanaryWatch(self._aws, what, stage.started, stage.ended)
+            watch = self._watches[key]
+            self._canary = watch.settle() if execution.ended else watch.look()
+            self._unseen = ""
+        except ConsoleError as error:
+            self._unseen = str(error)
+
+    def _rollback(self, listed: list[Execution], last: Execution) -> Execution | None:
+        if not rolls_back(last):
+            return None
+        later = [each for each in listed if each.rollback and each.started >= last.started]
+        return self._detailed(later[-1]) if later else None
+
+    def _over(self, last: Execution, rollback: Execution | None) -> bool:
+        if not last.ended:
+            return False
+        if last.status in {"Superseded", "Cancelled"}:
+            return not self._may_come(f"the one after {last.id}", _PATIENCE)
+        if rolls_back(last):
+            if rollback is None:
+                return not self._may_come(f"the rollback of {last.id}", _AT_ONCE)
+            return rollback.ended
+        return True
+
+    def _may_come(self, what: str, patience: float) -> bool:
+        """Whether an execution that AWS begins by itself may still come."""
+        now = time.monotonic()
+        if self._waiting[0] != what:
+            self._waiting = (what, now)
+        return now - self._waiting[1] < patience
+
+    def _outcome(self, snapshot: Snapshot) -> Outcome:
+        last = snapshot.executions[-1]
+        stage = failed_stage(last)
+        canary = snapshot.canary
+        answers = answers_in(self._aws, last)
+        conclusion = conclude(
+            snapshot.executions,
+            answers=answers,
+            canary=canary if canary and stage and canary.environment == stage.name else None,
+            rollback=snapshot.rollback,
+        )
+        return Outcome(
+            ending=conclusion.ending,
+            sentence=conclusion.sentence,
+            gate=conclusion.gate,
+            answers=answers,
+            commit=self._commit,
+            executions=snapshot.executions,
+            rollback=snapshot.rollback,
+            canary=canary,
+            at=snapshot.at,
+            wall=snapshot.wall,
+            pace=snapshot.pace,
+        )

@@ -1,0 +1,38 @@
+"""Whether a deployed service is alive and ready, as its own URL answers."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+
+_TIMEOUT = 5.0  # wall seconds
+
+
+@dataclass(frozen=True)
+class Health:
+    """What `/health` and `/ready` answered."""
+
+    alive: bool
+    ready: bool
+    reason: str = ""
+    """Why one of them is not."""
+
+
+def health(url: str) -> Health:
+    """Ask the service below a base URL that ends in a slash."""
+    alive = _asked(f"{url}health")
+    ready = _asked(f"{url}ready")
+    return Health(not alive, not ready, alive or ready)
+
+
+def _asked(url: str) -> str:
+    """Empty when it answers 200, else what came instead."""
+    try:
+        with urllib.request.urlopen(url, timeout=_TIMEOUT) as answer:  # noqa: S310  # nosec B310  # the stack names it
+            status = answer.status
+    except urllib.error.HTTPError as error:
+        status = error.code
+    except (OSError, ValueError) as error:
+        return f"{url}: {error}"
+    return "" if status == 200 else f"{url}: {status}"  # noqa: PLR2004  # OK

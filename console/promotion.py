@@ -1,0 +1,167 @@
+"""How a commit's way to production ended, and why: pure functions of what was observed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from console.canary import Canary
+    from console.executions import Action, Execution, Stage
+    from console.gates import Answer
+
+Ending = Literal["promoted", "rolled_back", "refused", "error"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a commit's way ended."""
+
+    ending: Ending
+    sentence: str
+    """Why, in plain words."""
+    commit: str
+    executions: tuple[Execution, ...]
+    """Those that carried the commit, oldest first; the last one decided."""
+    rollback: Execution | None
+    """The execution by which the pipeline brought a stage back, where it did."""
+    gate: str | None
+    """The gate that refused, the first if several did."""
+    answers: tuple[Answer, ...]
+    """What the gates of the execution that decided answered."""
+    canary: Canary | None
+    """The shift in the last environment that the commit reached, if there was one."""
+    at: datetime
+    """The cloud's time when the end was seen."""
+    wall: float
+    """Seconds that a person waited for it here; 0 where it had ended before."""
+    pace: float
+    """The cloud's seconds in one of the wall's: 1 on AWS."""
+
+    @property
+    def self_mutated(self) -> bool:
+        """Whether the pipeline changed itself on the way."""
+        return any(each.status == "Cancelled" for each in self.executions[:-1])
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages of the execution that decided."""
+        return tuple(each for each in self.executions[-1].stages if each.started)
+
+    @property
+    def seconds(self) -> float:
+        """From the start of the first execution to the end, in the cloud's seconds."""
+        last = self.rollback or self.executions[-1]
+        return (last.updated - self.executions[0].started).total_seconds()
+
+    def wall_seconds(self, stage: Stage) -> float:
+        """How long a stage took by the wall clock."""
+        return stage.seconds(self.at) / self.pace
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """The ending alone, with its reason."""
+
+    ending: Ending
+    sentence: str
+    gate: str | None = None
+
+
+def failed_stage(execution: Execution) -> Stage | None:
+    """The stage that an execution failed in."""
+    return next((each for each in execution.stages if each.status == "Failed"), None)
+
+
+def failed_actions(execution: Execution) -> list[Action]:
+    """The actions that an execution failed at; none where a stage's condition failed."""
+    stage = failed_stage(execution)
+    return [each for each in stage.actions if each.status == "Failed"] if stage else []
+
+
+def rolls_back(execution: Execution) -> bool:
+    """Whether the pipeline is to bring the failed stage back by an execution of its own."""
+    stage = failed_stage(execution)
+    return bool(
+        execution.status == "Failed"
+        and not failed_actions(execution)
+        and stage
+        and stage.condition
+        and stage.condition.result == "ROLLBACK"
+    )
+
+
+def conclude(
+    executions: Sequence[Execution],
+    *,
+    answers: Sequence[Answer] = (),
+    canary: Canary | None = None,
+    rollback: Execution | None = None,
+) -> Conclusion:
+    """How the way ended that these executions carried a commit.
+
+    `answers` are those of the last execution's gates; `canary` is the shift in the failed stage;
+    `rollback` the execution that brought the stage back. The last execution and
+    `rollback` have ended.
+    """
+    last = executions[-1]
+    if last.status == "Succeeded":
+        return Conclusion("promoted", "it serves production")
+    if last.status != "Failed":
+        return Conclusion("error", f"the execution ended as {last.status}{_because(last.summary)}")
+    stage, actions = failed_stage(last), failed_actions(last)
+    if stage is None:
+        return Conclusion("error", f"the execution failed{_because(last.summary)}")
+    if not actions:
+        return _by_condition(last, stage, rollback)
+    return _by_action(stage, actions[0], answers, canary)
+
+
+def _by_action(
+    stage: Stage, action: Action, answers: Sequence[Answer], canary: Canary | None
+) -> Conclusion:
+    refusals = [each for each in answers if each.status == "refused"]
+    if refusals:
+        return Conclusion(
+            "refused",
+            "; ".join(
+                f"the gate {each.gate} refused: {each.sentence.rstrip('.')}" for each in refusals
+            ),
+            refusals[0].gate,
+        )
+    if canary and canary.stopped:
+        return _by_canary(stage, canary)
+    return Conclusion("error", f"{stage.name}/{action.name} failed{_because(action.message)}")
+
+
+def _by_condition(last: Execution, stage: Stage, rollback: Execution | None) -> Conclusion:
+    found = stage.condition.summary if stage.condition else last.summary
+    if rollback and rollback.status == "Succeeded":
+        return Conclusion(
+            "rolled_back", f"the bake in {stage.name} found it bad{_because(found)}; it went back"
+        )
+    why = rollback.summary or f"its rollback ended as {rollback.status}" if rollback else ""
+    return Conclusion(
+        "error",
+        f"the condition of {stage.name} does not hold{_because(found)}, and the stage was not "
+        f"brought back{_because(why or last.summary)}; revert the commit and release again",
+    )
+
+
+def _by_canary(stage: Stage, canary: Canary) -> Conclusion:
+    who = f"the alarm {canary.stopped_by}" if canary.stopped_by else "CodeDeploy"
+    stopped = f"{who} stopped the shift in {stage.name}{_because(canary.reason)}"
+    if canary.percent > 0:
+        return Conclusion(
+            "error",
+            f"{stopped}; version {canary.target_version} still has {canary.percent:g} % of the "
+            "traffic: bring the alias back by hand",
+        )
+    return Conclusion("rolled_back", stopped)
+
+
+def _because(reason: str) -> str:
+    return f": {reason.strip().rstrip('.')}" if reason.strip() else ""

@@ -1,0 +1,126 @@
+"""The acts: what each commit changes, and how its way to production ought to end.
+
+An edit names the text that it replaces, so that one that no longer fits the checkout is an
+error and never another change than was meant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from console.errors import ConsoleError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from console.promotion import Ending
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A text of a file, and what takes its place."""
+
+    path: str
+    old: str
+    new: str
+
+    def apply(self, root: Path) -> None:
+        """Change the file below a checkout's root.
+
+        Raises:
+            ConsoleError: the file does not have the text just once.
+        """
+        file = root / self.path
+        text = file.read_text(encoding="utf-8") if file.exists() else ""
+        if text.count(self.old) != 1:
+            raise ConsoleError(
+                f"{self.path}: found {self.old.strip()!r} {text.count(self.old)} times, and the "
+                "rehearsal edits it where it stands once; bring console/rehearsal/acts.py "
+                "up to date"
+            )
+        file.write_text(text.replace(self.old, self.new), encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Act:
+    """One commit on its way."""
+
+    name: str
+    message: str
+    """Of the commit."""
+    edits: tuple[Edit, ...]
+    expected: Ending
+    gate: str | None = None
+    """The gate that is to refuse it."""
+    new_action: tuple[str, str] | None = None
+    """Stage and action that only the changed pipeline has."""
+
+
+ACTS = (
+    Act(
+        name="good-release",
+        message="Let clients ask whether their copy of a file is still good",
+        edits=(
+            Edit(
+                "service/routes/files.py",
+                '        "Accept-Ranges": "bytes",\n',
+                '        "Accept-Ranges": "bytes",\n'
+                '        "Cache-Control": "private, no-cache",\n',
+            ),
+        ),
+        expected="promoted",
+    ),
+    # Every test's client calls its version 2.1; the app that customers have calls its v4.
+    Act(
+        name="bad-release",
+        message="Tell which client asks for a file",
+        edits=(
+            Edit(
+                "service/routes/files.py",
+                "def _whole(request: Request, path: str, if_none_match: str | None) -> Response:\n",
+                "def _whole(request: Request, path: str, if_none_match: str | None) -> Response:\n"
+                '    product, _, version = request.headers.get("user-agent", "").partition("/")\n'
+                '    request.state.client = (product, int(version.split(".")[0] or 0))\n',
+            ),
+        ),
+        expected="rolled_back",
+    ),
+    Act(
+        name="pipeline-change",
+        message="Check that every module compiles, beside the gates",
+        edits=(
+            Edit(
+                "pipeline/delivery.py",
+                '            self._gate("Security", "security"),\n',
+                '            self._gate("Security", "security"),\n'
+                "            pipelines.CodeBuildStep(\n"
+                '                "Compile",\n'
+                "                input=self._source,\n"
+                '                commands=["python3 -m compileall -q service"],\n'
+                "            ),\n",
+            ),
+        ),
+        expected="promoted",
+        new_action=("Verify", "Compile"),
+    ),
+    Act(
+        name="refused-release",
+        message="Let the bucket settle before a file is read",
+        edits=(
+            Edit(
+                "service/routes/files.py",
+                "from datetime import UTC\n",
+                "import time\nfrom datetime import UTC\n",
+            ),
+            Edit(
+                "service/routes/files.py",
+                "    if content is None:\n",
+                "    time.sleep(0.5)\n    if content is None:\n",
+            ),
+        ),
+        expected="refused",
+        gate="load",
+    ),
+)
+"""In the order in which they are played."""

@@ -1,0 +1,46 @@
+"""Whether the advisory service can be reached from here, and what to do where it cannot."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from console.aws import answered_at
+from console.errors import ConsoleError
+from pipeline.gates import supply_chain
+from pipeline.gates.gate import CouldNotRunError
+from pipeline.names import OVERRIDE_PARAMETER
+
+if TYPE_CHECKING:
+    from console.aws import Aws
+
+_LASTS = timedelta(days=1)  # of the cloud's time
+
+
+def not_run() -> str | None:
+    """Why pip-audit cannot run here; None where it can.
+
+    Raises:
+        ConsoleError: it runs, and refuses what is to be released.
+    """
+    try:
+        found = supply_chain.audit()
+    except CouldNotRunError as error:
+        return str(error)
+    if found.status == "refused":
+        raise ConsoleError(f"the gate supply_chain refuses this checkout: {found.sentence}")
+    return None
+
+
+def override(aws: Aws, why: str) -> None:
+    """Set what an operator sets during an outage: an override that expires."""
+    now = answered_at(aws.client("sts").get_caller_identity())
+    granted = {
+        "until": (now + _LASTS).isoformat(),
+        "reason": f"rehearsal without an advisory service: {why}"[:500],
+        "by": "pithead rehearse",
+    }
+    aws.client("ssm").put_parameter(
+        Name=OVERRIDE_PARAMETER, Value=json.dumps(granted), Type="String", Overwrite=True
+    )

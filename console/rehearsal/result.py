@@ -1,0 +1,165 @@
+"""What became of each act, and the report of it all.
+
+The report is one JSON object, `schema` 1. All its seconds are the wall's. `weights` are pairs of
+the seconds since the shift began and the per cent of traffic on the new version from then on.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from console.words import ENDINGS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from console.canary import Canary
+    from console.deployed import Serving
+    from console.promotion import Outcome
+    from console.rehearsal.acts import Act
+
+
+@dataclass(frozen=True)
+class Result:
+    """One act, played."""
+
+    act: Act
+    outcome: Outcome
+    before: Serving
+    after: Serving
+    share: float
+    """The most that the environment file gives a canary, in per cent."""
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Where it ended otherwise than it should; empty when all was as expected."""
+        act, outcome = self.act, self.outcome
+        if outcome.ending != act.expected:
+            expected, ended = ENDINGS[act.expected][0], ENDINGS[outcome.ending][0]
+            return (f"expected: {expected}, found: {ended}: {outcome.sentence}",)
+        found = {
+            "promoted": self._promoted,
+            "rolled_back": self._rolled_back,
+            "refused": self._refused,
+        }[act.expected]()
+        return tuple(filter(None, found))
+
+    def _promoted(self) -> list[str]:
+        outcome, wanted = self.outcome, self.act.new_action
+        problems = []
+        if self.after.commit != outcome.commit:
+            problems.append(f"prod serves commit {self.after.commit}, not the one promoted")
+        if wanted and not outcome.self_mutated:
+            problems.append("the pipeline did not change itself")
+        if wanted and not _ran(outcome, *wanted):
+            problems.append(f"the new action {wanted[0]}/{wanted[1]} did not run")
+        return problems
+
+    def _rolled_back(self) -> list[str]:
+        canary = self.outcome.canary
+        problems = self._unchanged()
+        if canary is None or not canary.stopped_by:
+            return [*problems, "no alarm stopped it"]
+        most = max((percent for _, percent in canary.weights), default=0.0)
+        if most > self.share:
+            problems.append(f"it had {most:g} % of the traffic, allowed {self.share:g} %")
+        if not canary.traffic.canary_failures:
+            problems.append("no request to the new version failed")
+        return problems
+
+    def _refused(self) -> list[str]:
+        outcome = self.outcome
+        problems = self._unchanged()
+        if outcome.gate != self.act.gate:
+            problems.append(f"the gate {outcome.gate} refused it, expected {self.act.gate}")
+        if any(stage.name == "prod" for stage in outcome.stages):
+            problems.append("it entered prod")
+        return problems
+
+    def _unchanged(self) -> list[str]:
+        if self.after == self.before:
+            return []
+        return [f"prod went from version {self.before.version} to {self.after.version}"]
+
+    def document(self) -> dict[str, Any]:
+        """As the report has it."""
+        outcome = self.outcome
+        return {
+            "name": self.act.name,
+            "expected": self.act.expected,
+            "outcome": outcome.ending,
+            "sentence": outcome.sentence,
+            "problems": list(self.problems),
+            "commit": outcome.commit,
+            "pipeline_execution_ids": [each.id for each in outcome.executions],
+            "self_mutated": outcome.self_mutated,
+            "seconds": round(outcome.wall, 1),
+            "stages": [
+                {
+                    "name": stage.name,
+                    "status": stage.status,
+                    "seconds": round(outcome.wall_seconds(stage), 1),
+                }
+                for stage in outcome.stages
+            ],
+            "production": {
+                "version_before": self.before.version,
+                "version_after": self.after.version,
+                "commit_before": self.before.commit,
+                "commit_after": self.after.commit,
+            },
+            "canary": _canary(outcome.canary, outcome.pace),
+        }
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """All acts, played at `speed` in `seconds` of the wall."""
+
+    speed: float
+    seconds: float
+    results: tuple[Result, ...]
+    audit_not_run: str | None
+    """Why pip-audit did not run, where an override let that go by; None where it ran."""
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether every act ended as it should."""
+        return bool(self.results) and not any(each.problems for each in self.results)
+
+    def write(self, file: Path) -> None:
+        """Write the report."""
+        file.parent.mkdir(parents=True, exist_ok=True)
+        document = {
+            "schema": 1,
+            "speed": self.speed,
+            "seconds": round(self.seconds, 1),
+            "as_expected": self.as_expected,
+            "not_run": {"supply_chain": self.audit_not_run} if self.audit_not_run else {},
+            "acts": [each.document() for each in self.results],
+        }
+        file.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _ran(outcome: Outcome, stage: str, action: str) -> bool:
+    return any(
+        ran.name == action and ran.status == "Succeeded"
+        for each in outcome.stages
+        if each.name == stage
+        for ran in each.actions
+    )
+
+
+def _canary(canary: Canary | None, pace: float) -> dict[str, Any] | None:
+    if canary is None:
+        return None
+    return {
+        "deployment_id": canary.deployment_id,
+        "stopped_by": canary.stopped_by,
+        "weights": [[round(seconds / pace, 1), percent] for seconds, percent in canary.weights],
+        "requests": canary.traffic.requests,
+        "canary_requests": canary.traffic.canary_requests,
+        "canary_failures": canary.traffic.canary_failures,
+    }

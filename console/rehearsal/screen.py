@@ -1,0 +1,159 @@
+"""The rehearsal as a person sees it: acts, the one that is played, traffic; then a table."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from console.release_screen import facts, progress
+from console.words import ENDINGS, duration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from rich.console import RenderableType
+
+    from console.following import Snapshot
+    from console.rehearsal.acts import Act
+    from console.rehearsal.result import Rehearsal, Result
+    from console.rehearsal.traffic import Served
+
+_PLAYED = {True: "[green]✓[/]", False: "[red]✗[/]"}
+
+
+class RehearsalScreen:
+    """Shows acts while they are played: live on a terminal, a line a change elsewhere."""
+
+    def __init__(self, acts: Sequence[Act], console: Console) -> None:
+        self._acts = acts
+        self._console = console
+        self._began = time.monotonic()
+        self._results: dict[str, Result] = {}
+        self._title = ""
+        self._snapshot: Snapshot | None = None
+        self._served: Callable[[], Served] | None = None
+        self._told: set[str] = set()
+
+    @contextmanager
+    def playing(self, title: str, served: Callable[[], Served] | None) -> Iterator[None]:
+        """Show what is played now, with the traffic that is served meanwhile."""
+        self._title, self._served, self._snapshot = title, served, None
+        if not self._console.is_terminal:
+            self._line(title)
+            yield
+            return
+        with Live(
+            console=self._console,
+            get_renderable=self._render,
+            refresh_per_second=4,
+            transient=True,
+        ):
+            yield
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Show what was seen of the commit's way."""
+        self._snapshot = snapshot
+        if self._console.is_terminal:
+            return
+        for key, line in facts(snapshot):
+            if key not in self._told:
+                self._told.add(key)
+                self._line(line)
+
+    def played(self, result: Result) -> None:
+        """Tell how an act ended."""
+        self._results[result.act.name] = result
+        words, colour = ENDINGS[result.outcome.ending]
+        self._console.print(
+            f"{_PLAYED[not result.problems]} [bold]{result.act.name}[/] [{colour}]{words}[/] "
+            f"[dim]after {duration(result.outcome.wall)}[/]: {escape(result.outcome.sentence)}",
+            highlight=False,
+        )
+        for problem in result.problems:
+            self._console.print(f"  [red]{escape(problem)}[/]", highlight=False)
+
+    def _line(self, line: str) -> None:
+        passed = duration(time.monotonic() - self._began)
+        self._console.print(f"{passed:>10}  {escape(line)}", highlight=False, soft_wrap=True)
+
+    def _render(self) -> RenderableType:
+        passed = duration(time.monotonic() - self._began)
+        parts: list[RenderableType] = [
+            Text.from_markup(f"[bold]{escape(self._title)}[/]  [dim]{passed}[/]")
+        ]
+        if self._snapshot:
+            parts.append(progress(self._snapshot))
+        if self._served:
+            served = self._served()
+            parts.append(
+                Text.from_markup(
+                    f"  [dim]customers of prod: {served.requests} requests, "
+                    f"{served.failures} failed[/]"
+                )
+            )
+        left = [act.name for act in self._acts if act.name not in self._results]
+        if left:
+            parts.append(Text(f"  to come: {', '.join(left)}", "dim"))
+        return Group(*parts)
+
+
+def summary(rehearsal: Rehearsal) -> Group:
+    """The end: a row an act, with what became of it below."""
+    table = Table(box=box.SIMPLE_HEAD, title="The rehearsal", title_justify="left")
+    table.title_style = "bold"
+    for name in ("", "act", "outcome", "prod's version", "on the canary"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("took", justify="right", no_wrap=True)
+    for result in rehearsal.results:
+        words, colour = ENDINGS[result.outcome.ending]
+        table.add_row(
+            _PLAYED[not result.problems],
+            f"[bold]{result.act.name}[/]",
+            Text(words, colour),
+            f"{result.before.version} → {result.after.version}",
+            _canary(result),
+            duration(result.outcome.wall),
+        )
+    parts: list[RenderableType] = [table]
+    for result in rehearsal.results:
+        why = "; ".join(result.problems) or _short(result)
+        parts.append(Text.from_markup(f"[dim]{result.act.name}:[/] {escape(why)}."))
+    if rehearsal.audit_not_run:
+        parts.append(
+            Text.from_markup(
+                "[yellow]Not run: pip-audit, let by an override that expires[/]: "
+                f"{escape(rehearsal.audit_not_run)}."
+            )
+        )
+    took, words = duration(rehearsal.seconds), "ended as it should"
+    if rehearsal.as_expected:
+        parts.append(Text.from_markup(f"\n[bold green]Every act {words}[/], in {took}."))
+    else:
+        parts.append(Text.from_markup(f"\n[bold red]Not every act {words}[/], in {took}."))
+    return Group(*parts)
+
+
+def _short(result: Result) -> str:
+    """Why it ended so, without the details that the table has elsewhere."""
+    canary = result.outcome.canary
+    if result.outcome.ending == "rolled_back" and canary and canary.stopped_by:
+        return f"stopped by the alarm {canary.stopped_by}"
+    if result.outcome.ending == "promoted" and result.outcome.self_mutated:
+        return "the pipeline changed itself, began again and ran its new step"
+    return result.outcome.sentence
+
+
+def _canary(result: Result) -> str:
+    canary = result.outcome.canary
+    if canary is None or canary.environment != "prod":
+        return "—"
+    traffic = canary.traffic
+    return f"{traffic.canary_requests} of {traffic.requests} requests, {traffic.canary_failures} failed"

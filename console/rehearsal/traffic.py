@@ -1,0 +1,122 @@
+"""Production's traffic: customers who read, write and list files, at a steady rate."""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+from urllib.parse import quote, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+PER_SECOND = 80.0  # requests of the wall's second
+_CUSTOMERS = 4
+_PATIENCE = 10.0  # wall seconds for one answer
+FILES = (
+    "reports/2026/november.csv",
+    "invoices/2026-11 (final).pdf",
+    "photos/München/Straße.jpg",
+    "報告/2026年11月.csv",
+    "договоры/аренда.pdf",
+)
+"""Named as customers name them: in their own languages."""
+CLIENTS = ("Mozilla/5.0 (X11; Linux x86_64)", "AcmeFiles/v4.1 (iPhone)")
+"""As they call themselves: a browser, and an app."""
+
+
+@dataclass
+class Served:
+    """What customers have seen so far."""
+
+    requests: int = 0
+    failures: int = 0
+    """Answers of 500 and above, and no answer at all."""
+
+
+class Traffic:
+    """Sends requests to a deployed service while it is entered."""
+
+    def __init__(self, url: str, per_second: float = PER_SECOND) -> None:
+        self._address = urlsplit(url)
+        self._every = _CUSTOMERS / per_second
+        self._over = threading.Event()
+        self._lock = threading.Lock()
+        self._served = Served()
+        self._clients = itertools.cycle(CLIENTS)
+        self._customers = [
+            threading.Thread(target=self._buy, args=(number,), name=f"customer-{number}")
+            for number in range(_CUSTOMERS)
+        ]
+
+    def __enter__(self) -> Self:
+        for customer in self._customers:
+            customer.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        for customer in self._customers:
+            customer.join()
+
+    @property
+    def served(self) -> Served:
+        """Counts since it began."""
+        with self._lock:
+            return Served(self._served.requests, self._served.failures)
+
+    def _buy(self, number: int) -> None:
+        connection = http.client.HTTPConnection(
+            self._address.hostname or "", self._address.port, timeout=_PATIENCE
+        )
+        due = time.monotonic() + self._every * number / _CUSTOMERS
+        for method, path, body in _requests(number):
+            # An open model: a slow answer does not make the next request later.
+            if self._over.wait(max(0.0, due - time.monotonic())):
+                break
+            due = max(due + self._every, time.monotonic() - 1.0)
+            failed = self._ask(connection, method, path, body)
+            with self._lock:
+                self._served.requests += 1
+                self._served.failures += failed
+        connection.close()
+
+    def _ask(
+        self, connection: http.client.HTTPConnection, method: str, path: str, body: bytes | None
+    ) -> bool:
+        try:
+            connection.request(
+                method,
+                f"{self._address.path.rstrip('/')}{path}",
+                body,
+                {"User-Agent": next(self._clients)},
+            )
+            answer = connection.getresponse()
+            answer.read()
+        except (OSError, http.client.HTTPException):
+            connection.close()
+            return True
+        return answer.status >= 500  # noqa: PLR2004  # HTTP's server errors
+
+
+def _requests(customer: int) -> Iterator[tuple[str, str, bytes | None]]:
+    """Each customer's own files are written first, then read again and again."""
+    mine = [f"/files/customer-{customer}/{quote(name)}" for name in FILES]
+    for path in mine:
+        yield "PUT", path, b"x" * 1024
+    for turn in itertools.count():
+        if turn % 20 == 0:
+            yield "PUT", mine[turn // 20 % len(mine)], b"y" * 1024
+        elif turn % 20 == 10:  # noqa: PLR2004  # one in twenty, as above
+            yield "GET", f"/files?prefix=customer-{customer}/&limit=20", None
+        else:
+            yield "GET", mine[turn % len(mine)], None

@@ -1,0 +1,245 @@
+"""What a person sees of a release: live on a terminal, a line a change elsewhere; then the end."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from console.words import ENDINGS, duration, mark
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from rich.console import RenderableType
+
+    from console.canary import Canary
+    from console.executions import Execution, Stage
+    from console.following import Snapshot
+    from console.promotion import Outcome
+
+_BAR = 20  # characters of the bar that shows weights
+
+
+class ReleaseScreen:
+    """Shows snapshots on stderr while it is entered."""
+
+    def __init__(self, title: str, console: Console | None = None) -> None:
+        self._title = title
+        self._console = console or Console(stderr=True)
+        self._began = time.monotonic()
+        self._snapshot: Snapshot | None = None
+        self._told: set[str] = set()
+        self._live: Live | None = None
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live = Live(
+                console=self._console, get_renderable=self._render, refresh_per_second=4,
+                transient=True,
+            )  # fmt: skip
+            self._live.start()
+        else:
+            self._line(self._title)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live:
+            self._live.stop()
+            if self._snapshot:
+                self._console.print(self._render())
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Show what was seen."""
+        self._snapshot = snapshot
+        if self._live is None:
+            for key, line in facts(snapshot):
+                if key not in self._told:
+                    self._told.add(key)
+                    self._line(line)
+
+    def _line(self, line: str) -> None:
+        passed = duration(time.monotonic() - self._began)
+        self._console.print(f"{passed:>10}  {escape(line)}", highlight=False, soft_wrap=True)
+
+    def _render(self) -> RenderableType:
+        passed = duration(time.monotonic() - self._began)
+        title = Text(self._title, "bold", no_wrap=True, overflow="ellipsis")
+        head = Table.grid(padding=(0, 2))
+        head.add_row(title, Text(passed, "dim"))
+        snapshot = self._snapshot
+        if snapshot is None:
+            return head
+        return Group(head, progress(snapshot))
+
+
+def progress(snapshot: Snapshot) -> RenderableType:
+    """The stages of the execution that carries the commit now, and its shift of traffic."""
+    parts: list[RenderableType] = []
+    for each in snapshot.executions[:-1]:
+        sign = mark(each.status)
+        parts.append(Text.from_markup(f"  {sign} [dim]{escape(_handed_over(each))}[/]"))
+    if not snapshot.executions:
+        return Text("  waiting for the pipeline to notice the commit", "dim")
+    parts.append(_stages(snapshot.executions[-1], snapshot))
+    if snapshot.rollback:
+        sign = mark(snapshot.rollback.status)
+        line = f"{snapshot.rollback.id[:8]} brings the stage back to what it was"
+        parts.append(Text.from_markup(f"  {sign} [dim]{line}[/]"))
+    if snapshot.canary and snapshot.canary.weights:
+        parts.append(_canary(snapshot.canary))
+    if snapshot.unseen:
+        parts.append(Text(f"  {snapshot.unseen}", "yellow"))
+    return Group(*parts)
+
+
+def explain(outcome: Outcome, console: Console, *, now_serves: str) -> None:
+    """Say how it ended, why, what serves now, and where the time went."""
+    words, colour = ENDINGS[outcome.ending]
+    console.print()
+    console.print(
+        f"[bold {colour}]{outcome.commit[:7]} {words}[/]: {escape(outcome.sentence)}.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    for answer in outcome.answers:
+        if answer.status == "not run":
+            console.print(
+                f"[yellow]The gate {answer.gate} did not run[/]: {escape(answer.sentence)}",
+                highlight=False,
+                soft_wrap=True,
+            )
+    if now_serves:
+        console.print(escape(now_serves), highlight=False, soft_wrap=True)
+    console.print()
+    console.print(_where_the_time_went(outcome))
+    if outcome.pace > 1:
+        console.print(
+            f"[dim]By the cloud's clock, {outcome.pace:.0f} times the wall's, that was "
+            f"{duration(outcome.seconds)}.[/]",
+            highlight=False,
+        )
+
+
+def _handed_over(execution: Execution) -> str:
+    short = execution.id[:8]
+    if execution.status == "Cancelled":
+        return f"{short} changed the pipeline itself, which began again with the same commit"
+    if execution.status == "Superseded":
+        return f"{short} was superseded by a later commit, which holds this one too"
+    return f"{short} {execution.status}"
+
+
+def _stages(execution: Execution, snapshot: Snapshot) -> Table:
+    table = Table.grid(padding=(0, 1))
+    table.add_column(width=4, justify="right")
+    table.add_column(width=26)
+    table.add_column(width=10, justify="right")
+    table.add_column()
+    for stage in execution.stages:
+        if stage.started is None:
+            table.add_row(mark("NotStarted"), Text(stage.name, "dim"))
+            continue
+        took = duration(stage.seconds(snapshot.at) / snapshot.pace)
+        table.add_row(mark(stage.status), stage.name, took, Text(_doing(stage), "dim"))
+    return table
+
+
+def _doing(stage: Stage) -> str:
+    """What goes on in a stage, or what in it failed."""
+    if stage.status == "Failed":
+        return ", ".join(each.name for each in stage.actions if each.status == "Failed") or "bake"
+    running = [each.name for each in stage.actions if each.status == "InProgress"]
+    if stage.status == "InProgress" and not running and stage.condition:
+        return "bake: watching the alarms"
+    return ", ".join(running)
+
+
+def _canary(canary: Canary) -> Text:
+    filled = round(_BAR * canary.percent / 100)
+    traffic = canary.traffic
+    line = (
+        f"  [dim]{canary.environment}[/] version {canary.current_version} → "
+        f"{canary.target_version} [cyan]{'━' * filled}[/][dim]{'━' * (_BAR - filled)}[/] "
+        f"{canary.percent:g} %"
+    )
+    if traffic.requests:
+        line += (
+            f"  [dim]requests {traffic.requests}, on the new version {traffic.canary_requests}"
+            f" ({traffic.canary_failures} failed)[/]"
+        )
+    if canary.stopped:
+        line += f"  [red]stopped by {escape(canary.stopped_by or 'CodeDeploy')}[/]"
+    return Text.from_markup(line)
+
+
+def facts(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """Lines, each with a key under which it is told once."""
+    for execution in [*snapshot.executions, *filter(None, [snapshot.rollback])]:
+        kind = "rollback" if execution.rollback else "execution"
+        yield f"{execution.id} {execution.status}", f"{kind} {execution.id}: {execution.status}"
+        for stage in execution.stages:
+            if stage.started is None:
+                continue
+            took = f" after {duration(stage.seconds(snapshot.at) / snapshot.pace)}"
+            line = f"{stage.name}: {stage.status}{took if stage.ended else ''}"
+            yield f"{execution.id} {stage.name} {stage.status}", line
+    canary = snapshot.canary
+    if canary and canary.weights:
+        yield (
+            f"{canary.deployment_id} {canary.percent}",
+            f"{canary.environment}: version {canary.target_version} has {canary.percent:g} % "
+            f"of the traffic ({canary.deployment_id})",
+        )
+    if snapshot.unseen:
+        yield snapshot.unseen, snapshot.unseen
+
+
+def _where_the_time_went(outcome: Outcome) -> Table:
+    total = outcome.seconds / outcome.pace
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("Where the time went")
+    table.add_column("seconds", justify="right")
+    table.add_column("share", justify="right")
+
+    def row(name: str, seconds: float, style: str = "") -> None:
+        share = f"{seconds / total:.0%}" if total else ""
+        table.add_row(Text(name, style), f"{seconds:.1f}", share, style=style)
+
+    before = (outcome.executions[-1].started - outcome.executions[0].started).total_seconds()
+    accounted = before / outcome.pace
+    if accounted:
+        row("until the pipeline had changed itself", accounted)
+    for stage in outcome.stages:
+        seconds = outcome.wall_seconds(stage)
+        accounted += seconds
+        row(stage.name, seconds)
+        parts = list(_parts(stage))
+        for name, part in parts if len(parts) > 1 else []:
+            row(f"  {name}", part / outcome.pace, "dim")
+    if outcome.rollback:
+        took = (outcome.rollback.updated - outcome.rollback.started).total_seconds()
+        accounted += took / outcome.pace
+        row("rollback", took / outcome.pace)
+    row("between the stages", max(0.0, total - accounted))
+    table.add_row("all", f"{total:.1f}", "", style="bold")
+    return table
+
+
+def _parts(stage: Stage) -> Iterator[tuple[str, float]]:
+    for action in stage.actions:
+        yield action.name, (action.updated - action.started).total_seconds()
+    if stage.condition and stage.ended:
+        last = max(each.updated for each in stage.actions)
+        yield "bake", max(0.0, (stage.ended - last).total_seconds())

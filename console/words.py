@@ -1,0 +1,40 @@
+"""How the console writes things down."""
+
+from __future__ import annotations
+
+MARKS = {
+    "Succeeded": ("✓", "green"),
+    "Failed": ("✗", "red"),
+    "InProgress": ("●", "yellow"),
+    "Stopping": ("●", "yellow"),
+    "Stopped": ("■", "red"),
+    "Abandoned": ("■", "red"),
+    "Cancelled": ("↻", "cyan"),
+    "Superseded": ("↷", "cyan"),
+    "NotStarted": ("·", "dim"),
+}
+"""Mark and colour by CodePipeline's status."""
+
+ENDINGS = {
+    "promoted": ("promoted", "green"),
+    "rolled_back": ("rolled back", "red"),
+    "refused": ("refused", "red"),
+    "error": ("ended in an error", "red"),
+}
+"""Words and colour by `promotion.Ending`."""
+
+
+def duration(seconds: float) -> str:
+    """Such as 4.2 s, 3 m 05 s or 1 h 04 m."""
+    if seconds < 59.95:  # noqa: PLR2004  # what would be written as a minute is one
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:  # noqa: PLR2004  # an hour
+        return f"{minutes} m {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} m"
+
+
+def mark(status: str) -> str:
+    """A status as a coloured mark of rich's markup."""
+    sign, colour = MARKS.get(status, ("?", "yellow"))
+    return f"[{colour}]{sign}[/]"

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from console.checkout import Checkout, PushRefusedError
+from console.errors import ConsoleError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
+    done = subprocess.run(
+        ["git", *identity, *arguments], cwd=folder, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def remote(tmp_path: Path) -> str:
+    git(tmp_path, "init", "--quiet", "--bare", "--initial-branch=main", "remote.git")
+    return str(tmp_path / "remote.git")
+
+
+def test_it_is_found_from_a_folder_inside(folder: Path) -> None:
+    checkout = Checkout.here(folder / "environments")
+    assert checkout.root == folder
+    assert checkout.home().branch == "main"
+    assert list(checkout.environments()) == ["dev", "staging", "prod"]
+
+
+def test_outside_of_git_there_is_none(tmp_path: Path) -> None:
+    with pytest.raises(ConsoleError, match="is in no git checkout"):
+        Checkout.here(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("project", "sentence"),
+    [
+        (None, r"has no \[tool\.pithead\]"),
+        ("[project]\n", r"has no \[tool\.pithead\]"),
+        ("[tool", "no valid TOML"),
+    ],
+)
+def test_another_project_is_none(folder: Path, project: str | None, sentence: str) -> None:
+    if project is None:
+        (folder / "pyproject.toml").unlink()
+    else:
+        (folder / "pyproject.toml").write_text(project)
+    with pytest.raises(ConsoleError, match=sentence):
+        Checkout.here(folder)
+
+
+def test_without_git_it_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(folder))
+    with pytest.raises(ConsoleError, match="git is missing"):
+        Checkout.here(folder)
+
+
+def test_a_hooks_own_repository_does_not_matter(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "another"))
+    assert Checkout.here(folder).root == folder
+
+
+def test_what_is_not_committed_is_counted(folder: Path) -> None:
+    checkout = Checkout.here(folder)
+    assert checkout.uncommitted() == 0
+    (folder / "new").write_text("")
+    (folder / "pyproject.toml").write_text("[tool.pithead]\n")
+    assert checkout.uncommitted() == 2
+
+
+def test_an_unknown_revision_is_refused(folder: Path) -> None:
+    with pytest.raises(ConsoleError, match="v9 names no commit"):
+        Checkout.here(folder).commit("v9")
+
+
+def test_a_push_makes_the_branch_and_goes_forward(folder: Path, remote: str) -> None:
+    checkout = Checkout.here(folder)
+    first = checkout.commit("HEAD")
+    assert checkout.tip(remote, "main") is None
+    checkout.push(remote, first, "main")
+    assert checkout.tip(remote, "main") == first
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", "Second")
+    second = checkout.commit("HEAD")
+    checkout.push(remote, second, "main")
+    assert checkout.tip(remote, "main") == second
+    assert checkout.subject(second) == "Second"
+
+
+def test_a_push_that_would_lose_commits_names_the_next_step(folder: Path, remote: str) -> None:
+    checkout = Checkout.here(folder)
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", "Theirs")
+    checkout.push(remote, checkout.commit("HEAD"), "main")
+    git(folder, "reset", "--quiet", "--hard", "HEAD~1")
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", "Ours")
+    ours = checkout.commit("HEAD")
+    with pytest.raises(PushRefusedError) as refused:
+        checkout.push(remote, ours, "main")
+    assert str(refused.value) == (
+        f"main has commits that {ours[:7]} lacks; bring them in "
+        f"(git pull --rebase {remote} main) and release again"
+    )
+
+
+def test_a_repository_that_cannot_be_read_is_told_in_gits_words(folder: Path) -> None:
+    with pytest.raises(ConsoleError, match=r"nowhere cannot be read: .*nowhere"):
+        Checkout.here(folder).tip(str(folder / "nowhere"), "main")

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from console import cli
+from console.errors import ConsoleError
+
+
+@pytest.fixture
+def pithead(monkeypatch: pytest.MonkeyPatch) -> object:
+    def run(*arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["pithead", *arguments])
+        return cli.main()
+
+    return run
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_explains_itself(
+    name: str, pithead: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert callable(pithead)
+    assert pithead(name, "--help") == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"Usage: pithead {name}")
+    assert len(shown.splitlines()) > 6
+
+
+def test_the_commands_are_listed(pithead: object, capsys: pytest.CaptureFixture[str]) -> None:
+    assert callable(pithead)
+    assert pithead("--help") == 0
+    shown = capsys.readouterr().out
+    assert re.findall(r"^  ([a-z]+)  +[A-Z]", shown, re.MULTILINE) == list(cli.COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("reelase",),
+        ("up", "--speed", "0"),
+        ("up", "--port", "many"),
+        ("logs", "qa"),
+        ("logs", "--since", "soon"),
+        ("remote", "acme"),
+    ],
+)
+def test_wrong_usage_exits_2(
+    arguments: tuple[str, ...], pithead: object, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert callable(pithead)
+    assert pithead(*arguments) == 2
+    assert "Error: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (ConsoleError("do this instead"), 1, "pithead: do this instead\n"),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_an_error_becomes_a_sentence_and_a_code(
+    error: BaseException,
+    code: int,
+    told: str,
+    pithead: object,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(_root: Path) -> None:
+        raise error
+
+    assert callable(pithead)
+    monkeypatch.setattr("console.commands.check.load_home", fail)
+    assert pithead("check") == code
+    assert capsys.readouterr().err.lstrip("\n") == told
+
+
+def test_a_bug_leaves_a_log_to_attach(
+    pithead: object,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(_root: Path) -> None:
+        raise ZeroDivisionError("a mistake of ours")
+
+    assert callable(pithead)
+    monkeypatch.setattr("console.commands.check.load_home", fail)
+    assert pithead("check") == 1
+    found = re.fullmatch(
+        r"pithead: this is a bug \(ZeroDivisionError\); attach (.+) to its report\n",
+        capsys.readouterr().err,
+    )
+    assert found
+    log = Path(found[1])
+    assert "pithead check" in log.read_text()
+    assert "a mistake of ours" in log.read_text()
+    log.unlink()
+
+
+def test_check_names_every_wrong_file(
+    pithead: object, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert callable(pithead)
+    assert pithead("check") == 0
+    assert capsys.readouterr().out == "dev, staging, prod and the pipeline's home are valid\n"
+    prod = folder / "environments" / "prod.toml"
+    prod.write_text(prod.read_text().replace("percent = 10", "percent = 100"))
+    home = folder / "pyproject.toml"
+    home.write_text(home.read_text().replace('branch = "main"', "branch = 7"))
+    assert pithead("check") == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "pithead: environments/prod.toml: shift.percent: found 100; "
+        "input should be less than or equal to 99",
+        "pithead: pyproject.toml: tool.pithead.branch: found 7; input should be a valid string",
+    ]
+
+
+@pytest.mark.parametrize("command", ["down", "env"])
+def test_without_a_local_cloud_there_is_nothing_to_do(
+    command: str, pithead: object, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert callable(pithead)
+    assert pithead(command) == 1
+    assert "local cloud" in capsys.readouterr().err
+
+
+def test_it_imports_neither_the_local_cloud_nor_the_cdk() -> None:
+    imports = "; ".join(f"import console.commands.{name}" for name in cli.COMMANDS)
+    check = "import sys; print([m for m in sys.modules if m in ('localcloud', 'aws_cdk', 'moto')])"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{imports}; {check}"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+from console.canary import Canary, Traffic
+from console.executions import Action, Condition, Execution, Stage
+from console.following import Snapshot
+from console.progress import Steps
+from console.promotion import Outcome
+from console.release_screen import ReleaseScreen, explain
+from console.toolchain import Cdk
+from console.words import duration
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from console.promotion import Ending
+
+START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def action(name: str, began: float, ended: float, status: str = "Succeeded") -> Action:
+    return Action(name, "CodeBuild", status, at(began), at(ended), "", "")
+
+
+FIRST = Execution(
+    "aaaaaaaa-1", "Cancelled", "", "c0ffee", rollback=False, started=at(0), updated=at(60)
+)
+SECOND = Execution(
+    "bbbbbbbb-2",
+    "InProgress",
+    "",
+    "c0ffee",
+    rollback=False,
+    started=at(60),
+    updated=at(60),
+    stages=(
+        Stage("Build", "Succeeded", (action("Synth", 60, 120),), None, at(60), at(120)),
+        Stage(
+            "prod",
+            "InProgress",
+            (action("Prepare", 120, 180), action("Deploy", 180, 480)),
+            Condition("InProgress", "", "ROLLBACK"),
+            at(120),
+        ),
+        Stage("later", "NotStarted"),
+    ),
+)
+CANARY = Canary(
+    environment="prod",
+    deployment_id="d-1",
+    status="InProgress",
+    began=at(180),
+    current_version="2",
+    target_version="3",
+    weights=((1.0, 10.0),),
+    traffic=Traffic(812, 17, 79, 17),
+)
+
+
+def snapshot() -> Snapshot:
+    return Snapshot((FIRST, SECOND), None, CANARY, at(600), 10.0, 60.0)
+
+
+def paper(*, terminal: bool) -> tuple[Console, StringIO]:
+    out = StringIO()
+    return Console(file=out, force_terminal=terminal, width=110, color_system=None), out
+
+
+def test_a_terminal_shows_where_it_is() -> None:
+    console, out = paper(terminal=True)
+    with ReleaseScreen("release of c0ffee Better", console) as screen:
+        screen.show(snapshot())
+    # The last picture stays; what was live is wiped out by control sequences before it.
+    shown = " ".join(out.getvalue().rsplit("release of c0ffee Better", 1)[-1].split())
+    for line in (
+        "changed the pipeline itself, which began again with the same commit",
+        "✓ Build 1.0 s",
+        "bake: watching the alarms",
+        "version 2 → 3 ━━━━━━━━━━━━━━━━━━━━ 10 % requests 812, on the new version 79 (17 failed)",
+    ):
+        assert line in shown
+    assert "· later" in shown
+
+
+def test_elsewhere_each_change_is_told_once() -> None:
+    console, out = paper(terminal=False)
+    with ReleaseScreen("release of c0ffee", console) as screen:
+        screen.show(snapshot())
+        screen.show(snapshot())
+    lines = [line.split("s  ", 1)[-1] for line in out.getvalue().splitlines()]
+    assert lines == [
+        "release of c0ffee",
+        "execution aaaaaaaa-1: Cancelled",
+        "execution bbbbbbbb-2: InProgress",
+        "Build: Succeeded after 1.0 s",
+        "prod: InProgress",
+        "prod: version 3 has 10 % of the traffic (d-1)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ending", "words"),
+    [("promoted", "promoted"), ("rolled_back", "rolled back"), ("refused", "refused")],
+)
+def test_the_end_says_why_and_where_the_time_went(ending: Ending, words: str) -> None:
+    prod = Stage(
+        "prod",
+        "Succeeded",
+        SECOND.stages[1].actions,
+        Condition("Succeeded", "", "ROLLBACK"),
+        at(120),
+        at(660),
+    )
+    last = Execution(
+        "bbbbbbbb-2",
+        "Succeeded",
+        "",
+        "c0ffee",
+        rollback=False,
+        started=at(60),
+        updated=at(660),
+        stages=(SECOND.stages[0], prod, SECOND.stages[2]),
+    )
+    outcome = Outcome(
+        ending=ending,
+        sentence="because of [this]",
+        commit="c0ffee" * 6,
+        executions=(FIRST, last),
+        rollback=None,
+        gate=None,
+        answers=(),
+        canary=CANARY,
+        at=at(660),
+        wall=11.0,
+        pace=60.0,
+    )
+    console, out = paper(terminal=False)
+    explain(outcome, console, now_serves="Production is served by version 2.")
+    shown = [" ".join(line.split()) for line in out.getvalue().splitlines()]
+    assert f"c0ffeec {words}: because of [this]." in shown
+    assert "Production is served by version 2." in shown
+    assert shown[-9:] == [
+        "until the pipeline had changed itself 1.0 9%",
+        "Build 1.0 9%",
+        "prod 9.0 82%",
+        "Prepare 1.0 9%",
+        "Deploy 5.0 45%",
+        "bake 3.0 27%",
+        "between the stages 0.0 0%",
+        "all 11.0",
+        "By the cloud's clock, 60 times the wall's, that was 11 m 00 s.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "written"),
+    [
+        (0, "0.0 s"), (59.94, "59.9 s"), (59.96, "1 m 00 s"), (125, "2 m 05 s"),
+        (3599.7, "1 h 00 m"), (3840, "1 h 04 m"),
+    ],
+)  # fmt: skip
+def test_durations(seconds: float, written: str) -> None:
+    assert duration(seconds) == written
+
+
+def test_a_step_is_told_at_its_start_and_its_end_and_not_when_it_fails() -> None:
+    console, out = paper(terminal=False)
+    steps = Steps(console)
+    with steps.step("bootstrap"):
+        assert out.getvalue().split() == ["bootstrap", "…"]
+    assert out.getvalue().splitlines()[1].startswith("✓ bootstrap 0.")
+    with pytest.raises(ZeroDivisionError), steps.step("impossible"):
+        _ = 1 / 0
+    assert "✓ impossible" not in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ("noise\npithead: environments/prod.toml: x: found 1\nSubprocess exited", "environments"),
+        ("noise\n ❌  Pithead failed: ValidationError: no\nat stack", "Pithead failed: Validation"),
+        ("", "it gave no reason"),
+    ],
+)
+def test_what_the_cdk_says_becomes_a_sentence(
+    said: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from console import toolchain  # noqa: PLC0415
+
+    log = tmp_path / "cdk.log"
+    log.write_text(said)
+    assert toolchain._sentence(log).startswith(sentence)
+    monkeypatch.setattr(toolchain, "_SCRIPTS", tmp_path)
+    with pytest.raises(toolchain.ConsoleError, match=r"node is missing from .*; run make setup"):
+        Cdk(tmp_path).run(["deploy"], cwd=tmp_path, variables={}, log=log)

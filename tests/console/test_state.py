@@ -1,0 +1,209 @@
+"""`pithead status` and `pithead logs` over answers that botocore's models have checked."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from console import cli
+from console.errors import ConsoleError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+
+
+class _Service(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(503 if self.path.endswith("/ready") else 200)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    """A service that is alive and not ready."""
+    with HTTPServer(("127.0.0.1", 0), _Service) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/prod/"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def delivery(aws: Any, pipeline: Any, url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A canary under way in prod, nothing in staging, an account for dev that nobody may read."""
+    plain = aws.client
+
+    def client(service: str, place: Any = None) -> Any:
+        if place is not None and place.account.startswith("2"):
+            raise ConsoleError("account 222222222222 cannot be read: AccessDenied")
+        return plain(service, place)
+
+    def stack(**asked: Any) -> Any:
+        if asked["StackName"] != "prod-files":
+            return plain("cloudformation").error(
+                "ValidationError", "Stack with id staging-files does not exist", "DescribeStacks"
+            )
+        outputs = [{"OutputKey": "Url", "OutputValue": url}]
+        described = {"CreationTime": START, "StackStatus": "CREATE_COMPLETE", "Outputs": outputs}
+        return {"Stacks": [{"StackName": "prod-files"} | described]}
+
+    resources = {
+        "AWS::Lambda::Alias": "arn:aws:lambda:eu-west-1:444444444444:function:files:live",
+        "AWS::CodeDeploy::Application": "application",
+        "AWS::CodeDeploy::DeploymentGroup": "group",
+    }
+    aws.client = client
+    aws.answers |= {
+        ("sts", "get_caller_identity"): {"Account": "1" * 12},
+        ("cloudformation", "describe_stacks"): stack,
+        ("cloudformation", "describe_stack_resources"): {
+            "StackResources": [
+                {
+                    "LogicalResourceId": "Id",
+                    "PhysicalResourceId": physical,
+                    "ResourceType": kind,
+                    "ResourceStatus": "CREATE_COMPLETE",
+                    "Timestamp": START,
+                }
+                for kind, physical in resources.items()
+            ]
+        },
+        ("lambda", "get_alias"): {
+            "FunctionVersion": "2",
+            "RoutingConfig": {"AdditionalVersionWeights": {"3": 0.1}},
+        },
+        ("lambda", "get_function_configuration"): {
+            "Environment": {"Variables": {"COMMIT": "c0ffee"}},
+            "LoggingConfig": {"LogGroup": "the-functions-group"},
+        },
+    }
+    pipeline.execution("one", 0, commit="c0ffee", status="Succeeded", updated=60)
+    pipeline.stage("one", "prod", 10, 60)
+    pipeline.execution("two", 100, commit="decaf0")
+    pipeline.action("two", "prod", "files.Prepare", 100, 110)
+    pipeline.action("two", "prod", "files.Deploy", 110, 110, status="InProgress")
+    for module in ("status", "logs"):
+        monkeypatch.setattr(f"console.commands.{module}.connect", lambda _: (aws, "to a test"))
+    return aws
+
+
+def pithead(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["pithead", *arguments])
+    return cli.main()
+
+
+def test_status_as_json(
+    folder: Path,
+    delivery: Any,
+    url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert pithead(monkeypatch, "status", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    dev, staging, prod = document.pop("environments")
+    assert dev["unseen"] == "account 222222222222 cannot be read: AccessDenied"
+    assert staging == dict.fromkeys(staging) | {
+        "name": "staging",
+        "account": "333333333333",
+        "region": "eu-west-1",
+    }
+    assert prod == {
+        "name": "prod",
+        "account": "444444444444",
+        "region": "eu-west-1",
+        "url": url,
+        "version": "2",
+        "commit": "c0ffee",
+        "weights": {"2": 0.9, "3": 0.1},
+        "health": {"alive": True, "ready": False, "reason": f"{url}ready: 503"},
+        "unseen": None,
+        "outcome": {
+            "ending": "promoted",
+            "sentence": "",
+            "time": "2026-01-01T12:01:00+00:00",
+            "execution": "one",
+        },
+    }
+    stages = document["pipeline"].pop("stages")
+    assert document == {
+        "schema": 1,
+        "endpoint": None,
+        "time": START.isoformat(),
+        "pipeline": {
+            "name": "pithead",
+            "execution": "two",
+            "status": "InProgress",
+            "commit": "decaf0",
+            "started": "2026-01-01T12:01:40+00:00",
+        },
+    }
+    assert [each["status"] for each in stages if each["name"] == "prod"] == ["InProgress"]
+
+
+def test_status_as_a_table(
+    folder: Path,
+    delivery: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", "110")
+    assert pithead(monkeypatch, "status") == 0
+    shown = capsys.readouterr().out
+    prod = next(line for line in shown.splitlines() if line.startswith("prod "))
+    for part in ("c0ffee", "90% → 2, 10% → 3", "alive, not ready", "promoted"):
+        assert part in prod
+    assert "dev: account 222222222222 cannot be read: AccessDenied" in shown
+    assert "● execution two of decaf0: InProgress" in shown
+
+
+def test_logs_of_an_environment(
+    folder: Path,
+    delivery: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def events(**parameters: Any) -> dict[str, Any]:
+        asked.append(parameters)
+        if "nextToken" not in parameters:
+            early = {"eventId": "1", "timestamp": 1767268800123, "message": "first\n"}
+            return {"events": [early], "nextToken": "more"}
+        return {"events": [{"eventId": "2", "timestamp": 1767268801000, "message": "second"}]}
+
+    delivery.answers[("logs", "filter_log_events")] = events
+    assert pithead(monkeypatch, "logs", "--since", "10m", "--filter", 'say "no"') == 0
+    shown = capsys.readouterr()
+    assert shown.out.splitlines() == ["12:00:00.123  first", "12:00:01.000  second"]
+    assert shown.err == "to a test\n"
+    assert asked[0] == {
+        "logGroupName": "the-functions-group",
+        "startTime": int(START.timestamp() * 1000) - 600_000,
+        "filterPattern": '"say \\"no\\""',
+    }
+
+
+def test_logs_of_what_is_not_deployed(
+    folder: Path,
+    delivery: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert pithead(monkeypatch, "logs", "staging") == 1
+    assert "nothing is deployed in staging yet" in capsys.readouterr().err
+    assert pithead(monkeypatch, "logs", "build") == 1
+    assert "execution two has not built anything yet" in capsys.readouterr().err
