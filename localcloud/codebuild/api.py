@@ -8,19 +8,25 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from moto.core.responses import ActionResult
 
 from localcloud.api import ApiError, ServiceApi
-from localcloud.ports import BuildRequest
+from localcloud.codebuild.reports import CASES, GROUP, REPORT
+from localcloud.ports import BuildNotStartedError, BuildRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from localcloud.codebuild.model import Build
     from localcloud.codebuild.service import CodeBuild
 
-
-def _time(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+_PROJECT = "codebuild:project"
+_PAGE = 100
+_OVERRIDES = {
+    "projectName", "environmentVariablesOverride", "buildspecOverride", "sourceVersion",
+    "timeoutInMinutesOverride", "idempotencyToken",
+}  # fmt: skip
 
 
 class CodeBuildApi(ServiceApi):
-    """Builds, and a look at projects."""
+    """Builds, reports, and a look at projects."""
 
     service: ClassVar[str] = "codebuild"
 
@@ -30,8 +36,12 @@ class CodeBuildApi(ServiceApi):
 
     def start_build(self) -> ActionResult:
         """Start a build by hand."""
-        from localcloud.codebuild.service import ProjectMissingError  # noqa: PLC0415  # a circle
-
+        other = sorted(name for name, value in self.params.items() if value is not None)
+        other = [name for name in other if name not in _OVERRIDES]
+        if other:
+            raise ApiError(
+                "InvalidInputException", f"{', '.join(other)} is not part of the local cloud"
+            )
         request = BuildRequest(
             account=self.account,
             region=self.region,
@@ -41,61 +51,143 @@ class CodeBuildApi(ServiceApi):
             source_version=self.params.get("sourceVersion"),
         )
         try:
-            build = self._service.start_build(request)
-        except ProjectMissingError as error:
-            raise ApiError("ResourceNotFoundException", str(error)) from error
-        return ActionResult({"build": _build(build)})
+            build = self._service.start_build(request, self.params.get("timeoutInMinutesOverride"))
+        except BuildNotStartedError as error:
+            raise ApiError(error.code, str(error)) from error
+        return ActionResult({"build": self._build(build)})
 
     def stop_build(self) -> ActionResult:
         """Stop a build and all its processes."""
         build = self._found(self.params["id"])
-        build.stop.set()
-        return ActionResult({"build": _build(build)})
+        build.interrupt("STOPPED")
+        return ActionResult({"build": self._build(build)})
 
     def batch_get_builds(self) -> ActionResult:
         """Builds by id or ARN."""
-        wanted = [each.split(":build/")[-1] for each in self.params["ids"]]
-        mine = [
-            self._service.builds[each]
-            for each in wanted
-            if each in self._service.builds and self._service.builds[each].account == self.account
-        ]
-        missing = [each for each in wanted if each not in {build.id for build in mine}]
-        return ActionResult(
-            {"builds": [_build(build) for build in mine], "buildsNotFound": missing}
-        )
+        found, missing = [], []
+        for each in self.params["ids"]:
+            build = self._service.builds.get(each.split(":build/")[-1])
+            if build and (build.account, build.region) == (self.account, self.region):
+                found.append(self._build(build))
+            else:
+                missing.append(each)
+        return ActionResult({"builds": found, "buildsNotFound": missing})
 
     def list_builds_for_project(self) -> ActionResult:
         """Ids of a project's builds, newest first."""
+        name = self.params["projectName"]
+        self._project(name)
+        mine = self._service.of_project(self.account, self.region, name)
+        return self._page("ids", self._ordered([each.id for each in mine]))
+
+    def list_builds(self) -> ActionResult:
+        """Ids of all builds, newest first."""
         mine = [
-            build
-            for build in self._service.builds.values()
-            if (build.account, build.region, build.project)
-            == (self.account, self.region, self.params["projectName"])
+            each
+            for each in self._service.builds.values()
+            if (each.account, each.region) == (self.account, self.region)
         ]
-        return ActionResult({"ids": [each.id for each in sorted(mine, key=lambda b: -b.started)]})
+        ids = [each.id for each in sorted(mine, key=lambda each: each.started)]
+        return self._page("ids", self._ordered(ids))
 
     def batch_get_projects(self) -> ActionResult:
         """Projects by name."""
-        found = []
+        found, missing = [], []
         for name in self.params["names"]:
-            project = self.cloud.ledger.get(
-                "codebuild:project", f"{self.account}/{self.region}/{name}"
-            )
+            project = self.cloud.ledger.get(_PROJECT, f"{self.account}/{self.region}/{name}")
             if project:
-                found.append(project)
-        names = {each["name"] for each in found}
-        return ActionResult(
-            {
-                "projects": found,
-                "projectsNotFound": [each for each in self.params["names"] if each not in names],
-            }
-        )
+                times = {key: _time(project[key]) for key in ("created", "lastModified")}
+                found.append(project | times)
+            else:
+                missing.append(name)
+        return ActionResult({"projects": found, "projectsNotFound": missing})
 
     def list_projects(self) -> ActionResult:
         """Names of all projects."""
-        mine = self.cloud.ledger.all("codebuild:project", f"{self.account}/{self.region}/")
-        return ActionResult({"projects": [each["name"] for _, each in mine]})
+        mine = self.cloud.ledger.all(_PROJECT, f"{self.account}/{self.region}/")
+        return self._page("projects", [each["name"] for _, each in mine])
+
+    def list_report_groups(self) -> ActionResult:
+        """ARNs of all report groups."""
+        return self._page("reportGroups", [arn for arn, _ in self._mine(GROUP)])
+
+    def batch_get_report_groups(self) -> ActionResult:
+        """Report groups by ARN."""
+        found, missing = self._batch(GROUP, self.params["reportGroupArns"])
+        for group in found:
+            group["lastModified"] = _time(group["lastModified"])
+        return ActionResult({"reportGroups": found, "reportGroupsNotFound": missing})
+
+    def list_reports_for_report_group(self) -> ActionResult:
+        """ARNs of a group's reports, newest first."""
+        group = self.params["reportGroupArn"]
+        if self.cloud.ledger.get(GROUP, group) is None:
+            raise ApiError("ResourceNotFoundException", f"{group} cannot be found")
+        mine = [each for _, each in self._mine(REPORT) if each["reportGroupArn"] == group]
+        return self._reports(mine)
+
+    def list_reports(self) -> ActionResult:
+        """ARNs of all reports, newest first."""
+        return self._reports([each for _, each in self._mine(REPORT)])
+
+    def batch_get_reports(self) -> ActionResult:
+        """Reports by ARN."""
+        found, missing = self._batch(REPORT, self.params["reportArns"])
+        return ActionResult({"reports": found, "reportsNotFound": missing})
+
+    def describe_test_cases(self) -> ActionResult:
+        """The test cases of a report."""
+        arn = self.params["reportArn"]
+        kept = self.cloud.ledger.get(CASES, arn)
+        if kept is None:
+            raise ApiError("ResourceNotFoundException", f"{arn} cannot be found")
+        wanted = self.params.get("filter") or {}
+        cases = [
+            each
+            for each in kept["cases"]
+            if wanted.get("status") in {None, each["status"]}
+            and (wanted.get("keyword") or "") in each["name"]
+        ]
+        return self._page("testCases", cases)
+
+    def _reports(self, reports: list[dict[str, Any]]) -> ActionResult:
+        status = (self.params.get("filter") or {}).get("status")
+        wanted = [each for each in reports if status in {None, each["status"]}]
+        arns = [each["arn"] for each in sorted(wanted, key=lambda each: each["created"])]
+        return self._page("reports", self._ordered(arns))
+
+    def _mine(self, kind: str) -> list[tuple[str, dict[str, Any]]]:
+        return self.cloud.ledger.all(kind, f"arn:aws:codebuild:{self.region}:{self.account}:")
+
+    def _batch(self, kind: str, arns: list[str]) -> tuple[list[dict[str, Any]], list[str]]:
+        found, missing = [], []
+        for arn in arns:
+            each = self.cloud.ledger.get(kind, arn)
+            if each is None:
+                missing.append(arn)
+            else:
+                found.append(each | {"created": _time(each["created"])})
+        return found, missing
+
+    def _ordered(self, oldest_first: list[str]) -> list[str]:
+        ascending = self.params.get("sortOrder") == "ASCENDING"
+        return oldest_first if ascending else oldest_first[::-1]
+
+    def _page(self, name: str, entries: Sequence[Any]) -> ActionResult:
+        token = self.params.get("nextToken") or "0"
+        if not token.isdecimal():
+            raise ApiError("InvalidInputException", f"{token} is no nextToken of this service")
+        begin, most = int(token), int(self.params.get("maxResults") or _PAGE)
+        page: dict[str, Any] = {name: list(entries[begin : begin + most])}
+        if begin + most < len(entries):
+            page["nextToken"] = str(begin + most)
+        return ActionResult(page)
+
+    def _project(self, name: str) -> dict[str, Any]:
+        try:
+            return self._service.project(self.account, self.region, name)
+        except BuildNotStartedError as error:
+            raise ApiError(error.code, str(error)) from error
 
     def _found(self, build_id: str) -> Build:
         build = self._service.builds.get(build_id.rsplit(":build/", maxsplit=1)[-1])
@@ -103,32 +195,50 @@ class CodeBuildApi(ServiceApi):
             raise ApiError("ResourceNotFoundException", f"Build {build_id} cannot be found")
         return build
 
-
-def _build(build: Build) -> dict[str, Any]:
-    done: dict[str, Any] = {"endTime": _time(build.ended)} if build.ended else {}
-    return done | {
-        "id": build.id,
-        "arn": build.arn,
-        "buildNumber": build.number,
-        "projectName": build.project,
-        "buildStatus": build.status,
-        "buildComplete": build.done.is_set(),
-        "startTime": _time(build.started),
-        "initiator": build.initiator,
-        "resolvedSourceVersion": build.source_version,
-        "currentPhase": build.phases[-1].name if build.phases else "SUBMITTED",
-        "exportedEnvironmentVariables": [
-            {"name": name, "value": value} for name, value in build.exported.items()
-        ],
-        "logs": {"groupName": build.group, "streamName": build.stream},
-        "phases": [
-            {
-                "phaseType": phase.name,
-                "phaseStatus": phase.status,
-                "startTime": _time(phase.started),
-                "durationInSeconds": int((phase.ended or phase.started) - phase.started),
-                "contexts": [{"message": phase.message}] if phase.message else [],
+    def _build(self, build: Build) -> dict[str, Any]:
+        shown: dict[str, Any] = {
+            "id": build.id,
+            "arn": build.arn,
+            "buildNumber": build.number,
+            "projectName": build.project,
+            "buildStatus": build.status,
+            "buildComplete": build.complete,
+            "startTime": _time(build.started),
+            "initiator": build.initiator,
+            "sourceVersion": build.source_version,
+            "resolvedSourceVersion": build.source_version,
+            "currentPhase": build.phases[-1].name if build.phases else "SUBMITTED",
+            "timeoutInMinutes": int(build.timeout),
+            "exportedEnvironmentVariables": [
+                {"name": name, "value": value} for name, value in build.exported.items()
+            ],
+            "reportArns": build.reports,
+            "phases": [_phase(phase) for phase in list(build.phases)],
+        }
+        if build.ended:
+            shown["endTime"] = _time(build.ended)
+        if build.group:
+            group = f"arn:aws:logs:{build.region}:{build.account}:log-group:{build.group}"
+            shown["logs"] = {
+                "groupName": build.group,
+                "streamName": build.stream,
+                "cloudWatchLogsArn": f"{group}:log-stream:{build.stream}",
             }
-            for phase in build.phases
-        ],
-    }
+        return shown
+
+
+def _phase(phase: Any) -> dict[str, Any]:
+    shown: dict[str, Any] = {"phaseType": phase.name, "startTime": _time(phase.started)}
+    if phase.ended is not None:
+        shown |= {
+            "phaseStatus": phase.status,
+            "endTime": _time(phase.ended),
+            "durationInSeconds": int(phase.ended - phase.started),
+        }
+    if phase.code:
+        shown["contexts"] = [{"statusCode": phase.code, "message": phase.message}]
+    return shown
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

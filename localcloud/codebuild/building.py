@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 import threading
-import time
+import zipfile
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from localcloud.codebuild import image
-from localcloud.codebuild.buildspec import PHASES, Buildspec, BuildspecError, Commands, parse
+from botocore.exceptions import BotoCoreError, ClientError
+
+from localcloud.codebuild import environment, image, reports
+from localcloud.codebuild.buildspec import PHASES, Buildspec, BuildspecError, parse
+from localcloud.codebuild.files import NoFilesError, pack, select, unpack
+from localcloud.codebuild.log import BuildLog
 from localcloud.codebuild.model import Phase
-from localcloud.codebuild.shell import Ended, Shell
-from localcloud.codebuild.workspace import Workspace, pack, unpack
+from localcloud.codebuild.shell import Shell
+from localcloud.codebuild.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from localcloud.cloud import Cloud
+    from localcloud.codebuild.buildspec import Commands
     from localcloud.codebuild.model import Build
+    from localcloud.credentials import Session
     from localcloud.ports import BuildRequest
-
-_BATCH = 0.2  # wall seconds that a log line may wait for company
 
 
 class PhaseError(Exception):
-    """A phase that ends the build; the message is the phase's context."""
+    """A phase that has failed: the code and the message of its context."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class InterruptedBuildError(PhaseError):
+    """The build was stopped, or its time is over."""
 
 
 class Building:
@@ -35,6 +48,7 @@ class Building:
         project: dict[str, Any],
         request: BuildRequest,
         build: Build,
+        session: Session,
         save: Callable[[], None],
     ) -> None:
         self._cloud = cloud
@@ -42,205 +56,221 @@ class Building:
         self._request = request
         self._build = build
         self._save = save
-        self._session = cloud.credentials.assume(
-            project["serviceRole"], f"AWSCodeBuild-{build.id.rsplit(':', 1)[-1]}"
-        )
-        self._s3 = cloud.client("s3", self._session.account, request.region, self._session)
-        self._lines: list[tuple[float, str]] = []
-        self._masked: list[str] = []
+        self._session = session
+        self._s3 = cloud.client("s3", session.account, request.region, session)
+        self._log = BuildLog(self._keep)
+        self._failure = ""
+        self._status = "SUCCEEDED"
 
-    def run(self) -> None:
-        """Run it to its end; the outcome stands in the build."""
-        minutes = float(self._project.get("timeoutInMinutes") or 60)
-        deadline = time.monotonic() + minutes * 60
-        workspace = Workspace(image.folder().parent / "codebuild", self._build.project)
-        flusher, over = self._flusher()
+    def run(self) -> str:
+        """Run it to its end; its status.
+
+        "Build phase transitions": a failed `install` or `pre_build` ends the build, a failed
+        `build` is followed by `post_build` and the artifacts. `on-failure: ABORT` ends it in any
+        phase, `CONTINUE` in none; a build with a failed phase has failed either way.
+        """
+        timer = threading.Timer(self._build.timeout * 60, self._build.interrupt, ["TIMED_OUT"])
+        timer.daemon = True
+        timer.start()
         try:
-            self._phase("SUBMITTED", lambda: None)
-            spec = self._phase("DOWNLOAD_SOURCE", lambda: self._download(workspace))
-            shell = Shell(
-                workspace.run, workspace.source, self._environment(workspace, spec), self._write
-            )
-            workspace.restore(spec.cache)
-            self._commands(shell, spec, deadline)
-            self._build.exported = shell.exported(spec.exported)
-            self._phase("UPLOAD_ARTIFACTS", lambda: self._upload(workspace, spec))
-            workspace.keep(spec.cache)
-            self._build.status = "SUCCEEDED"
-        except PhaseError as error:
-            self._build.reason = str(error)
-            if self._build.status == "IN_PROGRESS":
-                self._build.status = "FAILED"
+            workspace = Workspace(image.folder().parent / "codebuild", self._build.project)
+            try:
+                with suppress(PhaseError):
+                    self._phases(workspace)
+            finally:
+                with self._phase("FINALIZING", always=True):
+                    workspace.release()
+                self._build.phases.append(Phase("COMPLETED", "", self._cloud.clock.timestamp()))
+                threading.Thread(target=workspace.sweep, name="build-sweep", daemon=True).start()
         finally:
-            self._phase("COMPLETED", lambda: None)
-            over.set()
-            flusher.join()
-            workspace.release()
+            timer.cancel()
+            self._log.close()
+        self._build.reason = self._failure
+        return self._status
 
-    def _commands(self, shell: Shell, spec: Buildspec, deadline: float) -> None:
-        failure: PhaseError | None = None
+    def _phases(self, workspace: Workspace) -> None:
+        for name in ("SUBMITTED", "QUEUED", "PROVISIONING"):
+            with self._phase(name):
+                pass
+        with self._phase("DOWNLOAD_SOURCE"):
+            spec = self._download(workspace)
+            cached = spec.cache if self._caches() else ()
+            workspace.restore(cached)
+            shell = self._shell(workspace, spec)
+        try:
+            if self._commands(shell, spec):
+                self._build.exported = shell.exported(spec.exported)
+                self._leave(workspace, spec)
+        finally:
+            self._build.interruptible(None)
+            shell.close()
+            self._build.process_group = 0
+            workspace.keep(cached)
+
+    def _commands(self, shell: Shell, spec: Buildspec) -> bool:
+        """Run the four phases; whether there are artifacts to look for."""
         for name in PHASES:
             commands = spec.phases[name]
-            # A failed build phase still runs post_build, as AWS documents; others end it.
-            if failure and not (name == "post_build" and self._failed_in == "build"):
-                continue
             try:
-                self._phase(name.upper(), lambda c=commands: self._run(shell, c, deadline))
-            except PhaseError as error:
-                if commands.on_failure == "CONTINUE" and self._build.status == "IN_PROGRESS":
-                    continue
-                failure, self._failed_in = failure or error, name
-        if failure:
-            raise failure
+                with self._phase(name.upper()):
+                    self._run(shell, commands)
+            except InterruptedBuildError:
+                raise
+            except PhaseError:
+                follows = "CONTINUE" if name in {"build", "post_build"} else "ABORT"
+                if (commands.on_failure or follows) == "ABORT":
+                    return False
+        return True
 
-    _failed_in = ""
+    def _run(self, shell: Shell, commands: Commands) -> None:
+        failed: PhaseError | None = None
+        for group in (commands.commands, commands.finally_):
+            for command in group:
+                self._write(f"Running command {command}")
+                status = shell.run(command, succeeding=not (self._failure or failed))
+                self._check_interrupted()
+                if status != 0:
+                    reason = "killed" if status is None else f"exit status {status}"
+                    failed = failed or PhaseError(
+                        "COMMAND_EXECUTION_ERROR",
+                        f"Error while executing command: {command}. Reason: {reason}",
+                    )
+                    break
+        if failed:
+            raise failed
 
-    def _run(self, shell: Shell, commands: Commands, deadline: float) -> None:
-        def began(group: int) -> None:
-            self._build.process_group = group
-            self._save()
-
-        ended = Ended(0)
-        if commands.commands:
-            ended = shell.run(commands.commands, deadline, self._build.stop, began)
-        if commands.finally_ and not (ended.timed_out or ended.stopped):
-            shell.run(commands.finally_, deadline, self._build.stop, began)
-        if ended.timed_out:
-            self._build.status = "TIMED_OUT"
-            minutes = self._project.get("timeoutInMinutes")
-            raise PhaseError(f"BUILD_TIMED_OUT: Build has timed out after {minutes} minutes")
-        if ended.stopped:
-            self._build.status = "STOPPED"
-            raise PhaseError("The build was stopped")
-        if ended.code != 0:
-            raise PhaseError(
-                f"COMMAND_EXECUTION_ERROR: Error while executing command: {ended.command}. "
-                f"Reason: exit status {ended.code}"
-            )
-
-    def _phase(self, name: str, work: Callable[[], Any]) -> Any:
+    @contextmanager
+    def _phase(self, name: str, *, always: bool = False) -> Iterator[None]:
         phase = Phase(name, "IN_PROGRESS", self._cloud.clock.timestamp())
         self._build.phases.append(phase)
-        self._write(f"[Container] Entering phase {name}")
+        self._write(f"Entering phase {name}")
         try:
-            result = work()
-        except PhaseError as error:
-            phase.status, phase.message = "FAILED", str(error)
-            self._write(f"[Container] Phase context: {error}")
-            raise
-        else:
+            if not always:
+                self._check_interrupted()
+            try:
+                yield
+            except BuildspecError as error:
+                raise PhaseError(error.code, str(error)) from error
             phase.status = "SUCCEEDED"
-            return result
+        except PhaseError as error:
+            phase.status = self._status = "FAILED"
+            if isinstance(error, InterruptedBuildError):
+                phase.status = self._status = self._build.interrupted
+            phase.code, phase.message = error.code, str(error)
+            self._failure = self._failure or f"Phase: {name}, Code: {error.code}, Message: {error}"
+            self._write(f"Phase context status code: {error.code} Message: {error}")
+            raise
         finally:
             phase.ended = self._cloud.clock.timestamp()
-            self._write(f"[Container] Phase complete: {name} State: {phase.status}")
+            self._write(f"Phase complete: {name} State: {phase.status}")
             self._save()
+
+    def _check_interrupted(self) -> None:
+        if self._build.interrupted == "TIMED_OUT":
+            raise InterruptedBuildError(
+                "BUILD_TIMED_OUT", f"Build has timed out after {self._build.timeout:g} minutes"
+            )
+        if self._build.interrupted:
+            raise InterruptedBuildError("BUILD_STOPPED", "The build was stopped")
 
     def _download(self, workspace: Workspace) -> Buildspec:
         for name, (bucket, key) in self._request.inputs.items():
-            content = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-            unpack(content, workspace.place(name, primary=name == self._request.primary))
+            try:
+                content = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+                unpack(content, workspace.place(name, primary=name == self._request.primary))
+            except (BotoCoreError, ClientError, zipfile.BadZipFile) as error:
+                raise PhaseError(
+                    "CLIENT_ERROR",
+                    f"{error} for primary source and source version s3://"
+                    f"{bucket}/{key} (artifact {name})",
+                ) from error
         text = (
             self._request.buildspec or self._project["source"].get("buildspec") or "buildspec.yml"
         )
         if "\n" not in text and not text.lstrip().startswith("{"):
-            path = workspace.source / text
-            if not path.is_file():
-                raise PhaseError(f"YAML_FILE_ERROR: stat {text}: no such file or directory")
-            text = path.read_text()
-        try:
-            return parse(text)
-        except BuildspecError as error:
-            raise PhaseError(str(error)) from error
+            path = (workspace.source / text).resolve()
+            inside = path.is_relative_to(workspace.source.resolve())
+            if not inside or not path.is_file():
+                raise PhaseError(
+                    "YAML_FILE_ERROR", f"stat {path}: no such file or directory in the source"
+                )
+            text = path.read_text(errors="replace")
+        spec = parse(text)
+        for runtime, version in spec.runtimes.items():
+            _check_runtime(runtime, version)
+        return spec
 
-    def _environment(self, workspace: Workspace, spec: Buildspec) -> dict[str, str]:
-        build, request = self._build, self._request
-        variables = image.environment(image.prepare(), workspace.home)
-        variables |= {
-            "AWS_ENDPOINT_URL": self._cloud.endpoint,
-            "AWS_REGION": request.region,
-            "AWS_DEFAULT_REGION": request.region,
-            "CODEBUILD_BUILD_ARN": build.arn,
-            "CODEBUILD_BUILD_ID": build.id,
-            "CODEBUILD_BUILD_IMAGE": self._project["environment"]["image"],
-            "CODEBUILD_BUILD_NUMBER": str(build.number),
-            "CODEBUILD_BUILD_SUCCEEDING": "1",
-            "CODEBUILD_INITIATOR": build.initiator,
-            "CODEBUILD_LOG_PATH": build.stream,
-            "CODEBUILD_SRC_DIR": str(workspace.source),
-            "CODEBUILD_START_TIME": str(int(build.started * 1000)),
-        }
-        if build.source_version:
-            variables["CODEBUILD_RESOLVED_SOURCE_VERSION"] = build.source_version
-            variables["CODEBUILD_SOURCE_VERSION"] = build.source_version
-        for name in request.inputs:
-            if name != request.primary:
-                place = workspace.place(name, primary=False)
-                variables[f"CODEBUILD_SRC_DIR_{name}"] = str(place)
-        variables |= self._session.environment()
-        declared = [
-            *(self._project["environment"].get("environmentVariables") or []),
-            *({"name": k, "value": v} for k, v in spec.variables.items()),
-            *(
-                {"name": k, "value": v, "type": "PARAMETER_STORE"}
-                for k, v in spec.parameters.items()
-            ),
-            *({"name": k, "value": v, "type": "SECRETS_MANAGER"} for k, v in spec.secrets.items()),
-            *request.environment,
-        ]
-        for each in declared:
-            variables[each["name"]] = self._value(each)
-        return variables
+    def _shell(self, workspace: Workspace, spec: Buildspec) -> Shell:
+        variables = environment.variables(
+            self._cloud,
+            self._project,
+            self._request,
+            self._build,
+            spec,
+            workspace,
+            self._session,
+            self._log.mask,
+        )
+        log = self._log.descriptor
+        shell = Shell(spec.shell, workspace.run, workspace.source, variables, log)
+        self._build.process_group = shell.group
+        self._save()
+        self._build.interruptible(shell.end)
+        return shell
 
-    def _value(self, variable: dict[str, str]) -> str:
-        kind, value = variable.get("type") or "PLAINTEXT", variable["value"]
-        region, account = self._request.region, self._session.account
-        if kind == "PLAINTEXT":
-            return value
-        try:
-            if kind == "PARAMETER_STORE":
-                ssm = self._cloud.client("ssm", account, region, self._session)
-                found = ssm.get_parameter(Name=value, WithDecryption=True)["Parameter"]["Value"]
-            else:
-                secrets = self._cloud.client("secretsmanager", account, region, self._session)
-                found = secrets.get_secret_value(SecretId=value.split(":")[0])["SecretString"]
-        except Exception as error:
-            raise PhaseError(f"{kind} {value} could not be read: {error}") from error
-        self._masked.append(str(found))
-        return str(found)
+    def _caches(self) -> bool:
+        return "LOCAL_CUSTOM_CACHE" in ((self._project.get("cache") or {}).get("modes") or [])
+
+    def _leave(self, workspace: Workspace, spec: Buildspec) -> None:
+        """Reports and artifacts, also those of a build that has failed."""
+        with self._phase("UPLOAD_ARTIFACTS"):
+            for key, wanted in spec.reports.items():
+                try:
+                    arn = reports.keep(self._cloud, self._build, workspace.source, key, wanted)
+                    self._build.reports.append(arn)
+                except (reports.ReportError, NoFilesError) as error:
+                    self._write(f"Report {key} could not be kept: {error}")
+            self._upload(workspace, spec)
 
     def _upload(self, workspace: Workspace, spec: Buildspec) -> None:
-        wanted = list(self._request.outputs.items())
-        for index, (name, (bucket, key)) in enumerate(wanted):
-            artifacts = spec.secondary.get(name) or (spec.artifacts if index == 0 else None)
+        outputs = self._request.outputs
+        for name, (bucket, key) in outputs.items():
+            # As CodeBuild does for CodePipeline: one output is the primary one, several are
+            # the secondary ones, by their names.
+            artifacts = spec.secondary.get(name) or (spec.artifacts if len(outputs) == 1 else None)
             if artifacts is None:
-                raise PhaseError(f"CLIENT_ERROR: the buildspec declares no artifacts for {name}")
+                raise PhaseError("CLIENT_ERROR", f"the buildspec declares no artifacts for {name}")
             try:
-                content = pack(workspace.source, artifacts)
-            except FileNotFoundError as error:
-                raise PhaseError(f"CLIENT_ERROR: {error}") from error
-            self._s3.put_object(Bucket=bucket, Key=key, Body=content)
+                content = pack(select(workspace.source, artifacts))
+            except NoFilesError as error:
+                raise PhaseError("CLIENT_ERROR", str(error)) from error
+            try:
+                self._s3.put_object(Bucket=bucket, Key=key, Body=content)
+            except (BotoCoreError, ClientError) as error:
+                raise PhaseError("CLIENT_ERROR", f"{name} to {bucket}/{key}: {error}") from error
 
-    def _write(self, line: str) -> None:
-        for secret in self._masked:
-            line = line.replace(secret, "***")
-        self._lines.append((self._cloud.clock.timestamp(), line))
+    def _write(self, text: str) -> None:
+        now = self._cloud.clock.now()
+        self._log.write(f"[Container] {now:%Y/%m/%d %H:%M:%S.%f} {text}")
 
-    def _flusher(self) -> tuple[threading.Thread, threading.Event]:
-        over = threading.Event()
+    def _keep(self, lines: list[str]) -> None:
         build = self._build
+        if build.group:
+            now = self._cloud.clock.timestamp()
+            self._cloud.logs.write(
+                build.account, build.region, build.group, build.stream, [(now, x) for x in lines]
+            )
 
-        def flush() -> None:
-            while True:
-                ended = over.wait(_BATCH)
-                lines, self._lines = self._lines, []
-                if lines:
-                    self._cloud.logs.write(
-                        build.account, build.region, build.group, build.stream, lines
-                    )
-                if ended:
-                    return
 
-        thread = threading.Thread(target=flush, name="build-log-writer", daemon=True)
-        thread.start()
-        return thread, over
+def _check_runtime(runtime: str, version: str) -> None:
+    there = image.RUNTIMES.get(runtime)
+    if there is None:
+        raise BuildspecError(
+            f"Unknown runtime named '{runtime}'. This build image has the following runtimes: "
+            + ", ".join(sorted(image.RUNTIMES))
+        )
+    if version not in {there, "latest"} and not version.startswith(f"{there}."):
+        raise BuildspecError(
+            f"Unknown runtime version named '{version}' of {runtime}. This build image has the "
+            f"following versions: {there}"
+        )

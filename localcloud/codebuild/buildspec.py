@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,10 +11,26 @@ import yaml
 
 PHASES = ("install", "pre_build", "build", "post_build")
 _TOP = {"version", "run-as", "env", "proxy", "batch", "phases", "reports", "artifacts", "cache"}
+_PHASE = {"run-as", "on-failure", "runtime-versions", "commands", "steps", "finally"}
+_ENV = {
+    "shell", "variables", "parameter-store", "secrets-manager", "exported-variables",
+    "git-credential-helper",
+}  # fmt: skip
+_ARTIFACTS = {
+    "files", "name", "discard-paths", "base-directory", "exclude-paths", "enable-symlinks",
+    "s3-prefix", "secondary-artifacts",
+}  # fmt: skip
+_REPORT = {"files", "file-format", "base-directory", "discard-paths"}
+_CACHE = {"paths", "key", "fallback-keys", "action"}
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class BuildspecError(Exception):
-    """A buildspec that cannot be run; the message begins with AWS's own code."""
+    """A buildspec that cannot be run; `code` is AWS's status code of the phase."""
+
+    def __init__(self, message: str, code: str = "YAML_FILE_ERROR") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 @dataclass(frozen=True)
@@ -22,15 +39,17 @@ class Commands:
 
     commands: tuple[str, ...] = ()
     finally_: tuple[str, ...] = ()
-    on_failure: str = "ABORT"
+    on_failure: str = ""
+    """ABORT, CONTINUE, or "" for the phase's own transition."""
 
 
 @dataclass(frozen=True)
-class Artifacts:
-    """What a build leaves: files below a folder, by patterns."""
+class Files:
+    """Files below a folder, by patterns."""
 
-    base_directory: str = "."
     files: tuple[str, ...] = ()
+    base_directory: str = "."
+    exclude: tuple[str, ...] = ()
     discard_paths: bool = False
 
 
@@ -39,13 +58,15 @@ class Buildspec:
     """A buildspec that has been read."""
 
     phases: dict[str, Commands]
+    shell: str = "sh"
+    runtimes: dict[str, str] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
     parameters: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
     exported: tuple[str, ...] = ()
-    artifacts: Artifacts | None = None
-    secondary: dict[str, Artifacts] = field(default_factory=dict)
-    reports: dict[str, dict[str, Any]] = field(default_factory=dict)
+    artifacts: Files | None = None
+    secondary: dict[str, Files] = field(default_factory=dict)
+    reports: dict[str, Files] = field(default_factory=dict)
     cache: tuple[str, ...] = ()
 
 
@@ -58,54 +79,143 @@ def parse(text: str) -> Buildspec:
     try:
         document = json.loads(text) if text.lstrip().startswith("{") else yaml.safe_load(text)
     except (json.JSONDecodeError, yaml.YAMLError) as error:
-        raise BuildspecError(f"YAML_FILE_ERROR: {str(error).splitlines()[0]}") from error
-    if not isinstance(document, dict):
-        raise BuildspecError("YAML_FILE_ERROR: expected a mapping at the top level")
-    if str(document.get("version")) not in {"0.1", "0.2"}:
-        raise BuildspecError(
-            f"YAML_FILE_ERROR: unknown buildspec version {document.get('version')}; use 0.2"
-        )
-    unknown = document.keys() - _TOP
-    if unknown:
-        raise BuildspecError(f"YAML_FILE_ERROR: unknown key {min(unknown)}")
+        raise BuildspecError(" ".join(str(error).split())) from error
+    top = _mapping("the buildspec", document, _TOP)
+    if str(top.get("version")) != "0.2":
+        raise BuildspecError(f"unknown buildspec version {top.get('version')}; use 0.2")
     for key in ("run-as", "proxy", "batch"):
-        if key in document:
-            raise BuildspecError(f"INVALID_INPUT: {key} is not part of the local cloud")
-    env = document.get("env") or {}
-    artifacts = document.get("artifacts") or {}
+        if key in top:
+            raise _absent(key)
+    phases = _mapping("phases", top.get("phases"), set(PHASES))
+    if not phases:
+        raise BuildspecError("phases is missing or empty; name at least one phase")
+    env = _mapping("env", top.get("env"), _ENV)
+    shell = str(env.get("shell") or "sh")
+    if shell not in {"sh", "bash", "/bin/sh", "/bin/bash"}:
+        raise _absent(f"env.shell {shell}")
+    artifacts = _mapping("artifacts", top.get("artifacts"), _ARTIFACTS)
+    cache = _mapping("cache", top.get("cache"), _CACHE)
+    for key in ("key", "fallback-keys", "action"):
+        if key in cache:
+            raise _absent(f"cache.{key}")
+    install = phases.get("install") or {}
     return Buildspec(
-        phases={
-            name: _commands(name, (document.get("phases") or {}).get(name) or {}) for name in PHASES
-        },
-        variables={k: str(v) for k, v in (env.get("variables") or {}).items()},
-        parameters=env.get("parameter-store") or {},
-        secrets=env.get("secrets-manager") or {},
-        exported=tuple(env.get("exported-variables") or ()),
-        artifacts=_artifacts(artifacts) if "files" in artifacts else None,
+        phases={name: _commands(name, phases.get(name)) for name in PHASES},
+        shell=shell.rsplit("/", 1)[-1],  # nosec B604  # a name, and no call of subprocess
+        runtimes=_texts("phases.install.runtime-versions", install.get("runtime-versions")),
+        variables=_texts("env.variables", env.get("variables")),
+        parameters=_texts("env.parameter-store", env.get("parameter-store")),
+        secrets=_texts("env.secrets-manager", env.get("secrets-manager")),
+        exported=_names(env.get("exported-variables")),
+        artifacts=_files("artifacts", artifacts) if "files" in artifacts else None,
         secondary={
-            name: _artifacts(each)
-            for name, each in (artifacts.get("secondary-artifacts") or {}).items()
+            name: _files(f"artifacts.secondary-artifacts.{name}", each)
+            for name, each in _mapping(
+                "artifacts.secondary-artifacts", artifacts.get("secondary-artifacts")
+            ).items()
         },
-        reports=document.get("reports") or {},
-        cache=tuple((document.get("cache") or {}).get("paths") or ()),
+        reports={
+            name: _report(name, each)
+            for name, each in _mapping("reports", top.get("reports")).items()
+        },
+        cache=_list("cache.paths", cache.get("paths")),
     )
 
 
-def _commands(phase: str, declared: dict[str, Any]) -> Commands:
-    commands = declared.get("commands") or []
-    if not isinstance(commands, list) or not all(isinstance(each, str) for each in commands):
-        raise BuildspecError(f"YAML_FILE_ERROR: phases.{phase}.commands must be a list of strings")
+def _absent(what: str) -> BuildspecError:
+    return BuildspecError(f"{what} is not part of the local cloud", "INVALID_INPUT")
+
+
+def _mapping(where: str, value: Any, known: set[str] | None = None) -> dict[str, Any]:
+    if value is None and where != "the buildspec":
+        return {}
+    if not isinstance(value, dict):
+        raise BuildspecError(f"{where} is {type(value).__name__}; a mapping is expected")
+    unknown = value.keys() - known if known is not None else set()
+    if unknown:
+        raise BuildspecError(f"unknown key {min(map(str, unknown))} in {where}")
+    return value
+
+
+def _list(where: str, value: Any) -> tuple[str, ...]:
+    found = [value] if isinstance(value, str) else value or []
+    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        raise BuildspecError(f"{where} must be a list of strings")
+    return tuple(found)
+
+
+def _texts(where: str, value: Any) -> dict[str, str]:
+    texts = {}
+    for name, each in _mapping(where, value).items():
+        if isinstance(each, dict | list):
+            raise BuildspecError(f"{where}.{name} is {type(each).__name__}; a string is expected")
+        texts[str(name)] = str(each).lower() if isinstance(each, bool) else str(each)
+    return texts
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    names = _list("env.exported-variables", value)
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise BuildspecError(f"env.exported-variables: {name} is no name of a variable")
+    return names
+
+
+def _commands(phase: str, value: Any) -> Commands:
+    declared = _mapping(f"phases.{phase}", value, _PHASE)
+    for key in ("run-as", "steps"):
+        if key in declared:
+            raise _absent(f"phases.{phase}.{key}")
+    on_failure = str(declared.get("on-failure") or "")
+    if on_failure not in {"", "ABORT", "CONTINUE"}:
+        raise _absent(f"phases.{phase}.on-failure {on_failure}")
     return Commands(
-        tuple(commands),
-        tuple(declared.get("finally") or ()),
-        str(declared.get("on-failure") or "ABORT"),
+        _sequence("Commands", declared.get("commands")),
+        _sequence("Finally", declared.get("finally")),
+        on_failure,
     )
 
 
-def _artifacts(declared: dict[str, Any]) -> Artifacts:
-    files = declared.get("files") or []
-    return Artifacts(
-        base_directory=declared.get("base-directory") or ".",
-        files=(files,) if isinstance(files, str) else tuple(files),
-        discard_paths=str(declared.get("discard-paths", "no")).lower() in {"yes", "true"},
+def _sequence(key: str, value: Any) -> tuple[str, ...]:
+    found = [value] if isinstance(value, str) else value or []
+    if not isinstance(found, list):
+        raise BuildspecError(f"Expected {key} to be a sequence of commands")
+    for index, each in enumerate(found):
+        if not isinstance(each, str):
+            raise BuildspecError(
+                f"Expected {key}[{index}] to be of string type: "
+                f"found {'subkeys' if isinstance(each, dict) else type(each).__name__} instead"
+            )
+    return tuple(found)
+
+
+def _files(where: str, value: Any) -> Files:
+    declared = _mapping(where, value, _ARTIFACTS)
+    for key in ("enable-symlinks", "s3-prefix"):
+        if _yes(declared.get(key)) or (key == "s3-prefix" and key in declared):
+            raise _absent(f"{where}.{key}")
+    return _selection(where, declared)
+
+
+def _report(name: str, value: Any) -> Files:
+    declared = _mapping(f"reports.{name}", value, _REPORT)
+    kind = str(declared.get("file-format") or "JUNITXML")
+    if kind.upper() != "JUNITXML":
+        raise _absent(f"reports.{name}.file-format {kind}")
+    return _selection(f"reports.{name}", declared)
+
+
+def _selection(where: str, declared: dict[str, Any]) -> Files:
+    files = _list(f"{where}.files", declared.get("files"))
+    if not files:
+        raise BuildspecError(f"{where}.files is missing or empty; name at least one pattern")
+    return Files(
+        files,
+        str(declared.get("base-directory") or "."),
+        _list(f"{where}.exclude-paths", declared.get("exclude-paths")),
+        _yes(declared.get("discard-paths")),
     )
+
+
+def _yes(value: Any) -> bool:
+    return str(value).lower() in {"yes", "true"}

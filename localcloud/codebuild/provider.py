@@ -1,16 +1,23 @@
-"""`AWS::CodeBuild::Project`."""
+"""`AWS::CodeBuild::Project` and `AWS::CodeBuild::ReportGroup`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from localcloud.codebuild.reports import GROUP, make_group
 from localcloud.resources import ProvisioningError, Resource
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
     from localcloud.resources import ResourceRequest
 
-_KIND = "codebuild:project"
+PROJECT = "codebuild:project"
+_HONOURED = {
+    "Artifacts", "BadgeEnabled", "Cache", "ConcurrentBuildLimit", "Description", "EncryptionKey",
+    "Environment", "LogsConfig", "Name", "QueuedTimeoutInMinutes", "ServiceRole", "Source", "Tags",
+    "TimeoutInMinutes", "Visibility",
+}  # fmt: skip
+_NUMBERS = ("timeoutInMinutes", "queuedTimeoutInMinutes", "concurrentBuildLimit")
 
 
 class ProjectProvider:
@@ -32,22 +39,100 @@ class ProjectProvider:
         return self._put(request, current.physical_id)
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
-        """See `Provider.delete`."""
+        """See `Provider.delete`; the history of builds stays."""
         self._cloud.ledger.delete(
-            _KIND, f"{request.account}/{request.region}/{current.physical_id}"
+            PROJECT, f"{request.account}/{request.region}/{current.physical_id}"
         )
 
     def _put(self, request: ResourceRequest, name: str) -> Resource:
         arn = f"arn:aws:codebuild:{request.region}:{request.account}:project/{name}"
+        _check(name, request.properties)
         project = lowered(request.properties) | {"name": name, "arn": arn}
         # What CloudFormation and the API name differently.
         project["source"]["buildspec"] = project["source"].pop("buildSpec", None)
-        if project["environment"].get("privilegedMode") in {True, "true"}:
-            raise ProvisioningError(
-                f"Project {name}: privileged mode (Docker) is not part of the local cloud"
-            )
-        self._cloud.ledger.put(_KIND, f"{request.account}/{request.region}/{name}", project)
+        for key in _NUMBERS:
+            if key in project:
+                project[key] = int(project[key])
+        environment = project["environment"]
+        environment["privilegedMode"] = False
+        for variable in environment.get("environmentVariables") or []:
+            variable["value"] = str(variable["value"])
+        tags = request.tags | {
+            each["Key"]: each["Value"] for each in request.properties.get("Tags") or []
+        }
+        project["tags"] = [{"key": key, "value": value} for key, value in tags.items()]
+        project["created"] = project["lastModified"] = self._cloud.clock.timestamp()
+        key = f"{request.account}/{request.region}/{name}"
+        before = self._cloud.ledger.get(PROJECT, key)
+        if before:
+            project["created"] = before["created"]
+        self._cloud.ledger.put(PROJECT, key, project)
         return Resource(name, {"Arn": arn}, request.properties)
+
+
+class ReportGroupProvider:
+    """Groups of test reports."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    def replaces(self, request: ResourceRequest, current: Resource) -> bool:
+        """The name and the type are given once."""
+        return any(
+            request.properties.get(name) != current.properties.get(name)
+            for name in ("Name", "Type")
+        )
+
+    def create(self, request: ResourceRequest) -> Resource:
+        """See `Provider.create`."""
+        self._check(request.properties)
+        name = request.properties.get("Name") or request.generated_name(128)
+        arn = make_group(self._cloud, request.account, request.region, name)
+        return Resource(arn, {"Arn": arn}, request.properties)
+
+    def update(self, request: ResourceRequest, current: Resource) -> Resource:
+        """See `Provider.update`; only tags and the export may change."""
+        self._check(request.properties)
+        return Resource(current.physical_id, current.attributes, request.properties)
+
+    def delete(self, request: ResourceRequest, current: Resource) -> None:  # noqa: ARG002
+        """See `Provider.delete`; its reports stay."""
+        self._cloud.ledger.delete(GROUP, current.physical_id)
+
+    def _check(self, properties: dict[str, Any]) -> None:
+        if properties.get("Type") != "TEST":
+            raise ProvisioningError(
+                f"Report groups of type {properties.get('Type')} are not part of the local cloud; "
+                "use TEST"
+            )
+        export = (properties.get("ExportConfig") or {}).get("ExportConfigType", "NO_EXPORT")
+        if export != "NO_EXPORT":
+            raise ProvisioningError(f"Export of reports to {export} is not part of the local cloud")
+
+
+def _check(name: str, properties: dict[str, Any]) -> None:
+    """Raise for what a build here cannot honour."""
+    found = [each for each in properties if each not in _HONOURED]
+    environment = properties.get("Environment", {})
+    logs = properties.get("LogsConfig") or {}
+    cache = properties.get("Cache") or {}
+    if environment.get("PrivilegedMode") in {True, "true"}:
+        found.append("Environment.PrivilegedMode (Docker)")
+    for where, value, allowed in (
+        ("Environment.Type", environment.get("Type", ""), ("LINUX_", "ARM_")),
+        ("Source.Type", properties["Source"].get("Type", ""), ("CODEPIPELINE", "NO_SOURCE")),
+        ("Artifacts.Type", properties["Artifacts"].get("Type", ""), ("CODEPIPELINE", "NO_")),
+        ("Cache.Type", cache.get("Type", "LOCAL"), ("LOCAL", "NO_CACHE")),
+        ("LogsConfig.S3Logs", (logs.get("S3Logs") or {}).get("Status", "DISABLED"), ("DISABLED",)),
+    ):
+        if not str(value).startswith(allowed):
+            found.append(f"{where} {value}")
+    if "LOCAL_DOCKER_LAYER_CACHE" in (cache.get("Modes") or []):
+        found.append("Cache.Modes LOCAL_DOCKER_LAYER_CACHE")
+    if found:
+        raise ProvisioningError(
+            f"Project {name}: {', '.join(found)} cannot be honoured by the local cloud"
+        )
 
 
 def lowered(value: Any) -> Any:

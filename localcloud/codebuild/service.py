@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import threading
+import traceback
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from localcloud.codebuild import processes
 from localcloud.codebuild.api import CodeBuildApi
 from localcloud.codebuild.building import Building
 from localcloud.codebuild.model import Build
-from localcloud.codebuild.provider import ProjectProvider
-from localcloud.codebuild.shell import end_group
+from localcloud.codebuild.provider import PROJECT, ProjectProvider, ReportGroupProvider
+from localcloud.ports import BuildNotStartedError
+from localcloud.roles import RoleError, assume_service_role
 
 if TYPE_CHECKING:
     from localcloud.api import ServiceApi
     from localcloud.cloud import Cloud
+    from localcloud.credentials import Session
     from localcloud.ports import BuildRequest
     from localcloud.resources import Provider
 
-PROJECT = "codebuild:project"
 _BUILD = "codebuild:build"
-
-
-class ProjectMissingError(Exception):
-    """There is no such project."""
+_PRINCIPAL = "codebuild.amazonaws.com"
+_GONE = 10.0  # wall seconds that a build may take to end when the local cloud stops
 
 
 class CodeBuild:
@@ -32,58 +33,78 @@ class CodeBuild:
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
         self.apis: dict[str, type[ServiceApi]] = {"codebuild": CodeBuildApi}
-        self.providers: dict[str, Provider] = {"AWS::CodeBuild::Project": ProjectProvider(cloud)}
+        self.providers: dict[str, Provider] = {
+            "AWS::CodeBuild::Project": ProjectProvider(cloud),
+            "AWS::CodeBuild::ReportGroup": ReportGroupProvider(cloud),
+        }
         self.builds: dict[str, Build] = {}
         self._lock = threading.Lock()
+        self._closed = False
 
     def start(self) -> None:
         """Read builds back; one that was running is ended with all its processes."""
         for _, document in self.cloud.ledger.all(_BUILD):
             build = Build.of(document)
             self.builds[build.id] = build
-            if build.status == "IN_PROGRESS":
-                if build.process_group:
-                    end_group(build.process_group)
-                build.status, build.process_group = "FAULT", 0
+            if not build.complete:
+                processes.end_orphans(build.id, build.process_group)
                 build.reason = "Interrupted: the local cloud stopped during this build"
-                build.ended = self.cloud.clock.timestamp()
-                build.done.set()
-                self._save(build)
+                self._end(build, "FAULT")
 
     def stop(self) -> None:
-        """Stop every build and wait for its processes to end."""
-        running = [build for build in self.builds.values() if not build.done.is_set()]
+        """Stop every build and wait for its processes to end; no other begins."""
+        with self._lock:
+            self._closed = True
+        running = [build for build in list(self.builds.values()) if not build.complete]
         for build in running:
-            build.stop.set()
+            build.interrupt("STOPPED")
         for build in running:
-            build.done.wait(10)
+            ended = threading.Event()
+            build.tell(ended)
+            ended.wait(_GONE)
 
     def project(self, account: str, region: str, name: str) -> dict[str, Any]:
-        """A project in the API's shape.
+        """A project in the API's shape, by name or ARN.
 
         Raises:
-            ProjectMissingError: there is none.
+            BuildNotStartedError: there is none.
         """
         found = self.cloud.ledger.get(PROJECT, f"{account}/{region}/{name.rsplit('/', 1)[-1]}")
         if found is None:
-            raise ProjectMissingError(f"Project cannot be found: {name}")
+            raise BuildNotStartedError(
+                "ResourceNotFoundException", f"Project cannot be found: {name}"
+            )
         return found
 
-    def start_build(self, request: BuildRequest) -> Build:
+    def start_build(self, request: BuildRequest, minutes: float | None = None) -> Build:
         """Start a build; it is durable before this returns.
 
+        `minutes` of the wall are its timeout, the project's if None.
+
         Raises:
-            ProjectMissingError: there is no such project.
+            BuildNotStartedError: there is no such project, its role cannot be assumed, or as
+                many of its builds run as may.
         """
         project = self.project(request.account, request.region, request.project)
+        build_id = f"{project['name']}:{uuid.uuid4()}"
+        session = self._session(project["serviceRole"], build_id)
+        logs = (project.get("logsConfig") or {}).get("cloudWatchLogs") or {}
+        group = logs.get("groupName") or f"/aws/codebuild/{project['name']}"
+        stream = build_id.rsplit(":", 1)[-1]
         with self._lock:
-            number = 1 + sum(each.project == project["name"] for each in self.builds.values())
-            build_id = f"{project['name']}:{uuid.uuid4()}"
-            logs = (project.get("logsConfig") or {}).get("cloudWatchLogs") or {}
+            if self._closed:
+                raise BuildNotStartedError("ServiceUnavailable", "The local cloud is stopping")
+            before = self.of_project(request.account, request.region, project["name"])
+            most = project.get("concurrentBuildLimit")
+            if most and sum(not each.complete for each in before) >= int(most):
+                raise BuildNotStartedError(
+                    "AccountLimitExceededException",
+                    f"Cannot have more than {most} active builds for the project",
+                )
             build = Build(
                 id=build_id,
                 arn=f"arn:aws:codebuild:{request.region}:{request.account}:build/{build_id}",
-                number=number,
+                number=len(before) + 1,
                 project=project["name"],
                 account=request.account,
                 region=request.region,
@@ -91,26 +112,61 @@ class CodeBuild:
                 started=self.cloud.clock.timestamp(),
                 initiator=request.initiator,
                 source_version=request.source_version,
-                group=logs.get("groupName") or f"/aws/codebuild/{project['name']}",
-                stream=build_id.rsplit(":", 1)[-1],
+                group="" if logs.get("status") == "DISABLED" else group,
+                stream=f"{logs['streamName']}/{stream}" if logs.get("streamName") else stream,
+                timeout=minutes or float(project.get("timeoutInMinutes") or 60),
             )
             self.builds[build_id] = build
-        self._save(build)
+            self._save(build)
         self._publish(build)
         threading.Thread(
-            target=self._run, args=(project, request, build), name=f"build-{build_id}", daemon=True
+            target=self._run,
+            args=(project, request, build, session),
+            name=f"build-{build_id}",
+            daemon=True,
         ).start()
         return build
 
-    def _run(self, project: dict[str, Any], request: BuildRequest, build: Build) -> None:
+    def of_project(self, account: str, region: str, name: str) -> list[Build]:
+        """A project's builds, oldest first."""
+        mine = (account, region, name)
+        found = [
+            each
+            for each in list(self.builds.values())
+            if (each.account, each.region, each.project) == mine
+        ]
+        return sorted(found, key=lambda each: each.number)
+
+    def _session(self, role: str, build_id: str) -> Session:
         try:
-            Building(self.cloud, project, request, build, lambda: self._save(build)).run()
+            return assume_service_role(
+                self.cloud, role, _PRINCIPAL, f"AWSCodeBuild-{build_id.rsplit(':', 1)[-1]}"
+            )
+        except RoleError as error:
+            raise BuildNotStartedError(
+                "InvalidInputException",
+                f"CodeBuild is not authorized to perform: sts:AssumeRole on {role}: {error}",
+            ) from error
+
+    def _run(
+        self, project: dict[str, Any], request: BuildRequest, build: Build, session: Session
+    ) -> None:
+        def save() -> None:
+            self._save(build)
+
+        try:
+            status = Building(self.cloud, project, request, build, session, save).run()
         except Exception as error:  # noqa: BLE001  # a fault of ours is the build's outcome
-            build.status, build.reason = "FAULT", f"{type(error).__name__}: {error}"
-        build.ended = self.cloud.clock.timestamp()
-        build.process_group = 0
-        self._save(build)
-        build.done.set()
+            traceback.print_exc()
+            status, build.reason = "FAULT", f"{type(error).__name__}: {error}"
+        self._end(build, status)
+
+    def _end(self, build: Build, status: str) -> None:
+        build.ended, build.process_group = self.cloud.clock.timestamp(), 0
+        document = build.document() | {"status": status}
+        # First durable, then told.
+        self.cloud.ledger.put(_BUILD, build.id, document)
+        build.finish(status)
         self._publish(build)
 
     def _save(self, build: Build) -> None:

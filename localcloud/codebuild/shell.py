@@ -1,152 +1,104 @@
-"""Commands of a phase in one shell, with what they leave carried into the next."""
+"""Runs a buildspec's commands, each in a shell of its own, as CodeBuild's agent does.
+
+What a command leaves for the next is its variables (all that it assigns are exported) and its
+folder; a function or an option such as `set -e` ends with its command.
+"""
 
 from __future__ import annotations
 
-import os
 import shlex
-import signal
 import subprocess
-import threading
-import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from localcloud.codebuild import processes
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-_GRACE = 2.0  # wall seconds between SIGTERM and SIGKILL
-_LOOK = 0.05
-
-
-@dataclass
-class Ended:
-    """How a phase's commands ended; `command` is the one that failed."""
-
-    code: int
-    command: str = ""
-    timed_out: bool = False
-    stopped: bool = False
+# One session leader a build. What it starts stays in its group, also what a command leaves in
+# the background for the next ones; when the local cloud dies it ends after its command.
+_LEADER = 'while IFS= read -r script; do "$0" "$script" </dev/null >&2; echo $?; done'
 
 
 class Shell:
-    """Runs phases in bash; exported variables and the folder last from one to the next."""
+    """The shell of a build: `run` a command, `end` all of them."""
 
     def __init__(
-        self, folder: Path, source: Path, environment: dict[str, str], write: Callable[[str], None]
+        self, name: str, folder: Path, source: Path, environment: dict[str, str], log: int
     ) -> None:
-        self._folder = folder
-        self._source = source
+        self._name = name
+        self._script = folder / "script.sh"
+        self._variables = folder / "env.sh"
+        self._place = folder / "dir.txt"
         self._environment = environment
-        self._write = write
-        self._state = folder / "state.sh"
-        self._place = folder / "place"
-
-    def run(
-        self,
-        commands: tuple[str, ...],
-        deadline: float,
-        stop: threading.Event,
-        began: Callable[[int], None],
-    ) -> Ended:
-        """Run commands until one fails, the deadline (monotonic seconds) or a stop.
-
-        Whatever a command left running is ended with its process group.
-        """
-        script, mark = self._folder / "phase.sh", self._folder / "command"
-        script.write_text(self._script(commands, mark))
-        place = self._place.read_text().strip() if self._place.exists() else str(self._source)
-        process = subprocess.Popen(
-            ["bash", str(script)],
-            cwd=place,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
+        self._build = environment["CODEBUILD_BUILD_ID"]
+        self._variables.touch()
+        self._place.write_text(f"{source}\n")
+        self._leader = subprocess.Popen(
+            ["sh", "-c", _LEADER, name],
+            cwd=source,
+            env=environment,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
+            stderr=log,
+            bufsize=0,
             start_new_session=True,
         )
-        began(process.pid)
-        reader = threading.Thread(target=self._read, args=(process,), name="build-log", daemon=True)
-        reader.start()
-        ended = Ended(0)
-        while process.poll() is None:
-            ended.timed_out = time.monotonic() > deadline
-            ended.stopped = stop.is_set()
-            if ended.timed_out or ended.stopped:
-                break
-            try:
-                process.wait(_LOOK)
-            except subprocess.TimeoutExpired:
-                continue
-        end_group(process.pid)
-        ended.code = process.wait()
-        reader.join()
-        began(0)
-        if ended.code != 0 and mark.exists():
-            ended.command = commands[int(mark.read_text())]
-        return ended
+
+    @property
+    def group(self) -> int:
+        """The process group of all commands."""
+        return self._leader.pid
+
+    def run(self, command: str, *, succeeding: bool) -> int | None:
+        """Run a command to its end; its exit status, or None when `end` was called meanwhile."""
+        self._script.write_text(self._text(command, succeeding))
+        try:
+            self._leader.stdin.write(f"{self._script}\n".encode())  # type: ignore[union-attr]
+        except BrokenPipeError:
+            return None
+        status = self._leader.stdout.readline()  # type: ignore[union-attr]
+        return int(status) if status else None
 
     def exported(self, names: tuple[str, ...]) -> dict[str, str]:
-        """Variables as the last phase left them."""
-        if not names or not self._state.exists():
+        """Variables as the last command left them; one that was never set is empty."""
+        if not names:
             return {}
         shown = "; ".join(f'printf "%s\\0" "${{{name}-}}"' for name in names)
         done = subprocess.run(
-            ["bash", "-c", f". {shlex.quote(str(self._state))}; {shown}"],
+            [self._name, "-c", f". {shlex.quote(str(self._variables))}; {shown}"],
             capture_output=True,
-            text=True,
             check=True,
-            env={"PATH": self._environment["PATH"]},
+            env=self._environment,
         )
-        return dict(zip(names, done.stdout.split("\0"), strict=False))
+        values = done.stdout.decode(errors="replace").split("\0")
+        return dict(zip(names, values, strict=False))
 
-    def _script(self, commands: tuple[str, ...], mark: Path) -> str:
-        state, place = shlex.quote(str(self._state)), shlex.quote(str(self._place))
-        lines = [f"trap 'export -p > {state}; pwd > {place}' EXIT"]
-        if self._state.exists():
-            lines.append(f". {state}")
-        for number, command in enumerate(commands):
-            lines += [
-                f"echo {number} > {shlex.quote(str(mark))}",
-                f"printf '%s\\n' {shlex.quote(f'[Container] Running command {command}')}",
+    def end(self) -> None:
+        """Kill every process that the build has started; safe from any thread."""
+        processes.end(self._build, self.group)
+
+    def close(self) -> None:
+        """End what is left, and take the leader's end."""
+        self.end()
+        with self._leader:
+            pass
+
+    def _text(self, command: str, succeeding: bool) -> str:
+        variables = shlex.quote(str(self._variables))
+        place = shlex.quote(str(self._place))
+        return "\n".join(
+            [
+                f'cd "$(cat {place})"',
+                "set -a",
+                f". {variables}",
+                f"CODEBUILD_BUILD_SUCCEEDING={int(succeeding)}",
                 command,
-                "__code=$?; [ $__code -eq 0 ] || exit $__code",
+                "",  # a command may end in a backslash
+                "CODEBUILD_LAST_EXIT=$?",
+                f"export -p > {variables}",
+                f"pwd > {place}",
+                "exit $CODEBUILD_LAST_EXIT",
+                "",
             ]
-        return "\n".join(lines) + "\n"
-
-    def _read(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None  # noqa: S101  # it was asked for
-        for line in process.stdout:
-            self._write(line.rstrip("\n"))
-
-
-def end_group(group: int) -> None:
-    """End every process of a group: SIGTERM, and SIGKILL for those that stay."""
-    try:
-        os.killpg(group, signal.SIGTERM)
-    except (ProcessLookupError, PermissionError):
-        return
-    until = time.monotonic() + _GRACE
-    while time.monotonic() < until:
-        try:
-            os.killpg(group, 0)
-        except (ProcessLookupError, PermissionError):
-            return
-        # A group's leader stays a zombie until it is waited for.
-        if _only_zombies(group):
-            return
-        time.sleep(_LOOK)
-    try:
-        os.killpg(group, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        return
-
-
-def _only_zombies(group: int) -> bool:
-    done = subprocess.run(
-        ["ps", "-A", "-o", "pgid=,stat="], capture_output=True, text=True, check=False
-    )
-    states = [line.split()[1] for line in done.stdout.splitlines() if line.split()[0] == str(group)]
-    return all(state.startswith("Z") for state in states)
+        )

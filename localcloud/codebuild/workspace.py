@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import fcntl
-import io
 import shutil
-import zipfile
-from fnmatch import fnmatchcase
-from pathlib import Path
+import uuid
 from typing import IO, TYPE_CHECKING
 
+from localcloud.codebuild.buildspec import BuildspecError
+
 if TYPE_CHECKING:
-    from localcloud.codebuild.buildspec import Artifacts
+    from pathlib import Path
+
+_DISCARDED = "discarded"
+_LASTING = {"cache", "lock", _DISCARDED}
 
 
 class Workspace:
-    """A folder that is a project's own for as long as a build holds it."""
+    """A folder that is a project's own for as long as a build holds it.
+
+    Builds of one project at the same time have different ones; the first that is free is taken,
+    so that a project's sources mostly stand at the same place.
+    """
 
     def __init__(self, root: Path, project: str) -> None:
         self.folder, self._guard = _claim(root, project)
-        for name in ("src", "home", "run"):
-            shutil.rmtree(self.folder / name, ignore_errors=True)
-            (self.folder / name).mkdir(parents=True)
+        (self.folder / _DISCARDED).mkdir(exist_ok=True)
+        self._graves = [*(self.folder / _DISCARDED).iterdir()]  # a kill may have left some
+        self._discard()
+        for name in ("src", "home", "run", "inputs"):
+            (self.folder / name).mkdir()
 
     @property
     def source(self) -> Path:
@@ -43,28 +51,61 @@ class Workspace:
         return self.source if primary else self.folder / "inputs" / name
 
     def restore(self, paths: tuple[str, ...]) -> None:
-        """Bring a local cache back, as far as there is one (`LOCAL_CUSTOM_CACHE`)."""
+        """Bring a local cache back, as far as there is one (`LOCAL_CUSTOM_CACHE`).
+
+        Raises:
+            BuildspecError: a path is outside of the source and of the home.
+        """
         for path in paths:
-            kept = self.folder / "cache" / _root(path)
-            target = self.source / _root(path)
+            kept, target = self._cached(path)
             if kept.exists() and not target.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 kept.rename(target)
 
     def keep(self, paths: tuple[str, ...]) -> None:
-        """Keep the cache for the project's next build."""
+        """Keep the cache for the project's next build; as on AWS, folders only."""
         for path in paths:
-            made = self.source / _root(path)
-            if made.exists():
-                kept = self.folder / "cache" / _root(path)
+            kept, made = self._cached(path)
+            if made.is_dir() and made not in {self.source.resolve(), self.home.resolve()}:
                 shutil.rmtree(kept, ignore_errors=True)
                 kept.parent.mkdir(parents=True, exist_ok=True)
                 made.rename(kept)
 
     def release(self) -> None:
         """Give the folder back."""
-        shutil.rmtree(self.source, ignore_errors=True)
+        self._discard()
         self._guard.close()
+
+    def sweep(self) -> None:
+        """Delete what is discarded, after `release`: the project's next build need not wait."""
+        for grave in self._graves:
+            shutil.rmtree(grave, ignore_errors=True)
+
+    def _discard(self) -> None:
+        grave = self.folder / _DISCARDED / uuid.uuid4().hex
+        grave.mkdir()
+        self._graves.append(grave)
+        for each in self.folder.iterdir():
+            if each.name not in _LASTING:
+                each.rename(grave / each.name)
+
+    def _cached(self, pattern: str) -> tuple[Path, Path]:
+        """Where the folder in front of a pattern such as `.cache/**/*` is kept, and its place."""
+        text = pattern.split("*", 1)[0]
+        for prefix in ("/root/", "~/", "$HOME/"):
+            if text.startswith(prefix):
+                base, text = self.home.resolve(), text.removeprefix(prefix)
+                break
+        else:
+            base = self.source.resolve()
+        target = (base / text).resolve()
+        if not target.is_relative_to(base):
+            raise BuildspecError(
+                f"cache path {pattern} is not part of the local cloud: it lies outside of the "
+                "source and of the home",
+                "INVALID_INPUT",
+            )
+        return self.folder / "cache" / base.name / target.relative_to(base), target
 
 
 def _claim(root: Path, project: str) -> tuple[Path, IO[str]]:
@@ -79,46 +120,3 @@ def _claim(root: Path, project: str) -> tuple[Path, IO[str]]:
         else:
             return folder, guard
     raise RuntimeError(f"a thousand builds of {project} hold their folders")
-
-
-def _root(pattern: str) -> str:
-    """The folder in front of a cache pattern such as `.cache/**/*`."""
-    return pattern.split("*", 1)[0].strip("/") or "."
-
-
-def unpack(content: bytes, folder: Path) -> None:
-    """A zip's files, executable where they were."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        for entry in archive.infolist():
-            path = Path(archive.extract(entry, folder))
-            mode = (entry.external_attr >> 16) & 0o777
-            if mode and path.is_file():
-                path.chmod(mode | 0o600)
-
-
-def pack(source: Path, artifacts: Artifacts) -> bytes:
-    """The files that a build leaves, as a zip.
-
-    Raises:
-        FileNotFoundError: nothing matches.
-    """
-    base = source / artifacts.base_directory
-    chosen = [
-        path
-        for path in sorted(base.rglob("*"))
-        if path.is_file()
-        and any(_matches(path.relative_to(base), each) for each in artifacts.files)
-    ]
-    if not chosen:
-        raise FileNotFoundError(f"no matching artifact paths found in {artifacts.base_directory}")
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        for path in chosen:
-            name = path.name if artifacts.discard_paths else str(path.relative_to(base))
-            archive.write(path, name)
-    return packed.getvalue()
-
-
-def _matches(path: Path, pattern: str) -> bool:
-    return pattern in {"**/*", "**"} or fnmatchcase(str(path), pattern.replace("**/", "*"))

@@ -11,6 +11,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+_SUBMODULE = "160000"
+# Neither the user's git configuration nor a git that this process runs below has a say.
+_CLEAN = {
+    "PATH": os.environ.get("PATH", os.defpath),
+    "LANG": "C.UTF-8",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+}
+
+
+class RepositoryError(Exception):
+    """Git could not do what was asked, or the repository holds what cannot be honoured."""
+
 
 @dataclass(frozen=True)
 class Commit:
@@ -36,20 +49,29 @@ class Repositories:
         """Whether anything has named it yet."""
         return (self.path(connection, repository) / "HEAD").exists()
 
+    def all(self, connection: str) -> list[str]:
+        """`owner/name` of each repository of a connection."""
+        found = (self._folder / connection).glob("*/*.git")
+        return sorted(f"{each.parent.name}/{each.name.removesuffix('.git')}" for each in found)
+
     def create(self, connection: str, repository: str) -> None:
         """Make it, unless it is there."""
+        path = self.path(connection, repository)
         if self.exists(connection, repository):
             return
-        path = self.path(connection, repository)
-        path.mkdir(parents=True)
-        _git("init", "--quiet", "--bare", "--initial-branch=main", str(path))
-        _git("-C", str(path), "config", "http.receivepack", "true")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = path.with_name(f".{path.name}.{os.getpid()}")
+        _git("init", "--quiet", "--bare", "--template=", "--initial-branch=main", str(made))
+        # Its answer would wait for a garbage collection that goes on in the background.
+        for setting in ("http.receivepack=true", "receive.autogc=false", "gc.auto=0"):
+            _git("-C", str(made), "config", *setting.split("="))
+        made.rename(path)
 
-    def refs(self, connection: str, repository: str) -> dict[str, str]:
+    def branches(self, connection: str, repository: str) -> dict[str, str]:
         """Branch names and the commits that they are at."""
-        listed = _git(
-            "-C",
-            str(self.path(connection, repository)),
+        listed = self._in(
+            connection,
+            repository,
             "for-each-ref",
             "--format=%(refname:lstrip=2) %(objectname)",
             "refs/heads",
@@ -57,22 +79,37 @@ class Repositories:
         return dict(line.rsplit(" ", 1) for line in listed.decode().splitlines())
 
     def commit(self, connection: str, repository: str, commit: str) -> Commit:
-        """What a commit says of itself."""
-        shown = _git(
-            "-C",
-            str(self.path(connection, repository)),
+        """What a commit says of itself.
+
+        Raises:
+            RepositoryError: there is no such commit.
+        """
+        shown = self._in(
+            connection,
+            repository,
             "show",
             "--no-patch",
             "--format=%H%x00%an%x00%aI%x00%B",
-            commit,
+            "--end-of-options",
+            f"{commit}^{{commit}}",
         )
         sha, author, date, message = shown.decode(errors="replace").split("\0", 3)
         return Commit(sha, message.strip(), author, date)
 
     def archive(self, connection: str, repository: str, commit: str) -> bytes:
-        """The tree of a commit as a zip."""
-        path = str(self.path(connection, repository))
-        return _git("-C", path, "archive", "--format=zip", "-0", commit)
+        """The tree of a commit as a zip: links as links, executables executable.
+
+        Raises:
+            RepositoryError: there is no such commit, or it has a submodule.
+        """
+        tree = self._in(connection, repository, "ls-tree", "-r", "--end-of-options", commit)
+        for line in tree.decode(errors="replace").splitlines():
+            if line.startswith(_SUBMODULE):
+                raise RepositoryError(
+                    f"{line.split(chr(9), 1)[1]} of {repository} is a submodule; submodules are "
+                    "not part of a source artifact"
+                )
+        return self._in(connection, repository, "archive", "--format=zip", "-0", commit)
 
     def serve(
         self,
@@ -83,8 +120,7 @@ class Repositories:
         start_response: Callable[..., Any],
     ) -> Iterable[bytes]:
         """Run `git http-backend`, a CGI program, for one request."""
-        variables = {
-            "PATH": os.environ.get("PATH", os.defpath),
+        variables = _CLEAN | {
             "GIT_PROJECT_ROOT": str(self.path(connection, repository)),
             "GIT_HTTP_EXPORT_ALL": "1",
             "PATH_INFO": f"/{rest}",
@@ -94,11 +130,9 @@ class Repositories:
             "CONTENT_LENGTH": environ.get("CONTENT_LENGTH", ""),
             "REMOTE_ADDR": "127.0.0.1",
             "REMOTE_USER": "local",
+            "HTTP_CONTENT_ENCODING": environ.get("HTTP_CONTENT_ENCODING", ""),
+            "GIT_PROTOCOL": environ.get("HTTP_GIT_PROTOCOL", ""),
         }
-        for name in ("HTTP_CONTENT_ENCODING", "HTTP_GIT_PROTOCOL"):
-            if name in environ:
-                variables[name] = environ[name]
-        variables["GIT_PROTOCOL"] = environ.get("HTTP_GIT_PROTOCOL", "")
         done = subprocess.run(
             ["git", "http-backend"],
             input=environ["wsgi.input"].read(),
@@ -106,7 +140,10 @@ class Repositories:
             capture_output=True,
             check=False,
         )
-        head, _, body = done.stdout.partition(b"\r\n\r\n")
+        head, found, body = done.stdout.partition(b"\r\n\r\n")
+        if not found:
+            start_response("500 Internal Server Error", [("Content-Type", "text/plain")])
+            return [done.stderr or b"git http-backend gave no answer\n"]
         headers = [
             tuple(line.split(": ", 1)) for line in head.decode().splitlines() if ": " in line
         ]
@@ -114,6 +151,12 @@ class Repositories:
         start_response(status, [each for each in headers if each[0] != "Status"])
         return [body]
 
+    def _in(self, connection: str, repository: str, *arguments: str) -> bytes:
+        return _git("-C", str(self.path(connection, repository)), *arguments)
+
 
 def _git(*arguments: str) -> bytes:
-    return subprocess.run(["git", *arguments], capture_output=True, check=True).stdout
+    done = subprocess.run(["git", *arguments], capture_output=True, check=False, env=_CLEAN)
+    if done.returncode != 0:
+        raise RepositoryError(done.stderr.decode(errors="replace").strip())
+    return done.stdout

@@ -1,125 +1,38 @@
-"""CodeConnections, as far as a pipeline and its pushers need it."""
+"""CodeConnections: connections to repositories, and who is told of a push."""
 
 from __future__ import annotations
 
 import re
 import threading
 import uuid
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from moto.core.responses import ActionResult, EmptyResult
-
-from localcloud.api import ApiError, ServiceApi
-from localcloud.codeconnections.repositories import Repositories
-from localcloud.resources import Resource
+from localcloud.codeconnections.api import CodeConnectionsApi, CodeStarConnectionsApi
+from localcloud.codeconnections.provider import ConnectionProvider
+from localcloud.codeconnections.repositories import Repositories, RepositoryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from localcloud.api import ServiceApi
     from localcloud.cloud import Cloud
     from localcloud.codeconnections.repositories import Commit
-    from localcloud.resources import Provider, ResourceRequest
+    from localcloud.resources import Provider
 
     Subscriber = Callable[[str, str, str, str], None]
 
 _KIND = "codeconnections:connection"
-_PATH = re.compile(r"/git-http/(\d{12})/([\w-]+)/([\w-]+)/([\w.-]+/[\w.-]+?)\.git/(.+)")
-
-
-class CodeConnectionsApi(ServiceApi):
-    """Connections and repository links."""
-
-    service: ClassVar[str] = "codeconnections"
-
-    def create_connection(self) -> ActionResult:
-        """A connection; here it is available at once, without a handshake."""
-        arn = self.cloud.codeconnections.create(
-            self.account,
-            self.region,
-            self.params["ConnectionName"],
-            self.params.get("ProviderType") or "GitHub",
-        )
-        return ActionResult({"ConnectionArn": arn, "Tags": []})
-
-    def get_connection(self) -> ActionResult:
-        """One connection."""
-        arn = self.params["ConnectionArn"]
-        found = self.cloud.ledger.get(_KIND, arn)
-        if found is None:
-            raise ApiError("ResourceNotFoundException", f"Connection not found: {arn}")
-        return ActionResult({"Connection": found})
-
-    def list_connections(self) -> ActionResult:
-        """All connections of the account's region."""
-        mine = f":{self.region}:{self.account}:"
-        found = [each for arn, each in self.cloud.ledger.all(_KIND) if mine in arn]
-        return ActionResult({"Connections": found})
-
-    def delete_connection(self) -> ActionResult:
-        """Forget a connection; its repositories stay on disk."""
-        self.cloud.ledger.delete(_KIND, self.params["ConnectionArn"])
-        return EmptyResult()
-
-    def create_repository_link(self) -> ActionResult:
-        """Name a repository, so that it can be pushed to before a pipeline names it."""
-        arn = self.params["ConnectionArn"]
-        owner, name = self.params["OwnerId"], self.params["RepositoryName"]
-        if self.cloud.ledger.get(_KIND, arn) is None:
-            raise ApiError("ResourceNotFoundException", f"Connection not found: {arn}")
-        self.cloud.codeconnections.recognise(arn, f"{owner}/{name}")
-        link = str(uuid.uuid4())
-        return ActionResult(
-            {
-                "RepositoryLinkInfo": {
-                    "ConnectionArn": arn,
-                    "OwnerId": owner,
-                    "ProviderType": "GitHub",
-                    "RepositoryLinkArn": arn.split(":connection/")[0] + f":repository-link/{link}",
-                    "RepositoryLinkId": link,
-                    "RepositoryName": name,
-                }
-            }
-        )
-
-
-class CodeStarConnectionsApi(CodeConnectionsApi):
-    """The same under its old name."""
-
-    service: ClassVar[str] = "codestar-connections"
-
-
-class ConnectionProvider:
-    """`AWS::CodeConnections::Connection`."""
-
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
-
-    def replaces(self, request: ResourceRequest, current: Resource) -> bool:
-        """Every property is given once."""
-        return any(
-            request.properties.get(name) != current.properties.get(name)
-            for name in ("ConnectionName", "ProviderType")
-        )
-
-    def create(self, request: ResourceRequest) -> Resource:
-        """See `Provider.create`."""
-        name = request.properties["ConnectionName"]
-        kind = request.properties.get("ProviderType", "GitHub")
-        arn = self._cloud.codeconnections.create(request.account, request.region, name, kind)
-        attributes = {"ConnectionArn": arn, "ConnectionStatus": "AVAILABLE"}
-        return Resource(arn, attributes, request.properties)
-
-    def update(self, request: ResourceRequest, current: Resource) -> Resource:
-        """Tags alone may change."""
-        return Resource(current.physical_id, current.attributes, request.properties)
-
-    def delete(self, request: ResourceRequest, current: Resource) -> None:  # noqa: ARG002
-        """See `Provider.delete`."""
-        self._cloud.ledger.delete(_KIND, current.physical_id)
+_TOLD = "codeconnections:told"
+_NAME = r"[\w-][\w.-]*"
+_REPOSITORY = re.compile(f"{_NAME}/{_NAME}")
+_PATH = re.compile(rf"/git-http/(\d{{12}})/([\w-]+)/([\w-]+)/({_NAME}/{_NAME}?)\.git/(.+)")
 
 
 class CodeConnections:
-    """See `localcloud.cloud.Service`."""
+    """See `localcloud.cloud.Service`.
+
+    Repositories are served at `/git-http/ACCOUNT/REGION/CONNECTION_ID/OWNER/NAME.git`, as on AWS.
+    """
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
@@ -137,12 +50,14 @@ class CodeConnections:
         self._pushing = threading.Lock()
 
     def start(self) -> None:
-        """Everything is on disk."""
+        """Everything is on disk; who subscribes is told of what was pushed and never told."""
 
     def stop(self) -> None:
         """Nothing runs."""
 
-    def create(self, account: str, region: str, name: str, provider: str) -> str:
+    def create(
+        self, account: str, region: str, name: str, provider: str, tags: dict[str, str]
+    ) -> str:
         """A new connection's ARN."""
         arn = f"arn:aws:codeconnections:{region}:{account}:connection/{uuid.uuid4()}"
         self.cloud.ledger.put(
@@ -154,60 +69,124 @@ class CodeConnections:
                 "ProviderType": provider,
                 "OwnerAccountId": account,
                 "ConnectionStatus": "AVAILABLE",
+                "tags": tags,
             },
         )
         return arn
 
+    def find(self, connection_arn: str) -> dict[str, Any] | None:
+        """A connection in the API's shape, with its `tags`; or None."""
+        return self.cloud.ledger.get(_KIND, _today(connection_arn))
+
+    def connections(self, account: str, region: str) -> list[dict[str, Any]]:
+        """All connections of an account's region, without their tags."""
+        found = self.cloud.ledger.all(_KIND, f"arn:aws:codeconnections:{region}:{account}:")
+        return [{name: each[name] for name in each if name != "tags"} for _, each in found]
+
+    def delete(self, connection_arn: str) -> None:
+        """Forget a connection; its repositories stay on disk."""
+        self.cloud.ledger.delete(_KIND, _today(connection_arn))
+
     def recognise(self, connection_arn: str, repository: str) -> None:
-        """Make the repository, unless it is there."""
+        """Make the repository, unless it is there.
+
+        Raises:
+            RepositoryError: there is no such connection, or it is no name of a repository.
+        """
+        if self.find(connection_arn) is None:
+            raise RepositoryError(f"Connection not found: {connection_arn}")
+        if not _REPOSITORY.fullmatch(repository):
+            raise RepositoryError(f"{repository} is no name of a repository; use owner/name")
         self.repositories.create(_id(connection_arn), repository)
 
     def resolve(self, connection_arn: str, repository: str, branch: str) -> str | None:
-        """The commit that a branch is at."""
+        """The commit that a branch is at; None where there is no such branch or repository."""
         connection = _id(connection_arn)
         if not self.repositories.exists(connection, repository):
             return None
-        return self.repositories.refs(connection, repository).get(branch)
+        return self.repositories.branches(connection, repository).get(branch)
 
     def commit(self, connection_arn: str, repository: str, commit: str) -> Commit:
-        """What a commit says of itself."""
+        """What a commit says of itself.
+
+        Raises:
+            RepositoryError: there is no such commit.
+        """
         return self.repositories.commit(_id(connection_arn), repository, commit)
 
     def archive(self, connection_arn: str, repository: str, commit: str) -> bytes:
-        """The tree of a commit as a zip."""
+        """The tree of a commit as a zip.
+
+        Raises:
+            RepositoryError: there is no such commit, or it has a submodule.
+        """
         return self.repositories.archive(_id(connection_arn), repository, commit)
 
-    def subscribe(self, subscriber: Subscriber) -> None:
-        """Be called with connection id, repository, branch and commit of each push."""
-        self._subscribers.append(subscriber)
+    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
+        """Be called with connection id, repository, branch and commit of each push.
+
+        First of those that nobody was told of, since this process or an earlier one ended
+        before; a push may therefore be told twice. Returns what ends the subscription.
+        """
+        with self._pushing:
+            self._subscribers.append(subscriber)
+            for arn, _ in self.cloud.ledger.all(_KIND):
+                connection = _id(arn)
+                for repository in self.repositories.all(connection):
+                    self._tell(connection, repository)
+
+        def unsubscribe() -> None:
+            # A push that is being told of is told to the end.
+            with self._pushing:
+                self._subscribers.remove(subscriber)
+
+        return unsubscribe
 
     def git(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """The WSGI application below `/git-http/`."""
         found = _PATH.fullmatch(environ["PATH_INFO"])
         if found is None:
             return _refuse(start_response, "This is no address of a repository.")
-        _account, _region, connection, repository, rest = found.groups()
+        account, region, connection, repository, rest = found.groups()
+        arn = f"arn:aws:codeconnections:{region}:{account}:connection/{connection}"
+        if self.find(arn) is None:
+            return _refuse(start_response, f"Connection not found: {arn}")
         if not self.repositories.exists(connection, repository):
             return _refuse(
                 start_response,
                 f"Repository {repository} is unknown: no pipeline or repository link of "
                 f"connection {connection} names it.",
             )
-        if not rest.endswith("git-receive-pack") or environ["REQUEST_METHOD"] == "GET":
+        if rest != "git-receive-pack":
             return self.repositories.serve(connection, repository, rest, environ, start_response)
+        # One push after the other, so that they are told of in their order.
         with self._pushing:
-            before = self.repositories.refs(connection, repository)
             answer = self.repositories.serve(connection, repository, rest, environ, start_response)
-            after = self.repositories.refs(connection, repository)
-        for branch, commit in after.items():
-            if before.get(branch) != commit:
+            self._tell(connection, repository)
+        return answer
+
+    def _tell(self, connection: str, repository: str) -> None:
+        """Tell of every branch that is not where it was when last told of."""
+        if not self._subscribers:
+            return
+        key = f"{connection}/{repository}"
+        told = (self.cloud.ledger.get(_TOLD, key) or {}).get("branches", {})
+        branches = self.repositories.branches(connection, repository)
+        for branch, commit in branches.items():
+            if told.get(branch) != commit:
                 for subscriber in self._subscribers:
                     subscriber(connection, repository, branch, commit)
-        return answer
+        if told != branches:
+            self.cloud.ledger.put(_TOLD, key, {"branches": branches})
 
 
 def _id(connection_arn: str) -> str:
     return connection_arn.rsplit("/", 1)[-1]
+
+
+def _today(connection_arn: str) -> str:
+    """The ARN under the service's name of today."""
+    return connection_arn.replace(":codestar-connections:", ":codeconnections:", 1)
 
 
 def _refuse(start_response: Any, sentence: str) -> Iterable[bytes]:

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from moto.core.responses import ActionResult, EmptyResult
 
-from localcloud.api import ApiError, ServiceApi
+from localcloud.api import ApiError
+from localcloud.codepipeline import shapes
+from localcloud.codepipeline.definition import DefinitionError
+from localcloud.codepipeline.reading_api import ReadingApi
 
 if TYPE_CHECKING:
     from localcloud.codepipeline.model import ActionExecution, Execution, Pipeline
-    from localcloud.codepipeline.service import CodePipeline
 
 
-def _time(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
-
-
-class CodePipelineApi(ServiceApi):
-    """Pipelines, executions, and the levers on them."""
-
-    service: ClassVar[str] = "codepipeline"
-
-    @property
-    def _service(self) -> CodePipeline:
-        return self.cloud.codepipeline
+class CodePipelineApi(ReadingApi):
+    """Pipelines, and the levers on their executions."""
 
     def create_pipeline(self) -> ActionResult:
         """Create a pipeline; its first execution starts."""
@@ -33,298 +24,209 @@ class CodePipelineApi(ServiceApi):
         if self._find(definition["name"]):
             raise ApiError(
                 "PipelineNameInUseException",
-                f"A pipeline with the name {definition['name']} already exists",
+                f"A pipeline with the name '{definition['name']}' already exists",
             )
         pipeline = self._put(definition)
+        tags = self.params.get("tags") or []
+        pipeline.tags = {each["key"]: each["value"] for each in tags}
+        self._service.save_pipeline(pipeline)
         self._service.begin(pipeline, "CreatePipeline")
-        return ActionResult({"pipeline": _declared(pipeline)})
+        return ActionResult({"pipeline": shapes.declared(pipeline), "tags": tags})
 
     def update_pipeline(self) -> ActionResult:
-        """Give a pipeline a new structure; running executions end where they are."""
+        """Give a pipeline a new structure and version; executions of the old one are cancelled."""
         self._pipeline(self.params["pipeline"]["name"])
-        return ActionResult({"pipeline": _declared(self._put(self.params["pipeline"]))})
+        return ActionResult({"pipeline": shapes.declared(self._put(self.params["pipeline"]))})
 
     def delete_pipeline(self) -> ActionResult:
         """Delete a pipeline."""
         self._service.delete(self.account, self.region, self.params["name"])
         return EmptyResult()
 
-    def get_pipeline(self) -> ActionResult:
-        """A pipeline's structure."""
-        pipeline = self._pipeline(self.params["name"])
-        return ActionResult(
-            {
-                "pipeline": _declared(pipeline),
-                "metadata": {
-                    "pipelineArn": pipeline.arn,
-                    "created": _time(pipeline.created),
-                    "updated": _time(pipeline.updated),
-                },
-            }
-        )
-
-    def list_pipelines(self) -> ActionResult:
-        """All pipelines of the account's region."""
-        found = [
-            {
-                "name": each.name,
-                "version": each.version,
-                "pipelineType": each.definition.get("pipelineType", "V1"),
-                "executionMode": each.mode,
-                "created": _time(each.created),
-                "updated": _time(each.updated),
-            }
-            for each in self._service.pipelines.values()
-            if (each.account, each.region) == (self.account, self.region)
-        ]
-        return ActionResult({"pipelines": found})
-
-    def get_pipeline_state(self) -> ActionResult:
-        """Every stage with the newest execution in it."""
-        pipeline = self._pipeline(self.params["name"])
-        history = self._service.history(pipeline)
-        return ActionResult(
-            {
-                "pipelineName": pipeline.name,
-                "pipelineVersion": pipeline.version,
-                "stageStates": [
-                    _stage_state(pipeline, stage, history) for stage in pipeline.stages
-                ],
-                "created": _time(pipeline.created),
-                "updated": _time(pipeline.updated),
-            }
-        )
-
-    def list_pipeline_executions(self) -> ActionResult:
-        """Executions, newest first."""
-        pipeline = self._pipeline(self.params["pipelineName"])
-        most = int(self.params.get("maxResults") or 100)
-        found = [_summary(each) for each in self._service.history(pipeline)[:most]]
-        return ActionResult({"pipelineExecutionSummaries": found})
-
-    def get_pipeline_execution(self) -> ActionResult:
-        """One execution."""
-        execution = self._execution(self.params["pipelineExecutionId"])
-        return ActionResult(
-            {
-                "pipelineExecution": {
-                    "pipelineName": execution.pipeline,
-                    "pipelineVersion": execution.version,
-                    "pipelineExecutionId": execution.id,
-                    "status": execution.status,
-                    "statusSummary": execution.summary or None,
-                    "executionType": execution.type,
-                    "artifactRevisions": [
-                        {"name": each["actionName"], "revisionId": each["revisionId"]}
-                        for each in execution.revisions
-                    ],
-                    "trigger": _trigger(execution),
-                }
-            }
-        )
-
-    def list_action_executions(self) -> ActionResult:
-        """What the actions of an execution, or of all, did; newest first."""
-        pipeline = self._pipeline(self.params["pipelineName"])
-        wanted = (self.params.get("filter") or {}).get("pipelineExecutionId")
-        found = [
-            _action_detail(execution, action)
-            for execution in self._service.history(pipeline)
-            if wanted in {None, execution.id}
-            for action in reversed(execution.actions)
-        ]
-        return ActionResult({"actionExecutionDetails": found})
-
     def start_pipeline_execution(self) -> ActionResult:
         """Start an execution by hand."""
         pipeline = self._pipeline(self.params["name"])
         given = {each["name"]: each["value"] for each in self.params.get("variables") or []}
-        execution = self._service.begin(pipeline, "StartPipelineExecution", given)
+        declared = {each["name"]: each for each in pipeline.definition.get("variables") or []}
+        for name in given:
+            if name not in declared:
+                raise _invalid(f"Variable {name} is not declared by pipeline {pipeline.name}")
+        for name, each in declared.items():
+            if name not in given and "defaultValue" not in each:
+                raise _invalid(f"Variable {name} has no default value: give it one")
+        sources = {action["name"] for action in pipeline.stages[0]["actions"]}
+        pins = {}
+        for each in self.params.get("sourceRevisions") or []:
+            if each["actionName"] not in sources or each["revisionType"] != "COMMIT_ID":
+                raise _invalid(
+                    f"Source revision {each['revisionType']} of {each['actionName']}: give the "
+                    f"COMMIT_ID of one of {', '.join(sorted(sources))}"
+                )
+            pins[each["actionName"]] = ("", each["revisionValue"])
+        execution = self._service.begin(
+            pipeline,
+            "StartPipelineExecution",
+            f"arn:aws:iam::{self.account}:root",
+            variables=given,
+            pins=pins,
+            token=self.params.get("clientRequestToken") or "",
+        )
         return ActionResult({"pipelineExecutionId": execution.id})
 
     def stop_pipeline_execution(self) -> ActionResult:
-        """Stop an execution."""
+        """Stop an execution, with or without waiting for what runs."""
         execution = self._execution(self.params["pipelineExecutionId"])
-        if execution.status != "InProgress":
+        abandon = bool(self.params.get("abandon"))
+        if not execution.running:
             raise ApiError(
                 "PipelineExecutionNotStoppableException",
                 f"Execution {execution.id} has status {execution.status} and cannot be stopped",
             )
-        execution.summary = self.params.get("reason") or "Stopped by request"
-        self._service.runner.stop(execution.id)
+        if execution.status == "Stopping" and not abandon:
+            raise ApiError(
+                "DuplicatedStopRequestException", f"Execution {execution.id} is stopping already"
+            )
+        reason = self.params.get("reason") or "Stopped by request"
+        self._service.stop_execution(execution, reason, abandon=abandon)
         return ActionResult({"pipelineExecutionId": execution.id})
 
     def retry_stage_execution(self) -> ActionResult:
-        """Run a failed stage again, as it was."""
+        """Run the failed actions of a stage again, or all of them."""
         pipeline = self._pipeline(self.params["pipelineName"])
+        stage = self._stage(pipeline, self.params["stageName"])["name"]
         execution = self._execution(self.params["pipelineExecutionId"])
-        stage = self.params["stageName"]
         held = execution.stages.get(stage)
-        if held is None or held.status != "Failed" or execution.version != pipeline.version:
+        if held is None or held.status != "Failed" or execution.running:
             raise ApiError(
                 "StageNotRetryableException",
-                f"Stage {stage} of execution {execution.id} cannot be retried: it has not failed, "
-                "or the pipeline has changed since",
+                f"Stage {stage} of execution {execution.id} has not failed and cannot be retried",
             )
-        self._service.retry(pipeline, execution, stage)
+        if execution.version != pipeline.version:
+            raise ApiError(
+                "StageNotRetryableException",
+                f"Stage {stage} cannot be retried: the pipeline was changed since execution "
+                f"{execution.id} began",
+            )
+        newer = [
+            each
+            for each in self._service.history(pipeline)
+            if stage in each.stages and each.stages[stage].started > held.started
+        ]
+        if newer:
+            raise ApiError(
+                "NotLatestPipelineExecutionException",
+                f"Execution {newer[0].id} has been in stage {stage} since",
+            )
+        self._service.retry(pipeline, execution, stage, self.params["retryMode"])
         return ActionResult({"pipelineExecutionId": execution.id})
+
+    def rollback_stage(self) -> ActionResult:
+        """Bring a stage back to an execution that succeeded in it."""
+        pipeline = self._pipeline(self.params["pipelineName"])
+        stage = self._stage(pipeline, self.params["stageName"])["name"]
+        target = self._execution(self.params["targetPipelineExecutionId"])
+        if target.version != pipeline.version:
+            raise ApiError(
+                "PipelineExecutionOutdatedException",
+                f"The pipeline was changed since execution {target.id} began",
+            )
+        if pipeline.index(stage) == 0 or not self._service.may_be_target(pipeline, target, stage):
+            raise ApiError(
+                "UnableToRollbackStageException",
+                f"Stage {stage} cannot be rolled back to execution {target.id}: the target is a "
+                "standard execution that has succeeded in the stage, and the stage no source stage",
+            )
+        execution = self._service.roll_back(pipeline, target, stage, "ManualRollback")
+        return ActionResult({"pipelineExecutionId": execution.id})
+
+    def override_stage_condition(self) -> ActionResult:
+        """Let a condition pass that is being held."""
+        pipeline = self._pipeline(self.params["pipelineName"])
+        stage = self._stage(pipeline, self.params["stageName"])["name"]
+        kind, execution = self.params["conditionType"], self.params["pipelineExecutionId"]
+        held = self._service.runner.conditions.get((execution, stage, kind))
+        if held is None:
+            raise ApiError(
+                "ConditionNotOverridableException",
+                f"No {kind} condition of stage {stage} is in progress in execution {execution}",
+            )
+        held.override()
+        return EmptyResult()
 
     def put_approval_result(self) -> ActionResult:
         """Answer a manual approval."""
-        token, result = self.params["token"], self.params["result"]
-        waiting = self._service.runner.approvals.get(token)
-        if waiting is None:
-            raise ApiError("InvalidApprovalTokenException", "The approval token is not valid")
-        waiting.status, waiting.summary = result["status"], result.get("summary", "")
-        waiting.event.set()
+        pipeline = self._pipeline(self.params["pipelineName"])
+        stage = self._stage(pipeline, self.params["stageName"])
+        name, token = self.params["actionName"], self.params["token"]
+        if name not in {action["name"] for action in stage["actions"]}:
+            raise ApiError("ActionNotFoundException", f"Stage {stage['name']} has no action {name}")
+        execution, record = self._approval(pipeline, stage["name"], name, token)
+        with self._service.changing(execution):
+            if record.answer or record.status != "InProgress":
+                raise ApiError(
+                    "ApprovalAlreadyCompletedException",
+                    "The approval action has already been approved or rejected",
+                )
+            record.answer = self.params["result"]["status"]
+            record.summary = self.params["result"]["summary"]
+        answered = self._service.runner.approvals.get(token)
+        if answered:
+            answered.set()
         return ActionResult({"approvedAt": self.cloud.clock.now()})
 
     def disable_stage_transition(self) -> ActionResult:
-        """Let no execution into a stage."""
-        pipeline = self._pipeline(self.params["pipelineName"])
-        pipeline.disabled[self.params["stageName"]] = self.params["reason"]
-        self._service.save_pipeline(pipeline)
+        """Let no execution into a stage, or out of one."""
+        pipeline, stage = self._transition()
+        self._service.set_transition(pipeline, stage, self.params["reason"])
         return EmptyResult()
 
     def enable_stage_transition(self) -> ActionResult:
-        """Let executions into a stage again."""
-        pipeline = self._pipeline(self.params["pipelineName"])
-        pipeline.disabled.pop(self.params["stageName"], None)
-        self._service.save_pipeline(pipeline)
-        self._service.runner.poke()
+        """Let executions into a stage again, or out of one."""
+        pipeline, stage = self._transition()
+        self._service.set_transition(pipeline, stage, None)
         return EmptyResult()
 
-    def list_tags_for_resource(self) -> ActionResult:
-        """Tags are the stack's; none are kept here."""
-        return ActionResult({"tags": []})
+    def tag_resource(self) -> ActionResult:
+        """Add tags to a pipeline."""
+        pipeline = self._of_arn()
+        pipeline.tags |= {each["key"]: each["value"] for each in self.params["tags"]}
+        self._service.save_pipeline(pipeline)
+        return EmptyResult()
+
+    def untag_resource(self) -> ActionResult:
+        """Take tags from a pipeline."""
+        pipeline = self._of_arn()
+        for key in self.params["tagKeys"]:
+            pipeline.tags.pop(key, None)
+        self._service.save_pipeline(pipeline)
+        return EmptyResult()
+
+    def _transition(self) -> tuple[Pipeline, str]:
+        pipeline = self._pipeline(self.params["pipelineName"])
+        stage = self._stage(pipeline, self.params["stageName"])["name"]
+        if self.params["transitionType"] == "Inbound":
+            return pipeline, stage
+        behind = (pipeline.index(stage) or 0) + 1
+        if behind == len(pipeline.stages):
+            raise _invalid(f"Stage {stage} is the last: it has no outbound transition")
+        return pipeline, pipeline.stages[behind]["name"]
+
+    def _approval(
+        self, pipeline: Pipeline, stage: str, name: str, token: str
+    ) -> tuple[Execution, ActionExecution]:
+        for execution in self._service.history(pipeline):
+            for record in execution.actions:
+                if (record.stage, record.name, record.token) == (stage, name, token):
+                    return execution, record
+        raise ApiError("InvalidApprovalTokenException", "The approval token is not valid")
 
     def _put(self, definition: dict[str, Any]) -> Pipeline:
-        from localcloud.codepipeline.service import DefinitionError  # noqa: PLC0415  # a circle
-
+        wanted = {key: value for key, value in definition.items() if key != "version"}
         try:
-            return self._service.put(self.account, self.region, dict(definition))
+            return self._service.put(self.account, self.region, wanted)
         except DefinitionError as error:
-            raise ApiError("InvalidActionDeclarationException", str(error)) from error
-
-    def _find(self, name: str) -> Pipeline | None:
-        return self._service.pipelines.get(f"{self.account}/{self.region}/{name}")
-
-    def _pipeline(self, name: str) -> Pipeline:
-        found = self._find(name)
-        if found is None:
-            raise ApiError(
-                "PipelineNotFoundException",
-                f"Account '{self.account}' does not have a pipeline with name '{name}'",
-            )
-        return found
-
-    def _execution(self, execution_id: str) -> Execution:
-        found = self._service.executions.get(execution_id)
-        if found is None or found.account != self.account:
-            raise ApiError(
-                "PipelineExecutionNotFoundException", f"Execution {execution_id} does not exist"
-            )
-        return found
+            raise ApiError(error.code, str(error)) from error
 
 
-def _declared(pipeline: Pipeline) -> dict[str, Any]:
-    return pipeline.definition | {"version": pipeline.version}
-
-
-def _trigger(execution: Execution) -> dict[str, str]:
-    kind, _, detail = execution.trigger.partition(": ")
-    return {"triggerType": kind, "triggerDetail": detail or execution.pipeline}
-
-
-def _summary(execution: Execution) -> dict[str, Any]:
-    summary: dict[str, Any] = {
-        "pipelineExecutionId": execution.id,
-        "status": execution.status,
-        "statusSummary": execution.summary or None,
-        "startTime": _time(execution.started),
-        "lastUpdateTime": _time(execution.updated),
-        "sourceRevisions": execution.revisions,
-        "trigger": _trigger(execution),
-        "executionMode": "SUPERSEDED",
-        "executionType": execution.type,
-    }
-    if execution.rolled_back:
-        summary["rollbackMetadata"] = {"rollbackTargetPipelineExecutionId": execution.rolled_back}
-    return summary
-
-
-def _stage_state(
-    pipeline: Pipeline, stage: dict[str, Any], history: list[Execution]
-) -> dict[str, Any]:
-    name = stage["name"]
-    inside = [each for each in history if name in each.stages]
-    newest = max(inside, key=lambda each: each.stages[name].started, default=None)
-    state: dict[str, Any] = {
-        "stageName": name,
-        "inboundTransitionState": {"enabled": name not in pipeline.disabled},
-        "actionStates": [],
-    }
-    if name in pipeline.disabled:
-        state["inboundTransitionState"]["disabledReason"] = pipeline.disabled[name]
-    if newest is not None:
-        state["latestExecution"] = {
-            "pipelineExecutionId": newest.id,
-            "status": newest.stages[name].status,
-            "type": newest.type,
-        }
-        condition = newest.stages[name].condition
-        if condition.get("type") == "ON_SUCCESS":
-            state["onSuccessConditionState"] = {
-                "latestExecution": {
-                    "status": condition["status"],
-                    "summary": condition.get("summary"),
-                }
-            }
-    for action in stage["actions"]:
-        entry: dict[str, Any] = {"actionName": action["name"]}
-        ran = newest.action(name, action["name"]) if newest else None
-        if ran is not None:
-            entry["latestExecution"] = _latest(ran)
-        state["actionStates"].append(entry)
-    return state
-
-
-def _latest(action: ActionExecution) -> dict[str, Any]:
-    latest: dict[str, Any] = {
-        "actionExecutionId": action.id,
-        "status": action.status,
-        "lastStatusChange": _time(action.updated),
-    }
-    if action.summary:
-        latest["summary"] = action.summary
-    if action.token:
-        latest["token"] = action.token
-    if action.external_id:
-        latest["externalExecutionId"] = action.external_id
-    if action.error:
-        latest["errorDetails"] = {"code": "JobFailed", "message": action.error}
-    return latest
-
-
-def _action_detail(execution: Execution, action: ActionExecution) -> dict[str, Any]:
-    result: dict[str, Any] = {
-        "externalExecutionId": action.external_id,
-        "externalExecutionSummary": action.summary,
-    }
-    if action.error:
-        result["errorDetails"] = {"code": "JobFailed", "message": action.error}
-    return {
-        "pipelineExecutionId": execution.id,
-        "actionExecutionId": action.id,
-        "pipelineVersion": execution.version,
-        "stageName": action.stage,
-        "actionName": action.name,
-        "startTime": _time(action.started),
-        "lastUpdateTime": _time(action.updated),
-        "status": action.status,
-        "output": {
-            "outputArtifacts": [],
-            "outputVariables": action.outputs,
-            "executionResult": result,
-        },
-    }
+def _invalid(message: str) -> ApiError:
+    return ApiError("ValidationException", message)

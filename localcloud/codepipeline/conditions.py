@@ -2,104 +2,150 @@
 
 from __future__ import annotations
 
+import re
+import threading
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from localcloud.codepipeline.model import ActionError, RuleExecution
+from localcloud.codepipeline.roles import assume
+
 if TYPE_CHECKING:
-    import threading
-
+    from localcloud.bus import Event
     from localcloud.cloud import Cloud
+    from localcloud.codepipeline.halt import Halt
     from localcloud.codepipeline.model import Execution, Pipeline
+    from localcloud.codepipeline.service import CodePipeline
 
-_LOOK = 5.0  # cloud seconds between two looks at an alarm
+OVERRIDDEN = "Overridden"
 
 
-def check(
-    cloud: Cloud,
-    pipeline: Pipeline,
-    execution: Execution,
-    kind: str,
-    condition: dict[str, Any],
-    stop: threading.Event,
-) -> dict[str, Any]:
-    """Hold a condition's rules; each rule's outcome, and `Failed` if one does not hold.
+class Condition:
+    """One condition that is held: its rules are looked at together until all are decided.
 
-    The alarms of a condition are watched together, for the longest of their waits.
+    It fails with the first rule that does. A CloudWatchAlarm rule fails when its alarm comes into
+    one of its states within its wait (minutes of the cloud), and succeeds at the end of the wait.
     """
-    rules = [
-        {
-            "ruleExecutionId": str(uuid.uuid4()),
-            "name": rule["name"],
-            "status": "InProgress",
-            "summary": "",
-            "rule": rule,
-        }
-        for rule in condition["rules"]
-    ]
-    longest = max(_minutes(rule["rule"]) for rule in rules) * 60
-    began = cloud.clock.timestamp()
-    while True:
-        passed = cloud.clock.timestamp() - began
-        for rule in rules:
-            if rule["status"] == "InProgress":
-                _look(cloud, pipeline, execution, rule, passed)
-        if any(rule["status"] == "Failed" for rule in rules) or passed >= longest:
-            break
-        if cloud.clock.wait(min(_LOOK, longest - passed), stop):
-            break
-    failed = [rule for rule in rules if rule["status"] == "Failed"]
-    return {
-        "type": kind,
-        "result": condition.get("result", "FAIL"),
-        "status": "Failed" if failed else "Succeeded",
-        "summary": "; ".join(rule["summary"] for rule in failed),
-        "rules": [{key: value for key, value in rule.items() if key != "rule"} for rule in rules],
-    }
+
+    def __init__(
+        self,
+        service: CodePipeline,
+        pipeline: Pipeline,
+        execution: Execution,
+        stage: str,
+        kind: str,
+        condition: dict[str, Any],
+    ) -> None:
+        self._service = service
+        self._cloud: Cloud = service.cloud
+        self._pipeline = pipeline
+        self._execution = execution
+        now = self._cloud.clock.timestamp()
+        self._began = now
+        self._rules = [
+            (
+                rule,
+                RuleExecution(str(uuid.uuid4()), stage, kind, rule["name"], "InProgress", now, now),
+            )
+            for rule in condition["rules"]
+        ]
+        self._changed = threading.Event()
+        self._overridden = False
+        self._accounts: dict[str, str] = {}
+        """By the roles that were assumed."""
+
+    def override(self) -> None:
+        """Let it pass, whatever its rules say."""
+        self._overridden = True
+        self._changed.set()
+
+    def hold(self, halt: Halt) -> tuple[str, str]:
+        """Wait for its end; its status (Succeeded, Failed, Overridden, Cancelled) and summary."""
+        with self._service.changing(self._execution):
+            self._execution.rules += [held for _, held in self._rules]
+        unsubscribe = self._cloud.bus.subscribe(self._heard)
+        try:
+            with halt.waking(self._changed, when_stopping=True):
+                return self._decide(halt)
+        finally:
+            unsubscribe()
+
+    def _decide(self, halt: Halt) -> tuple[str, str]:
+        while True:
+            self._changed.clear()
+            left = [self._look(rule, held) for rule, held in self._rules]
+            failed = [held for _, held in self._rules if held.status == "Failed"]
+            if self._overridden:
+                return self._settle("Abandoned", OVERRIDDEN, "Overridden by request")
+            if failed:
+                return self._settle("Abandoned", "Failed", "; ".join(h.summary for h in failed))
+            if not any(left):
+                return "Succeeded", ""
+            if halt.stopping:
+                return self._settle("Abandoned", "Cancelled", "The execution was stopped")
+            self._cloud.clock.wait(min(each for each in left if each), self._changed)
+
+    def _settle(self, rest: str, status: str, summary: str) -> tuple[str, str]:
+        """What becomes of the rules that are not decided."""
+        with self._service.changing(self._execution):
+            for _, held in self._rules:
+                if held.status == "InProgress":
+                    held.status, held.updated = rest, self._cloud.clock.timestamp()
+        return status, summary
+
+    def _heard(self, event: Event) -> None:
+        if event.source == "aws.cloudwatch":
+            self._changed.set()
+
+    def _look(self, rule: dict[str, Any], held: RuleExecution) -> float:
+        """Look at a rule; the cloud's seconds that are left to watch it, 0 when it is decided."""
+        if held.status != "InProgress":
+            return 0.0
+        left, failure = 0.0, ""
+        try:
+            held.configuration = self._execution.resolve(rule.get("configuration") or {})
+            if rule["ruleTypeId"]["provider"] == "VariableCheck":
+                failure = _compare(held.configuration)
+            else:
+                passed = self._cloud.clock.timestamp() - self._began
+                left = float(held.configuration.get("WaitTime") or 0) * 60 - passed
+                failure = self._alarmed(rule, held.configuration)
+        except (ActionError, ValueError, re.error) as error:
+            failure = str(error)
+        if failure or left <= 0:
+            with self._service.changing(self._execution):
+                held.status, held.summary = "Failed" if failure else "Succeeded", failure
+                held.updated = self._cloud.clock.timestamp()
+            return 0.0
+        return left
+
+    def _alarmed(self, rule: dict[str, Any], configuration: dict[str, str]) -> str:
+        region = rule.get("region") or self._pipeline.region
+        name = configuration["AlarmName"]
+        # The rule's role names the account whose alarm it is.
+        role = rule.get("roleArn") or ""
+        if role not in self._accounts:
+            session = assume(self._cloud, self._pipeline, self._execution, role, region)
+            self._accounts[role] = session.account
+        account = self._accounts[role]
+        found = self._cloud.cloudwatch.alarm_states(account, region, [name]).get(name)
+        if found is None:
+            return f"Alarm {name} does not exist in account {account}, region {region}"
+        wanted = {each.strip() for each in configuration.get("AlarmStates", "ALARM").split(",")}
+        if found.value in wanted:
+            return f"Alarm {name} is in state {found.value}: {found.reason}"
+        return ""
 
 
-def _minutes(rule: dict[str, Any]) -> float:
-    return float(rule.get("configuration", {}).get("WaitTime") or 0)
-
-
-def _look(
-    cloud: Cloud, pipeline: Pipeline, execution: Execution, held: dict[str, Any], passed: float
-) -> None:
-    rule = held["rule"]
-    configuration = execution.resolve(rule.get("configuration", {}))
-    provider = rule["ruleTypeId"]["provider"]
-    if provider == "VariableCheck":
-        _compare(held, configuration)
-        return
-    # The rule's role names the account whose alarm it is.
-    account = (rule.get("roleArn") or pipeline.definition["roleArn"]).split(":")[4]
-    region = rule.get("region") or pipeline.region
-    name = configuration["AlarmName"]
-    states = cloud.cloudwatch.alarm_states(account, region, [name])
-    if name not in states:
-        held["status"], held["summary"] = "Failed", f"Alarm {name} does not exist"
-        return
-    wanted = (configuration.get("AlarmStates") or "ALARM").split(",")
-    if states[name].value in wanted:
-        held["status"] = "Failed"
-        held["summary"] = f"Alarm {name} is in state {states[name].value}: {states[name].reason}"
-    elif passed >= _minutes(rule) * 60:
-        held["status"] = "Succeeded"
-
-
-def _compare(held: dict[str, Any], configuration: dict[str, Any]) -> None:
+def _compare(configuration: dict[str, str]) -> str:
     variable, value = configuration["Variable"], configuration["Value"]
-    operator = configuration.get("Operator", "EQ")
+    operator = configuration["Operator"]
+    if operator not in {"EQ", "NE", "CONTAINS", "MATCHES"}:
+        return f"Operator {operator} is not one of EQ, NE, CONTAINS, MATCHES"
     holds = {
-        "EQ": variable == value,
-        "NE": variable != value,
-        "CONTAINS": value in variable,
-    }.get(operator)
-    if holds is None:
-        held["status"], held["summary"] = "Failed", f"Operator {operator} is not known"
-        return
-    held["status"] = "Succeeded" if holds else "Failed"
-    held["summary"] = "" if holds else f"{variable} is not {operator} {value}"
-
-
-RULES = {"CloudWatchAlarm", "VariableCheck"}
-"""The rule providers that are known; any other is refused when a pipeline is made."""
+        "EQ": lambda: variable == value,
+        "NE": lambda: variable != value,
+        "CONTAINS": lambda: value in variable,
+        "MATCHES": lambda: re.fullmatch(value, variable) is not None,
+    }[operator]()
+    return "" if holds else f"{variable} {operator} {value} does not hold"

@@ -1,4 +1,7 @@
-"""Pipelines and their executions, as documents of the ledger."""
+"""Pipelines and their executions, as documents of the ledger.
+
+Times are cloud time in seconds since the epoch.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,9 @@ import re
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-_VARIABLE = re.compile(r"#\{([^}.]+)\.([^}]+)\}")
+VARIABLE = re.compile(r"#\{([^}.]+)\.([^}]+)\}")
+
+STANDARD, ROLLBACK = "STANDARD", "ROLLBACK"
 
 
 class ActionError(Exception):
@@ -15,7 +20,7 @@ class ActionError(Exception):
 
 @dataclass
 class ActionExecution:
-    """One action of one execution; times are cloud time in seconds since the epoch."""
+    """One action of one execution."""
 
     id: str
     stage: str
@@ -27,7 +32,31 @@ class ActionExecution:
     summary: str = ""
     error: str = ""
     token: str = ""
+    answer: str = ""
+    """Of an approval: Approved or Rejected, as soon as somebody has said so."""
     outputs: dict[str, str] = field(default_factory=dict)
+    configuration: dict[str, str] = field(default_factory=dict)
+    """As it was resolved."""
+    inputs: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Bucket and key of each input artifact."""
+    artifacts: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Bucket and key of each output artifact."""
+
+
+@dataclass
+class RuleExecution:
+    """One rule of a stage's condition."""
+
+    id: str
+    stage: str
+    kind: str
+    """BEFORE_ENTRY or ON_SUCCESS."""
+    name: str
+    status: str
+    started: float
+    updated: float
+    summary: str = ""
+    configuration: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -38,8 +67,10 @@ class StageExecution:
     status: str
     started: float
     updated: float
-    condition: dict[str, Any] = field(default_factory=dict)
-    """What a stage condition found: `{"type", "result", "status", "rules": [...]}`."""
+    conditions: dict[str, str] = field(default_factory=dict)
+    """The status of each kind of condition that was held."""
+    retries: dict[str, int] = field(default_factory=dict)
+    """How often it was run again, by AutomatedStageRetry and ManualStageRetry."""
 
 
 @dataclass
@@ -51,24 +82,40 @@ class Execution:
     account: str
     region: str
     version: int
+    mode: str
     status: str
     started: float
     updated: float
     trigger: str
+    """AWS's trigger type."""
+    trigger_detail: str = ""
     summary: str = ""
-    type: str = "STANDARD"
+    type: str = STANDARD
     rolled_back: str = ""
     """Of a rollback: the execution whose artifacts it brings back."""
+    stage: str = ""
+    """Of a rollback: its one stage."""
+    stop_reason: str = ""
+    token: str = ""
+    """Of a start by hand: the client's token; the same again starts nothing more."""
+    pins: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Branch and commit that a source action takes, where a push or a person said which."""
     revisions: list[dict[str, str]] = field(default_factory=list)
     artifacts: dict[str, tuple[str, str]] = field(default_factory=dict)
     namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
     stages: dict[str, StageExecution] = field(default_factory=dict)
     actions: list[ActionExecution] = field(default_factory=list)
+    rules: list[RuleExecution] = field(default_factory=list)
 
     @property
     def key(self) -> str:
         """Where the ledger keeps it."""
         return f"{self.account}/{self.region}/{self.pipeline}/{self.started:017.6f}/{self.id}"
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self.status in {"InProgress", "Stopping"}
 
     def document(self) -> dict[str, Any]:
         """As JSON."""
@@ -77,10 +124,16 @@ class Execution:
     @classmethod
     def of(cls, document: dict[str, Any]) -> Execution:
         """Back from JSON."""
-        stages = {name: StageExecution(**each) for name, each in document.pop("stages").items()}
-        actions = [ActionExecution(**each) for each in document.pop("actions")]
-        artifacts = {name: (each[0], each[1]) for name, each in document.pop("artifacts").items()}
-        return cls(**document, stages=stages, actions=actions, artifacts=artifacts)
+        return cls(
+            **document
+            | {
+                "stages": {k: StageExecution(**v) for k, v in document["stages"].items()},
+                "actions": [_action(each) for each in document["actions"]],
+                "rules": [RuleExecution(**each) for each in document["rules"]],
+                "artifacts": _places(document["artifacts"]),
+                "pins": _places(document["pins"]),
+            }
+        )
 
     def action(self, stage: str, name: str) -> ActionExecution | None:
         """The newest run of an action."""
@@ -111,7 +164,7 @@ class Execution:
                     f"A referenced variable cannot be resolved: #{{{namespace}.{name}}}"
                 ) from None
 
-        return _VARIABLE.sub(found, value)
+        return VARIABLE.sub(found, value)
 
 
 @dataclass
@@ -127,6 +180,9 @@ class Pipeline:
     updated: float
     disabled: dict[str, str] = field(default_factory=dict)
     """Stages whose inbound transition is disabled, with the reason."""
+    tags: dict[str, str] = field(default_factory=dict)
+    owner: str = ""
+    """The resource of a stack that made it, if one did."""
 
     @property
     def key(self) -> str:
@@ -149,8 +205,22 @@ class Pipeline:
         """SUPERSEDED, QUEUED or PARALLEL."""
         return str(self.definition.get("executionMode") or "SUPERSEDED")
 
+    def index(self, stage: str) -> int | None:
+        """Where a stage stands, or None where there is none of this name."""
+        names = [each["name"] for each in self.stages]
+        return names.index(stage) if stage in names else None
+
     def bucket(self, region: str) -> str:
         """The artifact bucket of a region."""
         stores = self.definition.get("artifactStores") or {}
         store = stores.get(region) or self.definition.get("artifactStore") or {}
         return str(store["location"])
+
+
+def _action(document: dict[str, Any]) -> ActionExecution:
+    places = {name: _places(document[name]) for name in ("inputs", "artifacts")}
+    return ActionExecution(**document | places)
+
+
+def _places(document: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    return {name: (each[0], each[1]) for name, each in document.items()}

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from localcloud.codepipeline.definition import DefinitionError
 from localcloud.resources import ProvisioningError, Resource
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
     from localcloud.resources import ResourceRequest
+
+_NUMBERS = {"runOrder", "timeoutInMinutes"}
 
 
 class PipelineProvider:
@@ -19,46 +22,61 @@ class PipelineProvider:
         self._cloud = cloud
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
-        """The name and the type are given once."""
-        return any(
-            request.properties.get(name) != current.properties.get(name)
-            for name in ("Name", "PipelineType")
-        )
+        """Only the name is given once."""
+        return bool(request.properties.get("Name") != current.properties.get("Name"))
 
     def create(self, request: ResourceRequest) -> Resource:
         """See `Provider.create`."""
-        return self._put(request, restart=True)
+        name = request.properties.get("Name") or request.generated_name(100)
+        pipelines = self._cloud.codepipeline
+        there = pipelines.pipelines.get(f"{request.account}/{request.region}/{name}")
+        owner = f"{request.stack_id}/{request.logical_id}"
+        # One that this very resource made in an operation that was interrupted is its own.
+        if there is not None and there.owner != owner:
+            raise ProvisioningError(f"A pipeline with the name '{name}' already exists")
+        made = self._put(request, name, owner, restart=False)
+        pipeline = pipelines.pipelines[f"{request.account}/{request.region}/{name}"]
+        for each in request.properties.get("DisableInboundStageTransitions") or []:
+            pipelines.set_transition(pipeline, each["StageName"], each["Reason"])
+        if not pipelines.history(pipeline):
+            pipelines.begin(pipeline, "CreatePipeline")
+        return made
 
-    def update(self, request: ResourceRequest, current: Resource) -> Resource:  # noqa: ARG002
-        """See `Provider.update`; a restart only if the template asks for it."""
+    def update(self, request: ResourceRequest, current: Resource) -> Resource:
+        """See `Provider.update`; executions start again only if the template asks for it."""
         wanted = str(request.properties.get("RestartExecutionOnUpdate", False)).lower() == "true"
-        return self._put(request, restart=wanted and not request.rollback)
+        restart = wanted and not request.rollback
+        return self._put(request, current.physical_id, "", restart=restart)
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
         """See `Provider.delete`."""
         self._cloud.codepipeline.delete(request.account, request.region, current.physical_id)
 
-    def _put(self, request: ResourceRequest, *, restart: bool) -> Resource:
-        name = request.properties.get("Name") or request.generated_name(100)
+    def _put(self, request: ResourceRequest, name: str, owner: str, *, restart: bool) -> Resource:
         definition = declaration(request.properties) | {"name": name}
         pipelines = self._cloud.codepipeline
-        try:
-            pipeline = pipelines.put(request.account, request.region, definition)
-        except Exception as error:
-            raise ProvisioningError(str(error)) from error
-        if restart:
-            pipelines.begin(
-                pipeline, "CreatePipeline" if pipeline.version == 1 else "StartPipelineExecution"
-            )
+        pipeline = pipelines.pipelines.get(f"{request.account}/{request.region}/{name}")
+        # What leaves the structure as it is, such as a tag, is no new version.
+        if pipeline is None or pipeline.definition != definition:
+            try:
+                pipeline = pipelines.put(request.account, request.region, definition, owner)
+            except DefinitionError as error:
+                raise ProvisioningError(str(error)) from error
+            if restart:
+                pipelines.begin(pipeline, "StartPipelineExecution")
+        pipeline.tags = request.tags | {
+            each["Key"]: each["Value"] for each in request.properties.get("Tags") or []
+        }
+        pipelines.save_pipeline(pipeline)
         return Resource(name, {"Version": str(pipeline.version)}, request.properties)
 
 
 def declaration(properties: dict[str, Any]) -> dict[str, Any]:
     """The API's declaration out of CloudFormation's properties.
 
-    The two differ in the case of the first letter, and in artifact stores.
+    The two differ in the case of the first letter, in artifact stores, and in numbers.
     """
-    lowered = _lower(properties)
+    lowered: dict[str, Any] = _lower(properties)
     if "artifactStores" in lowered:
         lowered["artifactStores"] = {
             each["region"]: each["artifactStore"] for each in lowered["artifactStores"]
@@ -68,18 +86,16 @@ def declaration(properties: dict[str, Any]) -> dict[str, Any]:
     return lowered
 
 
-def _lower(value: Any, *, inside_configuration: bool = False) -> Any:
+def _lower(value: Any, key: str = "") -> Any:
     if isinstance(value, list):
         return [_lower(item) for item in value]
     if not isinstance(value, dict):
-        return value
-    if inside_configuration:
+        return int(value) if key in _NUMBERS else value
+    if key == "configuration":
         # Keys of a configuration are the action's own; its values are strings.
         return {
-            key: inner if isinstance(inner, str) else json.dumps(inner)
-            for key, inner in value.items()
+            name: inner if isinstance(inner, str) else json.dumps(inner)
+            for name, inner in value.items()
         }
-    return {
-        key[0].lower() + key[1:]: _lower(inner, inside_configuration=key == "Configuration")
-        for key, inner in value.items()
-    }
+    names = {name: name[0].lower() + name[1:] for name in value}
+    return {names[name]: _lower(inner, names[name]) for name, inner in value.items()}

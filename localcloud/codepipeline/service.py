@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import threading
 import uuid
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from localcloud.codepipeline.actions import PROVIDERS
 from localcloud.codepipeline.api import CodePipelineApi
-from localcloud.codepipeline.conditions import RULES
-from localcloud.codepipeline.model import Execution, Pipeline
+from localcloud.codepipeline.definition import DefinitionError, check
+from localcloud.codepipeline.model import ROLLBACK, STANDARD, Execution, Pipeline
 from localcloud.codepipeline.provider import PipelineProvider
+from localcloud.codepipeline.recovery import take_up
 from localcloud.codepipeline.runner import Runner
+from localcloud.codepipeline.triggers import started_by
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from localcloud.api import ServiceApi
     from localcloud.cloud import Cloud
     from localcloud.codepipeline.model import ActionExecution, StageExecution
@@ -22,11 +26,6 @@ if TYPE_CHECKING:
 
 _PIPELINE = "codepipeline:pipeline"
 _EXECUTION = "codepipeline:execution"
-_INTERRUPTED = "Interrupted: the local cloud stopped during this execution"
-
-
-class DefinitionError(Exception):
-    """A declaration that cannot be honoured; the message names what."""
 
 
 class CodePipeline:
@@ -41,121 +40,224 @@ class CodePipeline:
         self.pipelines: dict[str, Pipeline] = {}
         self.executions: dict[str, Execution] = {}
         self.runner = Runner(self)
+        self.closed = False
         self._lock = threading.RLock()
+        self._unsubscribe: Callable[[], None] = lambda: None
 
     def start(self) -> None:
-        """Read everything back; what was under way is marked as interrupted."""
+        """Read everything back, and go on with what waited."""
         for key, document in self.cloud.ledger.all(_PIPELINE):
-            self.pipelines[key] = Pipeline(**document)
+            pipeline = self.pipelines[key] = Pipeline(**document)
+            for stage in pipeline.disabled:
+                self.runner.gates.set_open((pipeline.key, stage), is_open=False)
         for _, document in self.cloud.ledger.all(_EXECUTION):
             execution = Execution.of(document)
             self.executions[execution.id] = execution
-            if execution.status == "InProgress":
-                self._interrupt(execution)
-        self.cloud.codeconnections.subscribe(self._pushed)
+        for execution in sorted(self.executions.values(), key=lambda each: each.started):
+            if execution.running:
+                take_up(self, execution)
+        self._unsubscribe = self.cloud.codeconnections.subscribe(self._pushed)
 
     def stop(self) -> None:
         """Let nothing begin any more; the next start tells what was interrupted."""
+        self._unsubscribe()
+        with self._lock:
+            self.closed = True
         self.runner.stop_all()
 
-    def put(self, account: str, region: str, definition: dict[str, Any]) -> Pipeline:
-        """Create a pipeline or bring it to a new version.
+    def put(
+        self, account: str, region: str, definition: dict[str, Any], owner: str = ""
+    ) -> Pipeline:
+        """Create a pipeline or bring it to a new version; executions of the old one are cancelled.
 
         Raises:
             DefinitionError: it has a part that cannot be honoured.
         """
-        _check(definition)
+        check(definition)
+        for action in definition["stages"][0]["actions"]:
+            configuration = action["configuration"]
+            arn, repository = configuration["ConnectionArn"], configuration["FullRepositoryId"]
+            try:
+                self.cloud.codeconnections.recognise(arn, repository)
+            except Exception as error:
+                raise DefinitionError(f"Action {action['name']}: {error}") from error
         now = self.cloud.clock.timestamp()
         with self._lock:
             key = f"{account}/{region}/{definition['name']}"
             pipeline = self.pipelines.get(key)
             if pipeline is None:
                 pipeline = Pipeline(definition["name"], account, region, 1, definition, now, now)
+                pipeline.owner = owner
             else:
                 pipeline.version += 1
                 pipeline.definition, pipeline.updated = definition, now
             self.pipelines[key] = pipeline
             self.save_pipeline(pipeline)
-        for stage in pipeline.stages:
-            for action in stage["actions"]:
-                configuration = action.get("configuration") or {}
-                if "FullRepositoryId" in configuration:
-                    self.cloud.codeconnections.recognise(
-                        configuration["ConnectionArn"], configuration["FullRepositoryId"]
-                    )
+        self.runner.updated(pipeline)
         return pipeline
 
     def delete(self, account: str, region: str, name: str) -> None:
-        """Delete a pipeline; its history stays."""
-        self.pipelines.pop(f"{account}/{region}/{name}", None)
+        """Delete a pipeline; its executions end."""
+        pipeline = self.pipelines.pop(f"{account}/{region}/{name}", None)
         self.cloud.ledger.delete(_PIPELINE, f"{account}/{region}/{name}")
+        if pipeline is not None:
+            for execution in self.history(pipeline):
+                if execution.running:
+                    self.stop_execution(execution, "The pipeline was deleted", abandon=True)
 
     def save_pipeline(self, pipeline: Pipeline) -> None:
         """Make a pipeline durable."""
         self.cloud.ledger.put(_PIPELINE, pipeline.key, asdict(pipeline))
 
+    def set_transition(self, pipeline: Pipeline, stage: str, reason: str | None) -> None:
+        """Disable the transition into a stage for a reason, or enable it."""
+        if reason is None:
+            pipeline.disabled.pop(stage, None)
+        else:
+            pipeline.disabled[stage] = reason
+        self.save_pipeline(pipeline)
+        self.runner.gates.set_open((pipeline.key, stage), is_open=reason is None)
+
     def history(self, pipeline: Pipeline) -> list[Execution]:
-        """The pipeline's executions, newest first."""
-        mine = [
+        """The pipeline's executions, newest first; not those of an earlier one of its name."""
+        mine = (pipeline.account, pipeline.region, pipeline.name)
+        found = [
             each
-            for each in self.executions.values()
-            if (each.account, each.region, each.pipeline)
-            == (pipeline.account, pipeline.region, pipeline.name)
+            for each in list(self.executions.values())
+            if (each.account, each.region, each.pipeline) == mine
+            and each.started >= pipeline.created
         ]
-        return sorted(mine, key=lambda each: -each.started)
+        return sorted(found, key=lambda each: -each.started)
 
     def begin(
-        self, pipeline: Pipeline, trigger: str, variables: dict[str, str] | None = None
+        self,
+        pipeline: Pipeline,
+        trigger: str,
+        detail: str = "",
+        *,
+        variables: dict[str, str] | None = None,
+        pins: dict[str, tuple[str, str]] | None = None,
+        token: str = "",
     ) -> Execution:
-        """Start an execution; it is durable before this returns."""
-        now = self.cloud.clock.timestamp()
-        execution = Execution(
-            id=str(uuid.uuid4()),
-            pipeline=pipeline.name,
-            account=pipeline.account,
-            region=pipeline.region,
-            version=pipeline.version,
-            status="InProgress",
-            started=now,
-            updated=now,
-            trigger=trigger,
-            namespaces={"variables": variables or {}},
-        )
-        self.executions[execution.id] = execution
+        """Start an execution; it is durable before this returns.
+
+        `variables` are the pipeline's, for those whose default does not do; `pins` are branch and
+        commit by source action; a `token` that was given before starts nothing more.
+        """
+        if token:
+            for each in self.history(pipeline):
+                if each.token == token:
+                    return each
+        defaults = {
+            each["name"]: each.get("defaultValue") or ""
+            for each in pipeline.definition.get("variables") or []
+        }
+        execution = self._new(pipeline, trigger, detail)
+        execution.namespaces = {"variables": defaults | (variables or {})}
+        execution.pins, execution.token = pins or {}, token
         self._tell(execution, "STARTED")
         self.runner.begin(pipeline, execution)
         return execution
 
-    def retry(self, pipeline: Pipeline, execution: Execution, stage: str) -> None:
+    def retry(self, pipeline: Pipeline, execution: Execution, stage: str, mode: str) -> None:
         """Run a failed stage, and what comes behind it, again."""
-        index = [each["name"] for each in pipeline.stages].index(stage)
-        execution.status = "InProgress"
+        with self.changing(execution):
+            retries = execution.stages[stage].retries
+            retries["ManualStageRetry"] = retries.get("ManualStageRetry", 0) + 1
+            execution.stages[stage].status = "InProgress"
+            execution.status, execution.summary = "InProgress", ""
         self._tell(execution, "RESUMED")
-        self.runner.begin(pipeline, execution, index)
+        self.runner.begin(pipeline, execution, pipeline.index(stage) or 0, again=mode)
 
-    def roll_back(self, pipeline: Pipeline, failed: Execution, stage: str) -> None:
+    def stop_execution(self, execution: Execution, reason: str, *, abandon: bool) -> None:
+        """Stop an execution; durable before this returns."""
+        with self.changing(execution):
+            if not execution.running:
+                return
+            execution.status, execution.stop_reason = "Stopping", reason
+        self._publish(execution, "Pipeline", {}, "STOPPING")
+        self.runner.stop(execution, abandon=abandon)
+
+    def roll_back(
+        self, pipeline: Pipeline, target: Execution, stage: str, trigger: str, failed: str = ""
+    ) -> Execution:
+        """Bring a stage back to an execution that succeeded in it; the new execution.
+
+        `failed` is in the stage still and makes room for it.
+        """
+        execution = self._new(pipeline, trigger, failed or target.id)
+        execution.type, execution.rolled_back, execution.stage = ROLLBACK, target.id, stage
+        execution.revisions = list(target.revisions)
+        execution.artifacts = dict(target.artifacts)
+        execution.namespaces = {name: dict(each) for name, each in target.namespaces.items()}
+        if failed:
+            self.runner.gates.hand_over((pipeline.key, stage), failed, execution.id)
+        self._tell(execution, "STARTED")
+        first = pipeline.index(stage) or 0
+        self.runner.begin(pipeline, execution, first, inside=bool(failed))
+        return execution
+
+    def roll_back_automatically(self, pipeline: Pipeline, failed: Execution, stage: str) -> None:
         """Bring a stage back to the last execution that succeeded in it.
 
-        AWS does so only within one version of the pipeline's structure.
+        AWS does so only within one version of the pipeline's structure, and not to a rollback.
         """
-        good = next(
-            (
-                each
-                for each in self.history(pipeline)
-                if each.id != failed.id
-                and each.version == pipeline.version
-                and each.stages.get(stage) is not None
-                and each.stages[stage].status == "Succeeded"
-            ),
-            None,
-        )
-        if good is None:
-            failed.summary = (
-                f"Stage {stage} could not be rolled back: no execution succeeded in it since "
-                "the pipeline was last changed"
-            )
-            self.save(failed)
+        targets = [
+            each
+            for each in self.history(pipeline)
+            if each.id != failed.id and self.may_be_target(pipeline, each, stage)
+        ]
+        if failed.type == STANDARD and targets and not self.closed:
+            newest = max(targets, key=lambda each: each.stages[stage].updated)
+            self.roll_back(pipeline, newest, stage, "AutomatedRollback", failed.id)
             return
+        with self.changing(failed):
+            failed.summary = (f"{failed.summary}; " if failed.summary else "") + (
+                f"stage {stage} could not be rolled back: no other execution has succeeded in it "
+                "since the pipeline was last changed"
+            )
+
+    def may_be_target(self, pipeline: Pipeline, execution: Execution, stage: str) -> bool:
+        """Whether a stage may be brought back to an execution."""
+        held = execution.stages.get(stage)
+        return (
+            execution.version == pipeline.version
+            and execution.type == STANDARD
+            and held is not None
+            and held.status == "Succeeded"
+        )
+
+    def finish(self, execution: Execution, status: str) -> None:
+        """Record how an execution ended."""
+        with self.changing(execution):
+            execution.status = status
+        self._publish(execution, "Pipeline", {}, _past(status))
+
+    @contextmanager
+    def changing(self, execution: Execution) -> Iterator[None]:
+        """Change an execution; durable at the end. After `stop` nothing is recorded."""
+        with self._lock:
+            yield
+            execution.updated = self.cloud.clock.timestamp()
+            if not self.closed:
+                self.cloud.ledger.put(_EXECUTION, execution.key, execution.document())
+
+    def mark_stage(self, execution: Execution, stage: StageExecution, status: str) -> None:
+        """Record a stage's status, and tell of it."""
+        with self.changing(execution):
+            stage.status, stage.updated = status, self.cloud.clock.timestamp()
+        self._publish(execution, "Stage", {"stage": stage.name}, _past(status))
+
+    def mark_action(
+        self, execution: Execution, action: dict[str, Any], record: ActionExecution, status: str
+    ) -> None:
+        """Record an action's status, and tell of it."""
+        with self.changing(execution):
+            record.status, record.updated = status, self.cloud.clock.timestamp()
+        where = {"stage": record.stage, "action": record.name, "type": action["actionTypeId"]}
+        self._publish(execution, "Action", where, _past(status))
+
+    def _new(self, pipeline: Pipeline, trigger: str, detail: str) -> Execution:
         now = self.cloud.clock.timestamp()
         execution = Execution(
             id=str(uuid.uuid4()),
@@ -163,50 +265,27 @@ class CodePipeline:
             account=pipeline.account,
             region=pipeline.region,
             version=pipeline.version,
+            mode=pipeline.mode,
             status="InProgress",
             started=now,
             updated=now,
-            trigger="AutomatedRollback",
-            type="ROLLBACK",
-            rolled_back=good.id,
-            revisions=good.revisions,
-            artifacts=good.artifacts,
-            namespaces=good.namespaces,
+            trigger=trigger,
+            trigger_detail=detail,
         )
-        self.executions[execution.id] = execution
-        self._tell(execution, "STARTED")
-        index = [each["name"] for each in pipeline.stages].index(stage)
-        self.runner.begin(pipeline, execution, index)
-
-    def finish(self, execution: Execution, status: str) -> None:
-        """Record how an execution ended."""
-        execution.status = status
-        self._tell(execution, status.upper())
-
-    def save(self, execution: Execution) -> None:
-        """Make an execution durable."""
-        execution.updated = self.cloud.clock.timestamp()
         with self._lock:
-            self.cloud.ledger.put(_EXECUTION, execution.key, execution.document())
-
-    def mark_stage(self, execution: Execution, stage: StageExecution, status: str) -> None:
-        """Record a stage's status, and tell of it."""
-        stage.status, stage.updated = status, self.cloud.clock.timestamp()
-        self.save(execution)
-        self._publish(execution, "Stage", {"stage": stage.name}, _past(status))
-
-    def mark_action(self, execution: Execution, action: ActionExecution, status: str) -> None:
-        """Record an action's status, and tell of it."""
-        action.status, action.updated = status, self.cloud.clock.timestamp()
-        self.save(execution)
-        where = {"stage": action.stage, "action": action.name}
-        self._publish(execution, "Action", where, _past(status))
+            if self.closed:
+                raise RuntimeError("the local cloud is stopping: start the execution again later")
+            self.executions[execution.id] = execution
+        return execution
 
     def _tell(self, execution: Execution, state: str) -> None:
-        self.save(execution)
+        with self.changing(execution):
+            pass
         self._publish(execution, "Pipeline", {}, state)
 
     def _publish(self, execution: Execution, what: str, where: dict[str, Any], state: str) -> None:
+        if self.closed:
+            return
         self.cloud.bus.publish(
             execution.account,
             execution.region,
@@ -219,54 +298,22 @@ class CodePipeline:
                 "state": state,
                 **where,
             },
+            (f"arn:aws:codepipeline:{execution.region}:{execution.account}:{execution.pipeline}",),
         )
-
-    def _interrupt(self, execution: Execution) -> None:
-        for action in execution.actions:
-            if action.status == "InProgress":
-                action.status, action.error = "Failed", _INTERRUPTED
-        for stage in execution.stages.values():
-            if stage.status == "InProgress":
-                stage.status = "Failed"
-        execution.status, execution.summary = "Failed", _INTERRUPTED
-        self.save(execution)
 
     def _pushed(self, connection: str, repository: str, branch: str, commit: str) -> None:
         for pipeline in list(self.pipelines.values()):
-            for action in pipeline.stages[0]["actions"]:
-                configuration = action.get("configuration") or {}
-                watched = str(configuration.get("DetectChanges", "true")).lower() != "false"
-                if (
-                    watched
-                    and configuration.get("ConnectionArn", "").endswith(f"/{connection}")
-                    and configuration.get("FullRepositoryId") == repository
-                    and configuration.get("BranchName") == branch
-                ):
-                    self.begin(pipeline, f"Webhook: {commit}")
+            action = started_by(pipeline, connection, repository, branch)
+            if action is None:
+                continue
+            # A push may be told of twice, when the process ended between its start and its record.
+            last = next(
+                (each for each in self.history(pipeline) if each.trigger == "WebhookV2"), None
+            )
+            if last is None or last.pins.get(action) != (branch, commit):
+                self.begin(pipeline, "WebhookV2", commit, pins={action: (branch, commit)})
 
 
 def _past(status: str) -> str:
-    return "STARTED" if status == "InProgress" else status.upper()
-
-
-def _check(definition: dict[str, Any]) -> None:
-    stages = definition.get("stages") or []
-    if len(stages) < 2:  # noqa: PLR2004  # AWS's own minimum
-        raise DefinitionError("Pipeline should have at least 2 stages")
-    for stage in stages:
-        for action in stage["actions"]:
-            kind = action["actionTypeId"]
-            if (kind["category"], kind["owner"], kind["provider"]) not in PROVIDERS:
-                raise DefinitionError(
-                    f"Action {stage['name']}/{action['name']}: {kind['category']} by "
-                    f"{kind['owner']} {kind['provider']} is not part of the local cloud"
-                )
-        for when in ("beforeEntry", "onSuccess", "onFailure"):
-            for condition in (stage.get(when) or {}).get("conditions") or []:
-                for rule in condition["rules"]:
-                    provider = rule["ruleTypeId"]["provider"]
-                    if provider not in RULES:
-                        raise DefinitionError(
-                            f"Rule {stage['name']}/{rule['name']}: {provider} is not part of "
-                            "the local cloud"
-                        )
+    names = {"InProgress": "STARTED", "Cancelled": "CANCELED", "Abandoned": "ABANDONED"}
+    return names.get(status, status.upper())

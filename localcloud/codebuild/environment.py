@@ -1,0 +1,120 @@
+"""The variables that a build's commands see ("Environment variables in build environments")."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from localcloud.codebuild import image
+from localcloud.codebuild.buildspec import BuildspecError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from localcloud.cloud import Cloud
+    from localcloud.codebuild.buildspec import Buildspec
+    from localcloud.codebuild.model import Build
+    from localcloud.codebuild.workspace import Workspace
+    from localcloud.credentials import Session
+    from localcloud.ports import BuildRequest
+
+_ARN_PARTS = 7  # of a secret's ARN, before what belongs to the reference
+
+
+def variables(
+    cloud: Cloud,
+    project: dict[str, Any],
+    request: BuildRequest,
+    build: Build,
+    spec: Buildspec,
+    workspace: Workspace,
+    session: Session,
+    mask: Callable[[str], None],
+) -> dict[str, str]:
+    """All variables; `mask` is told of each value that is a secret.
+
+    Those of the request stand above those of the project, and these above the buildspec's.
+
+    Raises:
+        BuildspecError: a parameter or a secret cannot be read.
+    """
+    found = image.environment(image.prepare(), workspace.home)
+    found |= {
+        "AWS_ENDPOINT_URL": cloud.endpoint,
+        "AWS_REGION": request.region,
+        "AWS_DEFAULT_REGION": request.region,
+        "CODEBUILD_BUILD_ARN": build.arn,
+        "CODEBUILD_BUILD_ID": build.id,
+        "CODEBUILD_BUILD_IMAGE": project["environment"]["image"],
+        "CODEBUILD_BUILD_NUMBER": str(build.number),
+        "CODEBUILD_BUILD_SUCCEEDING": "1",
+        "CODEBUILD_CI": "true",
+        "CODEBUILD_INITIATOR": build.initiator,
+        "CODEBUILD_LOG_PATH": build.stream,
+        "CODEBUILD_SRC_DIR": str(workspace.source),
+        "CODEBUILD_START_TIME": str(int(build.started * 1000)),
+    }
+    if build.source_version:
+        found["CODEBUILD_RESOLVED_SOURCE_VERSION"] = build.source_version
+    if request.primary in request.inputs:
+        found["CODEBUILD_SOURCE_VERSION"] = "arn:aws:s3:::" + "/".join(
+            request.inputs[request.primary]
+        )
+    for name in request.inputs:
+        if name != request.primary:
+            found[f"CODEBUILD_SRC_DIR_{name}"] = str(workspace.place(name, primary=False))
+    found |= session.environment()
+    for each in _declared(project, request, spec):
+        found[each["name"]] = _value(cloud, request.region, session, each, mask)
+    return found
+
+
+def _declared(
+    project: dict[str, Any], request: BuildRequest, spec: Buildspec
+) -> list[dict[str, str]]:
+    return [
+        *({"name": k, "value": v} for k, v in spec.variables.items()),
+        *({"name": k, "value": v, "type": "PARAMETER_STORE"} for k, v in spec.parameters.items()),
+        *({"name": k, "value": v, "type": "SECRETS_MANAGER"} for k, v in spec.secrets.items()),
+        *(project["environment"].get("environmentVariables") or []),
+        *request.environment,
+    ]
+
+
+def _value(
+    cloud: Cloud,
+    region: str,
+    session: Session,
+    variable: dict[str, str],
+    mask: Callable[[str], None],
+) -> str:
+    kind, value = variable.get("type") or "PLAINTEXT", str(variable["value"])
+    if kind == "PLAINTEXT":
+        return value
+    try:
+        if kind == "PARAMETER_STORE":
+            ssm = cloud.client("ssm", session.account, region, session)
+            found = ssm.get_parameter(Name=value, WithDecryption=True)["Parameter"]["Value"]
+        else:
+            found = _secret(cloud.client("secretsmanager", session.account, region, session), value)
+    except (BotoCoreError, ClientError, LookupError, ValueError) as error:
+        raise BuildspecError(
+            f"{kind} {value}, the value of {variable['name']}, could not be read: {error}",
+            "DECRYPTION_FAILURE" if kind == "PARAMETER_STORE" else "SECRETS_MANAGER_ERROR",
+        ) from error
+    mask(str(found))
+    return str(found)
+
+
+def _secret(client: Any, reference: str) -> str:
+    """The secret behind `secret-id:json-key:version-stage:version-id`."""
+    parts = reference.split(":")
+    length = _ARN_PARTS if parts[0] == "arn" else 1
+    name, rest = ":".join(parts[:length]), [*parts[length:], "", "", ""]
+    wanted = {
+        key: value for key, value in (("VersionStage", rest[1]), ("VersionId", rest[2])) if value
+    }
+    text: str = client.get_secret_value(SecretId=name, **wanted)["SecretString"]
+    return str(json.loads(text)[rest[0]]) if rest[0] else text

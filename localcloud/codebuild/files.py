@@ -1,0 +1,98 @@
+"""Which files a build leaves, and zips of them."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import stat
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from localcloud.codebuild.buildspec import Files
+
+
+class NoFilesError(Exception):
+    """Nothing matches; the message is in AWS's own words."""
+
+
+def select(source: Path, wanted: Files) -> dict[str, Path]:
+    """The files that are wanted, by their names in the artifact, in order.
+
+    `**/*` is every file below the base directory, `folder/*` those directly in the folder.
+
+    Raises:
+        NoFilesError: there is no such base directory, or no such file.
+    """
+    bases = _bases(source, wanted.base_directory)
+    found: dict[str, Path] = {}
+    keep, leave = _any(wanted.files), _any(wanted.exclude)
+    for base in bases:
+        for folder, below, names in os.walk(base):
+            below.sort()
+            for name in sorted(names):
+                path = Path(folder, name)
+                relative = path.relative_to(base).as_posix()
+                if keep.fullmatch(relative) and not leave.fullmatch(relative) and path.is_file():
+                    found[name if wanted.discard_paths else relative] = path
+    if not found:
+        raise NoFilesError("no matching artifact paths found")
+    return found
+
+
+def pack(files: dict[str, Path]) -> bytes:
+    """A zip of the files, with their modes; links are followed."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(
+        packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1, strict_timestamps=False
+    ) as archive:
+        for name, path in files.items():
+            archive.write(path, name)
+    return packed.getvalue()
+
+
+def unpack(content: bytes, folder: Path) -> None:
+    """A zip's files below the folder: executable where they were, links as links.
+
+    Raises:
+        zipfile.BadZipFile: it is no zip.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    links: list[tuple[Path, str]] = []
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for entry in archive.infolist():
+            mode = entry.external_attr >> 16
+            path = Path(archive.extract(entry, folder))
+            if stat.S_ISLNK(mode):
+                links.append((path, path.read_text()))
+            elif mode & 0o111 and path.is_file():
+                path.chmod(mode & 0o777 | 0o600)
+    # Last, so that no entry of the zip is written through a link.
+    for path, target in links:
+        path.unlink()
+        path.symlink_to(target)
+
+
+def _bases(source: Path, declared: str) -> list[Path]:
+    root = source / declared
+    if "*" in declared or "?" in declared:
+        bases = sorted(each for each in source.glob(declared) if each.is_dir())
+    else:
+        bases = [root] if root.is_dir() else []
+    if not bases:
+        raise NoFilesError(f"no matching base directory path found for {declared}")
+    return bases
+
+
+def _any(patterns: Iterable[str]) -> re.Pattern[str]:
+    return re.compile("|".join(_expression(each) for each in patterns) or r"(?!)")
+
+
+def _expression(pattern: str) -> str:
+    parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern.removeprefix("./"))
+    meaning = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    return "".join(meaning.get(part, re.escape(part)) for part in parts)

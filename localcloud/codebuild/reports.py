@@ -1,0 +1,149 @@
+"""Test reports: the JUnit files that a build leaves, kept case by case."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+from localcloud.codebuild.files import NoFilesError, select
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from localcloud.cloud import Cloud
+    from localcloud.codebuild.buildspec import Files
+    from localcloud.codebuild.model import Build
+
+GROUP = "codebuild:report-group"
+REPORT = "codebuild:report"
+CASES = "codebuild:report-cases"
+_NANO = 1_000_000_000
+
+
+class ReportError(Exception):
+    """A file that is no JUnit report, or a group that does not exist."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One test case; `status` is SUCCEEDED, FAILED, ERROR, SKIPPED."""
+
+    suite: str
+    prefix: str
+    name: str
+    status: str
+    seconds: float
+    message: str
+
+
+def read_junit(path: Path) -> list[Case]:
+    """The test cases of a JUnit XML file.
+
+    Raises:
+        ReportError: it is none.
+    """
+    try:
+        root = ET.parse(path).getroot()  # noqa: S314  # nosec B314  # the build runs as this user
+    except ET.ParseError as error:
+        raise ReportError(f"{path.name} is no JUnit XML: {error}") from error
+    if root.tag not in {"testsuites", "testsuite"}:
+        raise ReportError(f"{path.name} is no JUnit XML: its root is {root.tag}")
+    return [
+        _case(suite.get("name", ""), case)
+        for suite in root.iter("testsuite")
+        for case in suite.findall("testcase")
+    ]
+
+
+def keep(cloud: Cloud, build: Build, source: Path, key: str, wanted: Files) -> str:
+    """Keep a report of a build; returns its ARN. Its group is made if the project has none yet.
+
+    Raises:
+        ReportError: the group's ARN names none, or a file is no report.
+        NoFilesError: there is none.
+    """
+    group = _group(cloud, build, key)
+    cases = [case for path in select(source, wanted).values() for case in read_junit(path)]
+    if not cases:
+        raise NoFilesError("no test cases found in the report files")
+    now = cloud.clock.timestamp()
+    arn = f"{group.replace(':report-group/', ':report/')}:{uuid.uuid4()}"
+    counts = {
+        status: sum(each.status == status for each in cases)
+        for status in ("SUCCEEDED", "FAILED", "ERROR", "SKIPPED", "UNKNOWN")
+    }
+    report = {
+        "arn": arn,
+        "type": "TEST",
+        "name": key,
+        "reportGroupArn": group,
+        "executionId": build.arn,
+        "status": "FAILED" if counts["FAILED"] or counts["ERROR"] else "SUCCEEDED",
+        "created": now,
+        "exportConfig": {"exportConfigType": "NO_EXPORT"},
+        "truncated": False,
+        "testSummary": {
+            "total": len(cases),
+            "statusCounts": counts,
+            "durationInNanoSeconds": int(sum(each.seconds for each in cases) * _NANO),
+        },
+    }
+    described = [
+        {
+            "reportArn": arn,
+            "prefix": each.prefix,
+            "name": each.name,
+            "status": each.status,
+            "durationInNanoSeconds": int(each.seconds * _NANO),
+            "message": each.message,
+            "testSuiteName": each.suite,
+        }
+        for each in cases
+    ]
+    with cloud.ledger.transaction():
+        cloud.ledger.put(REPORT, arn, report)
+        cloud.ledger.put(CASES, arn, {"cases": described})
+    return arn
+
+
+def make_group(cloud: Cloud, account: str, region: str, name: str) -> str:
+    """A report group's ARN; the group is made unless it is there."""
+    arn = f"arn:aws:codebuild:{region}:{account}:report-group/{name}"
+    if cloud.ledger.get(GROUP, arn) is None:
+        now = cloud.clock.timestamp()
+        group: dict[str, Any] = {
+            "arn": arn,
+            "name": name,
+            "type": "TEST",
+            "exportConfig": {"exportConfigType": "NO_EXPORT"},
+            "created": now,
+            "lastModified": now,
+            "status": "ACTIVE",
+        }
+        cloud.ledger.put(GROUP, arn, group)
+    return arn
+
+
+def _group(cloud: Cloud, build: Build, key: str) -> str:
+    if not key.startswith("arn:"):
+        return make_group(cloud, build.account, build.region, f"{build.project}-{key}")
+    if cloud.ledger.get(GROUP, key) is None:
+        raise ReportError(f"report group {key} does not exist")
+    return key
+
+
+def _case(suite: str, case: ET.Element) -> Case:
+    status, message = "SUCCEEDED", ""
+    for tag, meaning in (("failure", "FAILED"), ("error", "ERROR"), ("skipped", "SKIPPED")):
+        found = case.find(tag)
+        if found is not None:
+            status, message = meaning, found.get("message") or (found.text or "").strip()
+            break
+    try:
+        seconds = float(case.get("time") or 0)
+    except ValueError:
+        seconds = 0.0
+    name, prefix = case.get("name", ""), case.get("classname", "")
+    return Case(suite, prefix, name, status, seconds, message)

@@ -1,0 +1,145 @@
+"""The CodeConnections API, as far as a pipeline and its pushers need it."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from moto.core.responses import ActionResult, EmptyResult
+
+from localcloud.api import ApiError, ServiceApi
+from localcloud.codeconnections.repositories import RepositoryError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from localcloud.codeconnections.service import CodeConnections
+
+_LINK = "codeconnections:repository-link"
+_PAGE = 100
+
+
+class CodeConnectionsApi(ServiceApi):
+    """Connections and repository links."""
+
+    service: ClassVar[str] = "codeconnections"
+
+    @property
+    def _service(self) -> CodeConnections:
+        return self.cloud.codeconnections
+
+    def create_connection(self) -> ActionResult:
+        """A connection; here it is available at once, without a handshake."""
+        if self.params.get("HostArn"):
+            raise ApiError("ResourceUnavailableException", "HostArn is not part of the local cloud")
+        tags = {each["Key"]: each["Value"] for each in self.params.get("Tags") or []}
+        arn = self._service.create(
+            self.account,
+            self.region,
+            self.params["ConnectionName"],
+            self.params.get("ProviderType") or "GitHub",
+            tags,
+        )
+        return ActionResult({"ConnectionArn": arn, "Tags": self.params.get("Tags") or []})
+
+    def get_connection(self) -> ActionResult:
+        """One connection."""
+        return ActionResult({"Connection": self._connection(self.params["ConnectionArn"])})
+
+    def list_connections(self) -> ActionResult:
+        """All connections of the account's region."""
+        wanted = self.params.get("ProviderTypeFilter")
+        found = [
+            each
+            for each in self._service.connections(self.account, self.region)
+            if wanted in {None, each["ProviderType"]}
+        ]
+        return self._page("Connections", found)
+
+    def delete_connection(self) -> ActionResult:
+        """Forget a connection; its repositories stay on disk."""
+        self._connection(self.params["ConnectionArn"])
+        self._service.delete(self.params["ConnectionArn"])
+        return EmptyResult()
+
+    def list_tags_for_resource(self) -> ActionResult:
+        """A connection's tags."""
+        found = self._service.find(self.params["ResourceArn"])
+        tags = (found or {}).get("tags") or {}
+        return ActionResult({"Tags": [{"Key": k, "Value": v} for k, v in tags.items()]})
+
+    def create_repository_link(self) -> ActionResult:
+        """Name a repository, so that it can be pushed to before a pipeline names it."""
+        connection = self._connection(self.params["ConnectionArn"])
+        owner, name = self.params["OwnerId"], self.params["RepositoryName"]
+        arn = connection["ConnectionArn"]
+        for link in self._links():
+            if (link["ConnectionArn"], link["OwnerId"], link["RepositoryName"]) == (
+                arn,
+                owner,
+                name,
+            ):
+                raise ApiError(
+                    "ResourceAlreadyExistsException", f"A link to {owner}/{name} already exists"
+                )
+        try:
+            self._service.recognise(arn, f"{owner}/{name}")
+        except RepositoryError as error:
+            raise ApiError("InvalidInputException", str(error)) from error
+        link_id = str(uuid.uuid4())
+        link = {
+            "ConnectionArn": arn,
+            "OwnerId": owner,
+            "ProviderType": connection["ProviderType"],
+            "RepositoryLinkArn": arn.split(":connection/")[0] + f":repository-link/{link_id}",
+            "RepositoryLinkId": link_id,
+            "RepositoryName": name,
+        }
+        self.cloud.ledger.put(_LINK, link_id, link)
+        return ActionResult({"RepositoryLinkInfo": link})
+
+    def get_repository_link(self) -> ActionResult:
+        """One repository link."""
+        return ActionResult({"RepositoryLinkInfo": self._link(self.params["RepositoryLinkId"])})
+
+    def list_repository_links(self) -> ActionResult:
+        """All repository links of the account's region."""
+        return self._page("RepositoryLinks", self._links())
+
+    def delete_repository_link(self) -> ActionResult:
+        """Forget a link; its repository stays on disk."""
+        link = self._link(self.params["RepositoryLinkId"])
+        self.cloud.ledger.delete(_LINK, link["RepositoryLinkId"])
+        return EmptyResult()
+
+    def _connection(self, arn: str) -> dict[str, Any]:
+        found = self._service.find(arn)
+        if found is None:
+            raise ApiError("ResourceNotFoundException", f"Connection not found: {arn}")
+        return {name: value for name, value in found.items() if name != "tags"}
+
+    def _links(self) -> list[dict[str, Any]]:
+        mine = f":{self.region}:{self.account}:"
+        return [each for _, each in self.cloud.ledger.all(_LINK) if mine in each["ConnectionArn"]]
+
+    def _link(self, link_id: str) -> dict[str, Any]:
+        found = self.cloud.ledger.get(_LINK, link_id)
+        if found is None:
+            raise ApiError("ResourceNotFoundException", f"Repository link not found: {link_id}")
+        return found
+
+    def _page(self, name: str, entries: Sequence[Any]) -> ActionResult:
+        token = self.params.get("NextToken") or "0"
+        if not token.isdecimal():
+            raise ApiError("InvalidInputException", f"{token} is no NextToken of this service")
+        begin, most = int(token), int(self.params.get("MaxResults") or _PAGE)
+        answer: dict[str, Any] = {name: list(entries[begin : begin + most])}
+        if begin + most < len(entries):
+            answer["NextToken"] = str(begin + most)
+        return ActionResult(answer)
+
+
+class CodeStarConnectionsApi(CodeConnectionsApi):
+    """The same under its old name."""
+
+    service: ClassVar[str] = "codestar-connections"

@@ -1,0 +1,50 @@
+"""`AWS::CodeConnections::Connection`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from localcloud.resources import ProvisioningError, Resource
+
+if TYPE_CHECKING:
+    from localcloud.cloud import Cloud
+    from localcloud.resources import ResourceRequest
+
+
+class ConnectionProvider:
+    """Connections; here they are available at once, without a handshake."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    def replaces(self, request: ResourceRequest, current: Resource) -> bool:
+        """Every property but the tags is given once."""
+        return any(
+            request.properties.get(name) != current.properties.get(name)
+            for name in ("ConnectionName", "ProviderType", "HostArn")
+        )
+
+    def create(self, request: ResourceRequest) -> Resource:
+        """See `Provider.create`."""
+        if "HostArn" in request.properties:
+            raise ProvisioningError("HostArn of a connection is not part of the local cloud")
+        name = request.properties["ConnectionName"]
+        kind = request.properties.get("ProviderType", "GitHub")
+        tags = request.tags | {
+            each["Key"]: each["Value"] for each in request.properties.get("Tags") or []
+        }
+        arn = self._cloud.codeconnections.create(request.account, request.region, name, kind, tags)
+        attributes = {
+            "ConnectionArn": arn,
+            "ConnectionStatus": "AVAILABLE",
+            "OwnerAccountId": request.account,
+        }
+        return Resource(arn, attributes, request.properties)
+
+    def update(self, request: ResourceRequest, current: Resource) -> Resource:
+        """Tags alone may change."""
+        return Resource(current.physical_id, current.attributes, request.properties)
+
+    def delete(self, request: ResourceRequest, current: Resource) -> None:  # noqa: ARG002
+        """See `Provider.delete`."""
+        self._cloud.codeconnections.delete(current.physical_id)

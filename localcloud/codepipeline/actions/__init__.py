@@ -1,0 +1,23 @@
+"""What each kind of action does: a function of `Running` that returns when it is done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from localcloud.codepipeline.actions.approval import approval
+from localcloud.codepipeline.actions.build import build
+from localcloud.codepipeline.actions.deploy import deploy
+from localcloud.codepipeline.actions.source import source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from localcloud.codepipeline.actions.running import Running
+
+PROVIDERS: dict[str, Callable[[Running], None]] = {
+    "CodeStarSourceConnection": source,
+    "CodeBuild": build,
+    "CloudFormation": deploy,
+    "Manual": approval,
+}
+"""By provider; `definition.ACTIONS` says in which category, and lets no other through."""

@@ -1,0 +1,52 @@
+"""The CodeBuild action."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING
+
+from localcloud.codepipeline.model import ActionError
+from localcloud.ports import BuildNotStartedError, BuildRequest
+
+if TYPE_CHECKING:
+    from localcloud.codepipeline.actions.running import Running
+
+
+def build(running: Running) -> None:
+    """One build of the project, with the action's artifacts and variables."""
+    configuration = running.configuration
+    inputs = running.record.inputs
+    outputs = {
+        each["name"]: running.place(each["name"])
+        for each in running.action.get("outputArtifacts") or []
+    }
+    try:
+        environment = json.loads(configuration.get("EnvironmentVariables") or "[]")
+    except ValueError as error:
+        raise ActionError(f"EnvironmentVariables is no JSON: {error}") from error
+    request = BuildRequest(
+        account=running.session().account,
+        region=running.region,
+        project=configuration["ProjectName"],
+        environment=environment,
+        inputs=inputs,
+        primary=configuration.get("PrimarySource") or next(iter(inputs), None),
+        outputs=outputs,
+        initiator=f"codepipeline/{running.pipeline.name}",
+        source_version=next((each["revisionId"] for each in running.execution.revisions), None),
+    )
+    try:
+        started = running.cloud.codebuild.start_build(request)
+    except BuildNotStartedError as error:
+        raise ActionError(f"Error calling startBuild: {error}") from error
+    running.note(external_id=started.id)
+    ended = threading.Event()
+    started.tell(ended)
+    with running.halt.waking(ended):
+        ended.wait()
+    running.halt.check()
+    running.note(outputs=dict(started.exported))
+    if started.status != "SUCCEEDED":
+        raise ActionError(f"Build terminated with state: {started.status}. {started.reason}")
+    running.keep(outputs)

@@ -1,0 +1,177 @@
+"""The CloudFormation action."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from localcloud.codepipeline.model import ActionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from localcloud.bus import Event
+    from localcloud.codepipeline.actions.running import Running
+
+_DONE = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"}
+_NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
+
+
+def deploy(running: Running) -> None:
+    """Make or execute a change set, create or update a stack, or delete one."""
+    configuration = running.configuration
+    mode, stack = configuration["ActionMode"], configuration["StackName"]
+    client = running.client("cloudformation")
+    try:
+        if mode == "CHANGE_SET_REPLACE":
+            _replace_change_set(running, client, stack, configuration["ChangeSetName"])
+        elif mode == "CHANGE_SET_EXECUTE":
+            _execute_change_set(running, client, stack, configuration["ChangeSetName"])
+        elif mode == "CREATE_UPDATE":
+            name = f"codepipeline-{running.execution.id}"
+            _replace_change_set(running, client, stack, name)
+            _execute_change_set(running, client, stack, name)
+        else:
+            _delete(running, client, stack)
+    except ClientError as error:
+        raise ActionError(error.response["Error"]["Message"]) from error
+
+
+def _replace_change_set(running: Running, client: Any, stack: str, name: str) -> None:
+    configuration = running.configuration
+    status = (_described(client, stack) or {"StackStatus": ""})["StackStatus"]
+    if status == "ROLLBACK_COMPLETE":
+        raise ActionError(
+            f"Stack {stack} is in ROLLBACK_COMPLETE state and can not be updated; delete it first"
+        )
+    template = running.file(configuration["TemplatePath"])
+    extra = _parameters_and_tags(running)
+    if status:
+        client.delete_change_set(StackName=stack, ChangeSetName=name)
+    client.create_change_set(
+        StackName=stack,
+        ChangeSetName=name,
+        ChangeSetType="UPDATE" if status not in {"", "REVIEW_IN_PROGRESS"} else "CREATE",
+        TemplateBody=template,
+        Capabilities=[each for each in configuration.get("Capabilities", "").split(",") if each],
+        RoleARN=configuration["RoleArn"],
+        **extra,
+    )
+    found = client.describe_change_set(StackName=stack, ChangeSetName=name)
+    running.note(external_id=found["ChangeSetId"], summary=f"Change set {name} was created.")
+    if found["Status"] == "FAILED" and not _without_changes(found):
+        raise ActionError(found["StatusReason"])
+
+
+def _parameters_and_tags(running: Running) -> dict[str, Any]:
+    configuration = running.configuration
+    given: dict[str, Any] = {}
+    if configuration.get("TemplateConfiguration"):
+        given = json.loads(running.file(configuration["TemplateConfiguration"]))
+    parameters = given.get("Parameters", {}) | json.loads(
+        configuration.get("ParameterOverrides") or "{}"
+    )
+    for name, value in parameters.items():
+        if not isinstance(value, str):
+            raise ActionError(
+                f"Parameter {name} of stack {configuration['StackName']} is {json.dumps(value)}; "
+                "functions in ParameterOverrides are not part of the local cloud"
+            )
+    return {
+        "Parameters": [{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
+        "Tags": [{"Key": k, "Value": v} for k, v in given.get("Tags", {}).items()],
+    }
+
+
+def _execute_change_set(running: Running, client: Any, stack: str, name: str) -> None:
+    found = client.describe_change_set(StackName=stack, ChangeSetName=name)
+    running.note(external_id=found["StackId"])
+    with _settling(running, found["StackId"]) as settled:
+        if found["Status"] == "FAILED":
+            if not _without_changes(found):
+                raise ActionError(found["StatusReason"])
+            running.note(summary="The change set contains no changes; nothing was executed.")
+        else:
+            client.execute_change_set(StackName=stack, ChangeSetName=name)
+        described = _wait(running, client, found["StackId"], settled)
+    if described["StackStatus"] not in _DONE | {"UPDATE_ROLLBACK_COMPLETE"} or (
+        described["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE" and found["Status"] != "FAILED"
+    ):
+        raise ActionError(_reason(client, described))
+    running.note(
+        outputs={each["OutputKey"]: each["OutputValue"] for each in described.get("Outputs", [])}
+    )
+
+
+def _delete(running: Running, client: Any, stack: str) -> None:
+    described = _described(client, stack)
+    if described is None:
+        return
+    stack_id = described["StackId"]
+    running.note(external_id=stack_id)
+    with _settling(running, stack_id) as settled:
+        client.delete_stack(StackName=stack)
+        described = _wait(running, client, stack_id, settled)
+    if described["StackStatus"] != "DELETE_COMPLETE":
+        raise ActionError(_reason(client, described))
+
+
+@contextmanager
+def _settling(running: Running, stack_id: str) -> Iterator[threading.Event]:
+    """An event that is set whenever the stack comes to rest."""
+    settled = threading.Event()
+
+    def heard(event: Event) -> None:
+        if event.source == "aws.cloudformation" and stack_id in event.resources:
+            status = event.detail.get("status-details", {}).get("status", "")
+            if not status.endswith("_IN_PROGRESS"):
+                settled.set()
+
+    unsubscribe = running.cloud.bus.subscribe(heard)
+    try:
+        with running.halt.waking(settled):
+            yield settled
+    finally:
+        unsubscribe()
+
+
+def _wait(running: Running, client: Any, stack_id: str, settled: threading.Event) -> dict[str, Any]:
+    while True:
+        described: dict[str, Any] = client.describe_stacks(StackName=stack_id)["Stacks"][0]
+        if not described["StackStatus"].endswith("_IN_PROGRESS"):
+            return described
+        settled.wait()
+        settled.clear()
+        running.halt.check()
+
+
+def _described(client: Any, stack: str) -> dict[str, Any] | None:
+    try:
+        stacks: list[dict[str, Any]] = client.describe_stacks(StackName=stack)["Stacks"]
+    except ClientError as error:
+        if "does not exist" in error.response["Error"]["Message"]:
+            return None
+        raise
+    return stacks[0]
+
+
+def _without_changes(change_set: dict[str, Any]) -> bool:
+    return any(words in change_set.get("StatusReason", "") for words in _NO_CHANGES)
+
+
+def _reason(client: Any, described: dict[str, Any]) -> str:
+    """Why a stack did not come where it should: its first failure of this operation."""
+    events = client.describe_stack_events(StackName=described["StackId"])["StackEvents"]
+    reason = described.get("StackStatusReason", "")
+    for event in events:  # newest first, down to where the operation began
+        if event["PhysicalResourceId"] == described["StackId"] and (
+            event.get("ResourceStatusReason") == "User Initiated"
+        ):
+            break
+        if event["ResourceStatus"].endswith("_FAILED") and event.get("ResourceStatusReason"):
+            reason = f"{event['LogicalResourceId']}: {event['ResourceStatusReason']}"
+    return f"Stack {described['StackName']} ended in {described['StackStatus']}. {reason}"

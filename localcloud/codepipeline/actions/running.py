@@ -1,0 +1,109 @@
+"""An action that runs: all that it may look at and write to."""
+
+from __future__ import annotations
+
+import io
+import uuid
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from localcloud.codepipeline.model import ActionError
+from localcloud.codepipeline.roles import assume
+
+if TYPE_CHECKING:
+    from localcloud.cloud import Cloud
+    from localcloud.codepipeline.halt import Halt
+    from localcloud.codepipeline.model import ActionExecution, Execution, Pipeline
+    from localcloud.codepipeline.service import CodePipeline
+    from localcloud.credentials import Session
+
+
+@dataclass
+class Running:
+    """One run of an action."""
+
+    service: CodePipeline
+    pipeline: Pipeline
+    execution: Execution
+    action: dict[str, Any]
+    record: ActionExecution
+    halt: Halt
+
+    @property
+    def cloud(self) -> Cloud:
+        """The local cloud."""
+        return self.service.cloud
+
+    @property
+    def configuration(self) -> dict[str, str]:
+        """The action's configuration with its variables resolved."""
+        return self.record.configuration
+
+    @property
+    def region(self) -> str:
+        """Where the action runs."""
+        return str(self.action.get("region") or self.pipeline.region)
+
+    def note(self, **fields: Any) -> None:
+        """Write to the action's record; durable when this returns."""
+        with self.service.changing(self.execution):
+            for name, value in fields.items():
+                setattr(self.record, name, value)
+
+    def place(self, artifact: str) -> tuple[str, str]:
+        """A new place for an output artifact: bucket and key."""
+        bucket = self.pipeline.bucket(self.region)
+        return bucket, f"{self.pipeline.name[:20]}/{artifact[:10]}/{uuid.uuid4().hex[:7]}"
+
+    def keep(self, artifacts: dict[str, tuple[str, str]]) -> None:
+        """These artifacts are there now."""
+        with self.service.changing(self.execution):
+            self.execution.artifacts.update(artifacts)
+            self.record.artifacts.update(artifacts)
+
+    def store(self, artifact: str, content: bytes) -> None:
+        """Put an output artifact."""
+        bucket, key = self.place(artifact)
+        self._s3().put_object(Bucket=bucket, Key=key, Body=content)
+        self.keep({artifact: (bucket, key)})
+
+    def file(self, reference: str) -> str:
+        """The text of `Artifact::path/in/it`.
+
+        Raises:
+            ActionError: there is no such artifact, or no such file in it.
+        """
+        artifact, _, path = reference.partition("::")
+        if artifact not in self.execution.artifacts:
+            raise ActionError(f"Artifact {artifact} does not exist")
+        bucket, key = self.execution.artifacts[artifact]
+        try:
+            content = self._s3().get_object(Bucket=bucket, Key=key)["Body"].read()
+        except ClientError as error:
+            raise ActionError(f"Artifact {artifact} at {bucket}/{key}: {error}") from error
+        try:
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                return archive.read(path).decode()
+        except KeyError as error:
+            raise ActionError(f"File [{path}] does not exist in artifact [{artifact}]") from error
+
+    def session(self) -> Session:
+        """The credentials of the action's own role, else of the pipeline's.
+
+        Raises:
+            ActionError: it cannot be assumed.
+        """
+        return assume(
+            self.cloud, self.pipeline, self.execution, self.action.get("roleArn"), self.region
+        )
+
+    def client(self, service: str) -> Any:
+        """A client of a service with the action's credentials."""
+        session = self.session()
+        return self.cloud.client(service, session.account, self.region, session)
+
+    def _s3(self) -> Any:
+        return self.cloud.client("s3", self.pipeline.account, self.region)

@@ -1,0 +1,52 @@
+"""The CodeStarSourceConnection action."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from localcloud.codepipeline.model import ActionError
+
+if TYPE_CHECKING:
+    from localcloud.codepipeline.actions.running import Running
+
+
+def source(running: Running) -> None:
+    """The branch's commit as a zip, with the action's variables.
+
+    A push, or who started the execution, may have said which commit; else it is the newest.
+    """
+    arn, repository, branch = (
+        running.configuration[key] for key in ("ConnectionArn", "FullRepositoryId", "BranchName")
+    )
+    connections = running.cloud.codeconnections
+    name = running.action["name"]
+    branch, pinned = running.execution.pins.get(name, (branch, ""))
+    branch = branch or running.configuration["BranchName"]
+    commit = pinned or connections.resolve(arn, repository, branch)
+    if commit is None:
+        raise ActionError(
+            f"[GitHub] No Branch [{branch}] found for FullRepositoryName [{repository}]"
+        )
+    try:
+        told = connections.commit(arn, repository, commit)
+        content = connections.archive(arn, repository, told.id)
+    except Exception as error:
+        raise ActionError(f"[GitHub] {repository} at {commit}: {error}") from error
+    running.store(running.action["outputArtifacts"][0]["name"], content)
+    summary = json.dumps({"ProviderType": "GitHub", "CommitMessage": told.message})
+    with running.service.changing(running.execution):
+        running.record.outputs = {
+            "AuthorDate": told.date,
+            "AuthorDisplayName": told.author,
+            "BranchName": branch,
+            "CommitId": told.id,
+            "CommitMessage": told.message,
+            "ConnectionArn": arn,
+            "FullRepositoryName": repository,
+        }
+        running.record.external_id, running.record.summary = told.id, summary
+        running.execution.revisions = [
+            *(each for each in running.execution.revisions if each["actionName"] != name),
+            {"actionName": name, "revisionId": told.id, "revisionSummary": summary},
+        ]

@@ -1,0 +1,222 @@
+"""What a pipeline's declaration may hold ("CodePipeline pipeline structure reference")."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from localcloud.codepipeline.model import VARIABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LEAST_STAGES = 2
+_SOURCE = ("Source", "AWS", "CodeStarSourceConnection")
+ACTIONS = {
+    _SOURCE: ({"ConnectionArn", "FullRepositoryId", "BranchName"}, {
+        "OutputArtifactFormat", "DetectChanges"}),
+    ("Build", "AWS", "CodeBuild"): ({"ProjectName"}, {"PrimarySource", "EnvironmentVariables"}),
+    ("Test", "AWS", "CodeBuild"): ({"ProjectName"}, {"PrimarySource", "EnvironmentVariables"}),
+    ("Deploy", "AWS", "CloudFormation"): ({"ActionMode", "StackName"}, {
+        "Capabilities", "ChangeSetName", "ParameterOverrides", "RoleArn", "TemplateConfiguration",
+        "TemplatePath"}),
+    ("Approval", "AWS", "Manual"): (set(), {
+        "CustomData", "ExternalEntityLink", "NotificationArn"}),
+}  # fmt: skip
+"""What an action must, and what it may be configured with; by category, owner and provider."""
+RULES = {
+    "CloudWatchAlarm": ({"AlarmName"}, {"AlarmStates", "WaitTime"}),
+    "VariableCheck": ({"Variable", "Value", "Operator"}, set()),
+}
+_MODES = {"CHANGE_SET_REPLACE", "CHANGE_SET_EXECUTE", "CREATE_UPDATE", "DELETE_ONLY"}
+_RESULTS = {"beforeEntry": {"FAIL", "SKIP"}, "onSuccess": {"FAIL", "ROLLBACK"}}
+
+
+class DefinitionError(Exception):
+    """A declaration that AWS refuses, or that cannot be honoured; the message names what."""
+
+    def __init__(self, message: str, code: str = "InvalidActionDeclarationException") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def check(definition: dict[str, Any]) -> None:
+    """See to it that all of a declaration will be honoured.
+
+    Raises:
+        DefinitionError: some of it is not.
+    """
+    stages = definition.get("stages") or []
+    if len(stages) < _LEAST_STAGES:
+        raise _structure(f"Pipeline has {len(stages)} stage(s). There should be at least 2 stages")
+    _unique("Stage", [stage["name"] for stage in stages])
+    if definition.get("executionMode") not in {None, "SUPERSEDED"} and (
+        definition.get("pipelineType") != "V2"
+    ):
+        raise _structure(
+            f"Execution mode {definition['executionMode']} needs a pipeline of type V2"
+        )
+    _check_actions(definition)
+    for stage in stages:
+        _check_conditions(stage)
+    for trigger in definition.get("triggers") or []:
+        _check_trigger(trigger, stages[0])
+
+
+def _check_actions(definition: dict[str, Any]) -> None:
+    """Check the actions in their order: one may use what those before it put out."""
+    namespaces = {"codepipeline"} | ({"variables"} if definition.get("variables") else set())
+    artifacts: set[str] = set()
+    for index, stage in enumerate(definition["stages"]):
+        name, actions = stage["name"], stage["actions"]
+        if stage.get("blockers"):
+            raise _absent(f"Stage {name}: blockers")
+        if not actions:
+            raise _structure(f"Stage {name} has no action")
+        _unique(f"Action of stage {name}", [action["name"] for action in actions])
+        for order in sorted({action.get("runOrder") or 1 for action in actions}):
+            group = [each for each in actions if (each.get("runOrder") or 1) == order]
+            for action in group:
+                _check_action(name, action, first=index == 0)
+                _check_uses(name, action, namespaces, artifacts)
+            for action in group:
+                namespaces |= {action["namespace"]} if action.get("namespace") else set()
+                artifacts |= _names(action, "outputArtifacts")
+
+
+def _check_action(stage: str, action: dict[str, Any], *, first: bool) -> None:
+    where = f"Action {stage}/{action['name']}"
+    declared = action["actionTypeId"]
+    kind = (declared["category"], declared["owner"], declared["provider"])
+    if kind not in ACTIONS:
+        raise _absent(f"{where}: {kind[0]} by {kind[1]} {kind[2]}")
+    if (kind[0] == "Source") != first:
+        raise DefinitionError(
+            f"{where} of category {kind[0]} cannot be in this stage: the first stage has source "
+            "actions, and no other stage has any",
+            "InvalidStageDeclarationException",
+        )
+    for key in ("commands", "outputVariables", "environmentVariables"):
+        if action.get(key):
+            raise _absent(f"{where}: {key}")
+    if action.get("timeoutInMinutes") and kind[0] != "Approval":
+        raise _absent(f"{where}: timeoutInMinutes of an action that is no approval")
+    configuration = action.get("configuration") or {}
+    _check_keys(where, configuration, ACTIONS[kind])
+    _check_values(where, configuration)
+
+
+def _check_uses(
+    stage: str, action: dict[str, Any], namespaces: set[str], artifacts: set[str]
+) -> None:
+    for name in _names(action, "inputArtifacts") - artifacts:
+        raise DefinitionError(
+            f"Input Artifact Bundle {name} in action {action['name']} is not declared "
+            "as Output Artifact Bundle in any of the preceding actions"
+        )
+    for name in _names(action, "outputArtifacts") & artifacts:
+        raise DefinitionError(
+            f"Output Artifact Bundle name must be unique within the pipeline. "
+            f"{name} has been used more than once"
+        )
+    for namespace, name in _references(action.get("configuration") or {}):
+        if namespace not in namespaces:
+            raise DefinitionError(
+                "The following pipeline execution variables are referencing a namespace that "
+                f"does not exist. [{stage}, {action['name']}] [#{{{namespace}.{name}}}]"
+            )
+
+
+def _names(action: dict[str, Any], key: str) -> set[str]:
+    return {each["name"] for each in action.get(key) or []}
+
+
+def _check_values(where: str, configuration: dict[str, Any]) -> None:
+    mode = configuration.get("ActionMode")
+    if mode is not None and mode not in _MODES:
+        raise _absent(f"{where}: ActionMode {mode}")
+    if mode in {"CHANGE_SET_REPLACE", "CHANGE_SET_EXECUTE"} and (
+        "ChangeSetName" not in configuration
+    ):
+        raise DefinitionError(f"{where} is missing required configuration 'ChangeSetName'")
+    if mode in {"CHANGE_SET_REPLACE", "CREATE_UPDATE"}:
+        for key in ("TemplatePath", "RoleArn"):
+            if key not in configuration:
+                raise DefinitionError(f"{where} is missing required configuration '{key}'")
+    form = configuration.get("OutputArtifactFormat", "CODE_ZIP")
+    if form != "CODE_ZIP":
+        raise _absent(f"{where}: OutputArtifactFormat {form}")
+
+
+def _check_keys(
+    where: str, configuration: dict[str, Any], allowed: tuple[set[str], set[str]]
+) -> None:
+    required, optional = allowed
+    missing = sorted(required - configuration.keys())
+    if missing:
+        raise DefinitionError(f"{where} is missing required configuration '{missing[0]}'")
+    unknown = sorted(configuration.keys() - required - optional)
+    if unknown:
+        raise _absent(f"{where}: configuration {', '.join(unknown)}")
+
+
+def _check_conditions(stage: dict[str, Any]) -> None:
+    name = stage["name"]
+    failure = stage.get("onFailure") or {}
+    if failure.get("conditions"):
+        raise _absent(f"Stage {name}: conditions of onFailure")
+    if failure.get("result") == "SKIP":
+        raise _absent(f"Stage {name}: onFailure SKIP")
+    for when, results in _RESULTS.items():
+        for condition in (stage.get(when) or {}).get("conditions") or []:
+            result = condition.get("result") or "FAIL"
+            if result not in results:
+                raise _absent(f"Stage {name}: {when} {result}")
+            for rule in condition["rules"]:
+                where = f"Rule {name}/{rule['name']}"
+                provider = rule["ruleTypeId"]["provider"]
+                if provider not in RULES:
+                    raise _absent(f"{where}: {provider}")
+                if result == "SKIP" and provider != "VariableCheck":
+                    raise DefinitionError(f"{where}: {provider} does not go with result SKIP")
+                if rule.get("commands") or rule.get("inputArtifacts"):
+                    raise _absent(f"{where}: commands and input artifacts of a rule")
+                _check_keys(where, rule.get("configuration") or {}, RULES[provider])
+
+
+def _check_trigger(trigger: dict[str, Any], first: dict[str, Any]) -> None:
+    git = trigger["gitConfiguration"]
+    name = git["sourceActionName"]
+    if name not in {action["name"] for action in first["actions"]}:
+        raise _structure(f"Trigger names the source action {name}, which is not declared")
+    if git.get("pullRequest"):
+        raise _absent(f"Trigger of {name}: pullRequest")
+    for push in git.get("push") or []:
+        for key in ("tags", "filePaths"):
+            if push.get(key):
+                raise _absent(f"Trigger of {name}: push.{key}")
+
+
+def _references(value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from _references(inner)
+    elif isinstance(value, str):
+        for match in VARIABLE.finditer(value):
+            yield match.group(1), match.group(2)
+
+
+def _unique(what: str, names: list[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise DefinitionError(
+                f"{what} names must be unique. {name} has been used more than once",
+                "InvalidStageDeclarationException",
+            )
+
+
+def _absent(what: str) -> DefinitionError:
+    return DefinitionError(f"{what} is not part of the local cloud")
+
+
+def _structure(message: str) -> DefinitionError:
+    return DefinitionError(message, "InvalidStructureException")

@@ -1,0 +1,175 @@
+"""An execution in a stage: its conditions, its groups of actions, its second attempt."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from localcloud.codepipeline.actions import PROVIDERS
+from localcloud.codepipeline.actions.running import Running
+from localcloud.codepipeline.conditions import OVERRIDDEN, Condition
+from localcloud.codepipeline.halt import AbandonedError
+from localcloud.codepipeline.model import ActionError, ActionExecution, StageExecution
+
+if TYPE_CHECKING:
+    from localcloud.codepipeline.halt import Halt
+    from localcloud.codepipeline.model import Execution, Pipeline
+    from localcloud.codepipeline.service import CodePipeline
+
+_FAILED, _RESUME = "FAILED_ACTIONS", "RESUME"
+
+
+class Progress:
+    """Takes one execution through its stages; `stages` are those that it began with."""
+
+    def __init__(
+        self, service: CodePipeline, pipeline: Pipeline, execution: Execution, halt: Halt
+    ) -> None:
+        self._service = service
+        self._pipeline = pipeline
+        self.execution = execution
+        self.halt = halt
+        self.stages = list(pipeline.stages)
+
+    def stage(self, stage: dict[str, Any], again: str) -> str:
+        """Run a stage; its status. `again` as in `Runner.begin`."""
+        name, service, execution = stage["name"], self._service, self.execution
+        now = service.cloud.clock.timestamp()
+        before = execution.stages.get(name)
+        held = StageExecution(name, "InProgress", now, now)
+        if before:
+            held.retries = before.retries
+        with service.changing(execution):
+            execution.stages[name] = held
+        service.mark_stage(execution, held, "InProgress")
+        status, roll_back = self._attempt(stage, held, again)
+        failure = stage.get("onFailure") or {}
+        if status == "Failed" and failure.get("result") == "RETRY" and not held.retries:
+            with service.changing(execution):
+                held.retries["AutomatedStageRetry"] = 1
+            mode = (failure.get("retryConfiguration") or {}).get("retryMode") or _FAILED
+            status, roll_back = self._attempt(stage, held, mode)
+        if status == "Failed" and (roll_back or failure.get("result") == "ROLLBACK"):
+            # Before the failure is recorded: one that is recorded is not looked at again.
+            service.roll_back_automatically(self._pipeline, execution, name)
+        service.mark_stage(execution, held, status)
+        return status
+
+    def _attempt(self, stage: dict[str, Any], held: StageExecution, again: str) -> tuple[str, bool]:
+        """Run the stage once; its status, and whether a condition says to roll back."""
+        result = self._hold(held, "BEFORE_ENTRY", stage.get("beforeEntry"))
+        if result:
+            return ("Skipped" if result == "SKIP" else result), False
+        for order in sorted({action.get("runOrder") or 1 for action in stage["actions"]}):
+            group = [each for each in stage["actions"] if (each.get("runOrder") or 1) == order]
+            if again in {_FAILED, _RESUME}:
+                group = [each for each in group if not self._succeeded(held.name, each)]
+            done = self._group(held.name, group, resume=again == _RESUME)
+            if self.halt.stopping or not done or self._outdated:
+                return self._ended_early(done), False
+        result = self._hold(held, "ON_SUCCESS", stage.get("onSuccess"))
+        if result in {"ROLLBACK", "FAIL"}:
+            return "Failed", result == "ROLLBACK"
+        if not result and self._outdated:
+            return "Cancelled", False
+        return result or "Succeeded", False
+
+    def _ended_early(self, done: bool) -> str:
+        if self.halt.stopping:
+            return "Stopped"
+        return "Cancelled" if done else "Failed"
+
+    def _hold(self, held: StageExecution, kind: str, declared: dict[str, Any] | None) -> str:
+        """Hold conditions one after the other; "" if all do, else what is to come of it."""
+        service, execution = self._service, self.execution
+        for condition in (declared or {}).get("conditions") or []:
+            with service.changing(execution):
+                held.conditions[kind] = "InProgress"
+            running = Condition(service, self._pipeline, execution, held.name, kind, condition)
+            key = (execution.id, held.name, kind)
+            service.runner.conditions[key] = running
+            try:
+                status, summary = running.hold(self.halt)
+            finally:
+                service.runner.conditions.pop(key, None)
+            with service.changing(execution):
+                held.conditions[kind] = status
+                if status == "Failed":
+                    execution.summary = summary
+            if status == "Cancelled":
+                return "Stopped"
+            if status not in {"Succeeded", OVERRIDDEN}:
+                result = condition.get("result") or "FAIL"
+                return "Failed" if kind == "BEFORE_ENTRY" and result == "FAIL" else result
+        return ""
+
+    def _group(self, stage: str, group: list[dict[str, Any]], *, resume: bool) -> bool:
+        """Run actions side by side; whether all have succeeded."""
+        if self.halt.stopping:
+            return False
+        results: list[bool] = []
+
+        def run(action: dict[str, Any]) -> None:
+            results.append(self._action(stage, action, resume=resume))
+
+        threads = [
+            threading.Thread(
+                target=run, args=(action,), name=f"action-{action['name']}", daemon=True
+            )
+            for action in group
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return len(results) == len(group) and all(results)
+
+    def _action(self, stage: str, action: dict[str, Any], *, resume: bool) -> bool:
+        service, execution = self._service, self.execution
+        record = execution.action(stage, action["name"]) if resume else None
+        if record is None or record.status != "InProgress":
+            now = service.cloud.clock.timestamp()
+            record = ActionExecution(
+                str(uuid.uuid4()), stage, action["name"], "InProgress", now, now
+            )
+            with service.changing(execution):
+                execution.actions.append(record)
+                record.inputs = {
+                    each["name"]: execution.artifacts[each["name"]]
+                    for each in action.get("inputArtifacts") or []
+                    if each["name"] in execution.artifacts
+                }
+        service.mark_action(execution, action, record, "InProgress")
+        try:
+            configuration = execution.resolve(action.get("configuration") or {})
+            with service.changing(execution):
+                record.configuration = configuration
+            running = Running(service, self._pipeline, execution, action, record, self.halt)
+            PROVIDERS[action["actionTypeId"]["provider"]](running)
+        except AbandonedError:
+            service.mark_action(execution, action, record, "Abandoned")
+            return False
+        except Exception as error:  # noqa: BLE001  # whatever it was, the action has failed
+            known = isinstance(error, ActionError)
+            if not known and not service.closed:
+                traceback.print_exc()
+            with service.changing(execution):
+                record.error = str(error) if known else f"{type(error).__name__}: {error}"
+            service.mark_action(execution, action, record, "Failed")
+            return False
+        if action.get("namespace"):
+            with service.changing(execution):
+                execution.namespaces[action["namespace"]] = record.outputs
+        service.mark_action(execution, action, record, "Succeeded")
+        return True
+
+    @property
+    def _outdated(self) -> bool:
+        """Whether the pipeline was updated since the execution began."""
+        return self._pipeline.version != self.execution.version
+
+    def _succeeded(self, stage: str, action: dict[str, Any]) -> bool:
+        ran = self.execution.action(stage, action["name"])
+        return ran is not None and ran.status == "Succeeded"

@@ -1,0 +1,281 @@
+"""The CloudWatch Logs API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from moto.core.responses import ActionResult, EmptyResult
+
+from localcloud.api import ApiError, ServiceApi
+from localcloud.logs.patterns import PatternError, matcher
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from localcloud.logs.events import Event, Events, Place, Stream
+
+_PAGE = 10_000  # events
+_SCANNED = 100_000  # events that are looked at in one go
+_LISTED = 50  # groups or streams
+_NO_GROUP = "The specified log group does not exist."
+_NO_STREAM = "The specified log stream does not exist."
+
+
+class LogsApi(ServiceApi):
+    """Groups, streams and events."""
+
+    service: ClassVar[str] = "logs"
+
+    @property
+    def _events(self) -> Events:
+        return self.cloud.logs.events
+
+    def create_log_group(self) -> ActionResult:
+        """Make a group."""
+        name = self.params["logGroupName"]
+        if self._events.group(self._key(name)):
+            raise ApiError(
+                "ResourceAlreadyExistsException", "The specified log group already exists"
+            )
+        group = self.cloud.logs.create_group(self.account, self.region, name)
+        if self.params.get("tags"):
+            self._events.put_group(self._key(name), group | {"tags": self.params["tags"]})
+        return EmptyResult()
+
+    def delete_log_group(self) -> ActionResult:
+        """Remove a group with all its events."""
+        key, _ = self._group()
+        self._events.delete_group(key)
+        return EmptyResult()
+
+    def create_log_stream(self) -> ActionResult:
+        """Make a stream; it is shown from now on."""
+        key, _ = self._group()
+        name = self.params["logStreamName"]
+        if self._stream(key, name):
+            raise ApiError(
+                "ResourceAlreadyExistsException", "The specified log stream already exists"
+            )
+        self._events.make_stream(key, name)
+        return EmptyResult()
+
+    def delete_log_stream(self) -> ActionResult:
+        """Remove a stream with its events."""
+        key, _ = self._group()
+        self._events.delete_stream(key, self._found_stream(key).name)
+        return EmptyResult()
+
+    def put_retention_policy(self) -> ActionResult:
+        """Say how long events are kept, in days of the cloud's time."""
+        key, group = self._group()
+        self._events.put_group(key, group | {"retentionInDays": self.params["retentionInDays"]})
+        return EmptyResult()
+
+    def delete_retention_policy(self) -> ActionResult:
+        """Keep events for ever."""
+        key, group = self._group()
+        kept = {name: value for name, value in group.items() if name != "retentionInDays"}
+        self._events.put_group(key, kept)
+        return EmptyResult()
+
+    def list_tags_for_resource(self) -> ActionResult:
+        """A group's tags."""
+        _, group = self._group_of_arn()
+        return ActionResult({"tags": group.get("tags") or {}})
+
+    def tag_resource(self) -> ActionResult:
+        """Add tags to a group."""
+        key, group = self._group_of_arn()
+        tags = (group.get("tags") or {}) | self.params["tags"]
+        self._events.put_group(key, group | {"tags": tags})
+        return EmptyResult()
+
+    def untag_resource(self) -> ActionResult:
+        """Take tags from a group."""
+        key, group = self._group_of_arn()
+        gone = set(self.params["tagKeys"])
+        tags = {name: text for name, text in (group.get("tags") or {}).items() if name not in gone}
+        self._events.put_group(key, group | {"tags": tags})
+        return EmptyResult()
+
+    def describe_log_groups(self) -> ActionResult:
+        """Groups by prefix or part of their name."""
+        prefix = self.params.get("logGroupNamePrefix") or ""
+        part = self.params.get("logGroupNamePattern") or ""
+        found = [
+            {name: value for name, value in group.items() if name not in {"tags", "owner"}}
+            for group in self._events.groups(self._key(prefix))
+            if part.lower() in group["logGroupName"].lower()
+        ]
+        return self._page("logGroups", found)
+
+    def describe_log_streams(self) -> ActionResult:
+        """Streams of a group, by name or by the time of their last event."""
+        key, group = self._group()
+        found = self._events.streams(key, self.params.get("logStreamNamePrefix") or "")
+        if self.params.get("orderBy") == "LastEventTime":
+            found.sort(key=lambda stream: (stream.last or 0, stream.name))
+        if self.params.get("descending"):
+            found.reverse()
+        return self._page("logStreams", [_shown_stream(group["logGroupArn"], s) for s in found])
+
+    def put_log_events(self) -> ActionResult:
+        """Events of a client, whose clock is the wall's."""
+        key, group = self._group()
+        stream = self._found_stream(key).name
+        clock = self.cloud.clock
+        lines = [
+            (clock.of_wall(each["timestamp"] / 1000), each["message"])
+            for each in self.params["logEvents"]
+        ]
+        name = group["logGroupName"]
+        self.cloud.logs.write(self.account, self.region, name, stream, lines)
+        return ActionResult({"nextSequenceToken": "0"})
+
+    def get_log_events(self) -> ActionResult:
+        """A page of one stream; at its end the token that was given comes back."""
+        key, _ = self._group()
+        stream = self._found_stream(key).name
+        most = min(int(self.params.get("limit") or _PAGE), _PAGE)
+        token = self.params.get("nextToken") or ""
+        direction, place = _place(token) if token else ("", None)
+        if direction == "f" or (not direction and self.params.get("startFromHead")):
+            events = self._read(key, [stream], most, after=place)
+        else:
+            events = self._read(key, [stream], most, before=place, newest_first=True)[::-1]
+        first = events[0].place if events else place or (0.0, 0)
+        last = events[-1].place if events else place or (0.0, 0)
+        return ActionResult(
+            {
+                "events": [_shown(event) for event in events],
+                "nextForwardToken": f"f/{last[1]}/{last[0]!r}",
+                "nextBackwardToken": f"b/{first[1]}/{first[0]!r}",
+            }
+        )
+
+    def filter_log_events(self) -> ActionResult:
+        """Events of a group that match a pattern, by time."""
+        key, _ = self._group()
+        try:
+            matches = matcher(self.params.get("filterPattern") or "")
+        except PatternError as error:
+            raise ApiError("InvalidParameterException", str(error)) from error
+        names = self._searched(key)
+        most = min(int(self.params.get("limit") or _PAGE), _PAGE)
+        token = self.params.get("nextToken")
+        # A sequence number below all others: events of the very time are in.
+        place: Place | None = ((self.params.get("startTime") or 0) / 1000, 0)
+        if token:
+            _, place = _place(token)
+        end = self.params.get("endTime")
+        before = ((end + 1) / 1000, 0) if end is not None else None
+        found: list[Event] = []
+        more = False
+        while names:
+            page = self._read(key, names, _SCANNED, after=place, before=before)
+            for event in page:
+                place = event.place
+                if matches(event.message):
+                    found.append(event)
+                if len(found) == most:
+                    more = True
+                    break
+            if more or len(page) < _SCANNED:
+                break
+        answer: dict[str, Any] = {
+            "events": [
+                _shown(event) | {"logStreamName": event.stream, "eventId": f"{event.place[1]:056d}"}
+                for event in found
+            ],
+            "searchedLogStreams": [],
+        }
+        if more and place:
+            answer["nextToken"] = f"f/{place[1]}/{place[0]!r}"
+        return ActionResult(answer)
+
+    def _searched(self, key: str) -> list[str]:
+        wanted = self.params.get("logStreamNames")
+        there = self._events.streams(key, self.params.get("logStreamNamePrefix") or "")
+        names = [stream.name for stream in there]
+        if wanted is None:
+            return names
+        if not set(wanted) & set(names):
+            raise ApiError("ResourceNotFoundException", _NO_STREAM)
+        return [name for name in names if name in set(wanted)]
+
+    def _read(self, key: str, streams: list[str], most: int, **which: Any) -> list[Event]:
+        return self._events.read(key, streams, most=most, **which)
+
+    def _page(self, name: str, entries: Sequence[Any]) -> ActionResult:
+        token = self.params.get("nextToken") or "0"
+        if not token.isdecimal():
+            raise ApiError("InvalidParameterException", "The specified nextToken is invalid.")
+        begin, most = int(token), min(int(self.params.get("limit") or _LISTED), _LISTED)
+        answer: dict[str, Any] = {name: list(entries[begin : begin + most])}
+        if begin + most < len(entries):
+            answer["nextToken"] = str(begin + most)
+        return ActionResult(answer)
+
+    def _group(self) -> tuple[str, dict[str, Any]]:
+        name = self.params.get("logGroupName") or self.params.get("logGroupIdentifier") or ""
+        return self._named(_name(name))
+
+    def _group_of_arn(self) -> tuple[str, dict[str, Any]]:
+        arn: str = self.params["resourceArn"]
+        return self._named(_name(arn))
+
+    def _named(self, name: str) -> tuple[str, dict[str, Any]]:
+        group = self._events.group(self._key(name))
+        if group is None:
+            raise ApiError("ResourceNotFoundException", _NO_GROUP)
+        return self._key(name), group
+
+    def _stream(self, key: str, name: str) -> Stream | None:
+        return next((each for each in self._events.streams(key, name) if each.name == name), None)
+
+    def _found_stream(self, key: str) -> Stream:
+        found = self._stream(key, self.params["logStreamName"])
+        if found is None:
+            raise ApiError("ResourceNotFoundException", _NO_STREAM)
+        return found
+
+    def _key(self, name: str) -> str:
+        return f"{self.account}/{self.region}/{name}"
+
+
+def _name(identifier: str) -> str:
+    return identifier.rsplit(":log-group:", maxsplit=1)[-1].removesuffix(":*")
+
+
+def _place(token: str) -> tuple[str, Place]:
+    try:
+        direction, seq, time = token.split("/")
+        return direction, (float(time), int(seq))
+    except ValueError as error:
+        raise ApiError(
+            "InvalidParameterException", "The specified nextToken is invalid."
+        ) from error
+
+
+def _shown(event: Event) -> dict[str, Any]:
+    return {
+        "timestamp": event.milliseconds,
+        "ingestionTime": event.milliseconds,
+        "message": event.message,
+    }
+
+
+def _shown_stream(group_arn: str, stream: Stream) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "logStreamName": stream.name,
+        "creationTime": int(stream.created * 1000),
+        "arn": f"{group_arn}:log-stream:{stream.name}",
+        "storedBytes": 0,
+    }
+    if stream.first is not None and stream.last is not None:
+        shown |= {
+            "firstEventTimestamp": int(stream.first * 1000),
+            "lastEventTimestamp": int(stream.last * 1000),
+            "lastIngestionTime": int(stream.last * 1000),
+        }
+    return shown

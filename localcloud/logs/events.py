@@ -1,0 +1,178 @@
+"""Log groups, their streams and events, as tables of the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Sequence
+
+    from localcloud.clock import Clock
+    from localcloud.ledger import Ledger
+
+    Lines = Sequence[tuple[float, str]]
+
+GROUP = "logs:group"
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS log_streams (
+    id INTEGER PRIMARY KEY, log_group TEXT NOT NULL, name TEXT NOT NULL, created REAL NOT NULL,
+    UNIQUE (log_group, name)
+);
+CREATE TABLE IF NOT EXISTS log_events (
+    seq INTEGER PRIMARY KEY, stream INTEGER NOT NULL, time REAL NOT NULL, message TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS by_log_stream ON log_events (stream, time, seq);
+"""
+_DAY = 86400.0
+_BETWEEN_PURGES = 3600.0  # cloud seconds
+
+Place = tuple[float, int]
+"""Where an event stands: its time and its sequence number."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event; `time` is cloud time in seconds since the epoch."""
+
+    place: Place
+    stream: str
+    message: str
+
+    @property
+    def milliseconds(self) -> int:
+        """Its time as the API tells it."""
+        return int(self.place[0] * 1000)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A stream; the times of its first and last event are None while it has none."""
+
+    name: str
+    created: float
+    first: float | None
+    last: float | None
+
+
+class Events:
+    """What is written is durable when `write` returns. Keys are `account/region/group`."""
+
+    def __init__(self, ledger: Ledger, clock: Clock) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        ledger.create(_SCHEMA)
+        self._groups: dict[str, dict[str, Any]] = dict(ledger.all(GROUP))
+        self._streams: dict[tuple[str, str], int] = {}
+        self._purged: dict[str, float] = {}
+
+    def group(self, key: str) -> dict[str, Any] | None:
+        """A group in the API's shape, or None."""
+        return self._groups.get(key)
+
+    def groups(self, prefix: str) -> list[dict[str, Any]]:
+        """All groups whose key begins so, by name."""
+        return [group for key, group in sorted(self._groups.items()) if key.startswith(prefix)]
+
+    def put_group(self, key: str, group: dict[str, Any]) -> None:
+        """Make a group, or change it."""
+        with self._ledger.transaction():
+            self._ledger.put(GROUP, key, group)
+            self._groups[key] = group
+            self._purged.pop(key, None)
+
+    def delete_group(self, key: str) -> None:
+        """Forget a group with all that is in it."""
+        with self._ledger.transaction() as connection:
+            for stream in self.streams(key):
+                self._delete_stream(connection, key, stream.name)
+            self._ledger.delete(GROUP, key)
+            self._groups.pop(key, None)
+
+    def delete_stream(self, key: str, name: str) -> None:
+        """Forget a stream with its events."""
+        with self._ledger.transaction() as connection:
+            self._delete_stream(connection, key, name)
+
+    def make_stream(self, key: str, name: str) -> int:
+        """The number of a stream, which is made unless it is there."""
+        number = self._streams.get((key, name))
+        if number is None:
+            with self._ledger.transaction() as connection:
+                connection.execute(
+                    "INSERT OR IGNORE INTO log_streams (log_group, name, created) VALUES (?, ?, ?)",
+                    (key, name, self._clock.timestamp()),
+                )
+                rows = connection.execute(
+                    "SELECT id FROM log_streams WHERE log_group = ? AND name = ?", (key, name)
+                ).fetchall()
+                number = self._streams[key, name] = int(rows[0][0])
+        return number
+
+    def streams(self, key: str, prefix: str = "") -> list[Stream]:
+        """A group's streams, by name."""
+        rows = self._ledger.query(
+            "SELECT name, created,"
+            " (SELECT min(time) FROM log_events WHERE stream = id AND time >= ?),"
+            " (SELECT max(time) FROM log_events WHERE stream = id AND time >= ?)"
+            " FROM log_streams WHERE log_group = ? AND substr(name, 1, ?) = ? ORDER BY name",
+            (self._oldest(key), self._oldest(key), key, len(prefix), prefix),
+        )
+        return [Stream(*row) for row in rows]
+
+    def write(self, key: str, stream: str, lines: Lines) -> None:
+        """Append lines (cloud time in seconds, text) to a stream of a group that there is."""
+        number = self.make_stream(key, stream)
+        with self._ledger.transaction() as connection:
+            connection.executemany(
+                "INSERT INTO log_events (stream, time, message) VALUES (?, ?, ?)",
+                [(number, time, text) for time, text in lines],
+            )
+            self._purge(connection, key)
+
+    def read(
+        self,
+        key: str,
+        streams: Iterable[str],
+        *,
+        after: Place | None = None,
+        before: Place | None = None,
+        most: int,
+        newest_first: bool = False,
+    ) -> list[Event]:
+        """At most so many events of streams, by time; `after` and `before` are exclusive."""
+        names = {self.make_stream(key, name): name for name in streams}
+        low, high = after or (self._oldest(key), 0), before or (float("inf"), 0)
+        low = max(low, (self._oldest(key), 0))
+        order = "DESC" if newest_first else "ASC"
+        marks = ", ".join("?" * len(names))
+        rows = self._ledger.query(
+            f"SELECT seq, stream, time, message FROM log_events WHERE stream IN ({marks})"  # noqa: S608  # nosec B608  # question marks
+            " AND time >= ? AND time <= ? AND (time, seq) > (?, ?) AND (time, seq) < (?, ?)"
+            f" ORDER BY time {order}, seq {order} LIMIT ?",
+            (*names, low[0], high[0], *low, *high, most),
+        )
+        return [Event((time, seq), names[stream], text) for seq, stream, time, text in rows]
+
+    def _oldest(self, key: str) -> float:
+        """The time before which the group's retention shows nothing."""
+        days = self._groups.get(key, {}).get("retentionInDays")
+        return self._clock.timestamp() - days * _DAY if days else 0.0
+
+    def _purge(self, connection: sqlite3.Connection, key: str) -> None:
+        now = self._clock.timestamp()
+        if now - self._purged.get(key, 0.0) < _BETWEEN_PURGES:
+            return
+        self._purged[key] = now
+        connection.execute(
+            "DELETE FROM log_events WHERE time < ?"
+            " AND stream IN (SELECT id FROM log_streams WHERE log_group = ?)",
+            (self._oldest(key), key),
+        )
+
+    def _delete_stream(self, connection: sqlite3.Connection, key: str, name: str) -> None:
+        number = self.make_stream(key, name)
+        connection.execute("DELETE FROM log_events WHERE stream = ?", (number,))
+        connection.execute("DELETE FROM log_streams WHERE id = ?", (number,))
+        self._streams.pop((key, name), None)

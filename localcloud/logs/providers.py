@@ -1,0 +1,122 @@
+"""The CloudFormation types of CloudWatch Logs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from localcloud.resources import ProvisioningError, Resource
+
+if TYPE_CHECKING:
+    from localcloud.cloud import Cloud
+    from localcloud.resources import ResourceRequest
+
+_HONOURED = {"KmsKeyId", "LogGroupClass", "LogGroupName", "RetentionInDays", "Tags",
+             "DeletionProtectionEnabled"}  # fmt: skip
+
+
+class LogGroupProvider:
+    """`AWS::Logs::LogGroup`."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    def replaces(self, request: ResourceRequest, current: Resource) -> bool:
+        """A new name is a new group."""
+        name = request.properties.get("LogGroupName")
+        return bool(name != current.properties.get("LogGroupName"))
+
+    def create(self, request: ResourceRequest) -> Resource:
+        """See `Provider.create`."""
+        name = request.properties.get("LogGroupName") or request.generated_name(512)
+        there = self._cloud.logs.events.group(f"{request.account}/{request.region}/{name}")
+        # One that this very resource made in an operation that was interrupted is its own.
+        if there is not None and there.get("owner") != _owner(request):
+            raise ProvisioningError(
+                f"Resource of type 'AWS::Logs::LogGroup' with identifier '{name}' already exists."
+            )
+        return self._put(request, name)
+
+    def update(self, request: ResourceRequest, current: Resource) -> Resource:
+        """See `Provider.update`."""
+        return self._put(request, current.physical_id)
+
+    def delete(self, request: ResourceRequest, current: Resource) -> None:
+        """See `Provider.delete`."""
+        self._cloud.logs.delete_group(request.account, request.region, current.physical_id)
+
+    def _put(self, request: ResourceRequest, name: str) -> Resource:
+        properties = request.properties
+        other = sorted(properties.keys() - _HONOURED)
+        if other:
+            raise ProvisioningError(
+                f"Log group {name}: {', '.join(other)} cannot be honoured by the local cloud"
+            )
+        key = f"{request.account}/{request.region}/{name}"
+        made = self._cloud.logs.create_group(request.account, request.region, name)
+        tags = request.tags | {each["Key"]: each["Value"] for each in properties.get("Tags") or []}
+        group: dict[str, Any] = {
+            each: value for each, value in made.items() if each != "retentionInDays"
+        }
+        group |= {"owner": _owner(request), "tags": tags}
+        if "RetentionInDays" in properties:
+            group["retentionInDays"] = int(properties["RetentionInDays"])
+        if "KmsKeyId" in properties:
+            group["kmsKeyId"] = properties["KmsKeyId"]
+        self._cloud.logs.events.put_group(key, group)
+        return Resource(name, {"Arn": group["arn"]}, properties)
+
+
+class LogStreamProvider:
+    """`AWS::Logs::LogStream`."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    def replaces(self, request: ResourceRequest, current: Resource) -> bool:
+        """Every property is given once."""
+        return bool(request.properties != current.properties)
+
+    def create(self, request: ResourceRequest) -> Resource:
+        """See `Provider.create`."""
+        group = request.properties["LogGroupName"]
+        key = f"{request.account}/{request.region}/{group}"
+        if self._cloud.logs.events.group(key) is None:
+            raise ProvisioningError("The specified log group does not exist.")
+        name = request.properties.get("LogStreamName") or request.generated_name(512)
+        self._cloud.logs.events.make_stream(key, name)
+        return Resource(name, {}, request.properties)
+
+    def update(self, request: ResourceRequest, current: Resource) -> Resource:
+        """Nothing of it changes in place."""
+        return Resource(current.physical_id, current.attributes, request.properties)
+
+    def delete(self, request: ResourceRequest, current: Resource) -> None:
+        """See `Provider.delete`."""
+        group = current.properties["LogGroupName"]
+        key = f"{request.account}/{request.region}/{group}"
+        self._cloud.logs.events.delete_stream(key, current.physical_id)
+
+
+class RefusedProvider:
+    """A type that would have to act on every event, and does not: it is refused by name."""
+
+    def replaces(self, request: ResourceRequest, current: Resource) -> bool:  # noqa: ARG002
+        """There is none."""
+        return False
+
+    def create(self, request: ResourceRequest) -> Resource:
+        """See `Provider.create`."""
+        raise ProvisioningError(
+            f"{request.type} is not part of the local cloud; use embedded metrics (EMF) instead"
+        )
+
+    def update(self, request: ResourceRequest, current: Resource) -> Resource:  # noqa: ARG002
+        """See `Provider.update`."""
+        return self.create(request)
+
+    def delete(self, request: ResourceRequest, current: Resource) -> None:
+        """There is none."""
+
+
+def _owner(request: ResourceRequest) -> str:
+    return f"{request.stack_id}/{request.logical_id}"

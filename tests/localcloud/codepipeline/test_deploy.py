@@ -1,0 +1,126 @@
+"""The CloudFormation action, against the local cloud's own CloudFormation."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import World
+
+REGION = "eu-west-1"
+
+
+def template(name: str, value: str) -> dict[str, Any]:
+    return {
+        "Parameters": {"Value": {"Type": "String", "Default": value}},
+        "Resources": {
+            "It": {
+                "Type": "AWS::SSM::Parameter",
+                "Properties": {"Name": f"/{name}", "Type": "String", "Value": {"Ref": "Value"}},
+            }
+        },
+        "Outputs": {"Name": {"Value": {"Ref": "It"}}},
+    }
+
+
+def action(world: World, name: str, mode: str, **more: Any) -> dict[str, Any]:
+    configuration = {
+        "ActionMode": mode,
+        "StackName": f"{world.name}-stack",
+        "ChangeSetName": "PipelineChange",
+        "RoleArn": "arn:aws:iam::111111111111:role/cloudformation",
+        "Capabilities": "CAPABILITY_NAMED_IAM,CAPABILITY_AUTO_EXPAND",
+        "TemplatePath": "Synth_Output::stack.template.json",
+    }
+    return {
+        "name": name,
+        "actionTypeId": {
+            "category": "Deploy",
+            "owner": "AWS",
+            "provider": "CloudFormation",
+            "version": "1",
+        },
+        "configuration": configuration,
+    } | more
+
+
+def synth(world: World, made: dict[str, Any]) -> dict[str, Any]:
+    text = json.dumps(made).replace("'", "'\\''")
+    return world.build("Synth", f"printf '%s' '{text}' > stack.template.json", files="*.json")
+
+
+@pytest.fixture
+def stages(world: World) -> Any:
+    """Synth, then a change set that is made and executed, then a step with its output."""
+
+    def declare(made: dict[str, Any]) -> list[dict[str, Any]]:
+        return [
+            world.stage("Build", synth(world, made)),
+            world.stage(
+                "Prod",
+                action(
+                    world,
+                    "Prepare",
+                    "CHANGE_SET_REPLACE",
+                    inputArtifacts=[{"name": "Synth_Output"}],
+                ),
+                action(world, "Deploy", "CHANGE_SET_EXECUTE", runOrder=2, namespace="Stack"),
+                world.build("Smoke", "echo $NAME", variables={"NAME": "#{Stack.Name}"}, runOrder=3),
+            ),
+        ]
+
+    return declare
+
+
+def test_a_change_set_is_made_and_executed(world: World, stages: Any) -> None:
+    execution = world.create(*stages(template(world.name, "one")))
+    assert world.ended(execution) == "Succeeded", world.errors(execution)
+    assert world.log(execution, "Smoke") == [f"/{world.name}"]
+    ssm = world.server.cloud.client("ssm", "111111111111", REGION)
+    assert ssm.get_parameter(Name=f"/{world.name}")["Parameter"]["Value"] == "one"
+    again = world.start()
+    assert world.ended(again) == "Succeeded", "a change set without changes is no failure"
+    result = world.action(again, "Deploy")["output"]["executionResult"]
+    assert "no changes" in result["externalExecutionSummary"]
+    assert world.log(again, "Smoke") == [f"/{world.name}"]
+
+
+def test_a_stack_that_fails_says_which_resource_and_why(world: World, stages: Any) -> None:
+    made = template(world.name, "one")
+    made["Resources"]["Group"] = {
+        "Type": "AWS::Logs::MetricFilter",
+        "Properties": {"LogGroupName": "g", "FilterPattern": "x", "MetricTransformations": []},
+    }
+    execution = world.create(*stages(made))
+    assert world.ended(execution) == "Failed"
+    (said,) = world.errors(execution)
+    assert "Group: " in said
+    assert "AWS::Logs::MetricFilter is not part of the local cloud" in said
+
+
+def test_a_stack_is_created_in_one_action_and_deleted(world: World) -> None:
+    execution = world.create(
+        world.stage("Build", synth(world, template(world.name, "x"))),
+        world.stage(
+            "Prod",
+            action(world, "Deploy", "CREATE_UPDATE", inputArtifacts=[{"name": "Synth_Output"}]),
+            action(world, "Delete", "DELETE_ONLY", runOrder=2),
+        ),
+    )
+    assert world.ended(execution) == "Succeeded", world.errors(execution)
+    deploy = world.action(execution, "Deploy")
+    assert deploy["output"]["outputVariables"] == {"Name": f"/{world.name}"}
+    client = world.server.cloud.client("cloudformation", "111111111111", REGION)
+    with pytest.raises(client.exceptions.ClientError, match="does not exist"):
+        client.describe_stacks(StackName=f"{world.name}-stack")
+
+
+def test_a_template_that_is_missing_is_named(world: World) -> None:
+    missing = action(world, "Prepare", "CHANGE_SET_REPLACE", inputArtifacts=[{"name": "App"}])
+    missing["configuration"]["TemplatePath"] = "App::no.json"
+    execution = world.create(world.stage("Prod", missing))
+    assert world.ended(execution) == "Failed"
+    assert world.errors(execution) == ["File [no.json] does not exist in artifact [App]"]

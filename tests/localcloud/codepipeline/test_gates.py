@@ -1,0 +1,176 @@
+"""The entrances of stages, against a model of what AWS promises."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from localcloud.codepipeline.gates import ENTERED, SUPERSEDED, Gates, Ticket
+from localcloud.codepipeline.halt import AbandonedError, Halt
+
+if TYPE_CHECKING:
+    from localcloud.codepipeline.gates import Stage
+
+STAGES: list[Stage] = [("p", name) for name in ("source", "build", "prod")]
+
+
+def outcome(ticket: Ticket) -> str:
+    """What is decided, without waiting for it."""
+    return ticket._outcome
+
+
+class Traffic(RuleBasedStateMachine):
+    """Executions move through three stages; they are numbered by their start."""
+
+    @initialize(mode=st.sampled_from(["SUPERSEDED", "QUEUED"]))
+    def begin(self, mode: str) -> None:
+        self.mode = mode
+        self.gates = Gates()
+        self.tickets: dict[str, Ticket] = {}
+        self.stage: dict[str, int] = {}
+        """Where an execution is, or waits to be."""
+        self.ended: dict[str, str] = {}
+        self.began = 0
+        self.entered: list[list[int]] = [[], [], []]
+        self.closed: set[int] = set()
+        self.rollbacks: set[str] = set()
+        """Executions of one stage only."""
+
+    def arrive(self, execution: str, index: int) -> None:
+        self.stage[execution] = index
+        self.tickets[execution] = self.gates.arrive(
+            STAGES[index],
+            execution,
+            leaving=STAGES[index - 1] if index else None,
+            supersede=self.mode == "SUPERSEDED" and index > 0,
+        )
+        self.settle()
+
+    def settle(self) -> None:
+        """Take note of all that was decided."""
+        for execution, ticket in list(self.tickets.items()):
+            if outcome(ticket) == ENTERED:
+                del self.tickets[execution]
+                self.entered[self.stage[execution]].append(int(execution))
+            elif outcome(ticket):
+                del self.tickets[execution]
+                self.ended[execution] = outcome(ticket)
+
+    def inside(self) -> list[str]:
+        return [each for each in self.stage if each not in self.tickets and each not in self.ended]
+
+    @rule()
+    def start(self) -> None:
+        self.began += 1
+        self.arrive(str(self.began), 0)
+
+    @precondition(lambda self: self.inside())
+    @rule(data=st.data())
+    def advance(self, data: st.DataObject) -> None:
+        execution = data.draw(st.sampled_from(self.inside()))
+        index = self.stage[execution]
+        if index + 1 < len(STAGES) and execution not in self.rollbacks:
+            self.arrive(execution, index + 1)
+        else:
+            self.ended[execution] = "Succeeded"
+            self.gates.leave(STAGES[index], execution)
+            self.settle()
+
+    @precondition(lambda self: self.inside())
+    @rule(data=st.data())
+    def fail(self, data: st.DataObject) -> None:
+        execution = data.draw(st.sampled_from(self.inside()))
+        self.ended[execution] = "Failed"
+        self.gates.leave(STAGES[self.stage[execution]], execution)
+        self.settle()
+
+    @precondition(lambda self: self.inside())
+    @rule(data=st.data())
+    def roll_back(self, data: st.DataObject) -> None:
+        execution = data.draw(st.sampled_from(self.inside()))
+        self.ended[execution] = "Failed"
+        self.began += 1
+        index, new = self.stage[execution], str(self.began)
+        self.gates.hand_over(STAGES[index], execution, new)
+        self.gates.leave(STAGES[index], execution)
+        self.stage[new] = index
+        self.rollbacks.add(new)
+        self.settle()
+
+    @precondition(lambda self: self.tickets)
+    @rule(data=st.data())
+    def stop(self, data: st.DataObject) -> None:
+        self.gates.withdraw(data.draw(st.sampled_from(sorted(self.tickets))), "Stopped")
+        self.settle()
+
+    @rule(index=st.sampled_from([1, 2]), is_open=st.booleans())
+    def transition(self, index: int, is_open: bool) -> None:
+        (self.closed.discard if is_open else self.closed.add)(index)
+        self.gates.set_open(STAGES[index], is_open=is_open)
+        self.settle()
+
+    @invariant()
+    def one_inside_each_stage_and_nobody_lost(self) -> None:
+        for index, stage in enumerate(STAGES):
+            inside = [each for each in self.inside() if self.stage[each] == index]
+            assert len(inside) <= 1
+            assert self.gates.inside(stage) == (inside[0] if inside else None)
+            waiting = [each for each in self.tickets if self.stage[each] == index]
+            assert self.gates.waiting(stage) == waiting, "all wait, by their arrival"
+            if self.mode == "SUPERSEDED" and index > 0:
+                assert len(waiting) <= 1
+            if not inside and index not in self.closed:
+                assert not waiting, "an open stage that is free lets the first in"
+
+    @invariant()
+    def the_order_is_kept(self) -> None:
+        for entered in self.entered:
+            assert entered == sorted(entered)
+
+    @invariant()
+    def only_what_a_newer_one_overtook_is_superseded(self) -> None:
+        for execution, ended in self.ended.items():
+            if ended == SUPERSEDED:
+                assert self.mode == "SUPERSEDED"
+                newer = [e for e in self.stage if int(e) > int(execution)]
+                assert any(self.stage[each] >= self.stage[execution] for each in newer)
+
+
+TestTraffic = Traffic.TestCase
+TestTraffic.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+def test_a_refused_arrival_leaves_the_stage_behind() -> None:
+    gates = Gates()
+    assert gates.arrive(STAGES[0], "1").wait() == ENTERED
+    second = gates.arrive(STAGES[0], "2")
+    refused = gates.arrive(STAGES[1], "1", leaving=STAGES[0], refused=lambda: "Cancelled")
+    assert (refused.wait(), second.wait()) == ("Cancelled", ENTERED)
+    assert gates.inside(STAGES[1]) is None
+
+
+def test_a_halt_wakes_who_waits() -> None:
+    halt, action, condition = Halt(), threading.Event(), threading.Event()
+    with halt.waking(action), halt.waking(condition, when_stopping=True):
+        halt.stop()
+        assert condition.is_set()
+        assert not action.is_set()
+        halt.check()
+        halt.abandon()
+        assert action.is_set()
+    late = threading.Event()
+    with halt.waking(late):
+        assert late.is_set()
+    with pytest.raises(AbandonedError):
+        halt.check()
