@@ -13,9 +13,7 @@ from pathlib import Path
 
 from localcloud.http import PortInUseError
 from localcloud.ledger import StateInUseError
-from localcloud.server import LocalCloud
-
-_REMEMBER = 1.0  # wall seconds between two records of the cloud's time
+from localcloud.server import REMEMBERED, LocalCloud
 
 
 def main() -> int:
@@ -43,8 +41,8 @@ def main() -> int:
         return 1
     server.start()
     print(f"localcloud: {server.cloud.endpoint}", flush=True)  # noqa: T201
-    while not stopped.wait(_REMEMBER):
-        server.remember_time()
+    while not stopped.wait(REMEMBERED / 3):
+        server.remember_time(REMEMBERED)
     server.stop()
     return 0
 

@@ -6,9 +6,12 @@ moto, under the journal that makes moto remember.
 
 from __future__ import annotations
 
+import json
+import traceback
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qs
 
+from moto.core.errors import COMMON_ERROR_CODES
 from moto.core.exceptions import ServiceException
 from moto.core.request import Request
 from moto.core.responses import ActionResult, BaseResponse
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
     from localcloud.cloud import Cloud
     from localcloud.credentials import Caller
     from localcloud.http import Wsgi
+
+# "Common errors" of every AWS API reference; moto warns of each that is in no service's model.
+COMMON_ERROR_CODES += ["AccessDenied", "AccessDeniedException", "InternalFailure", "NotImplemented"]
 
 
 class ApiError(ServiceException):
@@ -95,6 +101,7 @@ class AwsApi:
             return self._moto(environ, start_response)
         if not caller.account:
             return _refuse(
+                environ,
                 403,
                 "InvalidClientTokenId",
                 f"The access key {caller.access_key} was not given out by this cloud; "
@@ -104,7 +111,16 @@ class AwsApi:
         if api is None:
             environ["HTTP_X_MOTO_ACCOUNT_ID"] = caller.account
             return self._moto(environ, start_response)
-        status, headers, body = api(self._cloud, caller).answer(Request(environ))
+        try:
+            status, headers, body = api(self._cloud, caller).answer(Request(environ))
+        except Exception:  # noqa: BLE001  # a bug of ours answers its client, and is told
+            traceback.print_exc()
+            return _refuse(
+                environ,
+                500,
+                "InternalFailure",
+                "The local cloud failed on this request; its log says how.",
+            )(environ, start_response)
         return Response(body, status=status, headers=headers)(environ, start_response)
 
     def _caller(self, environ: dict[str, Any]) -> Caller | None:
@@ -113,10 +129,15 @@ class AwsApi:
         return self._cloud.credentials.caller(environ.get("HTTP_AUTHORIZATION", ""), presigned)
 
 
-def _refuse(status: int, code: str, message: str) -> Response:
-    body = f'{{"__type": "{code}", "message": "{message}"}}'
-    return Response(
-        body,
-        status=status,
-        headers={"x-amzn-errortype": code, "Content-Type": "application/x-amz-json-1.1"},
-    )
+def _refuse(environ: dict[str, Any], status: int, code: str, message: str) -> Response:
+    """An error that no service answers: in JSON to who speaks it, else in AWS's XML."""
+    if "json" in environ.get("CONTENT_TYPE", ""):
+        kind, body = "application/x-amz-json-1.1", json.dumps({"__type": code, "message": message})
+    else:
+        # The query protocol's answer holds what S3's is.
+        kind = "text/xml"
+        error = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+        query = "form-urlencoded" in environ.get("CONTENT_TYPE", "")
+        body = f"<ErrorResponse>{error}</ErrorResponse>" if query else error
+    headers = {"x-amzn-errortype": code, "Content-Type": kind}
+    return Response(body, status=status, headers=headers)

@@ -26,4 +26,4 @@ def _permission(bucket: FakeBucket, action: str, resource: str) -> Any:
 
 def enforce_unconditional_statements() -> None:
     """Let moto enforce those statements of bucket policies that have no condition."""
-    FakeBucket.get_permission = _permission  # type: ignore[method-assign]  # moto has no port for it
+    FakeBucket.get_permission = _permission  # type: ignore[method-assign,assignment]  # moto has no port for it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import botocore.session
@@ -27,6 +28,15 @@ if TYPE_CHECKING:
     from localcloud.logs.service import Logs
     from localcloud.resources import Provider
     from localcloud.schedules.service import Schedules
+
+
+_making = threading.Lock()
+
+
+@cache
+def _botocore() -> botocore.session.Session:
+    """One a process: it keeps the models of the services that it has read."""
+    return botocore.session.get_session()
 
 
 class Service(Protocol):
@@ -70,11 +80,7 @@ class Cloud:
     logs: Logs = field(init=False)
     schedules: Schedules = field(init=False)
 
-    _botocore: botocore.session.Session = field(
-        init=False, repr=False, default_factory=botocore.session.get_session
-    )
     _clients: dict[tuple[str, str, str], Any] = field(init=False, repr=False, default_factory=dict)
-    _making: threading.Lock = field(init=False, repr=False, default_factory=threading.Lock)
 
     def client(
         self, service: str, account: str, region: str, session: Session | None = None
@@ -85,7 +91,7 @@ class Cloud:
         to share between threads, the making of them is not.
         """
         key = (service, account, region)
-        with self._making:
+        with _making:
             if session is not None:
                 return self._made(service, account, region, session)
             if key not in self._clients:
@@ -93,7 +99,7 @@ class Cloud:
             return self._clients[key]
 
     def _made(self, service: str, account: str, region: str, session: Session | None) -> Any:
-        return self._botocore.create_client(
+        return _botocore().create_client(
             service,
             region_name=region,
             endpoint_url=self.endpoint,

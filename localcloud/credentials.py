@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 import string
+import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 _KEY = re.compile(r"Credential=([^/]+)/\d{8}/([^/]+)/([^/]+)/aws4_request")
 _PRESIGNED = re.compile(r"([^/]+)/\d{8}/([^/]+)/([^/]+)/aws4_request")
 _KIND = "session"
+_LONGEST = 12 * 3600.0
+"""Wall seconds: as long as AWS lets a session last. One that is older is forgotten at a start;
+while this process lives, its builds and workers keep theirs."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ class Session:
     account: str
     role_arn: str
     name: str
+    issued: float = 0.0
+    """Wall time, in seconds since the epoch."""
 
     @property
     def arn(self) -> str:
@@ -65,7 +71,14 @@ class Credentials:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._sessions = {key: Session(**document) for key, document in ledger.all(_KIND)}
+        self._sessions: dict[str, Session] = {}
+        with ledger.transaction():
+            for key, document in ledger.all(_KIND):
+                session = Session(**document)
+                if session.issued < time.time() - _LONGEST:
+                    ledger.delete(_KIND, key)
+                else:
+                    self._sessions[key] = session
 
     def assume(self, role_arn: str, name: str) -> Session:
         """New credentials of a role; the caller has checked that the role may be assumed."""
@@ -77,6 +90,7 @@ class Credentials:
             account=role_arn.split(":")[4],
             role_arn=role_arn,
             name=name,
+            issued=time.time(),
         )
         self._ledger.put(_KIND, session.access_key, asdict(session))
         self._sessions[session.access_key] = session

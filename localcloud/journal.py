@@ -1,32 +1,36 @@
 """Makes moto remember: what changed its state is journaled, and done again at the next start.
 
 moto keeps everything in memory. Each of its calls that changes something runs under a random
-seed of its own, and is appended to the journal before it is acknowledged; done again in the
-same order under the same seeds, the calls make the same resources with the same identifiers.
+seed and at a moment of its own, and is appended to the journal before it is acknowledged; done
+again in the same order, the calls make the same resources with the same identifiers and dates.
 """
 
 from __future__ import annotations
 
 import base64
 import os
-import random
+import sys
 import threading
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-# moto would answer every request with headers that only a browser reads.
-os.environ.setdefault("MOTO_DISABLE_GLOBAL_CORS", "true")
-
-from moto.moto_api._internal import mock_random
-from moto.moto_api._internal.moto_random import MotoRandom
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.test import EnvironBuilder, run_wsgi_app
-
 from localcloud.bucket_policies import enforce_unconditional_statements
+from localcloud.compaction import superseded
+from localcloud.determinism import as_of, give_to_moto
+
+# Behind what it is given, which it looks for when it is imported.
+from moto.core.base_backend import BackendDict  # isort: skip
+from moto.moto_server.werkzeug_app import (  # isort: skip
+    DomainDispatcherApplication,
+    create_backend_app,
+)
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from localcloud.clock import Clock
     from localcloud.http import Wsgi
     from localcloud.ledger import Ledger
 
@@ -38,27 +42,6 @@ _READS = (
 )  # fmt: skip
 
 
-class _SeededRandom(MotoRandom):
-    """moto's source of identifiers, with a state for each thread so that seeds do not mix."""
-
-    _threads = threading.local()
-
-    def _own(self) -> random.Random:
-        own: random.Random | None = getattr(self._threads, "random", None)
-        if own is None:
-            own = self._threads.random = random.Random()  # noqa: S311  # identifiers, no secrets
-        return own
-
-    def random(self) -> float:
-        return self._own().random()
-
-    def getrandbits(self, k: int, /) -> int:
-        return self._own().getrandbits(k)
-
-    def seed(self, a: Any = None, version: int = 2) -> None:
-        self._own().seed(a, version)
-
-
 class Journal:
     """moto as a WSGI application that survives its process.
 
@@ -66,13 +49,14 @@ class Journal:
     (CloudFormation makes its resources so); `perform` runs it under the journal.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
-        mock_random.__class__ = _SeededRandom
+    def __init__(self, ledger: Ledger, clock: Clock) -> None:
+        give_to_moto(clock)
         enforce_unconditional_statements()
         self._ledger = ledger
+        self._clock = clock
         self._lock = threading.RLock()
         self._performers: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = {}
-        self._moto: Wsgi = DomainDispatcherApplication(create_backend_app)
+        self._moto = _moto()
 
     def register(
         self, kind: str, performer: Callable[[dict[str, Any]], dict[str, Any] | None]
@@ -83,23 +67,29 @@ class Journal:
     def perform(self, kind: str, document: dict[str, Any]) -> dict[str, Any] | None:
         """Run a registered function and record it; one that raises is not recorded."""
         with self._lock:
-            seed = self._seed()
-            result = self._performers[kind](document)
-            self._ledger.append(_STREAM, {"kind": kind, "seed": seed, "document": document})
+            mark = self._mark()
+            with as_of(**mark):
+                result = self._performers[kind](document)
+            self._ledger.append(_STREAM, {"kind": kind, "document": document} | mark)
             return result
 
     def replay(self) -> int:
         """Do again all that is recorded; returns how many entries that were.
 
-        Called once, on a moto that holds nothing yet.
+        Called once, at a start; moto, of which there is one a process, then holds that and
+        nothing else. An entry that fails, which it did not do
+        when it was recorded, is told on stderr and passed over.
         """
+        _forget()
         entries = self._ledger.read(_STREAM)
-        for _, entry in entries:
-            mock_random.seed(entry["seed"])
-            if entry["kind"] == "request":
-                run_wsgi_app(self._moto, self._environ(entry), buffered=True)
-            else:
-                self._performers[entry["kind"]](entry["document"])
+        told_since = set(superseded(entries))
+        self._ledger.remove(told_since)
+        entries = [each for each in entries if each[0] not in told_since]
+        for number, entry in entries:
+            with as_of(entry["seed"], entry["moment"]):
+                said = self._again(entry)
+            if said:
+                print(f"localcloud: entry {number} of the journal: {said}", file=sys.stderr)  # noqa: T201
         return len(entries)
 
     def __call__(
@@ -116,18 +106,32 @@ class Journal:
             return start_response(status, headers, *rest)
 
         with self._lock:
-            seed = self._seed()
-            answer = [b"".join(self._moto(environ, watched))]
+            mark = self._mark()
+            with as_of(**mark):
+                answer = [b"".join(self._moto(environ, watched))]
             if answered[-1] < 400:  # noqa: PLR2004  # HTTP's own line between success and error
-                self._ledger.append(_STREAM, self._entry(environ, body, seed))
+                self._ledger.append(_STREAM, self._entry(environ, body) | mark)
         return answer
 
-    def _seed(self) -> int:
-        seed = int.from_bytes(os.urandom(6), "big")
-        mock_random.seed(seed)
-        return seed
+    def _mark(self) -> dict[str, Any]:
+        return {
+            "seed": int.from_bytes(os.urandom(6), "big"),
+            "moment": self._clock.timestamp(),
+        }
 
-    def _entry(self, environ: dict[str, Any], body: bytes, seed: int) -> dict[str, Any]:
+    def _again(self, entry: dict[str, Any]) -> str | None:
+        """Do one entry again; what went wrong, or None."""
+        if entry["kind"] == "request":
+            _, status, _ = run_wsgi_app(self._moto, self._environ(entry), buffered=True)
+            failed = not status.startswith(("2", "3"))
+            return f"{entry['method']} {entry['path']} answers {status}" if failed else None
+        try:
+            self._performers[entry["kind"]](entry["document"])
+        except Exception as error:  # noqa: BLE001  # moto raises what it likes
+            return f"{entry['document']}: {error!r}"
+        return None
+
+    def _entry(self, environ: dict[str, Any], body: bytes) -> dict[str, Any]:
         kept = {
             name: value
             for name, value in environ.items()
@@ -135,7 +139,6 @@ class Journal:
         }
         entry = {
             "kind": "request",
-            "seed": seed,
             "method": environ["REQUEST_METHOD"],
             "path": environ["PATH_INFO"],
             "query": environ.get("QUERY_STRING", ""),
@@ -155,6 +158,21 @@ class Journal:
         environ["QUERY_STRING"] = entry["query"]
         environ.update(entry["headers"])
         return environ
+
+
+def _forget() -> None:
+    """Have moto hold nothing."""
+    for backends in list(BackendDict._instances):  # type: ignore[misc]  # noqa: SLF001  # in use
+        if backends.service_name == "iam":
+            backends.clear()  # to reset it would read all of AWS's policies once more
+    BackendDict.reset()
+
+
+@cache
+def _moto() -> Wsgi:
+    """There is one moto a process, and it takes its time to be put together."""
+    application: Wsgi = DomainDispatcherApplication(create_backend_app)
+    return application
 
 
 def _changes(environ: dict[str, Any], body: bytes) -> bool:

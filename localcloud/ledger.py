@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 _SCHEMA = """
@@ -131,6 +131,11 @@ class Ledger:
             (stream, after),
         )
         return [(seq, json.loads(body)) for seq, body in rows]
+
+    def remove(self, numbers: Iterable[int]) -> None:
+        """Take documents out of their streams, by their sequence numbers."""
+        with self.transaction() as connection:
+            connection.executemany("DELETE FROM streams WHERE seq = ?", ((n,) for n in numbers))
 
     def store(self, content: bytes) -> str:
         """Keep the bytes as a file; returns their SHA-256 in hex, by which `path` finds it."""

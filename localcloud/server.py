@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from localcloud.api import AwsApi
@@ -31,13 +32,16 @@ SERVICES = {
     "functions": "Functions",
     "gateway": "Gateway",
     "codedeploy": "CodeDeploy",
-    "cloudformation": "CloudFormation",
     "codebuild": "CodeBuild",
     "codeconnections": "CodeConnections",
     "codepipeline": "CodePipeline",
     "schedules": "Schedules",
+    # Last: what it left undone it takes up with the providers of all others.
+    "cloudformation": "CloudFormation",
 }
 ALL = tuple(SERVICES)
+REMEMBERED = 3.0
+"""Wall seconds for which a record of the time holds: as long as history may not run back."""
 
 
 class LocalCloud:
@@ -60,18 +64,18 @@ class LocalCloud:
         self._state = state
         self._ledger = Ledger(state)
         clock = Clock(speed, (self._ledger.get("clock", "last") or {}).get("timestamp"))
-        try:
+        with ExitStack() as undone:
+            undone.callback(self._ledger.close)
             self._api = HttpServer("api", port, self._answer, clock.timestamp)
+            undone.callback(self._api.stop)
             self._gateway = HttpServer("gateway", gateway_port, self._serve, clock.timestamp)
-        except BaseException:
-            self._ledger.close()
-            raise
+            undone.pop_all()
         self.cloud = Cloud(
             clock=clock,
             ledger=self._ledger,
             bus=EventBus(clock),
             credentials=Credentials(self._ledger),
-            journal=Journal(self._ledger),
+            journal=Journal(self._ledger, clock),
             endpoint=self._api.url,
             gateway_endpoint=self._gateway.url,
         )
@@ -89,6 +93,7 @@ class LocalCloud:
         `endpoint.json` in the state folder then says where, for whoever looks for it.
         """
         self.running = True
+        self.remember_time(REMEMBERED)
         providers = {
             type_name: provider
             for service in self._services.values()
@@ -122,9 +127,14 @@ class LocalCloud:
         self.remember_time()
         self._ledger.close()
 
-    def remember_time(self) -> None:
-        """Record the cloud's time, so that the next start does not go back behind it."""
-        self._ledger.put("clock", "last", {"timestamp": self.cloud.clock.timestamp()})
+    def remember_time(self, ahead: float = 0.0) -> None:
+        """Record the cloud's time as it will be in `ahead` wall seconds.
+
+        The next start does not go back behind it: a process that may be killed records a time
+        that it has not reached yet, and does so again before it is.
+        """
+        clock = self.cloud.clock
+        self._ledger.put("clock", "last", {"timestamp": clock.timestamp() + ahead * clock.speed})
 
     def _dispatcher(self) -> Wsgi:
         apis = {

@@ -156,4 +156,5 @@ def _canary(result: Result) -> str:
     if canary is None or canary.environment != "prod":
         return "—"
     traffic = canary.traffic
-    return f"{traffic.canary_requests} of {traffic.requests} requests, {traffic.canary_failures} failed"
+    share = f"{traffic.canary_requests} of {traffic.requests} requests"
+    return f"{share}, {traffic.canary_failures} failed"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import itertools
 import re
 from typing import TYPE_CHECKING, Any
 
-from localcloud.cloudformation.template import TemplateError
+from localcloud.cloudformation.template import DYNAMIC, TemplateError, attribute_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -15,9 +16,17 @@ if TYPE_CHECKING:
     from localcloud.resources import Resource
 
 _VARIABLE = re.compile(r"\$\{(!?)([^}]*)\}")
-_DYNAMIC = re.compile(r"\{\{resolve:([a-z-]+):([^}]+)\}\}")
 _API = re.compile(r"https://([a-z0-9]{10})\.execute-api\.[a-z0-9-]+\.amazonaws\.com")
 _NO_VALUE = object()
+
+
+class NotMadeError(TemplateError):
+    """A value hangs on a resource that does not exist yet."""
+
+
+def _string(value: Any) -> str:
+    """A value in a string, as CloudFormation writes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class Resolver:
@@ -77,8 +86,13 @@ class Resolver:
             return value
         if len(value) == 1:
             name, argument = next(iter(value.items()))
-            if name in {"Ref", "Condition"} or name.startswith("Fn::"):
-                function = _FUNCTIONS.get(name)
+            # A policy's Condition is an object; a condition's name is a string.
+            if (
+                name == "Ref"
+                or name.startswith("Fn::")
+                or (name == "Condition" and isinstance(argument, str))
+            ):
+                function = FUNCTIONS.get(name)
                 if function is None:
                     raise TemplateError(f"{name} is not part of the local cloud")
                 found = function(self, argument)
@@ -88,7 +102,7 @@ class Resolver:
 
     def _text(self, text: str) -> str:
         if "{{resolve:" in text:
-            text = _DYNAMIC.sub(lambda match: self._dynamic(match[1], match[2]), text)
+            text = DYNAMIC.sub(lambda match: self._dynamic(match[1], match[2]), text)
         return _API.sub(rf"{self._gateway}/\1", text) if ".execute-api." in text else text
 
     def _ref(self, name: str) -> Any:
@@ -103,13 +117,10 @@ class Resolver:
         try:
             return self._resources[name]
         except KeyError:
-            raise TemplateError(
-                "Template format error: Unresolved resource dependencies "
-                f"[{name}] in the Resources block of the template"
-            ) from None
+            raise NotMadeError(f"Resource {name} does not exist") from None
 
     def _get_att(self, argument: Any) -> Any:
-        name, attribute = argument.split(".", 1) if isinstance(argument, str) else argument
+        name, attribute = attribute_of(argument)
         attributes = self._resource(name).attributes
         attribute = self._resolve(attribute)
         if attribute not in attributes:
@@ -128,8 +139,8 @@ class Resolver:
                 return "${" + match[2] + "}"
             name = match[2].strip()
             if name in local:
-                return str(local[name])
-            return str(self._get_att(name) if self._is_attribute(name) else self._ref(name))
+                return _string(local[name])
+            return _string(self._get_att(name) if self._is_attribute(name) else self._ref(name))
 
         return _VARIABLE.sub(replaced, text)
 
@@ -138,22 +149,22 @@ class Resolver:
 
     def _join(self, argument: Any) -> str:
         separator, parts = argument
-        return str(separator).join(str(part) for part in self._resolve(parts))
+        return str(separator).join(_string(part) for part in self._resolve(parts))
 
     def _select(self, argument: Any) -> Any:
         index, items = self._resolve(argument)
-        try:
-            return items[int(index)]
-        except (IndexError, ValueError) as error:
+        if not str(index).isdecimal() or int(index) >= len(items):
             raise TemplateError(
-                f"Template error: Fn::Select cannot select index {index}"
-            ) from error
+                f"Template error: Fn::Select cannot select nonexistent value at index {index}"
+            )
+        return items[int(index)]
 
     def _find_in_map(self, argument: Any) -> Any:
-        found = self._mappings
-        for key in self._resolve(argument):
-            if key not in found:
-                raise TemplateError(f"Template error: Unable to get mapping for {argument}")
+        found: Any = self._mappings
+        path = [_string(key) for key in self._resolve(argument)]
+        for key in path:
+            if not isinstance(found, dict) or key not in found:
+                raise TemplateError(f"Template error: Unable to get mapping for {'::'.join(path)}")
             found = found[key]
         return found
 
@@ -163,16 +174,22 @@ class Resolver:
 
     def _equals(self, argument: Any) -> bool:
         first, second = self._resolve(argument)
-        return bool(str(first) == str(second))
+        return bool(_string(first) == _string(second))
 
     def _cidr(self, argument: Any) -> list[str]:
         block, count, bits = self._resolve(argument)
-        network = ipaddress.ip_network(block)
-        subnets = network.subnets(new_prefix=network.max_prefixlen - int(bits))
-        return [str(next(subnets)) for _ in range(int(count))]
+        try:
+            network = ipaddress.ip_network(block)
+            subnets = network.subnets(new_prefix=network.max_prefixlen - int(bits))
+        except ValueError as error:
+            raise TemplateError(f"Template error: Fn::Cidr of {block}: {error}") from error
+        found = [str(subnet) for subnet in itertools.islice(subnets, int(count))]
+        if len(found) < int(count):
+            raise TemplateError(f"Template error: Fn::Cidr finds only {len(found)} in {block}")
+        return found
 
 
-_FUNCTIONS: dict[str, Callable[[Resolver, Any], Any]] = {
+FUNCTIONS: dict[str, Callable[[Resolver, Any], Any]] = {
     "Ref": Resolver._ref,  # noqa: SLF001  # the table of the class's own methods
     "Condition": Resolver.condition,
     "Fn::GetAtt": Resolver._get_att,  # noqa: SLF001
@@ -188,7 +205,7 @@ _FUNCTIONS: dict[str, Callable[[Resolver, Any], Any]] = {
     "Fn::Not": lambda self, argument: not self.value(argument[0]),
     "Fn::Contains": lambda self, argument: self.value(argument[1]) in self.value(argument[0]),
     "Fn::Base64": lambda self, argument: base64.b64encode(
-        str(self.value(argument)).encode()
+        _string(self.value(argument)).encode()
     ).decode(),
     "Fn::GetAZs": lambda self, argument: [
         f"{self.value(argument) or self.value({'Ref': 'AWS::Region'})}{zone}" for zone in "abc"
@@ -196,3 +213,4 @@ _FUNCTIONS: dict[str, Callable[[Resolver, Any], Any]] = {
     "Fn::ImportValue": lambda self, argument: self._imported(str(self.value(argument))),
     "Fn::Cidr": Resolver._cidr,  # noqa: SLF001
 }
+"""Every intrinsic function that there is here."""

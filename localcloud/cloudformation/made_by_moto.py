@@ -1,22 +1,33 @@
-"""Resources that moto makes, under the journal, and a few that it lacks, by its own API."""
+"""Resources that moto makes by its own CloudFormation models, under the journal."""
 
 from __future__ import annotations
 
+import importlib
 import json
+from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from moto.core.common_models import CloudFormationModel
+
+from localcloud.cloudformation import schemas
 from localcloud.resources import ProvisioningError, Resource
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from localcloud.cloud import Cloud
     from localcloud.resources import ResourceRequest
 
-_ATTRIBUTES = (
-    "Arn", "RoleId", "DomainName", "RegionalDomainName", "DualStackDomainName", "WebsiteURL",
-    "TopicName", "TopicArn", "QueueName", "QueueUrl", "KeyId", "Type", "Value", "StreamArn", "Id",
-    "RepositoryUri", "PolicyId",
-)  # fmt: skip
 KIND = "cloudformation"
+_OWN = ("AWS::CloudFormation::", "Custom::")
+_PACKAGES = {
+    "ElasticLoadBalancing": "elb",
+    "ElasticLoadBalancingV2": "elbv2",
+    "Lambda": "awslambda",
+}
+"""Where moto's name of a service is another than CloudFormation's."""
+_MOST_VERSIONS = 5  # of a managed policy
 
 
 class MotoProvider:
@@ -29,173 +40,204 @@ class MotoProvider:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._objects: dict[str, Any] = {}
+        self._latest: dict[tuple[str, str], str] = {}
         cloud.journal.register(KIND, self._perform)
 
     @staticmethod
     def makes(type_name: str) -> bool:
-        """Whether moto has a model of the type."""
-        from moto.cloudformation.parsing import resource_class_from_type  # noqa: PLC0415  # slow
+        """Whether moto has a model of the type; its own CloudFormation's are not wanted."""
+        return not type_name.startswith(_OWN) and _model(type_name) is not None
 
-        return resource_class_from_type(type_name) is not None
+    def unclaimed(self, stack_id: str, logical_id: str) -> str:
+        """The physical id of what was last made for a stack's logical id and still is, or ""."""
+        return self._latest.get((stack_id, logical_id), "")
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
-        """A new name is a new resource."""
-        name = self._class(request.type).cloudformation_name_type()
-        return bool(name) and request.properties.get(name, "") != current.properties.get(name, "")
+        """A new name is a new resource, and so is what AWS's schema says is given once."""
+        name = _model(request.type).cloudformation_name_type()
+        if name and request.properties.get(name, "") != current.properties.get(name, ""):
+            return True
+        return schemas.changes_what_is_given_once(
+            request.region, request.type, request.properties, current.properties
+        )
 
     def create(self, request: ResourceRequest) -> Resource:
         """See `Provider.create`."""
-        return self._run("create", request)
+        schemas.require(request)
+        named = _model(request.type).cloudformation_name_type()
+        name = request.properties.get(named) if named else None
+        return self._run("create", request, str(name or request.generated_name(63)))
 
     def update(self, request: ResourceRequest, current: Resource) -> Resource:
         """See `Provider.update`."""
-        return self._run("update", request, current)
+        schemas.require(request)
+        if not _has(_model(request.type).update_from_cloudformation_json, request.type):
+            if request.rollback:  # what was refused a moment ago is as it was
+                return replace(current, properties=request.properties)
+            raise ProvisioningError(
+                f"{request.type} cannot be updated in the local cloud; give it a new name"
+            )
+        return self._run("update", request, current.physical_id)
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
         """See `Provider.delete`."""
-        self._run("delete", request, current)
+        self._run("delete", request, current.physical_id)
 
-    def _run(
-        self, operation: str, request: ResourceRequest, current: Resource | None = None
-    ) -> Resource:
+    def _run(self, operation: str, request: ResourceRequest, name: str) -> Resource:
         document = {
             "operation": operation,
             "type": request.type,
             "logical_id": request.logical_id,
             "stack_id": request.stack_id,
-            "name": current.physical_id if current else self._name(request),
-            "properties": current.properties
-            if current and operation == "delete"
-            else request.properties,
+            "name": name,
+            "properties": request.properties,
             "account": request.account,
             "region": request.region,
         }
         try:
-            result = self._cloud.journal.perform(KIND, document) or {}
+            result = self._cloud.journal.perform(KIND, document)
+        except ProvisioningError:
+            raise
         except Exception as error:  # moto raises what its API would answer, of any class
-            raise ProvisioningError(
-                f"{getattr(error, 'message', None) or getattr(error, 'description', None) or error}"
-                f" (Service: {request.type.split('::')[1]})"
-            ) from error
-        attributes = result.get("attributes", {})
-        return Resource(result.get("physical_id", document["name"]), attributes, request.properties)
-
-    def _name(self, request: ResourceRequest) -> str:
-        named = self._class(request.type).cloudformation_name_type()
-        if named and request.properties.get(named):
-            return str(request.properties[named])
-        name = request.generated_name(63)
-        return name.lower() if request.type == "AWS::S3::Bucket" else name
+            said = getattr(error, "message", None) or getattr(error, "description", None) or error
+            raise ProvisioningError(f"{said} (Service: {request.type.split('::')[1]})") from error
+        if result is None:
+            return Resource(name, {}, request.properties)
+        physical_id = result["physical_id"]
+        attributes = self._attributes(request, self._objects[_key(document, physical_id)])
+        return Resource(physical_id, attributes, request.properties)
 
     @staticmethod
-    def _class(type_name: str) -> Any:
-        from moto.cloudformation.parsing import resource_class_from_type  # noqa: PLC0415  # slow
-
-        return resource_class_from_type(type_name)
+    def _attributes(request: ResourceRequest, made: Any) -> dict[str, Any]:
+        found = {}
+        for attribute in schemas.attributes(request.region, request.type):
+            try:
+                found[attribute] = made.get_cfn_attribute(attribute)
+            except Exception:  # noqa: BLE001, S112  # moto does not say which it has
+                continue
+        return found
 
     def _perform(self, document: dict[str, Any]) -> dict[str, Any] | None:
-        model = self._class(document["type"])
-        account, region, name = document["account"], document["region"], document["name"]
-        properties = dict(document["properties"])
-        if document["type"] == "AWS::KMS::Key" and "Tags" in properties:
-            # moto hands CloudFormation's tags to a part that reads the KMS API's.
-            properties["Tags"] = [
-                {"TagKey": tag["Key"], "TagValue": tag["Value"]} for tag in properties["Tags"]
-            ]
-        definition = {"Type": document["type"], "Properties": properties}
-        key = f"{account}/{region}/{document['type']}/{name}"
+        definition = {"Type": document["type"], "Properties": _for_moto(document)}
+        owner = (document["stack_id"], document["logical_id"])
         if document["operation"] == "delete":
-            self._delete(model, key, definition, document)
+            self._delete(definition, document)
+            if self._latest.get(owner) == document["name"]:
+                del self._latest[owner]
             return None
         if document["operation"] == "create":
-            made = model.create_from_cloudformation_json(
-                name,
+            made = _model(document["type"]).create_from_cloudformation_json(
+                document["name"],
                 definition,
-                account,
-                region,
+                document["account"],
+                document["region"],
                 LogicalId=document["logical_id"],
                 StackId=document["stack_id"],
                 ResourceType=document["type"],
             )
         else:
-            made = self._update(model, key, definition, document)
+            made = self._update(definition, document)
         physical_id = str(made.physical_resource_id)
-        self._objects[f"{account}/{region}/{document['type']}/{physical_id}"] = made
-        attributes = {
-            attribute: made.get_cfn_attribute(attribute)
-            for attribute in _ATTRIBUTES
-            if hasattr(made, "get_cfn_attribute") and made.has_cfn_attr(attribute)
-        }
-        return {"physical_id": physical_id, "attributes": attributes}
+        self._objects[_key(document, physical_id)] = made
+        self._latest[owner] = physical_id
+        return {"physical_id": physical_id}
 
-    def _update(
-        self, model: Any, key: str, definition: dict[str, Any], document: dict[str, Any]
-    ) -> Any:
-        known = self._objects[key]
+    def _update(self, definition: dict[str, Any], document: dict[str, Any]) -> Any:
+        model = _model(document["type"])
+        known = self._objects.get(_key(document, document["name"]))
+        if known is None:
+            raise ProvisioningError(f"{document['type']} {document['name']} does not exist")
         account, region = document["account"], document["region"]
         properties = definition["Properties"]
         if document["type"] == "AWS::KMS::Key":
-            known.policy = json.dumps(properties["KeyPolicy"])
+            known.policy = properties["KeyPolicy"]
             known.description = properties.get("Description", "")
             known.key_rotation_status = bool(properties.get("EnableKeyRotation"))
             return known
         if document["type"] == "AWS::IAM::ManagedPolicy":
-            from moto.iam.models import iam_backends  # noqa: PLC0415  # as above
+            from moto.iam.models import iam_backends  # noqa: PLC0415  # slow
 
             backend = iam_backends[account]["aws"]
+            if len(known.versions) == _MOST_VERSIONS:
+                oldest = next(each for each in known.versions if not each.is_default)
+                backend.delete_policy_version(known.arn, oldest.version_id)
             backend.create_policy_version(
-                known.arn, json.dumps(properties["PolicyDocument"]), set_as_default="true"
+                known.arn, json.dumps(properties["PolicyDocument"]), set_as_default=True
             )
             return known
-        if hasattr(model.update_from_cloudformation_json, "__isabstractmethod__"):
-            raise ProvisioningError(
-                f"{document['type']} cannot be updated in the local cloud; give it a new name"
-            )
         return model.update_from_cloudformation_json(
             known, document["name"], definition, account, region
         )
 
-    def _delete(
-        self, model: Any, key: str, definition: dict[str, Any], document: dict[str, Any]
-    ) -> None:
-        known = self._objects.pop(key, None)
+    def _delete(self, definition: dict[str, Any], document: dict[str, Any]) -> None:
+        model = _model(document["type"])
+        key = _key(document, document["name"])
+        known = self._objects.get(key)
+        if known is None:
+            return
         account, region = document["account"], document["region"]
         if document["type"] == "AWS::KMS::Key":
-            if known is not None:
-                known.enabled = False
-            return
-        if not hasattr(model.delete_from_cloudformation_json, "__isabstractmethod__"):
-            model.delete_from_cloudformation_json(document["name"], definition, account, region)
-        elif known is not None and hasattr(known, "delete"):
+            known.enabled = False
+        elif _has(model.delete_from_cloudformation_json):
+            try:
+                model.delete_from_cloudformation_json(document["name"], definition, account, region)
+            except Exception as error:
+                if not _gone(error):
+                    raise
+        elif hasattr(known, "delete"):
             known.delete(account, region)
+        else:
+            raise ProvisioningError(f"{document['type']} cannot be removed in the local cloud")
+        del self._objects[key]
 
 
-class BucketPolicyProvider:
-    """`AWS::S3::BucketPolicy`, which moto has no model of: set by the S3 API."""
+@cache
+def _model(type_name: str) -> Any:
+    """Moto's model of a type; only its service is imported, as all of them take seconds."""
+    service = type_name.split("::")[1] if type_name.count("::") > 1 else "none"
+    package = f"moto.{_PACKAGES.get(service, service.lower())}.models"
+    try:
+        importlib.import_module(package)
+    except ModuleNotFoundError:
+        return None
+    return next(
+        (
+            model
+            for model in _models(CloudFormationModel)
+            if model.__module__.startswith(package) and model.cloudformation_type() == type_name
+        ),
+        None,
+    )
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
 
-    def replaces(self, request: ResourceRequest, current: Resource) -> bool:
-        """Another bucket, another policy."""
-        return bool(request.properties["Bucket"] != current.physical_id)
+def _models(base: Any) -> Iterator[Any]:
+    for model in base.__subclasses__():
+        yield model
+        yield from _models(model)
 
-    def create(self, request: ResourceRequest) -> Resource:
-        """See `Provider.create`."""
-        bucket = str(request.properties["Bucket"])
-        self._cloud.client("s3", request.account, request.region).put_bucket_policy(
-            Bucket=bucket, Policy=json.dumps(request.properties["PolicyDocument"])
-        )
-        return Resource(bucket, {}, request.properties)
 
-    def update(self, request: ResourceRequest, current: Resource) -> Resource:  # noqa: ARG002
-        """See `Provider.update`."""
-        return self.create(request)
+def _has(method: Any, type_name: str = "") -> bool:
+    """Whether moto has written the method, or its part is done here."""
+    own = type_name in {"AWS::KMS::Key", "AWS::IAM::ManagedPolicy"}
+    return own or not getattr(method, "__isabstractmethod__", False)
 
-    def delete(self, request: ResourceRequest, current: Resource) -> None:
-        """See `Provider.delete`."""
-        client = self._cloud.client("s3", request.account, request.region)
-        try:
-            client.delete_bucket_policy(Bucket=current.physical_id)
-        except client.exceptions.NoSuchBucket:
-            return
+
+def _key(document: dict[str, Any], physical_id: str) -> str:
+    return f"{document['account']}/{document['region']}/{document['type']}/{physical_id}"
+
+
+def _for_moto(document: dict[str, Any]) -> dict[str, Any]:
+    properties = dict(document["properties"])
+    if document["type"] == "AWS::KMS::Key":
+        # moto hands CloudFormation's properties to a part that reads the KMS API's.
+        properties["KeyPolicy"] = json.dumps(properties["KeyPolicy"])
+        if "Tags" in properties:
+            properties["Tags"] = [
+                {"TagKey": tag["Key"], "TagValue": tag["Value"]} for tag in properties["Tags"]
+            ]
+    return properties
+
+
+def _gone(error: Exception) -> bool:
+    named = f"{type(error).__name__} {getattr(error, 'code', '')}"
+    return any(word in named for word in ("NotFound", "NoSuch", "DoesNotExist", "NonExistent"))

@@ -1,38 +1,60 @@
-"""Stacks and change sets as documents of the ledger."""
+"""Stacks, what was done to them, and change sets, as documents of the ledger."""
 
 from __future__ import annotations
 
-import copy
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from localcloud.resources import Resource
 
-FAILED_FOR_GOOD = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}
 SETTLED = {
     "CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE",
 }  # fmt: skip
 """Statuses from which a stack may be updated."""
 
 
+class StackStatusError(Exception):
+    """A stack's status does not allow an operation; the message is AWS's."""
+
+
 @dataclass
 class StackResource:
-    """One resource of a stack, as it is now."""
+    """One resource of a stack, as it is now; without a physical id it is not made yet."""
 
     logical_id: str
     type: str
-    status: str
+    status: str = ""
     physical_id: str = ""
     attributes: dict[str, Any] = field(default_factory=dict)
     properties: dict[str, Any] = field(default_factory=dict)
     update_policy: dict[str, Any] = field(default_factory=dict)
     deletion_policy: str = "Delete"
+    dependencies: list[str] = field(default_factory=list)
+    """Logical ids: what they name is removed only after this."""
     timestamp: float = 0.0
     reason: str = ""
 
     def made(self) -> Resource:
         """The resource as its provider knows it."""
         return Resource(self.physical_id, self.attributes, self.properties)
+
+
+@dataclass
+class Step:
+    """What an operation does to one resource, with what it was before (None: it was not)."""
+
+    number: int
+    logical_id: str
+    before: StackResource | None
+    replaces: bool = False
+    """Whether a new resource takes the place of `before`, which then still exists."""
+    replace_policy: str = "Delete"
+
+    @classmethod
+    def of(cls, document: dict[str, Any]) -> Step:
+        """Back from JSON."""
+        before = document.pop("before")
+        return cls(**document, before=StackResource(**before) if before else None)
 
 
 @dataclass
@@ -54,7 +76,11 @@ class Stack:
     capabilities: list[str] = field(default_factory=list)
     role_arn: str = ""
     outputs: list[dict[str, Any]] = field(default_factory=list)
+    imports: list[str] = field(default_factory=list)
+    """Names of the exports that its resources were made with."""
     resources: dict[str, StackResource] = field(default_factory=dict)
+    leftovers: list[StackResource] = field(default_factory=list)
+    """What an update no longer needs and is still to remove."""
     termination_protection: bool = False
     change_set_id: str = ""
 
@@ -63,21 +89,21 @@ class Stack:
         """Where the ledger keeps it."""
         return f"{self.account}/{self.region}/{self.id}"
 
+    @property
+    def in_progress(self) -> bool:
+        """Whether an operation is under way."""
+        return self.status.endswith("_IN_PROGRESS") and self.status != "REVIEW_IN_PROGRESS"
+
     def document(self) -> dict[str, Any]:
-        """As JSON."""
-        return asdict(self)
+        """As JSON, without its resources: each of them has a document of its own."""
+        document = {name: value for name, value in vars(self).items() if name != "resources"}
+        return document | {"leftovers": [asdict(each) for each in self.leftovers]}
 
     @classmethod
     def of(cls, document: dict[str, Any]) -> Stack:
-        """Back from JSON."""
-        resources = {
-            name: StackResource(**each) for name, each in document.pop("resources").items()
-        }
-        return cls(**document, resources=resources)
-
-    def snapshot(self) -> Stack:
-        """A copy to go back to."""
-        return copy.deepcopy(self)
+        """Back from JSON, without its resources."""
+        leftovers = [StackResource(**each) for each in document.pop("leftovers")]
+        return cls(**document, leftovers=leftovers)
 
 
 @dataclass

@@ -1,229 +1,327 @@
-"""One stack operation: resources made in order, or everything back as it was."""
+"""One stack operation: resources made in order, or everything back as it was.
+
+What it does to a resource is recorded as a step before it is done, with the resource as it was:
+so it can be undone by this process, or by the next one.
+"""
 
 from __future__ import annotations
 
-import threading
-from dataclasses import dataclass
+import traceback
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from localcloud.cloudformation.model import StackResource
-from localcloud.cloudformation.template import TemplateError, order
+from botocore.exceptions import ClientError, ParamValidationError
+
+from localcloud.cloudformation.model import StackResource, Step
+from localcloud.cloudformation.template import TemplateError, dependencies, order
 from localcloud.resources import ProvisioningError, Resource, ResourceRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import threading
+    from collections.abc import Callable, Iterable, Mapping
 
     from localcloud.cloudformation.intrinsics import Resolver
     from localcloud.cloudformation.model import Stack
+    from localcloud.cloudformation.records import Records
     from localcloud.resources import Provider
 
+_REPLACED = "Requested update requires the creation of a new physical resource; hence creating one."
 
-@dataclass
-class Step:
-    """What was done to one resource, with what it was before (None: it did not exist)."""
 
-    logical_id: str
-    before: StackResource | None
-    replaced: bool = False
+class InterruptedOperationError(Exception):
+    """The local cloud stops: the next one takes the operation up where its records end."""
 
 
 @dataclass
 class Operation:
-    """Brings a stack to a template, resource by resource.
+    """Does one thing to a stack: brings it to a template, back, or to an end.
 
-    `record` makes the stack's state durable, with an event for the resource that it names.
+    `cancel` ends a wait of a provider, `stopping` says that this process ends. Each method
+    raises `InterruptedOperationError` then, with everything recorded that was done.
     """
 
     stack: Stack
-    template: dict[str, Any]
-    resolver: Resolver
-    made: dict[str, Resource]
-    """What the resolver sees; grows as resources are made."""
     provider: Callable[[str], Provider]
-    record: Callable[[StackResource | None], None]
+    records: Records
     cancel: threading.Event
+    stopping: threading.Event
+    steps: list[Step] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self._steps: list[Step] = []
+    def apply(
+        self,
+        template: dict[str, Any],
+        resolver: Resolver,
+        made: dict[str, Resource],
+        tags: Mapping[str, str],
+    ) -> str | None:
+        """Make all that the template wants; the reason of a failure, or None.
 
-    def apply(self) -> str | None:
-        """Make all that the template wants; the reason of a failure, or None."""
-        resources = self.template["Resources"]
+        `made` is what the resolver sees; it grows as resources are made.
+        """
+        resources = template["Resources"]
         for logical_id in order(resources):
+            if self.cancel.is_set():
+                return "User Initiated"
             definition = resources[logical_id]
+            wanted = _defined(logical_id, definition, resources)
+            before = self.stack.resources.get(logical_id)
             try:
-                if self.resolver.holds(definition):
-                    self._reach(logical_id, definition)
-                if self.cancel.is_set():
-                    return "Resource creation cancelled"
-            except (ProvisioningError, TemplateError) as error:
-                resource = self.stack.resources.get(logical_id) or StackResource(
-                    logical_id, definition["Type"], ""
-                )
-                was = resource.status
-                verb = "UPDATE" if was.startswith("UPDATE") or resource.physical_id else "CREATE"
-                self._mark(resource, f"{verb}_FAILED", str(error))
-                return f"The following resource(s) failed to {verb.lower()}: [{logical_id}]. "
+                if resolver.holds(definition):
+                    properties = resolver.value(definition.get("Properties") or {})
+                    policy = resolver.value(definition.get("UpdatePolicy") or {})
+                    request = self._request(wanted, properties, policy, tags)
+                    self._reach(request, wanted, definition)
+                    made[logical_id] = self.stack.resources[logical_id].made()
+            except Exception as error:  # noqa: BLE001  # a provider's bug fails its resource
+                reason = self._reason(error)
+                begun = bool(self.steps) and self.steps[-1].logical_id == logical_id
+                now = self.stack.resources[logical_id] if begun else replace(before or wanted)
+                verb = "update" if before else "create"
+                self.records.mark(self.stack, now, f"{verb.upper()}_FAILED", reason)
+                return f"The following resource(s) failed to {verb}: [{logical_id}]. "
         return None
 
+    def settle(self, template: dict[str, Any], resolver: Resolver) -> None:
+        """Have the template's own word on what stays, and what is left over: to be removed."""
+        resources = template["Resources"]
+        left = [
+            replace(step.before, deletion_policy=step.replace_policy)
+            for step in self.steps
+            if step.replaces
+            and step.before
+            and step.before.physical_id != self.stack.resources[step.logical_id].physical_id
+        ]
+        for logical_id, resource in list(self.stack.resources.items()):
+            definition = resources.get(logical_id)
+            if definition is None or not resolver.holds(definition):
+                left.append(resource)
+                self.records.drop(self.stack, logical_id)
+                continue
+            resource.deletion_policy = definition.get("DeletionPolicy", "Delete")
+            resource.dependencies = dependencies(definition, resources)
+            self.records.keep(self.stack, resource)
+        self.stack.leftovers = dependents_first(left)
+        self.records.forget(self.stack, self.steps)
+        self.steps = []
+
     def clean_up(self) -> None:
-        """Remove what the template no longer wants and what was replaced, newest first."""
-        wanted = {
-            logical_id
-            for logical_id, definition in self.template["Resources"].items()
-            if self.resolver.holds(definition)
-        }
-        gone = [each for each in self.stack.resources.values() if each.logical_id not in wanted]
-        for resource in reversed(gone):
-            self._remove(resource)
-            self.stack.resources.pop(resource.logical_id, None)
-        for step in reversed(self._steps):
-            if step.replaced and step.before:
-                self._remove(step.before)
+        """Remove what is left over; what will not go is left to its owner, as on AWS."""
+        for resource in list(self.stack.leftovers):
+            try:
+                self._remove(resource)
+            except Exception as error:  # noqa: BLE001  # as in apply
+                self.records.mark(self.stack, resource, "DELETE_FAILED", self._reason(error))
+            self.stack.leftovers.remove(resource)
+            self.records.save(self.stack)
 
     def roll_back(self) -> list[str]:
         """Undo every step, newest first; the logical ids that could not be brought back."""
         stuck = []
-        for step in reversed(self._steps):
-            now = self.stack.resources[step.logical_id]
+        for step in reversed(list(self.steps)):
             try:
-                if step.before is None:
-                    self._remove(now)
-                    self.stack.resources.pop(step.logical_id, None)
-                elif step.replaced:
-                    self.stack.resources[step.logical_id] = step.before
-                    self._remove(now)
-                    self._mark(step.before, "UPDATE_COMPLETE")
-                else:
-                    self._restore(now, step.before)
-            except ProvisioningError as error:
-                self._mark(now, "UPDATE_FAILED", str(error))
+                self._undo(step)
+            except Exception as error:  # noqa: BLE001  # as in apply
+                now = self.stack.resources[step.logical_id]
+                verb = "UPDATE" if step.before else "DELETE"
+                self.records.mark(self.stack, now, f"{verb}_FAILED", self._reason(error))
                 stuck.append(step.logical_id)
+            else:
+                self.records.forget(self.stack, [step])
+                self.steps.remove(step)
         return stuck
 
     def delete_all(self) -> list[str]:
-        """Remove every resource, dependents first; the logical ids that would not go."""
-        resources = self.template["Resources"]
-        placed = {logical_id: place for place, logical_id in enumerate(order(resources))}
-        stuck = []
-        for resource in sorted(
-            self.stack.resources.values(), key=lambda each: -placed.get(each.logical_id, 0)
-        ):
+        """Remove every resource, dependents first; the logical ids that would not go.
+
+        What one of those depends on stays as well.
+        """
+        stuck: list[str] = []
+        needed: set[str] = set()
+        for resource in dependents_first(self.stack.resources.values()):
+            if resource.logical_id in needed:
+                needed.update(resource.dependencies)
+                continue
             try:
                 self._remove(resource)
-                self.stack.resources.pop(resource.logical_id)
-            except ProvisioningError as error:
-                self._mark(resource, "DELETE_FAILED", str(error))
+                self.records.drop(self.stack, resource.logical_id)
+            except Exception as error:  # noqa: BLE001  # as in apply
+                self.records.mark(self.stack, resource, "DELETE_FAILED", self._reason(error))
                 stuck.append(resource.logical_id)
+                needed.update(resource.dependencies)
         return stuck
 
-    def _reach(self, logical_id: str, definition: dict[str, Any]) -> None:
-        request = self._request(logical_id, definition)
-        current = self.stack.resources.get(logical_id)
+    def _reach(
+        self, request: ResourceRequest, wanted: StackResource, definition: dict[str, Any]
+    ) -> None:
+        current = self.stack.resources.get(request.logical_id)
         provider = self.provider(request.type)
-        deletion = definition.get("DeletionPolicy", "Delete")
-        if current is None or not current.physical_id:
-            self._create(request, provider, deletion, None)
-        elif current.type != request.type:
-            raise ProvisioningError(
-                f"Update of resource type is not permitted. The new template modifies resource "
-                f"type of the following resources: [{logical_id}]"
-            )
-        elif (
-            current.properties == request.properties
-            and current.update_policy == request.update_policy
+        if current is None:
+            self._create(request, provider, wanted, None)
+        elif (current.properties, current.update_policy) == (
+            request.properties,
+            request.update_policy,
         ):
-            current.deletion_policy = deletion
+            return
         elif provider.replaces(request, current.made()):
             kept = definition.get("UpdateReplacePolicy", "Delete")
-            current.deletion_policy = kept
-            self._create(request, provider, deletion, current)
+            request = replace(request, replaces=current.physical_id)
+            self._create(request, provider, wanted, current, kept)
         else:
-            self._update(request, provider, current)
+            self._update(request, provider, wanted, current)
 
     def _create(
         self,
         request: ResourceRequest,
         provider: Provider,
-        deletion: str,
+        wanted: StackResource,
         before: StackResource | None,
+        kept: str = "Delete",
     ) -> None:
-        resource = StackResource(request.logical_id, request.type, "", deletion_policy=deletion)
-        verb = "UPDATE" if before else "CREATE"
-        reason = (
-            "Requested update requires the creation of a new physical resource; hence creating one."
-            if before
-            else ""
-        )
-        self._mark(resource, f"{verb}_IN_PROGRESS", reason)
-        self._hold(resource, request, provider.create(request))
-        self.stack.resources[request.logical_id] = resource
-        self._steps.append(Step(request.logical_id, before, replaced=before is not None))
-        self._mark(resource, f"{verb}_COMPLETE")
+        self._begin(wanted.logical_id, before, replaces=before is not None, kept=kept)
+        self.stack.resources[wanted.logical_id] = wanted
+        verb, reason = ("UPDATE", _REPLACED) if before else ("CREATE", "")
+        self.records.mark(self.stack, wanted, f"{verb}_IN_PROGRESS", reason)
+        _hold(wanted, request, provider.create(request))
+        self.records.mark(self.stack, wanted, f"{verb}_COMPLETE")
 
-    def _update(self, request: ResourceRequest, provider: Provider, current: StackResource) -> None:
-        before = StackResource(**vars(current))
-        # Recorded first: an update that fails half way is undone as well.
-        self._steps.append(Step(request.logical_id, before))
-        self._mark(current, "UPDATE_IN_PROGRESS")
-        self._hold(current, request, provider.update(request, before.made()))
-        self._mark(current, "UPDATE_COMPLETE")
+    def _update(
+        self,
+        request: ResourceRequest,
+        provider: Provider,
+        wanted: StackResource,
+        current: StackResource,
+    ) -> None:
+        before = replace(current)
+        self._begin(current.logical_id, before)
+        self.records.mark(self.stack, current, "UPDATE_IN_PROGRESS")
+        _hold(current, request, provider.update(request, before.made()))
+        current.deletion_policy = wanted.deletion_policy
+        current.dependencies = wanted.dependencies
+        self.records.mark(self.stack, current, "UPDATE_COMPLETE")
+
+    def _begin(
+        self,
+        logical_id: str,
+        before: StackResource | None,
+        *,
+        replaces: bool = False,
+        kept: str = "Delete",
+    ) -> None:
+        if self.stopping.is_set():
+            raise InterruptedOperationError
+        number = self.steps[-1].number + 1 if self.steps else 0
+        step = Step(number, logical_id, before, replaces, kept)
+        self.records.begin(self.stack, step)
+        self.steps.append(step)
+
+    def _undo(self, step: Step) -> None:
+        now = self.stack.resources.get(step.logical_id)
+        if now is None:  # interrupted before it was begun
+            return
+        if step.before is None:
+            self._remove(now, created=True)
+            self.records.drop(self.stack, step.logical_id)
+        elif step.replaces:
+            if now.physical_id != step.before.physical_id:
+                self._remove(now, created=True)
+            self.records.keep(self.stack, step.before)
+            self.records.mark(self.stack, step.before, "UPDATE_COMPLETE")
+        else:
+            self._restore(now, step.before)
 
     def _restore(self, now: StackResource, before: StackResource) -> None:
-        request = ResourceRequest(
-            type=before.type,
-            logical_id=before.logical_id,
-            account=self.stack.account,
-            region=self.stack.region,
-            stack_name=self.stack.name,
-            stack_id=self.stack.id,
-            properties=before.properties,
-            update_policy=before.update_policy,
-            tags=self.stack.tags,
-            cancel=threading.Event(),
-            rollback=True,
+        if self.stopping.is_set():
+            raise InterruptedOperationError
+        request = self._request(
+            before, before.properties, before.update_policy, self.stack.tags, rollback=True
         )
-        self._mark(now, "UPDATE_IN_PROGRESS")
-        self._hold(now, request, self.provider(before.type).update(request, now.made()))
-        self._mark(now, "UPDATE_COMPLETE")
+        self.records.mark(self.stack, now, "UPDATE_IN_PROGRESS")
+        _hold(now, request, self.provider(before.type).update(request, now.made()))
+        now.deletion_policy, now.dependencies = before.deletion_policy, before.dependencies
+        self.records.mark(self.stack, now, "UPDATE_COMPLETE")
 
-    def _remove(self, resource: StackResource) -> None:
+    def _remove(self, resource: StackResource, *, created: bool = False) -> None:
+        """Remove a resource that its policy does not keep; `created`: by this very operation."""
         if not resource.physical_id:
             return
-        if resource.deletion_policy in {"Retain", "Snapshot"}:
-            self._mark(resource, "DELETE_SKIPPED")
+        keeps = {"Retain"} if created else {"Retain", "RetainExceptOnCreate"}
+        if resource.deletion_policy in keeps:
+            self.records.mark(self.stack, resource, "DELETE_SKIPPED")
             return
-        self._mark(resource, "DELETE_IN_PROGRESS")
-        request = self._request(resource.logical_id, {"Type": resource.type}, resource.properties)
+        if self.stopping.is_set():
+            raise InterruptedOperationError
+        self.records.mark(self.stack, resource, "DELETE_IN_PROGRESS")
+        request = self._request(resource, resource.properties, {}, self.stack.tags)
         self.provider(resource.type).delete(request, resource.made())
-        self._mark(resource, "DELETE_COMPLETE")
+        self.records.mark(self.stack, resource, "DELETE_COMPLETE")
 
     def _request(
-        self, logical_id: str, definition: dict[str, Any], properties: dict[str, Any] | None = None
+        self,
+        resource: StackResource,
+        properties: dict[str, Any],
+        update_policy: dict[str, Any],
+        tags: Mapping[str, str],
+        *,
+        rollback: bool = False,
     ) -> ResourceRequest:
-        if properties is None:
-            properties = self.resolver.value(definition.get("Properties") or {})
         return ResourceRequest(
-            type=definition["Type"],
-            logical_id=logical_id,
+            type=resource.type,
+            logical_id=resource.logical_id,
             account=self.stack.account,
             region=self.stack.region,
             stack_name=self.stack.name,
             stack_id=self.stack.id,
-            properties=properties or {},
-            update_policy=self.resolver.value(definition.get("UpdatePolicy") or {}),
-            tags=self.stack.tags,
+            properties=properties,
+            update_policy=update_policy,
+            tags=dict(tags),
             cancel=self.cancel,
+            rollback=rollback,
         )
 
-    def _hold(self, resource: StackResource, request: ResourceRequest, made: Resource) -> None:
-        resource.physical_id = made.physical_id
-        resource.attributes = made.attributes
-        resource.properties = request.properties
-        resource.update_policy = request.update_policy
-        self.made[request.logical_id] = made
+    def _reason(self, error: Exception) -> str:
+        """Why a resource failed; an error of this cloud itself is told on stderr as well."""
+        if self.stopping.is_set():
+            raise InterruptedOperationError from error
+        if isinstance(error, ClientError):
+            said = error.response["Error"]
+            return f"{said['Message']} (Error Code: {said['Code']})"
+        if not isinstance(error, ProvisioningError | TemplateError | ParamValidationError):
+            traceback.print_exception(error)
+            return f"Internal failure of the local cloud: {error!r}"
+        return str(error)
 
-    def _mark(self, resource: StackResource, status: str, reason: str = "") -> None:
-        resource.status = status
-        resource.reason = reason
-        self.record(resource)
+
+def dependents_first(resources: Iterable[StackResource]) -> list[StackResource]:
+    """The order in which resources are removed."""
+    by_name = {each.logical_id: each for each in resources}
+    placed: dict[str, StackResource] = {}
+    entered: set[str] = set()
+
+    def place(name: str) -> None:
+        if name in by_name and name not in entered:
+            entered.add(name)
+            for needed in by_name[name].dependencies:
+                place(needed)
+            placed[name] = by_name[name]
+
+    for name in by_name:
+        place(name)
+    return list(placed.values())[::-1]
+
+
+def _defined(
+    logical_id: str, definition: dict[str, Any], resources: dict[str, Any]
+) -> StackResource:
+    return StackResource(
+        logical_id,
+        definition["Type"],
+        deletion_policy=definition.get("DeletionPolicy", "Delete"),
+        dependencies=dependencies(definition, resources),
+    )
+
+
+def _hold(resource: StackResource, request: ResourceRequest, made: Resource) -> None:
+    resource.physical_id = made.physical_id
+    resource.attributes = made.attributes
+    resource.properties = request.properties
+    resource.update_policy = request.update_policy

@@ -1,8 +1,9 @@
-"""Templates: read, checked, and put in order."""
+"""Templates: read, and put in order."""
 
 from __future__ import annotations
 
 import json
+import re
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -12,6 +13,9 @@ _SECTIONS = {
     "AWSTemplateFormatVersion", "Conditions", "Description", "Hooks", "Mappings", "Metadata",
     "Outputs", "Parameters", "Resources", "Rules", "Transform",
 }  # fmt: skip
+_VARIABLE = re.compile(r"\$\{(?!!)\s*([^}]*?)\s*\}")
+DYNAMIC = re.compile(r"\{\{resolve:([a-z-]+):([^}]+)\}\}")
+"""A dynamic reference: its service and what it names there."""
 
 
 class TemplateError(Exception):
@@ -19,7 +23,15 @@ class TemplateError(Exception):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML with CloudFormation's short forms (`!Ref`, `!GetAtt a.b`, `!Sub` …)."""
+    """YAML with CloudFormation's short forms (`!Ref`, `!GetAtt a.b`, `!Sub` …).
+
+    A date is a string, as `Version: 2012-10-17` of every policy.
+    """
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  # as the class it is taken from
+        first: [each for each in resolvers if each[0] != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
 def _short_form(loader: _Loader, suffix: str, node: yaml.Node) -> Any:
@@ -39,6 +51,12 @@ def _short_form(loader: _Loader, suffix: str, node: yaml.Node) -> Any:
 _Loader.add_multi_constructor("!", _short_form)
 
 
+def _read(text: str) -> Any:
+    if text.lstrip().startswith("{"):
+        return json.loads(text)
+    return yaml.load(text, _Loader)  # noqa: S506  # nosec B506  # it is a SafeLoader
+
+
 def parse(text: str) -> dict[str, Any]:
     """Read a template, JSON or YAML.
 
@@ -46,26 +64,29 @@ def parse(text: str) -> dict[str, Any]:
         TemplateError: it is malformed, or has a part that this cloud cannot honour.
     """
     try:
-        template = json.loads(text) if text.lstrip().startswith("{") else yaml.load(text, _Loader)  # noqa: S506  # a SafeLoader
+        template = _read(text)
     except (json.JSONDecodeError, yaml.YAMLError) as error:
         first = str(error).splitlines()[0]
         raise TemplateError(f"Template format error: {first}") from error
     if not isinstance(template, dict):
         raise TemplateError("Template format error: unsupported structure.")
-    unknown = template.keys() - _SECTIONS
+    unknown = {str(name) for name in template} - _SECTIONS
     if unknown:
         raise TemplateError(
             f"Invalid template property or properties [{', '.join(sorted(unknown))}]"
         )
+    for name in _SECTIONS - {"AWSTemplateFormatVersion", "Description", "Transform"}:
+        if not isinstance(template.get(name, {}), dict):
+            raise TemplateError(f"Template format error: Every {name} object must be an object.")
     resources = template.get("Resources")
-    if not isinstance(resources, dict) or not resources:
+    if not resources:
         raise TemplateError("Template format error: At least one Resources member must be defined.")
     for logical_id, resource in resources.items():
         if not isinstance(resource, dict) or not isinstance(resource.get("Type"), str):
             raise TemplateError(
                 f"Template format error: [/Resources/{logical_id}] resource definition is malformed"
             )
-    if "Transform" in template:
+    if template.get("Transform"):
         raise TemplateError(f"Transform {template['Transform']} is not part of the local cloud")
     order(resources)
     return template
@@ -73,54 +94,78 @@ def parse(text: str) -> dict[str, Any]:
 
 def references(value: Any) -> set[str]:
     """Every name that a value refers to by Ref, GetAtt or Sub."""
+    return {name for name, _ in mentions(value)}
+
+
+def mentions(value: Any) -> set[tuple[str, str]]:
+    """Every name that a value refers to, each with the attribute that it asks for, or ""."""
     if isinstance(value, list):
-        return set().union(*(references(item) for item in value)) if value else set()
+        return set().union(*map(mentions, value))
     if not isinstance(value, dict):
         return set()
-    found: set[str] = set()
+    found: set[tuple[str, str]] = set()
     for key, inner in value.items():
         if key == "Ref" and isinstance(inner, str):
-            found.add(inner)
+            found.add((inner, ""))
         elif key == "Fn::GetAtt":
-            found.add(inner[0] if isinstance(inner, list) else str(inner).split(".", 1)[0])
-            found |= references(inner)
+            name, attribute = attribute_of(inner)
+            found.add((name, attribute if isinstance(attribute, str) else ""))
+            found |= mentions(attribute)
         elif key == "Fn::Sub":
-            text = inner if isinstance(inner, str) else inner[0]
-            found |= {name.split(".", 1)[0] for name in _variables(text)}
-            found |= references(inner)
+            text, own = (inner, {}) if isinstance(inner, str) else (inner[0], inner[1])
+            for variable in _VARIABLE.findall(text):
+                if variable not in own:
+                    name, _, attribute = variable.partition(".")
+                    found.add((name, attribute))
+            found |= mentions(own)
         else:
-            found |= references(inner)
+            found |= mentions(inner)
     return found
 
 
-def _variables(text: str) -> list[str]:
-    return [
-        part.split("}", 1)[0]
-        for part in text.split("${")[1:]
-        if "}" in part and not part.startswith("!")
-    ]
+def attribute_of(argument: Any) -> tuple[str, Any]:
+    """Logical id and attribute of an `Fn::GetAtt`, in either of its two forms.
+
+    Raises:
+        TemplateError: it has neither.
+    """
+    parts = argument.split(".", 1) if isinstance(argument, str) else argument
+    if not isinstance(parts, list) or len(parts) != 2 or not isinstance(parts[0], str):  # noqa: PLR2004
+        raise TemplateError(
+            "Template error: every Fn::GetAtt object requires two non-empty parameters, the "
+            "resource name and the resource attribute"
+        )
+    return parts[0], parts[1]
+
+
+def dependencies(definition: dict[str, Any], resources: dict[str, Any]) -> list[str]:
+    """The logical ids that a resource must come behind, sorted."""
+    explicit = definition.get("DependsOn", [])
+    named = {explicit} if isinstance(explicit, str) else set(explicit)
+    parts = [definition.get("Properties"), definition.get("UpdatePolicy")]
+    return sorted(named | (references(parts) & resources.keys()))
 
 
 def order(resources: dict[str, Any]) -> list[str]:
-    """Logical ids so that each comes behind all that it depends on.
+    """Logical ids so that each comes behind all that it depends on; always the same order.
 
     Raises:
-        TemplateError: a reference leads nowhere (AWS's words), or in a circle.
+        TemplateError: a `DependsOn` leads nowhere (AWS's words), or references in a circle.
     """
-    graph: dict[str, set[str]] = {}
-    for logical_id, resource in resources.items():
-        explicit = resource.get("DependsOn", [])
-        needed = {explicit} if isinstance(explicit, str) else set(explicit)
-        missing = needed - resources.keys()
-        if missing:
-            raise TemplateError(
-                "Template format error: Unresolved resource dependencies "
-                f"[{', '.join(sorted(missing))}] in the Resources block of the template"
-            )
-        parts = [resource.get("Properties"), resource.get("UpdatePolicy")]
-        graph[logical_id] = needed | (references(parts) & resources.keys())
+    graph = {name: dependencies(each, resources) for name, each in resources.items()}
+    missing = {name for needed in graph.values() for name in needed} - resources.keys()
+    if missing:
+        raise unresolved(missing, "Resources")
     try:
         return list(TopologicalSorter(graph).static_order())
     except CycleError as error:
         circle = ", ".join(sorted(set(error.args[1])))
         raise TemplateError(f"Circular dependency between resources: [{circle}]") from error
+
+
+def unresolved(names: set[str], block: str) -> TemplateError:
+    """The error for references that lead nowhere."""
+    return TemplateError(
+        f"Template format error: Unresolved resource dependencies [{', '.join(sorted(names))}] "
+        f"in the {block} block of the template"
+    )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import unquote
 
 from moto.core.responses import ActionResult
 
 from localcloud.api import ApiError, ServiceApi
+
+_ROLE = re.compile(r"arn:aws:iam::\d{12}:role/.+")
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
@@ -34,9 +35,13 @@ class StsApi(ServiceApi):
         """Credentials of a role that exists and trusts the caller."""
         role_arn: str = self.params["RoleArn"]
         name: str = self.params["RoleSessionName"]
+        if not _ROLE.fullmatch(role_arn):
+            raise ApiError("ValidationError", f"{role_arn} is invalid")
         me = self.cloud.credentials.session(self.caller.access_key)
-        caller_arn = me.arn if me else f"arn:aws:iam::{self.account}:root"
-        if not self._trusted(role_arn, me.role_arn if me else None):
+        mine = {"*", self.account, f"arn:aws:iam::{self.account}:root"}
+        mine |= {me.role_arn, me.arn} if me else set()
+        if not self._trusted(role_arn, mine):
+            caller_arn = me.arn if me else f"arn:aws:iam::{self.account}:root"
             raise ApiError(
                 "AccessDenied",
                 f"User: {caller_arn} is not authorized to perform: sts:AssumeRole "
@@ -62,28 +67,52 @@ class StsApi(ServiceApi):
             }
         )
 
-    def _trusted(self, role_arn: str, my_role: str | None) -> bool:
-        account = role_arn.split(":")[4]
-        iam = self.cloud.client("iam", account, self.region)
+    def _trusted(self, role_arn: str, callers: set[str]) -> bool:
+        iam = self.cloud.client("iam", role_arn.split(":")[4], self.region)
         try:
             role = iam.get_role(RoleName=role_arn.rsplit("/", 1)[-1])["Role"]
         except iam.exceptions.NoSuchEntityException:
             return False
-        policy = role["AssumeRolePolicyDocument"]
-        document = json.loads(unquote(policy)) if isinstance(policy, str) else policy
-        mine = {"*", self.account, f"arn:aws:iam::{self.account}:root", my_role}
-        return any(
-            statement.get("Effect") == "Allow" and mine & _principals(statement)
-            for statement in document["Statement"]
+        if role["Arn"] != role_arn:
+            return False
+        stated = role["AssumeRolePolicyDocument"]["Statement"]
+        statements = [stated] if isinstance(stated, dict) else stated
+        effects = {
+            statement["Effect"] for statement in statements if self._applies(statement, callers)
+        }
+        return "Allow" in effects and "Deny" not in effects
+
+    def _applies(self, statement: dict[str, Any], callers: set[str]) -> bool:
+        named = {action.lower() for action in _listed(statement.get("Action"))}
+        if not named & {"sts:assumerole", "sts:*", "*"}:
+            return False
+        principal = statement.get("Principal", {})
+        names = principal if isinstance(principal, str) else principal.get("AWS", [])
+        return bool(callers & set(_listed(names))) and all(
+            self._meets(operator, wanted)
+            for operator, wanted in statement.get("Condition", {}).items()
         )
 
+    def _meets(self, operator: str, wanted: dict[str, Any]) -> bool:
+        """Whether the request meets a condition of a trust policy.
 
-def _principals(statement: dict[str, Any]) -> set[str | None]:
-    principal = statement.get("Principal", {})
-    if isinstance(principal, str):
-        return {principal}
-    found = principal.get("AWS", [])
-    return {found} if isinstance(found, str) else set(found)
+        Raises:
+            ApiError: the condition is on something else than the external id.
+        """
+        if operator not in {"StringEquals", "Null"} or wanted.keys() != {"sts:ExternalId"}:
+            raise ApiError(
+                "AccessDenied",
+                f"The condition {operator} on {', '.join(sorted(wanted))} of a trust policy is not "
+                "part of the local cloud",
+            )
+        given, values = self.params.get("ExternalId"), _listed(wanted["sts:ExternalId"])
+        if operator == "Null":  # CDK's own bootstrap roles refuse whoever brings an external id
+            return str(given is None).lower() in values
+        return given in values
+
+
+def _listed(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else list(value or [])
 
 
 class Sts:

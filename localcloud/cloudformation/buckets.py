@@ -1,0 +1,210 @@
+"""S3 buckets and their policies, made by the S3 API: moto's own model of them knows little."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from localcloud.cloudformation import schemas
+from localcloud.resources import ProvisioningError, Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from localcloud.cloud import Cloud
+    from localcloud.resources import ResourceRequest
+
+_NOT_HERE = {
+    "NotificationConfiguration", "ObjectLockConfiguration", "ObjectLockEnabled",
+    "ReplicationConfiguration", "WebsiteConfiguration",
+}  # fmt: skip
+"""What would act on AWS and would not here; the rest changes nothing that a client sees."""
+_RULE = {
+    "Id": "ID",
+    "Status": "Status",
+}
+_DAYS = {
+    "NoncurrentVersionExpiration": ("NoncurrentDays", "NewerNoncurrentVersions"),
+    "AbortIncompleteMultipartUpload": ("DaysAfterInitiation",),
+}
+
+
+def _lifecycle(value: dict[str, Any]) -> dict[str, Any]:
+    rules = []
+    for rule in value["Rules"]:
+        out: dict[str, Any] = {_RULE[name]: rule[name] for name in _RULE.keys() & rule.keys()}
+        out["Filter"] = {"Prefix": rule.get("Prefix", "")}
+        for name in _DAYS.keys() & rule.keys():
+            out[name] = {key: int(rule[name][key]) for key in _DAYS[name] if key in rule[name]}
+        if "ExpirationInDays" in rule:
+            out["Expiration"] = {"Days": int(rule["ExpirationInDays"])}
+        rest = rule.keys() - _RULE.keys() - _DAYS.keys() - {"Prefix", "ExpirationInDays"}
+        if rest:
+            raise ProvisioningError(
+                f"{', '.join(sorted(rest))} of a lifecycle rule is not part of the local cloud"
+            )
+        rules.append(out)
+    return {"LifecycleConfiguration": {"Rules": rules}}
+
+
+def _true(value: Any) -> bool:
+    return str(value).lower() == "true"
+
+
+def _encryption(value: dict[str, Any]) -> dict[str, Any]:
+    rules = [
+        {
+            "ApplyServerSideEncryptionByDefault": rule["ServerSideEncryptionByDefault"],
+            "BucketKeyEnabled": _true(rule.get("BucketKeyEnabled")),
+        }
+        for rule in value["ServerSideEncryptionConfiguration"]
+    ]
+    return {"ServerSideEncryptionConfiguration": {"Rules": rules}}
+
+
+def _public_access(value: dict[str, Any]) -> dict[str, Any]:
+    return {"PublicAccessBlockConfiguration": {key: _true(each) for key, each in value.items()}}
+
+
+_Request = dict[str, Any]
+_SETTINGS: dict[str, tuple[str, Callable[[Any], _Request], str, _Request]] = {
+    # Property: the operation that sets it, with what; the operation that takes it back, with what.
+    "VersioningConfiguration": (
+        "put_bucket_versioning",
+        lambda value: {"VersioningConfiguration": value},
+        "put_bucket_versioning",
+        {"VersioningConfiguration": {"Status": "Suspended"}},
+    ),
+    "BucketEncryption": (
+        "put_bucket_encryption",
+        _encryption,
+        "delete_bucket_encryption",
+        {},
+    ),
+    "PublicAccessBlockConfiguration": (
+        "put_public_access_block",
+        _public_access,
+        "delete_public_access_block",
+        {},
+    ),
+    "OwnershipControls": (
+        "put_bucket_ownership_controls",
+        lambda value: {"OwnershipControls": value},
+        "delete_bucket_ownership_controls",
+        {},
+    ),
+    "LifecycleConfiguration": (
+        "put_bucket_lifecycle_configuration",
+        _lifecycle,
+        "delete_bucket_lifecycle",
+        {},
+    ),
+    "Tags": (
+        "put_bucket_tagging",
+        lambda value: {"Tagging": {"TagSet": value}},
+        "delete_bucket_tagging",
+        {},
+    ),
+}
+
+
+class BucketProvider:
+    """`AWS::S3::Bucket`."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    def replaces(self, request: ResourceRequest, current: Resource) -> bool:
+        """A new name is a new bucket."""
+        name = request.properties.get("BucketName")
+        return bool(name != current.properties.get("BucketName"))
+
+    def create(self, request: ResourceRequest) -> Resource:
+        """See `Provider.create`."""
+        _check(request)
+        name = request.properties.get("BucketName") or request.generated_name(63).lower()
+        s3 = self._cloud.client("s3", request.account, request.region)
+        try:
+            s3.head_bucket(Bucket=name)
+        except ClientError:
+            where = {"LocationConstraint": request.region}
+            located = {} if request.region == "us-east-1" else {"CreateBucketConfiguration": where}
+            s3.create_bucket(Bucket=name, **located)
+        else:
+            raise ProvisioningError(f"{name} already exists")
+        attributes = {
+            "Arn": f"arn:aws:s3:::{name}",
+            "DomainName": f"{name}.s3.amazonaws.com",
+            "DualStackDomainName": f"{name}.s3.dualstack.{request.region}.amazonaws.com",
+            "RegionalDomainName": f"{name}.s3.{request.region}.amazonaws.com",
+            "WebsiteURL": f"http://{name}.s3-website.{request.region}.amazonaws.com",
+        }
+        made = Resource(name, attributes, {})
+        try:
+            return self.update(request, made)
+        except Exception:
+            self.delete(request, made)
+            raise
+
+    def update(self, request: ResourceRequest, current: Resource) -> Resource:
+        """See `Provider.update`."""
+        _check(request)
+        s3 = self._cloud.client("s3", request.account, request.region)
+        for name, (put, shaped, back, nothing) in _SETTINGS.items():
+            value = request.properties.get(name)
+            if value:
+                getattr(s3, put)(Bucket=current.physical_id, **shaped(value))
+            elif current.properties.get(name):
+                getattr(s3, back)(Bucket=current.physical_id, **nothing)
+        return Resource(current.physical_id, current.attributes, request.properties)
+
+    def delete(self, request: ResourceRequest, current: Resource) -> None:
+        """See `Provider.delete`; one that holds objects stays, as on AWS."""
+        s3 = self._cloud.client("s3", request.account, request.region)
+        try:
+            s3.delete_bucket(Bucket=current.physical_id)
+        except s3.exceptions.NoSuchBucket:
+            return
+
+
+class BucketPolicyProvider:
+    """`AWS::S3::BucketPolicy`."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    def replaces(self, request: ResourceRequest, current: Resource) -> bool:
+        """Another bucket, another policy."""
+        return bool(request.properties["Bucket"] != current.physical_id)
+
+    def create(self, request: ResourceRequest) -> Resource:
+        """See `Provider.create`."""
+        bucket = str(request.properties["Bucket"])
+        self._cloud.client("s3", request.account, request.region).put_bucket_policy(
+            Bucket=bucket, Policy=json.dumps(request.properties["PolicyDocument"])
+        )
+        return Resource(bucket, {}, request.properties)
+
+    def update(self, request: ResourceRequest, current: Resource) -> Resource:  # noqa: ARG002
+        """See `Provider.update`."""
+        return self.create(request)
+
+    def delete(self, request: ResourceRequest, current: Resource) -> None:
+        """See `Provider.delete`."""
+        s3 = self._cloud.client("s3", request.account, request.region)
+        try:
+            s3.delete_bucket_policy(Bucket=current.physical_id)
+        except s3.exceptions.NoSuchBucket:
+            return
+
+
+def _check(request: ResourceRequest) -> None:
+    schemas.require(request)
+    refused = _NOT_HERE & request.properties.keys()
+    if refused:
+        raise ProvisioningError(
+            f"{', '.join(sorted(refused))} of bucket {request.logical_id} is not part of the "
+            "local cloud"
+        )

@@ -1,0 +1,219 @@
+"""Change sets, as far as the CDK CLI, CodePipeline and people use them."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from moto.core.responses import ActionResult, EmptyResult
+
+from localcloud.api import ApiError, ServiceApi
+from localcloud.cloudformation import shapes
+from localcloud.cloudformation.checks import check, missing_capability
+from localcloud.cloudformation.lookups import Lookups
+from localcloud.cloudformation.model import SETTLED, ChangeSet, StackStatusError
+from localcloud.cloudformation.parameters import chosen
+from localcloud.cloudformation.template import TemplateError, parse
+
+if TYPE_CHECKING:
+    from localcloud.cloudformation.model import Stack
+    from localcloud.cloudformation.service import CloudFormation
+
+_NOT_HERE = {
+    "DeletionMode", "DeploymentConfig", "DeploymentMode", "DisableRollback", "ForceRollback",
+    "NotificationARNs", "OnFailure", "OnStackFailure", "ResourceTypes", "ResourcesToImport",
+    "RetainExceptOnCreate", "RollbackConfiguration", "StackPolicyBody", "StackPolicyURL",
+    "StackPolicyDuringUpdateBody", "StackPolicyDuringUpdateURL", "TimeoutInMinutes",
+}  # fmt: skip
+_USUAL: tuple[Any, ...] = (
+    "ROLLBACK",
+    "STANDARD",
+    {},
+    {"Mode": "STANDARD"},
+    {"Mode": "STANDARD", "DisableRollback": False},
+)
+"""What says no more than what is done anyway. `ImportExistingResources`, which `cdk bootstrap`
+always asks for, is not among the refused: a resource that exists fails the stack by its name."""
+
+
+class ChangeSetApi(ServiceApi):
+    """The operations on change sets, and what planning a change needs."""
+
+    service: ClassVar[str] = "cloudformation"
+
+    def create_change_set(self) -> ActionResult:
+        """Plan a change; the stack is made if it does not exist (`REVIEW_IN_PROGRESS`)."""
+        self._refuse()
+        name, wanted = self.params["StackName"], self.params.get("ChangeSetType") or "UPDATE"
+        if wanted not in {"CREATE", "UPDATE"}:
+            raise ApiError(
+                "ValidationError", f"ChangeSetType {wanted} is not part of the local cloud"
+            )
+        stack = self._service.find(self.account, self.region, name)
+        called = self.params["ChangeSetName"]
+        if stack is None and wanted == "UPDATE":
+            raise ApiError("ValidationError", f"Stack [{name}] does not exist")
+        if stack and wanted == "CREATE" and stack.status != "REVIEW_IN_PROGRESS":
+            raise ApiError(
+                "ValidationError",
+                f"Stack [{name}] already exists and cannot be created again with the changeSet "
+                f"[{called}].",
+            )
+        if stack and wanted == "UPDATE":
+            self._may_be_updated(stack)
+        if stack and self._change_set(stack, called):
+            raise ApiError("AlreadyExistsException", f"ChangeSet {called} already exists")
+        change_set = self._planned(stack, called, wanted)
+        return ActionResult({"Id": change_set.id, "StackId": change_set.stack_id})
+
+    def describe_change_set(self) -> ActionResult:
+        """A change set with its changes."""
+        return ActionResult(shapes.change_set_shape(self._named_change_set()))
+
+    def list_change_sets(self) -> ActionResult:
+        """The change sets of a stack."""
+        stack = self._stack()
+        mine = [each for each in self._service.change_sets.values() if each.stack_id == stack.id]
+        return ActionResult({"Summaries": [shapes.change_set_summary(each) for each in mine]})
+
+    def execute_change_set(self) -> ActionResult:
+        """Carry a change set out."""
+        self._refuse()
+        change_set = self._named_change_set()
+        if change_set.execution_status != "AVAILABLE":
+            raise ApiError(
+                "InvalidChangeSetStatus",
+                f"ChangeSet [{change_set.id}] cannot be executed in its current status of "
+                f"[{change_set.status}]",
+            )
+        self._execute(self._service.stacks[change_set.stack_id], change_set)
+        return EmptyResult()
+
+    def delete_change_set(self) -> ActionResult:
+        """Forget a change set; one that is not there is no error."""
+        stack = self._service.find(self.account, self.region, self.params.get("StackName") or "")
+        found = self._change_set(stack, self.params["ChangeSetName"])
+        if found is not None:
+            if found.execution_status == "EXECUTE_IN_PROGRESS":
+                raise ApiError(
+                    "InvalidChangeSetStatus",
+                    f"ChangeSet [{found.id}] cannot be deleted in its current status of "
+                    f"[{found.execution_status}]",
+                )
+            self._service.forget(found)
+        return EmptyResult()
+
+    @property
+    def _service(self) -> CloudFormation:
+        return self.cloud.cloudformation
+
+    def _execute(self, stack: Stack, change_set: ChangeSet) -> None:
+        try:
+            self._service.execute(stack, change_set)
+        except StackStatusError as error:
+            raise ApiError("ValidationError", str(error)) from error
+
+    def _planned(self, stack: Stack | None, name: str, kind: str) -> ChangeSet:
+        """A change set that was worked out; nothing is made of a template that AWS refuses."""
+        self._role()
+        before = stack.parameters if stack else {}
+        try:
+            template = parse(self._template(stack))
+            check(template, self.region, self._service.acts)
+            values = chosen(template, self.params.get("Parameters") or [], before)
+        except TemplateError as error:
+            raise ApiError("ValidationError", str(error)) from error
+        capabilities = list(self.params.get("Capabilities") or [])
+        missing = missing_capability(template, capabilities)
+        if missing:
+            raise ApiError(
+                "InsufficientCapabilitiesException", f"Requires capabilities : [{missing}]"
+            )
+        if stack is None:
+            stack = self._new_stack()
+        change_set = ChangeSet(
+            id=f"arn:aws:cloudformation:{self.region}:{self.account}:changeSet/{name}/{uuid.uuid4()}",
+            name=name,
+            stack_id=stack.id,
+            stack_name=stack.name,
+            type=kind,
+            status="CREATE_IN_PROGRESS",
+            execution_status="UNAVAILABLE",
+            created=self.cloud.clock.timestamp(),
+            template=json.dumps(template),
+            parameters=values,
+            tags={tag["Key"]: tag["Value"] for tag in self.params.get("Tags") or []},
+            capabilities=capabilities,
+            role_arn=self.params.get("RoleARN") or "",
+            description=self.params.get("Description") or "",
+        )
+        self._service.plan(stack, change_set)
+        return change_set
+
+    def _new_stack(self) -> Stack:
+        try:
+            return self._service.new_stack(self.account, self.region, self.params["StackName"])
+        except StackStatusError as error:
+            raise ApiError("AlreadyExistsException", str(error)) from error
+
+    def _template(self, stack: Stack | None) -> str:
+        if self.params.get("TemplateBody"):
+            return str(self.params["TemplateBody"])
+        if self.params.get("TemplateURL"):
+            lookups = Lookups(self.cloud, self.account, self.region)
+            return lookups.template(self.params["TemplateURL"])
+        if stack is not None and self.params.get("UsePreviousTemplate"):
+            return stack.template
+        raise ApiError("ValidationError", "Either Template URL or Template Body must be specified.")
+
+    def _role(self) -> None:
+        role_arn = self.params.get("RoleARN")
+        if not role_arn:
+            return
+        iam = self.cloud.client("iam", self.account, self.region)
+        try:
+            iam.get_role(RoleName=role_arn.rsplit("/", 1)[-1])
+        except iam.exceptions.NoSuchEntityException as error:
+            raise ApiError(
+                "ValidationError", f"Role {role_arn} is invalid or cannot be assumed"
+            ) from error
+
+    def _refuse(self) -> None:
+        """Name what was asked for and is not honoured here."""
+        for name in sorted(_NOT_HERE & self.params.keys()):
+            if self.params[name] and self.params[name] not in _USUAL:
+                raise ApiError(
+                    "ValidationError",
+                    f"{name} of {self._get_action()} is not part of the local cloud",
+                )
+
+    def _may_be_updated(self, stack: Stack) -> None:
+        if stack.status not in SETTLED:
+            raise ApiError(
+                "ValidationError",
+                f"Stack:{stack.id} is in {stack.status} state and can not be updated.",
+            )
+
+    def _stack(self) -> Stack:
+        name = self.params["StackName"]
+        stack = self._service.find(self.account, self.region, name)
+        if stack is None:
+            raise ApiError("ValidationError", f"Stack with id {name} does not exist")
+        return stack
+
+    def _named_change_set(self) -> ChangeSet:
+        stack = self._stack() if self.params.get("StackName") else None
+        found = self._change_set(stack, self.params["ChangeSetName"])
+        if found is None:
+            raise ApiError(
+                "ChangeSetNotFound", f"ChangeSet [{self.params['ChangeSetName']}] does not exist"
+            )
+        return found
+
+    def _change_set(self, stack: Stack | None, name: str) -> ChangeSet | None:
+        for change_set in list(self._service.change_sets.values()):
+            mine = stack is not None and change_set.stack_id == stack.id
+            if change_set.id == name or (mine and change_set.name == name):
+                return change_set
+        return None

@@ -1,0 +1,127 @@
+"""What CloudFormation says no to before it touches anything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from localcloud.cloudformation import schemas
+from localcloud.cloudformation.intrinsics import FUNCTIONS
+from localcloud.cloudformation.template import TemplateError, mentions, unresolved
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from localcloud.cloudformation.intrinsics import Resolver
+
+_ATTRIBUTES_OF_RESOURCES = {
+    "Condition", "CreationPolicy", "DeletionPolicy", "DependsOn", "Metadata", "Properties", "Type",
+    "UpdatePolicy", "UpdateReplacePolicy",
+}  # fmt: skip
+_POLICIES = {"Delete", "Retain", "RetainExceptOnCreate", "Snapshot"}
+_IAM = {"AWS::IAM::Group", "AWS::IAM::InstanceProfile", "AWS::IAM::ManagedPolicy"} | {
+    "AWS::IAM::Policy", "AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::UserToGroupAddition",
+}  # fmt: skip
+_NAMES = {"GroupName", "InstanceProfileName", "ManagedPolicyName", "RoleName", "UserName"}
+
+
+def check(template: dict[str, Any], region: str, acts: Callable[[str], bool]) -> None:
+    """Refuse what could not be carried out; `acts` tells the types that have a provider.
+
+    Raises:
+        TemplateError: a type, an attribute or a function that there is not, a reference that
+            leads nowhere, or a part that the local cloud cannot honour.
+    """
+    resources: dict[str, Any] = template["Resources"]
+    _types({each["Type"] for each in resources.values()}, region, acts)
+    for logical_id, definition in resources.items():
+        _resource(logical_id, definition)
+    for block in ("Resources", "Outputs", "Conditions"):
+        _functions(template.get(block, {}))
+        _references(template, block, region)
+
+
+def missing_capability(template: dict[str, Any], given: Iterable[str]) -> str | None:
+    """The capability that a template needs and was not given, or None."""
+    needed = [each for each in template["Resources"].values() if each["Type"] in _IAM]
+    if any(_NAMES & (each.get("Properties") or {}).keys() for each in needed):
+        return None if "CAPABILITY_NAMED_IAM" in given else "CAPABILITY_NAMED_IAM"
+    allowed = {"CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"} & set(given)
+    return "CAPABILITY_IAM" if needed and not allowed else None
+
+
+def check_rules(template: dict[str, Any], resolver: Resolver) -> None:
+    """Assert the template's `Rules` on its parameters.
+
+    Raises:
+        TemplateError: an assertion does not hold.
+    """
+    for name, rule in template.get("Rules", {}).items():
+        if not resolver.value(rule.get("RuleCondition", True)):
+            continue
+        for assertion in rule["Assertions"]:
+            if not resolver.value(assertion["Assert"]):
+                said = assertion.get("AssertDescription", "an assertion does not hold")
+                raise TemplateError(f"Rule {name} failed: {said}")
+
+
+def _types(types: set[str], region: str, acts: Callable[[str], bool]) -> None:
+    refused = {
+        name
+        for name in types
+        if name.startswith(("AWS::CloudFormation::", "Custom::")) and not acts(name)
+    }
+    if refused:
+        raise TemplateError(
+            f"Resource types [{', '.join(sorted(refused))}] are not part of the local cloud"
+        )
+    unknown = {name for name in types if not acts(name) and not schemas.known(region, name)}
+    if unknown:
+        raise TemplateError(
+            f"Template format error: Unrecognized resource types: [{', '.join(sorted(unknown))}]"
+        )
+
+
+def _resource(logical_id: str, definition: dict[str, Any]) -> None:
+    unknown = definition.keys() - _ATTRIBUTES_OF_RESOURCES
+    if unknown:
+        raise TemplateError(
+            f"Invalid template resource property '{min(unknown)}' (resource {logical_id})"
+        )
+    if definition.get("CreationPolicy"):
+        raise TemplateError(f"CreationPolicy of {logical_id} is not part of the local cloud")
+    for attribute in ("DeletionPolicy", "UpdateReplacePolicy"):
+        policy = definition.get(attribute, "Delete")
+        if policy not in _POLICIES:
+            raise TemplateError(
+                f"Template error: {attribute} of {logical_id} is {policy}; it must be one of "
+                f"{', '.join(sorted(_POLICIES))}"
+            )
+
+
+def _functions(value: Any) -> None:
+    if isinstance(value, list):
+        for item in value:
+            _functions(item)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if str(key).startswith("Fn::") and key not in FUNCTIONS:
+                raise TemplateError(f"{key} is not part of the local cloud")
+            _functions(inner)
+
+
+def _references(template: dict[str, Any], block: str, region: str) -> None:
+    resources = template["Resources"]
+    parameters = template.get("Parameters", {})
+    missing = set()
+    for name, attribute in sorted(mentions(template.get(block, {}))):
+        if name.startswith("AWS::") or (name in parameters and not attribute):
+            continue
+        if name not in resources:
+            missing.add(name)
+        elif attribute and not schemas.has_attribute(region, resources[name]["Type"], attribute):
+            raise TemplateError(
+                f"Template error: resource {name} does not support attribute type {attribute} "
+                "in Fn::GetAtt"
+            )
+    if missing:
+        raise unresolved(missing, block)

@@ -1,0 +1,197 @@
+"""Stack operations under way: a thread each, and what the last process left undone."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from localcloud.cloudformation.operation import InterruptedOperationError, Operation
+from localcloud.cloudformation.template import TemplateError, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from localcloud.cloudformation.model import ChangeSet, Stack
+    from localcloud.cloudformation.service import CloudFormation
+
+_PROMPT = 2.0  # wall seconds
+_PATIENCE = 10.0  # wall seconds
+_INTERRUPTED = "The local cloud stopped during this operation"
+
+
+@dataclass
+class _Running:
+    thread: threading.Thread
+    cancel: threading.Event = field(default_factory=threading.Event)
+
+
+class Executions:
+    """Carries operations out, at most one for a stack at a time."""
+
+    def __init__(self, service: CloudFormation) -> None:
+        self._service = service
+        self._records = service.records
+        self._running: dict[str, _Running] = {}
+        self._stopping = threading.Event()
+
+    def carry_out(self, stack: Stack, change_set: ChangeSet, verb: str) -> None:
+        """Bring a stack, which is in `verb`_IN_PROGRESS, to a change set."""
+        self._run(stack, lambda running: self._carry_out(stack, change_set, verb, running))
+
+    def roll_back(self, stack: Stack) -> None:
+        """Undo the steps of a stack that is in progress of going back."""
+        self._run(stack, lambda running: self._roll_back(stack, self._operation(stack, running)))
+
+    def delete(self, stack: Stack) -> None:
+        """Remove a stack that is in DELETE_IN_PROGRESS, behind what is under way with it."""
+        before = self._running.get(stack.id)
+
+        def work(running: _Running) -> None:
+            if before is not None:
+                before.cancel.set()
+                before.thread.join()
+                self._service.set_status(stack, "DELETE_IN_PROGRESS", "User Initiated")
+            self._delete(stack, running)
+
+        self._run(stack, work)
+
+    def cancel(self, stack: Stack) -> None:
+        """Have the update that is under way go back."""
+        running = self._running.get(stack.id)
+        if running is not None:
+            running.cancel.set()
+
+    def stop(self) -> None:
+        """Leave every operation where it is; `resume` takes it up in the next process."""
+        self._stopping.set()
+        under_way = list(self._running.values())
+        for running in under_way:
+            running.cancel.set()
+        for running in under_way:
+            running.thread.join(_PATIENCE)
+
+    def resume(self, stack: Stack) -> None:
+        """Take up an operation that the last process did not end: what was being made goes
+        back, what was going back or being removed goes on.
+        """
+        change_set = self._service.change_sets.get(stack.change_set_id)
+        if change_set is not None and change_set.execution_status == "EXECUTE_IN_PROGRESS":
+            cleaning = stack.status == "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
+            change_set.execution_status = "EXECUTE_COMPLETE" if cleaning else "EXECUTE_FAILED"
+            self._service.save(change_set)
+        if stack.status == "DELETE_IN_PROGRESS":
+            self.delete(stack)
+        elif stack.status == "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS":
+            self._run(stack, lambda running: self._clean_up(self._operation(stack, running)))
+        else:
+            if stack.status == "CREATE_IN_PROGRESS":
+                self._service.set_status(stack, "ROLLBACK_IN_PROGRESS", _INTERRUPTED)
+            elif stack.status == "UPDATE_IN_PROGRESS":
+                self._service.set_status(stack, "UPDATE_ROLLBACK_IN_PROGRESS", _INTERRUPTED)
+            self.roll_back(stack)
+
+    def _run(self, stack: Stack, work: Callable[[_Running], None]) -> None:
+        def guarded() -> None:
+            try:
+                work(running)
+            except InterruptedOperationError:
+                return
+            finally:
+                if self._running.get(stack.id) is running:
+                    del self._running[stack.id]
+
+        thread = threading.Thread(target=guarded, name=f"stack-{stack.name}", daemon=True)
+        running = self._running[stack.id] = _Running(thread)
+        thread.start()
+        # A short operation is over before its caller begins to poll, every few seconds.
+        thread.join(_PROMPT)
+
+    def _operation(self, stack: Stack, running: _Running) -> Operation:
+        return Operation(
+            stack,
+            self._service.provider,
+            self._records,
+            running.cancel,
+            self._stopping,
+            self._records.steps(stack),
+        )
+
+    def _carry_out(self, stack: Stack, change_set: ChangeSet, verb: str, running: _Running) -> None:
+        template = parse(change_set.template)
+        made = {name: each.made() for name, each in stack.resources.items()}
+        imports: set[str] = set()
+        operation = self._operation(stack, running)
+        try:
+            resolver = self._service.resolver(
+                stack, template, change_set.parameters, made, imports.add
+            )
+            reason = operation.apply(template, resolver, made, change_set.tags)
+            outputs = [] if reason else self._service.outputs(stack, template, resolver)
+        except TemplateError as error:
+            reason = str(error)
+        if reason is not None:
+            change_set.execution_status = "EXECUTE_FAILED"
+            self._service.save(change_set)
+            going = "ROLLBACK" if verb == "CREATE" else "UPDATE_ROLLBACK"
+            asked = "Rollback requested by user." if verb == "CREATE" else ""
+            self._service.set_status(stack, f"{going}_IN_PROGRESS", f"{reason}{asked}")
+            running.cancel = operation.cancel = threading.Event()
+            self._roll_back(stack, operation)
+            return
+        with self._service.cloud.ledger.transaction():
+            operation.settle(template, resolver)
+            stack.outputs, stack.imports = outputs, sorted(imports)
+            stack.template, stack.parameters = change_set.template, change_set.parameters
+            stack.capabilities, stack.role_arn = change_set.capabilities, change_set.role_arn
+            stack.tags = change_set.tags
+            if verb == "UPDATE":
+                self._records.status(stack, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
+            change_set.execution_status = "EXECUTE_COMPLETE"
+            self._service.save(change_set)
+        if verb == "UPDATE":
+            self._clean_up(operation)
+        else:
+            self._service.set_status(stack, "CREATE_COMPLETE")
+
+    def _clean_up(self, operation: Operation) -> None:
+        operation.clean_up()
+        self._service.set_status(operation.stack, "UPDATE_COMPLETE")
+
+    def _roll_back(self, stack: Stack, operation: Operation) -> None:
+        going = stack.status.removesuffix("_COMPLETE_CLEANUP_IN_PROGRESS")
+        going = going.removesuffix("_IN_PROGRESS")
+        stuck = operation.roll_back()
+        if stuck:
+            said = "delete" if going == "ROLLBACK" else "update"
+            self._service.set_status(
+                stack,
+                f"{going}_FAILED",
+                f"The following resource(s) failed to {said}: [{', '.join(stuck)}]. ",
+            )
+            return
+        if going == "UPDATE_ROLLBACK":
+            self._service.set_status(stack, "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
+        self._service.set_status(stack, f"{going}_COMPLETE")
+
+    def _delete(self, stack: Stack, running: _Running) -> None:
+        used = self._service.used_exports(stack, kept=set())
+        if used:
+            self._service.set_status(stack, "DELETE_FAILED", used)
+            return
+        operation = self._operation(stack, running)
+        # What an update replaced and could not bring back.
+        stack.leftovers += [
+            each.before for each in operation.steps if each.replaces and each.before
+        ]
+        self._records.forget(stack, operation.steps)
+        operation.clean_up()
+        stuck = operation.delete_all()
+        if stuck:
+            self._service.set_status(
+                stack,
+                "DELETE_FAILED",
+                f"The following resource(s) failed to delete: [{', '.join(stuck)}]. ",
+            )
+        else:
+            self._service.set_status(stack, "DELETE_COMPLETE")

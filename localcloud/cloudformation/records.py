@@ -1,0 +1,127 @@
+"""What the ledger holds of stacks: each change is written when it happens, and only it."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from localcloud.cloudformation.model import ChangeSet, Stack, StackResource, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from localcloud.clock import Clock
+    from localcloud.ledger import Ledger
+
+_STACK = "cloudformation:stack"
+_RESOURCE = "cloudformation:resource"
+_STEP = "cloudformation:step"
+_CHANGE_SET = "cloudformation:change-set"
+
+
+class Records:
+    """Stacks with their resources, the steps of operations under way, events, change sets."""
+
+    def __init__(self, ledger: Ledger, clock: Clock) -> None:
+        self._ledger = ledger
+        self._clock = clock
+
+    def stacks(self) -> Iterator[Stack]:
+        """Every stack that there ever was."""
+        stacks = {key: Stack.of(document) for key, document in self._ledger.all(_STACK)}
+        for key, document in self._ledger.all(_RESOURCE):
+            resource = StackResource(**document)
+            stacks[key.rsplit("#", 1)[0]].resources[resource.logical_id] = resource
+        return iter(stacks.values())
+
+    def status(self, stack: Stack, status: str, reason: str = "") -> None:
+        """Bring a stack to a status, with an event, and keep all that it says of itself."""
+        now = self._clock.timestamp()
+        stack.status, stack.reason = status, reason
+        if status.startswith("UPDATE"):
+            stack.updated = now
+        if status.startswith("DELETE"):
+            stack.deleted = now
+        with self._ledger.transaction():
+            self.save(stack)
+            self._event(stack, stack.name, stack.id, "AWS::CloudFormation::Stack")
+
+    def save(self, stack: Stack) -> None:
+        """Keep what a stack says of itself; not its resources."""
+        self._ledger.put(_STACK, stack.key, stack.document())
+
+    def discard(self, stack: Stack) -> None:
+        """Forget a stack that has nothing; its events stay, under an id that nobody knows."""
+        self._ledger.delete(_STACK, stack.key)
+
+    def mark(self, stack: Stack, resource: StackResource, status: str, reason: str = "") -> None:
+        """Bring a resource to a status, with an event; kept if it is the stack's own."""
+        resource.status, resource.reason = status, reason
+        resource.timestamp = self._clock.timestamp()
+        with self._ledger.transaction():
+            if stack.resources.get(resource.logical_id) is resource:
+                self.keep(stack, resource)
+            self._event(stack, resource.logical_id, resource.physical_id, resource.type, resource)
+
+    def keep(self, stack: Stack, resource: StackResource) -> None:
+        """Have a resource as the stack's own."""
+        stack.resources[resource.logical_id] = resource
+        self._ledger.put(_RESOURCE, f"{stack.key}#{resource.logical_id}", asdict(resource))
+
+    def drop(self, stack: Stack, logical_id: str) -> None:
+        """Have a resource no longer."""
+        stack.resources.pop(logical_id, None)
+        self._ledger.delete(_RESOURCE, f"{stack.key}#{logical_id}")
+
+    def steps(self, stack: Stack) -> list[Step]:
+        """The steps of the operation that is under way, or that could not be undone."""
+        found = self._ledger.all(_STEP, f"{stack.key}#")
+        return [Step.of(document) for _, document in found]
+
+    def begin(self, stack: Stack, step: Step) -> None:
+        """Remember a step before it is taken."""
+        self._ledger.put(_STEP, f"{stack.key}#{step.number:06}", asdict(step))
+
+    def forget(self, stack: Stack, steps: list[Step]) -> None:
+        """Steps that are undone, or that nobody will undo any more."""
+        with self._ledger.transaction():
+            for step in steps:
+                self._ledger.delete(_STEP, f"{stack.key}#{step.number:06}")
+
+    def events(self, stack: Stack) -> list[dict[str, Any]]:
+        """The stack's events, newest first."""
+        read = self._ledger.read(f"cloudformation:events:{stack.id}")
+        return [event for _, event in reversed(read)]
+
+    def change_sets(self) -> Iterator[ChangeSet]:
+        """Every change set that was not deleted."""
+        return (ChangeSet(**document) for _, document in self._ledger.all(_CHANGE_SET))
+
+    def save_change_set(self, change_set: ChangeSet) -> None:
+        """Keep a change set."""
+        self._ledger.put(_CHANGE_SET, change_set.id, asdict(change_set))
+
+    def forget_change_set(self, change_set: ChangeSet) -> None:
+        """Delete a change set."""
+        self._ledger.delete(_CHANGE_SET, change_set.id)
+
+    def _event(
+        self,
+        stack: Stack,
+        logical_id: str,
+        physical_id: str,
+        type_name: str,
+        of: Stack | StackResource | None = None,
+    ) -> None:
+        of = of or stack
+        event = {
+            "EventId": f"{logical_id}-{uuid.uuid4()}",
+            "LogicalResourceId": logical_id,
+            "PhysicalResourceId": physical_id,
+            "ResourceType": type_name,
+            "ResourceStatus": of.status,
+            "ResourceStatusReason": of.reason,
+            "Timestamp": self._clock.timestamp(),
+        }
+        self._ledger.append(f"cloudformation:events:{stack.id}", event)
