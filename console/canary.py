@@ -121,10 +121,9 @@ class CanaryWatch:
 
     def settle(self) -> Canary | None:
         """A last look, when the stage has ended: where the alias came to rest, all requests."""
-        if self._canary is None:
-            self.look()
-        if self._canary is not None:
-            self._canary = self._weighed(self._canary)
+        canary = self.look()
+        if canary is not None:
+            self._canary = self._weighed(canary)
         return self._canary
 
     def _begun(self) -> Canary | None:

@@ -171,8 +171,21 @@ def _forget() -> None:
 @cache
 def _moto() -> Wsgi:
     """There is one moto a process, and it takes its time to be put together."""
-    application: Wsgi = DomainDispatcherApplication(create_backend_app)
+    application: Wsgi = _Dispatcher(create_backend_app)
     return application
+
+
+class _Dispatcher(DomainDispatcherApplication):
+    """moto's own, which for each request lists its folders to find a host's backend."""
+
+    def __init__(self, create_app: Any) -> None:
+        super().__init__(create_app)
+        self._found: dict[str | None, Any] = {}
+
+    def get_backend_for_host(self, host: str | None) -> Any:
+        if host not in self._found:
+            self._found[host] = super().get_backend_for_host(host)
+        return self._found[host]
 
 
 def _changes(environ: dict[str, Any], body: bytes) -> bool:

@@ -16,6 +16,8 @@ from console.rehearsal.acts import ACTS
 from console.rehearsal.playing import rehearse
 from console.rehearsal.screen import RehearsalScreen, summary
 
+_WIDTH = 100  # characters
+
 
 @click.command("rehearse")
 @click.option(
@@ -58,7 +60,9 @@ def command(speed: float, report: Path | None, keep: bool) -> int:
         rehearsal = rehearse(checkout, state=state, speed=speed, screen=screen, steps=steps)
         if report:
             rehearsal.write(report)
-        Console().print(summary(rehearsal))
+        out = Console()
+        # A file or a pipe has no width; the table has one that it needs.
+        (out if out.is_terminal else Console(width=_WIDTH)).print(summary(rehearsal))
         as_expected = rehearsal.as_expected
     finally:
         _leave(state, steps, keep=keep, clean=as_expected)
