@@ -37,6 +37,7 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy console environments localcloud pipeline service
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --recursive -ll --configfile pyproject.toml console environments localcloud pipeline service
 
 unit: setup
 	$(BIN)/python -m pytest -m "not rehearsal"

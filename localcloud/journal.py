@@ -22,6 +22,7 @@ from localcloud.determinism import as_of, give_to_moto
 # Behind what it is given, which it looks for when it is imported.
 from moto.core.base_backend import BackendDict  # isort: skip
 from moto.moto_server.werkzeug_app import (  # isort: skip
+    BackendRequest,
     DomainDispatcherApplication,
     create_backend_app,
 )
@@ -29,6 +30,8 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from flask import Flask
 
     from localcloud.clock import Clock
     from localcloud.http import Wsgi
@@ -171,8 +174,23 @@ def _forget() -> None:
 @cache
 def _moto() -> Wsgi:
     """There is one moto a process, and it takes its time to be put together."""
-    application: Wsgi = _Dispatcher(create_backend_app)
+    application: Wsgi = _Dispatcher(_backend)
     return application
+
+
+def _backend(service: Any) -> Flask:
+    application: Flask = create_backend_app(service)
+    application.request_class = _MotoRequest
+    return application
+
+
+class _MotoRequest(BackendRequest):
+    """A form is a POST: the body of an object that calls itself one is not to be taken apart."""
+
+    @property
+    def want_form_data_parsed(self) -> bool:
+        wanted: bool = super().want_form_data_parsed
+        return wanted and self.method == "POST"
 
 
 class _Dispatcher(DomainDispatcherApplication):

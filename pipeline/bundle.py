@@ -16,9 +16,14 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from py_compile import PycInvalidationMode
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parent.parent
 _LOCK = ROOT / "requirements" / "service.txt"
@@ -104,9 +109,14 @@ def _finish(file: Path, root: Path, platform_name: str, onto: Path | None = None
     # Lambda would throw bytecode away at every cold start that is checked by a file's date, and
     # has no use for that of another minor version.
     if target(platform_name).python in {None, f"3.{sys.version_info.minor}"}:
-        compileall.compile_dir(
-            root, quiet=1, stripdir=root, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH
-        )
+        with _bytecode_beside_sources():
+            compileall.compile_dir(
+                root,
+                quiet=1,
+                stripdir=root,
+                invalidation_mode=PycInvalidationMode.UNCHECKED_HASH,
+                workers=0,
+            )
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_suffix(f".{os.getpid()}")
     if onto:
@@ -118,6 +128,16 @@ def _finish(file: Path, root: Path, platform_name: str, onto: Path | None = None
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, path.read_bytes())
     partial.rename(file)
+
+
+@contextmanager
+def _bytecode_beside_sources() -> Iterator[None]:
+    """A builder may keep its own bytecode elsewhere (`PYTHONPYCACHEPREFIX`); Lambda does not."""
+    elsewhere, sys.pycache_prefix = sys.pycache_prefix, None
+    try:
+        yield
+    finally:
+        sys.pycache_prefix = elsewhere
 
 
 def _prune(root: Path) -> None:

@@ -33,19 +33,22 @@ def install(group: str) -> list[str]:
     return [
         "command -v uv >/dev/null"
         " || python3 -m pip install --quiet --require-hashes --requirement requirements/uv.txt",
-        "uv venv --quiet --clear .venv",
+        "uv venv --quiet --allow-existing .venv",  # which the cache may have brought
         f"uv pip sync --quiet --require-hashes requirements/{group}.txt",
     ]
 
 
-def _runtimes(platform: Platform) -> codebuild.BuildSpec:
-    """What a builder of AWS's image is to have; the host's own builder has what it has.
+def _builder(platform: Platform) -> codebuild.BuildSpec:
+    """What a builder of AWS's image is to have, and what it may keep of its last build.
+
+    The host's own builder has the languages that it has.
 
     Synthesis compiles the bundle's bytecode, which only Lambda's own version of Python can.
     """
     runtimes = {"python": platform.python, "nodejs": "24"} if platform.python else None
     install_phase = {"phases": {"install": {"runtime-versions": runtimes}}} if runtimes else {}
-    return codebuild.BuildSpec.from_object({"version": "0.2", **install_phase})
+    cache = {"cache": {"paths": [".venv/**/*", ".cache/bundle/**/*"]}}
+    return codebuild.BuildSpec.from_object({"version": "0.2", **install_phase, **cache})
 
 
 class DeliveryStack(Stack):
@@ -95,7 +98,10 @@ class DeliveryStack(Stack):
                         log_group=log_group(self, "Builds", prod.function.log_retention_days)
                     )
                 ),
-                partial_build_spec=_runtimes(artifact.platform),
+                partial_build_spec=_builder(artifact.platform),
+                # What a builder has of its last build saves time, and `uv pip sync` makes it
+                # what the lock says, whatever it was.
+                cache=codebuild.Cache.local(codebuild.LocalCacheMode.CUSTOM),
                 timeout=Duration.minutes(20),
             ),
         )
@@ -162,13 +168,8 @@ class DeliveryStack(Stack):
                 f'PATH="$PWD/.venv/bin:$PATH" cdk synth --quiet {context}',
             ],
             primary_output_directory="cdk.out",
-            # The zip of the dependencies lasts as long as their lock.
-            cache=codebuild.Cache.local(codebuild.LocalCacheMode.CUSTOM),
             partial_build_spec=codebuild.BuildSpec.from_object(
-                {
-                    "reports": {"unit": {"files": ["unit.xml"], "base-directory": "reports"}},
-                    "cache": {"paths": [".cache/bundle/**/*"]},
-                }
+                {"reports": {"unit": {"files": ["unit.xml"], "base-directory": "reports"}}}
             ),
         )
 

@@ -26,6 +26,10 @@ class Scratch:
         commit = checkout.commit("HEAD")
         _git(folder.parent, "clone", "--quiet", "--no-checkout", str(checkout.root), folder.name)
         _git(folder, "checkout", "--quiet", "-B", checkout.home().branch, commit)
+        # What is cached for the checkout serves its copy: the CDK CLI and the dependencies' zip.
+        cache = checkout.root / ".cache"
+        cache.mkdir(exist_ok=True)
+        (folder / ".cache").symlink_to(cache)
         self.checkout = Checkout(folder)
 
     def commit(self, act: Act) -> str:

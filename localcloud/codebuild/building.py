@@ -15,7 +15,7 @@ from localcloud.codebuild.files import NoFilesError, pack, select, unpack
 from localcloud.codebuild.log import BuildLog
 from localcloud.codebuild.model import Phase
 from localcloud.codebuild.shell import Shell
-from localcloud.codebuild.workspace import Workspace
+from localcloud.codebuild.workspace import Workspace, numbered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,7 +73,9 @@ class Building:
         timer.daemon = True
         timer.start()
         try:
-            workspace = Workspace(image.folder().parent / "codebuild", self._build.project)
+            ledger = self._cloud.ledger
+            name = numbered(ledger, self._project["arn"])
+            workspace = Workspace(ledger.folder / "codebuild", name)
             try:
                 with suppress(PhaseError):
                     self._phases(workspace)

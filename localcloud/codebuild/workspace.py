@@ -12,7 +12,10 @@ from localcloud.codebuild.buildspec import BuildspecError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from localcloud.ledger import Ledger
+
 _DISCARDED = "discarded"
+_NUMBER = "codebuild:workspace"
 _LASTING = {"cache", "lock", _DISCARDED}
 
 
@@ -23,13 +26,13 @@ class Workspace:
     so that a project's sources mostly stand at the same place.
     """
 
-    def __init__(self, root: Path, project: str) -> None:
-        self.folder, self._guard = _claim(root, project)
+    def __init__(self, root: Path, name: str) -> None:
+        self.folder, self._guard = _claim(root, name)
         (self.folder / _DISCARDED).mkdir(exist_ok=True)
         self._graves = [*(self.folder / _DISCARDED).iterdir()]  # a kill may have left some
         self._discard()
-        for name in ("src", "home", "run", "inputs"):
-            (self.folder / name).mkdir()
+        for part in ("src", "home", "run", "inputs"):
+            (self.folder / part).mkdir()
 
     @property
     def source(self) -> Path:
@@ -108,9 +111,23 @@ class Workspace:
         return self.folder / "cache" / base.name / target.relative_to(base), target
 
 
-def _claim(root: Path, project: str) -> tuple[Path, IO[str]]:
+def numbered(ledger: Ledger, project_arn: str) -> str:
+    """The name of a project's folder: its number in the order in which projects first built.
+
+    A pipeline that is deployed anew builds at the same places, so that bytecode, which Python
+    keeps by a source's place, outlives even the state folder.
+    """
+    with ledger.transaction():
+        known = ledger.get(_NUMBER, project_arn)
+        if known is None:
+            known = {"number": len(ledger.all(_NUMBER)) + 1}
+            ledger.put(_NUMBER, project_arn, known)
+    return str(known["number"])
+
+
+def _claim(root: Path, name: str) -> tuple[Path, IO[str]]:
     for number in range(1000):
-        folder = root / (project if number == 0 else f"{project}.{number}")
+        folder = root / (name if number == 0 else f"{name}.{number}")
         folder.mkdir(parents=True, exist_ok=True)
         guard = (folder / "lock").open("w")
         try:
@@ -119,4 +136,4 @@ def _claim(root: Path, project: str) -> tuple[Path, IO[str]]:
             guard.close()
         else:
             return folder, guard
-    raise RuntimeError(f"a thousand builds of {project} hold their folders")
+    raise RuntimeError(f"a thousand builds hold folder {name}")

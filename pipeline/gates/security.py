@@ -1,4 +1,7 @@
-"""Bandit over all that is delivered or delivers: a finding of medium severity or more refuses."""
+"""Bandit over all that is delivered or delivers: a finding of medium severity or more refuses.
+
+The local cloud does neither; `make check` scans it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import sys
 
 from pipeline.gates.gate import REPORTS, ROOT, CouldNotRunError, Outcome, run
 
-_PACKAGES = ("console", "environments", "localcloud", "pipeline", "service")
+_PACKAGES = ("console", "environments", "pipeline", "service")
 
 
 def judge() -> Outcome:

@@ -252,3 +252,16 @@ def test_a_kill_in_a_stream_of_writes_loses_nothing_acknowledged(tmp_path: Path)
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
         process.communicate()
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain"],
+)
+def test_an_object_that_calls_itself_a_form_keeps_its_bytes(
+    start_cloud: Callable[..., LocalCloud], content_type: str
+) -> None:
+    s3 = start_cloud(services=()).cloud.client("s3", "111111111111", "eu-west-1")
+    s3.create_bucket(Bucket="forms", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    s3.put_object(Bucket="forms", Key="form", Body=b"a=1&b=%20", ContentType=content_type)
+    assert s3.get_object(Bucket="forms", Key="form")["Body"].read() == b"a=1&b=%20"
