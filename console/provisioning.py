@@ -55,9 +55,6 @@ def make_ready(
     with steps.step("the CDK CLI"):
         cdk = toolchain.install(cache)
     accounts = _places(home, environments)
-    # Node takes a core for most of each: more at once than two would be no faster.
-    with steps.step(f"bootstrap of {len(accounts)} accounts"), ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda place: _bootstrap(cdk, running, home, place, state), accounts))
     with steps.step(f"repository {home.repository}"):
         connections = _client(running, "codeconnections", home.account, home.region)
         arn = ensure_connection(connections, home)
@@ -66,16 +63,36 @@ def make_ready(
         if commit is None:
             commit = checkout.commit("HEAD")
             checkout.push(url, commit, home.branch)
-    if not _stands(running, STACK, home.account, home.region):
+    deployed = _stands(running, STACK, home.account, home.region)
+    assembly, variables = state / "cdk.out", running.variables(home.account, home.region)
+
+    def synthesise() -> None:
+        cdk.run(
+            [
+                *("synth", "--quiet", "--output", str(assembly)),
+                *("-c", f"connection-arn={arn}", "-c", "bundle=host"),
+            ],
+            cwd=checkout.root,
+            variables=variables,
+            log=state / "logs" / "cdk-synth.log",
+        )
+
+    title = f"bootstrap of {len(accounts)} accounts{'' if deployed else ', and synthesis'}"
+    # Node takes a core for most of each: more at once than these would be no faster.
+    with steps.step(title), ThreadPoolExecutor(3) as pool:
+        synthesis = None if deployed else pool.submit(synthesise)
+        list(pool.map(lambda place: _bootstrap(cdk, running, home, place, state), accounts))
+        if synthesis:
+            synthesis.result()
+    if not deployed:
         with steps.step(f"deployment of the stack {STACK}"):
             cdk.run(
                 [
                     *("deploy", STACK, "--require-approval", "never", "--progress", "events"),
-                    *("--output", str(state / "cdk.out")),
-                    *("-c", f"connection-arn={arn}", "-c", "bundle=host"),
+                    *("--app", str(assembly)),
                 ],
-                cwd=checkout.root,
-                variables=running.variables(home.account, home.region),
+                cwd=state,  # away from cdk.json, as above
+                variables=variables,
                 log=state / "logs" / "cdk-deploy.log",
             )
     return Ready(arn, url, home.branch, commit)

@@ -43,6 +43,7 @@ class Cdk:
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "CDK_DISABLE_CLI_TELEMETRY": "true",
+            "NODE_COMPILE_CACHE": str(self.folder.parent / "compiled"),
             "NO_COLOR": "1",
             # The app is `python -m …`, and jsii looks for node there.
             "PATH": os.pathsep.join([str(_SCRIPTS), os.environ.get("PATH", os.defpath)]),

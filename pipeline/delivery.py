@@ -163,9 +163,10 @@ class DeliveryStack(Stack):
             input=source,
             install_commands=[*install("pipeline"), f"npm install --global aws-cdk@{CDK_CLI}"],
             commands=[
-                ".venv/bin/python -m pytest -q tests/service tests/environments"
-                " --junitxml=reports/unit.xml",
-                f'PATH="$PWD/.venv/bin:$PATH" cdk synth --quiet {context}',
+                # Side by side, for neither needs the other; both have to pass.
+                ".venv/bin/python -m pipeline.gates.unit & unit=$!; "
+                f'PATH="$PWD/.venv/bin:$PATH" cdk synth --quiet {context}; synth=$?; '
+                'wait "$unit" && [ "$synth" -eq 0 ]',
             ],
             primary_output_directory="cdk.out",
             partial_build_spec=codebuild.BuildSpec.from_object(

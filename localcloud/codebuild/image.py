@@ -85,6 +85,7 @@ def environment(image: Path, home: Path) -> dict[str, str]:
         "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR") or str(image / "uv-cache"),
         # Sources stand at the same place in each build of a project, so bytecode lasts.
         "PYTHONPYCACHEPREFIX": str(image / "pycache"),
+        "NODE_COMPILE_CACHE": str(image / "node-cache"),
         "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(image / "jsii-cache"),
         "CDK_DISABLE_CLI_TELEMETRY": "true",
     }
