@@ -40,7 +40,7 @@ def main() -> int:
         print(f"localcloud: {error}", file=sys.stderr)  # noqa: T201  # a command speaks so
         return 1
     server.start()
-    print(f"localcloud: {server.cloud.endpoint}", flush=True)  # noqa: T201
+    print(f"localcloud: {server.cloud.endpoint}", flush=True)  # noqa: T201  # a command speaks so
     while not stopped.wait(REMEMBERED / 3):
         server.remember_time(REMEMBERED)
     server.stop()

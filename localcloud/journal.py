@@ -92,7 +92,7 @@ class Journal:
             with as_of(entry["seed"], entry["moment"]):
                 said = self._again(entry)
             if said:
-                print(f"localcloud: entry {number} of the journal: {said}", file=sys.stderr)  # noqa: T201
+                print(f"localcloud: entry {number} of the journal: {said}", file=sys.stderr)  # noqa: T201  # a command speaks so
         return len(entries)
 
     def __call__(

@@ -187,7 +187,7 @@ class BucketPolicyProvider:
         )
         return Resource(bucket, {}, request.properties)
 
-    def update(self, request: ResourceRequest, current: Resource) -> Resource:  # noqa: ARG002
+    def update(self, request: ResourceRequest, current: Resource) -> Resource:  # noqa: ARG002  # the port's own signature
         """See `Provider.update`."""
         return self.create(request)
 

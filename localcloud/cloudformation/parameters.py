@@ -69,7 +69,7 @@ def typed(
     for name, value in values.items():
         kind = template.get("Parameters", {}).get(name, {}).get("Type", "String")
         if kind.startswith(_SSM):
-            kind, value = kind.removeprefix(_SSM)[:-1], stored(value)  # noqa: PLW2901
+            kind, value = kind.removeprefix(_SSM)[:-1], stored(value)  # noqa: PLW2901  # the loop goes on with what the type is of
         is_list = kind == "CommaDelimitedList" or kind.startswith("List<")
         found[name] = [part.strip() for part in value.split(",")] if is_list else value
     return found

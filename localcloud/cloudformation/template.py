@@ -130,7 +130,7 @@ def attribute_of(argument: Any) -> tuple[str, Any]:
         TemplateError: it has neither.
     """
     parts = argument.split(".", 1) if isinstance(argument, str) else argument
-    if not isinstance(parts, list) or len(parts) != 2 or not isinstance(parts[0], str):  # noqa: PLR2004
+    if not isinstance(parts, list) or len(parts) != 2 or not isinstance(parts[0], str):  # noqa: PLR2004  # a separator and a list
         raise TemplateError(
             "Template error: every Fn::GetAtt object requires two non-empty parameters, the "
             "resource name and the resource attribute"

@@ -126,7 +126,7 @@ def _operate(scope: Scope, operator: str, left: Value, right: Value) -> Value:
             }
         )
     if isinstance(left, TimeSeries):
-        return _map(scope, lambda value: compute(value, float(right)), left)  # type: ignore[arg-type]
+        return _map(scope, lambda value: compute(value, float(right)), left)  # type: ignore[arg-type]  # one of the two is a number
     if isinstance(right, TimeSeries):
         return _map(scope, lambda value: compute(left, value), right)
     return _tried(compute, left, right)
@@ -223,7 +223,7 @@ def _if(scope: Scope, arguments: tuple[Node, ...]) -> Value:
             if holds or time in chosen.values:
                 result[time] = chosen.values.get(time, 0.0)
         else:
-            result[time] = float(chosen)  # type: ignore[arg-type]
+            result[time] = float(chosen)  # type: ignore[arg-type]  # a series is read at its time above
     return scope.series(result)
 
 

@@ -95,7 +95,7 @@ class ReportGroupProvider:
         self._check(request.properties)
         return Resource(current.physical_id, current.attributes, request.properties)
 
-    def delete(self, request: ResourceRequest, current: Resource) -> None:  # noqa: ARG002
+    def delete(self, request: ResourceRequest, current: Resource) -> None:  # noqa: ARG002  # the port's own signature
         """See `Provider.delete`; its reports stay."""
         self._cloud.ledger.delete(GROUP, current.physical_id)
 

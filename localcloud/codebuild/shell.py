@@ -54,10 +54,10 @@ class Shell:
         """Run a command to its end; its exit status, or None when `end` was called meanwhile."""
         self._script.write_text(self._text(command, succeeding))
         try:
-            self._leader.stdin.write(f"{self._script}\n".encode())  # type: ignore[union-attr]
+            self._leader.stdin.write(f"{self._script}\n".encode())  # type: ignore[union-attr]  # it was asked for
         except BrokenPipeError:
             return None
-        status = self._leader.stdout.readline()  # type: ignore[union-attr]
+        status = self._leader.stdout.readline()  # type: ignore[union-attr]  # it was asked for
         return int(status) if status else None
 
     def exported(self, names: tuple[str, ...]) -> dict[str, str]:

@@ -45,6 +45,6 @@ class ConnectionProvider:
         """Tags alone may change."""
         return Resource(current.physical_id, current.attributes, request.properties)
 
-    def delete(self, request: ResourceRequest, current: Resource) -> None:  # noqa: ARG002
+    def delete(self, request: ResourceRequest, current: Resource) -> None:  # noqa: ARG002  # the port's own signature
         """See `Provider.delete`."""
         self._cloud.codeconnections.delete(current.physical_id)

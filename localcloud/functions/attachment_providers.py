@@ -83,7 +83,7 @@ class EventInvokeConfigProvider:
 class UrlProvider:
     """`AWS::Lambda::Url`, which is refused."""
 
-    def replaces(self, request: ResourceRequest, current: Resource) -> bool:  # noqa: ARG002
+    def replaces(self, request: ResourceRequest, current: Resource) -> bool:  # noqa: ARG002  # the port's own signature
         """There is none to replace."""
         return False
 
@@ -94,7 +94,7 @@ class UrlProvider:
             "in front of the function"
         )
 
-    def update(self, request: ResourceRequest, current: Resource) -> Resource:  # noqa: ARG002
+    def update(self, request: ResourceRequest, current: Resource) -> Resource:  # noqa: ARG002  # the port's own signature
         """Refuse."""
         return self.create(request)
 

@@ -250,7 +250,7 @@ class RefusedProvider(_Provider):
     known = frozenset()
     given_once = ()
 
-    def _put(self, request: ResourceRequest, current: Resource | None) -> Resource:  # noqa: ARG002
+    def _put(self, request: ResourceRequest, current: Resource | None) -> Resource:  # noqa: ARG002  # the port's own signature
         raise ProvisioningError(f"{request.type} is not part of the local cloud")
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:

@@ -67,7 +67,7 @@ class Request:
             api_id=parts[1],
             stage=parts[2] if len(parts) > 2 else "",  # noqa: PLR2004  # "", API, stage, rest
             method=environ["REQUEST_METHOD"],
-            path="/" + (parts[3] if len(parts) > 3 else ""),  # noqa: PLR2004
+            path="/" + (parts[3] if len(parts) > 3 else ""),  # noqa: PLR2004  # API, stage and the rest
             query=query,
             headers=environ["localcloud.headers"],
             body=environ["wsgi.input"].read(),

@@ -100,7 +100,7 @@ class LogStreamProvider:
 class RefusedProvider:
     """A type that would have to act on every event, and does not: it is refused by name."""
 
-    def replaces(self, request: ResourceRequest, current: Resource) -> bool:  # noqa: ARG002
+    def replaces(self, request: ResourceRequest, current: Resource) -> bool:  # noqa: ARG002  # the port's own signature
         """There is none."""
         return False
 
@@ -110,7 +110,7 @@ class RefusedProvider:
             f"{request.type} is not part of the local cloud; use embedded metrics (EMF) instead"
         )
 
-    def update(self, request: ResourceRequest, current: Resource) -> Resource:  # noqa: ARG002
+    def update(self, request: ResourceRequest, current: Resource) -> Resource:  # noqa: ARG002  # the port's own signature
         """See `Provider.update`."""
         return self.create(request)
 

@@ -100,7 +100,7 @@ class Cron:
         for day in self._dates(start.date()):
             for hour in self._hours:
                 for minute in self._minutes:
-                    moment = datetime(day.year, day.month, day.day, hour, minute)  # noqa: DTZ001
+                    moment = datetime(day.year, day.month, day.day, hour, minute)  # noqa: DTZ001  # in the zone of the schedule
                     if moment > start:
                         yield moment
 

@@ -144,7 +144,7 @@ def _check(pattern: dict[str, Any]) -> None:
         raise PatternError("Empty objects are not allowed")
     for key, wanted in pattern.items():
         if key == "$or" and isinstance(wanted, list):
-            if len(wanted) < 2 or not all(isinstance(each, dict) for each in wanted):  # noqa: PLR2004
+            if len(wanted) < 2 or not all(isinstance(each, dict) for each in wanted):  # noqa: PLR2004  # AWS's own minimum
                 raise PatternError("$or takes an array of at least two objects")
             for each in wanted:
                 _check(each)

@@ -122,7 +122,7 @@ class ScheduleProvider:
 class RefusedProvider:
     """A type whose resources would do nothing here."""
 
-    def replaces(self, request: ResourceRequest, current: Resource) -> bool:  # noqa: ARG002
+    def replaces(self, request: ResourceRequest, current: Resource) -> bool:  # noqa: ARG002  # the port's own signature
         """There is none."""
         return False
 
@@ -130,7 +130,7 @@ class RefusedProvider:
         """See `Provider.create`."""
         raise ProvisioningError(f"{request.type} is not part of the local cloud")
 
-    def update(self, request: ResourceRequest, current: Resource) -> Resource:  # noqa: ARG002
+    def update(self, request: ResourceRequest, current: Resource) -> Resource:  # noqa: ARG002  # the port's own signature
         """See `Provider.update`."""
         return self.create(request)
 

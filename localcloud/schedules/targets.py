@@ -97,7 +97,7 @@ class Targets:
             self._ways[found["service"]](target, found, payload, source_arn)
         except ClientError as error:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-            kind = TransientError if status >= 500 else UndeliverableError  # noqa: PLR2004
+            kind = TransientError if status >= 500 else UndeliverableError  # noqa: PLR2004  # HTTP's server errors
             raise kind(str(error)) from error
 
     def bury(self, queue: str, payload: str, attributes: Mapping[str, str]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
+from console import toolchain
 from console.canary import Canary, Traffic
 from console.executions import Action, Condition, Execution, Stage
 from console.following import Snapshot
@@ -195,8 +196,6 @@ def test_a_step_is_told_at_its_start_and_its_end_and_not_when_it_fails() -> None
 def test_what_the_cdk_says_becomes_a_sentence(
     said: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from console import toolchain  # noqa: PLC0415
-
     log = tmp_path / "cdk.log"
     log.write_text(said)
     assert toolchain._sentence(log).startswith(sentence)

@@ -46,7 +46,7 @@ def _points(drawn: str) -> list[Datapoint | None]:
 
 
 def _rule(to_alarm: int, missing: str = "missing", periods: int = 3) -> Rule:
-    return Rule("GreaterThanThreshold", 5.0, periods, to_alarm, missing)  # type: ignore[arg-type]
+    return Rule("GreaterThanThreshold", 5.0, periods, to_alarm, missing)  # type: ignore[arg-type]  # one of the literals
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import io
 import os
 import re
 import shlex
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -45,9 +47,6 @@ def test_a_base_directory_may_be_a_pattern(tmp_path: Path) -> None:
 
 
 def test_a_link_is_a_link_and_nothing_is_written_through_it(tmp_path: Path) -> None:
-    import io  # noqa: PLC0415
-    import zipfile  # noqa: PLC0415
-
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         link = zipfile.ZipInfo("link")

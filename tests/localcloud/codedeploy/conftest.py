@@ -130,8 +130,8 @@ class Scene:
         self.region = functions.region = region
         self.alarms = FakeCloudWatch(self.cloud, region)
         self.heard = Heard()
-        self.cloud.functions = functions  # type: ignore[assignment]
-        self.cloud.cloudwatch = self.alarms  # type: ignore[assignment]
+        self.cloud.functions = functions  # type: ignore[assignment]  # a fake at the port
+        self.cloud.cloudwatch = self.alarms  # type: ignore[assignment]  # a fake at the port
         self._unsubscribe = self.cloud.bus.subscribe(self.heard)
         self.alarms.set("failures", "OK")
         self.alarms.set("slow", "OK")

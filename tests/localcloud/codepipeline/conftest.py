@@ -53,7 +53,7 @@ class Alarms:
         self, account: str, region: str, names: Iterable[str]
     ) -> dict[str, AlarmState]:
         return {
-            name: AlarmState(self.states[name], "a test said so", 0.0)  # type: ignore[arg-type]
+            name: AlarmState(self.states[name], "a test said so", 0.0)  # type: ignore[arg-type]  # one of the literals
             for name in names
             if name in self.states
         }
@@ -76,12 +76,12 @@ class World:
         self._changed = threading.Condition()
         self._put = server.cloud.ledger.put
         self._arrive = self.service.runner.gates.arrive
-        server.cloud.ledger.put = self._noticed  # type: ignore[method-assign]
-        self.service.runner.gates.arrive = self._arrived  # type: ignore[method-assign]
+        server.cloud.ledger.put = self._noticed  # type: ignore[method-assign]  # a fake at the port
+        self.service.runner.gates.arrive = self._arrived  # type: ignore[method-assign]  # a fake at the port
 
     def close(self) -> None:
-        self.server.cloud.ledger.put = self._put  # type: ignore[method-assign]
-        self.service.runner.gates.arrive = self._arrive  # type: ignore[method-assign]
+        self.server.cloud.ledger.put = self._put  # type: ignore[method-assign]  # a fake at the port
+        self.service.runner.gates.arrive = self._arrive  # type: ignore[method-assign]  # a fake at the port
         shutil.rmtree(self.folder)
 
     def set_up(self) -> str:
@@ -212,7 +212,7 @@ class World:
         self.server.cloud.codeconnections.recognise(self.connection, self.repository)
         self.push("first")
         self.client.create_pipeline(pipeline=self.definition(*stages, **more))
-        return self.executions()[0]["pipelineExecutionId"]  # type: ignore[no-any-return]
+        return self.executions()[0]["pipelineExecutionId"]  # type: ignore[no-any-return]  # boto3's answers are Any
 
     def definition(self, *stages: dict[str, Any], **more: Any) -> dict[str, Any]:
         return {
@@ -433,5 +433,5 @@ def world(shared: tuple[LocalCloud, str]) -> Iterator[World]:
 @pytest.fixture
 def alarms(world: World) -> Alarms:
     alarms = Alarms(world.server)
-    world.server.cloud.cloudwatch = alarms  # type: ignore[assignment]
+    world.server.cloud.cloudwatch = alarms  # type: ignore[assignment]  # a fake at the port
     return alarms

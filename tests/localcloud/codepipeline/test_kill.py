@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,8 +58,6 @@ def executions(server: LocalCloud) -> dict[str, str]:
 
 def wait(server: LocalCloud, execution: str) -> str:
     """How an execution ends."""
-    import threading  # noqa: PLC0415
-
     service = server.cloud.codepipeline
     ended = threading.Event()
     unsubscribe = server.cloud.bus.subscribe(

@@ -88,5 +88,5 @@ def test_what_is_decided(stages: dict[str, str], more: dict[str, Any], decided: 
         **given,
     )
     service = Service()
-    take_up(service, Execution.of(execution.document()))  # type: ignore[arg-type]
+    take_up(service, Execution.of(execution.document()))  # type: ignore[arg-type]  # one of the literals
     assert service.decided == [decided]

@@ -128,7 +128,7 @@ SERVICES = ("logs", "sts", "functions", "cloudformation")
 
 def _lambdas(server: LocalCloud) -> Lambdas:
     metrics = Metrics()
-    server.cloud.cloudwatch = metrics  # type: ignore[assignment]
+    server.cloud.cloudwatch = metrics  # type: ignore[assignment]  # a fake at the port
     iam = server.cloud.client("iam", ACCOUNT, REGION)
     if not iam.list_roles()["Roles"]:
         iam.create_role(RoleName="runner", AssumeRolePolicyDocument=json.dumps(TRUST))

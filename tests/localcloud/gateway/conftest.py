@@ -115,8 +115,8 @@ class Deployed:
         self.cloud = server.cloud
         self.functions = FakeFunctions()
         self.cloudwatch = FakeCloudWatch()
-        self.cloud.functions = self.functions  # type: ignore[assignment]
-        self.cloud.cloudwatch = self.cloudwatch  # type: ignore[assignment]
+        self.cloud.functions = self.functions  # type: ignore[assignment]  # a fake at the port
+        self.cloud.cloudwatch = self.cloudwatch  # type: ignore[assignment]  # a fake at the port
         self.api = self.cloud.client("apigateway", ACCOUNT, REGION)
         self._http = urllib3.PoolManager(retries=False)
         self._stacks = self.cloud.client("cloudformation", ACCOUNT, REGION)

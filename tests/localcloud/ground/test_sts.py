@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -145,8 +146,6 @@ def test_what_is_no_role_and_what_is_not_here(server: LocalCloud) -> None:
 
 @pytest.mark.parametrize("service", ["sts", "s3", "ssm", "cloudformation", "iam"])
 def test_a_key_that_nobody_gave_out(server: LocalCloud, service: str) -> None:
-    import boto3  # noqa: PLC0415
-
     client = boto3.client(
         service,
         region_name=REGION,

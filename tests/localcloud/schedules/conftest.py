@@ -115,10 +115,10 @@ class Events:
         self.cloud = server.cloud
         self.functions, self.pipelines = FakeFunctions(), FakePipelines()
         self.builds, self.cloudwatch = FakeBuilds(), FakeCloudWatch()
-        self.cloud.functions = self.functions  # type: ignore[assignment]
-        self.cloud.codepipeline = self.pipelines  # type: ignore[assignment]
-        self.cloud.codebuild = self.builds  # type: ignore[assignment]
-        self.cloud.cloudwatch = self.cloudwatch  # type: ignore[assignment]
+        self.cloud.functions = self.functions  # type: ignore[assignment]  # a fake at the port
+        self.cloud.codepipeline = self.pipelines  # type: ignore[assignment]  # a fake at the port
+        self.cloud.codebuild = self.builds  # type: ignore[assignment]  # a fake at the port
+        self.cloud.cloudwatch = self.cloudwatch  # type: ignore[assignment]  # a fake at the port
         self.events = self.cloud.client("events", ACCOUNT, REGION)
         self.scheduler = self.cloud.client("scheduler", ACCOUNT, REGION)
 
