@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+# Node is the virtual environment's own, and jsii finds it on the PATH.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help setup rehearse test check unit lock hooks clean
 
@@ -40,10 +42,11 @@ check: setup
 	$(BIN)/bandit --quiet --recursive -ll --configfile pyproject.toml console environments localcloud pipeline service
 
 unit: setup
-	$(BIN)/python -m pytest -m "not rehearsal"
+	$(BIN)/python -m pytest --numprocesses 2 -m "not rehearsal"
 
-test: check
-	$(BIN)/python -m pytest
+# The rehearsal comes alone: its canary and its load gate measure.
+test: check unit
+	$(BIN)/python -m pytest -m rehearsal
 
 lock: setup
 	@for group in service gates pipeline dev; do \

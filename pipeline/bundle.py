@@ -7,7 +7,6 @@ a lock; a bundle is a copy of that zip with the service appended.
 
 from __future__ import annotations
 
-import compileall
 import hashlib
 import os
 import platform
@@ -16,14 +15,8 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from py_compile import PycInvalidationMode
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ROOT = Path(__file__).parent.parent
 _LOCK = ROOT / "requirements" / "service.txt"
@@ -109,14 +102,7 @@ def _finish(file: Path, root: Path, platform_name: str, onto: Path | None = None
     # Lambda would throw bytecode away at every cold start that is checked by a file's date, and
     # has no use for that of another minor version.
     if target(platform_name).python in {None, f"3.{sys.version_info.minor}"}:
-        with _bytecode_beside_sources():
-            compileall.compile_dir(
-                root,
-                quiet=1,
-                stripdir=root,
-                invalidation_mode=PycInvalidationMode.UNCHECKED_HASH,
-                workers=0,
-            )
+        _compile(root)
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_suffix(f".{os.getpid()}")
     if onto:
@@ -130,14 +116,16 @@ def _finish(file: Path, root: Path, platform_name: str, onto: Path | None = None
     partial.rename(file)
 
 
-@contextmanager
-def _bytecode_beside_sources() -> Iterator[None]:
-    """A builder may keep its own bytecode elsewhere (`PYTHONPYCACHEPREFIX`); Lambda does not."""
-    elsewhere, sys.pycache_prefix = sys.pycache_prefix, None
-    try:
-        yield
-    finally:
-        sys.pycache_prefix = elsewhere
+def _compile(root: Path) -> None:
+    """By a process of its own, so that what it makes rests on nothing but the sources.
+
+    Hashes are not seeded anew, and bytecode lands beside its source, where Lambda looks for it,
+    whatever a builder does with its own (`PYTHONPYCACHEPREFIX`).
+    """
+    command = [sys.executable, "-m", "compileall", "-q", "-s", str(root)]
+    command += ["--invalidation-mode", "unchecked-hash", str(root)]
+    # What is no Python of this version is no module of anybody's either: the exit code says so.
+    subprocess.run(command, env={"PYTHONHASHSEED": "0"}, capture_output=True, check=False)
 
 
 def _prune(root: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 
 from pipeline.gates.gate import CouldNotRunError, Outcome, run
 from pipeline.gates.testing import run_tests
@@ -17,7 +18,8 @@ def judge() -> Outcome:
     """
     if not os.environ.get("URL"):
         raise CouldNotRunError("environment variable URL: nothing found; give the API's address")
-    return run_tests("integration", "tests/integration")
+    outcome = run_tests("integration", "tests/integration")
+    return replace(outcome, sentence=f"{outcome.sentence} against {os.environ['URL']}")
 
 
 if __name__ == "__main__":

@@ -174,7 +174,9 @@ def test_what_is_made_ready(
     )
 
     assert ready.commit == checkout.commit("HEAD") == checkout.tip(ready.remote, "main")
-    bootstraps = sorted(cdk.asked[:4], key=lambda each: each[1])
+    bootstraps = sorted(
+        (each for each in cdk.asked if each[0][0] == "bootstrap"), key=lambda each: each[1]
+    )
     assert [arguments[1] for arguments, _ in bootstraps] == [
         f"aws://{account * 12}/eu-west-1" for account in "1234"
     ]
@@ -182,10 +184,13 @@ def test_what_is_made_ready(
     assert "--trust" not in bootstraps[0][0]
     trust = ["--trust", "1" * 12, "--trust-for-lookup", "1" * 12]
     assert all(arguments[2:6] == trust for arguments, _ in bootstraps[1:])
-    deploy, account = cdk.asked[4]
+    (synth,) = (arguments for arguments, _ in cdk.asked if arguments[0] == "synth")
+    assert f"connection-arn={ready.connection_arn}" in synth
+    assert "bundle=host" in synth
+    assembly = synth[synth.index("--output") + 1]
+    deploy, account = cdk.asked[-1]
     assert deploy[:2] == ["deploy", "Pithead"]
-    assert f"connection-arn={ready.connection_arn}" in deploy
-    assert "bundle=host" in deploy
+    assert deploy[-2:] == ["--app", assembly]
     assert account == "1" * 12
 
     # The second time everything that stands is found again.
@@ -207,7 +212,7 @@ def test_what_is_made_ready(
         checkout, served, state=folder / ".pithead", cache=tmp_path, steps=Steps()
     )
     assert again == ready
-    assert [arguments[:2] for arguments, _ in cdk.asked] == [
+    assert sorted(arguments[:2] for arguments, _ in cdk.asked) == [
         ["bootstrap", f"aws://{account * 12}/eu-west-1"] for account in "234"
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ from pipeline.names import OVERRIDE_PARAMETER, RAILS, alarm_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -131,13 +133,26 @@ def test_each_tool_is_pinned(projects: dict[str, dict[str, Any]]) -> None:
                 assert "--require-hashes" in command, command
 
 
-def test_the_unit_tests_come_before_synthesis(projects: dict[str, dict[str, Any]]) -> None:
+def test_the_unit_tests_and_synthesis_have_to_pass(projects: dict[str, dict[str, Any]]) -> None:
     spec = projects["Synth"]["spec"]
-    tests, synth = spec["phases"]["build"]["commands"]
-    assert "pytest -q tests/service tests/environments" in tests
-    assert "cdk synth" in synth
-    assert "-c bundle=linux-arm64" in synth
+    (command,) = spec["phases"]["build"]["commands"]
+    assert "pipeline.gates.unit &" in command
+    assert "-c bundle=linux-arm64" in command
     assert spec["reports"] == {"unit": {"files": ["unit.xml"], "base-directory": "reports"}}
+
+
+@pytest.mark.parametrize(("unit", "synth"), [(0, 0), (0, 1), (1, 0), (2, 1)])
+def test_one_that_fails_fails_the_build(
+    projects: dict[str, dict[str, Any]], tmp_path: Path, unit: int, synth: int
+) -> None:
+    tools = tmp_path / ".venv" / "bin"
+    tools.mkdir(parents=True)
+    for name, code in (("python", unit), ("cdk", synth)):
+        (tools / name).write_text(f"#!/bin/sh\nexit {code}\n")
+        (tools / name).chmod(0o755)
+    (command,) = projects["Synth"]["spec"]["phases"]["build"]["commands"]
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, check=False)
+    assert (done.returncode == 0) == (unit == synth == 0)
 
 
 def test_what_a_gate_found_is_kept(

@@ -120,8 +120,8 @@ class TestCommands:
             "python3 -c 'import boto3'",
         )
         library, prefix, pip, base, *failure = builds.log(build)
-        home = f"{os.environ['XDG_CACHE_HOME']}/pithead/codebuild/{builds.project}/home/"
-        assert library.startswith(home)
+        assert "/codebuild/" in library
+        home = library.partition("/home/")[0] + "/home/"
         assert prefix.startswith(home)
         assert pip.startswith("pip ")
         assert base == sys.base_prefix

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from moto.server import ThreadedMotoServer
 
-from pipeline.gates import gate, integration, load, security, supply_chain
+from pipeline.gates import gate, load, security, supply_chain, testing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ def reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Gates write their reports here, and not into the checkout."""
     folder = tmp_path / "reports"
     folder.mkdir()
-    for module in (gate, integration, load, security, supply_chain):
+    for module in (gate, load, security, supply_chain, testing):
         monkeypatch.setattr(module, "REPORTS", folder)
     return folder
 

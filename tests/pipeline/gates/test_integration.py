@@ -11,7 +11,7 @@ import boto3
 import pytest
 import uvicorn
 
-from pipeline.gates import integration
+from pipeline.gates import integration, testing, unit
 from pipeline.gates.gate import CouldNotRunError, run
 from service.app import create_app
 from service.settings import Settings
@@ -60,16 +60,18 @@ def test_another_commit_than_the_promoted_one_refuses(
     monkeypatch.setenv("CODEBUILD_RESOLVED_SOURCE_VERSION", "d" * 40)
     assert run("integration", integration.judge) == 1
     report = json.loads((reports / "integration.json").read_text())
-    assert report["sentence"] == ("1 of 3 tests failed: test_it_runs_the_commit_that_is_promoted")
+    assert report["sentence"] == (
+        f"1 of 3 tests failed: test_it_runs_the_commit_that_is_promoted against {deployed}"
+    )
 
 
 def test_that_no_test_ran_is_no_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "tests" / "integration"
     folder.mkdir(parents=True)
     (folder / "test_it.py").write_text("import pytest\n@pytest.mark.skip\ndef test(): pass\n")
-    monkeypatch.setattr(integration, "ROOT", tmp_path)
+    monkeypatch.setattr(testing, "ROOT", tmp_path)
     monkeypatch.setenv("URL", "http://127.0.0.1:1/")
-    with pytest.raises(CouldNotRunError, match="no integration test ran"):
+    with pytest.raises(CouldNotRunError, match="no test of tests/integration ran"):
         integration.judge()
 
 
@@ -77,3 +79,18 @@ def test_without_an_address_it_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("URL", raising=False)
     with pytest.raises(CouldNotRunError, match="environment variable URL: nothing found"):
         integration.judge()
+
+
+def test_the_unit_gate_runs_what_is_delivered_and_where(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for folder, body in (("service", "pass"), ("environments", "assert False")):
+        tests = tmp_path / "tests" / folder
+        tests.mkdir(parents=True)
+        (tests / f"test_{folder}.py").write_text(f"def test_{folder}(): {body}\n")
+    monkeypatch.setattr(testing, "ROOT", tmp_path)
+    outcome = unit.judge()
+    assert (outcome.status, outcome.sentence) == (
+        "refused",
+        "1 of 2 tests failed: test_environments",
+    )
