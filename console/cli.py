@@ -44,7 +44,7 @@ def pithead() -> None:
       pithead release                  HEAD to production, followed live
       pithead status                   what serves where
       pithead down                     stop; nothing is forgotten
-      pithead rehearse                 all of it once, from nothing, in about four minutes
+      pithead rehearse                 all of it once, from nothing, in some minutes
 
     A command speaks to whatever AWS_ENDPOINT_URL names; else to this checkout's local cloud,
     if it runs; else to AWS, with the credentials that the environment has.
