@@ -164,7 +164,7 @@ def test_any_aws_client_sees_what_the_command_tells(
         "status": "Failed",
         "type": "",
     }
-    assert status["execution"]["id"] == refused
+    assert status["pipeline"]["execution"] == refused
 
     canary = _act(rehearsed, "bad-release")["canary"]
     stopped = _client(variables, "codedeploy", PROD).get_deployment(
