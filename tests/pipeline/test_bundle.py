@@ -51,11 +51,11 @@ def test_bytecode_is_kept_by_lambda_whatever_the_files_are_dated() -> None:
 def test_a_builder_that_keeps_bytecode_elsewhere_gives_lambda_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "pycache_prefix", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path / "elsewhere"))
     monkeypatch.setattr(bundle, "_dependencies", lambda *_arguments: None)
     with zipfile.ZipFile(bundle.build("host", cache=tmp_path)) as archive:
         assert [name for name in archive.namelist() if "/__pycache__/app." in name]
-    assert sys.pycache_prefix == str(tmp_path / "elsewhere")
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_the_bundle_for_aws_has_wheels_for_aws_and_models_of_what_is_called() -> None:
