@@ -4,6 +4,8 @@ BIN := .venv/bin
 READY := .venv/.ready
 # Node is the virtual environment's own, and jsii finds it on the PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Half of a start is the bytecode of libraries: it is kept, whatever the caller does with his own.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup rehearse test check unit lock hooks clean
 

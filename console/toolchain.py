@@ -35,7 +35,10 @@ class Cdk:
         """
         program = self.folder / "node_modules" / "aws-cdk" / "bin" / "cdk"
         environment = {
-            name: value for name, value in os.environ.items() if not name.startswith("AWS_")
+            name: value
+            for name, value in os.environ.items()
+            # Half of an app's start is the bytecode of aws-cdk-lib: it is kept.
+            if not name.startswith("AWS_") and name != "PYTHONDONTWRITEBYTECODE"
         }
         environment |= {
             **variables,
@@ -43,6 +46,8 @@ class Cdk:
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "CDK_DISABLE_CLI_TELEMETRY": "true",
+            # As in the pipeline's own build.
+            "CDK_VALIDATION": "false",
             "NODE_COMPILE_CACHE": str(self.folder.parent / "compiled"),
             "NO_COLOR": "1",
             # The app is `python -m …`, and jsii looks for node there.
