@@ -18,6 +18,7 @@ from urllib.parse import parse_qs
 from localcloud.bucket_policies import enforce_unconditional_statements
 from localcloud.compaction import superseded
 from localcloud.determinism import as_of, give_to_moto
+from localcloud.signing_keys import sign_as_aws_does
 
 # Behind what it is given, which it looks for when it is imported.
 from moto.core.base_backend import BackendDict  # isort: skip
@@ -55,6 +56,7 @@ class Journal:
     def __init__(self, ledger: Ledger, clock: Clock) -> None:
         give_to_moto(clock)
         enforce_unconditional_statements()
+        sign_as_aws_does()
         self._ledger = ledger
         self._clock = clock
         self._lock = threading.RLock()

@@ -12,6 +12,7 @@ from moto.core.common_models import CloudFormationModel
 
 from localcloud.cloudformation import schemas
 from localcloud.resources import ProvisioningError, Resource
+from localcloud.signing_keys import shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,6 +136,8 @@ class MotoProvider:
                 StackId=document["stack_id"],
                 ResourceType=document["type"],
             )
+            if document["type"] == "AWS::KMS::Key":
+                shape(made, document["properties"])
         else:
             made = self._update(definition, document)
         physical_id = str(made.physical_resource_id)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import threading
-import zipfile
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from localcloud.codebuild import environment, image, reports
+from localcloud.codebuild import environment, image, reports, sources
 from localcloud.codebuild.buildspec import PHASES, Buildspec, BuildspecError, parse
-from localcloud.codebuild.files import NoFilesError, pack, select, unpack
+from localcloud.codebuild.files import NoFilesError, pack, select
 from localcloud.codebuild.log import BuildLog
 from localcloud.codebuild.model import Phase
 from localcloud.codebuild.shell import Shell
@@ -179,8 +178,8 @@ class Building:
         for name, (bucket, key) in self._request.inputs.items():
             try:
                 content = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-                unpack(content, workspace.place(name, primary=name == self._request.primary))
-            except (BotoCoreError, ClientError, zipfile.BadZipFile) as error:
+                sources.lay(content, workspace.place(name, primary=name == self._request.primary))
+            except (BotoCoreError, ClientError, sources.SourceError) as error:
                 raise PhaseError(
                     "CLIENT_ERROR",
                     f"{error} for primary source and source version s3://"

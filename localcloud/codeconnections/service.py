@@ -122,6 +122,12 @@ class CodeConnections:
         """
         return self.repositories.archive(_id(connection_arn), repository, commit)
 
+    def clone_url(self, connection_arn: str, repository: str) -> str:
+        """Where git finds a repository over HTTP."""
+        region, account = connection_arn.split(":")[3:5]
+        place = f"{account}/{region}/{_id(connection_arn)}/{repository}.git"
+        return f"{self.cloud.endpoint}/git-http/{place}"
+
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Be called with connection id, repository, branch and commit of each push.
 

@@ -143,7 +143,7 @@ def _check_values(where: str, configuration: dict[str, Any]) -> None:
             if key not in configuration:
                 raise DefinitionError(f"{where} is missing required configuration '{key}'")
     form = configuration.get("OutputArtifactFormat", "CODE_ZIP")
-    if form != "CODE_ZIP":
+    if form not in {"CODE_ZIP", "CODEBUILD_CLONE_REF"}:
         raise _absent(f"{where}: OutputArtifactFormat {form}")
 
 

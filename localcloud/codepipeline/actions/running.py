@@ -74,7 +74,8 @@ class Running:
         """The text of `Artifact::path/in/it`.
 
         Raises:
-            ActionError: there is no such artifact, or no such file in it.
+            ActionError: there is no such artifact, or no such file in it, or it is a reference
+                to a repository, which CodeBuild alone can clone.
         """
         artifact, _, path = reference.partition("::")
         if artifact not in self.execution.artifacts:
@@ -87,6 +88,11 @@ class Running:
         try:
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
                 return archive.read(path).decode()
+        except zipfile.BadZipFile as error:
+            raise ActionError(
+                f"Artifact [{artifact}] is no zip: an artifact of format CODEBUILD_CLONE_REF can "
+                "be used by CodeBuild actions only"
+            ) from error
         except KeyError as error:
             raise ActionError(f"File [{path}] does not exist in artifact [{artifact}]") from error
 

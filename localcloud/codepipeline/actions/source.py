@@ -12,9 +12,11 @@ if TYPE_CHECKING:
 
 
 def source(running: Running) -> None:
-    """The branch's commit as a zip, with the action's variables.
+    """The branch's commit, with the action's variables.
 
     A push, or who started the execution, may have said which commit; else it is the newest.
+    `OutputArtifactFormat` says whether the artifact is a zip of its files, or a reference by
+    which CodeBuild clones the repository itself ("full clone").
     """
     arn, repository, branch = (
         running.configuration[key] for key in ("ConnectionArn", "FullRepositoryId", "BranchName")
@@ -30,7 +32,10 @@ def source(running: Running) -> None:
         )
     try:
         told = connections.commit(arn, repository, commit)
-        content = connections.archive(arn, repository, told.id)
+        if running.configuration.get("OutputArtifactFormat") == "CODEBUILD_CLONE_REF":
+            content = _reference(running, told.id, branch)
+        else:
+            content = connections.archive(arn, repository, told.id)
     except Exception as error:
         raise ActionError(f"[GitHub] {repository} at {commit}: {error}") from error
     running.store(running.action["outputArtifacts"][0]["name"], content)
@@ -50,3 +55,16 @@ def source(running: Running) -> None:
             *(each for each in running.execution.revisions if each["actionName"] != name),
             {"actionName": name, "revisionId": told.id, "revisionSummary": summary},
         ]
+
+
+def _reference(running: Running, commit: str, branch: str) -> bytes:
+    arn, repository = (running.configuration[key] for key in ("ConnectionArn", "FullRepositoryId"))
+    reference = {
+        "ProviderType": "GitHub",
+        "ConnectionArn": arn,
+        "FullRepositoryName": repository,
+        "CloneUrl": running.cloud.codeconnections.clone_url(arn, repository),
+        "BranchName": branch,
+        "CommitId": commit,
+    }
+    return json.dumps(reference).encode()

@@ -241,6 +241,26 @@ class TestSources:
         assert "DOWNLOAD_SOURCE" in build.reason
         assert "artifacts/gone" in build.reason
 
+    @pytest.mark.parametrize(
+        ("artifact", "said"),
+        [
+            (b"no zip", "File is not a zip file"),
+            (b"{}", "refers to no repository: KeyError('CloneUrl')"),
+            (b'{"CloneUrl', "refers to no repository: JSONDecodeError"),
+            (b'{"CloneUrl": "/none", "CommitId": "--all"}', "'--all', which is no commit's id"),
+            (b'{"CloneUrl": "/none", "CommitId": "%b"}' % (b"0" * 40), "'/none' does not exist"),
+        ],
+    )
+    def test_an_artifact_that_gives_no_source_ends_in_download_source(
+        self, builds: Builds, artifact: bytes, said: str
+    ) -> None:
+        builds.client("s3").put_object(Bucket=builds.bucket, Key="bad", Body=artifact)
+        build = builds.commands("true", inputs={"App": (builds.bucket, "bad")}, primary="App")
+        assert build.status == "FAILED"
+        assert "Phase: DOWNLOAD_SOURCE, Code: CLIENT_ERROR" in build.reason
+        assert said in build.reason
+        assert "source version s3://artifacts/bad (artifact App)" in build.reason
+
     def test_further_artifacts_have_folders_of_their_own(self, builds: Builds) -> None:
         inputs = {
             "App": builds.put("app", {"a": "primary"}),

@@ -101,7 +101,7 @@ CHANGES: list[tuple[str, Any, str]] = [
         },
         "ActionMode REPLACE_ON_FAILURE",
     ),
-    ("stages.0.actions.0.configuration.OutputArtifactFormat", "CODEBUILD_CLONE_REF", "CLONE_REF"),
+    ("stages.0.actions.0.configuration.OutputArtifactFormat", "CODE_TAR", "CODE_TAR"),
     ("stages.1.onSuccess", rules("ROLLBACK", "CloudWatchAlarm", AlarmName="a"), ""),
     ("stages.1.onSuccess", rules("SKIP", "CloudWatchAlarm", AlarmName="a"), "onSuccess SKIP"),
     ("stages.1.beforeEntry", rules("SKIP", "CloudWatchAlarm", AlarmName="a"), "result SKIP"),

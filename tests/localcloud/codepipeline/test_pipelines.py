@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -117,6 +118,77 @@ class TestFlow:
         assert world.ended(execution) == "Failed"
         said = world.action(execution, "Git")["output"]["executionResult"]["errorDetails"]
         assert "No Branch [main] found" in said["message"]
+
+
+class TestFullClones:
+    """`OutputArtifactFormat` `CODEBUILD_CLONE_REF`."""
+
+    def stages(self, world: World, *actions: dict[str, Any]) -> list[dict[str, Any]]:
+        source = world.source(OutputArtifactFormat="CODEBUILD_CLONE_REF")
+        return [{"name": "Source", "actions": [source]}, world.stage("Build", *actions)]
+
+    def test_a_build_has_the_whole_history_at_the_commit(self, world: World) -> None:
+        see = "git rev-parse HEAD; git rev-list --count HEAD; cat message; echo"
+        further = 'cd "$CODEBUILD_SRC_DIR_App"; git log --format=%s'
+        made = world.build("Make", "echo > made", files="made")
+        first = world.create(
+            stages=self.stages(
+                world,
+                world.build("See", see, 'echo "$CODEBUILD_RESOLVED_SOURCE_VERSION"'),
+                made,
+                world.build(
+                    "Further",
+                    further,
+                    runOrder=2,
+                    inputArtifacts=[{"name": "Make_Output"}, {"name": "App"}],
+                ),
+            )
+        )
+        assert world.ended(first) == "Succeeded", world.errors(first)
+        commit = world.push("second")
+        execution = world.executions()[0]["pipelineExecutionId"]
+        assert world.ended(execution) == "Succeeded", world.errors(execution)
+        assert world.log(execution, "See") == [commit, "2", "second", commit]
+        assert world.log(execution, "Further") == ["second", "first"]
+
+    def test_the_artifact_refers_to_the_repository(self, world: World) -> None:
+        execution = world.create(stages=self.stages(world, world.build("Test", "true")))
+        assert world.ended(execution) == "Succeeded", world.errors(execution)
+        (artifact,) = world.action(execution, "Git")["output"]["outputArtifacts"]
+        place = artifact["s3location"]
+        s3 = world.server.cloud.client("s3", "111111111111", "eu-west-1")
+        content = s3.get_object(Bucket=place["bucket"], Key=place["key"])["Body"].read()
+        reference = json.loads(content)
+        assert reference.pop("CloneUrl").endswith(f"/{world.repository}.git")
+        assert reference == {
+            "ProviderType": "GitHub",
+            "ConnectionArn": world.connection,
+            "FullRepositoryName": world.repository,
+            "BranchName": "main",
+            "CommitId": world.action(execution, "Git")["output"]["outputVariables"]["CommitId"],
+        }
+
+    def test_no_other_action_can_use_it(self, world: World) -> None:
+        deploy = {
+            "name": "Deploy",
+            "actionTypeId": {
+                "category": "Deploy",
+                "owner": "AWS",
+                "provider": "CloudFormation",
+                "version": "1",
+            },
+            "configuration": {
+                "ActionMode": "CREATE_UPDATE",
+                "StackName": "none",
+                "RoleArn": "arn:aws:iam::111111111111:role/cloudformation",
+                "TemplatePath": "App::message",
+            },
+            "inputArtifacts": [{"name": "App"}],
+        }
+        execution = world.create(stages=self.stages(world, deploy))
+        assert world.ended(execution) == "Failed"
+        (said,) = world.errors(execution)
+        assert "can be used by CodeBuild actions only" in said
 
 
 class TestPushes:

@@ -1,0 +1,70 @@
+"""An input artifact in its place: a zip's files, or a clone of the repository that it refers to.
+
+A source action of `OutputArtifactFormat` `CODEBUILD_CLONE_REF` puts out no files but a reference
+of JSON, and CodeBuild clones the whole repository with all of its history ("Full clone" in
+"CodeStarSourceConnection for Bitbucket Cloud, GitHub, … actions").
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import zipfile
+from typing import TYPE_CHECKING
+
+from localcloud.codebuild.files import unpack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_COMMIT = re.compile("[0-9a-f]{40}")
+_SECONDS = 300
+# Neither the user's git configuration nor a question at a terminal has a say.
+_GIT = {
+    "PATH": os.environ.get("PATH", os.defpath),
+    "LANG": "C.UTF-8",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_TERMINAL_PROMPT": "0",
+}
+
+
+class SourceError(Exception):
+    """An input artifact that is neither, or that cannot be cloned."""
+
+
+def lay(content: bytes, folder: Path) -> None:
+    """Lay an artifact below the folder.
+
+    Raises:
+        SourceError: it is no zip and no reference, or its commit cannot be cloned.
+    """
+    if not content.startswith(b"{"):
+        try:
+            unpack(content, folder)
+        except zipfile.BadZipFile as error:
+            raise SourceError(str(error)) from error
+        return
+    try:
+        reference = json.loads(content)
+        url, commit = str(reference["CloneUrl"]), str(reference["CommitId"])
+    except (ValueError, KeyError) as error:
+        raise SourceError(f"the artifact refers to no repository: {error!r}") from error
+    if not _COMMIT.fullmatch(commit):
+        raise SourceError(f"the artifact refers to commit {commit!r}, which is no commit's id")
+    _git("clone", "--quiet", "--no-checkout", "--template=", "--", url, str(folder))
+    # At the commit and on no branch, which may have gone on.
+    _git("-C", str(folder), "checkout", "--quiet", "--detach", commit)
+
+
+def _git(*arguments: str) -> None:
+    try:
+        done = subprocess.run(
+            ["git", *arguments], capture_output=True, check=False, env=_GIT, timeout=_SECONDS
+        )
+    except subprocess.TimeoutExpired as error:
+        raise SourceError(f"git {arguments[0]} did not end within {_SECONDS} s") from error
+    if done.returncode != 0:
+        raise SourceError(done.stderr.decode(errors="replace").strip())

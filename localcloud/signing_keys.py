@@ -1,0 +1,78 @@
+"""KMS keys that sign with elliptic curves, where moto makes them in another way than AWS.
+
+moto draws their private halves from chance that nobody can seed: behind a restart no earlier
+signature would hold. It hashes a message that is a digest already ("Sign", MessageType): nobody
+could verify the signature by the public key. It answers that a signature is false where AWS
+refuses. And it makes each key of a template a symmetric one.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import moto.kms.utils
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from moto.core.exceptions import JsonRESTError
+from moto.kms.responses import KmsResponse
+from moto.kms.utils import ECDSAPrivateKey, generate_private_key
+from moto.moto_api._internal import mock_random
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_HASHING = "_ECDSAPrivateKey__hash_algorithm"
+_hashed = getattr(ECDSAPrivateKey, _HASHING)
+_signed, _verified = KmsResponse.sign, KmsResponse.verify
+_call = threading.local()
+
+
+def sign_as_aws_does() -> None:
+    """Have moto draw such keys from its own chance, sign digests, and refuse false signatures."""
+    drawing = SimpleNamespace(**vars(ec) | {"generate_private_key": _drawn})
+    setattr(moto.kms.utils, "ec", drawing)  # noqa: B010  # which moto does not export
+    setattr(ECDSAPrivateKey, _HASHING, _hash_algorithm)
+    setattr(KmsResponse, "sign", _sign)  # noqa: B010  # moto has no port for it, nor for the next
+    setattr(KmsResponse, "verify", _verify)  # noqa: B010  # as above
+
+
+def shape(key: Any, properties: dict[str, Any]) -> None:
+    """Make a key that moto has made from a template the one that its properties ask for."""
+    key.key_spec = properties.get("KeySpec", "SYMMETRIC_DEFAULT")
+    key.key_usage = properties.get("KeyUsage", "ENCRYPT_DECRYPT")
+    if key.key_spec != "SYMMETRIC_DEFAULT":
+        key.private_key = generate_private_key(key.key_spec)
+
+
+def _drawn(curve: ec.EllipticCurve) -> ec.EllipticCurvePrivateKey:
+    # So many bits more than the order has, that no number is noticeably likelier than another.
+    number = mock_random.getrandbits(curve.key_size + 64)
+    return ec.derive_private_key(number % (curve.group_order - 1) + 1, curve)
+
+
+def _hash_algorithm(self: ECDSAPrivateKey, signing_algorithm: str) -> Any:
+    algorithm = _hashed(self, signing_algorithm)
+    return Prehashed(algorithm) if getattr(_call, "digest", False) else algorithm
+
+
+def _sign(self: KmsResponse) -> str:
+    return _knowing_the_type(self, _signed)
+
+
+def _verify(self: KmsResponse) -> str:
+    answer = _knowing_the_type(self, _verified)
+    if not json.loads(answer)["SignatureValid"]:
+        raise JsonRESTError("KMSInvalidSignatureException", "")  # AWS says no more
+    return answer
+
+
+def _knowing_the_type(response: KmsResponse, operation: Callable[[KmsResponse], str]) -> str:
+    """Answer an operation during which it is known whether its message is a digest."""
+    _call.digest = response._get_param("MessageType") == "DIGEST"  # noqa: SLF001  # as it does
+    try:
+        return operation(response)
+    finally:
+        _call.digest = False

@@ -1,0 +1,98 @@
+"""Asymmetric keys: what one call signs another verifies, also behind a restart."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from localcloud.server import LocalCloud
+
+ALIAS = "alias/attestations"
+MESSAGE = b"what is signed"
+_DIGEST = {
+    "KeyId": ALIAS,
+    "Message": hashlib.sha256(MESSAGE).digest(),
+    "MessageType": "DIGEST",
+    "SigningAlgorithm": "ECDSA_SHA_256",
+}
+
+
+def _client(server: LocalCloud, service: str) -> Any:
+    return boto3.client(
+        service,
+        endpoint_url=server.cloud.endpoint,
+        region_name="eu-west-1",
+        aws_access_key_id="111111111111",
+        aws_secret_access_key="x",
+    )
+
+
+def _template() -> str:
+    key = {
+        "Type": "AWS::KMS::Key",
+        "Properties": {
+            "KeySpec": "ECC_NIST_P256",
+            "KeyUsage": "SIGN_VERIFY",
+            "KeyPolicy": {"Version": "2012-10-17", "Statement": []},
+        },
+    }
+    alias = {
+        "Type": "AWS::KMS::Alias",
+        "Properties": {"AliasName": ALIAS, "TargetKeyId": {"Ref": "Key"}},
+    }
+    return json.dumps({"Resources": {"Key": key, "Alias": alias}})
+
+
+@pytest.fixture
+def cloud(start_cloud: Callable[..., LocalCloud]) -> LocalCloud:
+    """A cloud with a stack that has a key for signatures."""
+    server = start_cloud()
+    stacks = _client(server, "cloudformation")
+    stacks.create_stack(StackName="keys", TemplateBody=_template())
+    stacks.get_waiter("stack_create_complete").wait(
+        StackName="keys", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )
+    return server
+
+
+def test_what_a_stacks_key_has_signed_it_verifies_and_nothing_else(cloud: LocalCloud) -> None:
+    kms = _client(cloud, "kms")
+    signature = kms.sign(**_DIGEST)["Signature"]
+    again = _client(cloud, "kms")
+    assert again.verify(**_DIGEST, Signature=signature)["SignatureValid"] is True
+    other = {**_DIGEST, "Message": hashlib.sha256(b"another").digest()}
+    with pytest.raises(ClientError, match="KMSInvalidSignatureException"):
+        again.verify(**other, Signature=signature)
+
+
+def test_it_is_verified_after_a_restart(
+    cloud: LocalCloud, start_cloud: Callable[..., LocalCloud]
+) -> None:
+    kms = _client(cloud, "kms")
+    public = kms.get_public_key(KeyId=ALIAS)["PublicKey"]
+    signature = kms.sign(**_DIGEST)["Signature"]
+    cloud.stop()
+    kms = _client(start_cloud(), "kms")
+    assert kms.get_public_key(KeyId=ALIAS)["PublicKey"] == public
+    assert kms.verify(**_DIGEST, Signature=signature)["SignatureValid"] is True
+
+
+def test_a_digest_is_signed_as_it_is(cloud: LocalCloud) -> None:
+    """So that whoever has the public key verifies the message itself ("Sign", MessageType)."""
+    kms = _client(cloud, "kms")
+    public = load_der_public_key(kms.get_public_key(KeyId=ALIAS)["PublicKey"])
+    assert isinstance(public, ec.EllipticCurvePublicKey)
+    public.verify(kms.sign(**_DIGEST)["Signature"], MESSAGE, ec.ECDSA(SHA256()))
+    raw = {**_DIGEST, "Message": MESSAGE, "MessageType": "RAW"}
+    public.verify(kms.sign(**raw)["Signature"], MESSAGE, ec.ECDSA(SHA256()))
