@@ -1,0 +1,131 @@
+"""The decision over the closed periods of a canary: pure, without a clock and without AWS."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
+
+from pipeline.canary.objectives import Objectives
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from pipeline.canary.periods import Parameters, Period
+
+Verdict = Literal["rollback", "good", "undecided"]
+Ending = Literal["in progress", "succeeded", "stopped"]
+"""What became of the deployment itself."""
+Outcome = Literal[
+    "in progress",
+    "promoted",
+    "promoted undecided",
+    "promoted, then found bad",
+    "rolled back",
+    "rolled back undecided",
+    "stopped in an incident",
+    "stopped by another",
+]
+"""What came of the release. A canary is "found bad" after its promotion when it was the shift's
+last minutes that condemned it: the pipeline's bake then brings it back."""
+_PROMOTED: dict[Verdict, Outcome] = {
+    "rollback": "promoted, then found bad",
+    "good": "promoted",
+    "undecided": "promoted undecided",
+}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the periods say."""
+
+    evidence: tuple[float, ...]
+    """log10 of the e-value against "the canary is no worse", after each period."""
+    verdict: Verdict
+    decided_at: datetime | None
+    """The end of the period that brought the verdict; None while undecided."""
+    incident: bool
+    """Whether both versions failed alike, and not the canary alone."""
+    requests_needed: int | None
+    """Canary requests to expect before a verdict; None where it cannot be said."""
+    objective: str
+    """The one that speaks most against the canary, or in which both versions fail."""
+
+    @property
+    def strongest(self) -> float:
+        """The most evidence that there was; that of no period at all is nothing."""
+        return max(self.evidence, default=-math.inf)
+
+
+def line(parameters: Parameters) -> float:
+    """The evidence at which a canary is rolled back: log10 of 1 / the rate."""
+    return -math.log10(parameters.false_rollback_rate)
+
+
+def judge(parameters: Parameters, periods: Sequence[Period]) -> Judged:
+    """Weigh periods in the order in which they were seen."""
+    test = Objectives(
+        parameters.objectives,
+        false_rollback_rate=parameters.false_rollback_rate,
+        tolerance=parameters.tolerance,
+        harmful=parameters.harmful,
+    )
+    evidence = []
+    verdict: Verdict = "undecided"
+    decided_at = None
+    for period in periods:
+        test.observe(period.counts)
+        evidence.append(test.late_evidence)
+        if test.verdict != verdict:
+            verdict = test.verdict
+            decided_at = period.start + timedelta(seconds=period.seconds)
+    worst = max(test.tests, key=lambda name: test.tests[name].late_evidence)
+    failing = [name for name in parameters.objectives if _both_fail(parameters, periods, name)]
+    incident = bool(failing) and verdict != "rollback"
+    return Judged(
+        evidence=tuple(evidence),
+        verdict=verdict,
+        decided_at=None if verdict == "undecided" else decided_at,
+        incident=incident,
+        requests_needed=test.requests_needed,
+        objective=failing[0] if incident else worst,
+    )
+
+
+def _both_fail(parameters: Parameters, periods: Sequence[Period], objective: str) -> bool:
+    """Whether the canary failed too, in the periods in which the stable version failed."""
+    limit = parameters.limits[objective]
+    during = [
+        pair
+        for pair in (period.counts[objective] for period in periods)
+        if pair.stable.requests >= parameters.min_requests
+        and pair.stable.failures > limit * pair.stable.requests
+    ]
+    requests = sum(pair.canary.requests for pair in during)
+    return sum(pair.canary.failures for pair in during) > limit * requests
+
+
+def must_stop(parameters: Parameters, judged: Judged, *, over: bool) -> bool:
+    """Whether the canary may not be promoted; `over`: its time for a verdict is over."""
+    return (
+        judged.verdict == "rollback"
+        or (judged.incident and parameters.incident == "stop")
+        or (over and judged.verdict == "undecided" and parameters.undecided == "rollback")
+    )
+
+
+def outcome(parameters: Parameters, judged: Judged, ending: Ending) -> Outcome:
+    """What came of a release whose deployment ended so."""
+    if ending == "in progress":
+        return "in progress"
+    if ending == "succeeded":
+        return _PROMOTED[judged.verdict]
+    if judged.verdict == "rollback":
+        return "rolled back"
+    if judged.incident and parameters.incident == "stop":
+        return "stopped in an incident"
+    if judged.verdict == "undecided" and parameters.undecided == "rollback":
+        return "rolled back undecided"
+    return "stopped by another"

@@ -1,0 +1,70 @@
+"""The sentences of a decision record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.canary.counts import Counts
+from pipeline.canary.judging import line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.canary.judging import Judged, Outcome
+    from pipeline.canary.periods import Parameters, Period
+
+
+def rule(parameters: Parameters) -> str:
+    """The rule, without a full stop."""
+    return (
+        f"Roll back as soon as the evidence reaches {line(parameters):.2f}: of releases whose "
+        f"odds of a bad request are at most {parameters.tolerance:g} times those of the version "
+        f"before, it does so with at most {100 * parameters.false_rollback_rate:g} %"
+    )
+
+
+def sentence(
+    parameters: Parameters,
+    periods: Sequence[Period],
+    judged: Judged,
+    outcome: Outcome,
+    because: str = "",
+) -> str:
+    """Why it came so; `because` is CodeDeploy's reason where it was not the judge's."""
+    counted = _counted(periods, judged.objective)
+    reached = f"{counted}; evidence {judged.strongest:z.2f} of {line(parameters):.2f}"
+    if judged.verdict == "rollback":
+        return f"The new version is worse: {reached}."
+    if outcome == "stopped by another":
+        return f"Not the judge stopped it: {because.rstrip('.') or 'no reason is known'}."
+    if judged.incident:
+        then = "it was stopped" if parameters.incident == "stop" else "it went on"
+        alike = "Both versions fail alike, so nothing speaks against the new one"
+        return f"{alike}: {counted}; {then}."
+    if judged.verdict == "good":
+        return f"The new version is no worse: {counted}."
+    if not any(each.counts[judged.objective].canary.requests for each in periods):
+        return "Undecided: the new version has had no request yet that could be compared."
+    needed = judged.requests_needed
+    more = f"; about {needed} more requests to it would tell" if needed else ""
+    policy = {
+        "promoted undecided": "; the environment's policy promotes it",
+        "rolled back undecided": "; the environment's policy rolls it back",
+    }.get(outcome, more)
+    return f"Undecided: {reached}{policy}."
+
+
+def _counted(periods: Sequence[Period], objective: str) -> str:
+    canary = _sum([each.counts[objective].canary for each in periods])
+    stable = _sum([each.counts[objective].stable for each in periods])
+    what = {"failures": "failed", "slow-requests": "were slow"}.get(objective, "were bad")
+    return f"{_share(canary)} of its requests {what}, and {_share(stable)} of the version before"
+
+
+def _sum(counts: Sequence[Counts]) -> Counts:
+    return Counts(sum(each.requests for each in counts), sum(each.failures for each in counts))
+
+
+def _share(counts: Counts) -> str:
+    share = f" ({counts.failures / counts.requests:.1%})" if counts.requests else ""
+    return f"{counts.failures} of {counts.requests}{share}"
