@@ -10,13 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 from console.aws import answered_at
 from console.deployed import weights
-from pipeline.names import ALIAS, NAMESPACE, RAILS, SERVICE, version_alarm_name
+from console.judge.records import kept
+from pipeline.names import (
+    ALIAS,
+    HEARTBEAT,
+    NAMESPACE,
+    RAILS,
+    SERVICE,
+    VERDICTS,
+    version_alarm_name,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from console.aws import Aws
     from console.deployed import Deployed
+    from pipeline.canary.record import Record
 
 _ENDED = frozenset({"Succeeded", "Failed", "Stopped"})
 _ROLLBACK = "codeDeployRollback"
@@ -58,6 +68,8 @@ class Canary:
     weights: tuple[tuple[float, float], ...] = ()
     """Seen at each change: the cloud's seconds since it began, per cent on the new version."""
     traffic: Traffic = field(default_factory=Traffic)
+    record: Record | None = None
+    """What the judge has written down so far; None where nobody judges, or nothing is yet."""
 
     @property
     def ended(self) -> bool:
@@ -113,7 +125,7 @@ class CanaryWatch:
             )
         if self._canary is None or self._told:
             return self._canary
-        self._canary = self._weighed(self._canary)
+        self._canary = self._judged(self._weighed(self._canary))
         if self._canary.ended:
             self._canary = self._explained(self._canary)
             self._told = True
@@ -123,7 +135,7 @@ class CanaryWatch:
         """A last look, when the stage has ended: where the alias came to rest, all requests."""
         canary = self.look()
         if canary is not None:
-            self._canary = self._weighed(canary)
+            self._canary = self._judged(self._weighed(canary))
         return self._canary
 
     def _begun(self) -> Canary | None:
@@ -211,21 +223,33 @@ class CanaryWatch:
             canary_failures=sums.get("failures1", 0),
         )
 
+    def _judged(self, canary: Canary) -> Canary:
+        if self._what.decisions is None:
+            return canary
+        record = kept(self._aws, self._what.place, self._what.decisions, canary.deployment_id)
+        return replace(canary, record=record)
+
     def _explained(self, canary: Canary) -> Canary:
         if not canary.stopped:
             return canary
         info = self._deployment(canary.deployment_id)
         information = info.get("errorInformation") or {}
         reason = information.get("message") or ""
+        if information.get("code") == "HOOK_EXECUTION_FAILURE" and canary.record:
+            reason = f"the judge did not let it pass: {canary.record.sentence}"
         if information.get("code") != "ALARM_ACTIVE":
             return replace(canary, reason=reason)
         named = alarm_named(reason)
         # The stack's rollback takes the version's alarms away; CloudWatch keeps their history.
-        rails = [
-            version_alarm_name(canary.environment, canary.target_version, rail) for rail in RAILS
-        ]
-        went_off = self._history([named] if named else rails, canary.completed)
+        spoke, others = (
+            [version_alarm_name(canary.environment, canary.target_version, each) for each in names]
+            for names in (VERDICTS, (*RAILS, HEARTBEAT))
+        )
+        went_off = self._history([named] if named else spoke + others, canary.completed)
         name, reason = went_off or (named, reason)
+        if canary.record and name in spoke:
+            # The alarm tells which number it saw, and the judge what that was made of.
+            reason = canary.record.sentence
         return replace(canary, stopped_by=name, reason=reason)
 
     def _history(self, alarms: list[str], until: datetime | None) -> tuple[str, str] | None:

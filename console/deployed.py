@@ -21,6 +21,8 @@ class Deployed:
     application: str
     deployment_group: str
     url: str
+    decisions: str | None = None
+    """The bucket of the judge's records; None where nobody judges."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ def deployed(aws: Aws, environment: str, place: Place) -> Deployed | None:
         application=_physical_id(resources, "AWS::CodeDeploy::Application") or "",
         deployment_group=group,
         url=outputs.get("Url", ""),
+        decisions=outputs.get("Decisions"),
     )
 
 

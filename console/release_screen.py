@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from console.words import ENDINGS, duration, mark
+from pipeline.canary import judging
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
     from console.executions import Execution, Stage
     from console.following import Snapshot
     from console.promotion import Outcome
+    from pipeline.canary.record import Record
 
-_BAR = 20  # characters of the bar that shows weights
+_BAR = 20  # characters of a bar
 
 
 class ReleaseScreen:
@@ -99,6 +101,8 @@ def progress(snapshot: Snapshot) -> RenderableType:
         parts.append(Text.from_markup(f"  {sign} [dim]{line}[/]"))
     if snapshot.canary and snapshot.canary.weights:
         parts.append(_canary(snapshot.canary))
+        if snapshot.canary.record:
+            parts.append(_judge(snapshot.canary.record))
     if snapshot.unseen:
         parts.append(Text(f"  {snapshot.unseen}", "yellow"))
     return Group(*parts)
@@ -120,6 +124,10 @@ def explain(outcome: Outcome, console: Console, *, now_serves: str) -> None:
                 highlight=False,
                 soft_wrap=True,
             )
+    if outcome.ending == "promoted" and outcome.canary and outcome.canary.record:
+        console.print(
+            f"The judge: {escape(outcome.canary.record.sentence)}", highlight=False, soft_wrap=True
+        )
     if now_serves:
         console.print(escape(now_serves), highlight=False, soft_wrap=True)
     console.print()
@@ -184,6 +192,25 @@ def _canary(canary: Canary) -> Text:
     return Text.from_markup(line)
 
 
+def _judge(record: Record) -> Text:
+    """The evidence against its line, and the verdict."""
+    evidence, limit = _evidence(record), judging.line(record.parameters)
+    filled = round(_BAR * min(1.0, max(0.0, evidence / limit)))
+    colour = {"rollback": "red", "good": "green", "undecided": "yellow"}[record.verdict]
+    text = (
+        f"  [dim]judge   evidence[/] [{colour}]{'━' * filled}[/][dim]{'━' * (_BAR - filled)}[/] "
+        f"{evidence:z.2f} of {limit:.2f}  [{colour}]{record.verdict}[/]"
+    )
+    if record.incident:
+        text += "  [yellow]both versions fail alike[/]"
+    return Text.from_markup(text)
+
+
+def _evidence(record: Record) -> float:
+    """The newest; none at all is 0."""
+    return record.evidence[-1] if record.evidence else 0.0
+
+
 def facts(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     """Lines, each with a key under which it is told once."""
     for execution in [*snapshot.executions, *filter(None, [snapshot.rollback])]:
@@ -201,6 +228,15 @@ def facts(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
             f"{canary.deployment_id} {canary.percent}",
             f"{canary.environment}: version {canary.target_version} has {canary.percent:g} % "
             f"of the traffic ({canary.deployment_id})",
+        )
+    if canary and canary.record and canary.record.periods:
+        record = canary.record
+        minutes = len(record.periods)
+        yield (
+            f"{record.deployment_id} {minutes} minutes",
+            f"{canary.environment}: judged {minutes} min: evidence {_evidence(record):z.2f} of "
+            f"{judging.line(record.parameters):.2f}, {record.verdict}"
+            f"{', both versions fail alike' if record.incident else ''}",
         )
     if snapshot.unseen:
         yield snapshot.unseen, snapshot.unseen

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from console.aws import Aws
-    from console.deployed import Serving
+    from console.deployed import Deployed, Serving
     from console.executions import Execution
     from console.health import Health
     from console.promotion import Ending
     from environments.schema import Environment
+    from pipeline.canary.record import Record
 
 _FAR = 10  # executions; what an environment's last one was is not looked for beyond
 
@@ -49,6 +50,8 @@ class EnvironmentState:
     serving: Serving | None = None
     health: Health | None = None
     outcome: LastOutcome | None = None
+    judged: Record | None = None
+    """What the judge wrote of the newest release; None where there is no judge, or no word yet."""
     unseen: str = ""
     """Why it cannot be read, where it cannot."""
 
@@ -97,6 +100,8 @@ def _environment(
         what = deployed(aws, name, environment)
         if what is not None:
             state = replace(state, url=what.url, serving=serving(aws, what))
+            if what.decisions:
+                state = replace(state, judged=_judged(aws, what, newest))
         outcomes = (_outcome(aws, name, environment, each) for each in newest)
         return replace(state, outcome=next(filter(None, outcomes), None))
     except ConsoleError as error:
@@ -119,6 +124,17 @@ def _outcome(
     canary = CanaryWatch(aws, what, stage.started, stage.ended).look() if what else None
     conclusion = conclude([execution], answers=answers_in(aws, execution), canary=canary)
     return LastOutcome(conclusion.ending, conclusion.sentence, stage.ended, execution.id)
+
+
+def _judged(aws: Aws, what: Deployed, newest: _Newest) -> Record | None:
+    """The judge's record of the newest shift of traffic."""
+    for execution in newest:
+        stage = execution.stage(what.environment)
+        if stage and stage.started:
+            canary = CanaryWatch(aws, what, stage.started, stage.ended).look()
+            if canary:
+                return canary.record
+    return None
 
 
 def _asked(state: EnvironmentState) -> EnvironmentState:

@@ -14,7 +14,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk.aws_codepipeline import CfnPipeline
 
 from environments.schema import AllAtOnce
-from pipeline.names import RAILS, alarm_name
+from pipeline.names import BAKE, alarm_name
 
 if TYPE_CHECKING:
     from aws_cdk import aws_codepipeline as codepipeline
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def bake(pipeline: codepipeline.Pipeline, name: str, environment: Environment) -> None:
-    """Let a stage succeed only when no guard rail is crossed for the bake's minutes."""
+    """Let a stage succeed only when no alarm of the bake goes off for the bake's minutes."""
     if isinstance(environment.shift, AllAtOnce):
         return
     account, region = environment.account, environment.region
@@ -47,7 +47,7 @@ def bake(pipeline: codepipeline.Pipeline, name: str, environment: Environment) -
             "Region": region,
             "RoleArn": reader,
         }
-        for rail in RAILS
+        for rail in BAKE
     ]
     template = pipeline.node.default_child
     assert isinstance(template, CfnPipeline)  # noqa: S101  # so it is with every L2 pipeline

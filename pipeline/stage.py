@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
 
+from pipeline.forecast import warning
 from pipeline.names import SERVICE
 from pipeline.stacks.service import ServiceStack
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from constructs import Construct
 
     from environments.schema import Environment
-    from pipeline.stacks.service import Artifact
+    from pipeline.stacks.artifact import Artifact
 
 
 class EnvironmentStage(cdk.Stage):
@@ -35,3 +36,6 @@ class EnvironmentStage(cdk.Stage):
             artifact=artifact,
             description=f"The {SERVICE} API in {name}",
         )
+        told = warning(name, environment)
+        if told:
+            cdk.Annotations.of(self.service).add_warning_v2("pithead:canary-too-short", told)

@@ -47,7 +47,7 @@ class Observed:
         cold, self._cold = self._cold, False
         request_id = _request_id(scope)
         status = 0
-        started = time.perf_counter()
+        came, started = time.time(), time.perf_counter()
 
         async def watched(message: Message) -> None:
             nonlocal status
@@ -57,6 +57,8 @@ class Observed:
                     *message.get("headers", []),
                     (b"x-request-id", request_id.encode()),
                 ]
+                if cold:  # W3C "Server Timing": who measures latencies can tell which waited for it
+                    message["headers"].append((b"server-timing", b"cold"))
             await send(message)
 
         extra: dict[str, Any] = {"cold_start": cold}
@@ -73,25 +75,37 @@ class Observed:
                 await answer(scope, receive, watched)
             status = HTTPStatus.INTERNAL_SERVER_ERROR
         milliseconds = (time.perf_counter() - started) * 1000
-        self._write(scope, request_id, int(status), milliseconds, extra)
+        self._write(scope, request_id, int(status), came, milliseconds, extra)
 
     def _write(
-        self, scope: Scope, request_id: str, status: int, milliseconds: float, extra: dict[str, Any]
+        self,
+        scope: Scope,
+        request_id: str,
+        status: int,
+        came: float,
+        milliseconds: float,
+        extra: dict[str, Any],
     ) -> None:
         failed = status >= HTTPStatus.INTERNAL_SERVER_ERROR
         level = "ERROR" if failed else "INFO"
         settings = self._settings
         record = {
             "_aws": {
-                "Timestamp": int(time.time() * 1000),
+                # When it came, as Lambda dates an invocation, however long it took.
+                "Timestamp": int(came * 1000),
                 "CloudWatchMetrics": [
                     {
                         "Namespace": NAMESPACE,
-                        "Dimensions": [["service", "environment", "version"]],
+                        # All versions together, too: what they share is no version's fault.
+                        "Dimensions": [
+                            ["service", "environment", "version"],
+                            ["service", "environment"],
+                        ],
                         "Metrics": [
                             {"Name": "Requests", "Unit": "Count"},
                             {"Name": "Failures", "Unit": "Count"},
                             {"Name": "SlowRequests", "Unit": "Count"},
+                            {"Name": "ColdStarts", "Unit": "Count"},
                             {"Name": "Latency", "Unit": "Milliseconds"},
                         ],
                     }
@@ -106,6 +120,7 @@ class Observed:
             "SlowRequests": int(
                 milliseconds > settings.latency_objective_ms and not extra["cold_start"]
             ),
+            "ColdStarts": int(extra["cold_start"]),
             "Latency": round(milliseconds, 3),
             "level": level,
             "method": scope["method"],

@@ -15,6 +15,7 @@ from console.aws import answered_at, connect
 from console.checkout import Checkout
 from console.state import look
 from console.words import ENDINGS, duration, mark
+from pipeline.canary.judging import line
 from pipeline.names import PIPELINE
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from console.executions import Execution
     from console.state import EnvironmentState, State
+    from pipeline.canary.record import Record
 
 
 @click.command("status")
@@ -53,16 +55,19 @@ def document(state: State, now: datetime) -> dict[str, Any]:
        {"name": "prod", "account": "444444444444", "region": "eu-west-1", "url": "http://…/prod/",
         "version": "2", "commit": "…", "weights": {"2": 0.9, "3": 0.1},
         "health": {"alive": true, "ready": false, "reason": "…/ready: 503"}, "unseen": null,
-        "outcome": {"ending": "rolled_back", "sentence": "…", "time": "…", "execution": "…"}}],
+        "outcome": {"ending": "rolled_back", "sentence": "…", "time": "…", "execution": "…"},
+        "judge": {"deployment": "d-…", "version": "3", "evidence": 1.32, "line": 2.0,
+          "verdict": "undecided", "incident": false, "outcome": "in progress",
+          "sentence": "…"}}],
      "pipeline": {"name": "pithead", "execution": "…", "status": "InProgress", "commit": "…",
        "started": "…", "stages": [{"name": "prod", "status": "InProgress", "seconds": 12.5}]}}
     ```
 
     `endpoint` is null on AWS. `version`, `commit`, `weights`, `url` and `health` are null where
     nothing is deployed, or where `unseen` says why the account cannot be read; `outcome` where
-    no execution has ended, `pipeline.execution` and what follows it before the first. `weights`
-    are shares by version. `ending` is promoted, rolled_back, refused or error. Seconds and times
-    are the cloud's.
+    no execution has ended, `pipeline.execution` and what follows it before the first; `judge`
+    where none has spoken of the newest shift of traffic. `weights` are shares by version.
+    `ending` is promoted, rolled_back, refused or error. Seconds and times are the cloud's.
     """
     return {
         "schema": 1,
@@ -93,6 +98,20 @@ def _environment(state: EnvironmentState) -> dict[str, Any]:
         }
         if outcome
         else None,
+        "judge": _judge(state.judged) if state.judged else None,
+    }
+
+
+def _judge(record: Record) -> dict[str, Any]:
+    return {
+        "deployment": record.deployment_id,
+        "version": record.canary,
+        "evidence": record.evidence[-1] if record.evidence else None,
+        "line": line(record.parameters),
+        "verdict": record.verdict,
+        "incident": record.incident,
+        "outcome": record.outcome,
+        "sentence": record.sentence,
     }
 
 
@@ -137,6 +156,7 @@ def _show(state: State, now: datetime, console: Console) -> None:
             each.unseen,
             each.health.reason if each.health else "",
             each.outcome.sentence if each.outcome else "",
+            _said(each.judged) if each.judged else "",
         )
         for sentence in filter(None, told):
             console.print(
@@ -158,6 +178,10 @@ def _show(state: State, now: datetime, console: Console) -> None:
         "  " + "  ".join(f"{mark(each.status)} {escape(each.name)}" for each in execution.stages),
         highlight=False,
     )
+
+
+def _said(record: Record) -> str:
+    return f"the judge of version {record.canary} ({record.outcome}): {record.sentence}"
 
 
 def _health(state: EnvironmentState) -> str:

@@ -53,6 +53,8 @@ class Act:
     expected: Ending
     gate: str | None = None
     """The gate that is to refuse it."""
+    verdict: str | None = None
+    """The judge's word, one of `pipeline.names.VERDICTS`, that is to stop its canary."""
     new_action: tuple[str, str] | None = None
     """Stage and action that only the changed pipeline has."""
 
@@ -85,6 +87,7 @@ ACTS = (
             ),
         ),
         expected="rolled_back",
+        verdict="evidence",
     ),
     Act(
         name="pipeline-change",
@@ -92,11 +95,12 @@ ACTS = (
         edits=(
             Edit(
                 "pipeline/delivery.py",
-                '            self._gate("Security", "security"),\n',
-                '            self._gate("Security", "security"),\n'
+                '            self._builds.gate("Security", "security"),\n',
+                '            self._builds.gate("Security", "security"),\n'
                 "            pipelines.CodeBuildStep(\n"
                 '                "Compile",\n'
-                "                input=self._source,\n"
+                "                input=self._builds.source,\n"
+                "                role_policy_statements=self._builds.statements,\n"
                 '                commands=["python3 -m compileall -q service"],\n'
                 "            ),\n",
             ),

@@ -10,7 +10,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from console.judge.replaying import replayed
 from console.words import ENDINGS
+from pipeline.names import version_alarm_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from console.deployed import Serving
     from console.promotion import Outcome
     from console.rehearsal.acts import Act
+    from pipeline.canary.record import Record
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,14 @@ class Result:
         problems = self._unchanged()
         if canary is None or not canary.stopped_by:
             return [*problems, "no alarm stopped it"]
+        if self.act.verdict:
+            wanted = version_alarm_name(canary.environment, canary.target_version, self.act.verdict)
+            if canary.stopped_by != wanted:
+                problems.append(f"the alarm {canary.stopped_by} stopped it, expected {wanted}")
+            if canary.record is None:
+                problems.append("the judge left no record of it")
+            elif not replayed(canary.record).same:
+                problems.append("the judge's record, judged again, comes to another verdict")
         most = max((percent for _, percent in canary.weights), default=0.0)
         if most > self.share:
             problems.append(f"it had {most:g} % of the traffic, allowed {self.share:g} %")
@@ -162,4 +173,14 @@ def _canary(canary: Canary | None, pace: float) -> dict[str, Any] | None:
         "requests": canary.traffic.requests,
         "canary_requests": canary.traffic.canary_requests,
         "canary_failures": canary.traffic.canary_failures,
+        "judge": _judge(canary.record) if canary.record else None,
+    }
+
+
+def _judge(record: Record) -> dict[str, Any]:
+    return {
+        "verdict": record.verdict,
+        "evidence": list(record.evidence),
+        "outcome": record.outcome,
+        "sentence": record.sentence,
     }

@@ -1,24 +1,41 @@
-"""How a new version takes over: an alias, a traffic shift, and guard rails that stop it."""
+"""How a new version takes over: an alias, a traffic shift, and alarms that stop it."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from aws_cdk import Duration
-from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_codedeploy as codedeploy
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from environments.schema import AllAtOnce, Canary, Environment, Linear
-from pipeline.names import ALIAS, NAMESPACE, RAILS, SERVICE, alarm_name, version_alarm_name
+from pipeline.names import (
+    ALIAS,
+    BAKE,
+    HEARTBEAT,
+    RAILS,
+    VERDICTS,
+    alarm_name,
+    version_alarm_name,
+)
+from pipeline.policy import parameters, shift
+from pipeline.stacks.judge import Judge
+from pipeline.stacks.rails import Rails
+from pipeline.stacks.verdicts import Verdicts
 
-_MINUTE = Duration.minutes(1)
+if TYPE_CHECKING:
+    from aws_cdk import aws_cloudwatch as cloudwatch
+
+    from pipeline.stacks.artifact import Artifact
 
 
 class Release(Construct):
     """The alias `live` of a function, moved by CodeDeploy under alarms on the new version alone.
 
     An alarm on the whole alias would see a bad canary diluted by the share of good traffic, so
-    each alarm looks at the version that this deployment publishes, and at no other.
+    each alarm looks at the version that this deployment publishes, and at no other. Those of the
+    guard rails look at the service's counts, those of the verdicts at the judge's words.
 
     The alarms that guard the shift carry the version in their names: they are made with it and
     begin without a state. An alarm that is only pointed at the next version keeps the state that
@@ -34,14 +51,19 @@ class Release(Construct):
         *,
         environment_name: str,
         environment: Environment,
+        artifact: Artifact,
         function: lambda_.Function,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._environment = environment_name
-        self._guard = environment.guard
-        self._function = function
-        self._version = function.current_version
-        self.alias = lambda_.Alias(self, "Alias", alias_name=ALIAS, version=self._version)
+        version = function.current_version
+        self.alias = lambda_.Alias(self, "Alias", alias_name=ALIAS, version=version)
+        self._rails = Rails(environment_name, environment.guard, function, version)
+        self._verdicts: Verdicts | None = None
+        watched: tuple[str, ...] = RAILS
+        if environment.judge:
+            rule = parameters(environment, environment.judge)
+            self._verdicts = Verdicts(environment_name, rule, function, version)
+            watched = (*RAILS, *VERDICTS, HEARTBEAT)
         group = codedeploy.LambdaDeploymentGroup(
             self,
             "DeploymentGroup",
@@ -50,23 +72,32 @@ class Release(Construct):
             deployment_config=self._shift(environment.shift),
             alarms=[
                 self._alarm(
-                    f"Shift-{rail}",
-                    rail,
-                    version_alarm_name(environment_name, self._version.version, rail),
+                    "Shift", each, version_alarm_name(environment_name, version.version, each)
                 )
-                for rail in RAILS
+                for each in watched
             ],
             auto_rollback=codedeploy.AutoRollbackConfig(
                 failed_deployment=True, stopped_deployment=True, deployment_in_alarm=True
             ),
         )
-        bake = [
-            self._alarm(f"Bake-{rail}", rail, alarm_name(environment_name, rail))
-            for rail in (() if isinstance(environment.shift, AllAtOnce) else RAILS)
-        ]
         # CloudFormation moves the alias when the group, and through it each alarm, is ready;
         # otherwise the shift might begin under the alarms of the version before.
-        self.alias.node.add_dependency(group, *bake)
+        self.alias.node.add_dependency(group)
+        if environment.judge:
+            judge = Judge(
+                self,
+                "Judge",
+                environment_name=environment_name,
+                artifact=artifact,
+                log_retention_days=environment.function.log_retention_days,
+                function=function,
+                group=group,
+                shift=shift(environment),
+                parameters=rule,
+            )
+            group.add_post_hook(judge.function)
+            bake = [self._alarm("Bake", each, alarm_name(environment_name, each)) for each in BAKE]
+            self.alias.node.add_dependency(judge, *bake)
 
     def _shift(self, shift: AllAtOnce | Canary | Linear) -> codedeploy.ILambdaDeploymentConfig:
         if isinstance(shift, AllAtOnce):
@@ -84,66 +115,6 @@ class Release(Construct):
             ),
         )
 
-    def _alarm(self, construct_id: str, rail: str, name: str) -> cloudwatch.Alarm:
-        """An alarm that looks at each minute by itself; one without requests is no evidence."""
-        metric, limit, what = self._rail(rail)
-        return cloudwatch.Alarm(
-            self,
-            construct_id,
-            alarm_name=name,
-            alarm_description=f"{what} in a minute on the new version",
-            metric=metric,
-            threshold=limit,
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-            evaluation_periods=1,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-        )
-
-    def _rail(self, rail: str) -> tuple[cloudwatch.IMetric, float, str]:
-        guard = self._guard
-        if rail == "failures":
-            limit = guard.max_failure_share
-            return self._share("Failures"), limit, f"More than {limit:.0%} of requests failed"
-        if rail == "slow-requests":
-            limit = guard.max_slow_share
-            slow = f"More than {limit:.0%} of requests took over {guard.latency_objective_ms} ms"
-            return self._share("SlowRequests"), limit, slow
-        return self._errors(), 0, "An invocation crashed or timed out"
-
-    def _share(self, metric: str) -> cloudwatch.MathExpression:
-        dimensions = {
-            "service": SERVICE,
-            "environment": self._environment,
-            "version": self._version.version,
-        }
-        bad, requests = (
-            cloudwatch.Metric(
-                namespace=NAMESPACE,
-                metric_name=name,
-                dimensions_map=dimensions,
-                statistic="Sum",
-                period=_MINUTE,
-            )
-            for name in (metric, "Requests")
-        )
-        return cloudwatch.MathExpression(
-            # Below so many requests a share says nothing, neither good nor bad.
-            expression=f"IF(requests >= {self._guard.min_requests}, bad / requests, 0)",
-            using_metrics={"bad": bad, "requests": requests},
-            label=f"share of {metric}",
-            period=_MINUTE,
-        )
-
-    def _errors(self) -> cloudwatch.Metric:
-        name = self._function.function_name
-        return cloudwatch.Metric(
-            namespace="AWS/Lambda",
-            metric_name="Errors",
-            dimensions_map={
-                "FunctionName": name,
-                "Resource": f"{name}:{ALIAS}",
-                "ExecutedVersion": self._version.version,
-            },
-            statistic="Sum",
-            period=_MINUTE,
-        )
+    def _alarm(self, when: str, what: str, name: str) -> cloudwatch.Alarm:
+        makes = self._verdicts if self._verdicts and what not in RAILS else self._rails
+        return makes.alarm(self, f"{when}-{what}", what, name)

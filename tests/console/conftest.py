@@ -13,6 +13,13 @@ from botocore import xform_name
 from botocore.errorfactory import ClientExceptionsFactory
 from botocore.validate import validate_parameters
 
+from environments.schema import load
+from pipeline import policy
+from pipeline.canary import Counts, wording
+from pipeline.canary.judging import judge
+from pipeline.canary.periods import Pair, Period
+from pipeline.canary.record import Record, code
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -233,6 +240,42 @@ class FakePipeline:
             }
         ]
         self.in_stage(execution, "prod", status)
+
+
+def decide(canary: tuple[int, int] = (80, 40), stable: tuple[int, int] = (720, 0)) -> Record:
+    """A judge's record of one minute in prod, while it goes on: requests and failures of both."""
+    nothing = Pair(Counts(canary[0], 0), Counts(stable[0], 0))
+    failures = Pair(Counts(*canary), Counts(*stable))
+    periods = (Period(at(60), 60, {"failures": failures, "slow-requests": nothing}),)
+    prod = load("prod")
+    assert prod.judge is not None
+    parameters = policy.parameters(prod, prod.judge)
+    judged = judge(parameters, periods)
+    return Record(
+        service="files",
+        environment="prod",
+        deployment_id="d-SHIFT",
+        stable="2",
+        canary="3",
+        percent=10,
+        began=at(30),
+        shift_ends=at(630),
+        parameters=parameters,
+        code=code(),
+        periods=periods,
+        evidence=judged.evidence,
+        rule=wording.rule(parameters),
+        verdict=judged.verdict,
+        incident=judged.incident,
+        decided_at=judged.decided_at,
+        outcome="in progress",
+        sentence=wording.sentence(parameters, periods, judged, "in progress"),
+    )
+
+
+@pytest.fixture
+def decided() -> Callable[..., Record]:
+    return decide
 
 
 @pytest.fixture

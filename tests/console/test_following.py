@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from console.following import Snapshot
     from console.promotion import Outcome
+    from pipeline.canary.record import Record
 
 START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 COMMIT = "c0ffee" + "0" * 34
@@ -36,6 +38,15 @@ class Prod:
         self.deployment: dict[str, Any] | None = None
         self.requests = {"2": [400.0, 330.0], "3": [50.0, 32.0]}
         self.failures = {"2": [0.0], "3": [17.0]}
+        self.record: Record | None = None
+        s3 = aws.client("s3")
+
+        def decision(**asked: str) -> Any:
+            assert asked == {"Bucket": "decisions", "Key": "decisions/d-SHIFT.json"}
+            if self.record is None:
+                return s3.error("NoSuchKey", "The specified key does not exist.", "GetObject")
+            return {"Body": io.BytesIO(self.record.text().encode())}
+
         resources = {
             "AWS::Lambda::Alias": ALIAS,
             "AWS::CodeDeploy::Application": "application",
@@ -48,7 +59,10 @@ class Prod:
                         "StackName": "prod-files",
                         "CreationTime": START,
                         "StackStatus": "UPDATE_COMPLETE",
-                        "Outputs": [{"OutputKey": "Url", "OutputValue": "http://127.0.0.1/prod/"}],
+                        "Outputs": [
+                            {"OutputKey": "Url", "OutputValue": "http://127.0.0.1/prod/"},
+                            {"OutputKey": "Decisions", "OutputValue": "decisions"},
+                        ],
                     }
                 ]
             },
@@ -91,6 +105,7 @@ class Prod:
                 }
             },
             ("cloudwatch", "get_metric_data"): self.metrics,
+            ("s3", "get_object"): decision,
             ("cloudwatch", "describe_alarm_history"): lambda **asked: {
                 "AlarmHistoryItems": [
                     self.history(asked["AlarmName"], "OK", 90, ""),
@@ -200,7 +215,8 @@ def test_a_promoted_commit(aws: Any, pipeline: Any, prod: Prod) -> None:
     ]  # fmt: skip
 
 
-def test_a_canary_that_an_alarm_stops(aws: Any, pipeline: Any, prod: Prod) -> None:
+def stopped_by(aws: Any, pipeline: Any, prod: Prod, alarm: str) -> Outcome:
+    """The story of a shift that an alarm stops."""
     pipeline.execution("one", 0, commit=COMMIT)
     to_prod(pipeline)
     pipeline.action("one", "prod", "files.Deploy", 56, 56, status="InProgress")
@@ -214,7 +230,7 @@ def test_a_canary_that_an_alarm_stops(aws: Any, pipeline: Any, prod: Prod) -> No
             completeTime=at(85),
             errorInformation={
                 "code": "ALARM_ACTIVE",
-                "message": f"… have been stopped. Activated alarms: <{ALARM}>",
+                "message": f"… have been stopped. Activated alarms: <{alarm}>",
             },
         )
 
@@ -225,7 +241,11 @@ def test_a_canary_that_an_alarm_stops(aws: Any, pipeline: Any, prod: Prod) -> No
         )
         pipeline.execution("one", 0, commit=COMMIT, status="Failed", updated=100)
 
-    outcome = outcome_of(played(aws, stopped, failed))
+    return outcome_of(played(aws, stopped, failed))
+
+
+def test_a_canary_that_an_alarm_stops(aws: Any, pipeline: Any, prod: Prod) -> None:
+    outcome = stopped_by(aws, pipeline, prod, ALARM)
 
     assert outcome.ending == "rolled_back"
     assert outcome.sentence == (
@@ -238,6 +258,42 @@ def test_a_canary_that_an_alarm_stops(aws: Any, pipeline: Any, prod: Prod) -> No
     # What is asked about the deployment is asked in production's account.
     asked = {account for service, _, account, _ in aws.asked if service == "codedeploy"}
     assert asked == {"444444444444"}
+
+
+@pytest.mark.parametrize(
+    ("alarm", "sentence"),
+    [
+        ("evidence", "The new version is worse: 40 of 80 (50.0%) of its requests failed, and 0 of"),
+        ("heartbeat", "1 datapoint was above 0.05"),
+        ("failures", "1 datapoint was above 0.05"),
+    ],
+)
+def test_the_judge_tells_why_where_it_was_the_judge(
+    aws: Any, pipeline: Any, prod: Prod, decided: Any, alarm: str, sentence: str
+) -> None:
+    prod.record = decided()
+    outcome = stopped_by(aws, pipeline, prod, f"files-prod-version-3-{alarm}")
+    assert outcome.canary is not None
+    assert outcome.canary.record == prod.record
+    assert outcome.canary.stopped_by == f"files-prod-version-3-{alarm}"
+    assert outcome.canary.reason.startswith(sentence)
+    assert sentence in outcome.sentence
+
+
+def test_a_shift_that_the_judge_did_not_let_end_well(
+    aws: Any, pipeline: Any, prod: Prod, decided: Any
+) -> None:
+    pipeline.execution("one", 0, commit=COMMIT, status="Failed", updated=700)
+    to_prod(pipeline)
+    pipeline.action("one", "prod", "files.Deploy", 56, 700, status="Failed")
+    prod.record = decided()
+    information = {"code": "HOOK_EXECUTION_FAILURE", "message": "AfterAllowTraffic failed."}
+    prod.shift("Failed", completeTime=at(650), errorInformation=information)
+    outcome = outcome_of(played(aws))
+    assert outcome.ending == "rolled_back"
+    assert outcome.sentence.startswith(
+        "CodeDeploy stopped the shift in prod: the judge did not let it pass: The new version is "
+    )
 
 
 def test_an_alias_that_did_not_come_back_is_no_rollback(

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import StringIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from rich.console import Console
@@ -93,11 +94,29 @@ def test_a_terminal_shows_where_it_is() -> None:
     assert "· later" in shown
 
 
-def test_elsewhere_each_change_is_told_once() -> None:
+@pytest.mark.parametrize(
+    ("counts", "told"),
+    [
+        (((80, 40), (720, 0)), "of 2.00 rollback"),
+        (((80, 0), (720, 0)), "judge evidence ━━━━━━━━━━━━━━━━━━━━ 0.00 of 2.00 undecided"),
+        (((80, 40), (720, 360)), "of 2.00 undecided both versions fail alike"),
+    ],
+)
+def test_the_evidence_is_shown_against_its_line(decided: Any, counts: Any, told: str) -> None:
+    console, out = paper(terminal=True)
+    judged = replace(CANARY, record=decided(*counts))
+    with ReleaseScreen("release of c0ffee", console) as screen:
+        screen.show(replace(snapshot(), canary=judged))
+    assert told in " ".join(out.getvalue().split())
+
+
+def test_elsewhere_each_change_is_told_once(decided: Any) -> None:
     console, out = paper(terminal=False)
+    judged = replace(snapshot(), canary=replace(CANARY, record=decided((80, 0))))
     with ReleaseScreen("release of c0ffee", console) as screen:
         screen.show(snapshot())
-        screen.show(snapshot())
+        screen.show(judged)
+        screen.show(judged)
     lines = [line.split("s  ", 1)[-1] for line in out.getvalue().splitlines()]
     assert lines == [
         "release of c0ffee",
@@ -106,6 +125,7 @@ def test_elsewhere_each_change_is_told_once() -> None:
         "Build: Succeeded after 1.0 s",
         "prod: InProgress",
         "prod: version 3 has 10 % of the traffic (d-1)",
+        "prod: judged 1 min: evidence 0.00 of 2.00, undecided",
     ]
 
 
@@ -113,7 +133,7 @@ def test_elsewhere_each_change_is_told_once() -> None:
     ("ending", "words"),
     [("promoted", "promoted"), ("rolled_back", "rolled back"), ("refused", "refused")],
 )
-def test_the_end_says_why_and_where_the_time_went(ending: Ending, words: str) -> None:
+def test_the_end_says_why_and_where_the_time_went(decided: Any, ending: Ending, words: str) -> None:
     prod = Stage(
         "prod",
         "Succeeded",
@@ -140,7 +160,7 @@ def test_the_end_says_why_and_where_the_time_went(ending: Ending, words: str) ->
         rollback=None,
         gate=None,
         answers=(),
-        canary=CANARY,
+        canary=replace(CANARY, record=decided((80, 0))),
         at=at(660),
         wall=11.0,
         pace=60.0,
@@ -150,6 +170,8 @@ def test_the_end_says_why_and_where_the_time_went(ending: Ending, words: str) ->
     shown = [" ".join(line.split()) for line in out.getvalue().splitlines()]
     assert f"c0ffeec {words}: because of [this]." in shown
     assert "Production is served by version 2." in shown
+    # Of one that was not promoted the sentence says why already.
+    assert any(line.startswith("The judge: Undecided") for line in shown) == (ending == "promoted")
     assert shown[-9:] == [
         "until the pipeline had changed itself 1.0 9%",
         "Build 1.0 9%",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import threading
@@ -17,6 +18,8 @@ from console.errors import ConsoleError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from pipeline.canary.record import Record
 
 START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
@@ -100,6 +103,34 @@ def delivery(aws: Any, pipeline: Any, url: str, monkeypatch: pytest.MonkeyPatch)
     return aws
 
 
+@pytest.fixture
+def judged(delivery: Any, decided: Any) -> Record:
+    """What the judge says of the canary under way."""
+    record: Record = decided()
+    before = delivery.answers[("cloudformation", "describe_stacks")]
+
+    def stack(**asked: Any) -> Any:
+        found = before(**asked)
+        if isinstance(found, dict):
+            bucket = {"OutputKey": "Decisions", "OutputValue": "decisions"}
+            found["Stacks"][0]["Outputs"].append(bucket)
+        return found
+
+    info = {"deploymentId": "d-SHIFT", "createTime": START, "status": "InProgress"}
+    versions = {"currentVersion": "2", "targetVersion": "3"}
+    target = {"lambdaTarget": {"lambdaFunctionInfo": versions}}
+    delivery.answers |= {
+        ("cloudformation", "describe_stacks"): stack,
+        ("codedeploy", "list_deployments"): {"deployments": ["d-SHIFT"]},
+        ("codedeploy", "get_deployment"): {"deploymentInfo": info},
+        ("codedeploy", "list_deployment_targets"): {"targetIds": ["files:live"]},
+        ("codedeploy", "get_deployment_target"): {"deploymentTarget": target},
+        ("cloudwatch", "get_metric_data"): {"MetricDataResults": []},
+        ("s3", "get_object"): lambda **_: {"Body": io.BytesIO(record.text().encode())},
+    }
+    return record
+
+
 def pithead(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     monkeypatch.setattr(sys, "argv", ["pithead", *arguments])
     return cli.main()
@@ -137,6 +168,7 @@ def test_status_as_json(
             "time": "2026-01-01T12:01:00+00:00",
             "execution": "one",
         },
+        "judge": None,
     }
     stages = document["pipeline"].pop("stages")
     assert document == {
@@ -152,6 +184,29 @@ def test_status_as_json(
         },
     }
     assert [each["status"] for each in stages if each["name"] == "prod"] == ["InProgress"]
+
+
+def test_status_has_the_judges_word(
+    folder: Path,
+    judged: Record,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert pithead(monkeypatch, "status", "--json") == 0
+    *_, prod = json.loads(capsys.readouterr().out)["environments"]
+    assert prod["judge"] == {
+        "deployment": "d-SHIFT",
+        "version": "3",
+        "evidence": judged.evidence[-1],
+        "line": 2.0,
+        "verdict": "rollback",
+        "incident": False,
+        "outcome": "in progress",
+        "sentence": judged.sentence,
+    }
+    assert pithead(monkeypatch, "status") == 0
+    shown = capsys.readouterr().out
+    assert f"prod: the judge of version 3 (in progress): {judged.sentence}" in shown
 
 
 def test_status_as_a_table(

@@ -98,7 +98,9 @@ def test_a_bad_release_never_has_more_than_the_canarys_share(rehearsed: dict[str
     act = _act(rehearsed, "bad-release")
     assert act["production"]["version_after"] == act["production"]["version_before"]
     canary = act["canary"]
-    assert canary["stopped_by"].startswith("files-prod-version-")
+    version = int(act["production"]["version_before"]) + 1
+    assert canary["stopped_by"] == f"files-prod-version-{version}-evidence"
+    assert canary["judge"]["verdict"] == "rollback"
     assert max(percent for _, percent in canary["weights"]) == 10
     assert canary["weights"][-1][1] == 0
     assert 0 < canary["canary_failures"] <= canary["canary_requests"] < canary["requests"] / 2
@@ -147,7 +149,11 @@ def test_any_aws_client_sees_what_the_command_tells(
     prod = next(each for each in status["environments"] if each["name"] == "prod")
 
     functions = _client(variables, "lambda", PROD)
-    name = functions.list_functions()["Functions"][0]["FunctionName"]
+    (name,) = (
+        each["FunctionName"]
+        for each in functions.list_functions()["Functions"]
+        if "Judge" not in each["FunctionName"]
+    )
     alias = functions.get_alias(FunctionName=name, Name="live")
     assert prod["version"] == alias["FunctionVersion"]
     configuration = functions.get_function_configuration(

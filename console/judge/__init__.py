@@ -1,0 +1,1 @@
+"""What the canary judge decided, read again: replayed, drawn, backtested, planned."""

@@ -1,0 +1,158 @@
+"""A policy over past releases: would it have fired, when, and at what cost in bad requests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from console.errors import ConsoleError
+from console.judge.course import end
+from console.judge.replaying import cannot_be_judged
+from pipeline.canary.judging import judge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from pipeline.canary.judging import Verdict
+    from pipeline.canary.periods import Parameters, Period
+    from pipeline.canary.record import Record
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What is to differ from the rule that judged; None leaves that as it was."""
+
+    false_rollback_rate: float | None = None
+    tolerance: float | None = None
+    objectives: Mapping[str, float] | None = None
+    """Share of the evidence by name, together 1."""
+    minutes: int | None = None
+    """Of each shift, the first ones, in which a verdict may fall."""
+
+    def parameters(self, record: Record) -> Parameters:
+        """The rule of a release as this policy has it.
+
+        Raises:
+            ConsoleError: it names an objective that was not counted.
+        """
+        counted = record.parameters.objectives
+        for name in self.objectives or ():
+            if name not in counted:
+                raise ConsoleError(
+                    f"objective: found {name!r}, which {record.deployment_id} does not count; "
+                    f"allowed are {', '.join(counted)}"
+                )
+        names = ("false_rollback_rate", "tolerance", "objectives")
+        wanted: dict[str, Any] = {name: getattr(self, name) for name in names}
+        changed = {name: value for name, value in wanted.items() if value is not None}
+        return replace(record.parameters, **changed)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """When a release was, or would have been, decided, and what it had cost by then."""
+
+    verdict: Verdict
+    at: datetime | None
+    """The end of the minute that brought the verdict; None while undecided."""
+    bad: int
+    """Bad requests that the canary had answered when it was condemned, or the record ended; by
+    every objective that the record counts, so that one that failed slowly counts twice."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """A past release, as it was and as the policy would have it."""
+
+    record: Record
+    happened: Decision
+    policy: Decision
+
+    @property
+    def open(self) -> bool:
+        """Whether the policy has no verdict where the record ends because the release did."""
+        return self.happened.verdict == "rollback" and self.policy.verdict != "rollback"
+
+    @property
+    def minutes(self) -> tuple[float | None, float | None]:
+        """From the beginning of the shift to both verdicts."""
+        return self._after(self.happened.at), self._after(self.policy.at)
+
+    def _after(self, at: datetime | None) -> float | None:
+        return None if at is None else (at - self.record.began) / timedelta(minutes=1)
+
+
+def backtest(policy: Policy, record: Record) -> Release:
+    """Hold a policy against a past release.
+
+    Raises:
+        ConsoleError: see `Policy.parameters`; or it, or the record, cannot be judged by.
+    """
+    parameters = policy.parameters(record)
+    last = None if policy.minutes is None else record.began + timedelta(minutes=policy.minutes)
+    periods = [
+        replace(each, counts={name: each.counts[name] for name in parameters.objectives})
+        for each in record.periods
+        if last is None or end(each) <= last
+    ]
+    with cannot_be_judged(record):
+        judged = judge(parameters, periods)
+    return Release(
+        record,
+        _decision(record, record.verdict, record.decided_at),
+        _decision(record, judged.verdict, judged.decided_at),
+    )
+
+
+def _decision(record: Record, verdict: Verdict, at: datetime | None) -> Decision:
+    condemned = at if verdict == "rollback" else None
+    return Decision(
+        verdict,
+        at,
+        _bad(each for each in record.periods if not condemned or end(each) <= condemned),
+    )
+
+
+def _bad(periods: Iterable[Period]) -> int:
+    return sum(pair.canary.failures for each in periods for pair in each.counts.values())
+
+
+def document(policy: Policy, releases: Iterable[Release]) -> dict[str, Any]:
+    """As JSON.
+
+    ```json
+    {"schema": 1,
+     "policy": {"false_rollback_rate": 0.001, "tolerance": null, "objectives": null,
+                "minutes": null},
+     "releases": [
+       {"deployment_id": "d-…", "service": "files", "environment": "prod", "version": "3",
+        "began": "…+00:00", "outcome": "rolled back",
+        "happened": {"verdict": "rollback", "minutes": 2.5, "bad": 7},
+        "policy": {"verdict": "rollback", "minutes": 3.5, "bad": 12}, "open": false}]}
+    ```
+
+    `minutes` are from the beginning of the shift to the end of the minute that brought the
+    verdict, null while undecided. `bad` and `open` as `Decision` and `Release` have them.
+    """
+    return {"schema": 1, "policy": vars(policy), "releases": [_document(each) for each in releases]}
+
+
+def _document(release: Release) -> dict[str, Any]:
+    record = release.record
+    was, now = (
+        {"verdict": each.verdict, "minutes": minutes, "bad": each.bad}
+        for each, minutes in zip((release.happened, release.policy), release.minutes, strict=True)
+    )
+    return {
+        "deployment_id": record.deployment_id,
+        "service": record.service,
+        "environment": record.environment,
+        "version": record.canary,
+        "began": record.began.isoformat(),
+        "outcome": record.outcome,
+        "happened": was,
+        "policy": now,
+        "open": release.open,
+    }

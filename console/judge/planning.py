@@ -1,0 +1,162 @@
+"""What a canary is going to find, as a table."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from console.judge.axes import per_cent
+from console.judge.screen import say
+from console.judge.traffic import HOURS
+from pipeline.forecast import LONGEST, OBJECTIVE, REACTION, Traffic
+from pipeline.judge.shift import MINUTE
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from console.judge.traffic import Counted
+    from environments.schema import Judge
+    from pipeline.forecast import Forecast
+
+_TIMES = (2, 3, 5, 10, 20, 50)
+_SURE, _EVEN = 0.95, 0.5
+_MINUTE, _HOUR = 60, 60  # seconds, minutes
+_SHORT, _LONG = 10, 600  # minutes
+
+
+@dataclass(frozen=True)
+class Source:
+    """A traffic, and where its two numbers come from."""
+
+    traffic: Traffic
+    words: str
+
+
+def source(
+    name: str,
+    judge: Judge,
+    counted: Counted | None,
+    requests_per_second: float | None,
+    failure_share: float | None,
+) -> Source:
+    """The numbers given, else those counted, else those that the environment's file expects."""
+    file = f"environments/{name}.toml"
+    rate, of_rate = judge.requests_per_second, file
+    share, of_share = judge.failure_share, file
+    if counted:
+        measured = f"counted in the last {HOURS} hours"
+        rate, of_rate = counted.requests / counted.seconds, measured
+        # Of few requests none fails; then the file knows better.
+        if counted.stable_failures:
+            share, of_share = counted.stable_failures / counted.stable_requests, measured
+    if requests_per_second is not None:
+        rate, of_rate = requests_per_second, "as given"
+    if failure_share is not None:
+        share, of_share = failure_share, "as given"
+    first = f" ({of_rate})" if of_rate != of_share else ""
+    return Source(
+        Traffic(rate, share),
+        f"{rate:.3g} requests a second{first}, {per_cent(share)} of which fail ({of_share})",
+    )
+
+
+def show(forecast: Forecast, words: str, judge: Judge, console: Console) -> None:
+    """What it finds and what not, by how often the new version fails."""
+    traffic, canary = forecast.traffic, forecast.canary
+    say(
+        console,
+        f"{_shift(forecast)}, {len(canary.shares)} of which can be compared, at {words}.\n"
+        f"Of releases that are no worse at most {per_cent(judge.false_rollback_rate)} "
+        "is rolled back. Of the others:",
+    )
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("the new version fails", no_wrap=True)
+    for name in ("", "found", "after", "users hurt", "no rule before"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for bad in _rows(traffic):
+        prospect = forecast.power.prospect(canary, bad)
+        sure, even = prospect.found >= _SURE, prospect.found >= _EVEN
+        colour = "green" if sure else "yellow" if even else "red"
+        table.add_row(
+            times(bad, traffic),
+            per_cent(bad),
+            f"[{colour}]{_probability(prospect.found)}[/]",
+            "" if prospect.minutes is None else minutes(prospect.minutes),
+            _users(prospect.hurt),
+            minutes(forecast.power.limit(canary, bad)),
+        )
+    console.print(table)
+
+
+def answer(forecast: Forecast, certainty: float, regression: float, console: Console) -> None:
+    """The least that is found with this certainty, and the minutes that a regression needs."""
+    traffic, sure = forecast.traffic, f"{certainty:.3g}"
+    least = forecast.power.smallest(forecast.canary, certainty)
+    found = (
+        f"versions that fail {times(least, traffic)} ({per_cent(least)}) or more"
+        if least
+        else "nothing: not even a version that always fails"
+    )
+    say(console, f"With probability {sure} it finds {found}.")
+    bad = min(1.0, regression * traffic.failure_share)
+    needed = forecast.minutes_for(bad, certainty)
+    enough = (
+        f"shift.minutes must be at least {needed} (it is {forecast.shift.minutes})"
+        if needed
+        else f"no shift.minutes up to {LONGEST:,} is enough: raise shift.percent"
+    )
+    say(
+        console,
+        f"To find versions that fail {times(bad, traffic)} ({per_cent(bad)}) with probability "
+        f"{sure}, {enough}.",
+    )
+    say(
+        console,
+        "[dim]Limits: the share of false rollbacks, and “no rule before”, the mean that the "
+        "information in the requests allows a rule of the same rate. Estimates: all else; “after” "
+        "is the mean of those that are found, to the minute that condemns them. The rollback "
+        f"follows about {REACTION:.1f} minutes later, which “users hurt” counts. Said of "
+        f"{OBJECTIVE} alone, and without the guard rails.[/]",
+    )
+
+
+def times(bad: float, traffic: Traffic) -> str:
+    """How often, against the version that serves."""
+    if bad == 1:
+        return "always"
+    return f"{float(f'{bad / traffic.failure_share:.2g}'):g} times as often"
+
+
+def minutes(number: float) -> str:
+    """Minutes; seconds where they are less than one, and hours where they are many."""
+    if number == math.inf:
+        return "never"
+    if number < 1:
+        return f"{number * _MINUTE:.2g} s"
+    if number >= _LONG:
+        return f"{number / _HOUR:,.0f} h"
+    return f"{number:.1f} min" if number < _SHORT else f"{number:.0f} min"
+
+
+def _rows(traffic: Traffic) -> list[float]:
+    shares = [each * traffic.failure_share for each in _TIMES]
+    return [each for each in shares if each < 1] + [1.0]
+
+
+def _shift(forecast: Forecast) -> str:
+    shift = forecast.shift
+    if shift.linear:
+        return f"{shift.percent} % more every {shift.minutes} of {shift.length // MINUTE} minutes"
+    return f"{shift.percent} % for {shift.minutes} minutes"
+
+
+def _probability(found: float) -> str:
+    whole = round(100 * found)  # what is almost always so is not always so
+    return "> 99 %" if whole == 100 else f"{whole} %" if whole else "< 1 %"  # noqa: PLR2004  # all
+
+
+def _users(hurt: float) -> str:
+    return f"{hurt:,.0f}" if round(hurt) else f"{hurt:.1g}"

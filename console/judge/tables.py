@@ -1,0 +1,79 @@
+"""What was judged again, as tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+from rich.table import Table
+
+from console.judge.screen import say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from console.judge.backtest import Release
+    from console.judge.replaying import Replayed
+
+_MARKS = {"same": "[green]✓[/]", "told": "[yellow]![/]", "differs": "[red]✗[/]"}
+_VERDICTS = {
+    "rollback": "[red]rollback[/]",
+    "good": "[green]good[/]",
+    "undecided": "[yellow]undecided[/]",
+}
+
+
+def checks(replayed: Replayed) -> Table:
+    """Line by line, what was computed again."""
+    table = Table.grid(padding=(0, 1))
+    table.add_column()
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for each in replayed.checks:
+        table.add_row(_MARKS[each.answer], each.what, escape(each.sentence))
+    return table
+
+
+def releases(tested: Sequence[Release], console: Console) -> None:
+    """Release by release, what happened and what the policy would have done; then the sums."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("began", "deployment", "outcome", "after", "bad", "the rule", "after", "bad"):
+        right = name in {"after", "bad"}
+        table.add_column(name, justify="right" if right else "left", no_wrap=name != "outcome")
+    for each in tested:
+        record = each.record
+        was, now = (f"{minutes:.3g} min" if minutes else "" for minutes in each.minutes)
+        table.add_row(
+            f"{record.began:%m-%d %H:%M}",
+            record.deployment_id,
+            escape(record.outcome),
+            was,
+            f"{each.happened.bad:,}",
+            "[yellow]open[/]" if each.open else _VERDICTS[each.policy.verdict],
+            now,
+            f"{'≥ ' if each.open else ''}{each.policy.bad:,}",
+        )
+    console.print(table)
+    say(console, _sums(tested))
+
+
+def _sums(tested: Sequence[Release]) -> str:
+    """Such as `Of 3 releases …`."""
+    was = [each for each in tested if each.happened.verdict == "rollback"]
+    now = [each for each in tested if each.policy.verdict == "rollback"]
+    new = [each for each in now if each not in was]
+    left = sum(each.open for each in tested)
+    at_least = "at least " if left else ""
+    return (
+        f"Of {_count(len(tested), 'release')} {len(was)} "
+        f"{'was' if len(was) == 1 else 'were'} condemned; the rule condemns {len(now)}, "
+        f"{len(new)} of them anew, and leaves {left} open.\n"
+        f"Until then the canaries answered {sum(each.happened.bad for each in tested):,} bad "
+        f"requests; by the rule, {at_least}{sum(each.policy.bad for each in tested):,}."
+    )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

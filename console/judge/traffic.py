@@ -1,0 +1,83 @@
+"""What an environment serves now, as CloudWatch has counted it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from console.aws import answered_at
+from console.deployed import deployed, serving
+from pipeline.names import NAMESPACE, SERVICE
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from console.aws import Aws
+    from environments.schema import Environment
+
+HOURS = 3
+"""How far back it is counted."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Requests in the last `HOURS`, from the first minute in which a version of now served."""
+
+    seconds: float
+    requests: int
+    """Of all versions that serve now."""
+    stable_requests: int
+    """Of the one that no deployment is about to bring."""
+    stable_failures: int
+
+
+def counted(aws: Aws, name: str, environment: Environment) -> Counted | None:
+    """What was counted in an environment; None where nothing is deployed or was served."""
+    what = deployed(aws, name, environment)
+    if what is None:
+        return None
+    now = serving(aws, what)
+    versions = [now.version, *(each for each in now.weights if each != now.version)]
+    until = answered_at(aws.client("sts").get_caller_identity()).replace(second=0)
+    answer = aws.client("cloudwatch", environment).get_metric_data(
+        MetricDataQueries=[
+            _query(name, f"{metric.lower()}{index}", metric, version)
+            for index, version in enumerate(versions)
+            for metric in ("Requests", "Failures")
+        ],
+        StartTime=until - timedelta(hours=HOURS),
+        EndTime=until,
+    )
+    series: dict[str, dict[datetime, float]] = {
+        each["Id"]: dict(zip(each["Timestamps"], each["Values"], strict=True))
+        for each in answer["MetricDataResults"]
+    }
+    requests = [series.get(f"requests{index}", {}) for index in range(len(versions))]
+    if not requests[0]:
+        return None
+    return Counted(
+        seconds=(until - min(at for each in requests for at in each)).total_seconds(),
+        requests=int(sum(sum(each.values()) for each in requests)),
+        stable_requests=int(sum(requests[0].values())),
+        stable_failures=int(sum(series.get("failures0", {}).values())),
+    )
+
+
+def _query(environment: str, identifier: str, metric: str, version: str) -> dict[str, Any]:
+    return {
+        "Id": identifier,
+        "MetricStat": {
+            "Metric": {
+                "Namespace": NAMESPACE,
+                "MetricName": metric,
+                "Dimensions": [
+                    {"Name": "service", "Value": SERVICE},
+                    {"Name": "environment", "Value": environment},
+                    {"Name": "version", "Value": version},
+                ],
+            },
+            "Period": 60,
+            "Stat": "Sum",
+        },
+    }

@@ -1,0 +1,1 @@
+"""The judge on AWS: a function that looks at a release once a minute, and says what it found."""

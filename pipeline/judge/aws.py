@@ -1,0 +1,190 @@
+"""The judge's port over the AWS API."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from pipeline.judge.port import Deployment, Seen, Serving, UnjudgedError
+from pipeline.judge.shift import MINUTE
+from pipeline.names import ALIAS, JUDGE_NAMESPACE, NAMESPACE, decision_key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pipeline.canary.judging import Ending
+    from pipeline.judge.client import Client
+    from pipeline.judge.port import Metric, Minutes
+    from pipeline.judge.settings import Settings
+
+_ENDINGS: Mapping[str, Ending] = {
+    "Succeeded": "succeeded", "Failed": "stopped", "Stopped": "stopped",
+}  # fmt: skip
+_ROLLBACK = "codeDeployRollback"
+# By the field of `Seen`.
+_SERVICE = {
+    "requests": "Requests", "failures": "Failures", "slow": "SlowRequests",
+    "cold_starts": "ColdStarts",
+}  # fmt: skip
+_LAMBDA = {"invocations": "Invocations", "errors": "Errors"}
+
+
+class AwsPort:
+    """See `Port`."""
+
+    def __init__(self, client: Client, settings: Settings) -> None:
+        self._client = client
+        self._settings = settings
+
+    def serving(self) -> Serving:
+        """See `Port`."""
+        answer = self._client.alias(self._settings.function, ALIAS)
+        alias = answer.document
+        routed = (alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}
+        return Serving(answer.at, (alias["FunctionVersion"], *routed))
+
+    def deployment(self, since: datetime) -> Deployment | None:
+        """See `Port`."""
+        ids = self._deploy(
+            "ListDeployments",
+            applicationName=self._settings.application,
+            deploymentGroupName=self._settings.deployment_group,
+            createTimeRange={"start": since.timestamp()},
+        )["deployments"]
+        infos = [self._deploy("GetDeployment", deploymentId=each)["deploymentInfo"] for each in ids]
+        mine = [each for each in infos if each.get("creator") != _ROLLBACK]
+        if not mine:
+            return None
+        info = max(mine, key=lambda each: float(each["createTime"]))
+        deployment_id = info["deploymentId"]
+        targets = self._deploy("ListDeploymentTargets", deploymentId=deployment_id)["targetIds"]
+        if not targets:
+            return None  # it has only just been created
+        found = self._deploy("GetDeploymentTarget", deploymentId=deployment_id, targetId=targets[0])
+        shifted = found["deploymentTarget"]["lambdaTarget"]
+        began = next(
+            each.get("startTime")
+            for each in shifted["lifecycleEvents"]
+            if each["lifecycleEventName"] == "AllowTraffic"
+        )
+        return Deployment(
+            id=deployment_id,
+            stable=shifted["lambdaFunctionInfo"]["currentVersion"],
+            canary=shifted["lambdaFunctionInfo"]["targetVersion"],
+            began=_time(began),
+            ending=_ENDINGS.get(info["status"], "in progress"),
+            completed=_time(info.get("completeTime")),
+            reason=(info.get("errorInformation") or {}).get("message", ""),
+        )
+
+    def seen(self, versions: Sequence[str], begin: datetime, end: datetime) -> Minutes:
+        """See `Port`."""
+        queries = {
+            f"{field}{number}": self._query(field, version)
+            for number, version in enumerate(versions)
+            for field in (*_SERVICE, *_LAMBDA)
+        }
+        answer = self._client.call(
+            "monitoring",
+            "GetMetricData",
+            {
+                "MetricDataQueries": [{"Id": id_, "MetricStat": q} for id_, q in queries.items()],
+                "StartTime": begin.timestamp(),
+                "EndTime": end.timestamp(),
+            },
+        ).document
+        results = {each["Id"]: each for each in answer["MetricDataResults"]}
+        wrong = {id_ for id_ in queries if results.get(id_, {}).get("StatusCode") != "Complete"}
+        if wrong or answer.get("NextToken"):
+            raise UnjudgedError(
+                f"GetMetricData answered by half: {', '.join(sorted(wrong)) or 'there is more'}"
+            )
+        minutes: dict[datetime, dict[str, dict[str, int]]] = {}
+        for number, version in enumerate(versions):
+            for field in (*_SERVICE, *_LAMBDA):
+                for at, value in _points(results[f"{field}{number}"]):
+                    minutes.setdefault(at, {}).setdefault(version, {})[field] = value
+        nothing = dict.fromkeys((*_SERVICE, *_LAMBDA), 0)
+        return {
+            at: {version: Seen(**(nothing | fields)) for version, fields in both.items()}
+            for at, both in minutes.items()
+        }
+
+    def record(self, deployment_id: str) -> str | None:
+        """See `Port`."""
+        body = self._client.read(self._settings.bucket, decision_key(deployment_id))
+        return None if body is None else body.decode()
+
+    def keep(self, deployment_id: str, record: str) -> None:
+        """See `Port`."""
+        self._client.write(self._settings.bucket, decision_key(deployment_id), record.encode())
+
+    def publish(self, metrics: Sequence[Metric]) -> None:
+        """See `Port`. CloudWatch dates them, by a clock that is right."""
+        self._client.call(
+            "monitoring",
+            "PutMetricData",
+            {
+                "Namespace": JUDGE_NAMESPACE,
+                "MetricData": [
+                    {
+                        "MetricName": each.name,
+                        "Dimensions": self._dimensions(each.version),
+                        "Value": each.value,
+                    }
+                    for each in metrics
+                ],
+            },
+        )
+
+    def answer(self, deployment_id: str, execution: str, *, succeeded: bool) -> None:
+        """See `Port`."""
+        self._deploy(
+            "PutLifecycleEventHookExecutionStatus",
+            deploymentId=deployment_id,
+            lifecycleEventHookExecutionId=execution,
+            status="Succeeded" if succeeded else "Failed",
+        )
+
+    def _deploy(self, operation: str, **parameters: Any) -> dict[str, Any]:
+        return self._client.call("codedeploy", operation, parameters).document
+
+    def _query(self, field: str, version: str) -> dict[str, Any]:
+        function = self._settings.function
+        if field in _SERVICE:
+            metric = {
+                "Namespace": NAMESPACE,
+                "MetricName": _SERVICE[field],
+                "Dimensions": self._dimensions(version),
+            }
+        else:
+            metric = {
+                "Namespace": "AWS/Lambda",
+                "MetricName": _LAMBDA[field],
+                "Dimensions": [
+                    {"Name": "FunctionName", "Value": function},
+                    {"Name": "Resource", "Value": f"{function}:{ALIAS}"},
+                    {"Name": "ExecutedVersion", "Value": version},
+                ],
+            }
+        return {"Metric": metric, "Period": int(MINUTE.total_seconds()), "Stat": "Sum"}
+
+    def _dimensions(self, version: str | None) -> list[dict[str, str]]:
+        dimensions = {"service": self._settings.service, "environment": self._settings.environment}
+        if version is not None:
+            dimensions["version"] = version
+        return [{"Name": name, "Value": value} for name, value in dimensions.items()]
+
+
+def _points(result: dict[str, Any]) -> list[tuple[datetime, int]]:
+    """Sums by minute; a sum of ones is a whole number, whatever its type."""
+    points = []
+    for at, value in zip(result["Timestamps"], result["Values"], strict=True):
+        if value != int(value):
+            raise UnjudgedError(f"GetMetricData gave {value} for {result['Id']}, which is a count")
+        points.append((datetime.fromtimestamp(at, UTC), int(value)))
+    return points
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,47 @@
+"""What the judge is told by its environment; `variables` is what the stack tells it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.canary.periods import Parameters
+from pipeline.judge.shift import Shift
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Whom it judges, and by which rule."""
+
+    service: str
+    environment: str
+    function: str
+    application: str
+    deployment_group: str
+    bucket: str
+    shift: Shift
+    parameters: Parameters
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Settings:
+        """Out of the function's environment variables."""
+        return cls(
+            **{name: environment[name.upper()] for name in _NAMES},
+            shift=Shift(**json.loads(environment["SHIFT"])),
+            parameters=Parameters(**json.loads(environment["PARAMETERS"])),
+        )
+
+    def variables(self) -> dict[str, str]:
+        """As environment variables; what they are put together from may be tokens of the CDK."""
+        return {
+            **{name.upper(): str(getattr(self, name)) for name in _NAMES},
+            "SHIFT": json.dumps(asdict(self.shift)),
+            "PARAMETERS": json.dumps(asdict(self.parameters)),
+        }
+
+
+_NAMES = ("service", "environment", "function", "application", "deployment_group", "bucket")

@@ -1,0 +1,38 @@
+"""The judge's rule and the shift that it judges, as an environment file has them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from environments.schema import AllAtOnce, Environment, Linear
+from pipeline.canary.periods import Parameters
+from pipeline.judge.shift import Shift
+
+if TYPE_CHECKING:
+    from environments.schema import Judge
+
+_OBJECTIVES = {"failures": 0.5, "slow-requests": 0.5}
+"""Each has the same share of the evidence."""
+
+
+def parameters(environment: Environment, judge: Judge) -> Parameters:
+    """The rule of the environment's judge."""
+    guard = environment.guard
+    return Parameters(
+        false_rollback_rate=judge.false_rollback_rate,
+        tolerance=judge.tolerance,
+        harmful=judge.harmful,
+        undecided=judge.undecided,
+        incident=judge.incident,
+        objectives=_OBJECTIVES,
+        limits={"failures": guard.max_failure_share, "slow-requests": guard.max_slow_share},
+        min_requests=guard.min_requests,
+    )
+
+
+def shift(environment: Environment) -> Shift:
+    """The environment's shift, which is not all at once."""
+    found = environment.shift
+    if isinstance(found, AllAtOnce):
+        raise TypeError("a shift all at once has no canary to judge")
+    return Shift(found.percent, found.minutes, linear=isinstance(found, Linear))

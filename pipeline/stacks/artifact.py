@@ -1,0 +1,45 @@
+"""The one build that goes through every environment."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aws_cdk import aws_lambda as lambda_
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.bundle import Platform
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What was built of a commit, and what it was built for."""
+
+    commit: str
+    bundle: Path
+    sbom: Path
+    """The bundle's bill of materials."""
+    judge: Path
+    """The canary judge's own bundle."""
+    platform: Platform
+
+    @property
+    def code_sha256(self) -> str:
+        """The bundle's SHA-256 as Lambda tells it (`CodeSha256`)."""
+        return base64.b64encode(hashlib.sha256(self.bundle.read_bytes()).digest()).decode()
+
+    @property
+    def runtime(self) -> lambda_.Runtime:
+        """Lambda's runtime for it."""
+        return lambda_.Runtime(self.platform.runtime, lambda_.RuntimeFamily.PYTHON)
+
+    @property
+    def architecture(self) -> lambda_.Architecture:
+        """Lambda's processor for it."""
+        if self.platform.architecture == "arm64":
+            return lambda_.Architecture.ARM_64
+        return lambda_.Architecture.X86_64

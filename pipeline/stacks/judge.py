@@ -1,0 +1,152 @@
+"""The canary judge of an environment: its function, its minute, its records."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import CfnOutput, Duration, RemovalPolicy
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from pipeline.judge.settings import Settings
+from pipeline.names import ALIAS, JUDGE_NAMESPACE, SERVICE, decision_key
+from pipeline.retention import log_group
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_codedeploy as codedeploy
+
+    from pipeline.canary.periods import Parameters
+    from pipeline.judge.shift import Shift
+    from pipeline.stacks.artifact import Artifact
+
+_MEMORY = 512  # MB
+"""For the share of a processor that comes with it: a shift of two days is judged in seconds."""
+_TIMEOUT = Duration.seconds(60)
+"""A look takes a second; CodeDeploy's question is tried again for a while."""
+
+
+class Judge(Construct):
+    """Looks once a minute, and once more when CodeDeploy asks whether a shift may end well."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        environment_name: str,
+        artifact: Artifact,
+        log_retention_days: int,
+        function: lambda_.Function,
+        group: codedeploy.LambdaDeploymentGroup,
+        shift: Shift,
+        parameters: Parameters,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        records = self._records()
+        settings = Settings(
+            service=SERVICE,
+            environment=environment_name,
+            function=function.function_name,
+            application=group.application.application_name,
+            deployment_group=group.deployment_group_name,
+            bucket=records.bucket_name,
+            shift=shift,
+            parameters=parameters,
+        )
+        self.function = self._judge(artifact, log_retention_days, settings)
+        for statement in _access(function, group, records):
+            self.function.add_to_role_policy(statement)
+        events.Rule(
+            self,
+            "Minute",
+            description=f"Has the canary judge of {SERVICE} in {environment_name} look",
+            schedule=events.Schedule.rate(Duration.minutes(1)),
+            targets=[
+                # A look that comes late is worth nothing: the next one sees what it would.
+                targets.LambdaFunction(
+                    self.function, retry_attempts=0, max_event_age=Duration.minutes(1)
+                )
+            ],
+        )
+        CfnOutput(self, "Records", value=records.bucket_name).override_logical_id("Decisions")
+
+    def _records(self) -> s3.Bucket:
+        return s3.Bucket(
+            self,
+            "Decisions",
+            # Counts and versions are no secret, and CDK's lookup role, by which the console reads
+            # other accounts, may use no key.
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            enforce_ssl=True,
+            versioned=True,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    # A record is written each minute until its release has ended.
+                    noncurrent_version_expiration=Duration.days(1),
+                    abort_incomplete_multipart_upload_after=Duration.days(1),
+                )
+            ],
+            removal_policy=RemovalPolicy.RETAIN,
+        )
+
+    def _judge(
+        self, artifact: Artifact, log_retention_days: int, settings: Settings
+    ) -> lambda_.Function:
+        log = log_group(self, "Log", log_retention_days)
+        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        log.grant_write(role)
+        return lambda_.Function(
+            self,
+            "Function",
+            description=f"The canary judge of {SERVICE} in {settings.environment}",
+            runtime=artifact.runtime,
+            architecture=artifact.architecture,
+            handler="pipeline.judge.handler.handler",
+            code=lambda_.Code.from_asset(str(artifact.judge)),
+            role=role,
+            memory_size=_MEMORY,
+            timeout=_TIMEOUT,
+            retry_attempts=0,
+            max_event_age=Duration.minutes(1),
+            log_group=log,
+            environment=settings.variables(),
+        )
+
+
+def _access(
+    function: lambda_.Function, group: codedeploy.LambdaDeploymentGroup, records: s3.Bucket
+) -> list[iam.PolicyStatement]:
+    """What `pipeline.judge.aws` asks of AWS, and no more."""
+    return [
+        iam.PolicyStatement(
+            actions=["lambda:GetAlias"],
+            resources=[function.function_arn, f"{function.function_arn}:{ALIAS}"],
+        ),
+        iam.PolicyStatement(
+            actions=[
+                "codedeploy:ListDeployments",
+                "codedeploy:GetDeployment",
+                "codedeploy:ListDeploymentTargets",
+                "codedeploy:GetDeploymentTarget",
+                "codedeploy:PutLifecycleEventHookExecutionStatus",
+            ],
+            resources=[group.deployment_group_arn],
+        ),
+        iam.PolicyStatement(actions=["cloudwatch:GetMetricData"], resources=["*"]),
+        iam.PolicyStatement(
+            actions=["cloudwatch:PutMetricData"],
+            resources=["*"],
+            conditions={"StringEquals": {"cloudwatch:namespace": JUDGE_NAMESPACE}},
+        ),
+        # Without the list, absence is a 403.
+        iam.PolicyStatement(actions=["s3:ListBucket"], resources=[records.bucket_arn]),
+        iam.PolicyStatement(
+            actions=["s3:GetObject", "s3:PutObject"],
+            resources=[records.arn_for_objects(decision_key("*"))],
+        ),
+    ]

@@ -1,0 +1,112 @@
+"""The guard rails: limits that the new version alone is held against, each minute by itself.
+
+They are coarse. What is worse than the version before, the judge finds sooner and at a known
+rate of error; a rail stops what is bad by any measure, also when there is nothing to compare.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+
+from pipeline.names import ALIAS, NAMESPACE, SERVICE
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_lambda as lambda_
+    from constructs import Construct
+
+    from environments.schema import Guard
+
+MINUTE = Duration.minutes(1)
+
+
+class Rails:
+    """Makes alarms on one version of a function."""
+
+    def __init__(
+        self,
+        environment_name: str,
+        guard: Guard,
+        function: lambda_.Function,
+        version: lambda_.Version,
+    ) -> None:
+        self._environment = environment_name
+        self._guard = guard
+        self._function = function.function_name
+        self._version = version.version
+
+    def alarm(self, scope: Construct, construct_id: str, rail: str, name: str) -> cloudwatch.Alarm:
+        """An alarm that looks at each minute by itself; one without requests is no evidence."""
+        share, limit, what = self._rail(rail)
+        return cloudwatch.Alarm(
+            scope,
+            construct_id,
+            alarm_name=name,
+            alarm_description=f"More than {limit:.0%} of requests {what} in a minute on the new "
+            "version, and not on the others",
+            metric=share,
+            threshold=limit,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+            evaluation_periods=1,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+
+    def _rail(self, rail: str) -> tuple[cloudwatch.IMetric, float, str]:
+        guard = self._guard
+        if rail == "slow-requests":
+            limit = guard.max_slow_share
+            what = f"took over {guard.latency_objective_ms} ms"
+            return self._counted("SlowRequests", limit), limit, what
+        limit = guard.max_failure_share
+        if rail == "failures":
+            return self._counted("Failures", limit), limit, "failed"
+        return self._crashed(limit), limit, "crashed or timed out"
+
+    def _counted(self, bad: str, limit: float) -> cloudwatch.MathExpression:
+        """The share of requests that the service itself counts as bad."""
+        every = {"service": SERVICE, "environment": self._environment}
+        mine = every | {"version": self._version}
+        return self._share(NAMESPACE, bad, "Requests", mine, every, limit)
+
+    def _crashed(self, limit: float) -> cloudwatch.MathExpression:
+        """The share of invocations that ended in an error of Lambda's."""
+        every = {"FunctionName": self._function, "Resource": f"{self._function}:{ALIAS}"}
+        mine = every | {"ExecutedVersion": self._version}
+        return self._share("AWS/Lambda", "Errors", "Invocations", mine, every, limit)
+
+    def _share(
+        self,
+        namespace: str,
+        bad: str,
+        requests: str,
+        mine: dict[str, str],
+        every: dict[str, str],
+        limit: float,
+    ) -> cloudwatch.MathExpression:
+        def total(name: str, dimensions: dict[str, str]) -> cloudwatch.Metric:
+            return cloudwatch.Metric(
+                namespace=namespace,
+                metric_name=name,
+                dimensions_map=dimensions,
+                statistic="Sum",
+                period=MINUTE,
+            )
+
+        return cloudwatch.MathExpression(
+            # Of so few requests a share says nothing; and where the other versions are over the
+            # limit as well, something else is bad than this one.
+            expression=(
+                f"IF(requests >= {self._guard.min_requests}"
+                f" AND all_bad - bad <= {limit} * (all_requests - requests), bad / requests, 0)"
+            ),
+            using_metrics={
+                "bad": total(bad, mine),
+                "requests": total(requests, mine),
+                "all_bad": total(bad, every),
+                "all_requests": total(requests, every),
+            },
+            label=f"share of {bad}",
+            period=MINUTE,
+        )

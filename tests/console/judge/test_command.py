@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from console import cli
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Played
+
+    from pipeline.canary.record import Record
+
+
+class Pithead(Protocol):
+    def __call__(self, *arguments: str) -> int: ...
+
+
+@pytest.fixture
+def judge(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Pithead:
+    """`pithead judge`, in a checkout of which no local cloud runs."""
+
+    def run(*arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["pithead", "judge", *arguments])
+        return cli.main()
+
+    monkeypatch.setenv("COLUMNS", "120")
+    return run
+
+
+@pytest.fixture
+def file(folder: Path, bad: Record) -> Path:
+    path = folder / "release.json"
+    path.write_text(bad.text())
+    return path
+
+
+def test_a_record_is_replayed_and_drawn(
+    judge: Pithead, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert judge("replay", str(file), "--svg", "release.svg") == 0
+    shown = capsys.readouterr()
+    assert shown.out.startswith("files in prod: version 3 was rolled back\n")
+    assert "✓ verdict    rollback" in shown.out
+    assert "rollback from 2" in shown.out
+    assert shown.out.endswith("Replayed: the same.\n")
+    assert shown.err == "drawn into release.svg\n"
+    assert (file.parent / "release.svg").read_text().startswith("<svg ")
+
+
+def test_a_picture_that_cannot_be_written_is_told(
+    judge: Pithead, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert judge("replay", str(file), "--svg", "nowhere/release.svg") == 1
+    told = "pithead: nowhere/release.svg cannot be written: No such file or directory\n"
+    assert capsys.readouterr().err == told
+
+
+def test_a_record_that_was_altered_exits_1(
+    judge: Pithead, file: Path, bad: Record, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(replace(bad, verdict="undecided", decided_at=None).text())
+    assert judge("replay", str(file)) == 1
+    shown = capsys.readouterr().out
+    assert "✗ verdict    recorded undecided, recomputed rollback" in shown
+    assert shown.endswith("Replayed: NOT the same.\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("replay", "nowhere.json"), "nowhere.json cannot be read: No such file or directory"),
+        (("replay", "pyproject.toml"), "pyproject.toml: no JSON"),
+        (("replay", "d-ABCDEF123"), "no local cloud of this checkout runs"),
+        (("plan", "dev"), "environments/dev.toml: shift.type: found 'all-at-once'"),
+        (("backtest", "."), "no decision record"),
+        (("backtest", "nowhere"), "nowhere is no folder"),
+        (("backtest", "prod"), "no local cloud of this checkout runs"),
+    ],
+)
+def test_what_cannot_be_done_is_a_sentence(
+    arguments: tuple[str, ...], told: str, judge: Pithead, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert judge(*arguments) == 1
+    shown = capsys.readouterr().err
+    assert shown.startswith("pithead: ")
+    assert told in shown
+    assert shown.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("replay",),
+        ("plan", "qa"),
+        ("plan", "--failure-share", "1"),
+        ("plan", "--failure-share", "0"),
+        ("plan", "--requests-per-second", "0"),
+        ("plan", "--requests-per-second", "nan"),
+        ("plan", "--certainty", "1"),
+        ("plan", "--regression", "1"),
+        ("backtest", "--false-rollback-rate", "0"),
+        ("backtest", "--tolerance", "0.5"),
+        ("backtest", "--tolerance", "inf"),
+        ("backtest", "--minutes", "0"),
+        ("backtest", "--objective", "failures"),
+        ("backtest", "--objective", "failures=1.5"),
+        ("backtest", "--objective", "failures=nan"),
+        ("backtest", "--objective", "failures=0.5", "--objective", "slow-requests=0.4"),
+    ],
+)
+def test_wrong_usage_exits_2(
+    arguments: tuple[str, ...], judge: Pithead, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert judge(*arguments) == 2
+    assert "Error: " in capsys.readouterr().err
+
+
+def test_a_canary_is_planned_without_anybody_to_ask(
+    judge: Pithead, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert judge("plan", "prod") == 0
+    shown = capsys.readouterr()
+    assert shown.err.startswith("note: the traffic was not counted: no local cloud")
+    assert "(environments/prod.toml)" in shown.out
+    assert judge("plan", "--requests-per-second", "7", "--failure-share", "0.01") == 0
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    assert "7 requests a second, 1 % of which fail (as given)" in shown.out
+
+
+def test_a_folder_is_backtested(
+    judge: Pithead,
+    folder: Path,
+    record: Played,
+    bad: Record,
+    good: Record,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    past = folder / "past"
+    past.mkdir()
+    for number, each in enumerate((bad, good, replace(bad, outcome="in progress"))):
+        (past / f"{number}.json").write_text(each.text())
+    assert judge("backtest", "past", "--false-rollback-rate", "0.2") == 0
+    shown = capsys.readouterr()
+    assert "Of 2 releases 1 was condemned; the rule condemns 1" in shown.out
+    assert shown.err == ""
+    (past / "broken.json").write_text("{}")
+    assert judge("backtest", "past", "--json") == 1
+    shown = capsys.readouterr()
+    told = json.loads(shown.out)
+    assert [each["outcome"] for each in told["releases"]] == ["rolled back", good.outcome]
+    assert all(each["happened"] == each["policy"] for each in told["releases"])
+    assert shown.err.startswith("pithead: past/broken.json: schema: ")

@@ -1,0 +1,92 @@
+"""What docs/judge.md shows is what the commands say."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+import tomllib
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+import pytest
+
+from console import cli
+from console.judge.picture import svg
+from console.judge.records import from_file
+from console.judge.replaying import replayed
+from environments.schema import Judge
+from pipeline.canary.judging import Outcome
+from pipeline.canary.record import code
+
+if TYPE_CHECKING:
+    from conftest import Played
+
+DOCS = Path(__file__).parents[3] / "docs"
+PAGE = (DOCS / "judge.md").read_text(encoding="utf-8")
+SHOWN = re.findall(r"```console\n\$ pithead (.*)\n((?:.*\n)*?)```", PAGE)
+RELEASES = (
+    {"seed": 3, "minutes": 12, "bad": 0.012},
+    {"bad": 0.5},
+    {"minutes": 12, "bad": 0.001},
+    {"minutes": 12, "bad": 0.005, "seed": 1},
+    {"minutes": 12, "bad": 0.005, "seed": 23},
+)
+
+
+@pytest.fixture
+def releases(folder: Path, record: Played) -> None:
+    """The folder and the file that the page speaks of."""
+    (folder / "docs").mkdir()
+    (folder / "docs/judge-release.json").write_bytes((DOCS / "judge-release.json").read_bytes())
+    (folder / "releases").mkdir()
+    for number, played in enumerate(RELEASES):
+        release = record(**played, deployment=f"d-ABCDEF12{number + 3}")
+        later = timedelta(days=number)
+        release = replace(
+            release,
+            began=release.began + later,
+            periods=tuple(replace(each, start=each.start + later) for each in release.periods),
+            decided_at=release.decided_at and release.decided_at + later,
+        )
+        (folder / f"releases/{number}.json").write_text(release.text())
+
+
+@pytest.mark.parametrize(("command", "shown"), SHOWN)
+def test_a_command_says_what_the_page_shows(
+    command: str,
+    shown: str,
+    releases: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr(sys, "argv", ["pithead", *shlex.split(command)])
+    assert cli.main() == 0
+    said = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    expected = [line.rstrip() for line in shown.splitlines()]
+    if expected[-1] == "…":
+        expected.pop()
+        said = said[: len(expected)]
+    assert said == expected
+
+
+def test_the_page_shows_each_command() -> None:
+    assert [command.split()[1] for command, _ in SHOWN] == ["replay", "plan", "backtest"]
+
+
+def test_the_release_of_the_page_is_played_and_so_is_its_picture(record: Played) -> None:
+    kept = from_file(DOCS / "judge-release.json")
+    assert replace(kept, code=code()) == record(**RELEASES[0])
+    assert (DOCS / "judge.svg").read_text(encoding="utf-8") == svg(replayed(kept).course)
+
+
+def test_the_page_names_every_outcome_and_every_key() -> None:
+    outcomes = set(re.findall(r"^\| `([a-z, ]+)` \|", PAGE, re.MULTILINE))
+    assert outcomes == set(get_args(Outcome)) - {"in progress"}
+    (table,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    judge = tomllib.loads(table)["judge"]
+    assert set(judge) == set(Judge.model_fields)
+    Judge.model_validate(judge)

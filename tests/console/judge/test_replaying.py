@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from console.errors import ConsoleError
+from console.judge.course import end
+from console.judge.replaying import heading, replayed
+
+if TYPE_CHECKING:
+    from conftest import Played
+
+    from pipeline.canary.record import Record
+
+
+def answers(record: Record) -> dict[str, str]:
+    return {each.what: each.answer for each in replayed(record).checks}
+
+
+def test_the_same_counts_bring_the_same_verdict(bad: Record, good: Record) -> None:
+    assert (bad.verdict, good.verdict) != ("undecided", "undecided")
+    for each in (bad, good):
+        again = replayed(each)
+        assert again.same
+        assert set(answers(each).values()) == {"same"}
+        assert "to the last bit" in again.checks[3].sentence
+
+
+def test_every_wrong_line_is_named(bad: Record) -> None:
+    assert bad.decided_at
+    altered = {
+        "verdict": replace(bad, verdict="undecided"),
+        "decided at": replace(bad, decided_at=bad.began),
+        "incident": replace(bad, incident=True),
+        "evidence": replace(bad, evidence=(*bad.evidence[:-1], bad.evidence[-1] + 0.001)),
+    }
+    for what, record in altered.items():
+        assert not replayed(record).same
+        assert [each for each, answer in answers(record).items() if answer != "same"] == [what]
+
+
+def test_a_count_that_was_altered_shows(bad: Record) -> None:
+    first, *rest = bad.periods
+    pair = first.counts["failures"]
+    more = replace(
+        first, counts=dict(first.counts) | {"failures": type(pair)(pair.canary, pair.canary)}
+    )
+    assert answers(replace(bad, periods=(more, *rest)))["evidence"] == "differs"
+
+
+def test_other_code_may_weigh_otherwise_but_not_judge_otherwise(bad: Record) -> None:
+    other = replace(bad, code="sha256:" + 64 * "0")
+    assert replayed(other).same
+    assert answers(other)["code"] == "told"
+    weighed = replace(other, evidence=tuple(each + 0.1 for each in bad.evidence))
+    assert replayed(weighed).same
+    assert answers(weighed)["evidence"] == "told"
+    assert not replayed(replace(other, verdict="good")).same
+
+
+def test_the_last_bits_are_the_platforms_own(bad: Record) -> None:
+    moved = replace(bad, evidence=tuple(each * (1 + 1e-15) for each in bad.evidence))
+    again = replayed(moved)
+    assert again.same
+    assert "within" in again.checks[3].sentence
+
+
+@pytest.mark.parametrize("wrong", [0.0, 1.0, 2.0, "0.01"])
+def test_a_rule_that_is_none_is_told(wrong: object, bad: Record) -> None:
+    parameters = replace(bad.parameters, false_rollback_rate=wrong)  # type: ignore[arg-type]  # wrong on purpose
+    with pytest.raises(ConsoleError, match=r"^d-ABCDEF123 cannot be judged: "):
+        replayed(replace(bad, parameters=parameters))
+
+
+def test_without_a_period_there_is_nothing_to_draw(bad: Record) -> None:
+    empty = replace(bad, periods=(), evidence=(), verdict="undecided", decided_at=None)
+    again = replayed(empty)
+    assert again.same
+    with pytest.raises(ConsoleError, match="no closed period"):
+        _ = again.course
+
+
+def test_a_minute_that_was_judged_late_counts_when_it_was(record: Played) -> None:
+    release = record(minutes=4, bad=0.003)
+    first, second, *rest = release.periods
+    late = replace(release, periods=(second, first, *rest))
+    course = replayed(late).course
+    assert [each.start for each in course.periods] == [each.start for each in release.periods]
+    times = [time for time, _ in course.points]
+    assert times == sorted(times)
+    assert times[1] == times[2] == end(second)
+
+
+def test_headings(bad: Record, record: Played) -> None:
+    assert heading(bad) == "files in prod: version 3 was rolled back"
+    assert heading(replace(bad, outcome="in progress")) == "files in prod: version 3 is in progress"

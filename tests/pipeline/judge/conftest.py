@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipeline.canary.periods import Parameters
+from pipeline.judge.port import Deployment, Metric, Seen, Serving, UnjudgedError
+from pipeline.judge.settings import Settings
+from pipeline.judge.shift import Shift
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pipeline.judge.port import Minutes
+
+NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+BEGAN = NOON + timedelta(seconds=30)
+MINUTES = 10
+SETTINGS = Settings(
+    service="files",
+    environment="prod",
+    function="files-prod",
+    application="application",
+    deployment_group="group",
+    bucket="decisions",
+    shift=Shift(10, MINUTES, linear=False),
+    parameters=Parameters(
+        false_rollback_rate=0.01,
+        tolerance=1.0,
+        harmful=2.0,
+        undecided="promote",
+        incident="continue",
+        objectives={"failures": 0.5, "slow-requests": 0.5},
+        limits={"failures": 0.05, "slow-requests": 0.2},
+        min_requests=50,
+    ),
+)
+
+
+@dataclass
+class FakeWorld:
+    """`Port` over a world that a test writes down: versions 2 and 3, by the minute after noon."""
+
+    now: datetime = NOON
+    versions: tuple[str, ...] = ("2", "3")
+    deployment_: Deployment | None = field(
+        default_factory=lambda: Deployment("d-1", "2", "3", BEGAN, "in progress", None, "")
+    )
+    minutes: dict[int, dict[str, Seen]] = field(default_factory=dict)
+    records: dict[str, str] = field(default_factory=dict)
+    published: list[list[Metric]] = field(default_factory=list)
+    answered: list[tuple[str, str, bool]] = field(default_factory=list)
+    failing: set[str] = field(default_factory=set)
+    asked: list[tuple[datetime, datetime]] = field(default_factory=list)
+
+    def serving(self) -> Serving:
+        self._may("serving")
+        return Serving(self.now, self.versions)
+
+    def deployment(self, since: datetime) -> Deployment | None:
+        self._may("deployment")
+        assert since <= self.now - SETTINGS.shift.length
+        return self.deployment_
+
+    def seen(self, versions: Sequence[str], begin: datetime, end: datetime) -> Minutes:
+        self._may("seen")
+        assert set(versions) == {"2", "3"}
+        self.asked.append((begin, end))
+        every = {self.after(minute): both for minute, both in self.minutes.items()}
+        return {at: dict(both) for at, both in every.items() if begin <= at < end}
+
+    def record(self, deployment_id: str) -> str | None:
+        self._may("record")
+        return self.records.get(deployment_id)
+
+    def keep(self, deployment_id: str, record: str) -> None:
+        self._may("keep")
+        self.records[deployment_id] = record
+
+    def publish(self, metrics: Sequence[Metric]) -> None:
+        self._may("publish")
+        self.published.append(list(metrics))
+
+    def answer(self, deployment_id: str, execution: str, *, succeeded: bool) -> None:
+        self._may("answer")
+        self.answered.append((deployment_id, execution, succeeded))
+
+    def after(self, minutes: float) -> datetime:
+        """A time, in minutes after noon."""
+        return NOON + timedelta(minutes=minutes)
+
+    def fill(
+        self,
+        canary: tuple[int, int] | Seen,
+        stable: tuple[int, int] | Seen,
+        minutes: range = range(MINUTES + 2),
+    ) -> None:
+        """The same in every minute: requests and failures, all of them counted."""
+        both = {"2": stable, "3": canary}
+        seen = {
+            version: each if isinstance(each, Seen) else Seen(*each, 0, 0, each[0], 0)
+            for version, each in both.items()
+        }
+        self.minutes |= dict.fromkeys(minutes, seen)
+
+    def end(self, ending: str, minutes: float, reason: str = "") -> None:
+        """The deployment ends so many minutes after noon."""
+        assert self.deployment_ is not None
+        self.versions = ("3",) if ending == "succeeded" else ("2",)
+        self.deployment_ = replace(
+            self.deployment_,
+            ending=ending,  # type: ignore[arg-type]  # one of three words
+            completed=self.after(minutes),
+            reason=reason,
+        )
+
+    def said(self, name: str) -> list[float]:
+        """The values of a metric, one for each look that published it."""
+        return [each.value for look in self.published for each in look if each.name == name]
+
+    def _may(self, what: str) -> None:
+        if what in self.failing:
+            raise UnjudgedError(f"{what} did not answer")
+
+
+@pytest.fixture
+def worlds() -> type[FakeWorld]:
+    """Makes releases in their first minute."""
+    return FakeWorld
+
+
+@pytest.fixture
+def world() -> FakeWorld:
+    """A release in its first minute."""
+    return FakeWorld()
+
+
+@pytest.fixture
+def judge() -> Callable[..., Settings]:
+    """Makes the judge's settings, with the policies that are given."""
+
+    def make(**policies: str) -> Settings:
+        parameters = replace(SETTINGS.parameters, **policies)  # type: ignore[arg-type]  # words
+        return replace(SETTINGS, parameters=parameters)
+
+    return make

@@ -1,0 +1,234 @@
+"""The judge's port over AWS, where AWS answers by half, late, wrongly or not at all."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pytest
+
+from pipeline.judge.aws import AwsPort
+from pipeline.judge.client import Answer, AwsError, Client
+from pipeline.judge.port import UnjudgedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from pipeline.judge.settings import Settings
+
+NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+KEYS = {
+    "AWS_REGION": "eu-west-1",
+    "AWS_ACCESS_KEY_ID": "AKID",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+    "AWS_SESSION_TOKEN": "token",
+}
+TARGET = {
+    "deploymentTarget": {
+        "lambdaTarget": {
+            "lifecycleEvents": [
+                {"lifecycleEventName": "BeforeAllowTraffic"},
+                {"lifecycleEventName": "AllowTraffic", "startTime": 1767268830.5},
+            ],
+            "lambdaFunctionInfo": {"currentVersion": "2", "targetVersion": "3"},
+        }
+    }
+}
+
+
+class FakeClient:
+    """Answers by operation, as a test sets them."""
+
+    def __init__(self, answers: Mapping[str, Any]) -> None:
+        self.answers = answers
+        self.asked: list[tuple[str, Mapping[str, Any]]] = []
+
+    def call(self, _service: str, operation: str, parameters: Mapping[str, Any]) -> Answer:
+        self.asked.append((operation, parameters))
+        answer = self.answers[operation]
+        found = answer(parameters) if callable(answer) else answer
+        return Answer(json.dumps(found).encode(), NOON)
+
+
+@pytest.fixture
+def port(judge: Callable[[], Settings]) -> Callable[..., AwsPort]:
+    def make(**answers: Any) -> AwsPort:
+        client: Any = FakeClient(answers)
+        return AwsPort(client, judge())
+
+    return make
+
+
+def _metrics(**changed: Any) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """Two invocations, counted once each, in every minute that is asked for."""
+
+    def answer(asked: Mapping[str, Any]) -> dict[str, Any]:
+        results = [
+            {
+                "Id": query["Id"],
+                "StatusCode": "Complete",
+                "Timestamps": [asked["StartTime"]],
+                "Values": [2.0 if query["Id"].startswith(("requests", "invocations")) else 0.0],
+            }
+            for query in asked["MetricDataQueries"]
+        ]
+        return {"MetricDataResults": results} | {
+            key: value(results) if callable(value) else value for key, value in changed.items()
+        }
+
+    return answer
+
+
+def test_counts_are_asked_for_by_version(port: Any) -> None:
+    asking = port(GetMetricData=_metrics())
+    seen = asking.seen(("2", "3"), NOON, NOON.replace(minute=1))
+    assert {version: (each.requests, each.invocations) for version, each in seen[NOON].items()} == {
+        "2": (2, 2),
+        "3": (2, 2),
+    }
+    ((_, asked),) = asking._client.asked
+    metrics = [each["MetricStat"]["Metric"] for each in asked["MetricDataQueries"]]
+    assert {(each["Namespace"], each["MetricName"]) for each in metrics} == {
+        ("Pithead/Service", "Requests"), ("Pithead/Service", "Failures"),
+        ("Pithead/Service", "SlowRequests"), ("Pithead/Service", "ColdStarts"),
+        ("AWS/Lambda", "Invocations"), ("AWS/Lambda", "Errors"),
+    }  # fmt: skip
+    for metric in metrics:
+        dimensions = {each["Name"]: each["Value"] for each in metric["Dimensions"]}
+        assert {"2", "3"} & set(dimensions.values())
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (
+            {"MetricDataResults": lambda results: results[1:]},
+            "answered by half: requests0",
+        ),
+        (
+            {"MetricDataResults": lambda results: [results[0] | {"StatusCode": "PartialData"},
+                                                   *results[1:]]},
+            "answered by half: requests0",
+        ),
+        (
+            {"MetricDataResults": lambda results: [*results[:-1],
+                                                   results[-1] | {"StatusCode": "Forbidden"}]},
+            "answered by half: errors1",
+        ),
+        ({"MetricDataResults": []}, "answered by half: cold_starts0, cold_starts1, errors0, "),
+        ({"NextToken": "more"}, "answered by half: there is more"),
+        (
+            {"MetricDataResults": lambda results: [results[0] | {"Values": [1.5]}, *results[1:]]},
+            r"gave 1\.5 for requests0, which is a count",
+        ),
+    ],
+)  # fmt: skip
+def test_half_an_answer_is_none(port: Any, changed: dict[str, Any], message: str) -> None:
+    asking = port(GetMetricData=_metrics(**changed))
+    with pytest.raises(UnjudgedError, match=message):
+        asking.seen(("2", "3"), NOON, NOON.replace(minute=1))
+
+
+def _info(name: str, created: int, **more: Any) -> dict[str, Any]:
+    return {"deploymentId": name, "createTime": created, "status": "InProgress"} | more
+
+
+def test_the_newest_deployment_is_looked_at_and_no_rollback(port: Any) -> None:
+    infos = {
+        "d-1": _info("d-1", 1, status="Succeeded"),
+        "d-2": _info(
+            "d-2",
+            2,
+            status="Stopped",
+            completeTime=1767269000,
+            errorInformation={"message": "Activated alarms: <a>"},
+        ),
+        "d-3": _info("d-3", 3, creator="codeDeployRollback"),
+    }
+    asking = port(
+        ListDeployments={"deployments": ["d-3", "d-2", "d-1"]},
+        GetDeployment=lambda asked: {"deploymentInfo": infos[asked["deploymentId"]]},
+        ListDeploymentTargets={"targetIds": ["files:live"]},
+        GetDeploymentTarget=TARGET,
+    )
+    found = asking.deployment(NOON)
+    assert (found.id, found.stable, found.canary, found.ending) == ("d-2", "2", "3", "stopped")
+    assert f"{found.began:%H:%M:%S.%f} {found.completed:%H:%M:%S}" == "12:00:30.500000 12:03:20"
+    assert found.reason == "Activated alarms: <a>"
+
+
+@pytest.mark.parametrize(("ids", "targets"), [([], ["files:live"]), (["d-1"], [])])
+def test_before_there_is_a_target_there_is_no_deployment(
+    port: Any, ids: list[str], targets: list[str]
+) -> None:
+    asking = port(
+        ListDeployments={"deployments": ids},
+        GetDeployment={"deploymentInfo": _info("d-1", 1)},
+        ListDeploymentTargets={"targetIds": targets},
+        GetDeploymentTarget=TARGET,
+    )
+    assert asking.deployment(NOON) is None
+
+
+class _Endpoint(BaseHTTPRequestHandler):
+    status: ClassVar[int] = 200
+
+    def _answer(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = b'{"__type": "ThrottlingException"}'
+        self.send_response(self.status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def do_POST(self) -> None:
+        self._answer()
+
+    def do_PUT(self) -> None:
+        self._answer()
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def endpoint() -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), _Endpoint) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 429, 500, 503])
+def test_a_refusal_is_told(endpoint: str, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    monkeypatch.setattr(_Endpoint, "status", status)
+    client = Client(KEYS | {"AWS_ENDPOINT_URL": endpoint})
+    with pytest.raises(AwsError, match=f"monitoring answered {status}: .*ThrottlingException"):
+        client.call("monitoring", "GetMetricData", {})
+    with pytest.raises(AwsError, match=f"lambda answered {status}"):
+        client.alias("files", "live")
+    if status == 404:
+        assert client.read("bucket", "key") is None
+    with pytest.raises(AwsError, match=f"s3 answered {status}"):
+        client.write("bucket", "key", b"{}")
+
+
+def test_an_endpoint_that_is_not_there_is_told() -> None:
+    client = Client(KEYS | {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"})
+    with pytest.raises(UnjudgedError, match="codedeploy did not answer: ConnectionRefusedError"):
+        client.call("codedeploy", "ListDeployments", {})
+
+
+def test_an_answer_is_dated_by_the_one_who_gave_it(endpoint: str) -> None:
+    client = Client(KEYS | {"AWS_ENDPOINT_URL": endpoint})
+    answer = client.alias("files", "live")
+    assert answer.at.tzinfo is UTC
+    assert answer.document == {"__type": "ThrottlingException"}

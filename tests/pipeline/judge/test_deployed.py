@@ -1,0 +1,301 @@
+"""The judge as it is deployed: the stack's own part of it in a local cloud, at a rehearsal's speed.
+
+The service is a stand-in that leaves the line of metrics which the real one leaves.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import threading
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import aws_cdk as cdk
+import boto3
+import pytest
+from aws_cdk import aws_lambda as lambda_
+
+from environments.schema import Canary, load
+from localcloud.server import LocalCloud
+from pipeline import bundle
+from pipeline.canary.judging import judge
+from pipeline.canary.record import read
+from pipeline.names import ALIAS, decision_key, version_alarm_name
+from pipeline.stacks.artifact import Artifact
+from pipeline.stacks.release import Release
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from types import TracebackType
+
+ACCOUNT = "444444444444"
+SPEED = 60.0
+NAME = "prod"
+REGIONS = ("eu-west-1", "eu-west-2", "eu-west-3", "eu-north-1", "eu-central-1", "us-east-1")
+SOURCE = """
+import json, os, time
+def handler(event, context):
+    metrics = {"Requests": 1, "Failures": int(os.environ["BAD"] == "yes" and event["odd"]),
+               "SlowRequests": 0, "ColdStarts": 0}
+    directive = {"Namespace": "Pithead/Service",
+                 "Dimensions": [["service", "environment", "version"], ["service", "environment"]],
+                 "Metrics": [{"Name": name, "Unit": "Count"} for name in metrics]}
+    aws = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]}
+    print(json.dumps({"_aws": aws, "service": "files", "environment": "prod",
+                      "version": context.function_version, **metrics}))
+"""
+
+
+@dataclass(frozen=True)
+class Built:
+    """Templates by what the service does, and the judge's bundle with its key."""
+
+    templates: dict[str, str]
+    bundle: Path
+    key: str
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """The release of each version, synthesised: 1, then either a good one or a bad one."""
+    host = bundle.target("host")
+    zipped = bundle.build_judge("host")
+    environment = load(NAME).model_copy(
+        update={"shift": Canary(type="canary", percent=30, minutes=7, bake_minutes=4)}
+    )
+    templates = {}
+    for version, bad in (("first", "no"), ("good", "no "), ("bad", "yes")):
+        folder = tmp_path_factory.mktemp(version)
+        app = cdk.App(outdir=str(folder))
+        stack = cdk.Stack(
+            app,
+            "Stack",
+            synthesizer=cdk.DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
+        )
+        artifact = Artifact(
+            commit="c" * 40, bundle=zipped, sbom=zipped, judge=zipped, platform=host
+        )
+        function = lambda_.Function(
+            stack,
+            "Service",
+            runtime=lambda_.Runtime(
+                host.runtime, lambda_.RuntimeFamily.PYTHON, supports_inline_code=True
+            ),
+            handler="index.handler",
+            code=lambda_.Code.from_inline(SOURCE),
+            environment={"BAD": bad},
+        )
+        Release(
+            stack,
+            "Release",
+            environment_name=NAME,
+            environment=environment,
+            artifact=artifact,
+            function=function,
+        )
+        app.synth()
+        templates[version] = (folder / "Stack.template.json").read_text()
+    # What the judge does not see to its end need not take so long.
+    templates["quick"] = templates["good"].replace('"CanaryInterval": 7', '"CanaryInterval": 2')
+    (key,) = {
+        destination["objectKey"]
+        for file in json.loads((folder / "Stack.assets.json").read_text())["files"].values()
+        for destination in file["destinations"].values()
+        if destination["objectKey"].endswith(".zip")
+    }
+    return Built(templates, zipped, key)
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    server = LocalCloud(tmp_path_factory.mktemp("state"), speed=SPEED)
+    server.start()
+    yield server
+    server.stop()
+
+
+class Prod:
+    """A region in which version 1 serves."""
+
+    def __init__(self, cloud: LocalCloud, built: Built, region: str) -> None:
+        self._cloud = cloud.cloud
+        self._region = region
+        self._templates = built.templates
+        bucket = f"cdk-hnb659fds-assets-{ACCOUNT}-{region}"
+        where = {} if region == "us-east-1" else {"LocationConstraint": region}
+        self.client("s3").create_bucket(
+            Bucket=bucket, **({"CreateBucketConfiguration": where} if where else {})
+        )
+        self.client("s3").put_object(Bucket=bucket, Key=built.key, Body=built.bundle.read_bytes())
+        self._stack("create", "first")
+        resources = self.client("cloudformation").describe_stack_resources(StackName="prod")
+        self._names = {
+            each["ResourceType"] + " " + each["LogicalResourceId"]: each["PhysicalResourceId"]
+            for each in resources["StackResources"]
+        }
+
+    def client(self, service: str) -> Any:
+        made: Any = boto3.client
+        return made(
+            service,
+            region_name=self._region,
+            endpoint_url=self._cloud.endpoint,
+            aws_access_key_id=ACCOUNT,
+            aws_secret_access_key="local",
+        )
+
+    def name(self, kind: str, part: str) -> str:
+        """The physical id of the resource of a kind whose logical id has the part."""
+        (found,) = (
+            name
+            for key, name in self._names.items()
+            if key.startswith(kind + " ") and part in key.split(" ")[1]
+        )
+        return str(found)
+
+    def release(self, version: str) -> tuple[str, dict[str, Any]]:
+        """The stack's status after an update, and the deployment that it brought about."""
+        status = self._stack("update", version)
+        codedeploy = self.client("codedeploy")
+        infos = [
+            codedeploy.get_deployment(deploymentId=each)["deploymentInfo"]
+            for each in codedeploy.list_deployments()["deployments"]
+        ]
+        (info,) = (each for each in infos if each["creator"] != "codeDeployRollback")
+        return status, info
+
+    def serves(self) -> str:
+        function = self.name("AWS::Lambda::Function", "Service")
+        alias = self.client("lambda").get_alias(FunctionName=function, Name=ALIAS)
+        assert not (alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights")
+        version: str = alias["FunctionVersion"]
+        return version
+
+    def record(self, deployment: str) -> str:
+        """The decision record, when the judge has seen the end of it."""
+        bucket = self.name("AWS::S3::Bucket", "Decisions")
+        for _ in range(100):
+            found = self.client("s3").get_object(Bucket=bucket, Key=decision_key(deployment))
+            text: str = found["Body"].read().decode()
+            if read(text).outcome != "in progress":
+                return text
+            self._cloud.clock.wait(10, threading.Event())
+        raise AssertionError(text)
+
+    def break_judge(self, how: str) -> None:
+        judge = self.name("AWS::Lambda::Function", "Judge")
+        functions = self.client("lambda")
+        if how == "throttled":
+            functions.put_function_concurrency(FunctionName=judge, ReservedConcurrentExecutions=0)
+            return
+        content = io.BytesIO()
+        does = "import os; os._exit(1)" if how == "crashes" else "import time; time.sleep(600)"
+        with zipfile.ZipFile(content, "w") as archive:
+            archive.writestr("pipeline/judge/handler.py", f"def handler(*_):\n    {does}\n")
+        functions.update_function_configuration(FunctionName=judge, Timeout=1)
+        functions.update_function_code(FunctionName=judge, ZipFile=content.getvalue())
+
+    def _stack(self, verb: str, version: str) -> str:
+        cloudformation = self.client("cloudformation")
+        getattr(cloudformation, f"{verb}_stack")(
+            StackName="prod",
+            TemplateBody=self._templates[version],
+            Capabilities=["CAPABILITY_IAM"],
+        )
+        for _ in range(600):
+            stack = cloudformation.describe_stacks(StackName="prod")["Stacks"][0]
+            if not stack["StackStatus"].endswith("_IN_PROGRESS"):
+                return str(stack["StackStatus"])
+            self._cloud.clock.wait(6, threading.Event())
+        raise AssertionError(stack)
+
+
+class Customers:
+    """Use the service while they are entered, every second one in a way that a bad one fails."""
+
+    def __init__(self, prod: Prod) -> None:
+        self._function = prod.name("AWS::Lambda::Function", "Service")
+        self._client = prod.client("lambda")
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._use)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _use(self) -> None:
+        for number in itertools.count():
+            if self._over.wait(0.02):
+                return
+            payload = json.dumps({"odd": number % 2}).encode()
+            self._client.invoke(FunctionName=f"{self._function}:{ALIAS}", Payload=payload)
+
+
+@pytest.fixture
+def prod(cloud: LocalCloud, built: Built, regions: Iterator[str]) -> Prod:
+    return Prod(cloud, built, next(regions))
+
+
+@pytest.fixture(scope="module")
+def regions() -> Iterator[str]:
+    return iter(REGIONS)
+
+
+def test_a_good_release_is_promoted_and_recorded(prod: Prod) -> None:
+    with Customers(prod):
+        status, deployment = prod.release("good")
+        record = read(prod.record(deployment["deploymentId"]))
+    assert (status, deployment["status"]) == ("UPDATE_COMPLETE", "Succeeded")
+    assert prod.serves() == "2"
+    assert record.outcome in {"promoted", "promoted undecided"}
+    assert (record.stable, record.canary, record.percent) == ("1", "2", 30)
+    assert len(record.periods) >= 3
+    seen = [each.counts["failures"] for each in record.periods]
+    assert all(0 < pair.canary.requests < pair.stable.requests for pair in seen)
+    assert judge(record.parameters, record.periods).evidence == record.evidence
+
+
+def test_a_bad_release_is_stopped_by_the_judge_and_recorded(prod: Prod) -> None:
+    with Customers(prod):
+        status, deployment = prod.release("bad")
+        record = read(prod.record(deployment["deploymentId"]))
+    assert (status, deployment["status"]) == ("UPDATE_ROLLBACK_COMPLETE", "Stopped")
+    assert deployment["errorInformation"]["code"] == "ALARM_ACTIVE"
+    alarm = version_alarm_name(NAME, "2", "evidence")
+    assert f"Activated alarms: <{alarm}>" in deployment["errorInformation"]["message"]
+    assert prod.serves() == "1"
+    assert (record.verdict, record.outcome) == ("rollback", "rolled back")
+    assert judge(record.parameters, record.periods).evidence == record.evidence
+
+
+@pytest.mark.parametrize("how", ["crashes", "throttled", "times out"])
+def test_a_broken_judge_lets_nothing_pass(prod: Prod, how: str) -> None:
+    """Without traffic no alarm tells of it: then CodeDeploy has its question not answered."""
+    prod.break_judge(how)
+    status, deployment = prod.release("quick")
+    assert (status, deployment["status"]) == ("UPDATE_ROLLBACK_COMPLETE", "Failed")
+    assert deployment["errorInformation"]["code"] == "HOOK_EXECUTION_FAILURE"
+    assert prod.serves() == "1"
+
+
+def test_a_judge_that_falls_silent_ends_the_release(prod: Prod) -> None:
+    prod.break_judge("throttled")
+    with Customers(prod):
+        status, deployment = prod.release("good")
+    assert (status, deployment["status"]) == ("UPDATE_ROLLBACK_COMPLETE", "Stopped")
+    alarm = version_alarm_name(NAME, "2", "heartbeat")
+    assert f"Activated alarms: <{alarm}>" in deployment["errorInformation"]["message"]
+    assert prod.serves() == "1"

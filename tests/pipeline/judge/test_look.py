@@ -1,0 +1,321 @@
+"""A look at a release, in a made-up world: what is judged when, and what silence means."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline.canary.judging import judge as judged_again
+from pipeline.canary.record import read
+from pipeline.judge.look import look
+from pipeline.judge.port import Deployment, Seen, UnjudgedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipeline.canary.record import Record
+    from pipeline.judge.settings import Settings
+
+    Judge = Callable[..., Settings]
+
+BAD = ((8, 4), (72, 0))
+HEALTHY = ((8, 0), (72, 0))
+BUSY = (Seen(600, 3, 6, 0, 600, 0), Seen(5400, 27, 54, 0, 5400, 0))
+
+
+def _starts(record: Record | None) -> list[str]:
+    assert record is not None
+    return [f"{each.start:%H:%M}" for each in record.periods]
+
+
+def test_without_a_deployment_only_the_heart_beats(world: Any, judge: Judge) -> None:
+    world.deployment_, world.versions = None, ("2",)
+    seen = look(world, judge())
+    assert (seen.record, seen.stops) == (None, False)
+    ((metric,),) = world.published
+    assert (metric.name, metric.value, metric.version) == ("Heartbeat", 1.0, None)
+    assert not world.asked
+    assert not world.records
+
+
+def test_before_the_first_shift_and_long_after_the_end_there_is_nothing_to_judge(
+    world: Any, judge: Judge
+) -> None:
+    world.versions = ("2",)
+    world.deployment_ = replace(world.deployment_, began=None)
+    assert look(world, judge()).record is None
+    world.deployment_ = Deployment("d-1", "2", "3", world.now, "succeeded", world.now, "")
+    world.now = world.after(11)
+    assert look(world, judge()).record is None
+    assert world.said("Heartbeat") == [1, 1]
+
+
+def test_two_versions_that_nobody_shifts_between_are_not_passed_over(
+    world: Any, judge: Judge
+) -> None:
+    world.deployment_ = None
+    with pytest.raises(UnjudgedError, match="versions 2 and 3, and no deployment of group group"):
+        look(world, judge())
+    assert not world.published
+
+
+def test_a_minute_is_judged_when_it_is_closed_and_settled(world: Any, judge: Judge) -> None:
+    world.fill(*BUSY)
+    judged = []
+    for seconds in (120, 179, 180, 239, 240):
+        world.now = world.after(seconds / 60)
+        judged.append(_starts(look(world, judge()).record))
+    assert judged == [[], [], ["12:01"], ["12:01"], ["12:01", "12:02"]]
+    assert world.said("Heartbeat") == [1] * 5
+
+
+def test_a_bad_canary_is_condemned_and_stays_so(world: Any, judge: Judge) -> None:
+    world.fill(*BAD)
+    world.now = world.after(4)
+    seen = look(world, judge())
+    assert seen.stops
+    assert seen.record is not None
+    assert seen.record.verdict == "rollback"
+    assert world.said("Evidence")[-1] >= 2
+    world.fill((800, 0), (7200, 72), range(3, 12))
+    world.now = world.after(9)
+    seen = look(world, judge())
+    assert seen.record is not None
+    assert seen.record.evidence[-1] < 2
+    assert seen.record.verdict == "rollback"
+    assert world.said("Evidence")[-1] >= 2
+    kept = read(world.records["d-1"])
+    assert judged_again(kept.parameters, kept.periods).evidence == kept.evidence
+    assert kept == seen.record
+
+
+def test_crashes_count_as_failures_although_the_service_cannot_tell(
+    world: Any, judge: Judge
+) -> None:
+    crashing = Seen(requests=4, failures=0, slow=0, cold_starts=0, invocations=8, errors=4)
+    world.fill(crashing, (72, 0))
+    world.now = world.after(5)
+    seen = look(world, judge())
+    assert seen.record is not None
+    assert seen.record.verdict == "rollback"
+    counts = seen.record.periods[0].counts["failures"].canary
+    assert (counts.requests, counts.failures) == (8, 4)
+
+
+def test_cold_starts_are_neither_slow_nor_fast(world: Any, judge: Judge) -> None:
+    world.fill(Seen(8, 0, 1, cold_starts=3, invocations=8, errors=0), (72, 0))
+    world.now = world.after(3)
+    seen = look(world, judge())
+    assert seen.record is not None
+    (period,) = seen.record.periods
+    assert period.cold_starts == (3, 0)
+    slow = period.counts["slow-requests"].canary
+    assert (slow.requests, slow.failures) == (5, 1)
+    assert period.counts["failures"].canary.requests == 8
+
+
+@pytest.mark.parametrize("part", ["serving", "deployment", "seen", "record", "keep"])
+def test_what_cannot_be_asked_or_written_is_silence(world: Any, judge: Judge, part: str) -> None:
+    world.fill(*BAD)
+    world.now = world.after(6)
+    world.failing = {part}
+    with pytest.raises(UnjudgedError, match=part):
+        look(world, judge())
+    assert not world.published
+
+
+def test_what_was_not_published_is_published_at_the_next_look(world: Any, judge: Judge) -> None:
+    world.fill(*BAD)
+    world.now = world.after(6)
+    world.failing = {"publish"}
+    with pytest.raises(UnjudgedError, match="publish"):
+        look(world, judge())
+    world.failing = set()
+    assert look(world, judge()).stops
+    assert world.said("Evidence")[-1] >= 2
+
+
+def test_counts_that_lag_behind_lambdas_are_waited_for(world: Any, judge: Judge) -> None:
+    world.fill(*HEALTHY)
+    world.minutes[2] = {"2": Seen(72, 0, 0, 0, 72, 0), "3": Seen(4, 0, 0, 0, 8, 0)}
+    world.now = world.after(5)
+    with pytest.raises(UnjudgedError, match=r"1 closed minute\(s\) from 2026-01-01T12:02:00"):
+        look(world, judge())
+    assert not world.said("Heartbeat")
+    assert len(world.said("Evidence")) == 1
+    assert _starts(read(world.records["d-1"])) == ["12:01", "12:03"]
+    world.fill(*HEALTHY)
+    assert _starts(look(world, judge()).record) == ["12:01", "12:03", "12:02"]
+    assert world.said("Heartbeat") == [1]
+
+
+def test_a_request_on_the_edge_of_a_minute_is_not_waited_for(world: Any, judge: Judge) -> None:
+    world.fill(Seen(6, 0, 0, 0, 8, 0), Seen(64, 0, 0, 0, 72, 0))
+    world.now = world.after(3)
+    assert _starts(look(world, judge()).record) == ["12:01"]
+
+
+def test_a_request_that_met_a_cold_start_is_counted_later(world: Any, judge: Judge) -> None:
+    world.fill(*HEALTHY)
+    world.minutes[1] = {"2": Seen(72, 0, 0, 0, 72, 0), "3": Seen(2, 0, 0, 0, 8, 0)}
+    world.now = world.after(3.5)
+    with pytest.raises(UnjudgedError, match="lag behind"):
+        look(world, judge())
+    world.minutes[2] = {"2": Seen(72, 0, 0, 0, 72, 0), "3": Seen(12, 0, 0, 4, 8, 0)}
+    assert _starts(look(world, judge()).record) == ["12:01"]
+
+
+def test_the_service_silent_altogether_is_not_taken_for_no_traffic(
+    world: Any, judge: Judge
+) -> None:
+    world.fill(Seen(0, 0, 0, 0, 8, 0), Seen(0, 0, 0, 0, 72, 0))
+    world.now = world.after(4)
+    with pytest.raises(UnjudgedError, match="lag behind Lambda's"):
+        look(world, judge())
+
+
+def test_a_minute_without_requests_changes_nothing_and_is_asked_for_again(
+    world: Any, judge: Judge
+) -> None:
+    world.now = world.after(5)
+    seen = look(world, judge())
+    assert seen.record is not None
+    assert (seen.record.periods, seen.record.verdict) == ((), "undecided")
+    assert not seen.stops
+    assert world.said("Heartbeat") == [1]
+    assert world.said("Evidence") == [0]
+    world.fill(*HEALTHY)
+    assert _starts(look(world, judge()).record) == ["12:01", "12:02", "12:03"]
+
+
+def test_what_was_judged_is_not_read_anew(world: Any, judge: Judge) -> None:
+    world.fill(*HEALTHY)
+    world.now = world.after(5)
+    before = look(world, judge()).record
+    world.fill(*BAD)
+    asked = len(world.asked)
+    assert look(world, judge()).record == before
+    assert len(world.asked) == asked
+
+
+def test_a_clock_that_goes_backwards_is_silence(world: Any, judge: Judge) -> None:
+    world.fill(*HEALTHY)
+    world.now = world.after(6)
+    look(world, judge())
+    world.now = world.after(4.5)
+    with pytest.raises(UnjudgedError, match="the clock went backwards"):
+        look(world, judge())
+    assert world.said("Heartbeat") == [1]
+
+
+def test_a_record_that_cannot_be_read_is_silence(world: Any, judge: Judge) -> None:
+    world.records["d-1"] = "{"
+    with pytest.raises(ValueError, match="no JSON"):
+        look(world, judge())
+    assert not world.published
+
+
+@given(looks=st.sets(st.integers(2, 25)), delay=st.integers(0, 59))
+@settings(
+    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_whenever_it_looks_the_same_minutes_come_to_the_same(
+    worlds: Callable[[], Any], judge: Judge, looks: set[int], delay: int
+) -> None:
+    """Looks that are late, missed or repeated: the end of it is the record of one look alone."""
+    records = []
+    for minutes in (sorted(looks), []):
+        world = worlds()
+        world.fill(*BUSY)
+        for minute in [*minutes, 26]:
+            world.now = world.after(minute) + timedelta(seconds=delay)
+            look(world, judge())
+        records.append(world.records["d-1"])
+    assert records[0] == records[1]
+
+
+@pytest.mark.parametrize(("policy", "raised"), [("promote", [0, 0, 0]), ("rollback", [0, 0, 1])])
+def test_undecided_near_the_end(world: Any, judge: Judge, policy: str, raised: list[float]) -> None:
+    world.fill(*HEALTHY)
+    stops = []
+    for minutes in (5, 7.4, 7.6):  # the shift ends half a minute after ten
+        world.now = world.after(minutes)
+        stops.append(look(world, judge(undecided=policy)).stops)
+    assert world.said("Undecided") == raised
+    assert stops == [bool(each) for each in raised]
+
+
+@pytest.mark.parametrize(("policy", "raised"), [("continue", 0), ("stop", 1)])
+def test_when_both_fail_alike_the_policy_for_incidents_holds(
+    world: Any, judge: Judge, policy: str, raised: float
+) -> None:
+    world.fill((80, 32), (720, 288))
+    world.now = world.after(6)
+    seen = look(world, judge(incident=policy))
+    assert seen.record is not None
+    assert seen.record.incident
+    assert seen.record.verdict != "rollback"
+    assert world.said("Evidence")[-1] < 2
+    assert world.said("Incident") == [raised]
+    assert seen.stops == bool(raised)
+    assert "Both versions fail alike" in seen.record.sentence
+
+
+def test_a_fault_in_the_last_minutes_is_found_after_the_shift(world: Any, judge: Judge) -> None:
+    world.fill(*BUSY, range(9))
+    world.fill((600, 60), (5400, 27), range(9, 12))
+    world.now = world.after(10.5)
+    world.end("succeeded", 10.6)
+    assert not look(world, judge(), over=True).stops
+    world.now = world.after(12)
+    seen = look(world, judge())
+    assert seen.record is not None
+    assert (seen.record.verdict, seen.record.outcome) == ("rollback", "promoted, then found bad")
+    assert world.said("Evidence")[-1] >= 2
+
+
+@pytest.mark.parametrize(
+    ("counts", "ending", "policy", "outcome"),
+    [
+        (BUSY, "succeeded", "promote", "promoted"),
+        (HEALTHY, "succeeded", "promote", "promoted undecided"),
+        (HEALTHY, "stopped", "rollback", "rolled back undecided"),
+        (HEALTHY, "stopped", "promote", "stopped by another"),
+        (BAD, "stopped", "promote", "rolled back"),
+    ],
+)
+def test_how_it_ended_is_recorded(
+    world: Any, judge: Judge, counts: Any, ending: str, policy: str, outcome: str
+) -> None:
+    world.fill(*counts)
+    world.end(ending, 10.6, "The deployment was stopped by a person.")
+    world.now = world.after(12)
+    seen = look(world, judge(undecided=policy))
+    assert seen.record is not None
+    assert seen.record.outcome == outcome
+    assert ("by a person" in seen.record.sentence) == (outcome == "stopped by another")
+    kept = world.records["d-1"]
+    world.now = world.after(13)
+    assert look(world, judge(undecided=policy)).record == seen.record
+    assert world.records["d-1"] == kept
+
+
+def test_minutes_after_a_stop_are_nobodys(world: Any, judge: Judge) -> None:
+    world.fill(*HEALTHY)
+    world.end("stopped", 4.2)
+    world.now = world.after(9)
+    assert _starts(look(world, judge()).record) == ["12:01", "12:02", "12:03"]
+
+
+def test_a_record_keeps_the_rule_that_it_began_with(world: Any, judge: Judge) -> None:
+    world.fill(*HEALTHY)
+    world.now = world.after(4)
+    look(world, judge())
+    seen = look(world, judge(undecided="rollback"))
+    assert seen.record is not None
+    assert seen.record.parameters.undecided == "promote"

@@ -1,0 +1,146 @@
+"""The synthesised judge of prod: what it may, when it looks, and what its word can stop."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from environments.schema import load
+from pipeline.canary.judging import line
+from pipeline.judge.settings import Settings
+from pipeline.policy import parameters, shift
+
+
+@pytest.fixture(scope="module")
+def stack(assembly: Any) -> Any:
+    return assembly.services["prod"]
+
+
+def _only(stack: Any, type_: str) -> tuple[str, dict[str, Any]]:
+    (found,) = ((key, each) for key, each in stack.of_type(type_).items() if "Judge" in key)
+    return found
+
+
+def _alarms(stack: Any, when: str) -> dict[str, dict[str, Any]]:
+    return {
+        key.removeprefix(f"Release{when}")[:-8]: each
+        for key, each in stack.of_type("AWS::CloudWatch::Alarm").items()
+        if key.startswith(f"Release{when}")
+    }
+
+
+def test_only_where_traffic_shifts_is_there_a_judge(assembly: Any) -> None:
+    for name in ("dev", "staging"):
+        text = assembly.services[name].path.read_text()
+        assert "Judge" not in text
+        assert "Decisions" not in text
+
+
+def test_it_is_told_whom_to_judge_and_by_which_rule(stack: Any) -> None:
+    prod = load("prod")
+    assert prod.judge is not None
+    _, function = _only(stack, "AWS::Lambda::Function")
+    variables = function["Environment"]["Variables"]
+    texts = {name: text if isinstance(text, str) else "a token" for name, text in variables.items()}
+    settings = Settings.of(texts)
+    assert settings.parameters == parameters(prod, prod.judge)
+    assert settings.shift == shift(prod)
+    assert (settings.service, settings.environment) == ("files", "prod")
+    (group,) = stack.of_type("AWS::CodeDeploy::DeploymentGroup")
+    assert variables["DEPLOYMENT_GROUP"] == {"Ref": group}
+    assert function["Handler"] == "pipeline.judge.handler.handler"
+
+
+def test_it_looks_every_minute_and_a_late_look_is_dropped(stack: Any) -> None:
+    name, _ = _only(stack, "AWS::Lambda::Function")
+    _, rule = _only(stack, "AWS::Events::Rule")
+    assert rule["ScheduleExpression"] == "rate(1 minute)"
+    (target,) = rule["Targets"]
+    assert target["Arn"] == {"Fn::GetAtt": [name, "Arn"]}
+    assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 60, "MaximumRetryAttempts": 0}
+    _, events = _only(stack, "AWS::Lambda::EventInvokeConfig")
+    assert (events["MaximumEventAgeInSeconds"], events["MaximumRetryAttempts"]) == (60, 0)
+
+
+def test_codedeploy_asks_it_before_a_shift_ends_well(stack: Any) -> None:
+    judge, _ = _only(stack, "AWS::Lambda::Function")
+    ((alias, _),) = stack.of_type("AWS::Lambda::Alias").items()
+    policy = stack.resources[alias]["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]
+    assert policy["AfterAllowTrafficHook"] == {"Ref": judge}
+    assert "BeforeAllowTrafficHook" not in policy
+    # The judge works before there is anything to judge.
+    ready = stack.waits_for(alias)
+    assert {key for key in stack.resources if key.startswith("ReleaseJudge")} <= ready
+
+
+def test_it_may_do_what_it_does_and_no_more(stack: Any) -> None:
+    _, policy = _only(stack, "AWS::IAM::Policy")
+    statements = policy["PolicyDocument"]["Statement"]
+    allowed = {
+        action: statement
+        for statement in statements
+        for action in (
+            [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
+        )
+    }
+    assert set(allowed) == {
+        "logs:CreateLogStream", "logs:PutLogEvents", "lambda:GetAlias",
+        "codedeploy:ListDeployments", "codedeploy:GetDeployment",
+        "codedeploy:ListDeploymentTargets", "codedeploy:GetDeploymentTarget",
+        "codedeploy:PutLifecycleEventHookExecutionStatus", "cloudwatch:GetMetricData",
+        "cloudwatch:PutMetricData", "s3:ListBucket", "s3:GetObject", "s3:PutObject",
+    }  # fmt: skip
+    assert {action for action, each in allowed.items() if each["Resource"] == "*"} == {
+        "cloudwatch:GetMetricData",
+        "cloudwatch:PutMetricData",
+    }
+    assert allowed["cloudwatch:PutMetricData"]["Condition"] == {
+        "StringEquals": {"cloudwatch:namespace": "Pithead/Judge"}
+    }
+    assert "/decisions/*.json" in json.dumps(allowed["s3:PutObject"]["Resource"])
+
+
+def test_records_are_private_versioned_and_outlive_the_stack(stack: Any) -> None:
+    name, bucket = _only(stack, "AWS::S3::Bucket")
+    assert stack.resources[name]["DeletionPolicy"] == "Retain"
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert all(bucket["PublicAccessBlockConfiguration"].values())
+    (encryption,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert encryption["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+    _, policy = _only(stack, "AWS::S3::BucketPolicy")
+    assert "aws:SecureTransport" in json.dumps(policy)
+    outputs = json.loads(stack.path.read_text())["Outputs"]
+    assert outputs["Decisions"]["Value"] == {"Ref": name}
+
+
+@pytest.mark.parametrize("when", ["Shift", "Bake"])
+def test_evidence_past_its_line_is_an_alarm(stack: Any, when: str) -> None:
+    prod = load("prod")
+    assert prod.judge is not None
+    alarm = _alarms(stack, when)["evidence"]
+    assert alarm["Threshold"] == line(parameters(prod, prod.judge))
+    assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
+    assert (alarm["Namespace"], alarm["MetricName"]) == ("Pithead/Judge", "Evidence")
+    assert (alarm["Statistic"], alarm["Period"], alarm["DatapointsToAlarm"]) == ("Maximum", 60, 1)
+
+
+def test_what_the_policies_stop_is_an_alarm(stack: Any) -> None:
+    for verdict in ("undecided", "incident"):
+        alarm = _alarms(stack, "Shift")[verdict]
+        assert alarm["MetricName"] == verdict.capitalize()
+        assert (alarm["Threshold"], alarm["DatapointsToAlarm"]) == (1, 1)
+
+
+def test_silence_is_an_alarm_while_the_version_serves(stack: Any) -> None:
+    alarm = _alarms(stack, "Shift")["heartbeat"]
+    metrics = {each["Id"]: each for each in alarm["Metrics"]}
+    served = metrics["served"]["MetricStat"]["Metric"]
+    assert (served["Namespace"], served["MetricName"]) == ("AWS/Lambda", "Invocations")
+    heartbeat = metrics["heartbeat"]["MetricStat"]["Metric"]
+    assert (heartbeat["Namespace"], heartbeat["MetricName"]) == ("Pithead/Judge", "Heartbeat")
+    assert {each["Name"] for each in heartbeat["Dimensions"]} == {"service", "environment"}
+    prod = load("prod")
+    # It is heard within the shift, else CodeDeploy's question alone would tell of it.
+    assert alarm["DatapointsToAlarm"] < shift(prod).length.total_seconds() / 60
