@@ -1,7 +1,7 @@
 """`pithead`: the entry point, and what becomes of every error.
 
-Exit codes: 0 done, 1 an error, 2 usage, 130 interrupted; `release` adds 3 (rolled back) and
-4 (refused by a gate).
+Exit codes: 0 done, 1 an error, 2 usage, 130 interrupted; `release` adds 3 (rolled back), and it
+and `gates` 4 (refused by a gate).
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from console.errors import ConsoleError
 
-COMMANDS = ("up", "down", "env", "remote", "release", "status", "logs", "check", "rehearse")
+COMMANDS = (
+    "up", "down", "env", "remote", "release", "status", "logs", "check", "gates", "judge",
+    "rehearse",
+)  # fmt: skip
 """Each is a module of `console.commands` with a command of its name, imported when asked for."""
 _INTERRUPTED = 130
 

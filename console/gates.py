@@ -1,13 +1,16 @@
-"""What a gate answered, out of the log of its build."""
+"""What a gate answered: out of the log of its build, or out of the report that it left here."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from console.aws import Aws
 
@@ -25,10 +28,45 @@ class Answer:
     sentence: str
 
 
+class Report(BaseModel):
+    """A gate's summary, `reports/NAME.json`."""
+
+    gate: str
+    status: Literal["passed", "refused", "not run"]
+    sentence: str
+    seconds: float
+    findings: Annotated[int, Field(ge=0)]
+    waived: Annotated[int, Field(ge=0)]
+    details: dict[str, Any]
+
+    @property
+    def tools(self) -> dict[str, float]:
+        """How long each of its tools took, in seconds, where it says so."""
+        tools = self.details.get("tools")
+        timed = tools.items() if isinstance(tools, dict) else ()
+        return {
+            name: float(tool["seconds"])
+            for name, tool in timed
+            if isinstance(tool, dict) and "seconds" in tool
+        }
+
+
+def report(path: Path) -> Report | None:
+    """A gate's report; None where there is none, or none that can be read."""
+    try:
+        return Report.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+
+
 def answer(lines: Iterable[str]) -> Answer | None:
-    """The gate's answer in a build's log, None where the build asked no gate."""
+    """The answer in a build's log, None where the build asked no gate.
+
+    Of several gates in one build it is that of the one that refused, else of the last one.
+    """
     found = [match for line in lines if (match := _SENTENCE.match(line.strip()))]
-    return Answer(*found[-1].groups()) if found else None
+    refusals = [each for each in found if each[2] == "refused"]
+    return Answer(*(refusals or found)[-1].groups()) if found else None
 
 
 def answer_of_build(aws: Aws, build_id: str) -> Answer | None:

@@ -25,6 +25,12 @@ class Cdk:
 
     folder: Path
 
+    @property
+    def path(self) -> str:
+        """A PATH on which the CLI is, and before all else what is beside this Python."""
+        bins = [str(_SCRIPTS), str(self.folder / "node_modules" / ".bin")]
+        return os.pathsep.join([*bins, os.environ.get("PATH", os.defpath)])
+
     def run(
         self, arguments: list[str], *, cwd: Path, variables: Mapping[str, str], log: Path
     ) -> None:

@@ -18,6 +18,8 @@ from pydantic import (
     model_validator,
 )
 
+from environments.gates import Dynamic, Load  # noqa: TC001  # pydantic reads the annotation
+from environments.supply_chain import SupplyChain
 from environments.wording import sentence, shown
 
 FOLDER = Path(__file__).parent
@@ -29,6 +31,11 @@ Retention = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 73
 Account = Annotated[str, Field(pattern=r"^\d{12}$")]
 Region = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
 Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+# A minute to compare is closed after two, settled after three and judged after four; what is
+# undecided three minutes before the end is rolled back.
+_SHORTEST = 8
 
 
 class EnvironmentFileError(Exception):
@@ -71,8 +78,9 @@ class Canary(_Part):
     type: Literal["canary"]
     percent: Annotated[int, Field(ge=1, le=99)]
     minutes: Annotated[int, Field(ge=2, le=2880)]
-    """At least 2: the guard rails look at whole minutes."""
-    bake_minutes: Annotated[int, Field(ge=1, le=1440)]
+    """At least 2: guard rails and judge look at whole minutes."""
+    bake_minutes: Annotated[int, Field(ge=4, le=1440)]
+    """At least 4: so long the judge's word on the last minutes of the shift may take."""
 
 
 class Linear(_Part):
@@ -81,8 +89,9 @@ class Linear(_Part):
     type: Literal["linear"]
     percent: Annotated[int, Field(ge=1, le=99)]
     minutes: Annotated[int, Field(ge=2, le=2880)]
-    """At least 2: the guard rails look at whole minutes."""
-    bake_minutes: Annotated[int, Field(ge=1, le=1440)]
+    """At least 2: guard rails and judge look at whole minutes."""
+    bake_minutes: Annotated[int, Field(ge=4, le=1440)]
+    """At least 4: so long the judge's word on the last minutes of the shift may take."""
 
 
 class Guard(_Part):
@@ -96,19 +105,31 @@ class Guard(_Part):
     """Requests in a minute below which a share says nothing."""
 
 
-class Load(_Part):
-    """What the load gate sends, and what it accepts."""
+class Judge(_Part):
+    """How a canary is judged against the version before it, and how often that may be wrong."""
 
-    users: Annotated[int, Field(ge=1, le=1000)]
-    seconds: Annotated[int, Field(ge=1, le=3600)]
-    warm_up_seconds: Annotated[int, Field(ge=0, le=600)]
-    """Requests of the first seconds are sent and not counted."""
-    requests_per_second: Annotated[int, Field(ge=1, le=10000)]
-    min_requests: Annotated[int, Field(ge=1)]
-    """With fewer, nothing was measured, and the gate refuses."""
-    max_failure_share: Share
-    max_p95_ms: Annotated[int, Field(ge=1)]
-    max_p99_ms: Annotated[int, Field(ge=1)]
+    false_rollback_rate: Annotated[float, Field(ge=0.0001, le=0.2)]
+    """Of releases that are no worse, at most this share is rolled back."""
+    tolerance: Annotated[float, Field(ge=1, le=10)]
+    """The odds of a bad request, canary to version before, up to which it is no worse."""
+    harmful: Annotated[float, Field(gt=1, le=100)]
+    """The odds from which it may not be called good."""
+    undecided: Literal["promote", "rollback"]
+    """What becomes of it when the shift ends before a verdict."""
+    incident: Literal["continue", "stop"]
+    """What becomes of it while both versions fail, each more than the guard allows."""
+    requests_per_second: Annotated[float, Field(gt=0, le=100000)]
+    """That the environment usually serves: by it a canary is planned."""
+    failure_share: Share
+    """Of them that usually fail: the same."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Judge:
+        if self.harmful <= self.tolerance:
+            raise ValueError(
+                f"found harmful {self.harmful:g}; it must be above tolerance, {self.tolerance:g}"
+            )
+        return self
 
 
 class Freeze(_Part):
@@ -136,7 +157,9 @@ class Environment(_Part):
     api: Api
     shift: Annotated[AllAtOnce | Canary | Linear, Field(discriminator="type")]
     guard: Guard
+    judge: Judge | None = None
     load: Load | None = None
+    dynamic: Dynamic | None = None
     freeze: tuple[Freeze, ...] = Field(default=(), strict=False)
 
     @field_validator("tags")
@@ -170,6 +193,7 @@ class Home(_Part):
     repository: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
     branch: Annotated[str, Field(min_length=1)]
     connection: Annotated[str, Field(pattern=r"^[\w.-]{1,32}$")]
+    supply_chain: SupplyChain = Field(default=SupplyChain(), alias="supply-chain")
 
 
 def load(name: str, folder: Path = FOLDER) -> Environment:
@@ -185,22 +209,52 @@ def load(name: str, folder: Path = FOLDER) -> Environment:
         raise EnvironmentFileError(
             f"{shown(path)}: load: found a table; only staging has a load gate"
         )
+    if environment.dynamic and name != "dev":
+        raise EnvironmentFileError(
+            f"{shown(path)}: dynamic: found a table; only dev has a dynamic gate"
+        )
+    if environment.judge and isinstance(environment.shift, AllAtOnce):
+        raise EnvironmentFileError(
+            f"{shown(path)}: judge: found a table; a shift all at once has no canary to judge"
+        )
+    if environment.judge is None and not isinstance(environment.shift, AllAtOnce):
+        raise EnvironmentFileError(
+            f"{shown(path)}: judge: nothing found; a {environment.shift.type} shift needs the "
+            "table by which it is judged"
+        )
+    if environment.judge and environment.judge.undecided == "rollback":
+        _check_length(path, environment.shift)
     if environment.freeze and name != "prod":
         raise EnvironmentFileError(f"{shown(path)}: freeze: found a table; only prod can be frozen")
     return environment
+
+
+def _check_length(path: Path, shift: AllAtOnce | Canary | Linear) -> None:
+    """Refuse a shift that is over before the judge can have said anything."""
+    steps = -(-100 // shift.percent) - 1 if isinstance(shift, Linear) else 1
+    if not isinstance(shift, AllAtOnce) and shift.minutes * steps < _SHORTEST:
+        raise EnvironmentFileError(
+            f"{shown(path)}: shift.minutes: found {shift.minutes * steps} minutes in all; where "
+            f"what is undecided is rolled back, at least {_SHORTEST} are needed for a verdict"
+        )
 
 
 def load_all(folder: Path = FOLDER) -> dict[str, Environment]:
     """All environments by name, in the order of promotion.
 
     Raises:
-        EnvironmentFileError: see `load`; or the gate before prod has no limits.
+        EnvironmentFileError: see `load`; or a gate on the way to prod has no limits.
     """
     environments = {name: load(name, folder) for name in NAMES}
     if environments["staging"].load is None:
         raise EnvironmentFileError(
             f"{shown(folder / 'staging.toml')}: load: nothing found; "
             "a table with the load gate's limits is required"
+        )
+    if environments["dev"].dynamic is None:
+        raise EnvironmentFileError(
+            f"{shown(folder / 'dev.toml')}: dynamic: nothing found; "
+            "a table with the dynamic gate's limits is required"
         )
     return environments
 

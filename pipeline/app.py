@@ -6,41 +6,35 @@ Context keys: `connection-arn` (the CodeConnections connection, required) and `b
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
+from pathlib import Path
 
 import aws_cdk as cdk
 
 from environments.schema import EnvironmentFileError, load_all, load_home
 from pipeline import bundle, nag
+from pipeline.commit import CommitError, commit
 from pipeline.delivery import DeliveryStack
 from pipeline.names import STACK
-from pipeline.stacks.service import Artifact
+from pipeline.stacks.artifact import Artifact
+from pipeline.supply import sbom
+from pipeline.supply.contents import ContentsError
+from pipeline.supply.lock import LockError
 
 
 class AppError(Exception):
     """The app cannot be synthesised; the message says what to do."""
 
 
-def commit() -> str:
-    """The commit that is built: CodeBuild's source version, else the checkout's HEAD."""
-    resolved = os.environ.get("CODEBUILD_RESOLVED_SOURCE_VERSION")
-    if resolved:
-        return resolved
-    done = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=bundle.ROOT, capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        raise AppError(f"{bundle.ROOT.name} is no git checkout with a commit; commit first")
-    return done.stdout.strip()
+_TOLD = (AppError, EnvironmentFileError, bundle.BundleError, CommitError, ContentsError, LockError)
 
 
 def synthesise(app: cdk.App) -> None:
     """Put the whole app together.
 
     Raises:
-        AppError, BundleError, EnvironmentFileError: with the sentence for the user.
+        AppError, BundleError, CommitError, ContentsError, EnvironmentFileError, LockError: with
+            the sentence for the user.
     """
     environments = load_all()
     home = load_home()
@@ -51,10 +45,12 @@ def synthesise(app: cdk.App) -> None:
             "context key connection-arn: nothing found; give the ARN of the CodeConnections "
             "connection, e.g. cdk synth -c connection-arn=arn:aws:codeconnections:…"
         )
+    built = bundle.build(platform)
     artifact = Artifact(
         commit=commit(),
-        bundle=bundle.build(platform),
-        digest=bundle.digest(platform),
+        bundle=built,
+        sbom=sbom.write(built, bundle.LOCK, home.supply_chain.licences),
+        judge=bundle.build_judge(platform),
         platform=bundle.target(platform),
     )
     DeliveryStack(
@@ -82,10 +78,11 @@ def main() -> int:
     app = cdk.App()
     try:
         synthesise(app)
-    except (AppError, EnvironmentFileError, bundle.BundleError) as error:
+    except _TOLD as error:
         print(f"pithead: {error}", file=sys.stderr)  # noqa: T201  # a command speaks so
         return 1
     app.synth()
+    nag.record(Path(app.outdir))
     return 0
 
 

@@ -1,8 +1,9 @@
-"""What goes to Lambda: the service and its locked dependencies, built without Docker.
+"""What goes to Lambda, built without Docker: the service with its locked dependencies, the judge.
 
 The zip is the same, byte for byte, for the same sources, lock and platform, so that an
 unchanged service is an unchanged asset: nothing is uploaded again. Dependencies are zipped once
-a lock; a bundle is a copy of that zip with the service appended.
+a lock; the service's bundle is a copy of that zip with the service appended. The judge needs
+the standard library alone.
 """
 
 from __future__ import annotations
@@ -19,8 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-_LOCK = ROOT / "requirements" / "service.txt"
+LOCK = ROOT / "requirements" / "service.txt"
 _SERVICE = ROOT / "service"
+_JUDGE = (
+    "pipeline/__init__.py",
+    "pipeline/names.py",
+    "pipeline/canary/*.py",
+    "pipeline/judge/*.py",
+)
 _AWS_SERVICES = {"s3"}
 """Those that the service calls."""
 
@@ -57,7 +64,7 @@ def target(name: str) -> Platform:
 
 def digest(platform_name: str) -> str:
     """SHA-256 over all that the bundle is made from."""
-    return _digest(platform_name, _LOCK, *sorted(_SERVICE.rglob("*.py")))
+    return _digest(platform_name, LOCK, *sorted(_SERVICE.rglob("*.py")))
 
 
 def build(platform_name: str, cache: Path = ROOT / ".cache" / "bundle") -> Path:
@@ -77,8 +84,22 @@ def build(platform_name: str, cache: Path = ROOT / ".cache" / "bundle") -> Path:
     return file
 
 
+def build_judge(platform_name: str, cache: Path = ROOT / ".cache" / "bundle") -> Path:
+    """The judge's bundle, a zip, built unless it is there already."""
+    sources = sorted(path for pattern in _JUDGE for path in ROOT.glob(pattern))
+    file = cache / f"judge-{_digest(platform_name, *sources)}.zip"
+    if not file.exists():
+        with tempfile.TemporaryDirectory() as folder:
+            for source in sources:
+                copy = Path(folder) / source.relative_to(ROOT)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, copy)
+            _finish(file, Path(folder), platform_name)
+    return file
+
+
 def _dependencies(platform_name: str, cache: Path) -> Path:
-    file = cache / f"dependencies-{_digest(platform_name, _LOCK)}.zip"
+    file = cache / f"dependencies-{_digest(platform_name, LOCK)}.zip"
     if not file.exists():
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)
@@ -149,10 +170,10 @@ def _install(platform_: Platform, folder: Path) -> None:
     )
     command = ["uv", "pip", "install", "--quiet", "--target", str(folder), "--link-mode", "copy"]
     command += ["--no-deps", "--only-binary", ":all:", "--require-hashes", *chosen]
-    command += ["--requirement", str(_LOCK)]
+    command += ["--requirement", str(LOCK)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
         raise BundleError("uv is missing; install it, or run make setup") from error
     if done.returncode != 0:
-        raise BundleError(f"{_LOCK.name} cannot be installed: {done.stderr.strip()}")
+        raise BundleError(f"{LOCK.name} cannot be installed: {done.stderr.strip()}")

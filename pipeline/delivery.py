@@ -5,50 +5,40 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Duration, RemovalPolicy, Stack, Tags, pipelines
-from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_codepipeline as codepipeline
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 
+from pipeline import builds
+from pipeline.attestation_key import AttestationKey
 from pipeline.bake import bake
-from pipeline.names import CDK_CLI, OVERRIDE_PARAMETER, PIPELINE
+from pipeline.names import (
+    ASSEMBLY,
+    ATTESTATION,
+    CDK_CLI,
+    EVIDENCE,
+    OVERRIDE_PARAMETER,
+    PIPELINE,
+    service_stack,
+)
 from pipeline.retention import log_group
 from pipeline.stage import EnvironmentStage
 
 if TYPE_CHECKING:
-    from aws_cdk import CfnOutput
     from constructs import Construct
 
     from environments.schema import Environment, Home
-    from pipeline.bundle import Platform
-    from pipeline.stacks.service import Artifact
+    from pipeline.stacks.artifact import Artifact
 
 CDK_ASSETS = "4.7.3"
-_IMAGE = "aws/codebuild/standard:8.0"
 
 
-def install(group: str) -> list[str]:
-    """Commands that make `.venv` from a group's lock; uv is in the image or comes from its own."""
-    return [
-        "command -v uv >/dev/null"
-        " || python3 -m pip install --quiet --require-hashes --requirement requirements/uv.txt",
-        "uv venv --quiet --allow-existing .venv",  # which the cache may have brought
-        f"uv pip sync --quiet --require-hashes requirements/{group}.txt",
-    ]
-
-
-def _builder(platform: Platform) -> codebuild.BuildSpec:
-    """What a builder of AWS's image is to have, and what it may keep of its last build.
-
-    The host's own builder has the languages that it has.
-
-    Synthesis compiles the bundle's bytecode, which only Lambda's own version of Python can.
-    """
-    runtimes = {"python": platform.python, "nodejs": "24"} if platform.python else None
-    install_phase = {"phases": {"install": {"runtime-versions": runtimes}}} if runtimes else {}
-    cache = {"cache": {"paths": [".venv/**/*", ".cache/bundle/**/*"]}}
-    return codebuild.BuildSpec.from_object({"version": "0.2", **install_phase, **cache})
+def _role(step: pipelines.CodeBuildStep) -> iam.IRole:
+    """The role that a step's build runs under, once the pipeline is built."""
+    role = step.project.role
+    assert role is not None  # noqa: S101  # nosec B101  # CDK makes one for each project
+    return role
 
 
 class DeliveryStack(Stack):
@@ -72,9 +62,23 @@ class DeliveryStack(Stack):
         for key, value in prod.every_tag("tooling").items():
             Tags.of(self).add(key, value)
         source = pipelines.CodePipelineSource.connection(
-            home.repository, home.branch, connection_arn=connection_arn, trigger_on_push=True
+            home.repository,
+            home.branch,
+            connection_arn=connection_arn,
+            trigger_on_push=True,
+            # A clone, for a gate reads the history: a secret that was removed is still in it.
+            code_build_clone_output=True,
         )
-        self._source = source
+        clone = iam.PolicyStatement(
+            # CDK grants it by the service's old name, and IAM wants the name that the ARN has
+            # ("Connections rename").
+            actions=[f"{connection_arn.split(':')[2]}:UseConnection"],
+            resources=[connection_arn],
+        )
+        self._builds = builds.Builds(home, source, clone)
+        synth = self._builds.synth(
+            self, {"connection-arn": connection_arn, "bundle": bundle_platform}
+        )
         pipeline = pipelines.CodePipeline(
             self,
             "Pipeline",
@@ -87,93 +91,98 @@ class DeliveryStack(Stack):
             cdk_assets_cli_version=CDK_ASSETS,
             # One build for all assets instead of one each: every start costs its provisioning.
             publish_assets_in_parallel=False,
-            synth=self._build(source, connection_arn, bundle_platform),
-            code_build_defaults=pipelines.CodeBuildOptions(
-                build_environment=codebuild.BuildEnvironment(
-                    build_image=codebuild.LinuxBuildImage.from_code_build_image_id(_IMAGE),
-                    compute_type=codebuild.ComputeType.SMALL,
-                ),
-                logging=codebuild.LoggingOptions(
-                    cloud_watch=codebuild.CloudWatchLoggingOptions(
-                        log_group=log_group(self, "Builds", prod.function.log_retention_days)
-                    )
-                ),
-                partial_build_spec=_builder(artifact.platform),
-                # What a builder has of its last build saves time, and `uv pip sync` makes it
-                # what the lock says, whatever it was.
-                cache=codebuild.Cache.local(codebuild.LocalCacheMode.CUSTOM),
-                timeout=Duration.minutes(20),
+            synth=synth,
+            code_build_defaults=builds.options(
+                artifact.platform, log_group(self, "Builds", prod.function.log_retention_days)
             ),
         )
-        pipeline.add_wave("Verify", pre=self._verify(home))
+        verify = self._verify(home, environments, synth)
+        pipeline.add_wave("Verify", pre=verify)
         stages = {
             name: EnvironmentStage(self, name, environment, artifact)
             for name, environment in environments.items()
         }
-        before = {"prod": [self._gate("Window", "window")]}
-        after = {
-            "dev": [self._gate("Integration", "integration", {"URL": stages["dev"].service.url})],
-            "staging": [self._gate("Load", "load", {"URL": stages["staging"].service.url})],
-        }
+        integration = self._builds.gate(
+            "Integration",
+            "integration",
+            "dynamic",
+            outputs={"URL": stages["dev"].service.url},
+            inputs={f"{EVIDENCE}/{step.id}": step for step in verify if step.primary_output},
+        )
+        load = self._builds.gate(
+            "Load",
+            "load",
+            outputs={"URL": stages["staging"].service.url},
+            statements=[self._history(home)],
+        )
+        # An action takes five artifacts at most, so Integration hands Verify's reports on.
+        attest = self._builds.gate(
+            "Attest",
+            "attest",
+            inputs={
+                ASSEMBLY: synth,
+                f"{EVIDENCE}/Integration": integration,
+                f"{EVIDENCE}/Load": load,
+            },
+        )
+        promotion = self._builds.gate(
+            "Promotion", "window", "provenance", inputs={ASSEMBLY: synth, ATTESTATION: attest}
+        )
+        before = {"prod": [promotion]}
+        after = {"dev": [integration], "staging": [load, attest]}
         for name, stage in stages.items():
             pipeline.add_stage(stage, pre=before.get(name), post=after.get(name))
         pipeline.build_pipeline()
+        AttestationKey(
+            self,
+            "AttestationKey",
+            signer=_role(attest),
+            verifiers=[_role(promotion)],
+        )
+        for each in pipeline.pipeline.node.find_all():
+            if isinstance(each, iam.Role) and "/Source/" in each.node.path:
+                each.add_to_principal_policy(clone)
         for name, environment in environments.items():
             bake(pipeline.pipeline, name, environment)
 
-    def _verify(self, home: Home) -> list[pipelines.Step]:
+    def _verify(
+        self, home: Home, environments: dict[str, Environment], synth: pipelines.CodeBuildStep
+    ) -> list[pipelines.CodeBuildStep]:
         """The gates that need no environment; they run side by side."""
         audit = iam.PolicyStatement(
             actions=["ssm:GetParameter"],
             resources=[f"arn:aws:ssm:{home.region}:{home.account}:parameter{OVERRIDE_PARAMETER}"],
         )
+        look = iam.PolicyStatement(
+            actions=["sts:AssumeRole"],
+            # The one role of CDK's bootstrap that may read there and trusts the pipeline's
+            # account; the gate takes no more of it than GetTemplate.
+            resources=[
+                f"arn:aws:iam::{each.account}:role/"
+                f"cdk-hnb659fds-lookup-role-{each.account}-{each.region}"
+                for each in environments.values()
+            ],
+        )
         return [
-            self._gate("Security", "security"),
-            self._gate("SupplyChain", "supply_chain", statements=[audit]),
+            self._builds.gate("Security", "security"),
+            self._builds.gate(
+                "SupplyChain", "supply_chain", statements=[audit], inputs={ASSEMBLY: synth}
+            ),
+            self._builds.gate(
+                "Infrastructure",
+                f"infrastructure {ASSEMBLY}",
+                f"changes {ASSEMBLY} {' '.join(map(service_stack, environments))}",
+                group="pipeline",  # which has cfn-lint, and AWS's resource schemas in it
+                statements=[look],
+                inputs={ASSEMBLY: synth},
+            ),
         ]
 
-    def _gate(
-        self,
-        name: str,
-        module: str,
-        outputs: dict[str, CfnOutput] | None = None,
-        statements: list[iam.PolicyStatement] | None = None,
-    ) -> pipelines.CodeBuildStep:
-        """A gate as a build: a program of `pipeline/gates` that exits 0 or refuses.
-
-        Its reports become an artifact of the execution. CodeBuild uploads them of a build that
-        failed, too ("Build phase transitions"), so that what refused can be read afterwards.
-        """
-        return pipelines.CodeBuildStep(
-            name,
-            input=self._source,
-            install_commands=install("gates"),
-            commands=[f".venv/bin/python -m pipeline.gates.{module}"],
-            env_from_cfn_outputs=outputs,
-            role_policy_statements=statements,
-            primary_output_directory="reports",
-        )
-
-    def _build(
-        self, source: pipelines.CodePipelineSource, connection_arn: str, bundle_platform: str
-    ) -> pipelines.CodeBuildStep:
-        context = f"-c connection-arn={connection_arn} -c bundle={bundle_platform}"
-        return pipelines.CodeBuildStep(
-            "Synth",
-            input=source,
-            install_commands=[*install("pipeline"), f"npm install --global aws-cdk@{CDK_CLI}"],
-            commands=[
-                # Side by side, for neither needs the other; both have to pass.
-                ".venv/bin/python -m pipeline.gates.unit & unit=$!; "
-                f'PATH="$PWD/.venv/bin:$PATH" cdk synth --quiet {context}; synth=$?; '
-                'wait "$unit" && [ "$synth" -eq 0 ]',
-            ],
-            # The CDK's own look at the templates repeats cfn-lint's, at half of what synthesis costs.
-            env={"CDK_VALIDATION": "false"},
-            primary_output_directory="cdk.out",
-            partial_build_spec=codebuild.BuildSpec.from_object(
-                {"reports": {"unit": {"files": ["unit.xml"], "base-directory": "reports"}}}
-            ),
+    def _history(self, home: Home) -> iam.PolicyStatement:
+        """To ask which release was promoted last, and where its gates left their reports."""
+        return iam.PolicyStatement(
+            actions=["codepipeline:ListPipelineExecutions", "codepipeline:ListActionExecutions"],
+            resources=[f"arn:aws:codepipeline:{home.region}:{home.account}:{PIPELINE}"],
         )
 
     def _artifacts(self) -> s3.Bucket:

@@ -10,10 +10,27 @@ ALIAS = "live"
 """The alias of the service's function that takes all traffic."""
 NAMESPACE = "Pithead/Service"
 """Of the metrics that the service counts itself."""
+JUDGE_NAMESPACE = "Pithead/Judge"
+"""Of the metrics by which the canary judge speaks."""
 RAILS = ("failures", "slow-requests", "function-errors")
 """The guard rails of a release: limits that the new version alone is held against."""
+VERDICTS = ("evidence", "undecided", "incident")
+"""The judge's words that stop a release."""
+HEARTBEAT = "heartbeat"
+"""What stops it when it is missing."""
+BAKE = (*RAILS, "evidence")
+"""What is watched when all traffic is on the new version: the judge's word on the last minutes
+of the shift comes only then."""
 OVERRIDE_PARAMETER = "/pithead/gates/supply-chain/override"
 """SSM parameter that lets an audit which could not run go by, until a date."""
+ATTESTATION_KEY = "alias/pithead/attestations"
+"""The KMS key that vouches for a release."""
+ASSEMBLY = "assembly"
+"""Folder, beside a gate's sources, of the cloud assembly that is released."""
+EVIDENCE = "evidence"
+"""Folder with the reports of the gates that a release has passed, one below it for each."""
+ATTESTATION = "attestation"
+"""Folder with the attestation of a release."""
 # npm's `latest` of the CLI reads only the assemblies of its own major version: never float it.
 CDK_CLI = "2.1148.1"
 
@@ -24,10 +41,15 @@ def service_stack(environment: str) -> str:
 
 
 def alarm_name(environment: str, rail: str) -> str:
-    """The name of a guard rail's alarm in the bake, known before the stack exists."""
+    """The name of an alarm in the bake, known before the stack exists."""
     return f"{SERVICE}-{environment}-new-version-{rail}"
 
 
 def version_alarm_name(environment: str, version: str, rail: str) -> str:
-    """The name of a guard rail's alarm in the traffic shift, which is the version's own."""
+    """The name of an alarm in the traffic shift, which is the version's own."""
     return f"{SERVICE}-{environment}-version-{version}-{rail}"
+
+
+def decision_key(deployment_id: str) -> str:
+    """Where the judge's bucket has the decision record of a deployment."""
+    return f"decisions/{deployment_id}.json"

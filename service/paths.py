@@ -8,6 +8,12 @@ import unicodedata
 MOST_BYTES = 1024
 """S3's limit for a key in UTF-8 ("Naming Amazon S3 objects")."""
 
+_ANY = r"[^/\x00-\x1f\x7f-\x9f]"
+_NO_DOT = r"[^./\x00-\x1f\x7f-\x9f]"
+_SEGMENT = rf"(?:\.?{_NO_DOT}{_ANY}*|\.\.{_ANY}+)"
+PATTERN = rf"^{_SEGMENT}(?:/{_SEGMENT})*$"
+"""What `checked` lets pass, its length aside, for whoever reads the API's description."""
+
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 

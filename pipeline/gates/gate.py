@@ -1,20 +1,31 @@
-"""The form of every gate: an outcome, a report, one sentence, an exit code."""
+"""The form of every gate: an outcome, its reports, one sentence, an exit code."""
 
 from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict, dataclass, field
+import time
+import traceback
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from environments.schema import EnvironmentFileError
+from pipeline import waivers
+from pipeline.gates import sarif
+from pipeline.gates.findings import Finding, ordered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
+
+    from pipeline.waivers import Result
 
 ROOT = Path(__file__).parent.parent.parent
 REPORTS = ROOT / "reports"
+WAIVERS = ROOT / "pipeline" / "waivers.toml"
+_SHOWN = 50
+"""Findings in a log; the SARIF has more."""
 
 
 class CouldNotRunError(Exception):
@@ -28,22 +39,118 @@ class Outcome:
     status: Literal["passed", "refused", "not run"]
     sentence: str
     details: dict[str, Any] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    clean: str = ""
+    """The sentence where no finding refuses; of a gate that judges by its findings alone."""
+    tools: tuple[str, ...] = ()
+    """Which tools have looked, also those that found nothing."""
+
+    @classmethod
+    def of_findings(
+        cls,
+        findings: Iterable[Finding],
+        clean: str,
+        details: dict[str, Any] | None = None,
+        tools: tuple[str, ...] = (),
+    ) -> Outcome:
+        """Refused by the first error among the findings, passed with `clean` where none is."""
+        found = ordered(findings)
+        errors = [each for each in found if each.severity == "error"]
+        return cls(
+            "refused" if errors else "passed",
+            _about(errors) if errors else clean,
+            details or {},
+            found,
+            clean,
+            tools,
+        )
+
+    def left_with(self, findings: Iterable[Finding]) -> Outcome:
+        """The same with other findings: what is left of its own, and those about its waivers."""
+        found = ordered(findings)
+        if self.clean:
+            return Outcome.of_findings(found, self.clean, self.details, self.tools)
+        errors = [each for each in found if each.severity == "error"]
+        if errors and self.status != "refused":
+            return replace(self, status="refused", sentence=_about(errors), findings=found)
+        return replace(self, findings=found)
 
 
-def run(name: str, judge: Callable[[], Outcome]) -> int:
-    """Run a gate, keep its report as `reports/NAME.json`, print its sentence last.
+def run(name: str, judge: Callable[[], Outcome], *, whole: bool = True) -> int:
+    """Run a gate, keep its reports, print its findings and last its sentence.
+
+    `reports/NAME.json` is the summary: `gate`, `status`, `sentence`, `seconds`, `details`, and
+    how many `findings` are left and how many are `waived`. `reports/NAME.sarif` has the findings.
 
     Exit codes: 0 passed, or let by while it could not run; 1 refused; 2 could not run, which
     refuses. The pipeline stops at anything but 0.
+
+    `whole` is whether all was looked at. A look at a part leaves no report, which would pass for
+    the whole one, and does not know which waivers nothing needs.
     """
-    REPORTS.mkdir(exist_ok=True)
+    if whole:
+        REPORTS.mkdir(exist_ok=True)
+        for kind in ("json", "sarif"):  # an earlier run's report is no report of this one
+            (REPORTS / f"{name}.{kind}").unlink(missing_ok=True)
+    began = time.monotonic()
+    results: list[Result] = []
     try:
-        outcome = judge()
+        outcome, results = _judged(name, judge, whole=whole)
         code = 1 if outcome.status == "refused" else 0
-    except (CouldNotRunError, EnvironmentFileError) as error:
-        outcome = Outcome("refused", f"could not run, which refuses: {error}")
+    except Exception as error:  # noqa: BLE001  # whatever it was, the gate found nothing out
+        outcome = Outcome("refused", f"could not run, which refuses: {_reason(error)}")
         code = 2
-    report = {"gate": name, **asdict(outcome)}
-    (REPORTS / f"{name}.json").write_text(json.dumps(report, indent=2, default=str))
+    for each in outcome.findings[:_SHOWN]:
+        told = f"{each.place or name}: {each.severity}: {each.tool} {each.rule}: {each.message}"
+        sys.stdout.write(f"{_line(told)}\n")
+    if whole:
+        _report(name, outcome, results, time.monotonic() - began)
     sys.stdout.write(f"gate {name}: {outcome.status}: {outcome.sentence}\n")
     return code
+
+
+def _report(name: str, outcome: Outcome, results: Sequence[Result], seconds: float) -> None:
+    summary = {
+        "gate": name,
+        "status": outcome.status,
+        "sentence": outcome.sentence,
+        "seconds": round(seconds, 3),
+        "details": outcome.details,
+        "findings": len(outcome.findings),
+        "waived": sum(each.waiver is not None for each in results),
+    }
+    if results or outcome.tools:
+        text = sarif.document(name, results, outcome.tools)
+        (REPORTS / f"{name}.sarif").write_text(text, encoding="utf-8")
+    (REPORTS / f"{name}.json").write_text(json.dumps(summary, indent=2, default=str))
+
+
+def _judged(
+    name: str, judge: Callable[[], Outcome], *, whole: bool
+) -> tuple[Outcome, list[Result]]:
+    known = waivers.read(WAIVERS)  # first: a gate may take its time
+    outcome = judge()
+    # Where a part was let by without a look, nobody knows what a waiver is good for.
+    whole = whole and outcome.status != "not run"
+    results = waivers.apply(known, name, outcome.findings, datetime.now(UTC).date(), whole=whole)
+    left = [each.finding for each in results if each.waiver is None]
+    return outcome.left_with(left), results
+
+
+def _about(errors: Sequence[Finding]) -> str:
+    first = errors[0]
+    count = "1 finding" if len(errors) == 1 else f"{len(errors)} findings, the first"
+    place = f" at {first.place}" if first.place else ""
+    return _line(f"{count} {first.tool} {first.rule}{place}: {first.message}")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, (CouldNotRunError, EnvironmentFileError, waivers.WaiversError)):
+        return _line(str(error))
+    traceback.print_exc()
+    return _line(f"this is a bug of the gate: {type(error).__name__}: {error}")
+
+
+def _line(text: str) -> str:
+    """On one line, whatever a tool has said: the sentence is read out of a log."""
+    return " ".join(text.split())

@@ -1,59 +1,107 @@
-"""Bandit over all that is delivered or delivers: a finding of medium severity or more refuses.
+"""Security: our own code, secrets, the host's workflows, and dependencies against imports.
 
-The local cloud does neither; `make check` scans it.
+`--staged` looks at what the next commit would change, in a moment, for pre-commit.
 """
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
-from pipeline.gates.gate import REPORTS, ROOT, CouldNotRunError, Outcome, run
+from pipeline.gates.gate import ROOT, CouldNotRunError, Outcome, run
+from pipeline.scanners import dependencies, sast, secret_detection, workflows
 
-_PACKAGES = ("console", "environments", "pipeline", "service")
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pipeline.scanners.tool import Scan
+
+    Scanner = Callable[[], Scan]
 
 
 def judge() -> Outcome:
-    """Scan the packages of this checkout.
+    """Look at all of this checkout and at its history.
 
     Raises:
-        CouldNotRunError: bandit is missing, crashed, or could not read a file.
+        CouldNotRunError: a scanner found nothing out; what others found is said, too.
     """
-    report = REPORTS / "bandit.json"
-    report.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "bandit", "--quiet", "--recursive", "-ll"]
-    command += ["--configfile", "pyproject.toml", "--format", "json", "--output", str(report)]
-    packages = [package for package in _PACKAGES if (ROOT / package).is_dir()]
-    done = subprocess.run(
-        [*command, *packages], cwd=ROOT, capture_output=True, text=True, check=False
+    return _together(
+        lambda: sast.scan(ROOT),
+        lambda: secret_detection.scan(ROOT),
+        lambda: workflows.scan(ROOT),
+        lambda: dependencies.scan(ROOT),
     )
-    try:
-        found = json.loads(report.read_text())
-    except (FileNotFoundError, json.JSONDecodeError) as error:
-        raise CouldNotRunError(f"bandit left no report: {done.stderr.strip()[-300:]}") from error
-    if found["errors"]:
-        first = found["errors"][0]
-        raise CouldNotRunError(f"bandit could not read {first['filename']}: {first['reason']}")
-    totals = found["metrics"]["_totals"]
-    if not totals["loc"]:
-        raise CouldNotRunError("bandit scanned no line of code")
-    results = found["results"]
-    details = {
-        "lines": totals["loc"],
-        "findings": len(results),
-        "let_by_nosec": totals["nosec"] + totals["skipped_tests"],
-    }
-    if results:
-        first = results[0]
-        return Outcome(
-            "refused",
-            f"bandit found {len(results)}, the first {first['test_id']} at "
-            f"{first['filename']}:{first['line_number']}: {first['issue_text']}",
-            details,
-        )
-    return Outcome("passed", f"bandit found nothing in {totals['loc']} lines", details)
+
+
+def judge_staged() -> Outcome:
+    """Look at what is staged.
+
+    Raises:
+        CouldNotRunError: as `judge`.
+    """
+    staged = _staged()
+    scanners: list[Scanner] = [lambda: secret_detection.scan_staged(ROOT)]
+    code = [path for path in staged if path.endswith(".py") and path.split("/")[0] in sast.PACKAGES]
+    if code:
+        scanners.append(lambda: sast.scan(ROOT, code))
+    audited = [path for path in staged if path.startswith(workflows.INPUTS)]
+    if audited:
+        scanners.append(lambda: workflows.scan(ROOT, audited))
+    scopes = dependencies.scopes_of(staged)
+    if scopes:
+        scanners.append(lambda: dependencies.scan(ROOT, scopes))
+    return _together(*scanners)
+
+
+def _together(*scanners: Scanner) -> Outcome:
+    with ThreadPoolExecutor(len(scanners)) as pool:
+        timed = [pool.submit(_timed, scanner) for scanner in scanners]
+    failures = [str(each.exception()) for each in timed if each.exception()]
+    for each in timed:
+        error = each.exception()
+        if error and not isinstance(error, CouldNotRunError):
+            raise error
+    scans = [each.result() for each in timed if not each.exception()]
+    findings = [finding for scan, _ in scans for finding in scan.findings]
+    outcome = Outcome.of_findings(
+        findings,
+        "nothing found: " + ", ".join(f"{scan.tool} in {scan.looked_at}" for scan, _ in scans),
+        {
+            "tools": {
+                scan.tool: {"looked at": scan.looked_at, "seconds": round(seconds, 3)}
+                for scan, seconds in scans
+            }
+        },
+        tuple(scan.tool for scan, _ in scans),
+    )
+    if failures:
+        also = [f"others: {outcome.sentence}"] if findings else []
+        raise CouldNotRunError("; ".join([*failures, *also]))
+    return outcome
+
+
+def _timed(scanner: Scanner) -> tuple[Scan, float]:
+    began = time.monotonic()
+    return scanner(), time.monotonic() - began
+
+
+def _staged() -> Sequence[str]:
+    done = subprocess.run(
+        ["git", "diff", "-z", "--cached", "--name-only", "--diff-filter=d"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise CouldNotRunError(f"what is staged cannot be told: {done.stderr.strip()}")
+    return [name for name in done.stdout.split("\0") if name]
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["--staged"]:
+        sys.exit(run("security", judge_staged, whole=False))
     sys.exit(run("security", judge))

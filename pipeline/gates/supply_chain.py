@@ -1,153 +1,150 @@
-"""pip-audit, strict, over the hashed lock of what is deployed.
+"""What is deployed: known vulnerabilities, licences, approval, and the bill of materials.
 
-pip-audit skips what it cannot look up and calls the rest clean; `--strict` makes that an error,
-and an audit that did not happen refuses. For an outage of the advisory service an operator may
+An audit that did not happen refuses. For an outage of the advisory service an operator may
 set the SSM parameter `/pithead/gates/supply-chain/override` in the pipeline's account to
 `{"until": "2026-11-25T00:00:00Z", "reason": "…", "by": "…"}`. It lets an audit that *could not
-run* go by until then, reported as not run; a vulnerability that was found is never let by.
+run* go by until then, reported as not run; nothing that was found is ever let by.
+
+In the pipeline, `assembly/` is the cloud assembly that is released; without it the bundle is
+built as synthesis would.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
-import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-from pydantic import AwareDatetime, BaseModel, Field, ValidationError
-
-from pipeline.gates import aws
+from environments.schema import NAMES, load_home
+from pipeline import bundle
+from pipeline.bundle import BundleError
 from pipeline.gates.gate import REPORTS, ROOT, CouldNotRunError, Outcome, run
-from pipeline.names import OVERRIDE_PARAMETER
+from pipeline.names import ASSEMBLY
+from pipeline.supply import approved, assembly, contents, licences, lock, override, published, sbom
+from pipeline.supply import audit as pip_audit
+from pipeline.supply.assembly import AssemblyError
+from pipeline.supply.contents import ContentsError
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from environments.supply_chain import SupplyChain
+    from pipeline.gates.findings import Finding
+    from pipeline.supply.assembly import Deployed
+    from pipeline.supply.contents import Distribution
+    from pipeline.supply.lock import Pin
 
 LOCK = ROOT / "requirements" / "service.txt"
-_SECONDS = 120
-
-
-class Override(BaseModel):
-    """Who lets an audit that could not run go by, why, and until when."""
-
-    until: AwareDatetime
-    reason: Annotated[str, Field(min_length=3)]
-    by: Annotated[str, Field(min_length=1)]
+TOOLS = (pip_audit.TOOL, contents.TOOL, licences.TOOL, approved.TOOL, published.TOOL)
 
 
 @dataclass(frozen=True)
-class Found:
-    """A parameter's value at the AWS service's own time."""
+class _Shipped:
+    """A bundle, what it holds, and its SBOM."""
 
-    value: str
-    now: datetime
+    file: Path
+    distributions: tuple[Distribution, ...]
+    bill: str
 
 
 def audit() -> Outcome:
-    """Audit the lock.
+    """Audit the lock, and nothing else.
 
     Raises:
         CouldNotRunError: a package could not be looked up, or pip-audit did not report.
     """
-    REPORTS.mkdir(exist_ok=True)
-    report = REPORTS / "pip-audit.json"
-    report.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pip_audit", "--strict", "--require-hashes", "--disable-pip"]
-    command += ["--requirement", str(LOCK), "--progress-spinner", "off"]
-    command += ["--format", "json", "--output", str(report), "--timeout", "5"]
-    try:
-        # A cache of its own: nobody's earlier answer stands in for today's.
-        with tempfile.TemporaryDirectory() as cache:
-            done = subprocess.run(
-                [*command, "--cache-dir", cache],
-                cwd=ROOT,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=_SECONDS,
-            )
-    except subprocess.TimeoutExpired as error:
-        raise CouldNotRunError(f"pip-audit did not end within {_SECONDS} s") from error
-    try:
-        packages = json.loads(report.read_text())["dependencies"]
-    except (FileNotFoundError, json.JSONDecodeError, KeyError) as error:
-        said = (done.stderr.strip() or done.stdout.strip()).splitlines() or ["nothing"]
-        why = said[-1].removeprefix("ERROR:pip_audit._cli:")
-        raise CouldNotRunError(f"pip-audit left no report: {why}") from error
-    skipped = [package["name"] for package in packages if "skip_reason" in package]
-    if skipped or not packages:
-        raise CouldNotRunError(f"pip-audit skipped {', '.join(skipped) or 'everything'}")
-    vulnerable = [package for package in packages if package["vulns"]]
-    if vulnerable:
-        first = vulnerable[0]
-        fixed = ", ".join(first["vulns"][0]["fix_versions"]) or "no release yet"
-        return Outcome(
-            "refused",
-            f"{len(vulnerable)} of {len(packages)} packages are vulnerable, the first "
-            f"{first['name']} {first['version']} by {first['vulns'][0]['id']}; fixed in {fixed}",
-            {"vulnerable": [package["name"] for package in vulnerable]},
-        )
-    return Outcome("passed", f"no advisory names any of {len(packages)} packages")
-
-
-def override() -> Found | None:
-    """The override's parameter, or None when nobody has set one.
-
-    Raises:
-        CouldNotRunError: it cannot be told.
-    """
-    try:
-        answer = aws.client("ssm").get_parameter(Name=OVERRIDE_PARAMETER)
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "ParameterNotFound":
-            return None
-        raise CouldNotRunError(f"the override could not be read: {error}") from error
-    except BotoCoreError as error:
-        raise CouldNotRunError(f"the override could not be read: {error}") from error
-    return Found(answer["Parameter"]["Value"], aws.answered_at(answer))
+    count, findings = pip_audit.audit(LOCK, REPORTS / "pip-audit.json", _lines(_pins()))
+    return Outcome.of_findings(findings, _clean(count), tools=(pip_audit.TOOL,))
 
 
 def judge() -> Outcome:
-    """Audit; where that cannot be done, ask for the override.
+    """Audit the lock; hold what is deployed against the lock and the policy.
 
     Raises:
-        CouldNotRunError: no valid override lets it go by.
+        CouldNotRunError: the audit could not run and no valid override lets it go by, or it
+            cannot be told what is deployed.
+        EnvironmentFileError: the policy is wrong.
     """
-    try:
-        return audit()
-    except CouldNotRunError as failure:
+    policy = load_home().supply_chain
+    pins = _pins()
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        report = REPORTS / "pip-audit.json"
+        audited = beside.submit(pip_audit.audit, LOCK, report, _lines(pins))
         try:
-            found = override()
-        except CouldNotRunError as unread:
-            raise CouldNotRunError(f"{failure}; {unread}") from failure
-        if found is None:
-            raise
-        return _let_by(failure, found)
-
-
-def _let_by(failure: CouldNotRunError, found: Found) -> Outcome:
+            shipped, findings = _deployed(pins, policy)
+        except (AssemblyError, BundleError, ContentsError) as error:
+            raise CouldNotRunError(str(error)) from error
+    deployed = {each.name for one in shipped for each in one.distributions}
+    details: dict[str, Any] = {"deployed": len(deployed), "bundles": len(shipped)}
     try:
-        granted = Override.model_validate_json(found.value)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "value"
-        raise CouldNotRunError(
-            f"{failure}; and the override in {OVERRIDE_PARAMETER} is malformed: "
-            f"{key}: {first['msg']}"
-        ) from error
-    if granted.until <= found.now:
-        raise CouldNotRunError(
-            f"{failure}; and the override in {OVERRIDE_PARAMETER} expired at "
-            f"{granted.until.isoformat()}"
-        ) from failure
-    return Outcome(
-        "not run",
-        f"{failure}; let by until {granted.until.isoformat()} by {granted.by}: {granted.reason}",
-        {"override": granted.model_dump(mode="json")},
+        count, vulnerable = audited.result()
+    except CouldNotRunError as failure:
+        let_by = override.granted(failure)
+        details["override"] = let_by.model_dump(mode="json")
+        until = let_by.until.isoformat()
+        sentence = f"{failure}; let by until {until} by {let_by.by}: {let_by.reason}"
+        # With findings that nobody has waived, it is refused all the same.
+        return Outcome("not run", sentence, details, tuple(findings), tools=TOOLS)
+    clean = (
+        f"{_clean(count)}; {len(deployed)} are deployed, each locked and under an allowed licence"
     )
+    return Outcome.of_findings([*vulnerable, *findings], clean, details, TOOLS)
+
+
+def _deployed(pins: Sequence[Pin], policy: SupplyChain) -> tuple[list[_Shipped], list[Finding]]:
+    """The bundles, and all that is found in them; their SBOMs are left among the reports."""
+    folder = ROOT / ASSEMBLY
+    environments = [assembly.read(folder, name) for name in NAMES] if folder.exists() else []
+    files = {code.file for each in environments for code in each.code}
+    shipped = [
+        _Shipped(file, contents.read(file), sbom.document(file, pins, policy.licences))
+        for file in sorted(files or {bundle.build("linux-arm64")})
+    ]
+    REPORTS.mkdir(exist_ok=True)
+    for each in shipped:
+        if each.distributions:
+            (REPORTS / f"{each.file.stem}{published.SUFFIX}").write_text(
+                each.bill, encoding="utf-8"
+            )
+    return shipped, list(_judged(shipped, environments, pins, policy))
+
+
+def _judged(
+    shipped: Sequence[_Shipped],
+    environments: Sequence[Deployed],
+    pins: Sequence[Pin],
+    policy: SupplyChain,
+) -> Iterator[Finding]:
+    lock_ = f"requirements/{LOCK.name}"
+    distributions = sorted(
+        (each for one in shipped for each in one.distributions), key=lambda each: each.name
+    )
+    yield from contents.against_the_lock(distributions, pins, lock_)
+    yield from licences.judge(distributions, policy.licences, _lines(pins), lock_)
+    if policy.approved is not None:
+        yield from approved.judge(pins, policy.approved, lock_)
+    for environment in environments:
+        used = {code.file for code in environment.code}
+        for each in shipped:
+            if each.distributions and each.file in used:
+                yield from published.missing(each.bill, environment.files)
+
+
+def _pins() -> Sequence[Pin]:
+    try:
+        return lock.read(LOCK)
+    except lock.LockError as error:
+        raise CouldNotRunError(str(error)) from error
+
+
+def _lines(pins: Sequence[Pin]) -> dict[str, int]:
+    return {pin.name: pin.line for pin in pins}
+
+
+def _clean(count: int) -> str:
+    return f"no advisory names any of {count} packages"
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack, Tags
@@ -11,28 +10,17 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_s3_assets as assets
 
 from pipeline.names import SERVICE
 from pipeline.retention import log_group
 from pipeline.stacks.release import Release
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from constructs import Construct
 
     from environments.schema import Environment
-    from pipeline.bundle import Platform
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """The one build that goes through every environment."""
-
-    commit: str
-    bundle: Path
-    digest: str
-    platform: Platform
+    from pipeline.stacks.artifact import Artifact
 
 
 class ServiceStack(Stack):
@@ -60,9 +48,12 @@ class ServiceStack(Stack):
             "Release",
             environment_name=name,
             environment=environment,
+            artifact=artifact,
             function=function,
         )
         self.url = self._api(name, environment, release.alias)
+        bill = assets.Asset(self, "Bill", path=str(artifact.sbom), display_name="SBOM")
+        CfnOutput(self, "Sbom", value=bill.s3_object_url)
 
     def _bucket(self) -> s3.Bucket:
         key = kms.Key(self, "Key", enable_key_rotation=True, description="Files at rest")
@@ -95,14 +86,10 @@ class ServiceStack(Stack):
         return lambda_.Function(
             self,
             "Function",
-            runtime=lambda_.Runtime(artifact.platform.runtime, lambda_.RuntimeFamily.PYTHON),
-            architecture=(
-                lambda_.Architecture.ARM_64
-                if artifact.platform.architecture == "arm64"
-                else lambda_.Architecture.X86_64
-            ),
+            runtime=artifact.runtime,
+            architecture=artifact.architecture,
             handler="service.handler.handler",
-            code=lambda_.Code.from_asset(str(artifact.bundle), asset_hash=artifact.digest),
+            code=lambda_.Code.from_asset(str(artifact.bundle)),
             role=role,
             memory_size=environment.function.memory_mb,
             timeout=Duration.seconds(environment.function.timeout_seconds),
@@ -118,7 +105,11 @@ class ServiceStack(Stack):
                 # The API's stage stands in front of every path that a client sees.
                 "ROOT_PATH": f"/{name}",
             },
-            current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
+            current_version_options=lambda_.VersionOptions(
+                # Lambda publishes these bytes, whatever else the asset bucket may hold by then.
+                code_sha256=artifact.code_sha256,
+                removal_policy=RemovalPolicy.RETAIN,
+            ),
         )
 
     def _api(self, name: str, environment: Environment, alias: lambda_.Alias) -> CfnOutput:

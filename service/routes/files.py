@@ -11,7 +11,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from service.paths import PathError, RangeError, byte_range, checked, composed, matches
+from service.paths import PATTERN, PathError, RangeError, byte_range, checked, composed, matches
 from service.problems import ProblemError, responses
 from service.storage import CursorError, FileMissingError, PreconditionError, UnavailableError
 
@@ -24,7 +24,11 @@ MOST_BYTES = (6 * 1024 * 1024 - 64 * 1024) // 4 * 3
 
 router = APIRouter(prefix="/files", tags=["files"])
 
-FilePath = Annotated[str, Path(examples=["reports/2026/november.csv"])]
+# Only told: what does not fit is answered by `_path`, in words.
+FilePath = Annotated[
+    str,
+    Path(examples=["reports/2026/november.csv"], json_schema_extra={"pattern": PATTERN}),
+]
 _BYTES: dict[str, Any] = {"content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}}
 
 
@@ -105,12 +109,12 @@ def list_files(
         HTTPStatus.PRECONDITION_FAILED,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     ),
-    openapi_extra={"requestBody": {"required": True} | _BYTES},
+    openapi_extra={"requestBody": _BYTES},  # without one, the file is empty
 )
 async def put_file(
     request: Request,
     path: FilePath,
-    content_type: Annotated[str, Header()] = "application/octet-stream",
+    content_type: Annotated[str, Header(include_in_schema=False)] = "application/octet-stream",
     if_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Write a file whole, over what was there; with `If-Match`, only over what you know."""

@@ -64,9 +64,46 @@ def test_our_own_files_are_valid() -> None:
             "shift.percent: nothing found; the key is required (and look at shift.percentage)",
         ),
         (
-            "minutes = 5\n",
+            "minutes = 8\n",
             "minutes = 1\n",
             "shift.minutes: found 1; input should be greater than or equal to 2",
+        ),
+        (
+            "bake_minutes = 4",
+            "bake_minutes = 3",
+            "shift.bake_minutes: found 3; input should be greater than or equal to 4",
+        ),
+        (
+            "false_rollback_rate = 0.01",
+            "false_rollback_rate = 1.0",
+            "judge.false_rollback_rate: found 1.0; input should be less than or equal to 0.2",
+        ),
+        (
+            "harmful = 2.0",
+            "harmful = 1.1\nharmless = 1.0",
+            "judge.harmless: found 1.0; no such key is allowed here",
+        ),
+        (
+            "tolerance = 1.0",
+            "tolerance = 2.0",
+            "judge: found harmful 2; it must be above tolerance, 2",
+        ),
+        (
+            'undecided = "promote"',
+            'undecided = "ask"',
+            "judge.undecided: found 'ask'; input should be 'promote' or 'rollback'",
+        ),
+        (
+            "[judge]",
+            "[jury]",
+            "jury: found {'false_rollback_rate': 0.01, 'tolerance': 1.0, ",
+        ),
+        (
+            'type = "canary"\npercent = 10\nminutes = 8\n'
+            "# Watched for this long after all traffic is on the new version.\n"
+            "bake_minutes = 4\n",
+            'type = "all-at-once"\n',
+            "judge: found a table; a shift all at once has no canary to judge",
         ),
         (
             'owner = "files-team"',
@@ -80,7 +117,7 @@ def test_our_own_files_are_valid() -> None:
         ),
         ('type = "canary"\n', "", "shift.type: nothing found; the key is required"),
         (
-            "max_failure_share = 0.05",
+            "max_failure_share = 0.1",
             "max_failure_share = 5",
             "guard.max_failure_share: found 5; input should be less than 1",
         ),
@@ -107,12 +144,6 @@ def test_our_own_files_are_valid() -> None:
             'reason = "the holidays"\n[guard]',
             "freeze.0: found until 2026-12-23 00:00:00+00:00; it must be after from, ",
         ),
-        (
-            "[guard]",
-            "[load]\nusers = 1\nseconds = 1\nwarm_up_seconds = 0\nrequests_per_second = 1\n"
-            "min_requests = 1\nmax_failure_share = 0.5\nmax_p95_ms = 1\nmax_p99_ms = 1\n[guard]",
-            "load: found a table; only staging has a load gate",
-        ),
         ('region = "eu-west-1"', "region = ", "no valid TOML: "),
         ('owner = "files-team"', 'owner = "\udcff"', "no valid TOML: 'utf-8' codec can't decode"),
     ],
@@ -128,6 +159,96 @@ def test_a_wrong_file_is_told_in_one_sentence(
         load_all(folder)
     assert str(refused.value).startswith(f"environments/prod.toml: {sentence}")
     assert "\n" not in str(refused.value)
+
+
+def test_a_canary_without_a_judge_is_refused(folder: Path) -> None:
+    path = folder / "prod.toml"
+    before, _, rest = path.read_text().partition("[judge]\n")
+    path.write_text(before + "[guard]" + rest.partition("[guard]")[2])
+    with pytest.raises(EnvironmentFileError, match="judge: nothing found; a canary shift needs"):
+        load_all(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "other"), [("staging", "load", "prod"), ("dev", "dynamic", "staging")]
+)
+def test_a_gate_stands_in_one_environment_and_cannot_be_lost(
+    folder: Path, name: str, table: str, other: str
+) -> None:
+    path = folder / f"{name}.toml"
+    text, _, gate = path.read_text().partition(f"[{table}]\n")
+    path.write_text(text)
+    with pytest.raises(EnvironmentFileError, match=rf"{name}\.toml: {table}: nothing found; a tab"):
+        load_all(folder)
+    path.write_text(f"{text}[{table}]\n{gate}")
+    elsewhere = folder / f"{other}.toml"
+    elsewhere.write_text(f"{elsewhere.read_text()}[{table}]\n{gate}")
+    with pytest.raises(EnvironmentFileError, match=rf"{other}\.toml: {table}: found a table; only"):
+        load_all(folder)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        (
+            "users = 10\n",
+            "users = 9\n",
+            "load: found 9 users; 40 requests a second that take 250 ms keep 10 busy",
+        ),
+        ("seconds = 4\n", "seconds = 2\n", "load: found 80 requests (requests_per_second times"),
+        (
+            "min_throughput = 36",
+            "min_throughput = 41",
+            "load: found min_throughput 41; no more than requests_per_second, 40, can be",
+        ),
+        (
+            "max_p50_ms = 100",
+            "max_p50_ms = 300",
+            "load: found p50, p95 and p99 of 300, 250 and 1000 ms; none can be less than the one",
+        ),
+        ("users = 10\n", "users = 10\nworkers = 11\n", "load: found 11 workers; each needs a user"),
+        (
+            "[load.comparison]",
+            "[load.comparisons]",
+            "load.comparison: nothing found; the key is required (and look at load.comparisons)",
+        ),
+        (
+            "false_alarm_share = 0.01",
+            "false_alarm_share = 0.5",
+            "load.comparison.false_alarm_share: found 0.5; input should be less than or equal to",
+        ),
+    ],
+)
+def test_a_load_that_cannot_be_measured_is_refused(
+    folder: Path, old: str, new: str, sentence: str
+) -> None:
+    path = folder / "staging.toml"
+    before, _, table = path.read_text().partition("[load]\n")
+    assert old in table
+    path.write_text(f"{before}[load]\n{table.replace(old, new, 1)}")
+    with pytest.raises(EnvironmentFileError) as refused:
+        load_all(folder)
+    assert str(refused.value).startswith(f"environments/staging.toml: {sentence}")
+
+
+def test_what_is_rolled_back_undecided_needs_time_for_a_verdict(folder: Path) -> None:
+    path = folder / "prod.toml"
+    policy = path.read_text().replace('undecided = "promote"', 'undecided = "rollback"')
+    path.write_text(policy)
+    assert load("prod", folder).judge
+    path.write_text(policy.replace("\nminutes = 8", "\nminutes = 7"))
+    with pytest.raises(EnvironmentFileError, match=r"shift\.minutes: found 7 minutes in all; wh"):
+        load("prod", folder)
+    linear = policy.replace('type = "canary"', 'type = "linear"').replace(
+        "percent = 10", "percent = 50"
+    )
+    path.write_text(linear.replace("\nminutes = 8", "\nminutes = 7"))
+    with pytest.raises(EnvironmentFileError, match=r"shift\.minutes: found 7 minutes in all"):
+        load("prod", folder)
+    path.write_text(
+        linear.replace("percent = 50", "percent = 30").replace("\nminutes = 8", "\nminutes = 3")
+    )
+    assert load("prod", folder).judge
 
 
 def test_only_prod_can_be_frozen(folder: Path) -> None:
@@ -179,13 +300,6 @@ def test_each_resource_is_tagged_with_all_of_the_file() -> None:
 def test_a_missing_file_is_named(folder: Path) -> None:
     (folder / "dev.toml").unlink()
     with pytest.raises(EnvironmentFileError, match=r"environments/dev\.toml: the file is missing"):
-        load_all(folder)
-
-
-def test_staging_cannot_lose_its_load_gate(folder: Path) -> None:
-    path = folder / "staging.toml"
-    path.write_text(path.read_text().split("# What a release must stand")[0])
-    with pytest.raises(EnvironmentFileError, match=r"staging\.toml: load: nothing found"):
         load_all(folder)
 
 

@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import json
 import os
+import random
+import string
+import subprocess
 import sys
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +18,7 @@ from pipeline import app as pipeline_app
 from pipeline import bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 CONNECTION = (
     "arn:aws:codeconnections:eu-west-1:111111111111:connection/aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
@@ -104,8 +108,9 @@ def assembly(
 ) -> Assembly:
     """The whole app, synthesised once; only the bundle's bytes are made up."""
     folder = tmp_path_factory.mktemp("cdk.out")
-    made_up = tmp_path_factory.mktemp("bundle")
-    (made_up / "handler.py").write_text("")
+    made_up = tmp_path_factory.mktemp("bundle") / "bundle.zip"
+    with zipfile.ZipFile(made_up, "w") as archive:
+        archive.writestr("handler.py", "")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bundle, "build", lambda _platform: made_up)
         patch.setenv("CODEBUILD_RESOLVED_SOURCE_VERSION", "c" * 40)
@@ -127,3 +132,96 @@ def assembly(
             for name in ("dev", "staging", "prod")
         },
     )
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A git repository with a harmless service, one workflow, and what the scanners read."""
+
+    root: Path
+
+    def write(self, path: str, text: str) -> None:
+        """Write a file, its folder included."""
+        place = self.root / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text)
+
+    def git(self, *arguments: str) -> str:
+        """Run git."""
+        who = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+        for role in ("AUTHOR", "COMMITTER"):
+            who |= {f"GIT_{role}_NAME": "Ada", f"GIT_{role}_EMAIL": "ada@example.com"}
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=self.root,
+            env=os.environ | who,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.strip()
+
+    def commit(self, message: str = "change") -> str:
+        """Commit all that there is; the commit's id."""
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--message", message)
+        return self.git("rev-parse", "HEAD")
+
+
+_PYPROJECT = """
+[project]
+name = "files"
+version = "1"
+
+[dependency-groups]
+service = ["click>=8"]
+gates = [{ include-group = "service" }, "rich>=15"]
+
+[tool.bandit]
+exclude_dirs = ["tests"]
+"""
+_WORKFLOW = """
+name: fine
+on: push
+permissions: {}
+concurrency: {group: fine, cancel-in-progress: true}
+jobs:
+  fine:
+    name: fine
+    runs-on: ubuntu-24.04
+    steps:
+      - run: echo fine
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    """A checkout in which no scanner finds anything, committed."""
+    made = Checkout(tmp_path / "checkout")
+    made.write("pyproject.toml", _PYPROJECT)
+    made.write(".github/workflows/fine.yml", _WORKFLOW)
+    made.write("service/fine.py", "import click\n\n\ndef double(n):\n    click.echo(2 * n)\n")
+    made.git("init", "--quiet", "--initial-branch=main")
+    made.commit("first")
+    return made
+
+
+def made_up(kind: str) -> str:
+    """What looks like a secret and is none; not written out, for this is a repository, too."""
+    letters = random.Random(kind)
+
+    def some(count: int, alphabet: str = string.ascii_letters + string.digits) -> str:
+        return "".join(letters.choice(alphabet) for _ in range(count))
+
+    if kind == "aws":
+        key_id = f"AKIA{some(16, string.ascii_uppercase + '234567')}"
+        return f'aws_access_key_id = "{key_id}"\naws_secret_access_key = "{some(40)}"\n'
+    if kind == "github":
+        return f'token = "ghp_{some(36)}"\n'
+    return f'database_password = "{some(24)}"\n'
+
+
+@pytest.fixture
+def secret() -> Callable[[str], str]:
+    """A line of code with a made-up secret: `aws`, `github` or `password`."""
+    return made_up

@@ -64,17 +64,6 @@ def test_an_unreviewed_finding_stops_it(
     monkeypatch.setattr(app.nag, "judge", lambda _app: found)
     monkeypatch.setattr(app, "DeliveryStack", lambda *_a, **_k: None)
     monkeypatch.setattr(bundle, "build", lambda _platform: tmp_path)
+    monkeypatch.setattr(app.sbom, "write", lambda *_arguments: tmp_path)
     with pytest.raises(app.AppError, match="cdk-nag found 1; mend each, or review it in"):
         app.synthesise(cdk.App(context=context))
-
-
-def test_the_commit_is_the_builds_or_the_checkouts(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("CODEBUILD_RESOLVED_SOURCE_VERSION", "c0ffee")
-    assert app.commit() == "c0ffee"
-    monkeypatch.delenv("CODEBUILD_RESOLVED_SOURCE_VERSION")
-    monkeypatch.setattr(bundle, "ROOT", tmp_path)
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    with pytest.raises(app.AppError, match="is no git checkout with a commit; commit first"):
-        app.commit()

@@ -78,7 +78,7 @@ def test_other_sources_are_another_bundle(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(bundle, "_SERVICE", service)
     lock = tmp_path / "service.txt"
     lock.write_text("")
-    monkeypatch.setattr(bundle, "_LOCK", lock)
+    monkeypatch.setattr(bundle, "LOCK", lock)
     first = bundle.digest("host")
     (service / "app.py").write_text("# changed")
     second = bundle.digest("host")
@@ -91,7 +91,7 @@ def test_a_lock_that_cannot_be_installed_is_told_and_leaves_nothing(
 ) -> None:
     lock = tmp_path / "service.txt"
     lock.write_text("fastapi==0.165.0\n")
-    monkeypatch.setattr(bundle, "_LOCK", lock)
+    monkeypatch.setattr(bundle, "LOCK", lock)
     monkeypatch.setattr(bundle, "ROOT", tmp_path)
     monkeypatch.setattr(bundle, "_SERVICE", tmp_path / "service")
     with pytest.raises(bundle.BundleError, match=r"service\.txt cannot be installed: "):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import subprocess
@@ -10,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from environments.schema import load_all, load_home
-from pipeline.names import OVERRIDE_PARAMETER, RAILS, alarm_name
+from pipeline.names import BAKE, OVERRIDE_PARAMETER, alarm_name
+from pipeline.supply.assembly import read as read_assembly
+from pipeline.supply.attestation import sha256
+from pipeline.supply.published import describes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,10 +59,10 @@ def test_a_commit_passes_each_stage_and_each_gate_in_order(pipeline: dict[str, A
         ("Build", [["Synth"]]),
         ("UpdatePipeline", [["SelfMutate"]]),
         ("Assets", [["FileAssets"]]),
-        ("Verify", [["Security", "SupplyChain"]]),
+        ("Verify", [["Infrastructure", "Security", "SupplyChain"]]),
         ("dev", [["files.Prepare"], ["files.Deploy"], ["Integration"]]),
-        ("staging", [["files.Prepare"], ["files.Deploy"], ["Load"]]),
-        ("prod", [["Window"], ["files.Prepare"], ["files.Deploy"]]),
+        ("staging", [["files.Prepare"], ["files.Deploy"], ["Load"], ["Attest"]]),
+        ("prod", [["Promotion"], ["files.Prepare"], ["files.Deploy"]]),
     ]
 
 
@@ -71,6 +75,29 @@ def test_it_follows_its_branch_and_changes_itself(pipeline: dict[str, Any]) -> N
     assert source["Configuration"]["FullRepositoryId"] == home.repository
     assert source["Configuration"]["BranchName"] == home.branch
     assert source["Configuration"]["DetectChanges"] is True
+
+
+def test_whoever_clones_the_repository_may_use_the_connection(
+    assembly: Any, pipeline: dict[str, Any], projects: dict[str, dict[str, Any]]
+) -> None:
+    configuration = pipeline["Stages"][0]["Actions"][0]["Configuration"]
+    assert configuration["OutputArtifactFormat"] == "CODEBUILD_CLONE_REF"
+    connection = configuration["ConnectionArn"]
+    # IAM wants the name of the service that is in the ARN.
+    wanted = f"{connection.split(':')[2]}:UseConnection"
+    allowed = set()
+    for policy in assembly.delivery.of_type("AWS::IAM::Policy").values():
+        for statement in policy["PolicyDocument"]["Statement"]:
+            if wanted in statement["Action"] and statement["Resource"] == connection:
+                allowed |= {role["Ref"] for role in policy["Roles"]}
+    cloning = {
+        projects[action["Name"]]["ServiceRole"]["Fn::GetAtt"][0]
+        for _, action in _actions(pipeline)
+        if {"Name": "acme_pithead_Source"} in action.get("InputArtifacts", [])
+    }
+    assert len(cloning) >= 5
+    source = pipeline["Stages"][0]["Actions"][0]["RoleArn"]["Fn::GetAtt"][0]
+    assert allowed == cloning | {source}
 
 
 def test_the_commit_itself_does_not_change_the_pipeline(assembly: Any) -> None:
@@ -106,7 +133,7 @@ def test_there_are_no_more_builds_than_the_order_of_work_needs(
 ) -> None:
     assert set(projects) == {
         "Synth", "SelfMutate", "FileAssets", "Security", "SupplyChain", "Integration", "Load",
-        "Window",
+        "Attest", "Promotion", "Infrastructure",
     }  # fmt: skip
 
 
@@ -135,9 +162,11 @@ def test_each_tool_is_pinned(projects: dict[str, dict[str, Any]]) -> None:
 
 def test_the_unit_tests_and_synthesis_have_to_pass(projects: dict[str, dict[str, Any]]) -> None:
     spec = projects["Synth"]["spec"]
-    (command,) = spec["phases"]["build"]["commands"]
-    assert "pipeline.gates.unit &" in command
-    assert "-c bundle=linux-arm64" in command
+    side_by_side, then = spec["phases"]["build"]["commands"]
+    assert "pipeline.gates.unit &" in side_by_side
+    assert "pipeline.gates.synthesis -c connection-arn=" in side_by_side
+    assert "-c bundle=linux-arm64" in side_by_side
+    assert then == ".venv/bin/python -m pipeline.gates.changes cdk.out Pithead"
     assert spec["reports"] == {"unit": {"files": ["unit.xml"], "base-directory": "reports"}}
 
 
@@ -147,10 +176,10 @@ def test_one_that_fails_fails_the_build(
 ) -> None:
     tools = tmp_path / ".venv" / "bin"
     tools.mkdir(parents=True)
-    for name, code in (("python", unit), ("cdk", synth)):
-        (tools / name).write_text(f"#!/bin/sh\nexit {code}\n")
-        (tools / name).chmod(0o755)
-    (command,) = projects["Synth"]["spec"]["phases"]["build"]["commands"]
+    python = f'case "$2" in pipeline.gates.unit) exit {unit};; *) exit {synth};; esac'
+    (tools / "python").write_text(f"#!/bin/sh\n{python}\n")
+    (tools / "python").chmod(0o755)
+    command, _ = projects["Synth"]["spec"]["phases"]["build"]["commands"]
     done = subprocess.run(["sh", "-c", command], cwd=tmp_path, check=False)
     assert (done.returncode == 0) == (unit == synth == 0)
 
@@ -159,7 +188,9 @@ def test_what_a_gate_found_is_kept(
     pipeline: dict[str, Any], projects: dict[str, dict[str, Any]], assembly: Any
 ) -> None:
     actions = {action["Name"]: action for _, action in _actions(pipeline)}
-    for gate in ("Security", "SupplyChain", "Integration", "Load", "Window"):
+    for gate in (
+        "Security", "SupplyChain", "Infrastructure", "Integration", "Load", "Attest", "Promotion",
+    ):  # fmt: skip
         assert projects[gate]["spec"]["artifacts"]["base-directory"] == "reports"
         assert len(actions[gate]["OutputArtifacts"]) == 1
     bucket = assembly.delivery.the("AWS::S3::Bucket")
@@ -169,7 +200,7 @@ def test_what_a_gate_found_is_kept(
     assert pipeline["ArtifactStore"]["EncryptionKey"]["Type"] == "KMS"
 
 
-def test_prod_bakes_under_its_guard_rails(pipeline: dict[str, Any]) -> None:
+def test_prod_bakes_under_rails_and_the_judges_last_word(pipeline: dict[str, Any]) -> None:
     prod = load_all()["prod"]
     stages = {stage["Name"]: stage for stage in pipeline["Stages"]}
     assert [name for name, stage in stages.items() if "OnSuccess" in stage] == ["prod"]
@@ -181,8 +212,9 @@ def test_prod_bakes_under_its_guard_rails(pipeline: dict[str, Any]) -> None:
             "AlarmStates": "ALARM",
             "WaitTime": str(prod.shift.bake_minutes),  # type: ignore[union-attr]  # it is a canary
         }
-        for rail in RAILS
+        for rail in BAKE
     ]
+    assert len(condition["Rules"]) <= 5  # a condition has no more ("Quotas in CodePipeline")
     assert {rule["RoleArn"].split(":")[4] for rule in condition["Rules"]} == {prod.account}
 
 
@@ -197,18 +229,34 @@ def test_only_the_audit_may_read_the_override(assembly: Any) -> None:
     assert f"parameter{OVERRIDE_PARAMETER}" in json.dumps(assembly.delivery.resources[readers[0]])
 
 
-def test_no_build_that_runs_our_code_may_assume_a_role(assembly: Any) -> None:
-    """Only CDK's own steps may: self-mutation and the publishing of assets."""
+def test_a_build_that_runs_our_code_may_assume_no_role_but_to_look(assembly: Any) -> None:
+    """CDK's own steps may: self-mutation and the publishing of assets."""
     assuming = {
-        name
+        re.sub(r"DefaultPolicy.*", "", name): statement
         for name, policy in assembly.delivery.of_type("AWS::IAM::Policy").items()
-        if "sts:AssumeRole" in json.dumps(policy)
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "sts:AssumeRole" in json.dumps(statement)
     }
-    assert {re.sub(r"DefaultPolicy.*", "", name) for name in assuming} == {
+    look = assuming.pop("PipelineVerifyInfrastructureRole")
+    assert look["Resource"] == [
+        f"arn:aws:iam::{each.account}:role/cdk-hnb659fds-lookup-role-{each.account}-{each.region}"
+        for each in load_all().values()
+    ]
+    assert assuming.keys() == {
         "PipelineRole",
         "PipelineUpdatePipelineSelfMutationRole",
         "PipelineAssetsFileRole",
     }
+
+
+def test_synthesis_may_read_the_pipelines_own_template_and_no_other(assembly: Any) -> None:
+    statements = [
+        statement
+        for policy in assembly.delivery.of_type("AWS::IAM::Policy").values()
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "cloudformation:GetTemplate" in statement["Action"]
+    ]
+    assert [each["Resource"] for each in statements] == [{"Ref": "AWS::StackId"}]
 
 
 def test_the_pipeline_itself_cannot_be_deleted_by_mistake(assembly: Any) -> None:
@@ -220,3 +268,63 @@ def test_the_publisher_of_assets_can_read_what_was_synthesised(assembly: Any) ->
     """cdk-assets 4.7.3 reads assemblies up to schema 54; a newer aws-cdk-lib writes others."""
     manifest = json.loads((assembly.folder / "manifest.json").read_text())
     assert int(manifest["version"].split(".")[0]) <= 54
+
+
+def test_only_the_attest_step_signs_and_only_the_promotion_verifies(assembly: Any) -> None:
+    users = {
+        action: re.sub(r"DefaultPolicy.*", "", name)
+        for action in ("kms:Sign", "kms:Verify")
+        for name, policy in assembly.delivery.of_type("AWS::IAM::Policy").items()
+        if action in json.dumps(policy)
+    }
+    assert users == {
+        "kms:Sign": "PipelinestagingAttestRole",
+        "kms:Verify": "PipelineprodPromotionRole",
+    }
+
+
+def test_an_action_takes_five_artifacts_at_most(pipeline: dict[str, Any]) -> None:
+    """CodeBuild's own limit ("Action structure reference")."""
+    for stage, action in _actions(pipeline):
+        assert len(action.get("InputArtifacts", [])) <= 5, (stage, action["Name"])
+
+
+def test_the_attest_step_has_the_results_of_every_gate_that_prod_wants(
+    pipeline: dict[str, Any], projects: dict[str, dict[str, Any]]
+) -> None:
+    """Each gate of the stages before it comes to it, by itself or with another's reports."""
+    made_by = {
+        output["Name"]: action["Name"]
+        for _, action in _actions(pipeline)
+        for output in action.get("OutputArtifacts", [])
+    }
+    given = {
+        action["Name"]: {made_by[each["Name"]] for each in action.get("InputArtifacts", [])}
+        for _, action in _actions(pipeline)
+    }
+    reached, left = set(), ["Attest"]
+    while left:
+        reached |= (fresh := given[left.pop()] - reached)
+        left += fresh
+    gates = {
+        gate
+        for step in reached
+        for command in projects.get(step, {"spec": _NOTHING})["spec"]["phases"]["build"]["commands"]
+        for gate in re.findall(r"pipeline\.gates\.(\w+)", command)
+    }
+    assert gates >= set(load_home().supply_chain.attested_gates)
+
+
+_NOTHING: dict[str, Any] = {"phases": {"build": {"commands": []}}}
+
+
+def test_what_prod_deploys_has_its_sbom_beside_it_and_is_bound_to_its_bytes(assembly: Any) -> None:
+    """The same questions as the gates ask, of what the CDK really writes."""
+    for environment, template in assembly.services.items():
+        deployed = read_assembly(assembly.folder, environment)
+        bound = [code for code in deployed.code if code.pinned]
+        assert len(bound) == 1
+        digest = sha256(bound[0].file)
+        assert bytes.fromhex(digest) == base64.b64decode(bound[0].pinned[0])
+        assert any(describes(file.read_bytes(), digest) for file in deployed.files)
+        assert '"Sbom"' in template.path.read_text()

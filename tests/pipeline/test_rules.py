@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
 import pytest
@@ -13,6 +13,10 @@ from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from environments.schema import load_all
 from pipeline import nag
 from pipeline.bundle import ROOT
+from pipeline.lint import validation
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_each_finding_of_cdk_nag_was_reviewed_and_each_review_speaks_of_one(
@@ -33,6 +37,15 @@ def test_what_nobody_reviewed_and_a_review_of_nothing_are_told() -> None:
     assert judgement.unused == (nothing,)
     (line,) = judgement.unreviewed
     assert line.startswith("AwsSolutions-S10 at Careless/Bucket/Resource: ")
+
+
+def test_an_assembly_says_that_it_was_judged(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text('{"version": "54.0.0"}')
+    nag.record(tmp_path)
+    assert [each["pluginName"] for each in validation.plugins(tmp_path)] == ["AwsSolutions"]
+    assert validation.findings(tmp_path) == []
+    nag.record(tmp_path)  # beside what other plugins have said
+    assert len(validation.plugins(tmp_path)) == 2
 
 
 def test_cfn_lint_has_nothing_to_say(assembly: Any) -> None:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import re
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.paths import MOST_BYTES, PathError, RangeError, byte_range, checked, matches
+from service.paths import MOST_BYTES, PATTERN, PathError, RangeError, byte_range, checked, matches
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=80)
 
@@ -39,6 +40,16 @@ def test_a_checked_path_stays_itself_and_inside(path: str) -> None:
     assert checked(once) == once == unicodedata.normalize("NFC", path)
     assert not {"", ".", ".."} & set(once.split("/"))
     assert len(once.encode()) <= MOST_BYTES
+
+
+@given(st.one_of(_TEXT, st.text("./a\x00\x9f~é", max_size=8)))
+def test_what_is_described_is_what_is_checked(path: str) -> None:
+    try:
+        checked(path)
+    except PathError:
+        assert not re.fullmatch(PATTERN, path)
+    else:
+        assert re.fullmatch(PATTERN, path)
 
 
 @given(_TEXT)

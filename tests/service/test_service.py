@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -64,7 +65,10 @@ def test_each_request_leaves_one_line_of_log_and_metrics(
     directive = line["_aws"]["CloudWatchMetrics"][0]
     assert directive["Namespace"] == NAMESPACE
     assert [metric["Name"] for metric in directive["Metrics"]] == [
-        "Requests", "Failures", "SlowRequests", "Latency",
+        "Requests", "Failures", "SlowRequests", "ColdStarts", "Latency",
+    ]  # fmt: skip
+    assert directive["Dimensions"] == [
+        ["service", "environment", "version"], ["service", "environment"],
     ]  # fmt: skip
     assert {name: line[name] for name in directive["Dimensions"][0]} == {
         "service": "files",
@@ -118,8 +122,26 @@ def test_a_slow_request_is_counted_but_not_a_cold_start(
     cold = _last_line(capsys)
     client.get("/health")
     warm = _last_line(capsys)
-    assert (cold["cold_start"], cold["SlowRequests"]) == (True, 0)
-    assert (warm["cold_start"], warm["SlowRequests"]) == (False, 1)
+    assert (cold["cold_start"], cold["ColdStarts"], cold["SlowRequests"]) == (True, 1, 0)
+    assert (warm["cold_start"], warm["ColdStarts"], warm["SlowRequests"]) == (False, 0, 1)
+
+
+def test_who_met_a_cold_start_is_told(client: TestClient) -> None:
+    first, second = client.get("/health"), client.get("/health")
+    assert first.headers["server-timing"] == "cold"
+    assert "server-timing" not in second.headers
+
+
+def test_a_request_is_dated_when_it_came(
+    settings: Settings, storage: Storage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = create_app(settings, storage)
+    app.get("/slow")(lambda: time.sleep(0.05))
+    TestClient(app).get("/slow")
+    ended = 1000 * time.time()
+    line = _last_line(capsys)
+    assert line["Latency"] >= 50
+    assert line["_aws"]["Timestamp"] + line["Latency"] <= ended + 1
 
 
 def test_metrics_are_no_matter_of_the_log_level(
@@ -152,7 +174,18 @@ def test_every_error_is_a_problem(client: TestClient) -> None:
         assert problem.keys() == {"type", "title", "status", "detail", "instance"}
         assert (problem["status"], problem["instance"]) == (status, url.split("?")[0])
         assert problem["detail"]
-    assert client.post("/health").headers["allow"] == "GET"
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [("/health", "GET"), ("/files", "GET"), ("/files/a/b", "DELETE, GET, HEAD, PUT")],
+)
+def test_a_method_that_is_not_allowed_is_told_all_that_are(
+    client: TestClient, path: str, allowed: str
+) -> None:
+    """RFC 9110, 15.5.6."""
+    answer = client.patch(path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
 
 
 def test_cors_lets_the_named_origin_in_and_no_other(client: TestClient) -> None:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from moto.server import ThreadedMotoServer
 
-from pipeline.gates import gate, load, security, supply_chain, testing
+from pipeline.gates import gate, supply_chain, testing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,8 +25,10 @@ def reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Gates write their reports here, and not into the checkout."""
     folder = tmp_path / "reports"
     folder.mkdir()
-    for module in (gate, load, security, supply_chain, testing):
+    for module in (gate, supply_chain, testing):
         monkeypatch.setattr(module, "REPORTS", folder)
+    # What is waived in the checkout is none of the tests' business.
+    monkeypatch.setattr(gate, "WAIVERS", tmp_path / "waivers.toml")
     return folder
 
 
@@ -62,8 +64,14 @@ class Advisories:
 
     def __init__(self) -> None:
         self.answers: dict[str, tuple[int, bytes]] = {}
-        """By a package's name; any other has no advisory."""
+        """By a package's name; any other has no advisory, but for one that is known to have."""
         self.asked: list[str] = []
+        self.silent: set[str] = set()
+        """Packages whose question gets no answer."""
+        self.cut: set[str] = set()
+        """Packages whose answer ends in the middle."""
+        self.over = threading.Event()
+        self.vulnerable("flask", "PYSEC-2019-179", "1.0")
 
     def vulnerable(self, package: str, advisory: str, *fixed_in: str) -> None:
         """Name a package in an advisory."""
@@ -131,10 +139,14 @@ def advisories(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[A
 
         def do_GET(self) -> None:
             status, body = kept.answer(self.path)
+            if kept.asked[-1] in kept.silent:
+                kept.over.wait()
+            half = kept.asked[-1] in kept.cut
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(body[: len(body) // 2] if half else body)
+            self.close_connection = half
 
         def finish(self) -> None:
             super().finish()
@@ -152,6 +164,7 @@ def advisories(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[A
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     yield kept
+    kept.over.set()
     server.shutdown()
     thread.join()
     server.server_close()

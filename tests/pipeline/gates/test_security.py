@@ -1,80 +1,174 @@
+"""The security gate: all four scanners together, over the whole and over what is staged."""
+
 from __future__ import annotations
 
 import json
-import shutil
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline.bundle import ROOT
 from pipeline.gates import security
+from pipeline.gates.catalogue import NAMES
 from pipeline.gates.gate import CouldNotRunError, run
+from pipeline.scanners import dependencies, sast, secret_detection, workflows
+from pipeline.scanners.dependencies import Scope
+from pipeline.scanners.tool import Scan
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    Secret = Callable[[str], str]
 
-@pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout whose service has one harmless module."""
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    folder = tmp_path / "service"
-    folder.mkdir()
-    (folder / "fine.py").write_text(
-        "def double(number):\n    assert number\n    return 2 * number\n"
-    )
-    monkeypatch.setattr(security, "ROOT", tmp_path)
-    return folder
+_EVAL = "def run(text):\n    return eval(text)\n"
+_INJECTION = """name: bad
+on: push
+permissions: {}
+concurrency: {group: bad, cancel-in-progress: true}
+jobs:
+  bad:
+    runs-on: ubuntu-24.04
+    steps:
+      - run: echo ${{ github.event.head_commit.message }}
+"""
+_SCANNERS = (sast, secret_detection, workflows, dependencies)
 
 
-def test_harmless_code_passes(package: Path, reports: Path) -> None:
+@pytest.fixture(autouse=True)
+def root(checkout: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(security, "ROOT", checkout.root)
+    monkeypatch.setattr(dependencies, "SCOPES", (Scope("service", ("service",)),))
+    found: Path = checkout.root
+    return found
+
+
+def _report(reports: Path) -> Any:
+    return json.loads((reports / "security.json").read_text())
+
+
+def test_a_clean_tree_passes_and_says_what_was_looked_at(reports: Path) -> None:
     assert run("security", security.judge) == 0
-    report = json.loads((reports / "security.json").read_text())
-    assert report["sentence"] == "bandit found nothing in 3 lines"
+    report = _report(reports)
+    assert report["sentence"] == (
+        "nothing found: bandit in 3 lines (0 let by), kingfisher in 1 commit and 0 files not "
+        "committed, zizmor in 1 file, deptry in 1 group"
+    )
+    assert set(report["details"]["tools"]) == {"bandit", "kingfisher", "zizmor", "deptry"}
+    sarif = json.loads((reports / "security.sarif").read_text())
+    assert {run["tool"]["driver"]["name"] for run in sarif["runs"]} == set(
+        report["details"]["tools"]
+    )
 
 
 @pytest.mark.parametrize(
-    ("code", "test_id"),
+    ("path", "text", "rule"),
     [
-        ("def run(text):\n    return eval(text)\n", "B307"),
-        ("import subprocess\nsubprocess.run('ls ' + input(), shell=True)\n", "B602"),
-        ("import pickle\npickle.loads(open('x', 'rb').read())\n", "B301"),
+        ("service/hole.py", _EVAL, "bandit B307 at service/hole.py:2"),
+        ("service/keys.py", "github", "kingfisher betterleaks.github-pat at service/keys.py:1"),
+        (
+            ".github/workflows/bad.yml",
+            _INJECTION,
+            "zizmor template-injection at .github/workflows/bad.yml:9",
+        ),
+        ("service/more.py", "import numpy\n", "deptry DEP00"),
     ],
 )
-def test_planted_holes_refuse(package: Path, reports: Path, code: str, test_id: str) -> None:
-    (package / "hole.py").write_text(code)
-    assert run("security", security.judge) == 1
-    report = json.loads((reports / "security.json").read_text())
-    assert report["sentence"].startswith(
-        f"bandit found 1, the first {test_id} at service/hole.py:2: "
-    )
-    assert report["details"]["findings"] == 1
-    assert json.loads((reports / "bandit.json").read_text())["results"][0]["test_id"] == test_id
-
-
-def test_what_a_comment_lets_by_is_counted(package: Path, reports: Path) -> None:
-    (package / "hole.py").write_text("def run(text):\n    return eval(text)  # nosec B307\n")
-    assert run("security", security.judge) == 0
-    report = json.loads((reports / "security.json").read_text())
-    assert report["details"]["let_by_nosec"] == 1
-
-
-def test_a_file_that_bandit_cannot_read_refuses(package: Path) -> None:
-    (package / "broken.py").write_text("def broken(:\n")
-    with pytest.raises(CouldNotRunError, match=r"could not read service/broken\.py: syntax error"):
-        security.judge()
-
-
-def test_nothing_to_scan_refuses(package: Path) -> None:
-    shutil.rmtree(package)
-    package.mkdir()
-    with pytest.raises(CouldNotRunError, match="bandit scanned no line of code"):
-        security.judge()
-
-
-def test_a_bandit_that_does_not_start_refuses(
-    package: Path, monkeypatch: pytest.MonkeyPatch
+def test_each_planted_defect_refuses(
+    checkout: Any, secret: Secret, reports: Path, path: str, text: str, rule: str
 ) -> None:
-    (package.parent / "pyproject.toml").write_text("[tool.bandit\n")
-    with pytest.raises(CouldNotRunError, match="bandit left no report: "):
-        security.judge()
+    checkout.write(path, secret(text) if text == "github" else text)
+    checkout.commit()
+    assert run("security", security.judge) == 1
+    report = _report(reports)
+    assert rule in report["sentence"]
+    assert report["findings"] == 1
+
+
+def test_a_key_that_a_later_commit_removed_refuses(
+    checkout: Any, secret: Secret, reports: Path
+) -> None:
+    checkout.write("service/keys.py", secret("aws"))
+    checkout.commit()
+    checkout.git("rm", "--quiet", "service/keys.py")
+    checkout.commit()
+    assert run("security", security.judge) == 1
+    assert "betterleaks.aws-access-token" in _report(reports)["sentence"]
+
+
+@pytest.mark.parametrize("scanner", _SCANNERS)
+def test_a_scanner_that_found_nothing_out_refuses_and_what_others_found_is_said(
+    checkout: Any, reports: Path, scanner: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_root: Path) -> Scan:
+        raise CouldNotRunError("it broke")
+
+    monkeypatch.setattr(scanner, "scan", broken)
+    checkout.write("service/hole.py", _EVAL)
+    checkout.write("service/more.py", "import numpy\n")
+    assert run("security", security.judge) == 2
+    report = _report(reports)
+    assert report["sentence"].startswith("could not run, which refuses: it broke; others: ")
+    assert ("B307" in report["sentence"]) == (scanner is not sast)
+
+
+def test_a_bug_of_a_scanner_refuses(monkeypatch: pytest.MonkeyPatch, reports: Path) -> None:
+    def buggy(_root: Path) -> Scan:
+        raise KeyError("results")
+
+    monkeypatch.setattr(sast, "scan", buggy)
+    assert run("security", security.judge) == 2
+    assert "this is a bug of the gate: KeyError" in _report(reports)["sentence"]
+
+
+def test_the_scanners_run_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    together = threading.Barrier(len(_SCANNERS), timeout=30)
+
+    def meet(_root: Path) -> Scan:
+        together.wait()
+        return Scan("tool", (), "a meeting")
+
+    for scanner in _SCANNERS:
+        monkeypatch.setattr(scanner, "scan", meet)
+    assert security.judge().status == "passed"
+
+
+class TestStaged:
+    @pytest.mark.parametrize(
+        ("path", "text", "rule"),
+        [
+            ("service/hole.py", _EVAL, "B307"),
+            ("keys.txt", "github", "betterleaks.github-pat"),
+            (".github/workflows/bad.yml", _INJECTION, "template-injection"),
+            ("service/more.py", "import numpy\n", "DEP00"),
+        ],
+    )
+    def test_each_planted_defect_refuses(
+        self, checkout: Any, secret: Secret, path: str, text: str, rule: str
+    ) -> None:
+        checkout.write(path, secret(text) if text == "github" else text)
+        checkout.git("add", path)
+        outcome = security.judge_staged()
+        assert outcome.status == "refused"
+        assert rule in outcome.sentence
+
+    def test_what_is_not_staged_is_not_looked_at(self, checkout: Any, secret: Secret) -> None:
+        checkout.write("README.md", "words\n")
+        checkout.git("add", "README.md")
+        checkout.write("service/hole.py", _EVAL)
+        checkout.write("keys.txt", secret("aws"))
+        outcome = security.judge_staged()
+        assert (outcome.status, outcome.sentence) == (
+            "passed",
+            "nothing found: kingfisher in 1 staged file",
+        )
+
+    def test_a_file_that_is_deleted_is_nothing_to_scan(self, checkout: Any) -> None:
+        checkout.write("service/hole.py", _EVAL)
+        checkout.commit()
+        checkout.git("rm", "--quiet", "service/hole.py")
+        assert security.judge_staged().status == "passed"
+
+
+def test_the_catalogue_knows_it() -> None:
+    assert "security" in NAMES

@@ -1,0 +1,119 @@
+"""The gates as a person sees them: live on a terminal, a line an end elsewhere; then a table."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Self
+
+from rich import box
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from console.words import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    from rich.console import RenderableType
+
+    from console.local_gates import GateRun
+    from pipeline.gates.catalogue import Gate
+
+_MARKS = {
+    "to come": "[dim]·[/]",
+    "passed": "[green]✓[/]",
+    "refused": "[red]✗[/]",
+    "not run": "[yellow]![/]",
+}
+
+
+class GatesScreen:
+    """Shows runs on stderr while it is entered."""
+
+    def __init__(self, runs: Sequence[GateRun], console: Console | None = None) -> None:
+        self._runs = runs
+        self._console = console or Console(stderr=True)
+        self._spinner = Spinner("dots", style="yellow")
+        self._told: set[str] = set()
+        self._live: Live | None = None
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live = Live(
+                console=self._console, get_renderable=self._render, refresh_per_second=8,
+                transient=True,
+            )  # fmt: skip
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def show(self) -> None:
+        """Tell of those that have ended since, where there is no terminal to show them on."""
+        for run in self._runs:
+            if self._live is None and run.ended and run.gate.name not in self._told:
+                self._told.add(run.gate.name)
+                self._console.print(
+                    f"{_MARKS[run.status]} {run.gate.name} {run.status} after "
+                    f"{duration(run.seconds)}",
+                    highlight=False,
+                )
+
+    def _render(self) -> RenderableType:
+        grid = Table.grid(padding=(0, 1))
+        for run in self._runs:
+            running = run.status == "running"
+            passed = time.monotonic() - run.began if running else run.seconds
+            grid.add_row(
+                self._spinner if running else Text.from_markup(_MARKS[run.status]),
+                run.gate.name,
+                Text(duration(passed) if passed else "", "dim"),
+            )
+        return grid
+
+
+def summary(runs: Sequence[GateRun], wall: float, left: Sequence[Gate]) -> Group:
+    """The end: a row a gate, and where the time went."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("", "gate"):
+        table.add_column(name, no_wrap=True)
+    for name in ("took", "findings", "waived"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("says")
+    for run in runs:
+        found = run.report
+        table.add_row(
+            _MARKS[run.status],
+            run.gate.name,
+            duration(run.seconds),
+            str(found.findings) if found else "",
+            str(found.waived) if found else "",
+            escape(run.sentence),
+        )
+    for gate in left:
+        need = "give URL=…" if gate.needs == "URL" else f"it needs {gate.needs}"
+        table.add_row("[dim]·[/]", gate.name, "", "", "", f"[dim]not run: {need}[/]")
+    return Group(table, Text(_time(runs, wall), "dim"))
+
+
+def _time(runs: Sequence[GateRun], wall: float) -> str:
+    slowest = max(runs, key=lambda run: run.seconds)
+    told = f"{duration(wall)} in all, {duration(slowest.seconds)} of it {slowest.gate.name}"
+    parts = sorted(
+        ((seconds, f"{run.gate.name}/{tool}") for run in runs if run.report
+         for tool, seconds in run.report.tools.items()), reverse=True,
+    )  # fmt: skip
+    longest = ", ".join(f"{name} {duration(seconds)}" for seconds, name in parts[:4])
+    return f"{told}; the longest parts: {longest}" if longest else told

@@ -1,0 +1,129 @@
+"""What may be deployed and by whom it is vouched for: `[tool.pithead.supply-chain]`.
+
+Where nothing is said, nothing is allowed: a table that is missing refuses every licence and
+every promotion.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def _spdx(text: str) -> str:
+    try:
+        canonical = str(canonicalize_license_expression(text))
+    except InvalidLicenseExpression as error:
+        raise ValueError(
+            f"found {text!r}; allowed are SPDX identifiers, such as MIT or Apache-2.0"
+        ) from error
+    if canonical != text:
+        raise ValueError(f"found {text!r}; SPDX writes it {canonical!r}")
+    return text
+
+
+def _one_licence(text: str) -> str:
+    if {"AND", "OR"} & set(_spdx(text).split()):
+        raise ValueError(f"found {text!r}; list each licence by itself")
+    return text
+
+
+def _package(name: str) -> str:
+    if canonicalize_name(name) != name:
+        raise ValueError(f"found {name!r}; the index calls it {canonicalize_name(name)!r}")
+    return name
+
+
+def _approval(text: str) -> str:
+    try:
+        found = Requirement(text)
+    except InvalidRequirement as error:
+        raise ValueError(
+            f"found {text!r}; allowed are a name and its versions, such as 'boto3>=1.40,<2'"
+        ) from error
+    if found.url or found.extras or found.marker:
+        raise ValueError(f"found {text!r}; a name and its versions are all that is approved")
+    return text
+
+
+Licence = Annotated[str, AfterValidator(_one_licence)]
+Expression = Annotated[str, AfterValidator(_spdx)]
+Package = Annotated[str, AfterValidator(_package)]
+Approval = Annotated[str, AfterValidator(_approval)]
+
+
+class Review(_Part):
+    """What somebody has read and decided about one package's licence."""
+
+    package: Package
+    declared: str
+    """What the package said then, as the gate quotes it; with other words it is read anew."""
+    licence: Expression
+    """What that is, in SPDX's words."""
+    reason: Annotated[str, Field(min_length=10)]
+
+
+class Licences(_Part):
+    """What may be shipped, what never, and what was reviewed package by package."""
+
+    allowed: tuple[Licence, ...] = Field(default=(), strict=False)
+    forbidden: tuple[Licence, ...] = Field(default=(), strict=False)
+    reviewed: tuple[Review, ...] = Field(default=(), strict=False)
+
+    @model_validator(mode="after")
+    def _decided(self) -> Licences:
+        both = sorted(set(self.allowed) & set(self.forbidden))
+        if both:
+            raise ValueError(f"found {both[0]!r} allowed and forbidden; it is one of the two")
+        names = [review.package for review in self.reviewed]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"found two reviews of {twice[0]!r}; a package has one")
+        return self
+
+
+class CodeArtifact(_Part):
+    """A repository of CodeArtifact in the pipeline's own account and region."""
+
+    domain: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,48}[a-z0-9]$")]
+    repository: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{1,99}$")]
+
+
+class Index(_Part):
+    """Where builders take Python packages from: one of these."""
+
+    url: Annotated[str, Field(pattern=r"^https?://[^@\s]+$")] | None = None
+    """A server that speaks PEP 503; without credentials, as everybody reads this file."""
+    url_secret: Annotated[str, Field(pattern=r"^[\w/+=.@-]+$")] | None = None
+    """The name of a secret in Secrets Manager that is such an address with credentials."""
+    codeartifact: CodeArtifact | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Index:
+        given = [name for name, value in self if value is not None]
+        if len(given) != 1:
+            raise ValueError(
+                f"found {' and '.join(given) or 'nothing'}; "
+                "allowed is one of url, url_secret and codeartifact"
+            )
+        return self
+
+
+class SupplyChain(_Part):
+    """The policy that the gates `supply_chain`, `attest` and `provenance` hold a release to."""
+
+    licences: Licences = Licences()
+    approved: tuple[Approval, ...] | None = Field(default=None, strict=False)
+    """Names and versions that may be deployed; without the key every name may."""
+    attested_gates: tuple[str, ...] = Field(default=(), strict=False)
+    """Whose results a release must have, none of them refused, before prod is touched."""
+    index: Index | None = None
+    """Without the key, builders take packages from the public index."""

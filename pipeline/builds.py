@@ -1,0 +1,145 @@
+"""The builds of the pipeline: what each installs, runs, may ask of AWS, and hands on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import Duration, Stack, pipelines
+from aws_cdk import aws_codebuild as codebuild
+from aws_cdk import aws_iam as iam
+
+from pipeline import index
+from pipeline.names import CDK_CLI, EVIDENCE, STACK
+
+if TYPE_CHECKING:
+    from aws_cdk import CfnOutput
+    from aws_cdk import aws_logs as logs
+
+    from environments.schema import Home
+    from pipeline.bundle import Platform
+
+_IMAGE = "aws/codebuild/standard:8.0"
+
+
+def options(platform: Platform, log_group: logs.ILogGroup) -> pipelines.CodeBuildOptions:
+    """What all builds have in common: a builder of AWS's image, and where it writes to."""
+    return pipelines.CodeBuildOptions(
+        build_environment=codebuild.BuildEnvironment(
+            build_image=codebuild.LinuxBuildImage.from_code_build_image_id(_IMAGE),
+            compute_type=codebuild.ComputeType.SMALL,
+        ),
+        logging=codebuild.LoggingOptions(
+            cloud_watch=codebuild.CloudWatchLoggingOptions(log_group=log_group)
+        ),
+        partial_build_spec=_builder(platform),
+        # What a builder has of its last build saves time, and `uv pip sync` makes it what the
+        # lock says, whatever it was.
+        cache=codebuild.Cache.local(codebuild.LocalCacheMode.CUSTOM),
+        timeout=Duration.minutes(20),
+    )
+
+
+def _builder(platform: Platform) -> codebuild.BuildSpec:
+    """What a builder of AWS's image is to have, and what it may keep of its last build.
+
+    The host's own builder has the languages that it has.
+
+    Synthesis compiles the bundle's bytecode, which only Lambda's own version of Python can.
+    """
+    runtimes = {"python": platform.python, "nodejs": "24"} if platform.python else None
+    install_phase = {"phases": {"install": {"runtime-versions": runtimes}}} if runtimes else {}
+    cache = {"cache": {"paths": [".venv/**/*", ".cache/**/*"]}}
+    return codebuild.BuildSpec.from_object({"version": "0.2", **install_phase, **cache})
+
+
+def _install(group: str) -> list[str]:
+    """Commands that make `.venv` from a group's lock; uv is in the image or comes from its own."""
+    return [
+        "command -v uv >/dev/null"
+        " || python3 -m pip install --quiet --require-hashes --requirement requirements/uv.txt",
+        "uv venv --quiet --allow-existing .venv",  # which the cache may have brought
+        f"uv pip sync --quiet --require-hashes requirements/{group}.txt",
+    ]
+
+
+def _side_by_side(*programs: str) -> str:
+    """A command that runs gates, with their arguments, at once, and fails where one of them has."""
+    if len(programs) == 1:
+        return f".venv/bin/python -m pipeline.gates.{programs[0]}"
+    started = [
+        f'.venv/bin/python -m pipeline.gates.{each} & gates="$gates $!"' for each in programs
+    ]
+    waited = 'for gate in $gates; do wait "$gate" || failed=1; done'
+    return "; ".join(["gates=", *started, "failed=0", waited, '[ "$failed" -eq 0 ]'])
+
+
+class Builds:
+    """Makes the steps that run programs of `pipeline/gates` on a clone of the source."""
+
+    def __init__(
+        self, home: Home, source: pipelines.CodePipelineSource, clone: iam.PolicyStatement
+    ) -> None:
+        """`clone` lets a role read the source's repository."""
+        self._home = home
+        self.source = source
+        self.statements = [clone, *index.statements(home)]
+        """What the role of each build that begins with a clone may do."""
+
+    def synth(self, stack: Stack, context: dict[str, str]) -> pipelines.CodeBuildStep:
+        """The build that makes the cloud assembly, and is the gate of what was never deployed."""
+        keys = " ".join(f"-c {key}={value}" for key, value in context.items())
+        deployed = iam.PolicyStatement(
+            actions=["cloudformation:GetTemplate"], resources=[stack.stack_id]
+        )
+        return pipelines.CodeBuildStep(
+            "Synth",
+            input=self.source,
+            install_commands=[
+                *index.login(self._home),
+                *_install("pipeline"),
+                f"npm install --global aws-cdk@{CDK_CLI}",
+            ],
+            build_environment=index.environment(self._home),
+            commands=[
+                _side_by_side("unit", f"synthesis {keys}"),
+                # Before the pipeline changes itself: afterwards this would be what is deployed.
+                _side_by_side(f"changes cdk.out {STACK}"),
+            ],
+            # The CDK's own look at templates repeats cfn-lint's, for half of synthesis' time.
+            env={"CDK_VALIDATION": "false"},
+            role_policy_statements=[*self.statements, deployed],
+            primary_output_directory="cdk.out",
+            partial_build_spec=codebuild.BuildSpec.from_object(
+                {"reports": {"unit": {"files": ["unit.xml"], "base-directory": "reports"}}}
+            ),
+        )
+
+    def gate(
+        self,
+        name: str,
+        *programs: str,
+        group: str = "gates",
+        outputs: dict[str, CfnOutput] | None = None,
+        statements: list[iam.PolicyStatement] | None = None,
+        inputs: dict[str, pipelines.CodeBuildStep] | None = None,
+    ) -> pipelines.CodeBuildStep:
+        """A build of gates that do not need each other: it succeeds when all of them pass.
+
+        Its reports become an artifact of the execution. CodeBuild uploads them of a build that
+        failed, too ("Build phase transitions"), so that what refused can be read afterwards.
+        What it was given of the gates before it, it hands on with its own.
+        """
+        given = dict(inputs or {})
+        hand_on = ["mkdir -p reports", f"cp -RL {EVIDENCE} reports/"]
+        evidence = any(folder.startswith(EVIDENCE) for folder in given)
+        return pipelines.CodeBuildStep(
+            name,
+            input=self.source,
+            additional_inputs=given,
+            install_commands=[*index.login(self._home), *_install(group)],
+            commands=[*(hand_on if evidence else []), _side_by_side(*programs)],
+            build_environment=index.environment(self._home),
+            env_from_cfn_outputs=outputs,
+            role_policy_statements=[*self.statements, *(statements or [])],
+            primary_output_directory="reports",
+        )

@@ -1,0 +1,81 @@
+"""Vouch for a release that has passed every gate before prod: one signed attestation.
+
+It takes the cloud assembly (`assembly/`) and the gates' reports (`evidence/STEP/`), and leaves
+`reports/attestation.json`. Only this step's role may sign with the key.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from environments.schema import load_home
+from pipeline.commit import CommitError, commit
+from pipeline.gates import aws
+from pipeline.gates.gate import REPORTS, ROOT, CouldNotRunError, Outcome, run
+from pipeline.names import ASSEMBLY, ATTESTATION_KEY, EVIDENCE
+from pipeline.supply import attestation, envelope, evidence
+from pipeline.supply.assembly import AssemblyError
+from pipeline.supply.attestation import ReleaseError
+from pipeline.supply.contents import ContentsError
+
+if TYPE_CHECKING:
+    from environments.schema import Home
+    from pipeline.supply.attestation import Release
+    from pipeline.supply.evidence import Result
+
+FILE = "attestation.json"
+
+
+def released(home: Home) -> Release:
+    """What this checkout and its cloud assembly release.
+
+    Raises:
+        CouldNotRunError: that cannot be told, or it is not one thing.
+    """
+    try:
+        lock = ROOT / "requirements" / "service.txt"
+        return attestation.release(home, commit(), lock, ROOT / ASSEMBLY)
+    except (OSError, CommitError, AssemblyError, ContentsError, ReleaseError) as error:
+        raise CouldNotRunError(str(error)) from error
+
+
+def judge() -> Outcome:
+    """Sign, unless a gate is missing or has refused.
+
+    Raises:
+        CouldNotRunError: it cannot be told what is released, or KMS does not sign.
+    """
+    home = load_home()
+    release = released(home)
+    try:
+        results = evidence.read(ROOT / EVIDENCE)
+    except evidence.EvidenceError as error:
+        raise CouldNotRunError(str(error)) from error
+    wrong = evidence.lacking(results, home.supply_chain.attested_gates)
+    if wrong:
+        return Outcome("refused", f"nothing is signed: {'; '.join(wrong)}")
+    invocation = os.environ.get("CODEBUILD_BUILD_ARN", "")
+    statement = attestation.statement(release, results, invocation)
+    sealed = envelope.seal(statement, aws.client("kms"), ATTESTATION_KEY)
+    (REPORTS / FILE).write_text(sealed, encoding="utf-8")
+    return Outcome(
+        "passed",
+        f"commit {release.commit[:12]} is vouched for, with the results of {len(results)} gates"
+        + evidence.let_by(results),
+        details(release, results),
+    )
+
+
+def details(release: Release, results: tuple[Result, ...]) -> dict[str, Any]:
+    """What a summary says of an attested release."""
+    return {
+        "commit": release.commit,
+        "bundles": {each.function: each.sha256 for each in release.bundles},
+        "results": {each.gate: each.status for each in results},
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(run("attest", judge))

@@ -1,0 +1,134 @@
+"""What dev answers to what its own OpenAPI document makes possible: schemathesis."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+from environments.schema import load
+from pipeline.gates import gate
+from pipeline.gates.findings import Finding
+from pipeline.gates.gate import ROOT, CouldNotRunError, Outcome, run
+
+if TYPE_CHECKING:
+    from environments.gates import Dynamic
+
+PROFILE = ROOT / "tests" / "dynamic"
+"""The configuration of the tool, and hooks that say what it may do to this API."""
+_TOOL = "schemathesis"
+_DETAILS = "reports/dynamic.xml has each request and its answer"
+
+
+def judge() -> Outcome:
+    """Examine dev.
+
+    Raises:
+        CouldNotRunError: there is no URL, or not all of the API was examined.
+    """
+    url = os.environ.get("URL")
+    if not url:
+        raise CouldNotRunError("environment variable URL: nothing found; give the API's address")
+    dev = load("dev")
+    if dev.dynamic is None:
+        raise CouldNotRunError("environments/dev.toml: dynamic: nothing found; give the limits")
+    return examine(url, dev.dynamic, dev.api.requests_per_second)
+
+
+def examine(url: str, limits: Dynamic, requests_per_second: int) -> Outcome:
+    """Send requests that the document allows, and some that it forbids; hold the answers to it.
+
+    Raises:
+        CouldNotRunError: not all of the API was examined.
+    """
+    report = gate.REPORTS / "dynamic-schemathesis.json"
+    junit = gate.REPORTS / "dynamic.xml"
+    for each in (report, junit):
+        each.unlink(missing_ok=True)
+    base = url.rstrip("/")
+    command = [sys.executable, "-m", "schemathesis.cli", "--no-color"]
+    command += ["--config-file", str(PROFILE / "schemathesis.toml")]
+    command += ["run", f"{base}/openapi.json", "--url", base, "--continue-on-failure"]
+    command += ["--max-examples", str(limits.max_examples), "--workers", "1"]
+    command += ["--rate-limit", f"{requests_per_second}/s", "--request-timeout", "10"]
+    command += ["--report", "json,junit"]
+    command += ["--report-json-path", str(report), "--report-junit-path", str(junit)]
+    environment = os.environ | {"SCHEMATHESIS_HOOKS": str(PROFILE / "hooks.py"), "URL": base}
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            done = subprocess.run(
+                command,
+                cwd=scratch,
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=limits.seconds,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise CouldNotRunError(
+                f"{_TOOL} did not end within {limits.seconds} seconds; ask for fewer examples "
+                "or allow more seconds in environments/dev.toml"
+            ) from error
+    try:
+        found = json.loads(report.read_text(encoding="utf-8"))
+        if not junit.exists():
+            raise CouldNotRunError(f"{_TOOL} left no JUnit report")
+        return _verdict(found, done.returncode)
+    except FileNotFoundError as error:
+        said = (done.stderr or done.stdout).strip()[-300:]
+        raise CouldNotRunError(f"{_TOOL} left no report, exit {done.returncode}: {said}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CouldNotRunError(
+            f"{_TOOL}'s report cannot be read, exit {done.returncode}: {error!r}"
+        ) from error
+
+
+def _verdict(report: dict[str, Any], code: int) -> Outcome:
+    operations, sent = report["operations"] or {}, report["test_cases"]["generated"]
+    findings = [
+        Finding(
+            _TOOL,
+            failure["code"],
+            f"{failure['title']}, {failure['count']} times; {_DETAILS}",
+            subject=operation,
+        )
+        for failure in report["failures"]
+        for operation in failure["operations"]
+    ]
+    details = {"operations": operations, "requests": sent, "phases": report["phases"]}
+    if not findings:
+        _attend(report, code)
+    return Outcome.of_findings(
+        findings,
+        f"{sent} requests to {operations.get('tested')} operations, each answered as described",
+        details,
+        (_TOOL,),
+    )
+
+
+def _attend(report: dict[str, Any], code: int) -> None:
+    """See that nothing was found because everything was looked at.
+
+    Raises:
+        CouldNotRunError: something was not.
+    """
+    errors = ", ".join(error["title"] for error in report["errors"])
+    if errors:
+        raise CouldNotRunError(f"{_TOOL} could not examine the API: {errors}; {_DETAILS}")
+    if report["warnings"]["rate_limited"]:
+        raise CouldNotRunError("dev answered that requests were too many; allow it more of them")
+    operations = report["operations"]
+    missed = operations["total"] - operations["tested"]
+    if code or not report["complete"] or missed or not report["test_cases"]["generated"]:
+        raise CouldNotRunError(
+            f"{_TOOL} left {missed} of {operations['total']} operations out and ended with exit "
+            f"code {code}: {report['stop_reason']}"
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(run("dynamic", judge))

@@ -1,0 +1,74 @@
+"""The template lint, cfn-lint and cdk-nag over a cloud assembly.
+
+`python -m pipeline.gates.infrastructure [ASSEMBLY]`; without one, this checkout is synthesised.
+What needs to know what is deployed is asked by `pipeline.gates.changes`.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from pipeline.gates import cfn_lint
+from pipeline.gates.cdk import Synthesis, placeholder_connection
+from pipeline.gates.gate import CouldNotRunError, Outcome, run
+from pipeline.lint import assembly, catalogue, rules, validation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ResultT = TypeVar("ResultT")
+
+
+def judge(folder: Path | None = None) -> Outcome:
+    """Lint an assembly.
+
+    Raises:
+        CouldNotRunError: there is none, or one of the three did not look at it.
+    """
+    if folder is not None:
+        return _judged(folder)
+    with tempfile.TemporaryDirectory() as scratch:
+        made, context = Path(scratch) / "cdk.out", {"connection-arn": placeholder_connection()}
+        with Synthesis(made, context) as synthesis:
+            synthesis.wait()
+        return _judged(made)
+
+
+def _judged(folder: Path) -> Outcome:
+    try:
+        stacks = assembly.read(folder)
+        (linted, seconds) = _timed(lambda: catalogue.lint(stacks))
+        reviewed = validation.findings(folder)
+        plugins = [each["pluginName"] for each in validation.plugins(folder)]
+    except assembly.AssemblyError as error:
+        raise CouldNotRunError(str(error)) from error
+    (found, read), cfn_lint_seconds = _timed(lambda: cfn_lint.findings(stacks))
+    rules_ = {each.id: each.why for each in catalogue.OF_STACKS}
+    known = len(stacks) - read
+    return Outcome.of_findings(
+        [*linted, *found, *reviewed],
+        f"{len(rules_)} rules, cfn-lint and cdk-nag find nothing in {len(stacks)} stacks",
+        {
+            "stacks": [each.name for each in stacks],
+            "rules": rules_,
+            "tools": {
+                rules.TOOL: {"looked at": len(stacks), "seconds": seconds},
+                cfn_lint.TOOL: {"looked at": read, "clean": known, "seconds": cfn_lint_seconds},
+                validation.TOOL: {"plugins": plugins},  # which looked while it was synthesised
+            },
+        },
+        (rules.TOOL, cfn_lint.TOOL, validation.TOOL),
+    )
+
+
+def _timed(ask: Callable[[], ResultT]) -> tuple[ResultT, float]:
+    began = time.monotonic()
+    return ask(), round(time.monotonic() - began, 3)
+
+
+if __name__ == "__main__":
+    sys.exit(run("infrastructure", lambda: judge(Path(sys.argv[1]) if len(sys.argv) > 1 else None)))

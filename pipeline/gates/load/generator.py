@@ -1,0 +1,85 @@
+"""Locust as the load generator: started, waited for, and asked what it saw."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.gates import gate
+from pipeline.gates.gate import ROOT, CouldNotRunError
+from pipeline.gates.load.measured import Measured
+from pipeline.gates.load.plan import FOLDER, PLAN
+
+if TYPE_CHECKING:
+    from pipeline.gates.load.plan import Plan
+
+PROFILE = ROOT / "tests" / "load" / "profile.py"
+_START_AND_END = 60  # seconds; far more than Locust needs for it
+
+
+def measure(url: str, plan: Plan) -> Measured:
+    """Send the profile's load; Locust's own report with its plots is `reports/load.html`.
+
+    Raises:
+        CouldNotRunError: Locust is missing, crashed, or hung.
+    """
+    command = [sys.executable, "-m", "locust", "--headless", "--only-summary"]
+    command += ["--locustfile", str(PROFILE), "--host", url.rstrip("/")]
+    command += ["--users", str(plan.users), "--spawn-rate", str(plan.users)]
+    command += ["--stop-timeout", "2", "--exit-code-on-error", "0"]
+    command += ["--html", str(gate.REPORTS / "load.html")]
+    if plan.workers > 1:
+        port = str(_free_port())  # two gates of one machine must not meet
+        command += ["--processes", str(plan.workers)]
+        command += ["--master-bind-host", "127.0.0.1", "--master-bind-port", port]
+        command += ["--master-port", port]
+    with tempfile.TemporaryDirectory() as folder:
+        ended = _run(command, os.environ | {PLAN: plan.text(), FOLDER: folder}, plan)
+        reports = [report.read_text(encoding="utf-8") for report in Path(folder).iterdir()]
+    if len(reports) != plan.workers:
+        raise CouldNotRunError(
+            f"Locust left {len(reports)} reports of {plan.workers} workers, {ended}"
+        )
+    seen = Measured(plan.seconds)
+    try:
+        for report in reports:
+            seen.add(Measured.read(json.loads(report)))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CouldNotRunError(f"the report of a worker cannot be read: {error!r}") from error
+    return seen
+
+
+def _run(command: list[str], environment: dict[str, str], plan: Plan) -> str:
+    """Let Locust run to its end; returns how it ended."""
+    longest = plan.warm_up_seconds + plan.seconds + plan.patience + _START_AND_END
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+    ) as locust:
+        try:
+            _, said = locust.communicate(timeout=longest)
+        except subprocess.TimeoutExpired as error:
+            raise CouldNotRunError(f"Locust did not end within {longest:.0f} seconds") from error
+        finally:
+            with suppress(ProcessLookupError):  # its workers included
+                os.killpg(locust.pid, signal.SIGKILL)
+    return f"exit {locust.returncode}: {said.strip()[-300:]}"
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+        return port

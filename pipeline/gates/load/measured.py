@@ -1,0 +1,140 @@
+"""What a run of the load generator saw; small however long it ran, and added up across workers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from pipeline.gates.load.histogram import Histogram
+
+FORMAT = 1
+"""Of a run as JSON. Count it up with each change: what an earlier release left is not read."""
+BLOCKS = 10
+"""A run is cut into so many times of the same length: what lies close together is alike."""
+
+
+@dataclass
+class Measured:
+    """Counts of a run. Latencies in milliseconds, from when a request was due to its answer."""
+
+    seconds: float
+    """For which requests were due."""
+    latencies: dict[str, list[Histogram]] = field(default_factory=dict)
+    """Of warm sandboxes: by the request's name, then by the block in which it was due."""
+    cold: Histogram = field(default_factory=Histogram)
+    """Of requests that met a cold start: they waited for the sandbox, and not for the code."""
+    failures: Counter[str] = field(default_factory=Counter)
+    """By their reason."""
+    lateness: Histogram = field(default_factory=Histogram)
+    """Of the generator itself, in milliseconds: how late it noticed what was due."""
+    busy: float = 0.0
+    """The share of a processor's time that the busiest worker took."""
+    warm_up: float = 0.0
+    """Seconds before that; of the slowest worker."""
+    in_time: int = 0
+    """Good answers that came while requests were due."""
+    errors: Counter[str] = field(default_factory=Counter)
+    """Of the profile's own code."""
+
+    def answered(
+        self, name: str, due: float, milliseconds: float, failure: str | None, *, cold: bool = False
+    ) -> None:
+        """Count a request that was due so many seconds from the beginning."""
+        block = min(int(BLOCKS * due / self.seconds), BLOCKS - 1)
+        (self.cold if cold else self._blocks(name)[block]).add(milliseconds)
+        if failure is None:
+            self.in_time += due + milliseconds / 1000 <= self.seconds
+        else:
+            self.failures[failure] += 1
+
+    @property
+    def warm(self) -> Histogram:
+        """The latencies of all requests that met no cold start."""
+        return Histogram.sum(block for blocks in self.latencies.values() for block in blocks)
+
+    @property
+    def requests(self) -> int:
+        """How many requests were counted."""
+        return self.warm.total + self.cold.total
+
+    @property
+    def throughput(self) -> float:
+        """Good answers a second while requests were due; the last of them may miss it."""
+        return self.in_time / self.seconds
+
+    def with_all(self) -> dict[str, list[Histogram]]:
+        """The latencies by name, and those of all names together."""
+        together = [
+            Histogram.sum(blocks[index] for blocks in self.latencies.values())
+            for index in range(BLOCKS)
+        ]
+        return {"all requests": together, **self.latencies}
+
+    def add(self, other: Measured) -> None:
+        """Count also what another worker saw in the same seconds."""
+        for name, blocks in other.latencies.items():
+            pairs = zip(self._blocks(name), blocks, strict=True)
+            self.latencies[name] = [Histogram.sum(pair) for pair in pairs]
+        self.failures += other.failures
+        self.errors += other.errors
+        self.cold = Histogram.sum((self.cold, other.cold))
+        self.lateness = Histogram.sum((self.lateness, other.lateness))
+        self.busy = max(self.busy, other.busy)
+        self.warm_up = max(self.warm_up, other.warm_up)
+        self.in_time += other.in_time
+
+    def _blocks(self, name: str) -> list[Histogram]:
+        if name not in self.latencies:
+            self.latencies[name] = [Histogram() for _ in range(BLOCKS)]
+        return self.latencies[name]
+
+    def document(self) -> dict[str, Any]:
+        """As JSON has it; `read` takes it."""
+        return {
+            "seconds": self.seconds,
+            "latencies": {
+                name: [_counts(block) for block in blocks]
+                for name, blocks in self.latencies.items()
+            },
+            "cold": _counts(self.cold),
+            "failures": dict(self.failures),
+            "lateness": _counts(self.lateness),
+            "busy": self.busy,
+            "warm_up": self.warm_up,
+            "in_time": self.in_time,
+            "errors": dict(self.errors),
+        }
+
+    @classmethod
+    def read(cls, document: dict[str, Any]) -> Self:
+        """What `document` gave.
+
+        Raises:
+            KeyError, TypeError, ValueError, AttributeError: it is something else.
+        """
+        latencies = {
+            name: [_histogram(block) for block in blocks]
+            for name, blocks in document["latencies"].items()
+        }
+        if any(len(blocks) != BLOCKS for blocks in latencies.values()):
+            raise ValueError(f"a run has {BLOCKS} blocks")
+        return cls(
+            float(document["seconds"]),
+            latencies,
+            _histogram(document["cold"]),
+            Counter(document["failures"]),
+            _histogram(document["lateness"]),
+            float(document["busy"]),
+            float(document["warm_up"]),
+            int(document["in_time"]),
+            Counter(document["errors"]),
+        )
+
+
+def _counts(histogram: Histogram) -> dict[str, int]:
+    return {str(bucket): count for bucket, count in sorted(histogram.counts.items())}
+
+
+def _histogram(counts: dict[str, int]) -> Histogram:
+    return Histogram({int(bucket): int(count) for bucket, count in counts.items()})

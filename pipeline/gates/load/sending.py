@@ -1,0 +1,155 @@
+"""A run in Locust's processes: they warm up, begin together, and say what they saw.
+
+Locust makes the threads of its processes green ones: what waits here lets the users go on.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+import threading
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from locust.runners import MasterRunner, WorkerRunner
+
+from pipeline.gates.load.measured import Measured
+from pipeline.gates.load.plan import SEED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from locust.runners import LocalRunner
+
+    from pipeline.gates.load.plan import Plan
+
+# What a worker tells the master, and the master its workers; a runner alone tells itself.
+_READY, _BEGIN, _OVER = "load-ready", "load-begin", "load-over"
+_BEAT = 0.01
+"""Seconds between two looks at how late it is."""
+
+
+class Sending:
+    """One process's part of the arrivals, and what became of each."""
+
+    def __init__(self, plan: Plan, runner: LocalRunner | WorkerRunner, report: Path) -> None:
+        self.begun = threading.Event()
+        self.few = threading.Semaphore(math.ceil(plan.warm_up_users / plan.workers))
+        """Holds up the requests of a warm-up."""
+        self.seen = Measured(plan.seconds)
+        self._plan = plan
+        self._runner = runner
+        self._report = report
+        self._warm: set[object] = set()
+        self._ready = threading.Event()
+        self._began = self._spent = 0.0
+        self._arrivals: Iterator[float] = iter(())
+        self._waiting: set[float] = set()
+        self._all_taken = False
+        self._over = threading.Event()
+        self._closed = False
+        runner.register_message(_BEGIN, self._begin)
+
+    def start(self, **_event: Any) -> None:
+        """From now on there is so much time to warm up."""
+        threading.Thread(target=self._conduct, daemon=True).start()
+
+    def is_warm(self, user: object) -> None:
+        """One more user needs no more warming up."""
+        self._warm.add(user)
+        if len(self._warm) >= self._runner.user_count:
+            self._ready.set()
+
+    def take(self) -> float | None:
+        """When the next request is due, by the performance counter; None after the last."""
+        offset = next(self._arrivals, None)
+        if offset is None:
+            self._all_taken = True
+            self._look_for_the_end()
+            return None
+        due = self._began + offset
+        self._waiting.add(due)
+        return due
+
+    def answered(self, due: float, name: str, failure: str | None, *, cold: bool) -> float:
+        """Count an answer; returns the milliseconds since its request was due."""
+        milliseconds = (time.perf_counter() - due) * 1000
+        if not self._closed:
+            self._waiting.discard(due)
+            self.seen.answered(name, due - self._began, milliseconds, failure, cold=cold)
+            self._look_for_the_end()
+        return milliseconds
+
+    def failed(self, exception: Exception, **_event: Any) -> None:
+        """The profile's own code raised."""
+        self.seen.errors[f"{type(exception).__name__}: {exception}"] += 1
+
+    def _conduct(self) -> None:
+        began = time.perf_counter()
+        self._ready.wait(self._plan.warm_up_seconds)
+        self.seen.warm_up = time.perf_counter() - began
+        self._runner.send_message(_READY)
+        self.begun.wait()
+        self._watch_the_time()
+        self._closed = True
+        now, spent = time.perf_counter(), time.process_time() - self._spent
+        self.seen.busy = spent / (now - self._began)
+        for due in [*self._waiting, *(self._began + offset for offset in self._arrivals)]:
+            self.seen.answered("unanswered", due - self._began, (now - due) * 1000, "no answer")
+        self._report.write_text(json.dumps(self.seen.document()), encoding="utf-8")
+        self._runner.send_message(_OVER)
+
+    def _watch_the_time(self) -> None:
+        """Until all is answered or time is up, see how late this process notices what is due."""
+        end = self._began + self._plan.seconds + self._plan.patience
+        due = self._began
+        while due < end and not self._over.wait(due - time.perf_counter()):
+            self.seen.lateness.add(1000 * (time.perf_counter() - due))
+            due += _BEAT
+
+    def _begin(self, **_message: Any) -> None:
+        self._arrivals = self._plan.arrivals(self._runner.worker_index)
+        random.seed(SEED)  # Locust's users draw their tasks by it
+        self._runner.stats.reset_all()
+        self._spent = time.process_time()
+        self._began = time.perf_counter()
+        self.begun.set()
+
+    def _look_for_the_end(self) -> None:
+        if self._all_taken and not self._waiting:
+            self._over.set()
+
+
+def prepare(
+    plan: Plan, runner: LocalRunner | MasterRunner | WorkerRunner, reports: Path
+) -> Sending | None:
+    """Prepare a process of a run; a master sends nothing itself, and has None."""
+    if not isinstance(runner, WorkerRunner):
+        _direct(plan, runner)
+    if isinstance(runner, MasterRunner):
+        return None
+    return Sending(plan, runner, reports / f"worker-{os.getpid()}.json")
+
+
+def _direct(plan: Plan, runner: LocalRunner | MasterRunner) -> None:
+    """Let all workers begin when all are ready, and end the run when all have seen their part."""
+    told: Counter[str] = Counter()
+
+    def on_ready(**_message: Any) -> None:
+        told[_READY] += 1
+        if told[_READY] == plan.workers:
+            runner.stats.reset_all()
+            runner.send_message(_BEGIN)
+
+    def on_over(**_message: Any) -> None:
+        told[_OVER] += 1
+        if told[_OVER] == plan.workers:
+            # Not here: it ends what this is called by.
+            threading.Thread(target=runner.quit, daemon=True).start()
+
+    runner.register_message(_READY, on_ready)
+    runner.register_message(_OVER, on_over)

@@ -1,0 +1,149 @@
+"""Rules about permissions: what a change would allow that is not allowed now.
+
+A grant on what the same change makes broadens nothing, for nothing of it is deployed; neither
+does one that an existing grant covers. What a new role may do is told, and does not refuse,
+unless it takes the place of another: then it is held against that one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pipeline.lint.grants import by_effect
+from pipeline.lint.rules import Fault, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pipeline.lint.grants import Grant
+    from pipeline.lint.rules import Change
+
+
+@dataclass(frozen=True)
+class _Widening:
+    """A change, by what is new in it."""
+
+    grants: tuple[Grant, ...]
+    """Those that nothing deployed covers."""
+    added: frozenset[str]
+    """Logical ids that are not deployed."""
+    made: frozenset[str]
+    """Those of them that are something new; what a custom resource stands for, nobody knows."""
+    heirs: dict[str, str]
+    """The new roles that what is deployed takes instead of another, and which that is."""
+
+
+def _widening(change: Change) -> _Widening:
+    resources = change.stack.template.resources
+    added = frozenset(resources.keys() - change.deployed.resources.keys())
+    opaque = ("Custom::", "AWS::CloudFormation::")
+    old, heirs = by_effect(change.deployed, "Allow"), dict(_heirs(change))
+    inherited = [
+        replace(grant, holder=f"${{{heir}}}")
+        for heir, role in heirs.items()
+        for grant in old
+        if grant.holder_id == role
+    ]
+    known = set(old)
+    return _Widening(
+        tuple(
+            grant
+            for grant in by_effect(change.stack.template, "Allow")
+            if grant not in known and not any(each.covers(grant) for each in old + inherited)
+        ),
+        added,
+        frozenset(each for each in added if not resources[each].type.startswith(opaque)),
+        heirs,
+    )
+
+
+def _heirs(change: Change) -> Iterator[tuple[str, str]]:
+    for resource in change.stack.template.resources.values():
+        before = change.deployed.resources.get(resource.logical_id)
+        for key, value in resource.properties.items() if before else ():
+            new = change.stack.template.referenced(value, "AWS::IAM::Role")
+            old = before and change.deployed.referenced(
+                before.properties.get(key), "AWS::IAM::Role"
+            )
+            if new and old and new.logical_id not in change.deployed.resources:
+                yield new.logical_id, old.logical_id
+
+
+def _permissions(change: Change) -> Iterator[Fault]:
+    widening = _widening(change)
+    yield from _told(
+        (
+            grant,
+            # A new role, or an old resource's policy that speaks of a new one.
+            bool(grant.who & widening.made)
+            if grant.kind == "resource"
+            else grant.holder_id in widening.added - widening.heirs.keys(),
+        )
+        for grant in widening.grants
+        if grant.kind != "trust"
+        and not _only_about(grant, widening.made)
+        and not (grant.kind == "resource" and grant.holder_id in widening.added)
+    )
+
+
+def _only_about(grant: Grant, made: frozenset[str]) -> bool:
+    """Whether a grant reaches nothing but what is new: no wildcard stands in front of it."""
+    front = grant.resource.partition("*")[0]
+    narrowed = grant.kind == "resource" and grant.conditions
+    return any(f"${{{each}" in front or narrowed for each in grant.about & made)
+
+
+def _trust(change: Change) -> Iterator[Fault]:
+    widening, own = _widening(change), change.stack.template.resources.keys()
+    yield from _told(
+        (grant, False)
+        for grant in widening.grants
+        if grant.kind == "trust"
+        # A new role for a service, or for another role of the stack, is what stacks are for.
+        and not (
+            grant.holder_id in widening.added
+            and (grant.principal.startswith("Service:") or grant.who & own)
+        )
+    )
+
+
+def _told(widened: Iterable[tuple[Grant, bool]]) -> Iterator[Fault]:
+    """One fault for all actions that somebody newly has on something; of what is new, a warning."""
+    together: dict[tuple[str, str, str, str, bool], list[str]] = {}
+    for grant, new in widened:
+        conditions = " and ".join(sorted(grant.conditions))
+        key = (grant.holder, grant.principal, grant.resource, conditions, new)
+        together.setdefault(key, []).append(grant.action)
+    for (holder, principal, resource, conditions, new), actions in together.items():
+        who = f"{principal} may, by the policy of {holder}," if principal else f"{holder} may"
+        what = ", ".join(sorted(actions))
+        on = f" on {resource}" if resource else ""
+        if_ = f" if {conditions}" if conditions else ""
+        then = (
+            "it is new: look whether it needs all of that"
+            if new
+            else "nothing deployed allows that: take it back, or waive it with who reviewed it"
+        )
+        yield Fault(
+            " ".join(filter(None, (holder, principal, what, resource, conditions))),
+            f"{who} newly do {what}{on}{if_}; {then}",
+            "warning" if new else "error",
+        )
+
+
+RULES = (
+    Rule(
+        "PH503",
+        "A pipeline deploys whatever was merged with an administrator's rights: that a role's "
+        "rights grow ought to be seen. CDK's own check stops every change at an approval, and "
+        "misjudges other accounts (aws-cdk#33061, #32482).",
+        _permissions,
+    ),
+    Rule(
+        "PH504",
+        "Who may assume a role has all its rights; a trust in another account leads out of the "
+        'organisation (IAM, "The confused deputy problem").',
+        _trust,
+    ),
+)

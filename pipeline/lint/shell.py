@@ -1,0 +1,40 @@
+"""The simple commands of a build's command lines, as far as they can be told apart unexecuted."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+_PREFIXES = {"sudo", "command", "exec", "time", "env", "then", "do", "else", "if", "!", "{"}
+_PUNCTUATION = ";&|()\n"
+
+
+def commands(line: str) -> list[tuple[str, ...]]:
+    """The commands of a line of shell, each as its words; none of a line that no shell would read.
+
+    A program comes without its folder. Quoted text is one word, whatever stands in it: a command
+    that is made up while the line runs (`sh -c`, `eval`, a variable) is not seen.
+    """
+    lexer = shlex.shlex(line.replace("\\\n", " "), posix=True, punctuation_chars=_PUNCTUATION)
+    lexer.whitespace = " \t\r"
+    lexer.whitespace_split = True
+    lexer.commenters = ""
+    try:
+        tokens = list(lexer)
+    except ValueError:
+        return []
+    found: list[list[str]] = [[]]
+    for token in tokens:
+        if token and set(token) <= set(_PUNCTUATION):
+            found.append([])
+        else:
+            found[-1].append(token)
+    return [command for words in found if (command := _command(words))]
+
+
+def _command(words: list[str]) -> tuple[str, ...]:
+    left = list(words)
+    while left and (_ASSIGNMENT.match(left[0]) or left[0] in _PREFIXES):
+        left.pop(0)
+    return (left[0].rsplit("/", 1)[-1], *left[1:]) if left else ()

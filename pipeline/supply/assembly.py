@@ -1,0 +1,98 @@
+"""What the cloud assembly of a commit deploys: each environment's functions, and their code."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pipeline.names import STACK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class AssemblyError(Exception):
+    """The cloud assembly is not there, or not as the CDK writes it."""
+
+
+@dataclass(frozen=True)
+class Code:
+    """A function's code, as a template and its asset manifest tell."""
+
+    function: str
+    """The function's logical id."""
+    key: str
+    """The object's key in the asset bucket."""
+    file: Path
+    """What is published under that key."""
+    pinned: tuple[str, ...]
+    """`CodeSha256` of each version that the template publishes of the function."""
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What one environment is given."""
+
+    code: tuple[Code, ...]
+    files: tuple[Path, ...]
+    """All that is published to its asset bucket."""
+
+
+def read(folder: Path, environment: str) -> Deployed:
+    """What an environment is given.
+
+    Raises:
+        AssemblyError: there is no such environment, no function, or code that nothing publishes.
+    """
+    try:
+        nested = _artifacts(folder, "cdk:cloud-assembly")
+        inside = folder / next(
+            each["directoryName"]
+            for each in nested
+            if each.get("displayName") == f"{STACK}/{environment}"
+        )
+        published = dict(_published(inside))
+        code = tuple(
+            found
+            for stack in _artifacts(inside, "aws:cloudformation:stack")
+            for found in _code(json.loads((inside / stack["templateFile"]).read_text()), published)
+        )
+    except StopIteration as error:
+        raise AssemblyError(f"{folder.name} has no environment {environment}") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise AssemblyError(f"{folder.name} is no cloud assembly of the CDK: {error!r}") from error
+    if not code:
+        raise AssemblyError(f"{folder.name} deploys no function to {environment}")
+    return Deployed(code, tuple(sorted(set(published.values()))))
+
+
+def _artifacts(folder: Path, type_: str) -> list[dict[str, Any]]:
+    manifest = json.loads((folder / "manifest.json").read_text())
+    return [each["properties"] for each in manifest["artifacts"].values() if each["type"] == type_]
+
+
+def _published(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Each object key and the file that is published under it."""
+    for each in _artifacts(folder, "cdk:asset-manifest"):
+        for asset in json.loads((folder / each["file"]).read_text())["files"].values():
+            for destination in asset["destinations"].values():
+                yield destination["objectKey"], (folder / asset["source"]["path"]).resolve()
+
+
+def _code(template: dict[str, Any], published: dict[str, Path]) -> Iterator[Code]:
+    resources = template["Resources"]
+    for name, resource in resources.items():
+        if resource["Type"] != "AWS::Lambda::Function":
+            continue
+        key = resource["Properties"]["Code"].get("S3Key")
+        if not isinstance(key, str) or key not in published:
+            raise AssemblyError(f"the code of function {name} is none of the assembly's assets")
+        pinned = tuple(
+            version["Properties"].get("CodeSha256", "")
+            for version in resources.values()
+            if version["Type"] == "AWS::Lambda::Version"
+            and version["Properties"]["FunctionName"] == {"Ref": name}
+        )
+        yield Code(name, key, published[key], pinned)

@@ -1,0 +1,182 @@
+"""The gate against a cloud that keeps stacks, roles and whom they trust."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+
+from localcloud.server import LocalCloud
+from pipeline.gates import changes, gate
+from pipeline.gates.gate import CouldNotRunError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+HOME, PROD, REGION = "111111111111", "444444444444", "eu-west-1"
+TOPIC = {"Topic": {"Type": "AWS::SNS::Topic"}}
+BUCKET = {"Files": {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain"}}
+
+
+class Accounts:
+    """The pipeline's account and prod, of a local cloud."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._endpoint = endpoint
+
+    def client(self, service: str, account: str) -> Any:
+        made: Any = boto3.client
+        return made(
+            service,
+            endpoint_url=self._endpoint,
+            region_name=REGION,
+            aws_access_key_id=account,
+            aws_secret_access_key="local",
+        )
+
+    def deploy(self, account: str, name: str, resources: dict[str, Any]) -> None:
+        cloudformation = self.client("cloudformation", account)
+        cloudformation.create_stack(
+            StackName=name, TemplateBody=json.dumps({"Resources": resources})
+        )
+        waiter = cloudformation.get_waiter("stack_create_complete")
+        waiter.wait(StackName=name, WaiterConfig={"Delay": 0.05})
+
+    def trust(self, account: str, trusted: str) -> None:
+        """Make the role for lookups, as `cdk bootstrap --trust-for-lookup` does."""
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"AWS": trusted},
+            "Action": "sts:AssumeRole",
+        }
+        self.client("iam", account).create_role(
+            RoleName="lookup", AssumeRolePolicyDocument=json.dumps({"Statement": [statement]})
+        )
+
+
+@pytest.fixture
+def accounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Accounts]:
+    """Both accounts; the gate runs in the pipeline's."""
+    server = LocalCloud(tmp_path / "state", services=("sts", "cloudformation"))
+    server.start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server.cloud.endpoint)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", HOME)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
+    yield Accounts(server.cloud.endpoint)
+    server.stop()
+
+
+def test_what_is_not_deployed_loses_nothing(
+    accounts: Accounts, assembly: Callable[..., Path], report: Callable[[str], dict[str, Any]]
+) -> None:
+    accounts.trust(PROD, HOME)
+    folder = assembly(Pithead=TOPIC, prod=BUCKET)
+    assert gate.run("changes", lambda: changes.judge([str(folder)])) == 0
+    told = report("changes")
+    assert told["sentence"] == "Pithead is not deployed yet; prod is not deployed yet"
+    assert told["details"]["new"] == ["Pithead", "prod"]
+    assert told["details"]["compared"] == []
+    assert {"PH501", "PH503"} <= told["details"]["rules"].keys()
+
+
+def test_a_deployed_stack_is_compared_in_its_own_account(
+    accounts: Accounts, assembly: Callable[..., Path]
+) -> None:
+    accounts.trust(PROD, HOME)
+    accounts.deploy(HOME, "Pithead", TOPIC)
+    accounts.deploy(PROD, "prod", BUCKET)
+    same = changes.judge([str(assembly(Pithead=TOPIC, prod=BUCKET))])
+    assert (same.status, same.sentence) == ("passed", "nothing of Pithead, prod is lost or opened")
+    outcome = changes.judge([str(assembly(Pithead=TOPIC, prod=TOPIC))])
+    assert outcome.status == "refused"
+    assert outcome.sentence.startswith(
+        "1 finding pithead-lint PH501 at cdk.out/prod.template.json: AWS::S3::Bucket Files is "
+        "taken out of the stack: stays behind with its data"
+    )
+
+
+def test_stacks_can_be_named(accounts: Accounts, assembly: Callable[..., Path]) -> None:
+    """The pipeline's own stack is judged without a look into prod, which trusts nobody here."""
+    accounts.deploy(HOME, "Pithead", BUCKET)
+    folder = str(assembly(Pithead=TOPIC, prod=TOPIC))
+    assert changes.judge([folder, "Pithead"]).status == "refused"
+    with pytest.raises(
+        CouldNotRunError, match="Prod: no such stack; the assembly has Pithead, prod"
+    ):
+        changes.judge([folder, "Prod"])
+
+
+def test_a_reviewed_change_goes_by_its_waiver(
+    accounts: Accounts,
+    assembly: Callable[..., Path],
+    waive: Callable[..., None],
+) -> None:
+    accounts.deploy(HOME, "Pithead", BUCKET)
+    waive(gate="changes", rule="PH501", subject="Files")
+    folder = str(assembly(Pithead=TOPIC))
+    assert gate.run("changes", lambda: changes.judge([folder])) == 0
+
+
+def test_a_waiver_that_has_done_its_work_may_wait_for_its_day(
+    accounts: Accounts, assembly: Callable[..., Path], waive: Callable[..., None]
+) -> None:
+    """The pipeline begins anew once it has changed itself, and then nothing is left to waive."""
+    accounts.deploy(HOME, "Pithead", TOPIC)
+    waive(gate="changes", rule="PH501", subject="Files")
+    folder = str(assembly(Pithead=TOPIC))
+    assert gate.run("changes", lambda: changes.judge([folder])) == 0
+
+
+def test_an_account_that_trusts_nobody_is_not_passed_over(
+    accounts: Accounts, assembly: Callable[..., Path]
+) -> None:
+    folder = str(assembly(prod=TOPIC))
+    with pytest.raises(CouldNotRunError, match="prod: account 444444444444 does not let itself be"):
+        changes.judge([folder])
+    accounts.trust(PROD, "999999999999")
+    with pytest.raises(CouldNotRunError, match="bootstrap it with --trust-for-lookup"):
+        changes.judge([folder])
+    assert gate.run("changes", lambda: changes.judge([folder])) == 2
+
+
+def test_without_aws_it_could_not_run(
+    no_aws: None, assembly: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "ROOT", tmp_path)
+    with pytest.raises(CouldNotRunError, match=r"cdk\.out/manifest\.json: the file is missing"):
+        changes.judge([])
+    assembly(prod=TOPIC)
+    with pytest.raises(CouldNotRunError, match="AWS does not say who asks"):
+        changes.judge([])
+
+
+def test_an_assembly_without_lookup_roles_cannot_be_compared(
+    accounts: Accounts, assembly: Callable[..., Path]
+) -> None:
+    folder = assembly(prod=TOPIC)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["artifacts"]["prod"]["properties"]["lookupRole"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(
+        CouldNotRunError, match="the assembly names no lookup role for account 4444"
+    ):
+        changes.judge([str(folder)])
+
+
+def test_a_nested_stack_is_told_to_be_unseen(
+    accounts: Accounts, assembly: Callable[..., Path]
+) -> None:
+    nested = {
+        "Type": "AWS::CloudFormation::Stack",
+        "Metadata": {"aws:asset:path": "inner.json"},
+        "Properties": {"TemplateURL": "https://example.com"},
+    }
+    folder = assembly(Pithead={"Inner": nested})
+    (folder / "inner.json").write_text(json.dumps({"Resources": TOPIC}))
+    outcome = changes.judge([str(folder)])
+    assert outcome.status == "passed"
+    ((rule, severity, subject),) = [(f.rule, f.severity, f.subject) for f in outcome.findings]
+    assert (rule, severity, subject) == ("PH500", "warning", "Pithead/Inner")

@@ -1,0 +1,242 @@
+"""Locust itself, with the profile of the checkout, against real servers on loopback."""
+
+from __future__ import annotations
+
+import ssl
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pipeline.gates.gate import CouldNotRunError
+from pipeline.gates.load import generator
+from pipeline.gates.load.generator import measure
+from pipeline.gates.load.limits import attend, refusal
+from pipeline.gates.load.plan import Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from environments.gates import Load
+    from pipeline.gates.load.measured import Measured
+
+WARM = 3
+"""Requests of each user, the writing of its file among them, that say that it is warm."""
+
+
+@pytest.fixture
+def plan(limits: Load) -> Plan:
+    return replace(Plan.of(limits), users=10)
+
+
+def _shape(seen: Measured) -> dict[str, list[int]]:
+    return {name: [each.total for each in blocks] for name, blocks in seen.latencies.items()}
+
+
+def test_each_planned_request_is_sent_and_the_warm_up_does_not_count(
+    service: Any, plan: Plan, limits: Load, reports: Path
+) -> None:
+    seen = measure(service.url, plan)
+    attend(seen, plan)
+    assert refusal(seen, limits) is None
+    assert seen.requests == plan.requests == 100
+    # The warm-up is sent besides, and at the end each user takes its file away.
+    assert service.requests == 100 + 10 * (WARM + 1)
+    assert {agent.partition("/")[0] for agent in service.agents} == {"locust"}
+    # Locust's own report has its plots.
+    assert '"response_time_percentile_0.95"' in (reports / "load.html").read_text()
+
+
+def test_two_runs_of_a_profile_send_the_same_in_every_block(service: Any, plan: Plan) -> None:
+    first, second = measure(service.url, plan), measure(service.url, plan)
+    assert _shape(first) == _shape(second)
+    assert set(_shape(first)) == {"read", "write", "list"}
+
+
+def test_workers_share_the_arrivals(service: Any, plan: Plan, limits: Load) -> None:
+    seen = measure(service.url, replace(plan, workers=2))
+    attend(seen, plan)
+    assert (seen.requests, seen.failures.total()) == (100, 0)
+    assert [sum(block) for block in zip(*_shape(seen).values(), strict=True)] == [
+        sum(block) for block in zip(*_shape(measure(service.url, plan)).values(), strict=True)
+    ]
+
+
+def test_a_warm_up_lasts_until_no_user_meets_a_cold_start(service: Any, plan: Plan) -> None:
+    service.behave = lambda number: {"Server-Timing": "cold"} if number < 100 else {}
+    seen = measure(service.url, plan)
+    assert seen.cold.total == 0
+    assert service.requests >= 100 + 100
+
+
+def test_a_cold_start_after_it_is_counted(service: Any, plan: Plan) -> None:
+    after = 10 * WARM
+    cold = {"Server-Timing": "cold"}
+    service.behave = lambda number: cold if after <= number < after + 7 else {}
+    assert measure(service.url, plan).cold.total == 7
+
+
+def test_a_stall_counts_for_every_request_that_was_due_in_it(service: Any, plan: Plan) -> None:
+    """A client that waits for each answer would count it once for each of its ten users."""
+    stalled = threading.Event()
+    began: list[float] = []
+
+    def behave(number: int) -> dict[str, str]:
+        if number == 10 * WARM + 20:
+            began.append(time.monotonic())
+            threading.Timer(0.5, stalled.set).start()
+        if began:
+            stalled.wait()
+        return {}
+
+    service.behave = behave
+    seen = measure(service.url, plan).warm
+    slow = sum(count for bucket, count in seen.counts.items() if 1.01**bucket > 100)
+    # 50 were due in that half of a second, and 40 of them more than 100 ms before its end.
+    assert slow > 25
+
+
+def test_a_service_that_dies_under_load_is_refused(service: Any, plan: Plan, limits: Load) -> None:
+    def behave(number: int) -> dict[str, str] | None:
+        if number == 10 * WARM + 50:
+            service.server.socket.close()
+        return {} if number < 10 * WARM + 50 else None
+
+    service.behave = behave
+    seen = measure(service.url, plan)
+    attend(seen, plan)
+    assert (seen.requests, seen.failures.total()) == (100, 50)
+    assert any("Connection refused" in reason for reason in seen.failures)
+    assert "the share of failures is 50.00%" in (refusal(seen, limits) or "")
+
+
+def test_a_service_that_hangs_ends_the_run_and_is_refused(
+    service: Any, plan: Plan, limits: Load
+) -> None:
+    over = threading.Event()
+
+    def behave(number: int) -> dict[str, str]:
+        if number >= 10 * WARM + 50:
+            over.wait(60)
+        return {}
+
+    service.behave = behave
+    seen = measure(service.url, replace(plan, patience=0.5))
+    over.set()
+    attend(seen, plan)
+    assert seen.requests == 100
+    assert set(seen.failures) == {"no answer"}
+    # One without an answer is not left out of the latencies, either.
+    assert seen.warm.quantile(0.95) > 500
+
+
+def test_an_address_that_refuses_is_refused(plan: Plan, limits: Load) -> None:
+    seen = measure("http://127.0.0.1:1/", plan)
+    attend(seen, plan)
+    said = refusal(seen, limits) or ""
+    assert said.startswith("the share of failures is 100.00%, allowed 10.00% (100 Connection")
+    assert "Connection refused" in said
+
+
+def test_a_certificate_that_nobody_trusts_is_refused(
+    serve: Callable[..., Any], certificate: Path, plan: Plan, limits: Load
+) -> None:
+    secure = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    secure.load_cert_chain(certificate)
+    seen = measure(serve(secure).url, plan)
+    attend(seen, plan)
+    said = refusal(seen, limits) or ""
+    assert "100.00%" in said
+    assert "certificate verify failed" in said
+
+
+def _profile(folder: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str) -> None:
+    """Another profile than the checkout's own."""
+    text = generator.PROFILE.read_text(encoding="utf-8")
+    assert old in text
+    profile = folder / "profile.py"
+    profile.write_text(text.replace(old, new), encoding="utf-8")
+    monkeypatch.setattr(generator, "PROFILE", profile)
+
+
+def test_a_generator_that_cannot_reach_its_rate_could_not_measure(
+    service: Any, plan: Plan, limits: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twice as much work as there is time for: whatever is late here, the generator is."""
+    work = (
+        "import time; end = time.process_time() + 0.02\n        while time.process_time() < end: 0"
+    )
+    task = 'self.client.get(self.path, name="read")'
+    _profile(tmp_path, monkeypatch, task, f"{work}\n        {task}")
+    seen = measure(service.url, replace(plan, users=20))
+    attend(seen, plan)
+    strict = limits.model_copy(update={"max_p50_ms": 50, "max_p95_ms": 50, "max_p99_ms": 50})
+    with pytest.raises(CouldNotRunError, match=r"^could not measure: p50 is .* or a machine of"):
+        refusal(seen, strict)
+
+
+def test_a_profile_that_fails_itself_could_not_measure(
+    service: Any, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = 'self.client.get("/files?prefix=load/&limit=20", name="list")'
+    _profile(tmp_path, monkeypatch, task, "1 / 0")
+    seen = measure(service.url, replace(plan, patience=0.1))
+    with pytest.raises(CouldNotRunError, match=r"profile itself failed \d+ times: ZeroDivision"):
+        attend(seen, plan)
+
+
+def test_a_locust_without_a_profile_could_not_measure(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generator, "PROFILE", tmp_path / "none.py")
+    with pytest.raises(CouldNotRunError, match=r"left 0 reports of 1 workers, exit 1: .*none\.py"):
+        measure("http://127.0.0.1:1/", plan)
+
+
+def _tool(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """Something else in Locust's place."""
+    tool = folder / "python"
+    tool.write_text(f"#!/bin/sh\n{script}\n")
+    tool.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tool))
+
+
+def test_a_locust_that_is_not_installed_could_not_measure(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _tool(tmp_path, monkeypatch, "echo 'No module named locust' >&2; exit 1")
+    with pytest.raises(CouldNotRunError, match=r"exit 1: No module named locust$"):
+        measure("http://127.0.0.1:1/", plan)
+
+
+def test_a_locust_that_says_something_else_could_not_measure(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _tool(tmp_path, monkeypatch, 'echo "[]" >"$LOAD_FOLDER/worker-1.json"')
+    with pytest.raises(CouldNotRunError, match="report of a worker cannot be read"):
+        measure("http://127.0.0.1:1/", plan)
+
+
+def test_a_locust_that_hangs_is_ended_with_all_that_it_started(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generator, "_START_AND_END", -7.5)  # of 1 + 5 + 2 seconds half a one
+    _tool(tmp_path, monkeypatch, f"sleep 60 & echo $! >{tmp_path}/child; wait")
+    with pytest.raises(CouldNotRunError, match="Locust did not end within 0 seconds"):
+        measure("http://127.0.0.1:1/", plan)
+    child = int((tmp_path / "child").read_text())
+    deadline = time.monotonic() + 10
+    while _runs(child):
+        assert time.monotonic() < deadline
+
+
+def _runs(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"

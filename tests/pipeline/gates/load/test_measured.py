@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.gates.load.histogram import WIDTH, Histogram
+from pipeline.gates.load.measured import BLOCKS, Measured
+
+_LATENCIES = st.lists(st.floats(0.01, 100_000), min_size=1, max_size=60)
+_ANSWERS = st.lists(
+    st.tuples(
+        st.sampled_from(["read", "write"]),
+        st.floats(0, 10, exclude_max=True),
+        st.floats(0.1, 5000),
+        st.sampled_from([None, None, "status 503"]),
+    ),
+    max_size=60,
+)
+
+
+def _measured(answers: list[tuple[str, float, float, str | None]]) -> Measured:
+    seen = Measured(10.0)
+    for answer in answers:
+        seen.answered(*answer)
+        seen.lateness.add(1.0)
+    return seen
+
+
+@given(_LATENCIES, st.floats(0, 1))
+def test_a_quantile_is_as_near_as_a_bucket_is_wide(latencies: list[float], share: float) -> None:
+    histogram = Histogram()
+    for each in latencies:
+        histogram.add(each)
+    exact = sorted(latencies)[max(1, math.ceil(share * len(latencies))) - 1]
+    assert exact / WIDTH < histogram.quantile(share) < exact * WIDTH
+
+
+def test_of_nothing_every_quantile_is_zero() -> None:
+    assert (Histogram().quantile(0.95), Histogram().total) == (0.0, 0)
+
+
+@given(_LATENCIES, _LATENCIES)
+def test_histograms_add_up(first: list[float], second: list[float]) -> None:
+    apart = [Histogram(), Histogram()]
+    together = Histogram()
+    for histogram, latencies in zip(apart, (first, second), strict=True):
+        for each in latencies:
+            histogram.add(each)
+            together.add(each)
+    assert Histogram.sum(apart).counts == together.counts
+
+
+@given(_ANSWERS, st.lists(st.booleans(), min_size=60, max_size=60))
+def test_what_workers_saw_apart_adds_up_to_what_one_would_have_seen(
+    answers: list[tuple[str, float, float, str | None]], first: list[bool]
+) -> None:
+    mine = [answer for answer, here in zip(answers, first, strict=False) if here]
+    others = [answer for answer, here in zip(answers, first, strict=False) if not here]
+    added = Measured(10.0)
+    for part in (mine, others):
+        added.add(_measured(part))
+    whole = _measured(answers)
+    assert added.document() == whole.document()
+    assert added.requests == len(answers)
+    assert added.failures.total() == sum(failure is not None for *_, failure in answers)
+
+
+@given(_ANSWERS)
+def test_it_survives_json(answers: list[tuple[str, float, float, str | None]]) -> None:
+    seen = _measured(answers)
+    assert Measured.read(json.loads(json.dumps(seen.document()))).document() == seen.document()
+
+
+@pytest.mark.parametrize("change", [{"latencies": {"read": [{}]}}, {"failures": 3}, {"cold": 3}])
+def test_something_else_is_an_error(change: dict[str, Any]) -> None:
+    with pytest.raises((KeyError, TypeError, ValueError, AttributeError)):
+        Measured.read(Measured(1.0).document() | change)
+
+
+def test_a_block_is_a_tenth_of_the_time() -> None:
+    seen = _measured([("read", tenth + 0.5, 5.0, None) for tenth in range(10)])
+    assert [block.total for block in seen.latencies["read"]] == [1] * BLOCKS
+    assert [block.total for block in seen.with_all()["all requests"]] == [1] * BLOCKS
+
+
+def test_throughput_counts_good_answers_in_time() -> None:
+    seen = _measured([("read", 1.0, 5.0, None)] * 30 + [("read", 1.0, 5.0, "status 500")] * 10)
+    assert seen.throughput == 3.0
+    seen.answered("read", 9.0, 6000.0, None)  # one that comes late takes nothing away
+    assert seen.throughput == 3.0

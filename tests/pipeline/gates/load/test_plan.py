@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.gates.load.plan import Plan
+
+PLANS = st.builds(
+    Plan,
+    requests_per_second=st.integers(1, 60),
+    seconds=st.integers(1, 8),
+    users=st.integers(1, 50),
+    workers=st.integers(1, 5),
+    warm_up_seconds=st.integers(0, 10),
+    warm_up_users=st.integers(1, 50),
+    patience=st.floats(0.1, 10),
+)
+
+
+@given(PLANS)
+def test_the_workers_together_send_the_rate_in_every_second(plan: Plan) -> None:
+    each = [list(plan.arrivals(worker)) for worker in range(plan.workers)]
+    everything = sorted(due for dues in each for due in dues)
+    assert len(everything) == plan.requests
+    for second in range(plan.seconds):
+        within = [due for due in everything if second <= due < second + 1]
+        assert len(within) == plan.requests_per_second
+    for dues in each:
+        assert all(earlier <= later for earlier, later in pairwise(dues))
+        assert plan.requests // plan.workers <= len(dues) <= plan.requests // plan.workers + 1
+
+
+@given(PLANS)
+def test_the_arrivals_are_the_same_in_every_process(plan: Plan) -> None:
+    again = Plan.read(plan.text())
+    assert again == plan
+    assert [list(again.arrivals(n)) for n in range(plan.workers)] == [
+        list(plan.arrivals(n)) for n in range(plan.workers)
+    ]
+
+
+def test_arrivals_come_in_bursts_as_customers_do() -> None:
+    """Gaps between a Poisson process's points vary as much as they are long on average."""
+    dues = list(Plan(1000, 10, 1, 1, 0, 1, 1.0).arrivals(0))
+    gaps = [later - earlier for earlier, later in pairwise(dues)]
+    mean = sum(gaps) / len(gaps)
+    deviation = (sum((gap - mean) ** 2 for gap in gaps) / len(gaps)) ** 0.5
+    assert 0.9 < deviation / mean < 1.1

@@ -1,0 +1,280 @@
+"""The dynamic gate: schemathesis itself against real servers, some of them with a defect."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+import uvicorn
+from fastapi import FastAPI, Response
+from pydantic import BaseModel
+
+from environments.gates import Dynamic
+from pipeline.gates import dynamic
+from pipeline.gates.dynamic import examine
+from pipeline.gates.gate import CouldNotRunError, run
+from service.app import create_app
+from service.settings import Settings
+from service.storage import S3Storage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LIMITS = Dynamic(max_examples=5, seconds=100)
+FEW = Dynamic(max_examples=2, seconds=100)
+FAST = 1000
+"""Requests a second: these servers have no throttle."""
+
+
+@contextmanager
+def _served(app: FastAPI) -> Iterator[str]:
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None))
+    listening = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=server.run, args=([listening],))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listening.close()
+
+
+class Item(BaseModel):
+    """What the small APIs of these tests give."""
+
+    name: str
+    size: int
+
+
+def _api() -> FastAPI:
+    app = FastAPI()
+
+    @app.get("/items/{name}")
+    def item(name: str) -> Item:
+        return Item(name=name, size=len(name))
+
+    return app
+
+
+def test_the_service_answers_as_it_says_and_nothing_is_left_or_touched(
+    moto: str, reports: Path
+) -> None:
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=moto,
+        region_name="us-east-1",
+        aws_access_key_id="x",
+        aws_secret_access_key="x",
+    )
+    s3.create_bucket(Bucket="fuzzed")
+    s3.put_bucket_versioning(Bucket="fuzzed", VersioningConfiguration={"Status": "Enabled"})
+    # What the description gives as an example, somebody's file may well be called.
+    theirs = {"reports/2026/november.csv", "dynamics.csv", "0"}
+    for path in theirs:
+        s3.put_object(Bucket="fuzzed", Key=path, Body=b"theirs")
+    with _served(create_app(Settings(bucket="fuzzed"), S3Storage("fuzzed", s3))) as url:
+        outcome = examine(url, LIMITS, FAST)
+    assert (outcome.status, outcome.findings) == ("passed", ()), outcome.sentence
+    assert outcome.sentence.endswith(" requests to 8 operations, each answered as described")
+    assert (reports / "dynamic.xml").read_text().count("<testcase ") >= 8
+    left = s3.list_objects_v2(Bucket="fuzzed")["Contents"]
+    assert {each["Key"] for each in left} == theirs
+    touched = s3.list_object_versions(Bucket="fuzzed")
+    writes = [each["Key"] for each in touched["Versions"] if each["Key"] not in theirs]
+    deletions = [each["Key"] for each in touched["DeleteMarkers"]]
+    assert len(touched["Versions"]) - len(writes) == len(theirs)
+    assert writes
+    assert all(path.startswith("dynamic/") for path in [*writes, *deletions])
+
+
+def test_the_same_api_is_asked_the_same_each_time() -> None:
+    with _served(_api()) as url:
+        first, second = (examine(url, FEW, FAST) for _ in range(2))
+    assert first.status == "passed"
+    assert first.details == second.details
+
+
+def test_a_route_that_breaks_on_a_fuzzed_path_is_refused(
+    monkeypatch: pytest.MonkeyPatch, reports: Path
+) -> None:
+    app = _api()
+
+    @app.get("/broken/{name}")
+    def broken(name: str) -> Item:
+        return Item(name=name, size=1 // int(name.isascii()))
+
+    with _served(app) as url:
+        monkeypatch.setenv("URL", url)
+        assert run("dynamic", dynamic.judge) == 1
+    report = json.loads((reports / "dynamic.json").read_text())
+    assert (
+        " at GET /broken/{name}: Server error, 1 times; reports/dynamic.xml has"
+        in (report["sentence"])
+    )
+    (sarif,) = json.loads((reports / "dynamic.sarif").read_text())["runs"]
+    assert len(sarif["results"]) == report["findings"] > 0
+    assert "curl -X GET http://127.0.0.1:" in (reports / "dynamic.xml").read_text()
+
+
+def test_an_answer_that_is_not_as_described_is_refused() -> None:
+    app = _api()
+
+    @app.get("/wrong", response_model=Item)
+    def wrong() -> Response:
+        return Response('{"name": "x", "size": "large"}', media_type="application/json")
+
+    @app.get("/undescribed")
+    def undescribed() -> Response:
+        return Response(status_code=418)
+
+    with _served(app) as url:
+        outcome = examine(url, LIMITS, FAST)
+    assert outcome.status == "refused"
+    assert {(each.subject, each.message.partition(",")[0]) for each in outcome.findings} == {
+        ("GET /wrong", "Response violates schema"),
+        ("GET /undescribed", "Undocumented status code"),
+    }
+
+
+def test_an_api_that_says_too_many_requests_was_not_examined() -> None:
+    app = _api()
+
+    @app.middleware("http")
+    async def throttle(request: Any, call_next: Any) -> Any:
+        if request.url.path == "/openapi.json":
+            return await call_next(request)
+        return Response(status_code=429)
+
+    for route in app.routes:
+        if hasattr(route, "responses"):
+            route.responses[429] = {"description": "Too many"}
+    with (
+        _served(app) as url,
+        pytest.raises(CouldNotRunError, match="dev answered that requests were too many"),
+    ):
+        examine(url, LIMITS, FAST)
+
+
+def test_an_api_that_is_not_there_was_not_examined() -> None:
+    with pytest.raises(CouldNotRunError, match="could not examine the API: Schema Loading Error"):
+        examine("http://127.0.0.1:1/", LIMITS, FAST)
+
+
+def test_an_api_without_a_description_was_not_examined() -> None:
+    with (
+        _served(FastAPI(openapi_url=None)) as url,
+        pytest.raises(CouldNotRunError, match="could not examine the API: Schema Loading Error"),
+    ):
+        examine(url, LIMITS, FAST)
+
+
+def test_an_api_of_no_operations_was_not_examined() -> None:
+    with _served(FastAPI()) as url, pytest.raises(CouldNotRunError, match="left 0 of 0 operations"):
+        examine(url, LIMITS, FAST)
+
+
+def _tool(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """Something else in schemathesis' place; $JSON and $JUNIT are its reports."""
+    tool = folder / "python"
+    tool.write_text(
+        f"#!/bin/sh\nJSON={folder}/reports/dynamic-schemathesis.json\n"
+        f"JUNIT={folder}/reports/dynamic.xml\n{script}\n"
+    )
+    tool.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tool))
+
+
+GOOD = {
+    "operations": {"total": 8, "selected": 8, "tested": 8},
+    "test_cases": {"generated": 100},
+    "phases": {},
+    "failures": [],
+    "errors": [],
+    "warnings": {"rate_limited": []},
+    "complete": True,
+    "stop_reason": "completed",
+}
+
+
+def _says(folder: Path, monkeypatch: pytest.MonkeyPatch, report: Any, code: int = 0) -> None:
+    (folder / "said.json").write_text(json.dumps(report))
+    _tool(folder, monkeypatch, f"cp {folder}/said.json $JSON; echo '<a/>' >$JUNIT; exit {code}")
+
+
+def test_what_a_tool_says_that_looked_at_everything_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _says(tmp_path, monkeypatch, GOOD)
+    assert examine("http://x/", LIMITS, FAST).status == "passed"
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        [],
+        {},
+        GOOD | {"failures": None},
+        GOOD | {"failures": [{"title": "Server error"}]},
+        GOOD | {"operations": None},
+        GOOD | {"warnings": {}},
+        GOOD | {"complete": False, "stop_reason": "interrupted"},
+        GOOD | {"operations": {"total": 8, "selected": 7, "tested": 7}},
+        GOOD | {"test_cases": {"generated": 0}},
+        GOOD | {"errors": [{"title": "Network error", "count": 3}]},
+    ],
+)
+def test_a_report_that_is_not_what_it_was_is_no_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, report: Any
+) -> None:
+    _says(tmp_path, monkeypatch, report)
+    with pytest.raises(CouldNotRunError):
+        examine("http://x/", LIMITS, FAST)
+
+
+def test_a_failure_without_a_finding_is_no_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _says(tmp_path, monkeypatch, GOOD, code=1)
+    with pytest.raises(CouldNotRunError, match="ended with exit code 1"):
+        examine("http://x/", LIMITS, FAST)
+
+
+@pytest.mark.parametrize(
+    ("script", "sentence"),
+    [
+        ("echo 'No module named schemathesis' >&2; exit 1", "exit 1: No module named schemathesis"),
+        ("echo >$JSON; echo '<a/>' >$JUNIT", "report cannot be read, exit 0: JSONDecodeError"),
+        ("echo '{}' >$JSON", "left no JUnit report"),
+        ("exec sleep 60", "did not end within 1 seconds"),
+    ],
+)
+def test_a_tool_that_does_not_report_is_no_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, sentence: str
+) -> None:
+    _tool(tmp_path, monkeypatch, script)
+    with pytest.raises(CouldNotRunError, match=sentence):
+        examine("http://x/", Dynamic(max_examples=1, seconds=1), FAST)
+
+
+def test_an_earlier_report_is_none_of_this_run(
+    tmp_path: Path, reports: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (reports / "dynamic-schemathesis.json").write_text(json.dumps(GOOD))
+    (reports / "dynamic.xml").write_text("<a/>")
+    _tool(tmp_path, monkeypatch, "exit 0")
+    with pytest.raises(CouldNotRunError, match="left no report"):
+        examine("http://x/", LIMITS, FAST)
+
+
+def test_without_an_address_it_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("URL", raising=False)
+    with pytest.raises(CouldNotRunError, match="environment variable URL: nothing found"):
+        dynamic.judge()

@@ -1,0 +1,141 @@
+"""What bandit, zizmor and deptry find in planted defects, and how it is known again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipeline.bundle import ROOT
+from pipeline.gates.findings import fingerprints
+from pipeline.gates.gate import CouldNotRunError
+from pipeline.scanners import dependencies, sast, workflows
+from pipeline.scanners.dependencies import SCOPES, Scope
+
+_GOOD = "name: fine\non: push\npermissions: {}\njobs:\n  fine:\n    runs-on: ubuntu-24.04\n"
+
+
+class TestBandit:
+    @pytest.mark.parametrize(
+        ("code", "rule"),
+        [
+            ("def run(text):\n    return eval(text)\n", "B307"),
+            ("import subprocess\nsubprocess.run('ls ' + input(), shell=True)\n", "B602"),
+            ("import pickle\npickle.loads(open('x', 'rb').read())\n", "B301"),
+        ],
+    )
+    def test_planted_holes(self, checkout: Any, code: str, rule: str) -> None:
+        checkout.write("service/hole.py", code)
+        (found,) = sast.scan(checkout.root).findings
+        assert (found.rule, found.path, found.line) == (rule, "service/hole.py", 2)
+        assert found.subject == code.splitlines()[1].strip()
+
+    def test_it_is_known_again_when_it_moves(self, checkout: Any) -> None:
+        hole = "def run(text):\n    return eval(text)\n"
+        checkout.write("service/hole.py", hole)
+        before = fingerprints(sast.scan(checkout.root).findings)
+        checkout.write("service/hole.py", f"import os\n\n\n{hole}")
+        assert fingerprints(sast.scan(checkout.root).findings) == before
+
+    def test_what_a_comment_lets_by_is_counted(self, checkout: Any) -> None:
+        checkout.write("service/hole.py", "def run(text):\n    return eval(text)  # nosec B307\n")
+        scan = sast.scan(checkout.root)
+        assert (scan.findings, scan.looked_at) == ((), "5 lines (1 let by)")
+
+    def test_a_file_that_cannot_be_read(self, checkout: Any) -> None:
+        checkout.write("service/broken.py", "def broken(:\n")
+        with pytest.raises(CouldNotRunError, match=r"could not read service/broken\.py: syntax"):
+            sast.scan(checkout.root)
+
+    def test_nothing_to_scan(self, checkout: Any) -> None:
+        checkout.write("service/fine.py", "")
+        with pytest.raises(CouldNotRunError, match="bandit scanned no line of code"):
+            sast.scan(checkout.root)
+
+
+class TestZizmor:
+    def test_what_runs_what_a_stranger_wrote(self, checkout: Any) -> None:
+        run = "      - run: echo ${{ github.event.pull_request.title }}\n"
+        checkout.write(".github/workflows/bad.yml", f"{_GOOD}    steps:\n{run}")
+        (found,) = workflows.scan(checkout.root).findings
+        assert (found.rule, found.line) == ("template-injection", 8)
+        assert found.path == ".github/workflows/bad.yml"
+        assert "github.event.pull_request.title" in found.subject
+
+    def test_an_action_that_is_not_pinned(self, checkout: Any) -> None:
+        steps = "    steps:\n      - uses: actions/cache@v4\n"
+        checkout.write(".github/workflows/bad.yml", _GOOD + steps)
+        assert [x.rule for x in workflows.scan(checkout.root).findings] == ["unpinned-uses"]
+
+    def test_a_workflow_that_is_no_yaml(self, checkout: Any) -> None:
+        checkout.write(".github/workflows/bad.yml", "jobs: [\n")
+        with pytest.raises(CouldNotRunError, match="zizmor ended with exit code 1"):
+            workflows.scan(checkout.root)
+
+    def test_no_workflow_at_all(self, checkout: Any) -> None:
+        checkout.git("rm", "--quiet", "-r", ".github")
+        with pytest.raises(CouldNotRunError, match="zizmor"):
+            workflows.scan(checkout.root)
+
+
+class TestDeptry:
+    @pytest.fixture(autouse=True)
+    def _scopes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        scopes = (Scope("service", ("service",)), Scope("gates", ("pipeline",)))
+        monkeypatch.setattr(dependencies, "SCOPES", scopes)
+
+    def test_an_undeclared_a_borrowed_and_an_unused_dependency(self, checkout: Any) -> None:
+        checkout.write("pipeline/gate.py", "import click\nimport rich\nimport numpy\n")
+        assert [x for x in self._found(checkout) if x[0] != "DEP002"] == [
+            ("DEP003", "gates numpy", 3)
+        ]
+        checkout.write("service/fine.py", "import rich\n")
+        assert self._found(checkout) >= {
+            ("DEP004", "service rich", 1),
+            ("DEP002", "service click", 0),
+        }
+        checkout.write("pipeline/gate.py", "import click\nimport nobody_knows_it\n")
+        assert self._found(checkout) >= {
+            ("DEP001", "gates nobody_knows_it", 2),
+            ("DEP002", "gates rich", 0),
+        }
+
+    def test_what_another_group_brings_need_not_be_used_again(self, checkout: Any) -> None:
+        checkout.write("pipeline/gate.py", "import rich\n")
+        assert self._found(checkout) == set()
+
+    def test_a_folder_that_is_not_there(self, checkout: Any) -> None:
+        with pytest.raises(CouldNotRunError, match="deptry"):
+            dependencies.scan(checkout.root)
+
+    @pytest.mark.parametrize("text", ["", "[dependency-groups", "[dependency-groups]\nother = []"])
+    def test_groups_that_cannot_be_read(self, checkout: Any, text: str) -> None:
+        checkout.write("pyproject.toml", text)
+        with pytest.raises(CouldNotRunError, match=r"pyproject\.toml: dependency-groups"):
+            dependencies.scan(checkout.root)
+
+    @staticmethod
+    def _found(checkout: Any) -> set[tuple[str, str, int]]:
+        return {(x.rule, x.subject, x.line) for x in dependencies.scan(checkout.root).findings}
+
+
+def test_each_folder_of_code_belongs_to_a_group() -> None:
+    folders = {folder for scope in SCOPES for folder in scope.folders}
+    assert folders >= {"console", "environments", "localcloud", "pipeline", "service", "tests"}
+    assert all((ROOT / folder).is_dir() for folder in folders)
+
+
+@pytest.mark.parametrize(
+    ("path", "groups"),
+    [
+        ("service/app.py", {"service"}),
+        ("pipeline/gates/gate.py", {"gates", "pipeline"}),
+        ("environments/schema.py", {"gates", "pipeline", "console"}),
+        ("README.md", set()),
+        ("pyproject.toml", {scope.group for scope in SCOPES}),
+    ],
+)
+def test_a_change_is_held_against_the_groups_that_it_can_make_wrong(
+    path: str, groups: set[str]
+) -> None:
+    assert {scope.group for scope in dependencies.scopes_of([path])} == groups

@@ -1,0 +1,198 @@
+"""Waivers: what they let by, and how each way to hide something behind one refuses."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline import waivers
+from pipeline.gates import gate
+from pipeline.gates.findings import Finding, fingerprints
+from pipeline.gates.gate import Outcome, run
+from pipeline.waivers import Waiver, WaiversError, apply, read
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TODAY = date(2026, 11, 24)
+HOLE = Finding("bandit", "B307", "eval", "service/hole.py", 2, subject="eval(text)")
+VALID: dict[str, Any] = {
+    "gate": "security",
+    "rule": "B307",
+    "path": "service/hole.py",
+    "reason": "the text is a constant of ours",
+    "owner": "@acme/security",
+    "expires": TODAY + timedelta(days=1),
+}
+
+
+def _toml(**change: Any) -> str:
+    lines = ["[[waiver]]"]
+    for key, value in (VALID | change).items():
+        if value is not None:
+            lines.append(f"{key} = {value if isinstance(value, date) else json.dumps(value)}")
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[[waiver]", "waivers.toml: Expected ']]'"),
+        ("\xff", "waivers.toml: Invalid statement"),
+        ("waivers = []", r"waivers: found \[\].*Extra inputs"),
+        (_toml(reason=None), r"waiver\.0\.reason: .*Field required"),
+        (_toml(reason="because"), r"waiver\.0\.reason: found 'because'.*at least 10"),
+        (_toml(owner=""), r"waiver\.0\.owner: found ''"),
+        (_toml(expires="never"), r"waiver\.0\.expires: found 'never'"),
+        (_toml(expires=None), r"waiver\.0\.expires: .*Field required"),
+        (
+            _toml(gate="securty"),
+            r"waiver\.0\.gate: found 'securty'; the gates are unit, .*, security, ",
+        ),
+        (_toml(path=None), r"waiver\.0: .*a rule alone waives too much"),
+        (_toml(fingerprint="B307"), r"waiver\.0\.fingerprint: found 'B307'"),
+        (_toml(line=2), r"waiver\.0\.line: found 2.*Extra inputs"),
+    ],
+)
+def test_what_cannot_be_read_waives_nothing_and_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str
+) -> None:
+    file = tmp_path / "waivers.toml"
+    file.write_text(text)
+    with pytest.raises(WaiversError, match=said):
+        read(file)
+    monkeypatch.setattr(gate, "WAIVERS", file)
+    monkeypatch.setattr(gate, "REPORTS", tmp_path)
+    assert run("security", lambda: Outcome.of_findings([], "clean")) == 2
+
+
+def test_a_file_that_is_no_text_refuses(tmp_path: Path) -> None:
+    (tmp_path / "waivers.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(WaiversError, match=r"waivers\.toml: 'utf-8' codec"):
+        read(tmp_path / "waivers.toml")
+
+
+def test_the_repositorys_own_can_be_read() -> None:
+    assert read(gate.WAIVERS) is not None
+    assert read(gate.WAIVERS.with_name("none.toml")) == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "covers"),
+    [
+        ({}, True),
+        ({"subject": "eval(text)"}, True),
+        ({"path": None, "subject": "eval(text)"}, True),
+        ({"path": None, "fingerprint": HOLE.fingerprint}, True),
+        ({"rule": "B602"}, False),
+        ({"path": "service/other.py"}, False),
+        ({"subject": "eval(other)"}, False),
+        ({"fingerprint": "0" * 32}, False),
+        ({"gate": "infrastructure"}, False),
+        ({"expires": TODAY}, True),
+        ({"expires": TODAY - timedelta(days=1)}, False),
+    ],
+)
+def test_a_waiver_covers_what_all_its_keys_name_until_its_day(
+    change: dict[str, Any], *, covers: bool
+) -> None:
+    waiver = Waiver.model_validate(VALID | change)
+    found, *about = apply([waiver], "security", [HOLE], TODAY)
+    assert (found.waiver is not None) == covers
+    # One that waives nothing is told of by the gate whose name it carries, and by no other.
+    told = not covers and waiver.gate == "security"
+    assert [each.finding.rule for each in about] == (
+        ["expired-waiver" if waiver.expires < TODAY else "unused-waiver"] if told else []
+    )
+
+
+def test_a_fingerprint_waives_one_of_two_and_the_other_keeps_its_own() -> None:
+    twins = [HOLE, Finding("bandit", "B307", "eval", "service/hole.py", 9, subject="eval(text)")]
+    first, second = fingerprints(twins)
+    waiver = Waiver.model_validate(VALID | {"path": None, "fingerprint": first})
+    results = apply([waiver], "security", twins, TODAY)
+    assert [(x.fingerprint, x.waiver is None) for x in results] == [(first, False), (second, True)]
+
+
+def test_a_look_at_a_part_says_nothing_of_unused_waivers() -> None:
+    waiver = Waiver.model_validate(VALID)
+    assert apply([waiver], "security", [], TODAY, whole=False) == []
+
+
+@given(st.lists(st.sampled_from(["B307", "B602", "B301"]), max_size=6), st.data())
+def test_nothing_is_lost_between_waived_and_left(rules: list[str], data: st.DataObject) -> None:
+    findings = [Finding("bandit", rule, rule, f"{n % 2}.py", n) for n, rule in enumerate(rules)]
+    given_ = [
+        Waiver.model_validate(VALID | {"rule": rule, "path": path})
+        for rule, path in data.draw(
+            st.lists(
+                st.tuples(st.sampled_from(["B307", "B602"]), st.sampled_from(["0.py", "1.py"]))
+            )
+        )
+    ]
+    results = apply(given_, "security", findings, TODAY)
+    assert [each.finding for each in results][: len(findings)] == findings
+    for each in results:
+        named = any((w.rule, w.path) == (each.finding.rule, each.finding.path) for w in given_)
+        assert (each.waiver is not None) == named
+
+
+class TestAtTheGate:
+    @pytest.fixture(autouse=True)
+    def _reports(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(gate, "REPORTS", tmp_path)
+        monkeypatch.setattr(gate, "WAIVERS", tmp_path / "waivers.toml")
+
+    def _run(self, tmp_path: Path, *findings: Finding, **change: Any) -> tuple[int, Any, Any]:
+        (tmp_path / "waivers.toml").write_text(_toml(**change))
+        code = run("security", lambda: Outcome.of_findings(findings, "clean", tools=("bandit",)))
+        report = json.loads((tmp_path / "security.json").read_text())
+        sarif = json.loads((tmp_path / "security.sarif").read_text())
+        return code, report, sarif
+
+    def test_a_waived_finding_passes_and_is_recorded(self, tmp_path: Path) -> None:
+        tomorrow = datetime.now(UTC).date() + timedelta(days=1)
+        code, report, sarif = self._run(tmp_path, HOLE, expires=tomorrow)
+        assert (code, report["status"], report["sentence"]) == (0, "passed", "clean")
+        assert (report["findings"], report["waived"]) == (0, 1)
+        (result,) = sarif["runs"][0]["results"]
+        (suppression,) = result["suppressions"]
+        assert suppression["status"] == "accepted"
+        assert suppression["justification"] == (
+            f"the text is a constant of ours (@acme/security, until {tomorrow})"
+        )
+
+    def test_an_expired_waiver_refuses(self, tmp_path: Path) -> None:
+        yesterday = datetime.now(UTC).date() - timedelta(days=1)
+        code, report, _ = self._run(tmp_path, HOLE, expires=yesterday)
+        assert (code, report["status"], report["findings"]) == (1, "refused", 2)
+        code, report, _ = self._run(tmp_path, expires=yesterday)
+        assert code == 1
+        assert f"expired on {yesterday}" in report["sentence"]
+
+    def test_a_waiver_that_nothing_needs_refuses(self, tmp_path: Path) -> None:
+        code, report, _ = self._run(tmp_path, expires=datetime.now(UTC).date())
+        assert code == 1
+        assert report["sentence"] == (
+            "1 finding waivers unused-waiver at pipeline/waivers.toml: the waiver of B307 for "
+            "service/hole.py by @acme/security waives nothing any more; remove it"
+        )
+
+    def test_a_gate_that_did_not_look_says_nothing_of_waivers(self, tmp_path: Path) -> None:
+        (tmp_path / "waivers.toml").write_text(_toml())
+        assert run("security", lambda: Outcome("not run", "let by")) == 0
+
+    def test_no_waiver_helps_where_a_gate_itself_refuses(self, tmp_path: Path) -> None:
+        (tmp_path / "waivers.toml").write_text(_toml(expires=datetime.now(UTC).date()))
+        assert run("security", lambda: Outcome("refused", "no", findings=(HOLE,))) == 1
+
+
+def test_the_findings_about_waivers_name_their_tool() -> None:
+    waiver = Waiver.model_validate(VALID)
+    (about,) = apply([waiver], "security", [], TODAY)
+    assert about.finding.tool == waivers.TOOL
