@@ -1,0 +1,173 @@
+"""Kayenta's NetflixACAJudge for one metric with `direction: increase`: Spinnaker's canary stage.
+
+It compares two series of points, one a minute, of the canary and of a baseline of equal size. The
+metric is High when the lower end of a 98 % confidence interval of the shift (R's `wilcox.test`:
+normal approximation, ties and continuity corrected, ends found by root finding) is above a
+quarter of the estimated shift, and the means' ratio is at least `allowedIncrease`, 1. With a
+single metric a High is a score of 0, below any threshold.
+
+Spinnaker advises at least 50 points for a judgement; the hour's 60 are judged once, at its end.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from benchmarks.traffic import Traffic
+
+    Floats = NDArray[np.float64]
+
+TOLERANCE = 0.25
+CONFIDENCE = 0.98
+ROOT_TOLERANCE = 1e-4
+_CHUNK = 500
+
+
+@dataclass(frozen=True)
+class Shift:
+    """How much higher the canary's points are."""
+
+    low: float
+    high: float
+    estimate: float
+
+
+def kayenta(traffic: Traffic) -> NDArray[np.int64]:
+    """Judge each release at the end of its canary."""
+    # In percent, for the root finder's tolerance is absolute.
+    with np.errstate(invalid="ignore"):
+        canary = 100 * traffic.canary_bad / traffic.canary_requests
+        baseline = 100 * traffic.baseline_bad / traffic.baseline_requests
+    high = np.zeros(len(canary), np.bool_)
+    for start in range(0, len(canary), _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        high[rows] = _high(canary[rows], baseline[rows])
+    return np.where(high, canary.shape[1], 0)
+
+
+def is_high(canary: Floats, baseline: Floats) -> bool:
+    """The judge's answer for one pair of series, computed as it does."""
+    x, y = canary[~np.isnan(canary)], baseline[~np.isnan(baseline)]
+    if len(x) == 0 or len(y) == 0:
+        return True  # "Nodata" of half the metrics or more fails the canary
+    if np.array_equal(np.sort(x), np.sort(y)):
+        return False
+    found = shift(x, y)
+    below = float(np.mean(x)) < float(np.mean(y))
+    return found.low > TOLERANCE * abs(found.estimate) and not below
+
+
+def shift(canary: Floats, baseline: Floats) -> Shift:
+    """The confidence interval and the Hodges-Lehmann estimate, found as Kayenta finds them."""
+    least, most = float(canary.min() - baseline.max()), float(canary.max() - baseline.min())
+    quantile = NormalDist().inv_cdf((1 - CONFIDENCE) / 2)
+
+    def against(level: float) -> Callable[[float], float]:
+        return lambda by: float(_z(canary[None, :], baseline[None, :], np.array([by]))[0]) - level
+
+    def end(level: float) -> float:
+        function = against(level)
+        if function(least) <= 0:
+            return least
+        if function(most) >= 0:
+            return most
+        return zero(function, least, most)
+
+    return Shift(end(-quantile), end(quantile), zero(against(0.0), least, most))
+
+
+def zero(function: Callable[[float], float], a: float, b: float) -> float:
+    """Brent's root finder (1973, chapter 4) with Kayenta's tolerance, for its ends show it."""
+    fa, fb = function(a), function(b)
+    c, fc = a, fa
+    if fa == 0:
+        return a
+    while fb != 0:
+        step = b - a
+        if abs(fc) < abs(fb):
+            a, b, c, fa, fb, fc = b, c, b, fb, fc, fb
+        tolerance = 2 * math.ulp(1.0) * abs(b) + ROOT_TOLERANCE / 2
+        half = (c - b) / 2
+        if abs(half) <= tolerance:
+            break
+        move = half
+        if abs(step) >= tolerance and abs(fa) > abs(fb):
+            ratio = fb / fa
+            if a == c:
+                p, q = 2 * half * ratio, 1 - ratio
+            else:
+                q, r = fa / fc, fb / fc
+                p = ratio * (2 * half * q * (q - r) - (b - a) * (r - 1))
+                q = (q - 1) * (r - 1) * (ratio - 1)
+            p, q = (p, -q) if p > 0 else (-p, q)
+            if p < 1.5 * half * q - abs(tolerance * q) / 2 and p < abs(step * q / 2):
+                move = p / q
+        if abs(move) < tolerance:
+            move = math.copysign(tolerance, move)
+        a, fa = b, fb
+        b += move
+        fb = function(b)
+        if (fb > 0) == (fc > 0) and fb != 0:
+            c, fc = a, fa
+    return b
+
+
+def _z(canary: Floats, baseline: Floats, by: Floats) -> Floats:
+    """The standardised rank sum of each canary row less its shift; NaN points do not count."""
+    x = canary - by[:, None]
+    merged = np.concatenate([x, baseline], axis=1)
+    n, m = (~np.isnan(x)).sum(axis=1), (~np.isnan(baseline)).sum(axis=1)
+    order = np.argsort(merged, axis=1)
+    ordered = np.take_along_axis(merged, order, axis=1)
+    there = ~np.isnan(ordered)
+    begins = np.ones(ordered.shape, np.bool_)
+    begins[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    width = ordered.shape[1]
+    groups = np.cumsum(begins, axis=1) - 1 + width * np.arange(len(ordered))[:, None]
+    sizes = np.bincount(groups[there], minlength=width * len(ordered))
+    ends = np.cumsum(sizes.reshape(len(ordered), width), axis=1)
+    ranks = (ends - (sizes.reshape(ends.shape) - 1) / 2).ravel()[groups]
+    of_canary = (order < x.shape[1]) & there
+    difference = (ranks * of_canary).sum(axis=1) - n * (n + 1) / 2 - n * m / 2
+    ties = (sizes.astype(np.float64) ** 3 - sizes).reshape(ends.shape).sum(axis=1)
+    total = n + m
+    with np.errstate(divide="ignore", invalid="ignore"):
+        sigma = np.sqrt(n * m / 12 * (total + 1 - ties / (total * (total - 1))))
+        result: Floats = (difference - 0.5 * np.sign(difference)) / sigma
+    return result
+
+
+def _high(canary: Floats, baseline: Floats) -> NDArray[np.bool_]:
+    """As `is_high`, for many.
+
+    The rank sum just above the bound says on which side of it the interval's end is. Only where
+    it falls past the quantile right at a shift of 0, as it does where most points are 0, does the
+    answer hang on the root finder's last step: those are judged one by one.
+    """
+    found = np.asarray(np.isnan(canary).all(axis=1) | np.isnan(baseline).all(axis=1))
+    quantile = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+    with np.errstate(invalid="ignore"):
+        rows = np.flatnonzero(~found & (_z(canary, baseline, np.zeros(len(canary))) > quantile))
+    if len(rows) == 0:
+        return found
+    x, y = canary[rows], baseline[rows]
+    clear = _z(x, y, np.full(len(rows), ROOT_TOLERANCE)) > quantile
+    for row in rows[~clear]:
+        found[row] = is_high(canary[row], baseline[row])
+    rows, x, y = rows[clear], x[clear], y[clear]
+    if len(rows):
+        differences = (x[:, :, None] - y[:, None, :]).reshape(len(rows), -1)
+        bound = TOLERANCE * np.abs(np.nanmedian(differences, axis=1))
+        high = _z(x, y, bound + ROOT_TOLERANCE) > quantile
+        found[rows] = high & (np.nanmean(x, axis=1) >= np.nanmean(y, axis=1))
+    return found

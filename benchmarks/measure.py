@@ -1,0 +1,132 @@
+"""What a rule did in a cell, in numbers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmarks import judge
+from benchmarks.cells import PERIODS, Cell
+from benchmarks.rules import verdicts
+from benchmarks.traffic import simulate
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from benchmarks.traffic import Traffic
+
+    Counts = NDArray[np.int64]
+
+_Z95 = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One rule in one cell. Requests and minutes count from the fault's beginning."""
+
+    rule: str
+    rolled_back: int
+    """Releases; with a late fault only those stopped after it began."""
+    early: int
+    """Releases with a late fault that were stopped before it began."""
+    requests: float | None
+    """Mean canary requests until the rollback, of the releases rolled back."""
+    median: float | None
+    """Median over all releases; None when less than half are rolled back."""
+    hurt: float
+    """Mean bad responses that the canary served until the rollback or its end."""
+
+
+@dataclass(frozen=True)
+class Unlimited:
+    """Our judge when the canary goes on past its end, so that the mean is of all releases."""
+
+    requests: float
+    """Mean canary requests until the rollback."""
+    missed: int
+    """Releases not found even then; they count with all their requests."""
+    told: float | None
+    """The mean when the judge is told the fault (not with a late one)."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """All rules in one cell."""
+
+    cell: Cell
+    outcomes: tuple[Outcome, ...]
+    unlimited: Unlimited | None
+    """Where the regression can be found."""
+
+    def outcome(self, rule: str) -> Outcome | None:
+        """That rule's, or None where it says nothing."""
+        return next((each for each in self.outcomes if each.rule == rule), None)
+
+
+def play(cell: Cell, seed: int) -> Result:
+    """Simulate a cell and let every rule judge it. The same seed plays the same releases."""
+    numbers = (cell.requests_per_second, cell.canary, cell.base, cell.factor)
+    key = [round(1e6 * number) for number in numbers]
+    entropy = [seed, *cell.scenario.encode(), *key]
+    rng = np.random.default_rng(np.random.SeedSequence(entropy))
+    traffic = simulate(cell, rng)
+    stops, unlimited = verdicts(traffic, PERIODS)
+    outcomes = tuple(_measure(rule, traffic, stop) for rule, stop in stops.items())
+    return Result(cell, outcomes, _unlimited(traffic, unlimited) if cell.is_findable else None)
+
+
+def _unlimited(traffic: Traffic, stop: Counts) -> Unlimited:
+    cell = traffic.cell
+    told = None
+    if not cell.onset:
+        odds = cell.worse * (1 - cell.base) / ((1 - cell.worse) * cell.base)
+        told = _mean_requests(traffic, judge.stops(traffic, bets=judge.told(odds)))
+    return Unlimited(_mean_requests(traffic, stop), int((stop == 0).sum()), told)
+
+
+def _mean_requests(traffic: Traffic, stop: Counts) -> float:
+    counted = _after_onset(traffic, stop)
+    # Period -1 is the last one: a release not found counts with all its requests.
+    return float(_requests(traffic)[np.arange(len(stop)), stop - 1][counted].mean())
+
+
+def _measure(rule: str, traffic: Traffic, stop: Counts) -> Outcome:
+    requests = _requests(traffic)
+    counted = _after_onset(traffic, stop)
+    found = counted & (stop > 0)
+    until = requests[np.arange(len(stop)), stop - 1][found]
+    bad = traffic.canary_bad[:, traffic.cell.onset : PERIODS]
+    served = np.arange(traffic.cell.onset, PERIODS) < np.where(stop > 0, stop, PERIODS)[:, None]
+    hurt = (bad * served).sum(axis=1)[counted]
+    half = (len(stop) + 1) // 2
+    return Outcome(
+        rule,
+        int(found.sum()),
+        int((~counted).sum()),
+        float(until.mean()) if len(until) else None,
+        float(np.sort(until)[half - 1]) if len(until) >= half else None,
+        float(hurt.mean()) if len(hurt) else 0.0,
+    )
+
+
+def _requests(traffic: Traffic) -> Counts:
+    """Canary requests from the fault's beginning to the end of each period."""
+    requests = traffic.canary_requests.copy()
+    requests[:, : traffic.cell.onset] = 0
+    return np.cumsum(requests, axis=1)
+
+
+def _after_onset(traffic: Traffic, stop: Counts) -> NDArray[np.bool_]:
+    return np.asarray((stop == 0) | (stop > traffic.cell.onset))
+
+
+def interval(count: int, of: int) -> tuple[float, float]:
+    """Wilson's 95 % confidence interval of a share."""
+    share = count / of
+    spread = _Z95 * math.sqrt(share * (1 - share) / of + _Z95**2 / (4 * of * of))
+    centre = share + _Z95**2 / (2 * of)
+    scale = 1 + _Z95**2 / of
+    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
