@@ -39,7 +39,7 @@ rehearse: setup
 check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy console environments localcloud pipeline service
+	$(BIN)/mypy benchmarks console environments localcloud pipeline service
 	$(BIN)/lint-imports
 	$(BIN)/bandit --quiet --recursive -ll --configfile pyproject.toml console environments localcloud pipeline service
 

@@ -6,6 +6,7 @@ import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from environments.schema import load
@@ -14,7 +15,6 @@ from pipeline.gates.findings import Finding
 from pipeline.gates.gate import CouldNotRunError, Outcome
 from pipeline.gates.load import generator, promoted
 from pipeline.gates.load.limits import added, attend, blame, details, refusal, summary
-from pipeline.gates.load.measured import FORMAT
 from pipeline.gates.load.plan import Plan
 from pipeline.gates.load.regression import growths, regressions
 
@@ -51,9 +51,7 @@ def examine(url: str, limits: Load) -> Outcome:
         CouldNotRunError: it could not be measured, or not be compared.
     """
     with ThreadPoolExecutor(max_workers=1) as aside:
-        asked = aside.submit(
-            promoted.last, _profile(limits)
-        )  # answered before Locust has even started
+        asked = aside.submit(promoted.last, _way(limits))  # answered before Locust has even started
         seen = _measure(url, limits)
         before = asked.result()
     first = _outcome(seen, before, limits)
@@ -86,15 +84,16 @@ def _measure(url: str, limits: Load) -> Measured:
     plan = Plan.of(limits)
     seen = generator.measure(url, plan)
     attend(seen, plan)
-    text = promoted.record(_profile(limits), seen)
+    text = promoted.record(_way(limits), seen)
     (gate.REPORTS / promoted.REPORT).write_text(text, encoding="utf-8")
     return seen
 
 
-def _profile(limits: Load) -> str:
-    """What has to be the same for two runs to be compared, as a SHA-256."""
-    text = f"{FORMAT}\n{Plan.of(limits).text()}\n{generator.PROFILE.read_text(encoding='utf-8')}"
-    return hashlib.sha256(text.encode()).hexdigest()
+def _way(limits: Load) -> str:
+    """Of the measurement: plan, profile and generator, as a SHA-256."""
+    files = [generator.PROFILE, *sorted(Path(__file__).parent.glob("*.py"))]
+    parts = [Plan.of(limits).text(), *(each.read_text(encoding="utf-8") for each in files)]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def _finding(growth: Growth, commit: str) -> Finding:

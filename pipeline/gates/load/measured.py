@@ -8,8 +8,6 @@ from typing import Any, Self
 
 from pipeline.gates.load.histogram import Histogram
 
-FORMAT = 1
-"""Of a run as JSON. Count it up with each change: what an earlier release left is not read."""
 BLOCKS = 10
 """A run is cut into so many times of the same length: what lies close together is alike."""
 

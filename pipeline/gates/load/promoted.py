@@ -36,13 +36,16 @@ class Promoted:
     measured: Measured
 
 
-def record(profile: str, measured: Measured) -> str:
+def record(way: str, measured: Measured) -> str:
     """The text of the report that `last` finds when the release has been promoted."""
-    return json.dumps({"profile": profile, "measured": measured.document()})
+    return json.dumps({"way": way, "measured": measured.document()})
 
 
-def last(profile: str) -> Promoted | str:
+def last(way: str) -> Promoted | str:
     """The last promoted release, or why there is nothing of it to compare with.
+
+    `way` stands for how is measured now; what was measured otherwise, or is written otherwise,
+    is not comparable.
 
     Raises:
         CouldNotRunError: AWS does not say, or the report is not what `record` writes.
@@ -63,8 +66,8 @@ def last(profile: str) -> Promoted | str:
         return f"{commit[:7]}, promoted last, left no measurements to compare with"
     try:
         document = json.loads(text)
-        if document["profile"] != profile:
-            return f"{commit[:7]}, promoted last, met another load profile"
+        if document["way"] != way:
+            return f"{commit[:7]}, promoted last, was measured in another way"
         return Promoted(commit, Measured.read(document["measured"]))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CouldNotRunError(

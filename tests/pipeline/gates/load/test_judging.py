@@ -27,7 +27,7 @@ def before(monkeypatch: pytest.MonkeyPatch) -> Callable[[Promoted | str], None]:
     """Says what was promoted last."""
 
     def say(known: Promoted | str) -> None:
-        monkeypatch.setattr(promoted, "last", lambda _profile: known)
+        monkeypatch.setattr(promoted, "last", lambda _way: known)
 
     say("nothing was promoted before")
     return say
@@ -71,7 +71,7 @@ def test_a_release_is_measured_and_recorded_for_the_next(
     assert report["sentence"].endswith("; nothing was promoted before")
     assert report["details"]["requests"] == 100
     recorded = json.loads((reports / promoted.REPORT).read_text())
-    assert recorded["profile"] == judging._profile(limits)
+    assert recorded["way"] == judging._way(limits)
     assert Measured.read(recorded["measured"]).requests == 100
     assert (reports / "load.html").exists()
 
@@ -185,27 +185,27 @@ def test_a_growth_that_the_generator_may_have_added_is_no_verdict(
 
 
 def test_what_cannot_be_compared_is_said(limits: Load, before: Any, measure: Any) -> None:
-    before("abcdef1, promoted last, met another load profile")
+    before("abcdef1, promoted last, was measured in another way")
     measure(_run(100))
     outcome = judging.examine("http://x/", limits)
     assert outcome.status == "passed"
-    assert outcome.sentence.endswith("; abcdef1, promoted last, met another load profile")
+    assert outcome.sentence.endswith("; abcdef1, promoted last, was measured in another way")
 
 
-def test_another_load_is_another_profile(
+def test_another_load_is_another_way_to_measure(
     limits: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    profile = judging._profile(limits)
-    assert judging._profile(limits.model_copy(update={"seconds": 60})) != profile
+    way = judging._way(limits)
+    assert judging._way(limits.model_copy(update={"seconds": 60})) != way
     other = tmp_path / "profile.py"
     other.write_text(generator.PROFILE.read_text() + "\n# and more")
     monkeypatch.setattr(generator, "PROFILE", other)
-    assert judging._profile(limits) != profile
+    assert judging._way(limits) != way
 
 
-def test_a_new_limit_is_no_other_profile(limits: Load) -> None:
+def test_another_limit_is_none(limits: Load) -> None:
     other = limits.model_copy(update={"max_p95_ms": 999, "max_cold_share": 0.1})
-    assert judging._profile(other) == judging._profile(limits)
+    assert judging._way(other) == judging._way(limits)
 
 
 def test_that_nobody_knows_what_was_promoted_refuses(

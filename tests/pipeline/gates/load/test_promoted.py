@@ -122,8 +122,8 @@ def test_the_newest_execution_that_reached_its_end_was_promoted_last(cloud: Aws)
         ("staging", "Load", "Failed"),  # and then retried
         ("staging", "Load", "Succeeded"),
     )
-    cloud.artifact(**{REPORT: record("a profile", _measured()), "load.html": "<html>"})
-    found = last("a profile")
+    cloud.artifact(**{REPORT: record("a way", _measured()), "load.html": "<html>"})
+    found = last("a way")
     assert isinstance(found, Promoted)
     assert found.commit == "good-commit"
     assert found.measured.document() == _measured().document()
@@ -131,34 +131,34 @@ def test_the_newest_execution_that_reached_its_end_was_promoted_last(cloud: Aws)
 
 def test_before_the_first_release_there_is_none(cloud: Aws) -> None:
     cloud.executions(("now", "InProgress", "STANDARD"))
-    assert last("a profile") == "nothing was promoted before"
+    assert last("a way") == "nothing was promoted before"
 
 
 def test_a_release_without_a_load_gate_left_nothing(cloud: Aws) -> None:
     cloud.executions(("good", "Succeeded", "STANDARD"))
     cloud.actions("good", ("dev", "Integration", "Succeeded"))
-    assert last("a profile") == "good-co, promoted last, left no measurements to compare with"
+    assert last("a way") == "good-co, promoted last, left no measurements to compare with"
 
 
 def test_an_artifact_without_the_report_left_nothing(cloud: Aws) -> None:
     cloud.executions(("good", "Succeeded", "STANDARD"))
     cloud.actions("good", ("staging", "Load", "Succeeded"))
     cloud.artifact(**{"load.json": "{}"})
-    assert last("a profile") == "good-co, promoted last, left no measurements to compare with"
+    assert last("a way") == "good-co, promoted last, left no measurements to compare with"
 
 
-def test_another_profile_or_format_is_not_compared(cloud: Aws) -> None:
+def test_what_was_measured_in_another_way_is_not_compared(cloud: Aws) -> None:
     cloud.executions(("good", "Succeeded", "STANDARD"))
     cloud.actions("good", ("staging", "Load", "Succeeded"))
-    cloud.artifact(**{REPORT: json.dumps({"profile": "another", "seen": "otherwise"})})
-    assert last("a profile") == "good-co, promoted last, met another load profile"
+    cloud.artifact(**{REPORT: json.dumps({"way": "another", "seen": "otherwise"})})
+    assert last("a way") == "good-co, promoted last, was measured in another way"
 
 
 def test_an_artifact_that_is_not_kept_any_more_left_nothing(cloud: Aws) -> None:
     cloud.executions(("good", "Succeeded", "STANDARD"))
     cloud.actions("good", ("staging", "Load", "Succeeded"))
     cloud.s3.add_client_error("get_object", "NoSuchKey")
-    assert last("a profile") == "good-co, promoted last, left no measurements to compare with"
+    assert last("a way") == "good-co, promoted last, left no measurements to compare with"
 
 
 @pytest.mark.parametrize(
@@ -167,8 +167,8 @@ def test_an_artifact_that_is_not_kept_any_more_left_nothing(cloud: Aws) -> None:
         "",
         "[]",
         "{}",
-        '{"profile": "a profile"}',
-        json.dumps({"profile": "a profile", "measured": {}}),
+        '{"way": "a way"}',
+        json.dumps({"way": "a way", "measured": {}}),
     ],
 )
 def test_a_report_that_cannot_be_read_is_no_verdict(cloud: Aws, text: str) -> None:
@@ -176,7 +176,7 @@ def test_a_report_that_cannot_be_read_is_no_verdict(cloud: Aws, text: str) -> No
     cloud.actions("good", ("staging", "Load", "Succeeded"))
     cloud.artifact(**{REPORT: text})
     with pytest.raises(CouldNotRunError, match=rf"{REPORT} of good-co, promoted last, cannot be"):
-        last("a profile")
+        last("a way")
 
 
 @pytest.mark.parametrize("body", [b"", b"no zip"])
@@ -186,7 +186,7 @@ def test_an_artifact_that_is_no_zip_is_no_verdict(cloud: Aws, body: bytes) -> No
     answer = {"Body": StreamingBody(io.BytesIO(body), len(body))}
     cloud.s3.add_response("get_object", answer)
     with pytest.raises(CouldNotRunError, match="artifact of the load gate of good-co"):
-        last("a profile")
+        last("a way")
 
 
 def test_that_aws_does_not_let_it_look_is_no_verdict(cloud: Aws) -> None:
@@ -194,4 +194,4 @@ def test_that_aws_does_not_let_it_look_is_no_verdict(cloud: Aws) -> None:
     cloud.actions("good", ("staging", "Load", "Succeeded"))
     cloud.s3.add_client_error("get_object", "AccessDenied")
     with pytest.raises(CouldNotRunError, match=r"AWS did not tell .* \(AccessDenied\)"):
-        last("a profile")
+        last("a way")
