@@ -17,7 +17,11 @@ class _Part(BaseModel):
 
 
 class Comparison(_Part):
-    """When the load gate takes a release for slower than the last one that was promoted."""
+    """When the load gate takes a release for slower than the last one that was promoted.
+
+    The false alarms are those of noise that comes and goes within a run. How much two runs of the
+    same release differ as wholes, on this builder, the two minima have to be above.
+    """
 
     false_alarm_share: Annotated[float, Field(ge=0.0001, le=0.2)]
     """Of releases that changed nothing, at most this share is refused."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pipeline.bundle import Platform
 
 _IMAGE = "aws/codebuild/standard:8.0"
+_CDK = f".cache/cdk-{CDK_CLI}"
 
 
 def options(platform: Platform, log_group: logs.ILogGroup) -> pipelines.CodeBuildOptions:
@@ -97,7 +98,9 @@ class Builds:
             install_commands=[
                 *index.login(self._home),
                 *_install("pipeline"),
-                f"npm install --global aws-cdk@{CDK_CLI}",
+                # Which the cache may have brought, too.
+                f"test -x {_CDK}/bin/cdk || npm install --global --prefix {_CDK} aws-cdk@{CDK_CLI}",
+                f'export PATH="$PWD/{_CDK}/bin:$PATH"',
             ],
             build_environment=index.environment(self._home),
             commands=[

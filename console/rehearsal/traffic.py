@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-PER_SECOND = 80.0  # requests of the wall's second
+PER_SECOND = 40.0  # requests of the wall's second
 _CUSTOMERS = 4
 _PATIENCE = 10.0  # wall seconds for one answer
 FILES = (

@@ -61,11 +61,11 @@ class Plan:
         Within each second the arrivals are a Poisson process, given how many there are: so many
         points, each anywhere in the second. No answer can move one of them.
         """
-        random = Random(SEED)  # noqa: S311  # nosec B311  # a schedule is no secret
+        drawn = Random(SEED)  # noqa: S311  # nosec B311  # a schedule is no secret
 
         def all_workers() -> Iterator[float]:
             for second in range(self.seconds):
-                points = (random.random() for _ in range(self.requests_per_second))
+                points = (drawn.random() for _ in range(self.requests_per_second))
                 yield from sorted(second + point for point in points)
 
         return islice(all_workers(), worker, None, self.workers)

@@ -66,12 +66,13 @@ def last(way: str) -> Promoted | str:
         return f"{commit[:7]}, promoted last, left no measurements to compare with"
     try:
         document = json.loads(text)
-        if document["way"] != way:
+        if document.get("way") != way:
             return f"{commit[:7]}, promoted last, was measured in another way"
         return Promoted(commit, Measured.read(document["measured"]))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CouldNotRunError(
-            f"{REPORT} of {commit[:7]}, promoted last, cannot be read: {error!r}"
+            f"{REPORT} of {commit[:7]}, promoted last, cannot be read: {error!r}; what is "
+            "measured by another load profile is not compared with it"
         ) from error
 
 
@@ -81,7 +82,7 @@ def _executions() -> Iterator[tuple[str, dict[str, str] | None]]:
     for page in client.get_paginator("list_pipeline_executions").paginate(pipelineName=PIPELINE):
         for execution in page["pipelineExecutionSummaries"]:
             # The rollback of a stage is an execution, too, and has passed no gate.
-            if execution["status"] == "Succeeded" and execution["executionType"] == "STANDARD":
+            if execution["status"] == "Succeeded" and execution.get("executionType") != "ROLLBACK":
                 commit = execution["sourceRevisions"][0]["revisionId"]
                 yield commit, _place(client, execution["pipelineExecutionId"])
 

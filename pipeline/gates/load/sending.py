@@ -61,7 +61,8 @@ class Sending:
     def is_warm(self, user: object) -> None:
         """One more user needs no more warming up."""
         self._warm.add(user)
-        if len(self._warm) >= self._runner.user_count:
+        spawned = self._runner.user_count
+        if len(self._warm) >= spawned >= self._plan.users // self._plan.workers:
             self._ready.set()
 
     def take(self) -> float | None:
@@ -86,7 +87,7 @@ class Sending:
 
     def failed(self, exception: Exception, **_event: Any) -> None:
         """The profile's own code raised."""
-        self.seen.errors[f"{type(exception).__name__}: {exception}"] += 1
+        self.seen.errors[f"{type(exception).__name__}: {exception}"[:100]] += 1
 
     def _conduct(self) -> None:
         began = time.perf_counter()

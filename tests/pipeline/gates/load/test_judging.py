@@ -203,7 +203,7 @@ def test_another_load_is_another_way_to_measure(
     assert judging._way(limits) != way
 
 
-def test_another_limit_is_none(limits: Load) -> None:
+def test_another_limit_is_measured_in_the_same_way(limits: Load) -> None:
     other = limits.model_copy(update={"max_p95_ms": 999, "max_cold_share": 0.1})
     assert judging._way(other) == judging._way(limits)
 
