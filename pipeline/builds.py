@@ -63,7 +63,7 @@ def _install(group: str) -> list[str]:
     ]
 
 
-def _side_by_side(*programs: str) -> str:
+def side_by_side(*programs: str) -> str:
     """A command that runs gates, with their arguments, at once, and fails where one of them has."""
     if len(programs) == 1:
         return f".venv/bin/python -m pipeline.gates.{programs[0]}"
@@ -104,9 +104,9 @@ class Builds:
             ],
             build_environment=index.environment(self._home),
             commands=[
-                _side_by_side("unit", f"synthesis {keys}"),
+                side_by_side("unit", f"synthesis {keys}"),
                 # Before the pipeline changes itself: afterwards this would be what is deployed.
-                _side_by_side(f"changes cdk.out {STACK}"),
+                side_by_side(f"changes cdk.out {STACK}"),
             ],
             # The CDK's own look at templates repeats cfn-lint's, for half of synthesis' time.
             env={"CDK_VALIDATION": "false"},
@@ -140,7 +140,7 @@ class Builds:
             input=self.source,
             additional_inputs=given,
             install_commands=[*index.login(self._home), *_install(group)],
-            commands=[*(hand_on if evidence else []), _side_by_side(*programs)],
+            commands=[*(hand_on if evidence else []), side_by_side(*programs)],
             build_environment=index.environment(self._home),
             env_from_cfn_outputs=outputs,
             role_policy_statements=[*self.statements, *(statements or [])],
