@@ -94,7 +94,7 @@ def _saddlepoint(
     """What is asked for, and how much the last correction changed it at most."""
     plain, last_of_plain = _log_coefficients(canary, stable, bad, np.zeros(1))
     tilted, last = _log_coefficients(canary, stable, bad, log_odds)
-    return tilted - plain, np.abs(last - last_of_plain).max(axis=1)
+    return tilted - plain, np.ascontiguousarray(np.abs(last - last_of_plain).T).max(axis=0)
 
 
 def _log_coefficients(

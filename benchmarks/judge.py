@@ -146,6 +146,7 @@ def stops(traffic: Traffic, alpha: float = FALSE_ROLLBACK_RATE, bets: Bets = OUR
 
 
 def _log_sum(logs: Floats) -> Floats:
-    top = logs.max(axis=1)
-    result: Floats = top + np.log(np.exp(logs - top[:, None]).sum(axis=1))
+    # Over a few columns this is many times as fast as a maximum and a sum along axis 1.
+    top = np.ascontiguousarray(logs.T).max(axis=0)
+    result: Floats = top + np.log(np.exp(logs - top[:, None]) @ np.ones(logs.shape[1]))
     return result

@@ -12,7 +12,7 @@ Spinnaker advises at least 50 points for a judgement; the hour's 60 are judged o
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from functools import cached_property
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
@@ -30,16 +30,8 @@ if TYPE_CHECKING:
 TOLERANCE = 0.25
 CONFIDENCE = 0.98
 ROOT_TOLERANCE = 1e-4
+_QUANTILE = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 _CHUNK = 500
-
-
-@dataclass(frozen=True)
-class Shift:
-    """How much higher the canary's points are."""
-
-    low: float
-    high: float
-    estimate: float
 
 
 def kayenta(traffic: Traffic) -> NDArray[np.int64]:
@@ -60,30 +52,60 @@ def is_high(canary: Floats, baseline: Floats) -> bool:
     x, y = canary[~np.isnan(canary)], baseline[~np.isnan(baseline)]
     if len(x) == 0 or len(y) == 0:
         return True  # "Nodata" of half the metrics or more fails the canary
-    if np.array_equal(np.sort(x), np.sort(y)):
+    if np.array_equal(np.sort(x), np.sort(y)) or len(np.unique(np.concatenate([x, y]))) == 1:
         return False
-    found = shift(x, y)
-    below = float(np.mean(x)) < float(np.mean(y))
-    return found.low > TOLERANCE * abs(found.estimate) and not below
+    found = Shift(x, y)
+    if found.low <= 0 or found.low <= TOLERANCE * abs(found.estimate):
+        return False
+    return not float(np.mean(x)) < float(np.mean(y))
 
 
-def shift(canary: Floats, baseline: Floats) -> Shift:
-    """The confidence interval and the Hodges-Lehmann estimate, found as Kayenta finds them."""
-    least, most = float(canary.min() - baseline.max()), float(canary.max() - baseline.min())
-    quantile = NormalDist().inv_cdf((1 - CONFIDENCE) / 2)
+class Shift:
+    """How much higher the canary's points are, found as Kayenta finds it."""
 
-    def against(level: float) -> Callable[[float], float]:
-        return lambda by: float(_z(canary[None, :], baseline[None, :], np.array([by]))[0]) - level
+    def __init__(self, canary: Floats, baseline: Floats) -> None:
+        self._canary, self._baseline = canary, np.sort(baseline)
+        self._least = float(canary.min() - baseline.max())
+        self._most = float(canary.max() - baseline.min())
 
-    def end(level: float) -> float:
-        function = against(level)
-        if function(least) <= 0:
-            return least
-        if function(most) >= 0:
-            return most
-        return zero(function, least, most)
+    @cached_property
+    def low(self) -> float:
+        """The lower end of the confidence interval."""
+        return self._end(_QUANTILE)
 
-    return Shift(end(-quantile), end(quantile), zero(against(0.0), least, most))
+    @cached_property
+    def high(self) -> float:
+        """The upper end of the confidence interval."""
+        return self._end(-_QUANTILE)
+
+    @cached_property
+    def estimate(self) -> float:
+        """The Hodges-Lehmann estimate."""
+        return zero(self._z, self._least, self._most)
+
+    def _end(self, quantile: float) -> float:
+        def function(by: float) -> float:
+            return self._z(by) - quantile
+
+        if function(self._least) <= 0:
+            return self._least
+        if function(self._most) >= 0:
+            return self._most
+        return zero(function, self._least, self._most)
+
+    def _z(self, by: float) -> float:
+        """The standardised rank sum of the canary's points, each less so much."""
+        moved, baseline = self._canary - by, self._baseline
+        n, m = len(moved), len(baseline)
+        below = baseline.searchsorted(moved) + baseline.searchsorted(moved, "right")
+        difference = float(below.sum() - n * m) / 2
+        merged = np.sort(np.concatenate([moved, baseline]))
+        ends = np.flatnonzero(np.concatenate([merged[1:] != merged[:-1], [True]]))
+        sizes = np.diff(ends, prepend=-1).astype(np.float64)
+        ties = float((sizes**3 - sizes).sum())
+        sigma = math.sqrt(n * m / 12 * (n + m + 1 - ties / ((n + m) * (n + m - 1))))
+        sign = (difference > 0) - (difference < 0)
+        return (difference - 0.5 * sign) / sigma if sigma else 0.0
 
 
 def zero(function: Callable[[float], float], a: float, b: float) -> float:
@@ -123,7 +145,7 @@ def zero(function: Callable[[float], float], a: float, b: float) -> float:
 
 
 def _z(canary: Floats, baseline: Floats, by: Floats) -> Floats:
-    """The standardised rank sum of each canary row less its shift; NaN points do not count."""
+    """`Shift._z` for each row; NaN points do not count."""
     x = canary - by[:, None]
     merged = np.concatenate([x, baseline], axis=1)
     n, m = (~np.isnan(x)).sum(axis=1), (~np.isnan(baseline)).sum(axis=1)
@@ -155,19 +177,18 @@ def _high(canary: Floats, baseline: Floats) -> NDArray[np.bool_]:
     answer hang on the root finder's last step: those are judged one by one.
     """
     found = np.asarray(np.isnan(canary).all(axis=1) | np.isnan(baseline).all(axis=1))
-    quantile = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
     with np.errstate(invalid="ignore"):
-        rows = np.flatnonzero(~found & (_z(canary, baseline, np.zeros(len(canary))) > quantile))
+        rows = np.flatnonzero(~found & (_z(canary, baseline, np.zeros(len(canary))) > _QUANTILE))
     if len(rows) == 0:
         return found
     x, y = canary[rows], baseline[rows]
-    clear = _z(x, y, np.full(len(rows), ROOT_TOLERANCE)) > quantile
+    clear = _z(x, y, np.full(len(rows), ROOT_TOLERANCE)) > _QUANTILE
     for row in rows[~clear]:
         found[row] = is_high(canary[row], baseline[row])
     rows, x, y = rows[clear], x[clear], y[clear]
     if len(rows):
         differences = (x[:, :, None] - y[:, None, :]).reshape(len(rows), -1)
         bound = TOLERANCE * np.abs(np.nanmedian(differences, axis=1))
-        high = _z(x, y, bound + ROOT_TOLERANCE) > quantile
+        high = _z(x, y, bound + ROOT_TOLERANCE) > _QUANTILE
         found[rows] = high & (np.nanmean(x, axis=1) >= np.nanmean(y, axis=1))
     return found

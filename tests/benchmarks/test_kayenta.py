@@ -24,7 +24,7 @@ _ONES = [1.0] * 10
 
 
 def test_a_hundredfold_metric_in_seven_of_ten_buckets_passes_as_in_kayenta_780() -> None:
-    found = kayenta.shift(_series(_HUNDREDS), _series(_ONES))
+    found = kayenta.Shift(_series(_HUNDREDS), _series(_ONES))
     assert found.low == pytest.approx(6.825022991538781e-05, rel=1e-12)
     assert found.high == 99.0
     assert found.estimate == pytest.approx(98.99992904170193, rel=1e-15)
@@ -52,7 +52,7 @@ def test_the_same_values_in_another_order_pass() -> None:
 
 def test_a_lower_mean_is_no_increase() -> None:
     canary, baseline = _series([5] * 9 + [1]), _series([4] * 9 + [1000])
-    assert kayenta.shift(canary, baseline).low > 0
+    assert kayenta.Shift(canary, baseline).low > 0
     assert not kayenta.is_high(canary, baseline)
 
 
