@@ -126,7 +126,8 @@ def found(results: Sequence[Result]) -> list[str]:
         rows.append(row)
     return [
         table(rows),
-        "Share found / mean canary requests until then / bad responses served by the canary."
+        "Share found / mean canary requests until then (median over all releases) / bad responses"
+        " served by the canary."
         " † rolls back 5 % or more of the healthy releases in this setting.",
     ]
 
@@ -228,6 +229,9 @@ def _usable(results: Sequence[Result], rule: str) -> str:
 def _cell(outcome: Outcome | None, releases: int) -> str:
     if outcome is None:
         return "-"
-    mean = "-" if outcome.requests is None else f"{outcome.requests:,.0f}"
+    share = percent(outcome.rolled_back / releases)
     hurt_ = f"{outcome.hurt:,.0f}" if outcome.hurt >= _MANY else f"{outcome.hurt:.2g}"
-    return f"{percent(outcome.rolled_back / releases)} / {mean} / {hurt_}"
+    if outcome.requests is None:
+        return f"{share} / - / {hurt_}"
+    middle = "-" if outcome.median is None else f"{outcome.median:,.0f}"
+    return f"{share} / {outcome.requests:,.0f} ({middle}) / {hurt_}"
