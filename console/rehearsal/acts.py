@@ -120,7 +120,7 @@ ACTS = (
             Edit(
                 "service/routes/files.py",
                 "    if content is None:\n",
-                "    time.sleep(0.5)\n    if content is None:\n",
+                "    time.sleep(0.12)\n    if content is None:\n",
             ),
         ),
         expected="refused",

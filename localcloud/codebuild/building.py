@@ -178,7 +178,8 @@ class Building:
         for name, (bucket, key) in self._request.inputs.items():
             try:
                 content = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-                sources.lay(content, workspace.place(name, primary=name == self._request.primary))
+                place = workspace.place(name, primary=name == self._request.primary)
+                sources.lay(content, place, self._cloud)
             except (BotoCoreError, ClientError, sources.SourceError) as error:
                 raise PhaseError(
                     "CLIENT_ERROR",

@@ -19,6 +19,8 @@ from localcloud.codebuild.files import unpack
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from localcloud.cloud import Cloud
+
 _COMMIT = re.compile("[0-9a-f]{40}")
 _SECONDS = 300
 # Neither the user's git configuration nor a question at a terminal has a say.
@@ -35,8 +37,11 @@ class SourceError(Exception):
     """An input artifact that is neither, or that cannot be cloned."""
 
 
-def lay(content: bytes, folder: Path) -> None:
+def lay(content: bytes, folder: Path, cloud: Cloud) -> None:
     """Lay an artifact below the folder.
+
+    A clone borrows the objects of the repository, which are on this machine already: to copy
+    and index them for each build would take longer than many a build's commands.
 
     Raises:
         SourceError: it is no zip and no reference, or its commit cannot be cloned.
@@ -50,11 +55,13 @@ def lay(content: bytes, folder: Path) -> None:
     try:
         reference = json.loads(content)
         url, commit = str(reference["CloneUrl"]), str(reference["CommitId"])
+        repository = str(reference["ConnectionArn"]), str(reference["FullRepositoryName"])
     except (ValueError, KeyError) as error:
         raise SourceError(f"the artifact refers to no repository: {error!r}") from error
     if not _COMMIT.fullmatch(commit):
         raise SourceError(f"the artifact refers to commit {commit!r}, which is no commit's id")
-    _git("clone", "--quiet", "--no-checkout", "--template=", "--", url, str(folder))
+    borrowed = f"--reference-if-able={cloud.codeconnections.folder(*repository)}"
+    _git("clone", "--quiet", "--no-checkout", "--template=", borrowed, "--", url, str(folder))
     # At the commit and on no branch, which may have gone on.
     _git("-C", str(folder), "checkout", "--quiet", "--detach", commit)
 

@@ -13,6 +13,7 @@ from localcloud.codeconnections.repositories import Repositories, RepositoryErro
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from localcloud.api import ServiceApi
     from localcloud.cloud import Cloud
@@ -127,6 +128,10 @@ class CodeConnections:
         region, account = connection_arn.split(":")[3:5]
         place = f"{account}/{region}/{_id(connection_arn)}/{repository}.git"
         return f"{self.cloud.endpoint}/git-http/{place}"
+
+    def folder(self, connection_arn: str, repository: str) -> Path:
+        """Where on this machine a repository is, or would be."""
+        return self.repositories.path(_id(connection_arn), repository)
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Be called with connection id, repository, branch and commit of each push.

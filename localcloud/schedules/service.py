@@ -187,9 +187,10 @@ class Schedules:
             due=due,
         )
         with self.cloud.ledger.transaction():
-            self._deliveries.accept([delivery])
+            # First, so that what it calls finds it gone.
             if schedule.after_completion == "DELETE" and schedule.next_after(due) is None:
                 self.delete_schedule(schedule.account, schedule.region, schedule.name)
+            self._deliveries.accept([delivery])
 
 
 def _scheduled_payload(schedule: Schedule, due: float) -> str:

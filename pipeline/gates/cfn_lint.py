@@ -25,7 +25,7 @@ CLEAN = ROOT / ".cache" / "cfn-lint"
 PROGRAM = Path(sys.executable).with_name("cfn-lint")
 _SETTINGS = ROOT / ".cfnlintrc.yaml"
 _SECONDS = 120
-_HASH = re.compile(r"[0-9a-f]{32,}")
+_HASH = re.compile(r"[0-9a-f]{32,}|[0-9A-Za-z+/]{43}=")
 
 
 def findings(stacks: Sequence[Stack]) -> tuple[list[Finding], int]:

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from typing import TYPE_CHECKING, Any
 
 from environments.schema import load
@@ -57,22 +56,21 @@ def examine(url: str, limits: Dynamic, requests_per_second: int) -> Outcome:
     command += ["--report", "json,junit"]
     command += ["--report-json-path", str(report), "--report-junit-path", str(junit)]
     environment = os.environ | {"SCHEMATHESIS_HOOKS": str(PROFILE / "hooks.py"), "URL": base}
-    with tempfile.TemporaryDirectory() as scratch:
-        try:
-            done = subprocess.run(
-                command,
-                cwd=scratch,
-                env=environment,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=limits.seconds,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise CouldNotRunError(
-                f"{_TOOL} did not end within {limits.seconds} seconds; ask for fewer examples "
-                "or allow more seconds in environments/dev.toml"
-            ) from error
+    try:
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=limits.seconds,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise CouldNotRunError(
+            f"{_TOOL} did not end within {limits.seconds} seconds; ask for fewer examples "
+            "or allow more seconds in environments/dev.toml"
+        ) from error
     try:
         found = json.loads(report.read_text(encoding="utf-8"))
         if not junit.exists():

@@ -96,7 +96,7 @@ def test_it_foretells_what_the_judge_then_finds(what: Canary, times: float) -> N
     assert told.hurt == pytest.approx(seen.hurt, rel=0.2)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.floats(0.1, 100), st.floats(1e-4, 0.02), st.floats(0.01, 0.5), st.integers(1, 90),
     st.floats(1.5, 40),

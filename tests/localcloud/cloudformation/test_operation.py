@@ -137,7 +137,7 @@ def _ledgers() -> Iterator[Ledger]:
         ledger.close()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(updates())
 def _check_updates(new_world: Any, killed: Any, wanted: list[Update]) -> None:
     for ledger in _ledgers():

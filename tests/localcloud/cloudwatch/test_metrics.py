@@ -48,7 +48,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(steps, st.sampled_from([60, 120, 300]))
 def test_windows_hold_what_was_put_in_whatever_order_it_was_flushed(
     ledger: Ledger, steps: list[tuple[int, int, float, int] | None], period: int

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from localcloud.codebuild.model import Build
 
 ACCOUNT, REGION = "111111111111", "eu-west-1"
-SERVICES = ("logs", "sts", "codebuild")
+SERVICES = ("logs", "sts", "codeconnections", "codebuild")
 
 
 _numbers = itertools.count()

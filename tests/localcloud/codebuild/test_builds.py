@@ -17,6 +17,9 @@ from localcloud.resources import ProvisioningError
 if TYPE_CHECKING:
     from conftest import Builds
 
+REFERENCE = b"""{"CloneUrl": "/none", "CommitId": "%b", "FullRepositoryName": "acme/files",
+    "ConnectionArn": "arn:aws:codeconnections:eu-west-1:111111111111:connection/none"}"""
+
 
 def spec(**keys: Any) -> str:
     return json.dumps({"version": "0.2", **keys})
@@ -247,8 +250,8 @@ class TestSources:
             (b"no zip", "File is not a zip file"),
             (b"{}", "refers to no repository: KeyError('CloneUrl')"),
             (b'{"CloneUrl', "refers to no repository: JSONDecodeError"),
-            (b'{"CloneUrl": "/none", "CommitId": "--all"}', "'--all', which is no commit's id"),
-            (b'{"CloneUrl": "/none", "CommitId": "%b"}' % (b"0" * 40), "'/none' does not exist"),
+            (REFERENCE % b"--all", "'--all', which is no commit's id"),
+            (REFERENCE % (b"0" * 40), "'/none' does not exist"),
         ],
     )
     def test_an_artifact_that_gives_no_source_ends_in_download_source(

@@ -148,7 +148,7 @@ class Traffic(RuleBasedStateMachine):
 
 
 TestTraffic = Traffic.TestCase
-TestTraffic.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestTraffic.settings = settings(max_examples=60, stateful_step_count=30)
 
 
 def test_a_refused_arrival_leaves_the_stage_behind() -> None:

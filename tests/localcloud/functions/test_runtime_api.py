@@ -26,7 +26,7 @@ _CALLS = st.one_of(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(_CALLS, min_size=1, max_size=4), st.data())
 def test_calls_are_read_however_they_are_cut(
     calls: list[tuple[bytes, Call]], data: st.DataObject

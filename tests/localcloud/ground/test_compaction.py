@@ -59,7 +59,7 @@ def _state(s3: Any) -> list[Any]:
     return told
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.lists(_ACTION, min_size=8, max_size=24))
 def test_objects_are_the_same_after_a_restart(actions: list[tuple[Any, ...]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

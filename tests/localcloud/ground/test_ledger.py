@@ -41,7 +41,7 @@ def _play(ledger: Ledger, model: dict[str, Any], actions: list[Any]) -> None:
                     raise AbortError
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(_ACTIONS, max_size=6), _KEYS)
 def test_documents_and_transactions(actions: list[Any], prefix: str) -> None:
     """An outermost transaction happens as a whole or not at all, whatever is nested in it."""

@@ -9,7 +9,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.canary import CanaryTest, Counts
@@ -152,7 +152,6 @@ def test_harmful_canaries_are_called_good_no_more_often_than_promised() -> None:
 # --- what the evidence does and does not depend on
 
 
-@settings(deadline=None)
 @given(st.lists(minutes(), max_size=6), st.randoms(use_true_random=False))
 def test_a_permutation_of_the_periods_changes_no_bit_of_the_evidence(
     given_: list[Minute], rng: random.Random

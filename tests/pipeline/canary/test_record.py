@@ -57,7 +57,7 @@ def record(rule: Parameters, bad: list[Period]) -> Record:
         max_size=12,
     )
 )
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_record_is_read_back_and_judged_again_to_the_last_bit(
     rule: Parameters, minute: Any, counts: list[tuple[int, int, float, float]]
 ) -> None:

@@ -221,9 +221,7 @@ def test_a_record_that_cannot_be_read_is_silence(world: Any, judge: Judge) -> No
 
 
 @given(looks=st.sets(st.integers(2, 25)), delay=st.integers(0, 59))
-@settings(
-    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whenever_it_looks_the_same_minutes_come_to_the_same(
     worlds: Callable[[], Any], judge: Judge, looks: set[int], delay: int
 ) -> None:

@@ -35,7 +35,7 @@ def at_noon(monkeypatch: pytest.MonkeyPatch) -> None:
     body=st.binary(max_size=50),
     target=st.from_regex(r"\A[ -~]{0,20}\Z"),
 )
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_request_is_signed_as_botocore_signs_it(
     service: str, method: str, key: str, body: bytes, target: str
 ) -> None:
