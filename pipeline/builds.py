@@ -49,8 +49,9 @@ def _builder(platform: Platform) -> codebuild.BuildSpec:
     """
     runtimes = {"python": platform.python, "nodejs": "24"} if platform.python else None
     install_phase = {"phases": {"install": {"runtime-versions": runtimes}}} if runtimes else {}
-    # Hypothesis keeps what it knows of Unicode, and examples that failed.
-    cache = {"cache": {"paths": [".venv/**/*", ".cache/**/*", ".hypothesis/**/*"]}}
+    # Hypothesis keeps what it knows of Unicode, and Kingfisher its compiled rules.
+    paths = [".venv/**/*", ".cache/**/*", ".hypothesis/**/*", "/root/.cache/kingfisher/**/*"]
+    cache = {"cache": {"paths": paths}}
     return codebuild.BuildSpec.from_object({"version": "0.2", **install_phase, **cache})
 
 

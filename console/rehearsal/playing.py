@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from console import local_cloud
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from console.aws import Aws
     from console.checkout import Checkout
     from console.deployed import Deployed
+    from console.following import Snapshot
     from console.progress import Steps
     from console.promotion import Outcome
     from console.provisioning import Ready
@@ -34,47 +37,77 @@ if TYPE_CHECKING:
 _PROD = "prod"
 
 
+@dataclass(frozen=True)
+class Pushed:
+    """A commit on its way."""
+
+    commit: str
+    earlier: frozenset[str]
+    """The executions that were there before it."""
+    at: float
+    """The moment on the monotonic clock."""
+
+
 class Stage:
-    """What the acts are played on: a scratch checkout and a local cloud with its pipeline."""
+    """What the acts are played on: a scratch checkout and a local cloud with its pipeline.
+
+    As on a trunk, an act begins once the one before is in production's canary, unless that is
+    to be sent back: what follows is then built on its revert.
+    """
 
     def __init__(self, aws: Aws, scratch: Scratch, ready: Ready) -> None:
         self._aws = aws
         self._scratch = scratch
         self._ready = ready
         self._environments: dict[str, Environment] = scratch.checkout.environments()
+        self._pushed: dict[Act, Pushed] = {}
 
-    def open(self, screen: RehearsalScreen) -> Deployed:
+    def open(self, first: Act, screen: RehearsalScreen) -> Deployed:
         """Follow the first commit to prod: what the acts are then played against.
 
         Raises:
             ConsoleError: it did not get there.
         """
-        with screen.playing(f"opening: {self._ready.commit[:7]} is installed", None):
-            outcome = self._follow(self._ready.commit, frozenset(), screen)
+        opening = Pushed(self._ready.commit, frozenset(), time.monotonic())
+        with screen.playing(f"opening: {opening.commit[:7]} is installed", None):
+            outcome = self._follow(opening, first, screen)
         if outcome.ending != "promoted":
             raise ConsoleError(f"the rehearsal cannot begin: {outcome.sentence}")
         return self._production()
 
-    def play(self, act: Act, screen: RehearsalScreen, traffic: Traffic) -> Result:
+    def play(
+        self, act: Act, following: Act | None, screen: RehearsalScreen, traffic: Traffic
+    ) -> Result:
         """Play an act to its end; what was not promoted is reverted, as its authors would."""
         production = self._production()
         before = serving(self._aws, production)
-        ignore = frozenset(each.id for each in history(self._aws))
-        commit = self._scratch.commit(act)
-        title = f"{act.name}: {commit[:7]} {act.message}"
+        pushed = self._pushed.get(act) or self._push(act)
+        title = f"{act.name}: {pushed.commit[:7]} {act.message}"
         with screen.playing(title, lambda: traffic.served):
-            self._scratch.checkout.push(self._ready.remote, commit, self._ready.branch)
-            outcome = self._follow(commit, ignore, screen)
+            outcome = self._follow(
+                pushed, following if act.expected == "promoted" else None, screen
+            )
         after = serving(self._aws, production)
         if outcome.ending != "promoted":
-            self._scratch.revert()
+            self._scratch.revert(pushed.commit)
         return Result(act, outcome, before, after, self._share())
 
-    def _follow(self, commit: str, ignore: frozenset[str], screen: RehearsalScreen) -> Outcome:
-        for snapshot in follow(self._aws, self._environments, commit, ignore=ignore):
+    def _push(self, act: Act) -> Pushed:
+        earlier = frozenset(each.id for each in history(self._aws))
+        pushed = Pushed(self._scratch.commit(act), earlier, time.monotonic())
+        self._scratch.checkout.push(self._ready.remote, pushed.commit, self._ready.branch)
+        self._pushed[act] = pushed
+        return pushed
+
+    def _follow(self, pushed: Pushed, following: Act | None, screen: RehearsalScreen) -> Outcome:
+        """Follow a commit to its end, and let the next act begin when it is in production."""
+        ignore = pushed.earlier
+        for snapshot in follow(self._aws, self._environments, pushed.commit, ignore=ignore):
             screen.show(snapshot)
+            if following and following not in self._pushed and _in_production(snapshot):
+                self._push(following)
         assert snapshot.outcome is not None  # noqa: S101  # the last snapshot has it
-        return snapshot.outcome
+        return replace(snapshot.outcome, wall=time.monotonic() - pushed.at)
 
     def _production(self) -> Deployed:
         found = deployed(self._aws, _PROD, self._environments[_PROD])
@@ -85,6 +118,11 @@ class Stage:
     def _share(self) -> float:
         shift = self._environments[_PROD].shift
         return 100.0 if isinstance(shift, AllAtOnce) else float(shift.percent)
+
+
+def _in_production(snapshot: Snapshot) -> bool:
+    stages = snapshot.executions[-1].stages if snapshot.executions else ()
+    return any(each.name == _PROD and each.started for each in stages)
 
 
 def rehearse(
@@ -115,10 +153,10 @@ def rehearse(
         steps=steps,
     )
     stage = Stage(aws, scratch, ready)
-    production = stage.open(screen)
+    production = stage.open(ACTS[0], screen)
     results = []
     with Traffic(production.url) as traffic:
-        for act in ACTS:
-            results.append(stage.play(act, screen, traffic))
+        for act, following in zip_longest(ACTS, ACTS[1:]):
+            results.append(stage.play(act, following, screen, traffic))
             screen.played(results[-1])
     return Rehearsal(speed, time.monotonic() - began, tuple(results), why)

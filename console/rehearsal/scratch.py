@@ -43,9 +43,9 @@ class Scratch:
         _git(self.checkout.root, *_AUTHOR, "commit", "--quiet", "--all", "--message", act.message)
         return self.checkout.commit("HEAD")
 
-    def revert(self) -> None:
-        """Take the last commit back by another, as its authors would."""
-        _git(self.checkout.root, *_AUTHOR, "revert", "--no-edit", "HEAD")
+    def revert(self, commit: str) -> None:
+        """Take a commit back by another, as its authors would."""
+        _git(self.checkout.root, *_AUTHOR, "revert", "--no-edit", commit)
 
 
 def _git(folder: Path, *arguments: str) -> None:

@@ -80,6 +80,7 @@ def environment(image: Path, home: Path) -> dict[str, str]:
         "NPM_CONFIG_UPDATE_NOTIFIER": "false",
         "NPM_CONFIG_FUND": "false",
         "NPM_CONFIG_AUDIT": "false",
+        "XDG_CACHE_HOME": str(image / "cache"),
         "PIP_CACHE_DIR": str(image / "pip-cache"),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR") or str(image / "uv-cache"),

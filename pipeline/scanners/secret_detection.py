@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from pipeline.gates.findings import Finding
-from pipeline.gates.gate import ROOT, CouldNotRunError
+from pipeline.gates.gate import CouldNotRunError
 from pipeline.scanners import tool
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 KINGFISHER = (sys.executable, "-m", "kingfisher")
 _RULES = Path(__file__).parent / "secrets.yaml"
 _OURS = "pithead."
-_COMPILED = ROOT / ".cache" / "kingfisher"
-"""Compiled rules: it takes five seconds to make them anew."""
 _FOUND = 200
 """Its exit code for findings."""
 _FEWEST_RULES = 100
@@ -152,8 +150,7 @@ def _kingfisher(root: Path, *arguments: str) -> _Report:
     command = [*KINGFISHER, "scan", "--no-validate", "--no-update-check", "--quiet"]
     # No comment in a file lets a secret by: a waiver does, with a reason and until a day.
     command += ["--no-ignore", "--no-dedup", "--rules-path", str(_RULES), "--format", "json"]
-    kept = {"KF_RULE_CACHE_DIR": str(_COMPILED)}
-    done = tool.run("kingfisher", [*command, *arguments], root, {0, _FOUND}, kept)
+    done = tool.run("kingfisher", [*command, *arguments], root, {0, _FOUND})
     report = tool.read("kingfisher", done, _Report)
     if bool(report.findings) != (done.returncode == _FOUND):
         raise CouldNotRunError(

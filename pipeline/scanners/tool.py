@@ -43,7 +43,6 @@ def run(
     command: Sequence[str],
     root: Path,
     allowed: Collection[int],
-    environment: dict[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a tool in a checkout.
 
@@ -54,7 +53,7 @@ def run(
         done = subprocess.run(
             command,
             cwd=root,
-            env=os.environ | {"NO_COLOR": "1"} | (environment or {}),
+            env=os.environ | {"NO_COLOR": "1"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",

@@ -48,7 +48,7 @@ def test_it_commits_and_reverts_beside_a_checkout_that_stays_as_it_was(tmp_path:
     assert file.read_text() == "a = 2\n"
     assert scratch.checkout.subject(commit) == "Second"
     assert _git(scratch.checkout.root, "branch", "--show-current") == "trunk\n"
-    scratch.revert()
+    scratch.revert(commit)
     assert file.read_text() == "a = 1\n"
     assert scratch.checkout.commit("HEAD~1") == commit
     assert (_git(mine, "for-each-ref"), _git(mine, "status", "--porcelain")) == before
