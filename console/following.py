@@ -11,7 +11,7 @@ from console.aws import answered_at
 from console.canary import CanaryWatch
 from console.deployed import deployed
 from console.errors import ConsoleError
-from console.gates import answer_of_build
+from console.gates import answers_of_build
 from console.promotion import Outcome, conclude, failed_stage, rolls_back
 from pipeline.names import PIPELINE
 
@@ -95,13 +95,13 @@ def _all(
 
 def answers_in(aws: Aws, execution: Execution) -> tuple[Answer, ...]:
     """What the gates of an execution answered, by the logs of their builds."""
-    found = [
-        answer_of_build(aws, action.external_id)
+    return tuple(
+        answer
         for stage in execution.stages
         for action in stage.actions
         if action.provider == "CodeBuild" and action.external_id and action.status != "InProgress"
-    ]
-    return tuple(each for each in found if each)
+        for answer in answers_of_build(aws, action.external_id)
+    )
 
 
 def follow(

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
     from console.aws import Aws
 
-_TAIL = 200  # lines; a gate's sentence is the last that its program writes
-_SENTENCE = re.compile(r"gate ([^:]+): (passed|refused|not run): (.+)")
+_TAIL = 1000  # lines; the sentence of a gate is the last that its program writes
+# Where gates run side by side, one may begin to write where another has not ended its line.
+_SENTENCE = re.compile(r"gate (\w+): (passed|refused|not run): (.+)")
 
 
 @dataclass(frozen=True)
@@ -59,23 +60,19 @@ def report(path: Path) -> Report | None:
         return None
 
 
-def answer(lines: Iterable[str]) -> Answer | None:
-    """The answer in a build's log, None where the build asked no gate.
-
-    Of several gates in one build it is that of the one that refused, else of the last one.
-    """
-    found = [match for line in lines if (match := _SENTENCE.match(line.strip()))]
-    refusals = [each for each in found if each[2] == "refused"]
-    return Answer(*(refusals or found)[-1].groups()) if found else None
+def answers(lines: Iterable[str]) -> tuple[Answer, ...]:
+    """The answers in a build's log, one a gate: the last that it gave."""
+    found = (_SENTENCE.search(line.strip()) for line in lines)
+    return tuple({match[1]: Answer(*match.groups()) for match in found if match}.values())
 
 
-def answer_of_build(aws: Aws, build_id: str) -> Answer | None:
+def answers_of_build(aws: Aws, build_id: str) -> tuple[Answer, ...]:
     """The same, out of CloudWatch Logs."""
     builds = aws.client("codebuild").batch_get_builds(ids=[build_id])["builds"]
     log = builds[0]["logs"] if builds else {}
     if "streamName" not in log:
-        return None  # it ended before it wrote a line
+        return ()  # it ended before it wrote a line
     events = aws.client("logs").get_log_events(
         logGroupName=log["groupName"], logStreamName=log["streamName"], limit=_TAIL
     )["events"]
-    return answer(each["message"] for each in events)
+    return answers(each["message"] for each in events)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from console.gates import Answer, answer, answer_of_build, report
+from console.gates import Answer, answers, answers_of_build, report
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,32 +14,38 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
-        (["gate load: passed: p95 was 80 ms"], Answer("load", "passed", "p95 was 80 ms")),
-        (["gate audit: not run: until May"], Answer("audit", "not run", "until May")),
-        (["pip: gate closed", "exit status 1"], None),
+        (["gate load: passed: p95 was 80 ms"], [Answer("load", "passed", "p95 was 80 ms")]),
+        (["gate audit: not run: until May"], [Answer("audit", "not run", "until May")]),
+        (["pip: gate closed", "exit status 1"], []),
         (
             ["[Container] Entering phase BUILD", "gate load: refused: p95 was 312 ms: too slow\n"],
-            Answer("load", "refused", "p95 was 312 ms: too slow"),
+            [Answer("load", "refused", "p95 was 312 ms: too slow")],
         ),
         (
-            ["gate window: refused: could not run, which refuses: AWS did not tell the time"],
-            Answer("window", "refused", "could not run, which refuses: AWS did not tell the time"),
+            ["gate window: refused: could not run, which refuses: AWS told no time"],
+            [Answer("window", "refused", "could not run, which refuses: AWS told no time")],
         ),
-        (["gate a: refused: first", "gate b: refused: last"], Answer("b", "refused", "last")),
-        (["gate a: passed: first", "gate b: passed: last"], Answer("b", "passed", "last")),
-        # Side by side, the one that refuses may be the first to speak.
-        (["gate a: refused: first", "gate b: passed: last"], Answer("a", "refused", "first")),
+        (
+            ["gate a: refused: first", "gate b: passed: last"],
+            [Answer("a", "refused", "first"), Answer("b", "passed", "last")],
+        ),
+        (["gate a: refused: first", "gate a: passed: last"], [Answer("a", "passed", "last")]),
+        # Side by side with tests, in whose line of dots it speaks.
+        (
+            ["...  [100%]gate a: refused: a file differs"],
+            [Answer("a", "refused", "a file differs")],
+        ),
     ],
 )
-def test_an_answer_is_the_last_sentence_of_a_gate_that_refused_or_of_any(
-    lines: list[str], expected: Answer | None
+def test_each_gate_of_a_build_answers_by_its_last_sentence(
+    lines: list[str], expected: list[Answer]
 ) -> None:
-    assert answer(lines) == expected
+    assert list(answers(lines)) == expected
 
 
 def test_a_build_that_ended_before_it_wrote_a_line_refuses_nothing(aws: Any) -> None:
     aws.answers[("codebuild", "batch_get_builds")] = {"builds": [{"logs": {"groupName": "g"}}]}
-    assert answer_of_build(aws, "project:1") is None
+    assert answers_of_build(aws, "project:1") == ()
 
 
 _SUMMARY = {
