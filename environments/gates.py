@@ -1,4 +1,4 @@
-"""What the gates behind a deployment send and accept: the tables `load` and `dynamic`."""
+"""What is sent to a deployed environment, and accepted: `load`, `dynamic` and `synthetic`."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ class _Part(BaseModel):
 class Comparison(_Part):
     """When the load gate takes a release for slower than the last one that was promoted.
 
-    The false alarms are those of noise that comes and goes within a run. How much two runs of the
-    same release differ as wholes, on this builder, the two minima have to be above.
+    The false alarms are those of noise that comes and goes within a run. A busier machine is known
+    by how late the load generator is (docs/gates.md); by what else two runs of the same release
+    differ, the two minima have to be above.
     """
 
     false_alarm_share: Annotated[float, Field(ge=0.0001, le=0.2)]
@@ -91,3 +92,11 @@ class Dynamic(_Part):
     """Of each operation in each phase; the same in every run."""
     seconds: Annotated[int, Field(ge=1, le=3600)]
     """An examination that lasts longer was none, and the gate refuses."""
+
+
+class Synthetic(_Part):
+    """A customer's journey through the deployed API, made again and again."""
+
+    every_minutes: Annotated[int, Field(ge=1, le=60)]
+    seconds: Annotated[int, Field(ge=1, le=45)]
+    """That a journey may take, with all its requests; at most 45, to be over before the next."""

@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from environments.gates import Dynamic, Load  # noqa: TC001  # pydantic reads the annotation
+from environments.gates import Dynamic, Load, Synthetic  # noqa: TC001  # pydantic reads the annotation
 from environments.supply_chain import SupplyChain
 from environments.wording import sentence, shown
 
@@ -36,6 +36,8 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 # A minute to compare is closed after two, settled after three and judged after four; what is
 # undecided three minutes before the end is rolled back.
 _SHORTEST = 8
+# The bake's alarm on journeys looks at so many periods, and one may lie half before it.
+_JOURNEYS = 3
 
 
 class EnvironmentFileError(Exception):
@@ -160,6 +162,7 @@ class Environment(_Part):
     judge: Judge | None = None
     load: Load | None = None
     dynamic: Dynamic | None = None
+    synthetic: Synthetic | None = None
     freeze: tuple[Freeze, ...] = Field(default=(), strict=False)
 
     @field_validator("tags")
@@ -224,6 +227,7 @@ def load(name: str, folder: Path = FOLDER) -> Environment:
         )
     if environment.judge and environment.judge.undecided == "rollback":
         _check_length(path, environment.shift)
+    _check_journeys(path, environment)
     if environment.freeze and name != "prod":
         raise EnvironmentFileError(f"{shown(path)}: freeze: found a table; only prod can be frozen")
     return environment
@@ -239,6 +243,23 @@ def _check_length(path: Path, shift: AllAtOnce | Canary | Linear) -> None:
         )
 
 
+def _check_journeys(path: Path, environment: Environment) -> None:
+    """Refuse a bake that sees no journeys, or too few for its alarm."""
+    shift, synthetic = environment.shift, environment.synthetic
+    if isinstance(shift, AllAtOnce):
+        return
+    if synthetic is None:
+        raise EnvironmentFileError(
+            f"{shown(path)}: synthetic: nothing found; the bake of a {shift.type} shift watches "
+            "journeys, and needs the table that says how often they are made"
+        )
+    if synthetic.every_minutes * _JOURNEYS >= shift.bake_minutes:
+        raise EnvironmentFileError(
+            f"{shown(path)}: synthetic.every_minutes: found {synthetic.every_minutes}; the bake's "
+            f"{shift.bake_minutes} minutes must be longer than {_JOURNEYS} times that"
+        )
+
+
 def load_all(folder: Path = FOLDER) -> dict[str, Environment]:
     """All environments by name, in the order of promotion.
 
@@ -250,6 +271,11 @@ def load_all(folder: Path = FOLDER) -> dict[str, Environment]:
         raise EnvironmentFileError(
             f"{shown(folder / 'staging.toml')}: load: nothing found; "
             "a table with the load gate's limits is required"
+        )
+    if environments["staging"].synthetic is None:
+        raise EnvironmentFileError(
+            f"{shown(folder / 'staging.toml')}: synthetic: nothing found; "
+            "a table with the synthetic gate's limits is required"
         )
     if environments["dev"].dynamic is None:
         raise EnvironmentFileError(

@@ -51,6 +51,7 @@ def synthesise(app: cdk.App) -> None:
         bundle=built,
         sbom=sbom.write(built, bundle.LOCK, home.supply_chain.licences),
         judge=bundle.build_judge(platform),
+        synthetic=bundle.build_synthetic(platform),
         platform=bundle.target(platform),
     )
     DeliveryStack(

@@ -1,9 +1,9 @@
-"""What goes to Lambda, built without Docker: the service with its locked dependencies, the judge.
+"""What goes to Lambda, built without Docker: the service with its locked dependencies, and the
+canary judge and the customers' journeys, which need the standard library alone.
 
 The zip is the same, byte for byte, for the same sources, lock and platform, so that an
 unchanged service is an unchanged asset: nothing is uploaded again. Dependencies are zipped once
-a lock; the service's bundle is a copy of that zip with the service appended. The judge needs
-the standard library alone.
+a lock; the service's bundle is a copy of that zip with the service appended.
 """
 
 from __future__ import annotations
@@ -22,12 +22,9 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 LOCK = ROOT / "requirements" / "service.txt"
 _SERVICE = ROOT / "service"
-_JUDGE = (
-    "pipeline/__init__.py",
-    "pipeline/names.py",
-    "pipeline/canary/*.py",
-    "pipeline/judge/*.py",
-)
+_EVERY = ("pipeline/__init__.py", "pipeline/names.py")
+_JUDGE = (*_EVERY, "pipeline/canary/*.py", "pipeline/judge/*.py")
+_SYNTHETIC = (*_EVERY, "pipeline/synthetic/*.py")
 _AWS_SERVICES = {"s3"}
 """Those that the service calls."""
 
@@ -86,8 +83,18 @@ def build(platform_name: str, cache: Path = ROOT / ".cache" / "bundle") -> Path:
 
 def build_judge(platform_name: str, cache: Path = ROOT / ".cache" / "bundle") -> Path:
     """The judge's bundle, a zip, built unless it is there already."""
-    sources = sorted(path for pattern in _JUDGE for path in ROOT.glob(pattern))
-    file = cache / f"judge-{_digest(platform_name, *sources)}.zip"
+    return _own("judge", _JUDGE, platform_name, cache)
+
+
+def build_synthetic(platform_name: str, cache: Path = ROOT / ".cache" / "bundle") -> Path:
+    """The journeys' bundle, a zip, built unless it is there already."""
+    return _own("synthetic", _SYNTHETIC, platform_name, cache)
+
+
+def _own(name: str, patterns: tuple[str, ...], platform_name: str, cache: Path) -> Path:
+    """A bundle of our own sources alone."""
+    sources = sorted(path for pattern in patterns for path in ROOT.glob(pattern))
+    file = cache / f"{name}-{_digest(platform_name, *sources)}.zip"
     if not file.exists():
         with tempfile.TemporaryDirectory() as folder:
             for source in sources:

@@ -112,6 +112,7 @@ class DeliveryStack(Stack):
         load = self._builds.gate(
             "Load",
             "load",
+            "synthetic",
             outputs={"URL": stages["staging"].service.url},
             statements=[self._history(home)],
         )

@@ -128,6 +128,11 @@ REVIEWS = (
     ),
     Review(
         "AwsSolutions-L1",
+        "Pithead/*/files/Journeys/*",
+        "The runtime is the one that the locked bundle was built for.",
+    ),
+    Review(
+        "AwsSolutions-L1",
         "Pithead/*/files/Function/*",
         "The runtime is the one that the locked bundle was built for.",
     ),

@@ -12,15 +12,19 @@ NAMESPACE = "Pithead/Service"
 """Of the metrics that the service counts itself."""
 JUDGE_NAMESPACE = "Pithead/Judge"
 """Of the metrics by which the canary judge speaks."""
+SYNTHETIC_NAMESPACE = "Pithead/Synthetic"
+"""Of the metrics by which customers' journeys are counted."""
 RAILS = ("failures", "slow-requests", "function-errors")
 """The guard rails of a release: limits that the new version alone is held against."""
 VERDICTS = ("evidence", "undecided", "incident")
 """The judge's words that stop a release."""
 HEARTBEAT = "heartbeat"
 """What stops it when it is missing."""
-BAKE = (*RAILS, "evidence")
+SYNTHETIC = "synthetic"
+"""What has to do with customers' journeys: their alarms, and the folder of the files they write."""
+BAKE = (*RAILS, "evidence", SYNTHETIC)
 """What is watched when all traffic is on the new version: the judge's word on the last minutes
-of the shift comes only then."""
+of the shift comes only then, and only then a journey meets that version and no other."""
 OVERRIDE_PARAMETER = "/pithead/gates/supply-chain/override"
 """SSM parameter that lets an audit which could not run go by, until a date."""
 ATTESTATION_KEY = "alias/pithead/attestations"
@@ -48,6 +52,11 @@ def alarm_name(environment: str, rail: str) -> str:
 def version_alarm_name(environment: str, version: str, rail: str) -> str:
     """The name of an alarm in the traffic shift, which is the version's own."""
     return f"{SERVICE}-{environment}-version-{version}-{rail}"
+
+
+def synthetic_alarm_name(environment: str) -> str:
+    """The name of the alarm by which an environment's journeys call operations."""
+    return f"{SERVICE}-{environment}-{SYNTHETIC}"
 
 
 def decision_key(deployment_id: str) -> str:

@@ -29,6 +29,7 @@ _DAYS = {
     "NoncurrentVersionExpiration": ("NoncurrentDays", "NewerNoncurrentVersions"),
     "AbortIncompleteMultipartUpload": ("DaysAfterInitiation",),
 }
+_MARKER = "ExpiredObjectDeleteMarker"
 
 
 def _lifecycle(value: dict[str, Any]) -> dict[str, Any]:
@@ -40,7 +41,9 @@ def _lifecycle(value: dict[str, Any]) -> dict[str, Any]:
             out[name] = {key: int(rule[name][key]) for key in _DAYS[name] if key in rule[name]}
         if "ExpirationInDays" in rule:
             out["Expiration"] = {"Days": int(rule["ExpirationInDays"])}
-        rest = rule.keys() - _RULE.keys() - _DAYS.keys() - {"Prefix", "ExpirationInDays"}
+        if _MARKER in rule:
+            out.setdefault("Expiration", {})[_MARKER] = _true(rule[_MARKER])
+        rest = rule.keys() - _RULE.keys() - _DAYS.keys() - {"Prefix", "ExpirationInDays", _MARKER}
         if rest:
             raise ProvisioningError(
                 f"{', '.join(sorted(rest))} of a lifecycle rule is not part of the local cloud"

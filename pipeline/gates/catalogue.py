@@ -27,6 +27,7 @@ GATES = (
     Gate("integration", "URL"),
     Gate("dynamic", "URL"),
     Gate("load", "URL"),
+    Gate("synthetic", "URL"),
     Gate("attest", "AWS"),
     Gate("provenance", "AWS"),
     Gate("window", "AWS"),

@@ -6,6 +6,7 @@ import json
 import sys
 import time
 import traceback
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -139,9 +140,13 @@ def _judged(
 
 def _about(errors: Sequence[Finding]) -> str:
     first = errors[0]
-    count = "1 finding" if len(errors) == 1 else f"{len(errors)} findings, the first"
     place = f" at {first.place}" if first.place else ""
-    return _line(f"{count} {first.tool} {first.rule}{place}: {first.message}")
+    about = f"{first.tool} {first.rule}{place}: {first.message}"
+    if len(errors) == 1:
+        return _line(f"1 finding {about}")
+    tools = Counter(each.tool for each in errors)
+    by = f" ({', '.join(f'{tools[each]} {each}' for each in tools)})" if len(tools) > 1 else ""
+    return _line(f"{len(errors)} findings{by}, the first {about}")
 
 
 def _reason(error: Exception) -> str:

@@ -25,6 +25,8 @@ class Artifact:
     """The bundle's bill of materials."""
     judge: Path
     """The canary judge's own bundle."""
+    synthetic: Path
+    """The customers' journeys' own bundle."""
     platform: Platform
 
     @property

@@ -15,6 +15,7 @@ from pipeline.names import (
     BAKE,
     HEARTBEAT,
     RAILS,
+    SYNTHETIC,
     VERDICTS,
     alarm_name,
     version_alarm_name,
@@ -22,6 +23,7 @@ from pipeline.names import (
 from pipeline.policy import parameters, shift
 from pipeline.stacks.judge import Judge
 from pipeline.stacks.rails import Rails
+from pipeline.stacks.synthetic import FailedJourneys
 from pipeline.stacks.verdicts import Verdicts
 
 if TYPE_CHECKING:
@@ -35,7 +37,8 @@ class Release(Construct):
 
     An alarm on the whole alias would see a bad canary diluted by the share of good traffic, so
     each alarm looks at the version that this deployment publishes, and at no other. Those of the
-    guard rails look at the service's counts, those of the verdicts at the judge's words.
+    guard rails look at the service's counts, those of the verdicts at the judge's words, and that
+    of the journeys at those that can have met no other.
 
     The alarms that guard the shift carry the version in their names: they are made with it and
     begin without a state. An alarm that is only pointed at the next version keeps the state that
@@ -57,13 +60,21 @@ class Release(Construct):
         super().__init__(scope, construct_id)
         version = function.current_version
         self.alias = lambda_.Alias(self, "Alias", alias_name=ALIAS, version=version)
-        self._rails = Rails(environment_name, environment.guard, function, version)
-        self._verdicts: Verdicts | None = None
+        self._makers: dict[str, Rails | Verdicts | FailedJourneys] = dict.fromkeys(
+            RAILS, Rails(environment_name, environment.guard, function, version)
+        )
         watched: tuple[str, ...] = RAILS
         if environment.judge:
             rule = parameters(environment, environment.judge)
-            self._verdicts = Verdicts(environment_name, rule, function, version)
-            watched = (*RAILS, *VERDICTS, HEARTBEAT)
+            verdicts = (*VERDICTS, HEARTBEAT)
+            self._makers |= dict.fromkeys(
+                verdicts, Verdicts(environment_name, rule, function, version)
+            )
+            watched = (*RAILS, *verdicts)
+        if environment.synthetic:
+            self._makers[SYNTHETIC] = FailedJourneys(
+                environment_name, environment.synthetic, function, version
+            )
         group = codedeploy.LambdaDeploymentGroup(
             self,
             "DeploymentGroup",
@@ -116,5 +127,4 @@ class Release(Construct):
         )
 
     def _alarm(self, when: str, what: str, name: str) -> cloudwatch.Alarm:
-        makes = self._verdicts if self._verdicts and what not in RAILS else self._rails
-        return makes.alarm(self, f"{when}-{what}", what, name)
+        return self._makers[what].alarm(self, f"{when}-{what}", what, name)

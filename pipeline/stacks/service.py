@@ -1,4 +1,4 @@
-"""The service in one environment: bucket, function, REST API."""
+"""The service in one environment: bucket, function, REST API, and who travels through it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_assets as assets
 
-from pipeline.names import SERVICE
+from pipeline.names import SERVICE, SYNTHETIC
 from pipeline.retention import log_group
 from pipeline.stacks.release import Release
+from pipeline.stacks.synthetic import Journeys
 
 if TYPE_CHECKING:
     from constructs import Construct
@@ -51,7 +52,20 @@ class ServiceStack(Stack):
             artifact=artifact,
             function=function,
         )
-        self.url = self._api(name, environment, release.alias)
+        api = self._api(name, environment, release.alias)
+        self.url = CfnOutput(self, "Url", value=api.url)
+        if environment.synthetic:
+            journeys = Journeys(
+                self,
+                "Journeys",
+                environment_name=name,
+                artifact=artifact,
+                log_retention_days=environment.function.log_retention_days,
+                synthetic=environment.synthetic,
+                url=api.url,
+            )
+            # All of it: the first journey meets an API that may call the service.
+            journeys.node.add_dependency(api)
         bill = assets.Asset(self, "Bill", path=str(artifact.sbom), display_name="SBOM")
         CfnOutput(self, "Sbom", value=bill.s3_object_url)
 
@@ -70,7 +84,13 @@ class ServiceStack(Stack):
                 s3.LifecycleRule(
                     noncurrent_version_expiration=Duration.days(30),
                     abort_incomplete_multipart_upload_after=Duration.days(1),
-                )
+                ),
+                # Each journey writes a file and deletes it; a listing has to pass what is left.
+                s3.LifecycleRule(
+                    prefix=f"{SYNTHETIC}/",
+                    noncurrent_version_expiration=Duration.days(1),
+                    expired_object_delete_marker=True,
+                ),
             ],
             removal_policy=RemovalPolicy.RETAIN,
         )
@@ -112,9 +132,11 @@ class ServiceStack(Stack):
             ),
         )
 
-    def _api(self, name: str, environment: Environment, alias: lambda_.Alias) -> CfnOutput:
+    def _api(
+        self, name: str, environment: Environment, alias: lambda_.Alias
+    ) -> apigateway.LambdaRestApi:
         access_log = log_group(self, "AccessLog", environment.function.log_retention_days)
-        api = apigateway.LambdaRestApi(
+        return apigateway.LambdaRestApi(
             self,
             "Api",
             rest_api_name=f"{SERVICE}-{name}",
@@ -146,7 +168,6 @@ class ServiceStack(Stack):
                 ),
             ),
         )
-        return CfnOutput(self, "Url", value=api.url)
 
 
 def _access(bucket: s3.Bucket) -> list[iam.PolicyStatement]:

@@ -1,21 +1,22 @@
 from __future__ import annotations
 
+import re
 import shutil
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-from environments.schema import FOLDER, NAMES, EnvironmentFileError, load, load_all, load_home
+from environments.schema import NAMES, EnvironmentFileError, load, load_all, load_home
 
-if TYPE_CHECKING:
-    from pathlib import Path
+SAMPLE = Path(__file__).parent / "sample"
+"""Files as they once were: a change of an environment must not fail what is tested by them."""
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     copy = tmp_path / "environments"
-    shutil.copytree(FOLDER, copy, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    shutil.copytree(SAMPLE, copy)
     return copy
 
 
@@ -94,6 +95,16 @@ def test_our_own_files_are_valid() -> None:
             "judge.undecided: found 'ask'; input should be 'promote' or 'rollback'",
         ),
         (
+            "every_minutes = 1",
+            "every_minutes = 2",
+            "synthetic.every_minutes: found 2; the bake's 4 minutes must be longer than 3 times",
+        ),
+        (
+            "seconds = 20",
+            "seconds = 60",
+            "synthetic.seconds: found 60; input should be less than or equal to 45",
+        ),
+        (
             "[judge]",
             "[jury]",
             "jury: found {'false_rollback_rate': 0.01, 'tolerance': 1.0, ",
@@ -166,6 +177,19 @@ def test_a_canary_without_a_judge_is_refused(folder: Path) -> None:
     before, _, rest = path.read_text().partition("[judge]\n")
     path.write_text(before + "[guard]" + rest.partition("[guard]")[2])
     with pytest.raises(EnvironmentFileError, match="judge: nothing found; a canary shift needs"):
+        load_all(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("staging", "a table with the synthetic gate's"), ("prod", "the bake of a canary shift wa")],
+)
+def test_journeys_are_made_where_a_gate_or_a_bake_needs_them(
+    folder: Path, name: str, why: str
+) -> None:
+    path = folder / f"{name}.toml"
+    path.write_text(re.sub(r"\[synthetic\]\n(\w+ = \d+\n)+", "", path.read_text()))
+    with pytest.raises(EnvironmentFileError, match=f"synthetic: nothing found; {why}"):
         load_all(folder)
 
 
@@ -280,7 +304,7 @@ def test_only_prod_can_be_frozen(folder: Path) -> None:
 def test_a_wrong_home_is_told_in_one_sentence(
     tmp_path: Path, old: str, new: str, sentence: str
 ) -> None:
-    text = (FOLDER.parent / "pyproject.toml").read_text()
+    text = SAMPLE.with_name("home.toml").read_text()
     assert old in text
     (tmp_path / "pyproject.toml").write_text(text.replace(old, new, 1))
     with pytest.raises(EnvironmentFileError) as refused:
@@ -289,7 +313,7 @@ def test_a_wrong_home_is_told_in_one_sentence(
 
 
 def test_each_resource_is_tagged_with_all_of_the_file() -> None:
-    assert load("prod").every_tag("prod") == {
+    assert load("prod", SAMPLE).every_tag("prod") == {
         "cost-centre": "files",
         "data-class": "internal",
         "environment": "prod",

@@ -48,5 +48,5 @@ def test_gates_run_beside_each_other(folder: Path) -> None:
     python = folder / ".venv" / "bin" / "python"
     python.write_text('#!/bin/sh\ntouch "$3"\nuntil test -e "$4"; do sleep 0.01; done\n')
     command = side_by_side("first a b", "second b a")
-    done = subprocess.run(["sh", "-c", command], cwd=folder, check=False, timeout=60)
+    done = subprocess.run(["sh", "-c", command], cwd=folder, check=False, timeout=250)
     assert done.returncode == 0

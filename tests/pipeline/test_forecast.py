@@ -90,6 +90,7 @@ def test_it_is_a_warning_at_synthesis(
         bundle=tmp_path / "bundle.zip",
         sbom=tmp_path / "bundle.zip",
         judge=tmp_path / "bundle.zip",
+        synthetic=tmp_path / "bundle.zip",
         platform=bundle.target("linux-arm64"),
     )
     environment = prod(requests_per_second=requests_per_second)

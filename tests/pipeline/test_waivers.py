@@ -176,7 +176,8 @@ class TestAtTheGate:
         assert f"expired on {yesterday}" in report["sentence"]
 
     def test_a_waiver_that_nothing_needs_refuses(self, tmp_path: Path) -> None:
-        code, report, _ = self._run(tmp_path, expires=datetime.now(UTC).date())
+        tomorrow = datetime.now(UTC).date() + timedelta(days=1)
+        code, report, _ = self._run(tmp_path, expires=tomorrow)
         assert code == 1
         assert report["sentence"] == (
             "1 finding waivers unused-waiver at pipeline/waivers.toml: the waiver of B307 for "
@@ -188,7 +189,7 @@ class TestAtTheGate:
         assert run("security", lambda: Outcome("not run", "let by")) == 0
 
     def test_no_waiver_helps_where_a_gate_itself_refuses(self, tmp_path: Path) -> None:
-        (tmp_path / "waivers.toml").write_text(_toml(expires=datetime.now(UTC).date()))
+        (tmp_path / "waivers.toml").write_text(_toml(expires=date(9999, 1, 1)))
         assert run("security", lambda: Outcome("refused", "no", findings=(HOLE,))) == 1
 
 

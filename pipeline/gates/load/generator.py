@@ -29,7 +29,7 @@ def measure(url: str, plan: Plan) -> Measured:
     """Send the profile's load; Locust's own report with its plots is `reports/load.html`.
 
     Raises:
-        CouldNotRunError: Locust is missing, crashed, or hung.
+        CouldNotRunError: Locust or one of its workers is missing, crashed, or hung.
     """
     command = [sys.executable, "-m", "locust", "--headless", "--only-summary"]
     command += ["--locustfile", str(PROFILE), "--host", url.rstrip("/")]
@@ -42,11 +42,12 @@ def measure(url: str, plan: Plan) -> Measured:
         command += ["--master-bind-host", "127.0.0.1", "--master-bind-port", port]
         command += ["--master-port", port]
     with tempfile.TemporaryDirectory() as folder:
-        ended = _run(command, os.environ | {PLAN: plan.text(), FOLDER: folder}, plan)
+        code, said = _run(command, os.environ | {PLAN: plan.text(), FOLDER: folder}, plan)
         reports = [report.read_text(encoding="utf-8") for report in Path(folder).iterdir()]
-    if len(reports) != plan.workers:
+    if code != 0 or len(reports) != plan.workers:
         raise CouldNotRunError(
-            f"Locust left {len(reports)} reports of {plan.workers} workers, {ended}"
+            f"could not measure: Locust left {len(reports)} reports of {plan.workers} workers, "
+            f"exit {code}: {said.strip()[-300:]}"
         )
     seen = Measured(plan.seconds)
     try:
@@ -57,26 +58,30 @@ def measure(url: str, plan: Plan) -> Measured:
     return seen
 
 
-def _run(command: list[str], environment: dict[str, str], plan: Plan) -> str:
-    """Let Locust run to its end; returns how it ended."""
+def _run(command: list[str], environment: dict[str, str], plan: Plan) -> tuple[int, str]:
+    """Let Locust run to its end; returns its exit code and what it said."""
     longest = plan.warm_up_seconds + plan.seconds + plan.patience + _START_AND_END
-    with subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        process_group=0,
-    ) as locust:
+    with (
+        # No pipe: a worker that outlives Locust would keep it open.
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said,
+        subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            process_group=0,
+        ) as locust,
+    ):
         try:
-            _, said = locust.communicate(timeout=longest)
+            code = locust.wait(longest)
         except subprocess.TimeoutExpired as error:
             raise CouldNotRunError(f"Locust did not end within {longest:.0f} seconds") from error
         finally:
             with suppress(ProcessLookupError):  # its workers included
                 os.killpg(locust.pid, signal.SIGKILL)
-    return f"exit {locust.returncode}: {said.strip()[-300:]}"
+        said.seek(0)
+        return code, said.read()
 
 
 def _free_port() -> int:

@@ -9,12 +9,13 @@ import json
 import math
 import os
 import random
+import sys
 import threading
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from locust.runners import MasterRunner, WorkerRunner
+from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
 from pipeline.gates.load.measured import Measured
 from pipeline.gates.load.plan import SEED
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 _READY, _BEGIN, _OVER = "load-ready", "load-begin", "load-over"
 _BEAT = 0.01
 """Seconds between two looks at how late it is."""
+_LOOK = 0.5
+"""Seconds between two looks at the workers, whom Locust misses after some four seconds."""
 
 
 class Sending:
@@ -154,3 +157,21 @@ def _direct(plan: Plan, runner: LocalRunner | MasterRunner) -> None:
 
     runner.register_message(_READY, on_ready)
     runner.register_message(_OVER, on_over)
+    if isinstance(runner, MasterRunner):
+
+        def watch(**_event: Any) -> None:
+            threading.Thread(target=_watch, args=(plan, runner, told), daemon=True).start()
+
+        # Now all workers have said that they are there.
+        runner.environment.events.test_start.add_listener(watch)  # type: ignore[no-untyped-call]  # Locust's own
+
+
+def _watch(plan: Plan, runner: MasterRunner, told: Counter[str]) -> None:
+    """End it all when a worker is dead or hangs: Locust would go on without its part."""
+    while told[_OVER] < plan.workers:
+        alive = sum(worker.state != STATE_MISSING for worker in runner.clients.all)
+        if alive < plan.workers:
+            sys.stderr.write(f"{plan.workers - alive} of {plan.workers} workers fell silent\n")
+            sys.stderr.flush()
+            os._exit(1)  # in good order it would wait for the worker
+        time.sleep(_LOOK)

@@ -122,7 +122,7 @@ def test_a_bug_of_a_scanner_refuses(monkeypatch: pytest.MonkeyPatch, reports: Pa
 
 
 def test_the_scanners_run_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
-    together = threading.Barrier(len(_SCANNERS), timeout=30)
+    together = threading.Barrier(len(_SCANNERS), timeout=60)
 
     def meet(_root: Path) -> Scan:
         together.wait()

@@ -28,14 +28,20 @@ from pipeline.stacks.artifact import Artifact
 from pipeline.stacks.release import Release
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from types import TracebackType
 
 ACCOUNT = "444444444444"
-SPEED = 60.0
+SPEEDS = (60.0, 20.0, 6.0)
+"""A release is played at the first, and at the next where this machine served too little."""
+ENOUGH = 60
+"""Answers of the old version during a shift; with those of the new one they tell good from bad."""
 NAME = "prod"
-REGIONS = ("eu-west-1", "eu-west-2", "eu-west-3", "eu-north-1", "eu-central-1", "us-east-1")
+REGIONS = (
+    "us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1", "eu-west-1",
+    "eu-west-2", "eu-west-3", "eu-north-1", "eu-central-1", "ap-south-1", "ap-northeast-1",
+)  # fmt: skip
 SOURCE = """
 import json, os, time
 def handler(event, context):
@@ -77,7 +83,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
             synthesizer=cdk.DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
         )
         artifact = Artifact(
-            commit="c" * 40, bundle=zipped, sbom=zipped, judge=zipped, platform=host
+            commit="c" * 40,
+            bundle=zipped,
+            sbom=zipped,
+            judge=zipped,
+            synthetic=zipped,
+            platform=host,
         )
         function = lambda_.Function(
             stack,
@@ -108,14 +119,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
         if destination["objectKey"].endswith(".zip")
     }
     return Built(templates, zipped, key)
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    server = LocalCloud(tmp_path_factory.mktemp("state"), speed=SPEED)
-    server.start()
-    yield server
-    server.stop()
 
 
 class Prod:
@@ -178,7 +181,7 @@ class Prod:
     def record(self, deployment: str) -> str:
         """The decision record, when the judge has seen the end of it."""
         bucket = self.name("AWS::S3::Bucket", "Decisions")
-        for _ in range(100):
+        for _ in range(600):
             found = self.client("s3").get_object(Bucket=bucket, Key=decision_key(deployment))
             text: str = found["Body"].read().decode()
             if read(text).outcome != "in progress":
@@ -206,7 +209,7 @@ class Prod:
             TemplateBody=self._templates[version],
             Capabilities=["CAPABILITY_IAM"],
         )
-        for _ in range(600):
+        for _ in range(2400):
             stack = cloudformation.describe_stacks(StackName="prod")["Stacks"][0]
             if not stack["StackStatus"].endswith("_IN_PROGRESS"):
                 return str(stack["StackStatus"])
@@ -222,6 +225,9 @@ class Customers:
         self._client = prod.client("lambda")
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._use)
+        self._canary = False
+        self.shifted = 0
+        """Answers of version 1 since the first one of version 2."""
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -241,23 +247,53 @@ class Customers:
             if self._over.wait(0.02):
                 return
             payload = json.dumps({"odd": number % 2}).encode()
-            self._client.invoke(FunctionName=f"{self._function}:{ALIAS}", Payload=payload)
-
-
-@pytest.fixture
-def prod(cloud: LocalCloud, built: Built, regions: Iterator[str]) -> Prod:
-    return Prod(cloud, built, next(regions))
+            answer = self._client.invoke(FunctionName=f"{self._function}:{ALIAS}", Payload=payload)
+            self._canary = self._canary or answer["ExecutedVersion"] == "2"
+            self.shifted += self._canary and answer["ExecutedVersion"] == "1"
 
 
 @pytest.fixture(scope="module")
-def regions() -> Iterator[str]:
-    return iter(REGIONS)
+def prods(
+    tmp_path_factory: pytest.TempPathFactory, built: Built
+) -> Iterator[Callable[[float], Prod]]:
+    """Makes regions in which version 1 serves, in the local cloud of a speed."""
+    regions = iter(REGIONS)
+    clouds: dict[float, LocalCloud] = {}
+
+    def make(speed: float) -> Prod:
+        if speed not in clouds:
+            clouds[speed] = LocalCloud(tmp_path_factory.mktemp("state"), speed=speed)
+            clouds[speed].start()
+        return Prod(clouds[speed], built, next(regions))
+
+    yield make
+    for server in clouds.values():
+        server.stop()
 
 
-def test_a_good_release_is_promoted_and_recorded(prod: Prod) -> None:
-    with Customers(prod):
-        status, deployment = prod.release("good")
-        record = read(prod.record(deployment["deploymentId"]))
+def used(
+    prods: Callable[[float], Prod], version: str, *, how: str = "", alarm: str = ""
+) -> tuple[Prod, str, dict[str, Any]]:
+    """A release with customers: the first that `alarm` stops, or that enough of them have used.
+
+    A judge that is broken is so in the way of `how`.
+    """
+    stop = f"<{version_alarm_name(NAME, '2', alarm)}>"
+    for speed in SPEEDS:
+        prod = prods(speed)
+        if how:
+            prod.break_judge(how)
+        with Customers(prod) as customers:
+            status, deployment = prod.release(version)
+        stopped = stop in deployment.get("errorInformation", {}).get("message", "")
+        if stopped or customers.shifted >= ENOUGH:
+            break
+    return prod, status, deployment
+
+
+def test_a_good_release_is_promoted_and_recorded(prods: Callable[[float], Prod]) -> None:
+    prod, status, deployment = used(prods, "good")
+    record = read(prod.record(deployment["deploymentId"]))
     assert (status, deployment["status"]) == ("UPDATE_COMPLETE", "Succeeded")
     assert prod.serves() == "2"
     assert record.outcome in {"promoted", "promoted undecided"}
@@ -271,10 +307,11 @@ def test_a_good_release_is_promoted_and_recorded(prod: Prod) -> None:
     assert judge(record.parameters, record.periods).evidence == record.evidence
 
 
-def test_a_bad_release_is_stopped_by_the_judge_and_recorded(prod: Prod) -> None:
-    with Customers(prod):
-        status, deployment = prod.release("bad")
-        record = read(prod.record(deployment["deploymentId"]))
+def test_a_bad_release_is_stopped_by_the_judge_and_recorded(
+    prods: Callable[[float], Prod],
+) -> None:
+    prod, status, deployment = used(prods, "bad", alarm="evidence")
+    record = read(prod.record(deployment["deploymentId"]))
     assert (status, deployment["status"]) == ("UPDATE_ROLLBACK_COMPLETE", "Stopped")
     assert deployment["errorInformation"]["code"] == "ALARM_ACTIVE"
     alarm = version_alarm_name(NAME, "2", "evidence")
@@ -285,8 +322,9 @@ def test_a_bad_release_is_stopped_by_the_judge_and_recorded(prod: Prod) -> None:
 
 
 @pytest.mark.parametrize("how", ["crashes", "throttled", "times out"])
-def test_a_broken_judge_lets_nothing_pass(prod: Prod, how: str) -> None:
+def test_a_broken_judge_lets_nothing_pass(prods: Callable[[float], Prod], how: str) -> None:
     """Without traffic no alarm tells of it: then CodeDeploy has its question not answered."""
+    prod = prods(SPEEDS[0])
     prod.break_judge(how)
     status, deployment = prod.release("quick")
     assert (status, deployment["status"]) == ("UPDATE_ROLLBACK_COMPLETE", "Failed")
@@ -294,10 +332,8 @@ def test_a_broken_judge_lets_nothing_pass(prod: Prod, how: str) -> None:
     assert prod.serves() == "1"
 
 
-def test_a_judge_that_falls_silent_ends_the_release(prod: Prod) -> None:
-    prod.break_judge("throttled")
-    with Customers(prod):
-        status, deployment = prod.release("good")
+def test_a_judge_that_falls_silent_ends_the_release(prods: Callable[[float], Prod]) -> None:
+    prod, status, deployment = used(prods, "good", how="throttled", alarm="heartbeat")
     assert (status, deployment["status"]) == ("UPDATE_ROLLBACK_COMPLETE", "Stopped")
     alarm = version_alarm_name(NAME, "2", "heartbeat")
     assert f"Activated alarms: <{alarm}>" in deployment["errorInformation"]["message"]

@@ -43,7 +43,7 @@ class Accounts:
             StackName=name, TemplateBody=json.dumps({"Resources": resources})
         )
         waiter = cloudformation.get_waiter("stack_create_complete")
-        waiter.wait(StackName=name, WaiterConfig={"Delay": 0.05})
+        waiter.wait(StackName=name, WaiterConfig={"Delay": 0.05, "MaxAttempts": 1200})
 
     def trust(self, account: str, trusted: str) -> None:
         """Make the role for lookups, as `cdk bootstrap --trust-for-lookup` does."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import ssl
 import sys
 import threading
@@ -33,16 +35,24 @@ def plan(limits: Load) -> Plan:
     return replace(Plan.of(limits), users=10)
 
 
+@pytest.fixture
+def patient(limits: Load) -> Load:
+    """Limits of latency that a machine as busy as can be does not cross, nor its generator."""
+    return limits.model_copy(
+        update=dict.fromkeys(("max_p50_ms", "max_p95_ms", "max_p99_ms"), 60_000)
+    )
+
+
 def _shape(seen: Measured) -> dict[str, list[int]]:
     return {name: [each.total for each in blocks] for name, blocks in seen.latencies.items()}
 
 
 def test_each_planned_request_is_sent_and_the_warm_up_does_not_count(
-    service: Any, plan: Plan, limits: Load, reports: Path
+    service: Any, plan: Plan, patient: Load, reports: Path
 ) -> None:
     seen = measure(service.url, plan)
     attend(seen, plan)
-    assert refusal(seen, limits) is None
+    assert refusal(seen, patient) is None
     assert seen.requests == plan.requests == 100
     # The warm-up is sent besides, and at the end each user takes its file away.
     assert service.requests == 100 + 10 * (WARM + 1)
@@ -64,6 +74,40 @@ def test_workers_share_the_arrivals(service: Any, plan: Plan, limits: Load) -> N
     assert [sum(block) for block in zip(*_shape(seen).values(), strict=True)] == [
         sum(block) for block in zip(*_shape(measure(service.url, plan)).values(), strict=True)
     ]
+
+
+@pytest.mark.parametrize("fate", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_worker_that_dies_or_hangs_in_the_middle_could_not_measure(
+    service: Any, plan: Plan, fate: signal.Signals
+) -> None:
+    """By the end of its patience it would have been told that Locust hung."""
+
+    def behave(number: int) -> dict[str, str]:
+        if number == 10 * WARM + 20:  # of the 50 that each of the two has to send
+            os.kill(_children(_locust())[0], fate)
+        return {}
+
+    service.behave = behave
+    with pytest.raises(
+        CouldNotRunError,
+        match=r"(?s)^could not measure: Locust left 1 reports of 2 .*\b1 of 2 workers fell silent$",
+    ):
+        measure(service.url, replace(plan, workers=2))
+
+
+def test_a_locust_that_dies_in_the_middle_could_not_measure(service: Any, plan: Plan) -> None:
+    """Its workers go on, but nobody would end them."""
+
+    def behave(number: int) -> dict[str, str]:
+        if number == 10 * WARM + 20:
+            os.kill(_locust(), signal.SIGKILL)
+        return {}
+
+    service.behave = behave
+    with pytest.raises(
+        CouldNotRunError, match=r"(?s)^could not measure: Locust left . .* exit -9: "
+    ):
+        measure(service.url, replace(plan, workers=2))
 
 
 def test_a_warm_up_lasts_until_no_user_meets_a_cold_start(service: Any, plan: Plan) -> None:
@@ -100,7 +144,7 @@ def test_a_stall_counts_for_every_request_that_was_due_in_it(service: Any, plan:
     assert slow > 25
 
 
-def test_a_service_that_dies_under_load_is_refused(service: Any, plan: Plan, limits: Load) -> None:
+def test_a_service_that_dies_under_load_is_refused(service: Any, plan: Plan, patient: Load) -> None:
     def behave(number: int) -> dict[str, str] | None:
         if number == 10 * WARM + 50:
             service.server.socket.close()
@@ -111,7 +155,7 @@ def test_a_service_that_dies_under_load_is_refused(service: Any, plan: Plan, lim
     attend(seen, plan)
     assert (seen.requests, seen.failures.total()) == (100, 50)
     assert any("Connection refused" in reason for reason in seen.failures)
-    assert "the share of failures is 50.00%" in (refusal(seen, limits) or "")
+    assert "the share of failures is 50.00%" in (refusal(seen, patient) or "")
 
 
 def test_a_service_that_hangs_ends_the_run_and_is_refused(
@@ -134,22 +178,22 @@ def test_a_service_that_hangs_ends_the_run_and_is_refused(
     assert seen.warm.quantile(0.95) > 500
 
 
-def test_an_address_that_refuses_is_refused(plan: Plan, limits: Load) -> None:
+def test_an_address_that_refuses_is_refused(plan: Plan, patient: Load) -> None:
     seen = measure("http://127.0.0.1:1/", plan)
     attend(seen, plan)
-    said = refusal(seen, limits) or ""
+    said = refusal(seen, patient) or ""
     assert said.startswith("the share of failures is 100.00%, allowed 10.00% (100 Connection")
     assert "Connection refused" in said
 
 
 def test_a_certificate_that_nobody_trusts_is_refused(
-    serve: Callable[..., Any], certificate: Path, plan: Plan, limits: Load
+    serve: Callable[..., Any], certificate: Path, plan: Plan, patient: Load
 ) -> None:
     secure = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     secure.load_cert_chain(certificate)
     seen = measure(serve(secure).url, plan)
     attend(seen, plan)
-    said = refusal(seen, limits) or ""
+    said = refusal(seen, patient) or ""
     assert "100.00%" in said
     assert "certificate verify failed" in said
 
@@ -235,8 +279,30 @@ def test_a_locust_that_hangs_is_ended_with_all_that_it_started(
 
 
 def _runs(pid: int) -> bool:
+    state, _parent = _stat(pid)
+    return state not in {"", "Z"}
+
+
+def _locust() -> int:
+    """The one that this process started."""
+    (found,) = (
+        each
+        for each in _children(os.getpid())
+        if b"locust" in Path(f"/proc/{each}/cmdline").read_bytes()
+    )
+    return found
+
+
+def _children(pid: int) -> list[int]:
+    processes = (int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit())
+    return [each for each in processes if _stat(each)[1] == str(pid)]
+
+
+def _stat(pid: int) -> tuple[str, str]:
+    """The state of a process, and its parent; empty where there is none."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return False
-    return stat.rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return "", ""
+    state, parent = stat.rpartition(")")[2].split()[:2]
+    return state, parent

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipeline.gates.gate import CouldNotRunError, run
-from pipeline.gates.load import generator, judging, promoted
+from pipeline.gates.load import generator, judging, promoted, regression
 from pipeline.gates.load.measured import Measured
+from pipeline.gates.load.plan import Plan
 from pipeline.gates.load.promoted import Promoted
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from environments.gates import Load
 
 COMMIT = "abcdef1234"
+PATIENT = dict.fromkeys(("max_p50_ms", "max_p95_ms", "max_p99_ms"), 60_000)
+"""Limits that a machine as busy as can be does not cross."""
 
 
 @pytest.fixture
@@ -63,6 +66,7 @@ def _promoted(milliseconds: float) -> Promoted:
 def test_a_release_is_measured_and_recorded_for_the_next(
     service: Any, limits: Load, reports: Path, before: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    limits = limits.model_copy(update=PATIENT)
     monkeypatch.setenv("URL", service.url)
     monkeypatch.setattr(judging, "load", lambda _name: type("Staging", (), {"load": limits}))
     assert run("load", judging.judge) == 0
@@ -77,7 +81,7 @@ def test_a_release_is_measured_and_recorded_for_the_next(
 
 
 def test_a_regression_of_a_third_is_refused_and_an_unchanged_service_passes(
-    service: Any, limits: Load, before: Any
+    service: Any, limits: Load, before: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Against a real service that takes its time, with nothing made up in between."""
 
@@ -88,21 +92,15 @@ def test_a_regression_of_a_third_is_refused_and_an_unchanged_service_passes(
 
         return behave
 
-    # So slow that the noise of a busy machine is small beside a third of it.
-    limits = limits.model_copy(
-        update={
-            "requests_per_second": 200,
-            "max_p50_ms": 5000,
-            "max_p95_ms": 5000,
-            "max_p99_ms": 5000,
-        }
-    )
-    service.behave = takes(0.3)
-    first = generator.measure(service.url, judging.Plan.of(limits))
+    # How busy this machine is must not matter: a third of it is more than noise adds.
+    monkeypatch.setattr(regression, "_WAITS", 0)
+    limits = limits.model_copy(update=PATIENT | {"seconds": 2})
+    service.behave = takes(0.6)
+    first = generator.measure(service.url, Plan.of(limits))
     before(Promoted(COMMIT, first))
     same = judging.examine(service.url, limits)
     assert (same.status, same.findings) == ("passed", ())
-    service.behave = takes(0.4)
+    service.behave = takes(0.8)
     slower = judging.examine(service.url, limits)
     assert slower.status == "refused"
     assert "p95-regression" in slower.sentence
@@ -116,23 +114,35 @@ def test_what_is_slower_once_is_measured_again(
     left = measure(_run(200), _run(101), _run(1))
     outcome = judging.examine("http://x/", limits)
     assert (outcome.status, len(left)) == ("passed", 1)
-    assert outcome.sentence.endswith("; no slower than abcdef1, promoted last")
+    assert outcome.sentence.endswith("; no slower than abcdef1, promoted last, within 10 ms")
     recorded = Measured.read(json.loads((reports / promoted.REPORT).read_text())["measured"])
     assert recorded.warm.quantile(0.95) < 110
 
 
-def test_what_is_slower_twice_is_refused_as_a_finding(
+def test_what_is_slower_twice_is_measured_once_more(
     limits: Load, before: Any, measure: Any
 ) -> None:
     before(_promoted(100))
-    left = measure(_run(200), _run(200))
+    left = measure(_run(200), _run(150), _run(101), _run(1))
+    outcome = judging.examine("http://x/", limits)
+    assert (outcome.status, len(left)) == ("passed", 1)
+
+
+def test_what_is_slower_three_times_is_refused_as_a_finding(
+    limits: Load, before: Any, measure: Any
+) -> None:
+    before(_promoted(100))
+    left = measure(_run(250), _run(200), _run(225))
     outcome = judging.examine("http://x/", limits)
     assert (outcome.status, left) == ("refused", [])
     assert [(each.tool, each.rule, each.subject) for each in outcome.findings] == [
         ("locust", "p95-regression", "all requests"),
         ("locust", "p95-regression", "read"),
     ]
-    assert "at all requests: p95 was 105 ms in abcdef1, promoted last, and is 2" in outcome.sentence
+    assert (
+        "at all requests: p95 was 105 ms in abcdef1, promoted last, and is at least 208 ms in each "
+        "of 3 runs (+99%, by chance with a probability of "
+    ) in outcome.sentence
     compared = outcome.details["compared"]
     assert all(each["p_value"] < 0.01 for each in compared)
 
@@ -141,7 +151,7 @@ def test_an_accepted_regression_is_waived_by_name(
     limits: Load, before: Any, measure: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before(_promoted(100))
-    measure(_run(200), _run(200))
+    measure(_run(200), _run(200), _run(200))
     waivers = [
         f"""
         [[waiver]]
@@ -175,13 +185,35 @@ def test_a_crossed_limit_is_not_measured_again(limits: Load, before: Any, measur
     assert (outcome.status, len(left)) == ("refused", 1)
 
 
-def test_a_growth_that_the_generator_may_have_added_is_no_verdict(
+def test_a_growth_within_the_noise_of_the_machine_is_none(
     limits: Load, before: Any, measure: Any
 ) -> None:
     before(_promoted(100))
-    measure(_run(200, late=60))
-    with pytest.raises(CouldNotRunError, match="could not compare: up to 120 ms of it"):
+    left = measure(_run(200, late=60), _run(200))
+    outcome = judging.examine("http://x/", limits)
+    assert (outcome.status, len(left)) == ("passed", 1)
+    assert outcome.sentence.endswith("; no slower than abcdef1, promoted last, within 180 ms")
+
+
+def test_noise_that_would_hide_anything_is_no_verdict(
+    limits: Load, before: Any, measure: Any
+) -> None:
+    before(_promoted(100))
+    left = measure(_run(200, late=150), _run(200), _run(200))
+    with pytest.raises(
+        CouldNotRunError, match=r"^could not compare: at all requests, p95 .* may be 4.. ms of it; "
+    ):
         judging.examine("http://x/", limits)
+    assert left == []
+
+
+def test_after_noise_that_would_hide_anything_a_quiet_run_clears(
+    limits: Load, before: Any, measure: Any
+) -> None:
+    before(_promoted(100))
+    left = measure(_run(200, late=150), _run(101), _run(1))
+    outcome = judging.examine("http://x/", limits)
+    assert (outcome.status, len(left)) == ("passed", 1)
 
 
 def test_what_cannot_be_compared_is_said(limits: Load, before: Any, measure: Any) -> None:

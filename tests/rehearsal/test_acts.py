@@ -3,71 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
-pytestmark = [pytest.mark.rehearsal, pytest.mark.timeout(1500)]
+pytestmark = pytest.mark.rehearsal
 
-ROOT = Path(__file__).parents[2]
 PROD = "444444444444"
-
-
-def _pithead(*arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: each for name, each in os.environ.items() if not name.startswith("AWS_")}
-    return subprocess.run(
-        [sys.executable, "-m", "console.cli", *arguments],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-@pytest.fixture(scope="module")
-def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """The report of a rehearsal whose local cloud still runs."""
-    report = tmp_path_factory.mktemp("rehearsal") / "report.json"
-    done = _pithead("rehearse", "--report", str(report), "--keep")
-    try:
-        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-        document: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
-        yield document | {"said": done.stdout + done.stderr}
-    finally:
-        _pithead("down")
-
-
-@pytest.fixture(scope="module")
-def variables(rehearsed: dict[str, Any]) -> dict[str, str]:
-    exports = _pithead("env").stdout
-    return {
-        name: value.strip("'")
-        for name, _, value in (
-            line.removeprefix("export ").partition("=")
-            for line in exports.splitlines()
-            if line.startswith("export ")
-        )
-    }
-
-
-def _client(variables: dict[str, str], service: str, account: str | None = None) -> Any:
-    client: Any = boto3.client
-    return client(
-        service,
-        endpoint_url=variables["AWS_ENDPOINT_URL"],
-        region_name=variables["AWS_REGION"],
-        aws_access_key_id=account or variables["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
-    )
 
 
 def _act(report: dict[str, Any], name: str) -> dict[str, Any]:
@@ -110,18 +55,18 @@ def test_a_bad_release_never_has_more_than_the_canarys_share(rehearsed: dict[str
 
 
 def test_a_pipeline_change_mutates_and_restarts_the_pipeline(
-    rehearsed: dict[str, Any], variables: dict[str, str]
+    rehearsed: dict[str, Any], client: Callable[..., Any]
 ) -> None:
     act = _act(rehearsed, "pipeline-change")
     assert act["self_mutated"]
     first, second = act["pipeline_execution_ids"]
-    ran = _client(variables, "codepipeline").list_action_executions(
+    ran = client("codepipeline").list_action_executions(
         pipelineName="pithead", filter={"pipelineExecutionId": second}
     )["actionExecutionDetails"]
     assert ("Verify", "Compile", "Succeeded") in {
         (each["stageName"], each["actionName"], each["status"]) for each in ran
     }
-    before = _client(variables, "codepipeline").get_pipeline_execution(
+    before = client("codepipeline").get_pipeline_execution(
         pipelineName="pithead", pipelineExecutionId=first
     )["pipelineExecution"]
     assert before["status"] == "Cancelled"
@@ -143,12 +88,12 @@ def test_an_audit_that_did_not_run_is_told_as_not_run(rehearsed: dict[str, Any])
 
 
 def test_any_aws_client_sees_what_the_command_tells(
-    rehearsed: dict[str, Any], variables: dict[str, str]
+    rehearsed: dict[str, Any], client: Callable[..., Any], pithead: Callable[..., Any]
 ) -> None:
-    status = json.loads(_pithead("status", "--json").stdout)
+    status = json.loads(pithead("status", "--json").stdout)
     prod = next(each for each in status["environments"] if each["name"] == "prod")
 
-    functions = _client(variables, "lambda", PROD)
+    functions = client("lambda", PROD)
     (name,) = (
         each["FunctionName"]
         for each in functions.list_functions()["Functions"]
@@ -162,7 +107,7 @@ def test_any_aws_client_sees_what_the_command_tells(
     assert prod["commit"] == configuration["Environment"]["Variables"]["COMMIT"]
     assert prod["commit"] == _act(rehearsed, "refused-release")["production"]["commit_after"]
 
-    state = _client(variables, "codepipeline").get_pipeline_state(name="pithead")
+    state = client("codepipeline").get_pipeline_state(name="pithead")
     inside = {each["stageName"]: each.get("latestExecution", {}) for each in state["stageStates"]}
     refused = _act(rehearsed, "refused-release")["pipeline_execution_ids"][-1]
     assert inside["staging"] | {"type": ""} == {
@@ -173,14 +118,14 @@ def test_any_aws_client_sees_what_the_command_tells(
     assert status["pipeline"]["execution"] == refused
 
     canary = _act(rehearsed, "bad-release")["canary"]
-    stopped = _client(variables, "codedeploy", PROD).get_deployment(
-        deploymentId=canary["deployment_id"]
-    )["deploymentInfo"]
+    stopped = client("codedeploy", PROD).get_deployment(deploymentId=canary["deployment_id"])[
+        "deploymentInfo"
+    ]
     assert stopped["status"] == "Stopped"
     assert stopped["errorInformation"]["code"] == "ALARM_ACTIVE"
-    history = _client(variables, "cloudwatch", PROD).describe_alarm_history(
+    history = client("cloudwatch", PROD).describe_alarm_history(
         AlarmName=canary["stopped_by"], HistoryItemType="StateUpdate"
     )["AlarmHistoryItems"]
     assert any("ALARM" in each["HistorySummary"] for each in history)
-    alarms = _client(variables, "cloudwatch", PROD).describe_alarms()["MetricAlarms"]
+    alarms = client("cloudwatch", PROD).describe_alarms()["MetricAlarms"]
     assert {each["StateValue"] for each in alarms} <= {"OK", "INSUFFICIENT_DATA"}

@@ -1,0 +1,70 @@
+"""A few journeys of a customer through staging, whose URL is in `URL`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from environments.schema import load
+from pipeline.gates.gate import CouldNotRunError, Outcome, run
+from pipeline.synthetic.journey import travel
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from environments.gates import Synthetic
+    from pipeline.synthetic.journey import Journey
+
+_JOURNEYS = 3
+"""What fails now and then may let one of them pass, and a cold start make one slow."""
+
+
+def judge() -> Outcome:
+    """Travel through staging.
+
+    Raises:
+        CouldNotRunError: there is no URL, or nothing answers there.
+    """
+    url = os.environ.get("URL")
+    if not url:
+        raise CouldNotRunError("environment variable URL: nothing found; give the API's address")
+    synthetic = load("staging").synthetic
+    if synthetic is None:
+        raise CouldNotRunError(
+            "environments/staging.toml: synthetic: nothing found; say how long a journey may take"
+        )
+    return examine(url, synthetic)
+
+
+def examine(url: str, limits: Synthetic) -> Outcome:
+    """Make journeys one after another until one fails, or enough went well.
+
+    Raises:
+        CouldNotRunError: nothing answers.
+    """
+    journeys: list[Journey] = []
+    for number in range(1, _JOURNEYS + 1):
+        journey = travel(url, limits.seconds)
+        journeys.append(journey)
+        failure = journey.failure
+        if failure and not journey.answered:
+            raise CouldNotRunError(f"nothing answers at {url}: {failure.found}")
+        if failure:
+            sentence = f"journey {number} of {_JOURNEYS}: {failure.sentence}"
+            return Outcome("refused", sentence, _details(journeys))
+    slowest = max(each.milliseconds for each in journeys)
+    return Outcome(
+        "passed",
+        f"{_JOURNEYS} journeys against {url}, the slowest in {slowest} ms",
+        _details(journeys),
+    )
+
+
+def _details(journeys: Sequence[Journey]) -> dict[str, Any]:
+    return {"journeys": [asdict(each) for each in journeys]}
+
+
+if __name__ == "__main__":
+    sys.exit(run("synthetic", judge))

@@ -1,0 +1,165 @@
+"""The journeys of an environment: their function, their schedule, and what alarms make of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from pipeline.names import ALIAS, SERVICE, SYNTHETIC_NAMESPACE, synthetic_alarm_name
+from pipeline.retention import log_group
+
+if TYPE_CHECKING:
+    from environments.gates import Synthetic
+    from pipeline.stacks.artifact import Artifact
+
+_MEMORY = 256  # MB
+"""For the share of a processor that comes with it: TLS is half of a journey."""
+_TO_TIDY = 10  # seconds
+_PERIODS, _BAD = 3, 2
+"""One journey that fails may be the network's fault; the next would have to fail by it as well."""
+
+
+class Journeys(Construct):
+    """Makes a journey every few minutes, and tells operations when they fail or are not made."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        environment_name: str,
+        artifact: Artifact,
+        log_retention_days: int,
+        synthetic: Synthetic,
+        url: str,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        log = log_group(self, "Log", log_retention_days)
+        log.grant_write(role)
+        function = lambda_.Function(
+            self,
+            "Function",
+            description=f"A customer's journey through {SERVICE} in {environment_name}",
+            runtime=artifact.runtime,
+            architecture=artifact.architecture,
+            handler="pipeline.synthetic.handler.handler",
+            code=lambda_.Code.from_asset(str(artifact.synthetic)),
+            role=role,
+            memory_size=_MEMORY,
+            timeout=Duration.seconds(synthetic.seconds + _TO_TIDY),
+            retry_attempts=0,
+            max_event_age=Duration.minutes(1),
+            log_group=log,
+            environment={
+                "SERVICE": SERVICE,
+                "ENVIRONMENT": environment_name,
+                "URL": url,
+                "SECONDS": str(synthetic.seconds),
+            },
+        )
+        events.Rule(
+            self,
+            "Schedule",
+            description=f"Sends a customer through {SERVICE} in {environment_name}",
+            schedule=events.Schedule.rate(Duration.minutes(synthetic.every_minutes)),
+            targets=[
+                # One that comes late is worth nothing: the next one meets what it would.
+                targets.LambdaFunction(
+                    function, retry_attempts=0, max_event_age=Duration.minutes(1)
+                )
+            ],
+        )
+        cloudwatch.Alarm(
+            self,
+            "Alarm",
+            alarm_name=synthetic_alarm_name(environment_name),
+            alarm_description="A customer's journey through the API fails, or is not made",
+            metric=cloudwatch.MathExpression(
+                expression="journeys - failed",
+                using_metrics={
+                    "journeys": _counted("Journeys", environment_name, synthetic),
+                    "failed": _counted("FailedJourneys", environment_name, synthetic),
+                },
+                label="journeys that went well",
+                period=Duration.minutes(synthetic.every_minutes),
+            ),
+            threshold=1,
+            comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+            evaluation_periods=_PERIODS,
+            datapoints_to_alarm=_BAD,
+            treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
+        )
+
+
+class FailedJourneys:
+    """Makes the alarm by which failed journeys stop a release in its bake.
+
+    It looks at the new version alone: where an old one served in the same minutes, a journey
+    may have failed by that, and the release may be its fix. That no journey is made says nothing
+    of the release, and before the first there can be none: operations are told of it.
+    """
+
+    def __init__(
+        self,
+        environment_name: str,
+        synthetic: Synthetic,
+        function: lambda_.Function,
+        version: lambda_.Version,
+    ) -> None:
+        self._environment = environment_name
+        self._synthetic = synthetic
+        self._function = function.function_name
+        self._version = version.version
+
+    def alarm(self, scope: Construct, construct_id: str, _what: str, name: str) -> cloudwatch.Alarm:
+        """The alarm on journeys that only the new version can have failed; there is one."""
+        return cloudwatch.Alarm(
+            scope,
+            construct_id,
+            alarm_name=name,
+            alarm_description="Customers' journeys fail where the new version alone serves",
+            metric=cloudwatch.MathExpression(
+                # Where nothing was served at all, the way to the service is what failed.
+                expression="IF(FILL(every, 0) > FILL(mine, 0), 0, failed)",
+                using_metrics={
+                    "every": self._invocations(),
+                    "mine": self._invocations(ExecutedVersion=self._version),
+                    "failed": _counted("FailedJourneys", self._environment, self._synthetic),
+                },
+                label="failed journeys",
+                period=Duration.minutes(self._synthetic.every_minutes),
+            ),
+            threshold=1,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            evaluation_periods=_PERIODS,
+            datapoints_to_alarm=_BAD,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+
+    def _invocations(self, **version: str) -> cloudwatch.Metric:
+        every = {"FunctionName": self._function, "Resource": f"{self._function}:{ALIAS}"}
+        return cloudwatch.Metric(
+            namespace="AWS/Lambda",
+            metric_name="Invocations",
+            dimensions_map=every | version,
+            statistic="Sum",
+            period=Duration.minutes(self._synthetic.every_minutes),
+        )
+
+
+def _counted(name: str, environment_name: str, synthetic: Synthetic) -> cloudwatch.Metric:
+    return cloudwatch.Metric(
+        namespace=SYNTHETIC_NAMESPACE,
+        metric_name=name,
+        dimensions_map={"service": SERVICE, "environment": environment_name},
+        statistic="Sum",
+        period=Duration.minutes(synthetic.every_minutes),
+    )

@@ -1,0 +1,91 @@
+"""The synthetic gate against the service on a real server."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fastapi import Response
+
+from environments.gates import Synthetic
+from environments.schema import load
+from pipeline.gates import synthetic
+from pipeline.gates.gate import run
+from tests.pipeline.served import serve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.pipeline.served import Served
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """What stands at `URL`, with limits that no machine crosses."""
+    patient = load("staging").model_copy(
+        update={"synthetic": Synthetic(every_minutes=5, seconds=45)}
+    )
+    monkeypatch.setattr(synthetic, "load", lambda _name: patient)
+    with serve() as served:
+        monkeypatch.setenv("URL", served.url)
+        yield served
+
+
+def test_the_service_passes(service: Served, reports: Path) -> None:
+    assert run("synthetic", synthetic.judge) == 0
+    report = json.loads((reports / "synthetic.json").read_text())
+    assert report["sentence"].startswith(f"3 journeys against {service.url}, the slowest in ")
+    assert [each["failure"] for each in report["details"]["journeys"]] == [None] * 3
+    assert service.files() == []
+
+
+def test_a_journey_that_fails_refuses(
+    service: Served, reports: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What comes now and then is found, too: the second journey is the first that fails."""
+
+    async def behave(request: Any, service_: Any) -> Response:
+        if request.url.path == "/files" and service.asked.count("GET /files") > 1:
+            return Response('{"files": []}')
+        answer: Response = await service_(request)
+        return answer
+
+    service.behave = behave
+    assert run("synthetic", synthetic.judge) == 1
+    assert "gate synthetic: refused: journey 2 of 3: step list failed: found []; allowed is [" in (
+        capsys.readouterr().out
+    )
+    report = json.loads((reports / "synthetic.json").read_text())
+    first, second = report["details"]["journeys"]
+    assert (first["failure"], second["failure"]["step"]) == (None, "list")
+    assert service.files() == []
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        (None, "environment variable URL: nothing found; give the API's address"),
+        ("http://127.0.0.1:1/", "nothing answers at http://127.0.0.1:1/: ConnectionRefusedError: "),
+    ],
+)
+def test_what_cannot_run_refuses(
+    url: str | None, sentence: str, monkeypatch: pytest.MonkeyPatch, reports: Path
+) -> None:
+    if url is None:
+        monkeypatch.delenv("URL", raising=False)
+    else:
+        monkeypatch.setenv("URL", url)
+    assert run("synthetic", synthetic.judge) == 2
+    report = json.loads((reports / "synthetic.json").read_text())
+    assert report["sentence"].startswith(f"could not run, which refuses: {sentence}")
+
+
+def test_without_limits_it_refuses(monkeypatch: pytest.MonkeyPatch, reports: Path) -> None:
+    staging = load("staging").model_copy(update={"synthetic": None})
+    monkeypatch.setattr(synthetic, "load", lambda _name: staging)
+    monkeypatch.setenv("URL", "http://127.0.0.1:1/")
+    assert run("synthetic", synthetic.judge) == 2
+    sentence = json.loads((reports / "synthetic.json").read_text())["sentence"]
+    assert "environments/staging.toml: synthetic: nothing found" in sentence

@@ -1,0 +1,319 @@
+"""Planted defects: each gate refuses what it is there for, in `pithead release`.
+
+One commit has a defect for each of the gates that answer in the same stage. That a commit without
+one passes them all, the acts of the rehearsal show.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import time
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from console.rehearsal.acts import Edit
+from tests.pipeline.conftest import made_up
+from tests.pipeline.gates import advisories
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
+
+pytestmark = pytest.mark.rehearsal
+
+ROOT = Path(__file__).parents[2]
+STATE = ROOT / ".pithead" / "rehearsal"
+REFUSED = 4
+FILES = "service/routes/files.py"
+
+
+@dataclass(frozen=True)
+class Planted:
+    """Edits, and words of the sentence by which each gate is to refuse them."""
+
+    stage: str
+    edits: tuple[Edit, ...]
+    refusals: dict[str, tuple[str, ...]]
+
+
+_ON_LAMBDA = 'if "AWS_LAMBDA_FUNCTION_NAME" in os.environ'
+_OS = Edit(
+    FILES, "from datetime import UTC\n", "import os\nimport time\nfrom datetime import UTC\n"
+)
+
+A_TEST_FAILS_AND_A_WILDCARD = Planted(
+    "Build",
+    (
+        Edit(
+            FILES,
+            'Response(status_code=HTTPStatus.CREATED, headers={"ETag": etag})',
+            'Response(status_code=HTTPStatus.OK, headers={"ETag": etag})',
+        ),
+        Edit(
+            "pipeline/stacks/service.py",
+            'iam.PolicyStatement(actions=["s3:ListBucket"], resources=[bucket.bucket_arn]),\n',
+            'iam.PolicyStatement(actions=["s3:*"], resources=["*"]),\n',
+        ),
+    ),
+    {"unit": ("failed",), "synthesis": ("AwsSolutions-IAM5", "s3:*")},
+)
+AN_ASSEMBLY_THAT_IS_NEVER_THE_SAME = Planted(
+    "Build",
+    (
+        Edit(
+            "pipeline/stacks/service.py",
+            "        bucket = self._bucket()\n",
+            '        Tags.of(self).add("built", __import__("uuid").uuid4().hex)\n'
+            "        bucket = self._bucket()\n",
+        ),
+    ),
+    {"synthesis": ("template.json",)},
+)
+A_ROLE_MAY_MORE = Planted(
+    "Build",
+    (
+        Edit(
+            "pipeline/delivery.py",
+            '            self._builds.gate("Security", "security"),\n',
+            "            self._builds.gate(\n"
+            '                "Security",\n'
+            '                "security",\n'
+            "                statements=[\n"
+            "                    iam.PolicyStatement(\n"
+            '                        actions=["iam:CreateUser"],\n'
+            '                        resources=["arn:aws:iam::111111111111:user/late"],\n'
+            "                    )\n"
+            "                ],\n"
+            "            ),\n",
+        ),
+    ),
+    {"changes": ("iam:CreateUser",)},
+)
+CODE_PACKAGES_AND_INFRASTRUCTURE = Planted(
+    "Verify",
+    (
+        Edit(
+            "service/paths.py",
+            "\nPATTERN = ",
+            "\n\ndef computed(text: str) -> object:\n    return eval(text)\n\n\nPATTERN = ",
+        ),
+        # mangum, which is deployed, has an advisory; typing-extensions, its licence.
+        Edit("pyproject.toml", '"MIT-0", "PSF-2.0",\n', '"MIT-0",\n'),
+        Edit("pyproject.toml", '    "GPL-2.0-only",', '    "PSF-2.0", "GPL-2.0-only",'),
+        Edit(
+            "pyproject.toml", '# approved = ["boto3>=1.44,<2", "fastapi"]', 'approved = ["boto3"]'
+        ),
+        # An alarm on the whole alias, and a bucket that another is to take the place of.
+        Edit("pipeline/stacks/rails.py", 'every | {"version": self._version}', "every"),
+        Edit("pipeline/stacks/service.py", '            "Files",\n', '            "Documents",\n'),
+    ),
+    {
+        "security": ("1 bandit", "1 kingfisher"),
+        "supply_chain": ("approved", "licences", "1 pip-audit"),
+        "infrastructure": ("pithead-lint PH301",),
+        "changes": ("pithead-lint PH501",),
+    },
+)
+WHAT_ONLY_A_DEPLOYED_SERVICE_SHOWS = Planted(
+    "dev",
+    (
+        _OS,
+        Edit(
+            FILES,
+            '        "ETag": info.etag,\n',
+            f'        "ETag": "" {_ON_LAMBDA} else info.etag,\n',
+        ),
+        Edit(
+            FILES,
+            "def _path(path: str) -> str:\n",
+            "def _path(path: str) -> str:\n"
+            f"    {_ON_LAMBDA} and not path.isascii():\n"
+            '        raise RuntimeError("no such letter")\n',
+        ),
+    ),
+    {"integration": ("failed",), "dynamic": ("Server error",)},
+)
+A_SLOWER_READ_AND_ANOTHER_FILE = Planted(
+    "staging",
+    (
+        _OS,
+        Edit(
+            FILES,
+            "    if content is None:\n",
+            f"    {_ON_LAMBDA}:\n"
+            "        time.sleep(0.06)\n"
+            '    if os.environ.get("ENVIRONMENT") == "staging":\n'
+            "        content = content and content[:-1]\n"
+            "    if content is None:\n",
+        ),
+    ),
+    {"load": ("p95",), "synthetic": ("journey 1 of 3",)},
+)
+A_GATE_THAT_NEVER_RAN = Planted(
+    "staging",
+    (Edit("pyproject.toml", '"dynamic", "load",\n]', '"dynamic", "load", "penetration",\n]'),),
+    {"attest": ("penetration",)},
+)
+A_FREEZE = Planted(
+    "prod",
+    (
+        Edit(
+            "environments/prod.toml",
+            "# [[freeze]]\n"
+            "# from = 2026-12-23T00:00:00Z\n"
+            "# until = 2027-01-02T00:00:00Z\n"
+            '# reason = "the holidays"\n',
+            "[[freeze]]\n"
+            "from = 2020-01-01T00:00:00Z\n"
+            "until = 2120-01-01T00:00:00Z\n"
+            'reason = "the holidays"\n',
+        ),
+    ),
+    # Its bundle is exchanged besides, once it has been attested.
+    {"window": ("the holidays",), "provenance": ("bundle",)},
+)
+
+
+class Team:
+    """Commits to the rehearsal's own checkout, and releases."""
+
+    def __init__(self, pithead: Callable[..., Any], variables: dict[str, str]) -> None:
+        self._pithead = pithead
+        self._variables = {n: each for n, each in variables.items() if n.startswith("AWS_")}
+        self.folder = STATE / "checkout"
+
+    def commit(self, message: str, *edits: Edit) -> None:
+        """Commit edits."""
+        for edit in edits:
+            edit.apply(self.folder)
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", message)
+
+    def git(self, *arguments: str) -> None:
+        """Run git as somebody of the team."""
+        who = ("-c", "user.name=Team", "-c", "user.email=team@localhost")
+        subprocess.run(["git", *who, *arguments], cwd=self.folder, check=True)
+
+    def release(self) -> Any:
+        """Release what is committed, and take it back as a team does that was refused."""
+        done = self._pithead("release", folder=self.folder, variables=self._variables)
+        self.git("revert", "--no-edit", "HEAD")
+        return done
+
+
+@pytest.fixture(scope="module")
+def market(
+    rehearsed: dict[str, Any], pithead: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[advisories.Advisories]:
+    """The rehearsal's local cloud, begun again where it reaches an advisory service."""
+    endpoint = json.loads((STATE / "endpoint.json").read_text())
+    ports = [endpoint[name].rsplit(":", 1)[1] for name in ("endpoint", "gateway")]
+    trusted = advisories.certificate(tmp_path_factory.mktemp("certificate"))
+    with advisories.served(trusted) as (kept, variables):
+        pithead("down")
+        started = pithead(
+            *("up", "--detach", "--state", str(STATE), "--speed", f"{rehearsed['speed']:g}"),
+            *("--port", ports[0], "--gateway-port", ports[1]),
+            variables=variables,
+        )
+        assert started.returncode == 0, started.stderr
+        yield kept
+
+
+@pytest.fixture
+def team(
+    market: advisories.Advisories, pithead: Callable[..., Any], variables: dict[str, str]
+) -> Team:
+    return Team(pithead, variables)
+
+
+def _refused(done: Any, planted: Planted) -> None:
+    said = " ".join(done.stdout.split())
+    assert done.returncode == REFUSED, f"{done.stdout}\n{done.stderr}"
+    for gate, words in planted.refusals.items():
+        assert f"the gate {gate} refused: " in said
+        sentence = said.split(f"the gate {gate} refused: ", 1)[1].split("; the gate ", 1)[0]
+        assert all(each in sentence for each in words), sentence
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        pytest.param(A_TEST_FAILS_AND_A_WILDCARD, id="unit-synthesis"),
+        pytest.param(AN_ASSEMBLY_THAT_IS_NEVER_THE_SAME, id="synthesis"),
+        pytest.param(A_ROLE_MAY_MORE, id="changes"),
+        pytest.param(WHAT_ONLY_A_DEPLOYED_SERVICE_SHOWS, id="integration-dynamic"),
+        pytest.param(A_SLOWER_READ_AND_ANOTHER_FILE, id="load-synthetic"),
+        pytest.param(A_GATE_THAT_NEVER_RAN, id="attest"),
+    ],
+)
+def test_a_planted_defect_is_refused(team: Team, planted: Planted) -> None:
+    team.commit("plant", *planted.edits)
+    _refused(team.release(), planted)
+
+
+def test_a_release_in_a_freeze_and_an_exchanged_bundle_stay_out_of_prod(
+    team: Team, client: Callable[..., Any]
+) -> None:
+    """Somebody who may write to the artifacts' bucket exchanges the bundle before prod."""
+    codepipeline = client("codepipeline")
+    gate = {"pipelineName": "pithead", "stageName": "prod", "transitionType": "Inbound"}
+    codepipeline.disable_stage_transition(**gate, reason="an attacker's")
+    team.commit("plant", *A_FREEZE.edits)
+    with ThreadPoolExecutor(1) as pool:
+        released = pool.submit(team.release)
+        execution = _waiting(codepipeline, "prod", released)
+        _exchange_the_bundle(client, execution)
+        codepipeline.enable_stage_transition(**gate)
+        _refused(released.result(), A_FREEZE)
+
+
+def _waiting(codepipeline: Any, stage: str, release: Future[Any]) -> str:
+    """The execution that waits at a stage's closed entrance, when there is one."""
+    while not release.done():
+        for each in codepipeline.get_pipeline_state(name="pithead")["stageStates"]:
+            if each["stageName"] == stage and "inboundExecution" in each:
+                return str(each["inboundExecution"]["pipelineExecutionId"])
+        time.sleep(0.5)
+    raise AssertionError(release.result())
+
+
+def _exchange_the_bundle(client: Callable[..., Any], execution: str) -> None:
+    listed = client("codepipeline").list_action_executions(
+        pipelineName="pithead", filter={"pipelineExecutionId": execution}
+    )
+    (made,) = (
+        artifact["s3location"]
+        for action in listed["actionExecutionDetails"]
+        if action["actionName"] == "Synth"
+        for artifact in action["output"]["outputArtifacts"]
+    )
+    s3 = client("s3")
+    place = {"Bucket": made["bucket"], "Key": made["key"]}
+    old = zipfile.ZipFile(io.BytesIO(s3.get_object(**place)["Body"].read()))
+    bundle = max(old.infolist(), key=lambda each: each.file_size)
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as new:
+        for each in old.infolist():
+            new.writestr(each, old.read(each) if each is not bundle else b"something else")
+    s3.put_object(**place, Body=content.getvalue())
+
+
+def test_code_packages_and_infrastructure_are_verified(
+    team: Team, market: advisories.Advisories
+) -> None:
+    """The last: who looks at the history refuses each commit from now on."""
+    market.vulnerable("mangum", "PYSEC-2026-1", "9.9")
+    key = team.folder / "service" / "key.txt"
+    key.write_text(made_up("github"))
+    team.commit("a key")
+    key.unlink()
+    team.commit("plant", *CODE_PACKAGES_AND_INFRASTRUCTURE.edits)
+    _refused(team.release(), CODE_PACKAGES_AND_INFRASTRUCTURE)
