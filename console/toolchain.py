@@ -92,10 +92,12 @@ def install(cache: Path) -> Cdk:
         shutil.rmtree(partial, ignore_errors=True)
         said = [line for line in done.stderr.splitlines() if line.strip()] or ["no reason given"]
         raise ConsoleError(f"npm could not install aws-cdk@{CDK_CLI}: {said[0]}")
-    if folder.exists():  # another command was faster
-        shutil.rmtree(partial)
-    else:
+    try:
         partial.rename(folder)
+    except OSError:
+        shutil.rmtree(partial)
+        if not folder.exists():  # else another command was faster
+            raise
     return Cdk(folder)
 
 

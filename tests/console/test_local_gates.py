@@ -54,7 +54,7 @@ def program(tmp_path: Path) -> Program:
 
 def _run(root: Path, *names: str) -> list[GateRun]:
     with LocalGates(root, [Gate(name) for name in names], dict(os.environ)) as running:
-        assert running.wait(60)
+        assert running.wait(250)
         return running.runs
 
 

@@ -124,14 +124,24 @@ def cloud(start: Callable[..., LocalCloud]) -> LocalCloud:
 
 
 @pytest.fixture
-def client(cloud: LocalCloud, world: World) -> Any:
+def settle() -> Callable[[LocalCloud], None]:
+    """Waits until every operation under way in a cloud has ended."""
+
+    def settle(cloud: LocalCloud) -> None:
+        for running in list(cloud.cloud.cloudformation.executions._running.values()):
+            running.thread.join(60)
+
+    return settle
+
+
+@pytest.fixture
+def client(cloud: LocalCloud, world: World, settle: Callable[[LocalCloud], None]) -> Any:
     """A client whose calls return when the operation that they began has ended."""
     client = cloud.cloud.client("cloudformation", ACCOUNT, REGION)
 
     def wait(**_: Any) -> None:
-        for running in list(cloud.cloud.cloudformation.executions._running.values()):
-            if world.held is None or world.held.is_set():
-                running.thread.join(60)
+        if world.held is None or world.held.is_set():
+            settle(cloud)
 
     client.meta.events.register("after-call.cloudformation", wait)
     return client

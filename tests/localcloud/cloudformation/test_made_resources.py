@@ -107,7 +107,8 @@ def test_a_bucket_is_set_up_changed_and_stays_while_it_holds_objects(
                 "Status": "Enabled",
                 "ExpirationInDays": 3,
                 "NoncurrentVersionExpiration": {"NoncurrentDays": "7"},
-            }
+            },
+            {"Status": "Enabled", "Prefix": "x/", "ExpiredObjectDeleteMarker": "true"},
         ]
     }
     first = deploy(
@@ -119,10 +120,14 @@ def test_a_bucket_is_set_up_changed_and_stays_while_it_holds_objects(
     )
     assert first["StackStatus"] == "CREATE_COMPLETE", first["Reasons"]
     assert s3.get_bucket_versioning(Bucket="mine")["Status"] == "Enabled"
-    rule = s3.get_bucket_lifecycle_configuration(Bucket="mine")["Rules"][0]
+    rule, markers = s3.get_bucket_lifecycle_configuration(Bucket="mine")["Rules"]
     assert (rule["Expiration"]["Days"], rule["NoncurrentVersionExpiration"]["NoncurrentDays"]) == (
         3,
         7,
+    )
+    assert (markers["Filter"]["Prefix"], markers["Expiration"]) == (
+        "x/",
+        {"ExpiredObjectDeleteMarker": True},
     )
     deploy(B=bucket())
     assert s3.get_bucket_versioning(Bucket="mine")["Status"] == "Suspended"

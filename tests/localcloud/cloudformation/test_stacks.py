@@ -442,14 +442,14 @@ def slow_update(client: Any, template: Any, world: Any) -> Any:
         target=lambda: client.update_stack(StackName="app", TemplateBody=body)
     )
     calling.start()
-    assert world.entered.wait(10)
+    assert world.entered.wait(60)
     yield calling
     world.held.set()
     calling.join()
 
 
 def test_an_update_under_way_can_be_cancelled_and_nothing_else(
-    client: Any, template: Any, world: Any, slow_update: Any
+    cloud: LocalCloud, client: Any, template: Any, world: Any, slow_update: Any, settle: Any
 ) -> None:
     assert status(client) == "UPDATE_IN_PROGRESS"
     for call in (
@@ -461,6 +461,7 @@ def test_an_update_under_way_can_be_cancelled_and_nothing_else(
             call()
     client.cancel_update_stack(StackName="app")
     slow_update.join()
+    settle(cloud)
     assert status(client) == "UPDATE_ROLLBACK_COMPLETE"
     assert sorted(each["Value"] for each in world.exists.values()) == ["x", "y"]
     with pytest.raises(ClientError, match="cannot be called from current stack status"):

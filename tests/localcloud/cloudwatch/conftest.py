@@ -91,7 +91,7 @@ class StateChanges:
             )
 
         with self._changed:
-            assert self._changed.wait_for(lambda: found() is not None, timeout=30), self.seen
+            assert self._changed.wait_for(lambda: found() is not None, timeout=60), self.seen
             event = found()
         assert event is not None
         return event

@@ -133,7 +133,7 @@ class Builds:
             return {name: archive.read(name).decode() for name in archive.namelist()}
 
 
-def wait(build: Build, seconds: float = 30) -> None:
+def wait(build: Build, seconds: float = 90) -> None:
     ended = threading.Event()
     build.tell(ended)
     assert ended.wait(seconds)

@@ -24,7 +24,7 @@ ACCOUNT = "222222222222"
 REGIONS = (f"test-{number}" for number in itertools.count(1))
 VERSION_1 = Routing("1")
 ROLES: set[str] = set()  # that exist and trust CodeDeploy
-LONG = 30.0  # seconds of the wall in which what is awaited surely comes
+LONG = 60.0  # seconds of the wall in which what is awaited surely comes
 
 
 GUARDED = {
@@ -116,6 +116,14 @@ class Heard:
         with self._changed:
             assert self._changed.wait_for(lambda: state in self.states(deployment_id), LONG), (
                 self.states(deployment_id)
+            )
+
+    def await_shift(self, region: str) -> None:
+        """Wait until a shift was told of, which is when it has been recorded."""
+        with self._changed:
+            assert self._changed.wait_for(
+                lambda: any((e.source, e.region) == ("aws.lambda", region) for e in self.events),
+                LONG,
             )
 
 

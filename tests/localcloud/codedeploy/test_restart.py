@@ -104,7 +104,7 @@ def test_a_stop_does_not_wait_for_a_shift_and_the_next_start_rolls_it_back(
     caller.start()
     functions.await_routing(AT_TEN)
     scene.server.stop()
-    caller.join(30)
+    caller.join(60)
     assert "interrupted" in errors[0]
     assert functions.history[-1] == AT_TEN
     again = open_scene(tmp_path, functions)

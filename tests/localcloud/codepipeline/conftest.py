@@ -252,7 +252,7 @@ class World:
         listed = self.client.list_pipeline_executions(pipelineName=self.name)
         return list(listed["pipelineExecutionSummaries"])
 
-    def until(self, holds: Callable[[], bool], seconds: float = 30) -> None:
+    def until(self, holds: Callable[[], bool], seconds: float = 90) -> None:
         """Wait until something holds; looked at when the ledger or a gate changes."""
         with self._changed:
             assert self._changed.wait_for(holds, seconds)
@@ -306,7 +306,8 @@ class World:
     def approval_token(self, stage: str, action: str) -> str:
         """The token of an approval, once it waits."""
         self.until(lambda: bool(self._token(stage, action)))
-        return self._token(stage, action)
+        with self.service._lock:  # what is being changed can be read before it is durable
+            return self._token(stage, action)
 
     def provider(self) -> PipelineProvider:
         return PipelineProvider(self.server.cloud)

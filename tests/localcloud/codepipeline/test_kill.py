@@ -64,7 +64,7 @@ def wait(server: LocalCloud, execution: str) -> str:
         lambda _: ended.set() if not service.executions[execution].running else None
     )
     if service.executions[execution].running:
-        assert ended.wait(30)
+        assert ended.wait(90)
     unsubscribe()
     return service.executions[execution].status
 

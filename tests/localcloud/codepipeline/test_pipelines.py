@@ -213,9 +213,8 @@ class TestPushes:
         world.until(lambda: world.running(first, "Deploy"))
         world.push("second")
         second = world.executions()[0]["pipelineExecutionId"]
-        world.until(
-            lambda: world.service.executions[second].stages["Source"].status != "InProgress"
-        )
+        gates = world.service.runner.gates
+        world.until(lambda: gates.waiting(world.place("Prod")) == [second])
         world.push("third")
         third = world.executions()[0]["pipelineExecutionId"]
         assert world.ended(second) == "Superseded"
@@ -229,6 +228,7 @@ class TestPushes:
         first = world.create(
             world.stage("Prod", world.held("Deploy", "cat message; echo")), executionMode="QUEUED"
         )
+        world.until(lambda: world.running(first, "Deploy"))  # it has its commit
         ids = [first]
         for message in ("second", "third"):
             world.push(message)

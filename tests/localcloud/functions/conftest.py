@@ -59,7 +59,7 @@ class Metrics:
         """Wait until a metric has come to a sum."""
         with self.arrived:
             assert self.arrived.wait_for(
-                lambda: self.total(name, **dimensions) == total, timeout=20
+                lambda: self.total(name, **dimensions) == total, timeout=60
             ), self.data
 
 
@@ -85,7 +85,7 @@ class Written:
             return [line for line in self.lines if all(part in line for part in parts)]
 
         with self._arrived:
-            assert self._arrived.wait_for(lambda: bool(found()), timeout=20), self.lines
+            assert self._arrived.wait_for(lambda: bool(found()), timeout=60), self.lines
             return found()[0]
 
 

@@ -61,7 +61,7 @@ def test_a_throttled_event_waits_for_its_turn(start: Any, tmp_path: Path) -> Non
     lambdas.invoke("stubborn", _event(tmp_path, 0), InvocationType="Event")
     with lambdas.metrics.arrived:
         assert lambdas.metrics.arrived.wait_for(
-            lambda: lambdas.metrics.total("Throttles", FunctionName="stubborn") >= 1, timeout=20
+            lambda: lambdas.metrics.total("Throttles", FunctionName="stubborn") >= 1, timeout=60
         )
     lambdas.client.delete_function_concurrency(FunctionName="stubborn")
     lambdas.metrics.wait_for(1, "Invocations", FunctionName="stubborn")

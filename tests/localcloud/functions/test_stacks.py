@@ -53,7 +53,7 @@ def stack(lambdas: Any, request: pytest.FixtureRequest) -> Any:
             )
             self.existing = True
             with contextlib.suppress(WaiterError):  # the status says it
-                waiter.wait(StackName=name, WaiterConfig={"Delay": 0.02, "MaxAttempts": 500})
+                waiter.wait(StackName=name, WaiterConfig={"Delay": 0.02, "MaxAttempts": 3000})
             [found] = cloudformation.describe_stacks(StackName=name)["Stacks"]
             outputs = {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
             events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
@@ -66,7 +66,7 @@ def stack(lambdas: Any, request: pytest.FixtureRequest) -> Any:
     if made.existing:
         cloudformation.delete_stack(StackName=name)
         cloudformation.get_waiter("stack_delete_complete").wait(
-            StackName=name, WaiterConfig={"Delay": 0.02, "MaxAttempts": 500}
+            StackName=name, WaiterConfig={"Delay": 0.02, "MaxAttempts": 3000}
         )
 
 

@@ -87,7 +87,7 @@ class FakeCloudWatch:
     def sums(self, name: str, count: float, **dimensions: str) -> float:
         """A metric's sum, once it has been observed `count` times."""
         with self._changed:
-            assert self._changed.wait_for(lambda: self._seen(name, dimensions) >= count, 10)
+            assert self._changed.wait_for(lambda: self._seen(name, dimensions) >= count, 60)
             return sum(
                 value * times
                 for datum in self._of(name, dimensions)
@@ -177,13 +177,13 @@ class Deployed:
             if found is None or not found["StackStatus"].endswith("IN_PROGRESS"):
                 unsubscribe()
                 return found
-            told.get(timeout=30)
+            told.get(timeout=60)
 
     def lines(self, group: str, count: int) -> list[str]:
         """What was written to a log group, once it is as many lines; `access` is the template's."""
         group = self.name if group == "access" else group
         with self._written:
-            assert self._written.wait_for(lambda: len(self._lines[group]) >= count, 10)
+            assert self._written.wait_for(lambda: len(self._lines[group]) >= count, 60)
             return list(self._lines[group])
 
     def _logged(self, _account: str, _region: str, group: str, _stream: str, new: Any) -> None:

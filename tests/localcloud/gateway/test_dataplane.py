@@ -225,7 +225,7 @@ def test_a_late_answer_is_a_504(deployed: Any) -> None:
     release = threading.Event()
 
     def late(_event: Any) -> Any:
-        release.wait(10)
+        release.wait(60)
         return {"statusCode": 200}
 
     deployed.functions.answer = late

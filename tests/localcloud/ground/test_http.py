@@ -40,7 +40,7 @@ def server() -> Iterator[HttpServer]:
 
 @pytest.fixture
 def connection(server: HttpServer) -> Iterator[http.client.HTTPConnection]:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     yield connection
     connection.close()
 
@@ -83,7 +83,7 @@ def test_a_body_in_chunks(connection: http.client.HTTPConnection) -> None:
 
 
 def test_a_client_that_asks_first_is_told_to_go_on(server: HttpServer) -> None:
-    with socket.create_connection(("127.0.0.1", server.port), 10) as raw:
+    with socket.create_connection(("127.0.0.1", server.port), 60) as raw:
         raw.sendall(
             b"PUT / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n"
         )
@@ -113,7 +113,7 @@ def test_a_bug_is_told_to_the_log_and_not_to_the_client(
     ],
 )
 def test_a_request_that_cannot_be_read_is_refused(server: HttpServer, request_: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", server.port), 10) as raw:
+    with socket.create_connection(("127.0.0.1", server.port), 60) as raw:
         raw.sendall(request_)
         raw.shutdown(socket.SHUT_WR)
         assert raw.recv(1000).startswith(b"HTTP/1.1 400 ")

@@ -153,12 +153,12 @@ def test_reads_do_not_wait_for_a_write(start_cloud: Callable[..., LocalCloud]) -
 
     def slow(_document: dict[str, Any]) -> None:
         entered.set()
-        assert go_on.wait(10)
+        assert go_on.wait(60)
 
     server.cloud.journal.register("slow", slow)
     writer = threading.Thread(target=server.cloud.journal.perform, args=("slow", {}))
     writer.start()
-    assert entered.wait(10)
+    assert entered.wait(60)
     assert s3.list_buckets()["Buckets"]
     go_on.set()
     writer.join()

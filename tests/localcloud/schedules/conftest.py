@@ -81,7 +81,7 @@ class FakeCloudWatch:
     def reaches(self, name: str, rule: str, count: float) -> bool:
         """Wait until a metric of a rule sums up to `count`."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._sums.get((name, rule), 0) >= count, 10)
+            return self._changed.wait_for(lambda: self._sums.get((name, rule), 0) >= count, 60)
 
 
 class FakePipelines:
@@ -124,7 +124,7 @@ class Events:
 
     def next(self) -> dict[str, Any]:
         """The next invocation of a function."""
-        return self.functions.invoked.get(timeout=10)
+        return self.functions.invoked.get(timeout=60)
 
     def deploy(self, resources: dict[str, Any], name: str = "service") -> dict[str, Any]:
         """Bring a stack to these resources; the stack as it ended, with its events' reasons."""
@@ -154,7 +154,7 @@ class Events:
             if found is None or not found["StackStatus"].endswith("IN_PROGRESS"):
                 unsubscribe()
                 return found
-            told.get(timeout=30)
+            told.get(timeout=60)
 
     def advance(self, seconds: float) -> None:
         """Let cloud time pass at once."""
@@ -162,11 +162,16 @@ class Events:
         self.cloud.schedules._timer._changed.set()
 
     def close(self) -> None:
-        """Delete all rules and schedules."""
+        """Delete all rules and schedules; what they have set off does not reach the next test."""
         for rule in list(self.cloud.schedules.rules.values()):
             self.cloud.schedules.delete_rule(rule.account, rule.region, rule.name)
         for each in list(self.cloud.schedules.schedules.values()):
             self.cloud.schedules.delete_schedule(each.account, each.region, each.name)
+        passed = threading.Event()
+        self.cloud.schedules._timer.at(0.0, passed.set)  # behind what is being fired
+        assert passed.wait(60)
+        while self.cloud.ledger.all("schedules:delivery"):
+            threading.Event().wait(0.01)
 
 
 @pytest.fixture(scope="module")
