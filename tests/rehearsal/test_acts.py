@@ -97,7 +97,7 @@ def test_any_aws_client_sees_what_the_command_tells(
     (name,) = (
         each["FunctionName"]
         for each in functions.list_functions()["Functions"]
-        if "Judge" not in each["FunctionName"]
+        if "COMMIT" in each["Environment"]["Variables"]
     )
     alias = functions.get_alias(FunctionName=name, Name="live")
     assert prod["version"] == alias["FunctionVersion"]
