@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -97,6 +97,6 @@ class Dynamic(_Part):
 class Synthetic(_Part):
     """A customer's journey through the deployed API, made again and again."""
 
-    every_minutes: Annotated[int, Field(ge=1, le=60)]
+    every_minutes: Literal[1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60]
     seconds: Annotated[int, Field(ge=1, le=45)]
     """That a journey may take, with all its requests; at most 45, to be over before the next."""

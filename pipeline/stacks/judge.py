@@ -64,7 +64,9 @@ class Judge(Construct):
             self,
             "Minute",
             description=f"Has the canary judge of {SERVICE} in {environment_name} look",
-            schedule=events.Schedule.rate(Duration.minutes(1)),
+            # At the beginning of a minute: a rate begins at any second, and about a minute's end
+            # two looks come in one minute and none in the next, which counts as silence.
+            schedule=events.Schedule.cron(minute="*"),
             targets=[
                 # A look that comes late is worth nothing: the next one sees what it would.
                 targets.LambdaFunction(

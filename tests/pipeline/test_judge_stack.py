@@ -56,7 +56,7 @@ def test_it_is_told_whom_to_judge_and_by_which_rule(stack: Any) -> None:
 def test_it_looks_every_minute_and_a_late_look_is_dropped(stack: Any) -> None:
     name, _ = _only(stack, "AWS::Lambda::Function")
     _, rule = _only(stack, "AWS::Events::Rule")
-    assert rule["ScheduleExpression"] == "rate(1 minute)"
+    assert rule["ScheduleExpression"] == "cron(* * * * ? *)"
     (target,) = rule["Targets"]
     assert target["Arn"] == {"Fn::GetAtt": [name, "Arn"]}
     assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 60, "MaximumRetryAttempts": 0}

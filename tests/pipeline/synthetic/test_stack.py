@@ -58,7 +58,7 @@ def test_they_are_made_as_often_as_it_says_through_the_api_that_is_deployed(
     logical_id, function = _only(stack, "AWS::Lambda::Function")
     _, rule = _only(stack, "AWS::Events::Rule")
     every = synthetic.every_minutes
-    assert rule["ScheduleExpression"] == f"rate({every} minute{'s' * (every > 1)})"
+    assert rule["ScheduleExpression"] == f"cron(0/{every} * * * ? *)"
     (target,) = rule["Targets"]
     assert target["Arn"] == {"Fn::GetAtt": [logical_id, "Arn"]}
     assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 60, "MaximumRetryAttempts": 0}
