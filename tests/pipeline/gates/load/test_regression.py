@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from environments.gates import Comparison
 from pipeline.gates.load.measured import BLOCKS, Measured
 from pipeline.gates.load.regression import growths, noise, p_value, regressions, suspected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from environments.gates import Comparison, Load
+    from environments.gates import Load
 
 _P95S = st.lists(st.integers(1, 6), min_size=1, max_size=5)
 
