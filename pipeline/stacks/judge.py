@@ -5,19 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aws_cdk import CfnOutput, Duration, RemovalPolicy
-from aws_cdk import aws_events as events
-from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from pipeline.judge.settings import Settings
 from pipeline.names import ALIAS, JUDGE_NAMESPACE, SERVICE, decision_key
-from pipeline.retention import log_group
+from pipeline.stacks.scheduled import schedule, scheduled_function
 
 if TYPE_CHECKING:
     from aws_cdk import aws_codedeploy as codedeploy
+    from aws_cdk import aws_lambda as lambda_
 
     from pipeline.canary.periods import Parameters
     from pipeline.judge.shift import Shift
@@ -57,22 +55,25 @@ class Judge(Construct):
             shift=shift,
             parameters=parameters,
         )
-        self.function = self._judge(artifact, log_retention_days, settings)
+        self.function = scheduled_function(
+            self,
+            artifact=artifact,
+            code=artifact.judge,
+            handler="pipeline.judge.handler.handler",
+            description=f"The canary judge of {SERVICE} in {environment_name}",
+            memory_size=_MEMORY,
+            timeout=_TIMEOUT,
+            log_retention_days=log_retention_days,
+            environment=settings.variables(),
+        )
         for statement in _access(function, group, records):
             self.function.add_to_role_policy(statement)
-        events.Rule(
+        schedule(
             self,
             "Minute",
+            self.function,
+            minute="*",
             description=f"Has the canary judge of {SERVICE} in {environment_name} look",
-            # At the beginning of a minute: a rate begins at any second, and about a minute's end
-            # two looks come in one minute and none in the next, which counts as silence.
-            schedule=events.Schedule.cron(minute="*"),
-            targets=[
-                # A look that comes late is worth nothing: the next one sees what it would.
-                targets.LambdaFunction(
-                    self.function, retry_attempts=0, max_event_age=Duration.minutes(1)
-                )
-            ],
         )
         CfnOutput(self, "Records", value=records.bucket_name).override_logical_id("Decisions")
 
@@ -94,29 +95,6 @@ class Judge(Construct):
                 )
             ],
             removal_policy=RemovalPolicy.RETAIN,
-        )
-
-    def _judge(
-        self, artifact: Artifact, log_retention_days: int, settings: Settings
-    ) -> lambda_.Function:
-        log = log_group(self, "Log", log_retention_days)
-        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-        log.grant_write(role)
-        return lambda_.Function(
-            self,
-            "Function",
-            description=f"The canary judge of {SERVICE} in {settings.environment}",
-            runtime=artifact.runtime,
-            architecture=artifact.architecture,
-            handler="pipeline.judge.handler.handler",
-            code=lambda_.Code.from_asset(str(artifact.judge)),
-            role=role,
-            memory_size=_MEMORY,
-            timeout=_TIMEOUT,
-            retry_attempts=0,
-            max_event_age=Duration.minutes(1),
-            log_group=log,
-            environment=settings.variables(),
         )
 
 

@@ -6,16 +6,14 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_events as events
-from aws_cdk import aws_events_targets as targets
-from aws_cdk import aws_iam as iam
-from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from pipeline.names import ALIAS, SERVICE, SYNTHETIC_NAMESPACE, synthetic_alarm_name
-from pipeline.retention import log_group
+from pipeline.stacks.scheduled import schedule, scheduled_function
 
 if TYPE_CHECKING:
+    from aws_cdk import aws_lambda as lambda_
+
     from environments.gates import Synthetic
     from pipeline.stacks.artifact import Artifact
 
@@ -41,23 +39,15 @@ class Journeys(Construct):
         url: str,
     ) -> None:
         super().__init__(scope, construct_id)
-        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-        log = log_group(self, "Log", log_retention_days)
-        log.grant_write(role)
-        function = lambda_.Function(
+        function = scheduled_function(
             self,
-            "Function",
-            description=f"A customer's journey through {SERVICE} in {environment_name}",
-            runtime=artifact.runtime,
-            architecture=artifact.architecture,
+            artifact=artifact,
+            code=artifact.synthetic,
             handler="pipeline.synthetic.handler.handler",
-            code=lambda_.Code.from_asset(str(artifact.synthetic)),
-            role=role,
+            description=f"A customer's journey through {SERVICE} in {environment_name}",
             memory_size=_MEMORY,
             timeout=Duration.seconds(synthetic.seconds + _TO_TIDY),
-            retry_attempts=0,
-            max_event_age=Duration.minutes(1),
-            log_group=log,
+            log_retention_days=log_retention_days,
             environment={
                 "SERVICE": SERVICE,
                 "ENVIRONMENT": environment_name,
@@ -65,18 +55,12 @@ class Journeys(Construct):
                 "SECONDS": str(synthetic.seconds),
             },
         )
-        events.Rule(
+        schedule(
             self,
             "Schedule",
+            function,
+            minute=f"0/{synthetic.every_minutes}",
             description=f"Sends a customer through {SERVICE} in {environment_name}",
-            # At the beginning of a minute, as the judge: the alarms count by whole periods.
-            schedule=events.Schedule.cron(minute=f"0/{synthetic.every_minutes}"),
-            targets=[
-                # One that comes late is worth nothing: the next one meets what it would.
-                targets.LambdaFunction(
-                    function, retry_attempts=0, max_event_age=Duration.minutes(1)
-                )
-            ],
         )
         cloudwatch.Alarm(
             self,

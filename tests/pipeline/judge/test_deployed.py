@@ -10,13 +10,10 @@ import itertools
 import json
 import threading
 import zipfile
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
-import aws_cdk as cdk
-import boto3
 import pytest
-from aws_cdk import aws_lambda as lambda_
 
 from environments.schema import Canary, load
 from localcloud.server import LocalCloud
@@ -24,20 +21,23 @@ from pipeline import bundle
 from pipeline.canary.judging import judge
 from pipeline.canary.record import read
 from pipeline.names import ALIAS, decision_key, version_alarm_name
-from pipeline.stacks.artifact import Artifact
 from pipeline.stacks.release import Release
+from tests.pipeline.deployed import NAME, Deployed, synthesise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
     from types import TracebackType
 
-ACCOUNT = "444444444444"
+    import aws_cdk as cdk
+    from aws_cdk import aws_lambda as lambda_
+
+    from pipeline.stacks.artifact import Artifact
+    from tests.pipeline.deployed import Part
+
 SPEEDS = (60.0, 20.0, 6.0)
 """A release is played at the first, and at the next where this machine served too little."""
 ENOUGH = 60
 """Answers of the old version during a shift; with those of the new one they tell good from bad."""
-NAME = "prod"
 REGIONS = (
     "us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1", "eu-west-1",
     "eu-west-2", "eu-west-3", "eu-north-1", "eu-central-1", "ap-south-1", "ap-northeast-1",
@@ -56,50 +56,14 @@ def handler(event, context):
 """
 
 
-@dataclass(frozen=True)
-class Built:
-    """Templates by what the service does, and the judge's bundle with its key."""
-
-    templates: dict[str, str]
-    bundle: Path
-    key: str
-
-
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """The release of each version, synthesised: 1, then either a good one or a bad one."""
-    host = bundle.target("host")
-    zipped = bundle.build_judge("host")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Part]:
+    """The release of each version by what the service does: 1, then a good one or a bad one."""
     environment = load(NAME).model_copy(
         update={"shift": Canary(type="canary", percent=30, minutes=7, bake_minutes=4)}
     )
-    templates = {}
-    for version, bad in (("first", "no"), ("good", "no "), ("bad", "yes")):
-        folder = tmp_path_factory.mktemp(version)
-        app = cdk.App(outdir=str(folder))
-        stack = cdk.Stack(
-            app,
-            "Stack",
-            synthesizer=cdk.DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
-        )
-        artifact = Artifact(
-            commit="c" * 40,
-            bundle=zipped,
-            sbom=zipped,
-            judge=zipped,
-            synthetic=zipped,
-            platform=host,
-        )
-        function = lambda_.Function(
-            stack,
-            "Service",
-            runtime=lambda_.Runtime(
-                host.runtime, lambda_.RuntimeFamily.PYTHON, supports_inline_code=True
-            ),
-            handler="index.handler",
-            code=lambda_.Code.from_inline(SOURCE),
-            environment={"BAD": bad},
-        )
+
+    def fill(stack: cdk.Stack, artifact: Artifact, function: lambda_.Function) -> None:
         Release(
             stack,
             "Release",
@@ -108,61 +72,29 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
             artifact=artifact,
             function=function,
         )
-        app.synth()
-        templates[version] = (folder / "Stack.template.json").read_text()
-    # What the judge does not see to its end need not take so long.
-    templates["quick"] = templates["good"].replace('"CanaryInterval": 7', '"CanaryInterval": 2')
-    (key,) = {
-        destination["objectKey"]
-        for file in json.loads((folder / "Stack.assets.json").read_text())["files"].values()
-        for destination in file["destinations"].values()
-        if destination["objectKey"].endswith(".zip")
+
+    zipped = bundle.build_judge("host")
+    made = {
+        version: synthesise(
+            tmp_path_factory.mktemp(version), zipped, fill, source=SOURCE, environment={"BAD": bad}
+        )
+        for version, bad in (("first", "no"), ("good", "no "), ("bad", "yes"))
     }
-    return Built(templates, zipped, key)
+    # What the judge does not see to its end need not take so long.
+    quick = made["good"].template.replace('"CanaryInterval": 7', '"CanaryInterval": 2')
+    return made | {"quick": replace(made["good"], template=quick)}
 
 
-class Prod:
+class Prod(Deployed):
     """A region in which version 1 serves."""
 
-    def __init__(self, cloud: LocalCloud, built: Built, region: str) -> None:
-        self._cloud = cloud.cloud
-        self._region = region
-        self._templates = built.templates
-        bucket = f"cdk-hnb659fds-assets-{ACCOUNT}-{region}"
-        where = {} if region == "us-east-1" else {"LocationConstraint": region}
-        self.client("s3").create_bucket(
-            Bucket=bucket, **({"CreateBucketConfiguration": where} if where else {})
-        )
-        self.client("s3").put_object(Bucket=bucket, Key=built.key, Body=built.bundle.read_bytes())
-        self._stack("create", "first")
-        resources = self.client("cloudformation").describe_stack_resources(StackName="prod")
-        self._names = {
-            each["ResourceType"] + " " + each["LogicalResourceId"]: each["PhysicalResourceId"]
-            for each in resources["StackResources"]
-        }
-
-    def client(self, service: str) -> Any:
-        made: Any = boto3.client
-        return made(
-            service,
-            region_name=self._region,
-            endpoint_url=self._cloud.endpoint,
-            aws_access_key_id=ACCOUNT,
-            aws_secret_access_key="local",
-        )
-
-    def name(self, kind: str, part: str) -> str:
-        """The physical id of the resource of a kind whose logical id has the part."""
-        (found,) = (
-            name
-            for key, name in self._names.items()
-            if key.startswith(kind + " ") and part in key.split(" ")[1]
-        )
-        return str(found)
+    def __init__(self, cloud: LocalCloud, parts: dict[str, Part], region: str) -> None:
+        super().__init__(cloud, parts["first"], region)
+        self._parts = parts
 
     def release(self, version: str) -> tuple[str, dict[str, Any]]:
         """The stack's status after an update, and the deployment that it brought about."""
-        status = self._stack("update", version)
+        status = self.stack("update", self._parts[version].template)
         codedeploy = self.client("codedeploy")
         infos = [
             codedeploy.get_deployment(deploymentId=each)["deploymentInfo"]
@@ -181,12 +113,11 @@ class Prod:
     def record(self, deployment: str) -> str:
         """The decision record, when the judge has seen the end of it."""
         bucket = self.name("AWS::S3::Bucket", "Decisions")
-        for _ in range(600):
+        for _ in self.polls():
             found = self.client("s3").get_object(Bucket=bucket, Key=decision_key(deployment))
             text: str = found["Body"].read().decode()
             if read(text).outcome != "in progress":
                 return text
-            self._cloud.clock.wait(10, threading.Event())
         raise AssertionError(text)
 
     def break_judge(self, how: str) -> None:
@@ -201,20 +132,6 @@ class Prod:
             archive.writestr("pipeline/judge/handler.py", f"def handler(*_):\n    {does}\n")
         functions.update_function_configuration(FunctionName=judge, Timeout=1)
         functions.update_function_code(FunctionName=judge, ZipFile=content.getvalue())
-
-    def _stack(self, verb: str, version: str) -> str:
-        cloudformation = self.client("cloudformation")
-        getattr(cloudformation, f"{verb}_stack")(
-            StackName="prod",
-            TemplateBody=self._templates[version],
-            Capabilities=["CAPABILITY_IAM"],
-        )
-        for _ in range(2400):
-            stack = cloudformation.describe_stacks(StackName="prod")["Stacks"][0]
-            if not stack["StackStatus"].endswith("_IN_PROGRESS"):
-                return str(stack["StackStatus"])
-            self._cloud.clock.wait(6, threading.Event())
-        raise AssertionError(stack)
 
 
 class Customers:
@@ -254,7 +171,7 @@ class Customers:
 
 @pytest.fixture(scope="module")
 def prods(
-    tmp_path_factory: pytest.TempPathFactory, built: Built
+    tmp_path_factory: pytest.TempPathFactory, parts: dict[str, Part]
 ) -> Iterator[Callable[[float], Prod]]:
     """Makes regions in which version 1 serves, in the local cloud of a speed."""
     regions = iter(REGIONS)
@@ -264,7 +181,7 @@ def prods(
         if speed not in clouds:
             clouds[speed] = LocalCloud(tmp_path_factory.mktemp("state"), speed=speed)
             clouds[speed].start()
-        return Prod(clouds[speed], built, next(regions))
+        return Prod(clouds[speed], parts, next(regions))
 
     yield make
     for server in clouds.values():

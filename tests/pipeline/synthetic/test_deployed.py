@@ -5,34 +5,32 @@ speed, through the service on a server beside it.
 from __future__ import annotations
 
 import json
-import threading
 from typing import TYPE_CHECKING, Any
 
-import aws_cdk as cdk
-import boto3
 import pytest
-from aws_cdk import aws_lambda as lambda_
 from fastapi import Response
 
 from environments.gates import Synthetic
 from localcloud.server import LocalCloud
 from pipeline import bundle
 from pipeline.names import SYNTHETIC, alarm_name, synthetic_alarm_name
-from pipeline.stacks.artifact import Artifact
 from pipeline.stacks.synthetic import FailedJourneys, Journeys
+from tests.pipeline.deployed import NAME, Deployed, synthesise
 from tests.pipeline.served import serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+    import aws_cdk as cdk
+    from aws_cdk import aws_lambda as lambda_
+
+    from pipeline.stacks.artifact import Artifact
+    from tests.pipeline.deployed import Part
     from tests.pipeline.served import Served
 
-ACCOUNT, REGION = "444444444444", "eu-west-1"
-NAME = "prod"
+REGION = "eu-west-1"
 JOURNEYS, BAKE = synthetic_alarm_name(NAME), alarm_name(NAME, SYNTHETIC)
 SYNTHETICS = Synthetic(every_minutes=1, seconds=20)
-BUCKET = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
 
 
 @pytest.fixture(scope="module")
@@ -42,100 +40,28 @@ def service() -> Iterator[Served]:
 
 
 @pytest.fixture(scope="module")
-def synthesised(service: Served, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The stack's folder; the service's function is a stand-in that nobody calls."""
-    folder = tmp_path_factory.mktemp("cdk.out")
-    app = cdk.App(outdir=str(folder))
-    stack = cdk.Stack(
-        app,
-        "Stack",
-        synthesizer=cdk.DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
-    )
-    host, zipped = bundle.target("host"), bundle.build_synthetic("host")
-    function = lambda_.Function(
-        stack,
-        "Service",
-        runtime=lambda_.Runtime(
-            host.runtime, lambda_.RuntimeFamily.PYTHON, supports_inline_code=True
-        ),
-        handler="index.handler",
-        code=lambda_.Code.from_inline("def handler(event, context): pass"),
-    )
-    FailedJourneys(NAME, SYNTHETICS, function, function.current_version).alarm(
-        stack, "Bake", SYNTHETIC, BAKE
-    )
-    Journeys(
-        stack,
-        "Journeys",
-        environment_name=NAME,
-        artifact=Artifact(
-            commit="c" * 40,
-            bundle=zipped,
-            sbom=zipped,
-            judge=zipped,
-            synthetic=zipped,
-            platform=host,
-        ),
-        log_retention_days=1,
-        synthetic=SYNTHETICS,
-        url=service.url,
-    )
-    app.synth()
-    return folder
+def part(service: Served, tmp_path_factory: pytest.TempPathFactory) -> Part:
+    """The journeys beside a function that nobody calls."""
 
-
-class Prod:
-    """The stack in a local cloud."""
-
-    def __init__(self, cloud: LocalCloud, folder: Path) -> None:
-        self._cloud = cloud.cloud
-        s3 = self.client("s3")
-        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-        (key,) = (
-            destination["objectKey"]
-            for file in json.loads((folder / "Stack.assets.json").read_text())["files"].values()
-            for destination in file["destinations"].values()
-            if destination["objectKey"].endswith(".zip")
+    def fill(stack: cdk.Stack, artifact: Artifact, function: lambda_.Function) -> None:
+        FailedJourneys(NAME, SYNTHETICS, function, function.current_version).alarm(
+            stack, "Bake", SYNTHETIC, BAKE
         )
-        content = bundle.build_synthetic("host").read_bytes()
-        s3.put_object(Bucket=BUCKET, Key=key, Body=content)
-        cloudformation = self.client("cloudformation")
-        cloudformation.create_stack(
-            StackName=NAME,
-            TemplateBody=(folder / "Stack.template.json").read_text(),
-            Capabilities=["CAPABILITY_IAM"],
-        )
-        for _ in self.polls():
-            stack = cloudformation.describe_stacks(StackName=NAME)["Stacks"][0]
-            if not stack["StackStatus"].endswith("_IN_PROGRESS"):
-                break
-        assert stack["StackStatus"] == "CREATE_COMPLETE", stack
-        self._resources = cloudformation.describe_stack_resources(StackName=NAME)["StackResources"]
-
-    def client(self, service: str) -> Any:
-        made: Any = boto3.client
-        return made(
-            service,
-            region_name=REGION,
-            endpoint_url=self._cloud.endpoint,
-            aws_access_key_id=ACCOUNT,
-            aws_secret_access_key="local",
+        Journeys(
+            stack,
+            "Journeys",
+            environment_name=NAME,
+            artifact=artifact,
+            log_retention_days=1,
+            synthetic=SYNTHETICS,
+            url=service.url,
         )
 
-    def name(self, kind: str, part: str) -> str:
-        """The physical id of the resource of a kind whose logical id begins with the part."""
-        (found,) = (
-            str(each["PhysicalResourceId"])
-            for each in self._resources
-            if each["ResourceType"] == kind and each["LogicalResourceId"].startswith(part)
-        )
-        return found
+    return synthesise(tmp_path_factory.mktemp("cdk.out"), bundle.build_synthetic("host"), fill)
 
-    def polls(self) -> Iterator[int]:
-        """Twenty minutes of the wall's, a little apart: no machine takes so long."""
-        for number in range(12000):
-            yield number
-            self._cloud.clock.wait(6, threading.Event())
+
+class Prod(Deployed):
+    """A region in which journeys are made."""
 
     def becomes(self, alarm: str, state: str) -> str:
         """Wait for an alarm's state; why it is in it."""
@@ -165,10 +91,10 @@ class Prod:
 
 
 @pytest.fixture(scope="module")
-def prod(synthesised: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prod]:
+def prod(part: Part, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prod]:
     cloud = LocalCloud(tmp_path_factory.mktemp("state"), speed=60.0)
     cloud.start()
-    yield Prod(cloud, synthesised)
+    yield Prod(cloud, part, REGION)
     cloud.stop()
 
 
