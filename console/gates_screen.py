@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Self
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console, Group
-from rich.live import Live
 from rich.markup import escape
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from console.live import live
 from console.words import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from types import TracebackType
+    from collections.abc import Iterator, Sequence
 
     from rich.console import RenderableType
 
@@ -33,37 +33,26 @@ _MARKS = {
 
 
 class GatesScreen:
-    """Shows runs on stderr while it is entered."""
+    """Shows runs on stderr."""
 
     def __init__(self, runs: Sequence[GateRun], console: Console | None = None) -> None:
         self._runs = runs
         self._console = console or Console(stderr=True)
         self._spinner = Spinner("dots", style="yellow")
         self._told: set[str] = set()
-        self._live: Live | None = None
 
-    def __enter__(self) -> Self:
-        if self._console.is_terminal:
-            self._live = Live(
-                console=self._console, get_renderable=self._render, refresh_per_second=8,
-                transient=True,
-            )  # fmt: skip
-            self._live.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._live:
-            self._live.stop()
+    @contextmanager
+    def showing(self) -> Iterator[None]:
+        """Show them while the block runs."""
+        with live(self._console, self._render):
+            yield
 
     def show(self) -> None:
         """Tell of those that have ended since, where there is no terminal to show them on."""
+        if self._console.is_terminal:
+            return
         for run in self._runs:
-            if self._live is None and run.ended and run.gate.name not in self._told:
+            if run.ended and run.gate.name not in self._told:
                 self._told.add(run.gate.name)
                 self._console.print(
                     f"{_MARKS[run.status]} {run.gate.name} {run.status} after "

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Self
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
-from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from console.live import live
 from console.words import ENDINGS, duration, mark
 from pipeline.canary import judging
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
 
     from rich.console import RenderableType
 
@@ -29,57 +29,62 @@ if TYPE_CHECKING:
 _BAR = 20  # characters of a bar
 
 
+class Lines:
+    """What is told where there is no terminal: lines, each with the time since it was made."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._began = time.monotonic()
+        self._told: set[str] = set()
+
+    @property
+    def passed(self) -> str:
+        """The time since it was made."""
+        return duration(time.monotonic() - self._began)
+
+    def tell(self, line: str) -> None:
+        """Tell a line."""
+        if not self._console.is_terminal:
+            told = f"{self.passed:>10}  {escape(line)}"
+            self._console.print(told, highlight=False, soft_wrap=True)
+
+    def tell_changes(self, snapshot: Snapshot) -> None:
+        """Tell what a snapshot shows for the first time."""
+        for key, line in facts(snapshot):
+            if key not in self._told:
+                self._told.add(key)
+                self.tell(line)
+
+
 class ReleaseScreen:
-    """Shows snapshots on stderr while it is entered."""
+    """Shows snapshots on stderr."""
 
     def __init__(self, title: str, console: Console | None = None) -> None:
         self._title = title
         self._console = console or Console(stderr=True)
-        self._began = time.monotonic()
+        self._lines = Lines(self._console)
         self._snapshot: Snapshot | None = None
-        self._told: set[str] = set()
-        self._live: Live | None = None
 
-    def __enter__(self) -> Self:
-        if self._console.is_terminal:
-            self._live = Live(
-                console=self._console, get_renderable=self._render, refresh_per_second=4,
-                transient=True,
-            )  # fmt: skip
-            self._live.start()
-        else:
-            self._line(self._title)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._live:
-            self._live.stop()
-            if self._snapshot:
+    @contextmanager
+    def showing(self) -> Iterator[None]:
+        """Show them while the block runs; the last picture stays."""
+        self._lines.tell(self._title)
+        try:
+            with live(self._console, self._render):
+                yield
+        finally:
+            if self._console.is_terminal and self._snapshot:
                 self._console.print(self._render())
 
     def show(self, snapshot: Snapshot) -> None:
         """Show what was seen."""
         self._snapshot = snapshot
-        if self._live is None:
-            for key, line in facts(snapshot):
-                if key not in self._told:
-                    self._told.add(key)
-                    self._line(line)
-
-    def _line(self, line: str) -> None:
-        passed = duration(time.monotonic() - self._began)
-        self._console.print(f"{passed:>10}  {escape(line)}", highlight=False, soft_wrap=True)
+        self._lines.tell_changes(snapshot)
 
     def _render(self) -> RenderableType:
-        passed = duration(time.monotonic() - self._began)
         title = Text(self._title, "bold", no_wrap=True, overflow="ellipsis")
         head = Table.grid(padding=(0, 2))
-        head.add_row(title, Text(passed, "dim"))
+        head.add_row(title, Text(self._lines.passed, "dim"))
         snapshot = self._snapshot
         if snapshot is None:
             return head

@@ -40,13 +40,12 @@ def command(names: tuple[str, ...]) -> int:
     cdk = toolchain.install(checkout.root / ".cache" / "cdk")
     began = time.monotonic()
     environment = {**os.environ, "PATH": cdk.path}
-    with (
-        LocalGates(checkout.root, gates, environment) as running,
-        GatesScreen(running.runs) as screen,
-    ):
-        while not running.wait(_LOOK):
+    with LocalGates(checkout.root, gates, environment) as running:
+        screen = GatesScreen(running.runs)
+        with screen.showing():
+            while not running.wait(_LOOK):
+                screen.show()
             screen.show()
-        screen.show()
     out = Console()
     (out if out.is_terminal else Console(width=_WIDTH)).print(
         summary(running.runs, time.monotonic() - began, left)

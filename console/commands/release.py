@@ -54,9 +54,9 @@ def command(revision: str) -> int:
             err=True,
         )
     ignore = _begin(aws, checkout, home, commit)
-    title = f"release of {commit[:7]} {checkout.subject(commit)}"
+    screen = ReleaseScreen(f"release of {commit[:7]} {checkout.subject(commit)}")
     try:
-        with ReleaseScreen(title) as screen:
+        with screen.showing():
             for snapshot in follow(aws, environments, commit, ignore=ignore):
                 screen.show(snapshot)
     except KeyboardInterrupt:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console, Group
-from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from console.release_screen import facts, progress
+from console.live import live
+from console.release_screen import Lines, progress
 from console.words import ENDINGS, duration
 
 if TYPE_CHECKING:
@@ -35,38 +34,24 @@ class RehearsalScreen:
     def __init__(self, acts: Sequence[Act], console: Console) -> None:
         self._acts = acts
         self._console = console
-        self._began = time.monotonic()
+        self._lines = Lines(console)
         self._results: dict[str, Result] = {}
         self._title = ""
         self._snapshot: Snapshot | None = None
         self._served: Callable[[], Served] | None = None
-        self._told: set[str] = set()
 
     @contextmanager
     def playing(self, title: str, served: Callable[[], Served] | None) -> Iterator[None]:
         """Show what is played now, with the traffic that is served meanwhile."""
         self._title, self._served, self._snapshot = title, served, None
-        if not self._console.is_terminal:
-            self._line(title)
-            yield
-            return
-        with Live(
-            console=self._console,
-            get_renderable=self._render,
-            refresh_per_second=4,
-            transient=True,
-        ):
+        self._lines.tell(title)
+        with live(self._console, self._render):
             yield
 
     def show(self, snapshot: Snapshot) -> None:
         """Show what was seen of the commit's way."""
         self._snapshot = snapshot
-        if self._console.is_terminal:
-            return
-        for key, line in facts(snapshot):
-            if key not in self._told:
-                self._told.add(key)
-                self._line(line)
+        self._lines.tell_changes(snapshot)
 
     def played(self, result: Result) -> None:
         """Tell how an act ended."""
@@ -80,14 +65,9 @@ class RehearsalScreen:
         for problem in result.problems:
             self._console.print(f"  [red]{escape(problem)}[/]", highlight=False)
 
-    def _line(self, line: str) -> None:
-        passed = duration(time.monotonic() - self._began)
-        self._console.print(f"{passed:>10}  {escape(line)}", highlight=False, soft_wrap=True)
-
     def _render(self) -> RenderableType:
-        passed = duration(time.monotonic() - self._began)
         parts: list[RenderableType] = [
-            Text.from_markup(f"[bold]{escape(self._title)}[/]  [dim]{passed}[/]")
+            Text.from_markup(f"[bold]{escape(self._title)}[/]  [dim]{self._lines.passed}[/]")
         ]
         if self._snapshot:
             parts.append(progress(self._snapshot))

@@ -5,12 +5,11 @@ See "Amazon API Gateway dimensions and metrics" of the developer guide.
 
 from __future__ import annotations
 
-import threading
-import traceback
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
+from localcloud.batches import Batches
 from localcloud.ports import Datum
 
 if TYPE_CHECKING:
@@ -19,11 +18,11 @@ if TYPE_CHECKING:
     from localcloud.cloud import Cloud
     from localcloud.gateway.stage import Route, ServedStage
 
-_EVERY = 0.25  # wall seconds
 _PERIOD = 60  # cloud seconds: the resolution of these metrics
 _CLIENT_ERROR, _SERVER_ERROR = 4, 5
 _NAMESPACE = "AWS/ApiGateway"
-T = TypeVar("T")
+_Line = tuple[str, str, str, str, float, str]
+"""Account, region, log group, log stream, cloud time, text."""
 
 
 @dataclass(frozen=True)
@@ -40,61 +39,44 @@ class Observation:
 
 
 class Telemetry:
-    """Takes observations and log lines without waiting; its thread passes them on."""
+    """Takes observations and log lines without waiting, and passes them on."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
-        self._observations: deque[Observation] = deque()
-        self._lines: deque[tuple[str, str, str, str, float, str]] = deque()
-        self._something = threading.Event()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="gateway-telemetry", daemon=True)
+        self._observations = Batches("gateway-metrics", self._count)
+        self._lines = Batches("gateway-log", self._write)
 
     def start(self) -> None:
         """Begin to pass on."""
-        self._thread.start()
+        self._lines.start()
+        self._observations.start()
 
     def stop(self) -> None:
         """Pass the rest on and end."""
-        self._stopping.set()
-        self._something.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._lines.stop()
+        self._observations.stop()
 
     def observe(self, observation: Observation) -> None:
         """Count a request."""
-        self._observations.append(observation)
-        self._something.set()
+        self._observations.put(observation)
 
     def log(self, stage: ServedStage, group: str, at: float, text: str) -> None:
         """Write a line of a log group of the stage's account."""
-        self._lines.append((stage.account, stage.region, group, stage.log_stream, at, text))
-        self._something.set()
+        self._lines.put((stage.account, stage.region, group, stage.log_stream, at, text))
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._something.wait()
-            self._stopping.wait(_EVERY)
-            self._something.clear()
-            for flush in (self._flush_lines, self._flush_observations):
-                try:
-                    flush()
-                except Exception:  # noqa: BLE001  # what comes next is still to be passed on
-                    traceback.print_exc()
+    def _write(self, lines: list[_Line]) -> None:
+        written = defaultdict(list)
+        for account, region, group, stream, at, text in lines:
+            written[account, region, group, stream].append((at, text))
+        for place, texts in written.items():
+            self._cloud.logs.write(*place, texts)
 
-    def _flush_lines(self) -> None:
-        lines = defaultdict(list)
-        for account, region, group, stream, at, text in _drained(self._lines):
-            lines[account, region, group, stream].append((at, text))
-        for place, written in lines.items():
-            self._cloud.logs.write(*place, written)
-
-    def _flush_observations(self) -> None:
+    def _count(self, observations: list[Observation]) -> None:
         grouped: defaultdict[tuple[str, str], list[Observation]] = defaultdict(list)
-        for each in _drained(self._observations):
+        for each in observations:
             grouped[each.stage.account, each.stage.region].append(each)
-        for (account, region), observations in grouped.items():
-            self._cloud.cloudwatch.put(account, region, _NAMESPACE, data(observations))
+        for (account, region), those in grouped.items():
+            self._cloud.cloudwatch.put(account, region, _NAMESPACE, data(those))
 
 
 def data(observations: Iterable[Observation]) -> list[Datum]:
@@ -136,7 +118,3 @@ def _dimensions(each: Observation) -> list[tuple[tuple[str, str], ...]]:
     if each.route and each.route.detailed:
         found.append((api, stage, ("Resource", each.route.path), ("Method", each.method)))
     return found
-
-
-def _drained(queue: deque[T]) -> list[T]:
-    return [queue.popleft() for _ in range(len(queue))]

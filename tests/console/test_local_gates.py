@@ -186,7 +186,7 @@ class TestCommand:
 def test_the_screen_of_a_terminal_shows_each_gate() -> None:
     runs = [GateRun(Gate("unit"), "running", began=1.0), GateRun(Gate("security"), "passed", "", 1)]
     out = StringIO()
-    with GatesScreen(runs, Console(file=out, force_terminal=True, width=80)):
+    with GatesScreen(runs, Console(file=out, force_terminal=True, width=80)).showing():
         pass
     shown = out.getvalue()
     assert "unit" in shown

@@ -80,7 +80,8 @@ def paper(*, terminal: bool) -> tuple[Console, StringIO]:
 
 def test_a_terminal_shows_where_it_is() -> None:
     console, out = paper(terminal=True)
-    with ReleaseScreen("release of c0ffee Better", console) as screen:
+    screen = ReleaseScreen("release of c0ffee Better", console)
+    with screen.showing():
         screen.show(snapshot())
     # The last picture stays; what was live is wiped out by control sequences before it.
     shown = " ".join(out.getvalue().rsplit("release of c0ffee Better", 1)[-1].split())
@@ -94,6 +95,21 @@ def test_a_terminal_shows_where_it_is() -> None:
     assert "· later" in shown
 
 
+def test_the_last_picture_stays_when_the_release_is_left() -> None:
+    console, out = paper(terminal=True)
+    screen = ReleaseScreen("release of c0ffee", console)
+
+    def leave() -> None:
+        with screen.showing():
+            screen.show(snapshot())
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        leave()
+    erase_line = "\x1b[2K"
+    assert "bake: watching the alarms" in out.getvalue().rsplit(erase_line, 1)[1]
+
+
 @pytest.mark.parametrize(
     ("counts", "told"),
     [
@@ -105,7 +121,8 @@ def test_a_terminal_shows_where_it_is() -> None:
 def test_the_evidence_is_shown_against_its_line(decided: Any, counts: Any, told: str) -> None:
     console, out = paper(terminal=True)
     judged = replace(CANARY, record=decided(*counts))
-    with ReleaseScreen("release of c0ffee", console) as screen:
+    screen = ReleaseScreen("release of c0ffee", console)
+    with screen.showing():
         screen.show(replace(snapshot(), canary=judged))
     assert told in " ".join(out.getvalue().split())
 
@@ -113,7 +130,8 @@ def test_the_evidence_is_shown_against_its_line(decided: Any, counts: Any, told:
 def test_elsewhere_each_change_is_told_once(decided: Any) -> None:
     console, out = paper(terminal=False)
     judged = replace(snapshot(), canary=replace(CANARY, record=decided((80, 0))))
-    with ReleaseScreen("release of c0ffee", console) as screen:
+    screen = ReleaseScreen("release of c0ffee", console)
+    with screen.showing():
         screen.show(snapshot())
         screen.show(judged)
         screen.show(judged)
