@@ -67,15 +67,17 @@ def _found(state: Path) -> Running | None:
 
 
 def start(
-    state: Path, *, port: int, gateway_port: int, speed: float
+    state: Path, *, port: int, gateway_port: int | None, speed: float
 ) -> tuple[subprocess.Popen[bytes], Running]:
     """Start one and wait until it serves.
 
+    The folder keeps the gateway port of its first start; None leaves it to the local cloud.
     It writes to `localcloud.log` in the state folder, and outlives this process unless that
     terminates it and waits.
 
     Raises:
-        ConsoleError: one serves already, a port is in use, or it did not start.
+        ConsoleError: one serves already, a port is in use, the folder keeps another gateway
+            port, or it did not start.
     """
     found = find(state)
     if found:
@@ -87,7 +89,8 @@ def start(
     (state / "endpoint.json").unlink(missing_ok=True)
     # -P: the one that is installed with this command, not one that lies in the working directory.
     command = [sys.executable, "-P", "-m", "localcloud", "--state", str(state)]
-    command += ["--speed", str(speed), "--port", str(port), "--gateway-port", str(gateway_port)]
+    command += ["--speed", str(speed), "--port", str(port)]
+    command += [] if gateway_port is None else ["--gateway-port", str(gateway_port)]
     log = state / "localcloud.log"
     with log.open("wb") as output:
         # A session of its own: Ctrl-C is for the command, which then ends it in good order.

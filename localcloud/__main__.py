@@ -1,6 +1,7 @@
 """`python -m localcloud`: serve until a signal says stop.
 
-Exit codes: 0 stopped by a signal, 1 a port or the state folder is in use, 2 usage.
+Exit codes: 0 stopped by a signal, 1 a port or the state folder is in use or the folder keeps
+another gateway port, 2 usage.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 import threading
 from pathlib import Path
 
+from localcloud.gateway_port import DEFAULT, GatewayPortError
 from localcloud.http import PortInUseError
 from localcloud.ledger import StateInUseError
 from localcloud.server import REMEMBERED, LocalCloud
@@ -21,7 +23,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="localcloud", description=__doc__)
     parser.add_argument("--state", type=Path, default=Path(".pithead"), help="where to remember")
     parser.add_argument("--port", type=int, default=4566, help="of the AWS API")
-    parser.add_argument("--gateway-port", type=int, default=4567, help="of deployed APIs")
+    parser.add_argument(
+        "--gateway-port",
+        type=int,
+        help=f"of deployed APIs, {DEFAULT} unless given; later starts keep it",
+    )
     parser.add_argument("--speed", type=float, default=1.0, help="cloud seconds a wall second")
     arguments = parser.parse_args()
     if not arguments.speed > 0:
@@ -36,7 +42,7 @@ def main() -> int:
             gateway_port=arguments.gateway_port,
             speed=arguments.speed,
         )
-    except (PortInUseError, StateInUseError) as error:
+    except (GatewayPortError, PortInUseError, StateInUseError) as error:
         print(f"localcloud: {error}", file=sys.stderr)  # noqa: T201  # a command speaks so
         return 1
     server.start()

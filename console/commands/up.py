@@ -33,20 +33,25 @@ if TYPE_CHECKING:
 )
 @click.option("--port", default=4566, show_default=True, help="Of the AWS API; 0 is any free one.")
 @click.option(
-    "--gateway-port", default=4567, show_default=True, help="Of deployed APIs; 0 is any free one."
+    "--gateway-port",
+    type=int,
+    help="Of deployed APIs: 4567 unless given, 0 is any free one; later starts keep it.",
 )
 @click.option(
     "--state",
     type=click.Path(file_okay=False, path_type=Path),
     help="Where it remembers; .pithead of the checkout unless given.",
 )
-def command(detach: bool, speed: float, port: int, gateway_port: int, state: Path | None) -> int:
+def command(
+    detach: bool, speed: float, port: int, gateway_port: int | None, state: Path | None
+) -> int:
     """Start a local cloud and deploy the pipeline to it.
 
     The first start bootstraps its accounts, pushes HEAD to a repository of its own and deploys
     the pipeline by the CDK's own CLI; the pipeline then releases that commit, which `pithead
-    release` follows. Later starts take up what was there. Ctrl-C stops it; so does `pithead
-    down`. Nothing is forgotten: remove the state folder to begin anew.
+    release` follows. Later starts take up what was there, with the same gateway port, which
+    the addresses of deployed APIs hold. Ctrl-C stops it; so does `pithead down`. Nothing is
+    forgotten: remove the state folder to begin anew.
     """
     checkout = Checkout.here()
     checkout.home(), checkout.environments()  # a wrong file is told before anything starts

@@ -80,6 +80,21 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
             local_cloud.start(tmp_path / "state", port=port, gateway_port=0, speed=1)
 
 
+def test_a_later_start_keeps_the_gateway_port_and_is_told_of_another(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    gateways = set()
+    for gateway_port in (0, 0, None):
+        process, running = local_cloud.start(state, port=0, gateway_port=gateway_port, speed=1)
+        gateways.add(running.gateway)
+        local_cloud.stop(running)
+        process.wait()
+    (kept,) = gateways
+    # Port 1 is never the one that was chosen, and nothing tries to listen there.
+    with pytest.raises(ConsoleError, match=f"found port {kept.rsplit(':', 1)[1]} .*; leave the"):
+        local_cloud.start(state, port=0, gateway_port=1, speed=1)
+    assert local_cloud.find(state) is None
+
+
 def test_what_a_killed_one_left_behind_is_not_taken_for_it(tmp_path: Path) -> None:
     state = tmp_path / "state"
     process, running = local_cloud.start(state, port=0, gateway_port=0, speed=1)

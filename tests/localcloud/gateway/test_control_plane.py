@@ -235,15 +235,14 @@ def test_a_restart_serves_the_same_address(
         start_cloud(services=("logs", "sts", "gateway", "cloudformation"), state=state)
     )
     url = first.deploy(first.template())["Outputs"][0]["OutputValue"]
-    base = url.removeprefix(first.cloud.gateway_endpoint)
-    api_id = base.split("/")[1]
+    api_id = url.removeprefix(first.cloud.gateway_endpoint).split("/")[1]
     before = first.api.get_resources(restApiId=api_id)["items"]
     first.server.stop()
     deployed.forget_moto()
     again = type(deployed)(
         start_cloud(services=("logs", "sts", "gateway", "cloudformation"), state=state)
     )
-    assert again.request("GET", f"{base}x").status == 200
+    assert again._http.request("GET", f"{url}x").status == 200
     assert again.api.get_resources(restApiId=api_id)["items"] == before
     [stage] = again.api.get_stages(restApiId=api_id)["item"]
     assert stage["methodSettings"]["*/*"]["loggingLevel"] == "ERROR"
