@@ -198,6 +198,17 @@ class Home(_Part):
     connection: Annotated[str, Field(pattern=r"^[\w.-]{1,32}$")]
     supply_chain: SupplyChain = Field(default=SupplyChain(), alias="supply-chain")
 
+    @model_validator(mode="after")
+    def _own_profile(self) -> Home:
+        profile = self.supply_chain.signing_profile_version
+        own = f"arn:aws:signer:{self.region}:{self.account}:"
+        if profile and not profile.startswith(own):
+            raise ValueError(
+                f"found supply-chain.signing_profile_version {profile!r}; it must be one of the "
+                f"pipeline's own account and region, {own}…"
+            )
+        return self
+
 
 def load(name: str, folder: Path = FOLDER) -> Environment:
     """Read one environment's file.

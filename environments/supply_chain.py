@@ -58,6 +58,14 @@ Licence = Annotated[str, AfterValidator(_one_licence)]
 Expression = Annotated[str, AfterValidator(_spdx)]
 Package = Annotated[str, AfterValidator(_package)]
 Approval = Annotated[str, AfterValidator(_approval)]
+ProfileVersion = Annotated[
+    str,
+    # The names are as "PutSigningProfile" has them.
+    Field(
+        pattern=r"^arn:aws:signer:[a-z0-9-]+:[0-9]{12}:"
+        r"/signing-profiles/[a-zA-Z0-9_]{2,64}/[a-zA-Z0-9]{10}$"
+    ),
+]
 
 
 class Review(_Part):
@@ -127,3 +135,6 @@ class SupplyChain(_Part):
     """Whose results a release must have, none of them refused, before prod is touched."""
     index: Index | None = None
     """Without the key, builders take packages from the public index."""
+    signing_profile_version: ProfileVersion | None = None
+    """ARN of the version of a profile of AWS Signer, in the pipeline's own account and region, by
+    which bundles are signed, and by which Lambda takes code alone; without the key by none."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from localcloud.logs.service import Logs
     from localcloud.resources import Provider
     from localcloud.schedules.service import Schedules
+    from localcloud.signer.service import Signer
 
 
 _making = threading.Lock()
@@ -79,6 +80,7 @@ class Cloud:
     gateway: Gateway = field(init=False)
     logs: Logs = field(init=False)
     schedules: Schedules = field(init=False)
+    signer: Signer = field(init=False)
 
     _clients: dict[tuple[str, str, str], Any] = field(init=False, repr=False, default_factory=dict)
 

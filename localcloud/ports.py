@@ -79,6 +79,21 @@ class Routing:
 
 
 @dataclass(frozen=True)
+class CodeSignature:
+    """Who has signed a function's code."""
+
+    profile_version: str
+    """The ARN of the signing profile's version."""
+    job: str
+    """The ARN of the signing job."""
+    expires: float
+
+
+class BrokenSignatureError(Exception):
+    """Code has a signature, and that is of something else; the message says how it is known."""
+
+
+@dataclass(frozen=True)
 class AliasDeployment:
     """A shift of an alias from one version to another, by a deployment group."""
 

@@ -13,6 +13,7 @@ from localcloud.bus import EventBus
 from localcloud.clock import Clock
 from localcloud.cloud import Cloud
 from localcloud.credentials import Credentials
+from localcloud.gateway_port import gateway
 from localcloud.http import HttpServer
 from localcloud.journal import Journal
 from localcloud.ledger import Ledger
@@ -29,6 +30,7 @@ SERVICES = {
     "logs": "Logs",
     "cloudwatch": "CloudWatch",
     "sts": "Sts",
+    "signer": "Signer",
     "functions": "Functions",
     "gateway": "Gateway",
     "codedeploy": "CodeDeploy",
@@ -50,6 +52,7 @@ class LocalCloud:
     Raises:
         StateInUseError: another one has the folder.
         PortInUseError: a port is taken; 0 asks for any free one.
+        GatewayPortError: the folder keeps another gateway port.
     """
 
     def __init__(
@@ -57,7 +60,7 @@ class LocalCloud:
         state: Path,
         *,
         port: int = 0,
-        gateway_port: int = 0,
+        gateway_port: int | None = 0,
         speed: float = 1.0,
         services: Sequence[str] = ALL,
     ) -> None:
@@ -68,7 +71,7 @@ class LocalCloud:
             undone.callback(self._ledger.close)
             self._api = HttpServer("api", port, self._answer, clock.timestamp)
             undone.callback(self._api.stop)
-            self._gateway = HttpServer("gateway", gateway_port, self._serve, clock.timestamp)
+            self._gateway = gateway(self._ledger, gateway_port, self._serve, clock.timestamp)
             undone.pop_all()
         self.cloud = Cloud(
             clock=clock,

@@ -1,7 +1,9 @@
 """`python -m pipeline.app`: what `cdk synth` runs.
 
-Context keys: `connection-arn` (the CodeConnections connection, required) and `bundle`
-(`linux-arm64`, the default, or `host`). Exit codes: 0 synthesised, 1 refused with a sentence.
+Context keys: `connection-arn` (the CodeConnections connection, required), `bundle` (`linux-arm64`,
+the default, or `host`) and `signed` (the signing profile's version by which the pipeline's Build
+has signed the bundles; without it they are taken as they were built). Exit codes: 0 synthesised,
+1 refused with a sentence.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from pathlib import Path
 import aws_cdk as cdk
 
 from environments.schema import EnvironmentFileError, load_all, load_home
-from pipeline import bundle, nag
+from pipeline import bundle, code_signing, nag
 from pipeline.commit import CommitError, commit
 from pipeline.delivery import DeliveryStack
 from pipeline.names import STACK
@@ -26,15 +28,23 @@ class AppError(Exception):
     """The app cannot be synthesised; the message says what to do."""
 
 
-_TOLD = (AppError, EnvironmentFileError, bundle.BundleError, CommitError, ContentsError, LockError)
+_TOLD = (
+    AppError,
+    EnvironmentFileError,
+    bundle.BundleError,
+    code_signing.SigningError,
+    CommitError,
+    ContentsError,
+    LockError,
+)
 
 
 def synthesise(app: cdk.App) -> None:
     """Put the whole app together.
 
     Raises:
-        AppError, BundleError, CommitError, ContentsError, EnvironmentFileError, LockError: with
-            the sentence for the user.
+        AppError, BundleError, CommitError, ContentsError, EnvironmentFileError, LockError,
+        SigningError: with the sentence for the user.
     """
     environments = load_all()
     home = load_home()
@@ -45,14 +55,22 @@ def synthesise(app: cdk.App) -> None:
             "context key connection-arn: nothing found; give the ARN of the CodeConnections "
             "connection, e.g. cdk synth -c connection-arn=arn:aws:codeconnections:…"
         )
-    built = bundle.build(platform)
+    built, judge, synthetic = bundle.build_all(platform)
+    signer = app.node.try_get_context("signed")
+    if signer:
+        built, judge, synthetic = (
+            code_signing.signed(each, str(signer)) for each in (built, judge, synthetic)
+        )
+    # A profile is AWS's, and so is what it signs: no local cloud has that version of it.
+    profile = home.supply_chain.signing_profile_version if platform != "host" else None
     artifact = Artifact(
         commit=commit(),
         bundle=built,
         sbom=sbom.write(built, bundle.LOCK, home.supply_chain.licences),
-        judge=bundle.build_judge(platform),
-        synthetic=bundle.build_synthetic(platform),
+        judge=judge,
+        synthetic=synthetic,
         platform=bundle.target(platform),
+        signing_profile_version=profile,
     )
     DeliveryStack(
         app,
@@ -66,7 +84,8 @@ def synthesise(app: cdk.App) -> None:
         description="The pipeline that delivers the files API, and itself",
         termination_protection=True,
     )
-    unreviewed = nag.judge(app).unreviewed
+    reviews = (*nag.REVIEWS, *nag.CODE_SIGNING) if profile else nag.REVIEWS
+    unreviewed = nag.judge(app, reviews).unreviewed
     if unreviewed:
         raise AppError(
             f"cdk-nag found {len(unreviewed)}; mend each, or review it in pipeline/nag.py:\n"

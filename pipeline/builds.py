@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from environments.schema import Home
     from pipeline.bundle import Platform
+    from pipeline.stacks.code_signing import Signing
 
 _IMAGE = "aws/codebuild/standard:8.0"
 _CDK = f".cache/cdk-{CDK_CLI}"
@@ -90,9 +91,11 @@ class Builds:
         self.statements = [clone, *index.statements(home)]
         """What the role of each build that begins with a clone may do."""
 
-    def synth(self, stack: Stack, context: dict[str, str]) -> pipelines.CodeBuildStep:
+    def synth(
+        self, stack: Stack, context: dict[str, str], signing: Signing
+    ) -> pipelines.CodeBuildStep:
         """The build that makes the cloud assembly, and is the gate of what was never deployed."""
-        keys = " ".join(f"-c {key}={value}" for key, value in context.items())
+        keys = " ".join(f"-c {key}={value}" for key, value in (context | signing.context).items())
         deployed = iam.PolicyStatement(
             actions=["cloudformation:GetTemplate"], resources=[stack.stack_id]
         )
@@ -108,13 +111,14 @@ class Builds:
             ],
             build_environment=index.environment(self._home),
             commands=[
+                *signing.commands,
                 side_by_side("unit", f"synthesis {keys}"),
                 # Before the pipeline changes itself: afterwards this would be what is deployed.
                 side_by_side(f"changes cdk.out {STACK}"),
             ],
             # The CDK's own look at templates repeats cfn-lint's, for half of synthesis' time.
-            env={"CDK_VALIDATION": "false"},
-            role_policy_statements=[*self.statements, deployed],
+            env={"CDK_VALIDATION": "false", **signing.env},
+            role_policy_statements=[*self.statements, deployed, *signing.statements],
             primary_output_directory="cdk.out",
             partial_build_spec=codebuild.BuildSpec.from_object(
                 {"reports": {"unit": {"files": ["unit.xml"], "base-directory": "reports"}}}

@@ -81,6 +81,15 @@ def build(platform_name: str, cache: Path = ROOT / ".cache" / "bundle") -> Path:
     return file
 
 
+def build_all(platform_name: str) -> tuple[Path, Path, Path]:
+    """The service's bundle, the judge's and the journeys', built unless they are there already.
+
+    Raises:
+        BundleError: see `build`.
+    """
+    return build(platform_name), build_judge(platform_name), build_synthetic(platform_name)
+
+
 def build_judge(platform_name: str, cache: Path = ROOT / ".cache" / "bundle") -> Path:
     """The judge's bundle, a zip, built unless it is there already."""
     return _own("judge", _JUDGE, platform_name, cache)

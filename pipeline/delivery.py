@@ -23,6 +23,7 @@ from pipeline.names import (
     service_stack,
 )
 from pipeline.retention import log_group
+from pipeline.stacks.code_signing import signing
 from pipeline.stage import EnvironmentStage
 
 if TYPE_CHECKING:
@@ -76,15 +77,18 @@ class DeliveryStack(Stack):
             resources=[connection_arn],
         )
         self._builds = builds.Builds(home, source, clone)
+        artifacts = self._artifacts()
         synth = self._builds.synth(
-            self, {"connection-arn": connection_arn, "bundle": bundle_platform}
+            self,
+            {"connection-arn": connection_arn, "bundle": bundle_platform},
+            signing(artifact.signing_profile_version, bundle_platform, artifacts),
         )
         pipeline = pipelines.CodePipeline(
             self,
             "Pipeline",
             pipeline_name=PIPELINE,
             pipeline_type=codepipeline.PipelineType.V2,
-            artifact_bucket=self._artifacts(),
+            artifact_bucket=artifacts,
             cross_account_keys=True,
             enable_key_rotation=True,
             cli_version=CDK_CLI,

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class Review:
     """A finding that stays, and why: the rule with its detail, and the construct's path.
 
-    Both are shell patterns in which `[` stands for itself.
+    Both are shell patterns in which `[` stands for itself. As a rule's whole detail, `*` does so,
+    too: it is the wildcard that was found, and no other resource.
     """
 
     rule: str
@@ -30,9 +31,8 @@ class Review:
 
     def covers(self, rule: str, construct: str) -> bool:
         """Whether it speaks of this finding."""
-        return fnmatchcase(rule, self.rule.replace("[", "[[]")) and fnmatchcase(
-            construct, self.construct
-        )
+        pattern = self.rule.replace("[", "[[]").replace("::*]", "::[*]]")
+        return fnmatchcase(rule, pattern) and fnmatchcase(construct, self.construct)
 
 
 REVIEWS = (
@@ -157,6 +157,15 @@ REVIEWS = (
         "The API is public; an authorizer is the team's own choice.",
     ),
 )
+
+CODE_SIGNING = (
+    Review(
+        "AwsSolutions-IAM5[Resource::arn:aws:signer:*:/signing-jobs/*]",
+        "Pithead/Pipeline/Pipeline/Build/Synth/*",
+        "Signer makes a job's id anew for each: the grant ends at the account's jobs.",
+    ),
+)
+"""What is found besides where Build signs."""
 
 
 @dataclass(frozen=True)

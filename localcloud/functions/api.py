@@ -11,6 +11,7 @@ from moto.core.responses import ActionResult, EmptyResult
 from localcloud.api import ApiError
 from localcloud.functions import description
 from localcloud.functions.alias_operations import AliasOperations
+from localcloud.functions.code_signing_operations import CodeSigningOperations
 from localcloud.functions.model import address
 from localcloud.ports import InvocationError
 
@@ -23,7 +24,7 @@ _UNMODELLED = {"AccessDeniedException": 403, "RequestEntityTooLargeException": 4
 _STATUS = {"RequestResponse": 200, "Event": 202, "DryRun": 204}
 
 
-class LambdaApi(AliasOperations):
+class LambdaApi(AliasOperations, CodeSigningOperations):
     """Lambda's REST API."""
 
     use_raw_body = True  # an invocation's payload is its bytes

@@ -1,4 +1,4 @@
-"""The CloudFormation types that hang on a function: permissions, retries, URLs."""
+"""The CloudFormation types that hang on a function: permissions, signatures, retries, URLs."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from localcloud.functions.model import LATEST, address
-from localcloud.functions.provisioning import differs, function, told
+from localcloud.functions.provisioning import differs, function, only, told
 from localcloud.resources import ProvisioningError, Resource
 
 if TYPE_CHECKING:
     from localcloud.functions.catalogue import Catalogue
+    from localcloud.functions.code_signing import CodeSigning
     from localcloud.functions.definitions import Definitions
     from localcloud.functions.model import Address
     from localcloud.resources import ResourceRequest
+
+
+_CODE_SIGNING = ("AllowedPublishers", "CodeSigningPolicies", "Description", "Tags")
 
 
 class PermissionProvider:
@@ -44,6 +48,37 @@ class PermissionProvider:
         with told(gone=True):
             where = address(request.account, request.region, current.properties["FunctionName"])
             self._definitions.forbid(where, current.physical_id)
+
+
+class CodeSigningConfigProvider:
+    """`AWS::Lambda::CodeSigningConfig`; `Ref` is its ARN."""
+
+    def __init__(self, code_signing: CodeSigning) -> None:
+        self._code_signing = code_signing
+
+    def replaces(self, request: ResourceRequest, current: Resource) -> bool:  # noqa: ARG002  # the port's own signature
+        """All of it may change."""
+        return False
+
+    def create(self, request: ResourceRequest) -> Resource:
+        """See `Provider.create`."""
+        only(request, *_CODE_SIGNING)
+        with told():
+            made = self._code_signing.create(request.account, request.region, request.properties)
+        attributes = {name: made[name] for name in ("CodeSigningConfigArn", "CodeSigningConfigId")}
+        return Resource(made["CodeSigningConfigArn"], attributes, request.properties)
+
+    def update(self, request: ResourceRequest, current: Resource) -> Resource:
+        """See `Provider.update`."""
+        only(request, *_CODE_SIGNING)
+        with told():
+            self._code_signing.update(current.physical_id, request.properties)
+        return Resource(current.physical_id, current.attributes, request.properties)
+
+    def delete(self, request: ResourceRequest, current: Resource) -> None:  # noqa: ARG002  # the port's own signature
+        """See `Provider.delete`."""
+        with told(gone=True):
+            self._code_signing.delete(current.physical_id)
 
 
 class EventInvokeConfigProvider:

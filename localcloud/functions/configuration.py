@@ -31,7 +31,7 @@ _RESERVED = {
 }  # fmt: skip
 REFUSED = (
     "Layers", "VpcConfig", "FileSystemConfigs", "ImageConfig", "DeadLetterConfig",
-    "CodeSigningConfigArn", "SnapStart", "TenancyConfig", "CapacityProviderConfig",
+    "SnapStart", "TenancyConfig", "CapacityProviderConfig",
     "DurableConfig", "FunctionScalingConfig", "PublishToLatestPublished", "PublishTo",
     "RuntimeConfig", "AcceleratorConfig",
 )  # fmt: skip

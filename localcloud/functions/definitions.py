@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from localcloud.cloud import Cloud
     from localcloud.functions.bundles import Bundles
     from localcloud.functions.catalogue import Catalogue
+    from localcloud.functions.code_signing import CodeSigning
     from localcloud.functions.model import Address
 
 CONCURRENCY = 1000
@@ -36,11 +37,17 @@ class Definitions:
     """
 
     def __init__(
-        self, cloud: Cloud, catalogue: Catalogue, bundles: Bundles, retire: Callable[[str], None]
+        self,
+        cloud: Cloud,
+        catalogue: Catalogue,
+        bundles: Bundles,
+        code_signing: CodeSigning,
+        retire: Callable[[str], None],
     ) -> None:
         self._cloud = cloud
         self._catalogue = catalogue
         self._bundles = bundles
+        self._code_signing = code_signing
         self._retire = retire
 
     def create(
@@ -50,8 +57,14 @@ class Definitions:
         code = self._bundles.take(where.account, where.region, parameters["Code"])
         configuration = configure(where.name, parameters, code, None)
         self._check_role(where, configuration.role)
+        signing = parameters.get("CodeSigningConfigArn") or ""
+        if signing:
+            self._code_signing.require(where, signing)
+            self._code_signing.verify(where, signing, configuration.code)
         latest = Version(LATEST, configuration, self._cloud.clock.timestamp())
-        function = Function(where.account, where.region, where.name, latest, tags=tags)
+        function = Function(
+            where.account, where.region, where.name, latest, tags=tags, code_signing=signing
+        )
         self._catalogue.add(function)
         return function
 
@@ -77,6 +90,11 @@ class Definitions:
             kept = (before.configuration.code, before.configuration.code_size)
             base = None if whole else before.configuration
             made = configure(where.name, parameters, taken or kept, base)
+            if whole:
+                self._sign_by(where, function, parameters.get("CodeSigningConfigArn") or "")
+            # A template names its code in any case, and code that stays is not deployed.
+            if function.code_signing and taken and not (whole and taken == kept):
+                self._code_signing.verify(where, function.code_signing, made.code)
             if made != before.configuration:
                 function.latest = Version(LATEST, made, self._cloud.clock.timestamp())
         if function.latest is not before:
@@ -259,6 +277,11 @@ class Definitions:
                 )
             function.reserved = concurrency
 
+    def require_signatures(self, where: Address, config: str) -> None:
+        """Hold new code against a code signing configuration from now on; "" against none."""
+        with self._catalogue.changing(where) as function:
+            self._sign_by(where, function, config)
+
     def configure_events(self, where: Address, parameters: Mapping[str, Any]) -> dict[str, int]:
         """Say how often and for how long asynchronous invocations are tried again."""
         if any((parameters.get("DestinationConfig") or {}).values()):
@@ -277,6 +300,11 @@ class Definitions:
         with self._catalogue.changing(where) as function:
             function.event_invoke[where.qualifier] = made
         return made
+
+    def _sign_by(self, where: Address, function: Function, config: str) -> None:
+        if config:
+            self._code_signing.require(where, config)
+        function.code_signing = config
 
     def _check_role(self, where: Address, role: str) -> None:
         if role.split(":")[4] != where.account:

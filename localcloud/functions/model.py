@@ -141,6 +141,8 @@ class Function:
     tags: dict[str, str] = field(default_factory=dict)
     event_invoke: dict[str, dict[str, int]] = field(default_factory=dict)
     """`MaximumRetryAttempts` and `MaximumEventAgeInSeconds` by qualifier."""
+    code_signing: str = ""
+    """The ARN of the configuration that its code must be signed by; "" where it need not."""
 
     def at(self, qualifier: str = "") -> Address:
         """Its address."""

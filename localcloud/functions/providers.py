@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from localcloud.api import ApiError
 from localcloud.functions.attachment_providers import (
+    CodeSigningConfigProvider,
     EventInvokeConfigProvider,
     PermissionProvider,
     UrlProvider,
@@ -21,27 +22,31 @@ from localcloud.resources import ProvisioningError, Resource
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
     from localcloud.functions.catalogue import Catalogue
+    from localcloud.functions.code_signing import CodeSigning
     from localcloud.functions.definitions import Definitions
     from localcloud.functions.model import Address
     from localcloud.resources import Provider, ResourceRequest
 
 
-def providers(cloud: Cloud, definitions: Definitions, catalogue: Catalogue) -> dict[str, Provider]:
+def providers(
+    cloud: Cloud, definitions: Definitions, catalogue: Catalogue, code_signing: CodeSigning
+) -> dict[str, Provider]:
     """The provider of each type."""
     return {
         "AWS::Lambda::Function": FunctionProvider(definitions),
         "AWS::Lambda::Version": VersionProvider(definitions),
         "AWS::Lambda::Alias": AliasProvider(cloud, definitions, catalogue),
         "AWS::Lambda::Permission": PermissionProvider(definitions),
+        "AWS::Lambda::CodeSigningConfig": CodeSigningConfigProvider(code_signing),
         "AWS::Lambda::EventInvokeConfig": EventInvokeConfigProvider(definitions, catalogue),
         "AWS::Lambda::Url": UrlProvider(),
     }
 
 
 _FUNCTION = (
-    "FunctionName", "Code", "Runtime", "Handler", "Role", "Architectures", "Description",
-    "Environment", "EphemeralStorage", "KmsKeyArn", "LoggingConfig", "MemorySize", "PackageType",
-    "ReservedConcurrentExecutions", "Tags", "Timeout", "TracingConfig",
+    "FunctionName", "Code", "CodeSigningConfigArn", "Runtime", "Handler", "Role", "Architectures",
+    "Description", "Environment", "EphemeralStorage", "KmsKeyArn", "LoggingConfig", "MemorySize",
+    "PackageType", "ReservedConcurrentExecutions", "Tags", "Timeout", "TracingConfig",
 )  # fmt: skip
 _ALIAS = ("FunctionName", "FunctionVersion", "Name", "Description", "RoutingConfig")
 

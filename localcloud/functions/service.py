@@ -11,6 +11,7 @@ from localcloud.functions import policies
 from localcloud.functions.api import LambdaApi
 from localcloud.functions.bundles import Bundles
 from localcloud.functions.catalogue import Catalogue
+from localcloud.functions.code_signing import CodeSigning
 from localcloud.functions.concurrency import Concurrency
 from localcloud.functions.definitions import Definitions
 from localcloud.functions.environment import log_group
@@ -41,14 +42,19 @@ class Functions:
         self.bundles = Bundles(cloud)
         self.catalogue = Catalogue(cloud.ledger)
         self.fleet = Fleet(cloud, self.bundles)
-        self.definitions = Definitions(cloud, self.catalogue, self.bundles, self.fleet.retire)
+        self.code_signing = CodeSigning(cloud, self.catalogue)
+        self.definitions = Definitions(
+            cloud, self.catalogue, self.bundles, self.code_signing, self.fleet.retire
+        )
         self.random = random.Random()  # noqa: S311  # chooses among versions, guards nothing
         self._telemetry = Telemetry(cloud)
         self._invoker = Invoker(cloud, self.fleet, self._telemetry)
         self._concurrency = Concurrency(self.catalogue)
         self._events = EventQueue(cloud.clock, cloud.ledger, self)
         self.apis: dict[str, type[ServiceApi]] = {"lambda": LambdaApi}
-        self.providers: dict[str, Provider] = providers(cloud, self.definitions, self.catalogue)
+        self.providers: dict[str, Provider] = providers(
+            cloud, self.definitions, self.catalogue, self.code_signing
+        )
 
     def start(self) -> None:
         """Make ready to run functions, and take up the events that wait."""

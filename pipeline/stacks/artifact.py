@@ -28,6 +28,8 @@ class Artifact:
     synthetic: Path
     """The customers' journeys' own bundle."""
     platform: Platform
+    signing_profile_version: str | None = None
+    """ARN of the one by which Lambda takes code alone, or nothing where it need not be signed."""
 
     @property
     def code_sha256(self) -> str:

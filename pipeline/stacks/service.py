@@ -14,6 +14,7 @@ from aws_cdk import aws_s3_assets as assets
 
 from pipeline.names import SERVICE, SYNTHETIC
 from pipeline.retention import log_group
+from pipeline.stacks import code_signing
 from pipeline.stacks.release import Release
 from pipeline.stacks.synthetic import Journeys
 
@@ -68,6 +69,8 @@ class ServiceStack(Stack):
             journeys.node.add_dependency(api)
         bill = assets.Asset(self, "Bill", path=str(artifact.sbom), display_name="SBOM")
         CfnOutput(self, "Sbom", value=bill.s3_object_url)
+        if artifact.signing_profile_version:
+            code_signing.require(self, artifact.signing_profile_version)
 
     def _bucket(self) -> s3.Bucket:
         key = kms.Key(self, "Key", enable_key_rotation=True, description="Files at rest")

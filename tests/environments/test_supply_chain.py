@@ -32,7 +32,7 @@ def test_where_nothing_is_said_nothing_is_allowed(tmp_path: Path) -> None:
     policy = _read(tmp_path, "")
     assert policy.licences.allowed == ()
     assert policy.attested_gates == ()
-    assert (policy.approved, policy.index) == (None, None)
+    assert (policy.approved, policy.index, policy.signing_profile_version) == (None, None, None)
 
 
 def test_a_whole_policy_is_read(tmp_path: Path) -> None:
@@ -57,6 +57,7 @@ def test_a_whole_policy_is_read(tmp_path: Path) -> None:
     assert policy.licences.reviewed[0].package == "certifi"
 
 
+_PROFILE = "arn:aws:signer:eu-west-1:{}:/signing-profiles/{}"
 _REVIEW = '{{ package = "{}", declared = "x", licence = "{}", reason = "{}" }}'
 
 
@@ -99,9 +100,30 @@ _REVIEW = '{{ package = "{}", declared = "x", licence = "{}", reason = "{}" }}'
         ),
         ('index.url = "https://me:secret@a/"', "index.url: found 'https://me:secret@a/'; string"),
         ('index.url = "pypi"', "index.url: found 'pypi'; string should match"),
+        (
+            'signing_profile_version = "pithead"',
+            "signing_profile_version: found 'pithead'; string should match pattern '^arn:aws:sign",
+        ),
+        (
+            f'signing_profile_version = "{_PROFILE.format("1" * 12, "eu-west-1/../$(id)")}"',
+            "signing_profile_version: found 'arn:aws:signer:",
+        ),
     ],
 )
 def test_a_wrong_policy_is_told_in_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
     with pytest.raises(EnvironmentFileError) as error:
         _read(tmp_path, text)
     assert str(error.value).startswith(f"pyproject.toml: tool.pithead.supply-chain.{sentence}")
+
+
+def test_a_signing_profile_is_the_pipelines_own(tmp_path: Path) -> None:
+    own = _PROFILE.format("1" * 12, "pithead/a1B2c3D4e5")
+    assert _read(tmp_path, f'signing_profile_version = "{own}"').signing_profile_version == own
+    for foreign in (own.replace("1" * 12, "2" * 12), own.replace("eu-west-1", "us-east-1")):
+        with pytest.raises(EnvironmentFileError) as error:
+            _read(tmp_path, f'signing_profile_version = "{foreign}"')
+        assert str(error.value) == (
+            f"pyproject.toml: tool.pithead: found supply-chain.signing_profile_version {foreign!r};"
+            " it must be one of the pipeline's own account and region, "
+            "arn:aws:signer:eu-west-1:111111111111:…"
+        )

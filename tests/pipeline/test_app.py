@@ -61,7 +61,7 @@ def test_an_unreviewed_finding_stops_it(
     context: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = app.nag.Judgement(("AwsSolutions-X at Pithead/Y: do not",), ())
-    monkeypatch.setattr(app.nag, "judge", lambda _app: found)
+    monkeypatch.setattr(app.nag, "judge", lambda _app, _reviews: found)
     monkeypatch.setattr(app, "DeliveryStack", lambda *_a, **_k: None)
     monkeypatch.setattr(bundle, "build", lambda _platform: tmp_path)
     monkeypatch.setattr(app.sbom, "write", lambda *_arguments: tmp_path)

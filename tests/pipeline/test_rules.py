@@ -39,6 +39,12 @@ def test_what_nobody_reviewed_and_a_review_of_nothing_are_told() -> None:
     assert line.startswith("AwsSolutions-S10 at Careless/Bucket/Resource: ")
 
 
+def test_a_review_of_the_wildcard_is_of_no_other_resource() -> None:
+    review = nag.Review("AwsSolutions-IAM5[Resource::*]", "Pithead/*", "AWS knows no resource here")
+    assert review.covers("AwsSolutions-IAM5[Resource::*]", "Pithead/Role")
+    assert not review.covers("AwsSolutions-IAM5[Resource::arn:aws:s3:::all/*]", "Pithead/Role")
+
+
 def test_an_assembly_says_that_it_was_judged(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text('{"version": "54.0.0"}')
     nag.record(tmp_path)

@@ -123,7 +123,7 @@ class Lambdas:
         return answer, json.loads(payload) if payload else None
 
 
-SERVICES = ("logs", "sts", "functions", "cloudformation")
+SERVICES = ("logs", "sts", "signer", "functions", "cloudformation")
 
 
 def _lambdas(server: LocalCloud) -> Lambdas:

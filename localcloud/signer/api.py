@@ -1,0 +1,59 @@
+"""The Signer API, as far as the signing of a function's code needs it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from moto.core.responses import ActionResult
+
+from localcloud.api import ApiError, ServiceApi
+
+if TYPE_CHECKING:
+    from localcloud.signer.service import Signer
+
+_UNSUPPORTED = ("signingMaterial", "overrides", "signingParameters", "tags", "profileOwner")
+
+
+class SignerApi(ServiceApi):
+    """Signing profiles and jobs."""
+
+    service: ClassVar[str] = "signer"
+
+    @property
+    def _service(self) -> Signer:
+        return self.cloud.signer
+
+    def put_signing_profile(self) -> ActionResult:
+        """A new profile; one that there is does not change."""
+        self._supported()
+        made = self._service.create_profile(
+            self.account,
+            self.region,
+            self.params["profileName"],
+            self.params["platformId"],
+            self.params.get("signatureValidityPeriod"),
+        )
+        return ActionResult(
+            {name: made[name] for name in ("arn", "profileVersion", "profileVersionArn")}
+        )
+
+    def get_signing_profile(self) -> ActionResult:
+        """One profile."""
+        self._supported()
+        name = self.params["profileName"]
+        return ActionResult(self._service.profile(self.account, self.region, name))
+
+    def start_signing_job(self) -> ActionResult:
+        """Sign a version of an object."""
+        self._supported()
+        job = self._service.start_job(self.account, self.region, self.params)
+        return ActionResult({"jobId": job["jobId"], "jobOwner": job["jobOwner"]})
+
+    def describe_signing_job(self) -> ActionResult:
+        """One job."""
+        return ActionResult(self._service.job(self.account, self.region, self.params["jobId"]))
+
+    def _supported(self) -> None:
+        for name in _UNSUPPORTED:
+            if self.params.get(name):
+                raise ApiError("ValidationException", f"{name} is not part of the local cloud")

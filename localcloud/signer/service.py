@@ -1,0 +1,184 @@
+"""Signer: profiles, jobs, and whose signature a zip has."""
+
+from __future__ import annotations
+
+import secrets
+import string
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from localcloud.api import ApiError
+from localcloud.ports import BrokenSignatureError, CodeSignature
+from localcloud.signer import envelope
+from localcloud.signer.api import SignerApi
+
+if TYPE_CHECKING:
+    from localcloud.api import ServiceApi
+    from localcloud.cloud import Cloud
+    from localcloud.resources import Provider
+
+PLATFORM = "AWSLambda-SHA384-ECDSA"
+_PROFILE, _JOB, _TOKEN = "signer:profile", "signer:job", "signer:token"
+_VALIDITY = {"value": 135, "type": "MONTHS"}
+"""AWS's default."""
+# A month has thirty days here: nobody waits for a signature to expire to the day.
+_SECONDS = {"DAYS": 86400.0, "MONTHS": 30 * 86400.0, "YEARS": 365 * 86400.0}
+
+
+class Signer:
+    """See `localcloud.cloud.Service`.
+
+    A job has ended when `StartSigningJob` answers. On AWS it may take a while.
+    """
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+        self.apis: dict[str, type[ServiceApi]] = {"signer": SignerApi}
+        self.providers: dict[str, Provider] = {}
+
+    def start(self) -> None:
+        """Everything is in the ledger."""
+
+    def stop(self) -> None:
+        """Nothing runs."""
+
+    def create_profile(
+        self, account: str, region: str, name: str, platform: str, validity: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        """A new profile with a key of its own, as `profile` gives it.
+
+        Raises:
+            ApiError: ValidationException; there is one of this name, or it cannot be had.
+        """
+        if platform != PLATFORM:
+            raise ApiError(
+                "ValidationException",
+                f"Platform {platform} is not part of the local cloud; {PLATFORM} is",
+            )
+        validity = validity or _VALIDITY
+        if validity.get("type") not in _SECONDS or not validity.get("value"):
+            raise ApiError(
+                "ValidationException",
+                f"signatureValidityPeriod is {validity}; it needs a value and a type, one of "
+                f"{', '.join(_SECONDS)}",
+            )
+        key = f"{account}/{region}/{name}"
+        if self.cloud.ledger.get(_PROFILE, key):
+            raise ApiError("ValidationException", f"Signing profile {name} already exists")
+        arn = f"arn:aws:signer:{region}:{account}:/signing-profiles/{name}"
+        alphabet = string.ascii_letters + string.digits
+        version = "".join(secrets.choice(alphabet) for _ in range(10))
+        profile = {
+            "profileName": name,
+            "profileVersion": version,
+            "profileVersionArn": f"{arn}/{version}",
+            "platformId": PLATFORM,
+            "platformDisplayName": "AWS Lambda",
+            "signatureValidityPeriod": validity,
+            "status": "Active",
+            "arn": arn,
+        }
+        self.cloud.ledger.put(_PROFILE, key, {"profile": profile, "key": envelope.new_key()})
+        return profile
+
+    def profile(self, account: str, region: str, name: str) -> dict[str, Any]:
+        """A profile in the API's shape.
+
+        Raises:
+            ApiError: ResourceNotFoundException.
+        """
+        found: dict[str, Any] = self._profile(account, region, name)["profile"]
+        return found
+
+    def start_job(self, account: str, region: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Sign an object; the job in the API's shape, `Succeeded` or `Failed`.
+
+        Raises:
+            ApiError: there is no such profile, or the parameters name no objects in S3.
+        """
+        source = parameters["source"].get("s3")
+        destination = parameters["destination"].get("s3")
+        if not source or not destination or not destination.get("bucketName"):
+            raise ApiError("ValidationException", "Source and destination must be in S3")
+        token = f"{account}/{region}/{parameters['clientRequestToken']}"
+        known = self.cloud.ledger.get(_TOKEN, token)
+        if known:
+            return self.job(account, region, known["job"])
+        kept = self._profile(account, region, parameters["profileName"])
+        profile, now = kept["profile"], self.cloud.clock.timestamp()
+        validity = profile["signatureValidityPeriod"]
+        identifier = str(uuid.uuid4())
+        signature = CodeSignature(
+            profile_version=profile["profileVersionArn"],
+            job=f"arn:aws:signer:{region}:{account}:/signing-jobs/{identifier}",
+            expires=now + validity["value"] * _SECONDS[validity["type"]],
+        )
+        job = {
+            "jobId": identifier,
+            "source": parameters["source"],
+            "platformId": PLATFORM,
+            "platformDisplayName": profile["platformDisplayName"],
+            "profileName": profile["profileName"],
+            "profileVersion": profile["profileVersion"],
+            "createdAt": now,
+            "jobOwner": account,
+            "jobInvoker": account,
+        }
+        key = f"{destination.get('prefix') or ''}{identifier}.zip"
+        place = {"bucketName": destination["bucketName"], "key": key}
+        s3 = self.cloud.client("s3", account, region)
+        try:
+            signed = envelope.sign(_source(s3, source), signature, kept["key"])
+            s3.put_object(Bucket=place["bucketName"], Key=key, Body=signed)
+            job |= {"status": "Succeeded", "signedObject": {"s3": place}}
+            job |= {"signatureExpiresAt": signature.expires}
+        except (ClientError, envelope.SigningError) as error:
+            job |= {"status": "Failed", "statusReason": str(error)}
+        job["completedAt"] = self.cloud.clock.timestamp()
+        with self.cloud.ledger.transaction():
+            self.cloud.ledger.put(_JOB, f"{account}/{region}/{identifier}", job)
+            self.cloud.ledger.put(_TOKEN, token, {"job": identifier})
+        return job
+
+    def job(self, account: str, region: str, identifier: str) -> dict[str, Any]:
+        """A job in the API's shape.
+
+        Raises:
+            ApiError: ResourceNotFoundException.
+        """
+        found = self.cloud.ledger.get(_JOB, f"{account}/{region}/{identifier}")
+        if found is None:
+            raise ApiError("ResourceNotFoundException", f"Signing job {identifier} not found")
+        return found
+
+    def signature(self, content: bytes) -> CodeSignature | None:
+        """The signature that a zip has, verified; None where it has none.
+
+        Raises:
+            BrokenSignatureError: no profile has signed exactly this zip.
+        """
+        found = envelope.opened(content)
+        if found is None:
+            return None
+        version = found.signature.profile_version
+        for _, kept in self.cloud.ledger.all(_PROFILE):
+            if kept["profile"]["profileVersionArn"] == version:
+                found.check(content, kept["key"])
+                return found.signature
+        raise BrokenSignatureError(f"there is no signing profile {version}")
+
+    def _profile(self, account: str, region: str, name: str) -> dict[str, Any]:
+        found = self.cloud.ledger.get(_PROFILE, f"{account}/{region}/{name}")
+        if found is None:
+            raise ApiError("ResourceNotFoundException", f"Signing profile {name} not found")
+        return found
+
+
+def _source(s3: Any, source: dict[str, str]) -> bytes:
+    answer = s3.get_object(
+        Bucket=source["bucketName"], Key=source["key"], VersionId=source["version"]
+    )
+    content: bytes = answer["Body"].read()
+    return content
