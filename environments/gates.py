@@ -19,15 +19,15 @@ class _Part(BaseModel):
 class Comparison(_Part):
     """When the load gate takes a release for slower than the last one that was promoted.
 
-    The false alarms are those of noise that comes and goes within a run. A busier machine is known
-    by how late the load generator is (docs/gates.md); by what else two runs of the same release
-    differ, the two minima have to be above.
+    Both are measured in the same seconds, so that noise which comes and goes meets both, and the
+    false alarms are all that is left of it. What stays, such as a sandbox on a slower machine, the
+    two minima have to be above.
     """
 
     false_alarm_share: Annotated[float, Field(ge=0.0001, le=0.2)]
     """Of releases that changed nothing, at most this share is refused."""
     min_growth: Annotated[float, Field(gt=0, le=10)]
-    """A p95 that grew by a smaller share of itself is never refused."""
+    """A p50 or p95 that grew by a smaller share of itself is never refused."""
     min_growth_ms: Annotated[int, Field(ge=1)]
     """Nor is one that grew by less than this."""
 

@@ -20,6 +20,7 @@ from pipeline.names import (
     EVIDENCE,
     OVERRIDE_PARAMETER,
     PIPELINE,
+    promoted_role,
     service_stack,
 )
 from pipeline.retention import log_group
@@ -103,7 +104,7 @@ class DeliveryStack(Stack):
         verify = self._verify(home, environments, synth)
         pipeline.add_wave("Verify", pre=verify)
         stages = {
-            name: EnvironmentStage(self, name, environment, artifact)
+            name: EnvironmentStage(self, name, environment, artifact, home)
             for name, environment in environments.items()
         }
         integration = self._builds.gate(
@@ -113,12 +114,13 @@ class DeliveryStack(Stack):
             outputs={"URL": stages["dev"].service.url},
             inputs={f"{EVIDENCE}/{step.id}": step for step in verify if step.primary_output},
         )
+        staging = stages["staging"].service
         load = self._builds.gate(
             "Load",
             "load",
             "synthetic",
-            outputs={"URL": stages["staging"].service.url},
-            statements=[self._history(home)],
+            outputs={"URL": staging.url} | (staging.promoted.outputs if staging.promoted else {}),
+            statements=[self._history(home), self._choice("staging", environments)],
         )
         # An action takes five artifacts at most, so Integration hands Verify's reports on.
         attest = self._builds.gate(
@@ -184,10 +186,17 @@ class DeliveryStack(Stack):
         ]
 
     def _history(self, home: Home) -> iam.PolicyStatement:
-        """To ask which release was promoted last, and where its gates left their reports."""
+        """To ask which release was promoted last."""
         return iam.PolicyStatement(
-            actions=["codepipeline:ListPipelineExecutions", "codepipeline:ListActionExecutions"],
+            actions=["codepipeline:ListPipelineExecutions"],
             resources=[f"arn:aws:codepipeline:{home.region}:{home.account}:{PIPELINE}"],
+        )
+
+    def _choice(self, name: str, environments: dict[str, Environment]) -> iam.PolicyStatement:
+        """To have it served beside the one that is measured."""
+        return iam.PolicyStatement(
+            actions=["sts:AssumeRole"],
+            resources=[f"arn:aws:iam::{environments[name].account}:role/{promoted_role(name)}"],
         )
 
     def _artifacts(self) -> s3.Bucket:

@@ -138,22 +138,22 @@ REVIEWS = (
     ),
     Review(
         "AwsSolutions-APIG2",
-        "Pithead/*/files/Api/*",
+        "Pithead/*/files/*Api/*",
         "FastAPI validates each request against its own models.",
     ),
     Review(
         "AwsSolutions-APIG3",
-        "Pithead/*/files/Api/*",
+        "Pithead/*/files/*Api/*",
         "The throttle bounds the cost; who needs a web application firewall adds one.",
     ),
     Review(
         "AwsSolutions-APIG4",
-        "Pithead/*/files/Api/*",
+        "Pithead/*/files/*Api/*",
         "The API is public; an authorizer is the team's own choice.",
     ),
     Review(
         "AwsSolutions-COG4",
-        "Pithead/*/files/Api/*",
+        "Pithead/*/files/*Api/*",
         "The API is public; an authorizer is the team's own choice.",
     ),
 )

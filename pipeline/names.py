@@ -8,6 +8,8 @@ PIPELINE = "pithead"
 SERVICE = "files"
 ALIAS = "live"
 """The alias of the service's function that takes all traffic."""
+PROMOTED = "promoted"
+"""Its alias, in an environment with a load gate, that serves the release promoted last."""
 NAMESPACE = "Pithead/Service"
 """Of the metrics that the service counts itself."""
 JUDGE_NAMESPACE = "Pithead/Judge"
@@ -42,6 +44,11 @@ CDK_CLI = "2.1148.1"
 def service_stack(environment: str) -> str:
     """The name of the service's stack in an environment."""
     return f"{environment}-{SERVICE}"
+
+
+def promoted_role(environment: str) -> str:
+    """The name of the role that may point the alias `promoted`, and that the load gate takes."""
+    return f"{SERVICE}-{environment}-{PROMOTED}"
 
 
 def alarm_name(environment: str, rail: str) -> str:

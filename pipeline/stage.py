@@ -13,7 +13,7 @@ from pipeline.stacks.service import ServiceStack
 if TYPE_CHECKING:
     from constructs import Construct
 
-    from environments.schema import Environment
+    from environments.schema import Environment, Home
     from pipeline.stacks.artifact import Artifact
 
 
@@ -21,7 +21,12 @@ class EnvironmentStage(cdk.Stage):
     """All stacks of an environment, in its account and region."""
 
     def __init__(
-        self, scope: Construct, name: str, environment: Environment, artifact: Artifact
+        self,
+        scope: Construct,
+        name: str,
+        environment: Environment,
+        artifact: Artifact,
+        home: Home,
     ) -> None:
         super().__init__(
             scope,
@@ -34,6 +39,7 @@ class EnvironmentStage(cdk.Stage):
             name=name,
             environment=environment,
             artifact=artifact,
+            home=home,
             description=f"The {SERVICE} API in {name}",
         )
         told = warning(name, environment)

@@ -108,6 +108,7 @@ ACTS = (
         expected="promoted",
         new_action=("Verify", "Compile"),
     ),
+    # Within every limit of staging, and slower than what customers have.
     Act(
         name="refused-release",
         message="Let the bucket settle before a file is read",
@@ -120,7 +121,7 @@ ACTS = (
             Edit(
                 "service/routes/files.py",
                 "    if content is None:\n",
-                "    time.sleep(0.12)\n    if content is None:\n",
+                "    time.sleep(0.03)\n    if content is None:\n",
             ),
         ),
         expected="refused",

@@ -17,9 +17,27 @@ if TYPE_CHECKING:
 _BRIEFLY = Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 2})
 
 
-def client(service: Literal["codepipeline", "kms", "s3", "ssm", "sts"]) -> Any:
+def client(service: Literal["codepipeline", "kms", "ssm", "sts"]) -> Any:
     """A client of a service in the pipeline's own account and region."""
     return boto3.client(service, region_name=load_home().region, config=_BRIEFLY)
+
+
+def assumed(role_arn: str, service: Literal["lambda"], region: str) -> Any:
+    """A client of a service in another account, as a role there that lets this account in.
+
+    Raises:
+        ClientError, BotoCoreError: it does not.
+    """
+    given = client("sts").assume_role(RoleArn=role_arn, RoleSessionName="pithead-gate")
+    credentials = given["Credentials"]
+    return boto3.client(
+        service,
+        region_name=region,
+        config=_BRIEFLY,
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials["SessionToken"],
+    )
 
 
 def answered_at(answer: dict[str, Any]) -> datetime:

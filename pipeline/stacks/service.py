@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack, Tags
-from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -15,20 +14,24 @@ from aws_cdk import aws_s3_assets as assets
 from pipeline.names import SERVICE, SYNTHETIC
 from pipeline.retention import log_group
 from pipeline.stacks import code_signing
+from pipeline.stacks.api import rest_api
+from pipeline.stacks.promoted import Promoted
 from pipeline.stacks.release import Release
 from pipeline.stacks.synthetic import Journeys
 
 if TYPE_CHECKING:
     from constructs import Construct
 
-    from environments.schema import Environment
+    from environments.schema import Environment, Home
     from pipeline.stacks.artifact import Artifact
 
 
 class ServiceStack(Stack):
-    """The files API. `url` is the output that the gates of a stage are given."""
+    """The files API. The outputs are what the gates of a stage are given."""
 
     url: CfnOutput
+    promoted: Promoted | None
+    """Where the release promoted last is served, for the load gate."""
 
     def __init__(
         self,
@@ -38,6 +41,7 @@ class ServiceStack(Stack):
         name: str,
         environment: Environment,
         artifact: Artifact,
+        home: Home,
         **kwargs: Any,
     ) -> None:
         super().__init__(scope, construct_id, **kwargs)
@@ -53,8 +57,27 @@ class ServiceStack(Stack):
             artifact=artifact,
             function=function,
         )
-        api = self._api(name, environment, release.alias)
+        api = rest_api(
+            self,
+            "Api",
+            name=f"{SERVICE}-{name}",
+            stage=name,
+            environment=environment,
+            alias=release.alias,
+        )
         self.url = CfnOutput(self, "Url", value=api.url)
+        self.promoted = (
+            Promoted(
+                self,
+                "Promoted",
+                environment_name=name,
+                environment=environment,
+                home=home,
+                function=function,
+            )
+            if environment.load
+            else None
+        )
         if environment.synthetic:
             journeys = Journeys(
                 self,
@@ -67,10 +90,10 @@ class ServiceStack(Stack):
             )
             # All of it: the first journey meets an API that may call the service.
             journeys.node.add_dependency(api)
-        bill = assets.Asset(self, "Bill", path=str(artifact.sbom), display_name="SBOM")
-        CfnOutput(self, "Sbom", value=bill.s3_object_url)
         if artifact.signing_profile_version:
             code_signing.require(self, artifact.signing_profile_version)
+        bill = assets.Asset(self, "Bill", path=str(artifact.sbom), display_name="SBOM")
+        CfnOutput(self, "Sbom", value=bill.s3_object_url)
 
     def _bucket(self) -> s3.Bucket:
         key = kms.Key(self, "Key", enable_key_rotation=True, description="Files at rest")
@@ -132,43 +155,6 @@ class ServiceStack(Stack):
                 # Lambda publishes these bytes, whatever else the asset bucket may hold by then.
                 code_sha256=artifact.code_sha256,
                 removal_policy=RemovalPolicy.RETAIN,
-            ),
-        )
-
-    def _api(
-        self, name: str, environment: Environment, alias: lambda_.Alias
-    ) -> apigateway.LambdaRestApi:
-        access_log = log_group(self, "AccessLog", environment.function.log_retention_days)
-        return apigateway.LambdaRestApi(
-            self,
-            "Api",
-            rest_api_name=f"{SERVICE}-{name}",
-            handler=alias,
-            proxy=True,
-            endpoint_types=[apigateway.EndpointType.REGIONAL],
-            integration_options=apigateway.LambdaIntegrationOptions(allow_test_invoke=False),
-            binary_media_types=["*/*"],
-            cloud_watch_role=True,
-            cloud_watch_role_removal_policy=RemovalPolicy.DESTROY,
-            deploy_options=apigateway.StageOptions(
-                stage_name=name,
-                metrics_enabled=True,
-                tracing_enabled=True,
-                logging_level=apigateway.MethodLoggingLevel.ERROR,
-                throttling_rate_limit=environment.api.requests_per_second,
-                throttling_burst_limit=environment.api.burst,
-                access_log_destination=apigateway.LogGroupLogDestination(access_log),
-                access_log_format=apigateway.AccessLogFormat.json_with_standard_fields(
-                    caller=False,
-                    http_method=True,
-                    ip=True,
-                    protocol=True,
-                    request_time=True,
-                    resource_path=True,
-                    response_length=True,
-                    status=True,
-                    user=False,
-                ),
             ),
         )
 

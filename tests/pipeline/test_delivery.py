@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from environments.schema import load_all, load_home
-from pipeline.names import BAKE, OVERRIDE_PARAMETER, alarm_name
+from pipeline.names import BAKE, OVERRIDE_PARAMETER, alarm_name, promoted_role
 from pipeline.supply.assembly import read as read_assembly
 from pipeline.supply.attestation import sha256
 from pipeline.supply.published import describes
@@ -110,10 +110,16 @@ def test_the_commit_itself_does_not_change_the_pipeline(assembly: Any) -> None:
 
 def test_the_gates_are_told_the_address_that_was_deployed(pipeline: dict[str, Any]) -> None:
     actions = {(stage, action["Name"]): action for stage, action in _actions(pipeline)}
-    for stage, gate in (("dev", "Integration"), ("staging", "Load")):
+    for stage, gate, names in (
+        ("dev", "Integration", {"URL"}),
+        ("staging", "Load", {"URL", "PROMOTED_URL", "PROMOTED_ALIAS"}),
+    ):
         namespace = actions[stage, "files.Deploy"]["Namespace"]
         variables = json.loads(actions[stage, gate]["Configuration"]["EnvironmentVariables"])
-        assert [(v["name"], v["value"]) for v in variables] == [("URL", f"#{{{namespace}.Url}}")]
+        told = {each["name"]: each["value"] for each in variables}
+        assert told.keys() == names
+        assert told["URL"] == f"#{{{namespace}.Url}}"
+        assert all(each.startswith(f"#{{{namespace}.") for each in told.values())
 
 
 def test_each_environment_is_deployed_by_roles_of_its_own_account(
@@ -229,7 +235,7 @@ def test_only_the_audit_may_read_the_override(assembly: Any) -> None:
     assert f"parameter{OVERRIDE_PARAMETER}" in json.dumps(assembly.delivery.resources[readers[0]])
 
 
-def test_a_build_that_runs_our_code_may_assume_no_role_but_to_look(assembly: Any) -> None:
+def test_a_build_that_runs_our_code_may_assume_no_role_but_these(assembly: Any) -> None:
     """CDK's own steps may: self-mutation and the publishing of assets."""
     assuming = {
         re.sub(r"DefaultPolicy.*", "", name): statement
@@ -242,6 +248,10 @@ def test_a_build_that_runs_our_code_may_assume_no_role_but_to_look(assembly: Any
         f"arn:aws:iam::{each.account}:role/cdk-hnb659fds-lookup-role-{each.account}-{each.region}"
         for each in load_all().values()
     ]
+    # To have the release promoted last served beside the one that is measured.
+    staging = load_all()["staging"].account
+    choice = assuming.pop("PipelinestagingLoadRole")
+    assert choice["Resource"] == f"arn:aws:iam::{staging}:role/{promoted_role('staging')}"
     assert assuming.keys() == {
         "PipelineRole",
         "PipelineUpdatePipelineSelfMutationRole",

@@ -6,7 +6,7 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import assertions
 
-from environments.schema import Canary, Environment, Linear, load_all
+from environments.schema import Canary, Environment, Linear, load_all, load_home
 from pipeline import bundle
 from pipeline.forecast import Traffic, forecast, warning
 from pipeline.stacks.artifact import Artifact
@@ -94,7 +94,7 @@ def test_it_is_a_warning_at_synthesis(
         platform=bundle.target("linux-arm64"),
     )
     environment = prod(requests_per_second=requests_per_second)
-    stage = EnvironmentStage(app, "prod", environment, artifact)
+    stage = EnvironmentStage(app, "prod", environment, artifact, load_home())
     said = assertions.Annotations.from_stack(stage.service).find_warning(
         "*", assertions.Match.string_like_regexp("finds .* of versions that fail 10 times as often")
     )

@@ -7,8 +7,17 @@ from typing import Any
 
 import pytest
 
-from environments.schema import load_all
-from pipeline.names import BAKE, HEARTBEAT, RAILS, VERDICTS, alarm_name
+from environments.schema import load_all, load_home
+from pipeline.names import (
+    ALIAS,
+    BAKE,
+    HEARTBEAT,
+    PROMOTED,
+    RAILS,
+    VERDICTS,
+    alarm_name,
+    promoted_role,
+)
 
 NAMES = ("dev", "staging", "prod")
 
@@ -36,11 +45,11 @@ def _periods(alarm: dict[str, Any]) -> set[int]:
 
 
 def _own(stack: Any, type_: str) -> dict[str, Any]:
-    """The service's own resource of a type: the judge's and the journeys' are another matter."""
+    """The service's own resource of a type; what it has besides is another matter."""
     found = {
         key: each
         for key, each in stack.of_type(type_).items()
-        if "Judge" not in key and not key.startswith("Journeys")
+        if "Judge" not in key and not key.startswith(("Journeys", "Promoted"))
     }
     (logical_id,) = (key for key in found if "ServiceRole" not in key)
     own: dict[str, Any] = stack.resources[logical_id]
@@ -115,7 +124,9 @@ def test_each_alarm_is_looked_at_often_enough_to_stop_a_canary(stack: Any, name:
 
 
 def test_the_alarms_are_ready_before_the_alias_moves(stack: Any) -> None:
-    (alias,) = stack.of_type("AWS::Lambda::Alias")
+    (alias,) = (
+        key for key, each in stack.of_type("AWS::Lambda::Alias").items() if each["Name"] == ALIAS
+    )
     (group,) = stack.of_type("AWS::CodeDeploy::DeploymentGroup")
     alarms = set(_alarms(stack))
     (version,) = stack.of_type("AWS::Lambda::Version")
@@ -147,25 +158,55 @@ def test_the_function_is_as_the_environment_file_says(stack: Any, name: str) -> 
     assert variables["LATENCY_OBJECTIVE_MS"] == str(environment.guard.latency_objective_ms)
 
 
-def test_the_api_is_throttled_traced_and_logged(stack: Any, name: str) -> None:
+def test_each_api_is_throttled_traced_and_logged(stack: Any, name: str) -> None:
     environment = load_all()[name]
-    stage = stack.the("AWS::ApiGateway::Stage")
-    (settings,) = stage["MethodSettings"]
-    assert settings["ThrottlingRateLimit"] == environment.api.requests_per_second
-    assert settings["ThrottlingBurstLimit"] == environment.api.burst
-    assert settings["MetricsEnabled"] is True
-    assert settings["DataTraceEnabled"] is False
-    assert stage["TracingEnabled"] is True
-    assert stage["StageName"] == name
-    assert "requestId" in json.loads(stage["AccessLogSetting"]["Format"])
-    api = stack.the("AWS::ApiGateway::RestApi")
-    assert api["BinaryMediaTypes"] == ["*/*"]
-    assert api["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
+    stages = stack.of_type("AWS::ApiGateway::Stage").values()
+    assert len(stages) == (2 if environment.load else 1)
+    for stage in stages:
+        (settings,) = stage["MethodSettings"]
+        assert settings["ThrottlingRateLimit"] == environment.api.requests_per_second
+        assert settings["ThrottlingBurstLimit"] == environment.api.burst
+        assert settings["MetricsEnabled"] is True
+        assert settings["DataTraceEnabled"] is False
+        assert stage["TracingEnabled"] is True
+        assert stage["StageName"] == name
+        assert "requestId" in json.loads(stage["AccessLogSetting"]["Format"])
+    for api in stack.of_type("AWS::ApiGateway::RestApi").values():
+        assert api["BinaryMediaTypes"] == ["*/*"]
+        assert api["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
+    stack.the("AWS::ApiGateway::Account")  # which an account and region has one of
+
+
+def test_where_a_load_gate_is_the_release_promoted_last_is_served_beside(
+    stack: Any, name: str
+) -> None:
+    aliases = {each["Name"]: each for each in stack.of_type("AWS::Lambda::Alias").values()}
+    if not load_all()[name].load:
+        assert set(aliases) == {ALIAS}
+        return
+    assert set(aliases) == {ALIAS, PROMOTED}
+    assert aliases[PROMOTED]["FunctionVersion"] == _version(stack)
+    (role,) = (
+        key
+        for key, each in stack.of_type("AWS::IAM::Role").items()
+        if each.get("RoleName") == promoted_role(name)
+    )
+    trusted = stack.resources[role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    assert f"::{load_home().account}:root" in json.dumps(trusted)
+    (policy,) = (
+        each
+        for each in stack.of_type("AWS::IAM::Policy").values()
+        if each["Roles"] == [{"Ref": role}]
+    )
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert statement["Action"] == ["lambda:ListVersionsByFunction", "lambda:UpdateAlias"]
+    (function,) = (key for key in stack.of_type("AWS::Lambda::Function") if key.startswith("Func"))
+    assert statement["Resource"] == {"Fn::GetAtt": [function, "Arn"]}
 
 
 def test_logs_are_kept_as_long_as_the_environment_file_says(stack: Any, name: str) -> None:
     groups = stack.of_type("AWS::Logs::LogGroup")
-    assert len(groups) == {"dev": 2, "staging": 3, "prod": 4}[name]
+    assert len(groups) == {"dev": 2, "staging": 4, "prod": 4}[name]
     for group in groups.values():
         assert group["RetentionInDays"] == load_all()[name].function.log_retention_days
 

@@ -144,6 +144,7 @@ WHAT_ONLY_A_DEPLOYED_SERVICE_SHOWS = Planted(
     ),
     {"integration": ("failed",), "dynamic": ("Server error",)},
 )
+# Within every limit; beside the release promoted last, its p95 is a third more.
 A_SLOWER_READ_AND_ANOTHER_FILE = Planted(
     "staging",
     (
@@ -152,13 +153,13 @@ A_SLOWER_READ_AND_ANOTHER_FILE = Planted(
             FILES,
             "    if content is None:\n",
             f"    {_ON_LAMBDA}:\n"
-            "        time.sleep(0.06)\n"
+            "        time.sleep(0.01)\n"
             '    if os.environ.get("ENVIRONMENT") == "staging":\n'
             "        content = content and content[:-1]\n"
             "    if content is None:\n",
         ),
     ),
-    {"load": ("p95",), "synthetic": ("journey 1 of 3",)},
+    {"load": ("-regression", "promoted last"), "synthetic": ("journey 1 of 3",)},
 )
 A_GATE_THAT_NEVER_RAN = Planted(
     "staging",

@@ -16,24 +16,29 @@ from typing import TYPE_CHECKING
 from pipeline.gates import gate
 from pipeline.gates.gate import ROOT, CouldNotRunError
 from pipeline.gates.load.measured import Measured
-from pipeline.gates.load.plan import FOLDER, PLAN
+from pipeline.gates.load.plan import ADDRESSES, FOLDER, PLAN
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pipeline.gates.load.plan import Plan
 
 PROFILE = ROOT / "tests" / "load" / "profile.py"
 _START_AND_END = 60  # seconds; far more than Locust needs for it
 
 
-def measure(url: str, plan: Plan) -> Measured:
-    """Send the profile's load; Locust's own report with its plots is `reports/load.html`.
+def measure(addresses: Sequence[str], plan: Plan) -> list[Measured]:
+    """Send the profile's load to each address, in the same seconds; returns what each answered.
+
+    Locust's own report with its plots is `reports/load.html`.
 
     Raises:
         CouldNotRunError: Locust or one of its workers is missing, crashed, or hung.
     """
     command = [sys.executable, "-m", "locust", "--headless", "--only-summary"]
-    command += ["--locustfile", str(PROFILE), "--host", url.rstrip("/")]
-    command += ["--users", str(plan.users), "--spawn-rate", str(plan.users)]
+    command += ["--locustfile", str(PROFILE), "--host", addresses[0].rstrip("/")]
+    users = str(plan.users * len(addresses))
+    command += ["--users", users, "--spawn-rate", users]
     command += ["--stop-timeout", "2", "--exit-code-on-error", "0"]
     command += ["--html", str(gate.REPORTS / "load.html")]
     if plan.workers > 1:
@@ -42,17 +47,19 @@ def measure(url: str, plan: Plan) -> Measured:
         command += ["--master-bind-host", "127.0.0.1", "--master-bind-port", port]
         command += ["--master-port", port]
     with tempfile.TemporaryDirectory() as folder:
-        code, said = _run(command, os.environ | {PLAN: plan.text(), FOLDER: folder}, plan)
+        told = {PLAN: plan.text(), ADDRESSES: " ".join(addresses), FOLDER: folder}
+        code, said = _run(command, os.environ | told, plan)
         reports = [report.read_text(encoding="utf-8") for report in Path(folder).iterdir()]
     if code != 0 or len(reports) != plan.workers:
         raise CouldNotRunError(
             f"could not measure: Locust left {len(reports)} reports of {plan.workers} workers, "
             f"exit {code}: {said.strip()[-300:]}"
         )
-    seen = Measured(plan.seconds)
+    seen = [Measured(plan.seconds) for _ in addresses]
     try:
         for report in reports:
-            seen.add(Measured.read(json.loads(report)))
+            for total, part in zip(seen, json.loads(report), strict=True):
+                total.add(Measured.read(part))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CouldNotRunError(f"the report of a worker cannot be read: {error!r}") from error
     return seen

@@ -23,7 +23,7 @@ class Histogram:
 
     def add(self, milliseconds: float) -> None:
         """Count one latency."""
-        self.counts[math.floor(math.log(max(milliseconds, _LEAST), WIDTH))] += 1
+        self.counts[_bucket(milliseconds)] += 1
 
     @property
     def total(self) -> int:
@@ -42,6 +42,15 @@ class Histogram:
                 return math.pow(WIDTH, bucket + 0.5)
         return 0.0
 
+    def above(self, milliseconds: float) -> int:
+        """How many are in a bucket above the one that this is in."""
+        return sum(count for bucket, count in self.counts.items() if bucket > _bucket(milliseconds))
+
+    def stretched(self, factor: float) -> Self:
+        """What it were if every latency were so many times as long."""
+        by = round(math.log(factor, WIDTH))
+        return type(self)({bucket + by: count for bucket, count in self.counts.items()})
+
     @classmethod
     def sum(cls, histograms: Iterable[Histogram]) -> Self:
         """All of them in one."""
@@ -49,3 +58,7 @@ class Histogram:
         for each in histograms:
             counts.update(each.counts)
         return cls(counts)
+
+
+def _bucket(milliseconds: float) -> int:
+    return math.floor(math.log(max(milliseconds, _LEAST), WIDTH))

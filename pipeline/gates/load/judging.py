@@ -1,22 +1,26 @@
-"""Measure staging, hold it against its limits, and against the last promoted release."""
+"""Measure staging, hold it against its limits, and against the release promoted last."""
 
 from __future__ import annotations
 
-import hashlib
 import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from environments.schema import load
-from pipeline.gates import gate
 from pipeline.gates.findings import Finding
 from pipeline.gates.gate import CouldNotRunError, Outcome
 from pipeline.gates.load import generator, promoted
 from pipeline.gates.load.limits import attend, details, refusal, summary
+from pipeline.gates.load.measured import ALL
 from pipeline.gates.load.plan import Plan
-from pipeline.gates.load.regression import growths, noise, regressions, suspected
+from pipeline.gates.load.regression import (
+    RUNS,
+    Pair,
+    growths,
+    is_blind,
+    regressions,
+    suspected,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,94 +29,136 @@ if TYPE_CHECKING:
     from pipeline.gates.load.measured import Measured
     from pipeline.gates.load.regression import Growth
 
+_ENVIRONMENT = "staging"
 _TOOLS = ("locust",)
-_MOST = 3
-"""Measurements of a release that seems to be slower in each of them."""
 
 
 def judge() -> Outcome:
     """Measure and judge staging.
 
+    `URL` is its API, `PROMOTED_URL` the API of the release promoted last, and `PROMOTED_ALIAS`
+    the ARN of the alias behind that.
+
     Raises:
-        CouldNotRunError: there is no URL; or it could not be measured, or not be compared.
+        CouldNotRunError: one of them is missing; or it could not be measured, or not be compared.
     """
-    url = os.environ.get("URL")
-    if not url:
-        raise CouldNotRunError("environment variable URL: nothing found; give the API's address")
-    limits = load("staging").load
-    if limits is None:
-        raise CouldNotRunError("environments/staging.toml: load: nothing found; give the limits")
-    return examine(url, limits)
+    url, beside, alias_arn = (_given(name) for name in ("URL", "PROMOTED_URL", "PROMOTED_ALIAS"))
+    environment = load(_ENVIRONMENT)
+    if environment.load is None:
+        raise CouldNotRunError(
+            f"environments/{_ENVIRONMENT}.toml: load: nothing found; give the limits"
+        )
+    commit = promoted.commit()
+    if commit is None:
+        return alone(url, environment.load, "nothing was promoted before")
+    if not promoted.serve(commit, alias_arn, beside, _ENVIRONMENT, environment):
+        why = f"{_ENVIRONMENT} has no version of {commit[:7]}, promoted last, to compare with"
+        return alone(url, environment.load, why)
+    return compared(url, beside, commit, environment.load)
 
 
-def examine(url: str, limits: Load) -> Outcome:
-    """Measure a release, and again where it seems to be slower than the one before.
+def _given(name: str) -> str:
+    value = os.environ.get(name)
+    if not value:
+        raise CouldNotRunError(
+            f"environment variable {name}: nothing found; give the output of {_ENVIRONMENT}'s stack"
+        )
+    return value
 
-    A neighbour on the machine comes and goes, and a slower release stays slower: the first
-    measurement in which it is no slower clears it.
+
+def alone(url: str, limits: Load, why: str) -> Outcome:
+    """Hold a release against its limits, where there is none to compare it with.
+
+    Raises:
+        CouldNotRunError: it could not be measured.
+    """
+    (seen,) = _measure([url], limits)
+    reason = refusal(seen, limits)
+    if reason:
+        return Outcome("refused", reason, details(seen))
+    return Outcome.of_findings((), f"{summary(seen)}; {why}", details(seen), _TOOLS)
+
+
+def compared(url: str, beside: str, commit: str, limits: Load) -> Outcome:
+    """Measure a release beside the one promoted last; again where it seems to be slower.
 
     Raises:
         CouldNotRunError: it could not be measured, or not be compared.
     """
-    with ThreadPoolExecutor(max_workers=1) as aside:
-        asked = aside.submit(promoted.last, _way(limits))  # answered before Locust has even started
-        runs = [_measure(url, limits)]
-        before = asked.result()
+    runs: list[Pair] = []
     while True:
-        seen = runs[-1]
+        seen, other = _measure([url, beside], limits)
         reason = refusal(seen, limits)
         if reason:
             return Outcome("refused", reason, details(seen))
-        if isinstance(before, str):
-            return Outcome.of_findings((), f"{summary(seen)}; {before}", details(seen), _TOOLS)
-        found = growths(before.measured, runs)
-        if len(runs) == _MOST or not suspected(found, limits.comparison):
-            return _compared(found, before.commit, seen, limits)
-        runs.append(_measure(url, limits))
-
-
-def _compared(found: Sequence[Growth], commit: str, seen: Measured, limits: Load) -> Outcome:
-    """What the growths say; `seen` is the last run."""
-    slower = regressions(found, limits.comparison)
-    certain = [each for each in slower if not each.is_hidden]
-    if slower and not certain:
+        if other.failures.total() > limits.max_failure_share * other.requests:
+            return _broken(other, commit, seen)
+        runs.append(Pair(seen, other))
+        found = growths(runs)
+        slower = regressions(found, limits.comparison)
+        blind = not slower and is_blind(runs, limits.comparison)
+        again = not slower and (blind or suspected(found, limits.comparison))
+        if not again or len(runs) == RUNS:
+            break
+    if blind:
         raise CouldNotRunError(
-            f"could not compare: at {slower[0].name}, {_change(slower[0], commit)}, but the "
-            f"noise of the machine may be {max(slower[0].noise):.0f} ms of it; give the load "
-            f"generator a quieter machine, or more workers than {limits.workers}"
+            f"could not compare: in {len(runs)} runs a release that takes twice as long as "
+            f"{commit[:7]}, promoted last, could not have been told from chance; send more "
+            "requests, or give them a quieter machine"
         )
-    least = max(limits.comparison.min_growth_ms, noise(seen))
+    about = {"since": commit, "runs": len(runs), "compared": [asdict(each) for each in found]}
     return Outcome.of_findings(
-        (
-            Finding("locust", "p95-regression", _change(each, commit), subject=each.name)
-            for each in certain
-        ),
-        f"{summary(seen)}; no slower than {commit[:7]}, promoted last, within {least:.0f} ms",
-        details(seen) | {"since": commit, "compared": [asdict(each) for each in found]},
+        (_regression(each, commit, runs) for each in slower),
+        f"{summary(seen)}; {_beside(found, commit)}",
+        details(seen) | about,
         _TOOLS,
     )
 
 
-def _measure(url: str, limits: Load) -> Measured:
+def _measure(addresses: Sequence[str], limits: Load) -> list[Measured]:
     plan = Plan.of(limits)
-    seen = generator.measure(url, plan)
-    attend(seen, plan)
-    text = promoted.record(_way(limits), seen)
-    (gate.REPORTS / promoted.REPORT).write_text(text, encoding="utf-8")
+    seen = generator.measure(addresses, plan)
+    for each in seen:
+        attend(each, plan)
     return seen
 
 
-def _way(limits: Load) -> str:
-    """Of the measurement: plan, profile and generator, as a SHA-256."""
-    files = [generator.PROFILE, *sorted(Path(__file__).parent.glob("*.py"))]
-    parts = [Plan.of(limits).text(), *(each.read_text(encoding="utf-8") for each in files)]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-
-def _change(growth: Growth, commit: str) -> str:
-    now = min(growth.now)
-    return (
-        f"p95 was {growth.before:.0f} ms in {commit[:7]}, promoted last, and is at least "
-        f"{now:.0f} ms in each of {len(growth.now)} runs ({now / growth.before - 1:+.0%}, by "
-        f"chance with a probability of {growth.p_value:.2g})"
+def _regression(growth: Growth, commit: str, runs: Sequence[Pair]) -> Finding:
+    quantile = _name(growth)
+    return Finding(
+        "locust",
+        f"{quantile}-regression",
+        f"{quantile} is {growth.now:.0f} ms, and was {growth.before:.0f} ms in {commit[:7]}, "
+        f"promoted last and sent the same in the same seconds "
+        f"({growth.now / growth.before - 1:+.0%}, by chance with a probability of "
+        f"{growth.p_value:.2g}, in {len(runs)} of {RUNS} runs)",
+        subject=growth.name,
     )
+
+
+def _broken(other: Measured, commit: str, seen: Measured) -> Outcome:
+    """The earlier release fails where it is served now: a release changed what both stand on."""
+    reason, count = other.failures.most_common(1)[0]
+    finding = Finding(
+        "locust",
+        "not-compared",
+        f"{commit[:7]}, promoted last, cannot be compared with: of {other.requests} requests to it "
+        f"{other.failures.total()} failed ({count} {reason}); waive this if it is to be so",
+        subject=commit[:7],
+    )
+    clean = f"{summary(seen)}; not compared with {commit[:7]}, promoted last"
+    return Outcome.of_findings([finding], clean, details(seen), _TOOLS)
+
+
+def _beside(found: Sequence[Growth], commit: str) -> str:
+    """What was seen of all requests, in one clause."""
+    seen = ", ".join(
+        f"{_name(each)} {each.now:.0f} to {each.before:.0f} ms"
+        for each in found
+        if each.name == ALL
+    )
+    return f"no slower than {commit[:7]}, promoted last, in the same seconds ({seen})"
+
+
+def _name(growth: Growth) -> str:
+    return f"p{100 * growth.quantile:.0f}"

@@ -8,13 +8,19 @@ from typing import Any, Self
 
 from pipeline.gates.load.histogram import Histogram
 
-BLOCKS = 10
+BLOCKS = 20
 """A run is cut into so many times of the same length: what lies close together is alike."""
+
+ALL = "all requests"
+"""The name of all names together."""
 
 
 @dataclass
 class Measured:
-    """Counts of a run. Latencies in milliseconds, from when a request was due to its answer."""
+    """What became of the requests to one address.
+
+    Latencies are in milliseconds, from when a request was due to its answer.
+    """
 
     seconds: float
     """For which requests were due."""
@@ -67,7 +73,7 @@ class Measured:
             Histogram.sum(blocks[index] for blocks in self.latencies.values())
             for index in range(BLOCKS)
         ]
-        return {"all requests": together, **self.latencies}
+        return {ALL: together, **self.latencies}
 
     def add(self, other: Measured) -> None:
         """Count also what another worker saw in the same seconds."""

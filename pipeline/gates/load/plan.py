@@ -14,15 +14,16 @@ if TYPE_CHECKING:
 
     from environments.gates import Load
 
-PLAN, FOLDER = "LOAD_PLAN", "LOAD_FOLDER"
-"""The environment variables that tell Locust's processes the plan, and where they report."""
+PLAN, ADDRESSES, FOLDER = "LOAD_PLAN", "LOAD_ADDRESSES", "LOAD_FOLDER"
+"""The environment variables that tell Locust's processes the plan, where requests go, and where to
+report. Addresses are separated by blanks."""
 SEED = 20260101
 """Every release meets the same arrivals, and its users draw the same tasks."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A run. Times in seconds; `users` and the rate are of all workers together."""
+    """A run. Times in seconds; `users` and the rate are of all workers together, for an address."""
 
     requests_per_second: int
     seconds: int
@@ -52,23 +53,26 @@ class Plan:
 
     @property
     def requests(self) -> int:
-        """How many are sent and counted."""
+        """How many are sent to an address, and counted."""
         return self.requests_per_second * self.seconds
 
-    def arrivals(self, worker: int) -> Iterator[float]:
-        """When a worker's requests are due, in seconds from the beginning; ascending.
+    def arrivals(self, worker: int, address: int = 0, addresses: int = 1) -> Iterator[float]:
+        """When a worker's requests to an address are due, in seconds from the beginning; ascending.
 
         Within each second the arrivals are a Poisson process, given how many there are: so many
-        points, each anywhere in the second. No answer can move one of them.
+        points, each anywhere in the second. No answer can move one of them. The addresses take
+        turns, so that none is always the second that a processor is busy with.
         """
         drawn = Random(SEED)  # noqa: S311  # nosec B311  # a schedule is no secret
 
-        def all_workers() -> Iterator[float]:
+        def everything() -> Iterator[float]:
             for second in range(self.seconds):
-                points = (drawn.random() for _ in range(self.requests_per_second))
+                points = (drawn.random() for _ in range(self.requests_per_second * addresses))
                 yield from sorted(second + point for point in points)
 
-        return islice(all_workers(), worker, None, self.workers)
+        mine = islice(everything(), worker, None, self.workers)
+        # Each worker begins with another address, else one worker would have one address alone.
+        return islice(mine, (address - worker) % addresses, None, addresses)
 
     def text(self) -> str:
         """As JSON, which `read` takes."""

@@ -1,22 +1,22 @@
-"""Is a release slower than the one before: a test that knows change from noise.
+"""Is a release slower than the one promoted last: a test that knows change from noise.
 
-Every run meets the same arrivals and is cut into the same number of blocks of time. Of each block
-only its p95 is used, so that requests that suffered together, from one pause of the machine or
-one cold start, count once. If nothing has changed, any of the blocks might have been the earlier
-release's: the share of all ways to choose so many of them in which the ranks of the others add up
-to at least what was seen is the exact probability of being so unlucky (Wilcoxon, "Individual
-comparisons by ranking methods", 1945; with ties, the same over midranks). A stall can spoil a few
-blocks of a run and says little; a slower release is slower in most of them.
+Both are sent the same load in the same seconds, in turn, so that a busy machine, a slow bucket or
+a stall of the network meets both. What is left is chance, and it is reckoned with exactly: a run
+is cut into short blocks of time, and if nothing has changed, the two sides of a block might as
+well have been exchanged. In each block is counted how many more requests of the release than of
+the earlier one took longer than the quantile of both together. Among all ways to exchange sides,
+the share in which the sum of these differences is at least what was seen is the probability of
+being so unlucky (the sign-flip test: Fisher, "The Design of Experiments", 1935, §21). Requests
+that suffered together are in one block and exchanged together, so that a stall counts once.
 
-What distinguishes runs as wholes, such as a busier machine, the ranks cannot know from the
-release. Two things can. A neighbour comes and goes: the p95 of the median block has to be larger
-in every run of the release, by a share of itself and by milliseconds that the environment's file
-gives. And a neighbour makes the generator late as well: a growth counts only beyond the noise,
-which is what a request waits for a processor on its way if it waits each time as long as the
-generator does. So a quiet machine finds what is small, and a busy one accuses nobody of its
-noise. Where that would hide even a p95 of four times the earlier one, nothing was compared.
+It is asked of the p50 and of the p95, of all requests and of each kind of them, because a release
+may be slower throughout or in its tail, and after each of up to so many runs, all together. So
+many questions share the false alarms that the environment's file allows (Bonferroni). What is
+certain and small is no regression: the quantile must have grown by a share of itself, and by
+milliseconds, that the file gives, too.
 
-docs/gates.md tells what this finds, and how the constants were measured.
+What does not come and goes within a run, such as a sandbox on a slower machine, the test takes for
+the release; the file's least growth has to be above it. docs/gates.md tells what this finds.
 """
 
 from __future__ import annotations
@@ -24,114 +24,143 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
-from statistics import median
 from typing import TYPE_CHECKING
 
+from pipeline.gates.load.histogram import Histogram
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from environments.gates import Comparison
-    from pipeline.gates.load.histogram import Histogram
     from pipeline.gates.load.measured import Measured
 
-_QUANTILE = 0.95
-_FEWEST = 10
-"""Requests in each block, with which its p95 says something."""
-_WAITS = 3
-"""So often a request waits as long as the generator does: at the API, in the sandbox, and back."""
-_BLIND = 3
-"""Noise of so many times the earlier p95 would hide that it is four times what it was."""
+RUNS = 3
+"""At most so many are made of a release that seems to be slower."""
+_QUANTILES = (0.5, 0.95)
+_FEWEST = 5
+"""Requests beyond a quantile, with which it says something."""
+_SUSPICION = 0.05
+"""A growth less likely than this by chance is worth another run."""
+_VISIBLE = 2.0
+"""A comparison that would not notice even so many times the latency has compared nothing."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What a release answered in a run, and what the one promoted last answered beside it."""
+
+    release: Measured
+    promoted: Measured
 
 
 @dataclass(frozen=True)
 class Growth:
-    """How the p95 of the median block changed, in milliseconds."""
+    """How a quantile compares, in milliseconds, over all runs."""
 
     name: str
     """Of the requests, or `all requests`."""
+    quantile: float
     before: float
-    now: tuple[float, ...]
-    """In each run of the release."""
-    noise: tuple[float, ...]
-    """Of each run: so much of its growth may be the machine's."""
+    now: float
     p_value: float
-    """At most this likely where nothing changed; of all runs together."""
+    """As likely is at least so much where nothing changed."""
 
-    def is_suspected(self, limits: Comparison) -> bool:
-        """Whether no run has shown that it is no slower."""
+    def matters(self, limits: Comparison) -> bool:
+        """Whether it would be a regression if it were certain."""
         least = max(self.before * limits.min_growth, limits.min_growth_ms)
+        return self.now - self.before >= least
+
+
+@dataclass(frozen=True)
+class _Question:
+    """A quantile of some requests; the blocks of each run, of the release and the other."""
+
+    name: str
+    quantile: float
+    runs: tuple[tuple[Sequence[Histogram], Sequence[Histogram]], ...]
+
+    def has_enough(self) -> bool:
         return all(
-            now - self.before >= least
-            and (now - self.before > noise or noise > _BLIND * self.before)
-            for now, noise in zip(self.now, self.noise, strict=True)
+            (1 - self.quantile) * sum(block.total for block in blocks) >= _FEWEST
+            for run in self.runs
+            for blocks in run
         )
 
-    @property
-    def is_hidden(self) -> bool:
-        """Whether the noise of a run may be all of its growth."""
-        pairs = zip(self.now, self.noise, strict=True)
-        return any(now - self.before <= noise for now, noise in pairs)
+    def excesses(self, slower: float = 1.0) -> list[int]:
+        """By how many more requests the release, made slower, is over the quantile of both.
+
+        One number for each block; the quantile is each run's own.
+        """
+        found = []
+        for now, before in self.runs:
+            stretched = [block.stretched(slower) for block in now]
+            limit = Histogram.sum((*stretched, *before)).quantile(self.quantile)
+            pairs = zip(stretched, before, strict=True)
+            found += [mine.above(limit) - other.above(limit) for mine, other in pairs]
+        return found
+
+    def answer(self) -> Growth:
+        now, before = (
+            Histogram.sum(block for run in self.runs for block in run[side]) for side in (0, 1)
+        )
+        return Growth(
+            self.name,
+            self.quantile,
+            before.quantile(self.quantile),
+            now.quantile(self.quantile),
+            p_value(self.excesses()),
+        )
 
 
-def noise(seen: Measured) -> float:
-    """Milliseconds by which a busy machine may have raised the p95 of a run."""
-    return _WAITS * seen.lateness.quantile(_QUANTILE)
+def growths(runs: Sequence[Pair]) -> list[Growth]:
+    """The p50 and the p95 of all requests together, and of each name with enough of them."""
+    return [each.answer() for each in _questions(runs)]
 
 
-def growths(before: Measured, runs: Sequence[Measured]) -> list[Growth]:
-    """The change of all requests together, and of each name with enough in every block."""
-    earlier, later = before.with_all(), [seen.with_all() for seen in runs]
-    noises = tuple(noise(seen) for seen in runs)
-    return [
-        _growth(name, earlier[name], [each[name] for each in later], noises)
-        for name in earlier
-        if all(_enough(each.get(name, ())) for each in (earlier, *later))
-    ]
-
-
-def suspected(found: Sequence[Growth], limits: Comparison) -> list[Growth]:
-    """Those that another run may clear."""
-    return [each for each in found if each.is_suspected(limits)]
+def suspected(found: Iterable[Growth], limits: Comparison) -> bool:
+    """Whether another run should tell."""
+    return any(each.matters(limits) and each.p_value <= _SUSPICION for each in found)
 
 
 def regressions(found: Sequence[Growth], limits: Comparison) -> list[Growth]:
-    """Those that are left, and improbable also as the greatest of so many (Bonferroni)."""
+    """Those that matter, and are improbable also as the least probable of all that is asked."""
     return [
         each
-        for each in suspected(found, limits)
-        if each.p_value * len(found) <= limits.false_alarm_share
+        for each in found
+        if each.matters(limits) and each.p_value <= _allowed(len(found), limits)
     ]
 
 
-def _enough(blocks: Sequence[Histogram]) -> bool:
-    return bool(blocks) and all(block.total >= _FEWEST for block in blocks)
+def is_blind(runs: Sequence[Pair], limits: Comparison) -> bool:
+    """Whether even a release that takes twice as long would have gone unnoticed."""
+    asked = _questions(runs)
+    return all(p_value(each.excesses(_VISIBLE)) > _allowed(len(asked), limits) for each in asked)
 
 
-def _growth(
-    name: str,
-    before: Sequence[Histogram],
-    runs: Sequence[Sequence[Histogram]],
-    noises: tuple[float, ...],
-) -> Growth:
-    earlier = [block.quantile(_QUANTILE) for block in before]
-    later = [[block.quantile(_QUANTILE) for block in blocks] for blocks in runs]
-    together = [each for blocks in later for each in blocks]
-    medians = tuple(median(blocks) for blocks in later)
-    return Growth(name, median(earlier), medians, noises, p_value(earlier, together))
+def _allowed(questions: int, limits: Comparison) -> float:
+    return limits.false_alarm_share / (RUNS * questions)
 
 
-def p_value(before: Sequence[float], now: Sequence[float]) -> float:
-    """The probability of ranks of `now` at least so high, where nothing has changed; exact."""
-    pooled = [*before, *now]
-    # Doubled, so that the midrank of equals is whole.
-    ranks = [2 * sum(other < each for other in pooled) + pooled.count(each) + 1 for each in pooled]
-    seen = sum(ranks[: len(before)])
-    # How many choices of so many blocks have which sum of ranks.
-    choices: list[Counter[int]] = [Counter({0: 1}), *(Counter() for _ in before)]
-    for rank in ranks:
-        for size in range(len(before), 0, -1):
-            for total, count in choices[size - 1].items():
-                choices[size][total + rank] += count
-    # The higher the ranks of `now` are, the lower are those of `before`.
-    unlucky = sum(count for total, count in choices[len(before)].items() if total <= seen)
-    return unlucky / math.comb(len(pooled), len(before))
+def _questions(runs: Sequence[Pair]) -> list[_Question]:
+    sides = [(each.release.with_all(), each.promoted.with_all()) for each in runs]
+    names = [name for name in sides[0][0] if all(name in each for run in sides for each in run)]
+    asked = [
+        _Question(name, quantile, tuple((now[name], before[name]) for now, before in sides))
+        for name in names
+        for quantile in _QUANTILES
+    ]
+    return [each for each in asked if each.has_enough()]
+
+
+def p_value(excesses: Sequence[int]) -> float:
+    """The share of all ways to exchange sides in which their sum is at least so large; exact."""
+    ways = Counter({0: 1})
+    for each in excesses:
+        after: Counter[int] = Counter()
+        for total, count in ways.items():
+            after[total + each] += count
+            after[total - each] += count
+        ways = after
+    seen = sum(excesses)
+    unlucky = sum(count for total, count in ways.items() if total >= seen)
+    return math.ldexp(unlucky, -len(excesses))

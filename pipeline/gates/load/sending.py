@@ -5,8 +5,8 @@ Locust makes the threads of its processes green ones: what waits here lets the u
 
 from __future__ import annotations
 
+import itertools
 import json
-import math
 import os
 import random
 import sys
@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
-from pipeline.gates.load.measured import Measured
+from pipeline.gates.load.histogram import Histogram
 from pipeline.gates.load.plan import SEED
+from pipeline.gates.load.traffic import Traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
     from pathlib import Path
 
     from locust.runners import LocalRunner
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 # What a worker tells the master, and the master its workers; a runner alone tells itself.
 _READY, _BEGIN, _OVER = "load-ready", "load-begin", "load-over"
+_MARKS = ("", " beside it")
+"""By which Locust's own report tells the requests to one address from those to the other."""
 _BEAT = 0.01
 """Seconds between two looks at how late it is."""
 _LOOK = 0.5
@@ -37,106 +40,103 @@ _LOOK = 0.5
 
 
 class Sending:
-    """One process's part of the arrivals, and what became of each."""
+    """One process's part of a run."""
 
-    def __init__(self, plan: Plan, runner: LocalRunner | WorkerRunner, report: Path) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        addresses: Sequence[str],
+        runner: LocalRunner | WorkerRunner,
+        report: Path,
+    ) -> None:
         self.begun = threading.Event()
-        self.few = threading.Semaphore(math.ceil(plan.warm_up_users / plan.workers))
-        """Holds up the requests of a warm-up."""
-        self.seen = Measured(plan.seconds)
+        self._traffic = [Traffic(plan, *each) for each in zip(addresses, _MARKS, strict=False)]
+        self._turns = itertools.cycle(self._traffic)
         self._plan = plan
         self._runner = runner
         self._report = report
         self._warm: set[object] = set()
         self._ready = threading.Event()
-        self._began = self._spent = 0.0
-        self._arrivals: Iterator[float] = iter(())
-        self._waiting: set[float] = set()
-        self._all_taken = False
+        self._spent = 0.0
         self._over = threading.Event()
-        self._closed = False
+        self._lateness = Histogram()
+        self._errors: Counter[str] = Counter()
         runner.register_message(_BEGIN, self._begin)
 
     def start(self, **_event: Any) -> None:
         """From now on there is so much time to warm up."""
         threading.Thread(target=self._conduct, daemon=True).start()
 
+    def assign(self) -> Traffic:
+        """What the next user sends; the addresses have equally many users."""
+        return next(self._turns)
+
     def is_warm(self, user: object) -> None:
         """One more user needs no more warming up."""
         self._warm.add(user)
         spawned = self._runner.user_count
-        if len(self._warm) >= spawned >= self._plan.users // self._plan.workers:
+        all_users = self._plan.users * len(self._traffic)
+        if len(self._warm) >= spawned >= all_users // self._plan.workers:
             self._ready.set()
 
-    def take(self) -> float | None:
-        """When the next request is due, by the performance counter; None after the last."""
-        offset = next(self._arrivals, None)
-        if offset is None:
-            self._all_taken = True
-            self._look_for_the_end()
-            return None
-        due = self._began + offset
-        self._waiting.add(due)
-        return due
-
-    def answered(self, due: float, name: str, failure: str | None, *, cold: bool) -> float:
-        """Count an answer; returns the milliseconds since its request was due."""
-        milliseconds = (time.perf_counter() - due) * 1000
-        if not self._closed:
-            self._waiting.discard(due)
-            self.seen.answered(name, due - self._began, milliseconds, failure, cold=cold)
-            self._look_for_the_end()
-        return milliseconds
+    def look_for_the_end(self) -> None:
+        """See whether everything was answered."""
+        if all(each.is_over for each in self._traffic):
+            self._over.set()
 
     def failed(self, exception: Exception, **_event: Any) -> None:
         """The profile's own code raised."""
-        self.seen.errors[f"{type(exception).__name__}: {exception}"[:100]] += 1
+        self._errors[f"{type(exception).__name__}: {exception}"[:100]] += 1
 
     def _conduct(self) -> None:
         began = time.perf_counter()
         self._ready.wait(self._plan.warm_up_seconds)
-        self.seen.warm_up = time.perf_counter() - began
+        warm_up = time.perf_counter() - began
         self._runner.send_message(_READY)
         self.begun.wait()
-        self._watch_the_time()
-        self._closed = True
-        now, spent = time.perf_counter(), time.process_time() - self._spent
-        self.seen.busy = spent / (now - self._began)
-        for due in [*self._waiting, *(self._began + offset for offset in self._arrivals)]:
-            self.seen.answered("unanswered", due - self._began, (now - due) * 1000, "no answer")
-        self._report.write_text(json.dumps(self.seen.document()), encoding="utf-8")
+        began = time.perf_counter()
+        self._watch_the_time(began)
+        busy = (time.process_time() - self._spent) / (time.perf_counter() - began)
+        for each in self._traffic:
+            each.close()
+            # These are the process's own, whatever it sent where.
+            each.seen.warm_up, each.seen.busy = warm_up, busy
+            each.seen.lateness, each.seen.errors = self._lateness, self._errors
+        report = [each.seen.document() for each in self._traffic]
+        self._report.write_text(json.dumps(report), encoding="utf-8")
         self._runner.send_message(_OVER)
 
-    def _watch_the_time(self) -> None:
+    def _watch_the_time(self, began: float) -> None:
         """Until all is answered or time is up, see how late this process notices what is due."""
-        end = self._began + self._plan.seconds + self._plan.patience
-        due = self._began
+        end = began + self._plan.seconds + self._plan.patience
+        due = began
         while due < end and not self._over.wait(due - time.perf_counter()):
-            self.seen.lateness.add(1000 * (time.perf_counter() - due))
+            self._lateness.add(1000 * (time.perf_counter() - due))
             due += _BEAT
 
     def _begin(self, **_message: Any) -> None:
-        self._arrivals = self._plan.arrivals(self._runner.worker_index)
         random.seed(SEED)  # Locust's users draw their tasks by it
         self._runner.stats.reset_all()
         self._spent = time.process_time()
-        self._began = time.perf_counter()
+        began = time.perf_counter()
+        for index, each in enumerate(self._traffic):
+            arrivals = self._plan.arrivals(self._runner.worker_index, index, len(self._traffic))
+            each.begin(began, arrivals)
         self.begun.set()
-
-    def _look_for_the_end(self) -> None:
-        if self._all_taken and not self._waiting:
-            self._over.set()
 
 
 def prepare(
-    plan: Plan, runner: LocalRunner | MasterRunner | WorkerRunner, reports: Path
+    plan: Plan,
+    addresses: Sequence[str],
+    runner: LocalRunner | MasterRunner | WorkerRunner,
+    reports: Path,
 ) -> Sending | None:
     """Prepare a process of a run; a master sends nothing itself, and has None."""
     if not isinstance(runner, WorkerRunner):
         _direct(plan, runner)
     if isinstance(runner, MasterRunner):
         return None
-    return Sending(plan, runner, reports / f"worker-{os.getpid()}.json")
+    return Sending(plan, addresses, runner, reports / f"worker-{os.getpid()}.json")
 
 
 def _direct(plan: Plan, runner: LocalRunner | MasterRunner) -> None:

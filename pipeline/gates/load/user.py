@@ -20,7 +20,7 @@ import locust.stats
 from locust import FastHttpUser, events
 from locust.exception import StopUser
 
-from pipeline.gates.load.plan import FOLDER, PLAN, Plan
+from pipeline.gates.load.plan import ADDRESSES, FOLDER, PLAN, Plan
 from pipeline.gates.load.sending import Sending, prepare
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ class OpenModelUser(FastHttpUser):
     sending: ClassVar[Sending]
 
     def __init__(self, environment: Environment) -> None:
+        self._traffic = self.sending.assign()
+        self.host = self._traffic.address  # Locust would send all of it to one
         super().__init__(environment)
         self.client.request_event = _SinceDue(self, self.client.request_event.fire)
         self._request = self.client.request
@@ -65,16 +67,17 @@ class OpenModelUser(FastHttpUser):
                 return self._pause
             self.sending.is_warm(self)
             self.sending.begun.wait()
-        self._due = self.sending.take()
+        self._due = self._traffic.take()
         self._counts = self._due is not None
         if self._due is None:
+            self.sending.look_for_the_end()
             raise StopUser
         return max(0.0, self._due - time.perf_counter())
 
     def _send(self, *arguments: Any, **options: Any) -> Any:
         if self._counts:
             return self._request(*arguments, **options)
-        with self.sending.few:
+        with self._traffic.few:
             return self._request(*arguments, **options)
 
     def answer(self, meta: dict[str, Any]) -> bool:
@@ -87,7 +90,9 @@ class OpenModelUser(FastHttpUser):
         # What else a task sends is due when it is sent.
         due = self._due or time.perf_counter() - meta["response_time"] / 1000
         self._due = None
-        meta["response_time"] = self.sending.answered(due, meta["name"], failure, cold=cold)
+        meta["response_time"] = self._traffic.answered(due, meta["name"], failure, cold=cold)
+        meta["name"] += self._traffic.mark
+        self.sending.look_for_the_end()
         return True
 
 
@@ -123,7 +128,8 @@ def _prepare(environment: Environment, runner: Any, **_event: Any) -> None:
     plan = Plan.read(os.environ[PLAN])
     OpenModelUser.network_timeout = OpenModelUser.connection_timeout = _TIMEOUT
     OpenModelUser.default_headers = {"User-Agent": f"locust/{locust.__version__}"}
-    sending = prepare(plan, runner, Path(os.environ[FOLDER]))
+    addresses = os.environ[ADDRESSES].split()
+    sending = prepare(plan, addresses, runner, Path(os.environ[FOLDER]))
     if sending:
         OpenModelUser.sending = sending
         for event, listener in (

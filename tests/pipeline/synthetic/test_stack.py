@@ -12,7 +12,7 @@ import pytest
 
 from environments.schema import load
 from localcloud.server import LocalCloud
-from pipeline.names import SYNTHETIC, alarm_name, synthetic_alarm_name
+from pipeline.names import ALIAS, SYNTHETIC, alarm_name, synthetic_alarm_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,6 +62,8 @@ def test_they_are_made_as_often_as_it_says_through_the_api_that_is_deployed(
     (target,) = rule["Targets"]
     assert target["Arn"] == {"Fn::GetAtt": [logical_id, "Arn"]}
     assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 60, "MaximumRetryAttempts": 0}
+    _, events = _only(stack, "AWS::Lambda::EventInvokeConfig")
+    assert (events["MaximumEventAgeInSeconds"], events["MaximumRetryAttempts"]) == (60, 0)
     assert function["Handler"] == "pipeline.synthetic.handler.handler"
     # What was written is deleted also after a journey that took all its time; and it is over
     # before the next.
@@ -81,7 +83,9 @@ def test_the_first_meets_an_api_that_is_ready(assembly: Any, name: str) -> None:
     rule, _ = _only(stack, "AWS::Events::Rule")
     ready = stack.waits_for(rule)
     assert {key for key in stack.resources if key.startswith("Api")} <= ready
-    (alias,) = stack.of_type("AWS::Lambda::Alias")
+    (alias,) = (
+        key for key, each in stack.of_type("AWS::Lambda::Alias").items() if each["Name"] == ALIAS
+    )
     assert alias in ready
 
 

@@ -16,7 +16,6 @@ import pytest
 
 from pipeline.gates.gate import CouldNotRunError
 from pipeline.gates.load import generator
-from pipeline.gates.load.generator import measure
 from pipeline.gates.load.limits import attend, refusal
 from pipeline.gates.load.plan import Plan
 
@@ -25,6 +24,13 @@ if TYPE_CHECKING:
 
     from environments.gates import Load
     from pipeline.gates.load.measured import Measured
+
+
+def measure(url: str, plan: Plan) -> Measured:
+    """What one address answers."""
+    (seen,) = generator.measure([url], plan)
+    return seen
+
 
 WARM = 3
 """Requests of each user, the writing of its file among them, that say that it is warm."""
@@ -47,6 +53,10 @@ def _shape(seen: Measured) -> dict[str, list[int]]:
     return {name: [each.total for each in blocks] for name, blocks in seen.latencies.items()}
 
 
+def _totals(seen: Measured) -> list[int]:
+    return [sum(block) for block in zip(*_shape(seen).values(), strict=True)]
+
+
 def test_each_planned_request_is_sent_and_the_warm_up_does_not_count(
     service: Any, plan: Plan, patient: Load, reports: Path
 ) -> None:
@@ -67,13 +77,31 @@ def test_two_runs_of_a_profile_send_the_same_in_every_block(service: Any, plan: 
     assert set(_shape(first)) == {"read", "write", "list"}
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_two_addresses_are_sent_as_much_in_the_same_seconds(
+    serve: Callable[..., Any], plan: Plan, limits: Load, reports: Path, workers: int
+) -> None:
+    addresses = [serve(), serve()]
+    addresses[1].behave = lambda _number: {"status": "503"}
+    plan = replace(plan, workers=workers)
+    good, bad = generator.measure([each.url for each in addresses], plan)
+    for seen in (good, bad):
+        attend(seen, plan)
+        assert seen.requests == 100
+        assert sum(each > 0 for each in _totals(seen)) > 10  # all the time
+    assert (good.failures.total(), dict(bad.failures)) == (0, {"status 503": 100})
+    # Each has users of its own, who warm up and tidy up where they are.
+    assert all(each.requests >= 100 + 10 * WARM for each in addresses)
+    report = (reports / "load.html").read_text()
+    assert '"read"' in report
+    assert '"read beside it"' in report
+
+
 def test_workers_share_the_arrivals(service: Any, plan: Plan, limits: Load) -> None:
     seen = measure(service.url, replace(plan, workers=2))
     attend(seen, plan)
     assert (seen.requests, seen.failures.total()) == (100, 0)
-    assert [sum(block) for block in zip(*_shape(seen).values(), strict=True)] == [
-        sum(block) for block in zip(*_shape(measure(service.url, plan)).values(), strict=True)
-    ]
+    assert _totals(seen) == _totals(measure(service.url, plan))
 
 
 @pytest.mark.parametrize("fate", [signal.SIGKILL, signal.SIGSTOP])

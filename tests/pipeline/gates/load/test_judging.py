@@ -1,18 +1,17 @@
-"""The gate as a whole: measured by Locust, held against limits and against a release before."""
+"""The gate as a whole: measured by Locust, held against limits and the release promoted last."""
 
 from __future__ import annotations
 
 import json
 import time
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pipeline.gates.gate import CouldNotRunError, run
-from pipeline.gates.load import generator, judging, promoted, regression
+from pipeline.gates.load import generator, judging, promoted
 from pipeline.gates.load.measured import Measured
-from pipeline.gates.load.plan import Plan
-from pipeline.gates.load.promoted import Promoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,234 +20,247 @@ if TYPE_CHECKING:
     from environments.gates import Load
 
 COMMIT = "abcdef1234"
+URL, BESIDE = "http://new/", "http://old/"
 PATIENT = dict.fromkeys(("max_p50_ms", "max_p95_ms", "max_p99_ms"), 60_000)
 """Limits that a machine as busy as can be does not cross."""
 
 
 @pytest.fixture
-def before(monkeypatch: pytest.MonkeyPatch) -> Callable[[Promoted | str], None]:
-    """Says what was promoted last."""
+def measure(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[list[Measured]]]:
+    """Gives the generator what it measures: for each run the release, and the other beside it."""
 
-    def say(known: Promoted | str) -> None:
-        monkeypatch.setattr(promoted, "last", lambda _way: known)
-
-    say("nothing was promoted before")
-    return say
-
-
-@pytest.fixture
-def measure(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Measured]]:
-    """Gives the generator what it measures, in milliseconds for each run."""
-
-    def give(*runs: Measured) -> list[Measured]:
+    def give(*runs: list[Measured]) -> list[list[Measured]]:
         left = list(runs)
-        monkeypatch.setattr(generator, "measure", lambda _url, _plan: left.pop(0))
+        monkeypatch.setattr(generator, "measure", lambda _addresses, _plan: left.pop(0))
         return left
 
     return give
 
 
-def _run(milliseconds: float, late: float = 0.1, failed: int = 0) -> Measured:
-    """A run of which nothing but its latencies is worth a word."""
-    seen = Measured(1.0)
+def _run(milliseconds: float, seed: int = 0, failed: int = 0) -> Measured:
+    """What an address answered, of which nothing but its latencies is worth a word."""
+    seen, drawn = Measured(1.0), Random(seed)
     for number in range(200):
-        # A little noise, else there were nothing to rank.
-        latency = milliseconds * (1 + (number * 7919 % 100) / 2000)
+        latency = milliseconds * drawn.lognormvariate(0, 0.1)
         seen.answered("read", number / 200, latency, "status 500" if number < failed else None)
-        seen.lateness.add(late)
+        seen.lateness.add(0.1)
     return seen
 
 
-def _promoted(milliseconds: float) -> Promoted:
-    return Promoted(COMMIT, _run(milliseconds))
+def _pair(now: float, before: float, seed: int = 0) -> list[Measured]:
+    return [_run(now, 2 * seed), _run(before, 2 * seed + 1)]
 
 
-def test_a_release_is_measured_and_recorded_for_the_next(
-    service: Any, limits: Load, reports: Path, before: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def staging(limits: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = type("Staging", (), {"load": limits.model_copy(update=PATIENT)})
+    monkeypatch.setattr(judging, "load", lambda _name: environment)
+    monkeypatch.setenv("URL", URL)
+    monkeypatch.setenv("PROMOTED_URL", BESIDE)
+    monkeypatch.setenv("PROMOTED_ALIAS", "arn:aws:lambda:eu-west-1:333333333333:function:f:p")
+
+
+def test_a_first_release_is_measured_alone(
+    staging: None, service: Any, reports: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limits = limits.model_copy(update=PATIENT)
     monkeypatch.setenv("URL", service.url)
-    monkeypatch.setattr(judging, "load", lambda _name: type("Staging", (), {"load": limits}))
+    monkeypatch.setattr(promoted, "commit", lambda: None)
     assert run("load", judging.judge) == 0
     report = json.loads((reports / "load.json").read_text())
     assert report["sentence"].startswith("100 requests at ")
     assert report["sentence"].endswith("; nothing was promoted before")
     assert report["details"]["requests"] == 100
-    recorded = json.loads((reports / promoted.REPORT).read_text())
-    assert recorded["way"] == judging._way(limits)
-    assert Measured.read(recorded["measured"]).requests == 100
     assert (reports / "load.html").exists()
 
 
-def test_a_regression_of_a_third_is_refused_and_an_unchanged_service_passes(
-    service: Any, limits: Load, before: Any, monkeypatch: pytest.MonkeyPatch
+def test_a_release_of_which_the_environment_has_no_version_is_not_compared_with(
+    staging: None, measure: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Against a real service that takes its time, with nothing made up in between."""
+    monkeypatch.setattr(promoted, "commit", lambda: COMMIT)
+    monkeypatch.setattr(promoted, "serve", lambda *_arguments: False)
+    measure([_run(100)])
+    outcome = judging.judge()
+    assert outcome.status == "passed"
+    assert outcome.sentence.endswith(
+        "; staging has no version of abcdef1, promoted last, to compare with"
+    )
 
-    def takes(seconds: float) -> Callable[[int], dict[str, str]]:
+
+def test_a_release_is_compared_with_what_is_served_beside_it(
+    staging: None, measure: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(promoted, "commit", lambda: COMMIT)
+    monkeypatch.setattr(promoted, "serve", lambda *given: asked.append(given[:4]) or True)
+    runs = [_pair(200, 100)]
+    monkeypatch.setattr(
+        generator, "measure", lambda addresses, _plan: asked.append(addresses) or runs.pop()
+    )
+    assert judging.judge().status == "refused"
+    alias = "arn:aws:lambda:eu-west-1:333333333333:function:f:p"
+    assert asked == [(COMMIT, alias, BESIDE, "staging"), [URL, BESIDE]]
+
+
+def test_a_regression_of_a_third_is_refused_and_an_unchanged_service_passes(
+    serve: Any, limits: Load
+) -> None:
+    """Two real services that take their time, with nothing made up in between."""
+
+    def takes(service: Any, seconds: float) -> None:
         def behave(_number: int) -> dict[str, str]:
             time.sleep(seconds)
             return {}
 
-        return behave
+        service.behave = behave
 
-    # How busy this machine is must not matter: a third of it is more than noise adds.
-    monkeypatch.setattr(regression, "_WAITS", 0)
-    limits = limits.model_copy(update=PATIENT | {"seconds": 2})
-    service.behave = takes(0.6)
-    first = generator.measure(service.url, Plan.of(limits))
-    before(Promoted(COMMIT, first))
-    same = judging.examine(service.url, limits)
+    now, before = serve(), serve()
+    limits = limits.model_copy(update=PATIENT)
+    takes(before, 0.3)
+    takes(now, 0.3)
+    same = judging.compared(now.url, before.url, COMMIT, limits)
     assert (same.status, same.findings) == ("passed", ())
-    service.behave = takes(0.8)
-    slower = judging.examine(service.url, limits)
+    assert "; no slower than abcdef1, promoted last, in the same seconds (p50 3" in same.sentence
+    takes(now, 0.4)
+    slower = judging.compared(now.url, before.url, COMMIT, limits)
     assert slower.status == "refused"
-    assert "p95-regression" in slower.sentence
-    assert "in abcdef1, promoted last, and is" in slower.sentence
-
-
-def test_what_is_slower_once_is_measured_again(
-    limits: Load, before: Any, measure: Any, reports: Path
-) -> None:
-    before(_promoted(100))
-    left = measure(_run(200), _run(101), _run(1))
-    outcome = judging.examine("http://x/", limits)
-    assert (outcome.status, len(left)) == ("passed", 1)
-    assert outcome.sentence.endswith("; no slower than abcdef1, promoted last, within 10 ms")
-    recorded = Measured.read(json.loads((reports / promoted.REPORT).read_text())["measured"])
-    assert recorded.warm.quantile(0.95) < 110
-
-
-def test_what_is_slower_twice_is_measured_once_more(
-    limits: Load, before: Any, measure: Any
-) -> None:
-    before(_promoted(100))
-    left = measure(_run(200), _run(150), _run(101), _run(1))
-    outcome = judging.examine("http://x/", limits)
-    assert (outcome.status, len(left)) == ("passed", 1)
-
-
-def test_what_is_slower_three_times_is_refused_as_a_finding(
-    limits: Load, before: Any, measure: Any
-) -> None:
-    before(_promoted(100))
-    left = measure(_run(250), _run(200), _run(225))
-    outcome = judging.examine("http://x/", limits)
-    assert (outcome.status, left) == ("refused", [])
-    assert [(each.tool, each.rule, each.subject) for each in outcome.findings] == [
-        ("locust", "p95-regression", "all requests"),
-        ("locust", "p95-regression", "read"),
-    ]
+    assert "p50-regression at all requests" in slower.sentence
     assert (
-        "at all requests: p95 was 105 ms in abcdef1, promoted last, and is at least 208 ms in each "
-        "of 3 runs (+99%, by chance with a probability of "
-    ) in outcome.sentence
-    compared = outcome.details["compared"]
-    assert all(each["p_value"] < 0.01 for each in compared)
+        "ms in abcdef1, promoted last and sent the same in the same seconds (+" in slower.sentence
+    )
+
+
+def test_what_is_certainly_slower_is_measured_once(limits: Load, measure: Any) -> None:
+    left = measure(_pair(250, 200), _pair(1, 1))
+    outcome = judging.compared(URL, BESIDE, COMMIT, limits)
+    assert (outcome.status, len(left)) == ("refused", 1)
+    assert {(each.tool, each.rule, each.subject) for each in outcome.findings} == {
+        ("locust", f"p{quantile}-regression", name)
+        for quantile in (50, 95)
+        for name in ("all requests", "read")
+    }
+    assert "in 1 of 3 runs" in outcome.sentence
+    assert all(each["p_value"] < 0.001 for each in outcome.details["compared"])
+
+
+def test_what_is_no_slower_is_measured_once(limits: Load, measure: Any) -> None:
+    left = measure(_pair(100, 100), _pair(1, 1))
+    outcome = judging.compared(URL, BESIDE, COMMIT, limits)
+    assert (outcome.status, len(left)) == ("passed", 1)
+    assert outcome.details["since"] == COMMIT
+
+
+def _lame(share: float) -> list[Measured]:
+    """A release of which so many requests take twice as long."""
+    pair = _pair(100, 100)
+    lame, drawn = Measured(1.0), Random(5)
+    for number in range(200):
+        latency = 100 * drawn.lognormvariate(0, 0.1) * (2 if drawn.random() < share else 1)
+        lame.answered("read", number / 200, latency, None)
+        lame.lateness.add(0.1)
+    return [lame, pair[1]]
+
+
+def test_what_may_be_slower_is_measured_again_and_cleared(limits: Load, measure: Any) -> None:
+    left = measure(_lame(0.06), _pair(100, 110), _pair(1, 1))
+    outcome = judging.compared(URL, BESIDE, COMMIT, limits)
+    assert (outcome.status, outcome.details["runs"], len(left)) == ("passed", 2, 1)
+
+
+def test_what_may_be_slower_is_measured_again_and_refused(limits: Load, measure: Any) -> None:
+    left = measure(*[_lame(0.06)] * 3)
+    outcome = judging.compared(URL, BESIDE, COMMIT, limits)
+    assert outcome.status == "refused"
+    assert outcome.details["runs"] == 3 - len(left) > 1
+    assert {each.rule for each in outcome.findings} == {"p95-regression"}
 
 
 def test_an_accepted_regression_is_waived_by_name(
-    limits: Load, before: Any, measure: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    limits: Load, measure: Any, tmp_path: Path
 ) -> None:
-    before(_promoted(100))
-    measure(_run(200), _run(200), _run(200))
+    measure(_pair(250, 200))
     waivers = [
         f"""
         [[waiver]]
         gate = "load"
-        rule = "p95-regression"
+        rule = "p{quantile}-regression"
         subject = "{name}"
         reason = "reads are checked for viruses now"
         owner = "@acme/files"
         expires = 9999-12-31
         """
         for name in ("all requests", "read")
+        for quantile in (50, 95)
     ]
     (tmp_path / "waivers.toml").write_text("".join(waivers))
-    assert run("load", lambda: judging.examine("http://x/", limits)) == 0
+    assert run("load", lambda: judging.compared(URL, BESIDE, COMMIT, limits)) == 0
 
 
-@pytest.mark.parametrize("second", [_run(200, failed=100), _run(2000)])
-def test_a_second_measurement_can_refuse_by_its_limits(
-    limits: Load, before: Any, measure: Any, second: Measured
-) -> None:
-    before(_promoted(100))
-    measure(_run(200), second)
-    outcome = judging.examine("http://x/", limits)
+def test_a_crossed_limit_is_not_measured_again(limits: Load, measure: Any) -> None:
+    left = measure(_pair(2000, 100), _pair(100, 100))
+    outcome = judging.compared(URL, BESIDE, COMMIT, limits)
+    assert (outcome.status, len(left), outcome.findings) == ("refused", 1, ())
+
+
+def test_a_later_measurement_can_refuse_by_its_limits(limits: Load, measure: Any) -> None:
+    measure(_lame(0.06), [_run(100, failed=100), _run(100)])
+    outcome = judging.compared(URL, BESIDE, COMMIT, limits)
     assert (outcome.status, outcome.findings) == ("refused", ())
+    assert outcome.sentence.startswith("the share of failures is 50.00%")
 
 
-def test_a_crossed_limit_is_not_measured_again(limits: Load, before: Any, measure: Any) -> None:
-    before(_promoted(100))
-    left = measure(_run(2000), _run(100))
-    outcome = judging.examine("http://x/", limits)
-    assert (outcome.status, len(left)) == ("refused", 1)
-
-
-def test_a_growth_within_the_noise_of_the_machine_is_none(
-    limits: Load, before: Any, measure: Any
+def test_an_earlier_release_that_fails_here_is_a_finding_to_waive(
+    limits: Load, measure: Any, tmp_path: Path
 ) -> None:
-    before(_promoted(100))
-    left = measure(_run(200, late=60), _run(200))
-    outcome = judging.examine("http://x/", limits)
-    assert (outcome.status, len(left)) == ("passed", 1)
-    assert outcome.sentence.endswith("; no slower than abcdef1, promoted last, within 180 ms")
+    def judge() -> Any:
+        measure([_run(100), _run(5, failed=100)])
+        return judging.compared(URL, BESIDE, COMMIT, limits)
+
+    outcome = judge()
+    assert outcome.status == "refused"
+    assert (
+        "abcdef1, promoted last, cannot be compared with: of 200 requests to it 100 failed "
+        "(100 status 500)"
+    ) in outcome.sentence
+    (tmp_path / "waivers.toml").write_text(
+        """
+        [[waiver]]
+        gate = "load"
+        rule = "not-compared"
+        subject = "abcdef1"
+        reason = "the bucket has another name from now on"
+        owner = "@acme/files"
+        expires = 9999-12-31
+        """
+    )
+    assert run("load", judge) == 0
 
 
-def test_noise_that_would_hide_anything_is_no_verdict(
-    limits: Load, before: Any, measure: Any
-) -> None:
-    before(_promoted(100))
-    left = measure(_run(200, late=150), _run(200), _run(200))
-    with pytest.raises(
-        CouldNotRunError, match=r"^could not compare: at all requests, p95 .* may be 4.. ms of it; "
-    ):
-        judging.examine("http://x/", limits)
+def test_what_would_not_see_a_doubling_is_no_verdict(limits: Load, measure: Any) -> None:
+    def noise(seed: int) -> Measured:
+        seen, drawn = Measured(1.0), Random(seed)
+        for number in range(200):
+            seen.answered("read", number / 200, 900 * drawn.random() ** 20, None)
+            seen.lateness.add(0.1)
+        return seen
+
+    left = measure(*([noise(2 * each), noise(2 * each + 1)] for each in range(3)))
+    with pytest.raises(CouldNotRunError, match=r"^could not compare: in 3 runs a release that tak"):
+        judging.compared(URL, BESIDE, COMMIT, limits)
     assert left == []
 
 
-def test_after_noise_that_would_hide_anything_a_quiet_run_clears(
-    limits: Load, before: Any, measure: Any
-) -> None:
-    before(_promoted(100))
-    left = measure(_run(200, late=150), _run(101), _run(1))
-    outcome = judging.examine("http://x/", limits)
-    assert (outcome.status, len(left)) == ("passed", 1)
-
-
-def test_what_cannot_be_compared_is_said(limits: Load, before: Any, measure: Any) -> None:
-    before("abcdef1, promoted last, was measured in another way")
-    measure(_run(100))
-    outcome = judging.examine("http://x/", limits)
-    assert outcome.status == "passed"
-    assert outcome.sentence.endswith("; abcdef1, promoted last, was measured in another way")
-
-
-def test_another_load_is_another_way_to_measure(
-    limits: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    way = judging._way(limits)
-    assert judging._way(limits.model_copy(update={"seconds": 60})) != way
-    other = tmp_path / "profile.py"
-    other.write_text(generator.PROFILE.read_text() + "\n# and more")
-    monkeypatch.setattr(generator, "PROFILE", other)
-    assert judging._way(limits) != way
-
-
-def test_another_limit_is_measured_in_the_same_way(limits: Load) -> None:
-    other = limits.model_copy(update={"max_p95_ms": 999, "max_cold_share": 0.1})
-    assert judging._way(other) == judging._way(limits)
-
-
 def test_that_nobody_knows_what_was_promoted_refuses(
-    limits: Load, measure: Any, no_aws: None
+    staging: None, measure: Any, no_aws: None
 ) -> None:
-    measure(_run(100))
+    measure([_run(100)])
     with pytest.raises(CouldNotRunError, match="AWS did not tell what was promoted last: "):
-        judging.examine("http://x/", limits)
+        judging.judge()
 
 
-def test_without_an_address_it_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("URL", raising=False)
-    with pytest.raises(CouldNotRunError, match="environment variable URL: nothing found"):
+@pytest.mark.parametrize("variable", ["URL", "PROMOTED_URL", "PROMOTED_ALIAS"])
+def test_without_an_address_it_refuses(
+    staging: None, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(variable)
+    with pytest.raises(CouldNotRunError, match=rf"environment variable {variable}: nothing found"):
         judging.judge()

@@ -82,8 +82,8 @@ def test_something_else_is_an_error(change: dict[str, Any]) -> None:
         Measured.read(Measured(1.0).document() | change)
 
 
-def test_a_block_is_a_tenth_of_the_time() -> None:
-    seen = _measured([("read", tenth + 0.5, 5.0, None) for tenth in range(10)])
+def test_a_block_is_a_twentieth_of_the_time() -> None:
+    seen = _measured([("read", half / 2 + 0.1, 5.0, None) for half in range(20)])
     assert [block.total for block in seen.latencies["read"]] == [1] * BLOCKS
     assert [block.total for block in seen.with_all()["all requests"]] == [1] * BLOCKS
 

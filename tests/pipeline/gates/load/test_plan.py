@@ -32,6 +32,29 @@ def test_the_workers_together_send_the_rate_in_every_second(plan: Plan) -> None:
         assert plan.requests // plan.workers <= len(dues) <= plan.requests // plan.workers + 1
 
 
+@given(PLANS, st.integers(2, 3))
+def test_addresses_take_turns(plan: Plan, addresses: int) -> None:
+    """Whatever the workers, and none has one of them alone."""
+    dues = {
+        due: address
+        for address in range(addresses)
+        for worker in range(plan.workers)
+        for due in plan.arrivals(worker, address, addresses)
+    }
+    assert len(dues) == plan.requests * addresses
+    for second in range(plan.seconds):
+        assert sum(second <= due < second + 1 for due in dues) == (
+            plan.requests_per_second * addresses
+        )
+    if plan.workers == 1:
+        assert [dues[due] for due in sorted(dues)] == [
+            index % addresses for index in range(len(dues))
+        ]
+    for address in range(addresses):
+        sent = sum(each == address for each in dues.values())
+        assert abs(sent - plan.requests) < plan.workers * addresses
+
+
 @given(PLANS)
 def test_the_arrivals_are_the_same_in_every_process(plan: Plan) -> None:
     again = Plan.read(plan.text())

@@ -1,29 +1,31 @@
-"""What was promoted last, out of answers that botocore holds against AWS's own model."""
+"""What was promoted last, and that it is served; AWS's answers are held against its own models."""
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
+from environments.schema import load
 from pipeline.gates import aws
 from pipeline.gates.gate import CouldNotRunError
-from pipeline.gates.load.measured import Measured
-from pipeline.gates.load.promoted import REPORT, Promoted, last, record
+from pipeline.gates.load import promoted
 from pipeline.names import PIPELINE
+from tests.pipeline.served import serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.pipeline.served import Served
+
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-PLACE = {"bucket": "artifacts", "key": "pithead/Load/1.zip"}
+COMMIT, OTHER = "unknown", "b" * 40
+"""What a service serves that nobody deployed, and another one."""
+FUNCTION = "arn:aws:lambda:eu-west-1:333333333333:function:files"
+ROLE = "arn:aws:iam::333333333333:role/files-staging-promoted"
 
 
 class Aws:
@@ -32,16 +34,17 @@ class Aws:
     def __init__(self) -> None:
         self._clients = {
             name: boto3.client(  # type: ignore[call-overload]  # boto3's overloads want literals
-                name,
-                region_name="eu-west-1",
-                aws_access_key_id="x",
-                aws_secret_access_key="x",
+                name, region_name="eu-west-1", aws_access_key_id="x", aws_secret_access_key="x"
             )
-            for name in ("codepipeline", "s3")
+            for name in ("codepipeline", "lambda")
         }
-        self.pipeline, self.s3 = (Stubber(client) for client in self._clients.values())
+        self.pipeline, self.lambda_ = (Stubber(client) for client in self._clients.values())
 
     def client(self, service: str) -> Any:
+        return self._clients[service]
+
+    def assumed(self, role_arn: str, service: str, region: str) -> Any:
+        assert (role_arn, region) == (ROLE, "eu-west-1")
         return self._clients[service]
 
     def executions(self, *executions: tuple[str, str, str], token: str = "", **more: str) -> None:
@@ -63,47 +66,50 @@ class Aws:
         asked = {"pipelineName": PIPELINE} | more
         self.pipeline.add_response("list_pipeline_executions", answer, asked)
 
-    def actions(self, execution: str, *actions: tuple[str, str, str]) -> None:
-        """Stage, name and status."""
-        answer = {
-            "actionExecutionDetails": [
-                {
-                    "stageName": stage,
-                    "actionName": name,
-                    "status": status,
-                    "output": {"outputArtifacts": [{"name": "Load", "s3location": PLACE}]},
-                }
-                for stage, name, status in actions
+    def versions(self, *commits: str | None, marker: str = "", **more: str) -> None:
+        """Numbered from 1, after `$LATEST`; None is one that no pipeline has made."""
+        answer: dict[str, Any] = {
+            "Versions": [
+                {"Version": number, "Environment": {"Variables": {"COMMIT": commit}}}
+                if commit
+                else {"Version": number}
+                for number, commit in zip(
+                    ["$LATEST", *map(str, range(1, 1 + len(commits)))],
+                    [COMMIT, *commits],
+                    strict=True,
+                )
             ]
         }
-        asked = {"pipelineName": PIPELINE, "filter": {"pipelineExecutionId": execution}}
-        self.pipeline.add_response("list_action_executions", answer, asked)
+        if marker:
+            answer["NextMarker"] = marker
+        self.lambda_.add_response(
+            "list_versions_by_function", answer, {"FunctionName": FUNCTION} | more
+        )
 
-    def artifact(self, **files: str) -> None:
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w") as archive:
-            for name, text in files.items():
-                archive.writestr(name, text)
-        body = packed.getvalue()
-        answer = {"Body": StreamingBody(io.BytesIO(body), len(body))}
-        asked = {"Bucket": PLACE["bucket"], "Key": PLACE["key"]}
-        self.s3.add_response("get_object", answer, asked)
+    def points_at(self, version: str) -> None:
+        asked = {"FunctionName": FUNCTION, "Name": "promoted", "FunctionVersion": version}
+        self.lambda_.add_response("update_alias", {}, asked)
 
 
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     cloud = Aws()
     monkeypatch.setattr(aws, "client", cloud.client)
-    with cloud.pipeline, cloud.s3:
+    monkeypatch.setattr(aws, "assumed", cloud.assumed)
+    with cloud.pipeline, cloud.lambda_:
         yield cloud
         cloud.pipeline.assert_no_pending_responses()
-        cloud.s3.assert_no_pending_responses()
+        cloud.lambda_.assert_no_pending_responses()
 
 
-def _measured() -> Measured:
-    seen = Measured(5.0)
-    seen.answered("read", 1.0, 12.0, None)
-    return seen
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    with serve() as served:
+        yield served
+
+
+def _serve(url: str, commit: str = COMMIT) -> bool:
+    return promoted.serve(commit, f"{FUNCTION}:promoted", url, "staging", load("staging"))
 
 
 def test_the_newest_execution_that_reached_its_end_was_promoted_last(cloud: Aws) -> None:
@@ -116,84 +122,59 @@ def test_the_newest_execution_that_reached_its_end_was_promoted_last(cloud: Aws)
     cloud.executions(
         ("good", "Succeeded", "STANDARD"), ("older", "Succeeded", "STANDARD"), nextToken="more"
     )
-    cloud.actions(
-        "good",
-        ("prod", "Load", "Succeeded"),
-        ("staging", "Load", "Failed"),  # and then retried
-        ("staging", "Load", "Succeeded"),
-    )
-    cloud.artifact(**{REPORT: record("a way", _measured()), "load.html": "<html>"})
-    found = last("a way")
-    assert isinstance(found, Promoted)
-    assert found.commit == "good-commit"
-    assert found.measured.document() == _measured().document()
+    assert promoted.commit() == "good-commit"
 
 
 def test_before_the_first_release_there_is_none(cloud: Aws) -> None:
     cloud.executions(("now", "InProgress", "STANDARD"))
-    assert last("a way") == "nothing was promoted before"
-
-
-def test_a_release_without_a_load_gate_left_nothing(cloud: Aws) -> None:
-    cloud.executions(("good", "Succeeded", "STANDARD"))
-    cloud.actions("good", ("dev", "Integration", "Succeeded"))
-    assert last("a way") == "good-co, promoted last, left no measurements to compare with"
-
-
-def test_an_artifact_without_the_report_left_nothing(cloud: Aws) -> None:
-    cloud.executions(("good", "Succeeded", "STANDARD"))
-    cloud.actions("good", ("staging", "Load", "Succeeded"))
-    cloud.artifact(**{"load.json": "{}"})
-    assert last("a way") == "good-co, promoted last, left no measurements to compare with"
-
-
-@pytest.mark.parametrize("report", [{"way": "another", "seen": "otherwise"}, {"anything": 1}])
-def test_what_was_measured_in_another_way_is_not_compared(
-    cloud: Aws, report: dict[str, Any]
-) -> None:
-    cloud.executions(("good", "Succeeded", "STANDARD"))
-    cloud.actions("good", ("staging", "Load", "Succeeded"))
-    cloud.artifact(**{REPORT: json.dumps(report)})
-    assert last("a way") == "good-co, promoted last, was measured in another way"
-
-
-def test_an_artifact_that_is_not_kept_any_more_left_nothing(cloud: Aws) -> None:
-    cloud.executions(("good", "Succeeded", "STANDARD"))
-    cloud.actions("good", ("staging", "Load", "Succeeded"))
-    cloud.s3.add_client_error("get_object", "NoSuchKey")
-    assert last("a way") == "good-co, promoted last, left no measurements to compare with"
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "[]",
-        '{"way": "a way"}',
-        json.dumps({"way": "a way", "measured": {}}),
-    ],
-)
-def test_a_report_that_cannot_be_read_is_no_verdict(cloud: Aws, text: str) -> None:
-    cloud.executions(("good", "Succeeded", "STANDARD"))
-    cloud.actions("good", ("staging", "Load", "Succeeded"))
-    cloud.artifact(**{REPORT: text})
-    with pytest.raises(CouldNotRunError, match=rf"{REPORT} of good-co, promoted last, cannot be"):
-        last("a way")
-
-
-@pytest.mark.parametrize("body", [b"", b"no zip"])
-def test_an_artifact_that_is_no_zip_is_no_verdict(cloud: Aws, body: bytes) -> None:
-    cloud.executions(("good", "Succeeded", "STANDARD"))
-    cloud.actions("good", ("staging", "Load", "Succeeded"))
-    answer = {"Body": StreamingBody(io.BytesIO(body), len(body))}
-    cloud.s3.add_response("get_object", answer)
-    with pytest.raises(CouldNotRunError, match="artifact of the load gate of good-co"):
-        last("a way")
+    assert promoted.commit() is None
 
 
 def test_that_aws_does_not_let_it_look_is_no_verdict(cloud: Aws) -> None:
-    cloud.executions(("good", "Succeeded", "STANDARD"))
-    cloud.actions("good", ("staging", "Load", "Succeeded"))
-    cloud.s3.add_client_error("get_object", "AccessDenied")
+    cloud.pipeline.add_client_error("list_pipeline_executions", "AccessDenied")
     with pytest.raises(CouldNotRunError, match=r"AWS did not tell .* \(AccessDenied\)"):
-        last("a way")
+        promoted.commit()
+
+
+def test_the_alias_is_pointed_at_the_newest_version_of_the_commit(
+    cloud: Aws, served: Served
+) -> None:
+    """The commit's version 10 is newer than 9: numbers, and no texts."""
+    cloud.versions(OTHER, None, COMMIT, *[OTHER] * 5, COMMIT, COMMIT, marker="more")
+    cloud.versions(OTHER, Marker="more")
+    cloud.points_at("10")
+    assert _serve(served.url)
+
+
+def test_a_commit_that_was_never_there_cannot_be_served(cloud: Aws) -> None:
+    cloud.versions(OTHER, None)
+    assert not _serve("http://127.0.0.1:1/")
+
+
+@pytest.mark.parametrize("refused", ["list_versions_by_function", "update_alias"])
+def test_that_it_may_not_be_pointed_is_no_verdict(cloud: Aws, refused: str) -> None:
+    if refused == "update_alias":
+        cloud.versions(COMMIT)
+    cloud.lambda_.add_client_error(refused, "AccessDeniedException")
+    with pytest.raises(CouldNotRunError, match="unknown, promoted last, could not be served in st"):
+        _serve("http://127.0.0.1:1/")
+
+
+def test_an_api_that_goes_on_to_serve_another_commit_is_no_verdict(
+    cloud: Aws, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(promoted, "_SETTLED", 0.2)
+    cloud.versions(OTHER)
+    cloud.points_at("1")
+    with pytest.raises(CouldNotRunError, match=rf"^{served.url} serves unknown; allowed is bbb"):
+        _serve(served.url, OTHER)
+
+
+def test_an_api_that_does_not_answer_is_no_verdict(
+    cloud: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(promoted, "_SETTLED", 0.2)
+    cloud.versions(COMMIT)
+    cloud.points_at("1")
+    with pytest.raises(CouldNotRunError, match=r"serves no version .*Connection refused"):
+        _serve("http://127.0.0.1:1/")

@@ -1,0 +1,66 @@
+"""A REST API in front of an alias of the service's function."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import RemovalPolicy
+from aws_cdk import aws_apigateway as apigateway
+
+from pipeline.retention import log_group
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_lambda as lambda_
+    from constructs import Construct
+
+    from environments.schema import Environment
+
+
+def rest_api(
+    scope: Construct,
+    construct_id: str,
+    *,
+    name: str,
+    stage: str,
+    environment: Environment,
+    alias: lambda_.Alias,
+    logs_for_all: bool = True,
+) -> apigateway.LambdaRestApi:
+    """An API of that name that hands every request to the alias; its address ends in the stage.
+
+    An account and region has one role by which all of its APIs write their logs; one of the APIs
+    brings it along (`logs_for_all`).
+    """
+    access_log = log_group(scope, "AccessLog", environment.function.log_retention_days)
+    return apigateway.LambdaRestApi(
+        scope,
+        construct_id,
+        rest_api_name=name,
+        handler=alias,
+        proxy=True,
+        endpoint_types=[apigateway.EndpointType.REGIONAL],
+        integration_options=apigateway.LambdaIntegrationOptions(allow_test_invoke=False),
+        binary_media_types=["*/*"],
+        cloud_watch_role=logs_for_all,
+        cloud_watch_role_removal_policy=RemovalPolicy.DESTROY if logs_for_all else None,
+        deploy_options=apigateway.StageOptions(
+            stage_name=stage,
+            metrics_enabled=True,
+            tracing_enabled=True,
+            logging_level=apigateway.MethodLoggingLevel.ERROR,
+            throttling_rate_limit=environment.api.requests_per_second,
+            throttling_burst_limit=environment.api.burst,
+            access_log_destination=apigateway.LogGroupLogDestination(access_log),
+            access_log_format=apigateway.AccessLogFormat.json_with_standard_fields(
+                caller=False,
+                http_method=True,
+                ip=True,
+                protocol=True,
+                request_time=True,
+                resource_path=True,
+                response_length=True,
+                status=True,
+                user=False,
+            ),
+        ),
+    )
