@@ -38,7 +38,8 @@ class Load(_Part):
     users: Annotated[int, Field(ge=1, le=10000)]
     """At most so many requests are under way at once."""
     workers: Annotated[int, Field(ge=1, le=64)] = 1
-    """Processes that the users are spread over; one sends some hundred requests a second."""
+    """Processes that the users are spread over; one sends some hundred requests a second, of which
+    the release promoted last takes half."""
     seconds: Annotated[int, Field(ge=1, le=3600)]
     warm_up_seconds: Annotated[int, Field(ge=0, le=600)]
     """At most so long, requests are sent that do not count."""

@@ -49,6 +49,14 @@ def test_the_best_and_the_worst() -> None:
     assert p_value([0] * 20) == 1.0
 
 
+@given(st.lists(st.integers(-(10**9), 10**9), min_size=3 * BLOCKS, max_size=3 * BLOCKS))
+def test_a_million_requests_are_reckoned_with_as_fast(excesses: list[int]) -> None:
+    """There are as many sums of these as ways; those of their 2000th part are few."""
+    largest = sum(map(abs, excesses)) // 2000 or 1
+    few = p_value([round(each / largest) for each in excesses])
+    assert p_value(excesses) == pytest.approx(few, abs=0.05)
+
+
 def _steady(scale: float, p95_over_p50: float = 1.6) -> Latency:
     spread = math.log(p95_over_p50) / 1.645
     return lambda drawn, _block: scale * drawn.lognormvariate(0, spread)
