@@ -69,7 +69,7 @@ class Stage:
             ConsoleError: it did not get there.
         """
         opening = Pushed(self._ready.commit, frozenset(), time.monotonic())
-        with screen.playing(f"opening: {opening.commit[:7]} is installed", None):
+        with screen.opening(f"opening: {opening.commit[:7]} is installed"):
             outcome = self._follow(opening, first, screen)
         if outcome.ending != "promoted":
             raise ConsoleError(f"the rehearsal cannot begin: {outcome.sentence}")
@@ -82,8 +82,7 @@ class Stage:
         production = self._production()
         before = serving(self._aws, production)
         pushed = self._pushed.get(act) or self._push(act)
-        title = f"{act.name}: {pushed.commit[:7]} {act.message}"
-        with screen.playing(title, lambda: traffic.served):
+        with screen.playing(act, pushed.commit, lambda: traffic.served):
             outcome = self._follow(
                 pushed, following if act.expected == "promoted" else None, screen
             )

@@ -32,17 +32,26 @@ class RehearsalScreen:
     """Shows acts while they are played: live on a terminal, a line a change elsewhere."""
 
     def __init__(self, acts: Sequence[Act], console: Console) -> None:
-        self._acts = acts
+        self._to_come = [act.name for act in acts]
         self._console = console
         self._lines = Lines(console)
-        self._results: dict[str, Result] = {}
         self._title = ""
         self._snapshot: Snapshot | None = None
         self._served: Callable[[], Served] | None = None
 
     @contextmanager
-    def playing(self, title: str, served: Callable[[], Served] | None) -> Iterator[None]:
-        """Show what is played now, with the traffic that is served meanwhile."""
+    def opening(self, title: str) -> Iterator[None]:
+        """Show what comes before the acts."""
+        self._title = title
+        self._lines.tell(title)
+        with live(self._console, self._render):
+            yield
+
+    @contextmanager
+    def playing(self, act: Act, commit: str, served: Callable[[], Served]) -> Iterator[None]:
+        """Show the act that is played now, with the traffic that is served meanwhile."""
+        self._to_come.remove(act.name)
+        title = f"{act.name}: {commit[:7]} {act.message}"
         self._title, self._served, self._snapshot = title, served, None
         self._lines.tell(title)
         with live(self._console, self._render):
@@ -55,7 +64,6 @@ class RehearsalScreen:
 
     def played(self, result: Result) -> None:
         """Tell how an act ended."""
-        self._results[result.act.name] = result
         words, colour = ENDINGS[result.outcome.ending]
         self._console.print(
             f"{_PLAYED[not result.problems]} [bold]{result.act.name}[/] [{colour}]{words}[/] "
@@ -79,9 +87,8 @@ class RehearsalScreen:
                     f"{served.failures} failed[/]"
                 )
             )
-        left = [act.name for act in self._acts if act.name not in self._results]
-        if left:
-            parts.append(Text(f"  to come: {', '.join(left)}", "dim"))
+        if self._to_come:
+            parts.append(Text(f"  to come: {', '.join(self._to_come)}", "dim"))
         return Group(*parts)
 
 

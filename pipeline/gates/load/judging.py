@@ -125,13 +125,13 @@ def _measure(addresses: Sequence[str], limits: Load) -> list[Measured]:
 
 def _regression(growth: Growth, commit: str, runs: Sequence[Pair]) -> Finding:
     quantile = _name(growth)
+    seen = "one run" if len(runs) == 1 else f"{len(runs)} runs"
     return Finding(
         "locust",
         f"{quantile}-regression",
-        f"{quantile} is {growth.now:.0f} ms, and was {growth.before:.0f} ms in {commit[:7]}, "
-        f"promoted last and sent the same in the same seconds "
-        f"({growth.now / growth.before - 1:+.0%}, by chance with a probability of "
-        f"{growth.p_value:.2g}, in {len(runs)} of {RUNS} runs)",
+        f"{quantile} is {growth.now:.0f} ms, and {growth.before:.0f} ms in {commit[:7]}, promoted "
+        f"last and sent the same in the same seconds ({growth.now / growth.before - 1:+.0%} in "
+        f"{seen}, by chance with a probability of {growth.p_value:.2g})",
         subject=growth.name,
     )
 
