@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 PLAN, ADDRESSES, FOLDER = "LOAD_PLAN", "LOAD_ADDRESSES", "LOAD_FOLDER"
 """The environment variables that tell Locust's processes the plan, where requests go, and where to
 report. Addresses are separated by blanks."""
+COLD = 10.0
+"""Seconds; Lambda gives a sandbox no longer to initialise ("Lambda execution environment")."""
 SEED = 20260101
 """Every release meets the same arrivals, and its users draw the same tasks."""
 
@@ -47,8 +49,8 @@ class Plan:
             limits.warm_up_seconds,
             # By Little's law, as many as a service keeps busy whose median is at its limit.
             math.ceil(limits.requests_per_second * limits.max_p50_ms / 1000),
-            # What has no answer by then is over every limit, and by far.
-            patience=2 * limits.max_p99_ms / 1000,
+            # What has no answer by then is over every limit, and by far, and no cold start either.
+            patience=max(2 * limits.max_p99_ms / 1000, COLD),
         )
 
     @property

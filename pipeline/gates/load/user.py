@@ -20,7 +20,7 @@ import locust.stats
 from locust import FastHttpUser, events
 from locust.exception import StopUser
 
-from pipeline.gates.load.plan import ADDRESSES, FOLDER, PLAN, Plan
+from pipeline.gates.load.plan import ADDRESSES, COLD, FOLDER, PLAN, Plan
 from pipeline.gates.load.sending import Sending, prepare
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ _WARM = 3
 """Answers in a row that met no cold start, after which a user is warm."""
 _PAUSE = 0.1
 """Seconds between the attempts of a warm-up that fails."""
-_TIMEOUT = 10.0
-"""Seconds; Lambda gives a sandbox no longer to initialise ("Lambda execution environment")."""
 locust.stats.HISTORY_STATS_INTERVAL_SEC = 1  # a point of the report's plots
 
 
@@ -126,7 +124,7 @@ def _met_cold_start(response: Any) -> bool:
 
 def _prepare(environment: Environment, runner: Any, **_event: Any) -> None:
     plan = Plan.read(os.environ[PLAN])
-    OpenModelUser.network_timeout = OpenModelUser.connection_timeout = _TIMEOUT
+    OpenModelUser.network_timeout = OpenModelUser.connection_timeout = COLD
     OpenModelUser.default_headers = {"User-Agent": f"locust/{locust.__version__}"}
     addresses = os.environ[ADDRESSES].split()
     sending = prepare(plan, addresses, runner, Path(os.environ[FOLDER]))

@@ -296,7 +296,7 @@ def test_a_locust_that_says_something_else_could_not_measure(
 def test_a_locust_that_hangs_is_ended_with_all_that_it_started(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generator, "_START_AND_END", -7.5)  # of 1 + 5 + 2 seconds half a one
+    monkeypatch.setattr(generator, "_START_AND_END", -15.5)  # of 1 + 5 + 10 seconds half a one
     _tool(tmp_path, monkeypatch, f"sleep 60 & echo $! >{tmp_path}/child; wait")
     with pytest.raises(CouldNotRunError, match="Locust did not end within 0 seconds"):
         measure("http://127.0.0.1:1/", plan)

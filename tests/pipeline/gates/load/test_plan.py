@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.gates.load.plan import Plan
+
+if TYPE_CHECKING:
+    from environments.gates import Load
 
 PLANS = st.builds(
     Plan,
@@ -71,3 +75,9 @@ def test_arrivals_come_in_bursts_as_customers_do() -> None:
     mean = sum(gaps) / len(gaps)
     deviation = (sum((gap - mean) ** 2 for gap in gaps) / len(gaps)) ** 0.5
     assert 0.9 < deviation / mean < 1.1
+
+
+def test_a_cold_start_is_waited_for_to_its_end(limits: Load) -> None:
+    assert Plan.of(limits).patience == 10  # as long as Lambda lets a sandbox initialise
+    slow = limits.model_copy(update={"max_p99_ms": 20_000})
+    assert Plan.of(slow).patience == 40
