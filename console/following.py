@@ -13,6 +13,7 @@ from console.deployed import deployed
 from console.errors import ConsoleError
 from console.gates import answers_of_build
 from console.promotion import Outcome, conclude, failed_stage, rolls_back
+from console.words import duration
 from pipeline.names import PIPELINE
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from console.aws import Aws, Place
     from console.canary import Canary
-    from console.executions import Execution
+    from console.executions import Execution, Stage
     from console.gates import Answer
 
 _PATIENCE = 120.0  # wall seconds until an execution that must come is given up
@@ -47,8 +48,14 @@ class Snapshot:
     """The cloud's seconds in one of the wall's, by the dates of its answers: 1 on AWS."""
     unseen: str = ""
     """Why an environment's shift of traffic cannot be seen, where it cannot."""
+    is_first: bool = False
+    """Nothing is known of the pace yet: that takes two looks."""
     outcome: Outcome | None = None
     """Set in the last snapshot, and in no other."""
+
+    def took(self, stage: Stage) -> str:
+        """How long a stage has taken by the wall's clock, in words; empty at the first look."""
+        return "" if self.is_first else duration(stage.seconds(self.at) / self.pace)
 
 
 def history(aws: Aws) -> list[Execution]:
@@ -168,10 +175,11 @@ class _Follower:
     def _snapshot(self, followed: tuple[Execution, ...], rollback: Execution | None) -> Snapshot:
         state = self._aws.client("codepipeline").get_pipeline_state(name=PIPELINE)
         at, wall = answered_at(state), time.monotonic() - self._began
+        is_first = self._began_at is None
         self._began_at = self._began_at or at
         passed = (at - self._began_at).total_seconds()
         pace = passed / wall if abs(passed - wall) > _ROUGH and wall > 0 else 1.0
-        return Snapshot(followed, rollback, self._canary, at, wall, pace, self._unseen)
+        return Snapshot(followed, rollback, self._canary, at, wall, pace, self._unseen, is_first)
 
     def _detailed(self, execution: Execution) -> Execution:
         found = self._done.get(execution.id) or in_detail(self._aws, execution)

@@ -164,7 +164,7 @@ def _stages(execution: Execution, snapshot: Snapshot) -> Table:
         if stage.started is None:
             table.add_row(mark("NotStarted"), Text(stage.name, "dim"))
             continue
-        took = duration(stage.seconds(snapshot.at) / snapshot.pace)
+        took = snapshot.took(stage)
         table.add_row(mark(stage.status), stage.name, took, Text(_doing(stage), "dim"))
     return table
 
@@ -224,8 +224,8 @@ def facts(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
         for stage in execution.stages:
             if stage.started is None:
                 continue
-            took = f" after {duration(stage.seconds(snapshot.at) / snapshot.pace)}"
-            line = f"{stage.name}: {stage.status}{took if stage.ended else ''}"
+            took = snapshot.took(stage) if stage.ended else ""
+            line = f"{stage.name}: {stage.status}{f' after {took}' if took else ''}"
             yield f"{execution.id} {stage.name} {stage.status}", line
     canary = snapshot.canary
     if canary and canary.weights:

@@ -201,6 +201,7 @@ def test_a_promoted_commit(aws: Any, pipeline: Any, prod: Prod) -> None:
 
     snapshots = played(aws, begun, canary, shifted, baked)
 
+    assert [each.is_first for each in snapshots] == [True, *[False] * (len(snapshots) - 1)]
     outcome = outcome_of(snapshots)
     assert (outcome.ending, outcome.self_mutated, outcome.seconds) == ("promoted", False, 580)
     assert [each.status for each in outcome.stages] == ["Succeeded"] * 5

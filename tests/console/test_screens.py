@@ -110,6 +110,16 @@ def test_the_last_picture_stays_when_the_release_is_left() -> None:
     assert "bake: watching the alarms" in out.getvalue().rsplit(erase_line, 1)[1]
 
 
+def test_how_long_what_had_ended_took_is_not_told_before_the_pace_is_known() -> None:
+    console, out = paper(terminal=False)
+    screen = ReleaseScreen("release of c0ffee", console)
+    with screen.showing():
+        screen.show(replace(snapshot(), pace=1.0, is_first=True))
+        screen.show(snapshot())
+    (line,) = (line for line in out.getvalue().splitlines() if "Build" in line)
+    assert line.endswith("  Build: Succeeded")
+
+
 @pytest.mark.parametrize(
     ("counts", "told"),
     [
