@@ -144,7 +144,7 @@ WHAT_ONLY_A_DEPLOYED_SERVICE_SHOWS = Planted(
     ),
     {"integration": ("failed",), "dynamic": ("Server error",)},
 )
-# Within every limit; beside the release promoted last, its p95 is a third more.
+# Within every limit; a third of the p95 that reads have beside it.
 A_SLOWER_READ_AND_ANOTHER_FILE = Planted(
     "staging",
     (
