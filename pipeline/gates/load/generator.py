@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PROFILE = ROOT / "tests" / "load" / "profile.py"
 _START_AND_END = 60  # seconds; far more than Locust needs for it
+_CONNECTED = 20  # seconds, after which a worker that is not there will not come
 
 
 def measure(addresses: Sequence[str], plan: Plan) -> list[Measured]:
@@ -45,7 +46,7 @@ def measure(addresses: Sequence[str], plan: Plan) -> list[Measured]:
         port = str(_free_port())  # two gates of one machine must not meet
         command += ["--processes", str(plan.workers)]
         command += ["--master-bind-host", "127.0.0.1", "--master-bind-port", port]
-        command += ["--master-port", port]
+        command += ["--master-port", port, "--expect-workers-max-wait", str(_CONNECTED)]
     with tempfile.TemporaryDirectory() as folder:
         told = {PLAN: plan.text(), ADDRESSES: " ".join(addresses), FOLDER: folder}
         code, said = _run(command, os.environ | told, plan)

@@ -123,6 +123,16 @@ def test_a_worker_that_dies_or_hangs_in_the_middle_could_not_measure(
         measure(service.url, replace(plan, workers=2))
 
 
+def test_a_worker_that_dies_before_it_begins_could_not_measure(
+    service: Any, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generator, "_CONNECTED", 1)
+    fate = "import os\n\nos.register_at_fork(after_in_child=lambda: os._exit(1))\nimport uuid"
+    _profile(tmp_path, monkeypatch, "import uuid", fate)
+    with pytest.raises(CouldNotRunError, match=r"(?s) 0 reports of 2 .*Gave up waiting for worker"):
+        measure(service.url, replace(plan, workers=2))
+
+
 def test_a_locust_that_dies_in_the_middle_could_not_measure(service: Any, plan: Plan) -> None:
     """Its workers go on, but nobody would end them."""
 
