@@ -174,3 +174,16 @@ def test_our_own_code_passes_our_own_security_gate(
 ) -> None:
     monkeypatch.setattr(gate, "REPORTS", tmp_path)
     assert gate.run("security", security.judge) == 0
+
+
+def test_no_test_is_left_out_of_a_run_of_all(pytestconfig: pytest.Config) -> None:
+    """A pattern without a slash is one of any folder's name, wherever it stands."""
+    patterns = pytestconfig.getini("norecursedirs")
+    folders = {path.parent.relative_to(ROOT) for path in (ROOT / "tests").rglob("test_*.py")}
+    left_out = {
+        str(folder)
+        for folder in folders
+        for each in (folder, *folder.parents)
+        if any(each.match(pattern) for pattern in patterns if each.name)
+    }
+    assert left_out == {"tests/integration"}
