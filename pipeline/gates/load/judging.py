@@ -109,7 +109,7 @@ def compared(url: str, beside: str, commit: str, limits: Load) -> Outcome:
     about = {"since": commit, "runs": len(runs), "compared": [asdict(each) for each in found]}
     return Outcome.of_findings(
         (_regression(each, commit, runs) for each in slower),
-        f"{summary(seen)}; {_beside(found, commit)}",
+        f"{summary(seen)}; {_beside(found, commit, waived=bool(slower))}",
         details(seen) | about,
         _TOOLS,
     )
@@ -150,14 +150,15 @@ def _broken(other: Measured, commit: str, seen: Measured) -> Outcome:
     return Outcome.of_findings([finding], clean, details(seen), _TOOLS)
 
 
-def _beside(found: Sequence[Growth], commit: str) -> str:
-    """What was seen of all requests, in one clause."""
+def _beside(found: Sequence[Growth], commit: str, *, waived: bool) -> str:
+    """What was seen of all requests, in one clause; a regression is passed over if it is waived."""
     seen = ", ".join(
         f"{_name(each)} {each.now:.0f} to {each.before:.0f} ms"
         for each in found
         if each.name == ALL
     )
-    return f"no slower than {commit[:7]}, promoted last, in the same seconds ({seen})"
+    slower = "slower, as is waived," if waived else "no slower"
+    return f"{slower} than {commit[:7]}, promoted last, in the same seconds ({seen})"
 
 
 def _name(growth: Growth) -> str:

@@ -175,7 +175,7 @@ def test_what_may_be_slower_is_measured_again_and_refused(limits: Load, measure:
 
 
 def test_an_accepted_regression_is_waived_by_name(
-    limits: Load, measure: Any, tmp_path: Path
+    limits: Load, measure: Any, tmp_path: Path, reports: Path
 ) -> None:
     measure(_pair(250, 200))
     waivers = [
@@ -193,6 +193,8 @@ def test_an_accepted_regression_is_waived_by_name(
     ]
     (tmp_path / "waivers.toml").write_text("".join(waivers))
     assert run("load", lambda: judging.compared(URL, BESIDE, COMMIT, limits)) == 0
+    sentence = json.loads((reports / "load.json").read_text())["sentence"]
+    assert "; slower, as is waived, than abcdef1, promoted last, in the same seconds (" in sentence
 
 
 def test_a_crossed_limit_is_not_measured_again(limits: Load, measure: Any) -> None:
