@@ -14,7 +14,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk.aws_codepipeline import CfnPipeline
 
 from environments.schema import AllAtOnce
-from pipeline.names import BAKE, alarm_name
+from pipeline.names import BAKE, alarm_name, lookup_role
 
 if TYPE_CHECKING:
     from aws_cdk import aws_codepipeline as codepipeline
@@ -26,9 +26,8 @@ def bake(pipeline: codepipeline.Pipeline, name: str, environment: Environment) -
     """Let a stage succeed only when no alarm of the bake goes off for the bake's minutes."""
     if isinstance(environment.shift, AllAtOnce):
         return
-    account, region = environment.account, environment.region
     # The one role of CDK's bootstrap that may read there and trusts the pipeline's account.
-    reader = f"arn:aws:iam::{account}:role/cdk-hnb659fds-lookup-role-{account}-{region}"
+    reader = lookup_role(environment.account, environment.region)
     pipeline.add_to_role_policy(iam.PolicyStatement(actions=["sts:AssumeRole"], resources=[reader]))
     rules = [
         {
@@ -44,7 +43,7 @@ def bake(pipeline: codepipeline.Pipeline, name: str, environment: Environment) -
                 "AlarmStates": "ALARM",
                 "WaitTime": str(environment.shift.bake_minutes),
             },
-            "Region": region,
+            "Region": environment.region,
             "RoleArn": reader,
         }
         for rail in BAKE

@@ -20,6 +20,7 @@ from pipeline.names import (
     EVIDENCE,
     OVERRIDE_PARAMETER,
     PIPELINE,
+    lookup_role,
     promoted_role,
     service_stack,
 )
@@ -120,7 +121,10 @@ class DeliveryStack(Stack):
             "load",
             "synthetic",
             outputs={"URL": staging.url} | (staging.promoted.outputs if staging.promoted else {}),
-            statements=[self._history(home), self._choice("staging", environments)],
+            statements=[
+                self._reads_deployed(environments["prod"]),
+                self._choice("staging", environments),
+            ],
         )
         # An action takes five artifacts at most, so Integration hands Verify's reports on.
         attest = self._builds.gate(
@@ -160,16 +164,7 @@ class DeliveryStack(Stack):
             actions=["ssm:GetParameter"],
             resources=[f"arn:aws:ssm:{home.region}:{home.account}:parameter{OVERRIDE_PARAMETER}"],
         )
-        look = iam.PolicyStatement(
-            actions=["sts:AssumeRole"],
-            # The one role of CDK's bootstrap that may read there and trusts the pipeline's
-            # account; the gate takes no more of it than GetTemplate.
-            resources=[
-                f"arn:aws:iam::{each.account}:role/"
-                f"cdk-hnb659fds-lookup-role-{each.account}-{each.region}"
-                for each in environments.values()
-            ],
-        )
+        look = self._reads_deployed(*environments.values())
         return [
             self._builds.gate("Security", "security"),
             self._builds.gate(
@@ -185,11 +180,14 @@ class DeliveryStack(Stack):
             ),
         ]
 
-    def _history(self, home: Home) -> iam.PolicyStatement:
-        """To ask which release was promoted last."""
+    def _reads_deployed(self, *environments: Environment) -> iam.PolicyStatement:
+        """To read what is deployed, as the one role of CDK's bootstrap that trusts this account.
+
+        Each gate limits its session of that role to the calls that it makes.
+        """
         return iam.PolicyStatement(
-            actions=["codepipeline:ListPipelineExecutions"],
-            resources=[f"arn:aws:codepipeline:{home.region}:{home.account}:{PIPELINE}"],
+            actions=["sts:AssumeRole"],
+            resources=[lookup_role(each.account, each.region) for each in environments],
         )
 
     def _choice(self, name: str, environments: dict[str, Environment]) -> iam.PolicyStatement:

@@ -46,6 +46,14 @@ def service_stack(environment: str) -> str:
     return f"{environment}-{SERVICE}"
 
 
+def lookup_role(account: str, region: str) -> str:
+    """The ARN of the role by which the pipeline's account may read another one.
+
+    `cdk bootstrap --trust-for-lookup` makes it.
+    """
+    return f"arn:aws:iam::{account}:role/cdk-hnb659fds-lookup-role-{account}-{region}"
+
+
 def promoted_role(environment: str) -> str:
     """The name of the role that may point the alias `promoted`, and that the load gate takes."""
     return f"{SERVICE}-{environment}-{PROMOTED}"

@@ -22,13 +22,22 @@ def client(service: Literal["codepipeline", "kms", "ssm", "sts"]) -> Any:
     return boto3.client(service, region_name=load_home().region, config=_BRIEFLY)
 
 
-def assumed(role_arn: str, service: Literal["lambda"], region: str) -> Any:
+def assumed(
+    role_arn: str,
+    service: Literal["cloudformation", "lambda"],
+    region: str,
+    *,
+    policy: str | None = None,
+) -> Any:
     """A client of a service in another account, as a role there that lets this account in.
+
+    `policy` limits what the client may do to less than the role may.
 
     Raises:
         ClientError, BotoCoreError: it does not.
     """
-    given = client("sts").assume_role(RoleArn=role_arn, RoleSessionName="pithead-gate")
+    limited = {"Policy": policy} if policy else {}
+    given = client("sts").assume_role(RoleArn=role_arn, RoleSessionName="pithead-gate", **limited)
     credentials = given["Credentials"]
     return boto3.client(
         service,

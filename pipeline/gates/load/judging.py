@@ -10,17 +10,22 @@ from environments.schema import load
 from pipeline.gates.findings import Finding
 from pipeline.gates.gate import CouldNotRunError, Outcome
 from pipeline.gates.load import generator, promoted
-from pipeline.gates.load.limits import attend, details, refusal, summary
+from pipeline.gates.load.assessment import Assessment
+from pipeline.gates.load.limits import (
+    TOOL,
+    attend,
+    crossed_in_every,
+    crossing,
+    details,
+    failure,
+    is_starved,
+    machine,
+    sentences,
+    summary,
+)
 from pipeline.gates.load.measured import ALL
 from pipeline.gates.load.plan import Plan
-from pipeline.gates.load.regression import (
-    RUNS,
-    Pair,
-    growths,
-    is_blind,
-    regressions,
-    suspected,
-)
+from pipeline.gates.load.regression import RUNS, Pair
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +35,8 @@ if TYPE_CHECKING:
     from pipeline.gates.load.regression import Growth
 
 _ENVIRONMENT = "staging"
-_TOOLS = ("locust",)
+_PROMOTED_TO = "prod"
+_TOOLS = (TOOL,)
 
 
 def judge() -> Outcome:
@@ -43,12 +49,12 @@ def judge() -> Outcome:
         CouldNotRunError: one of them is missing; or it could not be measured, or not be compared.
     """
     url, beside, alias_arn = (_given(name) for name in ("URL", "PROMOTED_URL", "PROMOTED_ALIAS"))
-    environment = load(_ENVIRONMENT)
+    environment, prod = load(_ENVIRONMENT), load(_PROMOTED_TO)
     if environment.load is None:
         raise CouldNotRunError(
             f"environments/{_ENVIRONMENT}.toml: load: nothing found; give the limits"
         )
-    commit = promoted.commit()
+    commit = promoted.commit(_PROMOTED_TO, prod)
     if commit is None:
         return alone(url, environment.load, "nothing was promoted before")
     if not promoted.serve(commit, alias_arn, beside, _ENVIRONMENT, environment):
@@ -69,14 +75,29 @@ def _given(name: str) -> str:
 def alone(url: str, limits: Load, why: str) -> Outcome:
     """Hold a release against its limits, where there is none to compare it with.
 
+    A run within its limits passes. One that is not is repeated, and refuses only if the generator
+    had enough of its machine.
+
     Raises:
         CouldNotRunError: it could not be measured.
     """
-    (seen,) = _measure([url], limits)
-    reason = refusal(seen, limits)
-    if reason:
-        return Outcome("refused", reason, details(seen))
-    return Outcome.of_findings((), f"{summary(seen)}; {why}", details(seen), _TOOLS)
+    runs: list[Measured] = []
+    while True:
+        (seen,) = _measure([url], limits)
+        failed = failure(seen, limits)
+        if failed:
+            return Outcome.of_findings([failed], summary(seen), details(seen), _TOOLS)
+        runs.append(seen)
+        crossed = crossed_in_every(runs, limits)
+        if not crossed or len(runs) == RUNS:
+            break
+    if crossed and all(is_starved(each, limits) for each in runs):
+        raise CouldNotRunError(
+            f"could not measure: {sentences(crossed)} in each of {len(runs)} runs, and "
+            f"{machine(seen, limits)}"
+        )
+    findings = [crossing(each) for each in crossed]
+    return Outcome.of_findings(findings, f"{summary(seen)}; {why}", details(seen), _TOOLS)
 
 
 def compared(url: str, beside: str, commit: str, limits: Load) -> Outcome:
@@ -88,28 +109,22 @@ def compared(url: str, beside: str, commit: str, limits: Load) -> Outcome:
     runs: list[Pair] = []
     while True:
         seen, other = _measure([url, beside], limits)
-        reason = refusal(seen, limits)
-        if reason:
-            return Outcome("refused", reason, details(seen))
-        if other.failures.total() > limits.max_failure_share * other.requests:
-            return _broken(other, commit, seen)
+        failed = failure(seen, limits)
+        if failed:
+            return Outcome.of_findings([failed], summary(seen), details(seen), _TOOLS)
+        broken = failure(other, limits)
+        if broken:
+            return _broken(broken, commit, seen)
         runs.append(Pair(seen, other))
-        found = growths(runs)
-        slower = regressions(found, limits.comparison)
-        blind = not slower and is_blind(runs, limits.comparison)
-        again = not slower and (blind or suspected(found, limits.comparison))
-        if not again or len(runs) == RUNS:
+        assessment = Assessment.of(runs, limits)
+        if assessment.is_settled or len(runs) == RUNS:
             break
-    if blind:
-        raise CouldNotRunError(
-            f"could not compare: in {len(runs)} runs a release that takes twice as long as "
-            f"{commit[:7]}, promoted last, could not have been told from chance; send more "
-            "requests, or give them a quieter machine"
-        )
+    assessment.require_proof(runs, commit, limits)
+    found = assessment.growths
     about = {"since": commit, "runs": len(runs), "compared": [asdict(each) for each in found]}
     return Outcome.of_findings(
-        (_regression(each, commit, runs) for each in slower),
-        f"{summary(seen)}; {_beside(found, commit, waived=bool(slower))}",
+        [*(_regression(each, commit, runs) for each in assessment.slower), *assessment.blamed],
+        f"{summary(seen)}; {_beside(found, commit, waived=bool(assessment.slower))}",
         details(seen) | about,
         _TOOLS,
     )
@@ -127,7 +142,7 @@ def _regression(growth: Growth, commit: str, runs: Sequence[Pair]) -> Finding:
     quantile = _name(growth)
     seen = "one run" if len(runs) == 1 else f"{len(runs)} runs"
     return Finding(
-        "locust",
+        TOOL,
         f"{quantile}-regression",
         f"{quantile} is {growth.now:.0f} ms, and {growth.before:.0f} ms in {commit[:7]}, promoted "
         f"last and sent the same in the same seconds ({growth.now / growth.before - 1:+.0%} in "
@@ -136,14 +151,13 @@ def _regression(growth: Growth, commit: str, runs: Sequence[Pair]) -> Finding:
     )
 
 
-def _broken(other: Measured, commit: str, seen: Measured) -> Outcome:
-    """The earlier release fails where it is served now: a release changed what both stand on."""
-    reason, count = other.failures.most_common(1)[0]
+def _broken(failed: Finding, commit: str, seen: Measured) -> Outcome:
+    """Refuse, since the earlier release fails where it is served now: what both use has changed."""
     finding = Finding(
-        "locust",
+        TOOL,
         "not-compared",
-        f"{commit[:7]}, promoted last, cannot be compared with: of {other.requests} requests to it "
-        f"{other.failures.total()} failed ({count} {reason}); waive this if it is to be so",
+        f"{commit[:7]}, promoted last, cannot be compared with: {failed.message}; waive this if "
+        "the release is meant to break it",
         subject=commit[:7],
     )
     clean = f"{summary(seen)}; not compared with {commit[:7]}, promoted last"

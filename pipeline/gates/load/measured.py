@@ -13,6 +13,12 @@ BLOCKS = 20
 
 ALL = "all requests"
 """The name of all names together."""
+NO_ANSWER = "no answer"
+"""The reason of a failure that says nothing but that time was up."""
+
+
+def _blocks() -> list[Histogram]:
+    return [Histogram() for _ in range(BLOCKS)]
 
 
 @dataclass
@@ -26,18 +32,21 @@ class Measured:
     """For which requests were due."""
     latencies: dict[str, list[Histogram]] = field(default_factory=dict)
     """Of warm sandboxes: by the request's name, then by the block in which it was due."""
-    cold: Histogram = field(default_factory=Histogram)
-    """Of requests that met a cold start: they waited for the sandbox, and not for the code."""
+    cold: list[Histogram] = field(default_factory=_blocks)
+    """Of requests that met a cold start, by block: they waited for the sandbox, not the code."""
     failures: Counter[str] = field(default_factory=Counter)
     """By their reason."""
     lateness: Histogram = field(default_factory=Histogram)
     """Of the generator itself, in milliseconds: how late it noticed what was due."""
     busy: float = 0.0
     """The share of a processor's time that the busiest worker took."""
+    stalled: float = 0.0
+    """Of the time in which the busiest worker was ready to run, the share that it waited for a
+    processor; 0 where the system does not say."""
     warm_up: float = 0.0
     """Seconds before that; of the slowest worker."""
-    in_time: int = 0
-    """Good answers that came while requests were due."""
+    timely: list[int] = field(default_factory=lambda: [0] * BLOCKS)
+    """Good answers that came while requests were due, by the block of the request."""
     errors: Counter[str] = field(default_factory=Counter)
     """Of the profile's own code."""
 
@@ -46,34 +55,58 @@ class Measured:
     ) -> None:
         """Count a request that was due so many seconds from the beginning."""
         block = min(int(BLOCKS * due / self.seconds), BLOCKS - 1)
-        (self.cold if cold else self._blocks(name)[block]).add(milliseconds)
+        (self.cold if cold else self._blocks(name))[block].add(milliseconds)
         if failure is None:
-            self.in_time += due + milliseconds / 1000 <= self.seconds
+            self.timely[block] += due + milliseconds / 1000 <= self.seconds
         else:
             self.failures[failure] += 1
 
     @property
     def warm(self) -> Histogram:
         """The latencies of all requests that met no cold start."""
-        return Histogram.sum(block for blocks in self.latencies.values() for block in blocks)
+        return Histogram.sum(self.warm_blocks)
+
+    @property
+    def warm_blocks(self) -> list[Histogram]:
+        """The same by block."""
+        return [
+            Histogram.sum(blocks[index] for blocks in self.latencies.values())
+            for index in range(BLOCKS)
+        ]
+
+    @property
+    def cold_total(self) -> int:
+        """How many requests met a cold start."""
+        return sum(block.total for block in self.cold)
+
+    @property
+    def requests_by_block(self) -> list[int]:
+        """How many requests were due in each block."""
+        pairs = zip(self.warm_blocks, self.cold, strict=True)
+        return [warm.total + cold.total for warm, cold in pairs]
 
     @property
     def requests(self) -> int:
         """How many requests were counted."""
-        return self.warm.total + self.cold.total
+        return sum(self.requests_by_block)
 
     @property
     def throughput(self) -> float:
         """Good answers a second while requests were due; the last of them may miss it."""
-        return self.in_time / self.seconds
+        return sum(self.timely) / self.seconds
 
     def with_all(self) -> dict[str, list[Histogram]]:
         """The latencies by name, and those of all names together."""
-        together = [
-            Histogram.sum(blocks[index] for blocks in self.latencies.values())
-            for index in range(BLOCKS)
-        ]
-        return {ALL: together, **self.latencies}
+        return {ALL: self.warm_blocks, **self.latencies}
+
+    def shortened(self, milliseconds: float) -> Self:
+        """Return what would have been seen had every answer come so much earlier."""
+        copy = type(self).read(self.document())
+        copy.latencies = {
+            name: [block.shortened(milliseconds) for block in blocks]
+            for name, blocks in self.latencies.items()
+        }
+        return copy
 
     def add(self, other: Measured) -> None:
         """Count also what another worker saw in the same seconds."""
@@ -82,15 +115,16 @@ class Measured:
             self.latencies[name] = [Histogram.sum(pair) for pair in pairs]
         self.failures += other.failures
         self.errors += other.errors
-        self.cold = Histogram.sum((self.cold, other.cold))
+        self.cold = [Histogram.sum(pair) for pair in zip(self.cold, other.cold, strict=True)]
         self.lateness = Histogram.sum((self.lateness, other.lateness))
         self.busy = max(self.busy, other.busy)
+        self.stalled = max(self.stalled, other.stalled)
         self.warm_up = max(self.warm_up, other.warm_up)
-        self.in_time += other.in_time
+        self.timely = list(map(int.__add__, self.timely, other.timely))
 
     def _blocks(self, name: str) -> list[Histogram]:
         if name not in self.latencies:
-            self.latencies[name] = [Histogram() for _ in range(BLOCKS)]
+            self.latencies[name] = _blocks()
         return self.latencies[name]
 
     def document(self) -> dict[str, Any]:
@@ -101,12 +135,13 @@ class Measured:
                 name: [_counts(block) for block in blocks]
                 for name, blocks in self.latencies.items()
             },
-            "cold": _counts(self.cold),
+            "cold": [_counts(block) for block in self.cold],
             "failures": dict(self.failures),
             "lateness": _counts(self.lateness),
             "busy": self.busy,
+            "stalled": self.stalled,
             "warm_up": self.warm_up,
-            "in_time": self.in_time,
+            "timely": self.timely,
             "errors": dict(self.errors),
         }
 
@@ -121,17 +156,20 @@ class Measured:
             name: [_histogram(block) for block in blocks]
             for name, blocks in document["latencies"].items()
         }
-        if any(len(blocks) != BLOCKS for blocks in latencies.values()):
+        cold = [_histogram(block) for block in document["cold"]]
+        timely = [int(count) for count in document["timely"]]
+        if {len(timely), len(cold), *map(len, latencies.values())} != {BLOCKS}:
             raise ValueError(f"a run has {BLOCKS} blocks")
         return cls(
             float(document["seconds"]),
             latencies,
-            _histogram(document["cold"]),
+            cold,
             Counter(document["failures"]),
             _histogram(document["lateness"]),
             float(document["busy"]),
+            float(document["stalled"]),
             float(document["warm_up"]),
-            int(document["in_time"]),
+            timely,
             Counter(document["errors"]),
         )
 

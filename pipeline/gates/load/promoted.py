@@ -1,12 +1,14 @@
-"""The release that was promoted last, to be measured beside the one that may be promoted next.
+"""The release that serves prod, to be measured beside the one that may be promoted next.
 
-Nobody has to write down which one that is: the pipeline remembers which of its executions
-succeeded, prod and its bake included. Lambda keeps every version, and the environment has a second
-API (pipeline/stacks/promoted.py), whose alias is pointed at that one here.
+Prod's own alias says which commit that is, not the history of the pipeline: a release that was
+rolled back by hand is in the history and serves nobody. Lambda keeps every version, and the
+environment has a second API (pipeline/stacks/promoted.py), whose alias is pointed at that commit's
+version here.
 """
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.gates import aws
 from pipeline.gates.gate import CouldNotRunError
-from pipeline.names import PIPELINE, promoted_role
+from pipeline.names import ALIAS, lookup_role, promoted_role, service_stack
 
 if TYPE_CHECKING:
     from environments.schema import Environment
@@ -23,29 +25,66 @@ if TYPE_CHECKING:
 _SETTLED = 30.0
 """Seconds; an alias that was pointed elsewhere is followed at once, or nearly so."""
 _PAUSE = 0.1
+_READS_THE_ALIAS = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": [
+                    "cloudformation:DescribeStackResources",
+                    "lambda:GetAlias",
+                    "lambda:GetFunctionConfiguration",
+                ],
+                "Resource": "*",
+            }
+        ],
+    }
+)
+"""CDK's lookup role may read nearly all of its account; a session of the gate no more than this."""
 
 
-def commit() -> str | None:
-    """The commit that was promoted last; None before the first.
+def commit(name: str, environment: Environment) -> str | None:
+    """Return the commit of the version that serves an environment.
+
+    While traffic shifts, that is the stable version. None before the first deployment.
 
     Raises:
         CouldNotRunError: AWS does not say.
     """
     try:
-        pages = (
-            aws.client("codepipeline")
-            .get_paginator("list_pipeline_executions")
-            .paginate(pipelineName=PIPELINE)
+        role = lookup_role(environment.account, environment.region)
+        # As the lookup role, limited to what this function reads.
+        cloudformation, lambda_ = (
+            aws.assumed(role, service, environment.region, policy=_READS_THE_ALIAS)
+            for service in ("cloudformation", "lambda")
         )
-        for page in pages:
-            for execution in page["pipelineExecutionSummaries"]:
-                # The rollback of a stage is an execution, too, and has passed no gate.
-                rollback = execution.get("executionType") == "ROLLBACK"
-                if execution["status"] == "Succeeded" and not rollback:
-                    return str(execution["sourceRevisions"][0]["revisionId"])
-    except (BotoCoreError, ClientError) as error:
-        raise CouldNotRunError(f"AWS did not tell what was promoted last: {error}") from error
-    return None
+        function = _function(cloudformation, service_stack(name))
+        if function is None:
+            return None
+        version = lambda_.get_alias(FunctionName=function, Name=ALIAS)["FunctionVersion"]
+        configuration = lambda_.get_function_configuration(FunctionName=function, Qualifier=version)
+        return str(configuration["Environment"]["Variables"]["COMMIT"])
+    except (BotoCoreError, ClientError, KeyError) as error:
+        raise CouldNotRunError(
+            f"account {environment.account}: the commit that serves {name} cannot be read: {error}"
+        ) from error
+
+
+def _function(cloudformation: Any, stack: str) -> str | None:
+    """Return the name of the function behind a stack's alias; None before it was made."""
+    try:
+        resources = cloudformation.describe_stack_resources(StackName=stack)["StackResources"]
+    except ClientError as error:
+        if "does not exist" in error.response["Error"]["Message"]:
+            return None
+        raise
+    aliases = (
+        each["PhysicalResourceId"].split(":")  # arn:aws:lambda:REGION:ACCOUNT:function:NAME:ALIAS
+        for each in resources
+        if each["ResourceType"] == "AWS::Lambda::Alias" and each.get("PhysicalResourceId")
+    )
+    return next((arn[6] for arn in aliases if arn[7] == ALIAS), None)
 
 
 def serve(commit: str, alias_arn: str, url: str, name: str, environment: Environment) -> bool:
@@ -69,7 +108,7 @@ def serve(commit: str, alias_arn: str, url: str, name: str, environment: Environ
         lambda_.update_alias(FunctionName=function, Name=alias, FunctionVersion=version)
     except (BotoCoreError, ClientError) as error:
         raise CouldNotRunError(
-            f"{commit[:7]}, promoted last, could not be served in {name}: {error}"
+            f"{commit[:7]}, which serves prod, could not be served in {name}: {error}"
         ) from error
     _wait(commit, url)
     return True
@@ -94,8 +133,8 @@ def _wait(commit: str, url: str) -> None:
     while (found := _served(url)) != commit:
         if time.monotonic() > end:
             raise CouldNotRunError(
-                f"{url} serves {found}; allowed is {commit[:7]}, promoted last, to which its "
-                "alias was pointed"
+                f"{url} serves {found}; allowed is {commit[:7]}, which serves prod and "
+                "to which its alias was pointed"
             )
         time.sleep(_PAUSE)
 

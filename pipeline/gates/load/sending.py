@@ -19,6 +19,7 @@ from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
 from pipeline.gates.load.histogram import Histogram
 from pipeline.gates.load.plan import SEED
+from pipeline.gates.load.scheduled import scheduled
 from pipeline.gates.load.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Sending:
         self._warm: set[object] = set()
         self._ready = threading.Event()
         self._spent = 0.0
+        self._scheduled = scheduled()
         self._over = threading.Event()
         self._lateness = Histogram()
         self._errors: Counter[str] = Counter()
@@ -97,10 +99,11 @@ class Sending:
         began = time.perf_counter()
         self._watch_the_time(began)
         busy = (time.process_time() - self._spent) / (time.perf_counter() - began)
+        stalled = scheduled().stalled_since(self._scheduled)
         for each in self._traffic:
             each.close()
             # These are the process's own, whatever it sent where.
-            each.seen.warm_up, each.seen.busy = warm_up, busy
+            each.seen.warm_up, each.seen.busy, each.seen.stalled = warm_up, busy, stalled
             each.seen.lateness, each.seen.errors = self._lateness, self._errors
         report = [each.seen.document() for each in self._traffic]
         self._report.write_text(json.dumps(report), encoding="utf-8")
@@ -118,6 +121,7 @@ class Sending:
         random.seed(SEED)  # Locust's users draw their tasks by it
         self._runner.stats.reset_all()
         self._spent = time.process_time()
+        self._scheduled = scheduled()
         began = time.perf_counter()
         for index, each in enumerate(self._traffic):
             arrivals = self._plan.arrivals(self._runner.worker_index, index, len(self._traffic))

@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from pipeline.gates.load.measured import Measured
+from pipeline.gates.load.measured import NO_ANSWER, Measured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,4 +63,4 @@ class Traffic:
         self._closed = True
         now = time.perf_counter()
         for due in [*self._waiting, *(self._began + offset for offset in self._arrivals)]:
-            self.seen.answered("unanswered", due - self._began, (now - due) * 1000, "no answer")
+            self.seen.answered("unanswered", due - self._began, (now - due) * 1000, NO_ANSWER)

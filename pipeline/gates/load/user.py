@@ -20,6 +20,7 @@ import locust.stats
 from locust import FastHttpUser, events
 from locust.exception import StopUser
 
+from pipeline.gates.load.measured import NO_ANSWER
 from pipeline.gates.load.plan import ADDRESSES, COLD, FOLDER, PLAN, Plan
 from pipeline.gates.load.sending import Sending, prepare
 
@@ -115,6 +116,8 @@ def _failure(meta: dict[str, Any]) -> str | None:
     if status:
         return f"status {status}"
     error = getattr(error, "original", error)  # what it was before it was tried once too often
+    if isinstance(error, TimeoutError):
+        return NO_ANSWER
     return f"{type(error).__name__}: {error}"[:100]
 
 

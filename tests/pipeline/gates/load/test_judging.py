@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from environments.schema import load
 from pipeline.gates.gate import CouldNotRunError, run
 from pipeline.gates.load import generator, judging, promoted
 from pipeline.gates.load.measured import Measured
@@ -53,8 +54,8 @@ def _pair(now: float, before: float, seed: int = 0) -> list[Measured]:
 
 @pytest.fixture
 def staging(limits: Load, monkeypatch: pytest.MonkeyPatch) -> None:
-    environment = type("Staging", (), {"load": limits.model_copy(update=PATIENT)})
-    monkeypatch.setattr(judging, "load", lambda _name: environment)
+    environment = load("staging").model_copy(update={"load": limits.model_copy(update=PATIENT)})
+    monkeypatch.setattr(judging, "load", {"staging": environment, "prod": load("prod")}.get)
     monkeypatch.setenv("URL", URL)
     monkeypatch.setenv("PROMOTED_URL", BESIDE)
     monkeypatch.setenv("PROMOTED_ALIAS", "arn:aws:lambda:eu-west-1:333333333333:function:f:p")
@@ -64,7 +65,7 @@ def test_a_first_release_is_measured_alone(
     staging: None, service: Any, reports: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("URL", service.url)
-    monkeypatch.setattr(promoted, "commit", lambda: None)
+    monkeypatch.setattr(promoted, "commit", lambda *_prod: None)
     assert run("load", judging.judge) == 0
     report = json.loads((reports / "load.json").read_text())
     assert report["sentence"].startswith("100 requests at ")
@@ -76,7 +77,7 @@ def test_a_first_release_is_measured_alone(
 def test_a_release_of_which_the_environment_has_no_version_is_not_compared_with(
     staging: None, measure: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(promoted, "commit", lambda: COMMIT)
+    monkeypatch.setattr(promoted, "commit", lambda *_prod: COMMIT)
     monkeypatch.setattr(promoted, "serve", lambda *_arguments: False)
     measure([_run(100)])
     outcome = judging.judge()
@@ -90,7 +91,7 @@ def test_a_release_is_compared_with_what_is_served_beside_it(
     staging: None, measure: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(promoted, "commit", lambda: COMMIT)
+    monkeypatch.setattr(promoted, "commit", lambda *_prod: COMMIT)
     monkeypatch.setattr(promoted, "serve", lambda *given: asked.append(given[:4]) or True)
     runs = [_pair(200, 100)]
     monkeypatch.setattr(
@@ -197,17 +198,56 @@ def test_an_accepted_regression_is_waived_by_name(
     assert "; slower, as is waived, than abcdef1, promoted last, in the same seconds (" in sentence
 
 
-def test_a_crossed_limit_is_not_measured_again(limits: Load, measure: Any) -> None:
+def test_a_limit_that_the_release_alone_crosses_refuses_at_once(limits: Load, measure: Any) -> None:
     left = measure(_pair(2000, 100), _pair(100, 100))
     outcome = judging.compared(URL, BESIDE, COMMIT, limits)
-    assert (outcome.status, len(left), outcome.findings) == ("refused", 1, ())
+    assert (outcome.status, len(left)) == ("refused", 1)
+    assert {"p50-limit", "p50-regression"} <= {each.rule for each in outcome.findings}
 
 
-def test_a_later_measurement_can_refuse_by_its_limits(limits: Load, measure: Any) -> None:
+def test_a_machine_that_is_too_slow_for_both_could_not_measure(limits: Load, measure: Any) -> None:
+    left = measure(*[_pair(2000, 2000, seed) for seed in range(3)])
+    with pytest.raises(CouldNotRunError) as raised:
+        judging.compared(URL, BESIDE, COMMIT, limits)
+    assert left == []
+    said = str(raised.value)
+    assert said.startswith("could not measure: p50 is 2")
+    assert "in each of 3 runs, but abcdef1, promoted last and sent the same in the same" in said
+    assert "so the release is not to blame; the generator waited for a processor for 0% of" in said
+    assert "lower requests_per_second (100) in [load] of environments/staging.toml" in said
+
+
+def test_a_machine_that_was_too_slow_for_a_while_is_measured_again(
+    limits: Load, measure: Any
+) -> None:
+    left = measure(_pair(2000, 2000), _pair(100, 100), _pair(1, 1))
+    outcome = judging.compared(URL, BESIDE, COMMIT, limits)
+    assert (outcome.status, outcome.details["runs"], len(left)) == ("passed", 2, 1)
+
+
+def test_a_release_alone_is_refused_only_where_the_generator_had_its_machine(
+    limits: Load, measure: Any
+) -> None:
+    def starved(run: Measured) -> list[Measured]:
+        run.stalled = 0.6
+        return [run]
+
+    left = measure(*[starved(_run(2000, seed)) for seed in range(3)])
+    with pytest.raises(CouldNotRunError, match=r"3 runs, and the generator waited .* for 60% of"):
+        judging.alone(URL, limits, "nothing was promoted before")
+    assert left == []
+    measure(starved(_run(2000)), [_run(100)])
+    assert judging.alone(URL, limits, "nothing was promoted before").status == "passed"
+    measure(*[[_run(2000, seed)] for seed in range(3)])
+    outcome = judging.alone(URL, limits, "nothing was promoted before")
+    assert {each.rule for each in outcome.findings} >= {"p50-limit", "p95-limit"}
+
+
+def test_a_later_measurement_can_refuse_by_its_failures(limits: Load, measure: Any) -> None:
     measure(_lame(0.06), [_run(100, failed=100), _run(100)])
     outcome = judging.compared(URL, BESIDE, COMMIT, limits)
-    assert (outcome.status, outcome.findings) == ("refused", ())
-    assert outcome.sentence.startswith("the share of failures is 50.00%")
+    assert [each.rule for each in outcome.findings] == ["failures-limit"]
+    assert "the share of failures is 50.00%" in outcome.sentence
 
 
 def test_an_earlier_release_that_fails_here_is_a_finding_to_waive(
@@ -220,8 +260,8 @@ def test_an_earlier_release_that_fails_here_is_a_finding_to_waive(
     outcome = judge()
     assert outcome.status == "refused"
     assert (
-        "abcdef1, promoted last, cannot be compared with: of 200 requests to it 100 failed "
-        "(100 status 500)"
+        "abcdef1, promoted last, cannot be compared with: the share of failures is 50.00%, "
+        "allowed 10.00% (100 status 500)"
     ) in outcome.sentence
     (tmp_path / "waivers.toml").write_text(
         """
@@ -255,7 +295,7 @@ def test_that_nobody_knows_what_was_promoted_refuses(
     staging: None, measure: Any, no_aws: None
 ) -> None:
     measure([_run(100)])
-    with pytest.raises(CouldNotRunError, match="AWS did not tell what was promoted last: "):
+    with pytest.raises(CouldNotRunError, match="the commit that serves prod cannot be read: "):
         judging.judge()
 
 

@@ -76,7 +76,9 @@ def test_it_survives_json(answers: list[tuple[str, float, float, str | None]]) -
     assert Measured.read(json.loads(json.dumps(seen.document()))).document() == seen.document()
 
 
-@pytest.mark.parametrize("change", [{"latencies": {"read": [{}]}}, {"failures": 3}, {"cold": 3}])
+@pytest.mark.parametrize(
+    "change", [{"latencies": {"read": [{}]}}, {"failures": 3}, {"cold": 3}, {"timely": [1]}]
+)
 def test_something_else_is_an_error(change: dict[str, Any]) -> None:
     with pytest.raises((KeyError, TypeError, ValueError, AttributeError)):
         Measured.read(Measured(1.0).document() | change)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,6 @@ from environments.schema import load
 from pipeline.gates import aws
 from pipeline.gates.gate import CouldNotRunError
 from pipeline.gates.load import promoted
-from pipeline.names import PIPELINE
 from tests.pipeline.served import serve
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 COMMIT, OTHER = "unknown", "b" * 40
 """What a service serves that nobody deployed, and another one."""
 FUNCTION = "arn:aws:lambda:eu-west-1:333333333333:function:files"
+PROD = "arn:aws:lambda:eu-west-1:444444444444:function:files"
+LOOKUP = "arn:aws:iam::444444444444:role/cdk-hnb659fds-lookup-role-444444444444-eu-west-1"
 ROLE = "arn:aws:iam::333333333333:role/files-staging-promoted"
 
 
@@ -36,35 +38,50 @@ class Aws:
             name: boto3.client(  # type: ignore[call-overload]  # boto3's overloads want literals
                 name, region_name="eu-west-1", aws_access_key_id="x", aws_secret_access_key="x"
             )
-            for name in ("codepipeline", "lambda")
+            for name in ("cloudformation", "lambda")
         }
-        self.pipeline, self.lambda_ = (Stubber(client) for client in self._clients.values())
+        self.stacks, self.lambda_ = (Stubber(client) for client in self._clients.values())
+        self.policies: set[str | None] = set()
 
-    def client(self, service: str) -> Any:
+    def assumed(
+        self, role_arn: str, service: str, region: str, *, policy: str | None = None
+    ) -> Any:
+        assert (role_arn, region) == (LOOKUP if policy else ROLE, "eu-west-1")
+        self.policies.add(policy)
         return self._clients[service]
 
-    def assumed(self, role_arn: str, service: str, region: str) -> Any:
-        assert (role_arn, region) == (ROLE, "eu-west-1")
-        return self._clients[service]
-
-    def executions(self, *executions: tuple[str, str, str], token: str = "", **more: str) -> None:
-        """Newest first: identifier, status, and type."""
-        answer: dict[str, Any] = {
-            "pipelineExecutionSummaries": [
+    def resources(self, *resources: tuple[str, str]) -> None:
+        """The type and the physical id of each resource of prod's stack."""
+        answer = {
+            "StackResources": [
                 {
-                    "pipelineExecutionId": name,
-                    "status": status,
-                    "executionType": kind,
-                    "startTime": NOW,
-                    "sourceRevisions": [{"actionName": "Git", "revisionId": f"{name}-commit"}],
+                    "LogicalResourceId": f"R{number}",
+                    "ResourceType": kind,
+                    "PhysicalResourceId": name,
+                    "ResourceStatus": "CREATE_COMPLETE",
+                    "Timestamp": NOW,
                 }
-                for name, status, kind in executions
+                for number, (kind, name) in enumerate(resources)
             ]
         }
-        if token:
-            answer["nextToken"] = token
-        asked = {"pipelineName": PIPELINE} | more
-        self.pipeline.add_response("list_pipeline_executions", answer, asked)
+        self.stacks.add_response("describe_stack_resources", answer, {"StackName": "prod-files"})
+
+    def serves(self, version: str, commit: str | None, weights: dict[str, float]) -> None:
+        """What prod's alias points at."""
+        self.lambda_.add_response(
+            "get_alias",
+            {
+                "FunctionVersion": version,
+                "RoutingConfig": {"AdditionalVersionWeights": weights},
+            },
+            {"FunctionName": "files", "Name": "live"},
+        )
+        variables = {"COMMIT": commit} if commit else {}
+        self.lambda_.add_response(
+            "get_function_configuration",
+            {"Environment": {"Variables": variables}},
+            {"FunctionName": "files", "Qualifier": version},
+        )
 
     def versions(self, *commits: str | None, marker: str = "", **more: str) -> None:
         """Numbered from 1, after `$LATEST`; None is one that no pipeline has made."""
@@ -94,11 +111,10 @@ class Aws:
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     cloud = Aws()
-    monkeypatch.setattr(aws, "client", cloud.client)
     monkeypatch.setattr(aws, "assumed", cloud.assumed)
-    with cloud.pipeline, cloud.lambda_:
+    with cloud.stacks, cloud.lambda_:
         yield cloud
-        cloud.pipeline.assert_no_pending_responses()
+        cloud.stacks.assert_no_pending_responses()
         cloud.lambda_.assert_no_pending_responses()
 
 
@@ -112,28 +128,54 @@ def _serve(url: str, commit: str = COMMIT) -> bool:
     return promoted.serve(commit, f"{FUNCTION}:promoted", url, "staging", load("staging"))
 
 
-def test_the_newest_execution_that_reached_its_end_was_promoted_last(cloud: Aws) -> None:
-    cloud.executions(
-        ("now", "InProgress", "STANDARD"),
-        ("bad", "Failed", "STANDARD"),
-        ("back", "Succeeded", "ROLLBACK"),
-        token="more",
-    )
-    cloud.executions(
-        ("good", "Succeeded", "STANDARD"), ("older", "Succeeded", "STANDARD"), nextToken="more"
-    )
-    assert promoted.commit() == "good-commit"
+def _serving_prod() -> str | None:
+    return promoted.commit("prod", load("prod"))
 
 
-def test_before_the_first_release_there_is_none(cloud: Aws) -> None:
-    cloud.executions(("now", "InProgress", "STANDARD"))
-    assert promoted.commit() is None
+def test_the_commit_is_that_of_the_version_that_serves_prod(cloud: Aws) -> None:
+    """Not of a canary, nor of another alias: what a rollback leaves is what is compared with."""
+    cloud.resources(
+        ("AWS::Lambda::Function", "files"),
+        ("AWS::Lambda::Alias", f"{PROD}:promoted"),
+        ("AWS::Lambda::Alias", f"{PROD}:live"),
+    )
+    cloud.serves("7", COMMIT, {"8": 0.1})
+    assert _serving_prod() == COMMIT
+    (policy,) = cloud.policies
+    (statement,) = json.loads(policy or "")["Statement"]
+    assert not [
+        each for each in statement["Action"] if not each.split(":")[1].startswith(("Get", "Des"))
+    ]
+
+
+@pytest.mark.parametrize("resources", [[], [("AWS::Lambda::Function", "files")]])
+def test_before_the_alias_is_there_nothing_serves(
+    cloud: Aws, resources: list[tuple[str, str]]
+) -> None:
+    cloud.resources(*resources)
+    assert _serving_prod() is None
+
+
+def test_before_the_first_release_there_is_no_stack(cloud: Aws) -> None:
+    cloud.stacks.add_client_error(
+        "describe_stack_resources", "ValidationError", "Stack with id prod-files does not exist"
+    )
+    assert _serving_prod() is None
 
 
 def test_that_aws_does_not_let_it_look_is_no_verdict(cloud: Aws) -> None:
-    cloud.pipeline.add_client_error("list_pipeline_executions", "AccessDenied")
-    with pytest.raises(CouldNotRunError, match=r"AWS did not tell .* \(AccessDenied\)"):
-        promoted.commit()
+    cloud.stacks.add_client_error("describe_stack_resources", "AccessDenied")
+    with pytest.raises(
+        CouldNotRunError, match=r"^account 444444444444: the commit that serves prod .*AccessDenied"
+    ):
+        _serving_prod()
+
+
+def test_a_version_that_no_pipeline_made_is_no_verdict(cloud: Aws) -> None:
+    cloud.resources(("AWS::Lambda::Alias", f"{PROD}:live"))
+    cloud.serves("7", None, {})
+    with pytest.raises(CouldNotRunError, match="the commit that serves prod cannot be read: 'COMM"):
+        _serving_prod()
 
 
 def test_the_alias_is_pointed_at_the_newest_version_of_the_commit(
@@ -156,7 +198,9 @@ def test_that_it_may_not_be_pointed_is_no_verdict(cloud: Aws, refused: str) -> N
     if refused == "update_alias":
         cloud.versions(COMMIT)
     cloud.lambda_.add_client_error(refused, "AccessDeniedException")
-    with pytest.raises(CouldNotRunError, match="unknown, promoted last, could not be served in st"):
+    with pytest.raises(
+        CouldNotRunError, match="unknown, which serves prod, could not be served in st"
+    ):
         _serve("http://127.0.0.1:1/")
 
 
