@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from environments.schema import load_all, load_home
-from pipeline.names import BAKE, OVERRIDE_PARAMETER, alarm_name, promoted_role
+from pipeline.names import BAKE, OVERRIDE_PARAMETER, alarm_name, lookup_role, promoted_role
 from pipeline.supply.assembly import read as read_assembly
 from pipeline.supply.attestation import sha256
 from pipeline.supply.published import describes
@@ -245,13 +245,15 @@ def test_a_build_that_runs_our_code_may_assume_no_role_but_these(assembly: Any) 
     }
     look = assuming.pop("PipelineVerifyInfrastructureRole")
     assert look["Resource"] == [
-        f"arn:aws:iam::{each.account}:role/cdk-hnb659fds-lookup-role-{each.account}-{each.region}"
-        for each in load_all().values()
+        lookup_role(each.account, each.region) for each in load_all().values()
     ]
-    # To have the release promoted last served beside the one that is measured.
-    staging = load_all()["staging"].account
+    # To learn which release serves prod, and to serve it beside the one that is measured.
+    staging, prod = (load_all()[name] for name in ("staging", "prod"))
     choice = assuming.pop("PipelinestagingLoadRole")
-    assert choice["Resource"] == f"arn:aws:iam::{staging}:role/{promoted_role('staging')}"
+    assert set(choice["Resource"]) == {
+        lookup_role(prod.account, prod.region),
+        f"arn:aws:iam::{staging.account}:role/{promoted_role('staging')}",
+    }
     assert assuming.keys() == {
         "PipelineRole",
         "PipelineUpdatePipelineSelfMutationRole",
