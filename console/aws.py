@@ -148,8 +148,8 @@ def connect(checkout: Checkout) -> tuple[AwsSession, str]:
 
 
 def adopt(variables: Mapping[str, str]) -> None:
-    """Make variables of `Running.variables` this process's own."""
-    for name in local_cloud.UNSET:
+    """Make variables of `Running.variables` this process's own, in place of all AWS variables."""
+    for name in local_cloud.foreign(os.environ):
         os.environ.pop(name, None)
     os.environ.update(variables)
 

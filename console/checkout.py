@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
+import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +19,11 @@ if TYPE_CHECKING:
 
 # Inside a git hook these would point every command at the hook's own repository.
 _HOOK = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"}
-# On AWS the connection asks for a signature by the caller's own keys, which the AWS CLI makes;
-# git calls a helper only when it is asked for credentials.
+# The connection asks for a signature by the caller's own keys. The empty helper first takes the
+# user's away: what they store must not be asked, nor given a signature to keep.
 _SIGNED = (
-    "-c", "credential.helper=!aws codecommit credential-helper $@",
+    "-c", "credential.helper=",
+    "-c", f"credential.helper=!{shlex.quote(sys.executable)} -P -m console.git_credentials",
     "-c", "credential.UseHttpPath=true",
 )  # fmt: skip
 
@@ -143,7 +146,7 @@ class Checkout:
         if "non-fast-forward" in done.stdout or "fetch first" in done.stdout:
             raise PushRefusedError(
                 f"{branch} has commits that {commit[:7]} lacks; bring them in "
-                f"(git pull --rebase {url} {branch}) and release again"
+                f'(git pull --rebase "$(pithead remote)" {branch}) and release again'
             )
         raise ConsoleError(f"git could not push to {url}: {_said(done)}")
 

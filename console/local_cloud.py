@@ -12,17 +12,18 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from console.errors import ConsoleError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 UNSET = ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE")
-"""Variables that would lead an AWS client elsewhere."""
+"""Variables that lead an AWS client elsewhere, wherever they were set."""
 _LOOK = 0.1  # wall seconds between two looks at the process
 _STOP = 60.0  # wall seconds that it may take to stop
 
@@ -35,6 +36,8 @@ class Running:
     gateway: str
     pid: int
     speed: float
+    secret_key: str = field(repr=False)
+    """Of every account's administrator."""
 
     def variables(self, account: str, region: str) -> dict[str, str]:
         """What points any AWS client at it, as an account's administrator."""
@@ -43,7 +46,11 @@ class Running:
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": account,
-            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
+            # What the user's own files say is about some other AWS.
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_REGION": region,
             "AWS_DEFAULT_REGION": region,
             "NO_PROXY": no_proxy,
@@ -56,12 +63,17 @@ def find(*states: Path) -> Running | None:
     return next((running for state in states if (running := _found(state))), None)
 
 
+def foreign(environment: Mapping[str, str]) -> list[str]:
+    """The AWS variables to take out of an environment before `Running.variables` go in."""
+    return sorted({*UNSET, *(name for name in environment if name.startswith("AWS_"))})
+
+
 def _found(state: Path) -> Running | None:
     try:
         document = json.loads((state / "endpoint.json").read_text())
     except (FileNotFoundError, json.JSONDecodeError):
         return None
-    running = Running(document["endpoint"], document["gateway"], document["pid"], document["speed"])
+    running = Running(**document)
     # A killed process leaves the file behind, and its number may be another's by now.
     return running if _lives(running.pid) and _answers(running.endpoint) else None
 

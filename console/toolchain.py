@@ -48,9 +48,6 @@ class Cdk:
         }
         environment |= {
             **variables,
-            # What stands in the user's own files is about some other AWS.
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "CDK_DISABLE_CLI_TELEMETRY": "true",
             # As in the pipeline's own build.
             "CDK_VALIDATION": "false",

@@ -1,7 +1,7 @@
 """The AWS API: one WSGI application in front of our services and of moto.
 
-A request's SigV4 scope names its service. Ours are answered by a `ServiceApi`, all others by
-moto, under the journal that makes moto remember.
+A request without a valid SigV4 signature is rejected. Its scope names the service: ours are
+answered by a `ServiceApi`, all others by moto, under the journal that makes moto remember.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import traceback
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import parse_qs
+from xml.sax.saxutils import escape
 
 from moto.core.errors import COMMON_ERROR_CODES
 from moto.core.exceptions import ServiceException
@@ -17,11 +17,13 @@ from moto.core.request import Request
 from moto.core.responses import ActionResult, BaseResponse
 from werkzeug.wrappers import Response
 
+from localcloud.credentials import Caller, UnknownKeyError
+from localcloud.signatures import Signature, SignatureError, verify
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from localcloud.cloud import Cloud
-    from localcloud.credentials import Caller
     from localcloud.http import Wsgi
 
 # "Common errors" of every AWS API reference; moto warns of each that is in no service's model.
@@ -96,17 +98,10 @@ class AwsApi:
         """Answer one request."""
         if environ["PATH_INFO"].startswith("/git-http/"):
             return self._git(environ, start_response)
-        caller = self._caller(environ)
-        if caller is None:
-            return self._moto(environ, start_response)
-        if not caller.account:
-            return _refuse(
-                environ,
-                403,
-                "InvalidClientTokenId",
-                f"The access key {caller.access_key} was not given out by this cloud; "
-                "use an account's twelve digits or the keys of an assumed role.",
-            )(environ, start_response)
+        try:
+            caller = self._caller(environ)
+        except SignatureError as error:
+            return _refuse(environ, error.status, error.code, str(error))(environ, start_response)
         api = self._apis.get(caller.service)
         if api is None:
             environ["HTTP_X_MOTO_ACCOUNT_ID"] = caller.account
@@ -123,10 +118,30 @@ class AwsApi:
             )(environ, start_response)
         return Response(body, status=status, headers=headers)(environ, start_response)
 
-    def _caller(self, environ: dict[str, Any]) -> Caller | None:
-        query = parse_qs(environ.get("QUERY_STRING", ""))
-        presigned = query.get("X-Amz-Credential", [""])[0]
-        return self._cloud.credentials.caller(environ.get("HTTP_AUTHORIZATION", ""), presigned)
+    def _caller(self, environ: dict[str, Any]) -> Caller:
+        """Who signed the request.
+
+        Raises:
+            SignatureError: nobody whom this cloud knows.
+        """
+        signature = Signature.of(environ)
+        if signature is None:
+            raise SignatureError("MissingAuthenticationToken", "Missing Authentication Token")
+        credentials = self._cloud.credentials
+        try:
+            secret = credentials.secret(signature.access_key, signature.token)
+            account = credentials.account(signature.access_key)
+        except UnknownKeyError as error:
+            raise SignatureError(
+                "InvalidClientTokenId",
+                f"The security token included in the request is invalid: this cloud did not issue "
+                f"access key {error} with this session token; use an account's twelve digits or "
+                "the keys of an assumed role.",
+            ) from error
+        body = environ["wsgi.input"].getvalue()
+        now = self._cloud.clock.timestamp()
+        verify(environ, signature, secret, body, cloud_time=now)
+        return Caller(signature.access_key, account, signature.region, signature.service)
 
 
 def _refuse(environ: dict[str, Any], status: int, code: str, message: str) -> Response:
@@ -136,7 +151,7 @@ def _refuse(environ: dict[str, Any], status: int, code: str, message: str) -> Re
     else:
         # The query protocol's answer holds what S3's is.
         kind = "text/xml"
-        error = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+        error = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
         query = "form-urlencoded" in environ.get("CONTENT_TYPE", "")
         body = f"<ErrorResponse>{error}</ErrorResponse>" if query else error
     headers = {"x-amzn-errortype": code, "Content-Type": kind}

@@ -106,7 +106,7 @@ class Cloud:
             region_name=region,
             endpoint_url=self.endpoint,
             aws_access_key_id=session.access_key if session else account,
-            aws_secret_access_key=session.secret_key if session else "local",
+            aws_secret_access_key=(session or self.credentials).secret_key,
             aws_session_token=session.token if session else None,
             config=Config(
                 retries={"total_max_attempts": 1},

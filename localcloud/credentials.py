@@ -1,11 +1,13 @@
-"""Who a caller is: account and role by access key.
+"""Who a caller is: account and role by access key, proven by the key's secret.
 
-A key id of twelve digits is that account's administrator; every other key was given out by
-STS for a role and is remembered, so that a session outlives the process.
+A key id of twelve digits is that account's administrator, whose secret key is the state folder's
+own; every other key was issued by STS for a role and is stored, so that a session outlives the
+process.
 """
 
 from __future__ import annotations
 
+import hmac
 import re
 import secrets
 import string
@@ -16,9 +18,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from localcloud.ledger import Ledger
 
-_KEY = re.compile(r"Credential=([^/]+)/\d{8}/([^/]+)/([^/]+)/aws4_request")
-_PRESIGNED = re.compile(r"([^/]+)/\d{8}/([^/]+)/([^/]+)/aws4_request")
+_ADMINISTRATOR = re.compile(r"\d{12}")
 _KIND = "session"
+_SECRET = ("credentials", "administrator")
 _LONGEST = 12 * 3600.0
 """Wall seconds: as long as AWS lets a session last. One that is older is forgotten at a start;
 while this process lives, its builds and workers keep theirs."""
@@ -66,11 +68,19 @@ class Session:
         }
 
 
+class UnknownKeyError(Exception):
+    """An access key that this cloud did not issue, or a session's key without its token."""
+
+
 class Credentials:
-    """Gives out sessions for roles and tells who calls."""
+    """Issues sessions for roles, and finds the secret that a caller has to sign with.
+
+    `secret_key` is the administrators': random, made at the state folder's first start.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self.secret_key = _secret_key(ledger)
         self._sessions: dict[str, Session] = {}
         with ledger.transaction():
             for key, document in ledger.all(_KIND):
@@ -100,20 +110,37 @@ class Credentials:
         """The session that owns a key, or None for an administrator's or an unknown key."""
         return self._sessions.get(access_key)
 
-    def account(self, access_key: str) -> str | None:
-        """The account of a key, or None when nobody gave it out."""
-        if re.fullmatch(r"\d{12}", access_key):
+    def account(self, access_key: str) -> str:
+        """The account of a key.
+
+        Raises:
+            UnknownKeyError: this cloud did not issue it.
+        """
+        if _ADMINISTRATOR.fullmatch(access_key):
             return access_key
         session = self._sessions.get(access_key)
-        return session.account if session else None
+        if session is None:
+            raise UnknownKeyError(access_key)
+        return session.account
 
-    def caller(self, authorization: str, presigned: str = "") -> Caller | None:
-        """Read a SigV4 `Authorization` header, or the `X-Amz-Credential` of a presigned URL.
+    def secret(self, access_key: str, token: str) -> str:
+        """The secret key that goes with an access key and, for a session, its token.
 
-        None when it is no SigV4 signature; a key that nobody gave out has account "".
+        Raises:
+            UnknownKeyError: this cloud did not issue the key, or the token is not the key's.
         """
-        found = _KEY.search(authorization) or _PRESIGNED.search(presigned)
-        if found is None:
-            return None
-        key, region, service = found.groups()
-        return Caller(key, self.account(key) or "", region, service)
+        session = self._sessions.get(access_key)
+        if session is not None and hmac.compare_digest(session.token, token):
+            return session.secret_key
+        if session is None and not token and _ADMINISTRATOR.fullmatch(access_key):
+            return self.secret_key
+        raise UnknownKeyError(access_key)
+
+
+def _secret_key(ledger: Ledger) -> str:
+    with ledger.transaction():
+        kept = ledger.get(*_SECRET)
+        if kept is None:
+            kept = {"secret_key": secrets.token_urlsafe(30)}
+            ledger.put(*_SECRET, kept)
+    return str(kept["secret_key"])

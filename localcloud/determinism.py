@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-# moto would answer every request with headers that only a browser reads.
-os.environ.setdefault("MOTO_DISABLE_GLOBAL_CORS", "true")
+# moto would let every web page read its answers.
+os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"
 # Roles are given AWS's own policies, which every account has.
 os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
 

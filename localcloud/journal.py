@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 _STREAM = "moto"
 _INLINE = 4096  # bytes; a longer body becomes a file
+_MOTO_PATHS = ("/moto-api", "/favicon.ico", "/latest/meta-data/", "/latest/api/")
 _READS = (
     "Get", "List", "Describe", "Head", "BatchGet", "Query", "Scan", "Search", "Lookup", "Simulate",
     "Encrypt", "Decrypt", "ReEncrypt", "GenerateDataKey", "GenerateRandom", "Sign", "Verify",
@@ -196,7 +197,20 @@ class _MotoRequest(BackendRequest):
 
 
 class _Dispatcher(DomainDispatcherApplication):
-    """moto's own, which for each request lists its folders to find a host's backend."""
+    """moto's dispatcher, by the signed service alone and with a cache of its backends.
+
+    moto sends some paths to backends of its own, whatever service the request is signed for: the
+    control API, which resets and reveals all state, and the instance metadata.
+    """
+
+    def get_application(self, environ: dict[str, Any]) -> Flask:
+        if environ.get("PATH_INFO", "").startswith(_MOTO_PATHS):
+            found = super().get_application(environ | {"PATH_INFO": "/"})
+            environ["wsgi.input"].seek(0)
+        else:
+            found = super().get_application(environ)
+        application: Flask = found
+        return application
 
     def __init__(self, create_app: Any) -> None:
         super().__init__(create_app)

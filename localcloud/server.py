@@ -13,6 +13,7 @@ from localcloud.bus import EventBus
 from localcloud.clock import Clock
 from localcloud.cloud import Cloud
 from localcloud.credentials import Credentials
+from localcloud.door import Door
 from localcloud.gateway_port import gateway
 from localcloud.http import HttpServer
 from localcloud.journal import Journal
@@ -69,9 +70,10 @@ class LocalCloud:
         clock = Clock(speed, (self._ledger.get("clock", "last") or {}).get("timestamp"))
         with ExitStack() as undone:
             undone.callback(self._ledger.close)
-            self._api = HttpServer("api", port, self._answer, clock.timestamp)
+            api_door, gateway_door = Door(self._answer, cors=False), Door(self._serve, cors=True)
+            self._api = HttpServer("api", port, api_door, clock.timestamp)
             undone.callback(self._api.stop)
-            self._gateway = gateway(self._ledger, gateway_port, self._serve, clock.timestamp)
+            self._gateway = gateway(self._ledger, gateway_port, gateway_door, clock.timestamp)
             undone.pop_all()
         self.cloud = Cloud(
             clock=clock,
@@ -93,7 +95,8 @@ class LocalCloud:
     def start(self) -> None:
         """Bring back what the ledger holds, then serve.
 
-        `endpoint.json` in the state folder then says where, for whoever looks for it.
+        `endpoint.json` in the state folder, readable by its owner alone, then holds the addresses
+        and the administrators' secret key.
         """
         self.running = True
         self.remember_time(REMEMBERED)
@@ -114,8 +117,11 @@ class LocalCloud:
             "gateway": self._gateway.url,
             "pid": os.getpid(),
             "speed": self.cloud.clock.speed,
+            "secret_key": self.cloud.credentials.secret_key,
         }
         partial = self._state / "endpoint.json.new"
+        partial.touch()
+        partial.chmod(0o600)
         partial.write_text(json.dumps(endpoint))
         partial.replace(self._state / "endpoint.json")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 
@@ -25,14 +26,16 @@ def command(state: Path | None) -> None:
     To use them in a shell:
       eval "$(pithead env)"
 
-    The key is the pipeline's account itself: the local cloud takes any account's twelve digits
-    for its administrator.
+    The access key is the pipeline's account: the twelve digits of any account are its
+    administrator's. The secret key is random, one for each state folder: keep it to yourself.
     """  # noqa: D301  # \b is click's own sign
     checkout = Checkout.here()
     home = checkout.home()
     running = local_cloud.find(*([state.resolve()] if state else checkout.states))
     if running is None:
         raise ConsoleError("no local cloud runs here; start one by pithead up --detach")
-    for name, value in running.variables(home.account, home.region).items():
+    variables = running.variables(home.account, home.region)
+    for name, value in variables.items():
         click.echo(f"export {name}={shlex.quote(value)}")
-    click.echo(f"unset {' '.join(local_cloud.UNSET)}")
+    unset = (name for name in local_cloud.foreign(os.environ) if name not in variables)
+    click.echo(f"unset {' '.join(map(shlex.quote, unset))}")

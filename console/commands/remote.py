@@ -7,6 +7,7 @@ import click
 from console.aws import connect
 from console.checkout import Checkout
 from console.connections import named_connection, remote
+from console.git_credentials import signed_url
 
 
 @click.command("remote")
@@ -14,7 +15,8 @@ from console.connections import named_connection, remote
 def command(repository: str | None) -> None:
     """Print the git URL that a repository is pushed to, by the pipeline's connection.
 
-    Without OWNER/REPO it is the repository that the pipeline follows.
+    Without OWNER/REPO it is the repository that the pipeline follows. The URL holds a signature
+    by your AWS credentials, for this repository alone and for 15 minutes.
 
     \b
       git push "$(pithead remote)" HEAD:main
@@ -27,4 +29,4 @@ def command(repository: str | None) -> None:
     click.echo(whom, err=True)
     connections = aws.client("codeconnections")
     arn = named_connection(connections, home)
-    click.echo(remote(connections, arn, repository or home.repository))
+    click.echo(signed_url(remote(connections, arn, repository or home.repository)))

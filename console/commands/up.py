@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from console import local_cloud
+from console.aws import adopt
 from console.checkout import Checkout
 from console.errors import ConsoleError
 from console.progress import Steps
@@ -54,13 +55,14 @@ def command(
     forgotten: remove the state folder to begin anew.
     """
     checkout = Checkout.here()
-    checkout.home(), checkout.environments()  # a wrong file is told before anything starts
+    home, _ = checkout.home(), checkout.environments()  # a wrong file is reported at once
     state = (state or checkout.state).resolve()
     steps = Steps()
     with steps.step("the local cloud"):
         process, running = local_cloud.start(
             state, port=port, gateway_port=gateway_port, speed=speed
         )
+    adopt(running.variables(home.account, home.region))
     try:
         ready = make_ready(
             checkout, running, state=state, cache=checkout.root / ".cache" / "cdk", steps=steps

@@ -179,7 +179,7 @@ class Building:
             try:
                 content = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
                 place = workspace.place(name, primary=name == self._request.primary)
-                sources.lay(content, place, self._cloud)
+                sources.lay(content, place, self._cloud, self._session)
             except (BotoCoreError, ClientError, sources.SourceError) as error:
                 raise PhaseError(
                     "CLIENT_ERROR",

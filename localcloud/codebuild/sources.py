@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING
 from localcloud.codebuild.files import unpack
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from localcloud.cloud import Cloud
+    from localcloud.credentials import Session
 
 _COMMIT = re.compile("[0-9a-f]{40}")
 _SECONDS = 300
@@ -37,8 +39,8 @@ class SourceError(Exception):
     """An input artifact that is neither, or that cannot be cloned."""
 
 
-def lay(content: bytes, folder: Path, cloud: Cloud) -> None:
-    """Lay an artifact below the folder.
+def lay(content: bytes, folder: Path, cloud: Cloud, session: Session) -> None:
+    """Lay an artifact below the folder; `session` is the build's role, which clones as itself.
 
     A clone borrows the objects of the repository, which are on this machine already: to copy
     and index them for each build would take longer than many a build's commands.
@@ -61,15 +63,32 @@ def lay(content: bytes, folder: Path, cloud: Cloud) -> None:
     if not _COMMIT.fullmatch(commit):
         raise SourceError(f"the artifact refers to commit {commit!r}, which is no commit's id")
     borrowed = f"--reference-if-able={cloud.codeconnections.folder(*repository)}"
-    _git("clone", "--quiet", "--no-checkout", "--template=", borrowed, "--", url, str(folder))
+    clone = ("clone", "--quiet", "--no-checkout", "--template=", borrowed, "--", url, str(folder))
+    _git(*clone, variables=_credentials(cloud, url, session))
     # At the commit and on no branch, which may have gone on.
     _git("-C", str(folder), "checkout", "--quiet", "--detach", commit)
 
 
-def _git(*arguments: str) -> None:
+def _credentials(cloud: Cloud, url: str, session: Session) -> dict[str, str]:
+    """Variables that give git the session's credentials for this cloud's repositories alone."""
+    if not url.startswith(f"{cloud.endpoint}/git-http/"):
+        return {}
+    authorization = cloud.codeconnections.authorization(url, session)
+    return {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"http.{cloud.endpoint}/.extraHeader",
+        "GIT_CONFIG_VALUE_0": f"Authorization: {authorization}",
+    }
+
+
+def _git(*arguments: str, variables: Mapping[str, str] | None = None) -> None:
     try:
         done = subprocess.run(
-            ["git", *arguments], capture_output=True, check=False, env=_GIT, timeout=_SECONDS
+            ["git", *arguments],
+            capture_output=True,
+            check=False,
+            env={**_GIT, **(variables or {})},
+            timeout=_SECONDS,
         )
     except subprocess.TimeoutExpired as error:
         raise SourceError(f"git {arguments[0]} did not end within {_SECONDS} s") from error

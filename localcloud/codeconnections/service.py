@@ -8,6 +8,12 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from localcloud.codeconnections.api import CodeConnectionsApi, CodeStarConnectionsApi
+from localcloud.codeconnections.authentication import (
+    GitCredentialsError,
+    authenticate,
+    header,
+    sign,
+)
 from localcloud.codeconnections.provider import ConnectionProvider
 from localcloud.codeconnections.repositories import Repositories, RepositoryError
 
@@ -18,6 +24,7 @@ if TYPE_CHECKING:
     from localcloud.api import ServiceApi
     from localcloud.cloud import Cloud
     from localcloud.codeconnections.repositories import Commit
+    from localcloud.credentials import Session
     from localcloud.resources import Provider
 
     Subscriber = Callable[[str, str, str, str], None]
@@ -26,7 +33,7 @@ _KIND = "codeconnections:connection"
 _TOLD = "codeconnections:told"
 _NAME = r"[\w-][\w.-]*"
 _REPOSITORY = re.compile(f"{_NAME}/{_NAME}")
-_PATH = re.compile(rf"/git-http/(\d{{12}})/([\w-]+)/([\w-]+)/({_NAME}/{_NAME}?)\.git/(.+)")
+_PATH = re.compile(rf"(/git-http/(\d{{12}})/([\w-]+)/([\w-]+)/({_NAME}/{_NAME}?)\.git)/(.+)")
 
 
 class CodeConnections:
@@ -129,6 +136,10 @@ class CodeConnections:
         place = f"{account}/{region}/{_id(connection_arn)}/{repository}.git"
         return f"{self.cloud.endpoint}/git-http/{place}"
 
+    def authorization(self, url: str, session: Session) -> str:
+        """The `Authorization` header by which a role's session reads a repository's URL."""
+        return header(*sign(url, session.access_key, session.secret_key, session.token))
+
     def folder(self, connection_arn: str, repository: str) -> Path:
         """Where on this machine a repository is, or would be."""
         return self.repositories.path(_id(connection_arn), repository)
@@ -155,19 +166,12 @@ class CodeConnections:
 
     def git(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """The WSGI application below `/git-http/`."""
-        found = _PATH.fullmatch(environ["PATH_INFO"])
-        if found is None:
-            return _refuse(start_response, "This is no address of a repository.")
-        account, region, connection, repository, rest = found.groups()
-        arn = f"arn:aws:codeconnections:{region}:{account}:connection/{connection}"
-        if self.find(arn) is None:
-            return _refuse(start_response, f"Connection not found: {arn}")
-        if not self.repositories.exists(connection, repository):
-            return _refuse(
-                start_response,
-                f"Repository {repository} is unknown: no pipeline or repository link of "
-                f"connection {connection} names it.",
-            )
+        try:
+            connection, repository, rest = self._admit(environ)
+        except GitCredentialsError as error:
+            return _challenge(start_response, f"{error}; use the URL that pithead remote prints")
+        except RepositoryError as error:
+            return _refuse(start_response, str(error))
         if rest != "git-receive-pack":
             return self.repositories.serve(connection, repository, rest, environ, start_response)
         # One push after the other, so that they are told of in their order.
@@ -175,6 +179,29 @@ class CodeConnections:
             answer = self.repositories.serve(connection, repository, rest, environ, start_response)
             self._tell(connection, repository)
         return answer
+
+    def _admit(self, environ: dict[str, Any]) -> tuple[str, str, str]:
+        """The connection, the repository and the rest of the path of a request.
+
+        Raises:
+            GitCredentialsError: it is not signed by who may call.
+            RepositoryError: its path names no repository of the caller's account.
+        """
+        found = _PATH.fullmatch(environ["PATH_INFO"])
+        if found is None:
+            raise RepositoryError("This is no address of a repository.")
+        path, account, region, connection, repository, rest = found.groups()
+        authorization, host = environ.get("HTTP_AUTHORIZATION", ""), environ["HTTP_HOST"]
+        caller = authenticate(authorization, host, path, region, self.cloud.credentials)
+        arn = f"arn:aws:codeconnections:{region}:{account}:connection/{connection}"
+        if caller != account or self.find(arn) is None:
+            raise RepositoryError(f"Connection not found: {arn}")
+        if not self.repositories.exists(connection, repository):
+            raise RepositoryError(
+                f"Repository {repository} is unknown: no pipeline or repository link of "
+                f"connection {connection} names it."
+            )
+        return connection, repository, rest
 
     def _tell(self, connection: str, repository: str) -> None:
         """Tell of every branch that is not where it was when last told of."""
@@ -203,4 +230,14 @@ def _today(connection_arn: str) -> str:
 def _refuse(start_response: Any, sentence: str) -> Iterable[bytes]:
     # git shows a 404's text to its user only when it is plain text.
     start_response("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
+    return [sentence.encode() + b"\n"]
+
+
+def _challenge(start_response: Any, sentence: str) -> Iterable[bytes]:
+    # git then asks its credential helpers, and shows a 401's text only when it is plain.
+    headers = [
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("WWW-Authenticate", 'Basic realm="CodeConnections"'),
+    ]
+    start_response("401 Unauthorized", headers)
     return [sentence.encode() + b"\n"]

@@ -105,7 +105,7 @@ def test_a_push_that_would_lose_commits_names_the_next_step(folder: Path, remote
         checkout.push(remote, ours, "main")
     assert str(refused.value) == (
         f"main has commits that {ours[:7]} lacks; bring them in "
-        f"(git pull --rebase {remote} main) and release again"
+        '(git pull --rebase "$(pithead remote)" main) and release again'
     )
 
 

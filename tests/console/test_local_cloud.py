@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import socket
@@ -15,7 +16,7 @@ import boto3
 import pytest
 
 from console import cli, local_cloud, provisioning
-from console.aws import connect
+from console.aws import adopt, connect
 from console.checkout import Checkout
 from console.errors import ConsoleError
 from console.progress import Steps
@@ -180,10 +181,12 @@ def test_what_is_made_ready(
     (folder / "cdk.json").write_text("{}")
     checkout = Checkout.here()
     (folder / ".pithead" / "logs").mkdir()
+    home = checkout.home()
 
     assert pithead("remote") == 1
     assert "there is no connection pithead" in capfd.readouterr().err
 
+    adopt(served.variables(home.account, home.region))
     ready = provisioning.make_ready(
         checkout, served, state=folder / ".pithead", cache=tmp_path, steps=Steps()
     )
@@ -214,7 +217,7 @@ def test_what_is_made_ready(
         endpoint_url=served.endpoint,
         region_name="eu-west-1",
         aws_access_key_id="1" * 12,
-        aws_secret_access_key="local",
+        aws_secret_access_key=served.secret_key,
     )
     for stack in ("Pithead", "CDKToolkit"):
         template = {"Resources": {"Handle": {"Type": "AWS::SNS::Topic"}}}
@@ -233,10 +236,14 @@ def test_what_is_made_ready(
 
     capfd.readouterr()
     assert pithead("remote") == 0
-    assert capfd.readouterr().out.strip() == ready.remote
+    signed = capfd.readouterr().out.strip()
+    assert re.sub("//1{12}:[0-9TZa-f]+@", "//", signed) == ready.remote
+    assert served.secret_key not in signed
+    plain = ["git", "-c", "credential.helper=", "push", "--quiet"]
+    subprocess.run([*plain, signed, "HEAD:refs/heads/other"], check=True)
     assert pithead("remote", "acme/other") == 0
-    other = capfd.readouterr().out.strip()
-    assert other == ready.remote.replace("acme/pithead", "acme/other")
+    other = ready.remote.replace("acme/pithead", "acme/other")
+    assert capfd.readouterr().out.strip().endswith(other.partition("//")[2])
     with pytest.raises(ConsoleError, match="Repository acme/other is unknown"):
         checkout.push(other, ready.commit, "main")
 

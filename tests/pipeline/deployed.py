@@ -108,7 +108,7 @@ class Deployed:
             region_name=self._region,
             endpoint_url=self._cloud.endpoint,
             aws_access_key_id=ACCOUNT,
-            aws_secret_access_key="local",
+            aws_secret_access_key=self._cloud.credentials.secret_key,
         )
 
     def name(self, kind: str, part: str) -> str:

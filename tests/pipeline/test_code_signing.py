@@ -72,7 +72,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
 def tooling(server: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> Tooling:
     monkeypatch.setenv("AWS_ENDPOINT_URL", server.cloud.endpoint)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", TOOLING)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", server.cloud.credentials.secret_key)
     made = Tooling(server)
     # A test has a bucket of its own, as what is kept there is taken again.
     buckets = made.client("s3").list_buckets()["Buckets"]

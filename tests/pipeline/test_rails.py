@@ -31,7 +31,7 @@ def cloudwatch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         region_name=REGION,
         endpoint_url=server.cloud.endpoint,
         aws_access_key_id=ACCOUNT,
-        aws_secret_access_key="local",
+        aws_secret_access_key=server.cloud.credentials.secret_key,
     )
     server.stop()
 

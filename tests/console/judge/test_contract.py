@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import sys
 from datetime import timedelta
@@ -110,7 +111,9 @@ def aws(folder: Path) -> Iterator[Aws]:
 def owner() -> boto3.Session:
     """Prod's account itself."""
     return boto3.Session(
-        aws_access_key_id=PROD.account, aws_secret_access_key="local", region_name=PROD.region
+        aws_access_key_id=PROD.account,
+        aws_secret_access_key=os.environ["AWS_SECRET_ACCESS_KEY"],
+        region_name=PROD.region,
     )
 
 

@@ -47,7 +47,7 @@ def cdk(program: Path, cloud: LocalCloud, tmp_path: Path) -> Callable[..., str]:
             name: value for name, value in os.environ.items() if not name.startswith("AWS_")
         } | {
             "AWS_ACCESS_KEY_ID": ACCOUNT,
-            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_SECRET_ACCESS_KEY": cloud.cloud.credentials.secret_key,
             "AWS_REGION": REGION,
             "AWS_ENDPOINT_URL": cloud.cloud.endpoint,
             "CDK_DISABLE_CLI_TELEMETRY": "true",

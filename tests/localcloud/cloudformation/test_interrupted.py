@@ -137,7 +137,7 @@ def _child(state: Path) -> tuple[subprocess.Popen[str], Any]:
         "endpoint_url": lines[-1],
         "region_name": REGION,
         "aws_access_key_id": ACCOUNT,
-        "aws_secret_access_key": "x",
+        "aws_secret_access_key": json.loads((state / "endpoint.json").read_text())["secret_key"],
     }
 
 

@@ -248,12 +248,13 @@ def test_what_was_acknowledged_survives_a_kill(
         [sys.executable, "-c", _PROCESS, str(state)], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
+        endpoint = process.stdout.readline().strip()
         client = boto3.client(
             "cloudwatch",
-            endpoint_url=process.stdout.readline().strip(),
+            endpoint_url=endpoint,
             region_name=REGION,
             aws_access_key_id=account,
-            aws_secret_access_key="local",
+            aws_secret_access_key=json.loads((state / "endpoint.json").read_text())["secret_key"],
             config=Config(retries={"total_max_attempts": 1}),
         )
         client.put_metric_data(Namespace="N", MetricData=[{"MetricName": "m", "Value": 4}])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import stat
 import subprocess
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from localcloud.codeconnections.authentication import sign
 from localcloud.codeconnections.provider import ConnectionProvider
 from localcloud.codeconnections.repositories import RepositoryError
 from localcloud.resources import ProvisioningError, ResourceRequest
@@ -106,8 +108,13 @@ def pushes(server: LocalCloud, arn: str) -> Iterator[list[tuple[str, str]]]:
 
 
 def address(server: LocalCloud, arn: str, repository: str = "acme/shop") -> str:
-    connection = arn.rsplit("/", 1)[-1]
-    return f"{server.cloud.endpoint}/git-http/{ACCOUNT}/{REGION}/{connection}/{repository}.git"
+    url = server.cloud.codeconnections.clone_url(arn, repository)
+    return signed(url, server.cloud.credentials.secret_key)
+
+
+def signed(url: str, secret_key: str, account: str = ACCOUNT) -> str:
+    user, password = sign(url, account, secret_key)
+    return url.replace("://", f"://{user}:{password}@")
 
 
 class TestPush:
@@ -159,7 +166,7 @@ class TestPush:
         checkout.commit()
         checkout.url = address(server, arn, "acme/nobody")
         assert "acme/nobody is unknown" in checkout.push("main", fails=True)
-        checkout.url = address(server, "x/0-0-0")
+        checkout.url = address(server, f"a:b:c:{REGION}:{ACCOUNT}:x/0-0-0")
         assert "Connection not found" in checkout.push("main", fails=True)
 
 
@@ -277,7 +284,9 @@ def test_a_push_that_nobody_was_told_of_is_told_after_a_kill(
         text=True,
     ) as child:
         assert child.stdout is not None
-        checkout = Checkout(tmp_path / "checkout", child.stdout.readline().strip())
+        url = child.stdout.readline().strip()
+        published = json.loads((tmp_path / "state" / "endpoint.json").read_text())
+        checkout = Checkout(tmp_path / "checkout", signed(url, published["secret_key"]))
         commit = checkout.commit()
         checkout.push("main", fails=True)  # git had taken it when the process was killed
         assert child.wait() == -9

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from localcloud.codebuild.provider import ProjectProvider
+from localcloud.codeconnections.authentication import sign
 from localcloud.codepipeline.provider import PipelineProvider
 from localcloud.ports import AlarmState
 from localcloud.resources import ResourceRequest
@@ -233,14 +234,10 @@ class World:
         (checkout / "message").write_text(message)
         self._git("add", "--all")
         self._git("commit", "--quiet", "--message", message)
-        connection = self.connection.rsplit("/", 1)[-1]
-        self._git(
-            "push",
-            "--quiet",
-            f"{self.server.cloud.endpoint}/git-http/{ACCOUNT}/{REGION}/{connection}/"
-            f"{self.repository}.git",
-            f"HEAD:{branch}",
-        )
+        url = self.server.cloud.codeconnections.clone_url(self.connection, self.repository)
+        user, password = sign(url, ACCOUNT, self.server.cloud.credentials.secret_key)
+        url = url.replace("://", f"://{user}:{password}@")
+        self._git("push", "--quiet", url, f"HEAD:{branch}")
         return self._git("rev-parse", "HEAD")
 
     def start(self, **given: Any) -> str:

@@ -84,7 +84,9 @@ def test_no_worker_outlives_a_killed_cloud(start: Any, tmp_path: Path) -> None:
             endpoint_url=server.stdout.readline().strip(),
             region_name=REGION,
             aws_access_key_id=ACCOUNT,
-            aws_secret_access_key="local",
+            aws_secret_access_key=json.loads((tmp_path / "state" / "endpoint.json").read_text())[
+                "secret_key"
+            ],
         )
         idle = json.loads(client.invoke(FunctionName="sleeper")["Payload"].read())
         told = tmp_path / "pids"

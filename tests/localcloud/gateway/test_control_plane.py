@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -204,7 +206,8 @@ def test_what_was_acknowledged_survives_a_kill(
     with process:
         assert process.stdout is not None
         endpoint = process.stdout.readline().strip()
-        other = type(deployed.cloud)(**_parts(deployed.cloud, endpoint))
+        published = json.loads((state / "endpoint.json").read_text())
+        other = type(deployed.cloud)(**_parts(deployed.cloud, endpoint, published["secret_key"]))
         api_id = _made_by_calls(other.client("apigateway", ACCOUNT, REGION))
         process.send_signal(signal.SIGKILL)
     again = start_cloud(services=("logs", "gateway"), state=state)
@@ -214,12 +217,12 @@ def test_what_was_acknowledged_survives_a_kill(
     assert served.data == b"hello"
 
 
-def _parts(cloud: Any, endpoint: str) -> dict[str, Any]:
+def _parts(cloud: Any, endpoint: str, secret_key: str) -> dict[str, Any]:
     return {
         "clock": cloud.clock,
         "ledger": cloud.ledger,
         "bus": cloud.bus,
-        "credentials": cloud.credentials,
+        "credentials": SimpleNamespace(secret_key=secret_key),
         "journal": cloud.journal,
         "endpoint": endpoint,
         "gateway_endpoint": "",

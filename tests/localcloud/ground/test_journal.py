@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -209,9 +210,11 @@ def test_a_kill_in_a_stream_of_writes_loses_nothing_acknowledged(tmp_path: Path)
         )
         assert process.stdout
         endpoint = process.stdout.readline().split()[-1]
+        published = json.loads((tmp_path / "endpoint.json").read_text())
         return process, boto3.client(
             "s3", region_name="us-east-1", endpoint_url=endpoint, aws_access_key_id=ACCOUNT,
-            aws_secret_access_key="x", config=Config(retries={"total_max_attempts": 1}),
+            aws_secret_access_key=published["secret_key"],
+            config=Config(retries={"total_max_attempts": 1}),
         )  # fmt: skip
 
     process, s3 = run()

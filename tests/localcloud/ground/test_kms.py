@@ -34,7 +34,7 @@ def _client(server: LocalCloud, service: str) -> Any:
         endpoint_url=server.cloud.endpoint,
         region_name="eu-west-1",
         aws_access_key_id="111111111111",
-        aws_secret_access_key="x",
+        aws_secret_access_key=server.cloud.credentials.secret_key,
     )
 
 

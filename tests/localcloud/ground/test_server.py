@@ -92,9 +92,11 @@ def test_a_signal_leaves_a_clean_ledger(tmp_path: Path, number: signal.Signals) 
     process = _run(tmp_path, "--port", "0", "--gateway-port", "0")
     assert process.stdout
     endpoint = process.stdout.readline().split()[-1]
+    published = json.loads((tmp_path / "endpoint.json").read_text())
     s3 = boto3.client(
         "s3", region_name="us-east-1", endpoint_url=endpoint, aws_access_key_id="1" * 12,
-        aws_secret_access_key="x", config=Config(retries={"total_max_attempts": 1}),
+        aws_secret_access_key=published["secret_key"],
+        config=Config(retries={"total_max_attempts": 1}),
     )  # fmt: skip
     s3.create_bucket(Bucket="bucket")
     process.send_signal(number)

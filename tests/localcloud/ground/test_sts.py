@@ -157,8 +157,6 @@ def test_a_key_that_nobody_gave_out(server: LocalCloud, service: str) -> None:
         "sts": "get_caller_identity", "s3": "list_buckets", "ssm": "describe_parameters",
         "cloudformation": "list_stacks", "iam": "list_roles",
     }[service]  # fmt: skip
-    with pytest.raises(
-        ClientError, match="The access key AKIAUNKNOWN was not given out"
-    ) as refused:
+    with pytest.raises(ClientError, match="did not issue access key AKIAUNKNOWN") as refused:
         getattr(client, call)()
     assert refused.value.response["Error"]["Code"] == "InvalidClientTokenId"

@@ -417,7 +417,9 @@ def test_an_acknowledged_event_survives_a_kill(
                 endpoint_url=process.stdout.readline().strip(),
                 region_name=REGION,
                 aws_access_key_id=ACCOUNT,
-                aws_secret_access_key="local",
+                aws_secret_access_key=json.loads((tmp_path / "endpoint.json").read_text())[
+                    "secret_key"
+                ],
             )
         )
         put(killed, "kept", {"Id": "one", "Arn": FUNCTION}, EventPattern='{"source": ["mine"]}')

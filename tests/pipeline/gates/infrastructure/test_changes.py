@@ -24,8 +24,9 @@ BUCKET = {"Files": {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain"}}
 class Accounts:
     """The pipeline's account and prod, of a local cloud."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, secret_key: str) -> None:
         self._endpoint = endpoint
+        self._secret_key = secret_key
 
     def client(self, service: str, account: str) -> Any:
         made: Any = boto3.client
@@ -34,7 +35,7 @@ class Accounts:
             endpoint_url=self._endpoint,
             region_name=REGION,
             aws_access_key_id=account,
-            aws_secret_access_key="local",
+            aws_secret_access_key=self._secret_key,
         )
 
     def deploy(self, account: str, name: str, resources: dict[str, Any]) -> None:
@@ -64,8 +65,8 @@ def accounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Accoun
     server.start()
     monkeypatch.setenv("AWS_ENDPOINT_URL", server.cloud.endpoint)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", HOME)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
-    yield Accounts(server.cloud.endpoint)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", server.cloud.credentials.secret_key)
+    yield Accounts(server.cloud.endpoint, server.cloud.credentials.secret_key)
     server.stop()
 
 
