@@ -9,6 +9,7 @@ from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_iam as iam
 
 from pipeline import index
+from pipeline.downloads import FOLDER
 from pipeline.names import CDK_CLI, EVIDENCE, STACK
 
 if TYPE_CHECKING:
@@ -21,6 +22,17 @@ if TYPE_CHECKING:
 
 _IMAGE = "aws/codebuild/standard:8.0"
 _CDK = f".cache/cdk-{CDK_CLI}"
+_KEPT = "/root/.cache/pithead/downloads/**/*"
+_OWN_CACHES = [
+    f'export {FOLDER}="${{XDG_CACHE_HOME:-$HOME/.cache}}/pithead/downloads"',
+    # All other caches begin empty and end with the build: uv trusts what it has unpacked, Python
+    # and Node what they have compiled, jsii and npm what they have stored.
+    'export XDG_CACHE_HOME="$PWD/.cache" UV_CACHE_DIR="$PWD/.cache/uv"'
+    ' NPM_CONFIG_CACHE="$PWD/.cache/npm" JSII_RUNTIME_PACKAGE_CACHE_ROOT="$PWD/.cache/jsii"',
+    "unset PYTHONPYCACHEPREFIX NODE_COMPILE_CACHE",
+    "rm -rf .cache",  # whatever a commit has there
+]
+"""Commands after which a build trusts nothing that another build has left."""
 
 
 def options(platform: Platform, log_group: logs.ILogGroup) -> pipelines.CodeBuildOptions:
@@ -34,15 +46,14 @@ def options(platform: Platform, log_group: logs.ILogGroup) -> pipelines.CodeBuil
             cloud_watch=codebuild.CloudWatchLoggingOptions(log_group=log_group)
         ),
         partial_build_spec=_builder(platform),
-        # What a builder has of its last build saves time, and `uv pip sync` makes it what the
-        # lock says, whatever it was.
+        # Any build may have written to it: see `pipeline.downloads`.
         cache=codebuild.Cache.local(codebuild.LocalCacheMode.CUSTOM),
         timeout=Duration.minutes(20),
     )
 
 
 def _builder(platform: Platform) -> codebuild.BuildSpec:
-    """What a builder of AWS's image is to have, and what it may keep of its last build.
+    """What a builder of AWS's image has, and what it keeps of its last build.
 
     The host's own builder has the languages that it has.
 
@@ -50,21 +61,18 @@ def _builder(platform: Platform) -> codebuild.BuildSpec:
     """
     runtimes = {"python": platform.python, "nodejs": "24"} if platform.python else None
     install_phase = {"phases": {"install": {"runtime-versions": runtimes}}} if runtimes else {}
-    # Hypothesis keeps what it knows of Unicode, and Kingfisher its compiled rules.
-    paths = [".venv/**/*", ".cache/**/*", ".hypothesis/**/*", "/root/.cache/kingfisher/**/*"]
-    cache = {"cache": {"paths": paths}}
+    cache = {"cache": {"paths": [_KEPT]}}
     return codebuild.BuildSpec.from_object({"version": "0.2", **install_phase, **cache})
 
 
 def _install(group: str) -> list[str]:
     """Commands that make `.venv` from a group's lock; uv is in the image or comes from its own."""
-    sync = "uv pip sync --quiet --require-hashes"
     return [
+        *_OWN_CACHES,
         "command -v uv >/dev/null"
         " || python3 -m pip install --quiet --require-hashes --requirement requirements/uv.txt",
-        "uv venv --quiet --allow-existing .venv",  # which the cache may have brought
-        # What the builder has already is installed at once; only for the rest is the index asked.
-        f"{sync} --offline requirements/{group}.txt 2>/dev/null || {sync} requirements/{group}.txt",
+        "uv venv --quiet --clear .venv",  # whatever a commit has there
+        f"python3 -m pipeline.downloads packages requirements/{group}.txt",
     ]
 
 
@@ -105,8 +113,7 @@ class Builds:
             install_commands=[
                 *index.login(self._home),
                 *_install("pipeline"),
-                # Which the cache may have brought, too.
-                f"test -x {_CDK}/bin/cdk || npm install --global --prefix {_CDK} aws-cdk@{CDK_CLI}",
+                f"python3 -m pipeline.downloads cdk {_CDK}",
                 f'export PATH="$PWD/{_CDK}/bin:$PATH"',
             ],
             build_environment=index.environment(self._home),

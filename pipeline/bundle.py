@@ -3,7 +3,8 @@ canary judge and the customers' journeys, which need the standard library alone.
 
 The zip is the same, byte for byte, for the same sources, lock and platform, so that an
 unchanged service is an unchanged asset: nothing is uploaded again. Dependencies are zipped once
-a lock; the service's bundle is a copy of that zip with the service appended.
+a lock; the service's bundle is a copy of that zip with the service appended. Both are kept in the
+checkout. No build gets them from another build (`pipeline.builds`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,13 @@ import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline import downloads
+from pipeline.downloads import DownloadError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ROOT = Path(__file__).parent.parent
 LOCK = ROOT / "requirements" / "service.txt"
@@ -61,7 +69,13 @@ def target(name: str) -> Platform:
 
 def digest(platform_name: str) -> str:
     """SHA-256 over all that the bundle is made from."""
-    return _digest(platform_name, LOCK, *sorted(_SERVICE.rglob("*.py")))
+    return _digest(platform_name, LOCK, *sources())
+
+
+def sources() -> list[Path]:
+    """Return the service's own files, all of which are shipped."""
+    found = (path for path in _SERVICE.rglob("*") if "__pycache__" not in path.parts)
+    return sorted(path for path in found if path.is_file())
 
 
 def build(platform_name: str, cache: Path = ROOT / ".cache" / "bundle") -> Path:
@@ -75,8 +89,7 @@ def build(platform_name: str, cache: Path = ROOT / ".cache" / "bundle") -> Path:
         dependencies = _dependencies(platform_name, cache)
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)
-            ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(_SERVICE, root / "service", ignore=ignored)
+            _copy(sources(), root)
             _finish(file, root, platform_name, onto=dependencies)
     return file
 
@@ -102,16 +115,21 @@ def build_synthetic(platform_name: str, cache: Path = ROOT / ".cache" / "bundle"
 
 def _own(name: str, patterns: tuple[str, ...], platform_name: str, cache: Path) -> Path:
     """A bundle of our own sources alone."""
-    sources = sorted(path for pattern in patterns for path in ROOT.glob(pattern))
-    file = cache / f"{name}-{_digest(platform_name, *sources)}.zip"
+    files = sorted(path for pattern in patterns for path in ROOT.glob(pattern))
+    file = cache / f"{name}-{_digest(platform_name, *files)}.zip"
     if not file.exists():
         with tempfile.TemporaryDirectory() as folder:
-            for source in sources:
-                copy = Path(folder) / source.relative_to(ROOT)
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(source, copy)
+            _copy(files, Path(folder))
             _finish(file, Path(folder), platform_name)
     return file
+
+
+def _copy(files: Iterable[Path], root: Path) -> None:
+    """Copy files of the checkout, each to the same place below another root."""
+    for file in files:
+        copy = root / file.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, copy)
 
 
 def _dependencies(platform_name: str, cache: Path) -> Path:
@@ -129,8 +147,9 @@ def _digest(platform_name: str, *paths: Path) -> str:
     # The zip also depends on how it is made.
     sums = hashlib.sha256(f"{target(platform_name)}".encode() + Path(__file__).read_bytes())
     for path in paths:
-        sums.update(f"{path.relative_to(ROOT)}\0".encode())
-        sums.update(path.read_bytes())
+        content = path.read_bytes()
+        sums.update(f"{path.relative_to(ROOT)}\0{_mode(path):o} {len(content)}\0".encode())
+        sums.update(content)
     return sums.hexdigest()
 
 
@@ -147,10 +166,14 @@ def _finish(file: Path, root: Path, platform_name: str, onto: Path | None = None
     with zipfile.ZipFile(partial, "a" if onto else "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(path for path in root.rglob("*") if path.is_file()):
             entry = zipfile.ZipInfo(str(path.relative_to(root)))  # dated 1980, as all are
-            entry.external_attr = (0o755 if os.access(path, os.X_OK) else 0o644) << 16
+            entry.external_attr = _mode(path) << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, path.read_bytes())
     partial.rename(file)
+
+
+def _mode(path: Path) -> int:
+    return 0o755 if os.access(path, os.X_OK) else 0o644
 
 
 def _compile(root: Path) -> None:
@@ -179,17 +202,22 @@ def _prune(root: Path) -> None:
 
 
 def _install(platform_: Platform, folder: Path) -> None:
-    chosen = (
-        ["--python-platform", platform_.wheels, "--python-version", platform_.python]
-        if platform_.wheels and platform_.python
-        else ["--python", sys.executable]
-    )
     command = ["uv", "pip", "install", "--quiet", "--target", str(folder), "--link-mode", "copy"]
-    command += ["--no-deps", "--only-binary", ":all:", "--require-hashes", *chosen]
-    command += ["--requirement", str(LOCK)]
+    command += ["--no-deps", "--only-binary", ":all:"]
+    pip: list[str] = []
+    if platform_.wheels and platform_.python:
+        command += ["--python-platform", platform_.wheels, "--python-version", platform_.python]
+        pip = ["--python-version", platform_.python, "--implementation", "cp"]
+        pip += ["--platform", _pip_platform(platform_.wheels)]
+    else:
+        command += ["--python", sys.executable]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError as error:
-        raise BundleError("uv is missing; install it, or run make setup") from error
-    if done.returncode != 0:
-        raise BundleError(f"{LOCK.name} cannot be installed: {done.stderr.strip()}")
+        downloads.install([*command, "--requirement"], LOCK, pip)
+    except DownloadError as error:
+        raise BundleError(str(error)) from error
+
+
+def _pip_platform(wheels: str) -> str:
+    """Return pip's name for what uv calls `aarch64-manylinux2014`."""
+    machine, _, standard = wheels.partition("-")
+    return f"{standard}_{machine}"

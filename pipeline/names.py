@@ -39,6 +39,11 @@ ATTESTATION = "attestation"
 """Folder with the attestation of a release."""
 # npm's `latest` of the CLI reads only the assemblies of its own major version: never float it.
 CDK_CLI = "2.1148.1"
+CDK_CLI_SHA512 = (
+    "2b7774d8bd7b230980ba205636e5f50f3621294b3d1ab29823b6d99c625f2756"
+    "cacfdca65c5c5fb9d04e2f7ad46fc240bac0cd4942e2414d9fb091fb9326365c"
+)
+"""Of its package, hexadecimal: `dist.integrity` of `npm view aws-cdk@VERSION`, from base64."""
 
 
 def service_stack(environment: str) -> str:

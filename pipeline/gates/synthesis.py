@@ -4,10 +4,11 @@
 changes by itself changes itself for ever, so this is judged before it may change itself at all.
 
 The sources are synthesised a second time beside the first, by a process of its own with another
-order of sets, and both assemblies are compared byte by byte; unless that has been done already for
-all that decides about it, which the build's cache remembers. That is what `inputs` names: the app,
-its locks and settings, the context, Python and the CLI. The service's own files are not among
-them, for `pipeline.bundle` copies them as they are. What two syntheses have in common, seconds
+order of sets, and what both assemblies deploy is compared; unless that has been done already in
+this checkout for all that decides about it. That is what `inputs` names: the app, its locks and
+settings, the context, Python and the CLI. The service's own files are not among them, for
+`pipeline.bundle` copies them as they are. A build has a checkout of its own, so it always
+synthesises twice: no other build's word counts. What two syntheses have in common, seconds
 apart in one place, is not seen to change: the day, the machine, the version of a tool.
 """
 

@@ -86,6 +86,39 @@ def test_other_sources_are_another_bundle(tmp_path: Path, monkeypatch: pytest.Mo
     assert len({before, first, second, bundle.digest("host")}) == 4
 
 
+def test_each_file_that_is_shipped_makes_another_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files that are no Python, too: added, changed, made executable, deleted."""
+    service = tmp_path / "service"
+    service.mkdir()
+    (service / "app.py").write_text("")
+    limits = service / "limits.json"
+    monkeypatch.setattr(bundle, "ROOT", tmp_path)
+    monkeypatch.setattr(bundle, "_SERVICE", service)
+    monkeypatch.setattr(bundle, "_dependencies", lambda *_arguments: None)
+    seen: list[str | None] = []
+
+    def shipped() -> str | None:
+        with zipfile.ZipFile(bundle.build("host", cache=tmp_path / "cache")) as archive:
+            if "service/limits.json" not in archive.namelist():
+                return None
+            entry = archive.getinfo("service/limits.json")
+            return f"{archive.read(entry).decode()} {entry.external_attr >> 16:o}"
+
+    monkeypatch.setattr(bundle, "LOCK", service / "app.py")
+    seen.append(shipped())
+    limits.write_text("1")
+    seen.append(shipped())
+    limits.write_text("2")
+    seen.append(shipped())
+    limits.chmod(0o755)
+    seen.append(shipped())
+    limits.unlink()
+    seen.append(shipped())
+    assert seen == [None, "1 644", "2 644", "2 755", None]
+
+
 def test_a_lock_that_cannot_be_installed_is_told_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

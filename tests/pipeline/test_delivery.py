@@ -162,7 +162,7 @@ def test_each_tool_is_pinned(projects: dict[str, dict[str, Any]]) -> None:
         for command in install["commands"]:
             if "npm install" in command:
                 assert re.search(r" (aws-cdk|cdk-assets)@\d+\.\d+\.\d+$", command), command
-            if "pip" in command:
+            if re.search(r"\bpip\b", command):
                 assert "--require-hashes" in command, command
 
 
