@@ -1,7 +1,9 @@
-"""Whether two syntheses of the same sources left the same assembly.
+"""Compare what two syntheses of the same sources would deploy.
 
 An assembly that changes by itself makes a pipeline change itself for ever, and every release a
-deployment of everything (aws-cdk#9080, #9766, #14664).
+deployment of everything (aws-cdk#9080, #9766, #14664). Only what is deployed counts: templates
+and their configuration, assets, files that a template names, and the manifest's stacks and
+assets. The construct tree, metadata, reports and timings (aws-cdk#38004) differ freely.
 """
 
 from __future__ import annotations
@@ -23,8 +25,13 @@ RULE = "PH601"
 _HASH = re.compile(r"[0-9a-f]{32,}")
 _SHOWN = 80
 """Characters of a value in a message."""
-_FOLLOWS = ("manifest.json", "tree.json", ".metadata.json")
-"""Files that repeat what templates and assets say: their differences are told alone only."""
+_MANIFEST = "manifest.json"
+"""It repeats what templates and assets say: its differences are reported only if it is alone."""
+_DEPLOYED_FILE = re.compile(
+    r"(.*/)?(asset\.[^/]+(/.*)?|[^/]+\.template\.json(\.config\.json)?|[^/]+\.assets\.json)"
+)
+_DEPLOYED_ARTIFACTS = {"aws:cloudformation:stack", "cdk:asset-manifest", "cdk:cloud-assembly"}
+_DEPLOYED_PARTS = ("type", "environment", "properties", "dependencies")
 
 
 def differences(first: Path, second: Path) -> list[Finding]:
@@ -34,16 +41,27 @@ def differences(first: Path, second: Path) -> list[Finding]:
     """
     files = sorted(_files(first) | _files(second))
     found = [each for file in files for each in _compared(first, second, file)]
-    causes = [each for each in found if not each.path.endswith(_FOLLOWS)]
+    causes = [each for each in found if not each.path.endswith(_MANIFEST)]
     return causes or found
 
 
 def _files(folder: Path) -> set[str]:
-    """All files of an assembly; the locks are the CLI's own."""
+    """Return the files of an assembly that decide what is deployed."""
+    files = {
+        path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()
+    }
+    templates = [
+        path.read_text(encoding="utf-8", errors="replace")
+        for name, path in files.items()
+        if name.endswith(".template.json")
+    ]
     return {
-        path.relative_to(folder).as_posix()
-        for path in folder.rglob("*")
-        if path.is_file() and path.suffix != ".lock"
+        name
+        for name, path in files.items()
+        if _DEPLOYED_FILE.fullmatch(name)
+        or path.name == _MANIFEST
+        # CDK Pipelines gives a build its buildspec so.
+        or any(f'"{path.name}"' in text for text in templates)
     }
 
 
@@ -73,7 +91,7 @@ def _finding(folder: Path, file: Path, where: str, what: str) -> Finding:
 def _where(one: Path, other: Path) -> tuple[str, str] | None:
     """The first place at which two files differ, and the values there as part of a sentence.
 
-    None where one manifest of assets says no more than that the templates are not the same.
+    None if the files differ in nothing that is deployed and not compared elsewhere.
     """
     try:
         if zipfile.is_zipfile(one) and zipfile.is_zipfile(other):
@@ -84,8 +102,9 @@ def _where(one: Path, other: Path) -> tuple[str, str] | None:
         documents = [json.loads(each.read_text(encoding="utf-8")) for each in (one, other)]
     except ValueError:
         return "", ""
-    if one.name.endswith(".assets.json"):
-        documents = [_assets(each) for each in documents]
+    if one.name.endswith(".assets.json") or one.name == _MANIFEST:
+        reduce = _manifest if one.name == _MANIFEST else _assets
+        documents = [reduce(each) for each in documents]
         if documents[0] == documents[1]:
             return None
     place = _place(*documents)
@@ -105,6 +124,15 @@ def _assets(document: Any) -> Any:
         if not str(each.get("source", {}).get("path")).endswith(".template.json")
     }
     return document | {"files": kept}
+
+
+def _manifest(document: Any) -> Any:
+    """Return the stacks and assets of an assembly's manifest, without what describes them."""
+    return {
+        name: {part: artifact[part] for part in _DEPLOYED_PARTS if part in artifact}
+        for name, artifact in document.get("artifacts", {}).items()
+        if artifact.get("type") in _DEPLOYED_ARTIFACTS
+    }
 
 
 def _entry(one: Path, other: Path) -> str:

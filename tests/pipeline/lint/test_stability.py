@@ -39,6 +39,52 @@ def test_the_same_assembly_has_no_difference(twice: tuple[Path, Path]) -> None:
     assert _told(twice) == []
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "performance-counters.json",  # CDK's timings, where a synthesis is slow (aws-cdk#38004)
+        "tree.json",
+        "files.metadata.json",
+        "validation-report.json",
+        "PitheadPipeline.dot",
+        "assembly-Pithead-prod/performance-counters.json",
+    ],
+)
+@pytest.mark.parametrize("both", [True, False])
+def test_what_is_not_deployed_may_differ(
+    twice: tuple[Path, Path], name: str, *, both: bool
+) -> None:
+    for number, folder in enumerate(twice[: 2 if both else 1]):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(json.dumps({"seconds": number}))
+    assert _told(twice) == []
+
+
+def test_a_manifest_may_differ_in_what_is_not_deployed_and_in_nothing_else(
+    twice: tuple[Path, Path],
+) -> None:
+    manifest = json.loads((twice[1] / "manifest.json").read_text())
+    (name, stack), *_ = manifest["artifacts"].items()
+    stack["metadata"] = {"/files": [{"type": "aws:cdk:creationStack", "data": "elsewhere"}]}
+    manifest["artifacts"]["Tree"] = {"type": "cdk:tree", "properties": {"file": "other.json"}}
+    manifest["runtime"] = {"libraries": {"jsii-runtime": "another"}}
+    (twice[1] / "manifest.json").write_text(json.dumps(manifest))
+    assert _told(twice) == []
+    stack["properties"]["terminationProtection"] = "another"
+    (twice[1] / "manifest.json").write_text(json.dumps(manifest))
+    ((path, subject, _),) = _told(twice)
+    assert (path, subject) == ("cdk.out/manifest.json", f"{name}.properties.terminationProtection")
+
+
+def test_a_buildspec_that_a_template_names_is_deployed(twice: tuple[Path, Path]) -> None:
+    project = {"Type": "AWS::CodeBuild::Project", "Properties": {"Source": {"BuildSpec": "b.yaml"}}}
+    for folder, text in zip(twice, "12", strict=True):
+        (folder / "files.template.json").write_text(json.dumps({"Resources": {"P": project}}))
+        (folder / "b.yaml").write_text(text)
+    ((path, _, _),) = _told(twice)
+    assert path == "cdk.out/b.yaml"
+
+
 def test_a_value_that_changes_is_named_with_both(twice: tuple[Path, Path]) -> None:
     other = json.loads(json.dumps(BUCKET))
     other["Files"]["Properties"]["A"][0]["b"] = 2
