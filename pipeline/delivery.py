@@ -137,7 +137,10 @@ class DeliveryStack(Stack):
             },
         )
         promotion = self._builds.gate(
-            "Promotion", "window", "provenance", inputs={ASSEMBLY: synth, ATTESTATION: attest}
+            "Promotion",
+            "window",
+            f"provenance {bundle_platform}",
+            inputs={ASSEMBLY: synth, ATTESTATION: attest},
         )
         before = {"prod": [promotion]}
         after = {"dev": [integration], "staging": [load, attest]}

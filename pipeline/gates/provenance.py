@@ -1,8 +1,10 @@
-"""May a release go to prod: exactly it was attested, with every gate's result.
+"""May a release go to prod: it was attested with every gate's result, and it is its commit.
 
-It takes the cloud assembly (`assembly/`) and the attestation (`attestation/`). It refuses where
-the key has not signed, where commit, lock, bundle, SBOM or pipeline are others, where a gate's
-result is missing or refused, and where prod's template could publish other code than the bundle.
+`python -m pipeline.gates.provenance [PLATFORM]` takes the cloud assembly (`assembly/`), the
+attestation (`attestation/`), and a clone of the commit; PLATFORM is what the context key `bundle`
+takes. It refuses where the key has not signed, where commit, lock, bundle, SBOM or pipeline are
+others, where a gate's result is missing or refused, where prod's template could publish other code
+than the bundle, and where a bundle has a file that commit and lock do not make, or lacks one.
 """
 
 from __future__ import annotations
@@ -12,24 +14,28 @@ import sys
 from typing import TYPE_CHECKING
 
 from environments.schema import load_home
+from pipeline import bundle
+from pipeline.bundle import BundleError
 from pipeline.gates import aws
 from pipeline.gates.attest import FILE, details, released
 from pipeline.gates.gate import ROOT, CouldNotRunError, Outcome, run
 from pipeline.names import ASSEMBLY, ATTESTATION, ATTESTATION_KEY
-from pipeline.supply import assembly, attestation, envelope, evidence
+from pipeline.supply import assembly, attestation, envelope, evidence, origin
+from pipeline.supply.origin import OriginError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from environments.schema import Home
     from pipeline.supply.assembly import Deployed
 
 
-def judge() -> Outcome:
-    """Hold what prod would be given against what was attested.
+def judge(platform: str = "linux-arm64") -> Outcome:
+    """Compare what prod would be given with what was attested, and with the commit.
 
     Raises:
-        CouldNotRunError: there is no attestation, KMS does not answer, or it cannot be told what
-            prod would be given.
+        CouldNotRunError: there is no attestation, KMS does not answer, it cannot be told what
+            prod would be given, or the bundles cannot be built again.
     """
     home = load_home()
     release = released(home)
@@ -52,12 +58,31 @@ def judge() -> Outcome:
     ]
     if wrong:
         return Outcome("refused", f"prod is not given what was attested: {'; '.join(wrong)}")
+    foreign = _foreign(prod, release.commit, platform, home)
+    if foreign:
+        return Outcome(
+            "refused",
+            f"prod is not given what commit {release.commit[:12]} has: {'; '.join(foreign)}. "
+            "Release the commit again; if it is refused again, look at what its build runs",
+        )
     return Outcome(
         "passed",
         f"commit {release.commit[:12]} was attested with the results of {len(results)} gates"
         + evidence.let_by(results),
         details(release, results),
     )
+
+
+def _foreign(prod: Deployed, commit: str, platform: str, home: Home) -> list[str]:
+    signed = home.supply_chain.signing_profile_version is not None and platform != "host"
+    try:
+        files = origin.committed(ROOT, commit)
+        rebuilt = bundle.build_all(platform)
+        return origin.differences(prod.code, files, rebuilt, signed=signed)
+    except (BundleError, OriginError) as error:
+        raise CouldNotRunError(
+            f"the bundles cannot be compared with the commit: {error}. Retry the stage"
+        ) from error
 
 
 def _unpinned(prod: Deployed) -> Iterator[str]:
@@ -76,4 +101,4 @@ def _unpinned(prod: Deployed) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(run("provenance", judge))
+    sys.exit(run("provenance", lambda: judge(*sys.argv[1:])))

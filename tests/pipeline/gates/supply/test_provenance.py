@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import shutil
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -15,6 +16,9 @@ from environments.schema import load_home
 from pipeline.gates import attest, provenance
 from pipeline.gates.gate import CouldNotRunError, Outcome, run
 from pipeline.names import ATTESTATION, ATTESTATION_KEY, EVIDENCE
+from pipeline.supply import lock, origin, sbom
+from pipeline.supply.assembly import Code
+from tests.pipeline.conftest import Checkout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +33,24 @@ def key(aws: str) -> Iterator[Any]:
     kms.create_alias(AliasName=ATTESTATION_KEY, TargetKeyId=made["KeyId"])
     yield kms
     kms.delete_alias(AliasName=ATTESTATION_KEY)
+
+
+OWN = {"service/handler.py": "handler = None\n"}
+"""The files of the commit, of which the bundle `shipped` is made."""
+
+
+@pytest.fixture(autouse=True)
+def commit(root: Path, shipped: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A clone with the commit, whose bundle is built again as it was."""
+    handler = root / "service" / "handler.py"
+    handler.parent.mkdir()
+    handler.write_text(OWN["service/handler.py"])
+    made = Checkout(root)
+    made.git("init", "--quiet")
+    id_ = made.commit()
+    monkeypatch.setenv("CODEBUILD_RESOLVED_SOURCE_VERSION", id_)
+    monkeypatch.setattr(provenance.bundle, "build_all", lambda _platform: (shipped,))
+    return id_
 
 
 @pytest.fixture
@@ -68,12 +90,17 @@ def _refused(outcome: Outcome) -> str:
 
 
 def test_what_was_attested_goes_to_prod(
-    assembly: Any, results: Any, key: Any, handed_on: Callable[[], Path], reports: Path
+    assembly: Any,
+    results: Any,
+    key: Any,
+    handed_on: Callable[[], Path],
+    reports: Path,
+    commit: str,
 ) -> None:
     attestation = json.loads(handed_on().read_text())
     assert run("provenance", provenance.judge) == 0
     summary = json.loads((reports / "provenance.json").read_text())
-    assert summary["sentence"] == ("commit cccccccccccc was attested with the results of 2 gates")
+    assert summary["sentence"] == (f"commit {commit[:12]} was attested with the results of 2 gates")
     assert summary["details"]["results"] == {"load": "passed", "security": "passed"}
     statement = json.loads(base64.b64decode(attestation["payload"]))
     digest = hashlib.sha256((assembly.folder / "asset.b.zip").read_bytes()).hexdigest()
@@ -257,6 +284,95 @@ def test_a_bundle_that_was_tampered_with_stays_out(
     assert "the version of Function is not bound to its bundle by CodeSha256" in sentence
 
 
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            {"service/evil.py": "import os\n"},
+            "the code of Function has service/evil.py, which the commit does not have",
+        ),
+        (
+            {"service/handler.py": "import os\n"},
+            "the code of Function has service/handler.py other than the commit has it",
+        ),
+        ({"service/handler.py": None}, "the code of Function lacks service/handler.py"),
+        (
+            {"alpha/__init__.py": "import os\n"},
+            "the code of Function has alpha/__init__.py other than the lock has it",
+        ),
+        (
+            {"alpha/__pycache__/x.pyc": "bytecode"},
+            "the code of Function has alpha/__pycache__/x.pyc, which the lock does not have",
+        ),
+        (
+            {"sitecustomize.py": "import os\n"},
+            "the code of Function has sitecustomize.py, which the lock does not have",
+        ),
+        ({"beta/__init__.py": None}, "the code of Function lacks beta/__init__.py"),
+        ({"META-INF/x": "?"}, "has META-INF/x, which the lock does not have"),
+    ],
+)
+def test_an_attested_bundle_with_another_file_than_the_commits_stays_out(
+    assembly: Any,
+    results: Any,
+    key: Any,
+    handed_on: Callable[[], Path],
+    bundle: Any,
+    shipped: Path,
+    root: Path,
+    policy: Any,
+    change: dict[str, str | None],
+    sentence: str,
+) -> None:
+    """As a build makes it whose cache another build has poisoned: gates and key find no fault."""
+    with zipfile.ZipFile(shipped) as archive:
+        files = {name: archive.read(name).decode() for name in archive.namelist()}
+    files = {name: text for name, text in (files | change).items() if text is not None}
+    poisoned = bundle(files, name="poisoned.zip")
+    pins = lock.read(root / "requirements" / "service.txt")
+    bill = sbom.document(poisoned, pins, policy().licences)
+    shutil.rmtree(assembly.folder)
+    assembly.write(poisoned.read_bytes(), bill)
+    handed_on()
+    said = _refused(provenance.judge())
+    assert said.startswith("prod is not given what commit ")
+    assert sentence in said
+
+
+def test_a_signature_is_allowed_only_where_bundles_are_signed(bundle: Any, shipped: Path) -> None:
+    with zipfile.ZipFile(shipped) as archive:
+        files = {name: archive.read(name).decode() for name in archive.namelist()}
+    signed = bundle(files | {"META_INF/aws_signer_signature_v1.0.SF": "signed"}, name="signed.zip")
+    code = [Code("Function", "key", signed, ())]
+    commit = {name: text.encode() for name, text in OWN.items()}
+    assert origin.differences(code, commit, [shipped], signed=True) == []
+    assert len(origin.differences(code, commit, [shipped], signed=False)) == 1
+
+
+def test_a_file_of_the_commit_that_a_build_left_out_stays_out(
+    assembly: Any,
+    results: Any,
+    key: Any,
+    handed_on: Callable[[], Path],
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Even where both builds leave it out."""
+    (root / "service" / "limits.json").write_text("{}")
+    monkeypatch.setenv("CODEBUILD_RESOLVED_SOURCE_VERSION", Checkout(root).commit())
+    handed_on()
+    assert "the code of Function lacks service/limits.json" in _refused(provenance.judge())
+
+
+def test_without_the_commit_nothing_is_compared(
+    assembly: Any, results: Any, key: Any, handed_on: Callable[[], Path], root: Path
+) -> None:
+    handed_on()
+    shutil.rmtree(root / ".git")
+    with pytest.raises(CouldNotRunError, match=r"cannot be compared with the commit: git ls-tree"):
+        provenance.judge()
+
+
 def test_a_template_of_prod_that_names_another_asset_stays_out(
     assembly: Any, results: Any, key: Any, handed_on: Callable[[], Path]
 ) -> None:
@@ -310,11 +426,12 @@ def test_an_attestation_of_another_commit_stays_out(
     key: Any,
     handed_on: Callable[[], Path],
     monkeypatch: pytest.MonkeyPatch,
+    commit: str,
 ) -> None:
     handed_on()
     monkeypatch.setenv("CODEBUILD_RESOLVED_SOURCE_VERSION", "d" * 40)
     assert _refused(provenance.judge()) == (
-        f"prod is not given what was attested: commit {'c' * 40} was attested and not {'d' * 40}"
+        f"prod is not given what was attested: commit {commit} was attested and not {'d' * 40}"
     )
 
 
