@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.lint import access, broadening, builds, guards, limits, protection, stateful
+from pipeline.lint import (
+    access,
+    broadening,
+    builds,
+    durability,
+    guards,
+    limits,
+    protection,
+    stateful,
+)
 from pipeline.lint.rules import ask
 
 if TYPE_CHECKING:
@@ -23,6 +32,7 @@ OF_STACKS: tuple[Rule[Stack], ...] = (
 """The rules that need the assembly alone."""
 OF_CHANGES: tuple[Rule[Change], ...] = (
     *stateful.RULES,
+    *durability.RULES,
     *broadening.RULES,
     *protection.RULES,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -34,9 +34,10 @@ class Resource:
 
 @dataclass(frozen=True)
 class Template:
-    """The resources of a template by logical id."""
+    """The resources of a template by logical id, and its metadata."""
 
     resources: Mapping[str, Resource]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, document: Any) -> Template:
@@ -51,7 +52,8 @@ class Template:
         for logical_id, body in found.items():
             if not isinstance(body, dict) or not isinstance(body.get("Type"), str):
                 raise TemplateError(f"Resources.{logical_id}: found no Type")
-        return cls({key: Resource(key, body["Type"], body) for key, body in found.items()})
+        resources = {key: Resource(key, body["Type"], body) for key, body in found.items()}
+        return cls(resources, mapping(document.get("Metadata")))
 
     def of_type(self, *types: str) -> Iterator[Resource]:
         """Its resources of these types."""
