@@ -14,8 +14,8 @@ from pathlib import Path
 import aws_cdk as cdk
 
 from environments.schema import EnvironmentFileError, load_all, load_home
-from pipeline import bundle, code_signing, nag
-from pipeline.commit import CommitError, commit
+from pipeline import bundle, code_signing, nag, safeguards
+from pipeline.commit import ROOT, CommitError, commit
 from pipeline.delivery import DeliveryStack
 from pipeline.names import STACK
 from pipeline.stacks.artifact import Artifact
@@ -36,6 +36,7 @@ _TOLD = (
     CommitError,
     ContentsError,
     LockError,
+    safeguards.SafeguardsError,
 )
 
 
@@ -71,6 +72,7 @@ def synthesise(app: cdk.App) -> None:
         synthetic=synthetic,
         platform=bundle.target(platform),
         signing_profile_version=profile,
+        safeguards=safeguards.read(ROOT),
     )
     DeliveryStack(
         app,

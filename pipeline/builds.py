@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Duration, Stack, pipelines
+from aws_cdk import Duration, pipelines
 from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_iam as iam
 
 from pipeline import index
+from pipeline.commands import side_by_side
 from pipeline.downloads import FOLDER
-from pipeline.names import CDK_CLI, EVIDENCE, STACK
+from pipeline.names import CDK_CLI, EVIDENCE
 
 if TYPE_CHECKING:
     from aws_cdk import CfnOutput
@@ -59,13 +60,20 @@ def _builder(platform: Platform) -> codebuild.BuildSpec:
 
     Synthesis compiles the bundle's bytecode, which only Lambda's own version of Python can.
     """
-    runtimes = {"python": platform.python, "nodejs": "24"} if platform.python else None
-    install_phase = {"phases": {"install": {"runtime-versions": runtimes}}} if runtimes else {}
+    found = runtimes(platform)
+    install_phase = {"phases": {"install": found}} if found else {}
     cache = {"cache": {"paths": [_KEPT]}}
     return codebuild.BuildSpec.from_object({"version": "0.2", **install_phase, **cache})
 
 
-def _install(group: str) -> list[str]:
+def runtimes(platform: Platform) -> dict[str, dict[str, str]]:
+    """The languages of AWS's image, as the phase `install` asks for them; none of a host's own."""
+    if not platform.python:
+        return {}
+    return {"runtime-versions": {"python": platform.python, "nodejs": "24"}}
+
+
+def install(group: str) -> list[str]:
     """Commands that make `.venv` from a group's lock; uv is in the image or comes from its own."""
     return [
         *_OWN_CACHES,
@@ -74,17 +82,6 @@ def _install(group: str) -> list[str]:
         "uv venv --quiet --clear .venv",  # whatever a commit has there
         f"python3 -m pipeline.downloads packages requirements/{group}.txt",
     ]
-
-
-def side_by_side(*programs: str) -> str:
-    """A command that runs gates, with their arguments, at once, and fails where one of them has."""
-    if len(programs) == 1:
-        return f".venv/bin/python -m pipeline.gates.{programs[0]}"
-    started = [
-        f'.venv/bin/python -m pipeline.gates.{each} & gates="$gates $!"' for each in programs
-    ]
-    waited = 'for gate in $gates; do wait "$gate" || failed=1; done'
-    return "; ".join(["gates=", *started, "failed=0", waited, '[ "$failed" -eq 0 ]'])
 
 
 class Builds:
@@ -99,20 +96,15 @@ class Builds:
         self.statements = [clone, *index.statements(home)]
         """What the role of each build that begins with a clone may do."""
 
-    def synth(
-        self, stack: Stack, context: dict[str, str], signing: Signing
-    ) -> pipelines.CodeBuildStep:
+    def synth(self, context: dict[str, str], signing: Signing) -> pipelines.CodeBuildStep:
         """The build that makes the cloud assembly, and is the gate of what was never deployed."""
         keys = " ".join(f"-c {key}={value}" for key, value in (context | signing.context).items())
-        deployed = iam.PolicyStatement(
-            actions=["cloudformation:GetTemplate"], resources=[stack.stack_id]
-        )
         return pipelines.CodeBuildStep(
             "Synth",
             input=self.source,
             install_commands=[
                 *index.login(self._home),
-                *_install("pipeline"),
+                *install("pipeline"),
                 f"python3 -m pipeline.downloads cdk {_CDK}",
                 f'export PATH="$PWD/{_CDK}/bin:$PATH"',
             ],
@@ -120,12 +112,10 @@ class Builds:
             commands=[
                 *signing.commands,
                 side_by_side("unit", f"synthesis {keys}"),
-                # Before the pipeline changes itself: afterwards this would be what is deployed.
-                side_by_side(f"changes cdk.out {STACK}"),
             ],
             # The CDK's own look at templates repeats cfn-lint's, for half of synthesis' time.
             env={"CDK_VALIDATION": "false", **signing.env},
-            role_policy_statements=[*self.statements, deployed, *signing.statements],
+            role_policy_statements=[*self.statements, *signing.statements],
             primary_output_directory="cdk.out",
             partial_build_spec=codebuild.BuildSpec.from_object(
                 {"reports": {"unit": {"files": ["unit.xml"], "base-directory": "reports"}}}
@@ -154,7 +144,7 @@ class Builds:
             name,
             input=self.source,
             additional_inputs=given,
-            install_commands=[*index.login(self._home), *_install(group)],
+            install_commands=[*index.login(self._home), *install(group)],
             commands=[*(hand_on if evidence else []), side_by_side(*programs)],
             build_environment=index.environment(self._home),
             env_from_cfn_outputs=outputs,

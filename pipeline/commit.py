@@ -22,9 +22,26 @@ def commit() -> str:
     resolved = os.environ.get("CODEBUILD_RESOLVED_SOURCE_VERSION")
     if resolved:
         return resolved
+    return _resolved("HEAD", ROOT)
+
+
+def tree(folder: str, root: Path = ROOT) -> str:
+    """The id of the git tree that a folder below the root of a checkout is at its commit.
+
+    Raises:
+        CommitError: there is no commit, or no such folder in it.
+    """
+    return _resolved(f"HEAD:{folder}", root)
+
+
+def _resolved(revision: str, root: Path) -> str:
     done = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+        ["git", "rev-parse", "--verify", "--quiet", revision],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode != 0:
-        raise CommitError(f"{ROOT.name} is no git checkout with a commit; commit first")
+        raise CommitError(f"{root.name} is no git checkout with {revision}; commit first")
     return done.stdout.strip()

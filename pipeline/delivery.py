@@ -13,6 +13,7 @@ from aws_cdk import aws_s3 as s3
 from pipeline import builds
 from pipeline.attestation_key import AttestationKey
 from pipeline.bake import bake
+from pipeline.comparison import compare_before_update
 from pipeline.names import (
     ASSEMBLY,
     ATTESTATION,
@@ -81,9 +82,11 @@ class DeliveryStack(Stack):
         self._builds = builds.Builds(home, source, clone)
         artifacts = self._artifacts()
         synth = self._builds.synth(
-            self,
             {"connection-arn": connection_arn, "bundle": bundle_platform},
             signing(artifact.signing_profile_version, bundle_platform, artifacts),
+        )
+        options = builds.options(
+            artifact.platform, log_group(self, "Builds", prod.function.log_retention_days)
         )
         pipeline = pipelines.CodePipeline(
             self,
@@ -98,9 +101,7 @@ class DeliveryStack(Stack):
             # One build for all assets instead of one each: every start costs its provisioning.
             publish_assets_in_parallel=False,
             synth=synth,
-            code_build_defaults=builds.options(
-                artifact.platform, log_group(self, "Builds", prod.function.log_retention_days)
-            ),
+            code_build_defaults=options,
         )
         verify = self._verify(home, environments, synth)
         pipeline.add_wave("Verify", pre=verify)
@@ -147,6 +148,17 @@ class DeliveryStack(Stack):
         for name, stage in stages.items():
             pipeline.add_stage(stage, pre=before.get(name), post=after.get(name))
         pipeline.build_pipeline()
+        compare_before_update(
+            pipeline,
+            options,
+            artifact.platform,
+            home,
+            [
+                *self._builds.statements,
+                self._own_template(),
+                self._reads_deployed(*environments.values()),
+            ],
+        )
         AttestationKey(
             self,
             "AttestationKey",
@@ -167,7 +179,6 @@ class DeliveryStack(Stack):
             actions=["ssm:GetParameter"],
             resources=[f"arn:aws:ssm:{home.region}:{home.account}:parameter{OVERRIDE_PARAMETER}"],
         )
-        look = self._reads_deployed(*environments.values())
         return [
             self._builds.gate("Security", "security"),
             self._builds.gate(
@@ -178,10 +189,16 @@ class DeliveryStack(Stack):
                 f"infrastructure {ASSEMBLY}",
                 f"changes {ASSEMBLY} {' '.join(map(service_stack, environments))}",
                 group="pipeline",  # which has cfn-lint, and AWS's resource schemas in it
-                statements=[look],
+                statements=[self._reads_deployed(*environments.values())],
                 inputs={ASSEMBLY: synth},
             ),
         ]
+
+    def _own_template(self) -> iam.PolicyStatement:
+        """To read the pipeline as it is deployed."""
+        return iam.PolicyStatement(
+            actions=["cloudformation:GetTemplate"], resources=[self.stack_id]
+        )
 
     def _reads_deployed(self, *environments: Environment) -> iam.PolicyStatement:
         """To read what is deployed, as the one role of CDK's bootstrap that trusts this account.

@@ -1,27 +1,36 @@
-"""What a release would lose or open: an assembly against what is deployed now.
+"""What a release would lose, open or loosen: an assembly against what is deployed now.
 
-`python -m pipeline.gates.changes [ASSEMBLY [STACK]…]`; the assembly is `cdk.out` unless another
-is given, and without names all of its stacks are compared. The pipeline's own is compared in
-Build, before the pipeline changes itself, and those of the environments in Verify.
+`python -m pipeline.gates.changes [--checkout FOLDER] [ASSEMBLY [STACK]…]`; the assembly is
+`cdk.out` unless another is given, and without names all of its stacks are compared. The checkout
+is the one that the assembly was made of, unless another is given the gate's own.
+
+Build runs it before the pipeline changes itself, by the gate's code as the deployed pipeline has
+it (`pipeline.comparison`), and Verify once more over the environments, by the release's own code:
+an execution before may have been deployed in the meantime.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.gates import deployed
+from pipeline import safeguards
+from pipeline.commit import CommitError, tree
+from pipeline.gates import deployed, looser
 from pipeline.gates.findings import Finding
 from pipeline.gates.gate import ROOT, CouldNotRunError, Outcome, run
-from pipeline.lint import assembly, catalogue
-from pipeline.lint.rules import TOOL, Change
+from pipeline.lint import assembly, catalogue, departures
+from pipeline.lint.rules import TOOL, Change, Safeguards
 from pipeline.lint.schemas import SchemasError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pipeline.lint.assembly import Stack
+    from pipeline.lint.template import Template
 
 
 def judge(arguments: Sequence[str]) -> Outcome:
@@ -30,27 +39,86 @@ def judge(arguments: Sequence[str]) -> Outcome:
     Raises:
         CouldNotRunError: there is no assembly, no such stack, or what is deployed cannot be told.
     """
-    folder, *names = arguments or [str(ROOT / "cdk.out")]
+    given = _arguments(arguments)
     try:
-        stacks = assembly.read(Path(folder))
-    except assembly.AssemblyError as error:
+        stacks = assembly.read(given.assembly or ROOT / "cdk.out")
+        released = safeguards.read(given.checkout or ROOT)
+    except (assembly.AssemblyError, safeguards.SafeguardsError) as error:
         raise CouldNotRunError(str(error)) from error
-    chosen, nested = _chosen(stacks, names)
+    chosen, nested = _chosen(stacks, given.stacks)
     now = deployed.templates(chosen)
-    changes = [Change(each, old) for each in chosen if (old := now[each.name]) is not None]
+    known = Safeguards(
+        _recorded(now.values()), released, datetime.now(UTC), _trees(given.checkout or ROOT)
+    )
+    changes = [Change(each, old, known) for each in chosen if (old := now[each.name]) is not None]
     try:
-        found = catalogue.compare(changes)
+        found = [*catalogue.compare(changes), *_departed(changes)]
     except SchemasError as error:
         raise CouldNotRunError(str(error)) from error
     new = [each.name for each in chosen if now[each.name] is None]
     details = {
         "compared": [each.stack.name for each in changes],
         "new": new,
-        "rules": {each.id: each.why for each in catalogue.OF_CHANGES},
+        looser.DETAIL: looser.listed(found),
+        "rules": {each.id: each.why for each in catalogue.OF_CHANGES}
+        | {departures.RULE: departures.WHY},
     }
     return Outcome.of_findings(
         [*found, *map(_unseen, nested)], _clean(changes, new), details, (TOOL,)
     )
+
+
+class _Arguments(argparse.Namespace):
+    checkout: Path | None
+    assembly: Path | None
+    stacks: list[str]
+
+
+def _arguments(arguments: Sequence[str]) -> _Arguments:
+    parser = argparse.ArgumentParser(prog="python -m pipeline.gates.changes")
+    parser.add_argument("--checkout", type=Path)
+    parser.add_argument("assembly", type=Path, nargs="?")
+    parser.add_argument("stacks", nargs="*")
+    return parser.parse_args(arguments, _Arguments())
+
+
+def _trees(checkout: Path) -> frozenset[str] | None:
+    try:
+        return frozenset(tree(each, checkout) for each in safeguards.FOLDERS)
+    except CommitError:
+        return None
+
+
+def _recorded(templates: Iterable[Template | None]) -> Mapping[str, object] | None:
+    """The safeguards as prod's stack recorded them when it was deployed."""
+    return next(
+        (
+            each.metadata[safeguards.METADATA]
+            for each in templates
+            if each and isinstance(each.metadata.get(safeguards.METADATA), dict)
+        ),
+        None,
+    )
+
+
+def _departed(changes: Iterable[Change]) -> Iterator[Finding]:
+    """What the pipeline would not deploy any more, as far as it lets itself be read."""
+    for change in changes:
+        for left in departures.departed(change):
+            try:
+                there = deployed.templates([left])[left.name]
+                if there is None:
+                    continue  # its first deployment never succeeded
+            except CouldNotRunError:
+                there = None
+            subject, message = departures.finding(change.stack, left, there)
+            yield Finding(
+                tool=TOOL,
+                rule=departures.RULE,
+                message=message,
+                path=change.stack.path,
+                subject=subject,
+            )
 
 
 def _chosen(stacks: Sequence[Stack], names: Sequence[str]) -> tuple[list[Stack], list[Stack]]:
@@ -81,7 +149,7 @@ def _unseen(stack: Stack) -> Finding:
 
 def _clean(changes: Sequence[Change], new: Iterable[str]) -> str:
     names = ", ".join(each.stack.name for each in changes)
-    said = [f"nothing of {names} is lost or opened"] if changes else []
+    said = [f"nothing of {names} is lost, opened or loosened"] if changes else []
     said += [f"{each} is not deployed yet" for each in new]
     return "; ".join(said)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3
 from botocore.config import Config
@@ -16,7 +16,7 @@ from pipeline.lint.template import Template, TemplateError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.lint.assembly import Stack
+    from pipeline.lint.assembly import LookupRole
 
 # A template may have a megabyte, and three accounts are asked at once.
 _PATIENT = Config(
@@ -31,7 +31,20 @@ _READS_TEMPLATES = {
 """CDK's lookup role may read nearly all of its account; a session of ours no more than this."""
 
 
-def templates(stacks: Sequence[Stack]) -> dict[str, Template | None]:
+class Place(Protocol):
+    """Where a stack is, and who may read it there."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def account(self) -> str: ...
+    @property
+    def region(self) -> str: ...
+    @property
+    def lookup_role(self) -> LookupRole | None: ...
+
+
+def templates(stacks: Sequence[Place]) -> dict[str, Template | None]:
     """Each stack's template as it is deployed, by the stack's name; None of one that is not.
 
     Stacks of the caller's own account are read as the caller, others as the lookup role that
@@ -57,7 +70,7 @@ def templates(stacks: Sequence[Stack]) -> dict[str, Template | None]:
         return {stack.name: found for stack, found in zip(stacks, read, strict=True)}
 
 
-def _client(session: boto3.Session, sts: Any, stack: Stack, own: str, partition: str) -> Any:
+def _client(session: boto3.Session, sts: Any, stack: Place, own: str, partition: str) -> Any:
     given = {} if stack.account == own else _assumed(sts, stack, partition)
     return session.client(
         "cloudformation",
@@ -69,7 +82,7 @@ def _client(session: boto3.Session, sts: Any, stack: Stack, own: str, partition:
     )
 
 
-def _assumed(sts: Any, stack: Stack, partition: str) -> dict[str, str]:
+def _assumed(sts: Any, stack: Place, partition: str) -> dict[str, str]:
     role = stack.lookup_role
     if role is None:
         raise CouldNotRunError(
@@ -93,7 +106,7 @@ def _assumed(sts: Any, stack: Stack, partition: str) -> dict[str, str]:
     return credentials
 
 
-def _template(client: Any, stack: Stack) -> Template | None:
+def _template(client: Any, stack: Place) -> Template | None:
     try:
         body = client.get_template(StackName=stack.name, TemplateStage="Original")["TemplateBody"]
     except ClientError as error:

@@ -15,6 +15,7 @@ from pipeline.lint.template import listed, mapping, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from pipeline.lint.assembly import Stack
     from pipeline.lint.template import Resource
@@ -29,7 +30,7 @@ _FROM_A_LOCK = {("npm", "ci"), ("npm", "install"), ("yarn", "install"), ("pnpm",
 
 def _unpinned_tools(stack: Stack) -> Iterator[Fault]:
     for project in stack.template.of_type("AWS::CodeBuild::Project"):
-        spec = _buildspec(stack, project)
+        spec = buildspec(project, stack.file.parent)
         run = [command for line in _lines(spec) for command in commands(line)]
         # What a lock has installed is what npx runs.
         locked = any(
@@ -54,7 +55,7 @@ def _unpinned_tools(stack: Stack) -> Iterator[Fault]:
 
 def _run_as_fetched(stack: Stack) -> Iterator[Fault]:
     for project in stack.template.of_type("AWS::CodeBuild::Project"):
-        for line in _lines(_buildspec(stack, project)):
+        for line in _lines(buildspec(project, stack.file.parent)):
             if _RUN_AS_FETCHED.search(line):
                 yield Fault(
                     f"{project.logical_id} {line.strip()}",
@@ -75,15 +76,15 @@ def _floating_images(stack: Stack) -> Iterator[Fault]:
             )
 
 
-def _buildspec(stack: Stack, project: Resource) -> dict[str, Any]:
-    """A project's buildspec: JSON or YAML in the template, or a file of the assembly.
+def buildspec(project: Resource, folder: Path | None) -> dict[str, Any]:
+    """A project's buildspec: JSON or YAML in the template, or a file of the assembly's folder.
 
     One that stands in the sources (the default) is no part of the assembly, and not seen.
     """
     written = text(mapping(project.properties.get("Source")).get("BuildSpec", ""))
     if written and "\n" not in written and not written.lstrip().startswith("{"):
-        file = stack.file.parent / written
-        written = file.read_text(encoding="utf-8") if file.is_file() else ""
+        file = folder / written if folder else None
+        written = file.read_text(encoding="utf-8") if file and file.is_file() else ""
     try:
         found = json.loads(written)
     except ValueError:

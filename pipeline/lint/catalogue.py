@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING
 
 from pipeline.lint import (
     access,
+    alarms,
     broadening,
     builds,
     durability,
     guards,
     limits,
+    pipelines,
     protection,
+    rollouts,
+    settings,
     stateful,
 )
 from pipeline.lint.rules import ask
@@ -35,6 +39,10 @@ OF_CHANGES: tuple[Rule[Change], ...] = (
     *durability.RULES,
     *broadening.RULES,
     *protection.RULES,
+    *alarms.RULES,
+    *rollouts.RULES,
+    *pipelines.RULES,
+    *settings.RULES,
 )
 """The rules that need to know what is deployed."""
 

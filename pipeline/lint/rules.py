@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from pipeline.gates.findings import Finding
 from pipeline.lint.assembly import Stack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from datetime import datetime
 
     from pipeline.lint.template import Template
 
@@ -18,11 +19,27 @@ TOOL = "pithead-lint"
 
 
 @dataclass(frozen=True)
+class Safeguards:
+    """What stands in files and may hold a release back (`pipeline.safeguards`), by file."""
+
+    deployed: Mapping[str, Any] | None
+    """As prod's stack recorded it when it was deployed; None where it has no record yet."""
+    released: Mapping[str, Any]
+    """As the released checkout has it."""
+    now: datetime
+    trees: frozenset[str] | None = None
+    """The git trees that the released commit's comparison consists of; None where it is no git
+    checkout."""
+
+
+@dataclass(frozen=True)
 class Change:
     """A stack as it is to be, and its template as it is deployed now."""
 
     stack: Stack
     deployed: Template
+    safeguards: Safeguards | None = None
+    """None where no checkout was compared."""
 
 
 @dataclass(frozen=True)

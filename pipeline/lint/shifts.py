@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.lint.template import listed, mapping, number, references, text
 
@@ -33,6 +33,15 @@ class Shift:
     """Those of this template, the members of composite alarms among them."""
 
 
+@dataclass(frozen=True)
+class Strategy:
+    """By which shares of traffic, in per cent, and after how many minutes each."""
+
+    kind: Literal["all-at-once", "canary", "linear"]
+    percent: float | None = None
+    minutes: float | None = None
+
+
 def shifts(template: Template) -> Iterator[Shift]:
     """All shifts of a template; one that moves all traffic at once is none."""
     for alias in template.of_type("AWS::Lambda::Alias"):
@@ -45,26 +54,36 @@ def shifts(template: Template) -> Iterator[Shift]:
             yield Shift(group, alias, minutes, tuple(_alarms(template, group)))
 
 
-def _minutes(template: Template, group: Resource) -> float | None:
+def strategy(template: Template, group: Resource) -> Strategy:
+    """How a deployment group moves traffic; what cannot be told has no figures."""
     named = group.properties.get("DeploymentConfigName")
     config = template.referenced(named, "AWS::CodeDeploy::DeploymentConfig")
     if config:
         routing = mapping(config.properties.get("TrafficRoutingConfig"))
-        canary = mapping(routing.get("TimeBasedCanary"))
-        if canary:
-            return number(canary.get("CanaryInterval"))
-        linear = mapping(routing.get("TimeBasedLinear"))
-        every, percent = (
-            number(linear.get("LinearInterval")),
-            number(linear.get("LinearPercentage")),
+        canary, linear = (
+            mapping(routing.get(each)) for each in ("TimeBasedCanary", "TimeBasedLinear")
         )
-        return _linear(percent, every) if percent and every else None
+        if canary:
+            percent, minutes = canary.get("CanaryPercentage"), canary.get("CanaryInterval")
+            return Strategy("canary", number(percent), number(minutes))
+        if linear:
+            percent, minutes = linear.get("LinearPercentage"), linear.get("LinearInterval")
+            return Strategy("linear", number(percent), number(minutes))
+        return Strategy("all-at-once")
     found = _PREDEFINED.search(text(named))
     if not found:
-        return None
+        return Strategy("all-at-once")
     if found["after"]:
-        return float(found["after"])
-    return _linear(float(found["linear"]), float(found["every"]))
+        return Strategy("canary", float(found["canary"]), float(found["after"]))
+    return Strategy("linear", float(found["linear"]), float(found["every"]))
+
+
+def _minutes(template: Template, group: Resource) -> float | None:
+    """From the first share of traffic to all of it."""
+    found = strategy(template, group)
+    if found.kind == "canary":
+        return found.minutes
+    return _linear(found.percent, found.minutes) if found.percent and found.minutes else None
 
 
 def _linear(percent: float, every: float) -> float:

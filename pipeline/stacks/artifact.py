@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aws_cdk import aws_lambda as lambda_
 
@@ -30,6 +30,8 @@ class Artifact:
     platform: Platform
     signing_profile_version: str | None = None
     """ARN of the one by which Lambda takes code alone, or nothing where it need not be signed."""
+    safeguards: dict[str, Any] | None = None
+    """What holds a release back and stands in files, for prod's stack to record."""
 
     @property
     def code_sha256(self) -> str:

@@ -11,8 +11,10 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_assets as assets
 
+from environments.schema import NAMES
 from pipeline.names import SERVICE, SYNTHETIC
 from pipeline.retention import log_group
+from pipeline.safeguards import METADATA
 from pipeline.stacks import code_signing
 from pipeline.stacks.api import rest_api
 from pipeline.stacks.promoted import Promoted
@@ -47,6 +49,9 @@ class ServiceStack(Stack):
         super().__init__(scope, construct_id, **kwargs)
         for key, value in environment.every_tag(name).items():
             Tags.of(self).add(key, value)
+        if artifact.safeguards and name == NAMES[-1]:
+            # Deployed with each promotion, and compared by the next release (gate `changes`).
+            self.template_options.metadata = {METADATA: artifact.safeguards}
         bucket = self._bucket()
         function = self._function(name, environment, artifact, bucket)
         release = Release(

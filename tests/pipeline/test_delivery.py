@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +19,8 @@ from pipeline.supply.published import describes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +38,8 @@ def projects(assembly: Any) -> dict[str, dict[str, Any]]:
         if text.endswith(".yaml"):
             text = (assembly.folder / text).read_text()
         step = properties["Description"].rsplit("/", 1)[-1]
+        if step.startswith("Compares"):  # the one step that CDK Pipelines does not describe
+            step = "Changes"
         found[step] = {**properties, "spec": json.loads(text)}
     return found
 
@@ -56,7 +60,7 @@ def test_a_commit_passes_each_stage_and_each_gate_in_order(pipeline: dict[str, A
     }
     assert list(stages.items()) == [
         ("Source", [["acme_pithead"]]),
-        ("Build", [["Synth"]]),
+        ("Build", [["Synth"], ["Changes"]]),
         ("UpdatePipeline", [["SelfMutate"]]),
         ("Assets", [["FileAssets"]]),
         ("Verify", [["Infrastructure", "Security", "SupplyChain"]]),
@@ -139,7 +143,7 @@ def test_there_are_no_more_builds_than_the_order_of_work_needs(
 ) -> None:
     assert set(projects) == {
         "Synth", "SelfMutate", "FileAssets", "Security", "SupplyChain", "Integration", "Load",
-        "Attest", "Promotion", "Infrastructure",
+        "Attest", "Promotion", "Infrastructure", "Changes",
     }  # fmt: skip
 
 
@@ -168,12 +172,64 @@ def test_each_tool_is_pinned(projects: dict[str, dict[str, Any]]) -> None:
 
 def test_the_unit_tests_and_synthesis_have_to_pass(projects: dict[str, dict[str, Any]]) -> None:
     spec = projects["Synth"]["spec"]
-    side_by_side, then = spec["phases"]["build"]["commands"]
+    (side_by_side,) = spec["phases"]["build"]["commands"]
     assert "pipeline.gates.unit &" in side_by_side
     assert "pipeline.gates.synthesis -c connection-arn=" in side_by_side
     assert "-c bundle=linux-arm64" in side_by_side
-    assert then == ".venv/bin/python -m pipeline.gates.changes cdk.out Pithead"
     assert spec["reports"] == {"unit": {"files": ["unit.xml"], "base-directory": "reports"}}
+
+
+def test_a_release_is_compared_by_the_gate_that_is_deployed(
+    assembly: Any, projects: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    """Nothing of the commit under test runs: neither its code, nor its tools or settings."""
+    commands = projects["Changes"]["spec"]["phases"]["install"]["commands"]
+    there = next(n for n, each in enumerate(commands) if each.endswith("cd .deployed"))
+    _git(tmp_path, "clone", "--quiet", str(ROOT), "checkout")
+    checkout = tmp_path / "checkout"
+    deployed = _git(checkout, "rev-parse", "HEAD")
+    for path in ("pipeline/gates/changes.py", ".deployed/pipeline/gates/changes.py"):
+        (checkout / path).parent.mkdir(parents=True, exist_ok=True)
+        (checkout / path).write_text("raise SystemExit(0)\n")
+    (checkout / "pipeline" / "waivers.toml").write_text("# mine\n")
+    _git(checkout, "add", "--all", "--force")
+    _git(checkout, "commit", "--quiet", "--message", "no comparison")
+    script = "\n".join(["set -e", *commands[: there + 1], "pwd"])
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=checkout, check=True, capture_output=True, text=True
+    )
+    laid = checkout / ".deployed"
+    assert done.stdout.strip() == str(laid)
+    expected = _git(checkout, "show", f"{deployed}:pipeline/gates/changes.py")
+    assert (laid / "pipeline" / "gates" / "changes.py").read_text().strip() == expected
+    assert (laid / "pipeline" / "waivers.toml").read_text() == "# mine\n"
+    assert (laid / "uv.toml").read_text() == ""
+    (gate,) = projects["Changes"]["spec"]["phases"]["build"]["commands"]
+    assert gate == (
+        '.venv/bin/python -m pipeline.gates.changes --checkout "$CODEBUILD_SRC_DIR" '
+        '"$CODEBUILD_SRC_DIR_Synth_Output"'
+    )
+
+
+def test_a_history_without_the_deployed_gate_ends_the_comparison(
+    projects: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    _git(tmp_path, "init", "--quiet", "other")
+    commands = projects["Changes"]["spec"]["phases"]["install"]["commands"]
+    script = "\n".join(["set -e", *commands])
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=tmp_path / "other", check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "deploy the pipeline's stack anew from a reviewed commit" in done.stdout
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    who = ("-c", "user.name=Team", "-c", "user.email=team@localhost")
+    done = subprocess.run(
+        ["git", *who, *arguments], cwd=folder, check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
 
 
 @pytest.mark.parametrize(("unit", "synth"), [(0, 0), (0, 1), (1, 0), (2, 1)])
@@ -185,7 +241,7 @@ def test_one_that_fails_fails_the_build(
     python = f'case "$2" in pipeline.gates.unit) exit {unit};; *) exit {synth};; esac'
     (tools / "python").write_text(f"#!/bin/sh\n{python}\n")
     (tools / "python").chmod(0o755)
-    command, _ = projects["Synth"]["spec"]["phases"]["build"]["commands"]
+    (command,) = projects["Synth"]["spec"]["phases"]["build"]["commands"]
     done = subprocess.run(["sh", "-c", command], cwd=tmp_path, check=False)
     assert (done.returncode == 0) == (unit == synth == 0)
 
@@ -243,10 +299,11 @@ def test_a_build_that_runs_our_code_may_assume_no_role_but_these(assembly: Any) 
         for statement in policy["PolicyDocument"]["Statement"]
         if "sts:AssumeRole" in json.dumps(statement)
     }
-    look = assuming.pop("PipelineVerifyInfrastructureRole")
-    assert look["Resource"] == [
-        lookup_role(each.account, each.region) for each in load_all().values()
-    ]
+    for comparing in ("PipelineVerifyInfrastructureRole", "PipelineChangesRole"):
+        look = assuming.pop(comparing)
+        assert look["Resource"] == [
+            lookup_role(each.account, each.region) for each in load_all().values()
+        ]
     # To learn which release serves prod, and to serve it beside the one that is measured.
     staging, prod = (load_all()[name] for name in ("staging", "prod"))
     choice = assuming.pop("PipelinestagingLoadRole")
@@ -261,7 +318,7 @@ def test_a_build_that_runs_our_code_may_assume_no_role_but_these(assembly: Any) 
     }
 
 
-def test_synthesis_may_read_the_pipelines_own_template_and_no_other(assembly: Any) -> None:
+def test_the_comparison_may_read_the_pipelines_own_template_and_no_other(assembly: Any) -> None:
     statements = [
         statement
         for policy in assembly.delivery.of_type("AWS::IAM::Policy").values()

@@ -1,0 +1,70 @@
+"""Which way each key of an environment file is looser, for gate `changes` to compare.
+
+A key of the schema that is missing here fails a test; a key that neither knows is a finding.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+Direction: TypeAlias = (
+    Literal["higher", "lower", "grows", "widens", "shrinks", "changed", "never"] | tuple[str, ...]
+)
+"""When a value is looser than the one before.
+
+`higher`, `lower`: a number. `grows`: a list, where none is the strictest. `widens`: a list, where
+none allows everything. `shrinks`: a list that loses an item. `changed`: any other value, or none.
+`never`: it holds nothing back. A tuple has the values of a key from strict to loose.
+"""
+
+ENVIRONMENT: dict[str, Direction] = {
+    # Another account or region leaves behind what is deployed in the old one.
+    "account": "changed",
+    "region": "changed",
+    "owner": "never",
+    "tags": "never",
+    "function.memory_mb": "never",
+    "function.timeout_seconds": "never",
+    "function.log_retention_days": "lower",
+    "api.requests_per_second": "never",
+    "api.burst": "never",
+    "api.allowed_origins": "grows",
+    # The shift is compared in the templates (PH703), and the bake in the pipeline's (PH705).
+    "shift.type": "never",
+    "shift.percent": "never",
+    "shift.minutes": "never",
+    "shift.bake_minutes": "never",
+    "guard.latency_objective_ms": "higher",
+    "guard.max_failure_share": "higher",
+    "guard.max_slow_share": "higher",
+    "guard.min_requests": "higher",
+    # A judge that may be wrong less often needs more evidence, and so stops fewer bad releases.
+    "judge.false_rollback_rate": "lower",
+    "judge.tolerance": "higher",
+    "judge.harmful": "higher",
+    "judge.undecided": ("rollback", "promote"),
+    "judge.incident": ("stop", "continue"),
+    # By these a canary is planned, and none is judged.
+    "judge.requests_per_second": "never",
+    "judge.failure_share": "never",
+    "load.users": "lower",
+    "load.workers": "never",
+    "load.seconds": "lower",
+    "load.warm_up_seconds": "higher",
+    "load.requests_per_second": "lower",
+    "load.min_throughput": "lower",
+    "load.max_failure_share": "higher",
+    "load.max_cold_share": "higher",
+    "load.max_p50_ms": "higher",
+    "load.max_p95_ms": "higher",
+    "load.max_p99_ms": "higher",
+    # As the judge's: fewer false alarms are fewer true ones.
+    "load.comparison.false_alarm_share": "lower",
+    "load.comparison.min_growth": "higher",
+    "load.comparison.min_growth_ms": "higher",
+    "dynamic.max_examples": "lower",
+    "dynamic.seconds": "never",
+    "synthetic.every_minutes": "higher",
+    "synthetic.seconds": "higher",
+    "freeze": "shrinks",
+}

@@ -1,0 +1,280 @@
+"""Rules about the pipeline itself: what has to pass before what, now and after a change."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from pipeline import commands
+from pipeline.lint.rules import Fault, Rule
+from pipeline.lint.stages import actions, pipelines, stages
+from pipeline.lint.template import canonical, listed, mapping, number, text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipeline.lint.rules import Change
+    from pipeline.lint.stages import Action, Place
+    from pipeline.lint.template import Resource
+
+_CONDITIONS = ("BeforeEntry", "OnSuccess", "OnFailure")
+_HELD = {"FAIL": 1, "RETRY": 1, "ROLLBACK": 2, "SKIP": 0}
+_TREE = re.compile(r"\b[0-9a-f]{40}\b")
+_CONFIG_HASH = "_PROJECT_CONFIG_HASH"
+"""CDK's own variable, by which a changed build changes the pipeline."""
+
+
+def _checks(change: Change) -> Iterator[Fault]:
+    for old, new in _pairs(change):
+        if new is None:
+            yield _fault(
+                old.logical_id, "the pipeline", f"pipeline {old.logical_id} is gone", gate=False
+            )
+            continue
+        was = actions(change.deployed, old, None)
+        now = actions(change.stack.template, new, change.stack.file.parent)
+        places = _places(now)
+        for check, earliest in _places(was).items():
+            yield from _moved(old, check, _before(was, min(earliest)), places.get(check), now)
+        yield from _settings(old, was, now)
+
+
+def _pairs(change: Change) -> Iterator[tuple[Resource, Resource | None]]:
+    later = pipelines(change.stack.template)
+    for old in pipelines(change.deployed):
+        same = change.stack.template.resources.get(old.logical_id)
+        alone = later[0] if len(later) == 1 else None
+        yield old, same if same in later else alone
+
+
+def _places(found: list[Action]) -> dict[str, list[Place]]:
+    places: dict[str, list[Place]] = defaultdict(list)
+    for action in found:
+        for check in action.checks():
+            places[check].append(action.place)
+    return places
+
+
+def _before(found: list[Action], place: Place) -> set[str]:
+    """The stacks that are deployed only after this place."""
+    first = _first(found)
+    return {stack for stack, where in first.items() if place < where}
+
+
+def _first(found: list[Action]) -> dict[str, Place]:
+    """Where each stack is first prepared or deployed."""
+    first: dict[str, Place] = {}
+    for action in found:
+        if action.deploys:
+            first[action.deploys] = min(action.place, first.get(action.deploys, action.place))
+    return first
+
+
+def _moved(
+    pipeline: Resource,
+    check: str,
+    guarded: set[str],
+    places: list[Place] | None,
+    now: list[Action],
+) -> Iterator[Fault]:
+    if places is None:
+        named = check.removeprefix("gate ").split(" ")[0] if check.startswith("gate ") else ""
+        swallowed = named and any(
+            named in commands.mentioned(line) for each in now for line in each.lines()
+        )
+        what = (
+            "does not surely fail its build any more, or has other arguments"
+            if swallowed
+            else "is gone"
+        )
+        yield _fault(pipeline.logical_id, check, f"{check} {what}", gate=bool(named))
+        return
+    first = _first(now)
+    late = sorted(each for each in guarded if each in first and first[each] <= min(places))
+    if late:
+        yield _fault(
+            pipeline.logical_id,
+            f"{check} before {', '.join(late)}",
+            f"{check} would no longer pass before {', '.join(late)} is deployed",
+            gate=False,
+        )
+
+
+def _settings(pipeline: Resource, was: list[Action], now: list[Action]) -> Iterator[Fault]:
+    """What gates are given: an address or an input that is another one is another gate."""
+    later = {(each.stage, each.name): each for each in now}
+    for action in was:
+        other = later.get((action.stage, action.name))
+        if other is None or not any(commands.mentioned(each) for each in action.lines()):
+            continue
+        given, then = _given(action), _given(other)
+        changed = sorted(key for key, value in given.items() if then.get(key) != value)
+        if changed:
+            subject = f"{action.stage} {action.name} {' '.join(changed)}"
+            yield _fault(
+                pipeline.logical_id,
+                subject,
+                f"{', '.join(changed)} of action {action.name} in stage {action.stage} is gone "
+                "or another, and its gates look at it",
+                gate=False,
+            )
+
+
+def _given(action: Action) -> dict[str, str]:
+    found = {
+        text(mapping(each).get("name", "")): canonical(mapping(each).get("value"))
+        for each in _variables(action.configuration.get("EnvironmentVariables"))
+    }
+    found.pop(_CONFIG_HASH, None)
+    source = action.configuration.get("PrimarySource")
+    inputs = [
+        text(mapping(each).get("Name", "")) for each in listed(action.body.get("InputArtifacts"))
+    ]
+    found |= {f"input {each}": each for each in inputs}
+    return found | ({"PrimarySource": text(source)} if source else {})
+
+
+def _variables(stated: Any) -> list[Any]:
+    try:
+        return listed(json.loads(stated)) if isinstance(stated, str) else []
+    except ValueError:
+        return []
+
+
+def _fault(pipeline: str, subject: str, what: str, *, gate: bool) -> Fault:
+    how = "run it as it is run now" if gate else "take it back"
+    return Fault(f"{pipeline} {subject}", f"{what}; {how}, or waive this with who reviewed it")
+
+
+def _conditions(change: Change) -> Iterator[Fault]:
+    for old, new in _pairs(change):
+        if new is None:
+            continue
+        later = {text(each.get("Name", "")): each for each in stages(new)}
+        for stage in stages(old):
+            name = text(stage.get("Name", ""))
+            for what in _weaker_conditions(stage, later.get(name, {})):
+                yield _fault(old.logical_id, f"{name} {what[0]}", what[1], gate=False)
+        yield from _properties(old, new)
+
+
+def _weaker_conditions(was: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    stage = text(was.get("Name", ""))
+    for when in _CONDITIONS:
+        old, new = _rules(was.get(when)), _rules(now.get(when))
+        for key, (result, rule) in old.items():
+            subject = f"{when} {key}"
+            if key not in new:
+                yield subject, f"condition {key} ({when}) of stage {stage} is gone"
+                continue
+            other_result, other = new[key]
+            if _HELD.get(other_result, 0) < _HELD.get(result, 0):
+                yield subject, f"{when} of stage {stage} ends in {other_result}, not {result}"
+            elif _looser(rule, other):
+                yield subject, f"condition {key} ({when}) of stage {stage} watches less than now"
+        stated = text(mapping(was.get(when)).get("Result", ""))
+        then = text(mapping(now.get(when)).get("Result", ""))
+        if stated and _HELD.get(then, 0) < _HELD.get(stated, 0):
+            yield f"{when} Result", f"{when} of stage {stage} no longer ends in {stated}"
+
+
+def _rules(stated: Any) -> dict[str, tuple[str, dict[str, Any]]]:
+    """The rules of a stage's conditions by what they look at, each with what follows from it."""
+    found = {}
+    for condition in map(mapping, listed(mapping(stated).get("Conditions"))):
+        for rule in map(mapping, listed(condition.get("Rules"))):
+            provider = text(mapping(rule.get("RuleTypeId")).get("Provider", ""))
+            configuration = mapping(rule.get("Configuration"))
+            alarm = text(configuration.get("AlarmName", "")) or text(rule.get("Name", ""))
+            found[f"{provider} {alarm}"] = (text(condition.get("Result", "FAIL")), rule)
+    return found
+
+
+def _looser(was: dict[str, Any], now: dict[str, Any]) -> bool:
+    old, new = mapping(was.get("Configuration")), mapping(now.get("Configuration"))
+    waited, waits = (number(each.get("WaitTime")) for each in (old, new))
+    if waited is not None and (waits is None or waits < waited):
+        return True
+    states, left = (set(text(each.get("AlarmStates", "")).split(",")) for each in (old, new))
+    if states - left:
+        return True
+    apart = {"WaitTime", "AlarmStates"}
+    rest, others = (
+        {key: value for key, value in each.items() if key not in apart} for each in (old, new)
+    )
+    places = [canonical([each.get("Region"), each.get("Commands")]) for each in (was, now)]
+    return canonical(rest) != canonical(others) or places[0] != places[1]
+
+
+def _properties(old: Resource, new: Resource) -> Iterator[Fault]:
+    for key, kept in (("RestartExecutionOnUpdate", True), ("PipelineType", "V2")):
+        if old.properties.get(key) == kept != new.properties.get(key):
+            yield _fault(
+                old.logical_id, key, f"{key} of the pipeline is {kept} no more", gate=False
+            )
+    mode = "ExecutionMode"
+    was, now = (text(each.properties.get(mode, "SUPERSEDED")) for each in (old, new))
+    if was != now:
+        yield _fault(old.logical_id, mode, f"{mode} {was} becomes {now}", gate=False)
+
+
+def _in_front(change: Change) -> Iterator[Fault]:
+    """What is new where gates run, and may change what they see."""
+    for old, new in _pairs(change):
+        if new is None:
+            continue
+        known = {
+            _TREE.sub("TREE", line)
+            for each in actions(change.deployed, old, None)
+            for line in each.lines()
+        }
+        for action in actions(change.stack.template, new, change.stack.file.parent):
+            lines = action.lines()
+            gates = [n for n, line in enumerate(lines) if commands.mentioned(line)]
+            for line in lines[: max(gates, default=0)]:
+                if _TREE.sub("TREE", line) not in known and not commands.run(line):
+                    yield Fault(
+                        f"{action.stage} {action.name} {line}",
+                        f"action {action.name} in stage {action.stage} newly runs {line!r} in "
+                        "front of a gate; review that the gate still sees what it saw",
+                        "warning",
+                    )
+                yield from _foreign(change, action, line)
+
+
+def _foreign(change: Change, action: Action, line: str) -> Iterator[Fault]:
+    """Trees that the next comparison would run and that are not this commit's own."""
+    own = change.safeguards.trees if change.safeguards else None
+    foreign = sorted(set(_TREE.findall(line)) - own) if own is not None else []
+    if foreign:
+        yield Fault(
+            f"{action.stage} {action.name} {' '.join(foreign)}",
+            f"action {action.name} in stage {action.stage} would run the git trees "
+            f"{', '.join(foreign)}, which are none of this commit's; synthesise the assembly from "
+            "this checkout",
+        )
+
+
+RULES = (
+    Rule(
+        "PH704",
+        "A pipeline changes itself before its gates run: a gate that a commit takes out, moves or "
+        "silences never sees that commit (CDK Pipelines, self-mutation; CodeBuild, "
+        '"Build specification reference": on-failure).',
+        _checks,
+    ),
+    Rule(
+        "PH705",
+        "A stage's conditions are what rolls a release back after its deployment (CodePipeline, "
+        '"How do stage conditions work?").',
+        _conditions,
+    ),
+    Rule(
+        "PH706",
+        "All commands of a build share one shell and one file system: one in front of a gate may "
+        'replace its tools (CodeBuild, "Build specification reference": version 0.2).',
+        _in_front,
+    ),
+)

@@ -1,0 +1,103 @@
+"""What may hold a release back and stands in files: limits, policies, waivers, configurations.
+
+Prod's stack carries a record of it as template metadata. A promotion deploys the record, so that
+the next release is compared with what was promoted last, and not with a file that the release
+itself may edit. Files are read as they are and by no schema: the code that compares is older than
+the files that it reads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+METADATA = "Pithead::Safeguards"
+"""Key of the record in the metadata of prod's template."""
+WAIVERS = "pipeline/waivers.toml"
+FOLDERS = ("environments", "pipeline", "requirements")
+"""What gate `changes` consists of: its code, and the locks of its packages."""
+CODE = "code"
+"""Key of the digests of the gates' code."""
+_TABLES = (("tool", "pithead"), ("tool", "bandit"), ("tool", "deptry"), ("tool", "pytest"))
+"""What of `pyproject.toml` may hold a release back."""
+_CONFIGURATIONS = (
+    ".bandit", ".cfnlintrc", ".cfnlintrc.yaml", ".cfnlintrc.yml", ".github/zizmor.yaml",
+    ".github/zizmor.yml", "pipeline/scanners/secrets.yaml", "pytest.ini",
+    "setup.cfg", "tox.ini", "zizmor.yaml", "zizmor.yml",
+)  # fmt: skip
+"""Files of the scanners, of which a digest is kept."""
+_CODE = (
+    "pipeline/gates", "pipeline/lint", "pipeline/nag.py", "pipeline/safeguards.py",
+    "pipeline/scanners", "pipeline/supply",
+)  # fmt: skip
+"""Code of the gates, of which a digest is kept."""
+
+
+class SafeguardsError(Exception):
+    """A file is no TOML; the message says which."""
+
+
+def read(root: Path) -> dict[str, Any]:
+    """The safeguards of a checkout, by the files that they stand in; as JSON has them.
+
+    Raises:
+        SafeguardsError: a file cannot be read.
+    """
+    pyproject = _toml(root / "pyproject.toml")
+    documents = {
+        path.relative_to(root).as_posix(): _toml(path)
+        for path in sorted((root / "environments").glob("*.toml"))
+    }
+    documents["pyproject.toml"] = {
+        table: found
+        for table, found in pyproject.get("tool", {}).items()
+        if ("tool", table) in _TABLES
+    }
+    documents[WAIVERS] = _toml(root / WAIVERS) if (root / WAIVERS).exists() else {}
+    for name in _CONFIGURATIONS:
+        if (root / name).is_file():
+            documents[name] = {"sha256": hashlib.sha256((root / name).read_bytes()).hexdigest()}
+    documents[CODE] = {name: _digest(root / name) for name in _CODE}
+    return _as_json(documents)
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SafeguardsError(
+            f"{path.parent.name}/{path.name}: no valid TOML: {error}; run pithead check"
+        ) from error
+
+
+def _digest(place: Path) -> str:
+    """SHA-256 of a file, or of all files of a folder by path."""
+    sums = hashlib.sha256()
+    for path in [place] if place.is_file() else _files(place):
+        sums.update(f"{path.relative_to(place).as_posix()}\0".encode())
+        sums.update(hashlib.sha256(path.read_bytes()).digest())
+    return sums.hexdigest()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    found = (each for each in folder.rglob("*") if each.is_file() and each.suffix != ".pyc")
+    yield from sorted(found)
+
+
+def _as_json(document: dict[str, Any]) -> dict[str, Any]:
+    made: dict[str, Any] = json.loads(
+        json.dumps(document, default=str, sort_keys=True), parse_float=_number
+    )
+    return made
+
+
+def _number(text: str) -> float:
+    """A number as CDK writes it: 1.0 is 1."""
+    found = float(text)
+    return int(found) if found.is_integer() else found

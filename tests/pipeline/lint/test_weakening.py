@@ -1,0 +1,389 @@
+"""PH702 to PH706 over our own templates: what a commit could do to what holds releases back."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline.lint import assembly as assemblies
+from pipeline.lint import catalogue
+from pipeline.lint.assembly import Stack
+from pipeline.lint.rules import Change
+from pipeline.lint.template import Template
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipeline.gates.findings import Finding
+
+    Edit = Callable[[dict[str, Any]], None]
+    Weakened = Callable[..., list[Finding]]
+
+PIPELINE = "AWS::CodePipeline::Pipeline"
+ALARM = "AWS::CloudWatch::Alarm"
+
+
+@pytest.fixture(scope="module")
+def stacks(assembly: Any) -> dict[str, Stack]:
+    return {each.name: each for each in assemblies.read(assembly.folder)}
+
+
+@pytest.fixture(scope="module")
+def weakened(stacks: dict[str, Stack]) -> Weakened:
+    """What is found where a stack of ours is deployed as it is, and edited in the release."""
+
+    def compare(name: str, *edits: Edit, was: tuple[Edit, ...] = ()) -> list[Finding]:
+        old, new = (_edited(stacks[name], each) for each in (was, edits))
+        found = catalogue.compare([Change(new, old.template)])
+        return [each for each in found if each.rule.startswith("PH70")]
+
+    return compare
+
+
+def _edited(stack: Stack, edits: tuple[Edit, ...]) -> Stack:
+    document = copy.deepcopy(json.loads(stack.text))
+    for edit in edits:
+        edit(document["Resources"])
+    values = {key: getattr(stack, key) for key in stack.__dataclass_fields__}
+    return Stack(**values | {"template": Template.of(document), "text": json.dumps(document)})
+
+
+def _of(resources: dict[str, Any], type_: str, named: str = "") -> list[dict[str, Any]]:
+    return [each for key, each in resources.items() if each["Type"] == type_ and named in key]
+
+
+def _stages(resources: dict[str, Any]) -> list[dict[str, Any]]:
+    (pipeline,) = _of(resources, PIPELINE)
+    stages: list[dict[str, Any]] = pipeline["Properties"]["Stages"]
+    return stages
+
+
+def _stage(resources: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(each for each in _stages(resources) if each["Name"] == name)
+
+
+def _without_action(stage: str, action: str) -> Edit:
+    def edit(resources: dict[str, Any]) -> None:
+        found = _stage(resources, stage)
+        found["Actions"] = [each for each in found["Actions"] if each["Name"] != action]
+
+    return edit
+
+
+def _spec(step: str, change: Callable[[dict[str, Any]], None]) -> Edit:
+    def edit(resources: dict[str, Any]) -> None:
+        (project,) = _of(resources, "AWS::CodeBuild::Project", step)
+        source = project["Properties"]["Source"]
+        spec = json.loads(source["BuildSpec"])
+        change(spec)
+        source["BuildSpec"] = json.dumps(spec)
+
+    return edit
+
+
+def _line(step: str, old: str, new: str) -> Edit:
+    """A build's command line with something else in it; it has to be there."""
+
+    def change(spec: dict[str, Any]) -> None:
+        lines = spec["phases"]["build"]["commands"]
+        assert any(old in line for line in lines), lines
+        spec["phases"]["build"]["commands"] = [line.replace(old, new) for line in lines]
+
+    return _spec(step, change)
+
+
+def _first(step: str, line: str) -> Edit:
+    return _spec(step, lambda spec: spec["phases"]["build"]["commands"].insert(0, line))
+
+
+def _continue(spec: dict[str, Any]) -> None:
+    spec["phases"]["build"]["on-failure"] = "CONTINUE"
+
+
+def _later(resources: dict[str, Any]) -> None:
+    """The promotion's gates run when prod is deployed."""
+    for action in _stage(resources, "prod")["Actions"]:
+        action["RunOrder"] = {"Promotion": 4}.get(action["Name"], action["RunOrder"])
+
+
+def _no_bake(resources: dict[str, Any]) -> None:
+    del _stage(resources, "prod")["OnSuccess"]
+
+
+def _rule(**configuration: str) -> Edit:
+    def edit(resources: dict[str, Any]) -> None:
+        rules = _stage(resources, "prod")["OnSuccess"]["Conditions"][0]["Rules"]
+        rules[0]["Configuration"] |= configuration
+
+    return edit
+
+
+def _skip(resources: dict[str, Any]) -> None:
+    _stage(resources, "prod")["OnSuccess"]["Conditions"][0]["Result"] = "FAIL"
+
+
+def _fixed_address(resources: dict[str, Any]) -> None:
+    (load,) = (a for a in _stage(resources, "staging")["Actions"] if a["Name"] == "Load")
+    given = json.loads(load["Configuration"]["EnvironmentVariables"])
+    given[0]["value"] = "https://always.example.com"
+    load["Configuration"]["EnvironmentVariables"] = json.dumps(given)
+
+
+def _last_stage(resources: dict[str, Any]) -> None:
+    """Everything is verified when it has been deployed."""
+    stages = _stages(resources)
+    stages.append(stages.pop(next(n for n, s in enumerate(stages) if s["Name"] == "Verify")))
+
+
+PIPELINES = [
+    pytest.param(_without_action("Verify", "Security"), "PH704", "gate security", id="action"),
+    pytest.param(_without_action("Build", "Changes"), "PH704", "gate changes --checkout", id="own"),
+    pytest.param(
+        lambda resources: _stages(resources).pop(4), "PH704", "gate supply_chain", id="stage"
+    ),
+    pytest.param(_last_stage, "PH704", "gate security before dev-files", id="stage-moved"),
+    pytest.param(_later, "PH704", "gate provenance before prod-files", id="moved"),
+    pytest.param(
+        _line("Load", "pipeline.gates.load", "pipeline.gates.window"),
+        "PH704", "gate load", id="command",
+    ),
+    pytest.param(
+        _line("Security", "gates.security", "gates.security || true"),
+        "PH704", "gate security", id="or-true",
+    ),
+    pytest.param(
+        _line("Security", "gates.security", "gates.security; exit 0"),
+        "PH704", "gate security", id="exit-0",
+    ),
+    pytest.param(
+        _line("Security", "gates.security", "gates.security | cat"),
+        "PH704", "gate security", id="pipe",
+    ),
+    pytest.param(
+        _line("Security", ".venv/bin/python", "echo .venv/bin/python"),
+        "PH704", "gate security", id="echo",
+    ),
+    pytest.param(
+        _line("Promotion", '[ "$failed" -eq 0 ]', "true"),
+        "PH704", "gate window", id="side-by-side",
+    ),
+    pytest.param(
+        _line("Infrastructure", " prod-files", ""),
+        "PH704", "gate changes assembly dev-files staging-files prod-files", id="arguments",
+    ),
+    pytest.param(_spec("Security", _continue), "PH704", "gate security", id="on-failure"),
+    pytest.param(_fixed_address, "PH704", "staging Load URL", id="address"),
+    pytest.param(
+        _line("SelfMutation", "deploy Pithead", "deploy Other"),
+        "PH704", "command cdk -a . deploy Pithead", id="self-mutation",
+    ),
+    pytest.param(_no_bake, "PH705", "prod OnSuccess CloudWatchAlarm", id="bake"),
+    pytest.param(_skip, "PH705", "prod OnSuccess", id="bake-result"),
+    pytest.param(_rule(WaitTime="1"), "PH705", "prod OnSuccess", id="bake-time"),
+    pytest.param(_rule(AlarmName="other"), "PH705", "prod OnSuccess", id="bake-alarm"),
+    pytest.param(_rule(AlarmStates="OK"), "PH705", "prod OnSuccess", id="bake-states"),
+    pytest.param(
+        lambda resources: _of(resources, PIPELINE)[0]["Properties"].update(ExecutionMode="QUEUED"),
+        "PH705", "ExecutionMode", id="mode",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("edit", "rule", "subject"), PIPELINES)
+def test_a_weaker_pipeline_is_refused(
+    edit: Edit, rule: str, subject: str, weakened: Weakened
+) -> None:
+    found = weakened("Pithead", edit)
+    errors = {each.rule for each in found if each.severity == "error"}
+    assert errors == {rule}, found
+    assert any(subject in each.subject for each in found), [each.subject for each in found]
+
+
+def test_a_command_in_front_of_a_gate_is_shown(weakened: Weakened) -> None:
+    (found,) = weakened("Pithead", _first("Security", "ln -sf /bin/true .venv/bin/python"))
+    assert (found.rule, found.severity) == ("PH706", "warning")
+
+
+def _compile(resources: dict[str, Any]) -> None:
+    """As the rehearsal does: one more action beside the gates."""
+    verify = _stage(resources, "Verify")
+    verify["Actions"].append({**copy.deepcopy(verify["Actions"][0]), "Name": "Compile"})
+
+
+def _one_build_less(resources: dict[str, Any]) -> None:
+    """Two builds of Verify become one, which runs the gates of both."""
+    _without_action("Verify", "Security")(resources)
+    _line(
+        "Infrastructure",
+        "gates=; ",
+        'gates=; .venv/bin/python -m pipeline.gates.security & gates="$gates $!"; ',
+    )(resources)
+
+
+@pytest.mark.parametrize("edit", [_compile, _one_build_less, lambda _resources: None])
+def test_what_is_no_weaker_is_no_finding(edit: Edit, weakened: Weakened) -> None:
+    assert weakened("Pithead", edit) == []
+
+
+def _alarm(named: str, **properties: Any) -> Edit:
+    def edit(resources: dict[str, Any]) -> None:
+        for alarm in _of(resources, ALARM, named):
+            alarm["Properties"] |= properties
+
+    return edit
+
+
+def _gone(type_: str, named: str) -> Edit:
+    def edit(resources: dict[str, Any]) -> None:
+        for key in [k for k, each in resources.items() if each["Type"] == type_ and named in k]:
+            del resources[key]
+
+    return edit
+
+
+def _group(change: Callable[[dict[str, Any]], object]) -> Edit:
+    return lambda resources: (
+        change(_of(resources, "AWS::CodeDeploy::DeploymentGroup")[0]["Properties"]) and None
+    )
+
+
+def _canary(**timing: int) -> Edit:
+    def edit(resources: dict[str, Any]) -> None:
+        (config,) = _of(resources, "AWS::CodeDeploy::DeploymentConfig")
+        config["Properties"]["TrafficRoutingConfig"]["TimeBasedCanary"] |= timing
+
+    return edit
+
+
+def _expression(old: str, new: str) -> Edit:
+    def edit(resources: dict[str, Any]) -> None:
+        (alarm,) = _of(resources, ALARM, "Shiftfailures")
+        first = alarm["Properties"]["Metrics"][0]
+        assert old in first["Expression"]
+        first["Expression"] = first["Expression"].replace(old, new)
+
+    return edit
+
+
+def _alias(change: Callable[[dict[str, Any]], object]) -> Edit:
+    def edit(resources: dict[str, Any]) -> None:
+        change(_of(resources, "AWS::Lambda::Alias", "ReleaseAlias")[0])
+
+    return edit
+
+
+_CODEDEPLOY = "CodeDeployLambdaAliasUpdate"
+ENVIRONMENTS = [
+    pytest.param(_alarm("Shiftevidence", Threshold=1000), "PH702", "Threshold", id="threshold"),
+    pytest.param(_alarm("JourneysAlarm", Threshold=0), "PH702", "Threshold", id="less-than"),
+    pytest.param(
+        _alarm("Shiftevidence", EvaluationPeriods=100, DatapointsToAlarm=100),
+        "PH702", "EvaluationPeriods", id="periods",
+    ),
+    pytest.param(
+        _alarm("JourneysAlarm", TreatMissingData="notBreaching"),
+        "PH702", "TreatMissingData", id="missing",
+    ),
+    pytest.param(_alarm("Shiftevidence", ActionsEnabled=False), "PH702", "Actions", id="actions"),
+    pytest.param(_alarm("Shiftevidence", MetricName="Other"), "PH702", "MetricName", id="metric"),
+    pytest.param(_alarm("Shiftevidence", Dimensions=[]), "PH702", "Dimensions", id="dimension"),
+    pytest.param(_alarm("Shiftevidence", Period=3600), "PH702", "Period", id="period"),
+    pytest.param(_expression("requests >= 50", "requests >= 9e9"), "PH702", "Metrics", id="math"),
+    pytest.param(
+        _alarm("Shiftevidence", ComparisonOperator="LessThanThreshold"),
+        "PH702", "ComparisonOperator", id="operator",
+    ),
+    pytest.param(_gone(ALARM, "Bakefailures"), "PH702", "Bakefailures", id="alarm"),
+    pytest.param(_canary(CanaryPercentage=90), "PH703", "percent", id="share"),
+    pytest.param(_canary(CanaryInterval=1), "PH703", "minutes", id="time"),
+    pytest.param(
+        _group(lambda group: group.update(
+            DeploymentConfigName="CodeDeployDefault.LambdaAllAtOnce"
+        )),
+        "PH703", "shift", id="all-at-once",
+    ),
+    pytest.param(
+        _group(lambda group: group["AlarmConfiguration"]["Alarms"].pop(3)),
+        "PH703", "alarm ReleaseShiftevidence", id="detached",
+    ),
+    pytest.param(
+        _group(lambda group: group["AlarmConfiguration"].update(Enabled=False)),
+        "PH703", "AlarmConfiguration", id="alarms-off",
+    ),
+    pytest.param(
+        _group(lambda group: group["AlarmConfiguration"].update(IgnorePollAlarmFailure=True)),
+        "PH703", "IgnorePollAlarmFailure", id="unread",
+    ),
+    pytest.param(
+        _group(lambda group: group["AutoRollbackConfiguration"]["Events"].pop()),
+        "PH703", "AutoRollbackConfiguration", id="rollback",
+    ),
+    pytest.param(
+        _alias(lambda alias: alias.pop("UpdatePolicy")), "PH703", "update policy", id="policy"
+    ),
+    pytest.param(
+        _alias(lambda alias: alias["UpdatePolicy"][_CODEDEPLOY].pop("AfterAllowTrafficHook")),
+        "PH703", "AfterAllowTrafficHook", id="judge",
+    ),
+    pytest.param(
+        lambda resources: _of(resources, "AWS::Events::Rule", "JudgeMinute")[0][
+            "Properties"
+        ].update(State="DISABLED"),
+        "PH703", "JudgeMinute", id="schedule",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("edit", "rule", "subject"), ENVIRONMENTS)
+def test_a_weaker_environment_is_refused(
+    edit: Edit, rule: str, subject: str, weakened: Weakened
+) -> None:
+    found = weakened("prod-files", edit)
+    assert {(each.rule, each.severity) for each in found} == {(rule, "error")}, found
+    assert any(subject in each.subject for each in found), [each.subject for each in found]
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        _alarm("Shiftevidence", Threshold=1),
+        _alarm("Shiftheartbeat", EvaluationPeriods=6, DatapointsToAlarm=2),
+        _alarm("Shiftevidence", TreatMissingData="breaching"),
+        _canary(CanaryPercentage=1, CanaryInterval=30),
+    ],
+)
+def test_a_stricter_environment_is_no_finding(edit: Edit, weakened: Weakened) -> None:
+    assert weakened("prod-files", edit) == []
+    assert weakened("prod-files", was=(edit,)) != []
+
+
+def test_the_next_version_is_no_other_alarm(weakened: Weakened) -> None:
+    """Each release publishes a version of its own, which its alarms look at."""
+
+    def edit(resources: dict[str, Any]) -> None:
+        text = re.sub(
+            r"FunctionCurrentVersion4E2B\w+", "FunctionCurrentVersionNext", json.dumps(resources)
+        )
+        resources.clear()
+        resources.update(json.loads(text))
+
+    assert weakened("prod-files", edit) == []
+
+
+@given(order=st.randoms(use_true_random=False))
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_order_of_resources_does_not_matter(order: Any, weakened: Weakened) -> None:
+    def shuffled(resources: dict[str, Any]) -> None:
+        items = list(resources.items())
+        order.shuffle(items)
+        resources.clear()
+        resources.update(items)
+
+    for name in ("Pithead", "prod-files"):
+        assert weakened(name, shuffled) == []
