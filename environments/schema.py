@@ -271,6 +271,21 @@ def _check_journeys(path: Path, environment: Environment) -> None:
         )
 
 
+def unread(folder: Path = FOLDER) -> list[Path]:
+    """The files of a folder of environments that nothing reads: neither code nor an environment.
+
+    One named `production.toml` or `prod.toml.bak` looks as if it held, and holds nothing.
+    """
+    names = {f"{name}.toml" for name in NAMES}
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file()
+        and "__pycache__" not in path.parts
+        and not (path.parent == folder and (path.name in names or path.suffix == ".py"))
+    )
+
+
 def load_all(folder: Path = FOLDER) -> dict[str, Environment]:
     """All environments by name, in the order of promotion.
 

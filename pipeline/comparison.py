@@ -24,6 +24,7 @@ from aws_cdk import aws_iam as iam
 from pipeline import builds, index
 from pipeline.commands import gate
 from pipeline.commit import tree
+from pipeline.names import COMPARISON
 from pipeline.safeguards import FOLDERS, WAIVERS
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from environments.schema import Home
     from pipeline.bundle import Platform
 
-NAME = "Changes"
-"""Of the action."""
 _DEPLOYED = ".deployed"
 """Folder of the deployed gate, below the checkout of the commit under test."""
 _GROUP = "pipeline"  # which has cfn-lint, and AWS's resource schemas in it
@@ -62,7 +61,7 @@ def compare_before_update(
     assert environment is not None  # noqa: S101  # nosec B101  # ours have one
     project = codebuild.PipelineProject(
         pipeline,
-        NAME,
+        COMPARISON,
         description="Compares a release with what is deployed, by the deployed gate",
         build_spec=codebuild.BuildSpec.from_object(_buildspec(home, platform, assembly)),
         environment=codebuild.BuildEnvironment(
@@ -78,11 +77,11 @@ def compare_before_update(
         project.add_to_role_policy(statement)
     pipeline.pipeline.stage("Build").add_action(
         actions.CodeBuildAction(
-            action_name=NAME,
+            action_name=COMPARISON,
             project=project,
             input=clone,
             extra_inputs=[assembly],
-            outputs=[codepipeline.Artifact(f"{NAME}_Output")],
+            outputs=[codepipeline.Artifact(f"{COMPARISON}_Output")],
             run_order=2,
         )
     )

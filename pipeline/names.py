@@ -5,6 +5,8 @@ from __future__ import annotations
 STACK = "Pithead"
 """The stack of the pipeline."""
 PIPELINE = "pithead"
+COMPARISON = "Changes"
+"""The action that compares a release with what is deployed, before the pipeline changes itself."""
 SERVICE = "files"
 ALIAS = "live"
 """The alias of the service's function that takes all traffic."""

@@ -14,6 +14,7 @@ from console.deployed import deployed, serving
 from console.errors import ConsoleError
 from console.executions import last_run
 from console.following import follow, history
+from console.looser import looser, show
 from console.release_screen import ReleaseScreen, explain
 from pipeline.names import PIPELINE
 
@@ -68,6 +69,7 @@ def command(revision: str) -> int:
         raise
     outcome = snapshot.outcome
     assert outcome is not None  # noqa: S101  # the last snapshot has it
+    show(Console(), looser(aws, (each.id for each in outcome.executions)))
     explain(outcome, Console(), now_serves=_now_serves(aws, environments[_PROD], outcome))
     return EXIT_CODES[outcome.ending]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pipeline.lint.grants import ANYBODY, by_effect
+from pipeline.lint.grants import by_effect
 from pipeline.lint.rules import Fault, Rule
 from pipeline.lint.template import text
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from pipeline.lint.assembly import Stack
 
-_EVERYTHING = re.compile(r"\*+|[\w-]+:\*+|not:.*")
-"""Any action at all, all actions of a service, or all but some."""
 _ADMINISTERS = re.compile(r".*:policy/(AdministratorAccess|PowerUserAccess|IAMFullAccess)")
 
 
@@ -29,7 +27,7 @@ def _whole_services(stack: Stack) -> Iterator[Fault]:
                     f"{grant.holder} {grant.resource}",
                     f"{grant.holder} has {grant.resource}; give it the actions that it takes",
                 )
-        elif _EVERYTHING.fullmatch(grant.action):
+        elif grant.is_of_a_service:
             yield Fault(
                 f"{grant.holder} {grant.action} {grant.resource}",
                 f"{grant.holder} may do {grant.action} on {grant.resource}; name the actions that "
@@ -39,8 +37,7 @@ def _whole_services(stack: Stack) -> Iterator[Fault]:
 
 def _anybody(stack: Stack) -> Iterator[Fault]:
     for grant in by_effect(stack.template, "Allow"):
-        open_ = grant.principal == ANYBODY or grant.principal.startswith("not:")
-        if open_ and not grant.conditions:
+        if grant.is_open:
             yield Fault(
                 f"{grant.holder} {grant.action}",
                 f"anybody may do {grant.action or 'anything'} by the policy of {grant.holder}; "

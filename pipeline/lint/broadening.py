@@ -1,12 +1,14 @@
 """Rules about permissions: what a change would allow that is not allowed now.
 
 A grant on what the same change makes broadens nothing, for nothing of it is deployed; neither
-does one that an existing grant covers. What a new role may do is told, and does not refuse,
-unless it takes the place of another: then it is held against that one.
+does one that an existing grant covers. What a new role may do is a warning, unless it takes the
+place of another, with which it is then compared, or is broad: whole services, anything at all, or
+the rights of others. A new resource that lets everybody in is an error, too.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,21 @@ if TYPE_CHECKING:
 
     from pipeline.lint.grants import Grant
     from pipeline.lint.rules import Change
+
+
+_ANYTHING = re.compile(r"not:.*|[*:]*|arn:[^$]*:\*+")
+"""Resources that name none."""
+_READS = re.compile(r"[\w-]+:(Get|List|Describe|BatchGet|View)\w*\*?")
+_KNOWS_NO_RESOURCE = frozenset(
+    {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "codebuild:BatchGetBuilds"}
+)
+"""Actions whose resource can only be `*`, and that change nothing of others."""
+_ESCALATES = re.compile(
+    r"iam:(?!Get|List|Generate|Simulate)\w*\*?|sts:AssumeRole\w*|sts:\*|kms:PutKeyPolicy"
+    r"|lambda:(AddPermission|UpdateFunctionCode)|s3:PutBucketPolicy",
+    re.IGNORECASE,
+)
+"""Actions that give rights, or take another's."""
 
 
 @dataclass(frozen=True)
@@ -76,15 +93,33 @@ def _permissions(change: Change) -> Iterator[Fault]:
         (
             grant,
             # A new role, or an old resource's policy that speaks of a new one.
-            bool(grant.who & widening.made)
-            if grant.kind == "resource"
-            else grant.holder_id in widening.added - widening.heirs.keys(),
+            not _is_broad(grant)
+            and (
+                bool(grant.who & widening.made)
+                if grant.kind == "resource"
+                else grant.holder_id in widening.added - widening.heirs.keys()
+            ),
         )
         for grant in widening.grants
-        if grant.kind != "trust"
-        and not _only_about(grant, widening.made)
-        and not (grant.kind == "resource" and grant.holder_id in widening.added)
+        if grant.kind != "trust" and (grant.is_open or not _is_of_what_is_new(grant, widening))
     )
+
+
+def _is_broad(grant: Grant) -> bool:
+    """Whether a grant reaches so far that even a new role may not have it unseen."""
+    if grant.kind == "resource":
+        return grant.is_open
+    if grant.action == "managed policy":
+        return ":policy/" in grant.resource and ":policy/service-role/" not in grant.resource
+    everywhere = _ANYTHING.fullmatch(grant.resource) and not grant.conditions
+    reads = _READS.fullmatch(grant.action) or grant.action in _KNOWS_NO_RESOURCE
+    escalates = _ESCALATES.fullmatch(grant.action) and "*" in grant.resource
+    return bool(grant.is_of_a_service or (everywhere and not reads) or escalates)
+
+
+def _is_of_what_is_new(grant: Grant, widening: _Widening) -> bool:
+    own_policy = grant.kind == "resource" and grant.holder_id in widening.added
+    return own_policy or _only_about(grant, widening.made)
 
 
 def _only_about(grant: Grant, made: frozenset[str]) -> bool:

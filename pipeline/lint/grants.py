@@ -12,6 +12,7 @@ from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING, Any, Literal
 
+from pipeline.lint.conditions import holding, say_who
 from pipeline.lint.template import canonical, listed, mapping, references, text
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ _LIMITS = ("SourceArn", "SourceAccount", "PrincipalOrgID", "EventSourceToken")
 """What narrows a Lambda permission, as a condition would."""
 _SAYS_WHICH = {"StringEquals", "StringLike", "ArnEquals", "ArnLike"}
 _LOGICAL_ID = re.compile(r"\$\{([^.}]+)")
+_EVERYTHING = re.compile(r"\*+|[\w-]+:\*+|not:.*")
 _ROOT = re.compile(r"AWS:(?:arn:[^:]+:iam::)?(\d{12})(?::root)?")
 
 
@@ -62,6 +64,17 @@ class Grant:
         """The holder's logical id; None of one that the template does not make."""
         found = _LOGICAL_ID.match(self.holder)
         return found[1] if found else None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a resource lets everybody, or all but some, do it."""
+        anybody = self.principal == ANYBODY or self.principal.startswith("not:")
+        return anybody and not say_who(self.conditions)
+
+    @property
+    def is_of_a_service(self) -> bool:
+        """Whether it is any action at all, all actions of a service, or all but some."""
+        return bool(_EVERYTHING.fullmatch(self.action))
 
     def covers(self, other: Grant) -> bool:
         """Whether it says all that the other one says, of the same holder."""
@@ -135,11 +148,7 @@ def _of_permission(resource: Resource) -> Grant:
 def _of_document(document: Any, holder: str, kind: Kind) -> Iterator[Grant]:
     for statement in map(mapping, listed(mapping(document).get("Statement"))):
         condition = mapping(statement.get("Condition"))
-        conditions = frozenset(
-            f"{operator} {key} {text(value)}"
-            for operator, stated in condition.items()
-            for key, value in mapping(stated).items()
-        )
+        conditions = holding(condition)
         narrowed = _narrowed(condition) if kind == "resource" else frozenset()
         for principal, action, resource in product(
             _principals(statement), _stated(statement, "Action"), _stated(statement, "Resource")

@@ -139,3 +139,21 @@ def test_it_imports_neither_the_local_cloud_nor_the_cdk() -> None:
         [sys.executable, "-c", f"{imports}; {check}"], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_check_rejects_what_nothing_reads_and_gates_that_do_not_exist(
+    pithead: object, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert callable(pithead)
+    environments = folder / "environments"
+    (environments / "production.toml").write_text("")
+    (environments / "old").mkdir()
+    (environments / "old" / "prod.toml").write_text("")
+    home = folder / "pyproject.toml"
+    home.write_text(home.read_text().replace('"supply_chain", ', '"supply_chian", '))
+    assert pithead("check") == 1
+    first, second, third = capsys.readouterr().err.splitlines()
+    allowed = "found a file that nothing reads; allowed are dev.toml, staging.toml, prod.toml."
+    assert f"environments/old/prod.toml: {allowed}" in first
+    assert f"environments/production.toml: {allowed}" in second
+    assert "attested_gates: found 'supply_chian'; allowed are unit, synthesis" in third

@@ -103,6 +103,78 @@ def test_a_new_role_is_told_and_does_not_refuse(changed: Changed) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("statement", "severity"),
+    [
+        ({"Action": "s3:*", "Resource": OBJECTS}, "error"),
+        ({"Action": "dynamodb:DeleteTable", "Resource": "*"}, "error"),
+        ({"Action": "iam:PassRole", "Resource": "arn:aws:iam::2:role/*"}, "error"),
+        ({"Action": "sts:AssumeRole", "Resource": "*"}, "error"),
+        ({"NotAction": "iam:*", "Resource": OBJECTS}, "error"),
+        ({"Action": "s3:PutObject", "NotResource": "arn:aws:s3:::other/*"}, "error"),
+        ({"Action": "s3:PutObject", "Resource": "arn:aws:s3:::*"}, "error"),
+        (
+            {
+                "Action": "dynamodb:DeleteTable",
+                "Resource": "*",
+                "Condition": {"StringLike": {"aws:PrincipalArn": "*"}},
+            },
+            "error",
+        ),
+        ({"Action": "cloudwatch:GetMetricData", "Resource": "*"}, "warning"),
+        ({"Action": "xray:PutTraceSegments", "Resource": "*"}, "warning"),
+        (READS, "warning"),
+    ],
+)
+def test_a_new_role_with_broad_rights_refuses(
+    statement: dict[str, Any], severity: str, changed: Changed
+) -> None:
+    policy = _policy({"Effect": "Allow", **statement}, role="Other")
+    if "NotResource" in statement:
+        del policy["Properties"]["PolicyDocument"]["Statement"][0]["Resource"]
+    found = changed(_stack(READS), _stack(READS, Other=_role(), OtherPolicy=policy))
+    assert [(rule, each) for rule, each, _ in found] == [("PH503", severity)]
+
+
+def test_a_new_role_with_an_administrators_policy_refuses(changed: Changed) -> None:
+    arn = "arn:aws:iam::aws:policy/AdministratorAccess"
+    found = changed(_stack(READS), _stack(READS, Other=_role(ManagedPolicyArns=[arn])))
+    assert [(rule, severity) for rule, severity, _ in found] == [("PH503", "error")]
+
+
+@pytest.mark.parametrize(
+    ("condition", "open_"),
+    [
+        ({}, True),
+        ({"StringLike": {"aws:PrincipalArn": "*"}}, True),
+        ({"ArnLike": {"aws:SourceArn": "arn:*:*:*:*:*"}}, True),
+        ({"Bool": {"aws:SecureTransport": ["true", "false"]}}, True),
+        # It says how somebody asks, and not who.
+        ({"Bool": {"aws:SecureTransport": "true"}}, True),
+        ({"Null": {"aws:PrincipalArn": "false"}}, True),
+        ({"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}}, True),
+        ({"StringNotEquals": {"aws:PrincipalAccount": "999999999999"}}, True),
+        ({"StringEquals": {"aws:PrincipalOrgID": "o-1"}}, False),
+        ({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, False),
+    ],
+)
+def test_a_new_bucket_that_lets_everybody_in_refuses(
+    condition: dict[str, Any], open_: bool, changed: Changed
+) -> None:
+    policy = _bucket_policy("*", Condition=condition)
+    found = changed({"T": {"Type": "AWS::SNS::Topic"}}, {"Files": FILES, "P": policy})
+    assert [(rule, severity) for rule, severity, _ in found] == (
+        [("PH503", "error")] if open_ else []
+    )
+
+
+def test_a_condition_that_is_always_true_is_none(changed: Changed) -> None:
+    secure = {**READS, "Condition": {"Bool": {"aws:SecureTransport": "true"}}}
+    always = {**READS, "Condition": {"StringLike": {"aws:PrincipalArn": "*"}}}
+    assert [rule for rule, _, _ in changed(_stack(secure), _stack(always))] == ["PH503"]
+    assert changed(_stack(READS), _stack(always)) == changed(_stack(always), _stack(READS)) == []
+
+
 def test_a_role_in_anothers_place_is_held_against_that(changed: Changed) -> None:
     def stack(role: str, **statement: Any) -> dict[str, Any]:
         function = {

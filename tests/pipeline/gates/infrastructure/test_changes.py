@@ -9,12 +9,16 @@ import boto3
 import pytest
 
 from localcloud.server import LocalCloud
+from pipeline import safeguards
 from pipeline.gates import changes, gate
 from pipeline.gates.gate import CouldNotRunError
+from pipeline.lint.template import Template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from pipeline.gates.gate import Outcome
 
 HOME, PROD, REGION = "111111111111", "444444444444", "eu-west-1"
 TOPIC = {"Topic": {"Type": "AWS::SNS::Topic"}}
@@ -38,10 +42,10 @@ class Accounts:
             aws_secret_access_key=self._secret_key,
         )
 
-    def deploy(self, account: str, name: str, resources: dict[str, Any]) -> None:
+    def deploy(self, account: str, name: str, resources: dict[str, Any], **sections: Any) -> None:
         cloudformation = self.client("cloudformation", account)
         cloudformation.create_stack(
-            StackName=name, TemplateBody=json.dumps({"Resources": resources})
+            StackName=name, TemplateBody=json.dumps({"Resources": resources, **sections})
         )
         waiter = cloudformation.get_waiter("stack_create_complete")
         waiter.wait(StackName=name, WaiterConfig={"Delay": 0.05, "MaxAttempts": 1200})
@@ -169,6 +173,89 @@ def test_an_assembly_without_lookup_roles_cannot_be_compared(
         CouldNotRunError, match="the assembly names no lookup role for account 4444"
     ):
         changes.judge([str(folder)])
+
+
+def _pipeline(stack: str) -> dict[str, Any]:
+    """A pipeline that deploys one stack of prod."""
+    role = f"arn:${{AWS::Partition}}:iam::{PROD}:role/cdk-x-deploy-role-{PROD}-{REGION}"
+    deploy = {
+        "Name": "Deploy",
+        "ActionTypeId": {"Provider": "CloudFormation"},
+        "Configuration": {"StackName": stack},
+        "RoleArn": {"Fn::Sub": role},
+    }
+    return {
+        "Pipeline": {
+            "Type": "AWS::CodePipeline::Pipeline",
+            "Properties": {"Stages": [{"Name": "prod", "Actions": [deploy]}]},
+        }
+    }
+
+
+def _was(pipeline: dict[str, Any]) -> Any:
+    return lambda stacks: {
+        each.name: (
+            Template.of({"Resources": pipeline})
+            if each.name == "Pithead"
+            else Template.of({"Resources": BUCKET})
+        )
+        for each in stacks
+    }
+
+
+def test_a_stack_that_is_renamed_is_named_with_what_it_holds(
+    assembly: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes.deployed, "templates", _was(_pipeline("prod-files")))
+    same = changes.judge([str(assembly(Pithead=_pipeline("prod-files")))])
+    assert same.status == "passed"
+    outcome = changes.judge([str(assembly(Pithead=_pipeline("prod-documents")))])
+    (found,) = [each for each in outcome.findings if each.rule == "PH711"]
+    assert (found.severity, found.subject) == ("error", f"prod-files {PROD} {REGION}")
+    assert "it has 1 resources, with data in AWS::S3::Bucket Files" in found.message
+    (told,) = [each for each in outcome.details["looser"] if each["rule"] == "PH711"]
+    assert told["message"] == found.message
+
+
+def test_an_account_that_cannot_be_read_hides_no_departure(
+    assembly: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = _was(_pipeline("prod-files"))
+
+    def templates(stacks: Any) -> Any:
+        if stacks[0].name == "prod-files":
+            raise CouldNotRunError("the account is closed")
+        return read(stacks)
+
+    monkeypatch.setattr(changes.deployed, "templates", templates)
+    outcome = changes.judge([str(assembly(Pithead=_pipeline("prod-documents")))])
+    assert any("what it holds could not be read" in each.message for each in outcome.findings)
+
+
+def test_settings_are_compared_with_the_record_of_the_deployed_stack(
+    accounts: Accounts, assembly: Callable[..., Path], tmp_path: Path
+) -> None:
+    """From a checkout that is not the gate's own."""
+    checkout = tmp_path / "checkout"
+    (checkout / "environments").mkdir(parents=True)
+    (checkout / "pyproject.toml").touch()
+    staging = checkout / "environments" / "staging.toml"
+    staging.write_text("[load]\nmax_p95_ms = 250\n")
+    folder = assembly(Pithead=TOPIC)
+    record = {safeguards.METADATA: safeguards.read(checkout)}
+    accounts.deploy(HOME, "Pithead", TOPIC, Metadata=record)
+
+    def released() -> Outcome:
+        text = {"Resources": TOPIC, "Metadata": {safeguards.METADATA: safeguards.read(checkout)}}
+        (folder / "Pithead.template.json").write_text(json.dumps(text))
+        return changes.judge(["--checkout", str(checkout), str(folder)])
+
+    assert released().status == "passed"
+    staging.write_text("[load]\nmax_p95_ms = 900\n")
+    outcome = released()
+    assert outcome.status == "refused"
+    assert "environments/staging.toml load.max_p95_ms is looser" in outcome.sentence
+    assert "250 becomes 900" in outcome.sentence
 
 
 def test_a_nested_stack_is_told_to_be_unseen(
