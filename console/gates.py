@@ -35,6 +35,8 @@ class Report(BaseModel):
     gate: str
     status: Literal["passed", "refused", "not run"]
     sentence: str
+    next: str | None
+    """What to type after a refusal, with which its sentence ends."""
     seconds: float
     findings: Annotated[int, Field(ge=0)]
     waived: Annotated[int, Field(ge=0)]

@@ -55,7 +55,7 @@ class Synthesis:
         except FileNotFoundError as error:
             self._log.close()
             raise CouldNotRunError(
-                f"cdk is missing; npm install --global aws-cdk@{CDK_CLI}"
+                "cdk is missing", next_step=f"run `npm install --global aws-cdk@{CDK_CLI}`"
             ) from error
 
     def wait(self) -> None:

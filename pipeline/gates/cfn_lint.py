@@ -77,7 +77,7 @@ def _asked(stacks: Sequence[Stack]) -> list[Finding]:
         )
         return [_finding(each, paths) for each in json.loads(done.stdout)]
     except FileNotFoundError as error:
-        raise CouldNotRunError("cfn-lint is missing; install the group of this gate") from error
+        raise CouldNotRunError("cfn-lint is missing", next_step="run `make setup`") from error
     except subprocess.TimeoutExpired as error:
         raise CouldNotRunError(f"cfn-lint did not end within {_SECONDS} s") from error
     except (ValueError, KeyError, TypeError) as error:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from environments.schema import load
 from pipeline.gates import gate
+from pipeline.gates.address import address
 from pipeline.gates.findings import Finding
 from pipeline.gates.gate import ROOT, CouldNotRunError, Outcome, run
 
@@ -28,9 +29,7 @@ def judge() -> Outcome:
     Raises:
         CouldNotRunError: there is no URL, or not all of the API was examined.
     """
-    url = os.environ.get("URL")
-    if not url:
-        raise CouldNotRunError("environment variable URL: nothing found; give the API's address")
+    url = address()
     dev = load("dev")
     if dev.dynamic is None:
         raise CouldNotRunError("environments/dev.toml: dynamic: nothing found; give the limits")

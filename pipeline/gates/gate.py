@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from environments.schema import EnvironmentFileError
 from pipeline import waivers
-from pipeline.gates import sarif
+from pipeline.gates import catalogue, sarif
 from pipeline.gates.findings import Finding, ordered
 
 if TYPE_CHECKING:
@@ -27,10 +27,18 @@ REPORTS = ROOT / "reports"
 WAIVERS = ROOT / "pipeline" / "waivers.toml"
 _SHOWN = 50
 """Findings in a log; the SARIF has more."""
+_EDIT_WAIVERS = "edit pipeline/waivers.toml (docs/gates.md, Waivers) and commit"
 
 
 class CouldNotRunError(Exception):
-    """The gate found nothing out: that is no pass."""
+    """The gate found nothing out: that is no pass.
+
+    `next_step` says what to type, where that is not the gate's own `next_if_not_run`.
+    """
+
+    def __init__(self, message: str, *, next_step: str | None = None) -> None:
+        super().__init__(message)
+        self.next_step = next_step
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,8 @@ class Outcome:
     """The sentence where no finding refuses; of a gate that judges by its findings alone."""
     tools: tuple[str, ...] = ()
     """Which tools have looked, also those that found nothing."""
+    next_step: str | None = None
+    """What to type if it is refused, where that is not the gate's own `next_if_refused`."""
 
     @classmethod
     def of_findings(
@@ -80,15 +90,20 @@ class Outcome:
 def run(name: str, judge: Callable[[], Outcome], *, whole: bool = True) -> int:
     """Run a gate, keep its reports, print its findings and last its sentence.
 
-    `reports/NAME.json` is the summary: `gate`, `status`, `sentence`, `seconds`, `details`, and
-    how many `findings` are left and how many are `waived`. `reports/NAME.sarif` has the findings.
+    `reports/NAME.json` is the summary: `gate`, `status`, `sentence`, `next`, `seconds`, `details`,
+    and how many `findings` are left and how many are `waived`. `reports/NAME.sarif` has the
+    findings. `next` is the next step of a refusal, with which its sentence ends, else null.
 
     Exit codes: 0 passed, or let by while it could not run; 1 refused; 2 could not run, which
     refuses. The pipeline stops at anything but 0.
 
     `whole` is whether all was looked at. A look at a part leaves no report, which would pass for
     the whole one, and does not know which waivers nothing needs.
+
+    Raises:
+        ValueError: the catalogue has no gate of that name.
     """
+    gate = catalogue.gate(name)
     if whole:
         REPORTS.mkdir(exist_ok=True)
         for kind in ("json", "sarif"):  # an earlier run's report is no report of this one
@@ -98,9 +113,13 @@ def run(name: str, judge: Callable[[], Outcome], *, whole: bool = True) -> int:
     try:
         outcome, results = _judged(name, judge, whole=whole)
         code = 1 if outcome.status == "refused" else 0
+        default = _next_of_waivers(outcome) or gate.next_if_refused
     except Exception as error:  # noqa: BLE001  # whatever it was, the gate found nothing out
-        outcome = Outcome("refused", f"could not run, which refuses: {_reason(error)}")
-        code = 2
+        reason, next_step = _failure(error)
+        outcome = Outcome("refused", f"could not run, which refuses: {reason}", next_step=next_step)
+        code, default = 2, gate.next_if_not_run
+    if outcome.status == "refused":
+        outcome = _ending_with(outcome.next_step or default, outcome)
     for each in outcome.findings[:_SHOWN]:
         told = f"{each.place or name}: {each.severity}: {each.tool} {each.rule}: {each.message}"
         sys.stdout.write(f"{_line(told)}\n")
@@ -115,6 +134,7 @@ def _report(name: str, outcome: Outcome, results: Sequence[Result], seconds: flo
         "gate": name,
         "status": outcome.status,
         "sentence": outcome.sentence,
+        "next": outcome.next_step if outcome.status == "refused" else None,
         "seconds": round(seconds, 3),
         "details": outcome.details,
         "findings": len(outcome.findings),
@@ -149,11 +169,28 @@ def _about(errors: Sequence[Finding]) -> str:
     return _line(f"{len(errors)} findings{by}, the first {about}")
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, (CouldNotRunError, EnvironmentFileError, waivers.WaiversError)):
-        return _line(str(error))
+def _ending_with(next_step: str, outcome: Outcome) -> Outcome:
+    sentence = f"{outcome.sentence.rstrip('.')}. Next: {next_step}"
+    return replace(outcome, sentence=sentence, next_step=next_step)
+
+
+def _next_of_waivers(outcome: Outcome) -> str | None:
+    """The next step if waivers alone are at fault: there is nothing else to fix or to waive."""
+    tools = {each.tool for each in outcome.findings if each.severity == "error"}
+    return _EDIT_WAIVERS if tools == {waivers.TOOL} else None
+
+
+def _failure(error: Exception) -> tuple[str, str | None]:
+    """Why a gate could not run, and its next step if that is not the gate's own."""
+    if isinstance(error, CouldNotRunError):
+        return _line(str(error)), error.next_step
+    if isinstance(error, EnvironmentFileError):
+        return _line(str(error)), "fix the file and run `pithead check`"
+    if isinstance(error, waivers.WaiversError):
+        return _line(str(error)), _EDIT_WAIVERS
     traceback.print_exc()
-    return _line(f"this is a bug of the gate: {type(error).__name__}: {error}")
+    reason = f"this is a bug of the gate: {type(error).__name__}: {error}"
+    return _line(reason), "report it with the traceback above"
 
 
 def _line(text: str) -> str:

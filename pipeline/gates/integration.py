@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import replace
 
-from pipeline.gates.gate import CouldNotRunError, Outcome, run
+from pipeline.gates.address import address
+from pipeline.gates.gate import Outcome, run
 from pipeline.gates.testing import run_tests
 
 
@@ -16,10 +16,9 @@ def judge() -> Outcome:
     Raises:
         CouldNotRunError: there is no URL; or see `run_tests`.
     """
-    if not os.environ.get("URL"):
-        raise CouldNotRunError("environment variable URL: nothing found; give the API's address")
+    url = address()
     outcome = run_tests("integration", "tests/integration")
-    return replace(outcome, sentence=f"{outcome.sentence} against {os.environ['URL']}")
+    return replace(outcome, sentence=f"{outcome.sentence} against {url}")
 
 
 if __name__ == "__main__":

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from environments.schema import load
+from pipeline.gates.address import address
 from pipeline.gates.gate import CouldNotRunError, Outcome, run
 from pipeline.synthetic.journey import travel
 
@@ -27,9 +27,7 @@ def judge() -> Outcome:
     Raises:
         CouldNotRunError: there is no URL, or nothing answers there.
     """
-    url = os.environ.get("URL")
-    if not url:
-        raise CouldNotRunError("environment variable URL: nothing found; give the API's address")
+    url = address()
     synthetic = load("staging").synthetic
     if synthetic is None:
         raise CouldNotRunError(

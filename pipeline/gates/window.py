@@ -27,8 +27,7 @@ def judge(environment: Environment | None = None) -> Outcome:
     if freeze:
         return Outcome(
             "refused",
-            f"prod is frozen until {freeze.until.isoformat()}: {freeze.reason}; "
-            "release again then, or change environments/prod.toml",
+            f"prod is frozen until {freeze.until.isoformat()}: {freeze.reason}",
         )
     return Outcome("passed", f"no freeze lasts at {now.isoformat()}")
 

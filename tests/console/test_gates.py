@@ -52,6 +52,7 @@ _SUMMARY = {
     "gate": "security",
     "status": "passed",
     "sentence": "nothing found",
+    "next": None,
     "seconds": 2.5,
     "findings": 1,
     "waived": 2,

@@ -16,7 +16,7 @@ from console.gates import report
 from console.gates_screen import GatesScreen, summary
 from console.local_gates import GateRun, LocalGates, possible
 from console.toolchain import Cdk
-from pipeline.gates.catalogue import GATES, Gate
+from pipeline.gates.catalogue import GATES, gate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ _REPORT = """
 import json, pathlib, sys
 def end(gate, code, status, **more):
     summary = {"gate": gate, "status": status, "sentence": f"{gate} says {status}", "seconds": 1.5,
-               "details": {}, "findings": 0, "waived": 0, **more}
+               "next": None, "details": {}, "findings": 0, "waived": 0, **more}
     pathlib.Path("reports", f"{gate}.json").write_text(json.dumps(summary))
     print(f"gate {gate}: {status}: done")
     sys.exit(code)
@@ -53,7 +53,7 @@ def program(tmp_path: Path) -> Program:
 
 
 def _run(root: Path, *names: str) -> list[GateRun]:
-    with LocalGates(root, [Gate(name) for name in names], dict(os.environ)) as running:
+    with LocalGates(root, [gate(name) for name in names], dict(os.environ)) as running:
         assert running.wait(250)
         return running.runs
 
@@ -105,7 +105,7 @@ import subprocess
 subprocess.run([sys.executable, "-c", "import time; open({str(held)!r}, 'w'); time.sleep(600)"])
 """
     root = program("unit", code)
-    with LocalGates(root, [Gate("unit")], dict(os.environ)) as running:
+    with LocalGates(root, [gate("unit")], dict(os.environ)) as running:
         reader = held.open()  # waits for the tool to be there
         assert not running.wait(0)
     # The pipe is at its end when nobody holds it any more.
@@ -184,7 +184,7 @@ class TestCommand:
 
 
 def test_the_screen_of_a_terminal_shows_each_gate() -> None:
-    runs = [GateRun(Gate("unit"), "running", began=1.0), GateRun(Gate("security"), "passed", "", 1)]
+    runs = [GateRun(gate("unit"), "running", began=1.0), GateRun(gate("security"), "passed", "", 1)]
     out = StringIO()
     with GatesScreen(runs, Console(file=out, force_terminal=True, width=80)).showing():
         pass
@@ -194,7 +194,7 @@ def test_the_screen_of_a_terminal_shows_each_gate() -> None:
 
 
 def test_the_end_says_where_the_time_went() -> None:
-    run = GateRun(Gate("security"), "passed", "clean [not markup]", 0.0, 3.0)
+    run = GateRun(gate("security"), "passed", "clean [not markup]", 0.0, 3.0)
     out = StringIO()
     console = Console(file=out, width=100)
     console.print(summary([run], 4.0, []))

@@ -66,7 +66,7 @@ def test_a_journey_that_fails_refuses(
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [
-        (None, "environment variable URL: nothing found; give the API's address"),
+        (None, "environment variable URL: nothing found; the address of a deployed API is allowed"),
         ("http://127.0.0.1:1/", "nothing answers at http://127.0.0.1:1/: ConnectionRefusedError: "),
     ],
 )

@@ -164,7 +164,7 @@ def test_without_the_cli_it_could_not_run(
     root: Path, app: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(root))
-    with pytest.raises(CouldNotRunError, match="cdk is missing; npm install --global aws-cdk@2"):
+    with pytest.raises(CouldNotRunError, match="cdk is missing"):
         synthesis.judge([])
 
 
