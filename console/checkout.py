@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import shlex
 import subprocess
@@ -115,6 +116,10 @@ class Checkout:
     def subject(self, commit: str) -> str:
         """The first line of a commit's message; empty where the commit is not known here."""
         return _git(self.root, "show", "--no-patch", "--format=%s", commit).stdout.strip()
+
+    def user(self) -> str:
+        """Return git's user.name, or the login name where git has none."""
+        return _git(self.root, "config", "user.name").stdout.strip() or getpass.getuser()
 
     def uncommitted(self) -> int:
         """How many files differ from HEAD, untracked ones included."""

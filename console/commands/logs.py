@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import time
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +10,7 @@ import click
 from console.aws import answered_at, connect
 from console.checkout import Checkout
 from console.deployed import deployed
+from console.durations import Duration
 from console.errors import ConsoleError
 from console.following import history, in_detail
 from environments.schema import NAMES
@@ -19,32 +18,19 @@ from pipeline.names import ALIAS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from console.aws import Aws, Place
     from environments.schema import Environment
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _PAUSE = 1.0  # wall seconds between two looks of --follow
-
-
-class _Duration(click.ParamType[timedelta]):
-    name = "duration"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> timedelta:
-        found = re.fullmatch(r"(\d+)([smhd])", str(value))
-        if found is None:
-            self.fail(f"{value!r} is no duration such as 30s, 10m, 2h or 1d", param, ctx)
-        return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
 
 
 @click.command("logs")
 @click.argument("of", metavar="[ENVIRONMENT|build]", type=click.Choice([*NAMES, "build"]),
                 default="prod")  # fmt: skip
 @click.option("--follow", is_flag=True, help="Stay, and print what is written from now on too.")
-@click.option("--since", type=_Duration(), help="Only the cloud's last 30s, 10m, 2h or 1d.")
+@click.option("--since", type=Duration(), help="Only the cloud's last 30s, 10m, 2h or 1d.")
 @click.option("--filter", "term", help="Only lines that hold this text.")
 def command(of: str, follow: bool, since: timedelta | None, term: str | None) -> None:
     """Print what the service wrote in an environment, or the pipeline's builds.

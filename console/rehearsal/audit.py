@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from console.aws import answered_at
+from console import overrides
 from console.errors import ConsoleError
 from pipeline.gates import supply_chain
 from pipeline.gates.gate import CouldNotRunError
-from pipeline.names import OVERRIDE_PARAMETER
+from pipeline.supply.override import MAX_REASON_CHARACTERS
 
 if TYPE_CHECKING:
     from console.aws import Aws
@@ -34,13 +33,6 @@ def not_run() -> str | None:
 
 
 def override(aws: Aws, why: str) -> None:
-    """Set what an operator sets during an outage: an override that expires."""
-    now = answered_at(aws.client("sts").get_caller_identity())
-    granted = {
-        "until": (now + _LASTS).isoformat(),
-        "reason": f"rehearsal without an advisory service: {why}"[:500],
-        "by": "pithead rehearse",
-    }
-    aws.client("ssm").put_parameter(
-        Name=OVERRIDE_PARAMETER, Value=json.dumps(granted), Type="String", Overwrite=True
-    )
+    """Grant what an operator grants during an outage: an override that expires."""
+    reason = f"rehearsal without an advisory service: {why}"[:MAX_REASON_CHARACTERS]
+    overrides.grant(aws, lasts=_LASTS, reason=reason, by="pithead rehearse")

@@ -1,9 +1,8 @@
 """What is deployed: known vulnerabilities, licences, approval, and the bill of materials.
 
-An audit that did not happen refuses. For an outage of the advisory service an operator may
-set the SSM parameter `/pithead/gates/supply-chain/override` in the pipeline's account to
-`{"until": "2026-11-25T00:00:00Z", "reason": "…", "by": "…"}`. It lets an audit that *could not
-run* go by until then, reported as not run; nothing that was found is ever let by.
+An audit that did not happen refuses. During an outage of the advisory service an operator may
+set an override with `pithead override` (pipeline/supply/override.py). It suppresses the refusal of
+an audit that *could not run*, which is then reported as not run; it never suppresses a finding.
 
 In the pipeline, `assembly/` is the cloud assembly that is released; without it the bundle is
 built as synthesis would.

@@ -16,6 +16,7 @@ from pipeline.gates import gate, supply_chain
 from pipeline.gates.gate import CouldNotRunError, run
 from pipeline.names import OVERRIDE_PARAMETER
 from pipeline.supply import audit
+from pipeline.supply.override import NEXT_STEP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -177,8 +178,9 @@ def test_a_corrupt_lock_refuses(
 ) -> None:
     path = root / "requirements" / "service.txt"
     path.write_text(damage(path.read_text()))
-    with pytest.raises(CouldNotRunError, match=sentence):
+    with pytest.raises(CouldNotRunError, match=sentence) as refused:
         supply_chain.judge()
+    assert refused.value.next_step == NEXT_STEP
     assert advisories.asked == []
 
 
@@ -219,6 +221,7 @@ def test_without_advisories_and_without_an_override_it_refuses(unreachable: None
     with pytest.raises(CouldNotRunError) as refused:
         supply_chain.judge()
     assert "override" not in str(refused.value)
+    assert "`pithead override supply-chain --for 7d --reason " in str(refused.value.next_step)
 
 
 def test_a_valid_override_lets_an_audit_by_that_could_not_run(
@@ -257,6 +260,7 @@ def test_it_lets_nothing_else_by_but_what_is_waived(
     ("value", "sentence"),
     [
         (_granted(-1), rf"; and the override in {OVERRIDE_PARAMETER} expired at 20"),
+        (_granted(8), rf"; and the override in {OVERRIDE_PARAMETER} lasts until 20.*; 7 days are"),
         ("forever", "is malformed: value: Invalid JSON"),
         ({**_granted(1), "until": "tomorrow"}, "is malformed: until: "),
         ({**_granted(1), "until": "2099-01-01T00:00:00"}, "is malformed: until: .*timezone"),
@@ -272,5 +276,6 @@ def test_any_other_override_lets_nothing_by(
 
     monkeypatch.setattr(audit, "audit", unreachable)
     override(value)
-    with pytest.raises(CouldNotRunError, match=sentence):
+    with pytest.raises(CouldNotRunError, match=sentence) as refused:
         supply_chain.judge()
+    assert refused.value.next_step == NEXT_STEP

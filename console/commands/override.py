@@ -1,0 +1,111 @@
+"""`pithead override`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from console import overrides
+from console.aws import connect
+from console.checkout import Checkout
+from console.durations import Duration
+from console.retries import retry_refused
+from console.speed import announced_speed, here
+from pipeline.supply.override import MAX_DURATION, MAX_REASON_CHARACTERS, MIN_REASON_CHARACTERS
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+    from console.aws import Aws
+    from console.retries import Retry
+
+_GATE = "supply-chain"
+
+
+@click.command("override")
+@click.argument("gate", metavar="[supply-chain]", type=click.Choice([_GATE]), default=_GATE)
+@click.option("--for", "lasts", type=Duration(MAX_DURATION), metavar="DURATION",
+              help="Grant an override that expires after so long by the cloud's clock, "
+              "such as 90m, 12h or 7d; at most 7d.")  # fmt: skip
+@click.option("--reason", metavar="TEXT", help="Why; required with --for, and recorded.")
+@click.option("--withdraw", is_flag=True, help="Delete the override.")
+def command(gate: str, lasts: timedelta | None, reason: str | None, withdraw: bool) -> None:
+    """Show, grant or withdraw the override of the supply-chain gate.
+
+    While an override holds, an audit that could not run (pip-audit's advisory service cannot be
+    reached) does not refuse a release; it is reported as not run. An override never suppresses
+    a finding. Without options it is shown.
+
+    Granting one retries the newest execution at the stage in which this gate alone refused it;
+    `pithead release` follows it from there. Who granted it is recorded: git's user.name, and the
+    caller's identity as AWS has it.
+
+    \b
+      pithead override supply-chain
+      pithead override supply-chain --for 7d --reason "pypi.org is down, ticket 4711"
+      pithead override supply-chain --withdraw
+
+    At speed 60 a local cloud's day lasts 24 minutes.
+
+    \b
+    Exit codes: 0 done, 1 an error, 2 usage.
+    """  # noqa: D301  # \b is click's own sign
+    reason = _checked(lasts, reason, withdraw=withdraw)
+    checkout = Checkout.here()
+    aws, whom = connect(checkout)
+    click.echo(whom, err=True)
+    speed = announced_speed(checkout.states)
+    if withdraw:
+        was_set = overrides.withdraw(aws)
+        click.echo(f"{gate}: the override is withdrawn" if was_set else f"{gate}: no override")
+    elif lasts is None:
+        _show(aws, gate, speed)
+    else:
+        granted = overrides.grant(aws, lasts=lasts, reason=reason, by=checkout.user())
+        click.echo(f"{gate}: override until {_left(granted.until, lasts, speed)}")
+        click.echo(f"  by {granted.by}: {granted.reason}")
+        _tell(retry_refused(aws, gate.replace("-", "_")))
+
+
+def _checked(lasts: timedelta | None, reason: str | None, *, withdraw: bool) -> str:
+    """Return the reason without white space around it; raises a usage error."""
+    if withdraw and (lasts or reason):
+        raise click.UsageError("--withdraw takes neither --for nor --reason")
+    if (lasts is None) != (reason is None):
+        raise click.UsageError("--for and --reason belong together; give both to grant an override")
+    reason = " ".join((reason or "").split())
+    if lasts and not MIN_REASON_CHARACTERS <= len(reason) <= MAX_REASON_CHARACTERS:
+        raise click.UsageError(
+            f"--reason: found {len(reason)} characters; "
+            f"{MIN_REASON_CHARACTERS} to {MAX_REASON_CHARACTERS} are allowed"
+        )
+    return reason
+
+
+def _show(aws: Aws, gate: str, speed: float) -> None:
+    found = overrides.current(aws)
+    if found is None:
+        click.echo(f"{gate}: no override")
+    elif found.override is None or found.problem:
+        click.echo(f"{gate}: the override does not apply: it {found.problem}")
+        click.echo(f"Next: pithead override {gate} --withdraw")
+    else:
+        until = found.override.until
+        click.echo(f"{gate}: override until {_left(until, until - found.now, speed)}")
+        click.echo(f"  by {found.override.by}: {found.override.reason}")
+
+
+def _left(until: datetime, left: timedelta, speed: float) -> str:
+    """The end by the cloud's clock, and how far that is away here if the clocks differ."""
+    scaled = here(left, speed)
+    return f"{until:%Y-%m-%d %H:%M} UTC by the cloud's clock" + (f": in {scaled}" if scaled else "")
+
+
+def _tell(retry: Retry) -> None:
+    commit = retry.execution.commit if retry.execution else None
+    release = f"pithead release {commit[:7]}" if commit else "pithead release"
+    if retry.stage:
+        click.echo(f"Stage {retry.stage} is retried. Next: {release} follows it.")
+    else:
+        click.echo(f"Nothing is retried: {retry.why_not}. Next: {release}")
