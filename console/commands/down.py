@@ -2,27 +2,89 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from console import local_cloud
+from console.aws import AwsSession, adopt
 from console.checkout import Checkout
 from console.errors import ConsoleError
+from console.following import history, in_detail
 from console.progress import Steps
+
+if TYPE_CHECKING:
+    from console.aws import Aws
+    from console.executions import Execution
+
+_EFFECT = (
+    "Stopping interrupts it: the next start rolls back a shift of traffic and a stack update that "
+    "are under way, and marks the execution as interrupted; no environment is left in between. "
+    "pithead release then releases the commit again."
+)
 
 
 @click.command("down")
 @click.option(
     "--state",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Of the local cloud to stop; the checkout's own, or its rehearsal's, unless given.",
+    help="State folder of the local cloud to stop; default: the checkout's own, or its "
+    "rehearsal's.",
 )
-def command(state: Path | None) -> None:
-    """Stop the local cloud; what it holds is kept for the next start."""
-    states = (state.resolve(),) if state else Checkout.here().states
+@click.option("--force", is_flag=True, help="Stop it during a release too, and ask nothing.")
+def command(state: Path | None, force: bool) -> None:
+    """Stop the local cloud; its state is kept for the next start.
+
+    During a release it says what stopping does and asks; where nobody can answer (stdin is no
+    terminal) it stops nothing unless --force is given.
+
+    \b
+    Exit codes: 0 stopped, 1 not stopped (a release runs, nothing runs, or an error), 2 usage,
+    130 interrupted.
+    """  # noqa: D301  # \b is click's own sign
+    checkout = Checkout.here()
+    states = (state.resolve(),) if state else checkout.states
     running = local_cloud.find(*states)
     if running is None:
         raise ConsoleError(f"no local cloud of {states[0]} runs; nothing is to be stopped")
+    if not force:
+        home = checkout.home()
+        adopt(running.variables(home.account, home.region))
+        _ask(unfinished(AwsSession(home)))
     with Steps().step("stopping the local cloud"):
         local_cloud.stop(running)
+
+
+def unfinished(aws: Aws) -> list[Execution]:
+    """Return the executions that run, with their stages; none where there is no pipeline yet."""
+    try:
+        return [in_detail(aws, each) for each in history(aws) if not each.ended]
+    except ConsoleError:
+        return []
+
+
+def _ask(executions: list[Execution]) -> None:
+    """Ask whether to interrupt these executions.
+
+    Raises:
+        ConsoleError: there are some, and nobody can answer or the answer is no.
+    """
+    if not executions:
+        return
+    found = "; ".join(_described(each) for each in executions)
+    if not sys.stdin.isatty():
+        raise ConsoleError(
+            f"a release is running: {found}. {_EFFECT} Next: wait for it with pithead release, or "
+            "run pithead down --force"
+        )
+    click.echo(f"A release is running: {found}.\n{_EFFECT}", err=True)
+    if not click.confirm("Stop the local cloud?", default=False, err=True):
+        raise ConsoleError("nothing was stopped; pithead release follows the release")
+
+
+def _described(execution: Execution) -> str:
+    active = [each.name for each in execution.stages if each.status in {"InProgress", "Stopping"}]
+    where = f" in stage {', '.join(active)}" if active else ""
+    return f"execution {execution.id}, commit {(execution.commit or 'unknown')[:7]}{where}"

@@ -59,7 +59,7 @@ def rehearsed(
         document: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
         yield document | {"said": done.stdout + done.stderr}
     finally:
-        pithead("down")
+        pithead("down", "--force")
 
 
 @pytest.fixture

@@ -222,7 +222,7 @@ def market(
     ports = [endpoint[name].rsplit(":", 1)[1] for name in ("endpoint", "gateway")]
     trusted = advisories.certificate(tmp_path_factory.mktemp("certificate"))
     with advisories.served(trusted) as (kept, variables):
-        pithead("down")
+        pithead("down", "--force")
         started = pithead(
             *("up", "--detach", "--state", str(STATE), "--speed", f"{rehearsed['speed']:g}"),
             *("--port", ports[0], "--gateway-port", ports[1]),
