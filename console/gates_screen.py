@@ -31,6 +31,12 @@ _MARKS = {
     "not run": "[yellow]![/]",
 }
 
+_NEEDS = {
+    "URL": "give URL=…, an address that pithead status shows",
+    "AWS": "it needs AWS, or a local cloud: pithead up --detach",
+    "release": "it needs a release's artifacts: pithead release runs it",
+}
+
 
 class GatesScreen:
     """Shows runs on stderr."""
@@ -92,8 +98,7 @@ def summary(runs: Sequence[GateRun], wall: float, left: Sequence[Gate]) -> Group
             escape(run.sentence),
         )
     for gate in left:
-        need = "give URL=…" if gate.needs == "URL" else f"it needs {gate.needs}"
-        table.add_row("[dim]·[/]", gate.name, "", "", "", f"[dim]not run: {need}[/]")
+        table.add_row("[dim]·[/]", gate.name, "", "", "", f"[dim]not run: {_NEEDS[gate.needs]}[/]")
     return Group(table, Text(_time(runs, wall), "dim"))
 
 

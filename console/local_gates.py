@@ -44,9 +44,12 @@ class GateRun:
         return self.status not in {"to come", "running"}
 
 
-def possible(environment: dict[str, str]) -> tuple[list[Gate], list[Gate]]:
-    """The gates that can have an answer here, and those that lack what they need."""
-    given = {"": True, "URL": bool(environment.get("URL")), "AWS": False}
+def possible(environment: dict[str, str], *, aws: bool) -> tuple[list[Gate], list[Gate]]:
+    """Return the gates that can run here, and those that lack what they need.
+
+    `aws` is whether AWS answers, be it the local cloud.
+    """
+    given = {"": True, "URL": bool(environment.get("URL")), "AWS": aws, "release": False}
     return [g for g in GATES if given[g.needs]], [g for g in GATES if not given[g.needs]]
 
 

@@ -87,8 +87,10 @@ def synthesise(app: cdk.App) -> None:
         termination_protection=True,
     )
     reviews = (*nag.REVIEWS, *nag.CODE_SIGNING) if profile else nag.REVIEWS
-    unreviewed = nag.judge(app, reviews).unreviewed
+    judgement = nag.judge(app, reviews)
+    unreviewed = judgement.unreviewed
     if unreviewed:
+        nag.record_unreviewed(Path(app.outdir), judgement)
         raise AppError(
             f"cdk-nag found {len(unreviewed)}; mend each, or review it in pipeline/nag.py:\n"
             + "\n".join(unreviewed)

@@ -172,8 +172,17 @@ CODE_SIGNING = (
 class Judgement:
     """What cdk-nag found that nobody reviewed, a line each, and reviews that speak of nothing."""
 
-    unreviewed: tuple[str, ...]
+    violations: tuple[tuple[str, str, str], ...]
+    """Rule, construct path and description of each unreviewed finding."""
     unused: tuple[Review, ...]
+
+    @property
+    def unreviewed(self) -> tuple[str, ...]:
+        """The violations, a line each."""
+        return tuple(
+            f"{rule} at {construct}: {description}"
+            for rule, construct, description in self.violations
+        )
 
 
 def record(assembly: Path) -> None:
@@ -195,6 +204,25 @@ def record(assembly: Path) -> None:
     file.write_text(json.dumps(report, indent=2), encoding="utf-8")
 
 
+def record_unreviewed(assembly: Path, judgement: Judgement) -> None:
+    """Write the unreviewed findings into an assembly that is not synthesised because of them.
+
+    The gates read them from there (`pipeline.lint.validation`), to count them as findings.
+    """
+    violations = [
+        {
+            "ruleName": rule,
+            "description": description,
+            "violatingConstructs": [{"constructPath": construct}],
+        }
+        for rule, construct, description in judgement.violations
+    ]
+    report = {"pluginName": "AwsSolutions", "conclusion": "failure", "violations": violations}
+    assembly.mkdir(parents=True, exist_ok=True)
+    file = assembly / "validation-report.json"
+    file.write_text(json.dumps({"pluginReports": [report]}, indent=2), encoding="utf-8")
+
+
 def judge(app: App, reviews: Iterable[Review] = REVIEWS) -> Judgement:
     """Hold the whole app against cdk-nag's AwsSolutions rules, and the findings against reviews."""
     kept = tuple(reviews)
@@ -205,9 +233,9 @@ def judge(app: App, reviews: Iterable[Review] = REVIEWS) -> Judgement:
         for resource in violation.violating_resources
     ]
     return Judgement(
-        unreviewed=tuple(
+        violations=tuple(
             sorted(
-                f"{rule} at {construct}: {description}"
+                (rule, construct, description)
                 for rule, construct, description in found
                 if not any(review.covers(rule, construct) for review in kept)
             )

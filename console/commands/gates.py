@@ -6,10 +6,13 @@ import os
 import time
 
 import click
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from console import toolchain
+from console.aws import connect
 from console.checkout import Checkout
+from console.errors import ConsoleError
 from console.gates_screen import GatesScreen, summary
 from console.local_gates import LocalGates, possible
 from pipeline.gates.catalogue import GATES, NAMES
@@ -24,16 +27,17 @@ _LOOK = 0.2  # seconds
 def command(names: tuple[str, ...]) -> int:
     """Run the gates of this checkout, all at once, as a release would.
 
-    Without names: all that need nothing but the checkout, and with URL set to the address of a
-    deployed environment those that send it requests. Each leaves reports/NAME.json,
-    reports/NAME.sarif with its findings, and reports/NAME.log.
+    Without names: all that need nothing but the checkout; those that need AWS, if AWS or the
+    checkout's local cloud answers; and with URL set to the address of a deployed environment those
+    that send it requests. Each leaves reports/NAME.json, reports/NAME.sarif with its findings, and
+    reports/NAME.log.
 
     \b
     Exit codes: 0 every gate that was run passed, 1 an error, 2 usage, 4 one refused or could
     not run, 130 interrupted.
     """  # noqa: D301  # \b is click's own sign
     checkout = Checkout.here()
-    gates, left = possible(dict(os.environ))
+    gates, left = possible(dict(os.environ), aws=_connected(checkout))
     if names:
         gates, left = [each for each in GATES if each.name in names], []
     # Where a gate synthesises, it does so by the CLI that the pipeline has.
@@ -54,3 +58,14 @@ def command(names: tuple[str, ...]) -> int:
     for name in refused:
         click.echo(f"what {name} wrote: {running.log(name).relative_to(checkout.root)}")
     return _REFUSED if refused else 0
+
+
+def _connected(checkout: Checkout) -> bool:
+    """Point this process at the AWS that every command calls; returns whether it answers."""
+    try:
+        _, whom = connect(checkout)
+    except (ConsoleError, BotoCoreError, ClientError) as error:
+        click.echo(f"note: gates that need AWS are left out: {error}", err=True)
+        return False
+    click.echo(whom, err=True)
+    return True

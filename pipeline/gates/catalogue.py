@@ -19,8 +19,9 @@ class Gate:
     name: str
     next_if_refused: str
     next_if_not_run: str
-    needs: Literal["", "URL", "AWS"] = ""
-    """Nothing but the checkout; the address of a deployed environment in `URL`; or AWS itself."""
+    needs: Literal["", "URL", "AWS", "release"] = ""
+    """Nothing but the checkout; the address of a deployed environment in `URL`; AWS itself; or the
+    artifacts of a release, which only its execution has."""
     passing: bool = False
     """Whether what it finds is gone once it is deployed: its waivers may wait unused."""
 
@@ -40,7 +41,7 @@ GATES = (
         "changes",
         f"undo the change, {_WAIVE}",
         "run `pithead status` to see which accounts answer, then `pithead release` again",
-        "AWS",
+        "release",
         passing=True,
     ),
     Gate(
@@ -87,14 +88,14 @@ GATES = (
         "attest",
         "run `pithead logs build` to see which gate is missing or refused, fix that, commit",
         "run `pithead logs build` for the whole log, then `pithead release` again",
-        "AWS",
+        "release",
     ),
     Gate(
         "provenance",
         "run `pithead release` to build and attest the commit again; if it is refused again, "
         "find out who changed the artifacts",
         "run `pithead logs build` for the whole log, then `pithead release` again",
-        "AWS",
+        "release",
     ),
     Gate(
         "window",

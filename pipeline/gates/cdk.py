@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from environments.schema import load_home
-from pipeline.gates.gate import ROOT, CouldNotRunError
+from pipeline.gates.gate import ROOT, CouldNotRunError, Outcome
+from pipeline.lint import validation
 from pipeline.names import CDK_CLI
 
 if TYPE_CHECKING:
@@ -88,6 +89,23 @@ class Synthesis:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
         self._log.close()
+
+
+def refusal(error: AppRefusedError, folder: Path) -> Outcome:
+    """Return the outcome of a synthesis into a folder that the app refused.
+
+    What cdk-nag found counts as findings. A waiver of one changes nothing: there is no assembly.
+    """
+    found = tuple(validation.of_refusal(folder))
+    return Outcome(
+        "refused",
+        f"the app cannot be synthesised: {error}",
+        findings=found,
+        tools=(validation.TOOL,) if found else (),
+        next_step="fix each finding, or review it with its reason in pipeline/nag.py"
+        if found
+        else "fix that and run `pithead gates synthesis`",
+    )
 
 
 def placeholder_connection() -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.gates import cfn_lint
-from pipeline.gates.cdk import Synthesis, placeholder_connection
+from pipeline.gates.cdk import AppRefusedError, Synthesis, placeholder_connection, refusal
 from pipeline.gates.gate import CouldNotRunError, Outcome, run
 from pipeline.lint import assembly, catalogue, rules, validation
 
@@ -33,8 +33,11 @@ def judge(folder: Path | None = None) -> Outcome:
         return _judged(folder)
     with tempfile.TemporaryDirectory() as scratch:
         made, context = Path(scratch) / "cdk.out", {"connection-arn": placeholder_connection()}
-        with Synthesis(made, context) as synthesis:
-            synthesis.wait()
+        try:
+            with Synthesis(made, context) as synthesis:
+                synthesis.wait()
+        except AppRefusedError as error:
+            return refusal(error, made)
         return _judged(made)
 
 

@@ -23,7 +23,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.gates.cdk import AppRefusedError, Synthesis, placeholder_connection
+from pipeline.gates.cdk import AppRefusedError, Synthesis, placeholder_connection, refusal
 from pipeline.gates.gate import ROOT, CouldNotRunError, Outcome, run
 from pipeline.lint import stability
 from pipeline.lint.rules import TOOL
@@ -49,7 +49,7 @@ def judge(arguments: Sequence[str]) -> Outcome:
     try:
         return _judged(arguments)
     except AppRefusedError as error:
-        return Outcome("refused", f"the app cannot be synthesised: {error}")
+        return refusal(error, ASSEMBLY)
 
 
 def _judged(arguments: Sequence[str]) -> Outcome:

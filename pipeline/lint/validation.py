@@ -45,6 +45,11 @@ def findings(folder: Path) -> list[Finding]:
     return [each for report in plugins(folder) for each in _of(report)]
 
 
+def of_refusal(folder: Path) -> list[Finding]:
+    """Return the findings for which the app refused to be synthesised; none if it gave others."""
+    return findings(folder) if (folder / FILE).exists() else []
+
+
 def _of(report: dict[str, Any]) -> Iterator[Finding]:
     for violation in report["violations"]:
         for construct in violation["violatingConstructs"]:

@@ -90,7 +90,7 @@ def test_each_test_that_it_names_exists_and_what_has_none_says_so() -> None:
 
 def test_each_gate_has_a_row_and_is_a_program() -> None:
     rows = {row[0].strip("`"): row[2] for row in _rows("| Gate | asks |")}
-    needs = {"": "", "URL": "a URL", "AWS": "AWS"}
+    needs = {"": "", "URL": "a URL", "AWS": "AWS", "release": "a release"}
     assert rows == {gate.name: needs[gate.needs] for gate in GATES}
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from console.checkout import Checkout
+
     Program = Callable[..., Path]
 
 _REPORT = """
@@ -115,11 +117,12 @@ subprocess.run([sys.executable, "-c", "import time; open({str(held)!r}, 'w'); ti
 
 
 def test_which_gates_can_have_an_answer_here() -> None:
-    can, cannot = possible({})
+    can, cannot = possible({}, aws=False)
     assert {each.name for each in can} >= {"unit", "security", "supply_chain", "infrastructure"}
-    assert {each.needs for each in cannot} == {"URL", "AWS"}
-    can, cannot = possible({"URL": "http://127.0.0.1/"})
-    assert {each.needs for each in can} == {"", "URL"}
+    assert {each.needs for each in cannot} == {"URL", "AWS", "release"}
+    can, cannot = possible({"URL": "http://127.0.0.1/"}, aws=True)
+    assert {each.needs for each in can} == {"", "URL", "AWS"}
+    assert {each.needs for each in cannot} == {"release"}
     assert len(can) + len(cannot) == len(GATES)
 
 
@@ -151,6 +154,30 @@ class TestCommand:
             assert f"✓ {name} passed after" in shown.err
         assert "not run: give URL=…" in shown.out
         assert "not run: it needs AWS" in shown.out
+        assert "not run: it needs a release's artifacts" in shown.out
+        assert "note: gates that need AWS are left out: " in shown.err
+
+    def test_the_running_local_cloud_is_the_gates_aws(
+        self,
+        pithead: Callable[..., int],
+        program: Program,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        def connected(_checkout: Checkout) -> tuple[None, str]:
+            monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
+            return None, "speaking to the local cloud"
+
+        monkeypatch.setattr("console.commands.gates.connect", connected)
+        code = "import os\nend(NAME, 0, 'passed', sentence=os.environ['AWS_ENDPOINT_URL'])"
+        root = program("window", code)
+        assert pithead() == 0
+        shown = capsys.readouterr()
+        assert "speaking to the local cloud" in shown.err
+        assert "it needs AWS" not in shown.out
+        found = report(root / "reports" / "window.json")
+        assert found is not None
+        assert found.sentence == "http://127.0.0.1:4566"
 
     def test_one_that_refuses_is_exit_4_and_its_log_is_named(
         self, pithead: Callable[..., int], program: Program, capsys: pytest.CaptureFixture[str]

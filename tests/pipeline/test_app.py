@@ -10,6 +10,7 @@ import pytest
 
 from environments import schema
 from pipeline import app, bundle
+from pipeline.lint import validation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,10 +61,13 @@ def test_a_refusal_is_one_sentence_and_exit_code_1(
 def test_an_unreviewed_finding_stops_it(
     context: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = app.nag.Judgement(("AwsSolutions-X at Pithead/Y: do not",), ())
+    found = app.nag.Judgement((("AwsSolutions-X", "Pithead/Y", "do not"),), ())
     monkeypatch.setattr(app.nag, "judge", lambda _app, _reviews: found)
     monkeypatch.setattr(app, "DeliveryStack", lambda *_a, **_k: None)
     monkeypatch.setattr(bundle, "build", lambda _platform: tmp_path)
     monkeypatch.setattr(app.sbom, "write", lambda *_arguments: tmp_path)
     with pytest.raises(app.AppError, match="cdk-nag found 1; mend each, or review it in"):
-        app.synthesise(cdk.App(context=context))
+        app.synthesise(cdk.App(context=context, outdir=str(tmp_path / "out")))
+    (finding,) = validation.of_refusal(tmp_path / "out")
+    assert (finding.rule, finding.subject) == ("AwsSolutions-X", "Pithead/Y")
+    assert (finding.severity, finding.message) == ("error", "do not")

@@ -141,6 +141,34 @@ def test_an_app_that_refuses_is_told_in_its_own_sentence(
     assert synthesis.judge([]).sentence.endswith(": cdk-nag found 2: IAM5 at X")
 
 
+def test_what_cdk_nag_found_is_counted_and_no_waiver_passes_it(
+    root: Path, app: Callable[[str], None], report: Callable[[str], dict[str, Any]]
+) -> None:
+    violation = {
+        "ruleName": "AwsSolutions-S1",
+        "description": "no logs",
+        "violatingConstructs": [{"constructPath": "App/A"}, {"constructPath": "App/B"}],
+    }
+    document = {"pluginReports": [{"violations": [violation]}]}
+    app(
+        f"""
+(folder / "validation-report.json").write_text(json.dumps({document!r}))
+print("pithead: cdk-nag found 2", file=sys.stderr)
+sys.exit(1)
+"""
+    )
+    assert gate.run("synthesis", lambda: synthesis.judge([])) == 1
+    found = report("synthesis")
+    assert found["findings"] == 2
+    assert found["next"] == "fix each finding, or review it with its reason in pipeline/nag.py"
+    gate.WAIVERS.write_text(
+        '[[waiver]]\ngate = "synthesis"\nrule = "AwsSolutions-S1"\nsubject = "App/A"\n'
+        'reason = "nobody reads it"\nowner = "ops"\nexpires = 2999-01-01\n'
+    )
+    assert gate.run("synthesis", lambda: synthesis.judge([])) == 1
+    assert report("synthesis")["waived"] == 1
+
+
 def test_an_app_that_breaks_is_no_verdict(root: Path, app: Callable[[str], None]) -> None:
     app("1 / 0")
     with pytest.raises(CouldNotRunError, match="last word was: ZeroDivisionError"):
