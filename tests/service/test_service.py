@@ -12,6 +12,10 @@ from service.settings import Settings, SettingsError
 from service.telemetry import NAMESPACE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fastapi import FastAPI
+
     from service.storage import Storage
 
 PROBLEM = "application/problem+json"
@@ -214,8 +218,20 @@ def test_settings_are_read_once_and_frozen() -> None:
         settings.bucket = "other"  # type: ignore[misc]  # that it is refused is the point
 
 
-def test_the_openapi_document_shows_every_answer_by_an_example(client: TestClient) -> None:
-    document = client.get("/openapi.json").json()
+def _one_more_route(app: FastAPI) -> None:
+    @app.get("/added-by-a-test")
+    def added_by_a_test() -> dict[str, str]:
+        """Greet whoever asks."""
+        return {"greeting": "hello"}
+
+
+@pytest.mark.parametrize("extend", [lambda _app: None, _one_more_route], ids=["ours", "a team's"])
+def test_the_openapi_document_shows_every_answer_by_an_example(
+    extend: Callable[[FastAPI], None], settings: Settings, storage: Storage
+) -> None:
+    app = create_app(settings, storage)
+    extend(app)
+    document = TestClient(app).get("/openapi.json").json()
     operations = [
         (f"{method} {path}", operation)
         for path, methods in document["paths"].items()
