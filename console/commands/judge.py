@@ -21,6 +21,7 @@ from console.judge.records import (
     from_file,
     from_folder,
     is_deployment,
+    newest_of_environment,
     of_deployment,
     of_environment,
 )
@@ -58,22 +59,24 @@ def command() -> None:
     """Read the canary judge: what it decided, what it will find, what another rule would do.
 
     \b
-      pithead judge replay d-ABCDEF123   recompute a release's verdict, and draw it
+      pithead judge replay prod          recompute the newest release's verdict, and draw it
+      pithead judge replay d-ABCDEF123   the same of an earlier release
       pithead judge plan prod            which regressions the canary finds, and how soon
       pithead judge backtest prod        hold another rule against the past releases
     """  # noqa: D301  # \b is click's own sign
 
 
 @command.command("replay")
-@click.argument("record", metavar="FILE|DEPLOYMENT_ID")
+@click.argument("record", metavar="ENVIRONMENT|DEPLOYMENT_ID|FILE")
 @click.option("--svg", "picture", type=click.Path(dir_okay=False, path_type=Path),
               help="Draw it into this file too.")  # fmt: skip
 def replay(record: str, picture: Path | None) -> int:
     """Recompute the verdict of a release from its decision record, and draw it.
 
-    The record is a file, or is fetched from the bucket of the environment whose judge wrote it.
-    Everything is computed anew from the record's counts and parameters by this checkout's code,
-    and compared line by line.
+    ENVIRONMENT (dev, staging or prod) is its newest release that was judged. The record is fetched
+    from the bucket of the environment whose judge wrote it, unless it is a FILE. Everything is
+    computed anew from the record's counts and parameters by this checkout's code, and compared
+    line by line.
 
     \b
     Exit codes: 0 the same, 1 something differs, or the record cannot be read.
@@ -178,12 +181,15 @@ def _write(path: Path, text: str) -> None:
 
 
 def _record(name: str) -> Record:
-    if is_deployment(name) and not Path(name).exists():
-        checkout = Checkout.here()
-        aws, whom = connect(checkout)
-        click.echo(whom, err=True)
-        return of_deployment(aws, checkout.environments(), name)
-    return from_file(Path(name))
+    if Path(name).exists() or not (name in NAMES or is_deployment(name)):
+        return from_file(Path(name))
+    checkout = Checkout.here()
+    environments = checkout.environments()
+    aws, whom = connect(checkout)
+    click.echo(whom, err=True)
+    if name in NAMES:
+        return newest_of_environment(aws, name, environments[name])
+    return of_deployment(aws, environments, name)
 
 
 def _past(name: str) -> Iterable[Record | ConsoleError]:

@@ -85,11 +85,35 @@ def of_environment(
     bucket = _bucket(aws, name, environment)
     if bucket is None:
         raise ConsoleError(f"no judge is deployed in {name}; pithead status shows what is")
-    for key in _keys(aws.client("s3", environment), bucket):
+    for listed in _listed(aws.client("s3", environment), bucket):
+        key = listed["Key"]
         try:
             yield _read(_object(aws, environment, bucket, key) or "", f"{key} in {name}")
         except ConsoleError as error:
             yield error
+
+
+def newest_of_environment(aws: Aws, name: str, environment: Environment) -> Record:
+    """Return the record of an environment's newest release that was judged.
+
+    A judge writes a record each minute of its own release only, so the one that was written last
+    is the newest release's.
+
+    Raises:
+        ConsoleError: no judge is deployed there, it has no record yet, or that is none.
+    """
+    bucket = _bucket(aws, name, environment)
+    if bucket is None:
+        raise ConsoleError(f"no judge is deployed in {name}; pithead status shows what is")
+    s3 = aws.client("s3", environment)
+    written = [(each["LastModified"], each["Key"]) for each in _listed(s3, bucket)]
+    if not written:
+        raise ConsoleError(
+            f"the judge of {name} has no record yet: it writes one when a release shifts traffic; "
+            "run pithead release"
+        )
+    _, key = max(written)
+    return _read(_object(aws, environment, bucket, key) or "", f"{key} in {name}")
 
 
 def kept(aws: Aws, place: Place, bucket: str, deployment_id: str) -> Record | None:
@@ -115,14 +139,14 @@ def _bucket(aws: Aws, name: str, environment: Environment) -> str | None:
     return outputs.get("Decisions")
 
 
-def _keys(s3: Any, bucket: str) -> Iterator[str]:
+def _listed(s3: Any, bucket: str) -> Iterator[dict[str, Any]]:
     folder = decision_key("").rsplit("/", 1)[0] + "/"
     wanted = {"Bucket": bucket, "Prefix": folder}
     answer = s3.list_objects_v2(**wanted)
-    yield from (each["Key"] for each in answer.get("Contents", ()))
+    yield from answer.get("Contents", ())
     while "NextContinuationToken" in answer:
         answer = s3.list_objects_v2(**wanted, ContinuationToken=answer["NextContinuationToken"])
-        yield from (each["Key"] for each in answer.get("Contents", ()))
+        yield from answer.get("Contents", ())
 
 
 def _object(aws: Aws, place: Place, bucket: str, key: str) -> str | None:

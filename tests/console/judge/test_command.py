@@ -77,6 +77,7 @@ def test_a_record_that_was_altered_exits_1(
         (("replay", "nowhere.json"), "nowhere.json cannot be read: No such file or directory"),
         (("replay", "pyproject.toml"), "pyproject.toml: no JSON"),
         (("replay", "d-ABCDEF123"), "no local cloud of this checkout runs"),
+        (("replay", "prod"), "no local cloud of this checkout runs"),
         (("plan", "dev"), "environments/dev.toml: shift.type: found 'all-at-once'"),
         (("backtest", "."), "no decision record"),
         (("backtest", "nowhere"), "nowhere is no folder"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,12 @@ from console.judge.records import (
     from_file,
     from_folder,
     is_deployment,
+    newest_of_environment,
     of_deployment,
     of_environment,
 )
 from environments.schema import load_all
+from tests.console.conftest import START
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +46,9 @@ def bucket(aws: Any) -> dict[str, str]:
         keys = sorted(objects)
         begin = int(asked.get("ContinuationToken", 0))
         more = {"NextContinuationToken": str(begin + 2)} if begin + 2 < len(keys) else {}
-        return {"Contents": [{"Key": key} for key in keys[begin : begin + 2]]} | more
+        written = {key: START + timedelta(minutes=at) for at, key in enumerate(objects)}
+        shown = [{"Key": key, "LastModified": written[key]} for key in keys[begin : begin + 2]]
+        return {"Contents": shown} | more
 
     aws.answers |= {
         ("s3", "get_object"): get,
@@ -157,6 +162,17 @@ def test_an_environment_gives_all_its_records(
     assert str(found[2]).startswith("decisions/d-ABCDEF122.json in prod: schema: ")
 
 
+def test_the_newest_record_is_the_one_that_was_written_last(
+    aws: Any, bucket: dict[str, str], bad: Record, good: Record
+) -> None:
+    with pytest.raises(ConsoleError, match=r"has no record yet: .*; run pithead release$"):
+        newest_of_environment(aws, "prod", PROD)
+    for number in (3, 1, 4):
+        bucket[f"decisions/d-ABCDEF12{number}.json"] = bad.text()
+    bucket["decisions/d-ABCDEF122.json"] = good.text()
+    assert newest_of_environment(aws, "prod", PROD) == good
+
+
 def test_before_there_is_a_judge_there_are_no_records(aws: Any) -> None:
     missing = aws.client("cloudformation").error(
         "ValidationError", "Stack with id prod-files does not exist", "DescribeStacks"
@@ -164,6 +180,8 @@ def test_before_there_is_a_judge_there_are_no_records(aws: Any) -> None:
     aws.answers[("cloudformation", "describe_stacks")] = missing
     with pytest.raises(ConsoleError, match="no judge is deployed in prod"):
         list(of_environment(aws, "prod", PROD))
+    with pytest.raises(ConsoleError, match="no judge is deployed in prod"):
+        newest_of_environment(aws, "prod", PROD)
     with pytest.raises(ConsoleError, match="no judge has a record"):
         of_deployment(aws, ENVIRONMENTS, "d-ABCDEF123")
 
