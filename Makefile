@@ -19,6 +19,11 @@ help:
 	@echo "make hooks     run the checks before every commit"
 
 setup: $(READY)
+	@if [ "$(MAKECMDGOALS)" = setup ]; then \
+	  echo "Ready. Next: make rehearse, or to work with it day by day:"; \
+	  echo '  export PATH="$$PWD/$(BIN):$$PATH"'; \
+	  echo "  pithead up --detach --speed 60"; \
+	fi
 
 $(READY): requirements/dev.txt requirements/uv.txt pyproject.toml
 	@command -v git >/dev/null || { echo "pithead: git is missing; install it, e.g. apt-get install git"; exit 1; }

@@ -11,21 +11,25 @@ from typing import TYPE_CHECKING
 
 from console import local_cloud
 from console.words import duration
+from environments.schema import AllAtOnce
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
     from pathlib import Path
 
+    from environments.schema import Environment
+
 
 def announced_speed(states: Sequence[Path]) -> float:
-    """Return the speed of the cloud that this process's AWS clients call.
+    """Return the speed of the cloud that a command speaks to (`console.aws.connect`).
 
     A local cloud announces its speed in its state folder. It is 1 on AWS, and at an endpoint
     that none of these folders announces.
     """
     running = local_cloud.find(*states)
-    if running is None or running.endpoint != os.environ.get("AWS_ENDPOINT_URL"):
+    endpoint = os.environ.get("AWS_ENDPOINT_URL")
+    if running is None or (endpoint and endpoint != running.endpoint):
         return 1.0
     return running.speed
 
@@ -41,4 +45,24 @@ def rate_here(requests_per_second: float, speed: float) -> str:
     """Say how many requests in a second here a rate of the cloud's is; empty if as many."""
     if speed == 1:
         return ""
-    return f"{round(requests_per_second * speed, 1):,.10g} in a second here, at speed {speed:g}"
+    return f"{_rate(requests_per_second, speed)} in a second here, at speed {speed:g}"
+
+
+def environment_here(name: str, environment: Environment, speed: float) -> str:
+    """Say what an environment file's minutes and requests per second are here; empty if equal."""
+    if speed == 1:
+        return ""
+    said = [f"its throttle of {environment.api.requests_per_second:g} requests a second is "
+            f"{_rate(environment.api.requests_per_second, speed)} here"]  # fmt: skip
+    if environment.judge:
+        expected = environment.judge.requests_per_second
+        said.insert(0, f"the {expected:g} requests a second that its judge expects are "
+                    f"{_rate(expected, speed)} here")  # fmt: skip
+    if not isinstance(environment.shift, AllAtOnce):
+        bake = duration(60 * environment.shift.bake_minutes / speed)
+        said.insert(0, f"a bake of {environment.shift.bake_minutes} minutes lasts {bake} here")
+    return f"At speed {speed:g}, in {name}: {'; '.join(said)}."
+
+
+def _rate(requests_per_second: float, speed: float) -> str:
+    return f"{round(requests_per_second * speed, 1):,.10g}"

@@ -28,6 +28,7 @@ from console.judge.records import (
 from console.judge.replaying import heading, replayed
 from console.judge.screen import drawn, say
 from console.judge.traffic import counted
+from console.speed import announced_speed, rate_here
 from environments.schema import NAMES
 from pipeline.forecast import forecast
 
@@ -134,6 +135,11 @@ def plan(
     console = Console()
     planning.show(made, traffic.words, wanted.judge, console)
     planning.answer(made, certainty, regression, console)
+    rate = traffic.traffic.requests_per_second
+    scaled = rate_here(rate, announced_speed(checkout.states))
+    if scaled:
+        say(console, f"[dim]Minutes and rates are the cloud's: {rate:.3g} requests a second are "
+            f"{scaled}.[/]")  # fmt: skip
 
 
 @command.command("backtest")
