@@ -36,7 +36,7 @@ class Report(BaseModel):
     status: Literal["passed", "refused", "not run"]
     sentence: str
     next: str | None
-    """What to type after a refusal, with which its sentence ends."""
+    """What to do after a refusal."""
     seconds: float
     findings: Annotated[int, Field(ge=0)]
     waived: Annotated[int, Field(ge=0)]

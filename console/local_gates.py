@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Self
 
 from console.gates import report
-from pipeline.gates.catalogue import GATES
+from pipeline.gates.catalogue import GATES, with_next_step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,4 +120,4 @@ def _judged(found: Report | None, code: int) -> tuple[Literal["passed", "refused
         return "refused", f"it ended with exit code {code} and left no report"
     if (code == 0) != (found.status != "refused"):
         return "refused", f"it ended with exit code {code} and said {found.status}"
-    return found.status, found.sentence
+    return found.status, with_next_step(found.sentence, found.next)

@@ -120,3 +120,8 @@ def gate(name: str) -> Gate:
         if each.name == name:
             return each
     raise ValueError(f"gate {name!r} does not exist; the gates are {', '.join(NAMES)}")
+
+
+def with_next_step(sentence: str, next_step: str | None) -> str:
+    """Return an answer's sentence, and behind it the next step of a refusal."""
+    return f"{sentence.rstrip('.')}. Next: {next_step}" if next_step else sentence

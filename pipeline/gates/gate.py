@@ -80,7 +80,8 @@ class Outcome:
         """The same with other findings: what is left of its own, and those about its waivers."""
         found = ordered(findings)
         if self.clean:
-            return Outcome.of_findings(found, self.clean, self.details, self.tools)
+            left = Outcome.of_findings(found, self.clean, self.details, self.tools)
+            return replace(left, next_step=self.next_step)
         errors = [each for each in found if each.severity == "error"]
         if errors and self.status != "refused":
             return replace(self, status="refused", sentence=_about(errors), findings=found)
@@ -92,7 +93,7 @@ def run(name: str, judge: Callable[[], Outcome], *, whole: bool = True) -> int:
 
     `reports/NAME.json` is the summary: `gate`, `status`, `sentence`, `next`, `seconds`, `details`,
     and how many `findings` are left and how many are `waived`. `reports/NAME.sarif` has the
-    findings. `next` is the next step of a refusal, with which its sentence ends, else null.
+    findings. `next` is the next step of a refusal, with which what is printed ends, else null.
 
     Exit codes: 0 passed, or let by while it could not run; 1 refused; 2 could not run, which
     refuses. The pipeline stops at anything but 0.
@@ -115,26 +116,29 @@ def run(name: str, judge: Callable[[], Outcome], *, whole: bool = True) -> int:
         code = 1 if outcome.status == "refused" else 0
         default = _next_of_waivers(outcome) or gate.next_if_refused
     except Exception as error:  # noqa: BLE001  # whatever it was, the gate found nothing out
-        reason, next_step = _failure(error)
-        outcome = Outcome("refused", f"could not run, which refuses: {reason}", next_step=next_step)
+        reason, better = _failure(error)
+        outcome = Outcome("refused", f"could not run, which refuses: {reason}", next_step=better)
         code, default = 2, gate.next_if_not_run
-    if outcome.status == "refused":
-        outcome = _ending_with(outcome.next_step or default, outcome)
+    next_step = outcome.next_step or default if outcome.status == "refused" else None
     for each in outcome.findings[:_SHOWN]:
         told = f"{each.place or name}: {each.severity}: {each.tool} {each.rule}: {each.message}"
         sys.stdout.write(f"{_line(told)}\n")
     if whole:
-        _report(name, outcome, results, time.monotonic() - began)
-    sys.stdout.write(f"gate {name}: {outcome.status}: {outcome.sentence}\n")
+        _report(name, outcome, next_step, results, time.monotonic() - began)
+    sys.stdout.write(
+        f"gate {name}: {outcome.status}: {catalogue.with_next_step(outcome.sentence, next_step)}\n"
+    )
     return code
 
 
-def _report(name: str, outcome: Outcome, results: Sequence[Result], seconds: float) -> None:
+def _report(
+    name: str, outcome: Outcome, next_step: str | None, results: Sequence[Result], seconds: float
+) -> None:
     summary = {
         "gate": name,
         "status": outcome.status,
         "sentence": outcome.sentence,
-        "next": outcome.next_step if outcome.status == "refused" else None,
+        "next": next_step,
         "seconds": round(seconds, 3),
         "details": outcome.details,
         "findings": len(outcome.findings),
@@ -167,11 +171,6 @@ def _about(errors: Sequence[Finding]) -> str:
     tools = Counter(each.tool for each in errors)
     by = f" ({', '.join(f'{tools[each]} {each}' for each in tools)})" if len(tools) > 1 else ""
     return _line(f"{len(errors)} findings{by}, the first {about}")
-
-
-def _ending_with(next_step: str, outcome: Outcome) -> Outcome:
-    sentence = f"{outcome.sentence.rstrip('.')}. Next: {next_step}"
-    return replace(outcome, sentence=sentence, next_step=next_step)
 
 
 def _next_of_waivers(outcome: Outcome) -> str | None:

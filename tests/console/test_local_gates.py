@@ -67,6 +67,11 @@ def _run(root: Path, *names: str) -> list[GateRun]:
         ("end(NAME, 0, 'not run')", "not run", "unit says not run"),
         ("end(NAME, 1, 'refused')", "refused", "unit says refused"),
         ("end(NAME, 2, 'refused')", "refused", "unit says refused"),
+        (
+            "end(NAME, 1, 'refused', next='run `true`')",
+            "refused",
+            "unit says refused. Next: run `true`",
+        ),
         # A gate that did not run looks like one that passed, unless somebody looks.
         ("end(NAME, 1, 'passed')", "refused", "it ended with exit code 1 and said passed"),
         ("end(NAME, 0, 'refused')", "refused", "it ended with exit code 0 and said refused"),

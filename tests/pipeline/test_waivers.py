@@ -181,9 +181,9 @@ class TestAtTheGate:
         assert code == 1
         assert report["sentence"] == (
             "1 finding waivers unused-waiver at pipeline/waivers.toml: the waiver of B307 for "
-            "service/hole.py by @acme/security waives nothing any more; remove it. "
-            "Next: edit pipeline/waivers.toml (docs/gates.md, Waivers) and commit"
+            "service/hole.py by @acme/security waives nothing any more; remove it"
         )
+        assert report["next"] == "edit pipeline/waivers.toml (docs/gates.md, Waivers) and commit"
 
     def test_a_gate_that_did_not_look_says_nothing_of_waivers(self, tmp_path: Path) -> None:
         (tmp_path / "waivers.toml").write_text(_toml())

@@ -43,16 +43,14 @@ def test_a_gate_answers_by_code_sentence_and_report(
 ) -> None:
     reports.rmdir()  # as in a fresh checkout
     assert run("security", lambda: outcome) == code
-    sentence = outcome.sentence
-    if next_step:
-        sentence = f"one was bad. Next: {next_step}"
-    assert capsys.readouterr().out == f"gate security: {outcome.status}: {sentence}\n"
+    told = f"one was bad. Next: {next_step}" if next_step else outcome.sentence
+    assert capsys.readouterr().out == f"gate security: {outcome.status}: {told}\n"
     report = _report(reports)
     assert report.pop("seconds") >= 0
     assert report == {
         "gate": "security",
         "status": outcome.status,
-        "sentence": sentence,
+        "sentence": outcome.sentence,
         "next": next_step,
         "details": outcome.details,
         "findings": 0,
@@ -80,8 +78,8 @@ def test_a_gate_that_could_not_run_has_refused_and_says_what_to_type_next(
         raise error
 
     assert run("security", judge) == 2
-    sentence = f"could not run, which refuses: it broke. Next: {next_step}"
-    assert capsys.readouterr().out == f"gate security: refused: {sentence}\n"
+    sentence = "could not run, which refuses: it broke"
+    assert capsys.readouterr().out == f"gate security: refused: {sentence}. Next: {next_step}\n"
     report = _report(reports)
     assert (report["status"], report["sentence"]) == ("refused", sentence)
     assert report["next"] == next_step
@@ -136,6 +134,12 @@ def test_an_error_refuses_and_the_sentence_names_the_first_on_one_line(
 def _sarif(reports: Path) -> list[dict[str, Any]]:
     runs: list[dict[str, Any]] = _report(reports, "sarif")["runs"]
     return runs
+
+
+def test_a_refusal_by_findings_keeps_its_own_next_step(reports: Path) -> None:
+    found = replace(Outcome.of_findings([HOLE], "clean"), next_step="run `true`")
+    assert run("security", lambda: found) == 1
+    assert _report(reports)["next"] == "run `true`"
 
 
 def test_a_warning_is_reported_and_refuses_nothing(reports: Path) -> None:
