@@ -65,6 +65,8 @@ class Canary:
     """When it ended."""
     reason: str = ""
     """The alarm's own reason, else CodeDeploy's."""
+    code: str = ""
+    """CodeDeploy's error code, such as ALARM_ACTIVE or INTERNAL_ERROR."""
     weights: tuple[tuple[float, float], ...] = ()
     """Seen at each change: the cloud's seconds since it began, per cent on the new version."""
     traffic: Traffic = field(default_factory=Traffic)
@@ -80,6 +82,11 @@ class Canary:
     def stopped(self) -> bool:
         """Whether it ended before all traffic was on the new version."""
         return self.status in {"Failed", "Stopped"}
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether CodeDeploy itself failed: nobody and nothing found the new version bad."""
+        return self.code == "INTERNAL_ERROR"
 
     @property
     def percent(self) -> float:
@@ -235,10 +242,12 @@ class CanaryWatch:
         info = self._deployment(canary.deployment_id)
         information = info.get("errorInformation") or {}
         reason = information.get("message") or ""
-        if information.get("code") == "HOOK_EXECUTION_FAILURE" and canary.record:
+        code = information.get("code") or ""
+        if code == "HOOK_EXECUTION_FAILURE" and canary.record:
             reason = f"the judge did not let it pass: {canary.record.sentence}"
-        if information.get("code") != "ALARM_ACTIVE":
-            return replace(canary, reason=reason)
+        canary = replace(canary, code=code, reason=reason)
+        if code != "ALARM_ACTIVE":
+            return canary
         named = alarm_named(reason)
         # The stack's rollback takes the version's alarms away; CloudWatch keeps their history.
         spoke, others = (

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.errors import ConsoleError
+from console.words import printable
 from environments.schema import EnvironmentFileError, load_all, load_home
 
 if TYPE_CHECKING:
@@ -47,12 +48,12 @@ class Checkout:
             ConsoleError: there is none.
         """
         folder = folder or Path.cwd()
-        done = _git(folder, "rev-parse", "--show-toplevel")
+        done = _run(folder, "rev-parse", "--show-toplevel")
         if done.returncode != 0:
             raise ConsoleError(
                 f"{folder} is in no git checkout; change into a checkout of the platform"
             )
-        root = Path(done.stdout.strip())
+        root = Path(os.fsdecode(done.stdout.removesuffix(b"\n")))
         try:
             project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -114,8 +115,49 @@ class Checkout:
         return done.stdout.strip()
 
     def subject(self, commit: str) -> str:
-        """The first line of a commit's message; empty where the commit is not known here."""
-        return _git(self.root, "show", "--no-patch", "--format=%s", commit).stdout.strip()
+        """The first line of a commit's message, printable; empty if the commit is unknown here.
+
+        git converts the message from the encoding that the commit declares. Bytes that are not
+        of that encoding, and control characters, come as escapes.
+        """
+        done = _git(
+            self.root,
+            *("-c", "i18n.logOutputEncoding=UTF-8"),
+            *("show", "--no-show-signature", "--no-patch", "--format=%s", commit),
+        )
+        return printable(done.stdout.strip())
+
+    def has(self, commit: str) -> bool:
+        """Whether the checkout's repository has a commit."""
+        return _git(self.root, "cat-file", "-e", f"{commit}^{{commit}}").returncode == 0
+
+    def is_ancestor(self, earlier: str, later: str) -> bool:
+        """Whether `later` is `earlier` or descends from it; the repository has both.
+
+        Raises:
+            ConsoleError: the repository is too shallow to know.
+        """
+        done = _git(self.root, "merge-base", "--is-ancestor", earlier, later)
+        if done.returncode == 0:
+            return True
+        shallow = _git(self.root, "rev-parse", "--is-shallow-repository").stdout.strip()
+        if done.returncode != 1 or shallow == "true":
+            raise ConsoleError(
+                f"{self.root}: the history does not say whether {later[:7]} contains "
+                f"{earlier[:7]}; if the clone is shallow, run git fetch --unshallow"
+            )
+        return False
+
+    def fetch(self, url: str, branch: str) -> None:
+        """Get the commits of a remote's branch; no ref of this repository changes.
+
+        Raises:
+            ConsoleError: git could not fetch.
+        """
+        quiet = ("--quiet", "--no-tags", "--no-write-fetch-head")
+        done = _git(self.root, *_SIGNED, "fetch", *quiet, url, f"refs/heads/{branch}")
+        if done.returncode != 0:
+            raise ConsoleError(f"branch {branch} of {url} cannot be fetched: {_said(done)}")
 
     def user(self) -> str:
         """Return git's user.name, or the login name where git has none."""
@@ -157,17 +199,19 @@ class Checkout:
 
 
 def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run git; bytes that are not UTF-8 come as escapes."""
+    done = _run(folder, *arguments)
+    out, err = (each.decode(errors="backslashreplace") for each in (done.stdout, done.stderr))
+    return subprocess.CompletedProcess(done.args, done.returncode, out, err)
+
+
+def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     environment = {name: value for name, value in os.environ.items() if name not in _HOOK}
     environment["GIT_TERMINAL_PROMPT"] = "0"
     environment["LC_ALL"] = "C"
     try:
         return subprocess.run(
-            ["git", *arguments],
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
+            ["git", *arguments], cwd=folder, env=environment, capture_output=True, check=False
         )
     except FileNotFoundError as error:
         raise ConsoleError("git is missing; install it, e.g. apt-get install git") from error
@@ -175,7 +219,7 @@ def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def _said(done: subprocess.CompletedProcess[str]) -> str:
     """The sentence in what git wrote: a remote's own words, else the first that went wrong."""
-    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    lines = [printable(line.strip()) for line in done.stderr.splitlines() if line.strip()]
     for sign in ("remote: ", "fatal: ", "error: "):
         found = [line.removeprefix(sign) for line in lines if line.startswith(sign)]
         if found:

@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from console.errors import ConsoleError
+from pipeline.names import PIPELINE
 
 if TYPE_CHECKING:
+    from console.aws import Aws
     from environments.schema import Home
+
+
+@dataclass(frozen=True)
+class Source:
+    """The branch that the deployed pipeline follows."""
+
+    connection: str
+    """The connection's ARN."""
+    repository: str
+    branch: str
+
+
+def source_of(aws: Aws) -> Source | None:
+    """Return the source of the deployed pipeline; None if it is no connection's."""
+    stages = aws.client("codepipeline").get_pipeline(name=PIPELINE)["pipeline"]["stages"]
+    for action in stages[0]["actions"]:
+        if action["actionTypeId"]["provider"] == "CodeStarSourceConnection":
+            given = action["configuration"]
+            return Source(given["ConnectionArn"], given["FullRepositoryId"], given["BranchName"])
+    return None
 
 
 def remote(connections: Any, connection_arn: str, repository: str) -> str:
@@ -50,6 +73,16 @@ def named_connection(connections: Any, home: Home) -> str:
             "pyproject.toml); pithead up makes it in the local cloud, the README's steps on AWS"
         )
     return arn
+
+
+def pipeline_remote(aws: Aws, home: Home) -> str:
+    """Return the git URL of the pipeline's repository.
+
+    Raises:
+        ConsoleError: there is no such connection.
+    """
+    connections = aws.client("codeconnections")
+    return remote(connections, named_connection(connections, home), home.repository)
 
 
 def ensure_connection(connections: Any, home: Home) -> str:

@@ -21,6 +21,8 @@ class Deployed:
     application: str
     deployment_group: str
     url: str
+    stack_status: str = ""
+    """CloudFormation's, such as UPDATE_COMPLETE, when it was read."""
     decisions: str | None = None
     """The bucket of the judge's records; None where nobody judges."""
 
@@ -35,6 +37,13 @@ class Serving:
     """None where it cannot be read."""
     weights: dict[str, float] = field(default_factory=dict)
     """Shares (0 to 1) by version; they make 1 together."""
+    commits: dict[str, str | None] = field(default_factory=dict)
+    """The commit of each version that has a share; None where it cannot be read."""
+
+    @property
+    def stable(self) -> Serving:
+        """What serves apart from a shift that goes on."""
+        return Serving(self.version, self.commit, {self.version: 1.0}, {self.version: self.commit})
 
 
 def deployed(aws: Aws, environment: str, place: Place) -> Deployed | None:
@@ -60,6 +69,7 @@ def deployed(aws: Aws, environment: str, place: Place) -> Deployed | None:
         application=_physical_id(resources, "AWS::CodeDeploy::Application") or "",
         deployment_group=group,
         url=outputs.get("Url", ""),
+        stack_status=described["StackStatus"],
         decisions=outputs.get("Decisions"),
     )
 
@@ -69,7 +79,9 @@ def serving(aws: Aws, what: Deployed) -> Serving:
     functions = aws.client("lambda", what.place)
     alias = functions.get_alias(FunctionName=what.function, Name=ALIAS)
     version = alias["FunctionVersion"]
-    return Serving(version, commit_of(aws, what, version), weights(alias))
+    shares = weights(alias)
+    commits = {each: commit_of(aws, what, each) for each, share in shares.items() if share}
+    return Serving(version, commits.get(version), shares, commits)
 
 
 def weights(alias: dict[str, Any]) -> dict[str, float]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
 ENDED = frozenset({"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"})
@@ -55,6 +55,11 @@ class Stage:
     condition: Condition | None = None
     started: datetime | None = None
     ended: datetime | None = None
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether an action goes on without its execution."""
+        return any(each.status == "Abandoned" for each in self.actions)
 
     def seconds(self, now: datetime) -> float:
         """How long it took, or has taken so far, in the cloud's seconds."""
@@ -104,33 +109,51 @@ def executions(summaries: Iterable[dict[str, Any]]) -> list[Execution]:
     return sorted(found, key=lambda each: each.started)
 
 
-def carrying(history: Sequence[Execution], commit: str) -> list[Execution]:
-    """The executions that carry a commit, one after the other; the last one matters.
+def carrying(
+    history: Sequence[Execution], commit: str, contains: Callable[[str], bool]
+) -> list[Execution]:
+    """Return the executions that carry a commit, one after the other; the last one decides.
 
-    A pipeline that updates itself cancels its execution and begins another with the same
-    commit. An execution that is superseded by a later commit's is followed by that one, which
-    holds the commit too: branches go forward only. An execution that failed before its source
-    answered counts when nothing else does.
+    A pipeline that updates itself cancels its execution and starts another with the same commit.
+    An execution that is superseded is followed by the later one if that one's commit contains
+    this one; `contains` says so of a commit. An execution that failed before its source answered
+    counts if nothing else does.
     """
     chain: list[Execution] = []
     for each in history:
         if each.rollback:
             continue
-        takes_over = bool(chain) and chain[-1].status in _REPLACED
+        takes_over = (
+            bool(chain)
+            and chain[-1].status in _REPLACED
+            and (each.commit is None or contains(each.commit))
+        )
         sourceless = each.commit is None and each.status == "Failed" and not chain
         if each.commit == commit or takes_over or sourceless:
             chain.append(each)
     return chain
 
 
-def last_run(history: Sequence[Execution], commit: str) -> list[Execution]:
-    """Of a commit that was released more than once: what belongs to the last time."""
+def last_run(
+    history: Sequence[Execution], commit: str, contains: Callable[[str], bool]
+) -> list[Execution]:
+    """Return the executions of a commit's last release, if it was released more than once."""
     run: list[Execution] = []
-    for each in reversed(carrying(history, commit)):
+    for each in reversed(carrying(history, commit, contains)):
         if run and each.status not in _REPLACED:
             break
         run.insert(0, each)
     return run
+
+
+def replacement(
+    history: Sequence[Execution], last: Execution, contains: Callable[[str], bool]
+) -> Execution | None:
+    """Return the first execution after `last` that superseded it with another branch's commit."""
+    if last.status != "Superseded":
+        return None
+    later = (each for each in history if each.started >= last.started and not each.rollback)
+    return next((each for each in later if each.commit and not contains(each.commit)), None)
 
 
 def with_stages(

@@ -1,4 +1,4 @@
-"""Follows a commit through the pipeline until its way has ended."""
+"""Follows a release through the pipeline until it has an outcome."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from console.canary import CanaryWatch
 from console.deployed import deployed
 from console.errors import ConsoleError
 from console.gates import answers_of_build
-from console.promotion import Outcome, conclude, failed_stage, rolls_back
+from console.in_service import in_service
+from console.promotion import Outcome, conclude, rolls_back
 from console.words import duration
 from pipeline.names import PIPELINE
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from console.canary import Canary
     from console.executions import Execution, Stage
     from console.gates import Answer
+    from console.in_service import InService
+    from console.lineage import Lineage
 
 _PATIENCE = 120.0  # wall seconds until an execution that must come is given up
 _AT_ONCE = 15.0  # the same where AWS begins it as soon as it can, or never
@@ -48,6 +51,8 @@ class Snapshot:
     """The cloud's seconds in one of the wall's, by the dates of its answers: 1 on AWS."""
     unseen: str = ""
     """Why an environment's shift of traffic cannot be seen, where it cannot."""
+    moving: str = ""
+    """The environment whose traffic still moves although the execution has ended; else empty."""
     is_first: bool = False
     """Nothing is known of the pace yet: that takes two looks."""
     outcome: Outcome | None = None
@@ -114,20 +119,22 @@ def answers_in(aws: Aws, execution: Execution) -> tuple[Answer, ...]:
 def follow(
     aws: Aws,
     environments: Mapping[str, Place],
+    lineage: Lineage,
     commit: str,
     *,
     ignore: frozenset[str] = frozenset(),
     rest: Callable[[float], None] = time.sleep,
 ) -> Iterator[Snapshot]:
-    """Snapshots of a commit's way; the last one, and no other, has the outcome.
+    """Yield snapshots of a release; the last one, and no other, has the outcome.
 
-    The executions in `ignore` are not taken for the commit's: those that were there before it
-    was released again. `rest` is called with the seconds to wait between two looks.
+    The outcome is read from what serves the last environment, and only once no traffic moves any
+    more. The executions in `ignore` are not the release's: they were there before it was started
+    again. `rest` is called with the seconds to wait between two snapshots.
 
     Raises:
         ConsoleError: no execution carries the commit, or AWS cannot be asked.
     """
-    follower = _Follower(aws, environments, commit, ignore)
+    follower = _Follower(aws, environments, lineage, commit, ignore)
     while True:
         began = time.monotonic()
         snapshot = follower.look()
@@ -140,36 +147,45 @@ def follow(
 
 class _Follower:
     def __init__(
-        self, aws: Aws, environments: Mapping[str, Place], commit: str, ignore: frozenset[str]
+        self,
+        aws: Aws,
+        environments: Mapping[str, Place],
+        lineage: Lineage,
+        commit: str,
+        ignore: frozenset[str],
     ) -> None:
         self._aws = aws
         self._environments = environments
+        self._contains = lambda later: lineage.contains(later, commit)
+        self._lineage = lineage
         self._commit = commit
         self._ignore = ignore
         self._began = time.monotonic()
         self._began_at: datetime | None = None
         self._done: dict[str, Execution] = {}
-        self._watches: dict[tuple[str, str], CanaryWatch] = {}
+        self._watches: dict[tuple[str, str, bool], CanaryWatch] = {}
         self._canary: Canary | None = None
+        self._moving = ""
         self._unseen = ""
         self._waiting: tuple[str, float] = ("", 0.0)
 
     def look(self) -> Snapshot:
         listed = [each for each in history(self._aws) if each.id not in self._ignore]
-        chain = model.carrying(listed, self._commit)
+        chain = model.carrying(listed, self._commit, self._contains)
         if not chain and not self._may_come("the first execution", _PATIENCE):
             raise ConsoleError(
                 f"no execution of the pipeline {PIPELINE} carries {self._commit[:7]} after "
                 f"{_PATIENCE:.0f} s; is its connection available, and does it follow this branch?"
             )
         followed = tuple(self._detailed(each) for each in chain)
-        rollback = None
+        rollback = replacement = None
         if followed:
             self._watch(followed[-1])
             rollback = self._rollback(listed, followed[-1])
+            replacement = model.replacement(listed, followed[-1], self._contains)
         snapshot = self._snapshot(followed, rollback)
-        if followed and self._over(followed[-1], rollback):
-            return replace(snapshot, outcome=self._outcome(snapshot))
+        if followed and (replacement or self._over(followed[-1], rollback)):
+            return replace(snapshot, outcome=self._outcome(snapshot, listed, replacement))
         return snapshot
 
     def _snapshot(self, followed: tuple[Execution, ...], rollback: Execution | None) -> Snapshot:
@@ -178,8 +194,17 @@ class _Follower:
         is_first = self._began_at is None
         self._began_at = self._began_at or at
         passed = (at - self._began_at).total_seconds()
-        pace = passed / wall if abs(passed - wall) > _ROUGH and wall > 0 else 1.0
-        return Snapshot(followed, rollback, self._canary, at, wall, pace, self._unseen, is_first)
+        return Snapshot(
+            executions=followed,
+            rollback=rollback,
+            canary=self._canary,
+            at=at,
+            wall=wall,
+            pace=passed / wall if abs(passed - wall) > _ROUGH and wall > 0 else 1.0,
+            unseen=self._unseen,
+            moving=self._moving,
+            is_first=is_first,
+        )
 
     def _detailed(self, execution: Execution) -> Execution:
         found = self._done.get(execution.id) or in_detail(self._aws, execution)
@@ -189,27 +214,35 @@ class _Follower:
         return found
 
     def _watch(self, execution: Execution) -> None:
-        """Look at the shift of traffic in the environment that the execution is in."""
+        """Read the shift of traffic in the environment that the execution is in."""
         inside = [
             each for each in execution.stages if each.name in self._environments and each.started
         ]
         if not inside:
             return
-        stage = inside[-1]
-        if stage.started is None:
-            return
-        key = (execution.id, stage.name)
         try:
-            if key not in self._watches:
-                what = deployed(self._aws, stage.name, self._environments[stage.name])
-                if what is None:
-                    return
-                self._watches[key] = CanaryWatch(self._aws, what, stage.started, stage.ended)
-            watch = self._watches[key]
-            self._canary = watch.settle() if execution.ended else watch.look()
+            self._moving = self._shifting(execution, inside[-1])
             self._unseen = ""
         except ConsoleError as error:
-            self._unseen = str(error)
+            self._moving, self._unseen = "", str(error)
+
+    def _shifting(self, execution: Execution, stage: Stage) -> str:
+        """Read a stage's shift; returns the stage if the shift outlives the execution."""
+        key = (execution.id, stage.name, stage.abandoned)
+        updating = False
+        if key not in self._watches or stage.abandoned:
+            what = deployed(self._aws, stage.name, self._environments[stage.name])
+            if what is None or stage.started is None:
+                return ""
+            # What was abandoned may begin its shift after the stage has ended.
+            updating = stage.abandoned and what.stack_status.endswith("_IN_PROGRESS")
+            until = None if stage.abandoned else stage.ended
+            watch = CanaryWatch(self._aws, what, stage.started, until)
+            self._watches.setdefault(key, watch)
+        watch = self._watches[key]
+        self._canary = watch.settle() if execution.ended else watch.look()
+        shifting = self._canary is not None and not self._canary.ended
+        return stage.name if execution.ended and (shifting or updating) else ""
 
     def _rollback(self, listed: list[Execution], last: Execution) -> Execution | None:
         if not rolls_back(last):
@@ -218,7 +251,7 @@ class _Follower:
         return self._detailed(later[-1]) if later else None
 
     def _over(self, last: Execution, rollback: Execution | None) -> bool:
-        if not last.ended:
+        if not last.ended or self._moving:
             return False
         if last.status in {"Superseded", "Cancelled"}:
             return not self._may_come(f"the one after {last.id}", _PATIENCE)
@@ -235,16 +268,25 @@ class _Follower:
             self._waiting = (what, now)
         return now - self._waiting[1] < patience
 
-    def _outcome(self, snapshot: Snapshot) -> Outcome:
+    def _outcome(
+        self, snapshot: Snapshot, listed: list[Execution], replacement: Execution | None
+    ) -> Outcome:
         last = snapshot.executions[-1]
-        stage = failed_stage(last)
-        canary = snapshot.canary
+        *_, production = self._environments
+        now = in_service(
+            self._aws, self._lineage, production, self._environments[production], self._commit
+        )
+        rollback = snapshot.rollback
+        if last.status == "Succeeded" and now.contains is False:
+            rollback, replacement = self._since(listed, last, now)
         answers = answers_in(self._aws, last)
         conclusion = conclude(
             snapshot.executions,
+            in_service=now,
             answers=answers,
-            canary=canary if canary and stage and canary.environment == stage.name else None,
-            rollback=snapshot.rollback,
+            canary=_canary_of(last, snapshot.canary),
+            rollback=rollback,
+            replacement=replacement,
         )
         return Outcome(
             ending=conclusion.ending,
@@ -254,8 +296,24 @@ class _Follower:
             commit=self._commit,
             executions=snapshot.executions,
             rollback=snapshot.rollback,
-            canary=canary,
+            canary=snapshot.canary,
             at=snapshot.at,
             wall=snapshot.wall,
             pace=snapshot.pace,
         )
+
+    def _since(
+        self, listed: list[Execution], last: Execution, now: InService
+    ) -> tuple[Execution | None, Execution | None]:
+        """Return what brought what serves now after `last`: a rollback, or another's release."""
+        later = [
+            each for each in listed if each.started > last.started and each.commit in now.commits
+        ]
+        rollback = next((each for each in reversed(later) if each.rollback), None)
+        return rollback, next((each for each in later if not each.rollback), None)
+
+
+def _canary_of(last: Execution, canary: Canary | None) -> Canary | None:
+    """Return the shift if it is in the stage that the execution ended in."""
+    reached = [each.name for each in last.stages if each.started]
+    return canary if canary and reached and canary.environment == reached[-1] else None

@@ -1,8 +1,8 @@
-"""How a commit's way to production ended, and why: pure functions of what was observed."""
+"""The outcome of a release and its reason: pure functions of what was observed."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from console.canary import Canary
     from console.executions import Action, Execution, Stage
     from console.gates import Answer
+    from console.in_service import InService
 
 Ending = Literal["promoted", "rolled_back", "refused", "error"]
 
@@ -97,27 +98,76 @@ def rolls_back(execution: Execution) -> bool:
 def conclude(
     executions: Sequence[Execution],
     *,
+    in_service: InService,
     answers: Sequence[Answer] = (),
     canary: Canary | None = None,
     rollback: Execution | None = None,
+    replacement: Execution | None = None,
 ) -> Conclusion:
-    """How the way ended that these executions carried a commit.
+    """Conclude how the release ended that these executions carried.
 
-    `answers` are those of the last execution's gates; `canary` is the shift in the failed stage;
-    `rollback` the execution that brought the stage back. The last execution and
-    `rollback` have ended.
+    `in_service` compares the commit with what serves production; `answers` are those of the last
+    execution's gates; `canary` is the shift in the stage that the last execution ended in;
+    `rollback` the execution that brought a stage back; `replacement` one whose commit took this
+    one's place without containing it. The last execution and `rollback` have ended.
     """
     last = executions[-1]
     if last.status == "Succeeded":
-        return Conclusion("promoted", "it serves production")
+        return standing(in_service, rollback=rollback, replacement=replacement)
+    if replacement:
+        return _replaced(last, replacement)
     if last.status != "Failed":
-        return Conclusion("error", f"the execution ended as {last.status}{_because(last.summary)}")
+        return _by_halt(last, canary, in_service)
     stage, actions = failed_stage(last), failed_actions(last)
     if stage is None:
         return Conclusion("error", f"the execution failed{_because(last.summary)}")
     if not actions:
         return _by_condition(last, stage, rollback)
     return _by_action(stage, actions[0], answers, canary)
+
+
+def standing(
+    in_service: InService,
+    *,
+    rollback: Execution | None = None,
+    replacement: Execution | None = None,
+) -> Conclusion:
+    """Conclude how a release ended whose execution succeeded, by what serves now."""
+    if in_service.contains is None:
+        return Conclusion("error", f"the execution succeeded, but {in_service.sentence}")
+    if in_service.contains:
+        return Conclusion("promoted", in_service.sentence)
+    if replacement:
+        return Conclusion(
+            "error",
+            f"the execution succeeded, but {in_service.sentence}, which does not contain this "
+            f"commit: execution {replacement.id[:8]} replaced it",
+        )
+    who = f"by the rollback {rollback.id[:8]}" if rollback else "by hand"
+    return Conclusion(
+        "rolled_back",
+        f"the execution succeeded, but {in_service.sentence}: traffic was moved back {who}",
+    )
+
+
+def _replaced(last: Execution, replacement: Execution) -> Conclusion:
+    commit = (replacement.commit or "unknown")[:7]
+    return Conclusion(
+        "error",
+        f"execution {last.id[:8]} was superseded by {replacement.id[:8]} of commit {commit}, which "
+        "does not contain this commit",
+    )
+
+
+def _by_halt(last: Execution, canary: Canary | None, in_service: InService) -> Conclusion:
+    """Of an execution that was stopped, or cancelled without a successor."""
+    ended = f"the execution ended as {last.status}{_because(last.summary)}"
+    if canary and canary.stopped:
+        shift = _by_canary(canary.environment, canary)
+        return Conclusion(shift.ending, f"{ended}; {shift.sentence}")
+    if canary:
+        ended += f", and the shift in {canary.environment} went on to its end without a bake"
+    return Conclusion("error", f"{ended}; {in_service.sentence}")
 
 
 def _by_action(
@@ -132,9 +182,13 @@ def _by_action(
             ),
             refusals[0].gate,
         )
+    failed = f"{stage.name}/{action.name} failed{_because(action.message)}"
     if canary and canary.stopped:
-        return _by_canary(stage, canary)
-    return Conclusion("error", f"{stage.name}/{action.name} failed{_because(action.message)}")
+        shift = _by_canary(stage.name, canary)
+        return (
+            replace(shift, sentence=f"{failed}; {shift.sentence}") if canary.interrupted else shift
+        )
+    return Conclusion("error", failed)
 
 
 def _by_condition(last: Execution, stage: Stage, rollback: Execution | None) -> Conclusion:
@@ -151,16 +205,17 @@ def _by_condition(last: Execution, stage: Stage, rollback: Execution | None) -> 
     )
 
 
-def _by_canary(stage: Stage, canary: Canary) -> Conclusion:
+def _by_canary(stage: str, canary: Canary) -> Conclusion:
     who = f"the alarm {canary.stopped_by}" if canary.stopped_by else "CodeDeploy"
-    stopped = f"{who} stopped the shift in {stage.name}{_because(canary.reason)}"
+    stopped = f"{who} stopped the shift in {stage}{_because(canary.reason)}"
     if canary.percent > 0:
         return Conclusion(
             "error",
             f"{stopped}; version {canary.target_version} still has {canary.percent:g} % of the "
             "traffic: bring the alias back by hand",
         )
-    return Conclusion("rolled_back", stopped)
+    # What CodeDeploy could not finish for its own reasons says nothing about the release.
+    return Conclusion("error" if canary.interrupted else "rolled_back", stopped)
 
 
 def _because(reason: str) -> str:

@@ -11,7 +11,8 @@ from console.deployed import deployed, serving
 from console.errors import ConsoleError
 from console.following import answers_in, history, in_detail
 from console.health import health
-from console.promotion import conclude
+from console.in_service import InService, compared
+from console.promotion import conclude, standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from console.deployed import Deployed, Serving
     from console.executions import Execution
     from console.health import Health
+    from console.lineage import Lineage
     from console.promotion import Ending
     from environments.schema import Environment
     from pipeline.canary.record import Record
@@ -64,14 +66,14 @@ class State:
     execution: Execution | None
 
 
-def look(aws: Aws, environments: Mapping[str, Environment]) -> State:
-    """The state as it is now.
+def look(aws: Aws, environments: Mapping[str, Environment], lineage: Lineage) -> State:
+    """Read the state as it is now.
 
     Raises:
         ConsoleError: there is no pipeline.
     """
     newest = _Newest(aws)
-    found = [_environment(aws, name, each, newest) for name, each in environments.items()]
+    found = [_environment(aws, name, each, newest, lineage) for name, each in environments.items()]
     # An environment that does not answer takes its time to say so.
     with ThreadPoolExecutor(len(found)) as pool:
         return State(tuple(pool.map(_asked, found)), next(iter(newest), None))
@@ -93,7 +95,7 @@ class _Newest:
 
 
 def _environment(
-    aws: Aws, name: str, environment: Environment, newest: _Newest
+    aws: Aws, name: str, environment: Environment, newest: _Newest, lineage: Lineage
 ) -> EnvironmentState:
     state = EnvironmentState(name, environment.account, environment.region)
     try:
@@ -102,28 +104,41 @@ def _environment(
             state = replace(state, url=what.url, serving=serving(aws, what))
             if what.decisions:
                 state = replace(state, judged=_judged(aws, what, newest))
-        outcomes = (_outcome(aws, name, environment, each) for each in newest)
+        outcomes = (_outcome(aws, state, what, each, lineage) for each in newest)
         return replace(state, outcome=next(filter(None, outcomes), None))
     except ConsoleError as error:
         return replace(state, unseen=str(error))
 
 
 def _outcome(
-    aws: Aws, name: str, environment: Environment, execution: Execution
+    aws: Aws, state: EnvironmentState, what: Deployed | None, execution: Execution, lineage: Lineage
 ) -> LastOutcome | None:
     """How an execution ended in an environment's stage; None if it is not, or was never, there."""
-    stage = execution.stage(name)
+    stage = execution.stage(state.name)
     if stage is None or stage.started is None or stage.ended is None:
         return None
-    if stage.status == "Succeeded":
-        if not execution.rollback:
-            return LastOutcome("promoted", "", stage.ended, execution.id)
-        sentence = f"the pipeline brought it back to commit {(execution.commit or 'unknown')[:7]}"
+    commit = execution.commit or ""
+    in_service = (
+        compared(lineage, state.name, state.serving.stable, commit)
+        if state.serving
+        else InService(False, f"nothing serves {state.name} yet")
+    )
+    if stage.status == "Succeeded" and execution.rollback:
+        sentence = f"the pipeline brought it back to commit {commit[:7] or 'unknown'}"
         return LastOutcome("rolled_back", sentence, stage.ended, execution.id)
-    what = deployed(aws, name, environment)
-    canary = CanaryWatch(aws, what, stage.started, stage.ended).look() if what else None
-    conclusion = conclude([execution], answers=answers_in(aws, execution), canary=canary)
-    return LastOutcome(conclusion.ending, conclusion.sentence, stage.ended, execution.id)
+    if stage.status == "Succeeded":
+        conclusion = standing(in_service)
+    else:
+        until = None if stage.abandoned else stage.ended
+        canary = CanaryWatch(aws, what, stage.started, until).look() if what else None
+        if canary and not canary.ended:
+            return None
+        conclusion = conclude(
+            [execution], in_service=in_service, answers=answers_in(aws, execution), canary=canary
+        )
+    # That it is promoted, the table says.
+    sentence = "" if conclusion.ending == "promoted" else conclusion.sentence
+    return LastOutcome(conclusion.ending, sentence, stage.ended, execution.id)
 
 
 def _judged(aws: Aws, what: Deployed, newest: _Newest) -> Record | None:

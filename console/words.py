@@ -34,6 +34,13 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} m"
 
 
+def printable(text: str) -> str:
+    """Return the text with escapes for what a terminal would obey or cannot show."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
+
+
 def mark(status: str) -> str:
     """A status as a coloured mark of rich's markup."""
     sign, colour = MARKS.get(status, ("?", "yellow"))

@@ -31,6 +31,9 @@ BAKE = (*RAILS, "evidence", SYNTHETIC)
 of the shift comes only then, and only then a journey meets that version and no other."""
 OVERRIDE_PARAMETER = "/pithead/gates/supply-chain/override"
 """SSM parameter that lets an audit which could not run go by, until a date."""
+AGAIN_PARAMETERS = "/pithead/release/again"
+"""SSM parameters of the pipeline's account, below this path one for each commit that someone
+released again after its rollback (`pipeline.release_again`)."""
 ATTESTATION_KEY = "alias/pithead/attestations"
 """The KMS key that vouches for a release."""
 ASSEMBLY = "assembly"
@@ -64,6 +67,16 @@ def lookup_role(account: str, region: str) -> str:
 def promoted_role(environment: str) -> str:
     """The name of the role that may point the alias `promoted`, and that the load gate takes."""
     return f"{SERVICE}-{environment}-{PROMOTED}"
+
+
+def api_name(environment: str) -> str:
+    """The name of the service's API in an environment, a dimension of its metrics."""
+    return f"{SERVICE}-{environment}"
+
+
+def alarms_prefix(environment: str) -> str:
+    """What the names of all alarms of an environment begin with."""
+    return f"{SERVICE}-{environment}-"
 
 
 def alarm_name(environment: str, rail: str) -> str:

@@ -9,19 +9,17 @@ from rich.console import Console
 
 from console.aws import connect
 from console.checkout import Checkout
-from console.connections import named_connection, remote
 from console.deployed import deployed, serving
 from console.errors import ConsoleError
-from console.executions import last_run
-from console.following import follow, history
+from console.following import follow
 from console.looser import looser, show
 from console.release_screen import ReleaseScreen, explain
-from pipeline.names import PIPELINE
+from console.starting import start
 
 if TYPE_CHECKING:
     from console.aws import Aws
     from console.promotion import Outcome
-    from environments.schema import Environment, Home
+    from environments.schema import Environment
 
 EXIT_CODES = {"promoted": 0, "rolled_back": 3, "refused": 4, "error": 1}
 _PROD = "prod"
@@ -29,42 +27,52 @@ _PROD = "prod"
 
 @click.command("release")
 @click.argument("revision", metavar="[REV]", default="HEAD")
-def command(revision: str) -> int:
+@click.option("--again", is_flag=True, help="Release a commit again that was rolled back.")
+@click.option("--reason", metavar="TEXT", help="Why it is released again; recorded in SSM.")
+def command(revision: str, again: bool, reason: str | None) -> int:
     """Release a commit: push it to the pipeline's branch and follow it to production.
 
-    REV is any revision of this checkout, HEAD unless given; what is not committed is not
-    released. The commit is followed through every stage, also when the pipeline changes itself
-    and begins again, and also when a later commit overtakes it.
+    REV is any revision of this checkout, HEAD by default; uncommitted changes are not released.
+    The release is followed through every stage, also if the pipeline updates itself and starts
+    again, or if a later commit that contains this one supersedes it.
 
-    If the branch is at the commit already, nothing is pushed: a running execution is followed;
-    one that reached production is reported; after any other end the commit is released anew.
+    If the branch is at the commit already, nothing is pushed: a running execution is followed, a
+    promotion or a rollback is reported again, and after any other end a new execution starts.
+    A commit that was rolled back is released again only with --again and a --reason.
+
+    The outcome is read from what serves production once no traffic moves any more: a commit is
+    promoted only if every version that has traffic contains it.
 
     \b
-    Exit codes: 0 promoted, 3 rolled back, 4 refused by a gate, 1 an error, 2 usage,
-    130 interrupted (the release goes on; the same command follows it again).
+    Exit codes:
+      0    promoted: what serves production contains the commit
+      1    an error: nothing was released, or it ended without a verdict
+      2    wrong usage
+      3    rolled back: by an alarm, the judge, the bake, or by hand afterwards
+      4    refused by a gate
+      130  interrupted: the release continues; the same command follows it again
     """  # noqa: D301  # \b is click's own sign
+    why = _reason(again, reason)
     checkout = Checkout.here()
-    home, environments = checkout.home(), checkout.environments()
+    environments = checkout.environments()
     commit = checkout.commit(revision)
+    # Everything that may turn out to be unreadable is read before anything is pushed.
+    title = f"release of {commit[:7]} {checkout.subject(commit)}"
+    uncommitted = checkout.uncommitted()
     aws, whom = connect(checkout)
     click.echo(whom, err=True)
-    uncommitted = checkout.uncommitted()
     if uncommitted:
-        click.echo(
-            f"note: only commits are released; {uncommitted} changed file(s) here are not",
-            err=True,
-        )
-    ignore = _begin(aws, checkout, home, commit)
-    screen = ReleaseScreen(f"release of {commit[:7]} {checkout.subject(commit)}")
+        _say(f"note: only commits are released; {uncommitted} changed file(s) here are not")
+    begun = start(aws, checkout, environments, commit, again=why, say=_say)
+    screen = ReleaseScreen(title)
     try:
         with screen.showing():
-            for snapshot in follow(aws, environments, commit, ignore=ignore):
+            for snapshot in follow(aws, environments, begun.lineage, commit, ignore=begun.ignore):
                 screen.show(snapshot)
     except KeyboardInterrupt:
-        click.echo(
-            "The release goes on without you: pithead release follows it again, "
-            "pithead status looks at it.",
-            err=True,
+        _say(
+            "Detached; the release continues. Run pithead release to follow it again, or "
+            "pithead status to see where it is."
         )
         raise
     outcome = snapshot.outcome
@@ -74,27 +82,17 @@ def command(revision: str) -> int:
     return EXIT_CODES[outcome.ending]
 
 
-def _begin(aws: Aws, checkout: Checkout, home: Home, commit: str) -> frozenset[str]:
-    """Have the commit run; returns the executions that are not this release's."""
-    before = history(aws)
-    connections = aws.client("codeconnections")
-    url = remote(connections, named_connection(connections, home), home.repository)
-    if checkout.tip(url, home.branch) != commit:
-        checkout.push(url, commit, home.branch)
-        return frozenset(each.id for each in before)
-    run = last_run(before, commit)
-    if run and (not run[-1].ended or run[-1].status == "Succeeded"):
-        mine = {each.id for each in run}
-        return frozenset(
-            each.id for each in before if each.id not in mine and each.started < run[-1].started
-        )
-    click.echo(
-        f"{home.branch} is at {commit[:7]} already, and that is not in production: "
-        "it is released anew",
-        err=True,
-    )
-    aws.client("codepipeline").start_pipeline_execution(name=PIPELINE)
-    return frozenset(each.id for each in before)
+def _reason(again: bool, reason: str | None) -> str | None:
+    """Return why a commit is released again; None if it is not."""
+    if again and not (reason and reason.strip()):
+        raise click.UsageError("--again needs --reason TEXT: why is it released again?")
+    if reason is not None and not again:
+        raise click.UsageError("--reason is for --again; found it alone")
+    return reason.strip() if reason else None
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
 
 
 def _now_serves(aws: Aws, prod: Environment, outcome: Outcome) -> str:

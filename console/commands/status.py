@@ -13,6 +13,8 @@ from rich.table import Table
 
 from console.aws import answered_at, connect
 from console.checkout import Checkout
+from console.connections import pipeline_remote
+from console.lineage import CheckoutLineage
 from console.state import look
 from console.words import ENDINGS, duration, mark
 from pipeline.canary.judging import line
@@ -39,7 +41,9 @@ def command(as_json: bool) -> None:
     aws, whom = connect(checkout)
     click.echo(whom, err=True)
     now = answered_at(aws.client("sts").get_caller_identity())
-    state = look(aws, environments)
+    home = checkout.home()
+    lineage = CheckoutLineage(checkout, lambda: pipeline_remote(aws, home), home.branch)
+    state = look(aws, environments, lineage)
     if as_json:
         click.echo(json.dumps(document(state, now), indent=2))
     else:

@@ -12,6 +12,7 @@ from console.aws import AwsSession, adopt
 from console.deployed import deployed, serving
 from console.errors import ConsoleError
 from console.following import follow, history
+from console.lineage import CheckoutLineage
 from console.provisioning import make_ready
 from console.rehearsal import audit
 from console.rehearsal.acts import ACTS
@@ -61,6 +62,7 @@ class Stage:
         self._ready = ready
         self._environments: dict[str, Environment] = scratch.checkout.environments()
         self._pushed: dict[Act, Pushed] = {}
+        self._lineage = CheckoutLineage(scratch.checkout, lambda: ready.remote, ready.branch)
 
     def open(self, first: Act, screen: RehearsalScreen) -> Deployed:
         """Follow the first commit to prod: what the acts are then played against.
@@ -101,7 +103,9 @@ class Stage:
     def _follow(self, pushed: Pushed, following: Act | None, screen: RehearsalScreen) -> Outcome:
         """Follow a commit to its end, and let the next act begin when it is in production."""
         ignore = pushed.earlier
-        for snapshot in follow(self._aws, self._environments, pushed.commit, ignore=ignore):
+        for snapshot in follow(
+            self._aws, self._environments, self._lineage, pushed.commit, ignore=ignore
+        ):
             screen.show(snapshot)
             if following and following not in self._pushed and _in_production(snapshot):
                 self._push(following)

@@ -12,7 +12,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_assets as assets
 
 from environments.schema import NAMES
-from pipeline.names import SERVICE, SYNTHETIC
+from pipeline.names import SERVICE, SYNTHETIC, api_name
 from pipeline.retention import log_group
 from pipeline.safeguards import METADATA
 from pipeline.stacks import code_signing
@@ -65,7 +65,7 @@ class ServiceStack(Stack):
         api = rest_api(
             self,
             "Api",
-            name=f"{SERVICE}-{name}",
+            name=api_name(name),
             stage=name,
             environment=environment,
             alias=release.alias,

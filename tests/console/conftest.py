@@ -19,6 +19,7 @@ from pipeline.canary import Counts, wording
 from pipeline.canary.judging import judge
 from pipeline.canary.periods import Pair, Period
 from pipeline.canary.record import Record, code
+from tests.console.fakes import Prod
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -105,6 +106,11 @@ class FakePipeline:
         self.details: dict[str, list[dict[str, Any]]] = {}
         self.rules: dict[str, list[dict[str, Any]]] = {}
         self.states: dict[str, dict[str, Any]] = {}
+        self.source = {
+            "ConnectionArn": "arn:aws:codeconnections:eu-west-1:111111111111:connection/1",
+            "FullRepositoryId": "acme/pithead",
+            "BranchName": "main",
+        }
         aws.answers |= {
             ("codepipeline", "list_pipeline_executions"): lambda **_: {
                 "pipelineExecutionSummaries": list(reversed(self.summaries))
@@ -134,6 +140,9 @@ class FakePipeline:
                             "provider": provider,
                             "version": "1",
                         },
+                        "configuration": self.source
+                        if provider == "CodeStarSourceConnection"
+                        else {},
                     }
                     for name, provider in actions
                 ],
@@ -281,6 +290,11 @@ def decided() -> Callable[..., Record]:
 @pytest.fixture
 def aws() -> FakeAws:
     return FakeAws()
+
+
+@pytest.fixture
+def prod(aws: FakeAws) -> Prod:
+    return Prod(aws)
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import io
-import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,143 +9,15 @@ from console import following
 from console.errors import ConsoleError
 from console.following import follow
 from environments.schema import load_all
+from tests.console.fakes import COMMIT, OLD, FakeLineage, Prod, at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from console.following import Snapshot
     from console.promotion import Outcome
-    from pipeline.canary.record import Record
 
-START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
-COMMIT = "c0ffee" + "0" * 34
 ALARM = "files-prod-version-3-failures"
-ALIAS = "arn:aws:lambda:eu-west-1:444444444444:function:files:live"
-
-
-def at(seconds: float) -> datetime:
-    return START + timedelta(seconds=seconds)
-
-
-class Prod:
-    """The answers of production's account: a stack, an alias, at most one deployment."""
-
-    def __init__(self, aws: Any) -> None:
-        self.weights: dict[str, float] = {}
-        self.version = "2"
-        self.deployment: dict[str, Any] | None = None
-        self.requests = {"2": [400.0, 330.0], "3": [50.0, 32.0]}
-        self.failures = {"2": [0.0], "3": [17.0]}
-        self.record: Record | None = None
-        s3 = aws.client("s3")
-
-        def decision(**asked: str) -> Any:
-            assert asked == {"Bucket": "decisions", "Key": "decisions/d-SHIFT.json"}
-            if self.record is None:
-                return s3.error("NoSuchKey", "The specified key does not exist.", "GetObject")
-            return {"Body": io.BytesIO(self.record.text().encode())}
-
-        resources = {
-            "AWS::Lambda::Alias": ALIAS,
-            "AWS::CodeDeploy::Application": "application",
-            "AWS::CodeDeploy::DeploymentGroup": "group",
-        }
-        aws.answers |= {
-            ("cloudformation", "describe_stacks"): {
-                "Stacks": [
-                    {
-                        "StackName": "prod-files",
-                        "CreationTime": START,
-                        "StackStatus": "UPDATE_COMPLETE",
-                        "Outputs": [
-                            {"OutputKey": "Url", "OutputValue": "http://127.0.0.1/prod/"},
-                            {"OutputKey": "Decisions", "OutputValue": "decisions"},
-                        ],
-                    }
-                ]
-            },
-            ("cloudformation", "describe_stack_resources"): {
-                "StackResources": [
-                    {
-                        "LogicalResourceId": kind,
-                        "PhysicalResourceId": physical,
-                        "ResourceType": kind,
-                        "ResourceStatus": "CREATE_COMPLETE",
-                        "Timestamp": START,
-                    }
-                    for kind, physical in resources.items()
-                ]
-            },
-            ("lambda", "get_alias"): lambda **_: {
-                "FunctionVersion": self.version,
-                "RoutingConfig": {"AdditionalVersionWeights": self.weights},
-            },
-            ("codedeploy", "list_deployments"): lambda **_: {
-                "deployments": ["d-ROLLBACK", "d-SHIFT"] if self.deployment else []
-            },
-            ("codedeploy", "get_deployment"): lambda **asked: {
-                "deploymentInfo": self.deployment
-                if asked["deploymentId"] == "d-SHIFT"
-                else {
-                    "deploymentId": "d-ROLLBACK",
-                    "createTime": at(999),
-                    "status": "Succeeded",
-                    "creator": "codeDeployRollback",
-                }
-            },
-            ("codedeploy", "list_deployment_targets"): {"targetIds": ["files:live"]},
-            ("codedeploy", "get_deployment_target"): {
-                "deploymentTarget": {
-                    "deploymentTargetType": "LambdaFunction",
-                    "lambdaTarget": {
-                        "lambdaFunctionInfo": {"currentVersion": "2", "targetVersion": "3"}
-                    },
-                }
-            },
-            ("cloudwatch", "get_metric_data"): self.metrics,
-            ("s3", "get_object"): decision,
-            ("cloudwatch", "describe_alarm_history"): lambda **asked: {
-                "AlarmHistoryItems": [
-                    self.history(asked["AlarmName"], "OK", 90, ""),
-                    self.history(asked["AlarmName"], "ALARM", 80, "1 datapoint was above 0.05"),
-                ]
-            },
-        }
-
-    def metrics(self, **asked: Any) -> dict[str, Any]:
-        results = []
-        for query in asked["MetricDataQueries"]:
-            metric = query["MetricStat"]["Metric"]
-            version = next(
-                each["Value"] for each in metric["Dimensions"] if each["Name"] == "version"
-            )
-            counted = self.requests if metric["MetricName"] == "Requests" else self.failures
-            results.append({"Id": query["Id"], "Values": counted[version]})
-        return {"MetricDataResults": results}
-
-    @staticmethod
-    def history(alarm: str, state: str, seconds: float, reason: str) -> dict[str, Any]:
-        new = {"stateValue": state, "stateReason": reason}
-        return {
-            "AlarmName": alarm,
-            "Timestamp": at(seconds),
-            "HistoryItemType": "StateUpdate",
-            "HistoryData": json.dumps({"version": "1.0", "newState": new}),
-        }
-
-    def shift(self, status: str, **more: Any) -> None:
-        self.deployment = {
-            "deploymentId": "d-SHIFT",
-            "createTime": at(60),
-            "startTime": at(61),
-            "status": status,
-            "creator": "CloudFormation",
-        } | more
-
-
-@pytest.fixture
-def prod(aws: Any) -> Prod:
-    return Prod(aws)
 
 
 def played(aws: Any, *steps: Callable[[], None], **options: Any) -> list[Snapshot]:
@@ -159,7 +29,8 @@ def played(aws: Any, *steps: Callable[[], None], **options: Any) -> list[Snapsho
         aws.now += timedelta(seconds=30)
         left.pop(0)()
 
-    snapshots = list(follow(aws, load_all(), COMMIT, rest=rest, **options))
+    lineage = options.pop("lineage", FakeLineage())
+    snapshots = list(follow(aws, load_all(), lineage, COMMIT, rest=rest, **options))
     assert not left
     return snapshots
 
@@ -356,6 +227,7 @@ def test_a_failure_without_a_gate_is_an_error_in_awss_words(
 def test_a_pipeline_that_changes_itself_is_followed_through(
     aws: Any, pipeline: Any, prod: Prod
 ) -> None:
+    prod.version = "3"
     pipeline.execution("one", 0, commit=COMMIT)
     for index, stage in enumerate(("Source", "Build", "UpdatePipeline")):
         pipeline.stage("one", stage, index * 10, index * 10 + 10)
@@ -423,7 +295,10 @@ def test_a_bake_that_cannot_be_rolled_back_is_an_error(
     assert why in outcome.sentence
 
 
-def test_what_was_there_before_is_not_taken_for_the_release(aws: Any, pipeline: Any) -> None:
+def test_what_was_there_before_is_not_taken_for_the_release(
+    aws: Any, pipeline: Any, prod: Prod
+) -> None:
+    prod.version = "3"
     pipeline.execution("old", 0, commit=COMMIT, status="Failed", updated=20)
 
     def anew() -> None:
@@ -441,15 +316,17 @@ def test_a_commit_that_no_execution_carries_is_given_up(
         played(aws)
 
 
-def test_a_stopped_execution_is_an_error_with_its_reason(aws: Any, pipeline: Any) -> None:
-    pipeline.execution("one", 0, commit=COMMIT, status="Stopped", summary="not on a Friday")
-    outcome = outcome_of(played(aws))
-    assert outcome.sentence == "the execution ended as Stopped: not on a Friday"
-
-
-def test_an_account_that_cannot_be_read_is_told_of_and_does_not_end_it(
+def test_a_stopped_execution_is_an_error_with_its_reason(
     aws: Any, pipeline: Any, prod: Prod
 ) -> None:
+    pipeline.execution("one", 0, commit=COMMIT, status="Stopped", summary="not on a Friday")
+    outcome = outcome_of(played(aws))
+    assert outcome.sentence == (
+        "the execution ended as Stopped: not on a Friday; prod serves version 2 of commit 0000000"
+    )
+
+
+def test_what_cannot_be_read_is_not_promoted(aws: Any, pipeline: Any, prod: Prod) -> None:
     pipeline.execution("one", 0, commit=COMMIT, status="Succeeded", updated=400)
     to_prod(pipeline)
     pipeline.action("one", "prod", "files.Deploy", 56, 400)
@@ -462,5 +339,165 @@ def test_an_account_that_cannot_be_read_is_told_of_and_does_not_end_it(
 
     aws.client = client
     snapshots = played(aws)
-    assert outcome_of(snapshots).ending == "promoted"
+    outcome = outcome_of(snapshots)
+    assert outcome.ending == "error"
+    assert outcome.sentence == (
+        "the execution succeeded, but what serves prod cannot be read: "
+        "account 444444444444 cannot be read: AccessDenied"
+    )
     assert snapshots[-1].unseen == "account 444444444444 cannot be read: AccessDenied"
+
+
+def succeeded(pipeline: Any, execution: str = "one") -> None:
+    """An execution of the commit that went through every stage."""
+    pipeline.execution(execution, 0, commit=COMMIT, status="Succeeded", updated=400)
+    to_prod(pipeline, execution)
+    pipeline.action(execution, "prod", "files.Deploy", 56, 400)
+
+
+def test_a_commit_that_prod_does_not_serve_is_not_promoted(
+    aws: Any, pipeline: Any, prod: Prod
+) -> None:
+    succeeded(pipeline)
+    prod.shift("Succeeded", completeTime=at(390))
+    outcome = outcome_of(played(aws))
+    assert outcome.ending == "rolled_back"
+    assert outcome.sentence == (
+        "the execution succeeded, but prod serves version 2 of commit 0000000: "
+        "traffic was moved back by hand"
+    )
+
+
+def test_a_rollback_of_the_pipelines_own_is_named(aws: Any, pipeline: Any, prod: Prod) -> None:
+    succeeded(pipeline)
+    pipeline.execution("back", 500, commit=OLD, kind="ROLLBACK", status="Succeeded")
+    outcome = outcome_of(played(aws))
+    assert outcome.ending == "rolled_back"
+    assert outcome.sentence.endswith("traffic was moved back by the rollback back")
+
+
+def test_traffic_that_somebody_shares_out_again_is_no_promotion(
+    aws: Any, pipeline: Any, prod: Prod
+) -> None:
+    succeeded(pipeline)
+    prod.weights = {"3": 0.25}
+    outcome = outcome_of(played(aws))
+    assert outcome.ending == "rolled_back"
+    assert (
+        "prod serves version 2 of commit 0000000 (75%) and version 3 of commit c0ffee0 (25%)"
+        in outcome.sentence
+    )
+
+
+def test_a_later_commit_that_contains_it_promotes_it_too(
+    aws: Any, pipeline: Any, prod: Prod
+) -> None:
+    later = "1" * 40
+    prod.version, prod.commits["4"] = "4", later
+    succeeded(pipeline)
+    pipeline.execution("two", 500, commit=later, status="Succeeded")
+    outcome = outcome_of(played(aws, lineage=FakeLineage([COMMIT, later])))
+    assert (outcome.ending, outcome.sentence) == (
+        "promoted",
+        "prod serves version 4 of commit 1111111",
+    )
+
+
+@pytest.mark.parametrize("status", ["InProgress", "Succeeded"])
+def test_a_commit_whose_place_another_branchs_took_is_not_promoted(
+    aws: Any, pipeline: Any, prod: Prod, status: str
+) -> None:
+    theirs = "1" * 40
+    prod.version, prod.commits["4"] = "4", theirs
+    pipeline.execution("mine", 0, commit=COMMIT, status="Superseded", updated=50)
+    pipeline.execution("theirs", 40, commit=theirs, status=status)
+    outcome = outcome_of(played(aws))
+    assert [each.id for each in outcome.executions] == ["mine"]
+    assert (outcome.ending, outcome.sentence) == (
+        "error",
+        "execution mine was superseded by theirs of commit 1111111, which does not contain this "
+        "commit",
+    )
+
+
+def test_a_promotion_that_another_branch_took_away_again_is_told(
+    aws: Any, pipeline: Any, prod: Prod
+) -> None:
+    theirs = "1" * 40
+    prod.version, prod.commits["4"] = "4", theirs
+    succeeded(pipeline)
+    pipeline.execution("theirs", 500, commit=theirs, status="Succeeded")
+    outcome = outcome_of(played(aws))
+    assert outcome.ending == "error"
+    assert outcome.sentence == (
+        "the execution succeeded, but prod serves version 4 of commit 1111111, which does not "
+        "contain this commit: execution theirs replaced it"
+    )
+
+
+def abandoned(pipeline: Any) -> None:
+    """An execution that somebody stopped and abandoned while prod was being deployed."""
+    pipeline.execution("one", 0, commit=COMMIT)
+    to_prod(pipeline)
+    pipeline.action("one", "prod", "files.Deploy", 56, 90, status="Abandoned")
+    pipeline.in_stage("one", "prod", "Stopped")
+    pipeline.execution("one", 0, commit=COMMIT, status="Stopped", updated=90, summary="stop it")
+
+
+def test_a_shift_that_outlives_its_execution_is_followed_to_its_end(
+    aws: Any, pipeline: Any, prod: Prod
+) -> None:
+    abandoned(pipeline)
+    # Abandoned before CloudFormation had asked for the deployment.
+    prod.stack_status = "UPDATE_IN_PROGRESS"
+
+    def shifting() -> None:
+        prod.shift("InProgress")
+        prod.weights = {"3": 0.1}
+
+    def shifted() -> None:
+        prod.shift("Succeeded", completeTime=at(400))
+        prod.version, prod.weights, prod.stack_status = "3", {}, "UPDATE_COMPLETE"
+
+    snapshots = played(aws, shifting, shifted)
+    assert [each.moving for each in snapshots] == ["prod", "prod", ""]
+    outcome = outcome_of(snapshots)
+    assert (outcome.ending, outcome.sentence) == (
+        "error",
+        "the execution ended as Stopped: stop it, and the shift in prod went on to its end "
+        "without a bake; prod serves version 3 of commit c0ffee0",
+    )
+
+
+def test_a_shift_that_is_stopped_after_its_execution_is_a_rollback(
+    aws: Any, pipeline: Any, prod: Prod
+) -> None:
+    abandoned(pipeline)
+    prod.shift("InProgress")
+    prod.weights = {"3": 0.1}
+
+    def stopped() -> None:
+        prod.weights = {}
+        error = {"code": "ALARM_ACTIVE", "message": f"Activated alarms: <{ALARM}>"}
+        prod.shift("Stopped", completeTime=at(400), errorInformation=error)
+
+    outcome = outcome_of(played(aws, stopped))
+    assert outcome.ending == "rolled_back"
+    assert f"the alarm {ALARM} stopped the shift in prod" in outcome.sentence
+
+
+def test_an_interrupted_shift_says_nothing_of_the_release(
+    aws: Any, pipeline: Any, prod: Prod
+) -> None:
+    why = "Interrupted: the local cloud stopped"
+    pipeline.execution("one", 0, commit=COMMIT, status="Failed", updated=100, summary=why)
+    to_prod(pipeline)
+    pipeline.action("one", "prod", "files.Deploy", 56, 100, status="Failed", message=why)
+    error = {"code": "INTERNAL_ERROR", "message": "The deployment was interrupted."}
+    prod.shift("Failed", completeTime=at(85), errorInformation=error)
+    outcome = outcome_of(played(aws))
+    assert outcome.ending == "error"
+    assert outcome.sentence == (
+        "prod/files.Deploy failed: Interrupted: the local cloud stopped; "
+        "CodeDeploy stopped the shift in prod: The deployment was interrupted"
+    )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -8,16 +9,21 @@ import pytest
 
 from console import cli
 from console.checkout import Checkout
+from pipeline.release_again import Again, read
+from tests.console.conftest import git
+from tests.console.fakes import at
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.console.fakes import Prod
 
 OTHER = "0" * 40
 
 
 @pytest.fixture
 def branch(
-    folder: Path, tmp_path: Path, aws: Any, monkeypatch: pytest.MonkeyPatch
+    folder: Path, tmp_path: Path, aws: Any, prod: Prod, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Checkout, str]:
     """The checkout, and the repository that the pipeline's connection leads to."""
     url = str(tmp_path / "remote.git")
@@ -27,13 +33,18 @@ def branch(
         ("codeconnections", "list_connections"): {
             "Connections": [{"ConnectionName": "pithead", "ConnectionArn": arn}]
         },
-        ("cloudformation", "describe_stacks"): lambda **_: aws.client("cloudformation").error(
-            "ValidationError", "Stack with id prod-files does not exist", "DescribeStacks"
-        ),
+        ("sts", "get_caller_identity"): {"Account": "1" * 12, "Arn": "arn:aws:iam::1:user/me"},
     }
     monkeypatch.setattr("console.commands.release.connect", lambda _: (aws, "speaking to a test"))
-    monkeypatch.setattr("console.commands.release.remote", lambda *_: url)
-    return Checkout(folder), url
+    for module in ("connections", "starting"):
+        monkeypatch.setattr(f"console.{module}.remote", lambda *_: url)
+    checkout = Checkout(folder)
+    checkout.push(url, checkout.commit("HEAD"), "main")
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", "Second")
+    prod.version, prod.commits["3"] = "3", checkout.commit("HEAD")
+    prod.commits["2"] = checkout.commit("HEAD~1")
+    prod.commits["3"] = checkout.commit("HEAD")
+    return checkout, url
 
 
 def release(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -60,7 +71,7 @@ def test_a_commit_is_pushed_and_followed(
     listed = aws.answers[("codepipeline", "list_pipeline_executions")]
 
     def noticed(**asked: Any) -> Any:
-        if checkout.tip(url, "main"):
+        if checkout.tip(url, "main") == commit:
             ended(pipeline, "new", commit)
         return listed(**asked)
 
@@ -138,9 +149,11 @@ def test_a_commit_that_did_not_make_it_is_released_anew(
 
     assert release(monkeypatch) == 1
     shown = capsys.readouterr()
-    assert "it is released anew" in shown.err
+    assert (
+        f"main is at {commit[:7]} already, and its last release ended in an error; starting a new "
+        "execution" in shown.err
+    )
     assert f"{commit[:7]} ended in an error: Build/Synth failed: no space left." in shown.out
-    assert "Nothing serves production yet." in shown.out
 
 
 def test_gates_are_told_of(
@@ -190,4 +203,200 @@ def test_an_unknown_revision_is_told_before_anything_is_pushed(
     checkout, url = branch
     assert release(monkeypatch, "v9") == 1
     assert "v9 names no commit" in capsys.readouterr().err
+    assert checkout.tip(url, "main") == checkout.commit("HEAD~1")
+
+
+def refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
+) -> str:
+    """The sentence that a release ends with before anything is followed."""
+    assert release(monkeypatch, *arguments) == 1
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_pipeline_that_follows_another_branch_is_an_error_at_once(
+    branch: tuple[Checkout, str],
+    pipeline: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    checkout, url = branch
+    commit, before = checkout.commit("HEAD"), checkout.tip(url, "main")
+    pipeline.execution("old", 0, commit=OTHER, status="Succeeded")
+    pipeline.source["BranchName"] = "trunk"
+    assert refused(monkeypatch, capsys) == (
+        "pithead: pyproject.toml: tool.pithead names branch main of acme/pithead, but the deployed "
+        "pipeline follows branch trunk of acme/pithead. To move the pipeline, push the commit to "
+        f"both (git push {url} {commit}:refs/heads/main && git push {url} "
+        f"{commit}:refs/heads/trunk) and run pithead release; to stay, set branch = "
+        '"trunk"'
+    )
+    assert checkout.tip(url, "main") == before
+
+
+def test_a_branch_that_is_gone_is_not_made_again_silently(
+    branch: tuple[Checkout, str],
+    tmp_path: Path,
+    pipeline: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    checkout, url = branch
+    pipeline.execution("old", 0, commit=OTHER, status="Succeeded")
+    git(tmp_path / "remote.git", "branch", "--move", "main", "trunk")
+    told = refused(monkeypatch, capsys)
+    assert "acme/pithead has no branch main any more" in told
+    assert f"git push {url} {checkout.commit('HEAD')}:refs/heads/main" in told
     assert checkout.tip(url, "main") is None
+
+
+def test_the_way_back_to_an_earlier_commit_is_named(
+    branch: tuple[Checkout, str],
+    pipeline: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    checkout, url = branch
+    first, second = checkout.commit("HEAD~1"), checkout.commit("HEAD")
+    checkout.push(url, second, "main")
+    pipeline.execution("old", 0, commit=first, status="Succeeded")
+    assert refused(monkeypatch, capsys, "HEAD~1") == (
+        f"pithead: {first[:7]} is an earlier commit of main, which is at {second[:7]}: a release "
+        f"goes forward only. To undo what came after it, run git revert --no-edit {first[:7]}.."
+        f"{second[:7]} and pithead release. To move prod back at once, if the pipeline has not "
+        "changed since, run aws codepipeline rollback-stage --pipeline-name pithead --stage-name "
+        "prod --target-pipeline-execution-id old"
+    )
+
+
+@pytest.fixture
+def rolled_back(branch: tuple[Checkout, str], aws: Any, pipeline: Any, prod: Prod) -> str:
+    """A commit whose canary an alarm stopped."""
+    checkout, url = branch
+    commit = checkout.commit("HEAD")
+    checkout.push(url, commit, "main")
+    pipeline.execution("bad", 0, commit=commit, status="Failed", updated=100)
+    pipeline.stage("bad", "Source", 0, 10)
+    pipeline.action("bad", "prod", "files.Deploy", 56, 100, status="Failed")
+    prod.version = "2"
+    error = {"code": "ALARM_ACTIVE", "message": "Activated alarms: <files-prod-version-3-failures>"}
+    prod.shift("Stopped", completeTime=at(85), errorInformation=error)
+    return commit
+
+
+def test_a_rollback_is_reported_again(
+    rolled_back: str,
+    aws: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert release(monkeypatch) == 3
+    shown = capsys.readouterr()
+    assert (
+        f"{rolled_back[:7]} rolled back: the alarm files-prod-version-3-failures stopped the shift "
+        "in prod: 1 datapoint was above 0.05." in shown.out
+    )
+    assert "starting a new execution" not in shown.err
+    assert "start_pipeline_execution" not in {operation for _, operation, _, _ in aws.asked}
+
+
+def test_a_rolled_back_commit_is_released_again_with_a_reason(
+    rolled_back: str,
+    aws: Any,
+    pipeline: Any,
+    prod: Prod,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def start(**_: Any) -> dict[str, str]:
+        prod.version = "3"
+        ended(pipeline, "second", rolled_back)
+        return {"pipelineExecutionId": "second"}
+
+    aws.answers |= {
+        ("codepipeline", "start_pipeline_execution"): start,
+        ("ssm", "put_parameter"): {"Version": 1},
+    }
+    reason = "a dependency was down, see incident 12"
+    assert release(monkeypatch, "--again", "--reason", reason) == 0
+    shown = capsys.readouterr()
+    assert f"releasing {rolled_back[:7]} again: {reason}" in shown.err
+    assert f"{rolled_back[:7]} promoted" in shown.out
+    (written,) = (asked for _, operation, _, asked in aws.asked if operation == "put_parameter")
+    assert written["Name"] == f"/pithead/release/again/{rolled_back}"
+    again = read(written["Value"])
+    assert again == Again(rolled_back, reason, "arn:aws:iam::1:user/me", aws.now)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["--again"], 2, "--again needs --reason TEXT"),
+        (["--again", "--reason", " "], 2, "--again needs --reason TEXT"),
+        (["--reason", "because"], 2, "--reason is for --again"),
+        (["--again", "--reason", "because"], 1, "main is not at"),
+    ],
+)
+def test_again_is_for_what_was_rolled_back_and_needs_a_reason(
+    branch: tuple[Checkout, str],
+    pipeline: Any,
+    arguments: list[str],
+    code: int,
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    checkout, url = branch
+    assert release(monkeypatch, *arguments) == code
+    assert told in capsys.readouterr().err
+    assert checkout.tip(url, "main") == checkout.commit("HEAD~1")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "subject"),
+    [
+        (b"", r"R\xe9sum\xe9"),
+        (b"encoding ISO-8859-1\n", "Résumé"),
+        (b"encoding none-such\n", r"R\xe9sum\xe9"),
+    ],
+)
+def test_foreign_bytes_in_a_commit_are_read_before_anything_is_pushed(
+    branch: tuple[Checkout, str],
+    pipeline: Any,
+    prod: Prod,
+    encoding: bytes,
+    subject: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    checkout, _ = branch
+    (checkout.root / os.fsdecode(b"caf\xe9")).write_text("")
+    git(checkout.root, "add", "--all")
+    tree, parent = git(checkout.root, "write-tree"), checkout.commit("HEAD")
+    # git commit would take the bytes for Latin 1 and convert them; other tools do not.
+    who = b"Ren\xe9 <r@example.org> 1767268800 +0000"
+    head = f"tree {tree}\nparent {parent}\n".encode() + b"author %s\ncommitter %s\n" % (who, who)
+    made = subprocess.run(
+        ["git", "hash-object", "-t", "commit", "-w", "--stdin"],
+        cwd=checkout.root,
+        input=head + encoding + b"\nR\xe9sum\xe9 \x1b[31mred\n",
+        capture_output=True,
+        check=True,
+    )
+    commit = made.stdout.decode().strip()
+    git(checkout.root, "reset", "--quiet", "--hard", commit)
+    (checkout.root / os.fsdecode(b"th\xe9")).write_text("")
+    # Whatever git is told to write for a terminal, the console reads UTF-8.
+    git(checkout.root, "config", "i18n.logOutputEncoding", "ISO-8859-1")
+    prod.commits["3"] = commit
+    push = Checkout.push
+
+    def pushed(self: Checkout, *arguments: str) -> None:
+        push(self, *arguments)
+        ended(pipeline, "new", commit)
+
+    monkeypatch.setattr(Checkout, "push", pushed)
+    assert release(monkeypatch) == 0
+    shown = capsys.readouterr()
+    assert rf"release of {commit[:7]} {subject} \x1b[31mred" in shown.err
+    assert "1 changed file(s)" in shown.err

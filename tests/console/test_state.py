@@ -14,6 +14,7 @@ import pytest
 
 from console import cli
 from console.errors import ConsoleError
+from tests.console.conftest import git
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -262,3 +263,37 @@ def test_logs_of_what_is_not_deployed(
     assert "nothing is deployed in staging yet" in capsys.readouterr().err
     assert pithead(monkeypatch, "logs", "build") == 1
     assert "execution two has not built anything yet" in capsys.readouterr().err
+
+
+def test_what_was_moved_back_by_hand_is_not_promoted(
+    folder: Path,
+    delivery: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    older = git(folder, "rev-parse", "HEAD")
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", "Newer")
+    newer = git(folder, "rev-parse", "HEAD")
+    monkeypatch.setattr("console.commands.status.pipeline_remote", lambda *_: str(folder))
+    listed = delivery.answers[("codepipeline", "list_pipeline_executions")]
+    for serves, ending in ((newer, "promoted"), (older, "rolled_back")):
+
+        def summaries(**asked: Any) -> Any:
+            answer = listed(**asked)
+            for each in answer["pipelineExecutionSummaries"]:
+                each["sourceRevisions"][0]["revisionId"] = newer
+            return answer
+
+        delivery.answers |= {
+            ("codepipeline", "list_pipeline_executions"): summaries,
+            ("lambda", "get_function_configuration"): {
+                "Environment": {"Variables": {"COMMIT": serves}}
+            },
+        }
+        assert pithead(monkeypatch, "status", "--json") == 0
+        *_, prod = json.loads(capsys.readouterr().out)["environments"]
+        assert prod["outcome"]["ending"] == ending
+    assert prod["outcome"]["sentence"] == (
+        f"the execution succeeded, but prod serves version 2 of commit {older[:7]}: "
+        "traffic was moved back by hand"
+    )

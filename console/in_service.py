@@ -1,0 +1,63 @@
+"""Whether what serves an environment contains a commit: the only proof of a promotion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from console.deployed import deployed, serving
+from console.errors import ConsoleError
+
+if TYPE_CHECKING:
+    from console.aws import Aws, Place
+    from console.deployed import Serving
+    from console.lineage import Lineage
+
+
+@dataclass(frozen=True)
+class InService:
+    """What serves an environment, compared with a commit."""
+
+    contains: bool | None
+    """Whether every version that has traffic contains the commit; None if that is unknown."""
+    sentence: str
+    """What serves, or why that is unknown."""
+    commits: frozenset[str | None] = frozenset()
+    """Of the versions that have traffic."""
+
+
+def in_service(
+    aws: Aws, lineage: Lineage, environment: str, place: Place, commit: str
+) -> InService:
+    """Compare a commit with the versions that the environment's alias sends requests to."""
+    try:
+        what = deployed(aws, environment, place)
+        if what is None:
+            return InService(False, f"nothing serves {environment} yet")
+        return compared(lineage, environment, serving(aws, what), commit)
+    except ConsoleError as error:
+        return InService(None, f"what serves {environment} cannot be read: {error}")
+
+
+def compared(lineage: Lineage, environment: str, now: Serving, commit: str) -> InService:
+    """Compare a commit with what serves now."""
+    sentence = f"{environment} serves {described(now)}"
+    try:
+        held = [
+            each is not None and lineage.contains(each, commit) for each in now.commits.values()
+        ]
+    except ConsoleError as error:
+        return InService(None, f"{sentence}, which cannot be compared with {commit[:7]}: {error}")
+    return InService(bool(held) and all(held), sentence, frozenset(now.commits.values()))
+
+
+def described(now: Serving) -> str:
+    """Such as version 3 of commit c0ffeec; with shares while there are several."""
+    shares = {version: share for version, share in now.weights.items() if share}
+    parts = []
+    for version, share in shares.items():
+        percent = f" ({share:.0%})" if len(shares) > 1 else ""
+        parts.append(
+            f"version {version} of commit {(now.commits[version] or 'unknown')[:7]}{percent}"
+        )
+    return " and ".join(parts)

@@ -1,0 +1,172 @@
+"""Decides how a release of a commit begins: followed, reported, pushed or started again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from console.connections import pipeline_remote, remote, source_of
+from console.errors import ConsoleError
+from console.executions import last_run
+from console.following import follow, history
+from console.lineage import CheckoutLineage
+from console.release_again import record_again
+from console.words import ENDINGS
+from pipeline.names import PIPELINE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from console.aws import Aws, Place
+    from console.checkout import Checkout
+    from console.executions import Execution
+    from console.lineage import Lineage
+    from console.promotion import Outcome
+    from environments.schema import Home
+
+
+@dataclass(frozen=True)
+class Start:
+    """What is to be followed."""
+
+    ignore: frozenset[str]
+    """The executions that do not belong to the release."""
+    lineage: Lineage
+
+
+@dataclass(frozen=True)
+class _Branch:
+    """The branch that the pipeline follows."""
+
+    url: str
+    name: str
+    tip: str | None
+
+
+def start(
+    aws: Aws,
+    checkout: Checkout,
+    environments: Mapping[str, Place],
+    commit: str,
+    *,
+    again: str | None = None,
+    say: Callable[[str], None],
+) -> Start:
+    """Start a release of the commit unless one runs, or ended in prod; returns what to follow.
+
+    `again` is the reason to release a commit again that was rolled back. `say` takes notes for
+    the user.
+
+    Raises:
+        ConsoleError: the commit cannot be released; the message names the next step.
+    """
+    home = checkout.home()
+    before = history(aws)
+    url = pipeline_remote(aws, home)
+    lineage = CheckoutLineage(checkout, lambda: url, home.branch)
+    run = last_run(before, commit, lambda later: lineage.contains(later, commit))
+    if run and not run[-1].ended:
+        _refuse_again(again, f"execution {run[-1].id[:8]} of {commit[:7]} still runs")
+        return Start(_others(before, run), lineage)
+    branch = _branch(aws, checkout, home, url, commit, before)
+    if branch.tip != commit:
+        _refuse_again(again, f"{branch.name} is not at {commit[:7]}")
+        _push(checkout, lineage, branch, commit, before)
+        return Start(frozenset(each.id for each in before), lineage)
+    outcome = _outcome(aws, environments, lineage, commit, before, run) if run else None
+    if outcome and outcome.ending == "rolled_back" and again:
+        record_again(aws, commit, again)
+        say(f"releasing {commit[:7]} again: {again}")
+    else:
+        _refuse_again(again, f"{commit[:7]} was not rolled back")
+        if outcome and outcome.ending in {"promoted", "rolled_back"}:
+            return Start(_others(before, run), lineage)
+        ended = f"its last release {ENDINGS[outcome.ending][0]}" if outcome else "it never ran"
+        say(f"{branch.name} is at {commit[:7]} already, and {ended}; starting a new execution")
+    aws.client("codepipeline").start_pipeline_execution(name=PIPELINE)
+    return Start(frozenset(each.id for each in before), lineage)
+
+
+def _others(before: list[Execution], run: list[Execution]) -> frozenset[str]:
+    """Return the earlier executions that are not of a run."""
+    mine = {each.id for each in run}
+    return frozenset(
+        each.id for each in before if each.id not in mine and each.started < run[-1].started
+    )
+
+
+def _branch(
+    aws: Aws, checkout: Checkout, home: Home, url: str, commit: str, before: list[Execution]
+) -> _Branch:
+    """Return the branch that the checkout and the deployed pipeline agree on.
+
+    Raises:
+        ConsoleError: they do not, or the branch is gone.
+    """
+    source = source_of(aws)
+    wanted = f"branch {home.branch} of {home.repository}"
+    if source and (source.repository, source.branch) != (home.repository, home.branch):
+        followed = remote(aws.client("codeconnections"), source.connection, source.repository)
+        raise ConsoleError(
+            f"pyproject.toml: tool.pithead names {wanted}, but the deployed pipeline follows "
+            f"branch {source.branch} of {source.repository}. To move the pipeline, push the commit "
+            f"to both (git push {url} {commit}:refs/heads/{home.branch} && git push {followed} "
+            f"{commit}:refs/heads/{source.branch}) and run pithead release; to stay, set "
+            f'branch = "{source.branch}"'
+        )
+    tip = checkout.tip(url, home.branch)
+    if tip is None and any(each.commit for each in before):
+        raise ConsoleError(
+            f"{home.repository} has no branch {home.branch} any more, which the pipeline has "
+            f"released before. If it was renamed, bring it back first (git push {url} "
+            f"{commit}:refs/heads/{home.branch}), then set tool.pithead.branch of pyproject.toml "
+            "and run pithead release"
+        )
+    return _Branch(url, home.branch, tip)
+
+
+def _push(
+    checkout: Checkout, lineage: Lineage, branch: _Branch, commit: str, before: list[Execution]
+) -> None:
+    """Push the commit to the branch, forward only."""
+    if branch.tip and lineage.contains(branch.tip, commit):
+        raise ConsoleError(_way_back(branch, branch.tip, commit, before))
+    checkout.push(branch.url, commit, branch.name)
+
+
+def _way_back(branch: _Branch, tip: str, commit: str, before: list[Execution]) -> str:
+    """Say how to go back to an earlier commit of the branch."""
+    sentence = (
+        f"{commit[:7]} is an earlier commit of {branch.name}, which is at {tip[:7]}: a release "
+        f"goes forward only. To undo what came after it, run git revert --no-edit {commit[:7]}.."
+        f"{tip[:7]} and pithead release"
+    )
+    done = [each for each in before if each.commit == commit and each.status == "Succeeded"]
+    if not done:
+        return sentence
+    return (
+        f"{sentence}. To move prod back at once, if the pipeline has not changed since, run aws "
+        f"codepipeline rollback-stage --pipeline-name {PIPELINE} --stage-name prod "
+        f"--target-pipeline-execution-id {done[-1].id}"
+    )
+
+
+def _outcome(
+    aws: Aws,
+    environments: Mapping[str, Place],
+    lineage: Lineage,
+    commit: str,
+    before: list[Execution],
+    run: list[Execution],
+) -> Outcome | None:
+    """Return the outcome of an ended run; None if it waits for an execution that may not come."""
+    snapshots = follow(aws, environments, lineage, commit, ignore=_others(before, run))
+    return next(snapshots).outcome
+
+
+def _refuse_again(again: str | None, why: str) -> None:
+    if again is not None:
+        raise ConsoleError(
+            f"--again: {why}; it is for a commit that was rolled back. Run pithead "
+            "release without it"
+        )

@@ -1,0 +1,162 @@
+"""Fakes of what the console reads beside CodePipeline: production's account, and git."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from pipeline.canary.record import Record
+    from tests.console.conftest import FakeAws
+
+OLD, COMMIT = "0" * 40, "c0ffee" + "0" * 34
+"""The commits of production's versions 2 and 3."""
+START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+ALIAS = "arn:aws:lambda:eu-west-1:444444444444:function:files:live"
+
+
+def at(seconds: float) -> datetime:
+    """A time of the fake cloud."""
+    return START + timedelta(seconds=seconds)
+
+
+class FakeLineage:
+    """`console.lineage.Lineage`: each commit contains itself, and the earlier ones of its line."""
+
+    def __init__(self, *lines: Collection[str]) -> None:
+        """Each line lists commits, oldest first."""
+        self._lines = [list(line) for line in lines]
+
+    def contains(self, later: str, earlier: str) -> bool:
+        """See `Lineage.contains`."""
+        if later == earlier:
+            return True
+        return any(
+            later in line and earlier in line and line.index(later) > line.index(earlier)
+            for line in self._lines
+        )
+
+
+class Prod:
+    """The answers of production's account: a stack, an alias, at most one deployment."""
+
+    def __init__(self, aws: FakeAws) -> None:
+        self.commits = {"2": OLD, "3": COMMIT}
+        self.stack_status = "UPDATE_COMPLETE"
+        self.weights: dict[str, float] = {}
+        self.version = "2"
+        self.deployment: dict[str, Any] | None = None
+        self.requests = {"2": [400.0, 330.0], "3": [50.0, 32.0]}
+        self.failures = {"2": [0.0], "3": [17.0]}
+        self.record: Record | None = None
+        s3 = aws.client("s3")
+
+        def decision(**asked: str) -> Any:
+            assert asked == {"Bucket": "decisions", "Key": "decisions/d-SHIFT.json"}
+            if self.record is None:
+                return s3.error("NoSuchKey", "The specified key does not exist.", "GetObject")
+            return {"Body": io.BytesIO(self.record.text().encode())}
+
+        resources = {
+            "AWS::Lambda::Alias": ALIAS,
+            "AWS::CodeDeploy::Application": "application",
+            "AWS::CodeDeploy::DeploymentGroup": "group",
+        }
+        aws.answers |= {
+            ("cloudformation", "describe_stacks"): lambda **asked: {
+                "Stacks": [
+                    {
+                        "StackName": asked["StackName"],
+                        "CreationTime": START,
+                        "StackStatus": self.stack_status,
+                        "Outputs": [
+                            {"OutputKey": "Url", "OutputValue": "http://127.0.0.1/prod/"},
+                            {"OutputKey": "Decisions", "OutputValue": "decisions"},
+                        ],
+                    }
+                ]
+            },
+            ("cloudformation", "describe_stack_resources"): {
+                "StackResources": [
+                    {
+                        "LogicalResourceId": kind,
+                        "PhysicalResourceId": physical,
+                        "ResourceType": kind,
+                        "ResourceStatus": "CREATE_COMPLETE",
+                        "Timestamp": START,
+                    }
+                    for kind, physical in resources.items()
+                ]
+            },
+            ("lambda", "get_alias"): lambda **_: {
+                "FunctionVersion": self.version,
+                "RoutingConfig": {"AdditionalVersionWeights": self.weights},
+            },
+            ("lambda", "get_function_configuration"): lambda **asked: {
+                "Environment": {"Variables": {"COMMIT": self.commits[asked["Qualifier"]]}}
+            },
+            ("codedeploy", "list_deployments"): lambda **_: {
+                "deployments": ["d-ROLLBACK", "d-SHIFT"] if self.deployment else []
+            },
+            ("codedeploy", "get_deployment"): lambda **asked: {
+                "deploymentInfo": self.deployment
+                if asked["deploymentId"] == "d-SHIFT"
+                else {
+                    "deploymentId": "d-ROLLBACK",
+                    "createTime": at(999),
+                    "status": "Succeeded",
+                    "creator": "codeDeployRollback",
+                }
+            },
+            ("codedeploy", "list_deployment_targets"): {"targetIds": ["files:live"]},
+            ("codedeploy", "get_deployment_target"): {
+                "deploymentTarget": {
+                    "deploymentTargetType": "LambdaFunction",
+                    "lambdaTarget": {
+                        "lambdaFunctionInfo": {"currentVersion": "2", "targetVersion": "3"}
+                    },
+                }
+            },
+            ("cloudwatch", "get_metric_data"): self.metrics,
+            ("s3", "get_object"): decision,
+            ("cloudwatch", "describe_alarm_history"): lambda **asked: {
+                "AlarmHistoryItems": [
+                    self.history(asked["AlarmName"], "OK", 90, ""),
+                    self.history(asked["AlarmName"], "ALARM", 80, "1 datapoint was above 0.05"),
+                ]
+            },
+        }
+
+    def metrics(self, **asked: Any) -> dict[str, Any]:
+        results = []
+        for query in asked["MetricDataQueries"]:
+            metric = query["MetricStat"]["Metric"]
+            version = next(
+                each["Value"] for each in metric["Dimensions"] if each["Name"] == "version"
+            )
+            counted = self.requests if metric["MetricName"] == "Requests" else self.failures
+            results.append({"Id": query["Id"], "Values": counted[version]})
+        return {"MetricDataResults": results}
+
+    @staticmethod
+    def history(alarm: str, state: str, seconds: float, reason: str) -> dict[str, Any]:
+        new = {"stateValue": state, "stateReason": reason}
+        return {
+            "AlarmName": alarm,
+            "Timestamp": at(seconds),
+            "HistoryItemType": "StateUpdate",
+            "HistoryData": json.dumps({"version": "1.0", "newState": new}),
+        }
+
+    def shift(self, status: str, **more: Any) -> None:
+        self.deployment = {
+            "deploymentId": "d-SHIFT",
+            "createTime": at(60),
+            "startTime": at(61),
+            "status": status,
+            "creator": "CloudFormation",
+        } | more
