@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from console import customers
 from console.canary import CanaryWatch
 from console.deployed import deployed, serving
 from console.errors import ConsoleError
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from console.aws import Aws
+    from console.canary import Canary
+    from console.customers import RedAlarm, Responses
     from console.deployed import Deployed, Serving
     from console.executions import Execution
     from console.health import Health
@@ -52,10 +55,35 @@ class EnvironmentState:
     serving: Serving | None = None
     health: Health | None = None
     outcome: LastOutcome | None = None
-    judged: Record | None = None
-    """What the judge wrote of the newest release; None where there is no judge, or no word yet."""
+    shift: Canary | None = None
+    """The newest shift of traffic; None before the first."""
+    responses: Responses | None = None
+    """What customers got in the last minutes."""
+    alarms: tuple[RedAlarm, ...] = ()
+    """Those that are red."""
+    max_failure_share: float = 0.0
+    """The share of failed requests above which the environment is not healthy, 0 to 1."""
     unseen: str = ""
     """Why it cannot be read, where it cannot."""
+
+    @property
+    def judged(self) -> Record | None:
+        """What the judge wrote of the newest shift; None if there is no judge, or no word yet."""
+        return self.shift.record if self.shift else None
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Why its customers are not well served, the worst first; empty if they are."""
+        found = []
+        if self.health and not self.health.alive:
+            found.append("does not answer")
+        if self.responses and self.responses.failure_share > self.max_failure_share:
+            found.append(f"{self.responses.failure_share:.0%} of requests fail")
+        if self.alarms:
+            found.append(f"{len(self.alarms)} red alarm{'s' if len(self.alarms) > 1 else ''}")
+        if self.health and self.health.alive and not self.health.ready:
+            found.append("not ready")
+        return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -66,14 +94,18 @@ class State:
     execution: Execution | None
 
 
-def look(aws: Aws, environments: Mapping[str, Environment], lineage: Lineage) -> State:
-    """Read the state as it is now.
+def look(
+    aws: Aws, environments: Mapping[str, Environment], lineage: Lineage, now: datetime
+) -> State:
+    """Read the state as it is `now`, by the cloud's clock.
 
     Raises:
         ConsoleError: there is no pipeline.
     """
     newest = _Newest(aws)
-    found = [_environment(aws, name, each, newest, lineage) for name, each in environments.items()]
+    found = [
+        _environment(aws, name, each, newest, lineage, now) for name, each in environments.items()
+    ]
     # An environment that does not answer takes its time to say so.
     with ThreadPoolExecutor(len(found)) as pool:
         return State(tuple(pool.map(_asked, found)), next(iter(newest), None))
@@ -95,15 +127,30 @@ class _Newest:
 
 
 def _environment(
-    aws: Aws, name: str, environment: Environment, newest: _Newest, lineage: Lineage
+    aws: Aws,
+    name: str,
+    environment: Environment,
+    newest: _Newest,
+    lineage: Lineage,
+    now: datetime,
 ) -> EnvironmentState:
-    state = EnvironmentState(name, environment.account, environment.region)
+    state = EnvironmentState(
+        name,
+        environment.account,
+        environment.region,
+        max_failure_share=environment.guard.max_failure_share,
+    )
     try:
         what = deployed(aws, name, environment)
         if what is not None:
-            state = replace(state, url=what.url, serving=serving(aws, what))
-            if what.decisions:
-                state = replace(state, judged=_judged(aws, what, newest))
+            state = replace(
+                state,
+                url=what.url,
+                serving=serving(aws, what),
+                shift=_shift(aws, what, newest),
+                responses=customers.responses(aws, name, environment, now),
+                alarms=customers.red_alarms(aws, name, environment),
+            )
         outcomes = (_outcome(aws, state, what, each, lineage) for each in newest)
         return replace(state, outcome=next(filter(None, outcomes), None))
     except ConsoleError as error:
@@ -141,14 +188,15 @@ def _outcome(
     return LastOutcome(conclusion.ending, sentence, stage.ended, execution.id)
 
 
-def _judged(aws: Aws, what: Deployed, newest: _Newest) -> Record | None:
-    """The judge's record of the newest shift of traffic."""
+def _shift(aws: Aws, what: Deployed, newest: _Newest) -> Canary | None:
+    """Return the newest shift of traffic."""
     for execution in newest:
         stage = execution.stage(what.environment)
         if stage and stage.started:
-            canary = CanaryWatch(aws, what, stage.started, stage.ended).look()
+            until = None if stage.abandoned else stage.ended
+            canary = CanaryWatch(aws, what, stage.started, until).look()
             if canary:
-                return canary.record
+                return canary
     return None
 
 

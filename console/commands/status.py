@@ -14,6 +14,7 @@ from rich.table import Table
 from console.aws import answered_at, connect
 from console.checkout import Checkout
 from console.connections import pipeline_remote
+from console.customers import MINUTES
 from console.lineage import CheckoutLineage
 from console.state import look
 from console.words import ENDINGS, duration, mark
@@ -31,10 +32,12 @@ if TYPE_CHECKING:
 @click.command("status")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a table.")
 def command(as_json: bool) -> None:
-    """Show what serves in every environment, and where the pipeline is.
+    """Show what serves in every environment, what its customers get, and where the pipeline is.
 
-    Of each environment: the version and the commit that serve, the weights while traffic
-    shifts, whether /health and /ready answer, and how the last release ended there.
+    Of each environment: its address, the version and the commit that serve, the weights while
+    traffic shifts, how its last release ended by what serves now, and whether it is healthy. It
+    is healthy if /health and /ready answer, no alarm of it is red, and API Gateway answered no
+    more requests with 5xx in the last five minutes than guard.max_failure_share allows.
     """
     checkout = Checkout.here()
     environments = checkout.environments()
@@ -43,7 +46,7 @@ def command(as_json: bool) -> None:
     now = answered_at(aws.client("sts").get_caller_identity())
     home = checkout.home()
     lineage = CheckoutLineage(checkout, lambda: pipeline_remote(aws, home), home.branch)
-    state = look(aws, environments, lineage)
+    state = look(aws, environments, lineage, now)
     if as_json:
         click.echo(json.dumps(document(state, now), indent=2))
     else:
@@ -58,7 +61,11 @@ def document(state: State, now: datetime) -> dict[str, Any]:
      "environments": [
        {"name": "prod", "account": "444444444444", "region": "eu-west-1", "url": "http://…/prod/",
         "version": "2", "commit": "…", "weights": {"2": 0.9, "3": 0.1},
+        "healthy": false, "problems": ["12% of requests fail", "1 red alarm", "not ready"],
         "health": {"alive": true, "ready": false, "reason": "…/ready: 503"}, "unseen": null,
+        "responses": {"minutes": 5, "requests": 600, "failures": 72, "client_errors": 3},
+        "alarms": [{"name": "files-prod-new-version-failures", "since": "…", "reason": "…"}],
+        "deployment": "d-…",
         "outcome": {"ending": "rolled_back", "sentence": "…", "time": "…", "execution": "…"},
         "judge": {"deployment": "d-…", "version": "3", "evidence": 1.32, "line": 2.0,
           "verdict": "undecided", "incident": false, "outcome": "in progress",
@@ -67,11 +74,15 @@ def document(state: State, now: datetime) -> dict[str, Any]:
        "started": "…", "stages": [{"name": "prod", "status": "InProgress", "seconds": 12.5}]}}
     ```
 
-    `endpoint` is null on AWS. `version`, `commit`, `weights`, `url` and `health` are null where
-    nothing is deployed, or where `unseen` says why the account cannot be read; `outcome` where
-    no execution has ended, `pipeline.execution` and what follows it before the first; `judge`
-    where none has spoken of the newest shift of traffic. `weights` are shares by version.
-    `ending` is promoted, rolled_back, refused or error. Seconds and times are the cloud's.
+    `endpoint` is null on AWS. `version`, `commit`, `weights`, `url`, `healthy`, `health` and
+    `responses` are null if nothing is deployed, or if `unseen` says why the account cannot be
+    read; `outcome` if no execution has ended, `pipeline.execution` and what follows it before
+    the first; `deployment`, CodeDeploy's id of the newest shift of traffic, before the first;
+    `judge` if none has spoken of that shift. `weights` are shares by version. `responses` are
+    API Gateway's in the last `minutes`, `failures` those with status 5xx and `client_errors`
+    those with 4xx. `alarms` are the environment's that are red. `healthy` says whether
+    `problems` is empty. `ending` is promoted, rolled_back, refused or error. Seconds and times
+    are the cloud's.
     """
     return {
         "schema": 1,
@@ -92,7 +103,12 @@ def _environment(state: EnvironmentState) -> dict[str, Any]:
         "version": serving.version if serving else None,
         "commit": serving.commit if serving else None,
         "weights": serving.weights if serving else None,
+        "healthy": not state.problems if serving else None,
+        "problems": list(state.problems),
         "health": vars(health) if health else None,
+        "responses": {"minutes": MINUTES} | vars(state.responses) if state.responses else None,
+        "alarms": [vars(each) | {"since": each.since.isoformat()} for each in state.alarms],
+        "deployment": state.shift.deployment_id if state.shift else None,
         "unseen": state.unseen or None,
         "outcome": {
             "ending": outcome.ending,
@@ -156,18 +172,7 @@ def _show(state: State, now: datetime, console: Console) -> None:
         )
     console.print(table)
     for each in state.environments:
-        told = (
-            each.unseen,
-            each.health.reason if each.health else "",
-            each.outcome.sentence if each.outcome else "",
-            _said(each.judged) if each.judged else "",
-        )
-        for sentence in filter(None, told):
-            console.print(
-                f"[dim]{each.name}: {escape(sentence)}[/]",
-                highlight=False,
-                soft_wrap=True,
-            )
+        _detail(each, console)
     execution = state.execution
     if execution is None:
         console.print("The pipeline has not run yet.")
@@ -184,17 +189,54 @@ def _show(state: State, now: datetime, console: Console) -> None:
     )
 
 
+def _detail(state: EnvironmentState, console: Console) -> None:
+    """Print where an environment is, and why something of it is not as it should be."""
+    if state.url:
+        shift = f"  [dim]last shift {state.shift.deployment_id}[/]" if state.shift else ""
+        line = f"[bold]{state.name}[/]  {escape(state.url)}  [dim]{_answered(state)}[/]{shift}"
+        console.print(line, highlight=False, soft_wrap=True)
+    for alarm in state.alarms:
+        line = f"  [red]red: {alarm.name}[/] since {alarm.since:%H:%M:%S}: {escape(alarm.reason)}"
+        console.print(line, highlight=False, soft_wrap=True)
+    told = (
+        state.unseen,
+        state.health.reason if state.health else "",
+        f"{state.outcome.sentence} (last release)"
+        if state.outcome and state.outcome.sentence
+        else "",
+        _said(state.judged) if state.judged else "",
+    )
+    for sentence in filter(None, told):
+        line = (
+            f"  [dim]{escape(sentence)}[/]"
+            if state.url
+            else f"[dim]{state.name}: {escape(sentence)}[/]"
+        )
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+def _answered(state: EnvironmentState) -> str:
+    """What customers got, in words."""
+    found = state.responses
+    if found is None or not found.requests:
+        return f"no request in the last {MINUTES} min"
+    rejected = f", {found.client_errors} answered 4xx" if found.client_errors else ""
+    return (
+        f"{found.failures} of {found.requests} requests failed in the last {MINUTES} min{rejected}"
+    )
+
+
 def _said(record: Record) -> str:
     return f"the judge of version {record.canary} ({record.outcome}): {record.sentence}"
 
 
 def _health(state: EnvironmentState) -> str:
-    health = state.health
-    if health is None:
+    if state.health is None:
         return "[yellow]no URL[/]"
-    if health.alive and health.ready:
-        return "[green]ready[/]"
-    return "[yellow]alive, not ready[/]" if health.alive else "[red]does not answer[/]"
+    if not state.problems:
+        return "[green]healthy[/]"
+    colour = "yellow" if state.problems == ("not ready",) else "red"
+    return f"[{colour}]{', '.join(state.problems)}[/]"
 
 
 def _last(state: EnvironmentState, now: datetime) -> str:

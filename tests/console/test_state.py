@@ -6,7 +6,7 @@ import io
 import json
 import sys
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,11 @@ import pytest
 
 from console import cli
 from console.errors import ConsoleError
+from console.health import Health
 from tests.console.conftest import git
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from pipeline.canary.record import Record
@@ -43,6 +44,28 @@ def url() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}/prod/"
         server.shutdown()
         thread.join()
+
+
+def responses(**counts: int) -> Callable[..., dict[str, Any]]:
+    """What API Gateway counted, in two minutes; nothing of any other metric."""
+
+    def answered(**asked: Any) -> dict[str, Any]:
+        metrics = [each["MetricStat"]["Metric"] for each in asked["MetricDataQueries"]]
+        if metrics[0]["Namespace"] != "AWS/ApiGateway":
+            return {"MetricDataResults": []}
+        for metric in metrics:
+            assert metric["Dimensions"] == [
+                {"Name": "ApiName", "Value": "files-prod"},
+                {"Name": "Stage", "Value": "prod"},
+            ]
+        assert asked["EndTime"] - asked["StartTime"] >= timedelta(minutes=5)
+        return {
+            "MetricDataResults": [
+                {"Id": name, "Values": [count / 2, count / 2]} for name, count in counts.items()
+            ]
+        }
+
+    return answered
 
 
 @pytest.fixture
@@ -93,6 +116,9 @@ def delivery(aws: Any, pipeline: Any, url: str, monkeypatch: pytest.MonkeyPatch)
             "Environment": {"Variables": {"COMMIT": "c0ffee"}},
             "LoggingConfig": {"LogGroup": "the-functions-group"},
         },
+        ("codedeploy", "list_deployments"): {"deployments": []},
+        ("cloudwatch", "describe_alarms"): {"MetricAlarms": [], "CompositeAlarms": []},
+        ("cloudwatch", "get_metric_data"): responses(requests=200, failures=2, client_errors=9),
     }
     pipeline.execution("one", 0, commit="c0ffee", status="Succeeded", updated=60)
     pipeline.stage("one", "prod", 10, 60)
@@ -126,7 +152,6 @@ def judged(delivery: Any, decided: Any) -> Record:
         ("codedeploy", "get_deployment"): {"deploymentInfo": info},
         ("codedeploy", "list_deployment_targets"): {"targetIds": ["files:live"]},
         ("codedeploy", "get_deployment_target"): {"deploymentTarget": target},
-        ("cloudwatch", "get_metric_data"): {"MetricDataResults": []},
         ("s3", "get_object"): lambda **_: {"Body": io.BytesIO(record.text().encode())},
     }
     return record
@@ -149,6 +174,8 @@ def test_status_as_json(
     dev, staging, prod = document.pop("environments")
     assert dev["unseen"] == "account 222222222222 cannot be read: AccessDenied"
     assert staging == dict.fromkeys(staging) | {
+        "problems": [],
+        "alarms": [],
         "name": "staging",
         "account": "333333333333",
         "region": "eu-west-1",
@@ -161,7 +188,12 @@ def test_status_as_json(
         "version": "2",
         "commit": "c0ffee",
         "weights": {"2": 0.9, "3": 0.1},
+        "healthy": False,
+        "problems": ["not ready"],
         "health": {"alive": True, "ready": False, "reason": f"{url}ready: 503"},
+        "responses": {"minutes": 5, "requests": 200, "failures": 2, "client_errors": 9},
+        "alarms": [],
+        "deployment": None,
         "unseen": None,
         "outcome": {
             "ending": "promoted",
@@ -207,12 +239,14 @@ def test_status_has_the_judges_word(
     }
     assert pithead(monkeypatch, "status") == 0
     shown = capsys.readouterr().out
-    assert f"prod: the judge of version 3 (in progress): {judged.sentence}" in shown
+    assert f"  the judge of version 3 (in progress): {judged.sentence}" in shown
+    assert "last shift d-SHIFT" in shown
 
 
 def test_status_as_a_table(
     folder: Path,
     delivery: Any,
+    url: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -220,10 +254,57 @@ def test_status_as_a_table(
     assert pithead(monkeypatch, "status") == 0
     shown = capsys.readouterr().out
     prod = next(line for line in shown.splitlines() if line.startswith("prod "))
-    for part in ("c0ffee", "90% → 2, 10% → 3", "alive, not ready", "promoted"):
+    for part in ("c0ffee", "90% → 2, 10% → 3", "not ready", "promoted"):
         assert part in prod
+    assert f"prod  {url}  2 of 200 requests failed in the last 5 min, 9 answered 4xx" in shown
     assert "dev: account 222222222222 cannot be read: AccessDenied" in shown
     assert "● execution two of decaf0: InProgress" in shown
+
+
+def test_health_is_what_customers_get(
+    folder: Path,
+    delivery: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    alarm = {
+        "AlarmName": "files-prod-new-version-failures",
+        "StateUpdatedTimestamp": START,
+        "StateReason": "1 of 1 datapoints was above 0.05",
+    }
+    red = {"MetricAlarms": [alarm], "NextToken": "more"}
+    composite = {"CompositeAlarms": [alarm | {"AlarmName": "files-prod-any"}]}
+
+    def alarms(**asked: Any) -> dict[str, Any]:
+        assert asked["AlarmNamePrefix"] == "files-prod-"
+        assert asked["StateValue"] == "ALARM"
+        return composite if "NextToken" in asked else red
+
+    monkeypatch.setattr("console.state.health", lambda _: Health(alive=True, ready=True))
+    delivery.answers[("cloudwatch", "get_metric_data")] = responses(requests=40, failures=40)
+    delivery.answers[("cloudwatch", "describe_alarms")] = alarms
+    assert pithead(monkeypatch, "status", "--json") == 0
+    *_, prod = json.loads(capsys.readouterr().out)["environments"]
+    assert (prod["healthy"], prod["problems"]) == (
+        False,
+        ["100% of requests fail", "2 red alarms"],
+    )
+    assert prod["alarms"][1] == {
+        "name": "files-prod-new-version-failures",
+        "since": START.isoformat(),
+        "reason": "1 of 1 datapoints was above 0.05",
+    }
+    monkeypatch.setenv("COLUMNS", "130")
+    assert pithead(monkeypatch, "status") == 0
+    shown = capsys.readouterr().out
+    assert "100% of requests fail, 2 red alarms" in shown
+    assert "40 of 40 requests failed in the last 5 min" in shown
+    assert "  red: files-prod-any since 12:00:00: 1 of 1 datapoints was above 0.05" in shown
+
+    delivery.answers[("cloudwatch", "get_metric_data")] = responses()
+    delivery.answers[("cloudwatch", "describe_alarms")] = {"MetricAlarms": []}
+    assert pithead(monkeypatch, "status") == 0
+    assert "healthy" in capsys.readouterr().out
 
 
 def test_logs_of_an_environment(
