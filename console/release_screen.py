@@ -16,13 +16,15 @@ from console.words import ENDINGS, duration, mark
 from pipeline.canary import judging
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rich.console import RenderableType
 
+    from console.addresses import Address
     from console.canary import Canary
     from console.executions import Execution, Stage
     from console.following import Snapshot
+    from console.next_steps import Step
     from console.promotion import Outcome
     from pipeline.canary.record import Record
 
@@ -108,41 +110,57 @@ def progress(snapshot: Snapshot) -> RenderableType:
         parts.append(_canary(snapshot.canary))
         if snapshot.canary.record:
             parts.append(_judge(snapshot.canary.record))
+    if snapshot.moving:
+        parts.append(Text(f"  {_moving(snapshot)}", "yellow"))
     if snapshot.unseen:
         parts.append(Text(f"  {snapshot.unseen}", "yellow"))
     return Group(*parts)
 
 
-def explain(outcome: Outcome, console: Console, *, now_serves: str) -> None:
-    """Say how it ended, why, what serves now, and where the time went."""
+def explain(
+    outcome: Outcome, console: Console, *, addresses: Iterable[Address], steps: Sequence[Step]
+) -> None:
+    """Print the outcome and its reason, where the time went, what serves, and what to do next."""
+
+    def line(markup: str) -> None:
+        console.print(markup, highlight=False, soft_wrap=True)
+
     words, colour = ENDINGS[outcome.ending]
-    console.print()
-    console.print(
-        f"[bold {colour}]{outcome.commit[:7]} {words}[/]: {escape(outcome.sentence)}.",
-        highlight=False,
-        soft_wrap=True,
-    )
+    line("")
+    line(f"[bold {colour}]{outcome.commit[:7]} {words}[/]: {escape(outcome.sentence)}.")
     for answer in outcome.answers:
         if answer.status == "not run":
-            console.print(
-                f"[yellow]The gate {answer.gate} did not run[/]: {escape(answer.sentence)}",
-                highlight=False,
-                soft_wrap=True,
-            )
+            line(f"[yellow]The gate {answer.gate} did not run[/]: {escape(answer.sentence)}")
     if outcome.ending == "promoted" and outcome.canary and outcome.canary.record:
-        console.print(
-            f"The judge: {escape(outcome.canary.record.sentence)}", highlight=False, soft_wrap=True
-        )
-    if now_serves:
-        console.print(escape(now_serves), highlight=False, soft_wrap=True)
-    console.print()
+        line(f"The judge: {escape(outcome.canary.record.sentence)}")
+    line("")
     console.print(_where_the_time_went(outcome))
     if outcome.pace > 1:
-        console.print(
+        line(
             f"[dim]By the cloud's clock, {outcome.pace:.0f} times the wall's, that was "
-            f"{duration(outcome.seconds)}.[/]",
-            highlight=False,
+            f"{duration(outcome.seconds)}.[/]"
         )
+    line("")
+    shift = outcome.canary
+    for each in addresses:
+        at = f"{escape(each.url)}  " if each.url else ""
+        id_ = (
+            f", shift {shift.deployment_id}"
+            if shift and shift.environment == each.environment
+            else ""
+        )
+        line(f"[bold]{each.environment:<8}[/] {at}[dim]{escape(each.serves)}{id_}[/]")
+    if steps:
+        line("\nWhat next")
+    for step in steps:
+        line(f"  {escape(step.command)}  [dim]# {escape(step.purpose)}[/]")
+
+
+def _moving(snapshot: Snapshot) -> str:
+    return (
+        f"the execution has ended, and traffic in {snapshot.moving} still shifts; following it to "
+        "its end"
+    )
 
 
 def _handed_over(execution: Execution) -> str:
@@ -150,7 +168,7 @@ def _handed_over(execution: Execution) -> str:
     if execution.status == "Cancelled":
         return f"{short} changed the pipeline itself, which began again with the same commit"
     if execution.status == "Superseded":
-        return f"{short} was superseded by a later commit, which holds this one too"
+        return f"{short} was superseded by a later commit, which contains this one"
     return f"{short} {execution.status}"
 
 
@@ -243,6 +261,8 @@ def facts(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
             f"{judging.line(record.parameters):.2f}, {record.verdict}"
             f"{', both versions fail alike' if record.incident else ''}",
         )
+    if snapshot.moving:
+        yield f"moving {snapshot.moving}", _moving(snapshot)
     if snapshot.unseen:
         yield snapshot.unseen, snapshot.unseen
 

@@ -32,18 +32,30 @@ _PAUSE = 1.0  # wall seconds between two looks of --follow
 @click.option("--follow", is_flag=True, help="Stay, and print what is written from now on too.")
 @click.option("--since", type=Duration(), help="Only the cloud's last 30s, 10m, 2h or 1d.")
 @click.option("--filter", "term", help="Only lines that hold this text.")
-def command(of: str, follow: bool, since: timedelta | None, term: str | None) -> None:
-    """Print what the service wrote in an environment, or the pipeline's builds.
+@click.option("--execution", metavar="ID", help="Of build: an execution, or how its id begins; "
+              "the newest by default.")  # fmt: skip
+@click.option("--action", metavar="NAME", help="Of build: only this action, such as Synth.")
+def command(
+    of: str,
+    follow: bool,
+    since: timedelta | None,
+    term: str | None,
+    execution: str | None,
+    action: str | None,
+) -> None:
+    """Print what the service wrote in an environment, or what builds of the pipeline wrote.
 
-    ENVIRONMENT is dev, staging or prod (the default); `build` is every build of the newest
-    execution. Times are the cloud's, in UTC.
+    ENVIRONMENT is dev, staging or prod (the default); `build` is every build of an execution.
+    Times are the cloud's, in UTC.
     """
+    if of != "build" and (execution or action):
+        raise click.UsageError(f"--execution and --action are for pithead logs build, not for {of}")
     checkout = Checkout.here()
     environments = checkout.environments()
     aws, whom = connect(checkout)
     click.echo(whom, err=True)
     if of == "build":
-        streams, place = _builds(aws), None
+        streams, place = _builds(aws, execution, action), None
     else:
         streams, place = _function(aws, of, environments[of]), environments[of]
     begin = None
@@ -67,21 +79,30 @@ def _function(aws: Aws, name: str, environment: Environment) -> Streams:
     return {configuration["LoggingConfig"]["LogGroup"]: []}
 
 
-def _builds(aws: Aws) -> Streams:
+def _builds(aws: Aws, execution: str | None, action: str | None) -> Streams:
     executions = history(aws)
     if not executions:
         raise ConsoleError("the pipeline has not run yet; pithead release starts it")
-    newest = in_detail(aws, executions[-1])
-    ids = [
-        action.external_id
-        for stage in newest.stages
-        for action in stage.actions
-        if action.provider == "CodeBuild" and action.external_id
-    ]
-    if not ids:
-        raise ConsoleError(f"execution {newest.id} has not built anything yet")
+    found = [each for each in executions if each.id.startswith(execution or "")]
+    if not found:
+        ids = ", ".join(each.id[:8] for each in executions[-5:])
+        raise ConsoleError(f"no execution begins with {execution}; the newest are {ids}")
+    chosen = in_detail(aws, found[-1])
+    builds = {
+        each.name: each.external_id
+        for stage in chosen.stages
+        for each in stage.actions
+        if each.provider == "CodeBuild" and each.external_id
+    }
+    if not builds:
+        raise ConsoleError(f"execution {chosen.id} has not built anything yet")
+    if action and action not in builds:
+        raise ConsoleError(
+            f"execution {chosen.id} has no build {action}; it has {', '.join(builds)}"
+        )
+    wanted = [builds[action]] if action else list(builds.values())
     streams: Streams = {}
-    for build in aws.client("codebuild").batch_get_builds(ids=ids)["builds"]:
+    for build in aws.client("codebuild").batch_get_builds(ids=wanted)["builds"]:
         if "streamName" in build["logs"]:
             streams.setdefault(build["logs"]["groupName"], []).append(build["logs"]["streamName"])
     return streams

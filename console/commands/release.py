@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 from rich.console import Console
 
+from console.addresses import addresses
 from console.aws import connect
 from console.checkout import Checkout
-from console.deployed import deployed, serving
-from console.errors import ConsoleError
 from console.following import follow
 from console.looser import looser, show
+from console.next_steps import next_steps
 from console.release_screen import ReleaseScreen, explain
 from console.starting import start
 
-if TYPE_CHECKING:
-    from console.aws import Aws
-    from console.promotion import Outcome
-    from environments.schema import Environment
-
 EXIT_CODES = {"promoted": 0, "rolled_back": 3, "refused": 4, "error": 1}
-_PROD = "prod"
 
 
 @click.command("release")
@@ -78,7 +70,12 @@ def command(revision: str, again: bool, reason: str | None) -> int:
     outcome = snapshot.outcome
     assert outcome is not None  # noqa: S101  # the last snapshot has it
     show(Console(), looser(aws, (each.id for each in outcome.executions)))
-    explain(outcome, Console(), now_serves=_now_serves(aws, environments[_PROD], outcome))
+    explain(
+        outcome,
+        Console(),
+        addresses=addresses(aws, environments),
+        steps=next_steps(aws, outcome),
+    )
     return EXIT_CODES[outcome.ending]
 
 
@@ -93,17 +90,3 @@ def _reason(again: bool, reason: str | None) -> str | None:
 
 def _say(line: str) -> None:
     click.echo(line, err=True)
-
-
-def _now_serves(aws: Aws, prod: Environment, outcome: Outcome) -> str:
-    """A sentence about production after a release that did not reach it."""
-    if outcome.ending == "promoted":
-        return ""
-    try:
-        what = deployed(aws, _PROD, prod)
-        if what is None:
-            return "Nothing serves production yet."
-        now = serving(aws, what)
-    except ConsoleError as error:
-        return f"What serves production is not known: {error}."
-    return f"Production is served by version {now.version}, commit {(now.commit or 'unknown')[:7]}."

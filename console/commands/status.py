@@ -183,6 +183,13 @@ def _show(state: State, now: datetime, console: Console) -> None:
         f"{(execution.commit or 'a commit not yet known')[:7]}: {execution.status}",
         highlight=False,
     )
+    if execution.ended and execution.status != "Succeeded":
+        why = f"{execution.summary.rstrip('.')}. " if execution.summary else ""
+        console.print(
+            f"  {escape(why)}pithead release explains it, or starts it again",
+            highlight=False,
+            soft_wrap=True,
+        )
     console.print(
         "  " + "  ".join(f"{mark(each.status)} {escape(each.name)}" for each in execution.stages),
         highlight=False,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from console import local_cloud
-from console.aws import adopt
+from console.addresses import addresses
+from console.aws import AwsSession, adopt
 from console.checkout import Checkout
 from console.errors import ConsoleError
 from console.progress import Steps
@@ -77,6 +78,7 @@ def command(
         process.wait()
         raise
     _tell(running, ready, environments, steps)
+    _tell_addresses(checkout, running, steps)
     return 0 if detach else _attend(process, steps)
 
 
@@ -92,6 +94,15 @@ def _tell(
     steps.say("  pithead status         what serves where")
     steps.say("  pithead remote         the git URL to push to")
     steps.say('  eval "$(pithead env)"  point any AWS client at it')
+
+
+def _tell_addresses(checkout: Checkout, running: Running, steps: Steps) -> None:
+    """Print where each environment is served, if anything is deployed yet."""
+    home = checkout.home()
+    adopt(running.variables(home.account, home.region))
+    steps.say("")
+    for each in addresses(AwsSession(home), checkout.environments()):
+        steps.say(f"  {each.environment:<8} {' '.join(filter(None, (each.url, each.serves)))}")
 
 
 def _attend(process: subprocess.Popen[bytes], steps: Steps) -> int:

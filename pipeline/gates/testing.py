@@ -8,6 +8,9 @@ from xml.etree import ElementTree as ET
 
 from pipeline.gates.gate import REPORTS, ROOT, CouldNotRunError, Outcome
 
+_MAX_REASONS = 3
+_MAX_REASON_CHARACTERS = 200
+
 
 def run_tests(name: str, *folders: str) -> Outcome:
     """Run the tests of folders, report `reports/NAME.xml`; that no test ran is no pass.
@@ -26,16 +29,24 @@ def run_tests(name: str, *folders: str) -> Outcome:
         raise CouldNotRunError(f"pytest left no report, exit {done.returncode}") from error
     if suite is None or int(suite.attrib["tests"]) == int(suite.attrib["skipped"]):
         raise CouldNotRunError(f"no test of {', '.join(folders)} ran")
-    broken = [
-        case.attrib["name"]
+    broken = {
+        case.attrib["name"]: _reason(problem)
         for case in suite.iter("testcase")
-        if case.find("failure") is not None or case.find("error") is not None
-    ]
+        for problem in (*case.findall("failure"), *case.findall("error"))
+    }
     total = int(suite.attrib["tests"])
-    details = {"tests": total, "broken": broken}
+    details = {"tests": total, "broken": list(broken)}
     if broken:
-        named = ", ".join(broken)
-        return Outcome("refused", f"{len(broken)} of {total} tests failed: {named}", details)
+        named = "; ".join(f"{name}: {why}" for name, why in list(broken.items())[:_MAX_REASONS])
+        more = len(broken) - _MAX_REASONS
+        rest = f"; and {more} more" if more > 0 else ""
+        return Outcome("refused", f"{len(broken)} of {total} tests failed: {named}{rest}", details)
     if done.returncode != 0:
         raise CouldNotRunError(f"pytest ended with exit code {done.returncode}")
     return Outcome("passed", f"{total} tests", details)
+
+
+def _reason(problem: ET.Element) -> str:
+    """Return the first line of why a test failed, such as AssertionError: assert 1 == 2."""
+    lines = [line.strip() for line in problem.get("message", "").splitlines() if line.strip()]
+    return lines[0][:_MAX_REASON_CHARACTERS] if lines else "no message"

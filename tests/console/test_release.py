@@ -286,16 +286,29 @@ def rolled_back(branch: tuple[Checkout, str], aws: Any, pipeline: Any, prod: Pro
 
 def test_a_rollback_is_reported_again(
     rolled_back: str,
+    branch: tuple[Checkout, str],
     aws: Any,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    before = branch[0].commit("HEAD~1")[:7]
     assert release(monkeypatch) == 3
     shown = capsys.readouterr()
     assert (
         f"{rolled_back[:7]} rolled back: the alarm files-prod-version-3-failures stopped the shift "
         "in prod: 1 datapoint was above 0.05." in shown.out
     )
+    assert shown.out.splitlines()[-8:] == [
+        f"dev      http://127.0.0.1/prod/  version 2 of commit {before}",
+        f"staging  http://127.0.0.1/prod/  version 2 of commit {before}",
+        f"prod     http://127.0.0.1/prod/  version 2 of commit {before}, shift d-SHIFT",
+        "",
+        "What next",
+        "  pithead logs prod --since 30m  # what the service wrote",
+        f"  git revert --no-edit {rolled_back[:7]} && pithead release  # takes the commit back",
+        '  pithead release --again --reason "…"  # releases it again, if the cause was not the '
+        "commit",
+    ]
     assert "starting a new execution" not in shown.err
     assert "start_pipeline_execution" not in {operation for _, operation, _, _ in aws.asked}
 

@@ -9,9 +9,11 @@ import pytest
 from rich.console import Console
 
 from console import toolchain
+from console.addresses import Address
 from console.canary import Canary, Traffic
 from console.executions import Action, Condition, Execution, Stage
 from console.following import Snapshot
+from console.next_steps import Step
 from console.progress import Steps
 from console.promotion import Outcome
 from console.release_screen import ReleaseScreen, explain
@@ -157,6 +159,15 @@ def test_elsewhere_each_change_is_told_once(decided: Any) -> None:
     ]
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_traffic_that_moves_after_the_end_is_told(terminal: bool) -> None:
+    console, out = paper(terminal=terminal)
+    screen = ReleaseScreen("release of c0ffee", console)
+    with screen.showing():
+        screen.show(replace(snapshot(), moving="prod"))
+    assert "the execution has ended, and traffic in prod still shifts" in out.getvalue()
+
+
 @pytest.mark.parametrize(
     ("ending", "words"),
     [("promoted", "promoted"), ("rolled_back", "rolled back"), ("refused", "refused")],
@@ -194,13 +205,14 @@ def test_the_end_says_why_and_where_the_time_went(decided: Any, ending: Ending, 
         pace=60.0,
     )
     console, out = paper(terminal=False)
-    explain(outcome, console, now_serves="Production is served by version 2.")
+    prod_address = Address("prod", "http://localhost/prod/", "version 2 of commit decaf00")
+    step = Step("git revert --no-edit c0ffee", "takes [it] back")
+    explain(outcome, console, addresses=[prod_address], steps=[step])
     shown = [" ".join(line.split()) for line in out.getvalue().splitlines()]
     assert f"c0ffeec {words}: because of [this]." in shown
-    assert "Production is served by version 2." in shown
     # Of one that was not promoted the sentence says why already.
     assert any(line.startswith("The judge: Undecided") for line in shown) == (ending == "promoted")
-    assert shown[-9:] == [
+    assert shown[-14:] == [
         "until the pipeline had changed itself 1.0 9%",
         "Build 1.0 9%",
         "prod 9.0 82%",
@@ -210,6 +222,11 @@ def test_the_end_says_why_and_where_the_time_went(decided: Any, ending: Ending, 
         "between the stages 0.0 0%",
         "all 11.0",
         "By the cloud's clock, 60 times the wall's, that was 11 m 00 s.",
+        "",
+        "prod http://localhost/prod/ version 2 of commit decaf00, shift d-1",
+        "",
+        "What next",
+        "git revert --no-edit c0ffee # takes [it] back",
     ]
 
 

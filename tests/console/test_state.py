@@ -378,3 +378,48 @@ def test_what_was_moved_back_by_hand_is_not_promoted(
         f"the execution succeeded, but prod serves version 2 of commit {older[:7]}: "
         "traffic was moved back by hand"
     )
+
+
+def test_logs_of_one_build(
+    folder: Path,
+    delivery: Any,
+    pipeline: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pipeline.action("one", "Build", "Synth", 1, 2, external="synth:1")
+    pipeline.action("one", "staging", "Load", 2, 3, external="load:1")
+    asked: list[list[str]] = []
+
+    def builds(**wanted: Any) -> dict[str, Any]:
+        asked.append(wanted["ids"])
+        return {"builds": [{"logs": {"groupName": "builds", "streamName": "s"}}]}
+
+    line = {"eventId": "1", "timestamp": 1767268800123, "message": "E   assert 1 == 2"}
+    delivery.answers |= {
+        ("codebuild", "batch_get_builds"): builds,
+        ("logs", "filter_log_events"): {"events": [line]},
+    }
+    assert pithead(monkeypatch, "logs", "build", "--execution", "on", "--action", "Synth") == 0
+    assert capsys.readouterr().out == "12:00:00.123  E   assert 1 == 2\n"
+    assert asked == [["synth:1"]]
+    for arguments, code, told in (
+        (["build", "--execution", "xy"], 1, "no execution begins with xy; the newest are one, two"),
+        (["build", "--execution", "one", "--action", "No"], 1, "no build No; it has Synth, Load"),
+        (["prod", "--action", "Synth"], 2, "are for pithead logs build, not for prod"),
+    ):
+        assert pithead(monkeypatch, "logs", *arguments) == code
+        assert told in capsys.readouterr().err
+
+
+def test_status_of_an_interrupted_execution_names_the_next_command(
+    folder: Path,
+    delivery: Any,
+    pipeline: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    why = "Interrupted: the local cloud stopped during this execution"
+    pipeline.execution("two", 100, commit="decaf0", status="Failed", summary=why)
+    assert pithead(monkeypatch, "status") == 0
+    assert f"{why}. pithead release explains it, or starts it again" in capsys.readouterr().out

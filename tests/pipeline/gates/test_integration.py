@@ -60,8 +60,24 @@ def test_another_commit_than_the_promoted_one_refuses(
     monkeypatch.setenv("CODEBUILD_RESOLVED_SOURCE_VERSION", "d" * 40)
     assert run("integration", integration.judge) == 1
     report = json.loads((reports / "integration.json").read_text())
-    assert report["sentence"] == (
-        f"1 of 3 tests failed: test_it_runs_the_commit_that_is_promoted against {deployed}"
+    assert report["sentence"].startswith(
+        "1 of 3 tests failed: test_it_runs_the_commit_that_is_promoted: AssertionError: assert "
+    )
+    assert report["sentence"].endswith(f" against {deployed}")
+
+
+def test_of_many_broken_tests_the_first_are_named_with_their_reasons(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for folder in ("service", "environments"):
+        (tmp_path / "tests" / folder).mkdir(parents=True)
+    bodies = ["assert 1 == 2, 'odd'", "raise OSError", "[][0]", "assert None", "pass"]
+    text = "\n".join(f"def test_{index}(): {body}" for index, body in enumerate(bodies))
+    (tmp_path / "tests" / "service" / "test_many.py").write_text(text)
+    monkeypatch.setattr(testing, "ROOT", tmp_path)
+    assert unit.judge().sentence == (
+        "4 of 5 tests failed: test_0: AssertionError: odd; test_1: OSError; "
+        "test_2: IndexError: list index out of range; and 1 more"
     )
 
 
@@ -92,5 +108,5 @@ def test_the_unit_gate_runs_what_is_delivered_and_where(
     outcome = unit.judge()
     assert (outcome.status, outcome.sentence) == (
         "refused",
-        "1 of 2 tests failed: test_environments",
+        "1 of 2 tests failed: test_environments: assert False",
     )

@@ -1,0 +1,38 @@
+"""Where the environments are served, and what serves there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from console.deployed import deployed, serving
+from console.errors import ConsoleError
+from console.in_service import described
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from console.aws import Aws, Place
+
+
+@dataclass(frozen=True)
+class Address:
+    """An environment's address; empty if nothing is deployed, or if it cannot be read."""
+
+    environment: str
+    url: str
+    serves: str
+    """Such as version 3 of commit c0ffeec; or why that is unknown."""
+
+
+def addresses(aws: Aws, environments: Mapping[str, Place]) -> Iterator[Address]:
+    """Yield the address of each environment."""
+    for name, place in environments.items():
+        try:
+            what = deployed(aws, name, place)
+            if what is None:
+                yield Address(name, "", "nothing is deployed yet")
+            else:
+                yield Address(name, what.url, described(serving(aws, what)))
+        except ConsoleError as error:
+            yield Address(name, "", str(error))

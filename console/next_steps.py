@@ -1,0 +1,129 @@
+"""What a person can do after a release: commands, each with what it is for."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from console.connections import source_of
+from console.promotion import failed_actions
+from pipeline.gates.catalogue import GATES
+from pipeline.names import CDK_CLI, STACK
+
+if TYPE_CHECKING:
+    from console.aws import Aws
+    from console.executions import Action
+    from console.promotion import Outcome
+
+_BUNDLE = re.compile(r"\bbundle=([a-z0-9-]+)")
+_LOCAL_GATES = frozenset(each.name for each in GATES if not each.needs)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command, and what it is for."""
+
+    command: str
+    purpose: str
+
+
+def next_steps(aws: Aws, outcome: Outcome) -> tuple[Step, ...]:
+    """Return what to do after a release that was not promoted; nothing after a promotion."""
+    if outcome.ending == "promoted":
+        return ()
+    logs = tuple(_log(outcome, each) for each in _failed_builds(outcome))
+    if outcome.ending == "rolled_back":
+        return (*_after_rollback(outcome), *logs)
+    if outcome.ending == "refused":
+        return (*logs, *_after_refusal(outcome))
+    if _build_could_not_run(outcome):
+        deploy = _deployment(aws, _failed_builds(outcome)[0])
+        return (*logs, *_after_broken_build(outcome, deploy))
+    return (*logs, Step("pithead release", "starts a new execution of this commit"))
+
+
+def _after_rollback(outcome: Outcome) -> tuple[Step, ...]:
+    short, canary = outcome.commit[:7], outcome.canary
+    environment = canary.environment if canary else "prod"
+    steps = [Step(f"pithead logs {environment} --since 30m", "what the service wrote")]
+    if canary and canary.record:
+        replay = f"pithead judge replay {canary.deployment_id}"
+        steps.append(Step(replay, "the judge's evidence, minute by minute"))
+    return (
+        *steps,
+        Step(f"git revert --no-edit {short} && pithead release", "takes the commit back"),
+        Step(
+            'pithead release --again --reason "…"',
+            "releases it again, if the cause was not the commit",
+        ),
+    )
+
+
+def _after_refusal(outcome: Outcome) -> tuple[Step, ...]:
+    gates = [each.gate for each in outcome.answers if each.status == "refused"]
+    here = " ".join(each for each in gates if each in _LOCAL_GATES)
+    tries = (Step(f"pithead gates {here}", "runs it here, on your checkout"),) if here else ()
+    return (*tries, Step("pithead release", "after a commit that repairs it"))
+
+
+def _build_could_not_run(outcome: Outcome) -> bool:
+    """Whether the pipeline's first build failed before any of its gates had answered."""
+    built = [
+        stage.name
+        for stage in outcome.stages
+        if any(each.provider == "CodeBuild" for each in stage.actions)
+    ]
+    return bool(_failed_builds(outcome)) and len(built) == 1 and not outcome.answers
+
+
+def _after_broken_build(outcome: Outcome, deploy: str) -> tuple[Step, ...]:
+    """The way out if the commands of the deployed Build cannot run.
+
+    Build runs before the pipeline updates itself, by the buildspec of the pipeline that is
+    deployed. A commit that repairs a command of Build never gets there by itself, and retrying
+    the stage runs the same buildspec. The repair has to be on the branch before it is deployed:
+    deploying starts the pipeline, which would otherwise update itself back.
+    """
+    short = outcome.commit[:7]
+    return (
+        Step(
+            f"git revert --no-edit {short} && pithead release",
+            "if the commit's own files are at fault. If a command of Build is, this fails too, as "
+            "Build runs the commands of the deployed pipeline. Then go on:",
+        ),
+        Step(
+            deploy, 'deploys the pipeline from here; for a local cloud first eval "$(pithead env)"'
+        ),
+        Step("pithead release", "releases the repair"),
+    )
+
+
+def _deployment(aws: Aws, build: Action) -> str:
+    """Return the command that deploys the pipeline's stack, with the context of its Build."""
+    codebuild = aws.client("codebuild")
+    builds = codebuild.batch_get_builds(ids=[build.external_id])["builds"]
+    names = [each["projectName"] for each in builds]
+    projects = codebuild.batch_get_projects(names=names)["projects"] if names else []
+    bundle = _BUNDLE.search(" ".join(each["source"].get("buildspec", "") for each in projects))
+    source = source_of(aws)
+    context = [f"connection-arn={source.connection}"] if source else []
+    context += [bundle[0]] if bundle else []
+    keys = " ".join(f"-c {each}" for each in context)
+    return f"npx --yes aws-cdk@{CDK_CLI} deploy {STACK} {keys}"
+
+
+def _failed_builds(outcome: Outcome) -> list[Action]:
+    """Return the failed builds of the execution that decided."""
+    return [
+        each
+        for each in failed_actions(outcome.executions[-1])
+        if each.provider == "CodeBuild" and each.external_id
+    ]
+
+
+def _log(outcome: Outcome, action: Action) -> Step:
+    execution = outcome.executions[-1].id[:8]
+    return Step(
+        f"pithead logs build --execution {execution} --action {action.name}", "the whole log"
+    )

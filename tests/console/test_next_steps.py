@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from console.canary import Canary
+from console.executions import Action, Execution, Stage
+from console.gates import Answer
+from console.next_steps import next_steps
+from console.promotion import Outcome
+from tests.console.fakes import COMMIT, at
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from console.promotion import Ending
+    from pipeline.canary.record import Record
+
+CONNECTION = "arn:aws:codeconnections:eu-west-1:111111111111:connection/1"
+
+
+def build(name: str, status: str = "Failed") -> Action:
+    return Action(name, "CodeBuild", status, at(0), at(9), f"{name}:1", "exit status 127")
+
+
+def ended(ending: Ending, *stages: Stage, answers: tuple[Answer, ...] = ()) -> Outcome:
+    last = Execution(
+        "e1234567-89", "Failed", "", COMMIT, rollback=False, started=at(0), updated=at(9),
+        stages=stages,
+    )  # fmt: skip
+    return Outcome(
+        ending=ending,
+        sentence="…",
+        commit=COMMIT,
+        executions=(last,),
+        rollback=None,
+        gate=None,
+        answers=answers,
+        canary=None,
+        at=at(9),
+        wall=9.0,
+        pace=1.0,
+    )
+
+
+def stage(name: str, *actions: Action) -> Stage:
+    status = "Failed" if any(each.status == "Failed" for each in actions) else "Succeeded"
+    return Stage(name, status, actions, None, at(0), at(9))
+
+
+def commands(aws: Any, outcome: Outcome) -> list[str]:
+    return [each.command for each in next_steps(aws, outcome)]
+
+
+def test_a_promotion_needs_nothing(aws: Any) -> None:
+    assert commands(aws, ended("promoted")) == []
+
+
+def test_after_a_rollback_the_evidence_and_the_ways_on_are_named(
+    aws: Any, decided: Callable[..., Record]
+) -> None:
+    canary = Canary("prod", "d-SHIFT", "Stopped", at(0), "2", "3", record=decided())
+    outcome = replace(ended("rolled_back"), canary=canary)
+    assert commands(aws, outcome) == [
+        "pithead logs prod --since 30m",
+        "pithead judge replay d-SHIFT",
+        "git revert --no-edit c0ffee0 && pithead release",
+        'pithead release --again --reason "…"',
+    ]
+
+
+def test_a_refusal_has_its_log_and_the_gate_to_try_here(aws: Any) -> None:
+    unit, load = Answer("unit", "refused", "1 of 9"), Answer("load", "refused", "slow")
+    synth, sent = build("Synth"), build("Load")
+    assert commands(aws, ended("refused", stage("Build", synth), answers=(unit,))) == [
+        "pithead logs build --execution e1234567 --action Synth",
+        "pithead gates unit",
+        "pithead release",
+    ]
+    # What needs a deployed environment cannot be tried on a checkout.
+    assert commands(aws, ended("refused", stage("staging", sent), answers=(load,))) == [
+        "pithead logs build --execution e1234567 --action Load",
+        "pithead release",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("buildspec", "context"),
+    [('{"commands": ["cdk synth -c bundle=host"]}', " -c bundle=host"), ("{}", "")],
+)
+def test_the_way_out_of_a_build_that_cannot_run_is_named(
+    aws: Any, pipeline: Any, buildspec: str, context: str
+) -> None:
+    aws.answers |= {
+        ("codebuild", "batch_get_builds"): {"builds": [{"projectName": "p"}]},
+        ("codebuild", "batch_get_projects"): {
+            "projects": [{"source": {"type": "CODEPIPELINE", "buildspec": buildspec}}]
+        },
+    }
+    assert commands(aws, ended("error", stage("Build", build("Synth")))) == [
+        "pithead logs build --execution e1234567 --action Synth",
+        "git revert --no-edit c0ffee0 && pithead release",
+        f"npx --yes aws-cdk@2.1148.1 deploy Pithead -c connection-arn={CONNECTION}{context}",
+        "pithead release",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stages", "answers"),
+    [
+        ((stage("Build", build("Synth")),), (Answer("unit", "passed", "9 tests"),)),
+        ((stage("Build", build("Synth", "Succeeded")), stage("Verify", build("Security"))), ()),
+    ],
+)
+def test_a_build_that_a_commit_can_repair_needs_no_deployment(
+    aws: Any, stages: tuple[Stage, ...], answers: tuple[Answer, ...]
+) -> None:
+    _log, *rest = commands(aws, ended("error", *stages, answers=answers))
+    assert rest == ["pithead release"]
+
+
+def test_an_interrupted_execution_is_started_again_by_a_release(aws: Any) -> None:
+    deploy = Action("Deploy", "CloudFormation", "Failed", at(0), at(9), "", "Interrupted")
+    (step,) = next_steps(aws, ended("error", stage("prod", deploy)))
+    assert (step.command, step.purpose) == (
+        "pithead release",
+        "starts a new execution of this commit",
+    )
