@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from pipeline.canary.record import Record
 
 _ENDED = frozenset({"Succeeded", "Failed", "Stopped"})
+_FOUND_BAD = frozenset({"ALARM_ACTIVE", "HOOK_EXECUTION_FAILURE", "MANUAL_STOP"})
+"""CodeDeploy's error codes that speak of the new version; the others, such as INTERNAL_ERROR and
+THROTTLED, of CodeDeploy ("ErrorInformation")."""
 _ROLLBACK = "codeDeployRollback"
 _ACTIVATED = re.compile(r"Activated alarms: <?([^>,\s]+)")
 _MINUTE = timedelta(minutes=1)
@@ -85,8 +88,8 @@ class Canary:
 
     @property
     def interrupted(self) -> bool:
-        """Whether CodeDeploy itself failed: nobody and nothing found the new version bad."""
-        return self.code == "INTERNAL_ERROR"
+        """Whether CodeDeploy itself failed, so that nothing found the new version bad."""
+        return self.stopped and bool(self.code) and self.code not in _FOUND_BAD
 
     @property
     def percent(self) -> float:

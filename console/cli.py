@@ -7,6 +7,7 @@ and `gates` 4 (refused by a gate).
 from __future__ import annotations
 
 import importlib
+import io
 import platform
 import sys
 import tempfile
@@ -56,6 +57,10 @@ def pithead() -> None:
 
 def main() -> int:
     """Run a command; returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that cannot show a character gets its escape.
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = pithead.main(prog_name="pithead", standalone_mode=False)
     except click.ClickException as error:

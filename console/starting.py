@@ -100,13 +100,18 @@ def _branch(
 ) -> _Branch:
     """Return the branch that the checkout and the deployed pipeline agree on.
 
+    If they do not, it is the pipeline's, provided that the commit was pushed there to move it.
+
     Raises:
-        ConsoleError: they do not, or the branch is gone.
+        ConsoleError: they do not agree, or the branch is gone.
     """
     source = source_of(aws)
     wanted = f"branch {home.branch} of {home.repository}"
     if source and (source.repository, source.branch) != (home.repository, home.branch):
         followed = remote(aws.client("codeconnections"), source.connection, source.repository)
+        tip = checkout.tip(followed, source.branch)
+        if tip == commit:
+            return _Branch(followed, source.branch, tip)
         raise ConsoleError(
             f"pyproject.toml: tool.pithead names {wanted}, but the deployed pipeline follows "
             f"branch {source.branch} of {source.repository}. To move the pipeline, push the commit "

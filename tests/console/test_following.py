@@ -486,18 +486,31 @@ def test_a_shift_that_is_stopped_after_its_execution_is_a_rollback(
     assert f"the alarm {ALARM} stopped the shift in prod" in outcome.sentence
 
 
+@pytest.mark.parametrize("code", ["INTERNAL_ERROR", "THROTTLED"])
 def test_an_interrupted_shift_says_nothing_of_the_release(
-    aws: Any, pipeline: Any, prod: Prod
+    aws: Any, pipeline: Any, prod: Prod, code: str
 ) -> None:
     why = "Interrupted: the local cloud stopped"
     pipeline.execution("one", 0, commit=COMMIT, status="Failed", updated=100, summary=why)
     to_prod(pipeline)
     pipeline.action("one", "prod", "files.Deploy", 56, 100, status="Failed", message=why)
-    error = {"code": "INTERNAL_ERROR", "message": "The deployment was interrupted."}
+    error = {"code": code, "message": "The deployment was interrupted."}
     prod.shift("Failed", completeTime=at(85), errorInformation=error)
     outcome = outcome_of(played(aws))
     assert outcome.ending == "error"
     assert outcome.sentence == (
         "prod/files.Deploy failed: Interrupted: the local cloud stopped; "
         "CodeDeploy stopped the shift in prod: The deployment was interrupted"
+    )
+
+
+def test_a_pipeline_that_updated_itself_and_did_not_start_again_is_no_promotion(
+    aws: Any, pipeline: Any, prod: Prod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "_PATIENCE", 0.0)  # aws-cdk issue 23835
+    pipeline.execution("one", 0, commit=COMMIT, status="Cancelled", updated=31)
+    outcome = outcome_of(played(aws))
+    assert (outcome.ending, outcome.sentence) == (
+        "error",
+        "the execution ended as Cancelled; prod serves version 2 of commit 0000000",
     )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -234,6 +235,21 @@ def test_a_pipeline_that_follows_another_branch_is_an_error_at_once(
     assert checkout.tip(url, "main") == before
 
 
+def test_a_commit_that_moves_the_pipeline_to_another_branch_is_followed(
+    branch: tuple[Checkout, str],
+    aws: Any,
+    pipeline: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    checkout, url = branch
+    commit = checkout.commit("HEAD")
+    pipeline.source["BranchName"] = "trunk"
+    for name in ("main", "trunk"):
+        checkout.push(url, commit, name)
+    ended(pipeline, "moved", commit)
+    assert release(monkeypatch) == 0
+
+
 def test_a_branch_that_is_gone_is_not_made_again_silently(
     branch: tuple[Checkout, str],
     tmp_path: Path,
@@ -413,3 +429,13 @@ def test_foreign_bytes_in_a_commit_are_read_before_anything_is_pushed(
     shown = capsys.readouterr()
     assert rf"release of {commit[:7]} {subject} \x1b[31mred" in shown.err
     assert "1 changed file(s)" in shown.err
+
+
+def test_a_terminal_that_cannot_show_a_character_gets_its_escape(
+    rolled_back: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="latin-1"))
+    assert release(monkeypatch) == 3
+    sys.stdout.flush()
+    assert rb'--again --reason "\u2026"' in written.getvalue()
