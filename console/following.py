@@ -12,8 +12,8 @@ from console.canary import CanaryWatch
 from console.deployed import deployed
 from console.errors import ConsoleError
 from console.gates import answers_of_build
-from console.in_service import in_service
-from console.promotion import Outcome, conclude, rolls_back
+from console.outcomes import read_outcome
+from console.promotion import rolls_back
 from console.words import duration
 from pipeline.names import PIPELINE
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from console.canary import Canary
     from console.executions import Execution, Stage
     from console.gates import Answer
-    from console.in_service import InService
     from console.lineage import Lineage
+    from console.promotion import Outcome
 
 _PATIENCE = 120.0  # wall seconds until an execution that must come is given up
 _AT_ONCE = 15.0  # the same where AWS begins it as soon as it can, or never
@@ -185,7 +185,17 @@ class _Follower:
             replacement = model.replacement(listed, followed[-1], self._contains)
         snapshot = self._snapshot(followed, rollback)
         if followed and (replacement or self._over(followed[-1], rollback)):
-            return replace(snapshot, outcome=self._outcome(snapshot, listed, replacement))
+            outcome = read_outcome(
+                self._aws,
+                self._lineage,
+                self._environments,
+                self._commit,
+                snapshot,
+                later=[each for each in listed if each.started > followed[-1].started],
+                replacement=replacement,
+                answers=answers_in(self._aws, followed[-1]),
+            )
+            return replace(snapshot, outcome=outcome)
         return snapshot
 
     def _snapshot(self, followed: tuple[Execution, ...], rollback: Execution | None) -> Snapshot:
@@ -267,53 +277,3 @@ class _Follower:
         if self._waiting[0] != what:
             self._waiting = (what, now)
         return now - self._waiting[1] < patience
-
-    def _outcome(
-        self, snapshot: Snapshot, listed: list[Execution], replacement: Execution | None
-    ) -> Outcome:
-        last = snapshot.executions[-1]
-        *_, production = self._environments
-        now = in_service(
-            self._aws, self._lineage, production, self._environments[production], self._commit
-        )
-        rollback = snapshot.rollback
-        if last.status == "Succeeded" and now.contains is False:
-            rollback, replacement = self._since(listed, last, now)
-        answers = answers_in(self._aws, last)
-        conclusion = conclude(
-            snapshot.executions,
-            in_service=now,
-            answers=answers,
-            canary=_canary_of(last, snapshot.canary),
-            rollback=rollback,
-            replacement=replacement,
-        )
-        return Outcome(
-            ending=conclusion.ending,
-            sentence=conclusion.sentence,
-            gate=conclusion.gate,
-            answers=answers,
-            commit=self._commit,
-            executions=snapshot.executions,
-            rollback=snapshot.rollback,
-            canary=snapshot.canary,
-            at=snapshot.at,
-            wall=snapshot.wall,
-            pace=snapshot.pace,
-        )
-
-    def _since(
-        self, listed: list[Execution], last: Execution, now: InService
-    ) -> tuple[Execution | None, Execution | None]:
-        """Return what brought what serves now after `last`: a rollback, or another's release."""
-        later = [
-            each for each in listed if each.started > last.started and each.commit in now.commits
-        ]
-        rollback = next((each for each in reversed(later) if each.rollback), None)
-        return rollback, next((each for each in later if not each.rollback), None)
-
-
-def _canary_of(last: Execution, canary: Canary | None) -> Canary | None:
-    """Return the shift if it is in the stage that the execution ended in."""
-    reached = [each.name for each in last.stages if each.started]
-    return canary if canary and reached and canary.environment == reached[-1] else None

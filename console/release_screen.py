@@ -1,4 +1,4 @@
-"""What a person sees of a release: live on a terminal, a line a change elsewhere; then the end."""
+"""The progress of a release: live on a terminal, a line for each change elsewhere."""
 
 from __future__ import annotations
 
@@ -12,20 +12,17 @@ from rich.table import Table
 from rich.text import Text
 
 from console.live import live
-from console.words import ENDINGS, duration, mark
+from console.words import duration, mark
 from pipeline.canary import judging
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator
 
     from rich.console import RenderableType
 
-    from console.addresses import Address
     from console.canary import Canary
     from console.executions import Execution, Stage
     from console.following import Snapshot
-    from console.next_steps import Step
-    from console.promotion import Outcome
     from pipeline.canary.record import Record
 
 _BAR = 20  # characters of a bar
@@ -115,45 +112,6 @@ def progress(snapshot: Snapshot) -> RenderableType:
     if snapshot.unseen:
         parts.append(Text(f"  {snapshot.unseen}", "yellow"))
     return Group(*parts)
-
-
-def explain(
-    outcome: Outcome, console: Console, *, addresses: Iterable[Address], steps: Sequence[Step]
-) -> None:
-    """Print the outcome and its reason, where the time went, what serves, and what to do next."""
-
-    def line(markup: str) -> None:
-        console.print(markup, highlight=False, soft_wrap=True)
-
-    words, colour = ENDINGS[outcome.ending]
-    line("")
-    line(f"[bold {colour}]{outcome.commit[:7]} {words}[/]: {escape(outcome.sentence)}.")
-    for answer in outcome.answers:
-        if answer.status == "not run":
-            line(f"[yellow]The gate {answer.gate} did not run[/]: {escape(answer.sentence)}")
-    if outcome.ending == "promoted" and outcome.canary and outcome.canary.record:
-        line(f"The judge: {escape(outcome.canary.record.sentence)}")
-    line("")
-    console.print(_where_the_time_went(outcome))
-    if outcome.pace > 1:
-        line(
-            f"[dim]By the cloud's clock, {outcome.pace:.0f} times the wall's, that was "
-            f"{duration(outcome.seconds)}.[/]"
-        )
-    line("")
-    shift = outcome.canary
-    for each in addresses:
-        at = f"{escape(each.url)}  " if each.url else ""
-        id_ = (
-            f", shift {shift.deployment_id}"
-            if shift and shift.environment == each.environment
-            else ""
-        )
-        line(f"[bold]{each.environment:<8}[/] {at}[dim]{escape(each.serves)}{id_}[/]")
-    if steps:
-        line("\nWhat next")
-    for step in steps:
-        line(f"  {escape(step.command)}  [dim]# {escape(step.purpose)}[/]")
 
 
 def _moving(snapshot: Snapshot) -> str:
@@ -265,42 +223,3 @@ def facts(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
         yield f"moving {snapshot.moving}", _moving(snapshot)
     if snapshot.unseen:
         yield snapshot.unseen, snapshot.unseen
-
-
-def _where_the_time_went(outcome: Outcome) -> Table:
-    total = outcome.seconds / outcome.pace
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("Where the time went")
-    table.add_column("seconds", justify="right")
-    table.add_column("share", justify="right")
-
-    def row(name: str, seconds: float, style: str = "") -> None:
-        share = f"{seconds / total:.0%}" if total else ""
-        table.add_row(Text(name, style), f"{seconds:.1f}", share, style=style)
-
-    before = (outcome.executions[-1].started - outcome.executions[0].started).total_seconds()
-    accounted = before / outcome.pace
-    if accounted:
-        row("until the pipeline had changed itself", accounted)
-    for stage in outcome.stages:
-        seconds = outcome.wall_seconds(stage)
-        accounted += seconds
-        row(stage.name, seconds)
-        parts = list(_parts(stage))
-        for name, part in parts if len(parts) > 1 else []:
-            row(f"  {name}", part / outcome.pace, "dim")
-    if outcome.rollback:
-        took = (outcome.rollback.updated - outcome.rollback.started).total_seconds()
-        accounted += took / outcome.pace
-        row("rollback", took / outcome.pace)
-    row("between the stages", max(0.0, total - accounted))
-    table.add_row("all", f"{total:.1f}", "", style="bold")
-    return table
-
-
-def _parts(stage: Stage) -> Iterator[tuple[str, float]]:
-    for action in stage.actions:
-        yield action.name, (action.updated - action.started).total_seconds()
-    if stage.condition and stage.ended:
-        last = max(each.updated for each in stage.actions)
-        yield "bake", max(0.0, (stage.ended - last).total_seconds())

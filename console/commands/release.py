@@ -11,7 +11,8 @@ from console.checkout import Checkout
 from console.following import follow
 from console.looser import looser, show
 from console.next_steps import next_steps
-from console.release_screen import ReleaseScreen, explain
+from console.release_screen import ReleaseScreen
+from console.release_summary import explain
 from console.starting import start
 
 EXIT_CODES = {"promoted": 0, "rolled_back": 3, "refused": 4, "error": 1}

@@ -16,7 +16,8 @@ from console.following import Snapshot
 from console.next_steps import Step
 from console.progress import Steps
 from console.promotion import Outcome
-from console.release_screen import ReleaseScreen, explain
+from console.release_screen import ReleaseScreen
+from console.release_summary import explain
 from console.toolchain import Cdk
 from console.words import duration
 

@@ -1,0 +1,99 @@
+"""The end of a release: outcome, where the time went, what serves, and what to do next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from console.words import ENDINGS, duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from rich.console import Console
+
+    from console.addresses import Address
+    from console.executions import Stage
+    from console.next_steps import Step
+    from console.promotion import Outcome
+
+
+def explain(
+    outcome: Outcome, console: Console, *, addresses: Iterable[Address], steps: Sequence[Step]
+) -> None:
+    """Print the outcome and its reason, where the time went, what serves, and what to do next."""
+
+    def line(markup: str) -> None:
+        console.print(markup, highlight=False, soft_wrap=True)
+
+    words, colour = ENDINGS[outcome.ending]
+    line("")
+    line(f"[bold {colour}]{outcome.commit[:7]} {words}[/]: {escape(outcome.sentence)}.")
+    for answer in outcome.answers:
+        if answer.status == "not run":
+            line(f"[yellow]The gate {answer.gate} did not run[/]: {escape(answer.sentence)}")
+    if outcome.ending == "promoted" and outcome.canary and outcome.canary.record:
+        line(f"The judge: {escape(outcome.canary.record.sentence)}")
+    line("")
+    console.print(_where_the_time_went(outcome))
+    if outcome.pace > 1:
+        line(
+            f"[dim]By the cloud's clock, {outcome.pace:.0f} times the wall's, that was "
+            f"{duration(outcome.seconds)}.[/]"
+        )
+    line("")
+    shift = outcome.canary
+    for each in addresses:
+        at = f"{escape(each.url)}  " if each.url else ""
+        id_ = (
+            f", shift {shift.deployment_id}"
+            if shift and shift.environment == each.environment
+            else ""
+        )
+        line(f"[bold]{each.environment:<8}[/] {at}[dim]{escape(each.serves)}{id_}[/]")
+    if steps:
+        line("\nWhat next")
+    for step in steps:
+        line(f"  {escape(step.command)}  [dim]# {escape(step.purpose)}[/]")
+
+
+def _where_the_time_went(outcome: Outcome) -> Table:
+    total = outcome.seconds / outcome.pace
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("Where the time went")
+    table.add_column("seconds", justify="right")
+    table.add_column("share", justify="right")
+
+    def row(name: str, seconds: float, style: str = "") -> None:
+        share = f"{seconds / total:.0%}" if total else ""
+        table.add_row(Text(name, style), f"{seconds:.1f}", share, style=style)
+
+    before = (outcome.executions[-1].started - outcome.executions[0].started).total_seconds()
+    accounted = before / outcome.pace
+    if accounted:
+        row("until the pipeline had changed itself", accounted)
+    for stage in outcome.stages:
+        seconds = outcome.wall_seconds(stage)
+        accounted += seconds
+        row(stage.name, seconds)
+        parts = list(_parts(stage))
+        for name, part in parts if len(parts) > 1 else []:
+            row(f"  {name}", part / outcome.pace, "dim")
+    if outcome.rollback:
+        took = (outcome.rollback.updated - outcome.rollback.started).total_seconds()
+        accounted += took / outcome.pace
+        row("rollback", took / outcome.pace)
+    row("between the stages", max(0.0, total - accounted))
+    table.add_row("all", f"{total:.1f}", "", style="bold")
+    return table
+
+
+def _parts(stage: Stage) -> Iterator[tuple[str, float]]:
+    for action in stage.actions:
+        yield action.name, (action.updated - action.started).total_seconds()
+    if stage.condition and stage.ended:
+        last = max(each.updated for each in stage.actions)
+        yield "bake", max(0.0, (stage.ended - last).total_seconds())
