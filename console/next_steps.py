@@ -46,7 +46,7 @@ def next_steps(aws: Aws, outcome: Outcome) -> tuple[Step, ...]:
 def _after_rollback(outcome: Outcome) -> tuple[Step, ...]:
     short, canary = outcome.commit[:7], outcome.canary
     environment = canary.environment if canary else "prod"
-    steps = [Step(f"pithead logs {environment} --since 30m", "what the service wrote")]
+    steps = [Step(f"pithead logs {environment} --since 1d", "what the service wrote")]
     if canary and canary.record:
         replay = f"pithead judge replay {canary.deployment_id}"
         steps.append(Step(replay, "the judge's evidence, minute by minute"))

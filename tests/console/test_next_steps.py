@@ -64,7 +64,7 @@ def test_after_a_rollback_the_evidence_and_the_ways_on_are_named(
     canary = Canary("prod", "d-SHIFT", "Stopped", at(0), "2", "3", record=decided())
     outcome = replace(ended("rolled_back"), canary=canary)
     assert commands(aws, outcome) == [
-        "pithead logs prod --since 30m",
+        "pithead logs prod --since 1d",
         "pithead judge replay d-SHIFT",
         "git revert --no-edit c0ffee0 && pithead release",
         'pithead release --again --reason "…"',

@@ -320,7 +320,7 @@ def test_a_rollback_is_reported_again(
         f"prod     http://127.0.0.1/prod/  version 2 of commit {before}, shift d-SHIFT",
         "",
         "What next",
-        "  pithead logs prod --since 30m  # what the service wrote",
+        "  pithead logs prod --since 1d  # what the service wrote",
         f"  git revert --no-edit {rolled_back[:7]} && pithead release  # takes the commit back",
         '  pithead release --again --reason "…"  # releases it again, if the cause was not the '
         "commit",
