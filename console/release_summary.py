@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from console.addresses import Address
+    from console.canary import Canary
     from console.executions import Stage
     from console.next_steps import Step
     from console.promotion import Outcome
@@ -37,6 +38,8 @@ def explain(
             line(f"[yellow]The gate {answer.gate} did not run[/]: {escape(answer.sentence)}")
     if outcome.ending == "promoted" and outcome.canary and outcome.canary.record:
         line(f"The judge: {escape(outcome.canary.record.sentence)}")
+    if outcome.canary and outcome.canary.stopped:
+        line(_stopped(outcome.canary))
     line("")
     console.print(_where_the_time_went(outcome))
     if outcome.pace > 1:
@@ -58,6 +61,17 @@ def explain(
         line("\nWhat next")
     for step in steps:
         line(f"  {escape(step.command)}  [dim]# {escape(step.purpose)}[/]")
+
+
+def _stopped(canary: Canary) -> str:
+    """Who stopped a shift and when, and what the new version did until then."""
+    at = f" at {canary.completed:%Y-%m-%d %H:%M:%S} UTC" if canary.completed else ""
+    traffic = canary.traffic
+    return (
+        f"Shift {canary.deployment_id} of version {canary.target_version} was stopped by "
+        f"{escape(canary.stopped_by or 'CodeDeploy')}{at}; the new version had served "
+        f"{traffic.canary_requests} requests, of which {traffic.canary_failures} failed."
+    )
 
 
 def _where_the_time_went(outcome: Outcome) -> Table:

@@ -81,7 +81,7 @@ def start(
         _refuse_again(again, f"{commit[:7]} was not rolled back")
         if outcome and outcome.ending in {"promoted", "rolled_back"}:
             return Start(_others(before, run), lineage)
-        ended = f"its last release {ENDINGS[outcome.ending][0]}" if outcome else "it never ran"
+        ended = _ended(run, outcome)
         say(f"{branch.name} is at {commit[:7]} already, and {ended}; starting a new execution")
     aws.client("codepipeline").start_pipeline_execution(name=PIPELINE)
     return Start(frozenset(each.id for each in before), lineage)
@@ -167,6 +167,14 @@ def _outcome(
     """Return the outcome of an ended run; None if it waits for an execution that may not come."""
     snapshots = follow(aws, environments, lineage, commit, ignore=_others(before, run))
     return next(snapshots).outcome
+
+
+def _ended(run: list[Execution], outcome: Outcome | None) -> str:
+    """Say how the last release of the commit ended."""
+    if outcome:
+        was = "was " if outcome.ending == "refused" else ""
+        return f"its last release {was}{ENDINGS[outcome.ending][0]}"
+    return f"its last execution is {run[-1].status}" if run else "no execution carries it"
 
 
 def _refuse_again(again: str | None, why: str) -> None:

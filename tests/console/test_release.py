@@ -314,6 +314,10 @@ def test_a_rollback_is_reported_again(
         f"{rolled_back[:7]} rolled back: the alarm files-prod-version-3-failures stopped the shift "
         "in prod: 1 datapoint was above 0.05." in shown.out
     )
+    assert (
+        "Shift d-SHIFT of version 3 was stopped by files-prod-version-3-failures at 2026-01-01 "
+        "12:01:25 UTC; the new version had served 82 requests, of which 17 failed." in shown.out
+    )
     assert shown.out.splitlines()[-8:] == [
         f"dev      http://127.0.0.1/prod/  version 2 of commit {before}",
         f"staging  http://127.0.0.1/prod/  version 2 of commit {before}",
