@@ -39,7 +39,7 @@ def next_steps(aws: Aws, outcome: Outcome) -> tuple[Step, ...]:
         return (*logs, *_after_refusal(outcome))
     if _build_could_not_run(outcome):
         deploy = _deployment(aws, _failed_builds(outcome)[0])
-        return (*logs, *_after_broken_build(outcome, deploy))
+        return (*logs, *_after_broken_build(deploy))
     return (*logs, Step("pithead release", "starts a new execution of this commit"))
 
 
@@ -77,7 +77,7 @@ def _build_could_not_run(outcome: Outcome) -> bool:
     return bool(_failed_builds(outcome)) and len(built) == 1 and not outcome.answers
 
 
-def _after_broken_build(outcome: Outcome, deploy: str) -> tuple[Step, ...]:
+def _after_broken_build(deploy: str) -> tuple[Step, ...]:
     """The way out if the commands of the deployed Build cannot run.
 
     Build runs before the pipeline updates itself, by the buildspec of the pipeline that is
@@ -85,15 +85,12 @@ def _after_broken_build(outcome: Outcome, deploy: str) -> tuple[Step, ...]:
     the stage runs the same buildspec. The repair has to be on the branch before it is deployed:
     deploying starts the pipeline, which would otherwise update itself back.
     """
-    short = outcome.commit[:7]
     return (
+        Step("pithead release", "after a commit that repairs it, such as a revert"),
         Step(
-            f"git revert --no-edit {short} && pithead release",
-            "if the commit's own files are at fault. If a command of Build is, this fails too, as "
-            "Build runs the commands of the deployed pipeline. Then go on:",
-        ),
-        Step(
-            deploy, 'deploys the pipeline from here; for a local cloud first eval "$(pithead env)"'
+            deploy,
+            "if the repair fails likewise: Build runs the commands of the deployed pipeline, and "
+            'this deploys yours (for a local cloud, after eval "$(pithead env)")',
         ),
         Step("pithead release", "releases the repair"),
     )

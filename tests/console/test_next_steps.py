@@ -101,7 +101,7 @@ def test_the_way_out_of_a_build_that_cannot_run_is_named(
     }
     assert commands(aws, ended("error", stage("Build", build("Synth")))) == [
         "pithead logs build --execution e1234567 --action Synth",
-        "git revert --no-edit c0ffee0 && pithead release",
+        "pithead release",
         f"npx --yes aws-cdk@2.1148.1 deploy Pithead -c connection-arn={CONNECTION}{context}",
         "pithead release",
     ]
