@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import FrameType
 
+    from console.aws import Aws
     from console.local_cloud import Running
     from console.provisioning import Ready
     from environments.schema import Environment
@@ -78,7 +79,7 @@ def command(
         process.wait()
         raise
     _tell(running, ready, environments, steps)
-    _tell_addresses(checkout, running, steps)
+    _tell_addresses(AwsSession(home), environments, steps)
     return 0 if detach else _attend(process, steps)
 
 
@@ -96,12 +97,10 @@ def _tell(
     steps.say('  eval "$(pithead env)"  point any AWS client at it')
 
 
-def _tell_addresses(checkout: Checkout, running: Running, steps: Steps) -> None:
+def _tell_addresses(aws: Aws, environments: Mapping[str, Environment], steps: Steps) -> None:
     """Print where each environment is served, if anything is deployed yet."""
-    home = checkout.home()
-    adopt(running.variables(home.account, home.region))
     steps.say("")
-    for each in addresses(AwsSession(home), checkout.environments()):
+    for each in addresses(aws, environments):
         steps.say(f"  {each.environment:<8} {' '.join(filter(None, (each.url, each.serves)))}")
 
 
