@@ -1,21 +1,26 @@
 """`python -m localcloud`: serve until a signal says stop.
 
-Exit codes: 0 stopped by a signal, 1 a port or the state folder is in use or the folder keeps
-another gateway port, 2 usage.
+Exit codes: 0 stopped by a signal, 1 a port or the state folder is in use, or the folder keeps
+another gateway port or cannot be used, 2 usage.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from localcloud.gateway_port import DEFAULT, GatewayPortError
 from localcloud.http import PortInUseError
 from localcloud.ledger import StateInUseError
 from localcloud.server import REMEMBERED, LocalCloud
+from localcloud.storage import StorageError, UnusableStateError
+
+_UNABLE = (GatewayPortError, PortInUseError, StateInUseError, StorageError, UnusableStateError)
 
 
 def main() -> int:
@@ -42,13 +47,14 @@ def main() -> int:
             gateway_port=arguments.gateway_port,
             speed=arguments.speed,
         )
-    except (GatewayPortError, PortInUseError, StateInUseError) as error:
-        print(f"localcloud: {error}", file=sys.stderr)  # noqa: T201  # a command speaks so
-        return 1
-    server.start()
+        server.start()
+    except _UNABLE as error:
+        print(f"localcloud: {error}", file=sys.stderr, flush=True)  # noqa: T201  # a command speaks so
+        os._exit(1)  # threads of a service that has started must not keep the process
     print(f"localcloud: {server.cloud.endpoint}", flush=True)  # noqa: T201  # a command speaks so
     while not stopped.wait(REMEMBERED / 3):
-        server.remember_time(REMEMBERED)
+        with suppress(StorageError):  # requests report it; the time is recorded when it can be
+            server.remember_time(REMEMBERED)
     server.stop()
     return 0
 

@@ -18,7 +18,9 @@ from moto.core.responses import ActionResult, BaseResponse
 from werkzeug.wrappers import Response
 
 from localcloud.credentials import Caller, UnknownKeyError
+from localcloud.operations import needs_space
 from localcloud.signatures import Signature, SignatureError, verify
+from localcloud.storage import StorageError, require_free_space
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 
 # "Common errors" of every AWS API reference; moto warns of each that is in no service's model.
 COMMON_ERROR_CODES += ["AccessDenied", "AccessDeniedException", "InternalFailure", "NotImplemented"]
+_INSUFFICIENT_STORAGE = 507
+"""An AWS SDK repeats a request after 500, 502, 503 and 504, which frees no space, and not after
+this."""
 
 
 class ApiError(ServiceException):
@@ -95,7 +100,19 @@ class AwsApi:
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        """Answer one request."""
+        """Answer one request; one that the disk rejects gets an AWS error that says so."""
+        try:
+            if needs_space(environ):
+                require_free_space(self._cloud.ledger.folder)
+            return self._answer(environ, start_response)
+        except StorageError as error:
+            return _refuse(environ, _INSUFFICIENT_STORAGE, "InternalFailure", str(error))(
+                environ, start_response
+            )
+
+    def _answer(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
         if environ["PATH_INFO"].startswith("/git-http/"):
             return self._git(environ, start_response)
         try:
@@ -108,6 +125,8 @@ class AwsApi:
             return self._moto(environ, start_response)
         try:
             status, headers, body = api(self._cloud, caller).answer(Request(environ))
+        except StorageError:
+            raise
         except Exception:  # noqa: BLE001  # a bug of ours answers its client, and is told
             traceback.print_exc()
             return _refuse(
@@ -145,7 +164,10 @@ class AwsApi:
 
 
 def _refuse(environ: dict[str, Any], status: int, code: str, message: str) -> Response:
-    """An error that no service answers: in JSON to who speaks it, else in AWS's XML."""
+    """An error that no service answers: plain text for git, JSON or AWS's XML for AWS's clients."""
+    if environ["PATH_INFO"].startswith("/git-http/"):
+        # git shows its user the text of an error only if it is plain.
+        return Response(f"{message}\n", status=status, content_type="text/plain; charset=utf-8")
     if "json" in environ.get("CONTENT_TYPE", ""):
         kind, body = "application/x-amz-json-1.1", json.dumps({"__type": code, "message": message})
     else:

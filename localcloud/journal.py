@@ -1,8 +1,9 @@
 """Makes moto remember: what changed its state is journaled, and done again at the next start.
 
 moto keeps everything in memory. Each of its calls that changes something runs under a random
-seed and at a moment of its own, and is appended to the journal before it is acknowledged; done
-again in the same order, the calls make the same resources with the same identifiers and dates.
+seed and at a moment of its own. It is appended to the journal before moto sees it, so that moto
+never holds what the disk rejected, and removed again if moto rejects it. Repeated in the same
+order, the calls make the same resources with the same identifiers and dates.
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ import base64
 import os
 import sys
 import threading
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
 
 from localcloud.bucket_policies import enforce_unconditional_statements
 from localcloud.compaction import superseded
 from localcloud.determinism import as_of, give_to_moto
+from localcloud.operations import changes_state
 from localcloud.signing_keys import sign_as_aws_does
+from localcloud.storage import StorageError
 
 # Behind what it is given, which it looks for when it is imported.
 from moto.core.base_backend import BackendDict  # isort: skip
@@ -41,10 +44,6 @@ if TYPE_CHECKING:
 _STREAM = "moto"
 _INLINE = 4096  # bytes; a longer body becomes a file
 _MOTO_PATHS = ("/moto-api", "/favicon.ico", "/latest/meta-data/", "/latest/api/")
-_READS = (
-    "Get", "List", "Describe", "Head", "BatchGet", "Query", "Scan", "Search", "Lookup", "Simulate",
-    "Encrypt", "Decrypt", "ReEncrypt", "GenerateDataKey", "GenerateRandom", "Sign", "Verify",
-)  # fmt: skip
 
 
 class Journal:
@@ -71,13 +70,20 @@ class Journal:
         self._performers[kind] = performer
 
     def perform(self, kind: str, document: dict[str, Any]) -> dict[str, Any] | None:
-        """Run a registered function and record it; one that raises is not recorded."""
+        """Run a registered function and record it; one that raises is not recorded.
+
+        Raises:
+            StorageError: the disk rejects the record; the function has not run.
+        """
         with self._lock:
             mark = self._mark()
-            with as_of(**mark):
-                result = self._performers[kind](document)
-            self._ledger.append(_STREAM, {"kind": kind, "document": document} | mark)
-            return result
+            number = self._ledger.append(_STREAM, {"kind": kind, "document": document} | mark)
+            try:
+                with as_of(**mark):
+                    return self._performers[kind](document)
+            except BaseException:
+                self._withdraw(number)
+                raise
 
     def replay(self) -> int:
         """Do again all that is recorded; returns how many entries that were.
@@ -103,7 +109,7 @@ class Journal:
     ) -> Iterable[bytes]:
         """Answer a request by moto."""
         body = environ["wsgi.input"].getvalue()
-        if not _changes(environ, body):
+        if not changes_state(environ):
             return self._moto(environ, start_response)
         answered: list[int] = []
 
@@ -113,11 +119,21 @@ class Journal:
 
         with self._lock:
             mark = self._mark()
-            with as_of(**mark):
-                answer = [b"".join(self._moto(environ, watched))]
-            if answered[-1] < 400:  # noqa: PLR2004  # HTTP's own line between success and error
-                self._ledger.append(_STREAM, self._entry(environ, body) | mark)
+            number = self._ledger.append(_STREAM, self._entry(environ, body) | mark)
+            answer = None
+            try:
+                with as_of(**mark):
+                    answer = [b"".join(self._moto(environ, watched))]
+            finally:
+                if answer is None or answered[-1] >= 400:  # noqa: PLR2004  # HTTP's line of errors
+                    self._withdraw(number)
         return answer
+
+    def _withdraw(self, number: int) -> None:
+        """Remove an entry that moto rejected."""
+        # One that stays, because the disk is full, is rejected by moto again when it is repeated.
+        with suppress(StorageError):
+            self._ledger.remove([number])
 
     def _mark(self) -> dict[str, Any]:
         return {
@@ -156,7 +172,7 @@ class Journal:
 
     def _environ(self, entry: dict[str, Any]) -> dict[str, Any]:
         if "blob" in entry:
-            body = self._ledger.path(entry["blob"]).read_bytes()
+            body = self._ledger.load(entry["blob"])
         else:
             body = base64.b64decode(entry["body"])
         environ = EnvironBuilder(method=entry["method"], data=body).get_environ()
@@ -220,15 +236,3 @@ class _Dispatcher(DomainDispatcherApplication):
         if host not in self._found:
             self._found[host] = super().get_backend_for_host(host)
         return self._found[host]
-
-
-def _changes(environ: dict[str, Any], body: bytes) -> bool:
-    """Whether a request may change state, by its operation's name or its method."""
-    if environ["REQUEST_METHOD"] in {"GET", "HEAD", "OPTIONS"}:
-        return False
-    target = environ.get("HTTP_X_AMZ_TARGET", "")
-    if not target and environ.get("CONTENT_TYPE", "").startswith(
-        "application/x-www-form-urlencoded"
-    ):
-        target = parse_qs(body.decode(errors="replace")).get("Action", [""])[0]
-    return not target.rsplit(".", 1)[-1].startswith(_READS)

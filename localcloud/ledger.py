@@ -1,8 +1,8 @@
-"""What the local cloud remembers: SQLite and content-addressed files under one folder.
+"""The state of the local cloud: SQLite and content-addressed files under one folder.
 
-What a call has acknowledged is in the ledger before the answer leaves, so that a `kill -9`
-loses nothing. SQLite runs in WAL mode with `synchronous=NORMAL`: a commit survives the death
-of the process, though not of the machine's power.
+A change is in the ledger before its request is acknowledged, so that a `kill -9` loses nothing.
+SQLite runs in WAL mode with `synchronous=NORMAL`: a commit survives the death of the process,
+though not a power failure. A write that the disk rejects raises `StorageError` and stores nothing.
 """
 
 from __future__ import annotations
@@ -11,24 +11,22 @@ import fcntl
 import hashlib
 import json
 import os
-import sqlite3
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from localcloud.database import open_database
+from localcloud.storage import (
+    UnusableStateError,
+    reporting_database_errors,
+    reporting_file_errors,
+    unusable,
+)
+
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS documents (
-    kind TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, key)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS streams (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, stream TEXT NOT NULL, body TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS by_stream ON streams (stream, seq);
-"""
 
 
 class StateInUseError(Exception):
@@ -40,14 +38,21 @@ class Ledger:
 
     Raises:
         StateInUseError: another local cloud has this folder open.
+        UnusableStateError: the folder cannot be written, or what it holds cannot be used.
     """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self._path = folder / "ledger.sqlite"
         self._blobs = folder / "blobs"
-        self._blobs.mkdir(exist_ok=True)
-        self._guard = (folder / "lock").open("w")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._guard = (folder / "lock").open("w")
+        except OSError as error:
+            raise UnusableStateError(
+                f"{folder}: found {(error.strerror or str(error)).lower()}; a state folder is "
+                "writable. Make it so, or use another one (--state)"
+            ) from error
         try:
             fcntl.flock(self._guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -55,45 +60,46 @@ class Ledger:
             message = f"{folder} is in use by another local cloud: stop that one first"
             raise StateInUseError(message) from error
         self._lock = threading.RLock()
-        self._connection = sqlite3.connect(
-            folder / "ledger.sqlite", check_same_thread=False, isolation_level=None
-        )
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=NORMAL")
-        self._connection.executescript(_SCHEMA)
+        try:
+            self._connection = open_database(folder)
+        except BaseException:
+            self._guard.close()
+            raise
+        self._blobs.mkdir(exist_ok=True)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All of it or none of it; nests."""
+        """All of it or none of it; nests.
+
+        Raises:
+            StorageError: the disk rejects a write; nothing of the transaction is stored.
+        """
         with self._lock:
             if self._connection.in_transaction:
                 yield self._connection
                 return
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
+            with reporting_database_errors(self._path):
+                self._connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._connection
+                    self._connection.execute("COMMIT")
+                finally:
+                    self._end_transaction()
 
     def create(self, schema: str) -> None:
         """Create a service's own tables (`CREATE TABLE IF NOT EXISTS …`)."""
-        with self._lock:
+        with self._lock, reporting_database_errors(self._path):
             self._connection.executescript(schema)
 
     def query(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of a SELECT."""
-        with self._lock:
+        with self._lock, reporting_database_errors(self._path):
             return self._connection.execute(statement, parameters).fetchall()
 
     def put(self, kind: str, key: str, document: dict[str, Any]) -> None:
         """Store or replace a JSON document."""
-        body = json.dumps(document, default=str)
-        with self._lock:
-            self._connection.execute(
-                "INSERT OR REPLACE INTO documents VALUES (?, ?, ?)", (kind, key, body)
-            )
+        body = json.dumps(document, default=str, allow_nan=False)
+        self._write("INSERT OR REPLACE INTO documents VALUES (?, ?, ?)", (kind, key, body))
 
     def get(self, kind: str, key: str) -> dict[str, Any] | None:
         """The document, or None."""
@@ -101,11 +107,8 @@ class Ledger:
         return json.loads(rows[0][0]) if rows else None
 
     def delete(self, kind: str, key: str) -> None:
-        """Forget the document, if there is one."""
-        with self._lock:
-            self._connection.execute(
-                "DELETE FROM documents WHERE kind = ? AND key = ?", (kind, key)
-            )
+        """Delete the document, if there is one."""
+        self._write("DELETE FROM documents WHERE kind = ? AND key = ?", (kind, key))
 
     def all(self, kind: str, prefix: str = "") -> list[tuple[str, dict[str, Any]]]:
         """Key and document of every document of a kind whose key begins with the prefix."""
@@ -117,12 +120,8 @@ class Ledger:
 
     def append(self, stream: str, document: dict[str, Any]) -> int:
         """Add a document at the end of a stream; its sequence number grows over all streams."""
-        with self._lock:
-            cursor = self._connection.execute(
-                "INSERT INTO streams (stream, body) VALUES (?, ?)",
-                (stream, json.dumps(document, default=str)),
-            )
-            return int(cursor.lastrowid or 0)
+        body = json.dumps(document, default=str, allow_nan=False)
+        return self._write("INSERT INTO streams (stream, body) VALUES (?, ?)", (stream, body))
 
     def read(self, stream: str, after: int = 0) -> list[tuple[int, dict[str, Any]]]:
         """Sequence number and document of all that a stream holds behind `after`."""
@@ -138,21 +137,56 @@ class Ledger:
             connection.executemany("DELETE FROM streams WHERE seq = ?", ((n,) for n in numbers))
 
     def store(self, content: bytes) -> str:
-        """Keep the bytes as a file; returns their SHA-256 in hex, by which `path` finds it."""
+        """Write the bytes to a file; returns their SHA-256 in hex, by which `load` finds it.
+
+        Raises:
+            StorageError: the disk rejects the write.
+        """
         digest = hashlib.sha256(content).hexdigest()
         path = self.path(digest)
         if not path.exists():
             partial = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
-            partial.write_bytes(content)
-            partial.replace(path)
+            try:
+                with reporting_file_errors(path):
+                    partial.write_bytes(content)
+                    partial.replace(path)
+            except BaseException:
+                partial.unlink(missing_ok=True)
+                raise
         return digest
+
+    def load(self, digest: str) -> bytes:
+        """The bytes with this SHA-256.
+
+        Raises:
+            UnusableStateError: the file is missing, or holds other bytes.
+        """
+        path = self.path(digest)
+        allowed = "a blob holds the bytes whose SHA-256 is its name"
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError as error:
+            raise unusable(path, "no file", allowed) from error
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise unusable(path, f"{len(content)} other bytes", allowed)
+        return content
 
     def path(self, digest: str) -> Path:
         """Where the bytes with this SHA-256 are."""
         return self._blobs / digest
 
+    def _write(self, statement: str, parameters: Sequence[Any]) -> int:
+        """Run a statement, in a transaction of its own if none is open; the last row's number."""
+        with self._lock, reporting_database_errors(self._path):
+            return int(self._connection.execute(statement, parameters).lastrowid or 0)
+
+    def _end_transaction(self) -> None:
+        """Roll back what is open still; also a COMMIT that fails may leave it so."""
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
     def close(self) -> None:
-        """Let go of the folder."""
+        """Release the lock on the state folder."""
         with self._lock:
             self._connection.close()
         self._guard.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from localcloud.api import AwsApi
@@ -18,6 +18,7 @@ from localcloud.gateway_port import gateway
 from localcloud.http import HttpServer
 from localcloud.journal import Journal
 from localcloud.ledger import Ledger
+from localcloud.storage import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,6 +53,7 @@ class LocalCloud:
 
     Raises:
         StateInUseError: another one has the folder.
+        UnusableStateError: the folder cannot be written, or what it holds cannot be used.
         PortInUseError: a port is taken; 0 asks for any free one.
         GatewayPortError: the folder keeps another gateway port.
     """
@@ -133,7 +135,8 @@ class LocalCloud:
             service.stop()
         self._api.stop()
         self._gateway.stop()
-        self.remember_time()
+        with suppress(StorageError):  # a full disk keeps the time that was recorded last
+            self.remember_time()
         self._ledger.close()
 
     def remember_time(self, ahead: float = 0.0) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import traceback
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from localcloud.cloudwatch.model import Metric
 from localcloud.cloudwatch.provider import AlarmProvider
 from localcloud.cloudwatch.watch import Watch
 from localcloud.ports import AlarmState
+from localcloud.storage import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -92,7 +92,7 @@ class CloudWatch:
         while self.store.changed.wait() and not self._stop.wait(_FLUSH):
             try:
                 self.store.flush()
-            except sqlite3.Error:  # such as a full disk: what was put is kept for the next time
+            except StorageError:  # what was put is kept for the next time
                 traceback.print_exc()
 
     def _read(

@@ -95,7 +95,7 @@ class CodeSigning:
         """
         publishers = self.get(arn)["AllowedPublishers"]["SigningProfileVersionArns"]
         try:
-            signature = self._cloud.signer.signature(self._cloud.ledger.path(code).read_bytes())
+            signature = self._cloud.signer.signature(self._cloud.ledger.load(code))
         except BrokenSignatureError as error:
             raise ApiError(
                 "InvalidCodeSignatureException",

@@ -1,0 +1,183 @@
+"""A disk that is full: what was rejected is not there afterwards, and its client is told why."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from localcloud.ledger import Ledger
+from localcloud.storage import FullDiskError, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from localcloud.server import LocalCloud
+
+ACCOUNT, REGION = "111111111111", "eu-west-1"
+_SERVICES = ("logs", "sts")
+
+
+@contextmanager
+def _full(ledger: Ledger) -> Iterator[None]:
+    """SQLite's own answer on a full disk: the file may not grow by one page.
+
+    What is free within its pages is filled first.
+    """
+    ((most,),) = ledger.query("PRAGMA max_page_count")
+    ledger.query("PRAGMA max_page_count = 1")
+    try:
+        for number in range(100_000):
+            ledger.put("filler", str(number), {"text": "x" * 100})
+    except StorageError:
+        pass
+    yield
+    ledger.query(f"PRAGMA max_page_count = {most}")
+    for key, _ in ledger.all("filler"):
+        ledger.delete("filler", key)
+
+
+def _exchange(ledger: Ledger) -> None:
+    with ledger.transaction():
+        ledger.delete("filler", "0")
+        ledger.put("kind", "big", {"text": "x" * 10_000})
+
+
+def test_a_rejected_write_is_an_error_and_stores_nothing(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    with _full(ledger):
+        with pytest.raises(
+            FullDiskError,
+            match=r"ledger.sqlite: the disk is full; nothing of this request was stored\. "
+            r"Free disk space, then repeat the request",
+        ):
+            ledger.put("kind", "big", {"text": "x" * 10_000})
+        with pytest.raises(FullDiskError):
+            ledger.append("stream", {"text": "x" * 10_000})
+        with pytest.raises(FullDiskError):
+            _exchange(ledger)
+        assert ledger.get("filler", "0")
+    ledger.put("kind", "after", {})
+    ledger.close()
+    ledger = Ledger(tmp_path)
+    assert [key for key, _ in ledger.all("kind")] == ["after"]
+    assert ledger.read("stream") == []
+    ledger.close()
+
+
+_LIMITED = """
+import resource, signal, sys
+from pathlib import Path
+from localcloud.ledger import Ledger
+from localcloud.storage import StorageError
+ledger = Ledger(Path(sys.argv[1]))
+ledger.put("kind", "before", {})
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+refused = 0
+for number in range(50):
+    try:
+        ledger.put("kind", str(number), {"text": "x" * 20_000})
+    except StorageError:
+        refused += 1
+    else:
+        print(number)
+try:
+    ledger.store(b"y" * 400_000)
+except StorageError:
+    print("blob")
+assert refused
+"""
+
+
+def test_a_write_that_the_kernel_cuts_short_is_torn_nowhere(tmp_path: Path) -> None:
+    """The files may not grow beyond a size, so that the write at their end is a part of one."""
+    done = subprocess.run(
+        [sys.executable, "-c", _LIMITED, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    *stored, blob = done.stdout.split()
+    assert blob == "blob"
+    assert list((tmp_path / "blobs").iterdir()) == []
+    ledger = Ledger(tmp_path)
+    assert {key for key, _ in ledger.all("kind")} == {"before", *stored}
+    ledger.close()
+
+
+def _refused(call: Callable[[], Any]) -> None:
+    with pytest.raises(ClientError) as caught:
+        call()
+    answer = caught.value.response
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 507
+    assert answer["Error"]["Code"] == "InternalFailure"
+    assert "the disk is full" in answer["Error"]["Message"]
+    assert "repeat the request" in answer["Error"]["Message"]
+
+
+def test_moto_holds_nothing_that_the_disk_rejected(start_cloud: Callable[..., LocalCloud]) -> None:
+    server = start_cloud(services=_SERVICES)
+
+    def client(service: str) -> Any:
+        return server.cloud.client(service, ACCOUNT, REGION)
+
+    def held() -> list[Any]:
+        return [
+            [
+                each["Key"]
+                for each in client("s3").list_objects_v2(Bucket="bucket").get("Contents", [])
+            ],
+            [each["Name"] for each in client("ssm").describe_parameters()["Parameters"]],
+            [each["TopicArn"] for each in client("sns").list_topics()["Topics"]],
+        ]
+
+    where = {"CreateBucketConfiguration": {"LocationConstraint": REGION}}
+    client("s3").create_bucket(Bucket="bucket", **where)
+    client("s3").put_object(Bucket="bucket", Key="before", Body=b"1")
+    before = held()
+    with _full(server.cloud.ledger):
+        _refused(lambda: client("s3").put_object(Bucket="bucket", Key="k", Body=b"x" * 3000))
+        _refused(lambda: client("ssm").put_parameter(Name="p", Type="String", Value="x" * 3000))
+        _refused(lambda: client("kms").create_key(Description="x" * 4000))
+        assert held() == before
+    client("s3").put_object(Bucket="bucket", Key="after", Body=b"1")
+    after = held()
+    server.stop()
+    server = start_cloud(services=_SERVICES)
+    assert held() == after == [["after", "before"], [], []]
+
+
+def test_a_blob_that_the_disk_rejects_is_no_object(
+    start_cloud: Callable[..., LocalCloud], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = start_cloud(services=_SERVICES)
+    s3 = server.cloud.client("s3", ACCOUNT, "us-east-1")
+    s3.create_bucket(Bucket="bucket")
+
+    def full(_self: Path, _content: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("pathlib.Path.write_bytes", full)
+        _refused(lambda: s3.put_object(Bucket="bucket", Key="k", Body=b"x" * 10_000))
+    assert "Contents" not in s3.list_objects_v2(Bucket="bucket")
+    assert len(server.cloud.ledger.read("moto")) == 1
+
+
+def test_requests_that_add_are_rejected_before_the_disk_is_full(
+    start_cloud: Callable[..., LocalCloud], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is under way needs the rest to record its end; what deletes makes room."""
+    server = start_cloud(services=_SERVICES)
+    s3 = server.cloud.client("s3", ACCOUNT, "us-east-1")
+    s3.create_bucket(Bucket="bucket")
+    s3.put_object(Bucket="bucket", Key="k", Body=b"1")
+    monkeypatch.setattr("localcloud.storage.RESERVED_BYTES", 1 << 60)
+    _refused(lambda: s3.put_object(Bucket="bucket", Key="l", Body=b"1"))
+    assert s3.get_object(Bucket="bucket", Key="k")["Body"].read() == b"1"
+    s3.delete_object(Bucket="bucket", Key="k")
+    assert "Contents" not in s3.list_objects_v2(Bucket="bucket")
