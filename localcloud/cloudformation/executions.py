@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from localcloud.cloudformation.operation import InterruptedOperationError, Operation
 from localcloud.cloudformation.template import TemplateError, parse
+from localcloud.storage import StorageError, require_free_space
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
 _PROMPT = 2.0  # wall seconds
 _PATIENCE = 10.0  # wall seconds
+_BETWEEN_LOOKS_SECONDS = 1.0
 _INTERRUPTED = "The local cloud stopped during this operation"
 
 
@@ -97,15 +101,30 @@ class Executions:
                 work(running)
             except InterruptedOperationError:
                 return
+            except StorageError as error:
+                print(f"localcloud: stack {stack.name}: {error}", file=sys.stderr)  # noqa: T201  # a command speaks so
+                self._ended(stack, running)
+                self._resume_with_space(stack)
             finally:
-                if self._running.get(stack.id) is running:
-                    del self._running[stack.id]
+                self._ended(stack, running)
 
         thread = threading.Thread(target=guarded, name=f"stack-{stack.name}", daemon=True)
         running = self._running[stack.id] = _Running(thread)
         thread.start()
         # A short operation is over before its caller begins to poll, every few seconds.
         thread.join(_PROMPT)
+
+    def _ended(self, stack: Stack, running: _Running) -> None:
+        if self._running.get(stack.id) is running:
+            del self._running[stack.id]
+
+    def _resume_with_space(self, stack: Stack) -> None:
+        """Resume an operation that the full disk has interrupted, when there is space again."""
+        while not self._stopping.wait(_BETWEEN_LOOKS_SECONDS):
+            with suppress(StorageError):
+                require_free_space(self._service.cloud.ledger.folder)
+                self.resume(stack)
+                return
 
     def _operation(self, stack: Stack, running: _Running) -> Operation:
         return Operation(

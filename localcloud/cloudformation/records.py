@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from localcloud.cloudformation.model import ChangeSet, Stack, StackResource, Step
+from localcloud.restoring import restored_on_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,12 +39,12 @@ class Records:
     def status(self, stack: Stack, status: str, reason: str = "") -> None:
         """Bring a stack to a status, with an event, and keep all that it says of itself."""
         now = self._clock.timestamp()
-        stack.status, stack.reason = status, reason
-        if status.startswith("UPDATE"):
-            stack.updated = now
-        if status.startswith("DELETE"):
-            stack.deleted = now
-        with self._ledger.transaction():
+        with restored_on_error(stack), self._ledger.transaction():
+            stack.status, stack.reason = status, reason
+            if status.startswith("UPDATE"):
+                stack.updated = now
+            if status.startswith("DELETE"):
+                stack.deleted = now
             self.save(stack)
             self._event(stack, stack.name, stack.id, "AWS::CloudFormation::Stack")
 
@@ -66,13 +67,13 @@ class Records:
 
     def keep(self, stack: Stack, resource: StackResource) -> None:
         """Have a resource as the stack's own."""
-        stack.resources[resource.logical_id] = resource
         self._ledger.put(_RESOURCE, f"{stack.key}#{resource.logical_id}", asdict(resource))
+        stack.resources[resource.logical_id] = resource
 
     def drop(self, stack: Stack, logical_id: str) -> None:
         """Have a resource no longer."""
-        stack.resources.pop(logical_id, None)
         self._ledger.delete(_RESOURCE, f"{stack.key}#{logical_id}")
+        stack.resources.pop(logical_id, None)
 
     def steps(self, stack: Stack) -> list[Step]:
         """The steps of the operation that is under way, or that could not be undone."""

@@ -23,6 +23,7 @@ from localcloud.cloudformation.roles import RoleProvider
 from localcloud.cloudformation.stored_parameters import ParameterProvider
 from localcloud.cloudformation.template import TemplateError, parse
 from localcloud.resources import ResourceRequest
+from localcloud.restoring import restored_on_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,8 +110,8 @@ class CloudFormation:
             stack_id = f"arn:aws:cloudformation:{region}:{account}:stack/{name}/{uuid.uuid4()}"
             now = self.cloud.clock.timestamp()
             stack = Stack(stack_id, name, account, region, "REVIEW_IN_PROGRESS", now)
-            self.stacks[stack_id] = stack
             self.set_status(stack, "REVIEW_IN_PROGRESS", "User Initiated")
+            self.stacks[stack_id] = stack
         return stack
 
     def resolver(
@@ -179,13 +180,13 @@ class CloudFormation:
 
     def save(self, change_set: ChangeSet) -> None:
         """Make a change set durable."""
-        self.change_sets[change_set.id] = change_set
         self.records.save_change_set(change_set)
+        self.change_sets[change_set.id] = change_set
 
     def forget(self, change_set: ChangeSet) -> None:
         """Delete a change set."""
-        self.change_sets.pop(change_set.id, None)
         self.records.forget_change_set(change_set)
+        self.change_sets.pop(change_set.id, None)
 
     def execute(self, stack: Stack, change_set: ChangeSet) -> None:
         """Begin to carry a change set out; `DescribeStacks` tells how it goes.
@@ -201,14 +202,21 @@ class CloudFormation:
                     f"Stack:{stack.id} is in {stack.status} state and can not be updated."
                 )
             verb = "CREATE" if stack.status == "REVIEW_IN_PROGRESS" else "UPDATE"
-            change_set.execution_status = "EXECUTE_IN_PROGRESS"
-            stack.change_set_id = change_set.id
-            with self.cloud.ledger.transaction():
-                for other in list(self.change_sets.values()):
-                    if other.stack_id == stack.id and other is not change_set:
-                        self.forget(other)
-                self.save(change_set)
-                self.set_status(stack, f"{verb}_IN_PROGRESS", "User Initiated")
+            void = [
+                each
+                for each in list(self.change_sets.values())
+                if each.stack_id == stack.id and each is not change_set
+            ]
+            with restored_on_error(stack, change_set), self.cloud.ledger.transaction():
+                change_set.execution_status = "EXECUTE_IN_PROGRESS"
+                stack.change_set_id = change_set.id
+                for other in void:
+                    self.records.forget_change_set(other)
+                self.records.save_change_set(change_set)
+                self.records.status(stack, f"{verb}_IN_PROGRESS", "User Initiated")
+            for other in void:
+                self.change_sets.pop(other.id, None)
+            self._publish(stack)
         self.executions.carry_out(stack, change_set, verb)
 
     def continue_rollback(self, stack: Stack, skipped: list[str]) -> None:
@@ -230,8 +238,8 @@ class CloudFormation:
 
     def discard(self, stack: Stack) -> None:
         """Have a stack in review never have been."""
-        self.stacks.pop(stack.id, None)
         self.records.discard(stack)
+        self.stacks.pop(stack.id, None)
 
     def delete(self, stack: Stack, retained: list[str]) -> None:
         """Begin to delete a stack, all but the resources that are to be retained.
@@ -265,6 +273,9 @@ class CloudFormation:
     def set_status(self, stack: Stack, status: str, reason: str = "") -> None:
         """Record a stack's status as state and as event, and tell the bus."""
         self.records.status(stack, status, reason)
+        self._publish(stack)
+
+    def _publish(self, stack: Stack) -> None:
         self.cloud.bus.publish(
             stack.account,
             stack.region,
@@ -272,7 +283,7 @@ class CloudFormation:
             "CloudFormation Stack Status Change",
             {
                 "stack-id": stack.id,
-                "status-details": {"status": status, "status-reason": reason},
+                "status-details": {"status": stack.status, "status-reason": stack.reason},
             },
             (stack.id,),
         )

@@ -125,8 +125,13 @@ class Alarms:
         """One change at a time, durable as a whole; told of when it is, and not before."""
         with self._lock:
             changes = self._changes = []
-            with self._cloud.ledger.transaction():
-                yield
+            known = dict(self._alarms)
+            try:
+                with self._cloud.ledger.transaction():
+                    yield
+            except BaseException:
+                self._alarms = known
+                raise
         for alarm, before, actions in changes:
             self._cloud.bus.publish(
                 alarm.account,

@@ -19,11 +19,12 @@ from localcloud.cloudwatch.model import DefinitionError, metric_of, moment
 from localcloud.cloudwatch.paging import begin as begin_of
 from localcloud.cloudwatch.paging import page
 from localcloud.cloudwatch.queries import Queries, check_period, reader, returned
-from localcloud.cloudwatch.statistics import check_statistic
+from localcloud.cloudwatch.statistics import Distribution, check_statistic
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from localcloud.cloudwatch.metrics import Pending
     from localcloud.cloudwatch.time_series import TimeSeries
     from localcloud.ports import Document
 
@@ -55,16 +56,19 @@ class MetricApi(ServiceApi):
                 "InvalidParameterValue", f"MetricData holds at most {_MOST_METRICS} metrics"
             )
         points = [self._point(datum, f"MetricData.member.{n}") for n, datum in enumerate(data, 1)]
-        store = self.cloud.cloudwatch.store
+        found: Pending = {}
         for datum, time, observed in points:
             metric = metric_of(self.account, self.region, datum | {"Namespace": namespace})
-            unit = datum.get("Unit") or "None"
             resolution = datum.get("StorageResolution") or MINUTE
+            start = int(time) // resolution * resolution
+            units = found.setdefault(metric, {}).setdefault(datum.get("Unit") or "None", {})
+            distribution = units.setdefault(start, Distribution())
             if isinstance(observed, list):
-                store.put(metric, unit, time, observed, resolution)
+                for value, count in observed:
+                    distribution.add(value, count)
             else:
-                store.put_set(metric, unit, time, observed, resolution)
-        store.flush()
+                distribution.add_set(*observed)
+        self.cloud.cloudwatch.store.write(found)
         return EmptyResult()
 
     def _point(self, datum: Document, where: str) -> tuple[Document, float, Any]:

@@ -88,18 +88,17 @@ class MetricStore:
                 distribution.add(value, count)
         self.changed.set()
 
-    def put_set(
-        self,
-        metric: Metric,
-        unit: str,
-        time: float,
-        statistics: tuple[float, float, float, float],
-        resolution: int = MINUTE,
-    ) -> None:
-        """Observe a statistic set: sample count, sum, minimum and maximum."""
+    def write(self, observed: Pending) -> None:
+        """Store observations of an API call: durable when this returns, or not held at all.
+
+        Raises:
+            StorageError: the disk rejects them.
+        """
+        with self._moving:
+            self._write(observed)
         with self._putting:
-            self._open(metric, unit, time, resolution).add_set(*statistics)
-        self.changed.set()
+            for metric, _unit, points in _each(observed):
+                self._latest[metric] = max(self._latest.get(metric, 0), *points)
 
     def _open(self, metric: Metric, unit: str, time: float, resolution: int) -> Distribution:
         start = int(time) // resolution * resolution

@@ -14,6 +14,7 @@ from localcloud.codebuild.model import Build
 from localcloud.codebuild.provider import PROJECT, ProjectProvider, ReportGroupProvider
 from localcloud.ports import BuildNotStartedError
 from localcloud.roles import RoleError, assume_service_role
+from localcloud.storage import StorageError
 
 if TYPE_CHECKING:
     from localcloud.api import ServiceApi
@@ -116,8 +117,8 @@ class CodeBuild:
                 stream=f"{logs['streamName']}/{stream}" if logs.get("streamName") else stream,
                 timeout=minutes or float(project.get("timeoutInMinutes") or 60),
             )
-            self.builds[build_id] = build
             self._save(build)
+            self.builds[build_id] = build
         self._publish(build)
         threading.Thread(
             target=self._run,
@@ -165,7 +166,10 @@ class CodeBuild:
         build.ended, build.process_group = self.cloud.clock.timestamp(), 0
         document = build.document() | {"status": status}
         # First durable, then told.
-        self.cloud.ledger.put(_BUILD, build.id, document)
+        try:
+            self.cloud.ledger.put(_BUILD, build.id, document)
+        except StorageError as error:  # the next start reports it as a fault, too
+            status, build.reason = "FAULT", str(error)
         build.finish(status)
         self._publish(build)
 

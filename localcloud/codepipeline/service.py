@@ -15,6 +15,7 @@ from localcloud.codepipeline.provider import PipelineProvider
 from localcloud.codepipeline.recovery import take_up
 from localcloud.codepipeline.runner import Runner
 from localcloud.codepipeline.triggers import started_by
+from localcloud.restoring import restored_on_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -88,18 +89,20 @@ class CodePipeline:
             if pipeline is None:
                 pipeline = Pipeline(definition["name"], account, region, 1, definition, now, now)
                 pipeline.owner = owner
+                self.save_pipeline(pipeline)
             else:
-                pipeline.version += 1
-                pipeline.definition, pipeline.updated = definition, now
+                with restored_on_error(pipeline):
+                    pipeline.version += 1
+                    pipeline.definition, pipeline.updated = definition, now
+                    self.save_pipeline(pipeline)
             self.pipelines[key] = pipeline
-            self.save_pipeline(pipeline)
         self.runner.updated(pipeline)
         return pipeline
 
     def delete(self, account: str, region: str, name: str) -> None:
         """Delete a pipeline; its executions end."""
-        pipeline = self.pipelines.pop(f"{account}/{region}/{name}", None)
         self.cloud.ledger.delete(_PIPELINE, f"{account}/{region}/{name}")
+        pipeline = self.pipelines.pop(f"{account}/{region}/{name}", None)
         if pipeline is not None:
             for execution in self.history(pipeline):
                 if execution.running:
@@ -111,11 +114,10 @@ class CodePipeline:
 
     def set_transition(self, pipeline: Pipeline, stage: str, reason: str | None) -> None:
         """Disable the transition into a stage for a reason, or enable it."""
-        if reason is None:
-            pipeline.disabled.pop(stage, None)
-        else:
-            pipeline.disabled[stage] = reason
-        self.save_pipeline(pipeline)
+        others = {name: why for name, why in pipeline.disabled.items() if name != stage}
+        with restored_on_error(pipeline):
+            pipeline.disabled = others if reason is None else others | {stage: reason}
+            self.save_pipeline(pipeline)
         self.runner.gates.set_open((pipeline.key, stage), is_open=reason is None)
 
     def history(self, pipeline: Pipeline) -> list[Execution]:
@@ -275,12 +277,12 @@ class CodePipeline:
         with self._lock:
             if self.closed:
                 raise RuntimeError("the local cloud is stopping: start the execution again later")
-            self.executions[execution.id] = execution
         return execution
 
     def _tell(self, execution: Execution, state: str) -> None:
         with self.changing(execution):
             pass
+        self.executions[execution.id] = execution
         self._publish(execution, "Pipeline", {}, state)
 
     def _publish(self, execution: Execution, what: str, where: dict[str, Any], state: str) -> None:

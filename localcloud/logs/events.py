@@ -77,10 +77,9 @@ class Events:
 
     def put_group(self, key: str, group: dict[str, Any]) -> None:
         """Make a group, or change it."""
-        with self._ledger.transaction():
-            self._ledger.put(GROUP, key, group)
-            self._groups[key] = group
-            self._purged.pop(key, None)
+        self._ledger.put(GROUP, key, group)
+        self._groups[key] = group
+        self._purged.pop(key, None)
 
     def delete_group(self, key: str) -> None:
         """Forget a group with all that is in it."""
@@ -88,7 +87,7 @@ class Events:
             for stream in self.streams(key):
                 self._delete_stream(connection, key, stream.name)
             self._ledger.delete(GROUP, key)
-            self._groups.pop(key, None)
+        self._groups.pop(key, None)
 
     def delete_stream(self, key: str, name: str) -> None:
         """Forget a stream with its events."""
@@ -107,7 +106,8 @@ class Events:
                 rows = connection.execute(
                     "SELECT id FROM log_streams WHERE log_group = ? AND name = ?", (key, name)
                 ).fetchall()
-                number = self._streams[key, name] = int(rows[0][0])
+                number = int(rows[0][0])
+            self._streams[key, name] = number
         return number
 
     def streams(self, key: str, prefix: str = "") -> list[Stream]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
+from localcloud.functions.configuration import ARCHITECTURE, RUNTIME
 from localcloud.ledger import Ledger
 from localcloud.storage import FullDiskError, StorageError
 
@@ -73,6 +75,7 @@ def test_a_rejected_write_is_an_error_and_stores_nothing(tmp_path: Path) -> None
 _LIMITED = """
 import resource, signal, sys
 from pathlib import Path
+from localcloud.functions.configuration import ARCHITECTURE, RUNTIME
 from localcloud.ledger import Ledger
 from localcloud.storage import StorageError
 ledger = Ledger(Path(sys.argv[1]))
@@ -113,7 +116,7 @@ def _refused(call: Callable[[], Any]) -> None:
     with pytest.raises(ClientError) as caught:
         call()
     answer = caught.value.response
-    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 507
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 507, answer
     assert answer["Error"]["Code"] == "InternalFailure"
     assert "the disk is full" in answer["Error"]["Message"]
     assert "repeat the request" in answer["Error"]["Message"]
@@ -149,6 +152,149 @@ def test_moto_holds_nothing_that_the_disk_rejected(start_cloud: Callable[..., Lo
     server.stop()
     server = start_cloud(services=_SERVICES)
     assert held() == after == [["after", "before"], [], []]
+
+
+_TRUST = {
+    "Statement": {
+        "Effect": "Allow",
+        "Principal": {"Service": ["codebuild.amazonaws.com", "lambda.amazonaws.com"]},
+        "Action": "sts:AssumeRole",
+    }
+}
+_FUNCTION = {
+    "Type": "AWS::Lambda::Function",
+    "Properties": {
+        "FunctionName": "f",
+        "Runtime": RUNTIME,
+        "Architectures": [ARCHITECTURE],
+        "Handler": "index.handler",
+        "Role": {"Fn::GetAtt": ["Role", "Arn"]},
+        "Code": {"ZipFile": "def handler(event, context): return 1"},
+    },
+}
+_PROJECT = {
+    "Type": "AWS::CodeBuild::Project",
+    "Properties": {
+        "Name": "p",
+        "ServiceRole": {"Fn::GetAtt": ["Role", "Arn"]},
+        "Artifacts": {"Type": "NO_ARTIFACTS"},
+        "Environment": {
+            "Type": "LINUX_CONTAINER",
+            "ComputeType": "BUILD_GENERAL1_SMALL",
+            "Image": "aws/codebuild/standard:7.0",
+        },
+        "Source": {"Type": "NO_SOURCE", "BuildSpec": "version: 0.2\nphases: {}\n"},
+    },
+}
+_TEMPLATE = {
+    "Resources": {
+        "Role": {
+            "Type": "AWS::IAM::Role",
+            "Properties": {"AssumeRolePolicyDocument": _TRUST},
+        },
+        "Function": _FUNCTION,
+        "Project": _PROJECT,
+    }
+}
+
+
+def test_services_hold_nothing_that_the_disk_rejected(
+    start_cloud: Callable[..., LocalCloud],
+) -> None:
+    server = start_cloud()
+
+    def client(service: str) -> Any:
+        return server.cloud.client(service, ACCOUNT, REGION)
+
+    def held() -> list[Any]:
+        function = client("lambda").get_function(FunctionName="f")["Configuration"]
+        return [
+            [each["StackName"] for each in client("cloudformation").describe_stacks()["Stacks"]],
+            client("cloudwatch").list_metrics(Namespace="N")["Metrics"],
+            client("codebuild").list_builds()["ids"],
+            function["CodeSha256"],
+            client("logs").describe_log_groups(logGroupNamePrefix="new")["logGroups"],
+            client("cloudwatch").describe_alarms()["MetricAlarms"],
+        ]
+
+    client("cloudformation").create_stack(
+        StackName="before", TemplateBody=json.dumps(_TEMPLATE), Capabilities=["CAPABILITY_IAM"]
+    )
+    client("cloudformation").get_waiter("stack_create_complete").wait(StackName="before")
+    before = held()
+    large = "x" * 6000
+    new = json.dumps(_TEMPLATE | {"Description": large[:1000], "Metadata": {"Large": large}})
+    variables = [{"name": "LARGE", "value": large, "type": "PLAINTEXT"}]
+    with _full(server.cloud.ledger):
+        _refused(
+            lambda: client("cloudformation").create_stack(
+                StackName="new", TemplateBody=new, Capabilities=["CAPABILITY_IAM"]
+            )
+        )
+        data = [
+            {"MetricName": f"m{number}", "Value": 1.0, "Dimensions": [{"Name": "d", "Value": "v"}]}
+            for number in range(500)
+        ]
+        _refused(lambda: client("cloudwatch").put_metric_data(Namespace="N", MetricData=data))
+        _refused(
+            lambda: [
+                client("codebuild").start_build(
+                    projectName="p", environmentVariablesOverride=variables
+                )
+                for _ in range(20)
+            ]
+        )
+        _refused(
+            lambda: client("lambda").update_function_configuration(
+                FunctionName="f", Environment={"Variables": {"LARGE": large[:4000]}}
+            )
+        )
+        _refused(
+            lambda: client("logs").create_log_group(
+                logGroupName="new", tags={f"{n}": "v" * 200 for n in range(40)}
+            )
+        )
+        _refused(
+            lambda: client("cloudwatch").put_metric_alarm(
+                AlarmName="a", AlarmDescription="x" * 1000, MetricName="m", Namespace="N" * 200,
+                ComparisonOperator="GreaterThanThreshold", EvaluationPeriods=1, Period=60,
+                Statistic="Sum", Threshold=1.0,
+                AlarmActions=[f"arn:aws:sns:{REGION}:{ACCOUNT}:{'t' * 250}{n}" for n in range(5)],
+            )
+        )  # fmt: skip
+        assert held()[0:2] == before[0:2]
+        assert held()[3:] == before[3:]
+        listed = held()[2]
+    server.stop()
+    server = start_cloud()
+    assert held()[0:2] == before[0:2]
+    assert held()[3:] == before[3:]
+    assert sorted(held()[2]) == sorted(listed)
+
+
+def test_a_push_is_rejected_before_git_stores_it(
+    start_cloud: Callable[..., LocalCloud], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = start_cloud(services=("sts", "codeconnections"))
+    connections = server.cloud.codeconnections
+    arn = connections.create(ACCOUNT, REGION, "c", "GitHub", {})
+    connections.recognise(arn, "acme/app")
+    url = connections.clone_url(arn, "acme/app")
+    me = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+    for command in (
+        ["init", "--quiet", "--initial-branch=main"],
+        [*me, "commit", "--quiet", "--allow-empty", "--message", "m"],
+    ):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    push = ["git", "push", url, "HEAD:main"]
+    with monkeypatch.context() as patched:
+        patched.setattr("localcloud.storage.RESERVED_BYTES", 1 << 60)
+        done = subprocess.run(push, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "the disk is full" in done.stderr
+    assert connections.resolve(arn, "acme/app", "main") is None
+    subprocess.run([*push, "--quiet"], cwd=tmp_path, check=True)
+    assert connections.resolve(arn, "acme/app", "main")
 
 
 def test_a_blob_that_the_disk_rejects_is_no_object(
