@@ -6,8 +6,10 @@ answered by a `ServiceApi`, all others by moto, under the journal that makes mot
 
 from __future__ import annotations
 
+import gzip
 import json
 import traceback
+import zlib
 from typing import TYPE_CHECKING, Any, ClassVar
 from xml.sax.saxutils import escape
 
@@ -17,6 +19,7 @@ from moto.core.request import Request
 from moto.core.responses import ActionResult, BaseResponse
 from werkzeug.wrappers import Response
 
+from localcloud import strict_json
 from localcloud.credentials import Caller, UnknownKeyError
 from localcloud.operations import needs_space
 from localcloud.signatures import Signature, SignatureError, verify
@@ -104,6 +107,10 @@ class AwsApi:
         try:
             if needs_space(environ):
                 require_free_space(self._cloud.ledger.folder)
+            wrong = _malformed_json(environ)
+            if wrong:
+                refused = _refuse(environ, 400, "SerializationException", wrong)
+                return refused(environ, start_response)
             return self._answer(environ, start_response)
         except StorageError as error:
             return _refuse(environ, _INSUFFICIENT_STORAGE, "InternalFailure", str(error))(
@@ -161,6 +168,20 @@ class AwsApi:
         now = self._cloud.clock.timestamp()
         verify(environ, signature, secret, body, cloud_time=now)
         return Caller(signature.access_key, account, signature.region, signature.service)
+
+
+def _malformed_json(environ: dict[str, Any]) -> str:
+    """Why the body of a request of the JSON protocol is no JSON object; "" if it is one."""
+    if not environ.get("HTTP_X_AMZ_TARGET") or "json" not in environ.get("CONTENT_TYPE", ""):
+        return ""
+    try:
+        body: Any = environ["wsgi.input"].getvalue()
+        if environ.get("HTTP_CONTENT_ENCODING") == "gzip":
+            body = gzip.decompress(body)
+        body = strict_json.parse(body or b"{}")
+    except (ValueError, OSError, EOFError, zlib.error) as error:
+        return f"The request body is not well-formed JSON: {error}"
+    return "" if isinstance(body, dict) else "The request body is no JSON object"
 
 
 def _refuse(environ: dict[str, Any], status: int, code: str, message: str) -> Response:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from localcloud.object_writes import PLAIN_QUERIES
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _HOST = "127.0.0.1:"
 # A bucket that keeps versions, or that tells of what is put into it, keeps every entry.
 _KEEPING = ("versioning", "notification", "logging", "replication", "object-lock")
-_PLAIN = ("", "x-id=PutObject", "x-id=DeleteObject")
 _LOOKING = ("HTTP_X_AMZ_COPY_SOURCE", "HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH")
 
 
@@ -63,7 +64,7 @@ def _says_all(entry: dict[str, Any]) -> bool:
     """Whether an object is, after this, what this entry says, whatever it was before."""
     return (
         entry["method"] in {"PUT", "DELETE"}
-        and entry["query"] in _PLAIN
+        and entry["query"] in PLAIN_QUERIES
         and not any(name in entry["headers"] for name in _LOOKING)
     )
 

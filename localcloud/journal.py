@@ -24,6 +24,8 @@ from localcloud.signing_keys import sign_as_aws_does
 from localcloud.storage import StorageError
 
 # Behind what it is given, which it looks for when it is imported.
+from localcloud.object_writes import UNUSED_HEADERS, repeat  # isort: skip
+from localcloud.sizes import limit_sizes  # isort: skip
 from moto.core.base_backend import BackendDict  # isort: skip
 from moto.moto_server.werkzeug_app import (  # isort: skip
     BackendRequest,
@@ -57,6 +59,7 @@ class Journal:
         give_to_moto(clock)
         enforce_unconditional_statements()
         sign_as_aws_does()
+        limit_sizes()
         self._ledger = ledger
         self._clock = clock
         self._lock = threading.RLock()
@@ -143,6 +146,8 @@ class Journal:
 
     def _again(self, entry: dict[str, Any]) -> str | None:
         """Do one entry again; what went wrong, or None."""
+        if repeat(entry, lambda: self._body(entry)):
+            return None
         if entry["kind"] == "request":
             _, status, _ = run_wsgi_app(self._moto, self._environ(entry), buffered=True)
             failed = not status.startswith(("2", "3"))
@@ -157,7 +162,8 @@ class Journal:
         kept = {
             name: value
             for name, value in environ.items()
-            if name.startswith("HTTP_") or name in {"CONTENT_TYPE", "REQUEST_URI", "RAW_URI"}
+            if name not in UNUSED_HEADERS
+            and (name.startswith("HTTP_") or name in {"CONTENT_TYPE", "REQUEST_URI", "RAW_URI"})
         }
         entry = {
             "kind": "request",
@@ -170,12 +176,14 @@ class Journal:
             return entry | {"blob": self._ledger.store(body)}
         return entry | {"body": base64.b64encode(body).decode()}
 
-    def _environ(self, entry: dict[str, Any]) -> dict[str, Any]:
+    def _body(self, entry: dict[str, Any]) -> bytes:
         if "blob" in entry:
-            body = self._ledger.load(entry["blob"])
-        else:
-            body = base64.b64decode(entry["body"])
-        environ = EnvironBuilder(method=entry["method"], data=body).get_environ()
+            return self._ledger.load(entry["blob"])
+        return base64.b64decode(entry["body"])
+
+    def _environ(self, entry: dict[str, Any]) -> dict[str, Any]:
+        builder = EnvironBuilder(method=entry["method"], data=self._body(entry))
+        environ = builder.get_environ()
         environ["PATH_INFO"] = entry["path"]
         environ["QUERY_STRING"] = entry["query"]
         environ.update(entry["headers"])

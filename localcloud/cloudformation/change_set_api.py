@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from moto.core.responses import ActionResult, EmptyResult
 
 from localcloud.api import ApiError, ServiceApi
-from localcloud.cloudformation import shapes
+from localcloud.cloudformation import limits, shapes
 from localcloud.cloudformation.checks import check, missing_capability
 from localcloud.cloudformation.lookups import Lookups
 from localcloud.cloudformation.model import SETTLED, ChangeSet, StackStatusError
@@ -119,6 +119,8 @@ class ChangeSetApi(ServiceApi):
         self._role()
         before = stack.parameters if stack else {}
         try:
+            if stack is None:
+                limits.check_stack_name(self.params["StackName"])
             template = parse(self._template(stack))
             check(template, self.region, self._service.acts)
             values = chosen(template, self.params.get("Parameters") or [], before)
@@ -159,6 +161,7 @@ class ChangeSetApi(ServiceApi):
 
     def _template(self, stack: Stack | None) -> str:
         if self.params.get("TemplateBody"):
+            limits.check_inline(str(self.params["TemplateBody"]))
             return str(self.params["TemplateBody"])
         if self.params.get("TemplateURL"):
             lookups = Lookups(self.cloud, self.account, self.region)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from localcloud.cloudformation import schemas
 from localcloud.cloudformation.intrinsics import FUNCTIONS
+from localcloud.cloudformation.limits import check_declarations
 from localcloud.cloudformation.template import TemplateError, mentions, unresolved
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def check(template: dict[str, Any], region: str, acts: Callable[[str], bool]) ->
         TemplateError: a type, an attribute or a function that there is not, a reference that
             leads nowhere, or a part that the local cloud cannot honour.
     """
+    check_declarations(template)
     resources: dict[str, Any] = template["Resources"]
     _types({each["Type"] for each in resources.values()}, region, acts)
     for logical_id, definition in resources.items():

@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlparse
 
 from botocore.exceptions import ClientError
 
+from localcloud.cloudformation.limits import check_uploaded
 from localcloud.cloudformation.template import TemplateError
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Lookups:
             body: bytes = client.get_object(Bucket=bucket, Key=key)["Body"].read()
         except ClientError as error:
             raise TemplateError(f"S3 error: {error} (template {bucket}/{key})") from error
+        check_uploaded(body)
         return body.decode()
 
     def stored(self, name: str) -> str:

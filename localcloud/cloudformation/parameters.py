@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from localcloud.cloudformation.limits import check_parameter
 from localcloud.cloudformation.template import TemplateError
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def chosen(
         raise TemplateError(f"Parameters: [{', '.join(missing)}] must have values")
     texts = {name: _text(value) for name, value in values.items()}
     for name, value in texts.items():
+        check_parameter(name, value)
         _check(name, value, declared[name])
     return texts
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from localcloud import strict_json
+
 _SECTIONS = {
     "AWSTemplateFormatVersion", "Conditions", "Description", "Hooks", "Mappings", "Metadata",
     "Outputs", "Parameters", "Resources", "Rules", "Transform",
@@ -48,13 +50,48 @@ def _short_form(loader: _Loader, suffix: str, node: yaml.Node) -> Any:
     return {f"Fn::{suffix}": value}
 
 
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    """A mapping whose keys are unique: YAML forbids others, and PyYAML takes the last."""
+    seen: set[str] = set()
+    for key, _ in node.value:
+        if isinstance(key, yaml.ScalarNode) and key.value != "<<":
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"the name {key.value!r} is repeated", problem_mark=key.start_mark
+                )
+            seen.add(key.value)
+    loader.flatten_mapping(node)
+    return loader.construct_mapping(node, deep=True)
+
+
 _Loader.add_multi_constructor("!", _short_form)
+_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
 def _read(text: str) -> Any:
+    """The value of a template's text.
+
+    Raises:
+        TemplateError: it is neither JSON nor YAML, in AWS's words.
+    """
     if text.lstrip().startswith("{"):
-        return json.loads(text)
-    return yaml.load(text, _Loader)  # noqa: S506  # nosec B506  # it is a SafeLoader
+        try:
+            return strict_json.parse(text, unique=True)
+        except json.JSONDecodeError as error:
+            where = f"(line {error.lineno}, column {error.colno})"
+            raise TemplateError(f"Template format error: JSON not well-formed. {where}") from error
+        except ValueError as error:
+            raise TemplateError(
+                f"Template format error: JSON not well-formed. ({error})"
+            ) from error
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506  # nosec B506  # it is a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"(line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        raise TemplateError(f"Template format error: YAML not well-formed. {where}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise TemplateError(f"Template format error: YAML not well-formed. ({error})") from error
 
 
 def parse(text: str) -> dict[str, Any]:
@@ -63,11 +100,7 @@ def parse(text: str) -> dict[str, Any]:
     Raises:
         TemplateError: it is malformed, or has a part that this cloud cannot honour.
     """
-    try:
-        template = _read(text)
-    except (json.JSONDecodeError, yaml.YAMLError) as error:
-        first = str(error).splitlines()[0]
-        raise TemplateError(f"Template format error: {first}") from error
+    template = _read(text)
     if not isinstance(template, dict):
         raise TemplateError("Template format error: unsupported structure.")
     unknown = {str(name) for name in template} - _SECTIONS

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from moto.core.responses import ActionResult, EmptyResult
 
+from localcloud import strict_json
 from localcloud.api import ApiError
 from localcloud.functions import description
 from localcloud.functions.alias_operations import AliasOperations
@@ -141,7 +142,7 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
         payload = self.params.get("Payload") or b""
         if payload:
             try:
-                json.loads(payload)
+                strict_json.parse(payload)
             except ValueError as error:
                 raise ApiError(
                     "InvalidRequestContentException",

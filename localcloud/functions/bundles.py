@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from localcloud.cloud import Cloud
 
 _UNZIPPED = 262_144_000  # bytes, "Lambda quotas"
+_DIRECT_UPLOAD_BYTES = 52_428_800  # 50 MB, "Lambda quotas"; the request holds it in base64
+_REQUEST_BYTES = 70_167_211
 _INLINE_DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -67,6 +69,12 @@ class Bundles:
             raise invalid("Container images are not part of the local cloud; give a zip")
         inline = code.get("ZipFile")
         if isinstance(inline, bytes):
+            if len(inline) > _DIRECT_UPLOAD_BYTES:
+                raise ApiError(
+                    "RequestEntityTooLargeException",
+                    f"Request must be smaller than {_REQUEST_BYTES} bytes for the "
+                    "UpdateFunctionCode operation",
+                )
             return inline
         if isinstance(inline, str):
             return _inline(inline)

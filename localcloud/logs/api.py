@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _PAGE = 10_000  # events
 _SCANNED = 100_000  # events that are looked at in one go
 _LISTED = 50  # groups or streams
+_BATCH_EVENTS = 10_000
+_BATCH_BYTES = 1_048_576
+_EVENT_OVERHEAD_BYTES = 26
 _NO_GROUP = "The specified log group does not exist."
 _NO_STREAM = "The specified log stream does not exist."
 
@@ -124,6 +127,7 @@ class LogsApi(ServiceApi):
         key, group = self._group()
         stream = self._found_stream(key).name
         clock = self.cloud.clock
+        _check_batch(self.params["logEvents"])
         lines = [
             (clock.of_wall(each["timestamp"] / 1000), each["message"])
             for each in self.params["logEvents"]
@@ -241,6 +245,26 @@ class LogsApi(ServiceApi):
 
     def _key(self, name: str) -> str:
         return f"{self.account}/{self.region}/{name}"
+
+
+def _check_batch(events: Sequence[Any]) -> None:
+    """Check a batch against the limits of "PutLogEvents" in the API reference.
+
+    Raises:
+        ApiError: it has too many events or too many bytes.
+    """
+    if len(events) > _BATCH_EVENTS:
+        raise ApiError(
+            "InvalidParameterException",
+            "1 validation error detected: Value at 'logEvents' failed to satisfy constraint: "
+            f"Member must have length less than or equal to {_BATCH_EVENTS}",
+        )
+    sizes = [len(each["message"].encode()) + _EVENT_OVERHEAD_BYTES for each in events]
+    if sum(sizes) > _BATCH_BYTES:
+        raise ApiError(
+            "InvalidParameterException",
+            f"Upload too large: {sum(sizes)} bytes exceeds limit of {_BATCH_BYTES}",
+        )
 
 
 def _name(identifier: str) -> str:

@@ -1,0 +1,88 @@
+"""CloudFormation's own limits on templates ("CloudFormation quotas" of its user guide)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from localcloud.cloudformation.template import TemplateError
+
+INLINE_BYTES = 51_200
+UPLOADED_BYTES = 1_000_000
+_DESCRIPTION_BYTES = 1024
+_PARAMETER_BYTES = 4096
+_DECLARED = {"Resources": 500, "Parameters": 200, "Outputs": 200, "Mappings": 200}
+_STACK_NAME = "[a-zA-Z][-a-zA-Z0-9]*"
+_STACK_NAME_CHARACTERS = 128
+
+
+def check_inline(body: str) -> None:
+    """Check a `TemplateBody`.
+
+    Raises:
+        TemplateError: it is too long.
+    """
+    if len(body.encode()) > INLINE_BYTES:
+        raise TemplateError(
+            "1 validation error detected: Value at 'templateBody' failed to satisfy constraint: "
+            f"Member must have length less than or equal to {INLINE_BYTES}"
+        )
+
+
+def check_uploaded(body: bytes) -> None:
+    """Check a template that a `TemplateURL` names.
+
+    Raises:
+        TemplateError: it is too long.
+    """
+    if len(body) > UPLOADED_BYTES:
+        raise TemplateError(f"Template may not exceed {UPLOADED_BYTES} bytes in size.")
+
+
+def check_declarations(template: dict[str, Any]) -> None:
+    """Check how much a template declares.
+
+    Raises:
+        TemplateError: it declares too much.
+    """
+    for section, most in _DECLARED.items():
+        number = len(template.get(section) or {})
+        if number > most:
+            raise TemplateError(
+                f"Template format error: Number of {section.lower()}, {number}, is greater than "
+                f"maximum allowed, {most}"
+            )
+    if len(str(template.get("Description") or "").encode()) > _DESCRIPTION_BYTES:
+        raise TemplateError(
+            f"Template format error: 'Description' length is greater than {_DESCRIPTION_BYTES}."
+        )
+
+
+def check_parameter(name: str, value: str) -> None:
+    """Check the length of a parameter's value.
+
+    Raises:
+        TemplateError: it is too long.
+    """
+    if len(value.encode()) > _PARAMETER_BYTES:
+        raise TemplateError(
+            f"Parameter '{name}' must contain at most {_PARAMETER_BYTES} bytes of value"
+        )
+
+
+def check_stack_name(name: str) -> None:
+    """Check the name of a new stack.
+
+    Raises:
+        TemplateError: AWS gives no stack this name.
+    """
+    if not re.fullmatch(_STACK_NAME, name):
+        constraint = f"Member must satisfy regular expression pattern: {_STACK_NAME}"
+    elif len(name) > _STACK_NAME_CHARACTERS:
+        constraint = f"Member must have length less than or equal to {_STACK_NAME_CHARACTERS}"
+    else:
+        return
+    raise TemplateError(
+        f"1 validation error detected: Value '{name}' at 'stackName' failed to satisfy "
+        f"constraint: {constraint}"
+    )

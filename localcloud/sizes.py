@@ -1,0 +1,88 @@
+"""Sizes of IAM's policies and of SSM's parameters, which moto does not limit.
+
+"IAM and AWS STS quotas" of the IAM user guide (white space does not count), and "Managing
+parameter tiers" of the Systems Manager user guide.
+"""
+
+from __future__ import annotations
+
+import inspect
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+from moto.iam.exceptions import LimitExceededException
+from moto.iam.models import IAMBackend
+from moto.ssm.exceptions import ValidationException
+from moto.ssm.models import SimpleSystemManagerBackend
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Check = Callable[[dict[str, Any]], None]
+
+_MANAGED_CHARACTERS = 6144
+_INLINE_CHARACTERS = 10_240
+"""Of all inline policies of a role together."""
+_TRUST_CHARACTERS = 2048
+_PARAMETER_CHARACTERS = {"Standard": 4096, "Advanced": 8192, "Intelligent-Tiering": 8192}
+
+
+def limit_sizes() -> None:
+    """Let moto reject what is larger than on AWS, in requests and from templates."""
+    for backend, name, check in (
+        (IAMBackend, "create_policy", _check_managed),
+        (IAMBackend, "create_policy_version", _check_managed),
+        (IAMBackend, "create_role", _check_trust),
+        (IAMBackend, "update_assume_role_policy", _check_trust),
+        (IAMBackend, "put_role_policy", _check_inline),
+        (SimpleSystemManagerBackend, "put_parameter", _check_parameter),
+    ):
+        operation = getattr(backend, name)
+        # Once a process, however many clouds it starts.
+        if not hasattr(operation, "__wrapped__"):
+            setattr(backend, name, _checked(operation, check))
+
+
+def _checked(operation: Callable[..., Any], check: Check) -> Callable[..., Any]:
+    signature = inspect.signature(operation)
+
+    @wraps(operation)
+    def checked(*arguments: Any, **named: Any) -> Any:
+        check(signature.bind(*arguments, **named).arguments)
+        return operation(*arguments, **named)
+
+    return checked
+
+
+def _check_managed(given: dict[str, Any]) -> None:
+    if _characters(given["policy_document"]) > _MANAGED_CHARACTERS:
+        raise LimitExceededException(f"Cannot exceed quota for PolicySize: {_MANAGED_CHARACTERS}")
+
+
+def _check_trust(given: dict[str, Any]) -> None:
+    text = given.get("policy_document") or given.get("assume_role_policy_document")
+    if _characters(text) > _TRUST_CHARACTERS:
+        raise LimitExceededException(f"Cannot exceed quota for ACLSizePerRole: {_TRUST_CHARACTERS}")
+
+
+def _check_inline(given: dict[str, Any]) -> None:
+    name = given["role_name"]
+    kept = given["self"].get_role(name).policies
+    others = sum(_characters(text) for each, text in kept.items() if each != given["policy_name"])
+    if others + _characters(given["policy_json"]) > _INLINE_CHARACTERS:
+        raise LimitExceededException(
+            f"Maximum policy size of {_INLINE_CHARACTERS} bytes exceeded for role {name}"
+        )
+
+
+def _check_parameter(given: dict[str, Any]) -> None:
+    tier = given.get("tier") or "Standard"
+    most = _PARAMETER_CHARACTERS.get(tier, _PARAMETER_CHARACTERS["Standard"])
+    if len(given.get("value") or "") > most:
+        raise ValidationException(
+            f"{tier} tier parameters support a maximum parameter value of {most} characters."
+        )
+
+
+def _characters(text: Any) -> int:
+    return len("".join(str(text).split()))
