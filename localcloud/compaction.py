@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from localcloud.object_writes import PLAIN_QUERIES
+from localcloud.object_writes import PLAIN_QUERIES, is_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 _HOST = "127.0.0.1:"
 # A bucket that keeps versions, or that tells of what is put into it, keeps every entry.
@@ -58,6 +58,24 @@ def superseded(entries: Iterable[tuple[int, dict[str, Any]]]) -> list[int]:
                 deletions.pop(path, None)
         seen.add(path)
     return found + list(deletions.values())
+
+
+def needed_objects(entries: Iterable[tuple[int, dict[str, Any]]]) -> Callable[[set[str]], bool]:
+    """Whether any of some paths (a bucket's or an object's) is in an entry that is not plain.
+
+    Such an entry, a copy or tags of a version, may need what plain entries have made.
+    """
+    named: set[str] = set()
+    for _, entry in entries:
+        if not _is_s3(entry) or is_plain(entry):
+            continue
+        bucket, key = _object(entry)
+        if key or entry["method"] == "POST":
+            path = f"/{bucket}/{key}" if key else f"/{bucket}"
+            named.add(path.encode("latin-1").decode(errors="replace"))
+        source = entry["headers"].get("HTTP_X_AMZ_COPY_SOURCE", "")
+        named.add("/" + unquote(source).partition("?")[0].lstrip("/"))
+    return lambda paths: not named.isdisjoint(paths)
 
 
 def _says_all(entry: dict[str, Any]) -> bool:

@@ -13,18 +13,19 @@ import os
 import sys
 import threading
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from localcloud.bucket_policies import enforce_unconditional_statements
-from localcloud.compaction import superseded
+from localcloud.compaction import needed_objects, superseded
 from localcloud.determinism import as_of, give_to_moto
 from localcloud.operations import changes_state
 from localcloud.signing_keys import sign_as_aws_does
 from localcloud.storage import StorageError
 
 # Behind what it is given, which it looks for when it is imported.
-from localcloud.object_writes import UNUSED_HEADERS, repeat  # isort: skip
+from localcloud.lifecycle import expired, remove_versions  # isort: skip
+from localcloud.object_writes import UNUSED_HEADERS, is_plain, repeat  # isort: skip
 from localcloud.sizes import limit_sizes  # isort: skip
 from moto.core.base_backend import BackendDict  # isort: skip
 from moto.moto_server.werkzeug_app import (  # isort: skip
@@ -64,6 +65,8 @@ class Journal:
         self._clock = clock
         self._lock = threading.RLock()
         self._performers: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = {}
+        self._versions: dict[str, int] = {}
+        """The entry that made a version of an object, by the version's id."""
         self._moto = _moto()
 
     def register(
@@ -102,7 +105,10 @@ class Journal:
         entries = [each for each in entries if each[0] not in told_since]
         for number, entry in entries:
             with as_of(entry["seed"], entry["moment"]):
-                said = self._again(entry)
+                version = repeat(entry, partial(self._body, entry))
+                said = self._again(entry) if version is None else None
+            if version not in {None, "null"}:
+                self._versions[str(version)] = number
             if said:
                 print(f"localcloud: entry {number} of the journal: {said}", file=sys.stderr)  # noqa: T201  # a command speaks so
         return len(entries)
@@ -115,14 +121,17 @@ class Journal:
         if not changes_state(environ):
             return self._moto(environ, start_response)
         answered: list[int] = []
+        version: list[str] = []
 
         def watched(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
             answered.append(int(status[:3]))
+            version.extend(value for name, value in headers if name == "x-amz-version-id")
             return start_response(status, headers, *rest)
 
         with self._lock:
             mark = self._mark()
-            number = self._ledger.append(_STREAM, self._entry(environ, body) | mark)
+            entry = self._entry(environ, body)
+            number = self._ledger.append(_STREAM, entry | mark)
             answer = None
             try:
                 with as_of(**mark):
@@ -130,7 +139,32 @@ class Journal:
             finally:
                 if answer is None or answered[-1] >= 400:  # noqa: PLR2004  # HTTP's line of errors
                     self._withdraw(number)
+            if version and is_plain(entry):
+                self._versions[version[0]] = number
         return answer
+
+    def expire(self, now: float) -> int:
+        """Apply S3's lifecycle rules at a cloud time; returns how many versions expired.
+
+        Their entries leave the journal first: at the next start they are not made again.
+
+        Raises:
+            StorageError: the disk rejects it; nothing has expired.
+        """
+        with self._lock:
+            needed = needed_objects(self._ledger.read(_STREAM))
+            found = [
+                each
+                for each in expired(now, self._versions.keys())
+                if not needed({f"/{each[0].name}/{each[1]}", f"/{each[0].name}"})
+            ]
+            ids = [version.version_id for _, _, versions in found for version in versions]
+            self._ledger.remove(self._versions[each] for each in ids)
+            for bucket, key, versions in found:
+                remove_versions(bucket, key, versions)
+            for each in ids:
+                del self._versions[each]
+        return len(ids)
 
     def _withdraw(self, number: int) -> None:
         """Remove an entry that moto rejected."""
@@ -146,8 +180,6 @@ class Journal:
 
     def _again(self, entry: dict[str, Any]) -> str | None:
         """Do one entry again; what went wrong, or None."""
-        if repeat(entry, lambda: self._body(entry)):
-            return None
         if entry["kind"] == "request":
             _, status, _ = run_wsgi_app(self._moto, self._environ(entry), buffered=True)
             failed = not status.startswith(("2", "3"))

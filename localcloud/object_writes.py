@@ -32,23 +32,24 @@ UNUSED_HEADERS = {
 """Headers that change nothing of what a request to moto makes."""
 
 
-def repeat(entry: dict[str, Any], body: Callable[[], bytes]) -> bool:
-    """Repeat an entry of the journal, if it is a plain write or deletion; else return False.
+def repeat(entry: dict[str, Any], body: Callable[[], bytes]) -> str | None:
+    """Repeat an entry of the journal, if it is a plain write or deletion.
 
-    `body` returns the bytes of its request.
+    `body` returns the bytes of its request. Returns the id of the version that it made, "null"
+    without versions, and None if the entry is not plain.
     """
-    if not _is_plain(entry):
-        return False
+    if not is_plain(entry):
+        return None
     name, _, key = (
         entry["path"].lstrip("/").encode("latin-1").decode(errors="replace").partition("/")
     )
     backend = s3_backends[entry["headers"]["HTTP_X_MOTO_ACCOUNT_ID"]]["aws"]
     bucket = backend.buckets.get(name)
     if bucket is None or bucket.object_lock_enabled or not _KEY.fullmatch(key):
-        return False
+        return None
     if entry["method"] == "DELETE":
-        backend.delete_object(name, key)
-        return True
+        _, answer = backend.delete_object(name, key)
+        return str(answer.get("version-id", "null"))
     headers: Any = EnvironHeaders(entry["headers"])
     made = backend.put_object(
         name,
@@ -62,10 +63,11 @@ def repeat(entry: dict[str, Any], body: Callable[[], bytes]) -> bool:
     if algorithm := headers.get("x-amz-sdk-checksum-algorithm"):
         made.checksum_algorithm = algorithm
     backend.put_object_tagging(made, {})
-    return True
+    return str(made.version_id)
 
 
-def _is_plain(entry: dict[str, Any]) -> bool:
+def is_plain(entry: dict[str, Any]) -> bool:
+    """Whether an entry is a write or a deletion of one object, with nothing unusual asked."""
     if entry["kind"] != "request" or entry["method"] not in {"PUT", "DELETE"}:
         return False
     headers = entry["headers"]

@@ -18,6 +18,7 @@ from localcloud.gateway_port import gateway
 from localcloud.http import HttpServer
 from localcloud.journal import Journal
 from localcloud.ledger import Ledger
+from localcloud.lifecycle import Lifecycle
 from localcloud.storage import StorageError
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class LocalCloud:
             endpoint=self._api.url,
             gateway_endpoint=self._gateway.url,
         )
+        self._lifecycle = Lifecycle(clock, self.cloud.journal)
         self.running = False
         self._services: dict[str, Service] = {}
         for name in services:
@@ -121,6 +123,7 @@ class LocalCloud:
             "speed": self.cloud.clock.speed,
             "secret_key": self.cloud.credentials.secret_key,
         }
+        self._lifecycle.start()
         partial = self._state / "endpoint.json.new"
         partial.touch()
         partial.chmod(0o600)
@@ -131,6 +134,7 @@ class LocalCloud:
         """End all that runs; what was under way is taken up, or told of, at the next start."""
         self.running = False
         (self._state / "endpoint.json").unlink(missing_ok=True)
+        self._lifecycle.stop()
         for service in reversed(self._services.values()):
             service.stop()
         self._api.stop()
