@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 
 from pipeline.gates.address import address
 from pipeline.gates.gate import Outcome, run
-from pipeline.gates.testing import run_tests
+from pipeline.gates.testing.suite import run_tests
+
+FOLDERS = ("tests/integration",)
 
 
 def judge() -> Outcome:
@@ -16,9 +17,7 @@ def judge() -> Outcome:
     Raises:
         CouldNotRunError: there is no URL; or see `run_tests`.
     """
-    url = address()
-    outcome = run_tests("integration", "tests/integration")
-    return replace(outcome, sentence=f"{outcome.sentence} against {url}")
+    return run_tests("integration", FOLDERS, target=f" against {address()}")
 
 
 if __name__ == "__main__":

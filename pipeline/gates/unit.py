@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 
 from pipeline.gates.gate import Outcome, run
-from pipeline.gates.testing import run_tests
+from pipeline.gates.testing.suite import run_tests
+
+FOLDERS = ("tests/service", "tests/environments")
 
 
 def judge() -> Outcome:
@@ -14,7 +16,7 @@ def judge() -> Outcome:
     Raises:
         CouldNotRunError: see `run_tests`.
     """
-    return run_tests("unit", "tests/service", "tests/environments")
+    return run_tests("unit", FOLDERS)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,9 @@ import boto3
 import pytest
 import uvicorn
 
-from pipeline.gates import integration, testing, unit
+from pipeline.gates import integration, unit
 from pipeline.gates.gate import CouldNotRunError, run
+from pipeline.gates.testing import suite
 from service.app import create_app
 from service.settings import Settings
 from service.storage import S3Storage
@@ -74,7 +75,7 @@ def test_of_many_broken_tests_the_first_are_named_with_their_reasons(
     bodies = ["assert 1 == 2, 'odd'", "raise OSError", "[][0]", "assert None", "pass"]
     text = "\n".join(f"def test_{index}(): {body}" for index, body in enumerate(bodies))
     (tmp_path / "tests" / "service" / "test_many.py").write_text(text)
-    monkeypatch.setattr(testing, "ROOT", tmp_path)
+    monkeypatch.setattr(suite, "ROOT", tmp_path)
     assert unit.judge().sentence == (
         "4 of 5 tests failed: test_0: AssertionError: odd; test_1: OSError; "
         "test_2: IndexError: list index out of range; and 1 more"
@@ -85,7 +86,7 @@ def test_that_no_test_ran_is_no_pass(tmp_path: Path, monkeypatch: pytest.MonkeyP
     folder = tmp_path / "tests" / "integration"
     folder.mkdir(parents=True)
     (folder / "test_it.py").write_text("import pytest\n@pytest.mark.skip\ndef test(): pass\n")
-    monkeypatch.setattr(testing, "ROOT", tmp_path)
+    monkeypatch.setattr(suite, "ROOT", tmp_path)
     monkeypatch.setenv("URL", "http://127.0.0.1:1/")
     with pytest.raises(CouldNotRunError, match="no test of tests/integration ran"):
         integration.judge()
@@ -104,7 +105,7 @@ def test_the_unit_gate_runs_what_is_delivered_and_where(
         tests = tmp_path / "tests" / folder
         tests.mkdir(parents=True)
         (tests / f"test_{folder}.py").write_text(f"def test_{folder}(): {body}\n")
-    monkeypatch.setattr(testing, "ROOT", tmp_path)
+    monkeypatch.setattr(suite, "ROOT", tmp_path)
     outcome = unit.judge()
     assert (outcome.status, outcome.sentence) == (
         "refused",
