@@ -46,7 +46,7 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy benchmarks console environments localcloud pipeline service
 	$(BIN)/lint-imports
-	$(BIN)/bandit --quiet --recursive -ll --configfile pyproject.toml console environments localcloud pipeline service
+	$(BIN)/python -m pipeline.gates.security
 
 unit: setup
 	$(BIN)/python -m pytest --numprocesses 2 -m "not rehearsal"

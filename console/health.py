@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 
-_TIMEOUT = 5.0  # wall seconds
+from botocore.awsrequest import AWSRequest
+from botocore.exceptions import HTTPClientError
+from botocore.httpsession import URLLib3Session
+
+_TIMEOUT = 5  # wall seconds
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,7 @@ def health(url: str) -> Health:
 def _asked(url: str) -> str:
     """Empty when it answers 200, else what came instead."""
     try:
-        with urllib.request.urlopen(url, timeout=_TIMEOUT) as answer:  # noqa: S310  # nosec B310  # the stack names it
-            status = answer.status
-    except urllib.error.HTTPError as error:
-        status = error.code
-    except (OSError, ValueError) as error:
+        status = URLLib3Session(timeout=_TIMEOUT).send(AWSRequest("GET", url).prepare()).status_code
+    except (HTTPClientError, OSError, ValueError) as error:
         return f"{url}: {error}"
     return "" if status == 200 else f"{url}: {status}"  # noqa: PLR2004  # OK

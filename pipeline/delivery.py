@@ -41,7 +41,7 @@ CDK_ASSETS = "4.7.3"
 def _role(step: pipelines.CodeBuildStep) -> iam.IRole:
     """The role that a step's build runs under, once the pipeline is built."""
     role = step.project.role
-    assert role is not None  # noqa: S101  # nosec B101  # CDK makes one for each project
+    assert role is not None  # noqa: S101  # CDK makes one for each project
     return role
 
 

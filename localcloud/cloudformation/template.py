@@ -84,14 +84,17 @@ def _read(text: str) -> Any:
             raise TemplateError(
                 f"Template format error: JSON not well-formed. ({error})"
             ) from error
+    loader = _Loader(text)
     try:
-        return yaml.load(text, _Loader)  # noqa: S506  # nosec B506  # it is a SafeLoader
+        return loader.get_single_data()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"(line {mark.line + 1}, column {mark.column + 1})" if mark else ""
         raise TemplateError(f"Template format error: YAML not well-formed. {where}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise TemplateError(f"Template format error: YAML not well-formed. ({error})") from error
+    finally:
+        loader.dispose()
 
 
 def parse(text: str) -> dict[str, Any]:

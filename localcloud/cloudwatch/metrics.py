@@ -39,7 +39,14 @@ CREATE TABLE IF NOT EXISTS metric_points (
     PRIMARY KEY (series, start)
 ) WITHOUT ROWID;
 """
-_COLUMNS = "count, total, minimum, maximum, opaque, observed"
+_POINT = (
+    "SELECT count, total, minimum, maximum, opaque, observed FROM metric_points"
+    " WHERE series = ? AND start = ?"
+)
+_POINTS = (
+    "SELECT start, count, total, minimum, maximum, opaque, observed FROM metric_points"
+    " WHERE series = ? AND start >= ? AND start < ?"
+)
 
 
 class MetricStore:
@@ -137,10 +144,7 @@ class MetricStore:
                     series = int(cursor.lastrowid or 0)
                     made.append((metric, unit, series))
                 for start, distribution in points.items():
-                    row = connection.execute(
-                        f"SELECT {_COLUMNS} FROM metric_points WHERE series = ? AND start = ?",  # noqa: S608  # nosec B608  # a constant
-                        (series, start),
-                    ).fetchone()
+                    row = connection.execute(_POINT, (series, start)).fetchone()
                     whole = _of_row(row) if row else Distribution()
                     whole.merge(distribution)
                     connection.execute(
@@ -178,11 +182,7 @@ class MetricStore:
         with self._moving:
             for name, series in self._series.get(metric, {}).items():
                 if unit in {None, name}:
-                    rows = self._ledger.query(
-                        f"SELECT start, {_COLUMNS} FROM metric_points"  # noqa: S608  # nosec B608  # a constant
-                        " WHERE series = ? AND start >= ? AND start < ?",
-                        (series, begin, end),
-                    )
+                    rows = self._ledger.query(_POINTS, (series, begin, end))
                     for start, *row in rows:
                         found.setdefault(start, Distribution()).merge(_of_row(row))
             with self._putting:

@@ -100,8 +100,8 @@ def parse(text: str) -> Buildspec:
             raise _absent(f"cache.{key}")
     install = phases.get("install") or {}
     return Buildspec(
-        phases={name: _commands(name, phases.get(name)) for name in PHASES},
-        shell=shell.rsplit("/", 1)[-1],  # nosec B604  # a name, and no call of subprocess
+        {name: _commands(name, phases.get(name)) for name in PHASES},
+        shell.rsplit("/", 1)[-1],
         runtimes=_texts("phases.install.runtime-versions", install.get("runtime-versions")),
         variables=_texts("env.variables", env.get("variables")),
         parameters=_texts("env.parameter-store", env.get("parameter-store")),

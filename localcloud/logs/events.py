@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,13 @@ CREATE TABLE IF NOT EXISTS log_events (
 );
 CREATE INDEX IF NOT EXISTS by_log_stream ON log_events (stream, time, seq);
 """
+_SELECT = (
+    "SELECT seq, stream, time, message FROM log_events"
+    " WHERE stream IN (SELECT value FROM json_each(?))"
+    " AND time >= ? AND time <= ? AND (time, seq) > (?, ?) AND (time, seq) < (?, ?)"
+)
+_OLDEST_FIRST = _SELECT + " ORDER BY time ASC, seq ASC LIMIT ?"
+_NEWEST_FIRST = _SELECT + " ORDER BY time DESC, seq DESC LIMIT ?"
 _DAY = 86400.0
 _BETWEEN_PURGES = 3600.0  # cloud seconds
 
@@ -145,13 +153,9 @@ class Events:
         names = {self.make_stream(key, name): name for name in streams}
         low, high = after or (self._oldest(key), 0), before or (float("inf"), 0)
         low = max(low, (self._oldest(key), 0))
-        order = "DESC" if newest_first else "ASC"
-        marks = ", ".join("?" * len(names))
         rows = self._ledger.query(
-            f"SELECT seq, stream, time, message FROM log_events WHERE stream IN ({marks})"  # noqa: S608  # nosec B608  # question marks
-            " AND time >= ? AND time <= ? AND (time, seq) > (?, ?) AND (time, seq) < (?, ?)"
-            f" ORDER BY time {order}, seq {order} LIMIT ?",
-            (*names, low[0], high[0], *low, *high, most),
+            _NEWEST_FIRST if newest_first else _OLDEST_FIRST,
+            (json.dumps([*names]), low[0], high[0], *low, *high, most),
         )
         return [Event((time, seq), names[stream], text) for seq, stream, time, text in rows]
 

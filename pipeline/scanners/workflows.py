@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from pipeline.gates.findings import Finding
 from pipeline.gates.gate import CouldNotRunError
-from pipeline.scanners import tool
+from pipeline.scanners import repository, tool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 ZIZMOR = (str(tool.SCRIPTS / "zizmor"),)
 INPUTS = (".github", ".pre-commit-config.yaml")
 """What zizmor knows to audit: workflows, actions, Dependabot's and pre-commit's configuration."""
+_AUDITED = re.compile(
+    r"\.github/(?:workflows/[^/]+|dependabot)\.ya?ml|\.pre-commit-(?:config|hooks)\.yaml"
+    r"|(?:.*/)?action\.ya?ml"
+)
 _FOUND = {11, 12, 13, 14}
 """Its exit codes for findings, by the highest severity."""
 
@@ -47,20 +52,24 @@ class _Location(tool.Answer):
 class _Audited(tool.Answer):
     ident: str
     desc: str
-    ignored: bool
     locations: list[_Location]
 
 
-def scan(root: Path, inputs: Sequence[str] = INPUTS) -> tool.Scan:
-    """Audit the workflows of a checkout.
+def scan(root: Path, paths: Sequence[str] | None = None) -> tool.Scan:
+    """Audit the workflows of a checkout, or those among the given files.
 
     Raises:
         CouldNotRunError: zizmor is missing, crashed, could not read a file, or left one out.
     """
-    present = [each for each in inputs if (root / each).exists()]
+    audits = audited_files(repository.files(root) if paths is None else paths)
+    # Alone, a file such as an issue template is an error; in its folder zizmor skips it.
+    whole = (*INPUTS, *(each for each in audits if not each.startswith(INPUTS)))
+    present = [each for each in (whole if paths is None else audits) if (root / each).exists()]
     command = [*ZIZMOR, "--offline", "--strict-collection", "--no-progress", "--color=never"]
-    done = tool.run("zizmor", [*command, "--format=json-v1", *present], root, {0, *_FOUND})
-    audited = [each for each in tool.read("zizmor", done, list[_Audited]) if not each.ignored]
+    # A comment, a zizmor.yml and .gitignore may not hide what the repository's host would run.
+    command += ["--no-config", "--no-ignores", "--collect=all", "--format=json-v1"]
+    done = tool.run("zizmor", [*command, *present], root, {0, *_FOUND})
+    audited = tool.read("zizmor", done, list[_Audited])
     if bool(audited) != (done.returncode in _FOUND):
         raise CouldNotRunError(
             f"zizmor ended with exit code {done.returncode} and {len(audited)} findings"
@@ -70,8 +79,7 @@ def scan(root: Path, inputs: Sequence[str] = INPUTS) -> tool.Scan:
         for line in done.stderr.splitlines()
         if "completed " in line
     }
-    workflows = [each.relative_to(root).as_posix() for each in _workflows(root, inputs)]
-    missed = [each for each in workflows if each not in seen]
+    missed = [each for each in audits if each not in seen]
     if missed or not seen:
         raise CouldNotRunError(f"zizmor audited no {', '.join(missed) or 'file'}")
     return tool.Scan(
@@ -79,10 +87,9 @@ def scan(root: Path, inputs: Sequence[str] = INPUTS) -> tool.Scan:
     )
 
 
-def _workflows(root: Path, inputs: Sequence[str]) -> list[Path]:
-    folder = root / ".github" / "workflows"
-    found = [*folder.glob("*.yml"), *folder.glob("*.yaml")]
-    return [each for each in found if any(each.is_relative_to(root / path) for path in inputs)]
+def audited_files(paths: Sequence[str]) -> list[str]:
+    """Those of the paths that the repository's host or pre-commit would run."""
+    return [path for path in paths if _AUDITED.fullmatch(path)]
 
 
 def _finding(audited: _Audited) -> Finding:

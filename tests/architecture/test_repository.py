@@ -30,10 +30,10 @@ _MACHINE = re.compile(
 _SECRET = re.compile(
     r"AKIA(?!IOSFODNN7EXAMPLE)[0-9A-Z]{16}|-----BEGIN [A-Z ]*PRIVATE KEY|gh[pousr]_\w{36}"
 )
-_WAIVER = re.compile(r"#\s*(noqa|type:\s*ignore|nosec)\b")
+_WAIVER = re.compile(r"#\s*(noqa|type:\s*ignore)\b")
 _REASONED = re.compile(
-    r"#\s*(?:noqa:\s*[A-Z]+\d+(?:,\s*[A-Z]+\d+)*|type:\s*ignore\[[\w, -]+\]|nosec B\d+)"
-    r"(?:\s+#\s*(?:noqa:\s*[A-Z]+\d+|nosec B\d+))*\s+#\s*\S"
+    r"#\s*(?:noqa:\s*[A-Z]+\d+(?:,\s*[A-Z]+\d+)*|type:\s*ignore\[[\w, -]+\])"
+    r"(?:\s+#\s*noqa:\s*[A-Z]+\d+)*\s+#\s*\S"
 )
 
 

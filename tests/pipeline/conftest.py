@@ -176,9 +176,6 @@ version = "1"
 [dependency-groups]
 service = ["click>=8"]
 gates = [{ include-group = "service" }, "rich>=15"]
-
-[tool.bandit]
-exclude_dirs = ["tests"]
 """
 _WORKFLOW = """
 name: fine

@@ -65,7 +65,7 @@ class Plan:
         points, each anywhere in the second. No answer can move one of them. The addresses take
         turns, so that none is always the second that a processor is busy with.
         """
-        drawn = Random(SEED)  # noqa: S311  # nosec B311  # a schedule is no secret
+        drawn = Random(SEED)  # noqa: S311  # a schedule is no secret
 
         def everything() -> Iterator[float]:
             for second in range(self.seconds):

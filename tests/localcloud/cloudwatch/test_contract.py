@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-import urllib.error
-import urllib.request
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import urllib3
 from botocore.exceptions import ClientError
 
 from localcloud.ports import Datum
@@ -384,17 +383,13 @@ def test_an_operation_that_is_not_there_is_named(client: Any) -> None:
 
 def _post(server: LocalCloud, account: str, path: str, kind: str, body: bytes) -> tuple[int, str]:
     scope = f"{account}/20261124/{REGION}/monitoring/aws4_request"
-    request = urllib.request.Request(  # noqa: S310  # our own endpoint
+    answer = urllib3.request(
+        "POST",
         server.cloud.endpoint + path,
-        data=body,
+        body=body,
         headers={"Content-Type": kind, "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}"},
     )
-    try:
-        with urllib.request.urlopen(request) as answer:  # noqa: S310  # our own endpoint
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read().decode()
+    return answer.status, answer.data.decode()
 
 
 def test_the_query_protocol_is_spoken_and_cbor_is_refused(

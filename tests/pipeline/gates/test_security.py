@@ -1,4 +1,4 @@
-"""The security gate: all four scanners together, over the whole and over what is staged."""
+"""The security gate: all scanners together, over the whole and over what is staged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from pipeline.gates import security
 from pipeline.gates.catalogue import NAMES
 from pipeline.gates.gate import CouldNotRunError, run
-from pipeline.scanners import dependencies, sast, secret_detection, workflows
+from pipeline.scanners import dependencies, sast, secret_detection, silencing, workflows
 from pipeline.scanners.dependencies import Scope
 from pipeline.scanners.tool import Scan
 
@@ -32,7 +32,7 @@ jobs:
     steps:
       - run: echo ${{ github.event.head_commit.message }}
 """
-_SCANNERS = (sast, secret_detection, workflows, dependencies)
+_SCANNERS = (sast, silencing, secret_detection, workflows, dependencies)
 
 
 @pytest.fixture(autouse=True)
@@ -51,10 +51,17 @@ def test_a_clean_tree_passes_and_says_what_was_looked_at(reports: Path) -> None:
     assert run("security", security.judge) == 0
     report = _report(reports)
     assert report["sentence"] == (
-        "nothing found: bandit in 3 lines (0 let by), kingfisher in 1 commit and 0 files not "
+        "nothing found: bandit in 3 lines, silencing in 3 files, "
+        "kingfisher in 1 commit and 0 files not "
         "committed, zizmor in 1 file, deptry in 1 group"
     )
-    assert set(report["details"]["tools"]) == {"bandit", "kingfisher", "zizmor", "deptry"}
+    assert set(report["details"]["tools"]) == {
+        "bandit",
+        "silencing",
+        "kingfisher",
+        "zizmor",
+        "deptry",
+    }
     sarif = json.loads((reports / "security.sarif").read_text())
     assert {run["tool"]["driver"]["name"] for run in sarif["runs"]} == set(
         report["details"]["tools"]
@@ -160,7 +167,7 @@ class TestStaged:
         outcome = security.judge_staged()
         assert (outcome.status, outcome.sentence) == (
             "passed",
-            "nothing found: kingfisher in 1 staged file",
+            "nothing found: kingfisher in 1 staged file, silencing in 1 file",
         )
 
     def test_a_file_that_is_deleted_is_nothing_to_scan(self, checkout: Any) -> None:

@@ -12,6 +12,7 @@ from pipeline.gates.gate import CouldNotRunError
 from pipeline.scanners import dependencies, sast, workflows
 from pipeline.scanners.dependencies import SCOPES, Scope
 
+_EVAL = "def run(text):\n    return eval(text)\n"
 _GOOD = "name: fine\non: push\npermissions: {}\njobs:\n  fine:\n    runs-on: ubuntu-24.04\n"
 
 
@@ -37,10 +38,54 @@ class TestBandit:
         checkout.write("service/hole.py", f"import os\n\n\n{hole}")
         assert fingerprints(sast.scan(checkout.root).findings) == before
 
-    def test_what_a_comment_lets_by_is_counted(self, checkout: Any) -> None:
-        checkout.write("service/hole.py", "def run(text):\n    return eval(text)  # nosec B307\n")
-        scan = sast.scan(checkout.root)
-        assert (scan.findings, scan.looked_at) == ((), "5 lines (1 let by)")
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "service/tests/hole.py",
+            "tests/test_hole.py",
+            "newfolder/hole.py",
+            "service/x.egg/hole.py",
+            "service/.hidden/hole.py",
+            "hole.py",
+        ],
+    )
+    def test_a_hole_is_found_wherever_it_lies(self, checkout: Any, path: str) -> None:
+        checkout.write(path, _EVAL)
+        assert [x.path for x in sast.scan(checkout.root).findings] == [path]
+
+    def test_a_program_without_a_suffix_and_a_tracked_file_that_git_ignores(
+        self, checkout: Any
+    ) -> None:
+        checkout.write("bin/tool", f"#!/usr/bin/env python3\n{_EVAL}")
+        checkout.write("service/hole.py", _EVAL)
+        checkout.commit()
+        checkout.write(".gitignore", "service/\n")
+        assert [x.path for x in sast.scan(checkout.root).findings] == [
+            "bin/tool",
+            "service/hole.py",
+        ]
+
+    @pytest.mark.parametrize(
+        "comment", ["# nosec", "#nosec B307", "# nosec: B307,B101", "# text # nosec eval"]
+    )
+    def test_a_comment_lets_nothing_by(self, checkout: Any, comment: str) -> None:
+        checkout.write("service/hole.py", f"def run(text):\n    return eval(text)  {comment}\n")
+        assert [x.rule for x in sast.scan(checkout.root).findings] == ["B307"]
+
+    @pytest.mark.parametrize(
+        ("path", "text"),
+        [
+            ("service/.bandit", "[bandit]\nexclude: service\nskips: B307\n"),
+            (".bandit", "[bandit]\nskips: B307\n"),
+            ("setup.cfg", "[bandit]\nskips = B307\n"),
+            ("tox.ini", "[bandit]\nskips = B307\n"),
+            ("pyproject.toml", '[tool.bandit]\nskips = ["B307"]\nexclude_dirs = ["service"]\n'),
+        ],
+    )
+    def test_no_configuration_lets_it_by(self, checkout: Any, path: str, text: str) -> None:
+        checkout.write("service/hole.py", _EVAL)
+        checkout.write(path, text)
+        assert [x.rule for x in sast.scan(checkout.root).findings] == ["B307"]
 
     def test_a_file_that_cannot_be_read(self, checkout: Any) -> None:
         checkout.write("service/broken.py", "def broken(:\n")
@@ -48,8 +93,8 @@ class TestBandit:
             sast.scan(checkout.root)
 
     def test_nothing_to_scan(self, checkout: Any) -> None:
-        checkout.write("service/fine.py", "")
-        with pytest.raises(CouldNotRunError, match="bandit scanned no line of code"):
+        checkout.git("rm", "--quiet", "-r", "service")
+        with pytest.raises(CouldNotRunError, match="there is no Python file to scan"):
             sast.scan(checkout.root)
 
 
@@ -66,6 +111,22 @@ class TestZizmor:
         steps = "    steps:\n      - uses: actions/cache@v4\n"
         checkout.write(".github/workflows/bad.yml", _GOOD + steps)
         assert [x.rule for x in workflows.scan(checkout.root).findings] == ["unpinned-uses"]
+
+    @pytest.mark.parametrize("path", [".github/zizmor.yml", "zizmor.yml", ".gitignore"])
+    def test_neither_a_comment_nor_configuration_nor_gitignore_lets_it_by(
+        self, checkout: Any, path: str
+    ) -> None:
+        run = "      - run: echo ${{ github.event.pull_request.title }} # zizmor: ignore\n"
+        checkout.write(".github/workflows/bad.yml", f"{_GOOD}    steps:\n{run}")
+        action = "name: x\ndescription: y\nruns:\n  using: composite\n  steps:\n"
+        checkout.write("action.yml", f"{action}  {run.strip()}\n    shell: bash\n")
+        checkout.commit()
+        configuration = "rules:\n  template-injection:\n    disable: true\n"
+        checkout.write(path, "*.yml\n" if path == ".gitignore" else configuration)
+        assert [x.path for x in workflows.scan(checkout.root).findings] == [
+            ".github/workflows/bad.yml",
+            "action.yml",
+        ]
 
     def test_a_workflow_that_is_no_yaml(self, checkout: Any) -> None:
         checkout.write(".github/workflows/bad.yml", "jobs: [\n")
@@ -113,6 +174,21 @@ class TestDeptry:
         checkout.write("pyproject.toml", text)
         with pytest.raises(CouldNotRunError, match=r"pyproject\.toml: dependency-groups"):
             dependencies.scan(checkout.root)
+
+    @pytest.mark.parametrize(
+        "table",
+        [
+            '[tool.deptry]\nexclude = ["service"]\n',
+            '[tool.deptry]\nignore = ["DEP001"]\n',
+            '[tool.deptry.per_rule_ignores]\nDEP001 = ["nobody_knows_it"]\n',
+        ],
+    )
+    def test_no_configuration_lets_it_by(self, checkout: Any, table: str) -> None:
+        checkout.write("pipeline/gate.py", "import rich\n")
+        checkout.write("service/tests/more.py", "import nobody_knows_it\n")
+        text = (checkout.root / "pyproject.toml").read_text()
+        checkout.write("pyproject.toml", text + table)
+        assert self._found(checkout) == {("DEP001", "service nobody_knows_it", 1)}
 
     @staticmethod
     def _found(checkout: Any) -> set[tuple[str, str, int]]:

@@ -173,3 +173,74 @@ def test_what_is_staged_alone(checkout: Any, secret: Secret) -> None:
     assert [each.path for each in scan_staged(checkout.root).findings] == ["staged.py"]
     checkout.git("rm", "--quiet", "--cached", "staged.py")
     assert scan_staged(checkout.root).findings == ()
+
+
+class TestTexts:
+    """What git publishes besides files."""
+
+    @pytest.mark.parametrize("kind", ["aws", "github"])
+    def test_a_secret_in_a_commit_message(self, checkout: Any, secret: Secret, kind: str) -> None:
+        commit = checkout.commit(f"Fix it\n\n{secret(kind)}")
+        found = scan(checkout.root).findings
+        assert found
+        assert all(f"of commit {commit[:12]}" in each.message for each in found)
+        assert all(each.path == "" and each.subject for each in found)
+
+    def test_a_secret_in_the_name_of_an_author(self, checkout: Any, secret: Secret) -> None:
+        token = secret("github").split('"')[1]
+        author = f"--author={token} <a@example.com>"
+        checkout.git("commit", "--quiet", "--allow-empty", author, "--message", "x")
+        assert len(scan(checkout.root).findings) == 1
+
+    def test_a_secret_in_an_annotated_tag_and_in_a_tag_of_a_tag(
+        self, checkout: Any, secret: Secret
+    ) -> None:
+        checkout.git("tag", "--annotate", "--message", secret("github"), "inner")
+        checkout.git("tag", "--annotate", "--message", "fine", "outer", "inner")
+        checkout.git("tag", "--delete", "inner")
+        assert ["in the annotated tag" in x.message for x in scan(checkout.root).findings] == [True]
+
+    def test_a_secret_in_the_name_of_a_tag(self, checkout: Any, secret: Secret) -> None:
+        checkout.git("tag", secret("github").split('"')[1])
+        assert ["in the name of a tag" in x.message for x in scan(checkout.root).findings] == [True]
+
+    def test_a_secret_in_a_note_that_was_removed(self, checkout: Any, secret: Secret) -> None:
+        checkout.git("notes", "--ref=review", "add", "--message", secret("github"))
+        checkout.git("notes", "--ref=review", "remove")
+        assert ["in the git note" in x.message for x in scan(checkout.root).findings] == [True]
+
+    @pytest.mark.parametrize("name", ["{}.txt", "{}/a.txt", "a\n{}.txt", "clé {}"])
+    def test_a_secret_in_the_name_of_a_file_that_is_gone(
+        self, checkout: Any, secret: Secret, name: str
+    ) -> None:
+        token = secret("github").split('"')[1]
+        checkout.write(name.format(token), "fine\n")
+        checkout.commit()
+        checkout.git("rm", "--quiet", "-r", ".")
+        checkout.commit()
+        (found,) = scan(checkout.root).findings
+        assert "in the name of a file in the history" in found.message
+        assert token not in repr(found)
+
+    def test_a_secret_in_a_name_that_only_a_merge_adds(self, checkout: Any, secret: Secret) -> None:
+        checkout.git("checkout", "--quiet", "-b", "side")
+        checkout.commit("side")
+        checkout.git("checkout", "--quiet", "main")
+        checkout.commit("main goes on")
+        checkout.git("merge", "--quiet", "--no-ff", "--no-commit", "side")
+        checkout.write(secret("github").split('"')[1], "fine\n")
+        checkout.commit("merge")
+        assert len(scan(checkout.root).findings) == 1
+
+    def test_a_secret_in_the_name_of_a_staged_file(self, checkout: Any, secret: Secret) -> None:
+        checkout.write(secret("github").split('"')[1], "fine\n")
+        checkout.git("add", "--all")
+        assert len(scan_staged(checkout.root).findings) == 1
+
+    def test_text_that_is_no_utf8(self, checkout: Any) -> None:
+        name = b"caf\xe9".decode("utf-8", "surrogateescape")
+        (checkout.root / name).write_text("fine\n")
+        (checkout.root / ".git" / "message").write_bytes(b"caf\xe9\n")
+        checkout.git("add", "--all")
+        checkout.git("commit", "--quiet", "--file", ".git/message")
+        assert scan(checkout.root).findings == ()
