@@ -96,8 +96,13 @@ class Builds:
         self.statements = [clone, *index.statements(home)]
         """What the role of each build that begins with a clone may do."""
 
-    def synth(self, context: dict[str, str], signing: Signing) -> pipelines.CodeBuildStep:
-        """The build that makes the cloud assembly, and is the gate of what was never deployed."""
+    def synth(
+        self, history: iam.PolicyStatement, context: dict[str, str], signing: Signing
+    ) -> pipelines.CodeBuildStep:
+        """The build that makes the cloud assembly, and is the gate of what was never deployed.
+
+        `history` lets the unit gate ask which release was promoted last.
+        """
         keys = " ".join(f"-c {key}={value}" for key, value in (context | signing.context).items())
         return pipelines.CodeBuildStep(
             "Synth",
@@ -111,11 +116,11 @@ class Builds:
             build_environment=index.environment(self._home),
             commands=[
                 *signing.commands,
-                side_by_side("unit", f"synthesis {keys}"),
+                side_by_side("unit --promoted", f"synthesis {keys}"),
             ],
             # The CDK's own look at templates repeats cfn-lint's, for half of synthesis' time.
             env={"CDK_VALIDATION": "false", **signing.env},
-            role_policy_statements=[*self.statements, *signing.statements],
+            role_policy_statements=[*self.statements, history, *signing.statements],
             primary_output_directory="cdk.out",
             partial_build_spec=codebuild.BuildSpec.from_object(
                 {"reports": {"unit": {"files": ["unit.xml"], "base-directory": "reports"}}}
@@ -129,7 +134,7 @@ class Builds:
         group: str = "gates",
         outputs: dict[str, CfnOutput] | None = None,
         statements: list[iam.PolicyStatement] | None = None,
-        inputs: dict[str, pipelines.CodeBuildStep] | None = None,
+        inputs: dict[str, pipelines.IFileSetProducer] | None = None,
     ) -> pipelines.CodeBuildStep:
         """A build of gates that do not need each other: it succeeds when all of them pass.
 

@@ -16,6 +16,7 @@ from pipeline.bake import bake
 from pipeline.comparison import compare_before_update
 from pipeline.names import (
     ASSEMBLY,
+    ATTEST,
     ATTESTATION,
     CDK_CLI,
     EVIDENCE,
@@ -82,6 +83,7 @@ class DeliveryStack(Stack):
         self._builds = builds.Builds(home, source, clone)
         artifacts = self._artifacts()
         synth = self._builds.synth(
+            self._history(home),
             {"connection-arn": connection_arn, "bundle": bundle_platform},
             signing(artifact.signing_profile_version, bundle_platform, artifacts),
         )
@@ -111,10 +113,13 @@ class DeliveryStack(Stack):
         }
         integration = self._builds.gate(
             "Integration",
-            "integration",
+            "integration --promoted",
             "dynamic",
             outputs={"URL": stages["dev"].service.url},
-            inputs={f"{EVIDENCE}/{step.id}": step for step in verify if step.primary_output},
+            # The report of the unit tests as well: five artifacts, with the source.
+            inputs={f"{EVIDENCE}/{step.id}": step for step in verify if step.primary_output}
+            | {f"{EVIDENCE}/Build": synth.add_output_directory("reports")},
+            statements=[self._history(home)],
         )
         staging = stages["staging"].service
         load = self._builds.gate(
@@ -129,7 +134,7 @@ class DeliveryStack(Stack):
         )
         # An action takes five artifacts at most, so Integration hands Verify's reports on.
         attest = self._builds.gate(
-            "Attest",
+            ATTEST,
             "attest",
             inputs={
                 ASSEMBLY: synth,
@@ -163,7 +168,7 @@ class DeliveryStack(Stack):
             self,
             "AttestationKey",
             signer=_role(attest),
-            verifiers=[_role(promotion)],
+            verifiers=[_role(promotion), _role(synth), _role(integration)],
         )
         for each in pipeline.pipeline.node.find_all():
             if isinstance(each, iam.Role) and "/Source/" in each.node.path:
@@ -198,6 +203,13 @@ class DeliveryStack(Stack):
         """To read the pipeline as it is deployed."""
         return iam.PolicyStatement(
             actions=["cloudformation:GetTemplate"], resources=[self.stack_id]
+        )
+
+    def _history(self, home: Home) -> iam.PolicyStatement:
+        """To ask which release was promoted last."""
+        return iam.PolicyStatement(
+            actions=["codepipeline:ListActionExecutions", "codepipeline:ListPipelineExecutions"],
+            resources=[f"arn:aws:codepipeline:{home.region}:{home.account}:{PIPELINE}"],
         )
 
     def _reads_deployed(self, *environments: Environment) -> iam.PolicyStatement:

@@ -42,6 +42,8 @@ EVIDENCE = "evidence"
 """Folder with the reports of the gates that a release has passed, one below it for each."""
 ATTESTATION = "attestation"
 """Folder with the attestation of a release."""
+ATTEST = "Attest"
+"""The pipeline's action that signs attestations."""
 # npm's `latest` of the CLI reads only the assemblies of its own major version: never float it.
 CDK_CLI = "2.1148.1"
 CDK_CLI_SHA512 = (

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _BRIEFLY = Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 2})
 
 
-def client(service: Literal["codepipeline", "kms", "ssm", "sts"]) -> Any:
+def client(service: Literal["codepipeline", "kms", "s3", "ssm", "sts"]) -> Any:
     """A client of a service in the pipeline's own account and region."""
     return boto3.client(service, region_name=load_home().region, config=_BRIEFLY)
 

@@ -173,7 +173,7 @@ def test_each_tool_is_pinned(projects: dict[str, dict[str, Any]]) -> None:
 def test_the_unit_tests_and_synthesis_have_to_pass(projects: dict[str, dict[str, Any]]) -> None:
     spec = projects["Synth"]["spec"]
     (side_by_side,) = spec["phases"]["build"]["commands"]
-    assert "pipeline.gates.unit &" in side_by_side
+    assert "pipeline.gates.unit --promoted &" in side_by_side
     assert "pipeline.gates.synthesis -c connection-arn=" in side_by_side
     assert "-c bundle=linux-arm64" in side_by_side
     assert spec["reports"] == {"unit": {"files": ["unit.xml"], "base-directory": "reports"}}
@@ -339,17 +339,48 @@ def test_the_publisher_of_assets_can_read_what_was_synthesised(assembly: Any) ->
     assert int(manifest["version"].split(".")[0]) <= 54
 
 
-def test_only_the_attest_step_signs_and_only_the_promotion_verifies(assembly: Any) -> None:
+def test_only_the_attest_step_signs_and_who_compares_with_it_verifies(assembly: Any) -> None:
     users = {
-        action: re.sub(r"DefaultPolicy.*", "", name)
-        for action in ("kms:Sign", "kms:Verify")
-        for name, policy in assembly.delivery.of_type("AWS::IAM::Policy").items()
-        if action in json.dumps(policy)
+        action: {
+            re.sub(r"DefaultPolicy.*", "", name)
+            for name, policy in assembly.delivery.of_type("AWS::IAM::Policy").items()
+            if action in json.dumps(policy)
+        }
+        for action in ("kms:Sign", "kms:Verify", "codepipeline:ListActionExecutions")
     }
+    comparing = {"PipelineBuildSynthCdkBuildProjectRole", "PipelinedevIntegrationRole"}
     assert users == {
-        "kms:Sign": "PipelinestagingAttestRole",
-        "kms:Verify": "PipelineprodPromotionRole",
+        "kms:Sign": {"PipelinestagingAttestRole"},
+        "kms:Verify": {"PipelineprodPromotionRole", *comparing},
+        "codepipeline:ListActionExecutions": {"PipelinestagingLoadRole", *comparing},
     }
+
+
+def test_the_gates_that_run_tests_compare_them_and_are_attested(
+    pipeline: dict[str, Any], projects: dict[str, dict[str, Any]], assembly: Any
+) -> None:
+    (integration,) = projects["Integration"]["spec"]["phases"]["build"]["commands"][-1:]
+    assert "pipeline.gates.integration --promoted" in integration
+    actions = {action["Name"]: action for _, action in _actions(pipeline)}
+    outputs = {each["Name"] for each in actions["Synth"]["OutputArtifacts"]}
+    inputs = {each["Name"] for each in actions["Integration"]["InputArtifacts"]}
+    (reports,) = outputs & inputs
+    secondary = projects["Synth"]["spec"]["artifacts"]["secondary-artifacts"]
+    assert secondary[reports]["base-directory"] == "reports"
+    # What each build may read of the artifacts' bucket is all of it, by CDK's own grants.
+    bucket = next(iter(assembly.delivery.of_type("AWS::S3::Bucket")))
+    for role in ("PipelineBuildSynthCdkBuildProjectRole", "PipelinedevIntegrationRole"):
+        (policy,) = (
+            each
+            for name, each in assembly.delivery.of_type("AWS::IAM::Policy").items()
+            if name.startswith(role)
+        )
+        readable = [
+            json.dumps(statement["Resource"])
+            for statement in policy["PolicyDocument"]["Statement"]
+            if "s3:GetObject*" in statement["Action"]
+        ]
+        assert any(bucket in each and "/*" in each for each in readable), role
 
 
 def test_an_action_takes_five_artifacts_at_most(pipeline: dict[str, Any]) -> None:

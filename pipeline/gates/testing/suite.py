@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pipeline.gates.findings import Finding
@@ -10,11 +11,12 @@ from pipeline.gates.testing import census, hooks, junit, session
 from pipeline.gates.testing.counts import Counts, as_details
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from pipeline.gates.testing.session import Session
 
-    Comparison = Callable[[Counts], "tuple[list[Finding], str]"]
+Comparison = Callable[[Counts], tuple[list[Finding], str]]
+"""Findings about the counts of a run, and a clause for the gate's sentence."""
 
 
 _MAX_REASONS = 3
@@ -26,8 +28,7 @@ def run_tests(
 ) -> Outcome:
     """Run the tests of folders and report `reports/NAME.xml`.
 
-    `compare` returns findings about the counts and a clause for the sentence; `target` is a
-    clause that says against what the tests ran.
+    `target` is a clause that says against what the tests ran.
 
     Raises:
         CouldNotRunError: no test ran, pytest ended early, or its record was forged.

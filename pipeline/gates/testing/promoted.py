@@ -1,0 +1,133 @@
+"""The counts of tests that were attested for the release promoted last.
+
+The pipeline keeps the reports of each execution's Attest action in its artifact bucket: the signed
+attestation, and the summaries whose digests it contains. So the counts are those of what serves
+prod, and no commit can change them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pipeline.gates import aws
+from pipeline.gates.attest import FILE
+from pipeline.gates.findings import Finding
+from pipeline.gates.gate import CouldNotRunError
+from pipeline.gates.load import promoted
+from pipeline.gates.testing.counts import Counts, compared
+from pipeline.gates.testing.hooks import TOOL
+from pipeline.names import ATTEST, ATTESTATION_KEY, PIPELINE
+from pipeline.supply import attestation, envelope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class _NothingAttestedError(Exception):
+    """The promoted release has no counts to compare with."""
+
+
+def comparison(gate: str) -> Callable[[Counts], tuple[list[Finding], str]]:
+    """A comparison of a gate's counts with the promoted release: findings, and a clause."""
+
+    def compare(counts: Counts) -> tuple[list[Finding], str]:
+        commit = promoted.commit()
+        if commit is None:
+            return [], ", the first release: nothing was promoted before"
+        try:
+            was = _attested(gate, commit)
+        except _NothingAttestedError as error:
+            return [_not_compared(commit, str(error))], ""
+        return compared(counts, was, commit), f", no fewer than in {commit[:7]}, promoted last"
+
+    return compare
+
+
+def _attested(gate: str, commit: str) -> Counts:
+    try:
+        content = _artifact(commit)
+    except (BotoCoreError, ClientError) as error:
+        raise CouldNotRunError(
+            f"AWS did not give the attestation of {commit[:7]}, promoted last: {error}; retry the "
+            "stage"
+        ) from error
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    try:
+        text = files[FILE].decode()
+        statement = envelope.open_(text, aws.client("kms"), ATTESTATION_KEY)
+        release, results = attestation.read(statement)
+    except KeyError as error:
+        raise _NothingAttestedError("its reports have no attestation") from error
+    except (envelope.ForgedError, attestation.StatementError, UnicodeDecodeError) as error:
+        raise CouldNotRunError(
+            f"the attestation of {commit[:7]}, promoted last, is forged: {error}; find out who "
+            "wrote to the artifact bucket"
+        ) from error
+    if release.commit != commit:
+        raise CouldNotRunError(
+            f"the attestation of {commit[:7]}, promoted last, is of {release.commit[:7]}; find out "
+            "who wrote to the artifact bucket"
+        )
+    digests = {each.sha256 for each in results if each.gate == gate}
+    for content in files.values():
+        if hashlib.sha256(content).hexdigest() in digests:
+            return _counts(json.loads(content))
+    raise _NothingAttestedError(f"it has no result of the gate {gate}")
+
+
+def _counts(summary: dict[str, Any]) -> Counts:
+    try:
+        found = summary["details"]["counts"]
+        return Counts(**found | {"functions": tuple(found["functions"])})
+    except (KeyError, TypeError) as error:
+        raise _NothingAttestedError("its result has no counts of tests") from error
+
+
+def _artifact(commit: str) -> bytes:
+    """The newest reports of the Attest action for a commit, zipped."""
+    codepipeline = aws.client("codepipeline")
+    for execution in _executions(codepipeline, commit):
+        pages = codepipeline.get_paginator("list_action_executions").paginate(
+            pipelineName=PIPELINE, filter={"pipelineExecutionId": execution}
+        )
+        for page in pages:
+            for action in page["actionExecutionDetails"]:
+                if action["actionName"] == ATTEST and action["status"] == "Succeeded":
+                    place = action["output"]["outputArtifacts"][0]["s3location"]
+                    return _object(place["bucket"], place["key"])
+    raise _NothingAttestedError("no execution of the pipeline attested it")
+
+
+def _executions(codepipeline: Any, commit: str) -> Iterator[str]:
+    pages = codepipeline.get_paginator("list_pipeline_executions").paginate(pipelineName=PIPELINE)
+    for page in pages:
+        for each in page["pipelineExecutionSummaries"]:
+            if commit in {revision["revisionId"] for revision in each.get("sourceRevisions", [])}:
+                yield each["pipelineExecutionId"]
+
+
+def _object(bucket: str, key: str) -> bytes:
+    try:
+        content: bytes = aws.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NoSuchKey":
+            raise _NothingAttestedError("its reports have expired") from error
+        raise
+    return content
+
+
+def _not_compared(commit: str, reason: str) -> Finding:
+    return Finding(
+        tool=TOOL,
+        rule="not-compared",
+        message=f"the number of tests cannot be compared with {commit[:7]}, promoted last: "
+        f"{reason}. Compare by hand and waive it in pipeline/waivers.toml",
+        subject=commit,
+    )
