@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from pipeline.gates.findings import Finding
-from pipeline.scanners import repository, tool
+from pipeline.scanners import repository, shadowing, tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,7 +48,9 @@ def scan(root: Path, paths: Sequence[str] | None = None) -> tool.Scan:
         CouldNotRunError: this is no clone of a repository.
     """
     searched = repository.files(root) if paths is None else list(paths)
-    findings = tuple(each for path in searched for each in _of_file(root, path))
+    findings = tuple(
+        each for path in searched for each in (*_of_file(root, path), *shadowing.of_path(path))
+    )
     return tool.Scan(TOOL, findings, tool.counted(len(searched), "file"))
 
 

@@ -171,6 +171,15 @@ def test_an_end_in_the_middle_is_no_pass(write: Write, text: str) -> None:
         judged()
 
 
+def test_an_exit_handler_that_hides_a_failure_is_no_pass(write: Write) -> None:
+    """facebookresearch/momentum#1312: three test files on CI passed so, whatever they found."""
+    write(
+        "tests/service/test_it.py", f"import atexit, os\natexit.register(os._exit, 0)\n{_FAILING}"
+    )
+    with pytest.raises(CouldNotRunError, match="exit code 0, but its session with 1"):
+        judged()
+
+
 def test_the_test_during_which_it_ended_is_named(write: Write) -> None:
     write("tests/service/test_it.py", "import os\ndef test_exit(): os._exit(0)\n")
     with pytest.raises(CouldNotRunError, match=r"test_it\.py::test_exit, with exit code 0"):

@@ -186,9 +186,12 @@ class TestTexts:
         assert all(f"of commit {commit[:12]}" in each.message for each in found)
         assert all(each.path == "" and each.subject for each in found)
 
-    def test_a_secret_in_the_name_of_an_author(self, checkout: Any, secret: Secret) -> None:
-        token = secret("github").split('"')[1]
-        author = f"--author={token} <a@example.com>"
+    @pytest.mark.parametrize("author", ["{} <a@example.com>", "Ada <{}>"])
+    def test_a_secret_in_the_name_or_address_of_an_author(
+        self, checkout: Any, secret: Secret, author: str
+    ) -> None:
+        """trufflesecurity/trufflehog#2683: a key that was pasted as the address."""
+        author = f"--author={author.format(secret('github').split(chr(34))[1])}"
         checkout.git("commit", "--quiet", "--allow-empty", author, "--message", "x")
         assert len(scan(checkout.root).findings) == 1
 
