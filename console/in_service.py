@@ -22,7 +22,7 @@ class InService:
     """Whether every version that has traffic contains the commit; None if that is unknown."""
     sentence: str
     """What serves, or why that is unknown."""
-    commits: frozenset[str | None] = frozenset()
+    commits: frozenset[str] = frozenset()
     """Of the versions that have traffic."""
 
 
@@ -33,7 +33,7 @@ def in_service(
     try:
         what = deployed(aws, environment, place)
         if what is None:
-            return InService(False, f"nothing serves {environment} yet")
+            return InService(None, f"nothing serves {environment}")
         return compared(lineage, environment, serving(aws, what), commit)
     except ConsoleError as error:
         return InService(None, f"what serves {environment} cannot be read: {error}")
@@ -42,13 +42,14 @@ def in_service(
 def compared(lineage: Lineage, environment: str, now: Serving, commit: str) -> InService:
     """Compare a commit with what serves now."""
     sentence = f"{environment} serves {described(now)}"
+    commits = {each for each in now.commits.values() if each is not None}
+    if None in now.commits.values():
+        return InService(None, f"{sentence}, so nobody knows whether it contains {commit[:7]}")
     try:
-        held = [
-            each is not None and lineage.contains(each, commit) for each in now.commits.values()
-        ]
+        contains = all(lineage.contains(each, commit) for each in sorted(commits))
     except ConsoleError as error:
         return InService(None, f"{sentence}, which cannot be compared with {commit[:7]}: {error}")
-    return InService(bool(held) and all(held), sentence, frozenset(now.commits.values()))
+    return InService(contains, sentence, frozenset(commits))
 
 
 def described(now: Serving) -> str:

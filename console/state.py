@@ -168,7 +168,7 @@ def _outcome(
     in_service = (
         compared(lineage, state.name, state.serving.stable, commit)
         if state.serving
-        else InService(False, f"nothing serves {state.name} yet")
+        else InService(None, f"nothing serves {state.name}")
     )
     if stage.status == "Succeeded" and execution.rollback:
         sentence = f"the pipeline brought it back to commit {commit[:7] or 'unknown'}"

@@ -389,6 +389,19 @@ def test_traffic_that_somebody_shares_out_again_is_no_promotion(
     )
 
 
+def test_a_version_of_an_unknown_commit_is_no_promotion(
+    aws: Any, pipeline: Any, prod: Prod
+) -> None:
+    succeeded(pipeline)
+    aws.answers[("lambda", "get_function_configuration")] = {"Environment": {"Variables": {}}}
+    outcome = outcome_of(played(aws))
+    assert (outcome.ending, outcome.sentence) == (
+        "error",
+        "the execution succeeded, but prod serves version 2 of commit unknown, so nobody knows "
+        "whether it contains c0ffee0",
+    )
+
+
 def test_a_later_commit_that_contains_it_promotes_it_too(
     aws: Any, pipeline: Any, prod: Prod
 ) -> None:
