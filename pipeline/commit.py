@@ -43,5 +43,7 @@ def _resolved(revision: str, root: Path) -> str:
         check=False,
     )
     if done.returncode != 0:
-        raise CommitError(f"{root.name} is no git checkout with {revision}; commit first")
+        raise CommitError(
+            f"{root.name} is no git checkout with a commit that has {revision}; commit first"
+        )
     return done.stdout.strip()

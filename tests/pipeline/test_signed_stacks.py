@@ -115,7 +115,7 @@ def test_the_build_signs_before_it_synthesises_what_it_signed(signed: Signed) ->
         if each["Type"] == "AWS::CodeBuild::Project"
         and each["Properties"]["Description"].endswith("/Synth")
     )
-    first, then, _ = json.loads(project["Source"]["BuildSpec"])["phases"]["build"]["commands"]
+    first, then = json.loads(project["Source"]["BuildSpec"])["phases"]["build"]["commands"]
     assert first == f".venv/bin/python -m pipeline.code_signing {PROFILE} linux-arm64"
     assert f" -c signed={PROFILE} " in f"{then} "
     variables = {v["Name"]: v["Value"] for v in project["Environment"]["EnvironmentVariables"]}

@@ -17,7 +17,7 @@ ENCRYPTED = {
         {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
     ]
 }
-BUCKET = {
+BUCKET: dict[str, Any] = {
     "Type": "AWS::S3::Bucket",
     "Properties": {
         "VersioningConfiguration": {"Status": "Enabled"},
@@ -122,7 +122,7 @@ def test_what_exists_is_retained_by_both_policies(changed: Changed) -> None:
 
 def test_a_rule_for_other_objects_does_not_stand_for_all(changed: Changed) -> None:
     rules = "Properties.LifecycleConfiguration.Rules"
-    kept = BUCKET["Properties"]["LifecycleConfiguration"]["Rules"]  # type: ignore[index]
+    kept = BUCKET["Properties"]["LifecycleConfiguration"]["Rules"]
     more = {"Status": "Enabled", "Prefix": "tmp/", "ExpirationInDays": 1}
     after = _with(BUCKET, rules, [*kept, more])
     assert [subject for _, _, subject in changed({"X": BUCKET}, {"X": after})] == [
