@@ -103,7 +103,7 @@ def _moved(
 
 
 def _settings(pipeline: Resource, was: list[Action], now: list[Action]) -> Iterator[Fault]:
-    """What gates are given: an address or an input that is another one is another gate."""
+    """What gates are given: another address is another gate."""
     later = {(each.stage, each.name): each for each in now}
     for action in was:
         other = later.get((action.stage, action.name))
@@ -129,10 +129,6 @@ def _given(action: Action) -> dict[str, str]:
     }
     found.pop(_CONFIG_HASH, None)
     source = action.configuration.get("PrimarySource")
-    inputs = [
-        text(mapping(each).get("Name", "")) for each in listed(action.body.get("InputArtifacts"))
-    ]
-    found |= {f"input {each}": each for each in inputs}
     return found | ({"PrimarySource": text(source)} if source else {})
 
 
