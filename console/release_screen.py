@@ -23,8 +23,16 @@ if TYPE_CHECKING:
     from console.canary import Canary
     from console.executions import Execution, Stage
     from console.following import Snapshot
+    from pipeline.canary.judging import Verdict
     from pipeline.canary.record import Record
 
+_VERDICT_COLOURS: dict[Verdict, str] = {
+    "rollback": "red",
+    "inconsistent": "red",
+    "better": "green",
+    "good": "green",
+    "undecided": "yellow",
+}
 _BAR = 20  # characters of a bar
 
 
@@ -177,7 +185,7 @@ def _judge(record: Record) -> Text:
     """The evidence against its line, and the verdict."""
     evidence, limit = _evidence(record), judging.line(record.parameters)
     filled = round(_BAR * min(1.0, max(0.0, evidence / limit)))
-    colour = {"rollback": "red", "good": "green", "undecided": "yellow"}[record.verdict]
+    colour = _VERDICT_COLOURS[record.verdict]
     text = (
         f"  [dim]judge   evidence[/] [{colour}]{'━' * filled}[/][dim]{'━' * (_BAR - filled)}[/] "
         f"{evidence:z.2f} of {limit:.2f}  [{colour}]{record.verdict}[/]"

@@ -120,6 +120,9 @@ class Judge(_Part):
     """What becomes of it when the shift ends before a verdict."""
     incident: Literal["continue", "stop"]
     """What becomes of it while both versions fail, each more than the guard allows."""
+    count_tolerance: Annotated[float, Field(ge=0.005, le=0.2)] = 0.05
+    """The share of a version's requests by which the service's counts may differ from Lambda's,
+    and their 4xx and 5xx from API Gateway's, before the service cannot testify."""
     requests_per_second: Annotated[float, Field(gt=0, le=100000)]
     """That the environment usually serves: by it a canary is planned."""
     failure_share: Share

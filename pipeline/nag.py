@@ -117,6 +117,22 @@ REVIEWS = (
         "A record is named by its deployment: the grant ends at the judge's own folder.",
     ),
     Review(
+        "AwsSolutions-IAM5[Resource::<ReleaseJudgeDecisions*.Arn>/condemned/*.json]",
+        "Pithead/*/files/Release/Judge/Role/*",
+        "A condemnation is named by a version's digest: the grant ends at the judge's own folder.",
+    ),
+    Review(
+        "AwsSolutions-IAM5[Resource::<ReleaseJudgeDecisions*.Arn>/permitted/*.json]",
+        "Pithead/*/files/Release/Judge/*",
+        "A permission is named by a version's digest; the judge reads them, and a role that can do "
+        "nothing else writes them.",
+    ),
+    Review(
+        "AwsSolutions-IAM5[Resource::<Function*.Arn>:*]",
+        "Pithead/*/files/Release/Judge/Role/*",
+        "The judge reads the configuration of whichever version is released.",
+    ),
+    Review(
         "AwsSolutions-IAM5[Resource::<ReleaseJudgeFunction*.Arn>:*]",
         "Pithead/*/files/Release/DeploymentGroup/*",
         "CDK's grant to invoke a hook spans the function's versions: it ends at the judge.",

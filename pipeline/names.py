@@ -20,13 +20,15 @@ SYNTHETIC_NAMESPACE = "Pithead/Synthetic"
 """Of the metrics by which customers' journeys are counted."""
 RAILS = ("failures", "slow-requests", "function-errors")
 """The guard rails of a release: limits that the new version alone is held against."""
-VERDICTS = ("evidence", "undecided", "incident")
+VERDICTS = ("evidence", "testimony", "undecided", "incident")
 """The judge's words that stop a release."""
 HEARTBEAT = "heartbeat"
 """What stops it when it is missing."""
 SYNTHETIC = "synthetic"
 """What has to do with customers' journeys: their alarms, and the folder of the files they write."""
-BAKE = (*RAILS, "evidence", SYNTHETIC)
+CONDEMNED = "condemned"
+"""Evidence and testimony in one alarm: a stage condition has room for five rules."""
+BAKE = (*RAILS, CONDEMNED, SYNTHETIC)
 """What is watched when all traffic is on the new version: the judge's word on the last minutes
 of the shift comes only then, and only then a journey meets that version and no other."""
 OVERRIDE_PARAMETER = "/pithead/gates/supply-chain/override"
@@ -71,11 +73,6 @@ def promoted_role(environment: str) -> str:
     return f"{SERVICE}-{environment}-{PROMOTED}"
 
 
-def api_name(environment: str) -> str:
-    """The name of the service's API in an environment, a dimension of its metrics."""
-    return f"{SERVICE}-{environment}"
-
-
 def alarms_prefix(environment: str) -> str:
     """What the names of all alarms of an environment begin with."""
     return f"{SERVICE}-{environment}-"
@@ -94,6 +91,16 @@ def version_alarm_name(environment: str, version: str, rail: str) -> str:
 def synthetic_alarm_name(environment: str) -> str:
     """The name of the alarm by which an environment's journeys call operations."""
     return f"{SERVICE}-{environment}-{SYNTHETIC}"
+
+
+def again_role(environment: str) -> str:
+    """The name of the role that may permit a condemned version to be released again."""
+    return f"{SERVICE}-{environment}-release-again"
+
+
+def api_name(environment: str) -> str:
+    """The name of the service's REST API; its stage has the environment's."""
+    return f"{SERVICE}-{environment}"
 
 
 def decision_key(deployment_id: str) -> str:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from environments.schema import AllAtOnce, Environment, Linear
+from pipeline.canary.objectives import SHARES
 from pipeline.canary.periods import Parameters
 from pipeline.judge.shift import Shift
 
 if TYPE_CHECKING:
     from environments.schema import Judge
-
-_OBJECTIVES = {"failures": 0.5, "slow-requests": 0.5}
-"""Each has the same share of the evidence."""
 
 
 def parameters(environment: Environment, judge: Judge) -> Parameters:
@@ -24,7 +22,8 @@ def parameters(environment: Environment, judge: Judge) -> Parameters:
         harmful=judge.harmful,
         undecided=judge.undecided,
         incident=judge.incident,
-        objectives=_OBJECTIVES,
+        objectives=SHARES,
+        # Error responses have none: what clients do wrong is no incident of the service.
         limits={"failures": guard.max_failure_share, "slow-requests": guard.max_slow_share},
         min_requests=guard.min_requests,
     )

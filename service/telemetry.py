@@ -104,6 +104,7 @@ class Observed:
                         "Metrics": [
                             {"Name": "Requests", "Unit": "Count"},
                             {"Name": "Failures", "Unit": "Count"},
+                            {"Name": "ClientErrors", "Unit": "Count"},
                             {"Name": "SlowRequests", "Unit": "Count"},
                             {"Name": "ColdStarts", "Unit": "Count"},
                             {"Name": "Latency", "Unit": "Milliseconds"},
@@ -116,6 +117,9 @@ class Observed:
             "version": settings.aws_lambda_function_version,
             "Requests": 1,
             "Failures": int(failed),
+            "ClientErrors": int(
+                HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
+            ),
             # What a sandbox's first request waits for is the sandbox, not the version.
             "SlowRequests": int(
                 milliseconds > settings.latency_objective_ms and not extra["cold_start"]

@@ -98,7 +98,7 @@ def backtest(policy: Policy, record: Record) -> Release:
         if last is None or end(each) <= last
     ]
     with cannot_be_judged(record):
-        judged = judge(parameters, periods)
+        judged = judge(parameters, periods, inconsistent=bool(record.discrepancies))
     return Release(
         record,
         _decision(record, record.verdict, record.decided_at),

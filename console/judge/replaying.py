@@ -54,7 +54,7 @@ class Replayed:
         """Line by line, what was computed again."""
         record, again = self.record, self.judged
         return (
-            self._check("verdict", record.verdict, again.verdict, "differs"),
+            self._check("verdict", record.verdict, again.verdict, self._verdict_fault),
             self._check("decided at", _time(record.decided_at), _time(again.decided_at)),
             self._check("incident", _yes(record.incident), _yes(again.incident)),
             self._evidence(),
@@ -69,6 +69,12 @@ class Replayed:
     def _fault(self) -> Answer:
         """What a difference is that other code may explain."""
         return "differs" if self._same_code else "told"
+
+    @property
+    def _verdict_fault(self) -> Answer:
+        """A verdict that other code did not know yet is no fault of the record."""
+        known = (self.record.verdict, self.judged.verdict) == ("undecided", "better")
+        return self._fault if known else "differs"
 
     def _check(self, what: str, was: str, now: str, fault: Answer | None = None) -> Check:
         if was == now:
@@ -147,7 +153,8 @@ def replayed(record: Record) -> Replayed:
         ConsoleError: its parameters or its counts cannot be judged.
     """
     with cannot_be_judged(record):
-        return Replayed(record, judge(record.parameters, record.periods))
+        judged = judge(record.parameters, record.periods, inconsistent=bool(record.discrepancies))
+        return Replayed(record, judged)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from pipeline.canary.judging import Outcome, Verdict  # noqa: TC001  # pydantic reads the annotation
-from pipeline.canary.periods import Incident, Undecided  # noqa: TC001  # the same
+from pipeline.canary.periods import Counted, Incident, Undecided  # noqa: TC001  # the same
 
 
 class FormError(Exception):
@@ -108,8 +108,22 @@ class _Parameters(_Part):
 
     @model_validator(mode="after")
     def _limited(self) -> _Parameters:
-        if self.limits.keys() != self.objectives.keys():
-            raise ValueError(f"limits must be those of {', '.join(self.objectives)}, no others")
+        if not self.limits.keys() <= self.objectives.keys():
+            raise ValueError(f"limits must be of {', '.join(self.objectives)}, no others")
+        return self
+
+
+class _Discrepancy(_Part):
+    what: Counted
+    version: _Text | None
+    reported: _Count
+    platform: _Count
+    allowed: _Count
+
+    @model_validator(mode="after")
+    def _apart(self) -> _Discrepancy:
+        if abs(self.reported - self.platform) <= self.allowed:
+            raise ValueError(f"reported and platform must be more than {self.allowed} apart")
         return self
 
 
@@ -132,6 +146,8 @@ class _Record(_Part):
     decided_at: AwareDatetime | None
     outcome: Outcome
     sentence: str
+    version_digest: str = ""
+    discrepancies: tuple[_Discrepancy, ...] = ()
 
     @model_validator(mode="after")
     def _counted(self) -> _Record:

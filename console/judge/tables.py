@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _MARKS = {"same": "[green]✓[/]", "told": "[yellow]![/]", "differs": "[red]✗[/]"}
 _VERDICTS = {
     "rollback": "[red]rollback[/]",
+    "inconsistent": "[red]inconsistent[/]",
+    "better": "[green]better[/]",
     "good": "[green]good[/]",
     "undecided": "[yellow]undecided[/]",
 }

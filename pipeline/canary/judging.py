@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
     from pipeline.canary.periods import Parameters, Period
 
-Verdict = Literal["rollback", "good", "undecided"]
+Verdict = Literal["rollback", "inconsistent", "better", "good", "undecided"]
+"""In the order of precedence. "inconsistent": the service's counts cannot be trusted, so nothing
+that follows from them is said. "better": the version before is worse than the canary."""
 Ending = Literal["in progress", "succeeded", "stopped"]
 """What became of the deployment itself."""
 Outcome = Literal[
@@ -25,13 +27,19 @@ Outcome = Literal[
     "promoted, then found bad",
     "rolled back",
     "rolled back undecided",
+    "stopped as inconsistent",
+    "refused as condemned before",
     "stopped in an incident",
     "stopped by another",
 ]
 """What came of the release. A canary is "found bad" after its promotion when it was the shift's
 last minutes that condemned it: the pipeline's bake then brings it back."""
+_ENDS: frozenset[Verdict] = frozenset({"rollback", "inconsistent"})
+"""Verdicts that end a shift."""
 _PROMOTED: dict[Verdict, Outcome] = {
     "rollback": "promoted, then found bad",
+    "inconsistent": "promoted, then found bad",
+    "better": "promoted",
     "good": "promoted",
     "undecided": "promoted undecided",
 }
@@ -45,13 +53,20 @@ class Judged:
     """log10 of the e-value against "the canary is no worse", after each period."""
     verdict: Verdict
     decided_at: datetime | None
-    """The end of the period that brought the verdict; None while undecided."""
+    """The end of the period that brought the verdict; None while undecided, and where the counts
+    are inconsistent, which no single period shows."""
     incident: bool
     """Whether both versions failed alike, and not the canary alone."""
     requests_needed: int | None
     """Canary requests to expect before a verdict; None where it cannot be said."""
     objective: str
-    """The one that speaks most against the canary, or in which both versions fail."""
+    """The one that speaks most against the canary (for it, where it is better), or in which both
+    versions fail."""
+
+    @property
+    def ends_the_shift(self) -> bool:
+        """Whether the version is condemned, whatever the policies say."""
+        return self.verdict in _ENDS
 
     @property
     def strongest(self) -> float:
@@ -64,26 +79,34 @@ def line(parameters: Parameters) -> float:
     return -math.log10(parameters.false_rollback_rate)
 
 
-def judge(parameters: Parameters, periods: Sequence[Period]) -> Judged:
-    """Weigh periods in the order in which they were seen."""
-    test = Objectives(
-        parameters.objectives,
-        false_rollback_rate=parameters.false_rollback_rate,
-        tolerance=parameters.tolerance,
-        harmful=parameters.harmful,
-    )
+def judge(
+    parameters: Parameters, periods: Sequence[Period], *, inconsistent: bool = False
+) -> Judged:
+    """Weigh periods in the order in which they were seen.
+
+    Args:
+        parameters: the rule.
+        periods: the closed periods.
+        inconsistent: whether the platform contradicts the service's counts.
+    """
+    test, reverse = _objectives(parameters), _objectives(parameters)
     evidence = []
     verdict: Verdict = "undecided"
     decided_at = None
     for period in periods:
         test.observe(period.counts)
+        reverse.observe({name: (pair.stable, pair.canary) for name, pair in period.counts.items()})
         evidence.append(test.late_evidence)
-        if test.verdict != verdict:
-            verdict = test.verdict
+        now = _verdict(test, reverse)
+        if now != verdict:
+            verdict = now
             decided_at = period.start + timedelta(seconds=period.seconds)
-    worst = max(test.tests, key=lambda name: test.tests[name].late_evidence)
+    if inconsistent and verdict != "rollback":
+        verdict, decided_at = "inconsistent", None
+    named = reverse if verdict == "better" else test
+    worst = max(named.tests, key=lambda name: named.tests[name].late_evidence)
     failing = [name for name in parameters.objectives if _both_fail(parameters, periods, name)]
-    incident = bool(failing) and verdict != "rollback"
+    incident = bool(failing) and verdict not in _ENDS
     return Judged(
         evidence=tuple(evidence),
         verdict=verdict,
@@ -94,9 +117,31 @@ def judge(parameters: Parameters, periods: Sequence[Period]) -> Judged:
     )
 
 
+def _objectives(parameters: Parameters) -> Objectives:
+    return Objectives(
+        parameters.objectives,
+        false_rollback_rate=parameters.false_rollback_rate,
+        tolerance=parameters.tolerance,
+        harmful=parameters.harmful,
+    )
+
+
+def _verdict(test: Objectives, reverse: Objectives) -> Verdict:
+    """The verdict of a test, and of the same test with the versions exchanged.
+
+    The second has the same error rate, and decides nothing but the word: a release that repairs
+    a failing version is not called undecided because its latency says nothing yet.
+    """
+    if test.verdict != "rollback" and reverse.verdict == "rollback":
+        return "better"
+    return test.verdict
+
+
 def _both_fail(parameters: Parameters, periods: Sequence[Period], objective: str) -> bool:
     """Whether the canary failed too, in the periods in which the stable version failed."""
-    limit = parameters.limits[objective]
+    limit = parameters.limits.get(objective)
+    if limit is None:
+        return False
     during = [
         pair
         for pair in (period.counts[objective] for period in periods)
@@ -110,7 +155,7 @@ def _both_fail(parameters: Parameters, periods: Sequence[Period], objective: str
 def must_stop(parameters: Parameters, judged: Judged, *, over: bool) -> bool:
     """Whether the canary may not be promoted; `over`: its time for a verdict is over."""
     return (
-        judged.verdict == "rollback"
+        judged.ends_the_shift
         or (judged.incident and parameters.incident == "stop")
         or (over and judged.verdict == "undecided" and parameters.undecided == "rollback")
     )
@@ -122,8 +167,8 @@ def outcome(parameters: Parameters, judged: Judged, ending: Ending) -> Outcome:
         return "in progress"
     if ending == "succeeded":
         return _PROMOTED[judged.verdict]
-    if judged.verdict == "rollback":
-        return "rolled back"
+    if judged.ends_the_shift:
+        return "rolled back" if judged.verdict == "rollback" else "stopped as inconsistent"
     if judged.incident and parameters.incident == "stop":
         return "stopped in an incident"
     if judged.verdict == "undecided" and parameters.undecided == "rollback":

@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from pipeline.canary.canary_test import Verdict
     from pipeline.canary.counts import Counts
 
+SHARES = {"failures": 0.4, "slow-requests": 0.4, "error-responses": 0.2}
+"""The share of the evidence, and so of the false-rollback rate, that each objective has by default.
+
+Error responses are 4xx and 5xx together. They have the least, since of what they find the 5xx are
+found as failures, too.
+"""
+
 _LN10 = math.log(10)
 
 

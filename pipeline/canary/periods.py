@@ -17,6 +17,24 @@ Incident = Literal["continue", "stop"]
 """What becomes of a canary while both versions fail alike."""
 
 
+Counted = Literal["requests", "4xx responses", "5xx responses"]
+"""What both the service and the platform count."""
+
+
+@dataclass(frozen=True)
+class Discrepancy:
+    """A count of the service that the platform contradicts, beyond what is allowed."""
+
+    what: Counted
+    version: str | None
+    """The version whose invocations Lambda counts; None where API Gateway counts all versions."""
+    reported: int
+    """By the service, crashes that Lambda alone can see included."""
+    platform: int
+    allowed: int
+    """The largest difference, in either direction, that an honest service may have."""
+
+
 class Pair(NamedTuple):
     """Requests of both versions in the same period."""
 
@@ -51,6 +69,7 @@ class Parameters:
     objectives: Mapping[str, float]
     """The share of the evidence that each objective has, by name; together 1."""
     limits: Mapping[str, float]
-    """The share of bad requests, by objective, above which a version fails."""
+    """The share of bad requests, by objective, above which a version fails; an objective without
+    one never makes an incident."""
     min_requests: int
     """Requests of the stable version in a period below which its share says nothing."""

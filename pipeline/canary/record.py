@@ -11,11 +11,16 @@
  "periods": [{"start": "…Z", "seconds": 60,
    "counts": {"failures": {"canary": [61, 4], "stable": [540, 3]}},
    "cold_starts": {"canary": 1, "stable": 0}, "evidence": 0.82}],
+ "version_digest": "sha256:…",
+ "discrepancies": [{"what": "5xx responses", "version": null, "reported": 0, "platform": 45,
+   "allowed": 7}],
  "rule": "…", "verdict": "rollback", "incident": false,
  "decided_at": "…Z", "outcome": "rolled back", "sentence": "…"}
 ```
 
-`periods` stand in the order in which they were judged; `evidence` is that after the period.
+`version_digest` names the canary's code and configuration, `discrepancies` what the platform
+contradicts; records written before there were such have neither. `periods` stand in the order in
+which they were judged; `evidence` is that after the period.
 Numbers are written so that they are read back the same, to the last bit: `judging.judge` comes to
 the same evidence from the same parameters and periods.
 """
@@ -30,7 +35,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.canary.counts import Counts
-from pipeline.canary.periods import Pair, Parameters, Period
+from pipeline.canary.periods import Discrepancy, Pair, Parameters, Period
 
 if TYPE_CHECKING:
     from pipeline.canary.judging import Outcome, Verdict
@@ -74,6 +79,10 @@ class Record:
     outcome: Outcome
     sentence: str
     """Why, in one sentence."""
+    version_digest: str = ""
+    """Of the canary's code and configuration; empty in older records."""
+    discrepancies: tuple[Discrepancy, ...] = ()
+    """The counts that the platform contradicts; once found, they stay."""
 
     @classmethod
     def of(cls, document: dict[str, Any]) -> Record:
@@ -115,6 +124,8 @@ class Record:
             decided_at=time_of(decided) if decided else None,
             outcome=document["outcome"],
             sentence=document["sentence"],
+            version_digest=document.get("version_digest", ""),
+            discrepancies=tuple(Discrepancy(**each) for each in document.get("discrepancies", ())),
         )
 
     def document(self) -> dict[str, Any]:
@@ -135,6 +146,8 @@ class Record:
                 _document(period, evidence)
                 for period, evidence in zip(self.periods, self.evidence, strict=True)
             ],
+            "version_digest": self.version_digest,
+            "discrepancies": [vars(each) for each in self.discrepancies],
             "rule": self.rule,
             "verdict": self.verdict,
             "incident": self.incident,

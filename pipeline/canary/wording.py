@@ -11,7 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipeline.canary.judging import Judged, Outcome
-    from pipeline.canary.periods import Parameters, Period
+    from pipeline.canary.periods import Discrepancy, Parameters, Period
+
+_BAD = {
+    "failures": "failed",
+    "slow-requests": "were slow",
+    "error-responses": "were answered with an error (4xx or 5xx)",
+}
 
 
 def rule(parameters: Parameters) -> str:
@@ -29,20 +35,33 @@ def sentence(
     judged: Judged,
     outcome: Outcome,
     because: str = "",
+    discrepancies: Sequence[Discrepancy] = (),
 ) -> str:
     """Why it came so; `because` is CodeDeploy's reason where it was not the judge's."""
     counted = _counted(periods, judged.objective)
-    reached = f"{counted}; evidence {judged.strongest:z.2f} of {line(parameters):.2f}"
     if judged.verdict == "rollback":
-        return f"The new version is worse: {reached}."
+        return f"The new version is worse: {_reached(parameters, counted, judged)}."
+    if judged.verdict == "inconsistent":
+        return f"The service's own counts cannot be trusted: {contradicted(discrepancies)}."
     if outcome == "stopped by another":
         return f"Not the judge stopped it: {because.rstrip('.') or 'no reason is known'}."
     if judged.incident:
         then = "it was stopped" if parameters.incident == "stop" else "it went on"
         alike = "Both versions fail alike, so nothing speaks against the new one"
         return f"{alike}: {counted}; {then}."
-    if judged.verdict == "good":
-        return f"The new version is no worse: {counted}."
+    if judged.verdict != "undecided":
+        word = "better" if judged.verdict == "better" else "no worse"
+        return f"The new version is {word}: {counted}."
+    return _undecided(parameters, periods, judged, outcome, counted)
+
+
+def _undecided(
+    parameters: Parameters,
+    periods: Sequence[Period],
+    judged: Judged,
+    outcome: Outcome,
+    counted: str,
+) -> str:
     if not any(each.counts[judged.objective].canary.requests for each in periods):
         return "Undecided: the new version has had no request yet that could be compared."
     needed = judged.requests_needed
@@ -51,13 +70,27 @@ def sentence(
         "promoted undecided": "; the environment's policy promotes it",
         "rolled back undecided": "; the environment's policy rolls it back",
     }.get(outcome, more)
-    return f"Undecided: {reached}{policy}."
+    return f"Undecided: {_reached(parameters, counted, judged)}{policy}."
+
+
+def _reached(parameters: Parameters, counted: str, judged: Judged) -> str:
+    return f"{counted}; evidence {judged.strongest:z.2f} of {line(parameters):.2f}"
+
+
+def contradicted(discrepancies: Sequence[Discrepancy]) -> str:
+    """What the platform counts otherwise, without a full stop."""
+    return "; ".join(
+        f"{f'version {each.version} reports' if each.version else 'the versions report'} "
+        f"{each.reported} {each.what}, and {'Lambda' if each.version else 'API Gateway'} counts "
+        f"{each.platform} (at most {each.allowed} apart are allowed)"
+        for each in discrepancies
+    )
 
 
 def _counted(periods: Sequence[Period], objective: str) -> str:
     canary = _sum([each.counts[objective].canary for each in periods])
     stable = _sum([each.counts[objective].stable for each in periods])
-    what = {"failures": "failed", "slow-requests": "were slow"}.get(objective, "were bad")
+    what = _BAD.get(objective, "were bad")
     return f"{_share(canary)} of its requests {what}, and {_share(stable)} of the version before"
 
 

@@ -5,13 +5,22 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pipeline.judge.port import Deployment, Seen, Serving, UnjudgedError
+from pipeline.canary.condemnation import (
+    condemnation_key,
+    permission_key,
+    read_condemnation,
+    read_permission,
+    text,
+    version_digest,
+)
+from pipeline.judge.port import Deployment, GatewaySeen, Seen, Serving, UnjudgedError
 from pipeline.judge.shift import MINUTE
 from pipeline.names import ALIAS, JUDGE_NAMESPACE, NAMESPACE, decision_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pipeline.canary.condemnation import Condemnation, Permission
     from pipeline.canary.judging import Ending
     from pipeline.judge.client import Client
     from pipeline.judge.port import Metric, Minutes
@@ -24,9 +33,16 @@ _ROLLBACK = "codeDeployRollback"
 # By the field of `Seen`.
 _SERVICE = {
     "requests": "Requests", "failures": "Failures", "slow": "SlowRequests",
-    "cold_starts": "ColdStarts",
+    "cold_starts": "ColdStarts", "client_errors": "ClientErrors",
 }  # fmt: skip
-_LAMBDA = {"invocations": "Invocations", "errors": "Errors"}
+_LAMBDA = {"invocations": "Invocations", "errors": "Errors", "throttles": "Throttles"}
+# By the field of `GatewaySeen`; the guide gives each metric's statistic.
+_GATEWAY = {
+    "requests": ("Count", "SampleCount"), "integrated": ("IntegrationLatency", "SampleCount"),
+    "client_errors": ("4XXError", "Sum"), "server_errors": ("5XXError", "Sum"),
+}  # fmt: skip
+_ABSENT = {"client_errors"}
+"""Metrics that an older version of the service does not have."""
 
 
 class AwsPort:
@@ -55,7 +71,19 @@ class AwsPort:
         mine = [each for each in infos if each.get("creator") != _ROLLBACK]
         if not mine:
             return None
-        info = max(mine, key=lambda each: float(each["createTime"]))
+        return self._described(max(mine, key=lambda each: float(each["createTime"])))
+
+    def deployed(self, deployment_id: str) -> Deployment | None:
+        """See `Port`."""
+        info = self._deploy("GetDeployment", deploymentId=deployment_id)["deploymentInfo"]
+        if info.get("creator") == _ROLLBACK:
+            return None
+        found = self._described(info)
+        if found is None:
+            raise UnjudgedError(f"deployment {deployment_id} has no target yet")
+        return found
+
+    def _described(self, info: dict[str, Any]) -> Deployment | None:
         deployment_id = info["deploymentId"]
         targets = self._deploy("ListDeploymentTargets", deploymentId=deployment_id)["targetIds"]
         if not targets:
@@ -77,6 +105,26 @@ class AwsPort:
             reason=(info.get("errorInformation") or {}).get("message", ""),
         )
 
+    def digest(self, version: str) -> str:
+        """See `Port`."""
+        answer = self._client.configuration(self._settings.function, version)
+        return version_digest(answer.document)
+
+    def condemnation(self, digest: str) -> Condemnation | None:
+        """See `Port`."""
+        body = self._client.read(self._settings.bucket, condemnation_key(digest))
+        return None if body is None else read_condemnation(body.decode())
+
+    def permission(self, digest: str) -> Permission | None:
+        """See `Port`."""
+        body = self._client.read(self._settings.bucket, permission_key(digest))
+        return None if body is None else read_permission(body.decode())
+
+    def condemn(self, condemnation: Condemnation) -> None:
+        """See `Port`."""
+        key = condemnation_key(condemnation.version_digest)
+        self._client.write(self._settings.bucket, key, text(condemnation).encode())
+
     def seen(self, versions: Sequence[str], begin: datetime, end: datetime) -> Minutes:
         """See `Port`."""
         queries = {
@@ -84,31 +132,30 @@ class AwsPort:
             for number, version in enumerate(versions)
             for field in (*_SERVICE, *_LAMBDA)
         }
-        answer = self._client.call(
-            "monitoring",
-            "GetMetricData",
-            {
-                "MetricDataQueries": [{"Id": id_, "MetricStat": q} for id_, q in queries.items()],
-                "StartTime": begin.timestamp(),
-                "EndTime": end.timestamp(),
-            },
-        ).document
-        results = {each["Id"]: each for each in answer["MetricDataResults"]}
-        wrong = {id_ for id_ in queries if results.get(id_, {}).get("StatusCode") != "Complete"}
-        if wrong or answer.get("NextToken"):
-            raise UnjudgedError(
-                f"GetMetricData answered by half: {', '.join(sorted(wrong)) or 'there is more'}"
-            )
+        series = self._series(queries, begin, end)
         minutes: dict[datetime, dict[str, dict[str, int]]] = {}
         for number, version in enumerate(versions):
             for field in (*_SERVICE, *_LAMBDA):
-                for at, value in _points(results[f"{field}{number}"]):
+                for at, value in series[f"{field}{number}"]:
                     minutes.setdefault(at, {}).setdefault(version, {})[field] = value
-        nothing = dict.fromkeys((*_SERVICE, *_LAMBDA), 0)
+        nothing = dict.fromkeys({*_SERVICE, *_LAMBDA} - _ABSENT, 0)
         return {
             at: {version: Seen(**(nothing | fields)) for version, fields in both.items()}
             for at, both in minutes.items()
         }
+
+    def gateway(self, begin: datetime, end: datetime) -> dict[datetime, GatewaySeen]:
+        """See `Port`."""
+        dimensions = {"ApiName": self._settings.api, "Stage": self._settings.environment}
+        queries = {
+            field: _statistic("AWS/ApiGateway", metric, dimensions, statistic)
+            for field, (metric, statistic) in _GATEWAY.items()
+        }
+        minutes: dict[datetime, dict[str, int]] = {}
+        for field, points in self._series(queries, begin, end).items():
+            for at, value in points:
+                minutes.setdefault(at, dict.fromkeys(_GATEWAY, 0))[field] = value
+        return {at: GatewaySeen(**fields) for at, fields in minutes.items()}
 
     def record(self, deployment_id: str) -> str | None:
         """See `Port`."""
@@ -129,7 +176,7 @@ class AwsPort:
                 "MetricData": [
                     {
                         "MetricName": each.name,
-                        "Dimensions": self._dimensions(each.version),
+                        "Dimensions": _named(self._own(each.version)),
                         "Value": each.value,
                     }
                     for each in metrics
@@ -149,31 +196,59 @@ class AwsPort:
     def _deploy(self, operation: str, **parameters: Any) -> dict[str, Any]:
         return self._client.call("codedeploy", operation, parameters).document
 
-    def _query(self, field: str, version: str) -> dict[str, Any]:
-        function = self._settings.function
-        if field in _SERVICE:
-            metric = {
-                "Namespace": NAMESPACE,
-                "MetricName": _SERVICE[field],
-                "Dimensions": self._dimensions(version),
-            }
-        else:
-            metric = {
-                "Namespace": "AWS/Lambda",
-                "MetricName": _LAMBDA[field],
-                "Dimensions": [
-                    {"Name": "FunctionName", "Value": function},
-                    {"Name": "Resource", "Value": f"{function}:{ALIAS}"},
-                    {"Name": "ExecutedVersion", "Value": version},
-                ],
-            }
-        return {"Metric": metric, "Period": int(MINUTE.total_seconds()), "Stat": "Sum"}
+    def _series(
+        self, queries: Mapping[str, dict[str, Any]], begin: datetime, end: datetime
+    ) -> dict[str, list[tuple[datetime, int]]]:
+        """The points of each query, by its id."""
+        answer = self._client.call(
+            "monitoring",
+            "GetMetricData",
+            {
+                "MetricDataQueries": [{"Id": id_, "MetricStat": q} for id_, q in queries.items()],
+                "StartTime": begin.timestamp(),
+                "EndTime": end.timestamp(),
+            },
+        ).document
+        results = {each["Id"]: each for each in answer["MetricDataResults"]}
+        wrong = {id_ for id_ in queries if results.get(id_, {}).get("StatusCode") != "Complete"}
+        if wrong or answer.get("NextToken"):
+            raise UnjudgedError(
+                f"GetMetricData answered by half: {', '.join(sorted(wrong)) or 'there is more'}"
+            )
+        return {id_: _points(results[id_]) for id_ in queries}
 
-    def _dimensions(self, version: str | None) -> list[dict[str, str]]:
+    def _query(self, field: str, version: str) -> dict[str, Any]:
+        if field in _SERVICE:
+            return _statistic(NAMESPACE, _SERVICE[field], self._own(version))
+        function = self._settings.function
+        dimensions = {
+            "FunctionName": function,
+            "Resource": f"{function}:{ALIAS}",
+            "ExecutedVersion": version,
+        }
+        return _statistic("AWS/Lambda", _LAMBDA[field], dimensions)
+
+    def _own(self, version: str | None) -> dict[str, str]:
         dimensions = {"service": self._settings.service, "environment": self._settings.environment}
-        if version is not None:
-            dimensions["version"] = version
-        return [{"Name": name, "Value": value} for name, value in dimensions.items()]
+        return dimensions if version is None else dimensions | {"version": version}
+
+
+def _statistic(
+    namespace: str, metric: str, dimensions: Mapping[str, str], statistic: str = "Sum"
+) -> dict[str, Any]:
+    return {
+        "Metric": {
+            "Namespace": namespace,
+            "MetricName": metric,
+            "Dimensions": _named(dimensions),
+        },
+        "Period": int(MINUTE.total_seconds()),
+        "Stat": statistic,
+    }
+
+
+def _named(dimensions: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Name": name, "Value": value} for name, value in dimensions.items()]
 
 
 def _points(result: dict[str, Any]) -> list[tuple[datetime, int]]:

@@ -77,6 +77,11 @@ class Client:
         path = f"/2015-03-31/functions/{quote(function)}/aliases/{quote(name)}"
         return self._ask("lambda", f"lambda.{self._region}", "GET", path, {}, b"")
 
+    def configuration(self, function: str, version: str) -> Answer:
+        """Lambda's `GetFunctionConfiguration` of a version."""
+        path = f"/2015-03-31/functions/{quote(f'{function}:{version}')}/configuration"
+        return self._ask("lambda", f"lambda.{self._region}", "GET", path, {}, b"")
+
     def read(self, bucket: str, key: str) -> bytes | None:
         """S3's `GetObject`; None where there is no such object."""
         try:

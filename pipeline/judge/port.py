@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pipeline.canary.condemnation import Condemnation, Permission
     from pipeline.canary.judging import Ending
 
 
@@ -53,6 +54,21 @@ class Seen:
     """As Lambda counts them."""
     errors: int
     """Invocations that crashed or timed out, which the service cannot count."""
+    throttles: int = 0
+    """Attempts that Lambda did not let through; they are no invocations."""
+    client_errors: int | None = None
+    """4xx responses, as the service counts them; None where it does not."""
+
+
+@dataclass(frozen=True)
+class GatewaySeen:
+    """What API Gateway counted of the stage in one minute, of all versions together."""
+
+    requests: int
+    integrated: int
+    """Requests that it handed on to the function; the rest it answered by itself."""
+    client_errors: int
+    server_errors: int
 
 
 Minutes = dict[datetime, dict[str, Seen]]
@@ -79,8 +95,32 @@ class Port(Protocol):
         """The newest deployment that was created since then, rollbacks left out."""
         ...
 
+    def deployed(self, deployment_id: str) -> Deployment | None:
+        """That deployment; None where it is a rollback, which nothing may hold up."""
+        ...
+
+    def digest(self, version: str) -> str:
+        """The digest of a version's code and configuration."""
+        ...
+
+    def condemnation(self, digest: str) -> Condemnation | None:
+        """The judge's last word against a version; None where there is none."""
+        ...
+
+    def permission(self, digest: str) -> Permission | None:
+        """The permission to release a version again; None where there is none."""
+        ...
+
+    def condemn(self, condemnation: Condemnation) -> None:
+        """Write down that a version is condemned."""
+        ...
+
     def seen(self, versions: Sequence[str], begin: datetime, end: datetime) -> Minutes:
         """What both versions did from one whole minute to another, so far as is known now."""
+        ...
+
+    def gateway(self, begin: datetime, end: datetime) -> dict[datetime, GatewaySeen]:
+        """What API Gateway counted in the same time; a minute without requests may be missing."""
         ...
 
     def record(self, deployment_id: str) -> str | None:

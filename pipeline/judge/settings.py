@@ -23,8 +23,12 @@ class Settings:
     application: str
     deployment_group: str
     bucket: str
+    api: str
+    """The name of the REST API; the stage has the environment's."""
     shift: Shift
     parameters: Parameters
+    count_tolerance: float
+    """The share of requests by which the service's counts may differ from the platform's."""
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Settings:
@@ -33,6 +37,7 @@ class Settings:
             **{name: environment[name.upper()] for name in _NAMES},
             shift=Shift(**json.loads(environment["SHIFT"])),
             parameters=Parameters(**json.loads(environment["PARAMETERS"])),
+            count_tolerance=float(environment["COUNT_TOLERANCE"]),
         )
 
     def variables(self) -> dict[str, str]:
@@ -41,7 +46,8 @@ class Settings:
             **{name.upper(): str(getattr(self, name)) for name in _NAMES},
             "SHIFT": json.dumps(asdict(self.shift)),
             "PARAMETERS": json.dumps(asdict(self.parameters)),
+            "COUNT_TOLERANCE": repr(self.count_tolerance),
         }
 
 
-_NAMES = ("service", "environment", "function", "application", "deployment_group", "bucket")
+_NAMES = ("service", "environment", "function", "application", "deployment_group", "bucket", "api")

@@ -9,8 +9,9 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from pipeline.canary.condemnation import condemnation_key, permission_key
 from pipeline.judge.settings import Settings
-from pipeline.names import ALIAS, JUDGE_NAMESPACE, SERVICE, decision_key
+from pipeline.names import ALIAS, JUDGE_NAMESPACE, SERVICE, again_role, api_name, decision_key
 from pipeline.stacks.scheduled import schedule, scheduled_function
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 _MEMORY = 512  # MB
 """For the share of a processor that comes with it: a shift of two days is judged in seconds."""
-_TIMEOUT = Duration.seconds(60)
-"""A look takes a second; CodeDeploy's question is tried again for a while."""
+_TIMEOUT = Duration.minutes(3)
+"""A look takes a second; CodeDeploy's question waits for the metrics of the last minutes."""
 
 
 class Judge(Construct):
@@ -42,6 +43,8 @@ class Judge(Construct):
         group: codedeploy.LambdaDeploymentGroup,
         shift: Shift,
         parameters: Parameters,
+        count_tolerance: float,
+        home_account: str,
     ) -> None:
         super().__init__(scope, construct_id)
         records = self._records()
@@ -52,8 +55,10 @@ class Judge(Construct):
             application=group.application.application_name,
             deployment_group=group.deployment_group_name,
             bucket=records.bucket_name,
+            api=api_name(environment_name),
             shift=shift,
             parameters=parameters,
+            count_tolerance=count_tolerance,
         )
         self.function = scheduled_function(
             self,
@@ -75,7 +80,23 @@ class Judge(Construct):
             minute="*",
             description=f"Has the canary judge of {SERVICE} in {environment_name} look",
         )
+        self._permit(environment_name, home_account, records)
         CfnOutput(self, "Records", value=records.bucket_name).override_logical_id("Decisions")
+
+    def _permit(self, environment_name: str, home_account: str, records: s3.Bucket) -> None:
+        """Make the role by which a person permits a condemned version, and nothing else."""
+        role = iam.Role(
+            self,
+            "Again",
+            role_name=again_role(environment_name),
+            description="Permits a version that the judge condemned to be released again",
+            assumed_by=iam.AccountPrincipal(home_account),
+        )
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["s3:PutObject"], resources=[records.arn_for_objects(permission_key("*"))]
+            )
+        )
 
     def _records(self) -> s3.Bucket:
         return s3.Bucket(
@@ -108,6 +129,10 @@ def _access(
             resources=[function.function_arn, f"{function.function_arn}:{ALIAS}"],
         ),
         iam.PolicyStatement(
+            actions=["lambda:GetFunctionConfiguration"],
+            resources=[f"{function.function_arn}:*"],
+        ),
+        iam.PolicyStatement(
             actions=[
                 "codedeploy:ListDeployments",
                 "codedeploy:GetDeployment",
@@ -127,6 +152,12 @@ def _access(
         iam.PolicyStatement(actions=["s3:ListBucket"], resources=[records.bucket_arn]),
         iam.PolicyStatement(
             actions=["s3:GetObject", "s3:PutObject"],
-            resources=[records.arn_for_objects(decision_key("*"))],
+            resources=[
+                records.arn_for_objects(each) for each in (decision_key("*"), condemnation_key("*"))
+            ],
+        ),
+        # A permission is a person's to give.
+        iam.PolicyStatement(
+            actions=["s3:GetObject"], resources=[records.arn_for_objects(permission_key("*"))]
         ),
     ]

@@ -13,6 +13,7 @@ from environments.schema import AllAtOnce, Canary, Environment, Linear
 from pipeline.names import (
     ALIAS,
     BAKE,
+    CONDEMNED,
     HEARTBEAT,
     RAILS,
     SYNTHETIC,
@@ -56,6 +57,7 @@ class Release(Construct):
         environment: Environment,
         artifact: Artifact,
         function: lambda_.Function,
+        home_account: str,
     ) -> None:
         super().__init__(scope, construct_id)
         version = function.current_version
@@ -68,7 +70,7 @@ class Release(Construct):
             rule = parameters(environment, environment.judge)
             verdicts = (*VERDICTS, HEARTBEAT)
             self._makers |= dict.fromkeys(
-                verdicts, Verdicts(environment_name, rule, function, version)
+                (*verdicts, CONDEMNED), Verdicts(environment_name, rule, function, version)
             )
             watched = (*RAILS, *verdicts)
         if environment.synthetic:
@@ -105,7 +107,10 @@ class Release(Construct):
                 group=group,
                 shift=shift(environment),
                 parameters=rule,
+                count_tolerance=environment.judge.count_tolerance,
+                home_account=home_account,
             )
+            group.add_pre_hook(judge.function)
             group.add_post_hook(judge.function)
             bake = [self._alarm("Bake", each, alarm_name(environment_name, each)) for each in BAKE]
             self.alias.node.add_dependency(judge, *bake)

@@ -61,6 +61,7 @@ class ServiceStack(Stack):
             environment=environment,
             artifact=artifact,
             function=function,
+            home_account=home.account,
         )
         api = rest_api(
             self,

@@ -130,7 +130,7 @@ class Deployed:
         """The status in which a `create` or an `update` of the stack ends."""
         cloudformation = self.client("cloudformation")
         getattr(cloudformation, f"{verb}_stack")(
-            StackName=NAME, TemplateBody=template, Capabilities=["CAPABILITY_IAM"]
+            StackName=NAME, TemplateBody=template, Capabilities=["CAPABILITY_NAMED_IAM"]
         )
         for _ in self.polls():
             (stack,) = cloudformation.describe_stacks(StackName=NAME)["Stacks"]

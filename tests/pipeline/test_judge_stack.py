@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from environments.schema import load
+from environments.schema import load, load_home
 from pipeline.canary.judging import line
 from pipeline.judge.settings import Settings
+from pipeline.names import again_role
 from pipeline.policy import parameters, shift
 
 
@@ -69,37 +70,72 @@ def test_codedeploy_asks_it_before_a_shift_ends_well(stack: Any) -> None:
     ((alias, _),) = stack.of_type("AWS::Lambda::Alias").items()
     policy = stack.resources[alias]["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]
     assert policy["AfterAllowTrafficHook"] == {"Ref": judge}
-    assert "BeforeAllowTrafficHook" not in policy
+    assert policy["BeforeAllowTrafficHook"] == {"Ref": judge}
     # The judge works before there is anything to judge.
     ready = stack.waits_for(alias)
     assert {key for key in stack.resources if key.startswith("ReleaseJudge")} <= ready
 
 
 def test_it_may_do_what_it_does_and_no_more(stack: Any) -> None:
-    _, policy = _only(stack, "AWS::IAM::Policy")
-    statements = policy["PolicyDocument"]["Statement"]
-    allowed = {
-        action: statement
-        for statement in statements
-        for action in (
-            [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
-        )
-    }
+    statements = _policy(stack, "ReleaseJudgeRole")["PolicyDocument"]["Statement"]
+    allowed: dict[str, list[dict[str, Any]]] = {}
+    for statement in statements:
+        actions = statement["Action"]
+        for action in [actions] if isinstance(actions, str) else actions:
+            allowed.setdefault(action, []).append(statement)
     assert set(allowed) == {
         "logs:CreateLogStream", "logs:PutLogEvents", "lambda:GetAlias",
+        "lambda:GetFunctionConfiguration",
         "codedeploy:ListDeployments", "codedeploy:GetDeployment",
         "codedeploy:ListDeploymentTargets", "codedeploy:GetDeploymentTarget",
         "codedeploy:PutLifecycleEventHookExecutionStatus", "cloudwatch:GetMetricData",
         "cloudwatch:PutMetricData", "s3:ListBucket", "s3:GetObject", "s3:PutObject",
     }  # fmt: skip
-    assert {action for action, each in allowed.items() if each["Resource"] == "*"} == {
+    assert {
+        action
+        for action, statements in allowed.items()
+        if any(each["Resource"] == "*" for each in statements)
+    } == {
         "cloudwatch:GetMetricData",
         "cloudwatch:PutMetricData",
     }
-    assert allowed["cloudwatch:PutMetricData"]["Condition"] == {
-        "StringEquals": {"cloudwatch:namespace": "Pithead/Judge"}
-    }
-    assert "/decisions/*.json" in json.dumps(allowed["s3:PutObject"]["Resource"])
+    (put,) = allowed["cloudwatch:PutMetricData"]
+    assert put["Condition"] == {"StringEquals": {"cloudwatch:namespace": "Pithead/Judge"}}
+    (written,) = allowed["s3:PutObject"]
+    assert _keys(written) == ["/condemned/*.json", "/decisions/*.json"]
+    read = [key for statement in allowed["s3:GetObject"] for key in _keys(statement)]
+    assert sorted(read) == ["/condemned/*.json", "/decisions/*.json", "/permitted/*.json"]
+
+
+def test_to_release_again_is_a_persons_to_permit(stack: Any) -> None:
+    """Nobody but the pipeline's account, by a role that can do nothing else."""
+    ((_, role),) = (
+        (key, each)
+        for key, each in stack.of_type("AWS::IAM::Role").items()
+        if each.get("RoleName") == again_role("prod")
+    )
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert load_home().account in json.dumps(trust["Principal"])
+    (statement,) = _policy(stack, "ReleaseJudgeAgain")["PolicyDocument"]["Statement"]
+    assert (statement["Action"], _keys(statement)) == ("s3:PutObject", ["/permitted/*.json"])
+
+
+def _policy(stack: Any, role: str) -> dict[str, Any]:
+    """The policy of the judge's role whose logical id begins so."""
+    (found,) = (
+        each
+        for each in stack.of_type("AWS::IAM::Policy").values()
+        if each["Roles"][0]["Ref"].startswith(role)
+    )
+    policy: dict[str, Any] = found
+    return policy
+
+
+def _keys(statement: dict[str, Any]) -> list[str]:
+    """The keys of the judge's bucket that a statement allows."""
+    resources = statement["Resource"]
+    resources = resources if isinstance(resources, list) else [resources]
+    return [each["Fn::Join"][1][-1] for each in resources]
 
 
 def test_records_are_private_versioned_and_outlive_the_stack(stack: Any) -> None:
@@ -115,11 +151,10 @@ def test_records_are_private_versioned_and_outlive_the_stack(stack: Any) -> None
     assert outputs["Decisions"]["Value"] == {"Ref": name}
 
 
-@pytest.mark.parametrize("when", ["Shift", "Bake"])
-def test_evidence_past_its_line_is_an_alarm(stack: Any, when: str) -> None:
+def test_evidence_past_its_line_is_an_alarm(stack: Any) -> None:
     prod = load("prod")
     assert prod.judge is not None
-    alarm = _alarms(stack, when)["evidence"]
+    alarm = _alarms(stack, "Shift")["evidence"]
     assert alarm["Threshold"] == line(parameters(prod, prod.judge))
     assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
     assert (alarm["Namespace"], alarm["MetricName"]) == ("Pithead/Judge", "Evidence")
@@ -127,8 +162,10 @@ def test_evidence_past_its_line_is_an_alarm(stack: Any, when: str) -> None:
 
 
 def test_what_the_policies_stop_is_an_alarm(stack: Any) -> None:
-    for verdict in ("undecided", "incident"):
-        alarm = _alarms(stack, "Shift")[verdict]
+    for when, verdict in (
+        ("Shift", "undecided"), ("Shift", "incident"), ("Shift", "testimony"), ("Bake", "condemned")
+    ):  # fmt: skip
+        alarm = _alarms(stack, when)[verdict]
         assert alarm["MetricName"] == verdict.capitalize()
         assert (alarm["Threshold"], alarm["DatapointsToAlarm"]) == (1, 1)
 

@@ -69,7 +69,7 @@ def test_each_request_leaves_one_line_of_log_and_metrics(
     directive = line["_aws"]["CloudWatchMetrics"][0]
     assert directive["Namespace"] == NAMESPACE
     assert [metric["Name"] for metric in directive["Metrics"]] == [
-        "Requests", "Failures", "SlowRequests", "ColdStarts", "Latency",
+        "Requests", "Failures", "ClientErrors", "SlowRequests", "ColdStarts", "Latency",
     ]  # fmt: skip
     assert directive["Dimensions"] == [
         ["service", "environment", "version"], ["service", "environment"],

@@ -17,9 +17,10 @@ from console import cli
 from console.judge.picture import svg
 from console.judge.records import from_file
 from console.judge.replaying import replayed
-from environments.schema import Judge
-from pipeline.canary.judging import Outcome
+from environments.schema import Judge, load
+from pipeline.canary.judging import Outcome, Verdict
 from pipeline.canary.record import code
+from pipeline.policy import parameters
 
 if TYPE_CHECKING:
     from conftest import Played
@@ -83,9 +84,22 @@ def test_the_release_of_the_page_is_played_and_so_is_its_picture(record: Played)
     assert (DOCS / "judge.svg").read_text(encoding="utf-8") == svg(replayed(kept).course)
 
 
+def _table(name: str) -> str:
+    """The page's table whose first column has that name."""
+    (found,) = re.findall(rf"^\| {name} \|.*\n(?:\|.*\n)+", PAGE, re.MULTILINE)
+    return str(found)
+
+
 def test_the_page_names_every_outcome_and_every_key() -> None:
-    outcomes = set(re.findall(r"^\| `([a-z, ]+)` \|", PAGE, re.MULTILINE))
+    verdicts, outcomes, objectives = (
+        set(re.findall(r"^\| `([a-z, -]+)` \|", _table(name), re.MULTILINE))
+        for name in ("verdict", "outcome", "objective")
+    )
+    assert verdicts == set(get_args(Verdict))
     assert outcomes == set(get_args(Outcome)) - {"in progress"}
+    prod = load("prod")
+    assert prod.judge is not None
+    assert objectives == set(parameters(prod, prod.judge).objectives)
     (table,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     judge = tomllib.loads(table)["judge"]
     assert set(judge) == set(Judge.model_fields)

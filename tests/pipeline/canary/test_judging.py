@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pipeline.canary.counts import Counts
 from pipeline.canary.judging import Judged, Outcome, Verdict, judge, line, must_stop, outcome
+from pipeline.canary.periods import Discrepancy, Pair
 from pipeline.canary.wording import rule as told_rule
 from pipeline.canary.wording import sentence
 
@@ -92,6 +95,7 @@ def test_no_incident_is_seen_where_the_canary_alone_fails_or_mends(
 ) -> None:
     mends = [minute(n, (80, 0), (720, 288)) for n in range(5)]
     assert not judge(rule, mends).incident
+    assert judge(rule, mends).verdict == "better"
     assert not judge(rule, bad).incident
     few = [minute(n, (4, 4), (49, 49)) for n in range(5)]
     assert not judge(rule, few).incident
@@ -108,6 +112,8 @@ def test_no_incident_is_seen_where_the_canary_alone_fails_or_mends(
         ("rollback", "continue", _judged("undecided"), True, True),
         ("rollback", "continue", _judged("good"), True, False),
         ("promote", "continue", _judged("rollback"), False, True),
+        ("promote", "continue", _judged("inconsistent"), False, True),
+        ("rollback", "stop", _judged("better"), True, False),
     ],
 )
 def test_what_may_not_be_promoted(
@@ -131,6 +137,8 @@ def test_what_may_not_be_promoted(
         ("promote", "continue", _judged("good"), "succeeded", "promoted"),
         ("promote", "continue", _judged("good"), "stopped", "stopped by another"),
         ("promote", "continue", _judged("undecided"), "succeeded", "promoted undecided"),
+        ("promote", "continue", _judged("better"), "succeeded", "promoted"),
+        ("promote", "continue", _judged("inconsistent"), "stopped", "stopped as inconsistent"),
         ("promote", "continue", _judged("undecided"), "stopped", "stopped by another"),
         ("rollback", "continue", _judged("undecided"), "stopped", "rolled back undecided"),
         ("rollback", "continue", _judged("good"), "stopped", "stopped by another"),
@@ -148,6 +156,62 @@ def test_what_came_of_it(
 ) -> None:
     parameters = replace(rule, undecided=undecided, incident=incident)
     assert outcome(parameters, judged, ending) == came
+
+
+def test_a_release_that_repairs_a_failing_version_is_better_and_not_undecided(
+    rule: Parameters, minute: Any
+) -> None:
+    """Its latency, of which nothing is slow on either version, says nothing."""
+    repairs = [minute(n, (80, 0), (720, 144)) for n in range(5)]
+    judged = judge(rule, repairs)
+    assert (judged.verdict, judged.objective) == ("better", "failures")
+    assert judged.decided_at is not None
+    assert sentence(rule, repairs, judged, "promoted") == (
+        "The new version is better: 0 of 400 (0.0%) of its requests failed, and 720 of 3600 "
+        "(20.0%) of the version before."
+    )
+    slower = [minute(n, (80, 0), (720, 144), slow=(60, 0)) for n in range(5)]
+    assert judge(rule, slower).verdict == "rollback"
+
+
+def test_what_is_no_better_is_called_better_as_seldom_as_what_is_no_worse_is_rolled_back(
+    rule: Parameters, minute: Any
+) -> None:
+    chance = random.Random(7)
+    better = 0
+    for _ in range(200):
+        periods = []
+        for number in range(10):
+            bad = sum(chance.random() < 0.02 for _ in range(400))
+            canary = sum(chance.random() < 0.1 for _ in range(bad))
+            periods.append(minute(number, (40, canary), (360, bad - canary)))
+        better += judge(rule, periods).verdict == "better"
+    assert better <= 6  # at most 1 % of 200 is promised: 7 or more has a chance of 0.5 %
+
+
+def test_counts_that_are_contradicted_outweigh_everything_but_a_rollback(
+    rule: Parameters, bad: list[Period], minute: Any
+) -> None:
+    good = [minute(n, (800, 8), (7200, 72)) for n in range(20)]
+    judged = judge(rule, good, inconsistent=True)
+    assert (judged.verdict, judged.decided_at) == ("inconsistent", None)
+    assert judge(rule, bad, inconsistent=True).verdict == "rollback"
+    hidden = [Discrepancy("5xx responses", None, 0, 45, 7)]
+    assert sentence(rule, good, judged, "stopped as inconsistent", "", hidden) == (
+        "The service's own counts cannot be trusted: the versions report 0 5xx responses, and "
+        "API Gateway counts 45 (at most 7 apart are allowed)."
+    )
+
+
+def test_an_objective_without_a_limit_makes_no_incident(rule: Parameters, minute: Any) -> None:
+    refused = Pair(Counts(80, 40), Counts(720, 360))
+    periods = [
+        replace(each, counts={**each.counts, "error-responses": refused})
+        for each in (minute(n, (80, 0), (720, 1)) for n in range(5))
+    ]
+    shares = {"failures": 0.4, "slow-requests": 0.4, "error-responses": 0.2}
+    judged = judge(replace(rule, objectives=shares), periods)
+    assert (judged.verdict, judged.incident) == ("undecided", False)
 
 
 def test_the_sentences(rule: Parameters, bad: list[Period], minute: Any) -> None:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.canary.periods import Parameters
-from pipeline.judge.port import Deployment, Metric, Seen, Serving, UnjudgedError
+from pipeline.judge.port import Deployment, GatewaySeen, Metric, Seen, Serving, UnjudgedError
 from pipeline.judge.settings import Settings
 from pipeline.judge.shift import Shift
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from pipeline.canary.condemnation import Condemnation, Permission
     from pipeline.judge.port import Minutes
 
 NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -26,6 +27,8 @@ SETTINGS = Settings(
     application="application",
     deployment_group="group",
     bucket="decisions",
+    api="files-prod",
+    count_tolerance=0.05,
     shift=Shift(10, MINUTES, linear=False),
     parameters=Parameters(
         false_rollback_rate=0.01,
@@ -50,6 +53,11 @@ class FakeWorld:
         default_factory=lambda: Deployment("d-1", "2", "3", BEGAN, "in progress", None, "")
     )
     minutes: dict[int, dict[str, Seen]] = field(default_factory=dict)
+    answered_by_gateway: dict[int, GatewaySeen] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=lambda: {"2": "sha256:two", "3": "sha256:3"})
+    condemned: dict[str, Condemnation] = field(default_factory=dict)
+    permitted: dict[str, Permission] = field(default_factory=dict)
+    rollbacks: set[str] = field(default_factory=set)
     records: dict[str, str] = field(default_factory=dict)
     published: list[list[Metric]] = field(default_factory=list)
     answered: list[tuple[str, str, bool]] = field(default_factory=list)
@@ -64,6 +72,31 @@ class FakeWorld:
         self._may("deployment")
         assert since <= self.now - SETTINGS.shift.length
         return self.deployment_
+
+    def deployed(self, deployment_id: str) -> Deployment | None:
+        self._may("deployed")
+        return None if deployment_id in self.rollbacks else self.deployment_
+
+    def digest(self, version: str) -> str:
+        self._may("digest")
+        return self.digests[version]
+
+    def condemnation(self, digest: str) -> Condemnation | None:
+        self._may("condemnation")
+        return self.condemned.get(digest)
+
+    def permission(self, digest: str) -> Permission | None:
+        self._may("permission")
+        return self.permitted.get(digest)
+
+    def condemn(self, condemnation: Condemnation) -> None:
+        self._may("condemn")
+        self.condemned[condemnation.version_digest] = condemnation
+
+    def gateway(self, begin: datetime, end: datetime) -> dict[datetime, GatewaySeen]:
+        self._may("gateway")
+        every = {self.after(minute): each for minute, each in self.answered_by_gateway.items()}
+        return {at: each for at, each in every.items() if begin <= at < end}
 
     def seen(self, versions: Sequence[str], begin: datetime, end: datetime) -> Minutes:
         self._may("seen")

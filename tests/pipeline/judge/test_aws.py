@@ -94,7 +94,8 @@ def test_counts_are_asked_for_by_version(port: Any) -> None:
     assert {(each["Namespace"], each["MetricName"]) for each in metrics} == {
         ("Pithead/Service", "Requests"), ("Pithead/Service", "Failures"),
         ("Pithead/Service", "SlowRequests"), ("Pithead/Service", "ColdStarts"),
-        ("AWS/Lambda", "Invocations"), ("AWS/Lambda", "Errors"),
+        ("Pithead/Service", "ClientErrors"), ("AWS/Lambda", "Invocations"),
+        ("AWS/Lambda", "Errors"), ("AWS/Lambda", "Throttles"),
     }  # fmt: skip
     for metric in metrics:
         dimensions = {each["Name"]: each["Value"] for each in metric["Dimensions"]}
@@ -116,9 +117,9 @@ def test_counts_are_asked_for_by_version(port: Any) -> None:
         (
             {"MetricDataResults": lambda results: [*results[:-1],
                                                    results[-1] | {"StatusCode": "Forbidden"}]},
-            "answered by half: errors1",
+            "answered by half: throttles1",
         ),
-        ({"MetricDataResults": []}, "answered by half: cold_starts0, cold_starts1, errors0, "),
+        ({"MetricDataResults": []}, "answered by half: client_errors0, client_errors1, "),
         ({"NextToken": "more"}, "answered by half: there is more"),
         (
             {"MetricDataResults": lambda results: [results[0] | {"Values": [1.5]}, *results[1:]]},

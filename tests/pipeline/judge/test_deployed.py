@@ -1,28 +1,33 @@
 """The judge as it is deployed: the stack's own part of it in a local cloud, at a rehearsal's speed.
 
-The service is a stand-in that leaves the line of metrics which the real one leaves.
+The service is a stand-in behind API Gateway that leaves the line of metrics which the real one
+leaves, and lies in it where a test has it lie.
 """
 
 from __future__ import annotations
 
 import io
 import itertools
-import json
 import threading
 import zipfile
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
+import boto3
 import pytest
+import urllib3
+from aws_cdk import CfnOutput
 
 from environments.schema import Canary, load
 from localcloud.server import LocalCloud
 from pipeline import bundle
+from pipeline.canary.condemnation import Permission, permission_key, text
 from pipeline.canary.judging import judge
 from pipeline.canary.record import read
-from pipeline.names import ALIAS, decision_key, version_alarm_name
+from pipeline.names import ALIAS, again_role, api_name, decision_key, version_alarm_name
+from pipeline.stacks.api import rest_api
 from pipeline.stacks.release import Release
-from tests.pipeline.deployed import NAME, Deployed, synthesise
+from tests.pipeline.deployed import ACCOUNT, NAME, Deployed, synthesise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,15 +50,31 @@ REGIONS = (
 SOURCE = """
 import json, os, time
 def handler(event, context):
-    metrics = {"Requests": 1, "Failures": int(os.environ["BAD"] == "yes" and event["odd"]),
-               "SlowRequests": 0, "ColdStarts": 0}
+    odd = event["path"].endswith("/odd")
+    bad, lies = os.environ["BAD"].strip(), os.environ.get("LIES")
+    status = {"yes": 500, "refuses": 403, "no": 200}[bad] if odd else 200
+    counted = 200 if lies == "none failed" else status
+    metrics = {"Requests": 20 if lies == "twenty for each" else 1, "Failures": int(counted >= 500),
+               "ClientErrors": int(400 <= counted < 500), "SlowRequests": 0, "ColdStarts": 0}
     directive = {"Namespace": "Pithead/Service",
                  "Dimensions": [["service", "environment", "version"], ["service", "environment"]],
                  "Metrics": [{"Name": name, "Unit": "Count"} for name in metrics]}
     aws = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]}
-    print(json.dumps({"_aws": aws, "service": "files", "environment": "prod",
-                      "version": context.function_version, **metrics}))
+    if lies != "too few" or not odd:
+        print(json.dumps({"_aws": aws, "service": "files", "environment": "prod",
+                          "version": context.function_version, **metrics}))
+    return {"statusCode": status, "headers": {"version": context.function_version}, "body": "{}"}
 """
+RELEASES = {
+    "first": {"BAD": "no"},
+    "good": {"BAD": "no "},
+    "bad": {"BAD": "yes"},
+    "refuses": {"BAD": "refuses"},
+    "none failed": {"BAD": "yes", "LIES": "none failed"},
+    "twenty for each": {"BAD": "no", "LIES": "twenty for each"},
+    "too few": {"BAD": "no", "LIES": "too few"},
+}
+"""Variables of the service by what it does: 1 is the first, then comes one of the others."""
 
 
 @pytest.fixture(scope="module")
@@ -64,21 +85,31 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Part]:
     )
 
     def fill(stack: cdk.Stack, artifact: Artifact, function: lambda_.Function) -> None:
-        Release(
+        release = Release(
             stack,
             "Release",
             environment_name=NAME,
             environment=environment,
             artifact=artifact,
             function=function,
+            home_account=ACCOUNT,
         )
+        api = rest_api(
+            stack,
+            "Api",
+            name=api_name(NAME),
+            stage=NAME,
+            environment=environment,
+            alias=release.alias,
+        )
+        CfnOutput(stack, "Url", value=api.url)
 
     zipped = bundle.build_judge("host")
     made = {
         version: synthesise(
-            tmp_path_factory.mktemp(version), zipped, fill, source=SOURCE, environment={"BAD": bad}
+            tmp_path_factory.mktemp("part"), zipped, fill, source=SOURCE, environment=variables
         )
-        for version, bad in (("first", "no"), ("good", "no "), ("bad", "yes"))
+        for version, variables in RELEASES.items()
     }
     # What the judge does not see to its end need not take so long.
     quick = made["good"].template.replace('"CanaryInterval": 7', '"CanaryInterval": 2')
@@ -89,8 +120,16 @@ class Prod(Deployed):
     """A region in which version 1 serves."""
 
     def __init__(self, cloud: LocalCloud, parts: dict[str, Part], region: str) -> None:
-        super().__init__(cloud, parts["first"], region)
-        self._parts = parts
+        # An account's roles are the same in all of its regions.
+        self._again = f"{again_role(NAME)}-{region}"
+        self._parts = {
+            version: replace(part, template=part.template.replace(again_role(NAME), self._again))
+            for version, part in parts.items()
+        }
+        super().__init__(cloud, self._parts["first"], region)
+        (stack,) = self.client("cloudformation").describe_stacks(StackName=NAME)["Stacks"]
+        outputs = {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
+        self.url: str = outputs["Url"]
 
     def release(self, version: str) -> tuple[str, dict[str, Any]]:
         """The stack's status after an update, and the deployment that it brought about."""
@@ -100,8 +139,8 @@ class Prod(Deployed):
             codedeploy.get_deployment(deploymentId=each)["deploymentInfo"]
             for each in codedeploy.list_deployments()["deployments"]
         ]
-        (info,) = (each for each in infos if each["creator"] != "codeDeployRollback")
-        return status, info
+        mine = [each for each in infos if each["creator"] != "codeDeployRollback"]
+        return status, max(mine, key=lambda each: each["createTime"])
 
     def serves(self) -> str:
         function = self.name("AWS::Lambda::Function", "Service")
@@ -120,6 +159,23 @@ class Prod(Deployed):
                 return text
         raise AssertionError(text)
 
+    def permit(self, digest: str) -> None:
+        """As a person does, by the role that can do nothing else."""
+        role = f"arn:aws:iam::{ACCOUNT}:role/{self._again}"
+        sts = self.client("sts")
+        given = sts.assume_role(RoleArn=role, RoleSessionName="ops")["Credentials"]
+        person = boto3.client(
+            "s3",
+            region_name=self._region,
+            endpoint_url=self._cloud.endpoint,
+            aws_access_key_id=given["AccessKeyId"],
+            aws_secret_access_key=given["SecretAccessKey"],
+            aws_session_token=given["SessionToken"],
+        )
+        permission = Permission(digest, self._cloud.clock.now(), "ops", "the bucket was away")
+        bucket = self.name("AWS::S3::Bucket", "Decisions")
+        person.put_object(Bucket=bucket, Key=permission_key(digest), Body=text(permission).encode())
+
     def break_judge(self, how: str) -> None:
         judge = self.name("AWS::Lambda::Function", "Judge")
         functions = self.client("lambda")
@@ -137,12 +193,13 @@ class Prod(Deployed):
 class Customers:
     """Use the service while they are entered, every second one in a way that a bad one fails."""
 
-    def __init__(self, prod: Prod) -> None:
-        self._function = prod.name("AWS::Lambda::Function", "Service")
-        self._client = prod.client("lambda")
+    def __init__(self, prod: Prod, shifted: Callable[[], None] = lambda: None) -> None:
+        """`shifted` is called at the first answer of version 2."""
+        self._url = prod.url
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._use)
         self._canary = False
+        self._shifted = shifted
         self.shifted = 0
         """Answers of version 1 since the first one of version 2."""
 
@@ -160,13 +217,15 @@ class Customers:
         self._thread.join()
 
     def _use(self) -> None:
+        client = urllib3.PoolManager()
         for number in itertools.count():
             if self._over.wait(0.02):
                 return
-            payload = json.dumps({"odd": number % 2}).encode()
-            answer = self._client.invoke(FunctionName=f"{self._function}:{ALIAS}", Payload=payload)
-            self._canary = self._canary or answer["ExecutedVersion"] == "2"
-            self.shifted += self._canary and answer["ExecutedVersion"] == "1"
+            answer = client.request("GET", f"{self._url}{'odd' if number % 2 else 'even'}")
+            if answer.headers["version"] == "2" and not self._canary:
+                self._canary = True
+                self._shifted()
+            self.shifted += self._canary and answer.headers["version"] == "1"
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +238,9 @@ def prods(
 
     def make(speed: float) -> Prod:
         if speed not in clouds:
-            clouds[speed] = LocalCloud(tmp_path_factory.mktemp("state"), speed=speed)
+            clouds[speed] = LocalCloud(
+                tmp_path_factory.mktemp("state"), gateway_port=0, speed=speed
+            )
             clouds[speed].start()
         return Prod(clouds[speed], parts, next(regions))
 
@@ -193,14 +254,13 @@ def used(
 ) -> tuple[Prod, str, dict[str, Any]]:
     """A release with customers: the first that `alarm` stops, or that enough of them have used.
 
-    A judge that is broken is so in the way of `how`.
+    A judge that breaks does so in the way of `how`, when traffic has begun to shift.
     """
     stop = f"<{version_alarm_name(NAME, '2', alarm)}>"
     for speed in SPEEDS:
         prod = prods(speed)
-        if how:
-            prod.break_judge(how)
-        with Customers(prod) as customers:
+        broken = (lambda prod=prod: prod.break_judge(how)) if how else (lambda: None)
+        with Customers(prod, broken) as customers:
             status, deployment = prod.release(version)
         stopped = stop in deployment.get("errorInformation", {}).get("message", "")
         if stopped or customers.shifted >= ENOUGH:
@@ -236,6 +296,59 @@ def test_a_bad_release_is_stopped_by_the_judge_and_recorded(
     assert prod.serves() == "1"
     assert (record.verdict, record.outcome) == ("rollback", "rolled back")
     assert judge(record.parameters, record.periods).evidence == record.evidence
+
+
+def test_reads_that_answer_403_to_real_clients_are_rolled_back(
+    prods: Callable[[float], Prod],
+) -> None:
+    """Nothing fails and nothing is slow; clients are refused what the version before gave them."""
+    prod, status, deployment = used(prods, "refuses", alarm="evidence")
+    record = read(prod.record(deployment["deploymentId"]))
+    assert (status, deployment["status"]) == ("UPDATE_ROLLBACK_COMPLETE", "Stopped")
+    assert version_alarm_name(NAME, "2", "evidence") in deployment["errorInformation"]["message"]
+    assert (record.verdict, record.outcome) == ("rollback", "rolled back")
+    assert "were answered with an error (4xx or 5xx)" in record.sentence
+    assert not any(each.counts["failures"].canary.failures for each in record.periods)
+    assert prod.serves() == "1"
+
+
+@pytest.mark.parametrize(
+    ("version", "what"),
+    [
+        ("none failed", "5xx responses"),
+        ("twenty for each", "requests"),
+        ("too few", "requests"),
+    ],
+)
+def test_a_service_that_cannot_testify_is_stopped_for_that(
+    prods: Callable[[float], Prod], version: str, what: str
+) -> None:
+    prod, status, deployment = used(prods, version, alarm="testimony")
+    record = read(prod.record(deployment["deploymentId"]))
+    assert (status, deployment["status"]) == ("UPDATE_ROLLBACK_COMPLETE", "Stopped")
+    assert version_alarm_name(NAME, "2", "testimony") in deployment["errorInformation"]["message"]
+    assert (record.verdict, record.outcome) == ("inconsistent", "stopped as inconsistent")
+    assert what in {each.what for each in record.discrepancies}
+    assert prod.serves() == "1"
+
+
+def test_a_condemned_version_gets_no_traffic_again_until_it_is_permitted(
+    prods: Callable[[float], Prod],
+) -> None:
+    prod, _, first = used(prods, "bad", alarm="evidence")
+    condemned = read(prod.record(first["deploymentId"]))
+    status, second = prod.release("bad")
+    assert (status, second["status"]) == ("UPDATE_ROLLBACK_COMPLETE", "Failed")
+    assert second["errorInformation"]["code"] == "HOOK_EXECUTION_FAILURE"
+    refused = read(prod.record(second["deploymentId"]))
+    assert refused.outcome == "refused as condemned before"
+    assert first["deploymentId"] in refused.sentence
+    assert refused.version_digest == condemned.version_digest
+    assert prod.serves() == "1"
+    prod.permit(condemned.version_digest)
+    # Nobody uses it now, so nothing condemns it anew.
+    status, third = prod.release("bad")
+    assert (status, third["status"]) == ("UPDATE_COMPLETE", "Succeeded")
 
 
 @pytest.mark.parametrize("how", ["crashes", "throttled", "times out"])

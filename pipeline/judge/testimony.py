@@ -1,0 +1,205 @@
+"""Whether the service's own counts can be trusted, by what Lambda and API Gateway count.
+
+Counts of one minute never agree exactly: Lambda and API Gateway date a request when it begins, the
+service when it reaches the application; a metric of the platform and one out of a log arrive apart.
+So sums over up to an hour are compared, and whoever is accused is given the minute before and the
+minute after the window as well: a request that one side dates into a neighbouring minute accuses
+nobody. Only minutes that ended `PATIENCE` ago are compared.
+
+What an honest service cannot count is excused, by count:
+
+- attempts that Lambda throttled, which API Gateway answers with 5xx and which are no invocations;
+- requests that API Gateway answered by itself (429, 403, 413 …): those without an integration
+  latency ("Amazon API Gateway dimensions and metrics");
+- crashes and timeouts, which Lambda counts as errors;
+- invocations whose line of metrics has not arrived; they are accused as missing requests;
+- invocations that did not come through the gateway, which it cannot count;
+- what the gateway counted beyond the service while the stable version alone served, in the same
+  share: a stable version that does not count its 4xx responses yet must not block the one that
+  does.
+
+Every excuse errs on the side of the service. What is left may reach `Settings.count_tolerance` of
+the requests in question, and `STRAY` more.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from pipeline.canary.periods import Discrepancy
+from pipeline.judge.port import GatewaySeen, Seen
+from pipeline.judge.shift import MINUTE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from pipeline.canary.periods import Counted
+    from pipeline.judge.port import Minutes
+
+PATIENCE = timedelta(minutes=3)
+"""After a minute's end, until counts that differ are held against the service."""
+WINDOW = timedelta(hours=1)
+"""How far back counts are compared: a fault does not hide behind hours of honesty."""
+BASELINE = timedelta(minutes=10)
+"""Before the shift, in which the stable version served alone."""
+STRAY = 5
+"""Requests that may be miscounted whatever the traffic: a share of few requests says nothing."""
+_ALONE, _BETWEEN = 1.02, 2
+"""The gateway's requests to the stable version's invocations, where no other version served."""
+_NOTHING = Seen(0, 0, 0, 0, 0, 0)
+_UNSEEN = GatewaySeen(0, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Window:
+    """Sums over minutes from `begin` up to `end`, of all that was seen."""
+
+    minutes: Minutes
+    gateway: Mapping[datetime, GatewaySeen]
+    begin: datetime
+    end: datetime
+
+    @property
+    def wider(self) -> Window:
+        """With the minute before and the minute after."""
+        return Window(self.minutes, self.gateway, self.begin - MINUTE, self.end + MINUTE)
+
+    def version(self, version: str) -> Seen:
+        """The sums of a version."""
+        return total(
+            both.get(version, _NOTHING)
+            for at, both in self.minutes.items()
+            if self.begin <= at < self.end
+        )
+
+    def stage(self) -> GatewaySeen:
+        """The sums of the gateway's stage."""
+        found = [each for at, each in self.gateway.items() if self.begin <= at < self.end]
+        return GatewaySeen(
+            sum(each.requests for each in found),
+            sum(each.integrated for each in found),
+            sum(each.client_errors for each in found),
+            sum(each.server_errors for each in found),
+        )
+
+
+def total(seen: Iterable[Seen]) -> Seen:
+    """The sum of what was seen; a version that counts no 4xx responses has none."""
+    found = list(seen)
+    return Seen(
+        requests=sum(each.requests for each in found),
+        failures=sum(each.failures for each in found),
+        slow=sum(each.slow for each in found),
+        cold_starts=sum(each.cold_starts for each in found),
+        invocations=sum(each.invocations for each in found),
+        errors=sum(each.errors for each in found),
+        throttles=sum(each.throttles for each in found),
+        client_errors=sum(each.client_errors or 0 for each in found),
+    )
+
+
+def contradictions(
+    window: Window, before: Window, stable: str, canary: str, tolerance: float
+) -> tuple[Discrepancy, ...]:
+    """The counts of the service that the platform contradicts.
+
+    Args:
+        window: the minutes of the shift to compare.
+        before: minutes in which the stable version served alone.
+        stable: the version that served before.
+        canary: the version that is to take over.
+        tolerance: the share of requests by which counts may differ.
+    """
+    found = [_requests(window, version, tolerance) for version in (stable, canary)] + _responses(
+        window, before, stable, canary, tolerance
+    )
+    return tuple(each for each in found if each is not None)
+
+
+def _requests(window: Window, version: str, tolerance: float) -> Discrepancy | None:
+    """A version that reports more requests than Lambda invoked it for, or fewer."""
+    exact, wider = window.version(version), window.wider.version(version)
+    allowed = _allowed(tolerance, exact.invocations)
+    if exact.requests > wider.invocations + allowed:
+        return Discrepancy("requests", version, exact.requests, wider.invocations, allowed)
+    counted = wider.requests + wider.errors
+    if counted + allowed < exact.invocations:
+        return Discrepancy("requests", version, counted, exact.invocations, allowed)
+    return None
+
+
+def _responses(
+    window: Window, before: Window, stable: str, canary: str, tolerance: float
+) -> list[Discrepancy | None]:
+    """4xx and 5xx responses of both versions together, by what the gateway answered."""
+    both = (stable, canary)
+    exact, wider = _sum(window, both), _sum(window.wider, both)
+    stage, around = window.stage(), window.wider.stage()
+    missing = max(0, exact.invocations - wider.requests - wider.errors)
+    direct = max(0, exact.invocations - stage.integrated)
+    own = stage.requests - stage.integrated
+    # A gateway's own answers are 4xx first: a flood of 429 excuses no hidden 5xx.
+    own_5xx = max(0, own - max(0, stage.client_errors - (wider.client_errors or 0)))
+    # The canary's requests: a tolerance of all requests would hide a canary that has few of them.
+    allowed = _allowed(tolerance, window.version(canary).invocations)
+    usual = _usual(before, stable)
+
+    def compare(
+        what: Counted, reported: int, around_reported: int, counted: int, around_counted: int,
+        excused: int, share: float,
+    ) -> Discrepancy | None:  # fmt: skip
+        fewer = allowed + excused + missing + math.ceil(share * stage.integrated)
+        if counted > around_reported + fewer:
+            return Discrepancy(what, None, around_reported, counted, fewer)
+        more = allowed + direct
+        if reported > around_counted + more:
+            return Discrepancy(what, None, reported, around_counted, more)
+        return None
+
+    return [
+        compare(
+            "5xx responses", exact.failures, wider.failures + wider.errors,
+            stage.server_errors, around.server_errors, wider.throttles + own_5xx, usual[1],
+        ),
+        compare(
+            "4xx responses", exact.client_errors or 0, wider.client_errors or 0,
+            stage.client_errors, around.client_errors, own, usual[0],
+        ),
+    ]  # fmt: skip
+
+
+def _usual(before: Window, stable: str) -> tuple[float, float]:
+    """The shares of 4xx and 5xx responses that the gateway counts beyond the stable version."""
+    alone = {
+        at: each
+        for at, each in before.gateway.items()
+        if before.begin <= at < before.end
+        and each.integrated <= _ALONE * _invoked(before, at, stable) + _BETWEEN
+    }
+    window = Window(
+        {at: before.minutes.get(at, {}) for at in alone}, alone, before.begin, before.end
+    )
+    stage, seen = window.stage(), window.version(stable)
+    if not stage.integrated:
+        return 0.0, 0.0
+    own = stage.requests - stage.integrated
+    client = stage.client_errors - (seen.client_errors or 0) - own
+    server = stage.server_errors - seen.failures - seen.errors - seen.throttles
+    return max(0, client) / stage.integrated, max(0, server) / stage.integrated
+
+
+def _invoked(window: Window, at: datetime, version: str) -> int:
+    seen = window.minutes.get(at, {}).get(version, _NOTHING)
+    return seen.invocations + seen.throttles
+
+
+def _sum(window: Window, versions: Sequence[str]) -> Seen:
+    return total(window.version(each) for each in versions)
+
+
+def _allowed(tolerance: float, requests: int) -> int:
+    return math.ceil(tolerance * requests) + STRAY

@@ -1,0 +1,177 @@
+"""Whether the service can testify: what contradicts it, and what an honest service is excused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline.judge.look import look
+from pipeline.judge.port import GatewaySeen, Seen
+from pipeline.judge.testimony import Window, contradictions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipeline.judge.settings import Settings
+
+    Judge = Callable[..., Settings]
+
+STABLE = Seen(72, 1, 0, 0, 72, 0, 0, 4)
+CANARY = Seen(8, 0, 0, 0, 8, 0, 0, 1)
+STAGE = GatewaySeen(80, 80, 5, 1)
+BEFORE = range(-10, 0)
+
+
+def _found(world: Any, *, end: int = 6, tolerance: float = 0.05) -> list[tuple[str, str | None]]:
+    """What is contradicted in the minutes from noon to `end`."""
+    minutes = {world.after(at): both for at, both in world.minutes.items()}
+    gateway = {world.after(at): each for at, each in world.answered_by_gateway.items()}
+    window, before = (
+        Window(minutes, gateway, world.after(begin), world.after(stop))
+        for begin, stop in ((0, end), (-10, 0))
+    )
+    found = contradictions(window, before, "2", "3", tolerance)
+    return [(each.what, each.version) for each in found]
+
+
+@pytest.fixture
+def served(world: Any) -> Any:
+    """Ten minutes of the stable version alone, then ten of both, honestly counted."""
+    world.minutes = {at: {"2": STABLE} for at in BEFORE}
+    world.fill(CANARY, STABLE, range(10))
+    world.answered_by_gateway = {at: GatewaySeen(72, 72, 4, 1) for at in BEFORE}
+    world.answered_by_gateway |= dict.fromkeys(range(10), STAGE)
+    return world
+
+
+def _canary(world: Any, **changed: int | None) -> None:
+    world.fill(replace(CANARY, **changed), STABLE, range(10))
+
+
+def _stage(world: Any, **changed: int) -> None:
+    world.answered_by_gateway |= dict.fromkeys(range(10), replace(STAGE, **changed))
+
+
+def test_an_honest_service_is_not_contradicted(served: Any) -> None:
+    assert not _found(served)
+
+
+def test_failures_that_are_reported_as_none_are_seen_at_the_gateway(served: Any) -> None:
+    _stage(served, server_errors=5)
+    assert _found(served) == [("5xx responses", None)]
+
+
+def test_403_for_real_clients_that_nobody_counts_is_seen_at_the_gateway(served: Any) -> None:
+    _canary(served, client_errors=None)
+    _stage(served, client_errors=9)
+    assert _found(served) == [("4xx responses", None)]
+
+
+def test_more_failures_than_were_answered_are_no_testimony_either(served: Any) -> None:
+    _canary(served, failures=8)
+    assert _found(served) == [("5xx responses", None)]
+
+
+@pytest.mark.parametrize("reported", [160, 0, 4])
+def test_twenty_requests_for_each_or_too_few(served: Any, reported: int) -> None:
+    _canary(served, requests=reported)
+    assert ("requests", "3") in _found(served)
+
+
+def test_counts_given_out_as_the_other_versions_are_contradicted(served: Any) -> None:
+    served.fill(replace(CANARY, requests=0), replace(STABLE, requests=80), range(10))
+    assert ("requests", "3") in _found(served)
+
+
+def test_what_crashes_is_counted_by_lambda_alone(served: Any) -> None:
+    _canary(served, requests=4, errors=4)
+    _stage(served, server_errors=5)
+    assert not _found(served)
+
+
+def test_throttled_attempts_are_excused(served: Any) -> None:
+    _canary(served, throttles=20)
+    _stage(served, requests=100, integrated=100, server_errors=21)
+    assert not _found(served)
+
+
+def test_what_the_gateway_answers_by_itself_is_excused(served: Any) -> None:
+    _stage(served, requests=480, client_errors=405)
+    assert not _found(served)
+
+
+def test_a_flood_of_429_does_not_excuse_hidden_failures(served: Any) -> None:
+    _stage(served, requests=480, client_errors=405, server_errors=5)
+    assert _found(served) == [("5xx responses", None)]
+
+
+def test_invocations_beside_the_gateway_are_excused(served: Any) -> None:
+    _canary(served, requests=40, invocations=40, failures=16)
+    assert not _found(served)
+
+
+def test_a_stable_version_that_counts_no_4xx_does_not_block_the_one_that_does(served: Any) -> None:
+    old = replace(STABLE, client_errors=None)
+    served.minutes = {at: {"2": old} for at in BEFORE}
+    served.fill(CANARY, old, range(10))
+    assert not _found(served)
+    # Yet it is no cover for a canary that answers many more of them.
+    _canary(served, client_errors=None)
+    served.fill(replace(CANARY, client_errors=None), old, range(10))
+    _stage(served, client_errors=12)
+    assert _found(served) == [("4xx responses", None)]
+
+
+def test_what_another_version_did_before_the_shift_is_no_excuse(served: Any) -> None:
+    """A liar that was rolled back a moment ago is not the stable version's usual share."""
+    served.answered_by_gateway |= dict.fromkeys(BEFORE, GatewaySeen(80, 80, 4, 9))
+    _stage(served, server_errors=5)
+    assert _found(served) == [("5xx responses", None)]
+
+
+@given(lag=st.lists(st.integers(0, 8), min_size=12, max_size=12))
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_requests_that_are_dated_into_a_neighbouring_minute_accuse_nobody(
+    worlds: Callable[[], Any], lag: list[int]
+) -> None:
+    """The service counts up to all of the requests of a minute in the next one."""
+    world = worlds()
+    for at in range(10):
+        counted = 8 - lag[at + 1] + lag[at]
+        canary = replace(CANARY, requests=counted, client_errors=0, failures=counted)
+        world.minutes[at] = {"2": replace(STABLE, failures=0, client_errors=0), "3": canary}
+        world.answered_by_gateway[at] = GatewaySeen(80, 80, 0, 8)
+    for end in range(1, 10):
+        assert not _found(world, end=end)
+
+
+def test_a_liar_is_stopped_for_a_cause_of_its_own(served: Any, judge: Judge) -> None:
+    _stage(served, server_errors=9)
+    served.now = served.after(6)
+    seen = look(served, judge())
+    assert seen.stops
+    assert seen.record is not None
+    assert (seen.record.verdict, seen.record.outcome) == ("inconsistent", "in progress")
+    assert "the versions report" in seen.record.sentence
+    assert "API Gateway counts 27 (at most 7 apart are allowed)" in seen.record.sentence
+    assert (served.said("Testimony"), served.said("Condemned")) == ([1], [1])
+    assert served.said("Evidence")[-1] < 2
+    # It stays so, whatever the counts are later.
+    _stage(served)
+    served.end("stopped", 6.5)
+    served.now = served.after(9)
+    seen = look(served, judge())
+    assert seen.record is not None
+    assert seen.record.outcome == "stopped as inconsistent"
+
+
+def test_a_service_that_counts_more_failures_than_requests_is_judged_all_the_same(
+    served: Any, judge: Judge
+) -> None:
+    _canary(served, failures=99)
+    served.now = served.after(6)
+    assert look(served, judge()).stops
