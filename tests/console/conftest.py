@@ -255,7 +255,8 @@ def decide(canary: tuple[int, int] = (80, 40), stable: tuple[int, int] = (720, 0
     """A judge's record of one minute in prod, while it goes on: requests and failures of both."""
     nothing = Pair(Counts(canary[0], 0), Counts(stable[0], 0))
     failures = Pair(Counts(*canary), Counts(*stable))
-    periods = (Period(at(60), 60, {"failures": failures, "slow-requests": nothing}),)
+    counts = {"failures": failures, "slow-requests": nothing, "error-responses": failures}
+    periods = (Period(at(60), 60, counts),)
     prod = load("prod")
     assert prod.judge is not None
     parameters = policy.parameters(prod, prod.judge)

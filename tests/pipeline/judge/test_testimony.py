@@ -114,6 +114,31 @@ def test_invocations_beside_the_gateway_are_excused(served: Any) -> None:
     assert not _found(served)
 
 
+def test_metrics_of_the_gateway_that_have_not_come_accuse_nobody(served: Any) -> None:
+    """Not even a service that rightly reports failures."""
+    _canary(served, failures=8)
+    served.answered_by_gateway = {}
+    assert not _found(served)
+
+
+def test_counts_that_come_less_than_three_minutes_late_accuse_nobody(
+    served: Any, judge: Judge
+) -> None:
+    honest = dict(served.minutes)
+    for seconds in range(30, 11 * 60, 20):
+        served.now = served.after(seconds / 60)
+        # A minute's line of metrics is there 179 seconds after the minute's end.
+        served.minutes = {
+            at: both
+            if seconds >= 60 * (at + 1) + 179
+            else {version: Seen(0, 0, 0, 0, each.invocations, 0) for version, each in both.items()}
+            for at, both in honest.items()
+        }
+        look(served, judge())
+    assert set(served.said("Testimony")) == {0}
+    assert set(served.said("Heartbeat")) == {1}
+
+
 def test_a_stable_version_that_counts_no_4xx_does_not_block_the_one_that_does(served: Any) -> None:
     old = replace(STABLE, client_errors=None)
     served.minutes = {at: {"2": old} for at in BEFORE}
