@@ -1,4 +1,4 @@
-"""Three objectives judged together: `python -m benchmarks.objectives [--write]`, about a minute.
+"""Three objectives judged together: `python -m benchmarks.objectives [--write]`, some minutes.
 
 The benchmark of the rules (`benchmarks.canary`) plays one objective at a time. Here each request
 may fail, be slow and be answered with 4xx, as on the service, and the three objectives share the
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Counts = NDArray[np.int64]
 
 SEED = 20261130
-HEALTHY_RELEASES, FAULTY_RELEASES = 10_000, 1_000
+HEALTHY_RELEASES, FAULTY_RELEASES = 1_000, 200
 PAGE = Path(__file__).parents[1] / "docs" / "canary.md"
 _FAILURES, _SLOW = 0.005, 0.01
 _INCIDENT = slice(20, 35)

@@ -10,7 +10,7 @@ from matplotlib import pyplot as plt
 
 from benchmarks import claims
 from benchmarks.judge import FALSE_ROLLBACK_RATE
-from benchmarks.rules import LABELS, OTHERS, SHARED
+from benchmarks.rules import HALF, LABELS, OTHERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +60,7 @@ def write(results: Sequence[Result], into: Path) -> None:
 def _false_rollbacks(results: Sequence[Result]) -> Figure:
     """For each rule and scenario: the range over all settings, its middle half, its median."""
     figure, axes = plt.subplots(figsize=(8, 4.8))
-    rules = [rule for rule in _NAMES if rule != SHARED]
+    rules = [rule for rule in _NAMES if rule != HALF]
     for at, (scenario, word) in enumerate(_SCENARIOS):
         colour = _COLOURS[at]
         for row, rule in enumerate(rules):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import claims
 from benchmarks.judge import FALSE_ROLLBACK_RATE
-from benchmarks.rules import LABELS, ORACLE, OTHERS, OURS, SETTINGS, SHARED
+from benchmarks.rules import HALF, LABELS, ORACLE, OTHERS, OURS, SETTINGS
 from benchmarks.wording import describe, figures, listed, percent, rates, table
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def false_rollbacks(results: Sequence[Result]) -> list[str]:
 
 def found(results: Sequence[Result]) -> list[str]:
     """A few cells in full."""
-    columns = [OURS, SHARED, *(rule.name for rule in OTHERS)]
+    columns = [OURS, HALF, *(rule.name for rule in OTHERS)]
     head = ["Fault", "limit", *(_LABELS[rule] for rule in columns)]
     rows = [head, ["---"] + ["---:"] * (len(head) - 1)]
     unusable = {
