@@ -1,4 +1,4 @@
-"""What is deployed: known vulnerabilities, licences, approval, and the bill of materials.
+"""What is deployed: its origin, vulnerabilities, licences, approval, and the bill of materials.
 
 An audit that did not happen refuses. During an outage of the advisory service an operator may
 set an override with `pithead override` (pipeline/supply/override.py). It suppresses the refusal of
@@ -11,16 +11,30 @@ built as synthesis would.
 from __future__ import annotations
 
 import sys
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from packaging.dependency_groups import resolve_dependency_groups
 
 from environments.schema import NAMES, load_home
 from pipeline import bundle
 from pipeline.bundle import BundleError
 from pipeline.gates.gate import REPORTS, ROOT, CouldNotRunError, Outcome, run
 from pipeline.names import ASSEMBLY
-from pipeline.supply import approved, assembly, contents, licences, lock, override, published, sbom
+from pipeline.supply import (
+    approved,
+    assembly,
+    contents,
+    declared,
+    licences,
+    lock,
+    override,
+    published,
+    sbom,
+    sources,
+)
 from pipeline.supply import audit as pip_audit
 from pipeline.supply.assembly import AssemblyError
 from pipeline.supply.contents import ContentsError
@@ -36,7 +50,17 @@ if TYPE_CHECKING:
     from pipeline.supply.lock import Pin
 
 LOCK = ROOT / "requirements" / "service.txt"
-TOOLS = (pip_audit.TOOL, contents.TOOL, licences.TOOL, approved.TOOL, published.TOOL)
+GROUP = "service"
+"""Of pyproject.toml: what it asks for may be deployed."""
+TOOLS = (
+    pip_audit.TOOL,
+    contents.TOOL,
+    declared.TOOL,
+    sources.TOOL,
+    licences.TOOL,
+    approved.TOOL,
+    published.TOOL,
+)
 
 
 @dataclass(frozen=True)
@@ -121,6 +145,9 @@ def _judged(
         (each for one in shipped for each in one.distributions), key=lambda each: each.name
     )
     yield from contents.against_the_lock(distributions, pins, lock_)
+    yield from declared.judge(distributions, _declared(), _lines(pins), lock_)
+    for each in shipped:
+        yield from sources.judge(each.file)
     yield from licences.judge(distributions, policy.licences, _lines(pins), lock_)
     if policy.approved is not None:
         yield from approved.judge(pins, policy.approved, lock_)
@@ -129,6 +156,17 @@ def _judged(
         for each in shipped:
             if each.distributions and each.file in used:
                 yield from published.missing(each.bill, environment.files)
+
+
+def _declared() -> Sequence[str]:
+    """Return the requirements of the group that is deployed, with the groups that it includes."""
+    try:
+        text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+        return resolve_dependency_groups(tomllib.loads(text)["dependency-groups"], GROUP)
+    except (OSError, ValueError, LookupError, ExceptionGroup) as error:
+        raise CouldNotRunError(
+            f"pyproject.toml: dependency group {GROUP}: {error!r}; repair the group"
+        ) from error
 
 
 def _pins() -> Sequence[Pin]:

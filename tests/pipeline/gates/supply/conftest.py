@@ -69,6 +69,9 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "requirements").mkdir(parents=True)
     file = folder / "requirements" / "service.txt"
     file.write_text(f"alpha==1.0 {_HASH}\nbeta==2.0 \\\n    {_HASH}\n")
+    (folder / "pyproject.toml").write_text(
+        '[dependency-groups]\nservice = ["alpha", "acme-internal"]\n'
+    )
     for module in (supply_chain, attest, provenance):
         monkeypatch.setattr(module, "ROOT", folder)
     monkeypatch.setattr(supply_chain, "LOCK", file)

@@ -101,6 +101,7 @@ def test_findings_of_every_kind_are_told_together(
         ("pip-audit", "PYSEC-2026-1"),
         ("contents", "not-locked"),
         ("contents", "not-deployed"),
+        ("declared", "undeclared"),
         ("licences", "forbidden-licence"),
         ("licences", "unknown-licence"),
         ("approved", "unapproved-package"),
