@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
-from datetime import date  # noqa: TC003  # pydantic reads it
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -13,12 +13,14 @@ from pipeline.gates.catalogue import NAMES, PASSING
 from pipeline.gates.findings import Finding, fingerprints
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
     from typing import Self
 
 TOOL = "waivers"
 """By what name the findings about waivers go."""
+_ANNOUNCED = timedelta(days=7)
+"""A waiver is announced for so long before it expires."""
 _WORDS = Annotated[str, Field(min_length=1)]
 
 
@@ -53,13 +55,16 @@ class Waiver(BaseModel):
             raise ValueError("give path, subject or fingerprint: a rule alone waives too much")
         return self
 
-    def covers(self, finding: Finding, fingerprint: str) -> bool:
-        """Whether it names this finding: by all that it gives."""
+    def covers(self, finding: Finding, fingerprints: Collection[str]) -> bool:
+        """Return whether it names this finding by all that it gives.
+
+        A rule may be named by an alias. `fingerprints` has the finding's own under each name.
+        """
         return (
-            self.rule == finding.rule
+            self.rule.upper() in {name.upper() for name in (finding.rule, *finding.aliases)}
             and self.path in {None, finding.path}
             and self.subject in {None, finding.subject}
-            and self.fingerprint in {None, fingerprint}
+            and (self.fingerprint is None or self.fingerprint in fingerprints)
         )
 
 
@@ -114,24 +119,56 @@ def apply(
 
     A waiver of this gate that has expired waives nothing and is a finding itself, and so is one
     that covers nothing of a `whole` look; but for gates whose findings pass by themselves. A
-    waiver holds to the end of its last day.
+    waiver holds to the end of its last day, and in the week before it is a warning.
     """
     mine = [each for each in waivers if each.gate == gate]
     holding = [each for each in mine if today <= each.expires]
     results = [
-        Result(finding, known, next((w for w in holding if w.covers(finding, known)), None))
-        for finding, known in zip(findings, fingerprints(findings), strict=True)
+        Result(finding, known, next((w for w in holding if w.covers(finding, names)), None))
+        for finding, (known, *names) in zip(findings, _every_fingerprint(findings), strict=True)
     ]
     used = {each.waiver for each in results}
     unused = [each for each in mine if whole and each not in used]
     about = [_about(each, today) for each in unused if gate not in PASSING or each.expires < today]
+    ending = [each for each in holding if each in used and each.expires - today <= _ANNOUNCED]
+    about += [_ending(each, today) for each in ending]
     return results + [
         Result(finding, known) for finding, known in zip(about, fingerprints(about), strict=True)
     ]
 
 
+def _every_fingerprint(findings: Sequence[Finding]) -> list[list[str]]:
+    """Return each finding's fingerprint, and then those under all names of its rule."""
+    known = fingerprints(findings)
+    found = []
+    for number, finding in enumerate(findings):
+        names = [known[number], known[number]]
+        for alias in finding.aliases:
+            renamed = replace(finding, rule=alias)
+            others = [*findings[:number], renamed, *findings[number + 1 :]]
+            names.append(fingerprints(others)[number])
+        found.append(names)
+    return found
+
+
+def _ending(waiver: Waiver, today: date) -> Finding:
+    days = (waiver.expires - today).days
+    when = f"in {days} day{'s' if days > 1 else ''}" if days else "today"
+    return replace(
+        _about(waiver, today),
+        rule="expiring-waiver",
+        severity="warning",
+        message=f"the waiver of {waiver.rule} for {_names(waiver)} by {waiver.owner} expires "
+        f"{when}, on {waiver.expires}; fix the finding, or have {waiver.owner} renew it",
+    )
+
+
+def _names(waiver: Waiver) -> str:
+    return waiver.fingerprint or waiver.subject or waiver.path or ""
+
+
 def _about(waiver: Waiver, today: date) -> Finding:
-    names = waiver.fingerprint or waiver.subject or waiver.path or ""
+    names = _names(waiver)
     expired = waiver.expires < today
     return Finding(
         tool=TOOL,

@@ -25,6 +25,8 @@ class Finding:
     severity: Literal["error", "warning"] = "error"
     subject: str = ""
     """What it is about, the same in every run: a package, a logical id, the line's own text."""
+    aliases: tuple[str, ...] = ()
+    """Other names of the rule: an advisory has one each as CVE, GHSA and PYSEC."""
 
     @property
     def fingerprint(self) -> str:

@@ -26,7 +26,7 @@ TOOL = "pip-audit"
 _SECONDS = 60
 _PROBE, _PROBED = "flask", "0.5"
 _COMMAND = (sys.executable, "-m", "pip_audit", "--strict", "--require-hashes", "--disable-pip")
-_OPTIONS = ("--progress-spinner", "off", "--format", "json", "--timeout", "5")
+_OPTIONS = ("--progress-spinner", "off", "--format", "json", "--aliases", "on", "--timeout", "5")
 
 
 def audit(lock: Path, report: Path, lines: Mapping[str, int]) -> tuple[int, list[Finding]]:
@@ -50,6 +50,7 @@ def audit(lock: Path, report: Path, lines: Mapping[str, int]) -> tuple[int, list
             path=f"requirements/{lock.name}",
             line=lines.get(canonicalize_name(each["name"]), 0),
             subject=each["name"],
+            aliases=tuple(found["aliases"]),
         )
         for each in packages
         for found in each["vulns"]

@@ -27,7 +27,7 @@ VALID: dict[str, Any] = {
     "path": "service/hole.py",
     "reason": "the text is a constant of ours",
     "owner": "@acme/security",
-    "expires": TODAY + timedelta(days=1),
+    "expires": TODAY + timedelta(days=30),
 }
 
 
@@ -103,12 +103,54 @@ def test_a_waiver_covers_what_all_its_keys_name_until_its_day(
 ) -> None:
     waiver = Waiver.model_validate(VALID | change)
     found, *about = apply([waiver], "security", [HOLE], TODAY)
+    about = [each for each in about if each.finding.severity == "error"]
     assert (found.waiver is not None) == covers
     # One that waives nothing is told of by the gate whose name it carries, and by no other.
     told = not covers and waiver.gate == "security"
     assert [each.finding.rule for each in about] == (
         ["expired-waiver" if waiver.expires < TODAY else "unused-waiver"] if told else []
     )
+
+
+ADVISORY = Finding(
+    "pip-audit",
+    "PYSEC-2026-1",
+    "vulnerable",
+    subject="mangum",
+    aliases=("CVE-2026-0001", "GHSA-aaaa-bbbb-cccc"),
+)
+
+
+@pytest.mark.parametrize("name", ["PYSEC-2026-1", "CVE-2026-0001", "ghsa-AAAA-bbbb-cccc"])
+def test_a_waiver_names_an_advisory_by_any_of_its_names(name: str) -> None:
+    """The service may call it by another one tomorrow."""
+    waiver = Waiver.model_validate(VALID | {"rule": name, "path": None, "subject": "mangum"})
+    (found,) = [each for each in apply([waiver], "security", [ADVISORY], TODAY) if each.waiver]
+    assert found.finding == ADVISORY
+
+
+def test_a_fingerprint_under_another_name_of_the_rule_holds() -> None:
+    before = Finding("pip-audit", "CVE-2026-0001", "vulnerable", subject="mangum")
+    waiver = Waiver.model_validate(
+        VALID | {"rule": "CVE-2026-0001", "path": None, "fingerprint": before.fingerprint}
+    )
+    assert apply([waiver], "security", [ADVISORY], TODAY)[0].waiver == waiver
+    other = Finding("pip-audit", "CVE-2026-0002", "vulnerable", subject="mangum")
+    assert apply([waiver], "security", [other], TODAY)[0].waiver is None
+
+
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [(0, "expires today, on "), (1, "expires in 1 day, on "), (7, "expires in 7 days"), (8, None)],
+)
+def test_a_waiver_that_ends_within_a_week_is_announced(days: int, said: str | None) -> None:
+    waiver = Waiver.model_validate(VALID | {"expires": TODAY + timedelta(days=days)})
+    found, *about = apply([waiver], "security", [HOLE], TODAY)
+    assert found.waiver == waiver
+    assert [(each.finding.rule, each.finding.severity) for each in about] == (
+        [("expiring-waiver", "warning")] if said else []
+    )
+    assert all(said in each.finding.message for each in about if said)
 
 
 def test_a_fingerprint_waives_one_of_two_and_the_other_keeps_its_own() -> None:
@@ -156,16 +198,25 @@ class TestAtTheGate:
         return code, report, sarif
 
     def test_a_waived_finding_passes_and_is_recorded(self, tmp_path: Path) -> None:
-        tomorrow = datetime.now(UTC).date() + timedelta(days=1)
-        code, report, sarif = self._run(tmp_path, HOLE, expires=tomorrow)
+        later = datetime.now(UTC).date() + timedelta(days=30)
+        code, report, sarif = self._run(tmp_path, HOLE, expires=later)
         assert (code, report["status"], report["sentence"]) == (0, "passed", "clean")
         assert (report["findings"], report["waived"]) == (0, 1)
         (result,) = sarif["runs"][0]["results"]
         (suppression,) = result["suppressions"]
         assert suppression["status"] == "accepted"
         assert suppression["justification"] == (
-            f"the text is a constant of ours (@acme/security, until {tomorrow})"
+            f"the text is a constant of ours (@acme/security, until {later})"
         )
+
+    def test_one_that_ends_soon_passes_and_is_announced(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        code, report, _ = self._run(
+            tmp_path, HOLE, expires=datetime.now(UTC).date() + timedelta(days=3)
+        )
+        assert (code, report["status"]) == (0, "passed")
+        assert "warning: waivers expiring-waiver: the waiver of B307" in capsys.readouterr().out
 
     def test_an_expired_waiver_refuses(self, tmp_path: Path) -> None:
         yesterday = datetime.now(UTC).date() - timedelta(days=1)

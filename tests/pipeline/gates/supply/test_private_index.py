@@ -86,6 +86,7 @@ def lock(wheels: Path, tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPat
     ):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("PITHEAD_DOWNLOADS", str(tmp_path / "downloads"))
     return path
 
 
