@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from packaging.markers import default_environment
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
@@ -62,9 +61,7 @@ def _needed(distribution: Distribution, extra: str) -> Iterator[Requirement]:
         except InvalidRequirement:
             continue
         if needed.marker is None or any(
-            needed.marker.evaluate(
-                {**default_environment(), "platform_machine": machine, "extra": extra}
-            )
+            needed.marker.evaluate({"platform_machine": machine, "extra": extra})
             for machine in _MACHINES
         ):
             yield needed
