@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+
+
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class StateInUseError(Exception):
@@ -170,6 +174,20 @@ class Ledger:
         if hashlib.sha256(content).hexdigest() != digest:
             raise unusable(path, f"{len(content)} other bytes", allowed)
         return content
+
+    def sweep(self) -> int:
+        """Delete the blobs that no row names; returns how many those were.
+
+        Called at a start, before anything is served: a blob is stored before its row is.
+        """
+        blobs = {each.name: each for each in self._blobs.iterdir()}
+        for table in ("documents", "streams"):
+            for (body,) in self.query(f"SELECT body FROM {table}"):  # noqa: S608  # nosec B608  # a constant
+                for digest in _DIGEST.findall(body):
+                    blobs.pop(digest, None)
+        for each in blobs.values():
+            each.unlink()
+        return len(blobs)
 
     def path(self, digest: str) -> Path:
         """Where the bytes with this SHA-256 are."""

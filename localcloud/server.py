@@ -112,6 +112,7 @@ class LocalCloud:
         if "cloudformation" in self._services:
             self.cloud.cloudformation.register(providers)
         self.cloud.journal.replay()
+        self._ledger.sweep()
         self._api.start()
         self._gateway.start()
         for service in self._services.values():

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _UNZIPPED = 262_144_000  # bytes, "Lambda quotas"
 _DIRECT_UPLOAD_BYTES = 52_428_800  # 50 MB, "Lambda quotas"; the request holds it in base64
 _REQUEST_BYTES = 70_167_211
+_KEPT_FOLDERS = 4
 _INLINE_DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -57,12 +58,20 @@ class Bundles:
                 partial = tempfile.mkdtemp(dir=self._folder, prefix="unzipping-")
                 _unzip(self._cloud.ledger.path(digest), partial)
                 os.rename(partial, folder)  # noqa: PTH104  # Path.rename, on the str of mkdtemp
+        folder.touch()
         return folder
 
-    def clear_partial(self) -> None:
-        """Remove what a killed process left half unzipped."""
+    def clear(self) -> None:
+        """Remove what a killed process left half unzipped, and what was not used for long.
+
+        Called before any worker runs. A folder that is needed again is unzipped from its blob.
+        """
         for partial in self._folder.glob("unzipping-*"):
             shutil.rmtree(partial)
+        unzipped = [each for each in self._folder.glob("*") if each.is_dir()]
+        unzipped.sort(key=lambda each: each.stat().st_mtime, reverse=True)
+        for each in unzipped[_KEPT_FOLDERS:]:
+            shutil.rmtree(each)
 
     def _content(self, account: str, region: str, code: Mapping[str, Any]) -> bytes:
         if code.get("ImageUri"):

@@ -58,7 +58,7 @@ class Functions:
 
     def start(self) -> None:
         """Make ready to run functions, and take up the events that wait."""
-        self.bundles.clear_partial()
+        self.bundles.clear()
         self.fleet.start()
         self._telemetry.start()
         self._events.start()

@@ -16,7 +16,10 @@ from botocore.exceptions import BotoCoreError
 from localcloud.ports import Routing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from localcloud.server import LocalCloud
 
 ACCOUNT, REGION = "222222222222", "eu-west-1"
 SLEEPER = """
@@ -106,3 +109,21 @@ def test_no_worker_outlives_a_killed_cloud(start: Any, tmp_path: Path) -> None:
 def _ignore(client: Any, told: str) -> None:
     with contextlib.suppress(BotoCoreError):
         client.invoke(FunctionName="sleeper", Payload=json.dumps(told))
+
+
+def test_code_that_was_not_used_for_long_is_unzipped_again(
+    start_cloud: Callable[..., LocalCloud],
+) -> None:
+    """A start keeps the four folders used last; the zips stay, and so do the versions."""
+    server = start_cloud(services=("logs", "sts", "functions"))
+    bundles = server.cloud.functions.bundles
+    digests = []
+    for number in range(6):
+        digest, _ = bundles.take("1" * 12, "eu-west-1", {"ZipFile": f"number = {number}"})
+        digests.append(digest)
+        folder = bundles.unzipped(digest)
+        os.utime(folder, (number, number))
+    bundles.clear()
+    kept = {each.name for each in folder.parent.iterdir()}
+    assert kept == set(digests[2:])
+    assert (bundles.unzipped(digests[0]) / "index.py").read_text() == "number = 0"

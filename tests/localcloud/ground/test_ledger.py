@@ -130,3 +130,26 @@ def test_a_kill_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     assert left
     assert left["n"] >= acknowledged
     ledger.close()
+
+
+_CONTENTS = st.binary(max_size=3)
+
+
+@settings(max_examples=25)
+@given(st.lists(st.tuples(_CONTENTS, st.sampled_from(["document", "stream", "nothing"]))))
+def test_a_sweep_keeps_every_blob_that_a_row_names(stored: list[tuple[bytes, str]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        ledger = Ledger(Path(folder))
+        named: set[str] = set()
+        for content, where in stored:
+            digest = ledger.store(content)
+            if where == "document":
+                ledger.put("kind", digest[:8], {"code": {"zip": digest}})
+            elif where == "stream":
+                ledger.append("moto", {"blob": digest})
+            if where != "nothing":
+                named.add(digest)
+        (Path(folder) / "blobs" / "torn.123.456").write_bytes(b"a write that was killed")
+        ledger.sweep()
+        assert {each.name for each in (Path(folder) / "blobs").iterdir()} == named
+        ledger.close()
