@@ -71,7 +71,7 @@ def foreign(environment: Mapping[str, str]) -> list[str]:
 def _found(state: Path) -> Running | None:
     try:
         document = json.loads((state / "endpoint.json").read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (OSError, json.JSONDecodeError):
         return None
     running = Running(**document)
     # A killed process leaves the file behind, and its number may be another's by now.
@@ -97,13 +97,20 @@ def start(
             f"a local cloud of {state} runs already at {found.endpoint} (process {found.pid}); "
             "use it, or stop it by pithead down"
         )
-    state.mkdir(parents=True, exist_ok=True)
-    (state / "endpoint.json").unlink(missing_ok=True)
+    log = state / "localcloud.log"
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        (state / "endpoint.json").unlink(missing_ok=True)
+        log.touch()
+    except OSError as error:
+        raise ConsoleError(
+            f"{state}: found {(error.strerror or str(error)).lower()}; a state folder is writable "
+            "and has free space. Make it so, or use another one (--state)"
+        ) from error
     # -P: the one that is installed with this command, not one that lies in the working directory.
     command = [sys.executable, "-P", "-m", "localcloud", "--state", str(state)]
     command += ["--speed", str(speed), "--port", str(port)]
     command += [] if gateway_port is None else ["--gateway-port", str(gateway_port)]
-    log = state / "localcloud.log"
     with log.open("wb") as output:
         # A session of its own: Ctrl-C is for the command, which then ends it in good order.
         process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)

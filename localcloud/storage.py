@@ -51,6 +51,8 @@ def reporting_database_errors(path: Path) -> Iterator[None]:
     """Raise what SQLite reports about the database at `path` as an error of this module."""
     try:
         yield
+    except UnicodeDecodeError as error:  # SQLite's own message quotes what is damaged
+        raise unusable(path, "a damaged file", "a ledger is a readable database") from error
     except sqlite3.DatabaseError as error:
         code = (getattr(error, "sqlite_errorcode", None) or 0) & _PRIMARY_CODE
         # Python's own error for a text column has no code.

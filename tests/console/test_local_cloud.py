@@ -81,6 +81,16 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
             local_cloud.start(tmp_path / "state", port=port, gateway_port=0, speed=1)
 
 
+def test_a_state_folder_that_cannot_be_served_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConsoleError, match="found file exists; a state folder is writable"):
+        local_cloud.start(tmp_path / "file", port=0, gateway_port=0, speed=1)
+    (tmp_path / "old/blobs").mkdir(parents=True)
+    (tmp_path / "old/blobs/digest").write_text("what an earlier cloud stored")
+    with pytest.raises(ConsoleError, match="found an empty ledger beside 1 entries in blobs"):
+        local_cloud.start(tmp_path / "old", port=0, gateway_port=0, speed=1)
+
+
 def test_a_later_start_keeps_the_gateway_port_and_is_told_of_another(tmp_path: Path) -> None:
     state = tmp_path / "state"
     gateways = set()
