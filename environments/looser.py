@@ -42,6 +42,7 @@ ENVIRONMENT: dict[str, Direction] = {
     "judge.false_rollback_rate": "lower",
     "judge.tolerance": "higher",
     "judge.harmful": "higher",
+    "judge.count_tolerance": "higher",
     "judge.undecided": ("rollback", "promote"),
     "judge.incident": ("stop", "continue"),
     # By these a canary is planned, and none is judged.

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 VERSION = 1
 """Of the layout of the state folder; 0 is a folder of a release that did not number it."""
-_TABLES = ("documents", "streams")
+_TABLES = {
+    "documents": "SELECT body, json_valid(body) FROM documents",
+    "streams": "SELECT body, json_valid(body) FROM streams",
+}
+"""The query that checks every row, by table."""
 _SCHEMA = """
 BEGIN;
 CREATE TABLE documents (
@@ -66,7 +70,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     if version > VERSION:
         raise UnusableStateError(
             f"{path}: found layout {version}; this release reads layouts up to {VERSION}. Start "
-            "the release of Pithead that wrote it, or use another state folder (--state)"
+            "the version that wrote it, or use another state folder (--state)"
         )
     tables = {
         name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")
@@ -81,7 +85,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
             )
         connection.executescript(_SCHEMA)
     elif not tables.issuperset(_TABLES):
-        missing = ", ".join(sorted(set(_TABLES) - tables))
+        missing = ", ".join(sorted(_TABLES.keys() - tables))
         raise unusable(path, f"no table {missing}", "a ledger has all of its tables")
     else:
         _check(connection, path)
@@ -96,9 +100,8 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
         raise unusable(path, f"a damaged file ({first})", "a ledger passes SQLite's quick_check")
     connection.text_factory = bytes
     try:
-        for table in _TABLES:
-            rows = connection.execute(f"SELECT body, json_valid(body) FROM {table}")  # noqa: S608  # nosec B608  # a constant
-            for body, valid in rows:
+        for table, rows in _TABLES.items():
+            for body, valid in connection.execute(rows):
                 # The ledger writes ASCII; SQLite takes fewer levels of nesting than Python.
                 if not (body.isascii() and (valid or _is_json(body))):
                     raise unusable(path, f"a damaged row in {table}", "every row holds JSON")

@@ -58,7 +58,7 @@ def compare_before_update(
     variables = index.environment(home)
     environment = options.build_environment
     logging = options.logging
-    assert environment is not None  # noqa: S101  # nosec B101  # ours have one
+    assert environment is not None  # noqa: S101  # ours have one
     project = codebuild.PipelineProject(
         pipeline,
         COMPARISON,
@@ -90,7 +90,7 @@ def compare_before_update(
 def _output(pipeline: pipelines.CodePipeline, stage: str) -> codepipeline.Artifact:
     """What the first action of a stage puts out."""
     outputs = pipeline.pipeline.stage(stage).actions[0].action_properties.outputs
-    assert outputs  # noqa: S101  # nosec B101  # so it is with sources and with synthesis
+    assert outputs  # noqa: S101  # so it is with sources and with synthesis
     return outputs[0]
 
 

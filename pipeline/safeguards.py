@@ -24,14 +24,12 @@ FOLDERS = ("environments", "pipeline", "requirements")
 """What gate `changes` consists of: its code, and the locks of its packages."""
 CODE = "code"
 """Key of the digests of the gates' code."""
-_TABLES = (("tool", "pithead"), ("tool", "bandit"), ("tool", "deptry"), ("tool", "pytest"))
+_TABLES = ("pithead", "pytest")
 """What of `pyproject.toml` may hold a release back."""
 _CONFIGURATIONS = (
-    ".bandit", ".cfnlintrc", ".cfnlintrc.yaml", ".cfnlintrc.yml", ".github/zizmor.yaml",
-    ".github/zizmor.yml", "pipeline/scanners/secrets.yaml", "pytest.ini",
-    "setup.cfg", "tox.ini", "zizmor.yaml", "zizmor.yml",
+    ".cfnlintrc", ".cfnlintrc.yaml", ".cfnlintrc.yml", "pipeline/scanners/secrets.yaml",
 )  # fmt: skip
-"""Files of the scanners, of which a digest is kept."""
+"""Files that scanners obey, of which a digest is kept; gate `security` rejects all others."""
 _CODE = (
     "pipeline/gates", "pipeline/lint", "pipeline/nag.py", "pipeline/safeguards.py",
     "pipeline/scanners", "pipeline/supply",
@@ -55,9 +53,7 @@ def read(root: Path) -> dict[str, Any]:
         for path in sorted((root / "environments").glob("*.toml"))
     }
     documents["pyproject.toml"] = {
-        table: found
-        for table, found in pyproject.get("tool", {}).items()
-        if ("tool", table) in _TABLES
+        table: found for table, found in pyproject.get("tool", {}).items() if table in _TABLES
     }
     documents[WAIVERS] = _toml(root / WAIVERS) if (root / WAIVERS).exists() else {}
     for name in _CONFIGURATIONS:

@@ -117,7 +117,7 @@ def _periods(old: dict[str, Any], new: dict[str, Any]) -> Iterator[tuple[str, st
         ):
             yield "EvaluationPeriods", "how many periods must be bad cannot be told"
         return
-    assert bad and of and new_bad and new_of  # noqa: S101, PT018  # nosec B101
+    assert bad and of and new_bad and new_of  # noqa: S101, PT018
     # Of N periods with M bad ones, the worst N' in a row have at least this many.
     worst = bad if new_of >= of else math.ceil(bad / math.ceil(of / new_of))
     if new_bad > worst:

@@ -1,8 +1,8 @@
 """The counts of tests that were attested for the release promoted last.
 
 The pipeline keeps the reports of each execution's Attest action in its artifact bucket: the signed
-attestation, and the summaries whose digests it contains. So the counts are those of what serves
-prod, and no commit can change them.
+attestation, and the summaries whose digests it contains. So the counts are those of a
+release that reached prod, and no commit can change them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from pipeline.gates import aws
 from pipeline.gates.attest import FILE
 from pipeline.gates.findings import Finding
 from pipeline.gates.gate import CouldNotRunError
-from pipeline.gates.load import promoted
 from pipeline.gates.testing.counts import Counts, compared
 from pipeline.gates.testing.hooks import TOOL
 from pipeline.names import ATTEST, ATTESTATION_KEY, PIPELINE
@@ -37,7 +36,7 @@ def comparison(gate: str) -> Callable[[Counts], tuple[list[Finding], str]]:
     """A comparison of a gate's counts with the promoted release: findings, and a clause."""
 
     def compare(counts: Counts) -> tuple[list[Finding], str]:
-        commit = promoted.commit()
+        commit = _commit()
         if commit is None:
             return [], ", the first release: nothing was promoted before"
         try:
@@ -47,6 +46,32 @@ def comparison(gate: str) -> Callable[[Counts], tuple[list[Finding], str]]:
         return compared(counts, was, commit), f", no fewer than in {commit[:7]}, promoted last"
 
     return compare
+
+
+def _commit() -> str | None:
+    """Return the commit of the newest execution that succeeded; None before the first.
+
+    The history of the pipeline says it, not prod's alias: these tests are a commit's own code,
+    and their build's role may not read prod's account.
+
+    Raises:
+        CouldNotRunError: AWS does not say.
+    """
+    try:
+        pages = (
+            aws.client("codepipeline")
+            .get_paginator("list_pipeline_executions")
+            .paginate(pipelineName=PIPELINE)
+        )
+        for page in pages:
+            for execution in page["pipelineExecutionSummaries"]:
+                # The rollback of a stage is an execution, too, and has passed no gate.
+                rollback = execution.get("executionType") == "ROLLBACK"
+                if execution["status"] == "Succeeded" and not rollback:
+                    return str(execution["sourceRevisions"][0]["revisionId"])
+    except (BotoCoreError, ClientError) as error:
+        raise CouldNotRunError(f"AWS did not say what was promoted last: {error}") from error
+    return None
 
 
 def _attested(gate: str, commit: str) -> Counts:

@@ -107,12 +107,10 @@ _CHAIN = "pyproject.toml:pithead.supply-chain"
         (f"{_CHAIN}.licences.allowed", ["MIT", "GPL-3.0-only"]),
         (_CHAIN, None),
         ("pyproject.toml:pithead.branch", "other"),
-        ("pyproject.toml:bandit.exclude_dirs", [".venv", "tests", "service"]),
-        ("pyproject.toml:bandit.skips", ["B307"]),
-        ("pyproject.toml:deptry.ignore", ["DEP001"]),
         ("pipeline/scanners/secrets.yaml", {"sha256": "other"}),
         (".cfnlintrc.yaml", {"sha256": "other"}),
-        (".bandit", {"sha256": "new"}),
+        (".cfnlintrc.yml", {"sha256": "new"}),
+        ("pyproject.toml:pytest.ini_options.pythonpath", [".", "vendor"]),
     ],
 )
 def test_a_looser_setting_is_refused(
@@ -132,7 +130,6 @@ def test_a_looser_setting_is_refused(
         ("environments/prod.toml:judge.undecided", "rollback"),
         ("environments/prod.toml:function.memory_mb", 512),
         (f"{_CHAIN}.approved", ["fastapi"]),
-        ("pyproject.toml:bandit.exclude_dirs", [".venv"]),
     ],
 )
 def test_a_stricter_setting_is_no_finding(
