@@ -99,7 +99,8 @@ def start(
         )
     log = state / "localcloud.log"
     try:
-        state.mkdir(parents=True, exist_ok=True)
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        state.chmod(0o700)  # it may be older
         (state / "endpoint.json").unlink(missing_ok=True)
         log.touch()
     except OSError as error:

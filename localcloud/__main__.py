@@ -1,63 +1,14 @@
-"""`python -m localcloud`: serve until a signal says stop.
-
-Exit codes: 0 stopped by a signal, 1 a port or the state folder is in use, or the folder keeps
-another gateway port or cannot be used, 2 usage.
-"""
+"""`python -m localcloud`; see `localcloud.command`."""
 
 from __future__ import annotations
 
-import argparse
-import os
-import signal
 import sys
-import threading
-from contextlib import suppress
-from pathlib import Path
 
-from localcloud.gateway_port import DEFAULT, GatewayPortError
-from localcloud.http import PortInUseError
-from localcloud.ledger import StateInUseError
-from localcloud.server import REMEMBERED, LocalCloud
-from localcloud.storage import StorageError, UnusableStateError
-
-_UNABLE = (GatewayPortError, PortInUseError, StateInUseError, StorageError, UnusableStateError)
-
-
-def main() -> int:
-    """Serve; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="localcloud", description=__doc__)
-    parser.add_argument("--state", type=Path, default=Path(".pithead"), help="where to remember")
-    parser.add_argument("--port", type=int, default=4566, help="of the AWS API")
-    parser.add_argument(
-        "--gateway-port",
-        type=int,
-        help=f"of deployed APIs, {DEFAULT} unless given; later starts keep it",
-    )
-    parser.add_argument("--speed", type=float, default=1.0, help="cloud seconds a wall second")
-    arguments = parser.parse_args()
-    if not arguments.speed > 0:
-        parser.error(f"--speed is {arguments.speed}; it must be above 0")
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
-    try:
-        server = LocalCloud(
-            arguments.state.resolve(),
-            port=arguments.port,
-            gateway_port=arguments.gateway_port,
-            speed=arguments.speed,
-        )
-        server.start()
-    except _UNABLE as error:
-        print(f"localcloud: {error}", file=sys.stderr, flush=True)  # noqa: T201  # a command speaks so
-        os._exit(1)  # threads of a service that has started must not keep the process
-    print(f"localcloud: {server.cloud.endpoint}", flush=True)  # noqa: T201  # a command speaks so
-    while not stopped.wait(REMEMBERED / 3):
-        with suppress(StorageError):  # requests report it; the time is recorded when it can be
-            server.remember_time(REMEMBERED)
-    server.stop()
-    return 0
-
+from localcloud.surroundings import scrub
 
 if __name__ == "__main__":
+    scrub()
+    # Behind it: what is imported sets variables of its own, and takes its time.
+    from localcloud.command import main
+
     sys.exit(main())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass, field
 from functools import cache
@@ -36,8 +37,16 @@ _making = threading.Lock()
 
 @cache
 def _botocore() -> botocore.session.Session:
-    """One a process: it keeps the models of the services that it has read."""
-    return botocore.session.get_session()
+    """One a process: it keeps the models of the services that it has read.
+
+    Neither a profile of the user's nor his files have a say.
+    """
+    fixed: dict[str, Any] = {
+        "profile": (None, None, None, None),
+        "config_file": (None, None, os.devnull, None),
+        "credentials_file": (None, None, os.devnull, None),
+    }
+    return botocore.session.Session(session_vars=fixed)
 
 
 class Service(Protocol):

@@ -70,7 +70,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     if version > VERSION:
         raise UnusableStateError(
             f"{path}: found layout {version}; this release reads layouts up to {VERSION}. Start "
-            "the version that wrote it, or use another state folder (--state)"
+            "the release that wrote it, or use another state folder (--state)"
         )
     tables = {
         name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")

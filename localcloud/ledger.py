@@ -51,6 +51,8 @@ class Ledger:
         self._blobs = folder / "blobs"
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            # It holds secret keys: nobody else lists, reads or enters it.
+            folder.chmod(0o700)
             self._guard = (folder / "lock").open("w")
         except OSError as error:
             raise UnusableStateError(
@@ -69,6 +71,7 @@ class Ledger:
         except BaseException:
             self._guard.close()
             raise
+        self._path.chmod(0o600)
         self._blobs.mkdir(exist_ok=True)
 
     @contextmanager

@@ -13,8 +13,10 @@ from localcloud.codebuild.buildspec import PHASES, Buildspec, BuildspecError, pa
 from localcloud.codebuild.files import NoFilesError, pack, select
 from localcloud.codebuild.log import BuildLog
 from localcloud.codebuild.model import Phase
+from localcloud.codebuild.sandbox import sandbox
 from localcloud.codebuild.shell import Shell
 from localcloud.codebuild.workspace import Workspace, numbered
+from localcloud.confinement import Rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,6 +60,7 @@ class Building:
         self._session = session
         self._s3 = cloud.client("s3", session.account, request.region, session)
         self._log = BuildLog(self._keep)
+        self._sandbox = Rules((), ())
         self._failure = ""
         self._status = "SUCCEEDED"
 
@@ -101,6 +104,8 @@ class Building:
         try:
             if self._commands(shell, spec):
                 self._build.exported = shell.exported(spec.exported)
+                # Nobody exchanges a file for a link while it is read.
+                shell.end()
                 self._leave(workspace, spec)
         finally:
             self._build.interruptible(None)
@@ -213,8 +218,9 @@ class Building:
             self._session,
             self._log.mask,
         )
+        self._sandbox = sandbox(self._cloud.ledger.folder, workspace, variables)
         log = self._log.descriptor
-        shell = Shell(spec.shell, workspace.run, workspace.source, variables, log)
+        shell = Shell(spec.shell, workspace.run, workspace.source, variables, log, self._sandbox)
         self._build.process_group = shell.group
         self._save()
         self._build.interruptible(shell.end)
@@ -228,7 +234,14 @@ class Building:
         with self._phase("UPLOAD_ARTIFACTS"):
             for key, wanted in spec.reports.items():
                 try:
-                    arn = reports.keep(self._cloud, self._build, workspace.source, key, wanted)
+                    arn = reports.keep(
+                        self._cloud,
+                        self._build,
+                        workspace.source,
+                        key,
+                        wanted,
+                        self._sandbox.readable,
+                    )
                     self._build.reports.append(arn)
                 except (reports.ReportError, NoFilesError) as error:
                     self._write(f"Report {key} could not be kept: {error}")
@@ -243,7 +256,8 @@ class Building:
             if artifacts is None:
                 raise PhaseError("CLIENT_ERROR", f"the buildspec declares no artifacts for {name}")
             try:
-                content = pack(select(workspace.source, artifacts))
+                files = select(workspace.source, artifacts, self._sandbox.readable)
+                content = pack(files)
             except NoFilesError as error:
                 raise PhaseError("CLIENT_ERROR", str(error)) from error
             try:

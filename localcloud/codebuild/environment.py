@@ -55,6 +55,7 @@ def variables(
         "CODEBUILD_LOG_PATH": build.stream,
         "CODEBUILD_SRC_DIR": str(workspace.source),
         "CODEBUILD_START_TIME": str(int(build.started * 1000)),
+        "TMPDIR": str(workspace.temporary),
     }
     if build.source_version:
         found["CODEBUILD_RESOLVED_SOURCE_VERSION"] = build.source_version

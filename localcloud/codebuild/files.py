@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from localcloud.codebuild.buildspec import Files
 
@@ -20,13 +20,15 @@ class NoFilesError(Exception):
     """Nothing matches; the message is in AWS's own words."""
 
 
-def select(source: Path, wanted: Files) -> dict[str, Path]:
+def select(source: Path, wanted: Files, readable: Callable[[Path], bool]) -> dict[str, Path]:
     """The files that are wanted, by their names in the artifact, in order.
 
     `**/*` is every file below the base directory, `folder/*` those directly in the folder.
+    `readable` says what the build itself may read.
 
     Raises:
-        NoFilesError: there is no such base directory, or no such file.
+        NoFilesError: there is no such base directory, or no such file, or one of them is a link
+            to what the build may not read.
     """
     bases = _bases(source, wanted.base_directory)
     found: dict[str, Path] = {}
@@ -38,6 +40,8 @@ def select(source: Path, wanted: Files) -> dict[str, Path]:
                 path = Path(folder, name)
                 relative = path.relative_to(base).as_posix()
                 if keep.fullmatch(relative) and not leave.fullmatch(relative) and path.is_file():
+                    if not readable(path):
+                        raise NoFilesError(f"open {relative}: permission denied")
                     found[name if wanted.discard_paths else relative] = path
     if not found:
         raise NoFilesError("no matching artifact paths found")

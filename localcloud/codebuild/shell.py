@@ -15,6 +15,8 @@ from localcloud.codebuild import processes
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from localcloud.confinement import Rules
+
 # One session leader a build. What it starts stays in its group, also what a command leaves in
 # the background for the next ones; when the local cloud dies it ends after its command.
 _LEADER = 'while IFS= read -r script; do "$0" "$script" </dev/null >&2; echo $?; done'
@@ -24,9 +26,16 @@ class Shell:
     """The shell of a build: `run` a command, `end` all of them."""
 
     def __init__(
-        self, name: str, folder: Path, source: Path, environment: dict[str, str], log: int
+        self,
+        name: str,
+        folder: Path,
+        source: Path,
+        environment: dict[str, str],
+        log: int,
+        rules: Rules,
     ) -> None:
         self._name = name
+        self._rules = rules
         self._script = folder / "script.sh"
         self._variables = folder / "env.sh"
         self._place = folder / "dir.txt"
@@ -35,7 +44,7 @@ class Shell:
         self._variables.touch()
         self._place.write_text(f"{source}\n")
         self._leader = subprocess.Popen(
-            ["sh", "-c", _LEADER, name],
+            rules.command("sh", "-c", _LEADER, name),
             cwd=source,
             env=environment,
             stdin=subprocess.PIPE,
@@ -66,7 +75,10 @@ class Shell:
             return {}
         shown = "; ".join(f'printf "%s\\0" "${{{name}-}}"' for name in names)
         done = subprocess.run(
-            [self._name, "-c", f". {shlex.quote(str(self._variables))}; {shown}"],
+            # What it reads was written by the build: it is as confined as that.
+            self._rules.command(
+                self._name, "-c", f". {shlex.quote(str(self._variables))}; {shown}"
+            ),
             capture_output=True,
             check=True,
             env=self._environment,

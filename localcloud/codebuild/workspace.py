@@ -31,8 +31,18 @@ class Workspace:
         (self.folder / _DISCARDED).mkdir(exist_ok=True)
         self._graves = [*(self.folder / _DISCARDED).iterdir()]  # a kill may have left some
         self._discard()
-        for part in ("src", "home", "run", "inputs"):
-            (self.folder / part).mkdir()
+        for folder in self.own:
+            folder.mkdir()
+
+    @property
+    def own(self) -> list[Path]:
+        """The folders that a build writes."""
+        return [self.folder / part for part in ("src", "home", "run", "inputs", "tmp")]
+
+    @property
+    def temporary(self) -> Path:
+        """The build's TMPDIR."""
+        return self.folder / "tmp"
 
     @property
     def source(self) -> Path:

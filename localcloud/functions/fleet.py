@@ -179,6 +179,7 @@ class Fleet:
             self._scratch,
             variables(function, version, stream, session, self._cloud.endpoint),
             configuration.memory,
+            self._cloud.ledger.folder,
         )
         environment = Environment(version.revision, worker, stream)
         with self._lock:

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from localcloud.confinement import PROGRAM, rules
 from localcloud.functions.runtime_api import RuntimeApi
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ _LOOK_AT_MEMORY = 0.025
 """Wall seconds between two looks at the memory of a busy worker: nothing tells of it."""
 _PYTHON = Path(sys.executable).resolve()
 """The interpreter itself, not that of a virtual environment."""
+# -S leaves out site-packages, -P the working directory, -B writing into the bundle.
+_START = (_PYTHON, "-S", "-P", "-B", PROGRAM)
 _PIPE_READ = 1 << 16
 
 
@@ -77,6 +80,7 @@ class Worker:
         scratch: where it gets a folder of its own for temporary files.
         environment: its variables, besides those that name folders and the Runtime API.
         memory: what it may use, in MB.
+        state: the local cloud's folder, of which it sees nothing else.
     """
 
     def __init__(
@@ -87,6 +91,7 @@ class Worker:
         scratch: Path,
         environment: Mapping[str, str],
         memory: int,
+        state: Path,
     ) -> None:
         self._memory = memory * 1024  # kB, as all that the kernel says
         self._peak = 0
@@ -94,11 +99,12 @@ class Worker:
         self._api = RuntimeApi()
         self._temporary = tempfile.mkdtemp(dir=scratch)
         path = [str(task_root), environment.get("PYTHONPATH", ""), str(runtime)]
+        client = (link.resolve() for link in runtime.iterdir())
+        confined = rules(state, [task_root, runtime, *client], [self._temporary])
         alive, self._alive = os.pipe()
         self._stdout, stdout = os.pipe()
         self._process = subprocess.Popen(
-            # -S leaves out site-packages, -P the working directory, -B writing into the bundle.
-            [_PYTHON, "-S", "-P", "-B", "-m", "awslambdaric", handler],
+            [*_START, confined.json(), "-m", "awslambdaric", handler],
             cwd=task_root,
             env={
                 **environment,

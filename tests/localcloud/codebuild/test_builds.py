@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import sysconfig
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
+from localcloud import confined
 from localcloud.codebuild import processes
 from localcloud.ports import BuildNotStartedError
 from localcloud.resources import ProvisioningError
@@ -632,3 +634,44 @@ class TestApi:
     ) -> None:
         with pytest.raises(ProvisioningError, match=named):
             builds.declare(**properties)
+
+
+@pytest.mark.skipif(not confined.abi(), reason="needs Landlock")
+class TestConfinement:
+    def test_a_build_reaches_nothing_of_the_cloud(self, builds: Builds) -> None:
+        state = builds.server.cloud.ledger.folder
+        build = builds.commands(
+            f"cat {state}/ledger.sqlite && echo ledger || :",
+            f"ls {state} && echo state || :",
+            f"ls {state}/codebuild && echo others || :",
+            f"head -c 9 /proc/{os.getpid()}/environ | grep -q . && echo environment || :",
+            f"ls {Path.home()} && echo home || :",
+            f"touch {state}/new && echo new || :",
+            "touch /etc/pithead-test && echo system || :",
+            "echo x > own && mv own $HOME/ && cat $HOME/own && mktemp > /dev/null && echo done",
+        )
+        assert build.status == "SUCCEEDED"
+        log = [line for line in builds.log(build) if "ermission denied" not in line]
+        assert log == ["x", "done"]
+
+    def test_nor_by_a_link_among_its_artifacts(self, builds: Builds) -> None:
+        ledger = builds.server.cloud.ledger.folder / "ledger.sqlite"
+        build = builds.run(
+            buildspec=spec(
+                phases={"build": {"commands": [f"ln -s {ledger} out"]}},
+                artifacts={"files": ["out"]},
+            ),
+            outputs={"Out": (builds.bucket, "leak")},
+        )
+        assert build.status == "FAILED"
+        assert "open out: permission denied" in build.reason
+
+    def test_what_it_installs_does_not_touch_the_hosts_python(self, builds: Builds) -> None:
+        """`--system` finds the host's Python, and may not write to it."""
+        library = Path(sysconfig.get_path("purelib", vars={"base": sys.base_prefix}))
+        before = set(library.iterdir())
+        build = builds.commands(
+            f"touch {library}/planted.py && echo touched || :",
+        )
+        assert "touched" not in builds.log(build)
+        assert set(library.iterdir()) == before

@@ -15,6 +15,9 @@ from localcloud.codebuild.buildspec import Files
 from localcloud.codebuild.files import NoFilesError, _expression, pack, select, unpack
 from localcloud.codebuild.log import BuildLog
 from localcloud.codebuild.shell import Shell
+from localcloud.confinement import Rules
+
+EVERYTHING = Rules(("/",), ("/",))
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,9 +44,9 @@ def test_a_base_directory_may_be_a_pattern(tmp_path: Path) -> None:
     for name in ("out-1/a", "out-2/b", "other/c"):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).touch()
-    assert list(select(tmp_path, Files(("**/*",), "out-*"))) == ["a", "b"]
+    assert list(select(tmp_path, Files(("**/*",), "out-*"), bool)) == ["a", "b"]
     with pytest.raises(NoFilesError, match="base directory"):
-        select(tmp_path, Files(("**/*",), "none-*"))
+        select(tmp_path, Files(("**/*",), "none-*"), bool)
 
 
 def test_a_link_is_a_link_and_nothing_is_written_through_it(tmp_path: Path) -> None:
@@ -64,7 +67,7 @@ def test_packing_and_unpacking_gives_the_same(tmp_path: Path) -> None:
     (tmp_path / "a" / "b" / "x").write_bytes(b"\0\1")
     (tmp_path / "a" / "run").write_text("#!/bin/sh\n")
     (tmp_path / "a" / "run").chmod(0o755)
-    unpack(pack(select(tmp_path / "a", Files(("**/*",)))), tmp_path / "c")
+    unpack(pack(select(tmp_path / "a", Files(("**/*",)), bool)), tmp_path / "c")
     assert (tmp_path / "c" / "b" / "x").read_bytes() == b"\0\1"
     assert (tmp_path / "c" / "run").stat().st_mode & 0o777 == 0o755
 
@@ -95,7 +98,7 @@ def shell(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     log = BuildLog(lambda _: None)
     folder = tmp_path_factory.mktemp("shell")
     variables = {"PATH": os.environ["PATH"], "CODEBUILD_BUILD_ID": f"test:{folder.name}"}
-    shell = Shell(request.param, folder, folder, variables, log.descriptor)
+    shell = Shell(request.param, folder, folder, variables, log.descriptor, EVERYTHING)
     yield shell
     shell.close()
     log.close()
@@ -111,7 +114,9 @@ def test_any_value_survives_from_command_to_command(shell: Shell, value: str) ->
 
 def test_a_shell_that_was_ended_says_so(tmp_path: Path) -> None:
     log = BuildLog(lambda _: None)
-    shell = Shell("sh", tmp_path, tmp_path, {"CODEBUILD_BUILD_ID": "test:x"}, log.descriptor)
+    shell = Shell(
+        "sh", tmp_path, tmp_path, {"CODEBUILD_BUILD_ID": "test:x"}, log.descriptor, EVERYTHING
+    )
     shell.end()
     assert shell.run("true", succeeding=True) is None
     shell.close()

@@ -77,6 +77,8 @@ def test_no_worker_outlives_a_killed_cloud(start: Any, tmp_path: Path) -> None:
     lambdas = start()
     lambdas.create("sleeper", SLEEPER)
     lambdas.server.stop()
+    told = tmp_path / "pids"
+    os.mkfifo(told)
     server = subprocess.Popen(
         [sys.executable, "-c", SERVER, str(tmp_path / "state")], stdout=subprocess.PIPE, text=True
     )
@@ -92,8 +94,6 @@ def test_no_worker_outlives_a_killed_cloud(start: Any, tmp_path: Path) -> None:
             ],
         )
         idle = json.loads(client.invoke(FunctionName="sleeper")["Payload"].read())
-        told = tmp_path / "pids"
-        os.mkfifo(told)
         # It is left without an answer when the cloud dies.
         busy = threading.Thread(target=_ignore, args=(client, str(told)))
         busy.start()

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from localcloud import confined
 from localcloud.functions.configuration import RUNTIME
 
 ACCOUNT, REGION = "222222222222", "eu-west-1"
@@ -71,3 +73,33 @@ def test_a_bundle_is_not_written_into(lambdas: Any) -> None:
     _, (listed, temporary) = lambdas.invoke("tidy")
     assert listed == ["app.py"]
     assert temporary.startswith(str(lambdas.server.cloud.ledger.folder))
+
+
+REACHES = """
+import os
+def tried(what):
+    try:
+        return what() != b""
+    except PermissionError:
+        return False
+def handler(event, context):
+    server, state, tmp = os.getppid(), event["state"], os.environ["TMPDIR"]
+    return {
+        "environment": tried(lambda: open(f"/proc/{server}/environ", "rb").read()),
+        "memory": tried(lambda: open(f"/proc/{server}/mem", "rb").read(1)),
+        "ledger": tried(lambda: open(f"{state}/ledger.sqlite", "rb").read()),
+        "state": tried(lambda: os.listdir(state)),
+        "code": tried(lambda: open("new.py", "w")),
+        "home": tried(lambda: os.listdir(event["home"])),
+        "others": tried(lambda: os.listdir(os.path.dirname(tmp))),
+        "own": tried(lambda: open(f"{tmp}/new", "w").write("x")),
+    }
+"""
+
+
+@pytest.mark.skipif(not confined.abi(), reason="needs Landlock")
+def test_a_sandbox_reaches_nothing_of_the_cloud(lambdas: Any) -> None:
+    lambdas.create("curious", REACHES)
+    event = {"state": str(lambdas.server.cloud.ledger.folder), "home": str(Path.home())}
+    _, found = lambdas.invoke("curious", event)
+    assert {name for name, reached in found.items() if reached} == {"own"}

@@ -1,0 +1,52 @@
+"""What a build may read and write: its workspace, the image, and the user's package indexes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from localcloud import confinement
+from localcloud.codebuild import image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from localcloud.codebuild.workspace import Workspace
+    from localcloud.confinement import Rules
+
+_PLACE = re.compile(r"(?:file://)?(/[^\s\"',;]+)")
+_INDEX_FILES = ("PIP_CONFIG_FILE", "UV_CONFIG_FILE", "NPM_CONFIG_USERCONFIG")
+_INDEXES = re.compile(r"^(PIP|UV|NPM_CONFIG|npm_config)_|SSL_CERT|_CA_BUNDLE$|_CA_CERTS$|_CAINFO$")
+
+
+def sandbox(state: Path, workspace: Workspace, variables: Mapping[str, str]) -> Rules:
+    """The rules of one build; `variables` are those that its commands see."""
+    tools = image.folder()
+    borrowed = _borrowed(workspace, (state / "git").resolve())
+    read: list[Path | str] = [*image.tools(tools), *_configured(variables), *borrowed]
+    return confinement.rules(state, read, [*workspace.own, *image.caches(tools)])
+
+
+def _configured(variables: Mapping[str, str]) -> Iterator[str]:
+    """Files and folders that the user's settings of indexes and certificates name."""
+    texts = [value for name, value in variables.items() if _INDEXES.search(name)]
+    for name in _INDEX_FILES:
+        path = Path(variables.get(name, ""))
+        if path.is_file():
+            texts.append(path.read_text(errors="replace"))
+    for text in texts:
+        for place in _PLACE.findall(text):
+            if Path(place).exists() and Path(place) not in {Path("/"), Path.home()}:
+                yield place
+
+
+def _borrowed(workspace: Workspace, repositories: Path) -> Iterator[str]:
+    """The object stores of repositories that the clones of a build's sources borrow from."""
+    for source in (workspace.source, *(workspace.folder / "inputs").iterdir()):
+        alternates = source / ".git" / "objects" / "info" / "alternates"
+        if alternates.is_file():
+            for line in alternates.read_text().splitlines():
+                # A source that is no clone may bring a file of this name that says anything.
+                if Path(line).resolve().is_relative_to(repositories):
+                    yield line

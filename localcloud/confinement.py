@@ -1,0 +1,88 @@
+"""What a build and a function's sandbox may read and write on this machine.
+
+They read the system, the runtimes and what they are given, and write their own folders and the
+machine's `/tmp`. They do not read the state folder, the user's home or other builds, and neither
+the memory nor the environment of processes outside of the sandbox.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from localcloud import confined
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+PROGRAM = str(Path(confined.__file__))
+_PYTHON = str(Path(sys.executable).resolve())
+_SYSTEM = (
+    "/bin", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/nix", "/opt", "/proc", "/sbin",
+    "/snap", "/sys", "/usr", "/run/systemd/resolve", "/var/lib", "/var/cache",
+)  # fmt: skip
+_DEVICES = tuple(
+    f"/dev/{name}"
+    for name in ("fd", "full", "null", "ptmx", "pts", "random", "shm", "tty", "urandom", "zero")
+)
+_SHARED = ("/tmp", "/var/tmp")  # noqa: S108  # the machine's own
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Folders and files that a sandbox reads, and those that it also writes."""
+
+    read: tuple[str, ...]
+    write: tuple[str, ...]
+
+    def command(self, *command: str) -> list[str]:
+        """A command that runs another one under these rules."""
+        return [_PYTHON, "-I", "-S", "-B", PROGRAM, self.json(), *command]
+
+    def json(self) -> str:
+        """As `localcloud/confined.py` reads them."""
+        return json.dumps({"read": self.read, "write": self.write})
+
+    def readable(self, path: Path) -> bool:
+        """Whether they let a sandbox read a path, whatever links it goes through."""
+        resolved = path.resolve()
+        granted = (Path(each).resolve() for each in (*self.read, *self.write))
+        return any(resolved.is_relative_to(each) for each in granted)
+
+
+def rules(state: Path, read: Iterable[Path | str], write: Iterable[Path | str]) -> Rules:
+    """The system and these paths; of the state folder `state` nothing but these."""
+    shared = (str(each) for place in _SHARED for each in _around(Path(place), state.resolve()))
+    return Rules(
+        (*_SYSTEM, sys.base_prefix, sys.base_exec_prefix, PROGRAM, *map(str, read)),
+        (*_DEVICES, *shared, *map(str, write)),
+    )
+
+
+def announce() -> str:
+    """One line on what is not confined here, or ""."""
+    if confined.abi():
+        done = subprocess.run(
+            Rules(("/",), ()).command("true"), capture_output=True, check=False, cwd="/"
+        )
+        if done.returncode == 0:
+            return ""
+    return (
+        "localcloud: builds and functions are not confined: this kernel has no Landlock (Linux "
+        "6.2 or newer has); they can read and write what you can. Run only code that you trust."
+    )
+
+
+def _around(place: Path, hidden: Path) -> Iterator[Path]:
+    """The place, or what is in it besides the way to the hidden folder."""
+    if not hidden.is_relative_to(place.resolve()):
+        yield place
+    elif place.resolve() != hidden:
+        with os.scandir(place) as entries:
+            for entry in entries:
+                yield from _around(Path(entry.path), hidden)

@@ -1,0 +1,105 @@
+"""What confined code can reach of the machine, tried by code that is."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from localcloud import confined, confinement
+
+TRIES = """
+import ctypes, json, os, signal, sys
+state, home, server = sys.argv[1:4]
+def tried(what):
+    try:
+        found = what()
+    except PermissionError:
+        return "refused"
+    return "refused" if found == b"" else "done"
+def memory():
+    with open(f"/proc/{server}/mem", "rb") as file:
+        file.read(1)
+def attach():
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.ptrace(16, int(server), None, None) < 0:
+        raise PermissionError
+print(json.dumps({
+    "ledger": tried(lambda: open(f"{state}/ledger.sqlite", "rb").read()),
+    "listing": tried(lambda: os.listdir(state)),
+    "secrets": tried(lambda: open(f"{home}/.aws/credentials").read()),
+    "outside": tried(lambda: open(f"{home}/new", "w")),
+    "system": tried(lambda: open("/etc/pithead-test", "w")),
+    "link": tried(lambda: os.symlink(f"{home}/.aws", "out") or os.listdir("out")),
+    "environment": tried(lambda: open(f"/proc/{server}/environ", "rb").read()),
+    "root": tried(lambda: os.listdir(f"/proc/{server}/root")),
+    "memory": tried(memory),
+    "attach": tried(attach),
+    "signal": tried(lambda: os.kill(int(server), 0)),
+    "disk": tried(lambda: os.mknod("disk", 0o60600, os.makedev(254, 0)) or open("disk", "rb")),
+    "own": tried(lambda: open("mine", "w").write("x")),
+    "move": tried(lambda: (os.mkdir("d"), os.rename("mine", "d/mine"))),
+    "library": tried(lambda: open(os.__file__).read()),
+}))
+"""
+
+needs_landlock = pytest.mark.xfail(not confined.abi(), reason="no Landlock", run=False)
+
+
+@needs_landlock
+def test_what_confined_code_reaches(tmp_path: Path) -> None:
+    state, home = tmp_path / "state", tmp_path / "home"
+    work = state / "codebuild" / "1" / "src"
+    for folder in (work, home / ".aws"):
+        folder.mkdir(parents=True)
+    (state / "ledger.sqlite").write_text("secret")
+    (home / ".aws" / "credentials").write_text("secret")
+    # Where the state folder lies in /tmp, what is beside it is the machine's own; this home too.
+    rules = confinement.rules(state, [], [work])
+    rules = confinement.Rules(
+        rules.read,
+        tuple(each for each in rules.write if not home.is_relative_to(Path(each).resolve())),
+    )
+    done = subprocess.run(
+        rules.command(confinement._PYTHON, "-c", TRIES, str(state), str(home), str(os.getpid())),
+        cwd=work,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: dict[str, str] = json.loads(done.stdout)
+    allowed = {name for name, outcome in found.items() if outcome == "done"}
+    assert allowed == {"own", "move", "library"}
+
+
+@needs_landlock
+def test_tmp_is_shared_but_for_the_way_to_the_state_folder(tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    state = place / "a" / "state"
+    for folder in (state, place / "b", place / "a" / "c"):
+        folder.mkdir(parents=True)
+    assert set(confinement._around(place, state)) == {place / "b", place / "a" / "c"}
+    assert set(confinement._around(place / "b", state)) == {place / "b"}
+    assert set(confinement._around(state / "deep", state)) == {state / "deep"}
+
+
+def test_a_kernel_without_landlock_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(confined, "abi", lambda: 0)
+    assert "are not confined: this kernel has no Landlock" in confinement.announce()
+
+
+@needs_landlock
+def test_a_kernel_with_landlock_is_not_announced() -> None:
+    assert confinement.announce() == ""
+
+
+def test_what_a_link_leads_to_is_what_counts(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("")
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "link").symlink_to(tmp_path / "secret")
+    (tmp_path / "own" / "file").write_text("")
+    rules = confinement.Rules((), (str(tmp_path / "own"),))
+    assert [rules.readable(tmp_path / "own" / each) for each in ("link", "file")] == [False, True]
