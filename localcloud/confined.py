@@ -3,7 +3,8 @@
     python -S confined.py RULES PROGRAM ARGUMENT…
     python -S confined.py RULES -m MODULE ARGUMENT…
 
-RULES is JSON of `localcloud.confinement.Rules`. Needs the standard library alone: a sandbox runs
+RULES is JSON of `localcloud.confinement.Rules`; its `ports` is the descriptor of `port_ruleset`, or
+-1. Needs the standard library alone: a sandbox runs
 it by the path of this file. Landlock is a Linux security module for unprivileged processes; the
 rights and system calls are those of linux/landlock.h, and docs.kernel.org/userspace-api/landlock
 says which version of its ABI brought which.
@@ -22,7 +23,9 @@ import sys
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _VERSION_FLAG = 1
-_PATH_BENEATH = 1
+_PATH_BENEATH, _NET_PORT = 1, 2
+_CONNECT_TCP = 2
+_NET_ABI = 4
 _SET_NO_NEW_PRIVS = 38
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1, 2, 4, 8
 _TRUNCATE = 1 << 14
@@ -55,7 +58,23 @@ def abi() -> int:
     return found if found >= _MIN_ABI else 0
 
 
-def restrict(read: list[str], write: list[str]) -> None:
+def port_ruleset(closed: set[int]) -> int:
+    """The descriptor of a ruleset that lets TCP connect to all ports but these; -1 if it cannot.
+
+    It takes some tenths of a second to make, as each open port is a rule: make it once.
+    """
+    if abi() < _NET_ABI:
+        return -1
+    attributes = struct.pack("QQQ", 0, _CONNECT_TCP, 0)
+    ruleset = _call(_CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), 0)
+    for port in range(1, 65536):
+        if port not in closed:
+            rule = struct.pack("=QQ", _CONNECT_TCP, port)
+            _call(_ADD_RULE, ruleset, _NET_PORT, rule, 0)
+    return ruleset
+
+
+def restrict(read: list[str], write: list[str], ports: int = -1) -> None:
     """Confine this process and all that it starts to these paths, for good.
 
     A path that does not exist is skipped. Does nothing where `abi` is 0.
@@ -73,8 +92,10 @@ def restrict(read: list[str], write: list[str]) -> None:
             _allow(ruleset, path, rights)
     _drop_capabilities()
     _libc.prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    _call(_RESTRICT_SELF, ruleset, 0)
-    os.close(ruleset)
+    for each in (ruleset, ports):
+        if each >= 0:
+            _call(_RESTRICT_SELF, each, 0)
+            os.close(each)
 
 
 def _allow(ruleset: int, path: str, rights: int) -> None:

@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,9 @@ class Rules:
 
     read: tuple[str, ...]
     write: tuple[str, ...]
+    ports: int = -1
+    """The descriptor of a ruleset of TCP ports, which the command has to be passed; see
+    `closed_ports`."""
 
     def command(self, *command: str) -> list[str]:
         """A command that runs another one under these rules."""
@@ -46,7 +50,12 @@ class Rules:
 
     def json(self) -> str:
         """As `localcloud/confined.py` reads them."""
-        return json.dumps({"read": self.read, "write": self.write})
+        return json.dumps({"read": self.read, "write": self.write, "ports": self.ports})
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What `command` has to inherit."""
+        return () if self.ports < 0 else (self.ports,)
 
     def readable(self, path: Path) -> bool:
         """Whether they let a sandbox read a path, whatever links it goes through."""
@@ -62,6 +71,12 @@ def rules(state: Path, read: Iterable[Path | str], write: Iterable[Path | str]) 
         (*_SYSTEM, sys.base_prefix, sys.base_exec_prefix, PROGRAM, *map(str, read)),
         (*_DEVICES, *shared, *map(str, write)),
     )
+
+
+@cache
+def closed_ports(*ports: int) -> int:
+    """The ruleset of `Rules.ports` that lets TCP connect to all ports but these; made once."""
+    return confined.port_ruleset(set(ports))
 
 
 def announce() -> str:

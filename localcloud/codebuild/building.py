@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from localcloud.codebuild import environment, image, reports, sources
 from localcloud.codebuild.buildspec import PHASES, Buildspec, BuildspecError, parse
+from localcloud.codebuild.egress import Egress
 from localcloud.codebuild.files import NoFilesError, pack, select
 from localcloud.codebuild.log import BuildLog
 from localcloud.codebuild.model import Phase
@@ -79,8 +81,11 @@ class Building:
             name = numbered(ledger, self._project["arn"])
             workspace = Workspace(ledger.folder / "codebuild", name)
             try:
-                with suppress(PhaseError):
-                    self._phases(workspace)
+                with (
+                    suppress(PhaseError),
+                    closing(Egress(os.environ, self._report_blocked)) as egress,
+                ):
+                    self._phases(workspace, egress)
             finally:
                 with self._phase("FINALIZING", always=True):
                     workspace.release()
@@ -92,7 +97,7 @@ class Building:
         self._build.reason = self._failure
         return self._status
 
-    def _phases(self, workspace: Workspace) -> None:
+    def _phases(self, workspace: Workspace, egress: Egress) -> None:
         for name in ("SUBMITTED", "QUEUED", "PROVISIONING"):
             with self._phase(name):
                 pass
@@ -100,7 +105,7 @@ class Building:
             spec = self._download(workspace)
             cached = spec.cache if self._caches() else ()
             workspace.restore(cached)
-            shell = self._shell(workspace, spec)
+            shell = self._shell(workspace, spec, egress)
         try:
             if self._commands(shell, spec):
                 self._build.exported = shell.exported(spec.exported)
@@ -207,7 +212,7 @@ class Building:
             _check_runtime(runtime, version)
         return spec
 
-    def _shell(self, workspace: Workspace, spec: Buildspec) -> Shell:
+    def _shell(self, workspace: Workspace, spec: Buildspec, egress: Egress) -> Shell:
         variables = environment.variables(
             self._cloud,
             self._project,
@@ -218,6 +223,11 @@ class Building:
             self._session,
             self._log.mask,
         )
+        variables |= egress.variables()
+        self._write(
+            "Network: a proxy lets through all but AWS; connections to ports 80 and 443 that go "
+            "round it are refused (EACCES), also those of an SDK that ignores AWS_ENDPOINT_URL"
+        )
         self._sandbox = sandbox(self._cloud.ledger.folder, workspace, variables)
         log = self._log.descriptor
         shell = Shell(spec.shell, workspace.run, workspace.source, variables, log, self._sandbox)
@@ -225,6 +235,12 @@ class Building:
         self._save()
         self._build.interruptible(shell.end)
         return shell
+
+    def _report_blocked(self, host: str) -> None:
+        self._write(
+            f"{host} is AWS itself, and blocked: the client ignores AWS_ENDPOINT_URL or was told "
+            "another endpoint; use a newer version, which honours it"
+        )
 
     def _caches(self) -> bool:
         return "LOCAL_CUSTOM_CACHE" in ((self._project.get("cache") or {}).get("modes") or [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from localcloud.codebuild.workspace import Workspace
     from localcloud.confinement import Rules
 
+# What asks the web asks the build's proxy (`localcloud.codebuild.egress`): AWS is on these ports.
+_WEB_PORTS = (80, 443)
 _PLACE = re.compile(r"(?:file://)?(/[^\s\"',;]+)")
 _INDEX_FILES = ("PIP_CONFIG_FILE", "UV_CONFIG_FILE", "NPM_CONFIG_USERCONFIG")
 _INDEXES = re.compile(r"^(PIP|UV|NPM_CONFIG|npm_config)_|SSL_CERT|_CA_BUNDLE$|_CA_CERTS$|_CAINFO$")
@@ -25,7 +28,8 @@ def sandbox(state: Path, workspace: Workspace, variables: Mapping[str, str]) -> 
     tools = image.folder()
     borrowed = _borrowed(workspace, (state / "git").resolve())
     read: list[Path | str] = [*image.tools(tools), *_configured(variables), *borrowed]
-    return confinement.rules(state, read, [*workspace.own, *image.caches(tools)])
+    made = confinement.rules(state, read, [*workspace.own, *image.caches(tools)])
+    return replace(made, ports=confinement.closed_ports(*_WEB_PORTS))
 
 
 def _configured(variables: Mapping[str, str]) -> Iterator[str]:

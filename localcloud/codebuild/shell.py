@@ -50,6 +50,7 @@ class Shell:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
+            pass_fds=rules.descriptors,
             bufsize=0,
             start_new_session=True,
         )
@@ -82,6 +83,7 @@ class Shell:
             capture_output=True,
             check=True,
             env=self._environment,
+            pass_fds=self._rules.descriptors,
         )
         values = done.stdout.decode(errors="replace").split("\0")
         return dict(zip(names, values, strict=False))
