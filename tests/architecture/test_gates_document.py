@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from functools import cache
 from pathlib import Path
 
 from pipeline.gates.catalogue import GATES
+from tests.architecture.cited import named_tests
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "gates.md").read_text()
@@ -62,18 +61,6 @@ def _rows(heading: str) -> list[list[str]]:
     return rows
 
 
-@cache
-def _tests(path: Path) -> set[str]:
-    """`test_it` and `TestThat::test_it` of a file."""
-    found = set()
-    for node in ast.parse(path.read_text()).body:
-        if isinstance(node, ast.FunctionDef):
-            found.add(node.name)
-        elif isinstance(node, ast.ClassDef):
-            found |= {f"{node.name}::{x.name}" for x in node.body if isinstance(x, ast.FunctionDef)}
-    return found
-
-
 def test_each_item_of_the_reference_architecture_has_a_row() -> None:
     rows = _rows("| Stage | Item |")
     assert [f"{row[2].strip('*')} {row[1]}" for row in rows] == ITEMS.strip().splitlines()
@@ -83,7 +70,7 @@ def test_each_test_that_it_names_exists_and_what_has_none_says_so() -> None:
     for _, item, _, what, _, test in _rows("| Stage | Item |"):
         if test:
             file, name = test.strip("`").split("::", 1)
-            assert name in _tests(ROOT / file), f"{item}: {test}"
+            assert name in named_tests(ROOT / file), f"{item}: {test}"
         else:
             assert re.match(r"\*(none|not yet)\*", what), f"{item} names no test"
 
