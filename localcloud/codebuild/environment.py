@@ -56,6 +56,8 @@ def variables(
         "CODEBUILD_SRC_DIR": str(workspace.source),
         "CODEBUILD_START_TIME": str(int(build.started * 1000)),
         "TMPDIR": str(workspace.temporary),
+        # A checkout that the state folder lies in is none of the build's.
+        "GIT_CEILING_DIRECTORIES": str(workspace.folder),
     }
     if build.source_version:
         found["CODEBUILD_RESOLVED_SOURCE_VERSION"] = build.source_version

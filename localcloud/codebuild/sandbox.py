@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 # What asks the web asks the build's proxy (`localcloud.codebuild.egress`): AWS is on these ports.
 _WEB_PORTS = (80, 443)
 _PLACE = re.compile(r"(?:file://)?(/[^\s\"',;]+)")
+_PROJECT_FILES = (
+    ".python-version", "package.json", "pyproject.toml", "pytest.ini", "ruff.toml", "setup.cfg",
+    "setup.py", "tox.ini", "uv.toml",
+)  # fmt: skip
 _INDEX_FILES = ("PIP_CONFIG_FILE", "UV_CONFIG_FILE", "NPM_CONFIG_USERCONFIG")
 _INDEXES = re.compile(r"^(PIP|UV|NPM_CONFIG|npm_config)_|SSL_CERT|_CA_BUNDLE$|_CA_CERTS$|_CAINFO$")
 
@@ -27,9 +31,23 @@ def sandbox(state: Path, workspace: Workspace, variables: Mapping[str, str]) -> 
     """The rules of one build; `variables` are those that its commands see."""
     tools = image.folder()
     borrowed = _borrowed(workspace, (state / "git").resolve())
-    read: list[Path | str] = [*image.tools(tools), *_configured(variables), *borrowed]
+    read: list[Path | str] = [
+        *image.tools(tools),
+        *_configured(variables),
+        *borrowed,
+        *_looked_for_above(workspace.folder),
+    ]
     made = confinement.rules(state, read, [*workspace.own, *image.caches(tools)])
     return replace(made, ports=confinement.closed_ports(*_WEB_PORTS))
+
+
+def _looked_for_above(folder: Path) -> Iterator[Path]:
+    """Files that tools look for in every folder above, and fail if they cannot read.
+
+    On AWS nothing is above; here the state folder mostly lies in a checkout.
+    """
+    for above in folder.resolve().parents:
+        yield from (above / name for name in _PROJECT_FILES if (above / name).is_file())
 
 
 def _configured(variables: Mapping[str, str]) -> Iterator[str]:

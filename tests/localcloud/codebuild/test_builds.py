@@ -13,6 +13,8 @@ from botocore.exceptions import ClientError
 
 from localcloud import confined
 from localcloud.codebuild import processes
+from localcloud.codebuild.sandbox import sandbox
+from localcloud.codebuild.workspace import Workspace
 from localcloud.ports import BuildNotStartedError
 from localcloud.resources import ProvisioningError
 
@@ -653,6 +655,20 @@ class TestConfinement:
         assert build.status == "SUCCEEDED"
         log = [line for line in builds.log(build) if "ermission denied" not in line]
         assert log == ["x", "done"]
+
+    def test_what_tools_look_for_above_is_readable_and_nothing_else_there(
+        self, builds: Builds, tmp_path: Path
+    ) -> None:
+        """Uv fails on a pyproject.toml that is there and cannot be read, in any folder above."""
+        for name in ("pyproject.toml", ".env"):
+            (tmp_path / name).write_text("")
+        workspace = Workspace(tmp_path / "state" / "codebuild", "1")
+        rules = sandbox(tmp_path, workspace, {})
+        workspace.release()
+        assert rules.readable(tmp_path / "pyproject.toml")
+        assert not rules.readable(tmp_path / ".env")
+        ceiling = builds.commands("dirname $PWD; echo $GIT_CEILING_DIRECTORIES")
+        assert len(set(builds.log(ceiling))) == 1
 
     def test_nor_by_a_link_among_its_artifacts(self, builds: Builds) -> None:
         ledger = builds.server.cloud.ledger.folder / "ledger.sqlite"
