@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs, quote, unquote
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -122,10 +122,10 @@ class _Signer(SigV4Auth):
 
 
 class _S3Signer(_Signer):
-    """An object's key is not normalised, as in `botocore.auth.S3SigV4Auth`."""
+    """An object's key is encoded once, however a client sent it, and its `..` stay."""
 
     def _normalize_url_path(self, path: str) -> str:
-        return path
+        return quote(unquote(path), safe="/~")
 
 
 def verify(
