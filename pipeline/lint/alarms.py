@@ -111,13 +111,12 @@ def _threshold(
 def _periods(old: dict[str, Any], new: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """M bad periods of N: whether what set the old alarm off sets the new one off, too."""
     (bad, of), (new_bad, new_of) = _bad_of(old), _bad_of(new)
-    if None in (bad, of, new_bad, new_of):
+    if bad is None or of is None or new_bad is None or new_of is None:
         if canonical([old.get("EvaluationPeriods"), old.get("DatapointsToAlarm")]) != canonical(
             [new.get("EvaluationPeriods"), new.get("DatapointsToAlarm")]
         ):
             yield "EvaluationPeriods", "how many periods must be bad cannot be told"
         return
-    assert bad and of and new_bad and new_of  # noqa: S101, PT018
     # Of N periods with M bad ones, the worst N' in a row have at least this many.
     worst = bad if new_of >= of else math.ceil(bad / math.ceil(of / new_of))
     if new_bad > worst:

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import urllib3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from localcloud.ports import Datum
@@ -382,13 +385,10 @@ def test_an_operation_that_is_not_there_is_named(client: Any) -> None:
 
 
 def _post(server: LocalCloud, account: str, path: str, kind: str, body: bytes) -> tuple[int, str]:
-    scope = f"{account}/20261124/{REGION}/monitoring/aws4_request"
-    answer = urllib3.request(
-        "POST",
-        server.cloud.endpoint + path,
-        body=body,
-        headers={"Content-Type": kind, "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}"},
-    )
+    request = AWSRequest("POST", server.cloud.endpoint + path, {"Content-Type": kind}, body)
+    key = Credentials(account, server.cloud.credentials.secret_key)
+    SigV4Auth(key, "monitoring", REGION).add_auth(request)
+    answer = urllib3.request("POST", request.url, body=body, headers=dict(request.headers))
     return answer.status, answer.data.decode()
 
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 # Writes a line of cloud time for each attempt; fails as long as it is told to.
 STUBBORN = """
@@ -18,6 +20,13 @@ def handler(event, context):
 """
 
 
+@pytest.fixture
+def attempts_in() -> Iterator[Path]:
+    """A folder that a function can write to."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
 def _event(path: Path, failures: int) -> dict[str, Any]:
     return {"file": str(path / "attempts"), "failures": failures}
 
@@ -28,37 +37,39 @@ def _attempts(path: Path) -> list[str]:
 
 @pytest.mark.parametrize(("failures", "attempts"), [(0, 1), (2, 3)])
 def test_an_event_is_tried_until_it_succeeds(
-    start: Any, tmp_path: Path, failures: int, attempts: int
+    start: Any, attempts_in: Path, failures: int, attempts: int
 ) -> None:
     lambdas = start(speed=600)
     lambdas.create("stubborn", STUBBORN)
     begun = lambdas.server.cloud.clock.timestamp()
-    answer, payload = lambdas.invoke("stubborn", _event(tmp_path, failures), InvocationType="Event")
+    answer, payload = lambdas.invoke(
+        "stubborn", _event(attempts_in, failures), InvocationType="Event"
+    )
     assert (answer["StatusCode"], payload) == (202, None)
     lambdas.metrics.wait_for(attempts, "Invocations", FunctionName="stubborn")
     assert lambdas.metrics.total("Errors", FunctionName="stubborn") == failures
     # One minute before the second attempt and two before the third.
     passed = lambdas.server.cloud.clock.timestamp() - begun
     assert passed >= {0: 0, 2: 180}[failures]
-    assert len(_attempts(tmp_path)) == attempts
-    assert len(set(_attempts(tmp_path))) == 1
+    assert len(_attempts(attempts_in)) == attempts
+    assert len(set(_attempts(attempts_in))) == 1
 
 
-def test_an_event_that_fails_to_the_last_is_dropped_and_told(start: Any, tmp_path: Path) -> None:
+def test_an_event_that_fails_to_the_last_is_dropped_and_told(start: Any, attempts_in: Path) -> None:
     lambdas = start(speed=600)
     lambdas.create("stubborn", STUBBORN)
     lambdas.client.put_function_event_invoke_config(FunctionName="stubborn", MaximumRetryAttempts=1)
-    lambdas.invoke("stubborn", _event(tmp_path, 9), InvocationType="Event")
+    lambdas.invoke("stubborn", _event(attempts_in, 9), InvocationType="Event")
     lambdas.written.wait_for("/aws/lambda/stubborn", "was dropped: it failed 2 times")
-    assert len(_attempts(tmp_path)) == 2
+    assert len(_attempts(attempts_in)) == 2
     assert lambdas.server.cloud.ledger.all("functions:event") == []
 
 
-def test_a_throttled_event_waits_for_its_turn(start: Any, tmp_path: Path) -> None:
+def test_a_throttled_event_waits_for_its_turn(start: Any, attempts_in: Path) -> None:
     lambdas = start(speed=600)
     lambdas.create("stubborn", STUBBORN)
     lambdas.client.put_function_concurrency(FunctionName="stubborn", ReservedConcurrentExecutions=0)
-    lambdas.invoke("stubborn", _event(tmp_path, 0), InvocationType="Event")
+    lambdas.invoke("stubborn", _event(attempts_in, 0), InvocationType="Event")
     with lambdas.metrics.arrived:
         assert lambdas.metrics.arrived.wait_for(
             lambda: lambdas.metrics.total("Throttles", FunctionName="stubborn") >= 1, timeout=60
@@ -67,16 +78,16 @@ def test_a_throttled_event_waits_for_its_turn(start: Any, tmp_path: Path) -> Non
     lambdas.metrics.wait_for(1, "Invocations", FunctionName="stubborn")
 
 
-def test_an_event_outlives_a_restart(start: Any, tmp_path: Path) -> None:
+def test_an_event_outlives_a_restart(start: Any, attempts_in: Path) -> None:
     lambdas = start(speed=1)
     lambdas.create("stubborn", STUBBORN)
-    lambdas.invoke("stubborn", _event(tmp_path, 1), InvocationType="Event")
+    lambdas.invoke("stubborn", _event(attempts_in, 1), InvocationType="Event")
     lambdas.metrics.wait_for(1, "Errors", FunctionName="stubborn")
     lambdas.server.stop()
     lambdas = start(speed=6000)
     lambdas.metrics.wait_for(1, "Invocations", FunctionName="stubborn")
-    assert len(set(_attempts(tmp_path))) == 1
-    assert len(_attempts(tmp_path)) == 2
+    assert len(set(_attempts(attempts_in))) == 1
+    assert len(_attempts(attempts_in)) == 2
 
 
 def test_destinations_are_refused(lambdas: Any) -> None:
