@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
+from localcloud.codeconnections.authentication import sign
 from localcloud.functions.configuration import ARCHITECTURE, RUNTIME
 from localcloud.ledger import Ledger
 from localcloud.storage import FullDiskError, StorageError
@@ -280,6 +281,8 @@ def test_a_push_is_rejected_before_git_stores_it(
     arn = connections.create(ACCOUNT, REGION, "c", "GitHub", {})
     connections.recognise(arn, "acme/app")
     url = connections.clone_url(arn, "acme/app")
+    user, password = sign(url, ACCOUNT, server.cloud.credentials.secret_key)
+    url = url.replace("://", f"://{user}:{password}@")
     me = ("-c", "user.name=a", "-c", "user.email=a@example.com")
     for command in (
         ["init", "--quiet", "--initial-branch=main"],
