@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from console.aws import Aws, Place
     from console.canary import Canary
     from console.executions import Execution, Stage
-    from console.gates import Answer
     from console.lineage import Lineage
     from console.promotion import Outcome
+    from pipeline.gates.answer import Answer
 
 _PATIENCE = 120.0  # wall seconds until an execution that must come is given up
 _AT_ONCE = 15.0  # the same where AWS begins it as soon as it can, or never

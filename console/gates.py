@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError
+
+from pipeline.gates.answer import (
+    Status,  # pydantic reads the annotation
+    read,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
     from console.aws import Aws
+    from pipeline.gates.answer import Answer
 
-_TAIL = 1000  # lines; the sentence of a gate is the last that its program writes
-# Where gates run side by side, one may begin to write where another has not ended its line.
-_SENTENCE = re.compile(r"gate (\w+): (passed|refused|not run): (.+)")
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A gate's answer."""
-
-    gate: str
-    status: str
-    """passed, refused, or not run: let by without a look, by an override that expires."""
-    sentence: str
+_MAX_LINES = 1000
+"""At a log's end; a gate's answer is the last line that it writes."""
 
 
 class Report(BaseModel):
     """A gate's summary, `reports/NAME.json`."""
 
     gate: str
-    status: Literal["passed", "refused", "not run"]
+    status: Status
     sentence: str
     next: str | None
     """What to do after a refusal."""
@@ -64,8 +57,8 @@ def report(path: Path) -> Report | None:
 
 def answers(lines: Iterable[str]) -> tuple[Answer, ...]:
     """The answers in a build's log, one a gate: the last that it gave."""
-    found = (_SENTENCE.search(line.strip()) for line in lines)
-    return tuple({match[1]: Answer(*match.groups()) for match in found if match}.values())
+    found = filter(None, map(read, lines))
+    return tuple({answer.gate: answer for answer in found}.values())
 
 
 def answers_of_build(aws: Aws, build_id: str) -> tuple[Answer, ...]:
@@ -75,6 +68,6 @@ def answers_of_build(aws: Aws, build_id: str) -> tuple[Answer, ...]:
     if "streamName" not in log:
         return ()  # it ended before it wrote a line
     events = aws.client("logs").get_log_events(
-        logGroupName=log["groupName"], logStreamName=log["streamName"], limit=_TAIL
+        logGroupName=log["groupName"], logStreamName=log["streamName"], limit=_MAX_LINES
     )["events"]
     return answers(each["message"] for each in events)

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from console.canary import Canary
     from console.executions import Execution
     from console.following import Snapshot
-    from console.gates import Answer
     from console.in_service import InService
     from console.lineage import Lineage
+    from pipeline.gates.answer import Answer
 
 
 def read_outcome(

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from pipeline.gates.catalogue import with_next_step
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
     from console.canary import Canary
     from console.executions import Action, Execution, Stage
-    from console.gates import Answer
     from console.in_service import InService
+    from pipeline.gates.answer import Answer
 
 Ending = Literal["promoted", "rolled_back", "refused", "error"]
 
@@ -178,7 +180,9 @@ def _by_action(
         return Conclusion(
             "refused",
             "; ".join(
-                f"the gate {each.gate} refused: {each.sentence.rstrip('.')}" for each in refusals
+                f"the gate {each.gate} refused: "
+                f"{with_next_step(each.sentence, each.next).rstrip('.')}"
+                for each in refusals
             ),
             refusals[0].gate,
         )

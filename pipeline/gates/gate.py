@@ -10,16 +10,18 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from environments.schema import EnvironmentFileError
 from pipeline import waivers
 from pipeline.gates import catalogue, sarif
+from pipeline.gates.answer import Answer
 from pipeline.gates.findings import Finding, ordered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from pipeline.gates.answer import Status
     from pipeline.waivers import Result
 
 ROOT = Path(__file__).parent.parent.parent
@@ -43,9 +45,9 @@ class CouldNotRunError(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a gate found; `not run` is let through by a recorded override alone."""
+    """What a gate found."""
 
-    status: Literal["passed", "refused", "not run"]
+    status: Status
     sentence: str
     details: dict[str, Any] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
@@ -89,7 +91,7 @@ class Outcome:
 
 
 def run(name: str, judge: Callable[[], Outcome], *, whole: bool = True) -> int:
-    """Run a gate, keep its reports, print its findings and last its sentence.
+    """Run a gate, keep its reports, print its findings, its sentence and last its `Answer`.
 
     `reports/NAME.json` is the summary: `gate`, `status`, `sentence`, `next`, `seconds`, `details`,
     and how many `findings` are left and how many are `waived`. `reports/NAME.sarif` has the
@@ -125,10 +127,20 @@ def run(name: str, judge: Callable[[], Outcome], *, whole: bool = True) -> int:
         sys.stdout.write(f"{_line(told)}\n")
     if whole:
         _report(name, outcome, next_step, results, time.monotonic() - began)
-    sys.stdout.write(
-        f"gate {name}: {outcome.status}: {catalogue.with_next_step(outcome.sentence, next_step)}\n"
-    )
+    sentence = catalogue.with_next_step(outcome.sentence, next_step)
+    sys.stdout.write(f"gate {name}: {outcome.status}: {sentence}\n")
+    _answer(name, outcome, next_step)
     return code
+
+
+def _answer(name: str, outcome: Outcome, next_step: str | None) -> None:
+    """Print the answer for the console by one write, whatever the buffer holds."""
+    errors = [each.rule for each in outcome.findings if each.severity == "error"]
+    rules = tuple(dict.fromkeys(errors))
+    answer = Answer(name, outcome.status, outcome.sentence, next_step, rules)
+    sys.stdout.flush()
+    sys.stdout.write(f"{answer.line()}\n")
+    sys.stdout.flush()
 
 
 def _report(
@@ -193,5 +205,5 @@ def _failure(error: Exception) -> tuple[str, str | None]:
 
 
 def _line(text: str) -> str:
-    """On one line, whatever a tool has said: the sentence is read out of a log."""
+    """On one line, whatever a tool has said: people read it out of a log."""
     return " ".join(text.split())

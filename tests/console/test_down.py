@@ -15,7 +15,7 @@ from console.local_cloud import Running
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-RUNNING = Running("http://127.0.0.1:1", "http://127.0.0.1:2", 1, 60.0)
+RUNNING = Running("http://127.0.0.1:1", "http://127.0.0.1:2", 1, 60.0, "s")
 
 
 class Terminal(io.StringIO):

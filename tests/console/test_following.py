@@ -9,6 +9,7 @@ from console import following
 from console.errors import ConsoleError
 from console.following import follow
 from environments.schema import load_all
+from pipeline.gates.answer import Answer
 from tests.console.fakes import COMMIT, OLD, FakeLineage, Prod, at
 
 if TYPE_CHECKING:
@@ -200,7 +201,10 @@ def test_a_refused_commit_is_told_in_the_gates_own_words(
         ("codebuild", "batch_get_builds"): {"builds": [{"id": "load:1", "logs": log}]},
         ("logs", "get_log_events"): {
             "events": [
-                {"timestamp": 0, "message": "gate load: refused: p95 was 312 ms; 250 are allowed."}
+                {
+                    "timestamp": 0,
+                    "message": Answer("load", "refused", "p95 was 312 ms.", "be faster").line(),
+                }
             ]
         },
     }
@@ -208,7 +212,7 @@ def test_a_refused_commit_is_told_in_the_gates_own_words(
     outcome = outcome_of(played(aws))
 
     assert (outcome.ending, outcome.gate) == ("refused", "load")
-    assert outcome.sentence == "the gate load refused: p95 was 312 ms; 250 are allowed"
+    assert outcome.sentence == "the gate load refused: p95 was 312 ms. Next: be faster"
 
 
 def test_a_failure_without_a_gate_is_an_error_in_awss_words(

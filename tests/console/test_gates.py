@@ -5,42 +5,26 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from console.gates import Answer, answers, answers_of_build, report
+from console.gates import answers, answers_of_build, report
+from pipeline.gates.answer import Answer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.parametrize(
-    ("lines", "expected"),
-    [
-        (["gate load: passed: p95 was 80 ms"], [Answer("load", "passed", "p95 was 80 ms")]),
-        (["gate audit: not run: until May"], [Answer("audit", "not run", "until May")]),
-        (["pip: gate closed", "exit status 1"], []),
-        (
-            ["[Container] Entering phase BUILD", "gate load: refused: p95 was 312 ms: too slow\n"],
-            [Answer("load", "refused", "p95 was 312 ms: too slow")],
-        ),
-        (
-            ["gate window: refused: could not run, which refuses: AWS told no time"],
-            [Answer("window", "refused", "could not run, which refuses: AWS told no time")],
-        ),
-        (
-            ["gate a: refused: first", "gate b: passed: last"],
-            [Answer("a", "refused", "first"), Answer("b", "passed", "last")],
-        ),
-        (["gate a: refused: first", "gate a: passed: last"], [Answer("a", "passed", "last")]),
-        # Side by side with tests, in whose line of dots it speaks.
-        (
-            ["...  [100%]gate a: refused: a file differs"],
-            [Answer("a", "refused", "a file differs")],
-        ),
-    ],
-)
-def test_each_gate_of_a_build_answers_by_its_last_sentence(
-    lines: list[str], expected: list[Answer]
-) -> None:
-    assert list(answers(lines)) == expected
+def test_each_gate_of_a_build_answers_by_its_last_line() -> None:
+    first, last = Answer("a", "refused", "first"), Answer("a", "passed", "last")
+    other = Answer("load", "refused", "p50 is 61 ms", "make it faster", ("p50-regression",))
+    lines = [
+        "[Container] Entering phase BUILD",
+        f"{first.line()}\n",
+        f"...  [100%]{other.line()}",
+        "gate load: passed: as a test printed it",
+        last.line(),
+        "exit status 1",
+    ]
+    assert answers(lines) == (last, other)
+    assert answers(["pip: gate closed"]) == ()
 
 
 def test_a_build_that_ended_before_it_wrote_a_line_refuses_nothing(aws: Any) -> None:

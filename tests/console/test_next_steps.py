@@ -7,9 +7,9 @@ import pytest
 
 from console.canary import Canary
 from console.executions import Action, Execution, Stage
-from console.gates import Answer
 from console.next_steps import next_steps
 from console.promotion import Outcome
+from pipeline.gates.answer import Answer
 from tests.console.fakes import COMMIT, at
 
 if TYPE_CHECKING:

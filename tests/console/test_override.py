@@ -11,6 +11,7 @@ import pytest
 
 from console import cli, overrides
 from console.rehearsal import audit
+from pipeline.gates.answer import Answer
 from pipeline.names import OVERRIDE_PARAMETER
 from pipeline.supply.override import Override
 from tests.console.conftest import START, git
@@ -83,7 +84,8 @@ def refused(aws: Any, pipeline: Any, *lines: str) -> None:
     }
 
 
-AUDIT = "gate supply_chain: refused: could not run, which refuses: no route to host. Next: …"
+AUDIT = Answer("supply_chain", "refused", "could not run, which refuses: no route to host").line()
+HOLE = Answer("security", "refused", "1 finding").line()
 
 
 def test_a_grant_is_recorded_by_the_clouds_clock_and_the_refused_stage_is_retried(
@@ -118,9 +120,9 @@ def test_a_grant_is_recorded_by_the_clouds_clock_and_the_refused_stage_is_retrie
 @pytest.mark.parametrize(
     ("lines", "why"),
     [
-        ((AUDIT, "gate security: refused: 1 finding"), "security refused execution newest too"),
+        ((AUDIT, HOLE), "security refused execution newest too"),
         (
-            ("gate security: refused: 1 finding",),
+            (HOLE,),
             "execution newest was not refused by supply_chain",
         ),
         ((), "execution newest was not refused by supply_chain"),

@@ -10,6 +10,7 @@ import pytest
 
 from console import cli
 from console.checkout import Checkout
+from pipeline.gates.answer import Answer
 from pipeline.release_again import Again, read
 from tests.console.conftest import git
 from tests.console.fakes import at
@@ -168,8 +169,10 @@ def test_gates_are_told_of(
     commit = checkout.commit("HEAD")
     checkout.push(url, commit, "main")
     sentences = {
-        "Synth": "gate audit: not run: no advisories can be reached; let by until May",
-        "Load": "gate load: refused: p95 was 312 ms",
+        "Synth": Answer(
+            "audit", "not run", "no advisories can be reached; let by until May"
+        ).line(),
+        "Load": Answer("load", "refused", "p95 was 312 ms").line(),
     }
 
     def going_on(**_: Any) -> Any:

@@ -12,7 +12,7 @@ from console.local_cloud import Running
 from console.speed import announced_speed, environment_here, here, rate_here
 from environments.schema import load
 
-RUNNING = Running("http://127.0.0.1:4566", "http://127.0.0.1:4567", 1, 60.0)
+RUNNING = Running("http://127.0.0.1:4566", "http://127.0.0.1:4567", 1, 60.0, "s")
 
 
 def test_what_is_the_same_is_not_said_twice() -> None:

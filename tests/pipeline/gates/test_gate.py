@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from environments.schema import EnvironmentFileError
+from pipeline.gates.answer import Answer
 from pipeline.gates.catalogue import GATES, Gate, gate
 from pipeline.gates.findings import Finding
 from pipeline.gates.gate import CouldNotRunError, Outcome, run
@@ -44,7 +45,11 @@ def test_a_gate_answers_by_code_sentence_and_report(
     reports.rmdir()  # as in a fresh checkout
     assert run("security", lambda: outcome) == code
     told = f"one was bad. Next: {next_step}" if next_step else outcome.sentence
-    assert capsys.readouterr().out == f"gate security: {outcome.status}: {told}\n"
+    answer = Answer("security", outcome.status, outcome.sentence, next_step)
+    assert capsys.readouterr().out.splitlines() == [
+        f"gate security: {outcome.status}: {told}",
+        answer.line(),
+    ]
     report = _report(reports)
     assert report.pop("seconds") >= 0
     assert report == {
@@ -79,7 +84,10 @@ def test_a_gate_that_could_not_run_has_refused_and_says_what_to_type_next(
 
     assert run("security", judge) == 2
     sentence = "could not run, which refuses: it broke"
-    assert capsys.readouterr().out == f"gate security: refused: {sentence}. Next: {next_step}\n"
+    assert capsys.readouterr().out.splitlines() == [
+        f"gate security: refused: {sentence}. Next: {next_step}",
+        Answer("security", "refused", sentence, next_step).line(),
+    ]
     report = _report(reports)
     assert (report["status"], report["sentence"]) == ("refused", sentence)
     assert report["next"] == next_step
@@ -118,17 +126,22 @@ def test_an_error_refuses_and_the_sentence_names_the_first_on_one_line(
     reports: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = Finding("bandit", "B602", "a shell", "service/z.py", 9)
-    assert run("security", lambda: Outcome.of_findings([other, SMELL, HOLE], "clean")) == 1
+    again = replace(HOLE, path="service/z.py", line=10)
+    found = [other, SMELL, again, HOLE]
+    assert run("security", lambda: Outcome.of_findings(found, "clean")) == 1
+    sentence = "3 findings, the first bandit B307 at service/hole.py:2: eval is bad"
+    next_step = gate("security").next_if_refused
     assert capsys.readouterr().out.splitlines() == [
         "service/hole.py:2: error: bandit B307: eval is bad",
         "service/z.py:9: error: bandit B602: a shell",
+        "service/z.py:10: error: bandit B307: eval is bad",
         "pyproject.toml: warning: deptry DEP002: unused",
-        "gate security: refused: 2 findings, the first bandit B307 at service/hole.py:2: eval is "
-        f"bad. Next: {gate('security').next_if_refused}",
+        f"gate security: refused: {sentence}. Next: {next_step}",
+        Answer("security", "refused", sentence, next_step, ("B307", "B602")).line(),
     ]
-    assert _report(reports)["findings"] == 3
+    assert _report(reports)["findings"] == 4
     found = {run["tool"]["driver"]["name"]: run["results"] for run in _sarif(reports)}
-    assert {tool: len(results) for tool, results in found.items()} == {"bandit": 2, "deptry": 1}
+    assert {tool: len(results) for tool, results in found.items()} == {"bandit": 3, "deptry": 1}
 
 
 def _sarif(reports: Path) -> list[dict[str, Any]]:
@@ -167,7 +180,7 @@ def test_a_log_shows_the_first_findings_and_the_report_has_all(
 ) -> None:
     many = [replace(HOLE, line=n, subject=str(n)) for n in range(200)]
     assert run("security", lambda: Outcome.of_findings(many, "clean")) == 1
-    assert len(capsys.readouterr().out.splitlines()) == 51
+    assert len(capsys.readouterr().out.splitlines()) == 52
     (only,) = _sarif(reports)
     assert len(only["results"]) == _report(reports)["findings"] == 200
 
