@@ -13,6 +13,7 @@ from botocore.exceptions import NoCredentialsError
 
 from console import local_cloud
 from console.errors import ConsoleError
+from pipeline.names import lookup_role
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,11 +47,13 @@ class Place(Protocol):
 class Aws(Protocol):
     """All that the console asks of AWS."""
 
-    def client(self, service: str, place: Place | None = None) -> Any:
-        """A boto3 client in the pipeline's home, or (to read) in another place.
+    def client(self, service: str, place: Place | None = None, *, role: str | None = None) -> Any:
+        """Return a boto3 client in the pipeline's home, or in another place.
+
+        Another account is read by its lookup role, unless a role of the place is named.
 
         Raises:
-            ConsoleError: the other account does not let itself be read.
+            ConsoleError: the role cannot be assumed.
         """
         ...
 
@@ -58,44 +61,47 @@ class Aws(Protocol):
 class AwsSession:
     """`Aws` by the credentials of the process's environment.
 
-    Other accounts are read as the lookup role that `cdk bootstrap` made there.
+    Other accounts are read as the lookup role that `cdk bootstrap` made there; `_roles` has
+    sessions and their ends by the role's ARN and the region.
     """
 
     def __init__(self, home: Home) -> None:
         self._home = home
         self._session = boto3.Session(region_name=home.region)
         self._roles: dict[tuple[str, str], tuple[boto3.Session, datetime]] = {}
-        self._clients: dict[tuple[str, str, str], Any] = {}
+        self._clients: dict[tuple[str, str, str | None], Any] = {}
 
-    def client(self, service: str, place: Place | None = None) -> Any:
+    def client(self, service: str, place: Place | None = None, *, role: str | None = None) -> Any:
         """See `Aws.client`."""
         account, region = (place or self._home).account, (place or self._home).region
-        if account != self._home.account:
-            self._renew(account, region)
-        key = (service, account, region)
+        arn = None
+        if role:
+            arn = f"arn:aws:iam::{account}:role/{role}"
+            self._renew(arn, region, f"role {role} of account {account} cannot be assumed", "")
+        elif account != self._home.account:
+            arn = lookup_role(account, region)
+            hint = f"; bootstrap it with --trust-for-lookup {self._home.account}"
+            self._renew(arn, region, f"account {account} cannot be read", hint)
+        key = (service, region, arn)
         if key not in self._clients:
-            role = self._roles.get((account, region))
-            session = role[0] if role else self._session
+            session = self._roles[arn, region][0] if arn else self._session
             # boto3's own overloads know a service by its literal name alone.
             made: Any = session.client
             self._clients[key] = made(service, region_name=region, config=_PATIENT)
         return self._clients[key]
 
-    def _renew(self, account: str, region: str) -> None:
-        """Have credentials of an account's lookup role that last a while yet."""
-        held = self._roles.get((account, region))
+    def _renew(self, arn: str, region: str, failure: str, hint: str) -> None:
+        """Have credentials of a role that last a while yet; `hint` is for a denial."""
+        held = self._roles.get((arn, region))
         if held and held[1] - _EARLY > datetime.now(UTC):
             return
-        role = f"arn:aws:iam::{account}:role/cdk-hnb659fds-lookup-role-{account}-{region}"
         sts = self.client("sts")
         try:
-            given = sts.assume_role(RoleArn=role, RoleSessionName="pithead")["Credentials"]
+            given = sts.assume_role(RoleArn=arn, RoleSessionName="pithead")["Credentials"]
         except sts.exceptions.ClientError as error:
             told = error.response["Error"]
-            hint = f"; bootstrap it with --trust-for-lookup {self._home.account}"
             raise ConsoleError(
-                f"account {account} cannot be read: {told['Message']}"
-                f"{hint if told['Code'] == 'AccessDenied' else ''}"
+                f"{failure}: {told['Message']}{hint if told['Code'] == 'AccessDenied' else ''}"
             ) from error
         session = boto3.Session(
             aws_access_key_id=given["AccessKeyId"],
@@ -103,9 +109,9 @@ class AwsSession:
             aws_session_token=given["SessionToken"],
             region_name=region,
         )
-        self._roles[(account, region)] = (session, given["Expiration"])
+        self._roles[(arn, region)] = (session, given["Expiration"])
         self._clients = {
-            key: client for key, client in self._clients.items() if key[1:] != (account, region)
+            key: client for key, client in self._clients.items() if key[1:] != (region, arn)
         }
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from console.aws import answered_at
 from console.deployed import weights
-from console.judge.records import kept
+from console.judge.records import condemnation, kept
 from pipeline.names import (
     ALIAS,
     HEARTBEAT,
@@ -26,10 +26,13 @@ if TYPE_CHECKING:
 
     from console.aws import Aws
     from console.deployed import Deployed
+    from pipeline.canary.condemnation import Condemnation
     from pipeline.canary.record import Record
 
 _ENDED = frozenset({"Succeeded", "Failed", "Stopped"})
-_FOUND_BAD = frozenset({"ALARM_ACTIVE", "HOOK_EXECUTION_FAILURE", "MANUAL_STOP"})
+_HOOK_FAILED = "HOOK_EXECUTION_FAILURE"
+"""By this name CodeDeploy reports that the judge refused or ended a shift."""
+_FOUND_BAD = frozenset({"ALARM_ACTIVE", _HOOK_FAILED, "MANUAL_STOP"})
 """CodeDeploy's error codes that speak of the new version; the others, such as INTERNAL_ERROR and
 THROTTLED, of CodeDeploy ("ErrorInformation")."""
 _ROLLBACK = "codeDeployRollback"
@@ -75,6 +78,20 @@ class Canary:
     traffic: Traffic = field(default_factory=Traffic)
     record: Record | None = None
     """What the judge has written down so far; None where nobody judges, or nothing is yet."""
+    condemned: Condemnation | None = None
+    """Why the judge refused the version before it got traffic; None if it did not."""
+
+    @property
+    def refused(self) -> bool:
+        """Whether the judge refused the version before it got traffic."""
+        return self.record is not None and self.record.outcome == "refused as condemned before"
+
+    @property
+    def stopper(self) -> str:
+        """Who stopped it, in words."""
+        if self.stopped_by:
+            return f"the alarm {self.stopped_by}"
+        return "the judge" if self.code == _HOOK_FAILED and self.record else "CodeDeploy"
 
     @property
     def ended(self) -> bool:
@@ -236,8 +253,12 @@ class CanaryWatch:
     def _judged(self, canary: Canary) -> Canary:
         if self._what.decisions is None:
             return canary
-        record = kept(self._aws, self._what.place, self._what.decisions, canary.deployment_id)
-        return replace(canary, record=record)
+        place, bucket = self._what.place, self._what.decisions
+        judged = replace(canary, record=kept(self._aws, place, bucket, canary.deployment_id))
+        if judged.record is None or not judged.refused or judged.condemned:
+            return judged
+        found = condemnation(self._aws, place, bucket, judged.record.version_digest)
+        return replace(judged, condemned=found)
 
     def _explained(self, canary: Canary) -> Canary:
         if not canary.stopped:
@@ -246,8 +267,8 @@ class CanaryWatch:
         information = info.get("errorInformation") or {}
         reason = information.get("message") or ""
         code = information.get("code") or ""
-        if code == "HOOK_EXECUTION_FAILURE" and canary.record:
-            reason = f"the judge did not let it pass: {canary.record.sentence}"
+        if code == _HOOK_FAILED and canary.record:
+            reason = canary.record.sentence
         canary = replace(canary, code=code, reason=reason)
         if code != "ALARM_ACTIVE":
             return canary

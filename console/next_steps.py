@@ -13,6 +13,7 @@ from pipeline.names import CDK_CLI, STACK
 
 if TYPE_CHECKING:
     from console.aws import Aws
+    from console.canary import Canary
     from console.executions import Action
     from console.promotion import Outcome
 
@@ -46,10 +47,12 @@ def next_steps(aws: Aws, outcome: Outcome) -> tuple[Step, ...]:
 def _after_rollback(outcome: Outcome) -> tuple[Step, ...]:
     short, canary = outcome.commit[:7], outcome.canary
     environment = canary.environment if canary else "prod"
-    steps = [Step(f"pithead logs {environment} --since 1d", "what the service wrote")]
-    if canary and canary.record:
-        replay = f"pithead judge replay {canary.deployment_id}"
-        steps.append(Step(replay, "the judge's evidence, minute by minute"))
+    steps = []
+    if not (canary and canary.refused):
+        steps.append(Step(f"pithead logs {environment} --since 1d", "what the service wrote"))
+    judged = _judged(canary) if canary else None
+    if judged:
+        steps.append(Step(f"pithead judge replay {judged}", "the judge's evidence, by the minute"))
     return (
         *steps,
         Step(f"git revert --no-edit {short} && pithead release", "takes the commit back"),
@@ -58,6 +61,13 @@ def _after_rollback(outcome: Outcome) -> tuple[Step, ...]:
             "releases it again, if the cause was not the commit",
         ),
     )
+
+
+def _judged(canary: Canary) -> str | None:
+    """Return the shift that has the judge's evidence: of a refused one, that which condemned it."""
+    if canary.refused:
+        return canary.condemned.deployment_id if canary.condemned else None
+    return canary.deployment_id if canary.record else None
 
 
 def _after_refusal(outcome: Outcome) -> tuple[Step, ...]:

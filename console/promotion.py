@@ -124,7 +124,7 @@ def conclude(
     if stage is None:
         return Conclusion("error", f"the execution failed{_because(last.summary)}")
     if not actions:
-        return _by_condition(last, stage, rollback)
+        return _by_condition(last, stage, canary, rollback)
     return _by_action(stage, actions[0], answers, canary)
 
 
@@ -195,8 +195,13 @@ def _by_action(
     return Conclusion("error", failed)
 
 
-def _by_condition(last: Execution, stage: Stage, rollback: Execution | None) -> Conclusion:
+def _by_condition(
+    last: Execution, stage: Stage, canary: Canary | None, rollback: Execution | None
+) -> Conclusion:
     found = stage.condition.summary if stage.condition else last.summary
+    if canary and canary.record and canary.record.outcome == "promoted, then found bad":
+        # The alarm says which number it saw, and the judge what that was made of.
+        found = f"{found.strip().rstrip('.')}; the judge: {canary.record.sentence}"
     if rollback and rollback.status == "Succeeded":
         return Conclusion(
             "rolled_back", f"the bake in {stage.name} found it bad{_because(found)}; it went back"
@@ -210,8 +215,9 @@ def _by_condition(last: Execution, stage: Stage, rollback: Execution | None) -> 
 
 
 def _by_canary(stage: str, canary: Canary) -> Conclusion:
-    who = f"the alarm {canary.stopped_by}" if canary.stopped_by else "CodeDeploy"
-    stopped = f"{who} stopped the shift in {stage}{_because(canary.reason)}"
+    if canary.refused:
+        return Conclusion("rolled_back", _refused(stage, canary))
+    stopped = f"{canary.stopper} stopped the shift in {stage}{_because(canary.reason)}"
     if canary.percent > 0:
         return Conclusion(
             "error",
@@ -220,6 +226,18 @@ def _by_canary(stage: str, canary: Canary) -> Conclusion:
         )
     # What CodeDeploy could not finish for its own reasons says nothing about the release.
     return Conclusion("error" if canary.interrupted else "rolled_back", stopped)
+
+
+def _refused(stage: str, canary: Canary) -> str:
+    condemned = canary.condemned
+    refused = f"the judge refused version {canary.target_version} in {stage} before it got traffic"
+    if condemned is None:
+        return f"{refused}{_because(canary.reason)}"
+    return (
+        f"{refused}, because it condemned the same code and configuration in shift "
+        f"{condemned.deployment_id} at {condemned.at:%Y-%m-%d %H:%M:%S} UTC"
+        f"{_because(condemned.sentence)}"
+    )
 
 
 def _because(reason: str) -> str:

@@ -1,23 +1,45 @@
-"""Records that someone releases a commit again after its rollback."""
+"""Permits a version that was rolled back to be released again, in the judge's bucket."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from console.aws import answered_at
-from pipeline.release_again import Again, parameter_name
+from console.deployed import deployed
+from console.errors import ConsoleError
+from pipeline.canary.condemnation import Permission, permission_key, text
+from pipeline.names import again_role
 
 if TYPE_CHECKING:
-    from console.aws import Aws
+    from collections.abc import Mapping
 
-_MAX_REASON_CHARACTERS = 1000  # a standard parameter of SSM holds 4 KB
+    from console.aws import Aws, Place
+    from console.promotion import Outcome
 
 
-def record_again(aws: Aws, commit: str, reason: str) -> Again:
-    """Write the record to SSM in the pipeline's account, and return it."""
+def permit_again(
+    aws: Aws, environments: Mapping[str, Place], outcome: Outcome, reason: str
+) -> Permission:
+    """Write the permission for the version that was rolled back, and return it.
+
+    It lifts the judge's condemnation, if there is one. If a guard rail, the bake or a person
+    rolled back, it lifts nothing and records who releases the version again, and why.
+
+    Raises:
+        ConsoleError: no judge knows the version, or the role cannot be assumed.
+    """
+    canary = outcome.canary
+    digest = canary.record.version_digest if canary and canary.record else ""
+    what = deployed(aws, canary.environment, environments[canary.environment]) if canary else None
+    if canary is None or not digest or what is None or what.decisions is None:
+        raise ConsoleError(
+            f"--again: no judge has a record of the version of {outcome.commit[:7]} that was "
+            'rolled back. Run git commit --allow-empty -m "Release again: REASON" && pithead '
+            "release"
+        )
     caller = aws.client("sts").get_caller_identity()
-    again = Again(commit, reason[:_MAX_REASON_CHARACTERS], caller["Arn"], answered_at(caller))
-    aws.client("ssm").put_parameter(
-        Name=parameter_name(commit), Value=again.text(), Type="String", Overwrite=True
+    permission = Permission(digest, answered_at(caller), caller["Arn"], reason)
+    aws.client("s3", what.place, role=again_role(canary.environment)).put_object(
+        Bucket=what.decisions, Key=permission_key(digest), Body=text(permission).encode()
     )
-    return again
+    return permission

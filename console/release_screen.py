@@ -115,11 +115,20 @@ def progress(snapshot: Snapshot) -> RenderableType:
         parts.append(_canary(snapshot.canary))
         if snapshot.canary.record:
             parts.append(_judge(snapshot.canary.record))
+    if snapshot.canary and snapshot.canary.refused:
+        parts.append(Text(f"  {_refused(snapshot.canary)}", "red"))
     if snapshot.moving:
         parts.append(Text(f"  {_moving(snapshot)}", "yellow"))
     if snapshot.unseen:
         parts.append(Text(f"  {snapshot.unseen}", "yellow"))
     return Group(*parts)
+
+
+def _refused(canary: Canary) -> str:
+    return (
+        f"{canary.environment}: the judge refused version {canary.target_version}, which it "
+        "condemned before"
+    )
 
 
 def _moving(snapshot: Snapshot) -> str:
@@ -177,7 +186,7 @@ def _canary(canary: Canary) -> Text:
             f" ({traffic.canary_failures} failed)[/]"
         )
     if canary.stopped:
-        line += f"  [red]stopped by {escape(canary.stopped_by or 'CodeDeploy')}[/]"
+        line += f"  [red]stopped by {escape(canary.stopper)}[/]"
     return Text.from_markup(line)
 
 
@@ -227,6 +236,8 @@ def facts(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
             f"{judging.line(record.parameters):.2f}, {record.verdict}"
             f"{', both versions fail alike' if record.incident else ''}",
         )
+    if canary and canary.refused:
+        yield f"{canary.deployment_id} refused", _refused(canary)
     if snapshot.moving:
         yield f"moving {snapshot.moving}", _moving(snapshot)
     if snapshot.unseen:

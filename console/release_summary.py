@@ -66,10 +66,12 @@ def explain(
 def _stopped(canary: Canary) -> str:
     """Who stopped a shift and when, and what the new version did until then."""
     at = f" at {canary.completed:%Y-%m-%d %H:%M:%S} UTC" if canary.completed else ""
+    shift = f"Shift {canary.deployment_id} of version {canary.target_version}"
+    if canary.refused:
+        return f"{shift} was refused by the judge{at}; the new version got no traffic."
     traffic = canary.traffic
     return (
-        f"Shift {canary.deployment_id} of version {canary.target_version} was stopped by "
-        f"{escape(canary.stopped_by or 'CodeDeploy')}{at}; the new version had served "
+        f"{shift} was stopped by {escape(canary.stopper)}{at}; the new version had served "
         f"{traffic.canary_requests} requests, of which {traffic.canary_failures} failed."
     )
 

@@ -10,7 +10,7 @@ from console.errors import ConsoleError
 from console.executions import last_run
 from console.following import follow, history
 from console.lineage import CheckoutLineage
-from console.release_again import record_again
+from console.release_again import permit_again
 from console.words import ENDINGS
 from pipeline.names import PIPELINE
 
@@ -75,7 +75,7 @@ def start(
         return Start(frozenset(each.id for each in before), lineage)
     outcome = _outcome(aws, environments, lineage, commit, before, run) if run else None
     if outcome and outcome.ending == "rolled_back" and again:
-        record_again(aws, commit, again)
+        permit_again(aws, environments, outcome, again)
         say(f"releasing {commit[:7]} again: {again}")
     else:
         _refuse_again(again, f"{commit[:7]} was not rolled back")

@@ -33,9 +33,6 @@ BAKE = (*RAILS, CONDEMNED, SYNTHETIC)
 of the shift comes only then, and only then a journey meets that version and no other."""
 OVERRIDE_PARAMETER = "/pithead/gates/supply-chain/override"
 """SSM parameter that lets an audit which could not run go by, until a date."""
-AGAIN_PARAMETERS = "/pithead/release/again"
-"""SSM parameters of the pipeline's account, below this path one for each commit that someone
-released again after its rollback (`pipeline.release_again`)."""
 ATTESTATION_KEY = "alias/pithead/attestations"
 """The KMS key that vouches for a release."""
 ASSEMBLY = "assembly"

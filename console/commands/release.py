@@ -21,7 +21,9 @@ EXIT_CODES = {"promoted": 0, "rolled_back": 3, "refused": 4, "error": 1}
 @click.command("release")
 @click.argument("revision", metavar="[REV]", default="HEAD")
 @click.option("--again", is_flag=True, help="Release a commit again that was rolled back.")
-@click.option("--reason", metavar="TEXT", help="Why it is released again; recorded in SSM.")
+@click.option(
+    "--reason", metavar="TEXT", help="Why it is released again; recorded in the judge's bucket."
+)
 def command(revision: str, again: bool, reason: str | None) -> int:
     """Release a commit: push it to the pipeline's branch and follow it to production.
 
@@ -31,7 +33,9 @@ def command(revision: str, again: bool, reason: str | None) -> int:
 
     If the branch is at the commit already, nothing is pushed: a running execution is followed, a
     promotion or a rollback is reported again, and after any other end a new execution starts.
-    A commit that was rolled back is released again only with --again and a --reason.
+    A commit that was rolled back is released again only with --again and a --reason. That permits
+    the version for one more release, also if the judge condemned it; without it the judge refuses
+    a condemned version before it gets traffic.
 
     The outcome is read from what serves production once no traffic moves any more: a commit is
     promoted only if every version that has traffic contains it.

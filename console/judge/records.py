@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from console.errors import ConsoleError
 from console.judge.schema import FormError, check
+from pipeline.canary.condemnation import condemnation_key, read_condemnation
 from pipeline.canary.record import Record, RecordError, read
 from pipeline.names import decision_key, service_stack
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from console.aws import Aws, Place
     from environments.schema import Environment
+    from pipeline.canary.condemnation import Condemnation
 
 _DEPLOYMENT = re.compile(r"d-[A-Z0-9]{9}")  # CodeDeploy's own form of its ids
 
@@ -124,6 +126,19 @@ def kept(aws: Aws, place: Place, bucket: str, deployment_id: str) -> Record | No
     """
     text = _object(aws, place, bucket, decision_key(deployment_id))
     return _read(text, f"the record of {deployment_id}") if text else None
+
+
+def condemnation(aws: Aws, place: Place, bucket: str, digest: str) -> Condemnation | None:
+    """Return what a judge's bucket has against a version; None if it has nothing.
+
+    Raises:
+        ConsoleError: what it has is no condemnation.
+    """
+    text = _object(aws, place, bucket, condemnation_key(digest))
+    try:
+        return read_condemnation(text) if text else None
+    except RecordError as error:
+        raise ConsoleError(f"{condemnation_key(digest)}: {error}") from error
 
 
 def _bucket(aws: Aws, name: str, environment: Environment) -> str | None:

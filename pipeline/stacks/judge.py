@@ -110,10 +110,12 @@ class Judge(Construct):
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             lifecycle_rules=[
                 s3.LifecycleRule(
-                    # A record is written each minute until its release has ended.
+                    # A record is written each minute until its release has ended. Of what was
+                    # condemned and permitted, every version is kept.
+                    prefix=f"{decision_key('').partition('/')[0]}/",
                     noncurrent_version_expiration=Duration.days(1),
-                    abort_incomplete_multipart_upload_after=Duration.days(1),
-                )
+                ),
+                s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(1)),
             ],
             removal_policy=RemovalPolicy.RETAIN,
         )

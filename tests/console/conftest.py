@@ -82,8 +82,9 @@ class FakeAws:
         self.answers: dict[tuple[str, str], Any] = {}
         self.asked: list[tuple[str, str, str | None, dict[str, Any]]] = []
 
-    def client(self, service: str, place: Place | None = None) -> Any:
-        return FakeClient(self, service, place.account if place else None)
+    def client(self, service: str, place: Place | None = None, *, role: str | None = None) -> Any:
+        account = place.account if place else None
+        return FakeClient(self, service, f"{account}:{role}" if role else account)
 
 
 class FakePipeline:
@@ -251,6 +252,10 @@ class FakePipeline:
         self.in_stage(execution, "prod", status)
 
 
+DIGEST = "sha256:" + "d" * 64
+"""Of production's version 3."""
+
+
 def decide(canary: tuple[int, int] = (80, 40), stable: tuple[int, int] = (720, 0)) -> Record:
     """A judge's record of one minute in prod, while it goes on: requests and failures of both."""
     nothing = Pair(Counts(canary[0], 0), Counts(stable[0], 0))
@@ -280,6 +285,7 @@ def decide(canary: tuple[int, int] = (80, 40), stable: tuple[int, int] = (720, 0
         decided_at=judged.decided_at,
         outcome="in progress",
         sentence=wording.sentence(parameters, periods, judged, "in progress"),
+        version_digest=DIGEST,
     )
 
 

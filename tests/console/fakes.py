@@ -7,9 +7,12 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from pipeline.canary.condemnation import condemnation_key, text
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from pipeline.canary.condemnation import Condemnation
     from pipeline.canary.record import Record
     from tests.console.conftest import FakeAws
 
@@ -53,13 +56,20 @@ class Prod:
         self.requests = {"2": [400.0, 330.0], "3": [50.0, 32.0]}
         self.failures = {"2": [0.0], "3": [17.0]}
         self.record: Record | None = None
+        self.condemnation: Condemnation | None = None
         s3 = aws.client("s3")
 
         def decision(**asked: str) -> Any:
-            assert asked == {"Bucket": "decisions", "Key": "decisions/d-SHIFT.json"}
-            if self.record is None:
+            assert asked["Bucket"] == "decisions"
+            kept = {}
+            if self.record:
+                kept["decisions/d-SHIFT.json"] = self.record.text()
+            if self.condemnation:
+                key = condemnation_key(self.condemnation.version_digest)
+                kept[key] = text(self.condemnation)
+            if asked["Key"] not in kept:
                 return s3.error("NoSuchKey", "The specified key does not exist.", "GetObject")
-            return {"Body": io.BytesIO(self.record.text().encode())}
+            return {"Body": io.BytesIO(kept[asked["Key"]].encode())}
 
         resources = {
             "AWS::Lambda::Alias": ALIAS,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +9,9 @@ import pytest
 from console import following
 from console.errors import ConsoleError
 from console.following import follow
+from console.next_steps import next_steps
 from environments.schema import load_all
+from pipeline.canary.condemnation import Condemnation
 from pipeline.gates.answer import Answer
 from tests.console.fakes import COMMIT, OLD, FakeLineage, Prod, at
 
@@ -165,7 +168,41 @@ def test_a_shift_that_the_judge_did_not_let_end_well(
     outcome = outcome_of(played(aws))
     assert outcome.ending == "rolled_back"
     assert outcome.sentence.startswith(
-        "CodeDeploy stopped the shift in prod: the judge did not let it pass: The new version is "
+        "the judge stopped the shift in prod: The new version is worse: 40 of 80 (50.0%) "
+    )
+
+
+def test_a_version_that_was_condemned_before_is_rolled_back_by_whom_when_and_why(
+    aws: Any, pipeline: Any, prod: Prod, decided: Any
+) -> None:
+    pipeline.execution("one", 0, commit=COMMIT, status="Failed", updated=70)
+    to_prod(pipeline)
+    pipeline.action("one", "prod", "files.Deploy", 56, 70, status="Failed")
+    before = decided()
+    prod.record = replace(
+        before, outcome="refused as condemned before", periods=(), evidence=(), verdict="undecided"
+    )
+    prod.condemnation = Condemnation(
+        before.version_digest, "d-BEFORE", at(-60), "The new version is worse: 40 of 80 failed."
+    )
+    information = {"code": "HOOK_EXECUTION_FAILURE", "message": "BeforeAllowTraffic failed."}
+    prod.shift("Failed", completeTime=at(65), errorInformation=information)
+    outcome = outcome_of(played(aws))
+    assert outcome.ending == "rolled_back"
+    assert outcome.sentence == (
+        "the judge refused version 3 in prod before it got traffic, because it condemned the same "
+        "code and configuration in shift d-BEFORE at 2026-01-01 11:59:00 UTC: The new version is "
+        "worse: 40 of 80 failed"
+    )
+    assert [each.command for each in next_steps(aws, outcome)] == [
+        "pithead judge replay d-BEFORE",
+        f"git revert --no-edit {COMMIT[:7]} && pithead release",
+        'pithead release --again --reason "…"',
+    ]
+
+    prod.condemnation = None  # whatever became of it, the record has it in words
+    assert outcome_of(played(aws)).sentence.startswith(
+        "the judge refused version 3 in prod before it got traffic: The new version is worse: 40 of"
     )
 
 

@@ -4,20 +4,28 @@ import io
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from console import cli
 from console.checkout import Checkout
+from pipeline.canary.condemnation import (
+    Condemnation,
+    Permission,
+    permission_key,
+    read_permission,
+)
 from pipeline.gates.answer import Answer
-from pipeline.release_again import Again, read
 from tests.console.conftest import git
 from tests.console.fakes import at
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from pipeline.canary.record import Record
     from tests.console.fakes import Prod
 
 OTHER = "0" * 40
@@ -318,8 +326,9 @@ def test_a_rollback_is_reported_again(
         "in prod: 1 datapoint was above 0.05." in shown.out
     )
     assert (
-        "Shift d-SHIFT of version 3 was stopped by files-prod-version-3-failures at 2026-01-01 "
-        "12:01:25 UTC; the new version had served 82 requests, of which 17 failed." in shown.out
+        "Shift d-SHIFT of version 3 was stopped by the alarm files-prod-version-3-failures at "
+        "2026-01-01 12:01:25 UTC; the new version had served 82 requests, of which 17 failed."
+        in shown.out
     )
     assert shown.out.splitlines()[-8:] == [
         f"dev      http://127.0.0.1/prod/  version 2 of commit {before}",
@@ -336,11 +345,14 @@ def test_a_rollback_is_reported_again(
     assert "start_pipeline_execution" not in {operation for _, operation, _, _ in aws.asked}
 
 
+@pytest.mark.parametrize("condemned", [True, False], ids=["by the judge", "by a guard rail"])
 def test_a_rolled_back_commit_is_released_again_with_a_reason(
+    condemned: bool,
     rolled_back: str,
     aws: Any,
     pipeline: Any,
     prod: Prod,
+    decided: Callable[..., Record],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -349,19 +361,67 @@ def test_a_rolled_back_commit_is_released_again_with_a_reason(
         ended(pipeline, "second", rolled_back)
         return {"pipelineExecutionId": "second"}
 
+    prod.record = decided() if condemned else decided((80, 0))
+    assert (prod.record.verdict == "rollback") == condemned
     aws.answers |= {
         ("codepipeline", "start_pipeline_execution"): start,
-        ("ssm", "put_parameter"): {"Version": 1},
+        ("s3", "put_object"): {},
     }
     reason = "a dependency was down, see incident 12"
     assert release(monkeypatch, "--again", "--reason", reason) == 0
     shown = capsys.readouterr()
     assert f"releasing {rolled_back[:7]} again: {reason}" in shown.err
     assert f"{rolled_back[:7]} promoted" in shown.out
-    (written,) = (asked for _, operation, _, asked in aws.asked if operation == "put_parameter")
-    assert written["Name"] == f"/pithead/release/again/{rolled_back}"
-    again = read(written["Value"])
-    assert again == Again(rolled_back, reason, "arn:aws:iam::1:user/me", aws.now)
+    ((account, written),) = (
+        (account, asked) for _, operation, account, asked in aws.asked if operation == "put_object"
+    )
+    assert account == "444444444444:files-prod-release-again"
+    digest = prod.record.version_digest
+    assert (written["Bucket"], written["Key"]) == ("decisions", permission_key(digest))
+    assert read_permission(written["Body"].decode()) == Permission(
+        digest, aws.now, "arn:aws:iam::1:user/me", reason
+    )
+
+
+def test_again_needs_a_version_that_the_judge_knows(
+    rolled_back: str,
+    aws: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told = refused(monkeypatch, capsys, "--again", "--reason", "because")
+    assert told == (
+        f"pithead: --again: no judge has a record of the version of {rolled_back[:7]} that was "
+        'rolled back. Run git commit --allow-empty -m "Release again: REASON" && pithead release'
+    )
+    assert not {"put_object", "start_pipeline_execution"} & {each[1] for each in aws.asked}
+
+
+def test_a_commit_that_was_condemned_before_is_reported_as_rolled_back(
+    rolled_back: str,
+    prod: Prod,
+    decided: Callable[..., Record],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    information = {"code": "HOOK_EXECUTION_FAILURE", "message": "BeforeAllowTraffic failed."}
+    prod.shift("Failed", completeTime=at(65), errorInformation=information)
+    before = decided()
+    prod.record = replace(before, outcome="refused as condemned before", periods=(), evidence=())
+    prod.condemnation = Condemnation(before.version_digest, "d-BEFORE", at(-60), before.sentence)
+    assert release(monkeypatch) == 3
+    shown = capsys.readouterr()
+    assert "prod: the judge refused version 3, which it condemned before" in shown.err
+    assert (
+        f"{rolled_back[:7]} rolled back: the judge refused version 3 in prod before it got traffic"
+        in shown.out
+    )
+    assert "in shift d-BEFORE at 2026-01-01 11:59:00 UTC: The new version is worse: " in shown.out
+    assert (
+        "Shift d-SHIFT of version 3 was refused by the judge at 2026-01-01 12:01:05 UTC; the new "
+        "version got no traffic." in shown.out
+    )
+    assert 'pithead release --again --reason "…"' in shown.out
 
 
 @pytest.mark.parametrize(
