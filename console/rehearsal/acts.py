@@ -53,6 +53,8 @@ class Act:
     expected: Ending
     gate: str | None = None
     """The gate that is to refuse it."""
+    rule: str | None = None
+    """The rule of that gate by which it is to refuse."""
     verdict: str | None = None
     """The judge's word, one of `pipeline.names.VERDICTS`, that is to stop its canary."""
     new_action: tuple[str, str] | None = None
@@ -126,6 +128,7 @@ ACTS = (
         ),
         expected="refused",
         gate="load",
+        rule="p50-regression",
     ),
 )
 """In the order in which they are played."""

@@ -2,6 +2,8 @@
 
 The report is one JSON object, `schema` 1. All its seconds are the wall's. `weights` are pairs of
 the seconds since the shift began and the per cent of traffic on the new version from then on.
+`reason` is why an act ended as it did: `{"gate": …, "rules": […]}` of a refusal, `{"alarm": …}` of
+a rollback, `{"verdict": …}` of the judge in prod of a promotion; null is what is not known.
 """
 
 from __future__ import annotations
@@ -15,13 +17,18 @@ from console.words import ENDINGS
 from pipeline.names import version_alarm_name
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from console.canary import Canary
     from console.deployed import Serving
     from console.promotion import Outcome
     from console.rehearsal.acts import Act
+    from pipeline.canary.judging import Verdict
     from pipeline.canary.record import Record
+
+_PROD = "prod"
+_CONDEMNED: frozenset[Verdict] = frozenset({"rollback", "inconsistent"})
 
 
 @dataclass(frozen=True)
@@ -49,9 +56,45 @@ class Result:
         }[act.expected]()
         return tuple(filter(None, found))
 
+    @property
+    def reason(self) -> Mapping[str, str | list[str] | None]:
+        """Why it ended so; see the module."""
+        outcome, canary = self.outcome, self.outcome.canary
+        if outcome.ending == "refused":
+            return {"gate": outcome.gate, "rules": list(self._rules)}
+        if outcome.ending == "rolled_back":
+            return {"alarm": canary.stopped_by if canary else None}
+        if outcome.ending == "promoted":
+            return {"verdict": self._verdict}
+        return {}
+
+    @property
+    def _rules(self) -> tuple[str, ...]:
+        """The rules of the gate that refused."""
+        gate = self.outcome.gate
+        return tuple(
+            rule
+            for each in self.outcome.answers
+            if each.gate == gate and each.status == "refused"
+            for rule in each.rules
+        )
+
+    @property
+    def _verdict(self) -> Verdict | None:
+        """The judge's in prod; None if it left no record."""
+        canary = self.outcome.canary
+        in_prod = canary is not None and canary.environment == _PROD
+        return canary.record.verdict if canary and in_prod and canary.record else None
+
     def _promoted(self) -> list[str]:
         outcome, wanted = self.outcome, self.act.new_action
         problems = []
+        if outcome.canary and outcome.canary.stopped_by:
+            problems.append(f"the alarm {outcome.canary.stopped_by} stopped it")
+        if self._verdict is None:
+            problems.append("the judge left no record of it")
+        elif self._verdict in _CONDEMNED:
+            problems.append(f"the judge's verdict is {self._verdict}, which condemns it")
         if self.after.commit != outcome.commit:
             problems.append(f"prod serves commit {self.after.commit}, not the one promoted")
         if wanted and not outcome.self_mutated:
@@ -85,7 +128,10 @@ class Result:
         problems = self._unchanged()
         if outcome.gate != self.act.gate:
             problems.append(f"the gate {outcome.gate} refused it, expected {self.act.gate}")
-        if any(stage.name == "prod" for stage in outcome.stages):
+        elif self.act.rule and self.act.rule not in self._rules:
+            by = ", ".join(self._rules) or "no rule"
+            problems.append(f"{outcome.gate} refused it by {by}, expected {self.act.rule}")
+        if any(stage.name == _PROD for stage in outcome.stages):
             problems.append("it entered prod")
         return problems
 
@@ -102,6 +148,7 @@ class Result:
             "expected": self.act.expected,
             "outcome": outcome.ending,
             "sentence": outcome.sentence,
+            "reason": dict(self.reason),
             "problems": list(self.problems),
             "commit": outcome.commit,
             "pipeline_execution_ids": [each.id for each in outcome.executions],

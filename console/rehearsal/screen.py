@@ -130,12 +130,17 @@ def summary(rehearsal: Rehearsal) -> Group:
 
 def _short(result: Result) -> str:
     """Why it ended so, without the details that the table has elsewhere."""
-    canary = result.outcome.canary
-    if result.outcome.ending == "rolled_back" and canary and canary.stopped_by:
-        return f"stopped by the alarm {canary.stopped_by}"
-    if result.outcome.ending == "promoted" and result.outcome.self_mutated:
-        return "the pipeline changed itself, began again and ran its new step"
-    return result.outcome.sentence
+    outcome, reason = result.outcome, result.reason
+    if outcome.ending == "rolled_back" and reason["alarm"]:
+        return f"stopped by the alarm {reason['alarm']}"
+    if outcome.ending == "refused":
+        by = f" by {', '.join(reason['rules'])}" if reason["rules"] else ""
+        return f"the gate {reason['gate']} refused it{by}"
+    if outcome.ending == "promoted":
+        judged = f"the judge's verdict is {reason['verdict']}"
+        changed = "the pipeline changed itself, began again and ran its new step; "
+        return f"{changed if outcome.self_mutated else ''}{judged}"
+    return outcome.sentence
 
 
 def _canary(result: Result) -> str:

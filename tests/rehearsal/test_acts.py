@@ -30,6 +30,13 @@ def test_every_act_ended_as_it_should(rehearsed: dict[str, Any]) -> None:
     assert rehearsed["as_expected"]
 
 
+@pytest.mark.parametrize("name", ["good-release", "pipeline-change"])
+def test_a_promotion_has_the_judges_verdict(rehearsed: dict[str, Any], name: str) -> None:
+    act = _act(rehearsed, name)
+    assert act["reason"] == {"verdict": act["canary"]["judge"]["verdict"]}
+    assert act["reason"]["verdict"] in {"better", "good", "undecided"}
+
+
 def test_a_good_release_shifts_by_a_canary(rehearsed: dict[str, Any]) -> None:
     act = _act(rehearsed, "good-release")
     assert act["production"]["commit_after"] == act["commit"] != act["production"]["commit_before"]
@@ -45,6 +52,7 @@ def test_a_bad_release_never_has_more_than_the_canarys_share(rehearsed: dict[str
     canary = act["canary"]
     version = int(act["production"]["version_before"]) + 1
     assert canary["stopped_by"] == f"files-prod-version-{version}-evidence"
+    assert act["reason"] == {"alarm": canary["stopped_by"]}
     assert canary["judge"]["verdict"] == "rollback"
     assert max(percent for _, percent in canary["weights"]) == 10
     assert canary["weights"][-1][1] == 0
@@ -75,7 +83,8 @@ def test_a_pipeline_change_mutates_and_restarts_the_pipeline(
 def test_a_refused_release_never_reaches_prod(rehearsed: dict[str, Any]) -> None:
     act = _act(rehearsed, "refused-release")
     assert "prod" not in {stage["name"] for stage in act["stages"]}
-    assert "the gate load refused" in act["sentence"]
+    assert act["reason"]["gate"] == "load"
+    assert "p50-regression" in act["reason"]["rules"]
 
 
 def test_an_audit_that_did_not_run_is_told_as_not_run(rehearsed: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from console.errors import ConsoleError
 from console.rehearsal.acts import ACTS, Act, Edit
+from pipeline.gates.catalogue import NAMES
 
 ROOT = Path(__file__).parents[3]
 
@@ -30,6 +31,12 @@ def test_an_edit_that_does_not_fit_is_an_error(tmp_path: Path, text: str, times:
     with pytest.raises(ConsoleError, match=rf"module.py: found 'a = 1' {times} times"):
         Edit("module.py", "a = 1\n", "a = 2\n").apply(tmp_path)
     assert (tmp_path / "module.py").read_text() == text
+
+
+def test_a_refusal_names_the_gate_and_its_rule() -> None:
+    for act in ACTS:
+        assert (act.gate is None) == (act.rule is None) == (act.expected != "refused")
+        assert act.gate is None or act.gate in NAMES
 
 
 def test_the_acts_are_those_that_the_documentation_tells_of() -> None:

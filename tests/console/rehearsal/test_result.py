@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from io import StringIO
+from typing import Any, get_args
 
 import pytest
+from rich.console import Console
 
 from console.canary import Canary, Traffic
 from console.deployed import Serving
+from console.executions import Execution
 from console.promotion import Outcome
 from console.rehearsal.acts import ACTS
-from console.rehearsal.result import Result
+from console.rehearsal.result import Rehearsal, Result
+from console.rehearsal.screen import summary
+from pipeline.canary.judging import Verdict
+from pipeline.gates.answer import Answer
 
 START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
-BAD = next(act for act in ACTS if act.name == "bad-release")
+ACT = {act.name: act for act in ACTS}
+BAD = ACT["bad-release"]
+RULE = "p50-regression"
+RUN = Execution("e1234567-89", "Failed", "", "c0ffee", rollback=False, started=START, updated=START)
 
 
 @pytest.fixture
@@ -37,7 +46,7 @@ def rolled_back(decided: Any) -> Result:
         ending="rolled_back",
         sentence="",
         commit="c0ffee",
-        executions=(),
+        executions=(RUN,),
         rollback=None,
         gate=None,
         answers=(),
@@ -82,3 +91,100 @@ def test_a_record_that_says_otherwise_is_a_problem(rolled_back: Result, decided:
     changed = replace(outcome, canary=replace(outcome.canary, record=lies))
     (problem,) = replace(rolled_back, outcome=changed).problems
     assert problem == "the judge's record, judged again, comes to another verdict"
+
+
+def test_a_rollback_is_reported_with_its_alarm(rolled_back: Result) -> None:
+    assert rolled_back.document()["reason"] == {"alarm": "files-prod-version-3-evidence"}
+    assert "stopped by the alarm files-prod-version-3-evidence." in _summary(rolled_back)
+
+
+@pytest.fixture
+def promoted(rolled_back: Result, decided: Any) -> Result:
+    """A good release that the judge found no worse."""
+    canary = rolled_back.outcome.canary
+    assert canary is not None
+    judged = replace(decided(), verdict="good")
+    canary = replace(canary, status="Succeeded", stopped_by=None, record=judged)
+    outcome = replace(rolled_back.outcome, ending="promoted", canary=canary, executions=(RUN,))
+    after = Serving("3", "c0ffee", {"3": 1.0})
+    return replace(rolled_back, act=ACT["good-release"], outcome=outcome, after=after)
+
+
+def test_a_promotion_is_reported_with_the_judges_verdict(promoted: Result) -> None:
+    assert promoted.problems == ()
+    assert promoted.document()["reason"] == {"verdict": "good"}
+    assert "good-release: the judge's verdict is good." in _summary(promoted)
+
+
+@pytest.mark.parametrize("verdict", get_args(Verdict))
+def test_a_promotion_that_the_judge_condemns_is_a_problem(
+    promoted: Result, decided: Any, verdict: Verdict
+) -> None:
+    problems = _with(promoted, record=replace(decided(), verdict=verdict)).problems
+    if verdict in {"rollback", "inconsistent"}:
+        assert problems == (f"the judge's verdict is {verdict}, which condemns it",)
+    else:
+        assert problems == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"record": None}, "the judge left no record of it"),
+        ({"environment": "staging"}, "the judge left no record of it"),
+        ({"stopped_by": "files-prod-heartbeat"}, "the alarm files-prod-heartbeat stopped it"),
+    ],
+)
+def test_a_promotion_that_nobody_judged_or_an_alarm_stopped_is_a_problem(
+    promoted: Result, change: dict[str, Any], problem: str
+) -> None:
+    assert _with(promoted, **change).problems == (problem,)
+
+
+@pytest.fixture
+def refused(rolled_back: Result) -> Result:
+    """A slow release that the load gate refused."""
+    answers = (
+        Answer("synthetic", "passed", "9 of 9"),
+        Answer("load", "refused", "p50 is 61 ms", "be faster", ("p95-regression", RULE)),
+    )
+    outcome = replace(
+        rolled_back.outcome,
+        ending="refused", gate="load", answers=answers, canary=None, executions=(RUN,),
+    )  # fmt: skip
+    return replace(rolled_back, act=ACT["refused-release"], outcome=outcome)
+
+
+def test_a_refusal_is_reported_with_its_gate_and_rules(refused: Result) -> None:
+    assert refused.problems == ()
+    assert refused.document()["reason"] == {"gate": "load", "rules": ["p95-regression", RULE]}
+    assert f"the gate load refused it by p95-regression, {RULE}." in _summary(refused)
+
+
+@pytest.mark.parametrize(
+    ("gate", "rules", "problem"),
+    [
+        ("synthetic", (RULE,), "the gate synthetic refused it, expected load"),
+        ("load", (), f"load refused it by no rule, expected {RULE}"),
+        ("load", ("p50", "rate"), f"load refused it by p50, rate, expected {RULE}"),
+    ],
+)
+def test_a_refusal_by_another_gate_or_rule_is_a_problem(
+    refused: Result, gate: str, rules: tuple[str, ...], problem: str
+) -> None:
+    answers = (Answer(gate, "refused", "…", None, rules),)
+    outcome = replace(refused.outcome, gate=gate, answers=answers)
+    assert replace(refused, outcome=outcome).problems == (problem,)
+
+
+def _with(result: Result, **change: Any) -> Result:
+    canary = result.outcome.canary
+    assert canary is not None
+    return replace(result, outcome=replace(result.outcome, canary=replace(canary, **change)))
+
+
+def _summary(result: Result) -> str:
+    shown = Console(file=StringIO(), width=200, color_system=None)
+    shown.print(summary(Rehearsal(60.0, 9.0, (result,), None)))
+    assert isinstance(shown.file, StringIO)
+    return shown.file.getvalue()
