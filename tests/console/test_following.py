@@ -140,6 +140,7 @@ def test_a_canary_that_an_alarm_stops(aws: Any, pipeline: Any, prod: Prod) -> No
     ("alarm", "sentence"),
     [
         ("evidence", "The new version is worse: 40 of 80 (50.0%) of its requests failed, and 0 of"),
+        ("testimony", "The new version is worse: 40 of 80 (50.0%) of its requests failed"),
         ("heartbeat", "1 datapoint was above 0.05"),
         ("failures", "1 datapoint was above 0.05"),
     ],
@@ -291,14 +292,22 @@ def test_a_pipeline_that_changes_itself_is_followed_through(
     assert outcome.stages[0].started == at(30)
 
 
+@pytest.mark.parametrize("verdict", ["rollback", "inconsistent", None])
 def test_a_bake_that_fails_is_waited_for_until_it_is_rolled_back(
-    aws: Any, pipeline: Any, prod: Prod
+    aws: Any, pipeline: Any, prod: Prod, decided: Any, verdict: Any
 ) -> None:
     pipeline.execution("one", 0, commit=COMMIT, status="Failed", updated=500)
     to_prod(pipeline)
     pipeline.action("one", "prod", "files.Deploy", 56, 400)
     pipeline.bake("one", 400, 500, status="Failed", message=f"Alarm {ALARM} is red")
     prod.shift("Succeeded")
+    if verdict:
+        prod.record = replace(
+            decided(),
+            verdict=verdict,
+            outcome="promoted, then found bad",
+            sentence="The last minutes condemn it.",
+        )
 
     # The rollback is in the stage before the failed execution is told to have ended.
     pipeline.in_stage("back", "prod", "InProgress")
@@ -315,7 +324,10 @@ def test_a_bake_that_fails_is_waited_for_until_it_is_rolled_back(
     outcome = outcome_of(played(aws, rolling, back))
 
     assert outcome.ending == "rolled_back"
-    assert outcome.sentence == f"the bake in prod found it bad: Alarm {ALARM} is red; it went back"
+    judge = "; the judge: The last minutes condemn it" if verdict else ""
+    assert outcome.sentence == (
+        f"the bake in prod found it bad: Alarm {ALARM} is red{judge}; it went back"
+    )
     assert outcome.rollback is not None
     assert (outcome.rollback.id, outcome.seconds) == ("back", 560)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import StringIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 from rich.console import Console
@@ -20,11 +20,14 @@ from console.release_screen import ReleaseScreen
 from console.release_summary import explain
 from console.toolchain import Cdk
 from console.words import duration
+from pipeline.canary.judging import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from console.promotion import Ending
+    from pipeline.canary.record import Record
 
 START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
@@ -270,3 +273,26 @@ def test_what_the_cdk_says_becomes_a_sentence(
     monkeypatch.setattr(toolchain, "_SCRIPTS", tmp_path)
     with pytest.raises(toolchain.ConsoleError, match=r"node is missing from .*; run make setup"):
         Cdk(tmp_path).run(["deploy"], cwd=tmp_path, variables={}, log=log)
+
+
+@pytest.mark.parametrize("verdict", get_args(Verdict))
+def test_every_verdict_is_shown(verdict: Verdict, decided: Callable[..., Record]) -> None:
+    record = replace(decided(), verdict=verdict)
+    console, out = paper(terminal=True)
+    screen = ReleaseScreen("release", console)
+    with screen.showing():
+        screen.show(replace(snapshot(), canary=replace(CANARY, record=record)))
+    assert f"of 2.00  {verdict}" in out.getvalue()
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_shift_that_the_judge_refused_is_shown(
+    terminal: bool, decided: Callable[..., Record]
+) -> None:
+    record = replace(decided(), outcome="refused as condemned before", periods=(), evidence=())
+    refused = replace(CANARY, status="Failed", weights=(), record=record)
+    console, out = paper(terminal=terminal)
+    screen = ReleaseScreen("release", console)
+    with screen.showing():
+        screen.show(replace(snapshot(), canary=refused))
+    assert "prod: the judge refused version 3, which it condemned before" in out.getvalue()
