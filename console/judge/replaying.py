@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from pipeline.canary.judging import Judged
+    from pipeline.canary.judging import Judged, Verdict
     from pipeline.canary.record import Record
 
+CONDEMNING: frozenset[Verdict] = frozenset({"rollback", "inconsistent"})
+"""Verdicts by which a version stays condemned (`Judged.ends_the_shift`)."""
 _NEAR = 1e-9
 """Evidence this near is the same: its last bits are those of a platform's own logarithm."""
 _SHORT = 19  # "sha256:" and twelve digits
@@ -114,6 +116,11 @@ class Replayed:
             ConsoleError: there was no closed period, so nothing to draw.
         """
         record = self.record
+        if record.outcome == "refused as condemned before":
+            raise ConsoleError(
+                f"{record.deployment_id} was refused before it got traffic, and there is nothing "
+                "to draw; replay the deployment that its record names"
+            )
         if not record.periods:
             raise ConsoleError(
                 f"{record.deployment_id} has no closed period: its judge had nothing to judge, and "

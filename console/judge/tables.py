@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
+from console.judge.replaying import CONDEMNING
 from console.judge.screen import say
 
 if TYPE_CHECKING:
@@ -63,8 +64,8 @@ def releases(tested: Sequence[Release], console: Console) -> None:
 
 def _sums(tested: Sequence[Release]) -> str:
     """Such as `Of 3 releases …`."""
-    was = [each for each in tested if each.happened.verdict == "rollback"]
-    now = [each for each in tested if each.policy.verdict == "rollback"]
+    was = [each for each in tested if each.happened.verdict in CONDEMNING]
+    now = [each for each in tested if each.policy.verdict in CONDEMNING]
     new = [each for each in now if each not in was]
     left = sum(each.open for each in tested)
     at_least = "at least " if left else ""

@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from console.judge.replaying import replayed
+from console.judge.replaying import CONDEMNING, replayed
 from console.words import ENDINGS
 from pipeline.names import version_alarm_name
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from pipeline.canary.record import Record
 
 _PROD = "prod"
-_CONDEMNED: frozenset[Verdict] = frozenset({"rollback", "inconsistent"})
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ class Result:
             problems.append(f"the alarm {outcome.canary.stopped_by} stopped it")
         if self._verdict is None:
             problems.append("the judge left no record of it")
-        elif self._verdict in _CONDEMNED:
+        elif self._verdict in CONDEMNING:
             problems.append(f"the judge's verdict is {self._verdict}, which condemns it")
         if self.after.commit != outcome.commit:
             problems.append(f"prod serves commit {self.after.commit}, not the one promoted")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from console import cli
+from pipeline.canary.periods import Discrepancy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +52,51 @@ def test_a_record_is_replayed_and_drawn(
     assert shown.out.endswith("Replayed: the same.\n")
     assert shown.err == "drawn into release.svg\n"
     assert (file.parent / "release.svg").read_text().startswith("<svg ")
+
+
+def test_a_shift_that_was_refused_is_replayed_without_a_picture(
+    judge: Pithead, file: Path, bad: Record, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = "Refused before it got traffic: deployment d-BEFORE condemned this code."
+    refused = replace(
+        bad,
+        outcome="refused as condemned before",
+        verdict="undecided",
+        decided_at=None,
+        periods=(),
+        evidence=(),
+        sentence=said,
+    )
+    file.write_text(refused.text())
+    assert judge("replay", str(file)) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"files in prod: version 3 was refused as condemned before\n{said}\n")
+    assert shown.endswith("Replayed: the same.\n")
+    assert judge("replay", str(file), "--svg", "release.svg") == 1
+    assert "was refused before it got traffic, and there is nothing to draw" in (
+        capsys.readouterr().err
+    )
+
+
+def test_counts_that_are_contradicted_are_replayed(
+    judge: Pithead, file: Path, good: Record, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = replace(
+        good,
+        outcome="stopped as inconsistent",
+        verdict="inconsistent",
+        decided_at=None,
+        discrepancies=(Discrepancy("5xx responses", None, 0, 45, 7),),
+    )
+    file.write_text(told.text())
+    assert judge("replay", str(file)) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("files in prod: version 3 was stopped as inconsistent\n")
+    assert "✓ verdict    inconsistent" in shown
+    assert judge("backtest", str(file.parent)) == 0
+    assert "Of 1 release 1 was condemned; the rule condemns 1, 0 of them anew" in (
+        capsys.readouterr().out
+    )
 
 
 def test_a_picture_that_cannot_be_written_is_told(
