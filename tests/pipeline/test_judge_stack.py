@@ -143,6 +143,13 @@ def test_records_are_private_versioned_and_outlive_the_stack(stack: Any) -> None
     assert stack.resources[name]["DeletionPolicy"] == "Retain"
     assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
     assert all(bucket["PublicAccessBlockConfiguration"].values())
+    # Who permitted a version is kept for good, also when somebody else permits it again.
+    expiring = [
+        each["Prefix"]
+        for each in bucket["LifecycleConfiguration"]["Rules"]
+        if "NoncurrentVersionExpiration" in each
+    ]
+    assert expiring == ["decisions/"]
     (encryption,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     assert encryption["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
     _, policy = _only(stack, "AWS::S3::BucketPolicy")
