@@ -50,7 +50,9 @@ needs_landlock = pytest.mark.xfail(not confined.abi(), reason="no Landlock", run
 
 
 @needs_landlock
-def test_what_confined_code_reaches(tmp_path: Path) -> None:
+@pytest.mark.parametrize("closed", [(), (80, 443)])
+def test_what_confined_code_reaches(tmp_path: Path, closed: tuple[int, ...]) -> None:
+    """With the rules of a function, and with those of a build, whose ports are ruled as well."""
     state, home = tmp_path / "state", tmp_path / "home"
     work = state / "codebuild" / "1" / "src"
     for folder in (work, home / ".aws"):
@@ -62,9 +64,11 @@ def test_what_confined_code_reaches(tmp_path: Path) -> None:
     rules = confinement.Rules(
         rules.read,
         tuple(each for each in rules.write if not home.is_relative_to(Path(each).resolve())),
+        confinement.closed_ports(*closed) if closed else -1,
     )
     done = subprocess.run(
         rules.command(confinement._PYTHON, "-c", TRIES, str(state), str(home), str(os.getpid())),
+        pass_fds=rules.descriptors,
         cwd=work,
         capture_output=True,
         text=True,
