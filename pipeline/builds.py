@@ -11,6 +11,7 @@ from aws_cdk import aws_iam as iam
 from pipeline import index
 from pipeline.commands import side_by_side
 from pipeline.downloads import FOLDER
+from pipeline.inputs import PROVED
 from pipeline.names import CDK_CLI, EVIDENCE
 
 if TYPE_CHECKING:
@@ -84,6 +85,25 @@ def install(group: str) -> list[str]:
     ]
 
 
+def state_inputs(synth: pipelines.CodeBuildStep, digest: str) -> None:
+    """Append the digest of the app's inputs to the variables of Synth's project, once it is built.
+
+    CDK hashes a build's buildspec and variables into the pipeline's action, and a pipeline that
+    changes restarts its execution (`RestartExecutionOnUpdate`). CDK takes no hash of what is
+    added to the CloudFormation resource, so a changed digest changes the project alone.
+    """
+    project = synth.project.node.default_child
+    assert isinstance(project, codebuild.CfnProject)  # noqa: S101  # CDK makes one
+    environment = project.environment
+    assert isinstance(environment, codebuild.CfnProject.EnvironmentProperty)  # noqa: S101  # as it is
+    declared = environment.environment_variables
+    assert isinstance(declared, list)  # noqa: S101  # CDK_VALIDATION at least
+    project.add_property_override(
+        f"Environment.EnvironmentVariables.{len(declared)}",
+        {"Name": PROVED, "Type": "PLAINTEXT", "Value": digest},
+    )
+
+
 class Builds:
     """Makes the steps that run programs of `pipeline/gates` on a clone of the source."""
 
@@ -101,9 +121,10 @@ class Builds:
     ) -> pipelines.CodeBuildStep:
         """The build that makes the cloud assembly, and is the gate of what was never deployed.
 
-        `history` lets the unit gate ask which release was promoted last.
+        `history` lets the unit gate ask which release was promoted last; `context` includes that
+        of `signing`.
         """
-        keys = " ".join(f"-c {key}={value}" for key, value in (context | signing.context).items())
+        keys = " ".join(f"-c {key}={value}" for key, value in context.items())
         return pipelines.CodeBuildStep(
             "Synth",
             input=self.source,

@@ -10,9 +10,10 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 
-from pipeline import builds
+from pipeline import builds, inputs
 from pipeline.attestation_key import AttestationKey
 from pipeline.bake import bake
+from pipeline.commit import ROOT
 from pipeline.comparison import compare_before_update
 from pipeline.names import (
     ASSEMBLY,
@@ -82,11 +83,9 @@ class DeliveryStack(Stack):
         )
         self._builds = builds.Builds(home, source, clone)
         artifacts = self._artifacts()
-        synth = self._builds.synth(
-            self._history(home),
-            {"connection-arn": connection_arn, "bundle": bundle_platform},
-            signing(artifact.signing_profile_version, bundle_platform, artifacts),
-        )
+        signed = signing(artifact.signing_profile_version, bundle_platform, artifacts)
+        context = {"connection-arn": connection_arn, "bundle": bundle_platform} | signed.context
+        synth = self._builds.synth(self._history(home), context, signed)
         options = builds.options(
             artifact.platform, log_group(self, "Builds", prod.function.log_retention_days)
         )
@@ -153,6 +152,7 @@ class DeliveryStack(Stack):
         for name, stage in stages.items():
             pipeline.add_stage(stage, pre=before.get(name), post=after.get(name))
         pipeline.build_pipeline()
+        builds.state_inputs(synth, inputs.digest(ROOT, context))
         compare_before_update(
             pipeline,
             options,

@@ -3,31 +3,32 @@
 `python -m pipeline.gates.synthesis [-c KEY=VALUE]…` writes `cdk.out`. A pipeline whose template
 changes by itself changes itself for ever, so this is judged before it may change itself at all.
 
-The sources are synthesised a second time beside the first, by a process of its own with another
-order of sets, and what both assemblies deploy is compared; unless that has been done already in
-this checkout for all that decides about it. That is what `inputs` names: the app, its locks and
-settings, the context, Python and the CLI. The service's own files are not among them, for
-`pipeline.bundle` copies them as they are. A build has a checkout of its own, so it always
-synthesises twice: no other build's word counts. What two syntheses have in common, seconds
-apart in one place, is not seen to change: the day, the machine, the version of a tool.
+The sources are synthesised a second time, by a process of its own with another order of sets, and
+what both assemblies deploy is compared. They are synthesised once if the deployed pipeline was
+made from the same inputs (`pipeline.inputs`), because it changed itself only after this gate had
+passed for them. No file of another build is read for that. The second synthesis starts when the
+first has ended, so that it finds the bundles, the bytecode and jsii's packages of the first, which
+cost more CPU than the rest; gate `supply_chain` is what builds the bundles anew.
+
+Two syntheses do not show a change of what they share, seconds apart in one place: the day, the
+machine, the version of a tool.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
+import os
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline import inputs
 from pipeline.gates.cdk import AppRefusedError, Synthesis, placeholder_connection, refusal
 from pipeline.gates.gate import ROOT, CouldNotRunError, Outcome, run
 from pipeline.lint import stability
 from pipeline.lint.rules import TOOL
-from pipeline.names import CDK_CLI
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -35,13 +36,10 @@ if TYPE_CHECKING:
     from pipeline.gates.findings import Finding
 
 ASSEMBLY = ROOT / "cdk.out"
-PROVED = ROOT / ".cache" / "synthesis" / "proved"
-"""The digest of the inputs that were last seen to make one and the same assembly."""
-_SOURCES = ("pipeline/**/*", "environments/*", "requirements/*.txt", "cdk*.json", "pyproject.toml")
 
 
 def judge(arguments: Sequence[str]) -> Outcome:
-    """Synthesise, twice where that is not proved to be needless.
+    """Synthesise once if the deployed pipeline proves these inputs stable, else twice.
 
     Raises:
         CouldNotRunError: there is no CDK CLI, or the app broke.
@@ -54,19 +52,14 @@ def judge(arguments: Sequence[str]) -> Outcome:
 
 def _judged(arguments: Sequence[str]) -> Outcome:
     context = given(arguments)
-    digest = inputs(ROOT, context)
-    proved = PROVED.exists() and PROVED.read_text() == digest
+    proved = os.environ.get(inputs.PROVED) == inputs.digest(ROOT, context)
     shutil.rmtree(ASSEMBLY, ignore_errors=True)
+    with Synthesis(ASSEMBLY, context) as first:
+        first.wait()
     if proved:
-        with Synthesis(ASSEMBLY, context) as synthesis:
-            synthesis.wait()
-        return _outcome([], "as it was seen to for these sources")
+        return _outcome([], "as those of the deployed pipeline did")
     with tempfile.TemporaryDirectory() as scratch:
-        found = _twice(Path(scratch) / "cdk.out", context)
-    if not found:
-        PROVED.parent.mkdir(parents=True, exist_ok=True)
-        PROVED.write_text(digest)
-    return _outcome(found, "twice")
+        return _outcome(_compared_with(Path(scratch) / "cdk.out", context), "twice")
 
 
 def given(arguments: Sequence[str]) -> dict[str, str]:
@@ -78,32 +71,14 @@ def given(arguments: Sequence[str]) -> dict[str, str]:
     return {"connection-arn": placeholder_connection()} | context
 
 
-def inputs(root: Path, context: Mapping[str, str]) -> str:
-    """SHA-256 over all that decides whether the assembly is the same each time."""
-    sums = hashlib.sha256(f"{sys.version}\0{CDK_CLI}\0".encode())
-    sums.update(json.dumps(dict(context), sort_keys=True).encode())
-    for path in _files(root):
-        sums.update(f"\0{path.relative_to(root).as_posix()}\0".encode())
-        sums.update(hashlib.sha256(path.read_bytes()).digest())
-    return sums.hexdigest()
-
-
-def _files(root: Path) -> Iterable[Path]:
-    found = {path for pattern in _SOURCES for path in root.glob(pattern)}
-    return sorted(each for each in found if each.is_file() and each.suffix != ".pyc")
-
-
-def _twice(scratch: Path, context: Mapping[str, str]) -> list[Finding]:
-    with (
-        Synthesis(ASSEMBLY, context) as first,
-        Synthesis(scratch, context, {"PYTHONHASHSEED": "1"}) as second,
-    ):
-        first.wait()
-        try:
+def _compared_with(folder: Path, context: Mapping[str, str]) -> list[Finding]:
+    """Synthesise once more, into a folder of its own, and compare."""
+    try:
+        with Synthesis(folder, context, {"PYTHONHASHSEED": "1"}) as second:
             second.wait()
-        except CouldNotRunError as error:
-            raise CouldNotRunError(f"the first time it did not fail, but then: {error}") from error
-    return stability.differences(ASSEMBLY, scratch)
+    except CouldNotRunError as error:
+        raise CouldNotRunError(f"the first time it did not fail, but then: {error}") from error
+    return stability.differences(ASSEMBLY, folder)
 
 
 def _outcome(found: Iterable[Finding], how: str) -> Outcome:

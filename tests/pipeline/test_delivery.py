@@ -6,12 +6,17 @@ import base64
 import json
 import re
 import subprocess
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import aws_cdk as cdk
 import pytest
 
 from environments.schema import load_all, load_home
+from pipeline import app as pipeline_app
+from pipeline import bundle, commands, inputs
+from pipeline.gates import synthesis
 from pipeline.names import BAKE, OVERRIDE_PARAMETER, alarm_name, lookup_role, promoted_role
 from pipeline.supply.assembly import read as read_assembly
 from pipeline.supply.attestation import sha256
@@ -177,6 +182,47 @@ def test_the_unit_tests_and_synthesis_have_to_pass(projects: dict[str, dict[str,
     assert "pipeline.gates.synthesis -c connection-arn=" in side_by_side
     assert "-c bundle=linux-arm64" in side_by_side
     assert spec["reports"] == {"unit": {"files": ["unit.xml"], "base-directory": "reports"}}
+
+
+def test_synth_is_told_the_inputs_that_it_was_deployed_from(
+    projects: dict[str, dict[str, Any]],
+) -> None:
+    """The gate that runs with the deployed command in the same checkout finds them proved."""
+    variables = projects["Synth"]["Environment"]["EnvironmentVariables"]
+    assert [each["Name"] for each in variables] == ["CDK_VALIDATION", inputs.PROVED]
+    (line,) = projects["Synth"]["spec"]["phases"]["build"]["commands"]
+    (program,) = (each for each in commands.run(line) if each.startswith("synthesis"))
+    context = synthesis.given(program.split(" ")[1:])
+    assert variables[-1] == {
+        "Name": inputs.PROVED,
+        "Type": "PLAINTEXT",
+        "Value": inputs.digest(ROOT, context),
+    }
+    for step, project in projects.items():
+        assert (inputs.PROVED in json.dumps(project)) == (step == "Synth"), step
+
+
+def test_other_inputs_change_the_synth_project_and_nothing_else(
+    assembly: Any, context: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A changed pipeline resource would restart each execution that changes an input."""
+    monkeypatch.setattr(inputs, "digest", lambda _root, _context: "0" * 64)
+    made_up = tmp_path / "bundle.zip"
+    with zipfile.ZipFile(made_up, "w") as archive:
+        archive.writestr("handler.py", "")
+    monkeypatch.setattr(bundle, "build", lambda _platform: made_up)
+    monkeypatch.setenv("CODEBUILD_RESOLVED_SOURCE_VERSION", "c" * 40)
+    app = cdk.App(context=context, outdir=str(tmp_path / "cdk.out"), analytics_reporting=True)
+    pipeline_app.synthesise(app)
+    app.synth()
+    template = json.loads((tmp_path / "cdk.out" / "Pithead.template.json").read_text())
+    changed = {
+        name
+        for name, resource in template["Resources"].items()
+        if resource != assembly.delivery.resources[name]
+    }
+    assert {template["Resources"][each]["Type"] for each in changed} == {"AWS::CodeBuild::Project"}
+    assert len(changed) == 1
 
 
 def test_a_release_is_compared_by_the_gate_that_is_deployed(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pipeline import inputs
 from pipeline.gates import cdk, gate, synthesis
 from pipeline.gates.gate import CouldNotRunError
 
@@ -44,7 +46,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for module in (cdk, synthesis):
         monkeypatch.setattr(module, "ROOT", folder)
     monkeypatch.setattr(synthesis, "ASSEMBLY", folder / "cdk.out")
-    monkeypatch.setattr(synthesis, "PROVED", folder / ".cache" / "synthesis" / "proved")
+    monkeypatch.delenv(inputs.PROVED, raising=False)
     return folder
 
 
@@ -67,24 +69,97 @@ def _asked(root: Path) -> int:
     return len(lines)
 
 
-def test_sources_that_were_seen_to_be_stable_are_synthesised_once(
-    root: Path, app: Callable[[str], None]
-) -> None:
-    assert synthesis.judge([]).status == "passed"
+@pytest.fixture
+def deployed(root: Path, app: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The checkout's own inputs, without context, are those of the deployed pipeline."""
+    monkeypatch.setenv(inputs.PROVED, inputs.digest(root, synthesis.given([])))
+
+
+@pytest.mark.usefixtures("deployed")
+def test_inputs_of_the_deployed_pipeline_are_synthesised_once(root: Path) -> None:
+    outcome = synthesis.judge([])
+    assert outcome.status == "passed"
+    assert outcome.details == {"files": 1, "how": "as those of the deployed pipeline did"}
     assert (root / "cdk.out" / "files.template.json").exists()
-    assert _asked(root) == 2
-    assert synthesis.judge([]).details == {"files": 1, "how": "as it was seen to for these sources"}
     assert _asked(root) == 1
-    # The service's own sources are copied as they are.
-    (root / "service" / "app.py").write_text("1")
-    synthesis.judge([])
-    assert _asked(root) == 1
-    for path in ("pipeline/names.py", "cdk.json", "pyproject.toml"):
+    # The service's own sources are copied as they are, and bytecode is none of the sources.
+    for path in ("service/app.py", "pipeline/app.pyc"):
         (root / path).write_text("1")
         synthesis.judge([])
-        assert _asked(root) == 2, path
-    synthesis.judge(["-c", "bundle=host"])
+        assert _asked(root) == 1, path
+
+
+@pytest.mark.usefixtures("deployed")
+@pytest.mark.parametrize(
+    "path",
+    [
+        "pipeline/names.py",
+        "environments/prod.toml",
+        "requirements/service.txt",
+        "cdk.json",
+        "cdk.context.json",
+        "pyproject.toml",
+    ],
+)
+def test_a_changed_input_is_synthesised_twice_each_time(root: Path, path: str) -> None:
+    (root / path).parent.mkdir(exist_ok=True)
+    (root / path).write_text("1")
+    for _ in range(2):
+        assert synthesis.judge([]).details["how"] == "twice"
+        assert _asked(root) == 2
+
+
+@pytest.mark.usefixtures("deployed")
+@pytest.mark.parametrize("pair", ["bundle=host", "connection-arn=mine", "signed=arn"])
+def test_another_context_is_synthesised_twice(root: Path, pair: str) -> None:
+    synthesis.judge(["-c", pair])
     assert _asked(root) == 2
+
+
+@pytest.mark.parametrize("digest", [None, "", "0" * 64])
+def test_without_the_deployed_digest_it_is_synthesised_twice(
+    root: Path,
+    app: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    digest: str | None,
+) -> None:
+    if digest is not None:
+        monkeypatch.setenv(inputs.PROVED, digest)
+    synthesis.judge([])
+    assert _asked(root) == 2
+
+
+@pytest.mark.usefixtures("deployed")
+def test_an_unstable_change_of_a_proved_app_is_refused(
+    root: Path, app: Callable[[str], None]
+) -> None:
+    app('made = {"A": time.time_ns()}')
+    assert synthesis.judge([]).findings[0].rule == "PH601"
+    assert _asked(root) == 2
+
+
+def test_a_file_that_a_build_left_proves_nothing(root: Path, app: Callable[[str], None]) -> None:
+    left = root / ".cache" / "synthesis" / "proved"
+    left.parent.mkdir(parents=True)
+    left.write_text(inputs.digest(root, synthesis.given([])))
+    synthesis.judge([])
+    assert _asked(root) == 2
+
+
+def test_the_second_synthesis_finds_what_the_first_has_built(
+    root: Path, app: Callable[[str], None]
+) -> None:
+    """Bundles and bytecode cost more than all else, and were built by both."""
+    app(
+        """
+made, built = {}, pathlib.Path("built")
+with open("builds", "a") as log:
+    log.write("" if built.exists() else "x")
+built.touch()
+"""
+    )
+    assert synthesis.judge([]).status == "passed"
+    assert (root / "builds").read_text() == "x"
 
 
 def test_the_context_is_passed_on_and_has_a_connection_in_any_case(
@@ -196,21 +271,18 @@ def test_without_the_cli_it_could_not_run(
         synthesis.judge([])
 
 
-def test_whatever_was_started_ends_with_it(root: Path, app: Callable[[str], None]) -> None:
-    """The first synthesis fails as soon as the second one has begun."""
-    app(
-        f"""
-begun = pathlib.Path("{root}/begun")
-if "PYTHONHASHSEED" in os.environ:
-    begun.with_suffix(".new").write_text(str(os.getpid()))
-    begun.with_suffix(".new").rename(begun)
-    time.sleep(600)
-while not begun.exists():
-    time.sleep(0.01)
-sys.exit("no")
-"""
-    )
-    with pytest.raises(CouldNotRunError, match="last word was: no"):
+def test_whatever_was_started_ends_with_it(
+    root: Path, app: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app('pathlib.Path("begun").write_text(str(os.getpid())); time.sleep(600)')
+
+    def interrupted(_self: cdk.Synthesis) -> None:
+        while not (root / "begun").exists() or not (root / "begun").read_text():
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cdk.Synthesis, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
         synthesis.judge([])
     with pytest.raises(ProcessLookupError):
         os.kill(int((root / "begun").read_text()), 0)
