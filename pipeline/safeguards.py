@@ -14,7 +14,7 @@ import tomllib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 METADATA = "Pithead::Safeguards"
@@ -61,6 +61,22 @@ def read(root: Path) -> dict[str, Any]:
             documents[name] = {"sha256": hashlib.sha256((root / name).read_bytes()).hexdigest()}
     documents[CODE] = {name: _digest(root / name) for name in _CODE}
     return _as_json(documents)
+
+
+def as_metadata(safeguards: dict[str, Any]) -> dict[str, str]:
+    """Return the record for a template's metadata: text, as CloudFormation takes no fractions."""
+    return {METADATA: json.dumps(safeguards, sort_keys=True, separators=(",", ":"))}
+
+
+def from_metadata(metadata: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the record in a template's metadata; None if it has none, empty if it is no record."""
+    if METADATA not in metadata:
+        return None
+    try:
+        found = json.loads(metadata[METADATA])
+    except (TypeError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _toml(path: Path) -> dict[str, Any]:

@@ -91,14 +91,8 @@ def _trees(checkout: Path) -> frozenset[str] | None:
 
 def _recorded(templates: Iterable[Template | None]) -> Mapping[str, object] | None:
     """The safeguards as prod's stack recorded them when it was deployed."""
-    return next(
-        (
-            each.metadata[safeguards.METADATA]
-            for each in templates
-            if each and isinstance(each.metadata.get(safeguards.METADATA), dict)
-        ),
-        None,
-    )
+    records = (safeguards.from_metadata(each.metadata) for each in templates if each)
+    return next((each for each in records if each is not None), None)
 
 
 def _departed(changes: Iterable[Change]) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from environments.looser import ENVIRONMENT
 from pipeline.lint.rules import Fault, Rule
 from pipeline.lint.strictness import looser
 from pipeline.lint.template import canonical, listed
-from pipeline.safeguards import CODE, METADATA, WAIVERS
+from pipeline.safeguards import CODE, METADATA, WAIVERS, from_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -125,7 +125,7 @@ def _record(change: Change) -> Iterator[Fault]:
             "warning",
         )
     if has and change.safeguards:
-        recorded = change.stack.template.metadata[METADATA]
+        recorded = from_metadata(change.stack.template.metadata) or {}
         for file, document in sorted(change.safeguards.released.items()):
             if file != CODE and canonical(recorded.get(file)) != canonical(document):
                 yield Fault(

@@ -14,7 +14,7 @@ from aws_cdk import aws_s3_assets as assets
 from environments.schema import NAMES
 from pipeline.names import SERVICE, SYNTHETIC, api_name
 from pipeline.retention import log_group
-from pipeline.safeguards import METADATA
+from pipeline.safeguards import as_metadata
 from pipeline.stacks import code_signing
 from pipeline.stacks.api import rest_api
 from pipeline.stacks.promoted import Promoted
@@ -51,7 +51,7 @@ class ServiceStack(Stack):
             Tags.of(self).add(key, value)
         if artifact.safeguards and name == NAMES[-1]:
             # Deployed with each promotion, and compared by the next release (gate `changes`).
-            self.template_options.metadata = {METADATA: artifact.safeguards}
+            self.template_options.metadata = as_metadata(artifact.safeguards)
         bucket = self._bucket()
         function = self._function(name, environment, artifact, bucket)
         release = Release(

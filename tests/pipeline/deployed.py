@@ -92,7 +92,7 @@ class Deployed:
         self._cloud = cloud.cloud
         self._region = region
         s3 = self.client("s3")
-        bucket = f"cdk-hnb659fds-assets-{ACCOUNT}-{region}"
+        self._bucket = bucket = f"cdk-hnb659fds-assets-{ACCOUNT}-{region}"
         where = {} if region == "us-east-1" else {"LocationConstraint": region}
         s3.create_bucket(Bucket=bucket, **({"CreateBucketConfiguration": where} if where else {}))
         s3.put_object(Bucket=bucket, Key=part.key, Body=part.zipped.read_bytes())
@@ -128,9 +128,13 @@ class Deployed:
 
     def stack(self, verb: str, template: str) -> str:
         """The status in which a `create` or an `update` of the stack ends."""
-        cloudformation = self.client("cloudformation")
+        cloudformation, bucket = self.client("cloudformation"), self._bucket
+        # CloudFormation takes no template of this size inline.
+        self.client("s3").put_object(Bucket=bucket, Key="template.json", Body=template.encode())
         getattr(cloudformation, f"{verb}_stack")(
-            StackName=NAME, TemplateBody=template, Capabilities=["CAPABILITY_NAMED_IAM"]
+            StackName=NAME,
+            TemplateURL=f"{self._cloud.endpoint}/{bucket}/template.json",
+            Capabilities=["CAPABILITY_NAMED_IAM"],
         )
         for _ in self.polls():
             (stack,) = cloudformation.describe_stacks(StackName=NAME)["Stacks"]

@@ -62,7 +62,12 @@ def _the(resources: dict[str, Any], type_: str) -> dict[str, Any]:
 
 
 def _unpinned(resources: dict[str, Any]) -> None:
-    source = _the(resources, "AWS::CodeBuild::Project")["Properties"]["Source"]
+    sources = (
+        each["Properties"]["Source"]
+        for each in resources.values()
+        if each["Type"] == "AWS::CodeBuild::Project"
+    )
+    source = next(each for each in sources if "aws-cdk@" in each["BuildSpec"])
     source["BuildSpec"] = source["BuildSpec"].replace("aws-cdk@", "aws-cdk@^")
 
 

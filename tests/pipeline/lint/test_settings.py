@@ -14,7 +14,7 @@ from pipeline import safeguards
 from pipeline.lint import assembly as assemblies
 from pipeline.lint import catalogue
 from pipeline.lint.rules import Change, Safeguards
-from pipeline.safeguards import METADATA
+from pipeline.safeguards import as_metadata, from_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +64,7 @@ def _stack(written: Any, record: Documents | None) -> Any:
     folder = written.stack({"T": {"Type": "AWS::SNS::Topic"}}).folder
     file = folder / "files.template.json"
     document = json.loads(file.read_text())
-    document |= {"Metadata": {METADATA: record}} if record is not None else {}
+    document |= {"Metadata": as_metadata(record)} if record is not None else {}
     file.write_text(json.dumps(document))
     (stack,) = assemblies.read(folder)
     return stack
@@ -190,6 +190,6 @@ def test_a_record_of_something_else_is_refused(written: Any, recorded: Documents
 
 def test_our_own_stack_carries_what_the_files_say(assembly: Any, recorded: Documents) -> None:
     document = json.loads(assembly.services["prod"].path.read_text())
-    assert document["Metadata"][METADATA] == recorded
+    assert from_metadata(document["Metadata"]) == recorded
     for other in ("dev", "staging"):
         assert "Metadata" not in json.loads(assembly.services[other].path.read_text())

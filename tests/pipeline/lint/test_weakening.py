@@ -148,7 +148,7 @@ PIPELINES = [
         lambda resources: _stages(resources).pop(4), "PH704", "gate supply_chain", id="stage"
     ),
     pytest.param(_last_stage, "PH704", "gate security before dev-files", id="stage-moved"),
-    pytest.param(_later, "PH704", "gate provenance before prod-files", id="moved"),
+    pytest.param(_later, "PH704", "gate provenance linux-arm64 before prod-files", id="moved"),
     pytest.param(
         _line("Load", "pipeline.gates.load", "pipeline.gates.window"),
         "PH704", "gate load", id="command",

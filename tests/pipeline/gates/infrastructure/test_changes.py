@@ -242,11 +242,11 @@ def test_settings_are_compared_with_the_record_of_the_deployed_stack(
     staging = checkout / "environments" / "staging.toml"
     staging.write_text("[load]\nmax_p95_ms = 250\n")
     folder = assembly(Pithead=TOPIC)
-    record = {safeguards.METADATA: safeguards.read(checkout)}
+    record = safeguards.as_metadata(safeguards.read(checkout))
     accounts.deploy(HOME, "Pithead", TOPIC, Metadata=record)
 
     def released() -> Outcome:
-        text = {"Resources": TOPIC, "Metadata": {safeguards.METADATA: safeguards.read(checkout)}}
+        text = {"Resources": TOPIC, "Metadata": safeguards.as_metadata(safeguards.read(checkout))}
         (folder / "Pithead.template.json").write_text(json.dumps(text))
         return changes.judge(["--checkout", str(checkout), str(folder)])
 
