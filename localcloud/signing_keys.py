@@ -3,7 +3,7 @@
 moto draws their private halves from chance that nobody can seed: behind a restart no earlier
 signature would hold. It hashes a message that is a digest already ("Sign", MessageType): nobody
 could verify the signature by the public key. It answers that a signature is false where AWS
-refuses. And it makes each key of a template a symmetric one.
+refuses. It makes each key of a template a symmetric one, and gives a symmetric key a public half.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import threading
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import moto.kms.models
 import moto.kms.utils
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from moto.core.exceptions import JsonRESTError
 from moto.kms.responses import KmsResponse
-from moto.kms.utils import ECDSAPrivateKey, generate_private_key
+from moto.kms.utils import AbstractPrivateKey, ECDSAPrivateKey, generate_private_key
 from moto.moto_api._internal import mock_random
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def sign_as_aws_does() -> None:
     """Have moto draw such keys from its own chance, sign digests, and refuse false signatures."""
     drawing = SimpleNamespace(**vars(ec) | {"generate_private_key": _drawn})
     setattr(moto.kms.utils, "ec", drawing)  # noqa: B010  # which moto does not export
+    setattr(moto.kms.models, "generate_private_key", _private_key)  # noqa: B010  # as above
     setattr(ECDSAPrivateKey, _HASHING, _hash_algorithm)
     setattr(KmsResponse, "sign", _sign)  # noqa: B010  # moto has no port for it, nor for the next
     setattr(KmsResponse, "verify", _verify)  # noqa: B010  # as above
@@ -45,6 +47,28 @@ def shape(key: Any, properties: dict[str, Any]) -> None:
     key.key_usage = properties.get("KeyUsage", "ENCRYPT_DECRYPT")
     if key.key_spec != "SYMMETRIC_DEFAULT":
         key.private_key = generate_private_key(key.key_spec)
+
+
+class _NoPrivateKey(AbstractPrivateKey):
+    """Of a symmetric key, for which moto would make an RSA key in a tenth of a second."""
+
+    def sign(self, message: bytes, signing_algorithm: str) -> bytes:
+        raise self._unsupported(message, signing_algorithm)
+
+    def verify(self, message: bytes, signature: bytes, signing_algorithm: str) -> bool:
+        raise self._unsupported(message, signature, signing_algorithm)
+
+    def public_key(self) -> bytes:
+        raise self._unsupported()
+
+    @staticmethod
+    def _unsupported(*_: object) -> JsonRESTError:
+        return JsonRESTError("UnsupportedOperationException", "")  # AWS says no more
+
+
+def _private_key(spec: str) -> AbstractPrivateKey:
+    symmetric = spec == "SYMMETRIC_DEFAULT" or spec.startswith("HMAC_")
+    return _NoPrivateKey() if symmetric else generate_private_key(spec)
 
 
 def _drawn(curve: ec.EllipticCurve) -> ec.EllipticCurvePrivateKey:

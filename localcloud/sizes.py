@@ -10,10 +10,12 @@ import inspect
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from moto.iam.exceptions import LimitExceededException
-from moto.iam.models import IAMBackend
-from moto.ssm.exceptions import ValidationException
-from moto.ssm.models import SimpleSystemManagerBackend
+import localcloud.moto_parts  # noqa: F401  # imports moto's SSM, without EC2
+
+from moto.iam.exceptions import LimitExceededException  # isort: skip
+from moto.iam.models import IAMBackend  # isort: skip
+from moto.ssm.exceptions import ValidationException  # isort: skip
+from moto.ssm.models import SimpleSystemManagerBackend  # isort: skip
 
 if TYPE_CHECKING:
     from collections.abc import Callable

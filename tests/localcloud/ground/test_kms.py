@@ -96,3 +96,11 @@ def test_a_digest_is_signed_as_it_is(cloud: LocalCloud) -> None:
     public.verify(kms.sign(**_DIGEST)["Signature"], MESSAGE, ec.ECDSA(SHA256()))
     raw = {**_DIGEST, "Message": MESSAGE, "MessageType": "RAW"}
     public.verify(kms.sign(**raw)["Signature"], MESSAGE, ec.ECDSA(SHA256()))
+
+
+def test_a_symmetric_key_has_no_public_half(start_cloud: Callable[..., LocalCloud]) -> None:
+    """Only asymmetric keys have one: "GetPublicKey" of the KMS API reference."""
+    kms = _client(start_cloud(services=("logs", "sts")), "kms")
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    with pytest.raises(ClientError, match="UnsupportedOperationException"):
+        kms.get_public_key(KeyId=key)
