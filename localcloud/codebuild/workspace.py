@@ -28,6 +28,7 @@ class Workspace:
 
     def __init__(self, root: Path, name: str) -> None:
         self.folder, self._guard = _claim(root, name)
+        self.project = name
         (self.folder / _DISCARDED).mkdir(exist_ok=True)
         self._graves = [*(self.folder / _DISCARDED).iterdir()]  # a kill may have left some
         self._discard()

@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localcloud import confined
-from localcloud.codebuild import processes
+from localcloud.codebuild import image, processes
 from localcloud.codebuild.sandbox import sandbox
 from localcloud.codebuild.workspace import Workspace
 from localcloud.ports import BuildNotStartedError
@@ -691,3 +691,26 @@ class TestConfinement:
         )
         assert "touched" not in builds.log(build)
         assert set(library.iterdir()) == before
+
+    def test_a_build_writes_no_cache_of_code_that_another_project_reads(
+        self, builds: Builds, tmp_path: Path
+    ) -> None:
+        """What npm installs from in the step that changes the pipeline is no other project's."""
+        names = (
+            "NPM_CONFIG_CACHE", "NODE_COMPILE_CACHE", "PYTHONPYCACHEPREFIX", "XDG_CACHE_HOME",
+            "JSII_RUNTIME_PACKAGE_CACHE_ROOT",
+        )  # fmt: skip
+        shown = f"printenv {' '.join(names)}"
+        read = builds.log(builds.commands(shown))
+        assert builds.log(builds.commands(shown)) == read
+        builds.project = f"{builds.project}-other"
+        builds.declare()
+        others = builds.log(builds.commands(shown))
+        assert len({*read, *others}) == 2 * len(names)
+        written: list[set[Path]] = []
+        for project in ("1", "2"):
+            workspace = Workspace(tmp_path, project)
+            folders = map(Path, sandbox(tmp_path, workspace, {}).write)
+            written.append({each for each in folders if each.is_relative_to(image.folder())})
+            workspace.release()
+        assert {each.name for each in set.intersection(*written)} == {"pip-cache", "uv-cache"}
