@@ -9,6 +9,7 @@ import stat
 import tempfile
 import threading
 import zipfile
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -35,6 +36,8 @@ class Bundles:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._folder = cloud.ledger.folder / "functions" / "code"
+        self._users: Counter[str] = Counter()
+        """How many workers use a folder, by its digest."""
         self._lock = threading.Lock()
 
     def take(self, account: str, region: str, code: Mapping[str, Any]) -> tuple[str, int]:
@@ -49,8 +52,11 @@ class Bundles:
         _check(content)
         return self._cloud.ledger.store(content), len(content)
 
-    def unzipped(self, digest: str) -> Path:
-        """The folder that holds the code; the first caller unzips it."""
+    def open(self, digest: str) -> Path:
+        """The folder that holds the code, in use until `close`; the first caller unzips it.
+
+        Folders that are in use by nobody and were not used for long are removed.
+        """
         folder = self._folder / digest
         with self._lock:
             if not folder.exists():
@@ -58,8 +64,15 @@ class Bundles:
                 partial = tempfile.mkdtemp(dir=self._folder, prefix="unzipping-")
                 _unzip(self._cloud.ledger.path(digest), partial)
                 os.rename(partial, folder)  # noqa: PTH104  # Path.rename, on the str of mkdtemp
-        folder.touch()
+            self._users[digest] += 1
+            folder.touch()
+            self._remove_unused()
         return folder
+
+    def close(self, folder: Path) -> None:
+        """End one use of a folder that `open` returned."""
+        with self._lock:
+            self._users[folder.name] -= 1
 
     def clear(self) -> None:
         """Remove what a killed process left half unzipped, and what was not used for long.
@@ -68,9 +81,15 @@ class Bundles:
         """
         for partial in self._folder.glob("unzipping-*"):
             shutil.rmtree(partial)
+        with self._lock:
+            self._remove_unused()
+
+    def _remove_unused(self) -> None:
+        """Keep the folders in use, and of the others the last used."""
         unzipped = [each for each in self._folder.glob("*") if each.is_dir()]
-        unzipped.sort(key=lambda each: each.stat().st_mtime, reverse=True)
-        for each in unzipped[_KEPT_FOLDERS:]:
+        unused = [each for each in unzipped if not self._users[each.name]]
+        unused.sort(key=lambda each: each.stat().st_mtime, reverse=True)
+        for each in unused[_KEPT_FOLDERS:]:
             shutil.rmtree(each)
 
     def _content(self, account: str, region: str, code: Mapping[str, Any]) -> bytes:

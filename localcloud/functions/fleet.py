@@ -20,6 +20,8 @@ from localcloud.functions.worker import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from localcloud.cloud import Cloud
     from localcloud.credentials import Session
     from localcloud.functions.bundles import Bundles
@@ -42,6 +44,7 @@ class Environment:
     revision: str
     worker: Worker
     stream: str
+    task_root: Path
     init: float | None = None
     """Milliseconds."""
     idle_since: float = 0.0
@@ -150,8 +153,10 @@ class Fleet:
     def end(self, environment: Environment) -> None:
         """End an environment that is held."""
         with self._lock:
-            self._workers.pop(id(environment.worker), None)
+            known = self._workers.pop(id(environment.worker), None)
         environment.worker.end()
+        if known is not None:
+            self._bundles.close(environment.task_root)
 
     def retire(self, revision: str) -> None:
         """End the idle environments of a version now and the busy ones when they are released."""
@@ -169,19 +174,23 @@ class Fleet:
         today = self._cloud.clock.now().strftime("%Y/%m/%d")
         stream = f"{today}/[{version.number}]{uuid.uuid4().hex}"
         configuration = version.configuration
-        task_root = self._bundles.unzipped(configuration.code)
         session = self._session(configuration.role, function.name)
+        task_root = self._bundles.open(configuration.code)
         began = time.monotonic()
-        worker = Worker(
-            configuration.handler,
-            task_root,
-            self._runtime,
-            self._scratch,
-            variables(function, version, stream, session, self._cloud.endpoint),
-            configuration.memory,
-            self._cloud.ledger.folder,
-        )
-        environment = Environment(version.revision, worker, stream)
+        try:
+            worker = Worker(
+                configuration.handler,
+                task_root,
+                self._runtime,
+                self._scratch,
+                variables(function, version, stream, session, self._cloud.endpoint),
+                configuration.memory,
+                self._cloud.ledger.folder,
+            )
+        except BaseException:
+            self._bundles.close(task_root)
+            raise
+        environment = Environment(version.revision, worker, stream, task_root)
         with self._lock:
             self._workers[id(worker)] = worker
         if self._stopping.is_set():

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import pytest
+
     from localcloud.server import LocalCloud
 
 ACCOUNT, REGION = "222222222222", "eu-west-1"
@@ -114,16 +116,43 @@ def _ignore(client: Any, told: str) -> None:
 def test_code_that_was_not_used_for_long_is_unzipped_again(
     start_cloud: Callable[..., LocalCloud],
 ) -> None:
-    """A start keeps the four folders used last; the zips stay, and so do the versions."""
+    """Four unused folders are kept at any time; the zips stay, and so do the versions."""
     server = start_cloud(services=("logs", "sts", "functions"))
     bundles = server.cloud.functions.bundles
-    digests = []
-    for number in range(6):
+    digests, folders = [], []
+    for number in range(12):
         digest, _ = bundles.take("1" * 12, "eu-west-1", {"ZipFile": f"number = {number}"})
         digests.append(digest)
-        folder = bundles.unzipped(digest)
-        os.utime(folder, (number, number))
+        folders.append(bundles.open(digest))
+        os.utime(folders[-1], (number, number))
+        if number > 0:
+            bundles.close(folders[-1])
+
+    def kept() -> set[str]:
+        return {each.name for each in folders[0].parent.iterdir()}
+
+    assert kept() == {digests[0], *digests[7:]}  # the first is in use
+    bundles.close(folders[0])
     bundles.clear()
-    kept = {each.name for each in folder.parent.iterdir()}
-    assert kept == set(digests[2:])
-    assert (bundles.unzipped(digests[0]) / "index.py").read_text() == "number = 0"
+    assert kept() == set(digests[8:])
+    assert (bundles.open(digests[0]) / "index.py").read_text() == "number = 0"
+
+
+def test_a_worker_that_has_ended_no_longer_uses_its_folder(
+    start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lambdas = start()
+    bundles = lambdas.server.cloud.functions.bundles
+    closed, close = threading.Event(), bundles.close
+
+    def closing(folder: Path) -> None:
+        close(folder)
+        closed.set()
+
+    monkeypatch.setattr(bundles, "close", closing)
+    lambdas.create("echo", "def handler(event, context): return event")
+    assert lambdas.invoke("echo", 1)[1] == 1
+    assert list(bundles._users.values()) == [1]
+    lambdas.client.delete_function(FunctionName="echo")
+    assert closed.wait(60)
+    assert list(bundles._users.values()) == [0]
