@@ -28,11 +28,13 @@ def attempts_in() -> Iterator[Path]:
 
 
 def _event(path: Path, failures: int) -> dict[str, Any]:
-    return {"file": str(path / "attempts"), "failures": failures}
+    # The function writes nothing beside the cloud's state folder, which is in `path`.
+    (path / "told").mkdir(exist_ok=True)
+    return {"file": str(path / "told" / "attempts"), "failures": failures}
 
 
 def _attempts(path: Path) -> list[str]:
-    return (path / "attempts").read_text().splitlines()
+    return (path / "told" / "attempts").read_text().splitlines()
 
 
 @pytest.mark.parametrize(("failures", "attempts"), [(0, 1), (2, 3)])
