@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from localcloud.http import Wsgi
 
 # "Common errors" of every AWS API reference; moto warns of each that is in no service's model.
-COMMON_ERROR_CODES += ["AccessDenied", "AccessDeniedException", "InternalFailure", "NotImplemented"]
+COMMON_ERROR_CODES += [
+    "AccessDenied", "AccessDeniedException", "InternalFailure", "NotImplemented",
+    "RequestEntityTooLarge",
+]  # fmt: skip
 _INSUFFICIENT_STORAGE = 507
 """An AWS SDK repeats a request after 500, 502, 503 and 504, which frees no space, and not after
 this."""

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from localcloud.cloudwatch.time_series import TimeSeries
     from localcloud.ports import Document
 
+_REQUEST_BYTES = 1024 * 1024
+"""Of a `PutMetricData` as it is sent, compressed or not ("PutMetricData" of the API reference)."""
 _MOST_METRICS = 1000
 _MOST_VALUES = 150
 _MOST_STATISTICS = 1440
@@ -49,6 +51,11 @@ class MetricApi(ServiceApi):
             raise ApiError(
                 "InvalidParameterValue",
                 f"The value {namespace} for parameter Namespace is invalid.",
+            )
+        size = int(self.headers.get("Content-Length") or 0)
+        if size > _REQUEST_BYTES:
+            raise ApiError(
+                "RequestEntityTooLarge", f"Request size {size} exceeded {_REQUEST_BYTES} bytes"
             )
         data = self.params.get("MetricData") or []
         if len(data) > _MOST_METRICS:

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from moto.core.responses import ActionResult
 
+from localcloud import strict_json
 from localcloud.api import ApiError, ServiceApi
 
+_POLICY_CHARACTERS = 2048
+"""Of a session policy ("AssumeRole" of the STS API reference)."""
 _ROLE = re.compile(r"arn:aws:iam::\d{12}:role/.+")
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ class StsApi(ServiceApi):
         name: str = self.params["RoleSessionName"]
         if not _ROLE.fullmatch(role_arn):
             raise ApiError("ValidationError", f"{role_arn} is invalid")
+        self._check_policy(self.params.get("Policy"))
         me = self.cloud.credentials.session(self.caller.access_key)
         mine = {"*", self.account, f"arn:aws:iam::{self.account}:root"}
         mine |= {me.role_arn, me.arn} if me else set()
@@ -66,6 +70,21 @@ class StsApi(ServiceApi):
                 },
             }
         )
+
+    @staticmethod
+    def _check_policy(policy: str | None) -> None:
+        if policy is None:
+            return
+        if len(policy) > _POLICY_CHARACTERS:
+            raise ApiError(
+                "ValidationError",
+                "1 validation error detected: Value at 'policy' failed to satisfy constraint: "
+                f"Member must have length less than or equal to {_POLICY_CHARACTERS}",
+            )
+        try:
+            strict_json.parse(policy, unique=True)
+        except ValueError as error:
+            raise ApiError("MalformedPolicyDocument", f"Policy is not JSON: {error}") from error
 
     def _trusted(self, role_arn: str, callers: set[str]) -> bool:
         iam = self.cloud.client("iam", role_arn.split(":")[4], self.region)

@@ -200,3 +200,17 @@ def test_other_services(client: Callable[[str], Any]) -> None:
         client("cloudwatch").put_metric_data(
             Namespace="N", MetricData=[{"MetricName": "m", "Value": 1.0}] * 1001
         )
+
+
+def test_a_request_of_metrics_has_1_mb_as_it_is_sent(client: Callable[[str], Any]) -> None:
+    """See "PutMetricData" of the CloudWatch API reference; what is compressed counts so."""
+    dimensions = [{"Name": f"d{n}", "Value": "v" * 1000} for n in range(2)]
+    data = [{"MetricName": f"m{n}", "Value": 1.0, "Dimensions": dimensions} for n in range(1000)]
+    compressing = client("cloudwatch")
+    compressing.put_metric_data(Namespace="N", MetricData=data)
+    compressing.meta.config.disable_request_compression = True
+    try:
+        with pytest.raises(ClientError, match=r"Request size \d+ exceeded 1048576 bytes"):
+            compressing.put_metric_data(Namespace="N", MetricData=data)
+    finally:
+        compressing.meta.config.disable_request_compression = False

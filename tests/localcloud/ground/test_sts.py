@@ -160,3 +160,20 @@ def test_a_key_that_nobody_gave_out(server: LocalCloud, service: str) -> None:
     with pytest.raises(ClientError, match="did not issue access key AKIAUNKNOWN") as refused:
         getattr(client, call)()
     assert refused.value.response["Error"]["Code"] == "InvalidClientTokenId"
+
+
+@pytest.mark.parametrize(
+    ("policy", "message"),
+    [
+        (json.dumps({"Statement": "x" * 2048}), "length less than or equal to 2048"),
+        ('{"Version": "2012-10-17", "Version": "2012-10-17"}', "MalformedPolicyDocument"),
+        ('{"Version": NaN}', "MalformedPolicyDocument"),
+    ],
+)
+def test_a_session_policy_is_json_of_2048_characters(
+    server: LocalCloud, policy: str, message: str
+) -> None:
+    """See `Policy` of "AssumeRole" in the STS API reference."""
+    _trust(server.cloud, {"Principal": {"AWS": TOOLS}})
+    with pytest.raises(ClientError, match=message):
+        _assume(server.cloud, Policy=policy)
