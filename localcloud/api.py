@@ -36,6 +36,7 @@ COMMON_ERROR_CODES += [
     "AccessDenied", "AccessDeniedException", "InternalFailure", "NotImplemented",
     "RequestEntityTooLarge",
 ]  # fmt: skip
+_INVOCATIONS = ("/invocations", "/invoke-async", "/invoke-async/")
 _INSUFFICIENT_STORAGE = 507
 """An AWS SDK repeats a request after 500, 502, 503 and 504, which frees no space, and not after
 this."""
@@ -110,7 +111,7 @@ class AwsApi:
         try:
             if needs_space(environ):
                 require_free_space(self._cloud.ledger.folder)
-            wrong = _malformed_json(environ)
+            wrong = _malformed_json(environ) if _has_json_body(environ) else ""
             if wrong:
                 refused = _refuse(environ, 400, "SerializationException", wrong)
                 return refused(environ, start_response)
@@ -173,10 +174,22 @@ class AwsApi:
         return Caller(signature.access_key, account, signature.region, signature.service)
 
 
+def _has_json_body(environ: dict[str, Any]) -> bool:
+    """Whether a request is of the JSON or the REST-JSON protocol and its body is its parameters.
+
+    The body of an object of S3, and of an invocation, is what its caller likes.
+    """
+    if "json" not in environ.get("CONTENT_TYPE", ""):
+        return False
+    if environ.get("HTTP_X_AMZ_TARGET"):
+        return True
+    signature = Signature.of(environ)
+    is_content = environ["PATH_INFO"].endswith(_INVOCATIONS)
+    return signature is not None and signature.service != "s3" and not is_content
+
+
 def _malformed_json(environ: dict[str, Any]) -> str:
-    """Why the body of a request of the JSON protocol is no JSON object; "" if it is one."""
-    if not environ.get("HTTP_X_AMZ_TARGET") or "json" not in environ.get("CONTENT_TYPE", ""):
-        return ""
+    """Why the body of a request is no JSON object, or "" if it is one."""
     try:
         body: Any = environ["wsgi.input"].getvalue()
         if environ.get("HTTP_CONTENT_ENCODING") == "gzip":

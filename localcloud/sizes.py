@@ -1,4 +1,4 @@
-"""Sizes of IAM's policies and of SSM's parameters, which moto does not limit.
+"""Sizes of IAM's policies and of SSM's parameters, and policies' JSON, where moto takes more.
 
 "IAM and AWS STS quotas" of the IAM user guide (white space does not count), and "Managing
 parameter tiers" of the Systems Manager user guide.
@@ -11,8 +11,9 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import localcloud.moto_parts  # noqa: F401  # imports moto's SSM, without EC2
+from localcloud import strict_json
 
-from moto.iam.exceptions import LimitExceededException  # isort: skip
+from moto.iam.exceptions import LimitExceededException, MalformedPolicyDocument  # isort: skip
 from moto.iam.models import IAMBackend  # isort: skip
 from moto.ssm.exceptions import ValidationException  # isort: skip
 from moto.ssm.models import SimpleSystemManagerBackend  # isort: skip
@@ -57,17 +58,20 @@ def _checked(operation: Callable[..., Any], check: Check) -> Callable[..., Any]:
 
 
 def _check_managed(given: dict[str, Any]) -> None:
+    _check_json(given["policy_document"])
     if _characters(given["policy_document"]) > _MANAGED_CHARACTERS:
         raise LimitExceededException(f"Cannot exceed quota for PolicySize: {_MANAGED_CHARACTERS}")
 
 
 def _check_trust(given: dict[str, Any]) -> None:
     text = given.get("policy_document") or given.get("assume_role_policy_document")
+    _check_json(text)
     if _characters(text) > _TRUST_CHARACTERS:
         raise LimitExceededException(f"Cannot exceed quota for ACLSizePerRole: {_TRUST_CHARACTERS}")
 
 
 def _check_inline(given: dict[str, Any]) -> None:
+    _check_json(given["policy_json"])
     name = given["role_name"]
     kept = given["self"].get_role(name).policies
     others = sum(_characters(text) for each, text in kept.items() if each != given["policy_name"])
@@ -75,6 +79,13 @@ def _check_inline(given: dict[str, Any]) -> None:
         raise LimitExceededException(
             f"Maximum policy size of {_INLINE_CHARACTERS} bytes exceeded for role {name}"
         )
+
+
+def _check_json(text: Any) -> None:
+    try:
+        strict_json.parse(str(text), unique=True)
+    except ValueError as error:
+        raise MalformedPolicyDocument("This policy contains invalid Json") from error
 
 
 def _check_parameter(given: dict[str, Any]) -> None:

@@ -130,22 +130,45 @@ def test_yaml_merges_its_anchors() -> None:
 
 
 @pytest.mark.parametrize("body", [b'{"limit": NaN}', b'{"limit": 1,}', b"[]", b"{" * 50_000])
-def test_a_request_that_is_no_json_is_rejected(client: Callable[[str], Any], body: bytes) -> None:
-    logs = client("logs")
-    scope = f"{ACCOUNT}/20260101/{REGION}/logs/aws4_request"
+@pytest.mark.parametrize("service", ["logs", "lambda"])
+def test_a_request_that_is_no_json_is_rejected(
+    client: Callable[[str], Any], service: str, body: bytes
+) -> None:
+    """Of the JSON protocol, and of the REST-JSON protocol, which names no target."""
+    scope = f"{ACCOUNT}/20260101/{REGION}/{service}/aws4_request"
+    target = {"X-Amz-Target": "Logs_20140328.DescribeLogGroups"} if service == "logs" else {}
     answer = requests.post(
-        logs.meta.endpoint_url,
+        f"{client(service).meta.endpoint_url}/2015-03-31/functions",
         data=body,
-        headers={
-            "X-Amz-Target": "Logs_20140328.DescribeLogGroups",
-            "Content-Type": "application/x-amz-json-1.1",
+        headers=target
+        | {
+            "Content-Type": "application/x-amz-json-1.1" if target else "application/json",
             "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, "
-            "Signature=0",
+            f"Signature={'0' * 64}",
         },
         timeout=60,
     )
     assert answer.status_code == 400
     assert answer.json()["__type"] == "SerializationException"
+
+
+@pytest.mark.parametrize("body", [b'{"a": NaN', b'{"a": 1, "a": 2}', b"text"])
+def test_an_object_may_call_itself_json(client: Callable[[str], Any], body: bytes) -> None:
+    s3 = client("s3")
+    where = {"Bucket": f"json-{len(body)}"}
+    s3.create_bucket(**where, CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(**where, Key="k", Body=body, ContentType="application/json")
+    assert s3.get_object(**where, Key="k")["Body"].read() == body
+
+
+@pytest.mark.parametrize("text", ['{"Version": NaN}', '{"Version": 1, "Version": 1}', "{"])
+def test_a_policy_that_is_no_json_is_rejected(client: Callable[[str], Any], text: str) -> None:
+    """See "Grammar of the IAM JSON policy language" of the IAM user guide."""
+    iam = client("iam")
+    with pytest.raises(ClientError, match=r"MalformedPolicyDocument.*invalid Json"):
+        iam.create_policy(PolicyName="malformed", PolicyDocument=text)
+    with pytest.raises(ClientError, match=r"MalformedPolicyDocument.*invalid Json"):
+        iam.create_role(RoleName="malformed", AssumeRolePolicyDocument=text)
 
 
 def test_a_batch_of_log_events(client: Callable[[str], Any]) -> None:
