@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from localcloud import confined, confinement
 from localcloud.ledger import Ledger
 from localcloud.storage import UnusableStateError
 
@@ -92,6 +93,33 @@ def test_up_ends_with_one_sentence(
     assert sentence.startswith(f"localcloud: {tmp_path / 'ledger.sqlite'}: {found}")
     assert "Restore the state folder" in sentence or "Start the release" in sentence
     assert sorted(each.name for each in (tmp_path / "blobs").iterdir()) == before
+
+
+@pytest.mark.xfail(not confined.abi(), reason="no Landlock", run=False)
+@pytest.mark.parametrize(
+    ("writable", "file"), [((), ""), (("lock", "blobs"), "ledger.sqlite")], ids=["all", "ledger"]
+)
+def test_up_on_what_is_read_only_ends_with_one_sentence(
+    tmp_path: Path, writable: tuple[str, ...], file: str
+) -> None:
+    """Landlock makes it so also for root, who may write what is read-only by its mode."""
+    state = tmp_path / "state"
+    _filled(state)
+    before = (state / "ledger.sqlite").read_bytes()
+    rules = confinement.Rules(("/",), ("/dev/null", *(str(state / each) for each in writable)))
+    command = [sys.executable, "-m", "localcloud", "--state", str(state), "--port", "0"]
+    done = subprocess.run(
+        rules.command(*command, "--gateway-port", "0"),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    (sentence,) = done.stderr.splitlines()
+    assert sentence.startswith(f"localcloud: {state / file}: ")
+    assert "writable" in sentence
+    assert (state / "ledger.sqlite").read_bytes() == before
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
