@@ -8,7 +8,7 @@ what both assemblies deploy is compared. They are synthesised once if the deploy
 made from the same inputs (`pipeline.inputs`), because it changed itself only after this gate had
 passed for them. No file of another build is read for that. The second synthesis starts when the
 first has ended, so that it finds the bundles, the bytecode and jsii's packages of the first, which
-cost more CPU than the rest; gate `supply_chain` is what builds the bundles anew.
+cost more CPU than the rest; gate `provenance` builds the bundles anew and compares.
 
 Two syntheses do not show a change of what they share, seconds apart in one place: the day, the
 machine, the version of a tool.
