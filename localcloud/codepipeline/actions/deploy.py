@@ -52,15 +52,18 @@ def _replace_change_set(running: Running, client: Any, stack: str, name: str) ->
     extra = _parameters_and_tags(running)
     if status:
         client.delete_change_set(StackName=stack, ChangeSetName=name)
-    client.create_change_set(
-        StackName=stack,
-        ChangeSetName=name,
-        ChangeSetType="UPDATE" if status not in {"", "REVIEW_IN_PROGRESS"} else "CREATE",
-        TemplateBody=template,
-        Capabilities=[each for each in configuration.get("Capabilities", "").split(",") if each],
-        RoleARN=configuration["RoleArn"],
-        **extra,
-    )
+    with running.uploaded(template) as url:
+        client.create_change_set(
+            StackName=stack,
+            ChangeSetName=name,
+            ChangeSetType="UPDATE" if status not in {"", "REVIEW_IN_PROGRESS"} else "CREATE",
+            TemplateURL=url,
+            Capabilities=[
+                each for each in configuration.get("Capabilities", "").split(",") if each
+            ],
+            RoleARN=configuration["RoleArn"],
+            **extra,
+        )
     found = client.describe_change_set(StackName=stack, ChangeSetName=name)
     running.note(external_id=found["ChangeSetId"], summary=f"Change set {name} was created.")
     if found["Status"] == "FAILED" and not _without_changes(found):

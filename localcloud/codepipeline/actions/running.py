@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import uuid
 import zipfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from localcloud.codepipeline.model import ActionError
 from localcloud.codepipeline.roles import assume
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from localcloud.cloud import Cloud
     from localcloud.codepipeline.halt import Halt
     from localcloud.codepipeline.model import ActionExecution, Execution, Pipeline
@@ -95,6 +98,20 @@ class Running:
             ) from error
         except KeyError as error:
             raise ActionError(f"File [{path}] does not exist in artifact [{artifact}]") from error
+
+    @contextmanager
+    def uploaded(self, template: str) -> Iterator[str]:
+        """The address of a template in S3, as long as this is entered.
+
+        A template that CloudFormation reads from S3 may have a megabyte, an inline one 51,200
+        bytes ("CloudFormation quotas").
+        """
+        bucket, key = self.place("templates")
+        self._s3().put_object(Bucket=bucket, Key=key, Body=template.encode())
+        try:
+            yield f"{self.cloud.endpoint}/{bucket}/{key}"
+        finally:
+            self._s3().delete_object(Bucket=bucket, Key=key)
 
     def session(self) -> Session:
         """The credentials of the action's own role, else of the pipeline's.

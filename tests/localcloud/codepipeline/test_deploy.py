@@ -88,6 +88,27 @@ def test_a_change_set_is_made_and_executed(world: World, stages: Any) -> None:
     assert world.log(again, "Smoke") == [f"/{world.name}"]
 
 
+def test_a_template_may_be_larger_than_an_inline_one(world: World) -> None:
+    """51,200 bytes are CloudFormation's limit on a request, not on what a pipeline deploys."""
+    made = template(world.name, "x") | {"Metadata": {"note": "PADDING"}}
+    before, after = json.dumps(made).split("PADDING")
+    build = world.build(
+        "Synth",
+        f"printf '%s' '{before}' > stack.template.json",
+        r"head -c 60000 /dev/zero | tr '\0' x >> stack.template.json",
+        f"printf '%s' '{after}' >> stack.template.json",
+        files="*.json",
+    )
+    execution = world.create(
+        world.stage("Build", build),
+        world.stage(
+            "Prod",
+            action(world, "Deploy", "CREATE_UPDATE", inputArtifacts=[{"name": "Synth_Output"}]),
+        ),
+    )
+    assert world.ended(execution) == "Succeeded", world.errors(execution)
+
+
 def test_a_stack_that_fails_says_which_resource_and_why(world: World, stages: Any) -> None:
     made = template(world.name, "one")
     made["Resources"]["Group"] = {
