@@ -1,7 +1,7 @@
 """The ledger's SQLite file: created in an empty state folder, checked in any other.
 
-The checks read the file once, at the disk's speed: SQLite's `quick_check` finds damaged and
-missing pages, and `json_valid` rows whose text is damaged.
+The checks read the file once, at the disk's speed: SQLite's `integrity_check` finds damaged and
+missing pages and rows out of their order, and `json_valid` rows whose text is damaged.
 """
 
 from __future__ import annotations
@@ -94,10 +94,11 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
-    damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    damage = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
     if damage != "ok":
         first = str(damage).splitlines()[-1]
-        raise unusable(path, f"a damaged file ({first})", "a ledger passes SQLite's quick_check")
+        allowed = "a ledger passes SQLite's integrity_check"
+        raise unusable(path, f"a damaged file ({first})", allowed)
     connection.text_factory = bytes
     try:
         for table, rows in _TABLES.items():

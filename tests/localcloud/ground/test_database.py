@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from localcloud import confined, confinement
@@ -184,6 +184,7 @@ def filled() -> Path:
 
 
 @settings(max_examples=60, deadline=None)
+@example(seed=30540451, flips=1, cut=1.0)  # rows out of their order, which are not found
 @given(seed=st.integers(0, 2**32), flips=st.integers(1, 200), cut=st.floats(0, 1))
 def test_damage_is_reported_or_changes_no_document(
     filled: Path, seed: int, flips: int, cut: float
