@@ -12,12 +12,13 @@ import subprocess
 import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from console.gates import answers
 from console.rehearsal.acts import Edit
 from tests.pipeline.conftest import made_up
 from tests.pipeline.gates import advisories
@@ -25,6 +26,8 @@ from tests.pipeline.gates import advisories
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import Future
+
+    from pipeline.gates.answer import Answer
 
 pytestmark = pytest.mark.rehearsal
 
@@ -41,6 +44,8 @@ class Planted:
     stage: str
     edits: tuple[Edit, ...]
     refusals: dict[str, tuple[str, ...]]
+    rules: dict[str, set[str]] = field(default_factory=dict)
+    """Rules that each gate's answer is to name among those that refuse."""
 
 
 _ON_LAMBDA = 'if "AWS_LAMBDA_FUNCTION_NAME" in os.environ'
@@ -64,7 +69,7 @@ A_TEST_FAILS_AND_A_WILDCARD = Planted(
     ),
     {"unit": ("failed",), "synthesis": ("AwsSolutions-IAM5", "s3:*")},
 )
-AN_ASSEMBLY_THAT_IS_NEVER_THE_SAME = Planted(
+AN_ASSEMBLY_THAT_IS_NEVER_THE_SAME_AND_A_TEST_LESS = Planted(
     "Build",
     (
         Edit(
@@ -73,12 +78,20 @@ AN_ASSEMBLY_THAT_IS_NEVER_THE_SAME = Planted(
             '        Tags.of(self).add("built", __import__("uuid").uuid4().hex)\n'
             "        bucket = self._bucket()\n",
         ),
+        Edit(
+            "tests/service/test_paths.py",
+            "def test_several_ranges_and_other_units_are_ignored()",
+            "def several_ranges_and_other_units_are_ignored()",
+        ),
     ),
-    {"synthesis": ("template.json",)},
+    {"synthesis": ("template.json",), "unit": ("was promoted: tests",)},
+    {"synthesis": {"PH601"}, "unit": {"fewer-tests"}},
 )
-A_ROLE_MAY_MORE = Planted(
+# What the deployed gate compares, before the pipeline changes itself.
+WHAT_HOLDS_A_RELEASE_BACK_IS_LOOSENED = Planted(
     "Build",
     (
+        # A role of the pipeline may more, and a gate is gone.
         Edit(
             "pipeline/delivery.py",
             '            self._builds.gate("Security", "security"),\n',
@@ -93,22 +106,10 @@ A_ROLE_MAY_MORE = Planted(
             "                ],\n"
             "            ),\n",
         ),
-    ),
-    {"changes": ("iam:CreateUser",)},
-)
-CODE_PACKAGES_AND_INFRASTRUCTURE = Planted(
-    "Verify",
-    (
         Edit(
-            "service/paths.py",
-            "\nPATTERN = ",
-            "\n\ndef computed(text: str) -> object:\n    return eval(text)\n\n\nPATTERN = ",
-        ),
-        # mangum, which is deployed, has an advisory; typing-extensions, its licence.
-        Edit("pyproject.toml", '"MIT-0", "PSF-2.0",\n', '"MIT-0",\n'),
-        Edit("pyproject.toml", '    "GPL-2.0-only",', '    "PSF-2.0", "GPL-2.0-only",'),
-        Edit(
-            "pyproject.toml", '# approved = ["boto3>=1.44,<2", "fastapi"]', 'approved = ["boto3"]'
+            "pipeline/delivery.py",
+            '            "integration --promoted",\n            "dynamic",\n',
+            '            "integration --promoted",\n',
         ),
         # An alarm on the whole alias, and a function that may do more than it needs.
         Edit("pipeline/stacks/rails.py", 'every | {"ExecutedVersion": self._version}', "every"),
@@ -117,12 +118,49 @@ CODE_PACKAGES_AND_INFRASTRUCTURE = Planted(
             '"s3:DeleteObject"]',
             '"s3:DeleteObject", "s3:PutObjectAcl"]',
         ),
+        # The files go with their stack.
+        Edit(
+            "pipeline/stacks/service.py",
+            "            ],\n            removal_policy=RemovalPolicy.RETAIN,\n",
+            "            ],\n            removal_policy=RemovalPolicy.DESTROY,\n",
+        ),
+        # Limits, and what has to be attested.
+        Edit("environments/staging.toml", "max_p50_ms = 100\n", "max_p50_ms = 200\n"),
+        Edit("environments/prod.toml", "\ntolerance = 1.0\n", "\ntolerance = 1.5\n"),
+        Edit("pyproject.toml", '    "dynamic", "load",\n]', '    "load",\n]'),
+    ),
+    {"changes": ("findings",)},
+    {"changes": {"PH503", "PH701", "PH702", "PH704", "PH707"}},
+)
+CODE_PACKAGES_AND_INFRASTRUCTURE = Planted(
+    "Verify",
+    (
+        Edit(
+            "service/paths.py",
+            "\nPATTERN = ",
+            "\n\ndef computed(text: str) -> object:\n"
+            "    return eval(text)  # nosec\n\n\nPATTERN = ",
+        ),
+        # mangum, which is deployed, has an advisory; typing-extensions, its licence.
+        Edit("pyproject.toml", '"MIT-0", "PSF-2.0",\n', '"MIT-0",\n'),
+        Edit("pyproject.toml", '    "GPL-2.0-only",', '    "PSF-2.0", "GPL-2.0-only",'),
+        Edit(
+            "pyproject.toml", '# approved = ["boto3>=1.44,<2", "fastapi"]', 'approved = ["boto3"]'
+        ),
+        # A type that CloudFormation does not know.
+        Edit(
+            "pipeline/stacks/service.py",
+            "        bucket = self._bucket()\n",
+            '        odd = {"Type": "Sting", "Value": "x"}\n'
+            '        cdk, kind = __import__("aws_cdk"), "AWS::SSM::Parameter"\n'
+            '        cdk.CfnResource(self, "Odd", type=kind, properties=odd)\n'
+            "        bucket = self._bucket()\n",
+        ),
     ),
     {
-        "security": ("1 bandit", "1 kingfisher"),
-        "supply_chain": ("approved", "licences", "1 pip-audit"),
-        "infrastructure": ("pithead-lint PH301",),
-        "changes": ("pithead-lint PH503", "s3:PutObjectAcl"),
+        "security": ("1 bandit", "2 kingfisher", "1 silencing"),
+        "supply_chain": ("approved", "licences", "1 pip-audit", "sources"),
+        "infrastructure": ("cfn-lint E3030",),
     },
 )
 WHAT_ONLY_A_DEPLOYED_SERVICE_SHOWS = Planted(
@@ -206,6 +244,11 @@ class Team:
         who = ("-c", "user.name=Team", "-c", "user.email=team@localhost")
         subprocess.run(["git", *who, *arguments], cwd=self.folder, check=True)
 
+    def answers(self) -> tuple[Answer, ...]:
+        """What the gates of the newest execution answered."""
+        done = self._pithead("logs", "build", folder=self.folder, variables=self._variables)
+        return answers(done.stdout.splitlines())
+
     def release(self) -> Any:
         """Release what is committed, and take it back as a team does that was refused."""
         done = self._pithead("release", folder=self.folder, variables=self._variables)
@@ -239,21 +282,24 @@ def team(
     return Team(pithead, variables)
 
 
-def _refused(done: Any, planted: Planted) -> None:
+def _refused(team: Team, done: Any, planted: Planted) -> None:
     said = " ".join(done.stdout.split())
     assert done.returncode == REFUSED, f"{done.stdout}\n{done.stderr}"
     for gate, words in planted.refusals.items():
         assert f"the gate {gate} refused: " in said
         sentence = said.split(f"the gate {gate} refused: ", 1)[1].split("; the gate ", 1)[0]
         assert all(each in sentence for each in words), sentence
+    answers = {each.gate: each for each in team.answers()}
+    for gate, rules in planted.rules.items():
+        assert rules <= set(answers[gate].rules), answers[gate]
 
 
 @pytest.mark.parametrize(
     "planted",
     [
         pytest.param(A_TEST_FAILS_AND_A_WILDCARD, id="unit-synthesis"),
-        pytest.param(AN_ASSEMBLY_THAT_IS_NEVER_THE_SAME, id="synthesis"),
-        pytest.param(A_ROLE_MAY_MORE, id="changes"),
+        pytest.param(AN_ASSEMBLY_THAT_IS_NEVER_THE_SAME_AND_A_TEST_LESS, id="synthesis-fewer"),
+        pytest.param(WHAT_HOLDS_A_RELEASE_BACK_IS_LOOSENED, id="changes"),
         pytest.param(WHAT_ONLY_A_DEPLOYED_SERVICE_SHOWS, id="integration-dynamic"),
         pytest.param(A_SLOWER_READ_AND_ANOTHER_FILE, id="load-synthetic"),
         pytest.param(A_GATE_THAT_NEVER_RAN, id="attest"),
@@ -261,7 +307,7 @@ def _refused(done: Any, planted: Planted) -> None:
 )
 def test_a_planted_defect_is_refused(team: Team, planted: Planted) -> None:
     team.commit("plant", *planted.edits)
-    _refused(team.release(), planted)
+    _refused(team, team.release(), planted)
 
 
 def test_a_release_in_a_freeze_and_an_exchanged_bundle_stay_out_of_prod(
@@ -277,7 +323,7 @@ def test_a_release_in_a_freeze_and_an_exchanged_bundle_stay_out_of_prod(
         execution = _waiting(codepipeline, "prod", released)
         _exchange_the_bundle(client, execution)
         codepipeline.enable_stage_transition(**gate)
-        _refused(released.result(), A_FREEZE)
+        _refused(team, released.result(), A_FREEZE)
 
 
 def _waiting(codepipeline: Any, stage: str, release: Future[Any]) -> str:
@@ -320,5 +366,9 @@ def test_code_packages_and_infrastructure_are_verified(
     key.write_text(made_up("github"))
     team.commit("a key")
     key.unlink()
-    team.commit("plant", *CODE_PACKAGES_AND_INFRASTRUCTURE.edits)
-    _refused(team.release(), CODE_PACKAGES_AND_INFRASTRUCTURE)
+    vendored = team.folder / "service" / "vendor" / "left.py"
+    vendored.parent.mkdir()
+    vendored.write_text('"""Pads on the left."""\n')
+    # Another key, in the message.
+    team.commit(f"plant {made_up('github')}", *CODE_PACKAGES_AND_INFRASTRUCTURE.edits)
+    _refused(team, team.release(), CODE_PACKAGES_AND_INFRASTRUCTURE)
