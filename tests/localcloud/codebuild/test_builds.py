@@ -713,4 +713,4 @@ class TestConfinement:
             folders = map(Path, sandbox(tmp_path, workspace, {}).write)
             written.append({each for each in folders if each.is_relative_to(image.folder())})
             workspace.release()
-        assert {each.name for each in set.intersection(*written)} == {"pip-cache", "uv-cache"}
+        assert {each.name for each in set.intersection(*written)} == {"pip-cache"}
