@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from pipeline.gates.gate import CouldNotRunError
-from pipeline.gates.load.limits import blamed, crossed_in_every, machine, sentences, summary
+from pipeline.gates.load.limits import (
+    FAILURES,
+    blamed,
+    crossed_in_every,
+    machine,
+    sentences,
+    summary,
+)
 from pipeline.gates.load.regression import growths, is_blind, regressions, suspected
 
 if TYPE_CHECKING:
@@ -29,6 +36,8 @@ class Assessment:
     """The limits that no run was within."""
     blamed: Sequence[Finding]
     """Those that the release crossed by itself."""
+    broken: str | None
+    """What the release promoted last answers in every run, if that is too many errors."""
     is_blind: bool
     """Whether even a release that takes twice as long would have gone unnoticed."""
     is_suspicious: bool
@@ -44,6 +53,14 @@ class Assessment:
             slower,
             crossed_in_every([each.release for each in runs], limits),
             blamed(runs, limits, is_slower=bool(slower)),
+            next(
+                (
+                    measured[-1].sentence
+                    for measured in crossed_in_every([each.promoted for each in runs], limits)
+                    if measured[-1].rule == FAILURES
+                ),
+                None,
+            ),
             is_blind(runs, limits.comparison),
             suspected(found, limits.comparison),
         )
@@ -56,7 +73,8 @@ class Assessment:
     @property
     def is_settled(self) -> bool:
         """Whether another run would change nothing."""
-        return self.refuses or not (self.crossed or self.is_blind or self.is_suspicious)
+        open_questions = (self.crossed, self.broken, self.is_blind, self.is_suspicious)
+        return self.refuses or not any(open_questions)
 
     def require_proof(self, runs: Sequence[Pair], commit: str, limits: Load) -> None:
         """Check that the runs prove something.
@@ -72,9 +90,9 @@ class Assessment:
         about = machine(last.release, limits)
         if self.crossed:
             raise CouldNotRunError(
-                f"could not measure: {sentences(self.crossed)} in each of {len(runs)} runs, but "
-                f"{commit[:7]}, promoted last and sent the same in the same seconds, is no better "
-                f"({summary(last.promoted)}), so the release is not to blame; {about}"
+                f"could not measure: {sentences(self.crossed)} in each of {len(runs)} runs. That "
+                f"does not prove the release to be worse than {commit[:7]}, promoted last and sent "
+                f"the same in the same seconds ({summary(last.promoted)}); {about}"
             )
         if self.is_blind:
             raise CouldNotRunError(

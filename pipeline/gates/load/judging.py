@@ -12,12 +12,12 @@ from pipeline.gates.gate import CouldNotRunError, Outcome
 from pipeline.gates.load import generator, promoted
 from pipeline.gates.load.assessment import Assessment
 from pipeline.gates.load.limits import (
+    FAILURES,
     TOOL,
     attend,
     crossed_in_every,
     crossing,
     details,
-    failure,
     is_starved,
     machine,
     sentences,
@@ -84,14 +84,12 @@ def alone(url: str, limits: Load, why: str) -> Outcome:
     runs: list[Measured] = []
     while True:
         (seen,) = _measure([url], limits)
-        failed = failure(seen, limits)
-        if failed:
-            return Outcome.of_findings([failed], summary(seen), details(seen), _TOOLS)
         runs.append(seen)
         crossed = crossed_in_every(runs, limits)
         if not crossed or len(runs) == RUNS:
             break
-    if crossed and all(is_starved(each, limits) for each in runs):
+    fails = any(each[-1].rule == FAILURES for each in crossed)
+    if crossed and not fails and all(is_starved(each, limits) for each in runs):
         raise CouldNotRunError(
             f"could not measure: {sentences(crossed)} in each of {len(runs)} runs, and "
             f"{machine(seen, limits)}"
@@ -109,16 +107,12 @@ def compared(url: str, beside: str, commit: str, limits: Load) -> Outcome:
     runs: list[Pair] = []
     while True:
         seen, other = _measure([url, beside], limits)
-        failed = failure(seen, limits)
-        if failed:
-            return Outcome.of_findings([failed], summary(seen), details(seen), _TOOLS)
-        broken = failure(other, limits)
-        if broken:
-            return _broken(broken, commit, seen)
         runs.append(Pair(seen, other))
         assessment = Assessment.of(runs, limits)
         if assessment.is_settled or len(runs) == RUNS:
             break
+    if assessment.broken:
+        return _broken(assessment, commit, seen)
     assessment.require_proof(runs, commit, limits)
     found = assessment.growths
     about = {"since": commit, "runs": len(runs), "compared": [asdict(each) for each in found]}
@@ -151,17 +145,21 @@ def _regression(growth: Growth, commit: str, runs: Sequence[Pair]) -> Finding:
     )
 
 
-def _broken(failed: Finding, commit: str, seen: Measured) -> Outcome:
-    """Refuse, since the earlier release fails where it is served now: what both use has changed."""
+def _broken(assessment: Assessment, commit: str, seen: Measured) -> Outcome:
+    """Refuse, since the earlier release fails where it is served now: what both use has changed.
+
+    A waiver of that does not excuse the limits that the release crosses itself.
+    """
     finding = Finding(
         TOOL,
         "not-compared",
-        f"{commit[:7]}, promoted last, cannot be compared with: {failed.message}; waive this if "
+        f"{commit[:7]}, promoted last, cannot be compared with: {assessment.broken}; waive this if "
         "the release is meant to break it",
         subject=commit[:7],
     )
+    own = [crossing(each) for each in assessment.crossed]
     clean = f"{summary(seen)}; not compared with {commit[:7]}, promoted last"
-    return Outcome.of_findings([finding], clean, details(seen), _TOOLS)
+    return Outcome.of_findings([finding, *own], clean, details(seen), _TOOLS)
 
 
 def _beside(found: Sequence[Growth], commit: str, *, waived: bool) -> str:

@@ -5,8 +5,8 @@ twenty longer than `max_p95_ms`, and so on. Counting the bad requests block by b
 the release crossed a limit, or the machine that both releases run on did: the release promoted
 last is sent the same load in the same seconds, and it passed these limits before.
 
-Failures are answers with an error. They do not depend on the machine's speed and refuse at once.
-Everything else does, an answer that never came included.
+Failures are answers with an error. They do not depend on the machine's speed, so no machine
+excuses them; everything else does, an answer that never came included.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from typing import TYPE_CHECKING, Any
 from pipeline.gates.findings import Finding
 from pipeline.gates.gate import CouldNotRunError
 from pipeline.gates.load.histogram import Histogram
-from pipeline.gates.load.measured import NO_ANSWER
+from pipeline.gates.load.measured import NO_ANSWER, Measured
 from pipeline.gates.load.regression import RUNS, p_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from environments.gates import Load
-    from pipeline.gates.load.measured import Measured
     from pipeline.gates.load.plan import Plan
     from pipeline.gates.load.regression import Pair
 
 TOOL = "locust"
+FAILURES = "failures-limit"
 _QUANTILES = (0.5, 0.95, 0.99)
-_TIMED_LIMITS = len(_QUANTILES) + 2
+_LIMITS = len(_QUANTILES) + 3
 _MAX_BUSY_SHARE = 0.9
 """Of a processor: a busier worker receives answers late."""
 _MAX_STALLED_SHARE = 0.25
@@ -40,7 +40,7 @@ a third longer than it needs, and answers show that."""
 
 @dataclass(frozen=True)
 class Limit:
-    """A limit whose crossing may be the machine's fault, and what was measured."""
+    """A limit, and what a run measured of it."""
 
     rule: str
     sentence: str
@@ -71,17 +71,21 @@ def attend(seen: Measured, plan: Plan) -> None:
         )
 
 
-def failure(seen: Measured, limits: Load) -> Finding | None:
-    """Return a finding if too many requests were answered with an error."""
+def limits_of(seen: Measured, limits: Load) -> list[Limit]:
+    """Return every limit, first the one on failures."""
+    return [_failures(seen, limits), *timed(seen, limits)]
+
+
+def _failures(seen: Measured, limits: Load) -> Limit:
+    share = sum(seen.failed) / seen.requests
     answered = seen.failures.copy()
     del answered[NO_ANSWER]
-    share = answered.total() / seen.requests
-    if share <= limits.max_failure_share:
-        return None
     reasons = ", ".join(f"{count} {reason}" for reason, count in answered.most_common(3))
-    return _finding(
-        "failures-limit",
+    return Limit(
+        FAILURES,
         f"the share of failures is {share:.2%}, allowed {limits.max_failure_share:.2%} ({reasons})",
+        limits.max_failure_share * seen.requests,
+        tuple(seen.failed),
     )
 
 
@@ -119,12 +123,18 @@ def timed(seen: Measured, limits: Load) -> list[Limit]:
 
 
 def crossed_in_every(runs: Sequence[Measured], limits: Load) -> list[list[Limit]]:
-    """Return the limits that were crossed in each run; for each, what the runs measured.
+    """Return the limits that no run was within; for each, what the runs measured.
 
-    One run within a limit is enough to pass it: a busy machine only ever makes answers later.
+    One run within a limit is enough to pass it: a busy machine only ever makes answers later. It
+    makes no errors, so failures are counted over all runs.
     """
+    total = Measured(runs[0].seconds)
+    for each in runs:
+        total.add(each)
+    failures = _failures(total, limits)
     by_limit = zip(*(timed(each, limits) for each in runs), strict=True)
-    return [list(each) for each in by_limit if all(run.is_crossed for run in each)]
+    crossed = [list(each) for each in by_limit if all(run.is_crossed for run in each)]
+    return [[failures], *crossed] if failures.is_crossed else crossed
 
 
 def blamed(runs: Sequence[Pair], limits: Load, *, is_slower: bool) -> list[Finding]:
@@ -134,16 +144,18 @@ def blamed(runs: Sequence[Pair], limits: Load, *, is_slower: bool) -> list[Findi
     sign-flip test of `regression`), and that one is within the limit; or `is_slower` says that
     the comparison has already found the release slower.
     """
+    mine, beside = (
+        {each.rule: each for each in _together([limits_of(seen, limits) for seen in side])}
+        for side in ([each.release for each in runs], [each.promoted for each in runs])
+    )
+    allowed = limits.comparison.false_alarm_share / (RUNS * _LIMITS)
     found = []
-    beside = {each.rule: each for each in _together([timed(run.promoted, limits) for run in runs])}
     for measured in crossed_in_every([each.release for each in runs], limits):
-        (limit,) = _together([[each] for each in measured])
-        other = beside[limit.rule]
-        excesses = [mine - theirs for mine, theirs in zip(limit.bad, other.bad, strict=True)]
-        allowed = limits.comparison.false_alarm_share / (RUNS * _TIMED_LIMITS)
-        by_itself = not other.is_crossed and p_value(excesses) <= allowed
+        rule = measured[-1].rule
+        excesses = map(int.__sub__, mine[rule].bad, beside[rule].bad)
+        by_itself = not beside[rule].is_crossed and p_value(list(excesses)) <= allowed
         if by_itself or is_slower:
-            found.append(_finding(limit.rule, measured[-1].sentence))
+            found.append(crossing(measured))
     return found
 
 

@@ -45,6 +45,8 @@ class Measured:
     processor; 0 where the system does not say."""
     warm_up: float = 0.0
     """Seconds before that; of the slowest worker."""
+    failed: list[int] = field(default_factory=lambda: [0] * BLOCKS)
+    """Answers with an error, by the block of the request; one that never came is late instead."""
     timely: list[int] = field(default_factory=lambda: [0] * BLOCKS)
     """Good answers that came while requests were due, by the block of the request."""
     errors: Counter[str] = field(default_factory=Counter)
@@ -60,6 +62,7 @@ class Measured:
             self.timely[block] += due + milliseconds / 1000 <= self.seconds
         else:
             self.failures[failure] += 1
+            self.failed[block] += failure != NO_ANSWER
 
     @property
     def warm(self) -> Histogram:
@@ -120,6 +123,7 @@ class Measured:
         self.busy = max(self.busy, other.busy)
         self.stalled = max(self.stalled, other.stalled)
         self.warm_up = max(self.warm_up, other.warm_up)
+        self.failed = list(map(int.__add__, self.failed, other.failed))
         self.timely = list(map(int.__add__, self.timely, other.timely))
 
     def _blocks(self, name: str) -> list[Histogram]:
@@ -141,6 +145,7 @@ class Measured:
             "busy": self.busy,
             "stalled": self.stalled,
             "warm_up": self.warm_up,
+            "failed": self.failed,
             "timely": self.timely,
             "errors": dict(self.errors),
         }
@@ -157,8 +162,8 @@ class Measured:
             for name, blocks in document["latencies"].items()
         }
         cold = [_histogram(block) for block in document["cold"]]
-        timely = [int(count) for count in document["timely"]]
-        if {len(timely), len(cold), *map(len, latencies.values())} != {BLOCKS}:
+        failed, timely = ([int(each) for each in document[name]] for name in ("failed", "timely"))
+        if {len(failed), len(timely), len(cold), *map(len, latencies.values())} != {BLOCKS}:
             raise ValueError(f"a run has {BLOCKS} blocks")
         return cls(
             float(document["seconds"]),
@@ -169,6 +174,7 @@ class Measured:
             float(document["busy"]),
             float(document["stalled"]),
             float(document["warm_up"]),
+            failed,
             timely,
             Counter(document["errors"]),
         )

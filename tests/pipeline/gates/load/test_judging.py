@@ -212,8 +212,8 @@ def test_a_machine_that_is_too_slow_for_both_could_not_measure(limits: Load, mea
     assert left == []
     said = str(raised.value)
     assert said.startswith("could not measure: p50 is 2")
-    assert "in each of 3 runs, but abcdef1, promoted last and sent the same in the same" in said
-    assert "so the release is not to blame; the generator waited for a processor for 0% of" in said
+    assert "in each of 3 runs. That does not prove the release to be worse than abcdef1, " in said
+    assert "; the generator waited for a processor for 0% of" in said
     assert "lower requests_per_second (100) in [load] of environments/staging.toml" in said
 
 
@@ -243,18 +243,45 @@ def test_a_release_alone_is_refused_only_where_the_generator_had_its_machine(
     assert {each.rule for each in outcome.findings} >= {"p50-limit", "p95-limit"}
 
 
-def test_a_later_measurement_can_refuse_by_its_failures(limits: Load, measure: Any) -> None:
-    measure(_lame(0.06), [_run(100, failed=100), _run(100)])
+def test_a_release_that_fails_is_refused_at_once(limits: Load, measure: Any) -> None:
+    left = measure([_run(100, failed=150), _run(100)], _pair(1, 1))
     outcome = judging.compared(URL, BESIDE, COMMIT, limits)
-    assert [each.rule for each in outcome.findings] == ["failures-limit"]
-    assert "the share of failures is 50.00%" in outcome.sentence
+    assert "failures-limit" in {each.rule for each in outcome.findings}
+    assert "the share of failures is 75.00%" in {
+        each.message.split(",")[0] for each in outcome.findings
+    }
+    assert len(left) == 1
+
+
+def test_errors_that_do_not_come_again_are_no_refusal(limits: Load, measure: Any) -> None:
+    few = limits.model_copy(update={"max_failure_share": 0.005})
+    left = measure([_run(100, failed=2), _run(100)], _pair(100, 100), _pair(1, 1))
+    assert judging.compared(URL, BESIDE, COMMIT, few).status == "passed"
+    assert len(left) == 1
+    measure([_run(100, failed=2)], [_run(100)])
+    assert judging.alone(URL, few, "nothing was promoted before").status == "passed"
+
+
+def test_errors_that_stop_half_way_are_not_forgotten(limits: Load, measure: Any) -> None:
+    left = measure([_run(100, failed=100), _run(100)], *[_pair(100, 100, seed) for seed in (1, 2)])
+    with pytest.raises(CouldNotRunError, match=r"^could not measure: the share of failures is 16.67%, "):
+        judging.compared(URL, BESIDE, COMMIT, limits)
+    assert left == []
+
+
+def test_errors_that_both_answer_are_never_waived_for_the_release(
+    limits: Load, measure: Any, tmp_path: Path
+) -> None:
+    measure(*[[_run(100, seed, failed=100), _run(100, seed, failed=100)] for seed in range(3)])
+    outcome = judging.compared(URL, BESIDE, COMMIT, limits)
+    assert {each.rule for each in outcome.findings} >= {"not-compared", "failures-limit"}
 
 
 def test_an_earlier_release_that_fails_here_is_a_finding_to_waive(
     limits: Load, measure: Any, tmp_path: Path
 ) -> None:
     def judge() -> Any:
-        measure([_run(100), _run(5, failed=100)])
+        measure(*[[_run(100, seed), _run(5, seed, failed=100)] for seed in range(3)])
         return judging.compared(URL, BESIDE, COMMIT, limits)
 
     outcome = judge()

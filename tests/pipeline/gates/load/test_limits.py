@@ -13,7 +13,6 @@ from pipeline.gates.load.limits import (
     blamed,
     crossed_in_every,
     details,
-    failure,
     is_starved,
     summary,
 )
@@ -69,7 +68,7 @@ def _crossed(*runs: Measured) -> list[str]:
 def test_within_every_limit_nothing_is_crossed() -> None:
     seen = _seen(slow=(1, 900.0), failed=2, cold=10)
     attend(seen, PLAN)
-    assert (failure(seen, LIMITS), _crossed(seen)) == (None, [])
+    assert _crossed(seen) == []
     assert summary(seen) == (
         "200 requests at 40/s, 2 failed, 10 met a cold start, p50 20 ms, p95 20 ms, p99 20 ms"
     )
@@ -94,17 +93,12 @@ def test_a_crossed_limit_is_named(seen: Measured, sentences: list[str]) -> None:
 
 
 def test_errors_refuse_and_do_not_depend_on_the_machine() -> None:
-    found = failure(_seen(failed=3), LIMITS)
-    assert found
-    assert (found.rule, found.message) == (
-        "failures-limit",
-        "the share of failures is 1.50%, allowed 1.00% (3 status 503)",
-    )
+    seen = _with(_seen(failed=3), stalled=0.9)
+    assert _crossed(seen) == ["the share of failures is 1.50%, allowed 1.00% (3 status 503)"]
 
 
 def test_an_answer_that_never_came_is_late_and_no_error() -> None:
     seen = _seen(slow=(30, 12_000.0), failed=30, reason=NO_ANSWER)
-    assert failure(seen, LIMITS) is None
     assert _crossed(seen) == [
         "p95 is 11946 ms, allowed 250 ms",
         "p99 is 11946 ms, allowed 1000 ms",
@@ -150,8 +144,8 @@ def test_a_worse_run_never_fares_better(
     worse = _seen(
         slow=(min(200, slow + more), latency + slower), failed=failed + more, cold=cold + more
     )
-    if failure(better, LIMITS) or _crossed(better):
-        assert failure(worse, LIMITS) or _crossed(worse)
+    if _crossed(better):
+        assert _crossed(worse)
 
 
 def _blamed(*runs: tuple[Measured, Measured], is_slower: bool = False) -> list[str]:
@@ -171,6 +165,7 @@ def test_a_limit_that_both_releases_cross_alike_is_the_machines_fault(
 def test_a_limit_that_the_release_alone_crosses_is_its_own_fault() -> None:
     assert _blamed((_seen(slow=(30, 400.0)), _seen())) == ["p95-limit"]
     assert _blamed((_seen(cold=40), _seen())) == ["cold-starts-limit"]
+    assert _blamed((_seen(failed=40), _seen())) == ["failures-limit", "throughput-limit"]
     no_answer = _seen(slow=(30, 12_000.0), failed=30, reason=NO_ANSWER)
     assert _blamed((no_answer, _seen())) == ["p95-limit", "p99-limit", "throughput-limit"]
 
