@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def command() -> None:
     """Check the environment files and the pipeline's home, as synthesis does.
 
-    Prints a line for each file that is wrong: the key, what was found and what is allowed. A file
-    in environments/ that nothing reads is wrong, and so is an attested gate that does not exist.
+    Prints one line for each error: file, key, what was found and what is allowed. Errors include a
+    file in environments/ that nothing reads, and an attested gate that does not exist.
     """
     root = Checkout.here().root
     folder = root / "environments"
@@ -55,7 +55,7 @@ def _unread(folder: Path) -> list[str]:
 
 
 def _unknown_gates(root: Path) -> list[str]:
-    """Attested gates that no release could ever have a result of."""
+    """Errors for attested gates that are not in the catalogue."""
     try:
         attested = load_home(root).supply_chain.attested_gates
     except EnvironmentFileError:

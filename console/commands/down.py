@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from console.executions import Execution
 
 _EFFECT = (
-    "Stopping interrupts it: the next start rolls back a shift of traffic and a stack update that "
-    "are under way, and marks the execution as interrupted; no environment is left in between. "
+    "Stopping interrupts it: the next start rolls back a traffic shift and a stack update in "
+    "progress, so that no environment stays half updated, and marks the execution as interrupted. "
     "pithead release then releases the commit again."
 )
 
@@ -33,12 +33,12 @@ _EFFECT = (
     help="State folder of the local cloud to stop; default: the checkout's own, or its "
     "rehearsal's.",
 )
-@click.option("--force", is_flag=True, help="Stop it during a release too, and ask nothing.")
+@click.option("--force", is_flag=True, help="Stop without asking, even during a release.")
 def command(state: Path | None, force: bool) -> None:
     """Stop the local cloud; its state is kept for the next start.
 
-    During a release it says what stopping does and asks; where nobody can answer (stdin is no
-    terminal) it stops nothing unless --force is given.
+    During a release the command prints the consequences and asks first. If stdin is not a
+    terminal, it stops nothing without --force.
 
     \b
     Exit codes: 0 stopped, 1 not stopped (a release runs, nothing runs, or an error), 2 usage,
@@ -81,7 +81,7 @@ def _ask(executions: list[Execution]) -> None:
         )
     click.echo(f"A release is running: {found}.\n{_EFFECT}", err=True)
     if not click.confirm("Stop the local cloud?", default=False, err=True):
-        raise ConsoleError("nothing was stopped; pithead release follows the release")
+        raise ConsoleError("nothing was stopped. Next: pithead release follows the release")
 
 
 def _described(execution: Execution) -> str:

@@ -17,7 +17,7 @@ from console.errors import ConsoleError
 @click.option(
     "--state",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Of the local cloud meant; the checkout's own, or its rehearsal's, unless given.",
+    help="State folder of the local cloud; default: the checkout's own, or its rehearsal's.",
 )
 def command(state: Path | None) -> None:
     """Print the exports that point any AWS client at the local cloud.
@@ -26,8 +26,9 @@ def command(state: Path | None) -> None:
     To use them in a shell:
       eval "$(pithead env)"
 
-    The access key is the pipeline's account: the twelve digits of any account are its
-    administrator's. The secret key is random, one for each state folder: keep it to yourself.
+    The access key is the number of the pipeline's account; an account's twelve digits are the
+    access key of its administrator. The secret key is random for each state folder; keep it
+    private.
     """  # noqa: D301  # \b is click's own sign
     checkout = Checkout.here()
     home = checkout.home()

@@ -27,10 +27,10 @@ _LOOK = 0.2  # seconds
 def command(names: tuple[str, ...]) -> int:
     """Run the gates of this checkout, all at once, as a release would.
 
-    Without names: all that need nothing but the checkout; those that need AWS, if AWS or the
-    checkout's local cloud answers; and with URL set to the address of a deployed environment those
-    that send it requests. Each leaves reports/NAME.json, reports/NAME.sarif with its findings, and
-    reports/NAME.log.
+    Without names, run all gates that need only the checkout. Also run those that need AWS, if AWS
+    or the checkout's local cloud answers, and those that send requests, if URL is set to the
+    address of a deployed environment. Each gate writes reports/NAME.json, reports/NAME.sarif with
+    its findings, and reports/NAME.log.
 
     \b
     Exit codes: 0 every gate that was run passed, 1 an error, 2 usage, 4 one refused or could
@@ -61,11 +61,11 @@ def command(names: tuple[str, ...]) -> int:
 
 
 def _connected(checkout: Checkout) -> bool:
-    """Point this process at the AWS that every command calls; returns whether it answers."""
+    """Connect this process to AWS or the local cloud; return whether it answers."""
     try:
         _, whom = connect(checkout)
     except (ConsoleError, BotoCoreError, ClientError) as error:
-        click.echo(f"note: gates that need AWS are left out: {error}", err=True)
+        click.echo(f"note: gates that need AWS are skipped: {error}", err=True)
         return False
     click.echo(whom, err=True)
     return True

@@ -61,7 +61,7 @@ def command() -> None:
 
     \b
       pithead judge replay prod          recompute the newest release's verdict, and draw it
-      pithead judge replay d-ABCDEF123   the same of an earlier release
+      pithead judge replay d-ABCDEF123   do the same for an earlier release
       pithead judge plan prod            which regressions the canary finds, and how soon
       pithead judge backtest prod        hold another rule against the past releases
     """  # noqa: D301  # \b is click's own sign
@@ -70,14 +70,13 @@ def command() -> None:
 @command.command("replay")
 @click.argument("record", metavar="ENVIRONMENT|DEPLOYMENT_ID|FILE")
 @click.option("--svg", "picture", type=click.Path(dir_okay=False, path_type=Path),
-              help="Draw it into this file too.")  # fmt: skip
+              help="SVG file to write the picture to.")  # fmt: skip
 def replay(record: str, picture: Path | None) -> int:
     """Recompute the verdict of a release from its decision record, and draw it.
 
-    ENVIRONMENT (dev, staging or prod) is its newest release that was judged. The record is fetched
-    from the bucket of the environment whose judge wrote it, unless it is a FILE. Everything is
-    computed anew from the record's counts and parameters by this checkout's code, and compared
-    line by line.
+    ENVIRONMENT (dev, staging or prod) selects its newest judged release. The record is read from
+    the bucket of that environment's judge, or from FILE. This checkout's code computes everything
+    again from the record's counts and parameters, and compares it line by line.
 
     \b
     Exit codes: 0 the same, 1 something differs, or the record cannot be read.
@@ -100,13 +99,13 @@ def replay(record: str, picture: Path | None) -> int:
 @command.command("plan")
 @click.argument("environment", metavar="ENVIRONMENT", type=click.Choice(NAMES), default="prod")
 @click.option("--requests-per-second", type=_Number(min=0, min_open=True),
-              help="Instead of what is counted, or expected by the file.")  # fmt: skip
+              help="Traffic to plan for; default: measured, or from the file.")  # fmt: skip
 @click.option("--failure-share", type=_SHARE,
-              help="Of the version that serves; 0.001 is one of a thousand.")  # fmt: skip
+              help="Share of the stable version's requests that fail, such as 0.001.")  # fmt: skip
 @click.option("--certainty", type=_SHARE, default=0.95, show_default=True,
-              help="The probability with which a regression is to be found.")  # fmt: skip
+              help="Probability of detecting the regression.")  # fmt: skip
 @click.option("--regression", type=_Number(min=1, min_open=True), default=5.0,
-              show_default=True, help="Fails so many times as often.")  # fmt: skip
+              show_default=True, help="Failure-rate multiplier to detect.")  # fmt: skip
 def plan(
     environment: str,
     requests_per_second: float | None,
@@ -144,8 +143,16 @@ def plan(
 
 @command.command("backtest")
 @click.argument("releases", metavar="[FOLDER|ENVIRONMENT]", default="prod")
-@click.option("--false-rollback-rate", type=_SHARE, help="Of releases that are no worse.")
-@click.option("--tolerance", type=_Number(min=1), help="Odds that are no worse.")
+@click.option(
+    "--false-rollback-rate",
+    type=_SHARE,
+    help="Share of releases that are no worse which may be rolled back.",
+)
+@click.option(
+    "--tolerance",
+    type=_Number(min=1),
+    help="Odds of a bad request, new to stable, that are no worse.",
+)
 @click.option("--objective", "objectives", metavar="NAME=SHARE", multiple=True,
               help="Share of the evidence; more than once, together 1.")  # fmt: skip
 @click.option("--minutes", type=click.IntRange(min=1), help="Judge only a shift's first minutes.")

@@ -29,12 +29,20 @@ _PAUSE = 1.0  # wall seconds between two looks of --follow
 @click.command("logs")
 @click.argument("of", metavar="[ENVIRONMENT|build]", type=click.Choice([*NAMES, "build"]),
                 default="prod")  # fmt: skip
-@click.option("--follow", is_flag=True, help="Stay, and print what is written from now on too.")
-@click.option("--since", type=Duration(), help="Only the cloud's last 30s, 10m, 2h or 1d.")
-@click.option("--filter", "term", help="Only lines that hold this text.")
-@click.option("--execution", metavar="ID", help="Of build: an execution, or how its id begins; "
-              "the newest by default.")  # fmt: skip
-@click.option("--action", metavar="NAME", help="Of build: only this action, such as Synth.")
+@click.option("--follow", is_flag=True, help="Also print new lines as they are written.")
+@click.option(
+    "--since",
+    type=Duration(),
+    help="Print only the last 30s, 10m, 2h or 1d of the cloud's clock; default: all.",
+)
+@click.option("--filter", "term", help="Print only lines that contain this text.")
+@click.option("--execution", metavar="ID", help="For build: an execution's id, or its "
+              "first characters; default: the newest.")  # fmt: skip
+@click.option(
+    "--action",
+    metavar="NAME",
+    help="For build: print only this action, such as Synth; default: all.",
+)
 def command(
     of: str,
     follow: bool,
@@ -49,7 +57,9 @@ def command(
     Times are the cloud's, in UTC.
     """
     if of != "build" and (execution or action):
-        raise click.UsageError(f"--execution and --action are for pithead logs build, not for {of}")
+        raise click.UsageError(
+            f"--execution and --action: found for {of}; allowed only for pithead logs build"
+        )
     checkout = Checkout.here()
     environments = checkout.environments()
     aws, whom = connect(checkout)
@@ -86,7 +96,7 @@ def _builds(aws: Aws, execution: str | None, action: str | None) -> Streams:
     found = [each for each in executions if each.id.startswith(execution or "")]
     if not found:
         ids = ", ".join(each.id[:8] for each in executions[-5:])
-        raise ConsoleError(f"no execution begins with {execution}; the newest are {ids}")
+        raise ConsoleError(f"--execution: found {execution!r}; the newest executions are {ids}")
     chosen = in_detail(aws, found[-1])
     builds = {
         each.name: each.external_id
@@ -95,10 +105,10 @@ def _builds(aws: Aws, execution: str | None, action: str | None) -> Streams:
         if each.provider == "CodeBuild" and each.external_id
     }
     if not builds:
-        raise ConsoleError(f"execution {chosen.id} has not built anything yet")
+        raise ConsoleError(f"execution {chosen.id} has no builds yet. Next: pithead status")
     if action and action not in builds:
         raise ConsoleError(
-            f"execution {chosen.id} has no build {action}; it has {', '.join(builds)}"
+            f"--action: found {action!r}; execution {chosen.id} has {', '.join(builds)}"
         )
     wanted = [builds[action]] if action else list(builds.values())
     streams: Streams = {}

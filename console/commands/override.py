@@ -26,20 +26,20 @@ _GATE = "supply-chain"
 @click.command("override")
 @click.argument("gate", metavar="[supply-chain]", type=click.Choice([_GATE]), default=_GATE)
 @click.option("--for", "lasts", type=Duration(MAX_DURATION), metavar="DURATION",
-              help="Grant an override that expires after so long by the cloud's clock, "
+              help="Grant an override for this duration of the cloud's clock, "
               "such as 90m, 12h or 7d; at most 7d.")  # fmt: skip
-@click.option("--reason", metavar="TEXT", help="Why; required with --for, and recorded.")
+@click.option("--reason", metavar="TEXT", help="Reason to record; required with --for.")
 @click.option("--withdraw", is_flag=True, help="Delete the override.")
 def command(gate: str, lasts: timedelta | None, reason: str | None, withdraw: bool) -> None:
     """Show, grant or withdraw the override of the supply-chain gate.
 
-    While an override holds, an audit that could not run (pip-audit's advisory service cannot be
-    reached) does not refuse a release; it is reported as not run. An override never suppresses
-    a finding. Without options it is shown.
+    An override permits a release while pip-audit's advisory service is unreachable: an audit that
+    could not run is reported as not run, and does not refuse. It never suppresses a finding.
+    Without options the command shows the override.
 
-    Granting one retries the newest execution at the stage in which this gate alone refused it;
-    `pithead release` follows it from there. Who granted it is recorded: git's user.name, and the
-    caller's identity as AWS has it.
+    Granting an override also retries the newest execution, if only this gate refused its stage;
+    `pithead release` follows it from there. The override records git's user.name and the caller's
+    identity in AWS.
 
     \b
       pithead override supply-chain

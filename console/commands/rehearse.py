@@ -26,13 +26,13 @@ _WIDTH = 100  # characters
     type=click.FloatRange(min=0, min_open=True),
     default=60.0,
     show_default=True,
-    help="The cloud's seconds in one of yours: at 60, 20 requests a second of an environment "
-    "file are 1,200 of yours.",
+    help="Seconds of the cloud's clock per second of yours: at 60, 20 requests per second in an "
+    "environment file are 1,200 of yours.",
 )
 @click.option(
     "--report",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write what became of each act as JSON.",
+    help="JSON file to write the result of each act to.",
 )
 @click.option("--keep", is_flag=True, help="Leave the local cloud running at the end.")
 def command(speed: float, report: Path | None, keep: bool) -> int:

@@ -20,32 +20,37 @@ EXIT_CODES = {"promoted": 0, "rolled_back": 3, "refused": 4, "error": 1}
 
 @click.command("release")
 @click.argument("revision", metavar="[REV]", default="HEAD")
-@click.option("--again", is_flag=True, help="Release a commit again that was rolled back.")
 @click.option(
-    "--reason", metavar="TEXT", help="Why it is released again; recorded in the judge's bucket."
+    "--again", is_flag=True, help="Release a commit again after a rollback; needs --reason."
+)
+@click.option(
+    "--reason",
+    metavar="TEXT",
+    help="Reason to record in the judge's bucket; required with --again.",
 )
 def command(revision: str, again: bool, reason: str | None) -> int:
     """Release a commit: push it to the pipeline's branch and follow it to production.
 
     REV is any revision of this checkout, HEAD by default; uncommitted changes are not released.
-    The release is followed through every stage, also if the pipeline updates itself and starts
-    again, or if a later commit that contains this one supersedes it.
+    The command follows the release through every stage, even if the pipeline updates itself and
+    restarts, or if a later commit that contains this one supersedes it.
 
-    If the branch is at the commit already, nothing is pushed: a running execution is followed, a
-    promotion or a rollback is reported again, and after any other end a new execution starts.
-    A commit that was rolled back is released again only with --again and a --reason. That permits
-    the version for one more release, also if the judge condemned it; without it the judge refuses
-    a condemned version before it gets traffic.
+    If the branch is already at the commit, nothing is pushed. The command then follows a running
+    execution, reports a promotion or a rollback again, or starts a new execution after any other
+    end.
+    After a rollback, add --again and a --reason to release the commit again. That permits the
+    version for one more release, even if the judge condemned it. Without a permission the judge
+    refuses a condemned version before it gets traffic.
 
-    The outcome is read from what serves production once no traffic moves any more: a commit is
-    promoted only if every version that has traffic contains it.
+    The outcome is read from prod after its traffic shift has ended: a commit is promoted only if
+    every version that has traffic contains it.
 
     \b
     Exit codes:
-      0    promoted: what serves production contains the commit
-      1    an error: nothing was released, or it ended without a verdict
+      0    promoted: every version that serves prod contains the commit
+      1    error: nothing was released, or the release ended without a verdict
       2    wrong usage
-      3    rolled back: by an alarm, the judge, the bake, or by hand afterwards
+      3    rolled back: by an alarm, the judge, the bake, or later by hand
       4    refused by a gate
       130  interrupted: the release continues; the same command follows it again
     """  # noqa: D301  # \b is click's own sign
@@ -87,9 +92,11 @@ def command(revision: str, again: bool, reason: str | None) -> int:
 def _reason(again: bool, reason: str | None) -> str | None:
     """Return why a commit is released again; None if it is not."""
     if again and not (reason and reason.strip()):
-        raise click.UsageError("--again needs --reason TEXT: why is it released again?")
+        raise click.UsageError(
+            "--again: found no --reason; a reason is required. Add --reason TEXT"
+        )
     if reason is not None and not again:
-        raise click.UsageError("--reason is for --again; found it alone")
+        raise click.UsageError("--reason: found without --again; allowed only with it. Add --again")
     return reason.strip() if reason else None
 
 

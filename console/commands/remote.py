@@ -15,8 +15,8 @@ from console.git_credentials import signed_url
 def command(repository: str | None) -> None:
     """Print the git URL that a repository is pushed to, by the pipeline's connection.
 
-    Without OWNER/REPO it is the repository that the pipeline follows. The URL holds a signature
-    by your AWS credentials, for this repository alone and for 15 minutes.
+    The default is the repository that the pipeline follows. The URL contains a signature by your
+    AWS credentials, which is valid only for this repository and for 15 minutes.
 
     \b
       git push "$(pithead remote)" HEAD:main

@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 @click.command("status")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a table.")
 def command(as_json: bool) -> None:
-    """Show what serves in every environment, what its customers get, and where the pipeline is.
+    """Show each environment's version and health, and the pipeline's state.
 
-    Of each environment: its address, the version and the commit that serve, the weights while
-    traffic shifts, how its last release ended by what serves now, and whether it is healthy. It
-    is healthy if /health and /ready answer, no alarm of it is red, and API Gateway answered no
-    more requests with 5xx in the last five minutes than guard.max_failure_share allows.
+    Each environment is shown with its address, the version and commit that serve, the weights
+    during a shift, the outcome of its last release, and its health. It is healthy if /health and
+    /ready answer, none of its alarms is red, and in the last five minutes API Gateway answered at
+    most guard.max_failure_share of the requests with 5xx.
     """
     checkout = Checkout.here()
     environments = checkout.environments()
@@ -78,9 +78,9 @@ def document(state: State, now: datetime) -> dict[str, Any]:
     `responses` are null if nothing is deployed, or if `unseen` says why the account cannot be
     read; `outcome` if no execution has ended, `pipeline.execution` and what follows it before
     the first; `deployment`, CodeDeploy's id of the newest shift of traffic, before the first;
-    `judge` if none has spoken of that shift. `weights` are shares by version. `responses` are
+    `judge` if no judge has reported on that shift. `weights` are shares by version. `responses` are
     API Gateway's in the last `minutes`, `failures` those with status 5xx and `client_errors`
-    those with 4xx. `alarms` are the environment's that are red. `healthy` says whether
+    those with 4xx. `alarms` are the environment's red alarms. `healthy` says whether
     `problems` is empty. `ending` is promoted, rolled_back, refused or error. Seconds and times
     are the cloud's.
     """
@@ -186,7 +186,7 @@ def _show(state: State, now: datetime, console: Console) -> None:
     if execution.ended and execution.status != "Succeeded":
         why = f"{execution.summary.rstrip('.')}. " if execution.summary else ""
         console.print(
-            f"  {escape(why)}pithead release explains it, or starts it again",
+            f"  {escape(why)}Next: pithead release explains it, or starts it again",
             highlight=False,
             soft_wrap=True,
         )

@@ -29,20 +29,22 @@ if TYPE_CHECKING:
 
 
 @click.command("up")
-@click.option("--detach", is_flag=True, help="Return when it is ready, and leave it running.")
+@click.option("--detach", is_flag=True, help="Return when it is ready; it keeps running.")
 @click.option(
     "--speed",
     type=click.FloatRange(min=0, min_open=True),
     default=1.0,
     show_default=True,
-    help="The cloud's seconds in one of yours: at 60 a bake of five minutes lasts five seconds, "
-    "and 20 requests a second of an environment file are 1,200 of yours.",
+    help="Seconds of the cloud's clock per second of yours: at 60 a bake of five minutes lasts "
+    "five seconds, and 20 requests per second in an environment file are 1,200 of yours.",
 )
-@click.option("--port", default=4566, show_default=True, help="Of the AWS API; 0 is any free one.")
+@click.option(
+    "--port", default=4566, show_default=True, help="Port of the AWS API; 0: any free port."
+)
 @click.option(
     "--gateway-port",
     type=int,
-    help="Of deployed APIs: 4567 unless given, 0 is any free one; later starts keep it.",
+    help="Port of deployed APIs; default: 4567, 0: any free port. Later starts keep it.",
 )
 @click.option(
     "--state",
@@ -61,7 +63,7 @@ def command(
     forgotten: remove the state folder to begin anew.
     """
     checkout = Checkout.here()
-    # A wrong file is reported before anything starts.
+    # An invalid file is reported before anything starts.
     home, environments = checkout.home(), checkout.environments()
     state = (state or checkout.state).resolve()
     steps = Steps()

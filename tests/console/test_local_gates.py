@@ -160,7 +160,7 @@ class TestCommand:
         assert "not run: give URL=…" in shown.out
         assert "not run: it needs AWS" in shown.out
         assert "not run: it needs a release's artifacts" in shown.out
-        assert "note: gates that need AWS are left out: " in shown.err
+        assert "note: gates that need AWS are skipped: " in shown.err
 
     def test_the_running_local_cloud_is_the_gates_aws(
         self,

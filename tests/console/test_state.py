@@ -343,7 +343,7 @@ def test_logs_of_what_is_not_deployed(
     assert pithead(monkeypatch, "logs", "staging") == 1
     assert "nothing is deployed in staging yet" in capsys.readouterr().err
     assert pithead(monkeypatch, "logs", "build") == 1
-    assert "execution two has not built anything yet" in capsys.readouterr().err
+    assert "execution two has no builds yet" in capsys.readouterr().err
 
 
 def test_what_was_moved_back_by_hand_is_not_promoted(
@@ -404,9 +404,21 @@ def test_logs_of_one_build(
     assert capsys.readouterr().out == "12:00:00.123  E   assert 1 == 2\n"
     assert asked == [["synth:1"]]
     for arguments, code, told in (
-        (["build", "--execution", "xy"], 1, "no execution begins with xy; the newest are one, two"),
-        (["build", "--execution", "one", "--action", "No"], 1, "no build No; it has Synth, Load"),
-        (["prod", "--action", "Synth"], 2, "are for pithead logs build, not for prod"),
+        (
+            ["build", "--execution", "xy"],
+            1,
+            "--execution: found 'xy'; the newest executions are one, two",
+        ),
+        (
+            ["build", "--execution", "one", "--action", "No"],
+            1,
+            "--action: found 'No'; execution one has Synth, Load",
+        ),
+        (
+            ["prod", "--action", "Synth"],
+            2,
+            "--execution and --action: found for prod; allowed only for pithead logs build",
+        ),
     ):
         assert pithead(monkeypatch, "logs", *arguments) == code
         assert told in capsys.readouterr().err
@@ -422,4 +434,6 @@ def test_status_of_an_interrupted_execution_names_the_next_command(
     why = "Interrupted: the local cloud stopped during this execution"
     pipeline.execution("two", 100, commit="decaf0", status="Failed", summary=why)
     assert pithead(monkeypatch, "status") == 0
-    assert f"{why}. pithead release explains it, or starts it again" in capsys.readouterr().out
+    assert (
+        f"{why}. Next: pithead release explains it, or starts it again" in capsys.readouterr().out
+    )
