@@ -1,8 +1,9 @@
-"""Three objectives judged together: `python -m benchmarks.objectives [--write]`, some minutes.
+"""Measure the judge with three objectives together; takes some minutes.
 
-The benchmark of the rules (`benchmarks.canary`) plays one objective at a time. Here each request
-may fail, be slow and be answered with 4xx, as on the service, and the three objectives share the
-false-rollback rate. `--write` puts the tables into docs/canary.md.
+Run `python -m benchmarks.objectives [--write]`. The benchmark of the rules (`benchmarks.canary`)
+plays one objective at a time. Here each request may fail, be slow and be answered with 4xx, as on
+the service, and the three objectives share the false-rollback rate. `--write` puts the tables into
+docs/canary.md.
 """
 
 from __future__ import annotations

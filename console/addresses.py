@@ -1,4 +1,4 @@
-"""Where the environments are served, and what serves there."""
+"""Addresses of the environments, and the versions that serve there."""
 
 from __future__ import annotations
 

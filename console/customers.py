@@ -1,4 +1,4 @@
-"""What an environment's customers get: requests that fail at its API, and alarms that are red."""
+"""Failed requests and red alarms of an environment, as its customers see it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Durations as an option takes them, such as 30s, 10m, 2h or 7d."""
+"""Durations as command-line options, such as 30s, 10m, 2h or 7d."""
 
 from __future__ import annotations
 

@@ -1,11 +1,12 @@
-"""Git credentials of CodeConnections, by the scheme of `aws codecommit credential-helper`.
+"""Git credentials of CodeConnections, as AWS's git credential helper makes them.
 
-The user name is the caller's access key, with `%` and the session token behind it where there is
-one; the password is a timestamp and a SigV4 signature of the repository's path, valid for 15
-minutes. So no secret key is ever in a URL, a command line or git's configuration.
+Like `aws codecommit credential-helper`: the user name is the caller's access key, followed by `%`
+and the session token if there is one. The password is a timestamp and a SigV4 signature of the
+repository's path, valid for 15 minutes. So no secret key is ever in a URL, a command line or git's
+configuration.
 
-`python -m console.git_credentials get` is a credential helper (gitcredentials(7)) of the AWS
-credentials that its environment has.
+`python -m console.git_credentials get` is a credential helper (gitcredentials(7)) for the AWS
+credentials in its environment.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ def _credentials() -> Credentials:
     found = botocore.session.get_session().get_credentials()
     if found is None:
         raise ConsoleError(
-            "git credentials: the environment has no AWS credentials; have some of the "
-            'pipeline\'s account, or of the local cloud by eval "$(pithead env)"'
+            "git credentials: found no AWS credentials; those of the pipeline's account are "
+            'allowed. Set them, or run eval "$(pithead env)" for a local cloud'
         )
     return found
 

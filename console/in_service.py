@@ -1,4 +1,4 @@
-"""Whether what serves an environment contains a commit: the only proof of a promotion."""
+"""Check whether every version that serves an environment contains a commit."""
 
 from __future__ import annotations
 

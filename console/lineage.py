@@ -1,4 +1,4 @@
-"""Whether one commit contains another, by the history of git."""
+"""Check in git's history whether one commit contains another."""
 
 from __future__ import annotations
 

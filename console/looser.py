@@ -1,4 +1,4 @@
-"""What a release loosens, compared with what is deployed: out of the report of gate `changes`."""
+"""Print what a release loosens, from the report of gate `changes`."""
 
 from __future__ import annotations
 

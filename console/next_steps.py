@@ -1,4 +1,4 @@
-"""What a person can do after a release: commands, each with what it is for."""
+"""Next commands after a release that was not promoted, each with its purpose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads the outcome of a release that has ended, from what serves the last environment."""
+"""Read the outcome of an ended release from what serves the last environment."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Overrides of the supply-chain gate: grants, reads and withdraws them over the AWS API.
+"""Grant, read and withdraw overrides of the supply-chain gate over the AWS API.
 
-The gate reads what is written here (pipeline/supply/override.py).
+The gate reads them (pipeline/supply/override.py).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Permits a version that was rolled back to be released again, in the judge's bucket."""
+"""Permit another release of a rolled back version, in the judge's bucket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The end of a release: outcome, where the time went, what serves, and what to do next."""
+"""Print the end of a release: outcome, durations, serving versions, next steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Retries the stage in which a gate refused the newest execution."""
+"""Retry the stage in which a gate refused the newest execution."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What the cloud's time is on this machine's clock.
+"""Conversion of the cloud's durations and rates to this machine's clock.
 
-On AWS both are the same. A local cloud at speed 60 lets 60 of its seconds pass in one of this
-machine's: its minutes of bake are a second here, and its requests per second 60 times as many.
+On AWS both are the same. In a local cloud at speed 60, 60 seconds pass in one second of this
+machine's clock: a minute of bake lasts one second here, and one request per second is 60 here.
 """
 
 from __future__ import annotations

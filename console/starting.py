@@ -1,4 +1,4 @@
-"""Decides how a release of a commit begins: followed, reported, pushed or started again."""
+"""Start the release of a commit, or follow or report the one it already has."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Which way each key of an environment file is looser, for gate `changes` to compare.
+"""Looser direction of each key of an environment file, for gate `changes`.
 
-A key of the schema that is missing here fails a test; a key that neither knows is a finding.
+A key of the schema that is missing here fails a test. A key that is in neither is a finding.
 """
 
 from __future__ import annotations

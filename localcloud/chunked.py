@@ -1,4 +1,4 @@
-"""The `aws-chunked` encoding of S3 uploads, whose chunks are signed one after the other.
+"""The `aws-chunked` encoding of S3 uploads, with a chain of chunk signatures.
 
 "Signature Calculations for the Authorization Header: Transferring Payload in Multiple Chunks"
 (Amazon S3 API Reference) defines both the encoding and the chain of signatures.

@@ -1,7 +1,7 @@
-"""The command `python -m localcloud`: serve until a signal says stop.
+"""The command `python -m localcloud`: serve until a signal stops it.
 
-Exit codes: 0 stopped by a signal, 1 a port or the state folder is in use, or the folder keeps
-another gateway port or cannot be used, 2 usage.
+Exit codes: 0 stopped by a signal; 1 a port or the state folder is in use, or the folder belongs to
+another gateway port or is unusable; 2 usage.
 """
 
 from __future__ import annotations

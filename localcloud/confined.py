@@ -4,8 +4,8 @@
     python -S confined.py RULES -m MODULE ARGUMENT…
 
 RULES is JSON of `localcloud.confinement.Rules`; its `ports` is the descriptor of `port_ruleset`, or
--1. Needs the standard library alone: a sandbox runs
-it by the path of this file. Landlock is a Linux security module for unprivileged processes; the
+-1. Standard library only: a sandbox runs
+this file by its path. Landlock is a Linux security module for unprivileged processes; the
 rights and system calls are those of linux/landlock.h, and docs.kernel.org/userspace-api/landlock
 says which version of its ABI brought which.
 """

@@ -1,8 +1,8 @@
-"""What a build and a function's sandbox may read and write on this machine.
+"""Confinement of builds and functions: the files that they may read and write.
 
-They read the system, the runtimes and what they are given, and write their own folders and the
-machine's `/tmp`. They do not read the state folder, the user's home or other builds, and neither
-the memory nor the environment of processes outside of the sandbox.
+They may read the system, the runtimes and their input, and write their own folders and the
+machine's `/tmp`. They cannot read the state folder, the user's home, other builds, or the memory
+and environment of processes outside of the sandbox.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The ledger's SQLite file: created in an empty state folder, checked in any other.
+"""Create the ledger's SQLite file in an empty state folder, or check it.
 
-The checks read the file once, at the disk's speed: SQLite's `integrity_check` finds damaged and
-missing pages and rows out of their order, and `json_valid` rows whose text is damaged.
+The checks read the whole file once. SQLite's `integrity_check` finds damaged and missing pages, and
+rows out of order; `json_valid` finds rows with damaged text.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
             raise unusable(
                 path,
                 f"an empty ledger beside {stored}",
-                "what is stored there belongs to a ledger with its tables",
+                "a state folder with stored files needs its ledger",
             )
         connection.executescript(_SCHEMA)
     elif not tables.issuperset(_TABLES):
@@ -105,7 +105,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
             for body, valid in connection.execute(rows):
                 # The ledger writes ASCII; SQLite takes fewer levels of nesting than Python.
                 if not (body.isascii() and (valid or _is_json(body))):
-                    raise unusable(path, f"a damaged row in {table}", "every row holds JSON")
+                    raise unusable(path, f"a damaged row in {table}", "every row contains JSON")
     finally:
         connection.text_factory = str
 

@@ -1,9 +1,9 @@
-"""The door of a port: rejects what a web page that the user visits makes his browser send.
+"""WSGI middleware that rejects requests which a foreign web page sends to a port.
 
-A browser sends a page's request to loopback as readily as anywhere. Three headers tell it apart
-from any other client: `Host` names the page's own domain after DNS rebinding, `Origin` and
-`Sec-Fetch-Site` name the page, and no script can change them (Fetch standard, "forbidden request-
-header"; W3C Fetch Metadata).
+A browser sends a page's requests also to loopback. Three headers distinguish them from those of
+other clients: after DNS rebinding `Host` names the page's own domain, and `Origin` and
+`Sec-Fetch-Site` name the page. No script can change them (Fetch standard, "forbidden
+request-header"; W3C Fetch Metadata).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""S3's lifecycle rules on noncurrent versions, which moto keeps and does not apply.
+"""Apply S3's lifecycle rules to noncurrent versions, which moto stores but ignores.
 
-"Expiring objects" of the S3 user guide: a version expires so many days after the next one was
-made, rounded up to midnight UTC; a delete marker without versions expires if the rule says so.
-What needs more than the journal's plain entries to be made again is kept.
+"Expiring objects" of the S3 user guide: a noncurrent version expires NoncurrentDays after the next
+version was written, rounded up to midnight UTC; a delete marker without versions expires if the
+rule asks for it. Versions that the journal's plain entries cannot restore are kept.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Imports parts of moto without the libraries that only some of their operations need.
+"""Import parts of moto without the libraries that only few of their operations need.
 
-A start of the local cloud is mostly imports. moto's SSM imports all of EC2 for one operation, and
-its API Gateway imports a validator of OpenAPI for two: together half of what moto costs. Each is
-replaced by a stand-in that imports the library when it is first used. AWS's managed policies,
-which moto makes for every account, are made once a process and copied.
+Most of the local cloud's start time is imports. moto's SSM imports all of EC2 for one operation,
+and its API Gateway imports an OpenAPI validator for two; together these are half of moto's import
+time. A stand-in replaces each, and imports the library when it is first used. AWS's managed
+policies, which moto creates for every account, are created once per process and copied.
 """
 
 from __future__ import annotations

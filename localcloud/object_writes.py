@@ -1,7 +1,7 @@
 """Repeats plain writes and deletions of S3 objects without moto's HTTP layers.
 
-They are nearly all of a journal: every customer's upload, and every journey's. Through HTTP one
-takes eight times as long. A request with anything that is not known here goes through HTTP.
+Most entries of a journal are such writes: every upload of a customer or a journey. Through HTTP one
+takes eight times as long. A request with an unknown header or parameter goes through HTTP.
 """
 
 from __future__ import annotations

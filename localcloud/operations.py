@@ -1,4 +1,4 @@
-"""What a request to the AWS API may do, by its operation's name or its method."""
+"""Classify requests to the AWS API by their operation's name or method."""
 
 from __future__ import annotations
 

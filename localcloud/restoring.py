@@ -1,4 +1,4 @@
-"""Objects in memory that a rejected write leaves as they were."""
+"""Restore objects in memory after the disk rejects a write."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""SigV4 signatures: what a request's signature claims, and whether it verifies.
+"""Parse and verify the SigV4 signatures of requests.
 
-The canonical request and the HMACs are botocore's own (`botocore.auth.SigV4Auth`); here is only
-what a server adds: parsing, the payload's hash, expiry and clock skew. Sources: "Signature Version
-4 for API requests" (IAM User Guide) and "Authenticating Requests" (Amazon S3 API Reference).
+The canonical request and the HMACs are botocore's own (`botocore.auth.SigV4Auth`). This module adds
+what only a server needs: parsing, the payload's hash, expiry and clock skew. Sources: "Signature
+Version 4 for API requests" (IAM User Guide) and "Authenticating Requests" (Amazon S3 API
+Reference).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sizes of IAM's policies and of SSM's parameters, and policies' JSON, where moto takes more.
+"""AWS's limits on IAM policies and SSM parameters where moto accepts more.
 
 "IAM and AWS STS quotas" of the IAM user guide (white space does not count), and "Managing
 parameter tiers" of the Systems Manager user guide.

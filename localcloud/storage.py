@@ -1,4 +1,4 @@
-"""Errors of the state folder's disk, as one sentence each, and the space it must have left."""
+"""Errors of the state folder's disk, and the free space that it must keep."""
 
 from __future__ import annotations
 

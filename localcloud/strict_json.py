@@ -1,4 +1,4 @@
-"""JSON as RFC 8259 has it: Python's own reader takes NaN, and a name twice."""
+"""Read JSON by RFC 8259: reject NaN and repeated names, which Python accepts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def parse(text: str | bytes, *, unique: bool = False) -> Any:
 
 
 def _reject(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON value")
+    raise ValueError(f"{constant} is not a JSON value")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

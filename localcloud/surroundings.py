@@ -1,7 +1,7 @@
-"""The variables that the local cloud runs with: what it needs of the user's, and nothing else.
+"""Environment variables of the local cloud: an allow-list of the user's.
 
-Whoever can read `/proc/PID/environ` of the process finds no credentials of the user's there, and
-no profile or endpoint of his shell leads the cloud's own AWS clients, builds or functions away.
+`/proc/PID/environ` of the process contains no credentials of the user. No profile or endpoint of
+the user's shell redirects the cloud's own AWS clients, builds or functions.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The command lines by which builds run gates: written at synthesis, read back by the lint."""
+"""Command lines that run gates in builds: written by synthesis, read by lint."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
-"""The build that compares a release with what is deployed, before the pipeline changes itself.
+"""The build that compares a release with what is deployed, before self-mutation.
 
-Gates are code of the commit that they judge, so a commit that takes a gate out would also take
-out what notices that. This build runs gate `changes` as the *deployed* pipeline has it: its
-buildspec is deployed, and it names the git trees of the gate's code and locks as of the commit
-that the pipeline was deployed from. The clone of the commit under test holds these trees in its
-history, and none of that commit's own code, packages or tools runs here.
+Gates are code of the commit that they check, so a commit that removes a gate would also remove the
+check that notices it. This build runs the *deployed* pipeline's gate `changes`: its deployed
+buildspec names the git trees of the gate's code and locks at the commit that the pipeline was
+deployed from. The history of the commit under test contains these trees. None of that commit's own
+code, packages or tools runs here.
 
-A tree that is not in the history (a branch that was rewritten) ends the build, and so does an
-assembly that the older code cannot read. Whoever may deploy in the pipeline's account then deploys
-its stack by hand from a reviewed commit (docs/gates.md).
+The build fails if a tree is not in the history (the branch was rewritten), or if the older code
+cannot read the assembly. Someone who may deploy in the pipeline's account then deploys its stack by
+hand from a reviewed commit (docs/gates.md).
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""Install what a build downloads, and keep the downloads for the next build.
+"""Install a build's downloads, and keep them for the next build.
 
     python3 -m pipeline.downloads packages LOCK   install a lock into .venv
     python3 -m pipeline.downloads cdk FOLDER      install the CDK CLI below FOLDER
 
-Any build may write to the folder of kept downloads, also the build of a commit that is refused.
-So a download is used only if its own digest stands in the repository: uv hashes each wheel that
-it unpacks (`--require-hashes`, with a uv cache that belongs to this build alone), and the CLI is
-held against `CDK_CLI_SHA512`. A kept file that is missing, damaged or forged is downloaded again.
-What was unpacked, compiled or concluded by another build is never used.
+Any build may write to the folder of kept downloads, even the build of a refused commit. So a
+download is used only if the repository contains its digest: uv hashes each wheel that it unpacks
+(`--require-hashes`, with a uv cache of this build alone), and the CLI is compared with
+`CDK_CLI_SHA512`. A kept file that is missing, damaged or forged is downloaded again. Unpacked or
+compiled files and results of another build are never used.
 
 Standard library only: it runs before `.venv` exists.
 """
@@ -89,7 +89,9 @@ def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
-        raise DownloadError(f"{command[0]} is missing; install it, or run make setup") from error
+        raise DownloadError(
+            f"found no {command[0]}, which is required; install it, or run make setup"
+        ) from error
 
 
 def _fetch(lock: Path, platform: Sequence[str]) -> bool:

@@ -1,9 +1,9 @@
-"""The inputs that decide whether two syntheses make the same assembly, as one digest.
+"""Digest of the inputs that decide whether two syntheses make the same assembly.
 
-The deployed Synth project has the digest of the inputs that it was deployed from in its variable
-`PROVED`. Only a self-mutation changes it, and that comes after gate `synthesis` passed for these
-inputs, or whoever deploys the stack by hand. No file that another build could have written is
-involved.
+The variable `PROVED` of the deployed Synth project contains the digest of the inputs that it was
+deployed from. Only two events change it: a self-mutation, which runs after gate `synthesis` passed
+for these inputs, and a manual deployment of the stack. The proof depends on no file that another
+build could have written.
 
 Standard library only: the gate reads the digest without the CDK, which takes seconds to import.
 """

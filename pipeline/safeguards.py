@@ -1,9 +1,9 @@
-"""What may hold a release back and stands in files: limits, policies, waivers, configurations.
+"""Record of the settings in files that can refuse a release.
 
-Prod's stack carries a record of it as template metadata. A promotion deploys the record, so that
-the next release is compared with what was promoted last, and not with a file that the release
-itself may edit. Files are read as they are and by no schema: the code that compares is older than
-the files that it reads.
+These are limits, policies, waivers and scanners' configurations. The template metadata of prod's
+stack contains the record. A promotion deploys it, so that the next release is compared with the
+last promoted one, and not with a file that the release itself may edit. Files are read without a
+schema, because the code that compares is older than the files that it reads.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SafeguardsError(
-            f"{path.parent.name}/{path.name}: no valid TOML: {error}; run pithead check"
+            f"{path.parent.name}/{path.name}: found invalid TOML: {error}; run pithead check"
         ) from error
 
 

@@ -116,7 +116,7 @@ def summary(rehearsal: Rehearsal) -> Group:
     if rehearsal.audit_not_run:
         parts.append(
             Text.from_markup(
-                "[yellow]Not run: pip-audit, let by an override that expires[/]: "
+                "[yellow]Not run: pip-audit, permitted by an override that expires[/]: "
                 f"{escape(rehearsal.audit_not_run)}."
             )
         )

@@ -1,4 +1,4 @@
-"""CloudFormation's own limits on templates ("CloudFormation quotas" of its user guide)."""
+"""CloudFormation's limits on templates ("CloudFormation quotas", user guide)."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""The way of one build to the network: a forward proxy that blocks real AWS.
+"""A forward proxy for the network traffic of one build, which blocks real AWS.
 
-A build's AWS clients are pointed at the local cloud by `AWS_ENDPOINT_URL`. One that ignores it, as
-an SDK from before 2023 does, would send the build's calls and session keys to AWS itself. The
-proxy answers such a request with 403 and reports the host; all others it tunnels, by the user's
-own proxy where there is one.
+`AWS_ENDPOINT_URL` points a build's AWS clients at the local cloud. A client that ignores it, such
+as an SDK from before 2023, would send the build's calls and session keys to AWS itself. The proxy
+answers such a request with 403 and reports the host. It tunnels all other requests, through the
+user's own proxy if there is one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a build may read and write: its workspace, the image, and the user's package indexes."""
+"""Confinement of a build to its workspace, the image, and the package indexes."""
 
 from __future__ import annotations
 

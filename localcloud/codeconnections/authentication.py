@@ -1,9 +1,9 @@
-"""Who calls git's HTTP endpoint: the credentials of AWS's git credential helper, verified.
+"""Authentication of git's HTTP endpoint by AWS's git credential helper.
 
-The helper (`aws codecommit credential-helper`, which the CodeConnections guide names too) makes
-HTTP basic credentials of the caller's own: the user name is the access key, with `%` and the
-session token behind it where there is one; the password is a timestamp and a SigV4 signature of
-the repository's path. It cannot be used for another repository, and expires after 15 minutes.
+The helper (`aws codecommit credential-helper`, also named in the CodeConnections guide) derives
+HTTP basic credentials from the caller's own. The user name is the access key, followed by `%` and
+the session token if there is one. The password is a timestamp and a SigV4 signature of the
+repository's path: it is valid only for that repository, and for 15 minutes.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def authenticate(
     user, given = _basic(authorization)
     found = _PASSWORD.fullmatch(given)
     if found is None:
-        raise GitCredentialsError("the password is no signature of AWS's git credential helper")
+        raise GitCredentialsError("the password is not a signature of AWS's git credential helper")
     access_key, _, token = user.partition("%")
     try:
         secret = credentials.secret(access_key, token)

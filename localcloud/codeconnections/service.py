@@ -189,7 +189,7 @@ class CodeConnections:
         """
         found = _PATH.fullmatch(environ["PATH_INFO"])
         if found is None:
-            raise RepositoryError("This is no address of a repository.")
+            raise RepositoryError("The path is not the address of a repository.")
         path, account, region, connection, repository, rest = found.groups()
         authorization, host = environ.get("HTTP_AUTHORIZATION", ""), environ["HTTP_HOST"]
         caller = authenticate(authorization, host, path, region, self.cloud.credentials)

@@ -1,8 +1,8 @@
-"""A gate's answer as one line of its build's log: the gate writes it, the console reads it.
+"""A gate's answer as one line of its build's log, which the console reads.
 
 The line is a marker and JSON. It is at most `MAX_LINE_BYTES` long, so that one write to a pipe is
-not mixed with those of gates that run side by side (PIPE_BUF, pipe(7)). Such a gate may write where
-another has not ended its line, so the marker is searched for anywhere in a line.
+not mixed with those of gates that run in parallel (PIPE_BUF, pipe(7)). A parallel gate may write
+before another has ended its line, so the marker may be anywhere in a line.
 """
 
 from __future__ import annotations

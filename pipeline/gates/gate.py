@@ -97,7 +97,7 @@ def run(name: str, judge: Callable[[], Outcome], *, whole: bool = True) -> int:
     and how many `findings` are left and how many are `waived`. `reports/NAME.sarif` has the
     findings. `next` is the next step of a refusal, with which what is printed ends, else null.
 
-    Exit codes: 0 passed, or let by while it could not run; 1 refused; 2 could not run, which
+    Exit codes: 0 passed, or not run under an override; 1 refused; 2 could not run, which
     refuses. The pipeline stops at anything but 0.
 
     `whole` is whether all was looked at. A look at a part leaves no report, which would pass for
@@ -167,7 +167,7 @@ def _judged(
 ) -> tuple[Outcome, list[Result]]:
     known = waivers.read(WAIVERS)  # first: a gate may take its time
     outcome = judge()
-    # Where a part was let by without a look, nobody knows what a waiver is good for.
+    # If a part did not run, an unused waiver may belong to its findings.
     whole = whole and outcome.status != "not run"
     results = waivers.apply(known, name, outcome.findings, datetime.now(UTC).date(), whole=whole)
     left = [each.finding for each in results if each.waiver is None]

@@ -1,4 +1,4 @@
-"""What a release loosens, as gate `changes` reports it and the console prints it."""
+"""Findings about a looser release, which gate `changes` writes to its report."""
 
 from __future__ import annotations
 

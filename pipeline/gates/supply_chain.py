@@ -107,7 +107,7 @@ def judge() -> Outcome:
         let_by = override.granted(failure)
         details["override"] = let_by.model_dump(mode="json")
         until = let_by.until.isoformat()
-        sentence = f"{failure}; let by until {until} by {let_by.by}: {let_by.reason}"
+        sentence = f"{failure}; overridden until {until} by {let_by.by}: {let_by.reason}"
         # With findings that nobody has waived, it is refused all the same.
         return Outcome("not run", sentence, details, tuple(findings), tools=TOOLS)
     clean = (

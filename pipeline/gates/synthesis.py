@@ -77,7 +77,9 @@ def _compared_with(folder: Path, context: Mapping[str, str]) -> list[Finding]:
         with Synthesis(folder, context, {"PYTHONHASHSEED": "1"}) as second:
             second.wait()
     except CouldNotRunError as error:
-        raise CouldNotRunError(f"the first time it did not fail, but then: {error}") from error
+        raise CouldNotRunError(
+            f"the second synthesis failed after the first succeeded: {error}"
+        ) from error
     return stability.differences(ASSEMBLY, folder)
 
 

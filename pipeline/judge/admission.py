@@ -1,4 +1,4 @@
-"""Before a version gets traffic: whether the judge condemned it earlier."""
+"""Refuse a version that the judge condemned earlier, before it gets traffic."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""Whether the service's own counts can be trusted, by what Lambda and API Gateway count.
+"""Compare the service's own counts with those of Lambda and API Gateway.
 
 Counts of one minute never agree exactly: Lambda and API Gateway date a request when it begins, the
-service when it reaches the application; a metric of the platform and one out of a log arrive apart.
-So sums over up to an hour are compared, and whoever is accused is given the minute before and the
-minute after the window as well: a request that one side dates into a neighbouring minute accuses
-nobody. Only minutes that ended `PATIENCE` ago are compared.
+service dates it when it reaches the application, and metrics of the platform and of logs arrive at
+different times. So sums over up to an hour are compared. The smaller count also includes the minute
+before and the minute after the window, so that a request that one side dates into a neighbouring
+minute is no discrepancy. Only minutes that ended `PATIENCE` ago are compared.
 
-What an honest service cannot count is excused, by count:
+Requests that an honest service cannot count are excused, by count:
 
 - attempts that Lambda throttled, which API Gateway answers with 5xx and which are no invocations;
 - requests that API Gateway answered by itself (429, 403, 413 …): those without an integration
@@ -18,8 +18,8 @@ What an honest service cannot count is excused, by count:
   share: a stable version that does not count its 4xx responses yet must not block the one that
   does.
 
-Every excuse errs on the side of the service. What is left may reach `Settings.count_tolerance` of
-the requests in question, and `STRAY` more.
+Every excuse favours the service. The remaining difference may be up to `Settings.count_tolerance`
+of the requests in question, plus `STRAY`.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ if TYPE_CHECKING:
     from pipeline.judge.port import Minutes
 
 PATIENCE = timedelta(minutes=3)
-"""After a minute's end, until counts that differ are held against the service."""
+"""Time after a minute's end before its counts are compared."""
 WINDOW = timedelta(hours=1)
-"""How far back counts are compared: a fault does not hide behind hours of honesty."""
+"""Time that is compared: hours of correct counts must not dilute a fault."""
 BASELINE = timedelta(minutes=10)
-"""Before the shift, in which the stable version served alone."""
+"""Time before the shift in which only the stable version served."""
 STRAY = 5
-"""Requests that may be miscounted whatever the traffic: a share of few requests says nothing."""
+"""Requests that may be miscounted at any traffic: a share of few requests is noise."""
 _ALONE, _BETWEEN = 1.02, 2
 """The gateway's requests to the stable version's invocations, where no other version served."""
 _NOTHING = Seen(0, 0, 0, 0, 0, 0)

@@ -1,4 +1,4 @@
-"""Rules about alarms that would go off later than now, or never."""
+"""Rules about alarms that would fire later than now, or never."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The conditions of a policy statement: which of them hold anybody back, and which say who may.
+"""Classify the conditions of a policy statement: restricting, or naming callers.
 
-"IAM JSON policy elements: Condition operators" says what each operator means.
+"IAM JSON policy elements: Condition operators" defines each operator.
 """
 
 from __future__ import annotations

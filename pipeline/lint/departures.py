@@ -1,4 +1,4 @@
-"""Stacks that the deployed pipeline deploys and the new one does not: renamed, moved, removed."""
+"""Find stacks that the pipeline would no longer deploy: renamed, moved, removed."""
 
 from __future__ import annotations
 

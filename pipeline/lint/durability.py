@@ -1,4 +1,4 @@
-"""Rules about what keeps data alive: policies, versions, backups, encryption, protection."""
+"""Rules about the protection of data: policies, versions, backups, encryption."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _KEPT_AS_STATED = (
     "KmsMasterKeyId", "LockConfiguration", "ObjectLockConfiguration", "RedrivePolicy",
     "ReplicationConfiguration", "StreamEncryption",
 )  # fmt: skip
-"""Tables and keys that protect as they are: gone or different, somebody has to say why."""
+"""Tables and keys that protect data: any removal or change is a finding."""
 
 
 def _weaker(change: Change) -> Iterator[Fault]:

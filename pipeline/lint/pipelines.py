@@ -1,4 +1,4 @@
-"""Rules about the pipeline itself: what has to pass before what, now and after a change."""
+"""Rules about the order of checks and deployments in the pipeline, now and after."""
 
 from __future__ import annotations
 

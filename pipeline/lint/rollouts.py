@@ -1,4 +1,4 @@
-"""Rules about traffic shifts that would be less careful than they are now."""
+"""Rules about traffic shifts that would be less careful than now."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Rules about settings that are looser than those of the release that was promoted last.
+"""Rules about settings that are looser than in the last promoted release.
 
-They are asked of the stack that carries the record (`pipeline.safeguards`), which is prod's.
+They apply to the stack with the record (`pipeline.safeguards`), which is prod's.
 """
 
 from __future__ import annotations

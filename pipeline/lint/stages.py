@@ -1,4 +1,4 @@
-"""A pipeline of a template, read as what has to happen before what: checks, and deployments."""
+"""Read the order of checks and deployments from a template's pipeline."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Compare settings with those before, by which way each of them is looser.
+"""Compare settings with earlier ones, by the looser direction of each.
 
-This knows no setting by itself. Comparing settings with themselves finds nothing, a stricter
-value finds nothing, and the order of keys and list items does not matter.
+The caller defines the directions. Equal settings and stricter values give no finding, and the order
+of keys and list items does not matter.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Loosening:
     """None where there was none."""
     after: Any
     sure: bool = True
-    """False where no direction is known for the key: somebody has to judge the change."""
+    """False if no direction is known for the key: a person has to review the change."""
 
     @property
     def sentence(self) -> str:

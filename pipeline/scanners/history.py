@@ -1,7 +1,7 @@
-"""What git publishes besides files: commits, annotated tags, notes, and the names of files.
+"""Texts that git publishes besides files: commits, tags, notes, and names of files.
 
-Whoever may read the repository reads these as well. They are written to one text file of each
-kind, because Kingfisher scans files, and a line of such a file is traced back to where it is from.
+Everyone who can read the repository can read them. They are written to one text file per kind,
+because Kingfisher scans files; each line of such a file is traced back to its origin.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The files of a checkout, as git lists them: what is committed and what could be."""
+"""List the files of a checkout with git: tracked files, and new ones."""
 
 from __future__ import annotations
 

@@ -180,7 +180,7 @@ def _of_texts(root: Path, texts: Sequence[Texts]) -> tuple[Finding, ...]:
             return ()
         report = _kingfisher(root, "--git-history", "none", "--", *files)
     if len(report.audit.repositories) != len(files):
-        raise CouldNotRunError("Kingfisher did not look at each text of the history")
+        raise CouldNotRunError("Kingfisher did not scan every text of the history")
     kept: dict[tuple[str, str, str], Finding] = {}
     for match in _named(report.findings):
         each = files[match.finding.path]

@@ -1,4 +1,4 @@
-"""Modules in the root that hide a module of Python or of an installed package.
+"""Find modules in the root that shadow one of Python or of an installed package.
 
 `python -m pipeline.gates.NAME` searches the root first, so that a `json.py` or a `pytest.py` there
 would run inside every gate.

@@ -1,8 +1,8 @@
-"""Comments and files by which a tree would silence its own scanners.
+"""Find comments and files that would silence scanners.
 
 bandit, Kingfisher and zizmor run without their ignore comments and configuration, deptry without
-its configuration; deptry has no option that disables its comment. Each comment and file is a
-finding all the same: a waiver in pipeline/waivers.toml is the one way to suppress a finding.
+its configuration; deptry has no option that disables its comment. Each comment and file is
+nevertheless a finding: only a waiver in pipeline/waivers.toml suppresses a finding.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _of_file(root: Path, path: str) -> Iterator[Finding]:
                     yield Finding(
                         tool=TOOL,
                         rule=rule,
-                        message=f"the comment {comment.strip()!r} asks a scanner to be silent; "
+                        message=f"the comment {comment.strip()!r} would silence a scanner; "
                         "remove it, and waive the scanner's finding in pipeline/waivers.toml",
                         path=path,
                         line=line,

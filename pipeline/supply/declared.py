@@ -1,4 +1,4 @@
-"""Whether each deployed package was asked for: by a group, or by a package that a group names."""
+"""Find deployed packages that no dependency group requires, even indirectly."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def judge(
     lines: Mapping[str, int],
     lock: str,
 ) -> Iterator[Finding]:
-    """Find deployed packages that nothing asks for: somebody wrote them into the lock.
+    """Find deployed packages that are only in the lock, and that nothing requires.
 
     `declared` are the requirements of the group that is deployed.
     """

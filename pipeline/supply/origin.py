@@ -1,8 +1,8 @@
-"""Whether a bundle is what its commit and its lock make, file by file.
+"""Compare a bundle, file by file, with its commit and its lock.
 
-The bundle was built by another build, beside the tests of the commit and with their rights. So it
-is not asked how the bundle was made: our own files are compared with the blobs of the commit, and
-all others, bytecode included, with a bundle that is built again here.
+Another build made the bundle, next to the commit's tests and with the same rights, so that build is
+not trusted. Our own files are compared with the blobs of the commit, and all others, bytecode
+included, with a bundle that is rebuilt here.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Whether what a bundle ships as our own source is ours.
+"""Find files in a bundle that are shipped as our own source but are not.
 
-Ours is text below `service/`, which a reviewer and the scanners read, and that is not a copy of a
-package. A binary, an archive, a vendored folder, package metadata, somebody's licence, or a module
-named like a deployed package has another origin: it belongs into the lock, where advisories,
-licences and the SBOM cover it. A package that was pasted without any of these marks is text of
-ours, reviewed and scanned as such.
+Our own source is text below `service/`, which reviewers and scanners read, and which is not a copy
+of a package. A binary, an archive, a vendored folder, package metadata, a licence file, or a module
+with the name of a deployed package has another origin. It belongs in the lock, where advisories,
+licences and the SBOM cover it. A package that was pasted without any of these marks counts as our
+own source, and is reviewed and scanned as such.
 """
 
 from __future__ import annotations
@@ -61,13 +61,15 @@ def _judged(name: str, content: bytes, packages: set[str]) -> Iterator[Finding]:
     path = PurePosixPath(name)
     folders, inside = path.parts[1:-1], {*path.parts[1:-1], path.stem}
     if not _is_text(content):
-        yield _finding("binary-source", name, "is no text, which nobody can review")
+        yield _finding("binary-source", name, "is not text, so that it cannot be reviewed")
     elif any(_VENDORED.fullmatch(each) for each in folders):
         yield _finding("vendored-source", name, "is in a folder of vendored packages")
     elif _PACKAGED.fullmatch(path.name):
-        yield _finding("vendored-source", name, "is part of a package that somebody else made")
+        yield _finding("vendored-source", name, "is part of a third-party package")
     elif shadowed := sorted(inside & packages):
-        yield _finding("vendored-source", name, f"is named like the deployed package {shadowed[0]}")
+        yield _finding(
+            "vendored-source", name, f"has the name of the deployed package {shadowed[0]}"
+        )
 
 
 def _is_text(content: bytes) -> bool:

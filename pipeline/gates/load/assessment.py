@@ -1,4 +1,4 @@
-"""What the runs of a release beside the one promoted last prove, all together."""
+"""Assess all runs of a release together with the last promoted release."""
 
 from __future__ import annotations
 
@@ -97,5 +97,5 @@ class Assessment:
         if self.is_blind:
             raise CouldNotRunError(
                 f"could not compare: in {len(runs)} runs a release that takes twice as long as "
-                f"{commit[:7]}, promoted last, could not have been told from chance; {about}"
+                f"{commit[:7]}, promoted last, could not be distinguished from chance; {about}"
             )

@@ -1,4 +1,4 @@
-"""How long this process ran, and how long it was ready to run and waited for a processor.
+"""Time that this process ran, and time that it waited for a processor.
 
 Linux counts both for each thread (`/proc/PID/schedstat`, Documentation/scheduler/sched-stats.rst).
 """

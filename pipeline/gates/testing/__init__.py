@@ -1,6 +1,6 @@
-"""How the gates run tests: pytest in a child process whose results the tests cannot easily forge.
+"""Run tests in a child process whose results the tests cannot easily forge.
 
-The child (`child`) records each test and authenticates every record; the gate (`session`) accepts
-nothing else, compares it with what the source files contain (`census`) and with the hooks that
-they define (`hooks`), and with the release that was promoted last (`promoted`).
+The child (`child`) runs pytest, records each test, and authenticates every record. The gate
+(`session`) accepts only these records. It compares them with the tests (`census`) and hooks
+(`hooks`) in the source files, and with the last promoted release (`promoted`).
 """

@@ -1,4 +1,4 @@
-"""The tests that the files of a folder define, read without running them."""
+"""Find the tests that a folder's files define, without running them."""
 
 from __future__ import annotations
 

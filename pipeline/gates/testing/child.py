@@ -1,8 +1,8 @@
 """Run pytest and record what happens to each test, for `pipeline.gates.testing.session`.
 
 Started as a program, `python -I child.py DESCRIPTOR ROOT [ARGUMENT]…`, with a key on its standard
-input: `-I` keeps the folder of the tests, PYTHONPATH and the user's site out of the module path,
-so that pytest is the installed one. Nothing of `pipeline` is imported for the same reason.
+input. `-I` keeps the folder of the tests, PYTHONPATH and the user's site out of the module path, so
+that the installed pytest runs. For the same reason it imports nothing of `pipeline`.
 
 Each record is one line of the file behind the descriptor: the HMAC-SHA256 of its number and text
 in hexadecimal, a space, and the text, which is JSON.

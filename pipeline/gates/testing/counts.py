@@ -1,4 +1,4 @@
-"""How many tests there are and how they ended, compared with the release promoted last."""
+"""Compare the number of tests and their results with the last promoted release."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Hooks, plugins and options by which a tree could change the outcome of its own tests.
+"""Find hooks, plugins and options by which a tree could change its own test results.
 
-Read from the files, which code that runs in the tests' process cannot rewrite; the child adds the
-hooks that it saw at run time (`of_session`).
+They are read from the files, because code in the tests' process cannot rewrite those. The child
+adds the hooks that it saw at run time (`of_session`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The counts of tests that were attested for the release promoted last.
+"""Read the attested test counts of the last promoted release.
 
 The pipeline keeps the reports of each execution's Attest action in its artifact bucket: the signed
-attestation, and the summaries whose digests it contains. So the counts are those of a
-release that reached prod, and no commit can change them.
+attestation, and the summaries whose digests it contains. So the counts are those of a release that
+reached prod, and no commit can change them.
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ def _commit() -> str | None:
                 if execution["status"] == "Succeeded" and not rollback:
                     return str(execution["sourceRevisions"][0]["revisionId"])
     except (BotoCoreError, ClientError) as error:
-        raise CouldNotRunError(f"AWS did not say what was promoted last: {error}") from error
+        raise CouldNotRunError(
+            f"the last promoted release cannot be read from AWS: {error}"
+        ) from error
     return None
 
 
@@ -79,7 +81,7 @@ def _attested(gate: str, commit: str) -> Counts:
         content = _artifact(commit)
     except (BotoCoreError, ClientError) as error:
         raise CouldNotRunError(
-            f"AWS did not give the attestation of {commit[:7]}, promoted last: {error}; retry the "
+            f"the attestation of {commit[:7]}, promoted last, cannot be read: {error}; retry the "
             "stage"
         ) from error
     with zipfile.ZipFile(io.BytesIO(content)) as archive:

@@ -1,4 +1,4 @@
-"""One run of pytest in a child process, as its authenticated records describe it."""
+"""Run pytest in a child process, and read its authenticated records."""
 
 from __future__ import annotations
 

@@ -257,9 +257,7 @@ def test_a_second_synthesis_that_fails_is_told_as_that(
     root: Path, app: Callable[[str], None]
 ) -> None:
     app('sys.exit("no more" if "PYTHONHASHSEED" in os.environ else 0)')
-    with pytest.raises(
-        CouldNotRunError, match="the first time it did not fail, but then: cdk synth"
-    ):
+    with pytest.raises(CouldNotRunError, match=r"second synthesis failed after .*: cdk synth"):
         synthesis.judge([])
 
 

@@ -233,7 +233,9 @@ def test_a_valid_override_lets_an_audit_by_that_could_not_run(
     assert run("supply_chain", supply_chain.judge) == 0
     report = _summary(reports)
     assert report["status"] == "not run"
-    assert report["sentence"].endswith(f"let by until {granted['until']} by ops: pypi.org is down")
+    assert report["sentence"].endswith(
+        f"overridden until {granted['until']} by ops: pypi.org is down"
+    )
     assert report["details"]["override"]["by"] == "ops"
 
 
