@@ -22,7 +22,7 @@ class Address:
     environment: str
     url: str
     serves: str
-    """Such as version 3 of commit c0ffeec; or why that is unknown."""
+    """Version and commit, such as version 3 of commit c0ffeec; or why they are unknown."""
 
 
 def addresses(aws: Aws, environments: Mapping[str, Place]) -> Iterator[Address]:

@@ -20,7 +20,7 @@ _METRICS = {"requests": "Count", "failures": "5XXError", "client_errors": "4XXEr
 
 @dataclass(frozen=True)
 class Responses:
-    """What API Gateway responded in the last `MINUTES`, whatever the service says of itself."""
+    """API Gateway's own counts of responses in the last `MINUTES`."""
 
     requests: int
     failures: int
@@ -30,7 +30,7 @@ class Responses:
 
     @property
     def failure_share(self) -> float:
-        """0 to 1; 0 if nothing was asked."""
+        """Share of failed requests, 0 to 1; 0 without requests."""
         return self.failures / self.requests if self.requests else 0.0
 
 

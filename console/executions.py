@@ -58,7 +58,7 @@ class Stage:
 
     @property
     def abandoned(self) -> bool:
-        """Whether an action goes on without its execution."""
+        """Whether an action continues after its execution ended."""
         return any(each.status == "Abandoned" for each in self.actions)
 
     def seconds(self, now: datetime) -> float:

@@ -43,7 +43,7 @@ def looser(aws: Aws, execution_ids: Iterable[str]) -> tuple[Looser, ...] | str:
 
 
 def show(console: Console, found: tuple[Looser, ...] | str) -> None:
-    """Print what a release loosens; nothing where it loosens nothing."""
+    """Print what a release loosens; print nothing if that is nothing."""
     if isinstance(found, str):
         console.print(f"[yellow]Looser[/]: {escape(found)}.", highlight=False, soft_wrap=True)
     elif found:

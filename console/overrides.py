@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Found:
-    """The parameter as it stands."""
+    """The current value of the override's parameter."""
 
     override: Override | None
     """None if it is malformed."""

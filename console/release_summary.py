@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def explain(
     outcome: Outcome, console: Console, *, addresses: Iterable[Address], steps: Sequence[Step]
 ) -> None:
-    """Print the outcome and its reason, where the time went, what serves, and what to do next."""
+    """Print the outcome, its reason, the durations, what serves, and the next steps."""
 
     def line(markup: str) -> None:
         console.print(markup, highlight=False, soft_wrap=True)
@@ -58,13 +58,13 @@ def explain(
         )
         line(f"[bold]{each.environment:<8}[/] {at}[dim]{escape(each.serves)}{id_}[/]")
     if steps:
-        line("\nWhat next")
+        line("\nNext steps")
     for step in steps:
         line(f"  {escape(step.command)}  [dim]# {escape(step.purpose)}[/]")
 
 
 def _stopped(canary: Canary) -> str:
-    """Who stopped a shift and when, and what the new version did until then."""
+    """Describe who stopped a shift and when, and the requests that it served until then."""
     at = f" at {canary.completed:%Y-%m-%d %H:%M:%S} UTC" if canary.completed else ""
     shift = f"Shift {canary.deployment_id} of version {canary.target_version}"
     if canary.refused:

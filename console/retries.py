@@ -25,7 +25,7 @@ _NOT_RETRYABLE = {
 
 @dataclass(frozen=True)
 class Retry:
-    """What became of a retry: either `stage` is set, or `why_not` is."""
+    """Result of a retry: either `stage` is set, or `why_not` is."""
 
     execution: Execution | None
     stage: str = ""

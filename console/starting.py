@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Start:
-    """What is to be followed."""
+    """The release to follow."""
 
     ignore: frozenset[str]
     """The executions that do not belong to the release."""
@@ -52,7 +52,7 @@ def start(
     again: str | None = None,
     say: Callable[[str], None],
 ) -> Start:
-    """Start a release of the commit unless one runs, or ended in prod; returns what to follow.
+    """Start a release of the commit unless one runs or ended in prod, and return it.
 
     `again` is the reason to release a commit again that was rolled back. `say` takes notes for
     the user.
@@ -88,7 +88,7 @@ def start(
 
 
 def _others(before: list[Execution], run: list[Execution]) -> frozenset[str]:
-    """Return the earlier executions that are not of a run."""
+    """Return the earlier executions that do not belong to a run."""
     mine = {each.id for each in run}
     return frozenset(
         each.id for each in before if each.id not in mine and each.started < run[-1].started
@@ -180,6 +180,6 @@ def _ended(run: list[Execution], outcome: Outcome | None) -> str:
 def _refuse_again(again: str | None, why: str) -> None:
     if again is not None:
         raise ConsoleError(
-            f"--again: {why}; it is for a commit that was rolled back. Run pithead "
-            "release without it"
+            f"--again: {why}; allowed only for a commit that was rolled back. Run "
+            "pithead release without it"
         )

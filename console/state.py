@@ -60,7 +60,7 @@ class EnvironmentState:
     responses: Responses | None = None
     """What customers got in the last minutes."""
     alarms: tuple[RedAlarm, ...] = ()
-    """Those that are red."""
+    """Red alarms."""
     max_failure_share: float = 0.0
     """The share of failed requests above which the environment is not healthy, 0 to 1."""
     unseen: str = ""
@@ -68,12 +68,12 @@ class EnvironmentState:
 
     @property
     def judged(self) -> Record | None:
-        """What the judge wrote of the newest shift; None if there is no judge, or no word yet."""
+        """Decision record of the newest shift; None without a judge or a record."""
         return self.shift.record if self.shift else None
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Why its customers are not well served, the worst first; empty if they are."""
+        """Problems that customers see, the worst first; empty if there are none."""
         found = []
         if self.health and not self.health.alive:
             found.append("does not answer")

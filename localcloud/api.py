@@ -107,7 +107,7 @@ class AwsApi:
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        """Answer one request; one that the disk rejects gets an AWS error that says so."""
+        """Answer one request; return an AWS error if the disk rejects a write."""
         try:
             if needs_space(environ):
                 require_free_space(self._cloud.ledger.folder)
@@ -201,7 +201,7 @@ def _malformed_json(environ: dict[str, Any]) -> str:
 
 
 def _refuse(environ: dict[str, Any], status: int, code: str, message: str) -> Response:
-    """An error that no service answers: plain text for git, JSON or AWS's XML for AWS's clients."""
+    """Return an error outside of any service: text for git, JSON or XML for AWS's clients."""
     if environ["PATH_INFO"].startswith("/git-http/"):
         # git shows its user the text of an error only if it is plain.
         return Response(f"{message}\n", status=status, content_type="text/plain; charset=utf-8")

@@ -120,7 +120,7 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
 
 
 def _drop_capabilities() -> None:
-    """Give up, for good, what only root has; of any other user there is nothing to drop."""
+    """Drop root's capabilities for good; do nothing for any other user."""
     if os.geteuid() != 0:
         return
     sets = ctypes.create_string_buffer(24)
@@ -145,7 +145,7 @@ def _call(*arguments: object) -> int:
 
 
 def main() -> None:
-    """Confine, and go on as what the arguments name."""
+    """Confine this process, then execute what the arguments name."""
     rules, program, *arguments = sys.argv[1:]
     restrict(**json.loads(rules))
     if program == "-m":

@@ -49,16 +49,16 @@ class Rules:
         return [_PYTHON, "-I", "-S", "-B", PROGRAM, self.json(), *command]
 
     def json(self) -> str:
-        """As `localcloud/confined.py` reads them."""
+        """The rules as the JSON that `localcloud/confined.py` reads."""
         return json.dumps({"read": self.read, "write": self.write, "ports": self.ports})
 
     @property
     def descriptors(self) -> tuple[int, ...]:
-        """What `command` has to inherit."""
+        """File descriptors that `command` has to inherit."""
         return () if self.ports < 0 else (self.ports,)
 
     def readable(self, path: Path) -> bool:
-        """Whether they let a sandbox read a path, whatever links it goes through."""
+        """Whether a sandbox may read a path, after resolving its links."""
         resolved = path.resolve()
         granted = (Path(each).resolve() for each in (*self.read, *self.write))
         return any(resolved.is_relative_to(each) for each in granted)
@@ -80,7 +80,7 @@ def closed_ports(*ports: int) -> int:
 
 
 def announce() -> str:
-    """One line on what is not confined here, or ""."""
+    """One line on what this kernel does not confine, or ""."""
     if confined.abi():
         done = subprocess.run(
             Rules(("/",), ()).command("true"), capture_output=True, check=False, cwd="/"

@@ -22,7 +22,7 @@ _FOREIGN_SITES = {"cross-site", "same-site"}
 
 
 class Door:
-    """A WSGI application in front of another.
+    """WSGI middleware in front of one application.
 
     Args:
         application: what answers the requests that are let in.
@@ -52,7 +52,7 @@ class Door:
     def _foreign_page(
         self, environ: dict[str, Any], headers: list[tuple[str, str]], origins: list[str]
     ) -> str:
-        """Why the request is a foreign page's and is not let in, or ""."""
+        """Reason to reject the request as a foreign page's, or ""."""
         origin = next((value for name, value in headers if name == "origin"), None)
         site = next((value for name, value in headers if name == "sec-fetch-site"), "")
         if (origin is None or origin in origins) and site not in _FOREIGN_SITES:
@@ -72,7 +72,7 @@ class Door:
         )
 
     def _allows(self, environ: dict[str, Any], origin: str) -> bool:
-        """Whether the application's answer to a preflight lets a page send this request."""
+        """Whether the application's CORS preflight permits the page's request."""
         asked = {
             "Host": environ["HTTP_HOST"],
             "Origin": origin,
@@ -98,7 +98,7 @@ class Door:
 
 
 def _foreign_host(headers: list[tuple[str, str]], target: str, hosts: list[str]) -> str:
-    """Why the request's host is not this port, or ""."""
+    """Reason to reject the request's host, or ""."""
     named = [value for name, value in headers if name == "host"]
     if not target.startswith("/"):
         named.append(target.partition("://")[2].partition("/")[0])

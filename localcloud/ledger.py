@@ -205,7 +205,7 @@ class Ledger:
             return int(self._connection.execute(statement, parameters).lastrowid or 0)
 
     def _end_transaction(self) -> None:
-        """Roll back what is open still; also a COMMIT that fails may leave it so."""
+        """Roll back an open transaction; a failed COMMIT may leave one open."""
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 

@@ -34,11 +34,11 @@ class Lifecycle:
         self._thread = threading.Thread(target=self._run, name="s3-lifecycle", daemon=True)
 
     def start(self) -> None:
-        """Apply the rules from now on."""
+        """Start applying the rules."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End, after what is being applied."""
+        """Stop, after the current run of the rules."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()

@@ -67,7 +67,7 @@ def repeat(entry: dict[str, Any], body: Callable[[], bytes]) -> str | None:
 
 
 def is_plain(entry: dict[str, Any]) -> bool:
-    """Whether an entry is a write or a deletion of one object, with nothing unusual asked."""
+    """Whether an entry is a plain write or deletion of one object."""
     if entry["kind"] != "request" or entry["method"] not in {"PUT", "DELETE"}:
         return False
     headers = entry["headers"]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def restored_on_error(*objects: object) -> Iterator[None]:
-    """Give objects back the attributes that they had, if the block raises."""
+    """Restore the attributes of objects if the block raises."""
     before = [dict(vars(each)) for each in objects]
     try:
         yield

@@ -56,7 +56,7 @@ class SignatureError(Exception):
 
 @dataclass(frozen=True)
 class Signature:
-    """What a request's `Authorization` header, or its presigned URL, claims."""
+    """The signature in a request's `Authorization` header or presigned URL."""
 
     access_key: str
     date: str
@@ -244,7 +244,7 @@ def _signed(environ: Mapping[str, Any], signature: Signature) -> HTTPHeaders:
 
 
 def _payload(environ: Mapping[str, Any], signature: Signature, body: bytes) -> str:
-    """The payload's hash, or S3's word in its place.
+    """The payload's hash, or S3's keyword in its place.
 
     Raises:
         SignatureError: the request claims another hash than that of its body.

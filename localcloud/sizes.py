@@ -31,7 +31,7 @@ _PARAMETER_CHARACTERS = {"Standard": 4096, "Advanced": 8192, "Intelligent-Tierin
 
 
 def limit_sizes() -> None:
-    """Let moto reject what is larger than on AWS, in requests and from templates."""
+    """Make moto reject what AWS rejects as too large, in requests and templates."""
     for backend, name, check in (
         (IAMBackend, "create_policy", _check_managed),
         (IAMBackend, "create_policy_version", _check_managed),

@@ -65,7 +65,7 @@ def command(gate: str, lasts: timedelta | None, reason: str | None, withdraw: bo
         granted = overrides.grant(aws, lasts=lasts, reason=reason, by=checkout.user())
         click.echo(f"{gate}: override until {_left(granted.until, lasts, speed)}")
         click.echo(f"  by {granted.by}: {granted.reason}")
-        _tell(retry_refused(aws, gate.replace("-", "_")))
+        _print_retry(retry_refused(aws, gate.replace("-", "_")))
 
 
 def _checked(lasts: timedelta | None, reason: str | None, *, withdraw: bool) -> str:
@@ -102,7 +102,7 @@ def _left(until: datetime, left: timedelta, speed: float) -> str:
     return f"{until:%Y-%m-%d %H:%M} UTC by the cloud's clock" + (f": in {scaled}" if scaled else "")
 
 
-def _tell(retry: Retry) -> None:
+def _print_retry(retry: Retry) -> None:
     commit = retry.execution.commit if retry.execution else None
     release = f"pithead release {commit[:7]}" if commit else "pithead release"
     if retry.stage:

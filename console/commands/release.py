@@ -90,7 +90,7 @@ def command(revision: str, again: bool, reason: str | None) -> int:
 
 
 def _reason(again: bool, reason: str | None) -> str | None:
-    """Return why a commit is released again; None if it is not."""
+    """Return the reason for another release; None without --again."""
     if again and not (reason and reason.strip()):
         raise click.UsageError(
             "--again: found no --reason; a reason is required. Add --reason TEXT"

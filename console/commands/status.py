@@ -197,7 +197,7 @@ def _show(state: State, now: datetime, console: Console) -> None:
 
 
 def _detail(state: EnvironmentState, console: Console) -> None:
-    """Print where an environment is, and why something of it is not as it should be."""
+    """Print an environment's address, and the reasons for its problems."""
     if state.url:
         shift = f"  [dim]last shift {state.shift.deployment_id}[/]" if state.shift else ""
         line = f"[bold]{state.name}[/]  {escape(state.url)}  [dim]{_answered(state)}[/]{shift}"
@@ -223,7 +223,7 @@ def _detail(state: EnvironmentState, console: Console) -> None:
 
 
 def _answered(state: EnvironmentState) -> str:
-    """What customers got, in words."""
+    """Describe the responses that customers got."""
     found = state.responses
     if found is None or not found.requests:
         return f"no request in the last {MINUTES} min"

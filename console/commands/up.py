@@ -80,12 +80,12 @@ def command(
         process.terminate()
         process.wait()
         raise
-    _tell(running, ready, environments, steps)
-    _tell_addresses(AwsSession(home), environments, steps)
+    _print_ready(running, ready, environments, steps)
+    _print_addresses(AwsSession(home), environments, steps)
     return 0 if detach else _attend(process, steps)
 
 
-def _tell(
+def _print_ready(
     running: Running, ready: Ready, environments: Mapping[str, Environment], steps: Steps
 ) -> None:
     steps.say(f"\nThe local cloud is ready at {running.endpoint}, at speed {running.speed:g}.")
@@ -99,7 +99,7 @@ def _tell(
     steps.say('  eval "$(pithead env)"  point any AWS client at it')
 
 
-def _tell_addresses(aws: Aws, environments: Mapping[str, Environment], steps: Steps) -> None:
+def _print_addresses(aws: Aws, environments: Mapping[str, Environment], steps: Steps) -> None:
     """Print where each environment is served, if anything is deployed yet."""
     steps.say("")
     for each in addresses(aws, environments):

@@ -129,7 +129,7 @@ def kept(aws: Aws, place: Place, bucket: str, deployment_id: str) -> Record | No
 
 
 def condemnation(aws: Aws, place: Place, bucket: str, digest: str) -> Condemnation | None:
-    """Return what a judge's bucket has against a version; None if it has nothing.
+    """Return a version's condemnation in a judge's bucket; None if there is none.
 
     Raises:
         ConsoleError: what it has is no condemnation.

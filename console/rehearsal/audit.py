@@ -33,6 +33,6 @@ def not_run() -> str | None:
 
 
 def override(aws: Aws, why: str) -> None:
-    """Grant what an operator grants during an outage: an override that expires."""
+    """Grant the override that an operator grants during an outage."""
     reason = f"rehearsal without an advisory service: {why}"[:MAX_REASON_CHARACTERS]
     overrides.grant(aws, lasts=_LASTS, reason=reason, by="pithead rehearse")

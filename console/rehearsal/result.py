@@ -57,7 +57,7 @@ class Result:
 
     @property
     def reason(self) -> Mapping[str, str | list[str] | None]:
-        """Why it ended so; see the module."""
+        """Reason of the ending; see the module."""
         outcome, canary = self.outcome, self.outcome.canary
         if outcome.ending == "refused":
             return {"gate": outcome.gate, "rules": list(self._rules)}

@@ -61,19 +61,19 @@ class Egress(socketserver.ThreadingTCPServer):
         self._thread.start()
 
     def variables(self) -> dict[str, str]:
-        """What points a build's programs at the proxy."""
+        """Variables that point a build's programs at the proxy."""
         url, direct = f"http://127.0.0.1:{self.server_address[1]}", "127.0.0.1,localhost,::1"
         proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), url)
         # Node heeds the variables where it is told to.
         return proxies | {"NO_PROXY": direct, "no_proxy": direct, "NODE_USE_ENV_PROXY": "1"}
 
     def blocks(self, host: str) -> bool:
-        """Whether a host is AWS's, and no package index of the user's."""
+        """Whether a host is AWS's, and not a package index of the user."""
         name = host.lower().rstrip(".").strip("[]")
         return bool(_AWS.fullmatch(name)) and name not in self._indexes
 
     def close(self) -> None:
-        """Take no further connection."""
+        """Stop accepting connections."""
         self.shutdown()
         self._thread.join()
         self.server_close()
@@ -175,7 +175,7 @@ def _authorization(upstream: SplitResult) -> str:
 def _forwarded(
     method: str, address: SplitResult, fields: bytes, upstream: SplitResult | None
 ) -> bytes:
-    """A plain request's head, as its host or the user's proxy wants it: the only one."""
+    """The head of a plain request, as its host or the user's proxy expects it."""
     hops = (b"connection:", b"proxy-connection:", b"proxy-authorization:", b"keep-alive:")
     kept = [each for each in fields.split(b"\r\n") if not each.lower().startswith(hops)]
     path = address._replace(scheme="", netloc="").geturl() or "/"

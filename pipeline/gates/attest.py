@@ -63,7 +63,7 @@ def judge() -> Outcome:
     return Outcome(
         "passed",
         f"commit {release.commit[:12]} is vouched for, with the results of {len(results)} gates"
-        + evidence.let_by(results),
+        + evidence.overridden(results),
         details(release, results),
     )
 

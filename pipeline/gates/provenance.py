@@ -68,7 +68,7 @@ def judge(platform: str = "linux-arm64") -> Outcome:
     return Outcome(
         "passed",
         f"commit {release.commit[:12]} was attested with the results of {len(results)} gates"
-        + evidence.let_by(results),
+        + evidence.overridden(results),
         details(release, results),
     )
 

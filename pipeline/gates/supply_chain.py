@@ -104,10 +104,10 @@ def judge() -> Outcome:
     try:
         count, vulnerable = audited.result()
     except CouldNotRunError as failure:
-        let_by = override.granted(failure)
-        details["override"] = let_by.model_dump(mode="json")
-        until = let_by.until.isoformat()
-        sentence = f"{failure}; overridden until {until} by {let_by.by}: {let_by.reason}"
+        granted = override.granted(failure)
+        details["override"] = granted.model_dump(mode="json")
+        until = granted.until.isoformat()
+        sentence = f"{failure}; overridden until {until} by {granted.by}: {granted.reason}"
         # With findings that nobody has waived, it is refused all the same.
         return Outcome("not run", sentence, details, tuple(findings), tools=TOOLS)
     clean = (

@@ -46,7 +46,7 @@ def read(folder: Path) -> tuple[Result, ...]:
 def lacking(results: Sequence[Result], required: Sequence[str]) -> list[str]:
     """Why these results are not enough; empty where they are.
 
-    What an operator let by while it could not run (`not run`) is enough, and says so.
+    A gate with status `not run`, under an operator's override, also counts.
     """
     if not required:
         return ["pyproject.toml requires no gate (tool.pithead.supply-chain.attested_gates)"]
@@ -60,7 +60,7 @@ def lacking(results: Sequence[Result], required: Sequence[str]) -> list[str]:
     return missing + refused
 
 
-def let_by(results: Sequence[Result]) -> str:
+def overridden(results: Sequence[Result]) -> str:
     """The gates that did not run, as the end of a sentence."""
     names = ", ".join(each.gate for each in results if each.status == "not run")
     return f"; not run, by an override: {names}" if names else ""

@@ -335,7 +335,7 @@ def test_a_rollback_is_reported_again(
         f"staging  http://127.0.0.1/prod/  version 2 of commit {before}",
         f"prod     http://127.0.0.1/prod/  version 2 of commit {before}, shift d-SHIFT",
         "",
-        "What next",
+        "Next steps",
         "  pithead logs prod --since 1d  # what the service wrote",
         f"  git revert --no-edit {rolled_back[:7]} && pithead release  # takes the commit back",
         '  pithead release --again --reason "…"  # releases it again, if the cause was not the '

@@ -229,7 +229,7 @@ def test_the_end_says_why_and_where_the_time_went(decided: Any, ending: Ending, 
         "",
         "prod http://localhost/prod/ version 2 of commit decaf00, shift d-1",
         "",
-        "What next",
+        "Next steps",
         "git revert --no-edit c0ffee # takes [it] back",
     ]
 
