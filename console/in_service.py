@@ -44,7 +44,7 @@ def compared(lineage: Lineage, environment: str, now: Serving, commit: str) -> I
     sentence = f"{environment} serves {described(now)}"
     commits = {each for each in now.commits.values() if each is not None}
     if None in now.commits.values():
-        return InService(None, f"{sentence}, so nobody knows whether it contains {commit[:7]}")
+        return InService(None, f"{sentence}, so it is unknown whether it contains {commit[:7]}")
     try:
         contains = all(lineage.contains(each, commit) for each in sorted(commits))
     except ConsoleError as error:

@@ -63,7 +63,7 @@ def judge(platform: str = "linux-arm64") -> Outcome:
         return Outcome(
             "refused",
             f"prod is not given what commit {release.commit[:12]} has: {'; '.join(foreign)}. "
-            "Release the commit again; if it is refused again, look at what its build runs",
+            "Release the commit again; if it is refused again, inspect the commands of its build",
         )
     return Outcome(
         "passed",

@@ -21,7 +21,7 @@ def judge(environment: Environment | None = None) -> Outcome:
     try:
         answer = aws.client("sts").get_caller_identity()
     except (BotoCoreError, ClientError) as error:
-        raise CouldNotRunError(f"AWS did not tell the time: {error}") from error
+        raise CouldNotRunError(f"AWS's time cannot be read: {error}") from error
     now = aws.answered_at(answer)
     freeze = prod.frozen_at(now)
     if freeze:

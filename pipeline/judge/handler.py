@@ -20,11 +20,11 @@ from pipeline.judge.client import Client
 from pipeline.judge.look import SETTLED, Look, look
 from pipeline.judge.port import UnjudgedError
 from pipeline.judge.settings import Settings
-from pipeline.judge.testimony import PATIENCE
+from pipeline.judge.testimony import COMPARISON_DELAY
 
 _PAUSE_SECONDS = 2.0
-_LAST_LOOK_SECONDS = (PATIENCE - SETTLED).total_seconds() + 10
-"""Within which the last minutes are complete, or held against the service."""
+_LAST_LOOK_SECONDS = (COMPARISON_DELAY - SETTLED).total_seconds() + 10
+"""Time within which the last minutes are complete, or are compared as they are."""
 
 _settings = Settings.of(os.environ)
 _port = AwsPort(Client(os.environ), _settings)

@@ -23,7 +23,7 @@ from pipeline.canary.record import Record, code, read
 from pipeline.canary.wording import rule, sentence
 from pipeline.judge.port import Metric, Seen, UnjudgedError
 from pipeline.judge.shift import MINUTE, comparable
-from pipeline.judge.testimony import BASELINE, PATIENCE, WINDOW, Window, contradictions
+from pipeline.judge.testimony import BASELINE, COMPARISON_DELAY, WINDOW, Window, contradictions
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -106,7 +106,7 @@ def _judge(
     new, waiting = _new(port, parameters, deployment, settings.shift, began, known, now, until)
     contradicted = before.discrepancies if before else ()
     if not contradicted:
-        last = min(now - PATIENCE, deployment.completed or ends, ends)
+        last = min(now - COMPARISON_DELAY, deployment.completed or ends, ends)
         contradicted = _contradicted(port, settings, deployment, began, last)
     digest = (before and before.version_digest) or port.digest(deployment.canary)
     record, judged = _judged(settings, deployment, began, before, known + new, contradicted, digest)
@@ -146,7 +146,8 @@ def _new(
     waiting = [
         each
         for each in missing
-        if now < each + MINUTE + PATIENCE and not all(_complete(seen, each, one) for one in both)
+        if now < each + MINUTE + COMPARISON_DELAY
+        and not all(_complete(seen, each, one) for one in both)
     ]
     return tuple(
         _period(each, seen[each], deployment, parameters)

@@ -4,7 +4,7 @@ Counts of one minute never agree exactly: Lambda and API Gateway date a request 
 service dates it when it reaches the application, and metrics of the platform and of logs arrive at
 different times. So sums over up to an hour are compared. The smaller count also includes the minute
 before and the minute after the window, so that a request that one side dates into a neighbouring
-minute is no discrepancy. Only minutes that ended `PATIENCE` ago are compared.
+minute is no discrepancy. Only minutes that ended `COMPARISON_DELAY` ago are compared.
 
 Requests that an honest service cannot count are excused, by count:
 
@@ -19,7 +19,7 @@ Requests that an honest service cannot count are excused, by count:
   does.
 
 Every excuse favours the service. The remaining difference may be up to `Settings.count_tolerance`
-of the requests in question, plus `STRAY`.
+of the requests in question, plus `ALLOWED_REQUESTS`.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ if TYPE_CHECKING:
     from pipeline.canary.periods import Counted
     from pipeline.judge.port import Minutes
 
-PATIENCE = timedelta(minutes=3)
+COMPARISON_DELAY = timedelta(minutes=3)
 """Time after a minute's end before its counts are compared."""
 WINDOW = timedelta(hours=1)
 """Time that is compared: hours of correct counts must not dilute a fault."""
 BASELINE = timedelta(minutes=10)
 """Time before the shift in which only the stable version served."""
-STRAY = 5
+ALLOWED_REQUESTS = 5
 """Requests that may be miscounted at any traffic: a share of few requests is noise."""
 _ALONE, _BETWEEN = 1.02, 2
 """The gateway's requests to the stable version's invocations, where no other version served."""
@@ -202,4 +202,4 @@ def _sum(window: Window, versions: Sequence[str]) -> Seen:
 
 
 def _allowed(tolerance: float, requests: int) -> int:
-    return math.ceil(tolerance * requests) + STRAY
+    return math.ceil(tolerance * requests) + ALLOWED_REQUESTS

@@ -33,16 +33,16 @@ def _weaker(change: Change) -> Iterator[Fault]:
         if now is None:
             yield Fault(
                 alarm.logical_id,
-                f"alarm {alarm.logical_id} is gone; keep it, or waive this with who reviewed it",
+                f"alarm {alarm.logical_id} is gone; keep it, or waive this and name its reviewer",
             )
             continue
         weaker = list(_differences(change, alarm, now, explained))
         if weaker:
             yield Fault(
                 f"{alarm.logical_id} {' '.join(key for key, _ in weaker)}",
-                f"alarm {alarm.logical_id} would go off later than now, or for something else: "
-                f"{'; '.join(what for _, what in weaker)}. Take it back, or waive this with who "
-                "reviewed it",
+                f"alarm {alarm.logical_id} would fire later than now, or for another reason: "
+                f"{'; '.join(what for _, what in weaker)}. Revert it, or waive this and name "
+                "its reviewer",
             )
 
 
@@ -115,7 +115,7 @@ def _periods(old: dict[str, Any], new: dict[str, Any]) -> Iterator[tuple[str, st
         if canonical([old.get("EvaluationPeriods"), old.get("DatapointsToAlarm")]) != canonical(
             [new.get("EvaluationPeriods"), new.get("DatapointsToAlarm")]
         ):
-            yield "EvaluationPeriods", "how many periods must be bad cannot be told"
+            yield "EvaluationPeriods", "the required number of bad periods cannot be read"
         return
     # Of N periods with M bad ones, the worst N' in a row have at least this many.
     worst = bad if new_of >= of else math.ceil(bad / math.ceil(of / new_of))

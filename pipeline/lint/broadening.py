@@ -158,7 +158,7 @@ def _told(widened: Iterable[tuple[Grant, bool]]) -> Iterator[Fault]:
         then = (
             "it is new: look whether it needs all of that"
             if new
-            else "nothing deployed allows that: take it back, or waive it with who reviewed it"
+            else "nothing deployed allows that: revert it, or waive this and name its reviewer"
         )
         yield Fault(
             " ".join(filter(None, (holder, principal, what, resource, conditions))),

@@ -51,7 +51,7 @@ def _weaker(change: Change) -> Iterator[Fault]:
             yield Fault(
                 f"{resource.logical_id} {what}",
                 f"{resource.type} {resource.logical_id} is easier to lose: {what} is {was} now "
-                f"and would be {now}; keep it, or waive this with who reviewed it",
+                f"and would be {now}; keep it, or waive this and name its reviewer",
             )
 
 

@@ -116,8 +116,8 @@ def _settings(pipeline: Resource, was: list[Action], now: list[Action]) -> Itera
             yield _fault(
                 pipeline.logical_id,
                 subject,
-                f"{', '.join(changed)} of action {action.name} in stage {action.stage} is gone "
-                "or another, and its gates look at it",
+                f"{', '.join(changed)} of action {action.name} in stage {action.stage} is "
+                "removed or changed, and its gates read it",
                 gate=False,
             )
 
@@ -141,7 +141,7 @@ def _variables(stated: Any) -> list[Any]:
 
 def _fault(pipeline: str, subject: str, what: str, *, gate: bool) -> Fault:
     how = "run it as it is run now" if gate else "take it back"
-    return Fault(f"{pipeline} {subject}", f"{what}; {how}, or waive this with who reviewed it")
+    return Fault(f"{pipeline} {subject}", f"{what}; {how}, or waive this and name its reviewer")
 
 
 def _conditions(change: Change) -> Iterator[Fault]:
@@ -208,7 +208,7 @@ def _properties(old: Resource, new: Resource) -> Iterator[Fault]:
     for key, kept in (("RestartExecutionOnUpdate", True), ("PipelineType", "V2")):
         if old.properties.get(key) == kept != new.properties.get(key):
             yield _fault(
-                old.logical_id, key, f"{key} of the pipeline is {kept} no more", gate=False
+                old.logical_id, key, f"{key} of the pipeline is no longer {kept}", gate=False
             )
     mode = "ExecutionMode"
     was, now = (text(each.properties.get(mode, "SUPERSEDED")) for each in (old, new))

@@ -35,16 +35,16 @@ def _weaker(change: Change) -> Iterator[Fault]:
         if _enabled(schedule) and not (later and _enabled(later)):
             yield Fault(
                 f"{schedule.logical_id} State",
-                f"schedule {schedule.logical_id} is gone or disabled: what it started would not "
-                "be started any more; keep it, or waive this with who reviewed it",
+                f"schedule {schedule.logical_id} is gone or disabled, so that its target would "
+                "no longer run; keep it, or waive this and name its reviewer",
             )
 
 
 def _fault(alias: Resource, what: str, sentence: str) -> Fault:
     return Fault(
         f"{alias.logical_id} {what}",
-        f"releases of {alias.logical_id} would be less careful than now: {sentence}; take it "
-        "back, or waive this with who reviewed it",
+        f"releases of {alias.logical_id} would be less careful than now: {sentence}; revert "
+        "it, or waive this and name its reviewer",
     )
 
 
@@ -97,9 +97,9 @@ def _guards(change: Change, old: Resource, new: Resource) -> Iterator[tuple[str,
         alarm = change.deployed.referenced(name, "AWS::CloudWatch::Alarm")
         kept = counterpart(change, alarm) if alarm else None
         if alarm is None and text(name) not in attached:
-            yield f"alarm {text(name)}", f"alarm {text(name)} guards it no more"
+            yield f"alarm {text(name)}", f"alarm {text(name)} no longer guards it"
         elif kept and not {f"${{{kept.logical_id}}}", _name(kept)} & attached:
-            yield f"alarm {kept.logical_id}", f"alarm {kept.logical_id} guards it no more"
+            yield f"alarm {kept.logical_id}", f"alarm {kept.logical_id} no longer guards it"
 
 
 def _name(alarm: Resource) -> str:

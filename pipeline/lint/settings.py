@@ -59,7 +59,7 @@ def _looser(change: Change) -> Iterator[Fault]:
             what = (
                 "is looser than in the release promoted last"
                 if each.sure
-                else "changed, and nobody has said which way it is looser"
+                else "changed, and its looser direction is not defined"
             )
             yield Fault(
                 place, f"{place} {what}: {each.sentence}; take it back, or waive it with a reason"

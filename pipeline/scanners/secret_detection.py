@@ -131,7 +131,7 @@ def scan(root: Path) -> tool.Scan:
     if uncommitted:
         report = _kingfisher(root, "--git-history", "none", "--", *uncommitted)
         if len(report.audit.repositories) != len(uncommitted):
-            raise CouldNotRunError("Kingfisher did not look at each file that is not committed")
+            raise CouldNotRunError("Kingfisher did not scan every file that is not committed")
         found = found + report.findings
     findings = _findings(found) + _of_texts(
         root, [*history.texts(root), history.new_names(uncommitted)]
@@ -150,7 +150,7 @@ def scan_staged(root: Path) -> tool.Scan:
     report = _kingfisher(root, ".", "--staged")
     (target,) = report.audit.repositories
     if target.git is None or target.git.scope != "staged_tree_diff":
-        raise CouldNotRunError("Kingfisher did not look at what is staged")
+        raise CouldNotRunError("Kingfisher did not scan the staged files")
     looked_at = tool.counted(target.stats.blobs_scanned, "staged file")
     staged = repository.git(root, "diff", "-z", "--cached", "--name-only", "--diff-filter=d")
     texts = [history.new_names(repository.names(staged))]

@@ -40,5 +40,5 @@ def test_a_freeze_refuses_and_says_until_when(aws: str) -> None:
 
 
 def test_without_the_time_it_refuses(no_aws: None) -> None:
-    with pytest.raises(CouldNotRunError, match="AWS did not tell the time: Could not connect"):
+    with pytest.raises(CouldNotRunError, match="AWS's time cannot be read: Could not connect"):
         window.judge()
