@@ -83,7 +83,7 @@ class TestDuringARelease:
         assert down() == 1
         told = capsys.readouterr().err
         assert "execution e-1, commit ccccccc in stage staging" in told
-        assert "the next start rolls back a shift of traffic" in told
+        assert "the next start rolls back a traffic shift" in told
         assert told.endswith(
             "Next: wait for it with pithead release, or run pithead down --force\n"
         )
