@@ -56,7 +56,7 @@ test: check unit
 	$(BIN)/python -m pytest -m rehearsal
 
 lock: setup
-	@for group in service gates pipeline dev; do \
+	@for group in service release scanners supply template integration load synth dev; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-header --group $$group --output-file requirements/$$group.txt || exit 1; \
 	done

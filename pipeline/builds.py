@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _IMAGE = "aws/codebuild/standard:8.0"
 _CDK = f".cache/cdk-{CDK_CLI}"
-_KEPT = "/root/.cache/pithead/downloads/**/*"
+KEPT = "/root/.cache/pithead/downloads/**/*"
 _OWN_CACHES = [
     f'export {FOLDER}="${{XDG_CACHE_HOME:-$HOME/.cache}}/pithead/downloads"',
     # All other caches begin empty and end with the build: uv trusts what it has unpacked, Python
@@ -63,7 +63,7 @@ def _builder(platform: Platform) -> codebuild.BuildSpec:
     """
     found = runtimes(platform)
     install_phase = {"phases": {"install": found}} if found else {}
-    cache = {"cache": {"paths": [_KEPT]}}
+    cache = {"cache": {"paths": [KEPT]}}
     return codebuild.BuildSpec.from_object({"version": "0.2", **install_phase, **cache})
 
 
@@ -130,7 +130,7 @@ class Builds:
             input=self.source,
             install_commands=[
                 *index.login(self._home),
-                *install("pipeline"),
+                *install("synth"),
                 f"python3 -m pipeline.downloads cdk {_CDK}",
                 f'export PATH="$PWD/{_CDK}/bin:$PATH"',
             ],
@@ -152,7 +152,7 @@ class Builds:
         self,
         name: str,
         *programs: str,
-        group: str = "gates",
+        group: str,
         outputs: dict[str, CfnOutput] | None = None,
         statements: list[iam.PolicyStatement] | None = None,
         inputs: dict[str, pipelines.IFileSetProducer] | None = None,
@@ -162,6 +162,8 @@ class Builds:
         Its reports become an artifact of the execution. CodeBuild uploads them of a build that
         failed, too ("Build phase transitions"), so that what refused can be read afterwards.
         What it was given of the gates before it, it hands on with its own.
+
+        `group` is the dependency group of what the programs need: to install a file costs CPU.
         """
         given = dict(inputs or {})
         hand_on = ["mkdir -p reports", f"cp -RL {EVIDENCE} reports/"]

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _DEPLOYED = ".deployed"
 """Folder of the deployed gate, below the checkout of the commit under test."""
-_GROUP = "pipeline"  # which has cfn-lint, and AWS's resource schemas in it
+_GROUP = "template"  # which has cfn-lint, and AWS's resource schemas in it
 _NEXT_STEP = (
     "the history of this commit lacks the code that the deployed pipeline compares with; "
     "release a commit that descends from the one that the pipeline was deployed from, or deploy "
@@ -99,7 +99,7 @@ def _buildspec(
 ) -> dict[str, object]:
     return {
         "version": "0.2",
-        "cache": {"paths": ["/root/.cache/uv/**/*"]},
+        "cache": {"paths": [builds.KEPT]},
         "phases": {
             "install": {
                 **builds.runtimes(platform),

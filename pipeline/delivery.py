@@ -114,6 +114,7 @@ class DeliveryStack(Stack):
             "Integration",
             "integration --promoted",
             "dynamic",
+            group="integration",
             outputs={"URL": stages["dev"].service.url},
             # The report of the unit tests as well: five artifacts, with the source.
             inputs={f"{EVIDENCE}/{step.id}": step for step in verify if step.primary_output}
@@ -125,6 +126,7 @@ class DeliveryStack(Stack):
             "Load",
             "load",
             "synthetic",
+            group="load",
             outputs={"URL": staging.url} | (staging.promoted.outputs if staging.promoted else {}),
             statements=[
                 self._reads_deployed(environments["prod"]),
@@ -135,6 +137,7 @@ class DeliveryStack(Stack):
         attest = self._builds.gate(
             ATTEST,
             "attest",
+            group="release",
             inputs={
                 ASSEMBLY: synth,
                 f"{EVIDENCE}/Integration": integration,
@@ -145,6 +148,7 @@ class DeliveryStack(Stack):
             "Promotion",
             "window",
             f"provenance {bundle_platform}",
+            group="release",
             inputs={ASSEMBLY: synth, ATTESTATION: attest},
         )
         before = {"prod": [promotion]}
@@ -185,15 +189,19 @@ class DeliveryStack(Stack):
             resources=[f"arn:aws:ssm:{home.region}:{home.account}:parameter{OVERRIDE_PARAMETER}"],
         )
         return [
-            self._builds.gate("Security", "security"),
+            self._builds.gate("Security", "security", group="scanners"),
             self._builds.gate(
-                "SupplyChain", "supply_chain", statements=[audit], inputs={ASSEMBLY: synth}
+                "SupplyChain",
+                "supply_chain",
+                group="supply",
+                statements=[audit],
+                inputs={ASSEMBLY: synth},
             ),
             self._builds.gate(
                 "Infrastructure",
                 f"infrastructure {ASSEMBLY}",
                 f"changes {ASSEMBLY} {' '.join(map(service_stack, environments))}",
-                group="pipeline",  # which has cfn-lint, and AWS's resource schemas in it
+                group="template",  # which has cfn-lint, and AWS's resource schemas in it
                 statements=[self._reads_deployed(*environments.values())],
                 inputs={ASSEMBLY: synth},
             ),

