@@ -450,7 +450,7 @@ def test_a_version_of_an_unknown_commit_is_no_promotion(
     outcome = outcome_of(played(aws))
     assert (outcome.ending, outcome.sentence) == (
         "error",
-        "the execution succeeded, but prod serves version 2 of commit unknown, so nobody knows "
+        "the execution succeeded, but prod serves version 2 of commit unknown, so it is unknown "
         "whether it contains c0ffee0",
     )
 

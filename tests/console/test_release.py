@@ -427,9 +427,9 @@ def test_a_commit_that_was_condemned_before_is_reported_as_rolled_back(
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (["--again"], 2, "--again needs --reason TEXT"),
-        (["--again", "--reason", " "], 2, "--again needs --reason TEXT"),
-        (["--reason", "because"], 2, "--reason is for --again"),
+        (["--again"], 2, "--again: found no --reason"),
+        (["--again", "--reason", " "], 2, "--again: found no --reason"),
+        (["--reason", "because"], 2, "--reason: found without --again"),
         (["--again", "--reason", "because"], 1, "main is not at"),
     ],
 )

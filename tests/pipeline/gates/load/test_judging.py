@@ -264,7 +264,9 @@ def test_errors_that_do_not_come_again_are_no_refusal(limits: Load, measure: Any
 
 def test_errors_that_stop_half_way_are_not_forgotten(limits: Load, measure: Any) -> None:
     left = measure([_run(100, failed=100), _run(100)], *[_pair(100, 100, seed) for seed in (1, 2)])
-    with pytest.raises(CouldNotRunError, match=r"^could not measure: the share of failures is 16.67%, "):
+    with pytest.raises(
+        CouldNotRunError, match=r"^could not measure: the share of failures is 16.67%, "
+    ):
         judging.compared(URL, BESIDE, COMMIT, limits)
     assert left == []
 
