@@ -151,10 +151,12 @@ class AwsPort:
             field: _statistic("AWS/ApiGateway", metric, dimensions, statistic)
             for field, (metric, statistic) in _GATEWAY.items()
         }
+        # Without `ExecutedVersion` the metric counts every version of the alias.
+        queries["invocations"] = _statistic("AWS/Lambda", "Invocations", self._alias())
         minutes: dict[datetime, dict[str, int]] = {}
         for field, points in self._series(queries, begin, end).items():
             for at, value in points:
-                minutes.setdefault(at, dict.fromkeys(_GATEWAY, 0))[field] = value
+                minutes.setdefault(at, dict.fromkeys(queries, 0))[field] = value
         return {at: GatewaySeen(**fields) for at, fields in minutes.items()}
 
     def record(self, deployment_id: str) -> str | None:
@@ -217,15 +219,15 @@ class AwsPort:
             )
         return {id_: _points(results[id_]) for id_ in queries}
 
+    def _alias(self) -> dict[str, str]:
+        """The dimensions by which Lambda counts the alias."""
+        function = self._settings.function
+        return {"FunctionName": function, "Resource": f"{function}:{ALIAS}"}
+
     def _query(self, field: str, version: str) -> dict[str, Any]:
         if field in _SERVICE:
             return _statistic(NAMESPACE, _SERVICE[field], self._own(version))
-        function = self._settings.function
-        dimensions = {
-            "FunctionName": function,
-            "Resource": f"{function}:{ALIAS}",
-            "ExecutedVersion": version,
-        }
+        dimensions = {**self._alias(), "ExecutedVersion": version}
         return _statistic("AWS/Lambda", _LAMBDA[field], dimensions)
 
     def _own(self, version: str | None) -> dict[str, str]:

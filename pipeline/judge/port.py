@@ -62,13 +62,15 @@ class Seen:
 
 @dataclass(frozen=True)
 class GatewaySeen:
-    """What API Gateway counted of the stage in one minute, of all versions together."""
+    """What the platform counted of the stage in one minute, of all versions together."""
 
     requests: int
     integrated: int
     """Requests that it handed on to the function; the rest it answered by itself."""
     client_errors: int
     server_errors: int
+    invocations: int
+    """Invocations of the alias, as Lambda counts them."""
 
 
 Minutes = dict[datetime, dict[str, Seen]]
@@ -120,7 +122,7 @@ class Port(Protocol):
         ...
 
     def gateway(self, begin: datetime, end: datetime) -> dict[datetime, GatewaySeen]:
-        """What API Gateway counted in the same time; a minute without requests may be missing."""
+        """What the platform counted of the stage; a minute without requests may be missing."""
         ...
 
     def record(self, deployment_id: str) -> str | None:

@@ -8,9 +8,11 @@ minute is no discrepancy. Only minutes that ended `COMPARISON_DELAY` ago are com
 
 Requests that an honest service cannot count are excused, by count:
 
-- attempts that Lambda throttled, which API Gateway answers with 5xx and which are no invocations;
-- requests that API Gateway answered by itself (429, 403, 413 …): those without an integration
-  latency ("Amazon API Gateway dimensions and metrics");
+- requests that became no invocation, whatever API Gateway answered: those that it answered by
+  itself (429, 403, 413 …), which have no integration latency ("Amazon API Gateway dimensions and
+  metrics"), and those that Lambda throttled (5xx) or refused because the event is larger than 6 MB
+  (413), which have one. They excuse 4xx first where the gateway counts 4xx, so that a flood of 413
+  or 429 hides no 5xx;
 - crashes and timeouts, which Lambda counts as errors;
 - invocations whose line of metrics has not arrived; they are accused as missing requests;
 - invocations that did not come through the gateway, which it cannot count;
@@ -49,9 +51,8 @@ BASELINE = timedelta(minutes=10)
 ALLOWED_REQUESTS = 5
 """Requests that may be miscounted at any traffic: a share of few requests is noise."""
 _ALONE, _BETWEEN = 1.02, 2
-"""The gateway's requests to the stable version's invocations, where no other version served."""
+"""The alias's invocations to the stable version's, where no other version served."""
 _NOTHING = Seen(0, 0, 0, 0, 0, 0)
-_UNSEEN = GatewaySeen(0, 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,21 @@ class Window:
             sum(each.integrated for each in found),
             sum(each.client_errors for each in found),
             sum(each.server_errors for each in found),
+            sum(each.invocations for each in found),
         )
+
+    def uninvoked(self) -> int:
+        """Requests that became no invocation; by the minute, so that no other one offsets them."""
+        return sum(
+            each.requests - each.integrated + max(0, each.integrated - self._invocations(at))
+            for at, each in self.gateway.items()
+            if self.begin <= at < self.end
+        )
+
+    def _invocations(self, at: datetime) -> int:
+        # The alias's count may arrive after those of its versions.
+        versions = sum(each.invocations for each in self.minutes.get(at, {}).values())
+        return max(self.gateway[at].invocations, versions)
 
 
 def total(seen: Iterable[Seen]) -> Seen:
@@ -141,18 +156,17 @@ def _responses(
     stage, around = window.stage(), window.wider.stage()
     missing = max(0, exact.invocations - wider.requests - wider.errors)
     direct = max(0, exact.invocations - stage.integrated)
-    own = stage.requests - stage.integrated
-    # A gateway's own answers are 4xx first: a flood of 429 excuses no hidden 5xx.
-    own_5xx = max(0, own - max(0, stage.client_errors - (wider.client_errors or 0)))
+    usual = [math.ceil(share * stage.integrated) for share in _usual(before, stable)]
+    beyond = _beyond(stage, wider)
+    excused = _excused(window, wider, max(0, beyond[0] - usual[0]), max(0, beyond[1] - usual[1]))
     # The canary's requests: a tolerance of all requests would hide a canary that has few of them.
     allowed = _allowed(tolerance, window.version(canary).invocations)
-    usual = _usual(before, stable)
 
     def compare(
         what: Counted, reported: int, around_reported: int, counted: int, around_counted: int,
-        excused: int, share: float,
+        excused: int,
     ) -> Discrepancy | None:  # fmt: skip
-        fewer = allowed + excused + missing + math.ceil(share * stage.integrated)
+        fewer = allowed + missing + excused
         if counted > around_reported + fewer:
             return Discrepancy(what, None, around_reported, counted, fewer)
         more = allowed + direct
@@ -163,13 +177,31 @@ def _responses(
     return [
         compare(
             "5xx responses", exact.failures, wider.failures + wider.errors,
-            stage.server_errors, around.server_errors, wider.throttles + own_5xx, usual[1],
+            stage.server_errors, around.server_errors, excused[1] + usual[1],
         ),
         compare(
             "4xx responses", exact.client_errors or 0, wider.client_errors or 0,
-            stage.client_errors, around.client_errors, own, usual[0],
+            stage.client_errors, around.client_errors, excused[0] + usual[0],
         ),
     ]  # fmt: skip
+
+
+def _beyond(stage: GatewaySeen, seen: Seen) -> tuple[int, int]:
+    """The 4xx and 5xx responses that the gateway counts beyond the service and its crashes."""
+    return (
+        max(0, stage.client_errors - (seen.client_errors or 0)),
+        max(0, stage.server_errors - seen.failures - seen.errors),
+    )
+
+
+def _excused(window: Window, seen: Seen, client: int, server: int) -> tuple[int, int]:
+    """The most 4xx and 5xx responses that were given without an invocation.
+
+    A request without an invocation has one response: as many as the gateway counts of the one kind
+    beyond the service (`client`, `server`) cannot excuse the other.
+    """
+    uninvoked = window.uninvoked()
+    return max(0, uninvoked - server), max(seen.throttles, uninvoked - client)
 
 
 def _usual(before: Window, stable: str) -> tuple[float, float]:
@@ -178,7 +210,7 @@ def _usual(before: Window, stable: str) -> tuple[float, float]:
         at: each
         for at, each in before.gateway.items()
         if before.begin <= at < before.end
-        and each.integrated <= _ALONE * _invoked(before, at, stable) + _BETWEEN
+        and each.invocations <= _ALONE * _invocations(before, at, stable) + _BETWEEN
     }
     window = Window(
         {at: before.minutes.get(at, {}) for at in alone}, alone, before.begin, before.end
@@ -186,15 +218,16 @@ def _usual(before: Window, stable: str) -> tuple[float, float]:
     stage, seen = window.stage(), window.version(stable)
     if not stage.integrated:
         return 0.0, 0.0
-    own = stage.requests - stage.integrated
-    client = stage.client_errors - (seen.client_errors or 0) - own
-    server = stage.server_errors - seen.failures - seen.errors - seen.throttles
-    return max(0, client) / stage.integrated, max(0, server) / stage.integrated
+    client, server = _beyond(stage, seen)
+    excused = _excused(window, seen, client, server)
+    return (
+        max(0, client - excused[0]) / stage.integrated,
+        max(0, server - excused[1]) / stage.integrated,
+    )
 
 
-def _invoked(window: Window, at: datetime, version: str) -> int:
-    seen = window.minutes.get(at, {}).get(version, _NOTHING)
-    return seen.invocations + seen.throttles
+def _invocations(window: Window, at: datetime, version: str) -> int:
+    return window.minutes.get(at, {}).get(version, _NOTHING).invocations
 
 
 def _sum(window: Window, versions: Sequence[str]) -> Seen:

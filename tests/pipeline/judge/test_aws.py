@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.judge.aws import AwsPort
 from pipeline.judge.client import Answer, AwsError, Client
-from pipeline.judge.port import UnjudgedError
+from pipeline.judge.port import GatewaySeen, UnjudgedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -100,6 +100,22 @@ def test_counts_are_asked_for_by_version(port: Any) -> None:
     for metric in metrics:
         dimensions = {each["Name"]: each["Value"] for each in metric["Dimensions"]}
         assert {"2", "3"} & set(dimensions.values())
+
+
+def test_invocations_of_all_versions_are_asked_for_by_the_alias(port: Any) -> None:
+    asking = port(GetMetricData=_metrics())
+    seen = asking.gateway(NOON, NOON.replace(minute=1))
+    assert seen == {NOON: GatewaySeen(2, 0, 0, 0, 2)}
+    ((_, asked),) = asking._client.asked
+    metrics = {each["Id"]: each["MetricStat"]["Metric"] for each in asked["MetricDataQueries"]}
+    assert metrics["invocations"] == {
+        "Namespace": "AWS/Lambda",
+        "MetricName": "Invocations",
+        "Dimensions": [
+            {"Name": "FunctionName", "Value": "files-prod"},
+            {"Name": "Resource", "Value": "files-prod:live"},
+        ],
+    }
 
 
 @pytest.mark.parametrize(
