@@ -14,7 +14,8 @@ Requests that an honest service cannot count are excused, by count:
   (413), which have one. They excuse 4xx first where the gateway counts 4xx, so that a flood of 413
   or 429 hides no 5xx;
 - crashes and timeouts, which Lambda counts as errors;
-- invocations whose line of metrics has not arrived; they are accused as missing requests;
+- invocations whose line of metrics has not arrived: they share the tolerance with every other
+  difference, and too many of them are a discrepancy of requests;
 - invocations that did not come through the gateway, which it cannot count;
 - what the gateway counted beyond the service while the stable version alone served, in the same
   share: a stable version that does not count its 4xx responses yet must not block the one that
@@ -166,7 +167,8 @@ def _responses(
         what: Counted, reported: int, around_reported: int, counted: int, around_counted: int,
         excused: int,
     ) -> Discrepancy | None:  # fmt: skip
-        fewer = allowed + missing + excused
+        # Not their sum: a service that drops lines would hide twice what is allowed.
+        fewer = max(allowed, missing) + excused
         if counted > around_reported + fewer:
             return Discrepancy(what, None, around_reported, counted, fewer)
         more = allowed + direct

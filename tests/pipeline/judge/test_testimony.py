@@ -128,6 +128,27 @@ def test_invocations_beside_the_gateway_do_not_offset_refused_uploads(served: An
     assert not _found(served)
 
 
+def test_dropped_lines_do_not_double_what_may_be_hidden(world: Any) -> None:
+    """12 of 120 requests fail, 6 lines are dropped, and no failure is reported."""
+    stable = replace(STABLE, failures=0, client_errors=0)
+    canary = Seen(12, 0, 0, 0, 12, 0, 0, 0)
+    world.fill(canary, stable, range(10))
+    world.fill(replace(canary, requests=9), stable, range(2))
+    world.answered_by_gateway = dict.fromkeys(range(10), GatewaySeen(84, 84, 0, 0, 84))
+    world.answered_by_gateway |= dict.fromkeys(range(4), GatewaySeen(84, 84, 0, 3, 84))
+    assert _found(world, end=10) == [("5xx responses", None)]
+
+
+def test_lines_that_are_late_may_all_be_failures(world: Any) -> None:
+    stable = replace(STABLE, failures=0, client_errors=0)
+    canary = Seen(12, 0, 0, 0, 12, 0, 0, 0)
+    world.fill(canary, stable, range(10))
+    world.fill(replace(canary, requests=7), replace(stable, requests=66), range(2))
+    world.answered_by_gateway = dict.fromkeys(range(10), GatewaySeen(84, 84, 0, 0, 84))
+    world.answered_by_gateway |= dict.fromkeys(range(2), GatewaySeen(84, 84, 0, 11, 84))
+    assert not _found(world, end=10)
+
+
 def test_invocations_beside_the_gateway_are_excused(served: Any) -> None:
     _canary(served, requests=40, invocations=40, failures=16)
     assert not _found(served)
