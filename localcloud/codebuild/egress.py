@@ -4,12 +4,18 @@
 as an SDK from before 2023, would send the build's calls and session keys to AWS itself. The proxy
 answers such a request with 403 and reports the host. It tunnels all other requests, through the
 user's own proxy if there is one.
+
+It serves only its build: each request needs the build's credentials, which are in the proxy's URL,
+and names the host as a proxy's client does (RFC 9112, 3.2.2 and 3.2.3). A web page can send
+neither.
 """
 
 from __future__ import annotations
 
 import base64
+import ipaddress
 import re
+import secrets
 import select
 import socket
 import socketserver
@@ -20,12 +26,14 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-_AWS = re.compile(
-    r"(.+\.)?(amazonaws\.com(\.cn)?|aws|amazonaws\.eu|c2s\.ic\.gov|sc2s\.sgov\.gov)"
-    r"|169\.254\.(169\.254|170\.\d+)|fd00:ec2::254"
-)
+_AWS = re.compile(r"(.+\.)?(amazonaws\.com(\.cn)?|aws|amazonaws\.eu|c2s\.ic\.gov|sc2s\.sgov\.gov)")
+_METADATA = ipaddress.ip_network("fd00:ec2::/32")
+"""Where instance metadata and container credentials are served by IPv6; by IPv4, link-local."""
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_AUTHORITY = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
+_USER = "build"
 _INDEXES = re.compile(r"(PIP|UV|NPM_CONFIG|npm_config)_")
 _URL = re.compile(r"https?://[^\s\"']+")
 _CONNECT_TIMEOUT_SECONDS = 30
@@ -48,6 +56,7 @@ class Egress(socketserver.ThreadingTCPServer):
     def __init__(self, environment: Mapping[str, str], report: Callable[[str], None]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.report = report
+        self._token = secrets.token_urlsafe()
         self._indexes = {
             urlsplit(url).hostname
             for name, value in environment.items()
@@ -62,7 +71,8 @@ class Egress(socketserver.ThreadingTCPServer):
 
     def variables(self) -> dict[str, str]:
         """Variables that point a build's programs at the proxy."""
-        url, direct = f"http://127.0.0.1:{self.server_address[1]}", "127.0.0.1,localhost,::1"
+        url = f"http://{_USER}:{self._token}@127.0.0.1:{self.server_address[1]}"
+        direct = "127.0.0.1,localhost,::1"
         proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), url)
         # Node heeds the variables where it is told to.
         return proxies | {"NO_PROXY": direct, "no_proxy": direct, "NODE_USE_ENV_PROXY": "1"}
@@ -71,6 +81,14 @@ class Egress(socketserver.ThreadingTCPServer):
         """Whether a host is AWS's, and not a package index of the user."""
         name = host.lower().rstrip(".").strip("[]")
         return bool(_AWS.fullmatch(name)) and name not in self._indexes
+
+    def knows(self, authorization: str) -> bool:
+        """Whether a `Proxy-Authorization` has the build's credentials."""
+        pair = base64.b64encode(f"{_USER}:{self._token}".encode()).decode()
+        scheme, _, given = authorization.partition(" ")
+        return scheme.lower() == "basic" and secrets.compare_digest(
+            given.strip().encode("latin-1"), pair.encode()
+        )
 
     def close(self) -> None:
         """Stop accepting connections."""
@@ -94,20 +112,30 @@ class _Handler(socketserver.BaseRequestHandler):
         method, _, target = line.decode("latin-1").partition(" ")
         target = target.partition(" ")[0]
         tunnel = method == "CONNECT"
-        address = urlsplit(f"//{target}" if tunnel else target)
-        host = address.hostname or ""
-        if not host:
-            self.request.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
-            return
-        if self.server.blocks(host):
-            self.server.report(host)
-            self.request.sendall(b"HTTP/1.1 403 AWS is blocked\r\nConnection: close\r\n\r\n")
-            return
+        address = _address(target, tunnel=tunnel)
+        names = _fields(fields)
+        if address is None or {"origin", "sec-fetch-site"} & names.keys():
+            self._refuse("400 Bad Request")
+        elif not self.server.knows(names.get("proxy-authorization", "")):
+            self._refuse(
+                "407 Proxy Authentication Required",
+                'Proxy-Authenticate: Basic realm="build"\r\n',
+            )
+        else:
+            self._pass(method, address, fields, rest)
+
+    def _pass(self, method: str, address: SplitResult, fields: bytes, rest: bytes) -> None:
+        tunnel, host = method == "CONNECT", address.hostname or ""
         upstream = _upstream("https" if tunnel else "http", host)
+        found = _resolved(host, numeric=upstream is not None)
+        if self.server.blocks(host) or any(map(_is_metadata, found)):
+            self.server.report(host)
+            self._refuse("403 AWS is blocked")
+            return
         try:
-            there = _connected(address, upstream, tunnel=tunnel)
+            there = _connected(address, found, upstream, tunnel=tunnel)
         except OSError:
-            self.request.sendall(b"HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\n\r\n")
+            self._refuse("502 Bad Gateway")
             return
         with there:
             if tunnel:
@@ -116,6 +144,11 @@ class _Handler(socketserver.BaseRequestHandler):
             else:
                 there.sendall(_forwarded(method, address, fields, upstream) + rest)
             _relay(self.request, there)
+
+    def _refuse(self, status: str, fields: str = "") -> None:
+        self.request.sendall(
+            f"HTTP/1.1 {status}\r\n{fields}Content-Length: 0\r\nConnection: close\r\n\r\n".encode()
+        )
 
     def _head(self) -> tuple[bytes, bytes]:
         read = b""
@@ -128,6 +161,49 @@ class _Handler(socketserver.BaseRequestHandler):
         return head, rest
 
 
+def _address(target: str, *, tunnel: bool) -> SplitResult | None:
+    """Where a request goes; None if it is in neither form that a proxy is asked in.
+
+    User information is no part of it: two parsers may find two hosts in one URL that has it.
+    """
+    try:
+        address = urlsplit(f"//{target}" if tunnel else target)
+        has_port = address.port is not None
+    except ValueError:
+        return None
+    asked = address.netloc == target and has_port if tunnel else address.scheme == "http"
+    return address if asked and _AUTHORITY.fullmatch(address.netloc) else None
+
+
+def _fields(fields: bytes) -> dict[str, str]:
+    pairs = [each.partition(":") for each in fields.decode("latin-1").split("\r\n")]
+    return {name.strip().lower(): value.strip() for name, _, value in pairs}
+
+
+def _resolved(host: str, *, numeric: bool) -> list[str]:
+    """The addresses of a host; of names none if only what is written as a number counts.
+
+    `getaddrinfo` reads the numbers, as the build's own programs do: 2852039166 and 0xa9fea9fe are
+    169.254.169.254.
+    """
+    try:
+        found = socket.getaddrinfo(
+            host, None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST if numeric else 0
+        )
+    except (OSError, UnicodeError):
+        return []
+    return list(dict.fromkeys(str(each[4][0]) for each in found))
+
+
+def _is_metadata(text: str) -> bool:
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        inside = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None
+        address = inside or address.ipv4_mapped or address.sixtofour or address
+    return address.is_link_local or address in _METADATA
+
+
 def _upstream(scheme: str, host: str) -> SplitResult | None:
     """The user's own proxy for a host, if there is one."""
     proxy = getproxies_environment().get(scheme)
@@ -137,16 +213,16 @@ def _upstream(scheme: str, host: str) -> SplitResult | None:
 
 
 def _connected(
-    address: SplitResult, upstream: SplitResult | None, *, tunnel: bool
+    address: SplitResult, found: Sequence[str], upstream: SplitResult | None, *, tunnel: bool
 ) -> socket.socket:
-    """A connection to the host, or through the user's proxy.
+    """A connection to one of the addresses found, or through the user's proxy.
 
     Raises:
         OSError: there is none to be had.
     """
     port = address.port or (443 if tunnel else 80)
     if upstream is None:
-        return socket.create_connection((address.hostname, port), _CONNECT_TIMEOUT_SECONDS)
+        return _first(found, port)
     made = socket.create_connection(
         (upstream.hostname, upstream.port or 80), _CONNECT_TIMEOUT_SECONDS
     )
@@ -165,6 +241,16 @@ def _connected(
     return made
 
 
+def _first(found: Sequence[str], port: int) -> socket.socket:
+    last: OSError = ConnectionError("the host has no address")
+    for each in found:
+        try:
+            return socket.create_connection((each, port), _CONNECT_TIMEOUT_SECONDS)
+        except OSError as error:
+            last = error
+    raise last
+
+
 def _authorization(upstream: SplitResult) -> str:
     if upstream.username is None:
         return ""
@@ -175,12 +261,15 @@ def _authorization(upstream: SplitResult) -> str:
 def _forwarded(
     method: str, address: SplitResult, fields: bytes, upstream: SplitResult | None
 ) -> bytes:
-    """The head of a plain request, as its host or the user's proxy expects it."""
-    hops = (b"connection:", b"proxy-connection:", b"proxy-authorization:", b"keep-alive:")
+    """The head of a plain request, as its host or the user's proxy expects it.
+
+    A proxy replaces `Host` with the target's (RFC 9112, 3.2.2).
+    """
+    hops = (b"connection:", b"host:", b"keep-alive:", b"proxy-authorization:", b"proxy-connection:")
     kept = [each for each in fields.split(b"\r\n") if not each.lower().startswith(hops)]
     path = address._replace(scheme="", netloc="").geturl() or "/"
     target = address.geturl() if upstream else path
-    head = f"{method} {target} HTTP/1.1\r\nConnection: close\r\n"
+    head = f"{method} {target} HTTP/1.1\r\nConnection: close\r\nHost: {address.netloc}\r\n"
     head += _authorization(upstream) if upstream else ""
     return head.encode("latin-1") + b"\r\n".join(kept) + b"\r\n\r\n"
 
