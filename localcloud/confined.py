@@ -8,6 +8,10 @@ RULES is JSON of `localcloud.confinement.Rules`; its `ports` is the descriptor o
 this file by its path. Landlock is a Linux security module for unprivileged processes; the
 rights and system calls are those of linux/landlock.h, and docs.kernel.org/userspace-api/landlock
 says which version of its ABI brought which.
+
+Landlock rules the ports of TCP's `connect` alone. A seccomp filter takes away the other ways to a
+TCP connection: Multipath TCP, SMC, data sent before `connect` (TCP Fast Open), and io_uring, whose
+calls no filter sees.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import ctypes
 import errno
 import json
 import os
+import platform
 import runpy
 import stat
 import struct
@@ -45,8 +50,23 @@ _DROPPED = (
     16, 17, 19, 21, 22, 27,  # CAP_SYS_MODULE, _RAWIO, _PTRACE, _ADMIN, _BOOT, CAP_MKNOD
     38, 39,  # CAP_PERFMON, for /proc/PID/environ; CAP_BPF
 )  # fmt: skip
+_SET_SECCOMP, _SECCOMP_FILTER = 22, 2
+_ALLOW, _REFUSE = 0x7FFF0000, 0x00050000
+_LOAD, _AND, _IF_EQUAL, _IF_SET, _RETURN = 0x20, 0x54, 0x15, 0x45, 0x06
+"""Instructions of linux/bpf_common.h, on words."""
+_NR, _ARCH, _ARGUMENTS = 0, 4, 16
+"""Offsets in `struct seccomp_data`; of an argument of 64 bits the low word comes first."""
+_NOT_X32 = 0xBFFFFFFF
+_IO_URING_SETUP = 425
+_AF_SMC, _IPPROTO_SMC, _IPPROTO_MPTCP = 43, 256, 262
+_MSG_FASTOPEN = 0x20000000
+_CALLS = {"x86_64": (0xC000003E, 41, 44, 46, 307), "aarch64": (0xC00000B7, 198, 206, 211, 269)}
+"""Of each machine: AUDIT_ARCH, and the numbers of socket, sendto, sendmsg and sendmmsg."""
 _MIN_ABI = 3
 _SCOPE_ABI = 6
+
+_Instruction = tuple[int, int, int, int]
+"""Of BPF: operation, instructions to skip if true, and if false, and operand."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -101,6 +121,51 @@ def restrict(read: list[str], write: list[str], ports: int = -1) -> None:
         if each >= 0:
             _call(_RESTRICT_SELF, each, 0)
             os.close(each)
+    if ports >= 0:
+        _refuse_other_ways_to_connect()
+
+
+def _refuse_other_ways_to_connect() -> None:
+    """Answer as a kernel does that was built without them; of other machines nothing is known."""
+    if platform.machine() not in _CALLS:
+        return
+    code = b"".join(struct.pack("=HBBI", *each) for each in _filter(*_CALLS[platform.machine()]))
+    buffer = ctypes.create_string_buffer(code, len(code))
+    program = struct.pack("HP", len(code) // 8, ctypes.addressof(buffer))
+    if _libc.prctl(_SET_SECCOMP, _SECCOMP_FILTER, program, 0, 0) < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"seccomp: {os.strerror(number)}")
+
+
+def _filter(arch: int, socket: int, sendto: int, sendmsg: int, sendmmsg: int) -> list[_Instruction]:
+    no_protocol = [(_RETURN, 0, 0, _REFUSE | errno.EPROTONOSUPPORT)]
+    no_call = (_RETURN, 0, 0, _REFUSE | errno.ENOSYS)
+    allow = (_RETURN, 0, 0, _ALLOW)
+    made = [
+        _load(_ARCH),
+        (_IF_EQUAL, 1, 0, arch),
+        no_call,  # of another instruction set, such as int 0x80's
+        _load(_NR),
+        (_AND, 0, 0, _NOT_X32),
+        *_if(_IF_EQUAL, _IO_URING_SETUP, [no_call]),
+    ]
+    family = [_load(_ARGUMENTS), *_if(_IF_EQUAL, _AF_SMC, no_protocol)]
+    protocol = [_load(_ARGUMENTS + 2 * 8)]
+    for each in (_IPPROTO_SMC, _IPPROTO_MPTCP):
+        protocol += _if(_IF_EQUAL, each, no_protocol)
+    made += _if(_IF_EQUAL, socket, [*family, *protocol, allow])
+    for number, argument in ((sendto, 3), (sendmsg, 2), (sendmmsg, 3)):
+        fast_open = _if(_IF_SET, _MSG_FASTOPEN, [(_RETURN, 0, 0, _REFUSE | errno.EOPNOTSUPP)])
+        made += _if(_IF_EQUAL, number, [_load(_ARGUMENTS + argument * 8), *fast_open, allow])
+    return [*made, allow]
+
+
+def _load(offset: int) -> _Instruction:
+    return (_LOAD, 0, 0, offset)
+
+
+def _if(test: int, value: int, then: list[_Instruction]) -> list[_Instruction]:
+    return [(test, 0, len(then), value), *then]
 
 
 def _allow(ruleset: int, path: str, rights: int) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -107,3 +110,74 @@ def test_what_a_link_leads_to_is_what_counts(tmp_path: Path) -> None:
     (tmp_path / "own" / "file").write_text("")
     rules = confinement.Rules((), (str(tmp_path / "own"),))
     assert [rules.readable(tmp_path / "own" / each) for each in ("link", "file")] == [False, True]
+
+
+WAYS_ROUND_A_CLOSED_PORT = """
+import ctypes, json, os, socket, sys
+libc = ctypes.CDLL(None, use_errno=True)
+where = ("127.0.0.1", int(sys.argv[1]))
+def tried(way):
+    try:
+        way()
+    except OSError as error:
+        return type(error).__name__ + " " + os.strerror(error.errno)
+    return "connected"
+def connect(*kind):
+    with socket.socket(*kind) as made:
+        made.connect(where)
+def fast_open():
+    with socket.socket() as made:
+        made.sendto(b"x", 0x20000000, where)
+def fast_open_message():
+    with socket.socket() as made:
+        made.sendmsg([b"x"], [], 0x20000000, where)
+def io_uring():
+    libc.syscall(425, 8, ctypes.create_string_buffer(120))
+    return os.strerror(ctypes.get_errno())
+print(json.dumps({
+    "tcp": tried(connect),
+    "mptcp": tried(lambda: connect(socket.AF_INET, socket.SOCK_STREAM, 262)),
+    "smc": tried(lambda: connect(socket.AF_INET, socket.SOCK_STREAM, 256)),
+    "smc family": tried(lambda: connect(43, socket.SOCK_STREAM, 0)),
+    "fast open": tried(fast_open),
+    "fast open message": tried(fast_open_message),
+    "io_uring": io_uring(),
+}))
+"""
+
+
+@needs_landlock
+def test_no_kind_of_socket_reaches_a_closed_port(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        ruleset = confined.port_ruleset({port})
+        rules = confinement.rules(tmp_path / "state", [], [tmp_path])
+        try:
+            tried = subprocess.run(
+                replace(rules, ports=ruleset).command(
+                    str(Path(sys.executable).resolve()), "-c", WAYS_ROUND_A_CLOSED_PORT, str(port)
+                ),
+                pass_fds=[ruleset],
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+        finally:
+            os.close(ruleset)
+        found = json.loads(tried.stdout)
+        assert "connected" not in found.values(), found
+        assert found["tcp"] == "PermissionError Permission denied"
+        assert found["mptcp"].endswith("Protocol not supported"), found
+        assert found["io_uring"] == "Function not implemented"
+
+
+@needs_landlock
+def test_an_open_port_is_reached_as_before(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        ruleset = confinement.closed_ports(80, 443)
+        connect = f"import socket; socket.create_connection(('127.0.0.1', {port})).sendall(b'x')"
+        rules = replace(confinement.rules(tmp_path / "state", [], [tmp_path]), ports=ruleset)
+        command = rules.command(str(Path(sys.executable).resolve()), "-c", connect)
+        subprocess.run(command, pass_fds=[ruleset], cwd=tmp_path, check=True)
