@@ -48,10 +48,18 @@ def files(root: Path) -> list[str]:
     Raises:
         CouldNotRunError: this is no clone of a repository.
     """
-    listed = git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     return [
-        name for name in names(listed) if (root / name).is_file() and not (root / name).is_symlink()
+        name for name in listed(root) if (root / name).is_file() and not (root / name).is_symlink()
     ]
+
+
+def listed(root: Path) -> list[str]:
+    """As `files`, with symbolic links and the folders of submodules.
+
+    Raises:
+        CouldNotRunError: this is no clone of a repository.
+    """
+    return names(git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard"))
 
 
 def is_python(root: Path, name: str) -> bool:

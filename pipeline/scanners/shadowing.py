@@ -1,11 +1,12 @@
-"""Find modules in the root that shadow one of Python or of an installed package.
+"""Find modules in the root that shadow another module, and compiled modules anywhere.
 
 `python -m pipeline.gates.NAME` searches the root first, so that a `json.py` or a `pytest.py` there
-would run inside every gate.
+would run inside every gate. Bytecode and extension modules run as well and no scanner reads them.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from functools import cache
 from importlib.metadata import distributions
@@ -16,30 +17,52 @@ from pipeline.gates.findings import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+_IMPORTED = re.compile(r"(?P<name>[^.]+)\.(?P<suffix>py|(?:[\w-]+\.)?(?:pyc|pyo|so|pyd))")
+"""Names of files that some version of Python imports (`importlib.machinery.all_suffixes`)."""
 
 
-def of_path(path: str) -> Iterator[Finding]:
-    """A finding if the file is, or makes its folder, such a module."""
+def of_path(root: Path, path: str) -> Iterator[Finding]:
+    """A finding if the file is, or makes its folder, such a module, or if it is compiled.
+
+    A folder is a path by itself if it is a link or a submodule.
+    """
     first, *rest = PurePosixPath(path).parts
-    module = PurePosixPath(first).stem if not rest and path.endswith(".py") else first
-    if ((not rest and module != first) or rest == ["__init__.py"]) and module in _taken():
-        yield Finding(
-            tool="silencing",
-            rule="shadowing-module",
-            message=f"{path} hides the installed module {module} from each gate; rename it",
-            path=path,
-            subject=module,
+    imported = _IMPORTED.fullmatch(PurePosixPath(path).name)
+    name = imported["name"] if imported else ""
+    if rest:
+        hides, module = name == "__init__" and not rest[1:], first
+    else:
+        hides, module = bool(imported) or (root / path).is_dir(), name or first
+    if hides and module in _taken():
+        yield _finding(
+            "shadowing-module",
+            f"{path} hides the installed module {module} from each gate; rename it",
+            path,
+            module,
         )
+    elif imported and imported["suffix"] != "py":
+        yield _finding(
+            "compiled-module",
+            f"{path} is a compiled module, which no scanner reads; remove it and commit its source",
+            path,
+            path,
+        )
+
+
+def _finding(rule: str, message: str, path: str, subject: str) -> Finding:
+    return Finding(tool="silencing", rule=rule, message=message, path=path, subject=subject)
 
 
 @cache
 def _taken() -> frozenset[str]:
-    """Names of Python's own modules and of those that are installed as files."""
+    """Names of Python's own modules and of those that are installed."""
     installed = {
-        PurePosixPath(file.parts[0]).stem
+        file.parts[0].partition(".")[0]
         for distribution in distributions()
         for file in distribution.files or ()
-        if file.suffix == ".py"
+        if _IMPORTED.fullmatch(file.name)
         and ".." not in file.parts
         and not file.name.startswith("__editable__")
     }

@@ -48,10 +48,12 @@ def scan(root: Path, paths: Sequence[str] | None = None) -> tool.Scan:
         CouldNotRunError: this is no clone of a repository.
     """
     searched = repository.files(root) if paths is None else list(paths)
-    findings = tuple(
-        each for path in searched for each in (*_of_file(root, path), *shadowing.of_path(path))
-    )
-    return tool.Scan(TOOL, findings, tool.counted(len(searched), "file"))
+    importable = repository.listed(root) if paths is None else searched
+    findings = [
+        *(each for path in searched for each in _of_file(root, path)),
+        *(each for path in importable for each in shadowing.of_path(root, path)),
+    ]
+    return tool.Scan(TOOL, tuple(findings), tool.counted(len(searched), "file"))
 
 
 def _of_file(root: Path, path: str) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.machinery import all_suffixes
 from typing import Any
 
 import pytest
@@ -37,6 +38,16 @@ _JOB = "name: x\non: push\njobs:\n  x:\n    steps:\n"
         ("pytest.py", "", "shadowing-module"),
         ("_pytest/__init__.py", "", "shadowing-module"),
         ("json.py", "", "shadowing-module"),
+        ("tomllib.pyc", "", "shadowing-module"),
+        ("tomllib/__init__.pyc", "", "shadowing-module"),
+        ("tomllib/__init__.abi3.so", "", "shadowing-module"),
+        ("tomllib.cpython-313-x86_64-linux-gnu.so", "", "shadowing-module"),
+        ("pydantic.so", "", "shadowing-module"),
+        *((f"tomllib{suffix}", "", "shadowing-module") for suffix in all_suffixes()),
+        ("service/storage.pyc", "", "compiled-module"),
+        ("service/__pycache__/storage.cpython-313.pyc", "", "compiled-module"),
+        ("service/fast.cpython-313-x86_64-linux-gnu.so", "", "compiled-module"),
+        ("fast.abi3.so", "", "compiled-module"),
         ("setup.cfg", "[bandit]\nskips = B101\n", "scanner-configuration"),
         ("tox.ini", "[tool:bandit]\n", "scanner-configuration"),
     ],
@@ -46,6 +57,15 @@ def test_each_form_is_a_finding(checkout: Any, path: str, text: str, rule: str) 
     (found,) = scan(checkout.root).findings
     assert (found.rule, found.path, found.severity) == (rule, path, "error")
     assert found.subject
+
+
+@pytest.mark.parametrize(("name", "target"), [("json.py", "a.txt"), ("json", "service")])
+def test_a_link_hides_a_module_as_well(checkout: Any, name: str, target: str) -> None:
+    checkout.write("a.txt", "")
+    checkout.write("service/__init__.py", "")
+    (checkout.root / name).symlink_to(target)
+    (found,) = scan(checkout.root).findings
+    assert (found.rule, found.path) == ("shadowing-module", name)
 
 
 def test_what_only_speaks_of_it_is_none(checkout: Any) -> None:
