@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from environments.schema import NAMES
 from pipeline import safeguards
 from pipeline.commit import CommitError, tree
 from pipeline.gates import deployed, looser
@@ -25,6 +26,7 @@ from pipeline.gates.gate import ROOT, CouldNotRunError, Outcome, run
 from pipeline.lint import assembly, catalogue, departures
 from pipeline.lint.rules import TOOL, Change, Safeguards
 from pipeline.lint.schemas import SchemasError
+from pipeline.names import service_stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -48,7 +50,7 @@ def judge(arguments: Sequence[str]) -> Outcome:
     chosen, nested = _chosen(stacks, given.stacks)
     now = deployed.templates(chosen)
     known = Safeguards(
-        _recorded(now.values()), released, datetime.now(UTC), _trees(given.checkout or ROOT)
+        _recorded(chosen, now), released, datetime.now(UTC), _trees(given.checkout or ROOT)
     )
     changes = [Change(each, old, known) for each in chosen if (old := now[each.name]) is not None]
     try:
@@ -89,10 +91,16 @@ def _trees(checkout: Path) -> frozenset[str] | None:
         return None
 
 
-def _recorded(templates: Iterable[Template | None]) -> Mapping[str, object] | None:
-    """The safeguards as prod's stack recorded them when it was deployed."""
-    records = (safeguards.from_metadata(each.metadata) for each in templates if each)
-    return next((each for each in records if each is not None), None)
+def _recorded(
+    stacks: Iterable[Stack], deployed_: Mapping[str, Template | None]
+) -> Mapping[str, object] | None:
+    """The safeguards as prod's stack recorded them when it was deployed.
+
+    Any other stack's record is deployed before a release has passed its gates.
+    """
+    prod = service_stack(NAMES[-1])
+    found = next((deployed_[each.name] for each in stacks if each.name == prod), None)
+    return safeguards.from_metadata(found.metadata) if found else None
 
 
 def _departed(changes: Iterable[Change]) -> Iterator[Finding]:

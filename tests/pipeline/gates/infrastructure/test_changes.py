@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pipeline.gates.gate import Outcome
 
 HOME, PROD, REGION = "111111111111", "444444444444", "eu-west-1"
+PROD_STACK = "prod-files"
 TOPIC = {"Topic": {"Type": "AWS::SNS::Topic"}}
 BUCKET = {"Files": {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain"}}
 
@@ -241,13 +242,14 @@ def test_settings_are_compared_with_the_record_of_the_deployed_stack(
     (checkout / "pyproject.toml").touch()
     staging = checkout / "environments" / "staging.toml"
     staging.write_text("[load]\nmax_p95_ms = 250\n")
-    folder = assembly(Pithead=TOPIC)
+    folder = assembly(**{PROD_STACK: TOPIC})
     record = safeguards.as_metadata(safeguards.read(checkout))
-    accounts.deploy(HOME, "Pithead", TOPIC, Metadata=record)
+    accounts.trust(PROD, HOME)
+    accounts.deploy(PROD, PROD_STACK, TOPIC, Metadata=record)
 
     def released() -> Outcome:
         text = {"Resources": TOPIC, "Metadata": safeguards.as_metadata(safeguards.read(checkout))}
-        (folder / "Pithead.template.json").write_text(json.dumps(text))
+        (folder / f"{PROD_STACK}.template.json").write_text(json.dumps(text))
         return changes.judge(["--checkout", str(checkout), str(folder)])
 
     assert released().status == "passed"
@@ -255,6 +257,33 @@ def test_settings_are_compared_with_the_record_of_the_deployed_stack(
     outcome = released()
     assert outcome.status == "refused"
     assert "environments/staging.toml load.max_p95_ms is looser" in outcome.sentence
+    assert "250 becomes 900" in outcome.sentence
+
+
+def test_the_record_is_that_of_prods_stack_alone(
+    assembly: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another stack of the same commit is deployed earlier, and may record what it likes."""
+    checkout = tmp_path / "checkout"
+    (checkout / "environments").mkdir(parents=True)
+    (checkout / "pyproject.toml").touch()
+    staging = checkout / "environments" / "staging.toml"
+
+    def template(limit: int) -> dict[str, Any]:
+        staging.write_text(f"[load]\nmax_p95_ms = {limit}\n")
+        record = safeguards.as_metadata(safeguards.read(checkout))
+        return {"Resources": TOPIC, "Metadata": record}
+
+    before = {PROD_STACK: template(250), "Pithead": template(900)}
+    monkeypatch.setattr(
+        changes.deployed,
+        "templates",
+        lambda stacks: {each.name: Template.of(before[each.name]) for each in stacks},
+    )
+    folder = assembly(Pithead=TOPIC, **{PROD_STACK: TOPIC})
+    for name in before:
+        (folder / f"{name}.template.json").write_text(json.dumps(template(900)))
+    outcome = changes.judge(["--checkout", str(checkout), str(folder)])
     assert "250 becomes 900" in outcome.sentence
 
 
