@@ -31,10 +31,11 @@ _CONFIGURATIONS = (
 )  # fmt: skip
 """Files that scanners obey, of which a digest is kept; gate `security` rejects all others."""
 _CODE = (
-    "pipeline/gates", "pipeline/lint", "pipeline/nag.py", "pipeline/safeguards.py",
-    "pipeline/scanners", "pipeline/supply",
+    "environments/*.py", "pipeline/*", "requirements", "tests/dynamic", "tests/integration",
+    "tests/load",
 )  # fmt: skip
-"""Code of the gates, of which a digest is kept."""
+"""Code of the gates, of which digests are kept, one for each file or folder. What the stacks and
+the judge are made of decides as much as the gates themselves."""
 
 
 class SafeguardsError(Exception):
@@ -59,7 +60,9 @@ def read(root: Path) -> dict[str, Any]:
     for name in _CONFIGURATIONS:
         if (root / name).is_file():
             documents[name] = {"sha256": hashlib.sha256((root / name).read_bytes()).hexdigest()}
-    documents[CODE] = {name: _digest(root / name) for name in _CODE}
+    documents[CODE] = {
+        place.relative_to(root).as_posix(): _digest(place) for place in _places(root)
+    }
     return _as_json(documents)
 
 
@@ -88,18 +91,23 @@ def _toml(path: Path) -> dict[str, Any]:
         ) from error
 
 
+def _places(root: Path) -> Iterator[Path]:
+    found = (place for pattern in _CODE for place in sorted(root.glob(pattern)))
+    yield from (each for each in found if each != root / WAIVERS and any(_files(each)))
+
+
 def _digest(place: Path) -> str:
     """SHA-256 of a file, or of all files of a folder by path."""
     sums = hashlib.sha256()
-    for path in [place] if place.is_file() else _files(place):
+    for path in _files(place):
         sums.update(f"{path.relative_to(place).as_posix()}\0".encode())
         sums.update(hashlib.sha256(path.read_bytes()).digest())
     return sums.hexdigest()
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    found = (each for each in folder.rglob("*") if each.is_file() and each.suffix != ".pyc")
-    yield from sorted(found)
+def _files(place: Path) -> Iterator[Path]:
+    found = [place] if place.is_file() else place.rglob("*")
+    yield from sorted(each for each in found if each.is_file() and each.suffix != ".pyc")
 
 
 def _as_json(document: dict[str, Any]) -> dict[str, Any]:

@@ -172,6 +172,33 @@ def test_other_code_of_the_gates_is_shown(compared: Callable[..., list[Finding]]
     assert (found.rule, found.severity, found.subject) == ("PH709", "warning", "pipeline/gates")
 
 
+@pytest.mark.parametrize(
+    ("file", "place"),
+    [
+        ("pipeline/delivery.py", "pipeline/delivery.py"),
+        ("pipeline/judge/look.py", "pipeline/judge"),
+        ("pipeline/stacks/rails.py", "pipeline/stacks"),
+        ("environments/looser.py", "environments/looser.py"),
+        ("requirements/gates.txt", "requirements"),
+        ("tests/load/test_new.py", "tests/load"),
+        ("tests/dynamic/test_new.py", "tests/dynamic"),
+        ("tests/integration/conftest.py", "tests/integration"),
+        ("pipeline/new/deep/code.py", "pipeline/new"),
+    ],
+)
+def test_whatever_decides_a_release_has_a_digest(file: str, place: str, tmp_path: Path) -> None:
+    def digests(text: str) -> dict[str, str]:
+        for each in (file, "pipeline/waivers.toml", "environments/dev.toml", "service/app.py"):
+            (tmp_path / each).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / each).write_text(f"# {text}\n")
+        (tmp_path / "pyproject.toml").touch()
+        code: dict[str, str] = safeguards.read(tmp_path)["code"]
+        return code
+
+    before, after = digests("before"), digests("after")
+    assert {each for each in after if before.get(each) != after[each]} == {place}
+
+
 def test_the_record_is_kept_and_true(compared: Callable[..., list[Finding]]) -> None:
     (first,) = compared(lambda _documents: None, record=False)
     assert (first.rule, first.severity) == ("PH710", "warning")
