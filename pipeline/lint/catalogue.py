@@ -12,6 +12,7 @@ from pipeline.lint import (
     durability,
     guards,
     limits,
+    newcomers,
     pipelines,
     protection,
     rollouts,
@@ -42,6 +43,7 @@ OF_CHANGES: tuple[Rule[Change], ...] = (
     *alarms.RULES,
     *rollouts.RULES,
     *pipelines.RULES,
+    *newcomers.RULES,
     *settings.RULES,
 )
 """The rules that need to know what is deployed."""

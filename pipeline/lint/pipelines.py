@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from pipeline import commands
+from pipeline.lint import origins, surroundings
 from pipeline.lint.rules import Fault, Rule
-from pipeline.lint.stages import actions, pipelines, stages
+from pipeline.lint.stages import actions, pairs, stages
 from pipeline.lint.template import canonical, listed, mapping, number, text
 
 if TYPE_CHECKING:
@@ -21,13 +20,10 @@ if TYPE_CHECKING:
 
 _CONDITIONS = ("BeforeEntry", "OnSuccess", "OnFailure")
 _HELD = {"FAIL": 1, "RETRY": 1, "ROLLBACK": 2, "SKIP": 0}
-_TREE = re.compile(r"\b[0-9a-f]{40}\b")
-_CONFIG_HASH = "_PROJECT_CONFIG_HASH"
-"""CDK's own variable, by which a changed build changes the pipeline."""
 
 
 def _checks(change: Change) -> Iterator[Fault]:
-    for old, new in _pairs(change):
+    for old, new in pairs(change):
         if new is None:
             yield _fault(
                 old.logical_id, "the pipeline", f"pipeline {old.logical_id} is gone", gate=False
@@ -38,15 +34,8 @@ def _checks(change: Change) -> Iterator[Fault]:
         places = _places(now)
         for check, earliest in _places(was).items():
             yield from _moved(old, check, _before(was, min(earliest)), places.get(check), now)
-        yield from _settings(old, was, now)
-
-
-def _pairs(change: Change) -> Iterator[tuple[Resource, Resource | None]]:
-    later = pipelines(change.stack.template)
-    for old in pipelines(change.deployed):
-        same = change.stack.template.resources.get(old.logical_id)
-        alone = later[0] if len(later) == 1 else None
-        yield old, same if same in later else alone
+        yield from surroundings.changed(old, was, now)
+        yield from origins.changed(change, old, new, was, now)
 
 
 def _places(found: list[Action]) -> dict[str, list[Place]]:
@@ -102,58 +91,44 @@ def _moved(
         )
 
 
-def _settings(pipeline: Resource, was: list[Action], now: list[Action]) -> Iterator[Fault]:
-    """What gates are given: another address is another gate."""
-    later = {(each.stage, each.name): each for each in now}
-    for action in was:
-        other = later.get((action.stage, action.name))
-        if other is None or not any(commands.mentioned(each) for each in action.lines()):
-            continue
-        given, then = _given(action), _given(other)
-        changed = sorted(key for key, value in given.items() if then.get(key) != value)
-        if changed:
-            subject = f"{action.stage} {action.name} {' '.join(changed)}"
-            yield _fault(
-                pipeline.logical_id,
-                subject,
-                f"{', '.join(changed)} of action {action.name} in stage {action.stage} is "
-                "removed or changed, and its gates read it",
-                gate=False,
-            )
-
-
-def _given(action: Action) -> dict[str, str]:
-    found = {
-        text(mapping(each).get("name", "")): canonical(mapping(each).get("value"))
-        for each in _variables(action.configuration.get("EnvironmentVariables"))
-    }
-    found.pop(_CONFIG_HASH, None)
-    source = action.configuration.get("PrimarySource")
-    return found | ({"PrimarySource": text(source)} if source else {})
-
-
-def _variables(stated: Any) -> list[Any]:
-    try:
-        return listed(json.loads(stated)) if isinstance(stated, str) else []
-    except ValueError:
-        return []
-
-
 def _fault(pipeline: str, subject: str, what: str, *, gate: bool) -> Fault:
     how = "run it as it is run now" if gate else "take it back"
     return Fault(f"{pipeline} {subject}", f"{what}; {how}, or waive this and name its reviewer")
 
 
 def _conditions(change: Change) -> Iterator[Fault]:
-    for old, new in _pairs(change):
+    for old, new in pairs(change):
         if new is None:
             continue
         later = {text(each.get("Name", "")): each for each in stages(new)}
+        yield from _skipping(old, new)
         for stage in stages(old):
             name = text(stage.get("Name", ""))
             for what in _weaker_conditions(stage, later.get(name, {})):
                 yield _fault(old.logical_id, f"{name} {what[0]}", what[1], gate=False)
         yield from _properties(old, new)
+
+
+def _skipping(old: Resource, new: Resource) -> Iterator[Fault]:
+    """Conditions that newly leave a stage out, with the gates in it."""
+    known = {each for stage in stages(old) for each in _skips(stage)}
+    for stage in stages(new):
+        for name, when, condition in _skips(stage):
+            if (name, when, condition) not in known:
+                yield _fault(
+                    old.logical_id,
+                    f"{name} {when} SKIP",
+                    f"{when} of stage {name} has a new condition that skips the stage",
+                    gate=False,
+                )
+
+
+def _skips(stage: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    name = text(stage.get("Name", ""))
+    for when in _CONDITIONS:
+        for condition in listed(mapping(stage.get(when)).get("Conditions")):
+            if text(mapping(condition).get("Result", "")) == "SKIP":
+                yield name, when, canonical(condition)
 
 
 def _weaker_conditions(was: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -216,43 +191,6 @@ def _properties(old: Resource, new: Resource) -> Iterator[Fault]:
         yield _fault(old.logical_id, mode, f"{mode} {was} becomes {now}", gate=False)
 
 
-def _in_front(change: Change) -> Iterator[Fault]:
-    """What is new where gates run, and may change what they see."""
-    for old, new in _pairs(change):
-        if new is None:
-            continue
-        known = {
-            _TREE.sub("TREE", line)
-            for each in actions(change.deployed, old, None)
-            for line in each.lines()
-        }
-        for action in actions(change.stack.template, new, change.stack.file.parent):
-            lines = action.lines()
-            gates = [n for n, line in enumerate(lines) if commands.mentioned(line)]
-            for line in lines[: max(gates, default=0)]:
-                if _TREE.sub("TREE", line) not in known and not commands.run(line):
-                    yield Fault(
-                        f"{action.stage} {action.name} {line}",
-                        f"action {action.name} in stage {action.stage} newly runs {line!r} in "
-                        "front of a gate; review that the gate still sees what it saw",
-                        "warning",
-                    )
-                yield from _foreign(change, action, line)
-
-
-def _foreign(change: Change, action: Action, line: str) -> Iterator[Fault]:
-    """Trees that the next comparison would run and that are not this commit's own."""
-    own = change.safeguards.trees if change.safeguards else None
-    foreign = sorted(set(_TREE.findall(line)) - own) if own is not None else []
-    if foreign:
-        yield Fault(
-            f"{action.stage} {action.name} {' '.join(foreign)}",
-            f"action {action.name} in stage {action.stage} would run the git trees "
-            f"{', '.join(foreign)}, which are none of this commit's; synthesise the assembly from "
-            "this checkout",
-        )
-
-
 RULES = (
     Rule(
         "PH704",
@@ -266,11 +204,5 @@ RULES = (
         "A stage's conditions are what rolls a release back after its deployment (CodePipeline, "
         '"How do stage conditions work?").',
         _conditions,
-    ),
-    Rule(
-        "PH706",
-        "All commands of a build share one shell and one file system: one in front of a gate may "
-        'replace its tools (CodeBuild, "Build specification reference": version 0.2).',
-        _in_front,
     ),
 )

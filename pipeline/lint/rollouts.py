@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pipeline.lint import functions
 from pipeline.lint.alarms import counterpart
 from pipeline.lint.rules import Fault, Rule
 from pipeline.lint.shifts import Strategy, strategy
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from pipeline.lint.rules import Change
     from pipeline.lint.template import Resource, Template
 
+_SCHEDULED = ("EventBusName", "EventPattern", "ScheduleExpression", "Targets")
 _HOOKS = ("BeforeAllowTrafficHook", "AfterAllowTrafficHook")
 
 
@@ -38,6 +40,17 @@ def _weaker(change: Change) -> Iterator[Fault]:
                 f"schedule {schedule.logical_id} is gone or disabled, so that its target would "
                 "no longer run; keep it, or waive this and name its reviewer",
             )
+        for key in _SCHEDULED:
+            if later and canonical(schedule.properties.get(key)) != canonical(
+                later.properties.get(key)
+            ):
+                yield Fault(
+                    f"{schedule.logical_id} {key}",
+                    f"{key} of schedule {schedule.logical_id} would be another: it would start "
+                    "something else, or at other times; take it back, or waive this with who "
+                    "reviewed it",
+                )
+    yield from functions.changed(change)
 
 
 def _fault(alias: Resource, what: str, sentence: str) -> Fault:
@@ -147,8 +160,10 @@ RULES = (
     Rule(
         "PH703",
         "A shift without a canary, hooks, alarms or rollback gives every customer what nobody "
-        'has seen (CloudFormation, "UpdatePolicy: CodeDeployLambdaAliasUpdate"; CodeDeploy, '
-        '"Redeploy and roll back a deployment").',
+        "has seen, and so does a judge that is called differently, or a layer that answers in "
+        'place of the code (CloudFormation, "UpdatePolicy: CodeDeployLambdaAliasUpdate"; '
+        'CodeDeploy, "Redeploy and roll back a deployment"; Lambda, "Modifying the runtime '
+        'environment").',
         _weaker,
     ),
 )

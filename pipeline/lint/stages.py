@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from pipeline.lint.rules import Change
     from pipeline.lint.template import Resource, Template
 
 Place = tuple[int, float]
@@ -79,6 +80,15 @@ class Action:
 def pipelines(template: Template) -> list[Resource]:
     """The pipelines of a template."""
     return list(template.of_type("AWS::CodePipeline::Pipeline"))
+
+
+def pairs(change: Change) -> Iterator[tuple[Resource, Resource | None]]:
+    """Each deployed pipeline, with the one that takes its place."""
+    later = pipelines(change.stack.template)
+    for old in pipelines(change.deployed):
+        same = change.stack.template.resources.get(old.logical_id)
+        alone = later[0] if len(later) == 1 else None
+        yield old, same if same in later else alone
 
 
 def actions(template: Template, pipeline: Resource, folder: Path | None) -> list[Action]:

@@ -38,6 +38,8 @@ class Template:
 
     resources: Mapping[str, Resource]
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    transform: Any = None
+    """The macros that CloudFormation applies to the whole of it."""
 
     @classmethod
     def of(cls, document: Any) -> Template:
@@ -53,7 +55,7 @@ class Template:
             if not isinstance(body, dict) or not isinstance(body.get("Type"), str):
                 raise TemplateError(f"Resources.{logical_id}: found no Type")
         resources = {key: Resource(key, body["Type"], body) for key, body in found.items()}
-        return cls(resources, mapping(document.get("Metadata")))
+        return cls(resources, mapping(document.get("Metadata")), document.get("Transform"))
 
     def of_type(self, *types: str) -> Iterator[Resource]:
         """Its resources of these types."""

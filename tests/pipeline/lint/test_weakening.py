@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from pipeline.lint import assembly as assemblies
 from pipeline.lint import catalogue
 from pipeline.lint.assembly import Stack
-from pipeline.lint.rules import Change
+from pipeline.lint.rules import Change, Safeguards
 from pipeline.lint.template import Template
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ PIPELINES = [
         "PH704", "gate changes assembly dev-files staging-files prod-files", id="arguments",
     ),
     pytest.param(_spec("Security", _continue), "PH704", "gate security", id="on-failure"),
-    pytest.param(_fixed_address, "PH704", "staging Load URL", id="address"),
+    pytest.param(_fixed_address, "PH704", "staging Load variable URL", id="address"),
     pytest.param(
         _line("SelfMutation", "deploy Pithead", "deploy Other"),
         "PH704", "command cdk -a . deploy Pithead", id="self-mutation",
@@ -205,9 +206,229 @@ def test_a_weaker_pipeline_is_refused(
     assert any(subject in each.subject for each in found), [each.subject for each in found]
 
 
-def test_a_command_in_front_of_a_gate_is_shown(weakened: Weakened) -> None:
+def test_a_command_in_front_of_a_gate_is_refused(weakened: Weakened) -> None:
     (found,) = weakened("Pithead", _first("Security", "ln -sf /bin/true .venv/bin/python"))
-    assert (found.rule, found.severity) == ("PH706", "warning")
+    assert (found.rule, found.severity) == ("PH706", "error")
+
+
+def _project(step: str, **properties: Any) -> Edit:
+    def edit(resources: dict[str, Any]) -> None:
+        (project,) = _of(resources, "AWS::CodeBuild::Project", step)
+        for key, value in properties.items():
+            stated = project["Properties"].get(key)
+            project["Properties"][key] = stated | value if isinstance(value, dict) else value
+
+    return edit
+
+
+def _action(stage: str, name: str, **keys: Any) -> Edit:
+    """Edits an action; what is none of its own keys goes to its configuration."""
+
+    def edit(resources: dict[str, Any]) -> None:
+        (action,) = (a for a in _stage(resources, stage)["Actions"] if a["Name"] == name)
+        for key, value in keys.items():
+            own = key in ("InputArtifacts", "Namespace", "RoleArn")
+            (action if own else action["Configuration"])[key] = value
+
+    return edit
+
+
+def _pipeline(**properties: Any) -> Edit:
+    return lambda resources: _of(resources, PIPELINE)[0]["Properties"].update(properties)
+
+
+def _elsewhere(resources: dict[str, Any]) -> None:
+    """The gates of Security run in a build of another name, with a variable more."""
+    (action,) = (a for a in _stage(resources, "Verify")["Actions"] if a["Name"] == "Security")
+    action["Name"] = "Scan"
+    _project("Security", **_VARIABLE)(resources)
+
+
+def _other_install(spec: dict[str, Any]) -> None:
+    spec["phases"]["install"]["commands"].remove("uv venv --quiet --clear .venv")
+
+
+def _swapped(spec: dict[str, Any]) -> None:
+    lines = spec["phases"]["install"]["commands"]
+    lines[0], lines[-1] = lines[-1], lines[0]
+
+
+_VARIABLE = {"Environment": {"EnvironmentVariables": [{"Name": "PYTHONPATH", "Value": "vendor"}]}}
+_SET = json.dumps([{"name": "PATH", "value": "vendor", "type": "PLAINTEXT"}])
+_OTHER = [{"Name": "Other"}]
+SURROUNDINGS = [
+    pytest.param(_project("Security", **_VARIABLE), "Environment PYTHONPATH", id="variable"),
+    pytest.param(_project("Changes", **_VARIABLE), "Environment PYTHONPATH", id="comparison"),
+    pytest.param(_elsewhere, "Verify Scan Environment PYTHONPATH", id="renamed"),
+    pytest.param(_project("Security", Environment={"Image": "me/x:1"}), "Image", id="image"),
+    pytest.param(
+        _project("Security", Environment={"PrivilegedMode": True}), "PrivilegedMode", id="root"
+    ),
+    pytest.param(_project("Security", Environment={"Type": "ARM_CONTAINER"}), "Type", id="type"),
+    pytest.param(_project("Security", Cache={"Type": "S3", "Location": "b"}), "Cache", id="cache"),
+    pytest.param(_project("Security", Source={"Type": "NO_SOURCE"}), "Source Type", id="source"),
+    pytest.param(_project("Security", ServiceRole="arn:other"), "ServiceRole", id="role"),
+    pytest.param(
+        _project("Security", Source={"BuildSpec": "buildspec.yml"}), "buildspec", id="file"
+    ),
+    *(
+        pytest.param(_spec("Security", lambda spec, edit=edit: spec.update(edit)), key, id=key)
+        for key, edit in {
+            "buildspec env": {"env": {"variables": {"PYTHONPATH": "vendor"}}},
+            "buildspec cache": {"cache": {"paths": ["/**"]}},
+            "buildspec run-as": {"run-as": "me"},
+            "buildspec batch": {"batch": {"build-list": []}},
+            "buildspec artifacts": {"artifacts": {"files": ["other"]}},
+        }.items()
+    ),
+    pytest.param(
+        _spec("Security", lambda spec: spec["phases"]["build"].update({"finally": ["true"]})),
+        "buildspec build", id="finally",
+    ),
+    pytest.param(_action("Verify", "Security", BatchEnabled="true"), "BatchEnabled", id="batch"),
+    pytest.param(
+        _action("Verify", "Infrastructure", PrimarySource="Synth_Output"),
+        "PrimarySource", id="primary",
+    ),
+    pytest.param(_action("Verify", "Security", EnvironmentVariables=_SET), "PATH", id="action"),
+    pytest.param(
+        _action("Verify", "Security", InputArtifacts=_OTHER), "InputArtifacts", id="input"
+    ),
+    pytest.param(_spec("Security", _other_install), "commands", id="install"),
+    pytest.param(_spec("Security", _swapped), "commands", id="order"),
+    pytest.param(_project("SelfMutation", **_VARIABLE), "PYTHONPATH", id="self-mutation"),
+    pytest.param(
+        _action("Source", "acme_pithead", FullRepositoryId="me/x"), "FullRepositoryId", id="repo"
+    ),
+    pytest.param(_action("Source", "acme_pithead", BranchName="x"), "BranchName", id="branch"),
+    pytest.param(
+        _action("prod", "files.Prepare", TemplatePath="Synth_Output::Pithead.template.json"),
+        "TemplatePath", id="template",
+    ),
+    pytest.param(_action("prod", "files.Prepare", RoleArn="arn:other"), "RoleArn", id="deployer"),
+    pytest.param(
+        _action("prod", "files.Prepare", ParameterOverrides="{}"),
+        "ParameterOverrides", id="parameters",
+    ),
+    pytest.param(
+        _action("prod", "files.Prepare", InputArtifacts=_OTHER), "InputArtifacts", id="artifact"
+    ),
+    pytest.param(_action("dev", "files.Deploy", Namespace="x"), "Namespace", id="namespace"),
+    pytest.param(_pipeline(RoleArn="arn:other"), "RoleArn", id="pipeline-role"),
+    pytest.param(_pipeline(ArtifactStore={"Type": "S3"}), "ArtifactStore", id="store"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("edit", "subject"), SURROUNDINGS)
+def test_other_surroundings_or_origins_are_refused(
+    edit: Edit, subject: str, weakened: Weakened
+) -> None:
+    found = [each for each in weakened("Pithead", edit) if each.severity == "error"]
+    assert any(each.rule == "PH704" and subject in each.subject for each in found), found
+
+
+def test_a_template_of_another_stack_is_refused_although_it_was_deployed_so(
+    weakened: Weakened,
+) -> None:
+    """The manifest decides: a file that only looks like prod's is none."""
+    edit = _action("prod", "files.Prepare", TemplatePath="Synth_Output::looser.template.json")
+    (found,) = weakened("Pithead", edit, was=(edit,))
+    assert (found.rule, found.severity) == ("PH704", "error")
+    assert "manifest names another template" in found.message
+
+
+@pytest.mark.parametrize("when", ["BeforeEntry", "OnSuccess"])
+def test_a_condition_that_skips_a_stage_is_refused(when: str, weakened: Weakened) -> None:
+    condition = {"Result": "SKIP", "Rules": [{"Name": "Always"}]}
+    (found,) = weakened(
+        "Pithead", lambda found: _stage(found, "Verify").update({when: {"Conditions": [condition]}})
+    )
+    assert (found.rule, found.subject.split(" ", 1)[1]) == ("PH705", f"Verify {when} SKIP")
+
+
+def _added(stage: str, order: int, *lines: str) -> Edit:
+    """One more build, as CDK makes a step of own commands."""
+
+    def edit(resources: dict[str, Any]) -> None:
+        (project,) = _of(resources, "AWS::CodeBuild::Project", "Security")
+        spec = json.dumps({"version": "0.2", "phases": {"build": {"commands": list(lines)}}})
+        made = copy.deepcopy(project)
+        made["Properties"] |= {"Source": {"Type": "CODEPIPELINE", "BuildSpec": spec}}
+        resources["CompileProject"] = made
+        (like,) = (a for a in _stage(resources, "Verify")["Actions"] if a["Name"] == "Security")
+        configuration = {"ProjectName": {"Ref": "CompileProject"}}
+        _stage(resources, stage)["Actions"].append(
+            {**like, "Name": "Compile", "Configuration": configuration, "RunOrder": order}
+        )
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("stage", "order", "severity"),
+    [
+        ("Build", 1, "error"),
+        ("Build", 2, "error"),
+        ("UpdatePipeline", 1, "error"),
+        ("Verify", 1, "warning"),
+        ("staging", 4, "warning"),
+        ("prod", 1, "error"),
+        ("prod", 2, "error"),
+        ("prod", 4, None),
+    ],
+)
+def test_a_new_action_is_judged_by_what_comes_after_it(
+    stage: str, order: int, severity: str | None, weakened: Weakened
+) -> None:
+    found = weakened("Pithead", _added(stage, order, "python3 -m compileall -q service"))
+    expected = [] if severity is None else [("PH706", severity, f"{stage} Compile")]
+    assert [(each.rule, each.severity, each.subject) for each in found] == expected
+
+
+def test_a_command_behind_a_gate_is_shown(weakened: Weakened) -> None:
+    edit = _spec("Security", lambda spec: spec["phases"]["build"]["commands"].append("rm reports"))
+    found = weakened("Pithead", edit)
+    assert ("PH706", "warning") in {(each.rule, each.severity) for each in found}
+
+
+def _other_group(spec: dict[str, Any]) -> None:
+    lines = spec["phases"]["install"]["commands"]
+    spec["phases"]["install"]["commands"] = [
+        line.replace("requirements/gates.txt", "requirements/scanners.txt") for line in lines
+    ]
+
+
+def _next_hash(resources: dict[str, Any]) -> None:
+    stated = [{"name": "_PROJECT_CONFIG_HASH", "value": "next", "type": "PLAINTEXT"}]
+    _action("Build", "Synth", EnvironmentVariables=json.dumps(stated))(resources)
+
+
+def _next_inputs(resources: dict[str, Any]) -> None:
+    (project,) = _of(resources, "AWS::CodeBuild::Project", "BuildSynth")
+    stated = project["Properties"]["Environment"]["EnvironmentVariables"]
+    (proved,) = (each for each in stated if each["Name"] == "PITHEAD_PROVED_INPUTS")
+    proved["Value"] = "next"
+
+
+def _next_trees(spec: dict[str, Any]) -> None:
+    install = spec["phases"]["install"]
+    install["commands"] = [
+        re.sub(r"\b[0-9a-f]{40}\b", "d" * 40, line) for line in install["commands"]
+    ]
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        _spec("Security", _other_group),
+        _next_hash,
+        _next_inputs,
+        _spec("Changes", _next_trees),
+        _project("Security", TimeoutInMinutes=40, Description="Scans"),
+    ],
+)
+def test_what_differs_in_each_release_is_no_finding(edit: Edit, weakened: Weakened) -> None:
+    assert weakened("Pithead", edit) == []
 
 
 def _compile(resources: dict[str, Any]) -> None:
@@ -278,6 +499,25 @@ def _alias(change: Callable[[dict[str, Any]], object]) -> Edit:
     return edit
 
 
+def _first_of(type_: str, named: str, **properties: Any) -> Edit:
+    def edit(resources: dict[str, Any]) -> None:
+        _of(resources, type_, named)[0]["Properties"] |= properties
+
+    return edit
+
+
+def _function(named: str, **properties: Any) -> Edit:
+    def edit(resources: dict[str, Any]) -> None:
+        found = [
+            each
+            for key, each in resources.items()
+            if each["Type"] == "AWS::Lambda::Function" and named in key
+        ]
+        found[0]["Properties"] |= properties
+
+    return edit
+
+
 _CODEDEPLOY = "CodeDeployLambdaAliasUpdate"
 ENVIRONMENTS = [
     pytest.param(_alarm("Shiftevidence", Threshold=1000), "PH702", "Threshold", id="threshold"),
@@ -337,6 +577,32 @@ ENVIRONMENTS = [
         ].update(State="DISABLED"),
         "PH703", "JudgeMinute", id="schedule",
     ),
+    *(
+        pytest.param(edit, "PH703", subject, id=subject.replace(" ", "-"))
+        for edit, subject in (
+            (_first_of("AWS::Events::Rule", "JudgeMinute", ScheduleExpression="rate(1 day)"),
+             "ScheduleExpression"),
+            (_first_of("AWS::Events::Rule", "JudgeMinute", Targets=[]), "Targets"),
+            (_function("JudgeFunction", Handler="other.handler"), "Handler"),
+            (_function("JudgeFunction", Timeout=1), "Timeout"),
+            (_function("JudgeFunction", MemorySize=128), "MemorySize"),
+            (_function("JudgeFunction", ReservedConcurrentExecutions=0),
+             "ReservedConcurrentExecutions"),
+            (_function("JudgeFunction", Environment={"Variables": {}}), "Environment"),
+            (_function("JudgeFunction", Layers=["arn:layer"]), "Layers"),
+            (_function("JourneysFunction", Handler="other.handler"), "JourneysFunction"),
+            (_function("Function7", Layers=["arn:layer"]), "layer arn:layer"),
+            (_function("Function7", Environment={"Variables": {
+                "AWS_LAMBDA_EXEC_WRAPPER": "/opt/x"}}), "AWS_LAMBDA_EXEC_WRAPPER"),
+            (_first_of("AWS::ApiGateway::Method", "proxyANY", Integration={"Uri": "arn:x"}),
+             "Integration"),
+            (lambda found: found.update(Inner={
+                "Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": "https://x"}
+            }), "Inner"),
+            (lambda found: _of(found, ALARM, "Shiftevidence")[0].update(Condition="Never"),
+             "Condition"),
+        )
+    ),
 ]  # fmt: skip
 
 
@@ -361,6 +627,23 @@ def test_a_weaker_environment_is_refused(
 def test_a_stricter_environment_is_no_finding(edit: Edit, weakened: Weakened) -> None:
     assert weakened("prod-files", edit) == []
     assert weakened("prod-files", was=(edit,)) != []
+
+
+@pytest.mark.parametrize(("now", "rules"), [(2, set()), (3, {"PH703"})])
+def test_a_judge_is_given_what_an_environment_file_says(
+    now: int, rules: set[str], stacks: dict[str, Stack]
+) -> None:
+    """The file's edit is compared by itself (PH707); another number is one more finding."""
+
+    def edit(resources: dict[str, Any]) -> None:
+        judge = _of(resources, "AWS::Lambda::Function", "JudgeFunction")[0]["Properties"]
+        given = judge["Environment"]["Variables"]
+        given["PARAMETERS"] = given["PARAMETERS"].replace('"harmful": 2.0', f'"harmful": {now}.5')
+
+    files = [{"environments/prod.toml": {"judge": {"harmful": each}}} for each in (2.0, 2.5)]
+    known = Safeguards(files[0], files[1], datetime.now(UTC))
+    change = Change(_edited(stacks["prod-files"], (edit,)), stacks["prod-files"].template, known)
+    assert {each.rule for each in catalogue.compare([change])} & {"PH703"} == rules
 
 
 def test_the_next_version_is_no_other_alarm(weakened: Weakened) -> None:
