@@ -97,8 +97,8 @@ ACTS = (
         edits=(
             Edit(
                 "pipeline/delivery.py",
-                '            self._builds.gate("Security", "security"),\n',
-                '            self._builds.gate("Security", "security"),\n'
+                '            self._builds.gate("Security", "security", group="scanners"),\n',
+                '            self._builds.gate("Security", "security", group="scanners"),\n'
                 "            pipelines.CodeBuildStep(\n"
                 '                "Compile",\n'
                 "                input=self._builds.source,\n"
