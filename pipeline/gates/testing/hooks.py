@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.gates.findings import Finding
 from pipeline.gates.gate import CouldNotRunError
-from pipeline.gates.testing import census
+from pipeline.gates.testing import census, patches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -70,6 +70,7 @@ def of_session(session: Session, known: Sequence[Finding]) -> list[Finding]:
 
 
 def _altering(tree: ast.Module, *, conftest: bool) -> Iterator[tuple[str, int]]:
+    yield from patches.found(tree)
     for node in ast.walk(tree):
         for name in _names(node):
             internal = name.split(".")[0] == "_pytest" and isinstance(

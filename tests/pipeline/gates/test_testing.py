@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.gates.gate import CouldNotRunError
-from pipeline.gates.testing import suite
+from pipeline.gates.testing import hooks, suite
 from pipeline.gates.testing.suite import run_tests
 
 if TYPE_CHECKING:
@@ -134,6 +134,61 @@ def test_a_hook_that_could_change_an_outcome(write: Write, hook: str, name: str)
     assert outcome.status == "refused"
     assert "alters-outcomes" in {each.rule for each in outcome.findings}
     assert not name or ("alters-outcomes", name) in rules(outcome)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "subject"),
+    [
+        ("tests/conftest.py", "import pytest\npytest.Function.runtest = print\n", "runtest"),
+        ("tests/conftest.py", "import pytest as p\np.raises = print\n", "p.raises"),
+        ("tests/conftest.py", "from pytest import Function as F\nF.setup = print\n", "F.setup"),
+        (
+            "tests/conftest.py",
+            "import pytest\n@pytest.fixture(autouse=True)\n"
+            "def patched(request): request.node.obj = print\n",
+            "obj",
+        ),
+        (
+            "tests/conftest.py",
+            "import pytest\n@pytest.fixture(autouse=True)\n"
+            "def patched(request, monkeypatch): monkeypatch.setattr(request.node, 'obj', print)\n",
+            "obj",
+        ),
+        ("tests/service/test_x.py", "import pytest\nsetattr(pytest, 'fail', print)\n", "pytest"),
+        (
+            "tests/service/test_x.py",
+            "def test_x(monkeypatch): monkeypatch.setattr('_pytest.python.Function.x', print)\n",
+            "_pytest.python.Function.x",
+        ),
+        ("tests/service/test_x.py", "def test_x(): pass\ntest_x.__code__ = 1\n", "__code__"),
+    ],
+)
+def test_a_patch_of_pytest_is_a_finding(
+    tmp_path: Path, write: Write, file: str, text: str, subject: str
+) -> None:
+    write(file, text)
+    found = {
+        (each.path, each.rule, each.subject) for each in hooks.scan(tmp_path / "tree", ["tests"])
+    }
+    assert (file, "alters-outcomes", subject) in found
+
+
+def test_a_failing_test_that_a_conftest_swaps_is_refused(write: Write) -> None:
+    write("tests/service/test_it.py", "def test_good(): pass\ndef test_bad(): assert 0\n")
+    write(
+        "tests/conftest.py",
+        "import pytest\npytest.Function.runtest = lambda self: None\n",
+    )
+    assert judged().status == "refused"
+
+
+def test_an_attribute_of_what_is_tested_is_no_patch_of_pytest(tmp_path: Path, write: Write) -> None:
+    write(
+        "tests/service/test_it.py",
+        "import pytest\ndef test_it(monkeypatch, thing):\n"
+        "    thing.name = 1\n    monkeypatch.setattr(thing, 'port', 1)\n",
+    )
+    assert hooks.scan(tmp_path / "tree", ["tests"]) == []
 
 
 def test_a_hook_that_no_file_shows_is_seen_at_run_time(write: Write) -> None:
