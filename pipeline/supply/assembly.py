@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_UNSEEN = ("AWS::CloudFormation::Stack", "AWS::Lambda::LayerVersion")
+"""Resources that bring code which is in no function's own bundle."""
+
+
 class AssemblyError(Exception):
     """The cloud assembly is not there, or not as the CDK writes it."""
 
@@ -44,7 +48,8 @@ def read(folder: Path, environment: str) -> Deployed:
     """What an environment is given.
 
     Raises:
-        AssemblyError: there is no such environment, no function, or code that nothing publishes.
+        AssemblyError: there is no such environment, no function, code that nothing publishes, a
+            key that two files are published under, or a layer or nested stack.
     """
     try:
         nested = _artifacts(folder, "cdk:cloud-assembly")
@@ -53,7 +58,7 @@ def read(folder: Path, environment: str) -> Deployed:
             for each in nested
             if each.get("displayName") == f"{STACK}/{environment}"
         )
-        published = dict(_published(inside))
+        published = _by_key(inside)
         code = tuple(
             found
             for stack in _artifacts(inside, "aws:cloudformation:stack")
@@ -73,6 +78,15 @@ def _artifacts(folder: Path, type_: str) -> list[dict[str, Any]]:
     return [each["properties"] for each in manifest["artifacts"].values() if each["type"] == type_]
 
 
+def _by_key(folder: Path) -> dict[str, Path]:
+    """The file of each object key: cdk-assets publishes the first, and skips a key that exists."""
+    found: dict[str, Path] = {}
+    for key, file in _published(folder):
+        if found.setdefault(key, file) != file:
+            raise AssemblyError(f"two files are published under the key {key}; remove one")
+    return found
+
+
 def _published(folder: Path) -> Iterator[tuple[str, Path]]:
     """Each object key and the file that is published under it."""
     for each in _artifacts(folder, "cdk:asset-manifest"):
@@ -84,8 +98,18 @@ def _published(folder: Path) -> Iterator[tuple[str, Path]]:
 def _code(template: dict[str, Any], published: dict[str, Path]) -> Iterator[Code]:
     resources = template["Resources"]
     for name, resource in resources.items():
+        if resource["Type"] in _UNSEEN:
+            raise AssemblyError(
+                f"{resource['Type']} {name} brings code that is not compared with the commit; put "
+                "it into the function's bundle, or its resources into the stack"
+            )
         if resource["Type"] != "AWS::Lambda::Function":
             continue
+        if resource["Properties"].get("Layers"):
+            raise AssemblyError(
+                f"function {name} has layers, whose code is not compared with the commit; put the "
+                "code into its bundle"
+            )
         key = resource["Properties"]["Code"].get("S3Key")
         if not isinstance(key, str) or key not in published:
             raise AssemblyError(f"the code of function {name} is none of the assembly's assets")

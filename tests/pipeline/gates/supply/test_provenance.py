@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import hashlib
 import json
 import shutil
@@ -388,6 +389,43 @@ def test_a_template_of_prod_that_names_another_asset_stays_out(
 
 
 _OTHER = {"Type": "AWS::Lambda::Function", "Properties": {"Code": {"S3Key": "b.zip"}}}
+
+
+def test_a_key_that_two_files_are_published_under_stays_out(
+    assembly: Any, results: Any, key: Any, handed_on: Callable[[], Path]
+) -> None:
+    """cdk-assets publishes the first and skips what is there already."""
+    handed_on()
+    path = assembly.nested("prod") / "files.assets.json"
+    document = json.loads(path.read_text())
+    evil = copy.deepcopy(document["files"]["b.zip"])
+    evil["source"]["path"] = "../asset.s.json"
+    document["files"] = {"evil": evil, **document["files"]}
+    path.write_text(json.dumps(document))
+    with pytest.raises(CouldNotRunError, match=r"two files are published under the key b\.zip"):
+        provenance.judge()
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda r: r["Function"]["Properties"].update(Layers=["arn:x"]), "Function has layers"),
+        (lambda r: r.update(Other={"Type": "AWS::Lambda::LayerVersion"}), "LayerVersion Other"),
+        (lambda r: r.update(Other={"Type": "AWS::CloudFormation::Stack"}), "Stack Other"),
+    ],
+)
+def test_code_that_the_comparison_does_not_see_stays_out(
+    assembly: Any,
+    results: Any,
+    key: Any,
+    handed_on: Callable[[], Path],
+    change: Callable[[dict[str, Any]], Any],
+    named: str,
+) -> None:
+    handed_on()
+    assembly.edit("prod", change)
+    with pytest.raises(CouldNotRunError, match=named):
+        provenance.judge()
 
 
 def test_one_more_function_in_prod_stays_out(
