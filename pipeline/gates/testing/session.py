@@ -5,9 +5,11 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -80,17 +82,28 @@ def run(root: Path, arguments: Sequence[str]) -> Session:
     chosen = ["-c", str(configuration if configuration.exists() else os.devnull)]
     with tempfile.TemporaryFile() as file:
         command = [sys.executable, "-I", child.__file__, str(file.fileno()), str(root)]
-        done = subprocess.run(
+        process = subprocess.Popen(
             [*command, *chosen, f"--rootdir={root}", "-p", "no:cacheprovider", *arguments],
             cwd=root,
             env={k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")},
-            input=key,
+            stdin=subprocess.PIPE,
             pass_fds=[file.fileno()],
-            check=False,
+            start_new_session=True,
         )
+        try:
+            process.communicate(key)
+        finally:
+            _end(process)
         file.seek(0)
         lines = file.read().decode(errors="replace").splitlines()
-    return _session([_record(key, *each) for each in enumerate(lines)], done.returncode)
+    return _session([_record(key, *each) for each in enumerate(lines)], process.returncode)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the tests and what they started, so that none of it can change a later step's files."""
+    with suppress(ProcessLookupError, PermissionError):  # which macOS raises of zombies alone
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _record(key: bytes, number: int, line: str) -> _Record:

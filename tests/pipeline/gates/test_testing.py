@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import select
 from typing import TYPE_CHECKING
 
 import pytest
@@ -189,6 +191,26 @@ def test_an_attribute_of_what_is_tested_is_no_patch_of_pytest(tmp_path: Path, wr
         "    thing.name = 1\n    monkeypatch.setattr(thing, 'port', 1)\n",
     )
     assert hooks.scan(tmp_path / "tree", ["tests"]) == []
+
+
+def test_a_process_that_a_test_leaves_behind_ends_with_the_tests(
+    write: Write, tmp_path: Path
+) -> None:
+    held = tmp_path / "held"
+    os.mkfifo(held)
+    write(
+        "tests/service/test_it.py",
+        "import subprocess, sys\ndef test_it():\n"
+        f"    held = open({str(held)!r}, 'w')\n"
+        "    code = 'import time; time.sleep(120)'\n"
+        "    subprocess.Popen([sys.executable, '-c', code], stdout=held)\n"
+        "    held.write('started')\n",
+    )
+    with os.fdopen(os.open(held, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as reader:
+        assert judged().status == "passed"
+        assert reader.read(7) == b"started"
+        assert select.select([reader], [], [], 30)[0], "the process still runs"
+        assert reader.read(1) == b""
 
 
 def test_a_hook_that_no_file_shows_is_seen_at_run_time(write: Write) -> None:
