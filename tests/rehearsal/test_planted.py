@@ -321,9 +321,11 @@ def test_a_release_in_a_freeze_and_an_exchanged_bundle_stay_out_of_prod(
     team.commit("plant", *A_FREEZE.edits)
     with ThreadPoolExecutor(1) as pool:
         released = pool.submit(team.release)
-        execution = _waiting(codepipeline, "prod", released)
-        _exchange_the_bundle(client, execution)
-        codepipeline.enable_stage_transition(**gate)
+        try:
+            execution = _waiting(codepipeline, "prod", released)
+            _exchange_the_bundle(client, execution)
+        finally:
+            codepipeline.enable_stage_transition(**gate)
         _refused(team, released.result(), A_FREEZE)
 
 
@@ -346,6 +348,7 @@ def _exchange_the_bundle(client: Callable[..., Any], execution: str) -> None:
         for action in listed["actionExecutionDetails"]
         if action["actionName"] == "Synth"
         for artifact in action["output"]["outputArtifacts"]
+        if artifact["name"] == "Synth_Output"
     )
     s3 = client("s3")
     place = {"Bucket": made["bucket"], "Key": made["key"]}
