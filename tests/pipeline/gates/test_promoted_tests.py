@@ -179,7 +179,7 @@ def test_an_attestation_of_something_else_is_none(
 
 
 def test_without_aws_it_could_not_compare(no_aws: None) -> None:
-    with pytest.raises(CouldNotRunError, match="^the last promoted release cannot be read"):
+    with pytest.raises(CouldNotRunError, match=r"^the last promoted release cannot be read"):
         promoted.comparison("unit")(WAS)
 
 
