@@ -164,7 +164,8 @@ def test_cdk_nag_finds_what_was_reviewed_and_nothing_else(signed: Signed) -> Non
 
 def test_without_a_profile_nothing_is_signed_and_nothing_has_to_be(assembly: Any) -> None:
     for template in (assembly.delivery, *assembly.services.values()):
-        text = template.path.read_text().lower()
+        # The record in prod's metadata names the files of the gates' code.
+        text = json.dumps(json.loads(template.path.read_text())["Resources"]).lower()
         assert "signing" not in text
         assert "signer:" not in text
 
