@@ -25,6 +25,10 @@ import runpy
 import stat
 import struct
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _VERSION_FLAG = 1
@@ -99,10 +103,11 @@ def port_ruleset(closed: set[int]) -> int:
     return ruleset
 
 
-def restrict(read: list[str], write: list[str], ports: int = -1) -> None:
+def restrict(read: list[str], write: list[str], hidden: str = "", ports: int = -1) -> None:
     """Confine this process and all that it starts to these paths, for good.
 
-    A path that does not exist is skipped. Does nothing where `abi` is 0.
+    Of a path that contains the folder `hidden`, everything else is allowed. A path that does not
+    exist is skipped. Does nothing where `abi` is 0.
 
     Raises:
         OSError: the kernel refuses.
@@ -114,7 +119,8 @@ def restrict(read: list[str], write: list[str], ports: int = -1) -> None:
     ruleset = _call(_CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), 0)
     for paths, rights in ((read, _READ_RIGHTS), (write, _ALL_RIGHTS)):
         for path in paths:
-            _allow(ruleset, path, rights)
+            for part in around(path, hidden):
+                _allow(ruleset, part, rights)
     _drop_capabilities()
     _libc.prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     for each in (ruleset, ports):
@@ -123,6 +129,25 @@ def restrict(read: list[str], write: list[str], ports: int = -1) -> None:
             os.close(each)
     if ports >= 0:
         _refuse_other_ways_to_connect()
+
+
+def around(path: str, hidden: str) -> Iterator[str]:
+    """Yield the path or, if it contains the folder `hidden`, what it contains besides that.
+
+    Landlock has no rule that denies. The folders are listed here, in the process that is confined:
+    a list of a crowded folder is longer than an argument may be.
+
+    Args:
+        path: a file or folder.
+        hidden: a path without links, or "" for none.
+    """
+    whole = os.path.realpath(path)
+    if not hidden or os.path.commonpath([whole, hidden]) != whole:
+        yield path
+    elif whole != hidden:
+        with os.scandir(path) as entries:
+            for entry in entries:
+                yield from around(entry.path, hidden)
 
 
 def _refuse_other_ways_to_connect() -> None:

@@ -8,10 +8,9 @@ and environment of processes outside of the sandbox.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING
 from localcloud import confined
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 PROGRAM = str(Path(confined.__file__))
 _PYTHON = str(Path(sys.executable).resolve())
@@ -40,6 +39,8 @@ class Rules:
 
     read: tuple[str, ...]
     write: tuple[str, ...]
+    hidden: str = ""
+    """A folder without links that is left out of the paths which contain it; "" for none."""
     ports: int = -1
     """The descriptor of a ruleset of TCP ports, which the command has to be passed; see
     `closed_ports`."""
@@ -50,7 +51,7 @@ class Rules:
 
     def json(self) -> str:
         """The rules as the JSON that `localcloud/confined.py` reads."""
-        return json.dumps({"read": self.read, "write": self.write, "ports": self.ports})
+        return json.dumps(asdict(self))
 
     @property
     def descriptors(self) -> tuple[int, ...]:
@@ -60,16 +61,18 @@ class Rules:
     def readable(self, path: Path) -> bool:
         """Whether a sandbox may read a path, after resolving its links."""
         resolved = path.resolve()
-        granted = (Path(each).resolve() for each in (*self.read, *self.write))
+        granted = [Path(each).resolve() for each in (*self.read, *self.write)]
+        if self.hidden and resolved.is_relative_to(self.hidden):
+            granted = [each for each in granted if not Path(self.hidden).is_relative_to(each)]
         return any(resolved.is_relative_to(each) for each in granted)
 
 
 def rules(state: Path, read: Iterable[Path | str], write: Iterable[Path | str]) -> Rules:
     """The system and these paths; of the state folder `state` nothing but these."""
-    shared = (str(each) for place in _SHARED for each in _around(Path(place), state.resolve()))
     return Rules(
         (*_SYSTEM, sys.base_prefix, sys.base_exec_prefix, PROGRAM, *map(str, read)),
-        (*_DEVICES, *shared, *map(str, write)),
+        (*_DEVICES, *_SHARED, *map(str, write)),
+        hidden=str(state.resolve()),
     )
 
 
@@ -91,13 +94,3 @@ def announce() -> str:
         "localcloud: builds and functions are not confined: this kernel has no Landlock (Linux "
         "6.2 or newer has); they can read and write what you can. Run only code that you trust."
     )
-
-
-def _around(place: Path, hidden: Path) -> Iterator[Path]:
-    """The place, or what is in it besides the way to the hidden folder."""
-    if not hidden.is_relative_to(place.resolve()):
-        yield place
-    elif place.resolve() != hidden:
-        with os.scandir(place) as entries:
-            for entry in entries:
-                yield from _around(Path(entry.path), hidden)

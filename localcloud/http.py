@@ -7,6 +7,7 @@ import io
 import socket
 import threading
 import traceback
+from contextlib import suppress
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +104,28 @@ class _Server(ThreadedWSGIServer):
     request_queue_size = 256
     now: Callable[[], float]
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            self._open.discard(request)
+        super().shutdown_request(request)
+
+    def close_connections(self) -> None:
+        """Close every open connection, which ends the thread that serves it."""
+        with self._lock:
+            for connection in self._open:
+                with suppress(OSError):  # the client was quicker
+                    connection.shutdown(socket.SHUT_RDWR)
+
 
 class HttpServer:
     """A WSGI application served on a loopback port by a thread a connection.
@@ -150,8 +173,9 @@ class HttpServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Take no further connection; those that are open end with the process."""
+        """Accept no further connection, and close those that are open."""
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join()
+        self._server.close_connections()
         self._server.server_close()

@@ -96,42 +96,64 @@ class Worker:
         self._memory = memory * 1024  # kB, as all that the kernel says
         self._peak = 0
         self._output = Output()
-        self._api = RuntimeApi()
-        self._temporary = tempfile.mkdtemp(dir=scratch)
-        path = [str(task_root), environment.get("PYTHONPATH", ""), str(runtime)]
-        client = (link.resolve() for link in runtime.iterdir())
-        confined = rules(state, [task_root, runtime, *client], [self._temporary])
-        alive, self._alive = os.pipe()
-        self._stdout, stdout = os.pipe()
-        self._process = subprocess.Popen(
-            [*_START, confined.json(), "-m", "awslambdaric", handler],
-            cwd=task_root,
-            env={
-                **environment,
-                "PYTHONPATH": ":".join(each for each in path if each),
-                "LAMBDA_TASK_ROOT": str(task_root),
-                "LAMBDA_RUNTIME_DIR": str(runtime),
-                "AWS_LAMBDA_RUNTIME_API": self._api.address,
-                "TMPDIR": self._temporary,
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stdout,
-            pass_fds=[alive],
-            start_new_session=True,
-        )
-        self._die_with_us(alive)
-        os.close(alive)
-        os.close(stdout)
-        os.set_blocking(self._stdout, False)
-        self._exit = os.pidfd_open(self._process.pid)
-        self._status = os.open(f"/proc/{self._process.pid}/status", os.O_RDONLY)
+        with contextlib.ExitStack() as owned:
+            self._launch(owned, handler, task_root, runtime, scratch, environment, state)
+            self._owned = owned.pop_all()
         self._poll = select.poll()
         self._poll.register(self._stdout, select.POLLIN)
         self._poll.register(self._exit, select.POLLIN)
         self._api.watch(self._poll)
         self._waiting = False
         """Whether the worker has asked for its next event."""
+
+    def _launch(
+        self,
+        owned: contextlib.ExitStack,
+        handler: str,
+        task_root: Path,
+        runtime: Path,
+        scratch: Path,
+        environment: Mapping[str, str],
+        state: Path,
+    ) -> None:
+        """Start the process; `owned` releases what this worker then owns."""
+        self._temporary = tempfile.mkdtemp(dir=scratch)
+        owned.callback(shutil.rmtree, self._temporary, ignore_errors=True)
+        self._api = RuntimeApi()
+        owned.callback(self._api.close)
+        path = [str(task_root), environment.get("PYTHONPATH", ""), str(runtime)]
+        client = (link.resolve() for link in runtime.iterdir())
+        confined = rules(state, [task_root, runtime, *client], [self._temporary])
+        alive, held = os.pipe()
+        owned.callback(os.close, held)
+        self._stdout, stdout = os.pipe()
+        owned.callback(os.close, self._stdout)
+        with contextlib.ExitStack() as given:
+            given.callback(os.close, alive)
+            given.callback(os.close, stdout)
+            self._process = subprocess.Popen(
+                [*_START, confined.json(), "-m", "awslambdaric", handler],
+                cwd=task_root,
+                env={
+                    **environment,
+                    "PYTHONPATH": ":".join(each for each in path if each),
+                    "LAMBDA_TASK_ROOT": str(task_root),
+                    "LAMBDA_RUNTIME_DIR": str(runtime),
+                    "AWS_LAMBDA_RUNTIME_API": self._api.address,
+                    "TMPDIR": self._temporary,
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stdout,
+                pass_fds=[alive],
+                start_new_session=True,
+            )
+            self._die_with_us(alive)
+        os.set_blocking(self._stdout, False)
+        self._exit = os.pidfd_open(self._process.pid)
+        owned.callback(os.close, self._exit)
+        self._status = os.open(f"/proc/{self._process.pid}/status", os.O_RDONLY)
+        owned.callback(os.close, self._status)
 
     def ready(self, seconds: float) -> Call | None:
         """Wait until it is initialised; returns None, or the error that it reported.
@@ -195,10 +217,7 @@ class Worker:
     def end(self) -> None:
         """Kill it and let go of all that is its own; only its holder may."""
         self.kill()
-        self._api.close()
-        for descriptor in (self._alive, self._stdout, self._exit, self._status):
-            os.close(descriptor)
-        shutil.rmtree(self._temporary, ignore_errors=True)
+        self._owned.close()
 
     def _die_with_us(self, alive: int) -> None:
         """Have the kernel kill the process group when this process ends, however it ends.

@@ -62,13 +62,11 @@ def test_what_confined_code_reaches(tmp_path: Path, closed: tuple[int, ...]) -> 
         folder.mkdir(parents=True)
     (state / "ledger.sqlite").write_text("secret")
     (home / ".aws" / "credentials").write_text("secret")
-    # Where the state folder lies in /tmp, what is beside it is the machine's own; this home too.
     rules = confinement.rules(state, [], [work])
-    rules = confinement.Rules(
-        rules.read,
-        tuple(each for each in rules.write if not home.is_relative_to(Path(each).resolve())),
-        confinement.closed_ports(*closed) if closed else -1,
-    )
+    # The test's folders are in /tmp, which sandboxes share; nobody's home is.
+    write = tuple(each for each in rules.write if not home.is_relative_to(Path(each).resolve()))
+    ports = confinement.closed_ports(*closed) if closed else -1
+    rules = replace(rules, write=write, ports=ports)
     done = subprocess.run(
         rules.command(confinement._PYTHON, "-c", TRIES, str(state), str(home), str(os.getpid())),
         pass_fds=rules.descriptors,
@@ -88,9 +86,32 @@ def test_tmp_is_shared_but_for_the_way_to_the_state_folder(tmp_path: Path) -> No
     state = place / "a" / "state"
     for folder in (state, place / "b", place / "a" / "c"):
         folder.mkdir(parents=True)
-    assert set(confinement._around(place, state)) == {place / "b", place / "a" / "c"}
-    assert set(confinement._around(place / "b", state)) == {place / "b"}
-    assert set(confinement._around(state / "deep", state)) == {state / "deep"}
+
+    def around(path: Path) -> set[Path]:
+        return {Path(each) for each in confined.around(str(path), str(state))}
+
+    assert around(place) == {place / "b", place / "a" / "c"}
+    assert around(place / "b") == {place / "b"}
+    assert around(state / "deep") == {state / "deep"}
+    assert around(state) == set()
+
+
+@needs_landlock
+def test_a_crowded_folder_around_the_state_folder_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An argument of a program has at most 128 KiB ("MAX_ARG_STRLEN")."""
+    monkeypatch.setattr(confinement, "_SHARED", (str(tmp_path),))
+    for number in range(3000):
+        (tmp_path / f"{number}-{'x' * 60}").touch()
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "ledger.sqlite").write_text("secret")
+    rules = confinement.rules(tmp_path / "state", [], [])
+    (file, ledger) = (tmp_path / f"7-{'x' * 60}", tmp_path / "state" / "ledger.sqlite")
+    assert [rules.readable(each) for each in (file, ledger)] == [True, False]
+    for each, code in ((file, 0), (ledger, 1)):
+        done = subprocess.run(rules.command("cat", str(each)), capture_output=True, check=False)
+        assert done.returncode == code, done.stderr
 
 
 def test_a_kernel_without_landlock_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:
