@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from localcloud.codepipeline.model import VARIABLE
+from localcloud.codepipeline.quotas import exceeded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,6 +61,8 @@ def check(definition: dict[str, Any]) -> None:
         _check_conditions(stage)
     for trigger in definition.get("triggers") or []:
         _check_trigger(trigger, stages[0])
+    for message, code in exceeded(definition):
+        raise DefinitionError(message, code)
 
 
 def _check_actions(definition: dict[str, Any]) -> None:

@@ -49,6 +49,8 @@ class Stack:
     lookup_role: LookupRole | None = None
     parent: str | None = None
     """The stack that it is nested in."""
+    termination_protection: bool = False
+    """Whether the CDK CLI protects it from deletion when it deploys it."""
 
 
 def read(folder: Path) -> tuple[Stack, ...]:
@@ -89,6 +91,7 @@ def _stacks(folder: Path, root: Path) -> Iterator[Stack]:
                 account=account,
                 region=region,
                 lookup_role=role and LookupRole(role["arn"], role.get("assumeRoleExternalId")),
+                termination_protection=properties.get("terminationProtection") is True,
             )
             yield stack
             yield from _nested(stack, root)

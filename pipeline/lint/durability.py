@@ -43,6 +43,15 @@ _KEPT_AS_STATED = (
 
 
 def _weaker(change: Change) -> Iterator[Fault]:
+    # The CDK CLI deploys this stack alone, and switches its protection as the assembly says.
+    # CloudFormation's action of CodePipeline has no such switch ("CloudFormation deploy action").
+    is_pipeline = any(change.stack.template.of_type("AWS::CodePipeline::Pipeline"))
+    if is_pipeline and not change.stack.termination_protection:
+        yield Fault(
+            "termination protection",
+            f"{change.stack.name} would lose its termination protection; set "
+            "termination_protection=True, or waive this and name its reviewer",
+        )
     for resource in change.stack.template.resources.values():
         before = change.deployed.resources.get(resource.logical_id)
         if before is None or before.type != resource.type or resource.type not in STATEFUL:
@@ -131,7 +140,7 @@ RULES = (
         "PH701",
         "CloudFormation goes by the policies that are deployed, and a bucket or table without "
         'versions, backups or protection is lost by one mistake (CloudFormation, "DeletionPolicy '
-        'attribute"; "UpdateReplacePolicy attribute").',
+        'attribute"; "UpdateReplacePolicy attribute"; "Protect stacks from being deleted").',
         _weaker,
     ),
 )

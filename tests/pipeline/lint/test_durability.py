@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pipeline.lint import assembly, catalogue
+from pipeline.lint.rules import Change
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -128,3 +131,12 @@ def test_a_rule_for_other_objects_does_not_stand_for_all(changed: Changed) -> No
     assert [subject for _, _, subject in changed({"X": BUCKET}, {"X": after})] == [
         'X LifecycleConfiguration ExpirationInDays ["tmp/",null]'
     ]
+
+
+def test_the_pipelines_stack_keeps_its_termination_protection(written: Any) -> None:
+    resources = {"Pipeline": {"Type": "AWS::CodePipeline::Pipeline"}}
+    for protected, subjects in ((True, []), (False, ["termination protection"])):
+        folder = written.stack(resources, terminationProtection=protected).folder
+        (stack,) = assembly.read(folder)
+        found = catalogue.compare([Change(stack, stack.template)])
+        assert [each.subject for each in found if each.rule == "PH701"] == subjects
