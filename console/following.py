@@ -32,7 +32,7 @@ _PATIENCE = 120.0  # wall seconds until an execution that must come is given up
 _AT_ONCE = 15.0  # the same where AWS begins it as soon as it can, or never
 _REST = 9.0  # times as long as a look took, so that asking takes a tenth of the time
 _SHORTEST, _LONGEST = 0.4, 10.0  # wall seconds between two looks
-_ROUGH = 2.0  # seconds by which two clocks may differ that are told to the second
+_ROUGH = 2.0  # seconds by which two clocks may differ that both count whole seconds
 
 
 @dataclass(frozen=True)

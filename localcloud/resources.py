@@ -56,8 +56,9 @@ class Resource:
 
 
 class Provider(Protocol):
-    """Makes the resources of one type. Durable by itself: on a restart CloudFormation does not
-    ask again for what it was told exists.
+    """Makes the resources of one type, and stores them.
+
+    After a restart CloudFormation does not repeat a call that has returned.
 
     Each method raises `ProvisioningError` with AWS's own words where AWS has some.
     """

@@ -238,8 +238,8 @@ class Building:
 
     def _report_blocked(self, host: str) -> None:
         self._write(
-            f"{host} is AWS itself, and blocked: the client ignores AWS_ENDPOINT_URL or was told "
-            "another endpoint; use a newer version, which honours it"
+            f"{host}: blocked, because it is AWS itself and not the local cloud. The client "
+            "ignores AWS_ENDPOINT_URL or sets another endpoint. Use a version that reads it"
         )
 
     def _caches(self) -> bool:

@@ -74,7 +74,7 @@ class Egress(socketserver.ThreadingTCPServer):
         url = f"http://{_USER}:{self._token}@127.0.0.1:{self.server_address[1]}"
         direct = "127.0.0.1,localhost,::1"
         proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), url)
-        # Node heeds the variables where it is told to.
+        # Node reads these variables only if NODE_USE_ENV_PROXY is set.
         return proxies | {"NO_PROXY": direct, "no_proxy": direct, "NODE_USE_ENV_PROXY": "1"}
 
     def blocks(self, host: str) -> bool:

@@ -145,10 +145,10 @@ class CodeConnections:
         return self.repositories.path(_id(connection_arn), repository)
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
-        """Be called with connection id, repository, branch and commit of each push.
+        """Call `subscriber` with connection id, repository, branch and commit of each push.
 
-        First of those that nobody was told of, since this process or an earlier one ended
-        before; a push may therefore be told twice. Returns what ends the subscription.
+        Pushes that were not delivered before this process or an earlier one ended come first, so a
+        push may be delivered twice. Returns a function that ends the subscription.
         """
         with self._pushing:
             self._subscribers.append(subscriber)
@@ -158,7 +158,7 @@ class CodeConnections:
                     self._tell(connection, repository)
 
         def unsubscribe() -> None:
-            # A push that is being told of is told to the end.
+            # A push that is being delivered is delivered to every subscriber.
             with self._pushing:
                 self._subscribers.remove(subscriber)
 

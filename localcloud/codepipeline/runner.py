@@ -21,7 +21,7 @@ _UPDATED = "The pipeline's definition was updated before the execution could be 
 
 
 class Runner:
-    """What runs now. What has become of it is told to the service, which makes it durable."""
+    """Runs executions. The service stores each change of their state."""
 
     def __init__(self, service: CodePipeline) -> None:
         self._service = service

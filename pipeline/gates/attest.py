@@ -29,10 +29,10 @@ FILE = "attestation.json"
 
 
 def released(home: Home) -> Release:
-    """What this checkout and its cloud assembly release.
+    """Return what this checkout and its cloud assembly release.
 
     Raises:
-        CouldNotRunError: that cannot be told, or it is not one thing.
+        CouldNotRunError: the assembly cannot be read, or does not contain exactly one bundle.
     """
     try:
         lock = ROOT / "requirements" / "service.txt"
@@ -45,7 +45,7 @@ def judge() -> Outcome:
     """Sign, unless a gate is missing or has refused.
 
     Raises:
-        CouldNotRunError: it cannot be told what is released, or KMS does not sign.
+        CouldNotRunError: the release cannot be read, or KMS does not sign.
     """
     home = load_home()
     release = released(home)

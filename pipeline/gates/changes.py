@@ -39,7 +39,7 @@ def judge(arguments: Sequence[str]) -> Outcome:
     """Compare stacks; one that is not deployed yet loses nothing and opens nothing.
 
     Raises:
-        CouldNotRunError: there is no assembly, no such stack, or what is deployed cannot be told.
+        CouldNotRunError: there is no assembly or no such stack, or a deployed stack is unreadable.
     """
     given = _arguments(arguments)
     try:

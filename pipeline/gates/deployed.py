@@ -51,7 +51,7 @@ def templates(stacks: Sequence[Place]) -> dict[str, Template | None]:
     `cdk bootstrap --trust-for-lookup` made for that.
 
     Raises:
-        CouldNotRunError: one of them cannot be told.
+        CouldNotRunError: one of them cannot be read.
     """
     session = boto3.Session()
     try:

@@ -34,8 +34,8 @@ def judge(platform: str = "linux-arm64") -> Outcome:
     """Compare what prod would be given with what was attested, and with the commit.
 
     Raises:
-        CouldNotRunError: there is no attestation, KMS does not answer, it cannot be told what
-            prod would be given, or the bundles cannot be built again.
+        CouldNotRunError: there is no attestation, KMS does not answer, the assembly cannot be
+            read, or the bundles cannot be built again.
     """
     home = load_home()
     release = released(home)

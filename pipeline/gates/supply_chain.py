@@ -86,8 +86,8 @@ def judge() -> Outcome:
     """Audit the lock; hold what is deployed against the lock and the policy.
 
     Raises:
-        CouldNotRunError: the audit could not run and no valid override lets it go by, or it
-            cannot be told what is deployed.
+        CouldNotRunError: the audit could not run and no valid override suppresses that, or the
+            bundle cannot be read.
         EnvironmentFileError: the policy is wrong.
     """
     policy = load_home().supply_chain

@@ -31,7 +31,7 @@ _port = AwsPort(Client(os.environ), _settings)
 
 
 def handler(event: dict[str, Any], _context: Any) -> None:
-    """Look, and log what was seen."""
+    """Evaluate the last minutes and log the result, or answer a hook of CodeDeploy."""
     execution = event.get("LifecycleEventHookExecutionId")
     if execution is None:
         _log(look(_port, _settings))

@@ -55,7 +55,7 @@ def shifts(template: Template) -> Iterator[Shift]:
 
 
 def strategy(template: Template, group: Resource) -> Strategy:
-    """How a deployment group moves traffic; what cannot be told has no figures."""
+    """Return how a deployment group moves traffic; what the template does not say is None."""
     named = group.properties.get("DeploymentConfigName")
     config = template.referenced(named, "AWS::CodeDeploy::DeploymentConfig")
     if config:

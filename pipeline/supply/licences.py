@@ -53,9 +53,9 @@ class Declared:
     """What a package says of its licence."""
 
     text: str
-    """In its own words, on one line; empty where it says nothing."""
+    """As the package states it, on one line; empty if it states none."""
     expression: str | None
-    """In SPDX's, or None where that cannot be told."""
+    """As an SPDX expression; None if the licence is not recognised."""
 
 
 def declared(metadata: RawMetadata) -> Declared:

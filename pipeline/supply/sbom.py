@@ -39,7 +39,7 @@ def write(bundle: Path, locked: Path, policy: Licences) -> Path:
     """The SBOM of a bundle, in a file beside it.
 
     Raises:
-        ContentsError, LockError: it cannot be told what the bundle holds or may hold.
+        ContentsError, LockError: the bundle or the lock cannot be read.
     """
     file = bundle.with_suffix(SUFFIX)
     partial = file.with_suffix(f".{os.getpid()}")
@@ -51,7 +51,7 @@ def document(bundle: Path, pins: Sequence[Pin], policy: Licences) -> str:
     """The SBOM of a bundle as JSON.
 
     Raises:
-        ContentsError: it cannot be told what the bundle holds.
+        ContentsError: the bundle cannot be read.
     """
     digest = hashlib.sha256(bundle.read_bytes()).hexdigest()
     bom = Bom(serial_number=uuid5(NAMESPACE_URL, f"urn:sha256:{digest}"))

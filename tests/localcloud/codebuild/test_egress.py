@@ -205,7 +205,7 @@ def test_a_build_that_asks_aws_is_refused_and_its_log_names_the_host(builds: Bui
     build = builds.commands(f'printf "{ask_aws}" > ask.py && python3 ask.py')
     log = "\n".join(builds.whole_log(build))
     assert "Tunnel connection failed: 403 AWS is blocked" in log
-    assert "sts.eu-west-1.amazonaws.com is AWS itself, and blocked" in log
+    assert "sts.eu-west-1.amazonaws.com: blocked, because it is AWS itself" in log
     assert "ignores AWS_ENDPOINT_URL" in log
 
 
