@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import boto3
 import pytest
@@ -47,7 +48,7 @@ class Promotion:
         self.stub = Stubber(self._pipeline)
         self.stub.activate()
         monkeypatch.setattr(gate_aws, "client", self._client)
-        self.bucket = f"artifacts-{id(self)}"
+        self.bucket = f"artifacts-{uuid4()}"
         self._real("s3").create_bucket(
             Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
         )
