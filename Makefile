@@ -44,7 +44,7 @@ rehearse: setup
 check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy benchmarks console environments localcloud pipeline service
+	$(BIN)/mypy benchmarks console environments localcloud pipeline service tests
 	$(BIN)/lint-imports
 	$(BIN)/python -m pipeline.gates.security
 

@@ -98,7 +98,7 @@ def _locked(group: str) -> dict[str, Version]:
     text = (ROOT / "requirements" / f"{group}.txt").read_text()
     assert "://" not in text
     assert not re.search(r"^\s*-", text.replace("    --hash=", ""), re.MULTILINE)
-    pins = {}
+    pins: dict[str, Version] = {}
     for block in re.split(r"\n(?=\S)", text):
         if block.startswith("#") or not block.strip():
             continue

@@ -12,7 +12,7 @@ from benchmarks import kayenta
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from conftest import MakeTraffic
+    from tests.benchmarks.conftest import MakeTraffic
 
 
 def _series(values: Sequence[float]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:

@@ -12,7 +12,7 @@ from benchmarks import pipecd
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from conftest import MakeTraffic
+    from tests.benchmarks.conftest import MakeTraffic
 
 _TENTHS = [0.1, 0.2, 0.3, 0.4, 0.5]
 

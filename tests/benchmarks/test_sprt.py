@@ -11,7 +11,7 @@ from benchmarks.cells import Cell
 from benchmarks.traffic import simulate
 
 if TYPE_CHECKING:
-    from conftest import MakeTraffic
+    from tests.benchmarks.conftest import MakeTraffic
 
 
 def test_it_stops_where_the_likelihood_ratio_reaches_one_in_alpha(

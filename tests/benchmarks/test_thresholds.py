@@ -9,7 +9,7 @@ import pytest
 from benchmarks import thresholds
 
 if TYPE_CHECKING:
-    from conftest import MakeTraffic
+    from tests.benchmarks.conftest import MakeTraffic
 
 
 def test_flagger_adds_failed_checks_up_over_the_whole_rollout(make_traffic: MakeTraffic) -> None:

@@ -56,9 +56,12 @@ class FakeClient:
             if operation.input_shape:
                 validate_parameters(parameters, operation.input_shape)
             answer = self._cloud.answers[(self._service, name)]
-            answered = answer(**parameters) if callable(answer) else answer
+            answered: dict[str, Any] | Exception = (
+                answer(**parameters) if callable(answer) else answer
+            )
             if isinstance(answered, Exception):
                 raise answered
+            assert operation.output_shape, f"{name}: the model has no output"
             validate_parameters(answered, operation.output_shape)
             self._cloud.asked.append((self._service, name, self._account, parameters))
             date = format_datetime(self._cloud.now, usegmt=True)
@@ -68,9 +71,8 @@ class FakeClient:
 
     def error(self, code: str, message: str, operation: str) -> Exception:
         """The error as the real client raises it."""
-        error: Exception = self.exceptions.from_code(code)(
-            {"Error": {"Code": code, "Message": message}}, operation
-        )
+        error_class: Any = self.exceptions.from_code(code)  # the stubs declare an instance
+        error: Exception = error_class({"Error": {"Code": code, "Message": message}}, operation)
         return error
 
 

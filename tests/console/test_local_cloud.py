@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from console import cli, local_cloud, provisioning
+from console import cli, local_cloud, provisioning, toolchain
 from console.aws import adopt, connect
 from console.checkout import Checkout
 from console.errors import ConsoleError
@@ -187,7 +187,7 @@ def test_what_is_made_ready(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     cdk = RecordedCdk()
-    monkeypatch.setattr(provisioning.toolchain, "install", lambda _cache: cdk)
+    monkeypatch.setattr(toolchain, "install", lambda _cache: cdk)
     (folder / "cdk.json").write_text("{}")
     checkout = Checkout.here()
     (folder / ".pithead" / "logs").mkdir()

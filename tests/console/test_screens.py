@@ -11,6 +11,7 @@ from rich.console import Console
 from console import toolchain
 from console.addresses import Address
 from console.canary import Canary, Traffic
+from console.errors import ConsoleError
 from console.executions import Action, Condition, Execution, Stage
 from console.following import Snapshot
 from console.next_steps import Step
@@ -271,7 +272,7 @@ def test_what_the_cdk_says_becomes_a_sentence(
     log.write_text(said)
     assert toolchain._sentence(log).startswith(sentence)
     monkeypatch.setattr(toolchain, "_SCRIPTS", tmp_path)
-    with pytest.raises(toolchain.ConsoleError, match=r"node is missing from .*; run make setup"):
+    with pytest.raises(ConsoleError, match=r"node is missing from .*; run make setup"):
         Cdk(tmp_path).run(["deploy"], cwd=tmp_path, variables={}, log=log)
 
 

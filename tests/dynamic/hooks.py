@@ -18,7 +18,7 @@ _FOLDER = "dynamic/"
 
 
 @schemathesis.hook
-def before_call(_context: HookContext, case: Case, _arguments: dict[str, Any]) -> None:
+def before_call(_context: HookContext, case: Case[Any], _arguments: dict[str, Any]) -> None:
     """Keep each file that is made up below the folder, whatever its path says."""
     if "path" in (case.path_parameters or {}):
         path = unquote(str(case.path_parameters["path"])).removeprefix(_FOLDER)
@@ -34,6 +34,7 @@ def _tidy_up() -> None:
     files = os.environ["URL"] + "/files"
     # Where nothing answers there is nothing to tidy up, and the gate says so itself.
     with suppress(requests.RequestException), requests.Session() as session:
-        listed = session.get(files, params={"prefix": _FOLDER, "limit": 1000}, timeout=10)
+        query: dict[str, str | int] = {"prefix": _FOLDER, "limit": 1000}
+        listed = session.get(files, params=query, timeout=10)
         for file in listed.json()["files"] if listed.ok else ():
             session.delete(f"{files}/{quote(file['path'])}", timeout=10)

@@ -9,8 +9,9 @@ import aws_cdk as cdk
 import pytest
 
 from environments import schema
-from pipeline import app, bundle
+from pipeline import app, bundle, nag
 from pipeline.lint import validation
+from pipeline.supply import sbom
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,11 +62,11 @@ def test_a_refusal_is_one_sentence_and_exit_code_1(
 def test_an_unreviewed_finding_stops_it(
     context: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = app.nag.Judgement((("AwsSolutions-X", "Pithead/Y", "do not"),), ())
-    monkeypatch.setattr(app.nag, "judge", lambda _app, _reviews: found)
+    found = nag.Judgement((("AwsSolutions-X", "Pithead/Y", "do not"),), ())
+    monkeypatch.setattr(nag, "judge", lambda _app, _reviews: found)
     monkeypatch.setattr(app, "DeliveryStack", lambda *_a, **_k: None)
     monkeypatch.setattr(bundle, "build", lambda _platform: tmp_path)
-    monkeypatch.setattr(app.sbom, "write", lambda *_arguments: tmp_path)
+    monkeypatch.setattr(sbom, "write", lambda *_arguments: tmp_path)
     with pytest.raises(app.AppError, match="cdk-nag found 1; mend each, or review it in"):
         app.synthesise(cdk.App(context=context, outdir=str(tmp_path / "out")))
     (finding,) = validation.of_refusal(tmp_path / "out")

@@ -448,7 +448,8 @@ def test_the_attest_step_has_the_results_of_every_gate_that_prod_wants(
         action["Name"]: {made_by[each["Name"]] for each in action.get("InputArtifacts", [])}
         for _, action in _actions(pipeline)
     }
-    reached, left = set(), ["Attest"]
+    reached: set[str] = set()
+    left = ["Attest"]
     while left:
         reached |= (fresh := given[left.pop()] - reached)
         left += fresh

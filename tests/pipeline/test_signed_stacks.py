@@ -7,7 +7,8 @@ import hashlib
 import json
 import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import aws_cdk as cdk
 import pytest
@@ -15,11 +16,9 @@ import pytest
 from environments.schema import load_home
 from pipeline import app as pipeline_app
 from pipeline import bundle, code_signing, nag
+from pipeline.supply import sbom
 from pipeline.supply.assembly import read
 from pipeline.supply.attestation import release
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PROFILE = "arn:aws:signer:eu-west-1:111111111111:/signing-profiles/pithead/a1B2c3D4e5"
 CONFIG, FUNCTION = "AWS::Lambda::CodeSigningConfig", "AWS::Lambda::Function"
@@ -49,7 +48,7 @@ def signed(
     """The bundles are those of the sources; their signed copies are made up."""
     folder = tmp_path_factory.mktemp("bundles")
     bundles = tuple(
-        shutil.copy(each, folder / each.name) for each in bundle.build_all("linux-arm64")
+        Path(shutil.copy(each, folder / each.name)) for each in bundle.build_all("linux-arm64")
     )
     copies = []
     for each in bundles:
@@ -181,7 +180,7 @@ def test_a_bundle_for_this_machine_is_not_signed(
     monkeypatch.setattr(pipeline_app, "load_home", lambda: named)
     monkeypatch.setattr(pipeline_app, "DeliveryStack", lambda *_a, **k: given.update(k))
     monkeypatch.setattr(bundle, "build_all", lambda _platform: [tmp_path] * 3)
-    monkeypatch.setattr(pipeline_app.sbom, "write", lambda *_arguments: tmp_path)
+    monkeypatch.setattr(sbom, "write", lambda *_arguments: tmp_path)
     for platform, wanted in (("host", None), ("linux-arm64", PROFILE)):
         pipeline_app.synthesise(cdk.App(context=context | {"bundle": platform}))
         assert given["artifact"].signing_profile_version == wanted

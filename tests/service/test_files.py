@@ -86,7 +86,9 @@ def test_listing_pages_through_everything_once(client: TestClient) -> None:
     seen: list[str] = []
     cursor = None
     while True:
-        query = {"prefix": "reports/", "limit": 3} | ({"cursor": cursor} if cursor else {})
+        query: dict[str, str | int] = {"prefix": "reports/", "limit": 3}
+        if cursor:
+            query["cursor"] = cursor
         page = client.get("/files", params=query).json()
         seen += [file["path"] for file in page["files"]]
         cursor = page["cursor"]

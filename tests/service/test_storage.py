@@ -28,14 +28,15 @@ BUCKET = "files-of-the-tests"
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[Any]:
+    # A build of the pipeline may have an endpoint of its own.
+    config = Config(ignore_configured_endpoint_urls=True)  # type: ignore[call-arg]  # the stubs lack it
     with mock_aws():
         client = boto3.client(
             "s3",
             region_name="us-east-1",
             aws_access_key_id="x",
             aws_secret_access_key="x",
-            # A build of the pipeline may have an endpoint of its own.
-            config=Config(ignore_configured_endpoint_urls=True),
+            config=config,
         )
         client.create_bucket(Bucket=BUCKET)
         yield client

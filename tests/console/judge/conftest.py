@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
 import pytest
 
@@ -26,9 +26,21 @@ PARAMETERS = Parameters(
 
 
 class Played(Protocol):
-    """`record`."""
+    """`play`, as the fixture `record` gives it."""
 
-    def __call__(self, **how: Any) -> Record: ...
+    def __call__(
+        self,
+        *,
+        seed: int = ...,
+        minutes: int = ...,
+        per_minute: int = ...,
+        share: float = ...,
+        bad: float = ...,
+        stable: float = ...,
+        parameters: Parameters = ...,
+        deployment: str = ...,
+        began: datetime = ...,
+    ) -> Record: ...
 
 
 def play(

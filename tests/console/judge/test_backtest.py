@@ -14,9 +14,8 @@ from console.judge.course import end
 from console.judge.tables import releases
 
 if TYPE_CHECKING:
-    from conftest import Played
-
     from pipeline.canary.record import Record
+    from tests.console.judge.conftest import Played
 
 
 def served_badly(record: Record, upto: int) -> int:

@@ -13,9 +13,8 @@ from pipeline.canary.periods import Discrepancy
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Played
-
     from pipeline.canary.record import Record
+    from tests.console.judge.conftest import Played
 
 
 class Pithead(Protocol):

@@ -9,7 +9,7 @@ import tomllib
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, TypedDict, get_args
 
 import pytest
 
@@ -23,12 +23,22 @@ from pipeline.canary.record import code
 from pipeline.policy import parameters
 
 if TYPE_CHECKING:
-    from conftest import Played
+    from tests.console.judge.conftest import Played
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "judge.md").read_text(encoding="utf-8")
 SHOWN = re.findall(r"```console\n\$ pithead (.*)\n((?:.*\n)*?)```", PAGE)
-RELEASES = (
+
+
+class Traffic(TypedDict, total=False):
+    """Arguments of `record`."""
+
+    seed: int
+    minutes: int
+    bad: float
+
+
+RELEASES: tuple[Traffic, ...] = (
     {"seed": 3, "minutes": 12, "bad": 0.012},
     {"bad": 0.5},
     {"minutes": 12, "bad": 0.001},

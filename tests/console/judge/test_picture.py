@@ -13,9 +13,8 @@ from console.judge.replaying import replayed
 from console.judge.screen import drawn
 
 if TYPE_CHECKING:
-    from conftest import Played
-
     from pipeline.canary.record import Record
+    from tests.console.judge.conftest import Played
 
 _SVG = "{http://www.w3.org/2000/svg}"
 

@@ -10,9 +10,8 @@ from console.judge.course import end
 from console.judge.replaying import heading, replayed
 
 if TYPE_CHECKING:
-    from conftest import Played
-
     from pipeline.canary.record import Record
+    from tests.console.judge.conftest import Played
 
 
 def answers(record: Record) -> dict[str, str]:

@@ -128,7 +128,7 @@ def _child(state: Path) -> tuple[subprocess.Popen[str], Any]:
         text=True,
     )
     assert process.stdout
-    lines = []
+    lines: list[str] = []
     while not (lines or [""])[-1].startswith("http"):
         lines.append(process.stdout.readline().strip())
         assert lines[-1], "the local cloud did not start"

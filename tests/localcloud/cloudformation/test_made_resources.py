@@ -68,7 +68,7 @@ def test_a_role_changes_in_place_and_goes_back(cloud: LocalCloud, deploy: Any) -
         )
 
     deploy(R=role("1" * 12, Policies=[inline], Tags=[{"Key": "a", "Value": "1"}]))
-    first = ("1" * 12, "", ["own"], [], {"a": "1"})
+    first: tuple[Any, ...] = ("1" * 12, "", ["own"], [], {"a": "1"})
     assert state() == first
     changed = role(
         "2" * 12, ManagedPolicyArns=[managed], Description="d", Tags=[{"Key": "b", "Value": "2"}]

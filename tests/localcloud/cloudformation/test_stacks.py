@@ -240,7 +240,7 @@ def test_options_that_are_not_honoured_are_named(client: Any, template: Any) -> 
 
 
 def test_a_capability_is_asked_for(client: Any) -> None:
-    role = {
+    role: dict[str, Any] = {
         "Type": "AWS::IAM::Role",
         "Properties": {"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": []}},
     }

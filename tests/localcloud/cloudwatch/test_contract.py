@@ -385,10 +385,11 @@ def test_an_operation_that_is_not_there_is_named(client: Any) -> None:
 
 
 def _post(server: LocalCloud, account: str, path: str, kind: str, body: bytes) -> tuple[int, str]:
-    request = AWSRequest("POST", server.cloud.endpoint + path, {"Content-Type": kind}, body)
+    url = server.cloud.endpoint + path
+    request = AWSRequest("POST", url, {"Content-Type": kind}, body)
     key = Credentials(account, server.cloud.credentials.secret_key)
     SigV4Auth(key, "monitoring", REGION).add_auth(request)
-    answer = urllib3.request("POST", request.url, body=body, headers=dict(request.headers))
+    answer = urllib3.request("POST", url, body=body, headers=dict(request.headers))
     return answer.status, answer.data.decode()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import World
+    from tests.localcloud.codepipeline.conftest import World
 
 REGION = "eu-west-1"
 

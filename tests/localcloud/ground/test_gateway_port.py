@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 import socket
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -100,6 +101,6 @@ def test_any_free_one_passes_by_those_that_are_taken(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port: int = taken.getsockname()[1]
-        monkeypatch.setattr(gateway_port.random, "sample", lambda *_: [port])
+        monkeypatch.setattr(random, "sample", lambda *_: [port])
         with served(ledger, 0) as chosen:
             assert chosen != port

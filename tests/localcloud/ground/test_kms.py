@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import boto3
 import pytest
@@ -28,7 +28,7 @@ _DIGEST = {
 }
 
 
-def _client(server: LocalCloud, service: str) -> Any:
+def _client(server: LocalCloud, service: Literal["kms", "cloudformation"]) -> Any:
     return boto3.client(
         service,
         endpoint_url=server.cloud.endpoint,

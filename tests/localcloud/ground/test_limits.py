@@ -37,7 +37,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str],
 
 def _padded(size: int) -> str:
     """A template of exactly so many bytes."""
-    template = {"Resources": {"T": _TOPIC}, "Metadata": {"Padding": ""}}
+    template: dict[str, Any] = {"Resources": {"T": _TOPIC}, "Metadata": {"Padding": ""}}
     template["Metadata"]["Padding"] = "x" * (size - len(json.dumps(template)))
     return json.dumps(template)
 

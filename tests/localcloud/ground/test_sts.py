@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import boto3
 import pytest
@@ -145,7 +145,9 @@ def test_what_is_no_role_and_what_is_not_here(server: LocalCloud) -> None:
 
 
 @pytest.mark.parametrize("service", ["sts", "s3", "ssm", "cloudformation", "iam"])
-def test_a_key_that_nobody_gave_out(server: LocalCloud, service: str) -> None:
+def test_a_key_that_nobody_gave_out(
+    server: LocalCloud, service: Literal["sts", "s3", "ssm", "cloudformation", "iam"]
+) -> None:
     client = boto3.client(
         service,
         region_name=REGION,

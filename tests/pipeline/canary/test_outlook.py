@@ -68,9 +68,11 @@ def test_a_canary_on_its_way_to_one_verdict_is_not_expected_at_the_other() -> No
 
 
 def test_more_evidence_needs_fewer_requests() -> None:
-    test, needed = CanaryTest(), []
+    test = CanaryTest()
+    needed: list[int] = []
     while test.verdict == "undecided":
         test.observe(canary=Counts(60, 2), stable=Counts(540, 3))
+        assert test.requests_needed is not None
         needed.append(test.requests_needed)
     assert needed == sorted(needed, reverse=True)
     assert needed[-1] == 0

@@ -122,8 +122,8 @@ def served(trusted: Path) -> Iterator[tuple[Advisories, dict[str, str]]]:
             self.send_response(200)
             self.end_headers()
             self.connection = secure.wrap_socket(self.connection, server_side=True)
-            self.rfile = self.connection.makefile("rb")  # type: ignore[assignment]  # a stream
-            self.wfile = self.connection.makefile("wb", 0)  # type: ignore[assignment]  # too
+            self.rfile = self.connection.makefile("rb")
+            self.wfile = self.connection.makefile("wb", 0)
             self.close_connection = False
 
         def do_GET(self) -> None:

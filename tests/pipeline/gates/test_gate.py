@@ -140,8 +140,8 @@ def test_an_error_refuses_and_the_sentence_names_the_first_on_one_line(
         Answer("security", "refused", sentence, next_step, ("B307", "B602")).line(),
     ]
     assert _report(reports)["findings"] == 4
-    found = {run["tool"]["driver"]["name"]: run["results"] for run in _sarif(reports)}
-    assert {tool: len(results) for tool, results in found.items()} == {"bandit": 3, "deptry": 1}
+    by_tool = {run["tool"]["driver"]["name"]: run["results"] for run in _sarif(reports)}
+    assert {tool: len(results) for tool, results in by_tool.items()} == {"bandit": 3, "deptry": 1}
 
 
 def _sarif(reports: Path) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -49,7 +49,18 @@ def served(world: Any) -> Any:
     return world
 
 
-def _canary(world: Any, **changed: int | None) -> None:
+class _Changes(TypedDict, total=False):
+    """Fields of `Seen` in which the canary differs from an honest one."""
+
+    requests: int
+    failures: int
+    invocations: int
+    errors: int
+    throttles: int
+    client_errors: int | None
+
+
+def _canary(world: Any, **changed: Unpack[_Changes]) -> None:
     world.fill(replace(CANARY, **changed), STABLE, range(10))
 
 

@@ -65,7 +65,7 @@ def test_a_policy_for_anybody_is_named(
     open_: bool,
     found: Callable[..., list[tuple[str, str]]],
 ) -> None:
-    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+    statement: dict[str, Any] = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
     statement |= {"Principal": principal, **({"Condition": condition} if condition else {})}
     bucket_policy = {
         "Type": "AWS::S3::BucketPolicy",

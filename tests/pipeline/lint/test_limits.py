@@ -78,7 +78,7 @@ def test_a_stack_has_so_many_resources(found: Callable[..., list[tuple[str, str]
 def test_all_inline_policies_of_a_role_count_together(
     found: Callable[..., list[tuple[str, str]]],
 ) -> None:
-    role = {"Role": {"Type": "AWS::IAM::Role"}}
+    role: dict[str, Any] = {"Role": {"Type": "AWS::IAM::Role"}}
     half = _policy(4_608, Roles=[{"Ref": "Role"}])
     assert found({**role, "A": half, "B": half}) == []
     more = _policy(4_609, Roles=[{"Ref": "Role"}])
@@ -93,8 +93,8 @@ def test_what_is_not_known_yet_counts_as_an_arn(
 ) -> None:
     """100 references of 4 characters each are 6,000, as they are when they are deployed."""
     statement = {"Effect": "Allow", "Action": "a:b", "Resource": [{"Ref": "A"}] * 100}
-    policy = {"Type": "AWS::IAM::ManagedPolicy"}
-    policy["Properties"] = {"PolicyDocument": {"Statement": [statement]}}  # type: ignore[assignment]  # a table
+    document = {"Statement": [statement]}
+    policy = {"Type": "AWS::IAM::ManagedPolicy", "Properties": {"PolicyDocument": document}}
     assert found({"Policy": policy}) == [("PH203", "Policy PolicyDocument")]
 
 

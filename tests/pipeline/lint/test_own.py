@@ -18,6 +18,8 @@ from pipeline.lint.template import Template
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from pipeline.lint.rules import Rule
+
 
 @pytest.fixture(scope="session")
 def stacks(assembly: Any) -> dict[str, Stack]:
@@ -52,7 +54,7 @@ def test_nothing_is_wrong_with_our_own(stacks: dict[str, Stack]) -> None:
 
 
 def test_each_rule_says_why_and_each_has_its_own_id() -> None:
-    rules = [*catalogue.OF_STACKS, *catalogue.OF_CHANGES]
+    rules: list[Rule[Stack] | Rule[Change]] = [*catalogue.OF_STACKS, *catalogue.OF_CHANGES]
     assert len({each.id for each in rules}) == len(rules)
     assert all(len(each.why) > 60 for each in rules)
 

@@ -253,9 +253,20 @@ def _swapped(spec: dict[str, Any]) -> None:
     lines[0], lines[-1] = lines[-1], lines[0]
 
 
+def _update(entries: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
+    return lambda document: document.update(entries)
+
+
 _VARIABLE = {"Environment": {"EnvironmentVariables": [{"Name": "PYTHONPATH", "Value": "vendor"}]}}
 _SET = json.dumps([{"name": "PATH", "value": "vendor", "type": "PLAINTEXT"}])
 _OTHER = [{"Name": "Other"}]
+_BUILDSPEC_ENTRIES: dict[str, dict[str, Any]] = {
+    "buildspec env": {"env": {"variables": {"PYTHONPATH": "vendor"}}},
+    "buildspec cache": {"cache": {"paths": ["/**"]}},
+    "buildspec run-as": {"run-as": "me"},
+    "buildspec batch": {"batch": {"build-list": []}},
+    "buildspec artifacts": {"artifacts": {"files": ["other"]}},
+}
 SURROUNDINGS = [
     pytest.param(_project("Security", **_VARIABLE), "Environment PYTHONPATH", id="variable"),
     pytest.param(_project("Changes", **_VARIABLE), "Environment PYTHONPATH", id="comparison"),
@@ -272,14 +283,8 @@ SURROUNDINGS = [
         _project("Security", Source={"BuildSpec": "buildspec.yml"}), "buildspec", id="file"
     ),
     *(
-        pytest.param(_spec("Security", lambda spec, edit=edit: spec.update(edit)), key, id=key)
-        for key, edit in {
-            "buildspec env": {"env": {"variables": {"PYTHONPATH": "vendor"}}},
-            "buildspec cache": {"cache": {"paths": ["/**"]}},
-            "buildspec run-as": {"run-as": "me"},
-            "buildspec batch": {"batch": {"build-list": []}},
-            "buildspec artifacts": {"artifacts": {"files": ["other"]}},
-        }.items()
+        pytest.param(_spec("Security", _update(entries)), key, id=key)
+        for key, entries in _BUILDSPEC_ENTRIES.items()
     ),
     pytest.param(
         _spec("Security", lambda spec: spec["phases"]["build"].update({"finally": ["true"]})),
@@ -469,9 +474,10 @@ def _gone(type_: str, named: str) -> Edit:
 
 
 def _group(change: Callable[[dict[str, Any]], object]) -> Edit:
-    return lambda resources: (
-        change(_of(resources, "AWS::CodeDeploy::DeploymentGroup")[0]["Properties"]) and None
-    )
+    def edit(resources: dict[str, Any]) -> None:
+        change(_of(resources, "AWS::CodeDeploy::DeploymentGroup")[0]["Properties"])
+
+    return edit
 
 
 def _canary(**timing: int) -> Edit:

@@ -10,7 +10,7 @@ import pytest
 
 from localcloud.server import LocalCloud
 from pipeline import safeguards
-from pipeline.gates import changes, gate
+from pipeline.gates import changes, deployed, gate
 from pipeline.gates.gate import CouldNotRunError
 from pipeline.lint.template import Template
 
@@ -209,7 +209,7 @@ def _was(pipeline: dict[str, Any]) -> Any:
 def test_a_stack_that_is_renamed_is_named_with_what_it_holds(
     assembly: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(changes.deployed, "templates", _was(_pipeline("prod-files")))
+    monkeypatch.setattr(deployed, "templates", _was(_pipeline("prod-files")))
     same = changes.judge([str(assembly(Pithead=_pipeline("prod-files")))])
     assert same.status == "passed"
     outcome = changes.judge([str(assembly(Pithead=_pipeline("prod-documents")))])
@@ -230,7 +230,7 @@ def test_an_account_that_cannot_be_read_hides_no_departure(
             raise CouldNotRunError("the account is closed")
         return read(stacks)
 
-    monkeypatch.setattr(changes.deployed, "templates", templates)
+    monkeypatch.setattr(deployed, "templates", templates)
     outcome = changes.judge([str(assembly(Pithead=_pipeline("prod-documents")))])
     assert any("what it holds could not be read" in each.message for each in outcome.findings)
 
@@ -278,7 +278,7 @@ def test_the_record_is_that_of_prods_stack_alone(
 
     before = {PROD_STACK: template(250), "Pithead": template(900)}
     monkeypatch.setattr(
-        changes.deployed,
+        deployed,
         "templates",
         lambda stacks: {each.name: Template.of(before[each.name]) for each in stacks},
     )

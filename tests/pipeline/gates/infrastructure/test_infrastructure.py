@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipeline.gates import cfn_lint, gate, infrastructure
-from pipeline.gates.gate import CouldNotRunError
+from pipeline.gates.gate import ROOT, CouldNotRunError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,7 +140,7 @@ class TestCfnLint:
             patch.setattr(cfn_lint, "version", lambda _name: "0")
             assert cfn_lint.digest("{}") != before
         with monkeypatch.context() as patch:
-            patch.setattr(cfn_lint, "_SETTINGS", cfn_lint.ROOT / "pyproject.toml")
+            patch.setattr(cfn_lint, "_SETTINGS", ROOT / "pyproject.toml")
             assert cfn_lint.digest("{}") != before
         assert cfn_lint.digest("{}") == before
 

@@ -92,11 +92,18 @@ def test_a_release_is_compared_with_what_is_served_beside_it(
 ) -> None:
     asked: list[Any] = []
     monkeypatch.setattr(promoted, "commit", lambda *_prod: COMMIT)
-    monkeypatch.setattr(promoted, "serve", lambda *given: asked.append(given[:4]) or True)
     runs = [_pair(200, 100)]
-    monkeypatch.setattr(
-        generator, "measure", lambda addresses, _plan: asked.append(addresses) or runs.pop()
-    )
+
+    def serve(*given: Any) -> bool:
+        asked.append(given[:4])
+        return True
+
+    def pop_run(addresses: list[str], _plan: Any) -> list[Measured]:
+        asked.append(addresses)
+        return runs.pop()
+
+    monkeypatch.setattr(promoted, "serve", serve)
+    monkeypatch.setattr(generator, "measure", pop_run)
     assert judging.judge().status == "refused"
     alias = "arn:aws:lambda:eu-west-1:333333333333:function:f:p"
     assert asked == [(COMMIT, alias, BESIDE, "staging"), [URL, BESIDE]]

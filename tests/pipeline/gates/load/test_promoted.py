@@ -35,7 +35,7 @@ class Aws:
 
     def __init__(self) -> None:
         self._clients = {
-            name: boto3.client(  # type: ignore[call-overload]  # boto3's overloads want literals
+            name: boto3.client(
                 name, region_name="eu-west-1", aws_access_key_id="x", aws_secret_access_key="x"
             )
             for name in ("cloudformation", "lambda")

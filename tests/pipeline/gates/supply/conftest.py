@@ -84,9 +84,8 @@ def policy(monkeypatch: pytest.MonkeyPatch) -> Callable[..., SupplyChain]:
     """Sets the checkout's policy; what is not said is as for a service that may ship."""
 
     def set_(**parts: Any) -> SupplyChain:
-        policy = SupplyChain(
-            **{"licences": Licences(allowed=("MIT",)), "attested_gates": GATES} | parts
-        )
+        usual: dict[str, Any] = {"licences": Licences(allowed=("MIT",)), "attested_gates": GATES}
+        policy = SupplyChain(**usual | parts)
         home = load_home().model_copy(update={"supply_chain": policy})
         for module in (supply_chain, attest, provenance):
             monkeypatch.setattr(module, "load_home", lambda: home)

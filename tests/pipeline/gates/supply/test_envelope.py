@@ -41,8 +41,9 @@ class Kms:
         try:
             self.private.public_key().verify(asked["Signature"], asked["Message"], algorithm)
         except InvalidSignature as error:
-            code = {"Code": "KMSInvalidSignatureException", "Message": ""}
-            raise ClientError({"Error": code}, "Verify") from error
+            raise ClientError(
+                {"Error": {"Code": "KMSInvalidSignatureException", "Message": ""}}, "Verify"
+            ) from error
         return {"KeyId": KEY, "SignatureValid": True}
 
 

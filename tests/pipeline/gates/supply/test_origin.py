@@ -9,6 +9,7 @@ import pytest
 from pipeline import bundle as bundles
 from pipeline.gates import supply_chain
 from pipeline.gates.gate import CouldNotRunError
+from pipeline.supply import audit as pip_audit
 from pipeline.supply import contents, declared, sources
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def test_a_package_that_nothing_asks_for_is_found(
 def test_a_package_that_is_only_in_the_lock_refuses(
     assembly: Any, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supply_chain.pip_audit, "audit", lambda *_arguments: (2, []))
+    monkeypatch.setattr(pip_audit, "audit", lambda *_arguments: (2, []))
     assert supply_chain.judge().status == "passed"
     (root / "pyproject.toml").write_text('[dependency-groups]\nservice = ["beta"]\n')
     outcome = supply_chain.judge()
@@ -97,7 +98,7 @@ def test_what_is_shipped_as_our_source_is_ours(
 def test_a_vendored_folder_refuses(
     assembly: Any, bundle: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supply_chain.pip_audit, "audit", lambda *_arguments: (2, []))
+    monkeypatch.setattr(pip_audit, "audit", lambda *_arguments: (2, []))
     vendored = bundle({"service/vendor/left.py": ""}, name="vendored.zip").read_bytes()
     for environment in ("dev", "staging", "prod"):
         assembly.publish(environment, "b.zip", vendored)

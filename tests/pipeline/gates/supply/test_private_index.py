@@ -259,7 +259,7 @@ def test_an_unapproved_package_is_refused_whatever_index_has_it(
     built = tmp_path / "bundles"
     _set(monkeypatch, _home(url=f"http://{served()}"))
     make = bundle.build
-    monkeypatch.setattr(supply_chain.bundle, "build", lambda _platform: make("host", cache=built))
+    monkeypatch.setattr(bundle, "build", lambda _platform: make("host", cache=built))
     policy(approved=("acme-internal==1.0",))
     assert supply_chain.judge().status == "passed"
     policy(approved=("acme-internal<1.0",))

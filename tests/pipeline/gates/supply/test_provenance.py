@@ -14,6 +14,7 @@ import boto3
 import pytest
 
 from environments.schema import load_home
+from pipeline import bundle as bundles
 from pipeline.gates import attest, provenance
 from pipeline.gates.gate import CouldNotRunError, Outcome, run
 from pipeline.names import ATTESTATION, ATTESTATION_KEY, EVIDENCE
@@ -50,7 +51,7 @@ def commit(root: Path, shipped: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     made.git("init", "--quiet")
     id_ = made.commit()
     monkeypatch.setenv("CODEBUILD_RESOLVED_SOURCE_VERSION", id_)
-    monkeypatch.setattr(provenance.bundle, "build_all", lambda _platform: (shipped,))
+    monkeypatch.setattr(bundles, "build_all", lambda _platform: (shipped,))
     return id_
 
 
@@ -266,8 +267,9 @@ def test_another_statement_by_the_same_key_stays_out(
     from pipeline.supply import envelope  # noqa: PLC0415  # what the attest step has in its hands
 
     (root / ATTESTATION).mkdir()
-    for statement in ({}, {"_type": "x"}, []):
-        sealed = envelope.seal(statement, key, ATTESTATION_KEY)  # type: ignore[arg-type]  # wrong
+    statements: tuple[Any, ...] = ({}, {"_type": "x"}, [])
+    for statement in statements:
+        sealed = envelope.seal(statement, key, ATTESTATION_KEY)
         (root / ATTESTATION / attest.FILE).write_text(sealed)
         assert "no attestation of a release" in _refused(provenance.judge())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from environments.schema import load_home
 from environments.supply_chain import Licences
+from pipeline import bundle as bundles
 from pipeline.bundle import BundleError
 from pipeline.gates import gate, supply_chain
 from pipeline.gates.gate import CouldNotRunError, run
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _built(root: Path, shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supply_chain.bundle, "build", lambda _platform: shipped)
+    monkeypatch.setattr(bundles, "build", lambda _platform: shipped)
 
 
 @pytest.fixture
@@ -159,7 +161,7 @@ def test_a_tool_whose_report_is_another_refuses(
     """It ends well, and has written something that is no report of pip-audit."""
     write = "import sys, pathlib; pathlib.Path(sys.argv[sys.argv.index('--output') + 1])"
     code = f"{write}.write_text({report!r})"
-    monkeypatch.setattr(audit, "_COMMAND", (audit.sys.executable, "-c", code))
+    monkeypatch.setattr(audit, "_COMMAND", (sys.executable, "-c", code))
     with pytest.raises(CouldNotRunError):
         supply_chain.audit()
 
@@ -191,7 +193,7 @@ def test_a_bundle_that_cannot_be_built_refuses(
     def fail(_platform: str) -> None:
         raise BundleError("service.txt cannot be installed: no such wheel")
 
-    monkeypatch.setattr(supply_chain.bundle, "build", fail)
+    monkeypatch.setattr(bundles, "build", fail)
     with pytest.raises(CouldNotRunError, match="no such wheel"):
         supply_chain.judge()
 
