@@ -40,7 +40,11 @@ def assembly(tmp_path: Path) -> Callable[..., Path]:
             artifacts[name] = {
                 "type": "aws:cloudformation:stack",
                 "environment": f"aws://{account}/{REGION}",
-                "properties": {"templateFile": file, "lookupRole": {"arn": role}},
+                "properties": {
+                    "templateFile": file,
+                    "lookupRole": {"arn": role},
+                    "terminationProtection": name == "Pithead",
+                },
             }
         (folder / "manifest.json").write_text(json.dumps({"artifacts": artifacts}))
         report = {"pluginName": "AwsSolutions", "violations": violations or []}
