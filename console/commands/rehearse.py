@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from pathlib import Path
 
 import click
@@ -46,6 +47,8 @@ def command(speed: float, report: Path | None, keep: bool) -> int:
     Exit codes: 0 every act ended as it should, 1 one did not, or the rehearsal could not begin,
     2 usage, 130 interrupted.
     """  # noqa: D301  # \b is click's own sign
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: the local cloud has to end, too
+        signal.signal(number, signal.default_int_handler)
     checkout = Checkout.here()
     console = Console(stderr=True)
     steps = Steps(console)
