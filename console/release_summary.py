@@ -28,7 +28,8 @@ def explain(
     """Print the outcome, its reason, the durations, what serves, and the next steps."""
 
     def line(markup: str) -> None:
-        console.print(markup, highlight=False, soft_wrap=True)
+        """Print a sentence; a file or a pipe gets it as one line."""
+        console.print(markup, highlight=False, soft_wrap=not console.is_terminal)
 
     words, colour = ENDINGS[outcome.ending]
     line("")
@@ -48,19 +49,24 @@ def explain(
             f"{duration(outcome.seconds)}.[/]"
         )
     line("")
-    shift = outcome.canary
+    for markup in (*_serving(addresses, outcome.canary), *_next(steps)):
+        console.print(markup, highlight=False, soft_wrap=True)  # to be copied as it stands
+
+
+def _serving(addresses: Iterable[Address], shift: Canary | None) -> Iterator[str]:
+    """Yield a line for each environment: its address, what serves there, its shift."""
     for each in addresses:
         at = f"{escape(each.url)}  " if each.url else ""
-        id_ = (
-            f", shift {shift.deployment_id}"
-            if shift and shift.environment == each.environment
-            else ""
-        )
-        line(f"[bold]{each.environment:<8}[/] {at}[dim]{escape(each.serves)}{id_}[/]")
+        is_shifted = shift and shift.environment == each.environment
+        id_ = f", shift {shift.deployment_id}" if shift and is_shifted else ""
+        yield f"[bold]{each.environment:<8}[/] {at}[dim]{escape(each.serves)}{id_}[/]"
+
+
+def _next(steps: Sequence[Step]) -> Iterator[str]:
     if steps:
-        line("\nNext steps")
+        yield "\nNext steps"
     for step in steps:
-        line(f"  {escape(step.command)}  [dim]# {escape(step.purpose)}[/]")
+        yield f"  {escape(step.command)}  [dim]# {escape(step.purpose)}[/]"
 
 
 def _stopped(canary: Canary) -> str:
@@ -80,7 +86,9 @@ def _where_the_time_went(outcome: Outcome) -> Table:
     total = outcome.seconds / outcome.pace
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("Where the time went")
-    table.add_column("seconds", justify="right")
+    # A release that had ended before it was followed has no pace: it is measured by following.
+    unit = "seconds" if outcome.pace > 1 else "seconds by the cloud's clock"
+    table.add_column(unit, justify="right")
     table.add_column("share", justify="right")
 
     def row(name: str, seconds: float, style: str = "") -> None:

@@ -188,7 +188,7 @@ def _show(state: State, now: datetime, console: Console) -> None:
         console.print(
             f"  {escape(why)}Next: pithead release explains it, or starts it again",
             highlight=False,
-            soft_wrap=True,
+            soft_wrap=not console.is_terminal,
         )
     console.print(
         "  " + "  ".join(f"{mark(each.status)} {escape(each.name)}" for each in execution.stages),
@@ -204,7 +204,7 @@ def _detail(state: EnvironmentState, console: Console) -> None:
         console.print(line, highlight=False, soft_wrap=True)
     for alarm in state.alarms:
         line = f"  [red]red: {alarm.name}[/] since {alarm.since:%H:%M:%S}: {escape(alarm.reason)}"
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(line, highlight=False, soft_wrap=not console.is_terminal)
     told = (
         state.unseen,
         state.health.reason if state.health else "",
@@ -219,7 +219,7 @@ def _detail(state: EnvironmentState, console: Console) -> None:
             if state.url
             else f"[dim]{state.name}: {escape(sentence)}[/]"
         )
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(line, highlight=False, soft_wrap=not console.is_terminal)
 
 
 def _answered(state: EnvironmentState) -> str:
