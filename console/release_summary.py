@@ -87,7 +87,7 @@ def _where_the_time_went(outcome: Outcome) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("Where the time went")
     # A release that had ended before it was followed has no pace: it is measured by following.
-    unit = "seconds" if outcome.pace > 1 else "seconds by the cloud's clock"
+    unit = "seconds by the cloud's clock" if outcome.pace == 1 else "seconds"
     table.add_column(unit, justify="right")
     table.add_column("share", justify="right")
 

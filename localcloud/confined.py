@@ -120,7 +120,7 @@ def restrict(read: list[str], write: list[str], hidden: str = "", ports: int = -
     for paths, rights in ((read, _READ_RIGHTS), (write, _ALL_RIGHTS)):
         for path in paths:
             for part in around(path, hidden):
-                _allow(ruleset, part, rights)
+                _allow(ruleset, part, rights, follow=part == path)
     _drop_capabilities()
     _libc.prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     for each in (ruleset, ports):
@@ -135,7 +135,8 @@ def around(path: str, hidden: str) -> Iterator[str]:
     """Yield the path or, if it contains the folder `hidden`, what it contains besides that.
 
     Landlock has no rule that denies. The folders are listed here, in the process that is confined:
-    a list of a crowded folder is longer than an argument may be.
+    a list of a crowded folder is longer than an argument may be. Links in them are skipped: another
+    sandbox may have made one to a place that no sandbox may reach.
 
     Args:
         path: a file or folder.
@@ -147,7 +148,8 @@ def around(path: str, hidden: str) -> Iterator[str]:
     elif whole != hidden:
         with os.scandir(path) as entries:
             for entry in entries:
-                yield from around(entry.path, hidden)
+                if not entry.is_symlink():
+                    yield from around(entry.path, hidden)
 
 
 def _refuse_other_ways_to_connect() -> None:
@@ -193,9 +195,9 @@ def _if(test: int, value: int, then: list[_Instruction]) -> list[_Instruction]:
     return [(test, 0, len(then), value), *then]
 
 
-def _allow(ruleset: int, path: str, rights: int) -> None:
+def _allow(ruleset: int, path: str, rights: int, *, follow: bool = True) -> None:
     try:
-        beneath = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        beneath = os.open(path, os.O_PATH | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW))
     except OSError as error:
         if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.EACCES}:
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -32,5 +33,8 @@ def test_its_local_cloud_ends_with_it(number: signal.Signals, tmp_path: Path) ->
         endpoint = json.loads((clone / ".pithead" / "rehearsal" / "endpoint.json").read_text())
         rehearsal.send_signal(number)
         rest = rehearsal.stdout.read()
+    survives = Path(f"/proc/{endpoint['pid']}").exists()
+    if survives:
+        os.kill(endpoint["pid"], signal.SIGKILL)
     assert rehearsal.returncode == INTERRUPTED, rest
-    assert not Path(f"/proc/{endpoint['pid']}").exists()
+    assert not survives

@@ -97,6 +97,25 @@ def test_tmp_is_shared_but_for_the_way_to_the_state_folder(tmp_path: Path) -> No
 
 
 @needs_landlock
+def test_a_link_that_a_sandbox_left_opens_nothing_to_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared, home = tmp_path / "shared", tmp_path / "home"
+    for folder in (shared / "state", home):
+        folder.mkdir(parents=True)
+    (home / "secret").touch()
+    (shared / "to home").symlink_to(home)
+    (shared / "to all").symlink_to("/")
+    (shared / "to itself").symlink_to(shared)
+    monkeypatch.setattr(confinement, "_SHARED", (str(shared),))
+    rules = confinement.rules(shared / "state", [], [])
+    for path in (home / "secret", shared / "to home" / "secret", home / "new"):
+        write = rules.command("sh", "-c", ': > "$1"', "sh", str(path))
+        done = subprocess.run(write, capture_output=True, check=False)
+        assert b"Permission denied" in done.stderr, path
+
+
+@needs_landlock
 def test_a_crowded_folder_around_the_state_folder_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
