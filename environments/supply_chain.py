@@ -106,21 +106,40 @@ class CodeArtifact(_Part):
 
 
 class Index(_Part):
-    """Where builders take Python packages from: one of these."""
+    """Where builders download packages of Python and of npm: all of them from one place.
+
+    Either addresses (`url` or `url_secret`, with `npm_url`), or a repository of CodeArtifact, which
+    holds packages of both kinds.
+    """
 
     url: Annotated[str, Field(pattern=r"^https?://[^@\s]+$")] | None = None
     """A server that speaks PEP 503; without credentials, as everybody reads this file."""
     url_secret: Annotated[str, Field(pattern=r"^[\w/+=.@-]+$")] | None = None
     """The name of a secret in Secrets Manager that is such an address with credentials."""
+    npm_url: Annotated[str, Field(pattern=r"^https?://[^@\s]+/$")] | None = None
+    """A registry for npm, without credentials; it serves the CDK CLI and cdk-assets."""
+    npm_token_secret: Annotated[str, Field(pattern=r"^[\w/+=.@-]+$")] | None = None
+    """The name of a secret in Secrets Manager that is the registry's token."""
     codeartifact: CodeArtifact | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Index:
-        given = [name for name, value in self if value is not None]
+        given = [name for name in ("url", "url_secret", "codeartifact") if getattr(self, name)]
         if len(given) != 1:
             raise ValueError(
                 f"found {' and '.join(given) or 'nothing'}; "
                 "allowed is one of url, url_secret and codeartifact"
+            )
+        if self.codeartifact and (self.npm_url or self.npm_token_secret):
+            raise ValueError(
+                "found codeartifact and an address for npm; allowed is codeartifact alone, whose "
+                "repository serves npm, too"
+            )
+        if not self.codeartifact and not self.npm_url:
+            raise ValueError(
+                f"found {given[0]} without npm_url; set npm_url to the registry that serves the "
+                "CDK CLI and cdk-assets, which builds would otherwise download from npm's public "
+                "registry"
             )
         return self
 

@@ -129,12 +129,12 @@ class Builds:
             "Synth",
             input=self.source,
             install_commands=[
-                *index.login(self._home),
+                *index.login(self._home, npm=True),
                 *install("synth"),
                 f"python3 -m pipeline.downloads cdk {_CDK}",
                 f'export PATH="$PWD/{_CDK}/bin:$PATH"',
             ],
-            build_environment=index.environment(self._home),
+            build_environment=index.environment(self._home, npm=True),
             commands=[
                 *signing.commands,
                 side_by_side("unit --promoted", f"synthesis {keys}"),

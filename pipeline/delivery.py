@@ -10,7 +10,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 
-from pipeline import builds, inputs
+from pipeline import builds, index, inputs
 from pipeline.attestation_key import AttestationKey
 from pipeline.bake import bake
 from pipeline.commit import ROOT
@@ -103,6 +103,8 @@ class DeliveryStack(Stack):
             publish_assets_in_parallel=False,
             synth=synth,
             code_build_defaults=options,
+            self_mutation_code_build_defaults=index.cdk_tools(home),
+            asset_publishing_code_build_defaults=index.cdk_tools(home),
         )
         verify = self._verify(home, environments, synth)
         pipeline.add_wave("Verify", pre=verify)

@@ -1,61 +1,145 @@
-"""Where builders take Python packages from: the standard variables of uv and pip, set for them.
+"""Where builders download packages from: one setting for uv, pip and npm.
 
-An index that is named replaces the public one. It is never asked beside it, so that nobody can
-publish a package under an internal name and be preferred; and the locks' hashes hold whatever
-serves the files.
+A configured index replaces the public one. uv, pip and npm never ask both, so nobody can publish
+a package under an internal name and be preferred. Hashes in the locks hold for any index.
+
+uv and pip take credentials as a part of the index's address. npm does not send those when it
+downloads a package, only when it reads about one; it takes a token from its user configuration.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_iam as iam
+from aws_cdk import pipelines
 
 if TYPE_CHECKING:
     from environments.schema import Home
     from environments.supply_chain import CodeArtifact
 
 VARIABLES = ("UV_DEFAULT_INDEX", "PIP_INDEX_URL")
+REGISTRY = "NPM_CONFIG_REGISTRY"
+TOKEN = "NPM_TOKEN"  # noqa: S105  # the variable's name
+"""The variable that holds npm's token; npm's user configuration refers to it."""
+_KINDS = codebuild.BuildEnvironmentVariableType
+
+_Variables = dict[str, codebuild.BuildEnvironmentVariable]
 
 
-def environment(home: Home) -> codebuild.BuildEnvironment:
-    """The variables of a builder that installs packages; none for the public index."""
-    index = home.supply_chain.index
-    if index is None or index.codeartifact:
-        return codebuild.BuildEnvironment()
-    kind = codebuild.BuildEnvironmentVariableType
-    variable = codebuild.BuildEnvironmentVariable(
-        value=index.url or index.url_secret,
-        type=kind.PLAINTEXT if index.url else kind.SECRETS_MANAGER,
-    )
-    return codebuild.BuildEnvironment(environment_variables=dict.fromkeys(VARIABLES, variable))
+def environment(home: Home, *, npm: bool = False) -> codebuild.BuildEnvironment:
+    """Return the variables of a builder that installs Python packages; none for public indexes.
+
+    Args:
+        home: the tooling account's settings.
+        npm: whether the builder also installs packages of npm.
+    """
+    variables = _python(home) | (_npm(home) if npm else {})
+    return codebuild.BuildEnvironment(environment_variables=variables or None)
 
 
-def login(home: Home) -> list[str]:
-    """Commands before the first installation: CodeArtifact's credentials last for hours only."""
+def login(home: Home, *, npm: bool = False) -> list[str]:
+    """Return the commands that run before the first installation of a builder."""
     index = home.supply_chain.index
     if index is None or index.codeartifact is None:
-        return []
-    owner = f"--domain {index.codeartifact.domain} --domain-owner {home.account}"
-    wanted = "--query authorizationToken --output text"
-    host = f"{index.codeartifact.domain}-{home.account}.d.codeartifact.{home.region}.amazonaws.com"
-    address = f"https://aws:$token@{host}/pypi/{index.codeartifact.repository}/simple/"
+        return _npm_login(home) if npm else []
+    repository = f"{_host(home, index.codeartifact)}/pypi/{index.codeartifact.repository}/simple/"
     return [
-        # By itself, so that the build ends here where it fails.
-        f"token=$(aws codeartifact get-authorization-token {owner} {wanted})",
-        *(f'export {variable}="{address}"' for variable in VARIABLES),
+        _fetch_token(home, index.codeartifact),
+        *(f'export {variable}="https://aws:$token@{repository}"' for variable in VARIABLES),
+        *(_npm_login(home) if npm else []),
     ]
 
 
+def cdk_tools(home: Home) -> pipelines.CodeBuildOptions | None:
+    """Return what CDK's own builds need, which install the CDK CLI or cdk-assets with npm.
+
+    Without it they download from npm's public registry ("selfMutationCodeBuildDefaults" and
+    "assetPublishingCodeBuildDefaults" of CDK Pipelines).
+    """
+    index = home.supply_chain.index
+    if index is None:
+        return None
+    where = index.codeartifact
+    commands = [*([_fetch_token(home, where)] if where else []), *_npm_login(home)]
+    spec = {"version": "0.2", "phases": {"install": {"commands": commands}}}
+    return pipelines.CodeBuildOptions(
+        build_environment=codebuild.BuildEnvironment(environment_variables=_npm(home) or None),
+        partial_build_spec=codebuild.BuildSpec.from_object(spec) if commands else None,
+        role_policy=statements(home),
+    )
+
+
 def statements(home: Home) -> list[iam.PolicyStatement]:
-    """What such a builder's role may do for it; CDK grants the reading of a secret itself."""
+    """Return what such a builder's role may do; CDK grants the reading of a secret itself."""
     index = home.supply_chain.index
     return _may_read(home, index.codeartifact) if index and index.codeartifact else []
 
 
+def _python(home: Home) -> _Variables:
+    index = home.supply_chain.index
+    if index is None or index.codeartifact:
+        return {}
+    variable = codebuild.BuildEnvironmentVariable(
+        value=index.url or index.url_secret,
+        type=_KINDS.PLAINTEXT if index.url else _KINDS.SECRETS_MANAGER,
+    )
+    return dict.fromkeys(VARIABLES, variable)
+
+
+def _npm(home: Home) -> _Variables:
+    index = home.supply_chain.index
+    if index is None:
+        return {}
+    variables = {REGISTRY: codebuild.BuildEnvironmentVariable(value=_registry(home))}
+    if index.npm_token_secret:
+        variables[TOKEN] = codebuild.BuildEnvironmentVariable(
+            value=index.npm_token_secret, type=_KINDS.SECRETS_MANAGER
+        )
+    return variables
+
+
+def _registry(home: Home) -> str:
+    """Return the address of npm's registry; it ends with a slash."""
+    index = home.supply_chain.index
+    assert index is not None  # noqa: S101  # both callers have looked
+    if index.codeartifact:
+        host = _host(home, index.codeartifact)
+        return f"https://{host}/npm/{index.codeartifact.repository}/"
+    return index.npm_url or ""
+
+
+def _npm_login(home: Home) -> list[str]:
+    index = home.supply_chain.index
+    if index is None or not (index.codeartifact or index.npm_token_secret):
+        return []
+    address = urlsplit(_registry(home))
+    # npm replaces the variable when it reads the file: no process list, file or log has the token.
+    setting = f"'//{address.netloc}{address.path}:_authToken=${{{TOKEN}}}'"
+    return [
+        *([f'export {TOKEN}="$token"'] if index.codeartifact else []),
+        f"npm config set --location=user {setting}",
+    ]
+
+
+def _fetch_token(home: Home, where: CodeArtifact) -> str:
+    """Return the command that fetches CodeArtifact's credentials, which last for hours only.
+
+    It is a command of its own, so that the build ends here if it fails.
+    """
+    owner = f"--domain {where.domain} --domain-owner {home.account}"
+    wanted = "--query authorizationToken --output text"
+    return f"token=$(aws codeartifact get-authorization-token {owner} {wanted})"
+
+
+def _host(home: Home, where: CodeArtifact) -> str:
+    return f"{where.domain}-{home.account}.d.codeartifact.{home.region}.amazonaws.com"
+
+
 def _may_read(home: Home, where: CodeArtifact) -> list[iam.PolicyStatement]:
-    """As AWS documents it ("Provision an IAM user" of CodeArtifact), for one repository."""
+    """Return the grants of "Provision an IAM user" (CodeArtifact guide), for one repository."""
     prefix = f"arn:aws:codeartifact:{home.region}:{home.account}"
     return [
         iam.PolicyStatement(

@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 
 _PUBLISHES = re.compile(
     r'cdk-assets --path "[\w./-]+" --verbose publish "[\w.:-]+"|npm install -g cdk-assets@[\d.]+'
+    # Credentials of a private registry, whose address is a variable of the template.
+    r"|npm config set --location=user '//[\w.:/-]+/:_authToken=\$\{NPM_TOKEN\}'"
+    r"|token=\$\(aws codeartifact get-authorization-token --domain [a-z0-9-]+ --domain-owner \d+"
+    r' --query authorizationToken --output text\)|export NPM_TOKEN="\$token"'
 )
-"""The command lines of CDK's own build that publishes assets; its buildspec is a file."""
+"""The command lines of the build that publishes assets; CDK writes its buildspec to a file."""
 
 
 def _new(change: Change) -> Iterator[Fault]:

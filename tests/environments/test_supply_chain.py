@@ -98,6 +98,16 @@ _REVIEW = '{{ package = "{}", declared = "x", licence = "{}", reason = "{}" }}'
             'index = { url = "https://a/", url_secret = "b" }',
             "index: found url and url_secret; allowed is one of",
         ),
+        (
+            'index = { url = "https://a/simple/" }',
+            "index: found url without npm_url; set npm_url to the registry that serves the CDK CLI",
+        ),
+        (
+            'index = { codeartifact = { domain = "acme", repository = "all" }, '
+            'npm_url = "https://a/npm/" }',
+            "index: found codeartifact and an address for npm; allowed is codeartifact alone",
+        ),
+        ('index.npm_url = "https://a/npm"', "index.npm_url: found 'https://a/npm'; string should"),
         ('index.url = "https://me:secret@a/"', "index.url: found 'https://me:secret@a/'; string"),
         ('index.url = "pypi"', "index.url: found 'pypi'; string should match"),
         (

@@ -112,6 +112,8 @@ def _record(text: str) -> str:
 
 
 def _home(**chosen: Any) -> Home:
+    if "codeartifact" not in chosen:
+        chosen = {"npm_url": "https://packages.example.com/npm/"} | chosen
     return load_home().model_copy(update={"supply_chain": SupplyChain(index=Index(**chosen))})
 
 
