@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.errors import ConsoleError
+from console.git_credentials import is_signed
 from console.words import printable
 from environments.schema import EnvironmentFileError, load_all, load_home
 
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
 
 # Inside a git hook these would point every command at the hook's own repository.
 _HOOK = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"}
-# The connection asks for a signature by the caller's own keys. The empty helper first takes the
-# user's away: what they store must not be asked, nor given a signature to keep.
+# CodeConnections wants a signature by the caller's keys. The empty helper first removes the
+# user's own helpers: they are not asked, and store no signature. Other URLs are the user's own.
 _SIGNED = (
     "-c", "credential.helper=",
     "-c", f"credential.helper=!{shlex.quote(sys.executable)} -P -m console.git_credentials",
@@ -30,8 +32,12 @@ _SIGNED = (
 )  # fmt: skip
 
 
+_PROTECTED = re.compile(r"protected branch|GH006|GH013|TF402455", re.IGNORECASE)
+"""What GitHub, GitLab and Azure Repos answer to a push to a branch that takes only merges."""
+
+
 class PushRefusedError(ConsoleError):
-    """The branch has commits that the pushed one lacks."""
+    """The branch takes no such push: it has other commits, or takes only merges."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +161,7 @@ class Checkout:
             ConsoleError: git could not fetch.
         """
         quiet = ("--quiet", "--no-tags", "--no-write-fetch-head")
-        done = _git(self.root, *_SIGNED, "fetch", *quiet, url, f"refs/heads/{branch}")
+        done = _git(self.root, *_access(url), "fetch", *quiet, url, f"refs/heads/{branch}")
         if done.returncode != 0:
             raise ConsoleError(f"branch {branch} of {url} cannot be fetched: {_said(done)}")
 
@@ -173,10 +179,24 @@ class Checkout:
         Raises:
             ConsoleError: the repository cannot be read.
         """
-        done = _git(self.root, *_SIGNED, "ls-remote", url, f"refs/heads/{branch}")
+        done = _git(self.root, *_access(url), "ls-remote", url, f"refs/heads/{branch}")
         if done.returncode != 0:
             raise ConsoleError(f"{url} cannot be read: {_said(done)}")
         return done.stdout.split()[0] if done.stdout else None
+
+    def remote_of(self, repository: str) -> str | None:
+        """Return the URL of the remote that leads to a repository; `origin` if several do.
+
+        Args:
+            repository: `owner/name`, in the case that the host ignores.
+        """
+        names = _git(self.root, "remote").stdout.split()
+        for name in sorted(names, key=lambda each: (each != "origin", each)):
+            url = _git(self.root, "remote", "get-url", name).stdout.strip()
+            path = url.rstrip("/").removesuffix(".git").lower()
+            if path.endswith((f"/{repository.lower()}", f":{repository.lower()}")):
+                return url
+        return None
 
     def push(self, url: str, commit: str, branch: str) -> None:
         """Bring a remote's branch to a commit, forward only.
@@ -186,16 +206,26 @@ class Checkout:
             ConsoleError: git could not push.
         """
         done = _git(
-            self.root, *_SIGNED, "push", "--porcelain", url, f"{commit}:refs/heads/{branch}"
+            self.root, *_access(url), "push", "--porcelain", url, f"{commit}:refs/heads/{branch}"
         )
         if done.returncode == 0:
             return
+        if _PROTECTED.search(done.stdout + done.stderr):
+            raise PushRefusedError(
+                f"{branch} of {url} is protected: {_said(done)}. Open a pull request; after the "
+                f"merge, run git pull and pithead release"
+            )
         if "non-fast-forward" in done.stdout or "fetch first" in done.stdout:
             raise PushRefusedError(
                 f"{branch} has commits that {commit[:7]} lacks; bring them in "
                 f'(git pull --rebase "$(pithead remote)" {branch}) and release again'
             )
         raise ConsoleError(f"git could not push to {url}: {_said(done)}")
+
+
+def _access(url: str) -> tuple[str, ...]:
+    """Return git's options for a URL: a signature for CodeConnections, else none."""
+    return _SIGNED if is_signed(url) else ()
 
 
 def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

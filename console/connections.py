@@ -5,13 +5,17 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from console.errors import ConsoleError
 from pipeline.names import PIPELINE
 
 if TYPE_CHECKING:
     from console.aws import Aws
+    from console.checkout import Checkout
     from environments.schema import Home
+
+_AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 
 
 @dataclass(frozen=True)
@@ -75,14 +79,29 @@ def named_connection(connections: Any, home: Home) -> str:
     return arn
 
 
-def pipeline_remote(aws: Aws, home: Home) -> str:
-    """Return the git URL of the pipeline's repository.
+def repository_url(aws: Aws, checkout: Checkout, repository: str) -> str:
+    """Return the git URL that commits of a repository are pushed to and fetched from.
+
+    CodeConnections of AWS serves clones to builds, and AWS does not document that it accepts
+    pushes: there it is the checkout's own remote. An endpoint of one's own (`AWS_ENDPOINT_URL`)
+    hosts the repository itself.
 
     Raises:
-        ConsoleError: there is no such connection.
+        ConsoleError: the checkout has no remote of the repository, or there is no connection.
     """
     connections = aws.client("codeconnections")
-    return remote(connections, named_connection(connections, home), home.repository)
+    host = urlsplit(connections.meta.endpoint_url).hostname or ""
+    if not host.endswith(_AWS_DOMAINS):
+        arn = named_connection(connections, checkout.home())
+        return remote(connections, arn, repository)
+    url = checkout.remote_of(repository)
+    if url is None:
+        raise ConsoleError(
+            f"{checkout.root}: found no git remote of {repository} (tool.pithead.repository of "
+            "pyproject.toml), by which commits reach the pipeline. Add yours, e.g. git remote add "
+            f"origin git@github.com:{repository}.git"
+        )
+    return url
 
 
 def ensure_connection(connections: Any, home: Home) -> str:

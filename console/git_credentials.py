@@ -41,6 +41,11 @@ def sign(url: str, credentials: Credentials) -> tuple[str, str]:
     return str(user), f"{timestamp}Z{signature}"
 
 
+def is_signed(url: str) -> bool:
+    """Return whether a URL is CodeConnections', which wants a signature."""
+    return urlsplit(url).path.startswith("/git-http/")
+
+
 def signed_url(url: str) -> str:
     """A repository's URL with user name and password of the environment's AWS credentials.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from console.connections import pipeline_remote, remote, source_of
+from console.connections import repository_url, source_of
 from console.errors import ConsoleError
 from console.executions import last_run
 from console.following import follow, history
@@ -62,7 +62,7 @@ def start(
     """
     home = checkout.home()
     before = history(aws)
-    url = pipeline_remote(aws, home)
+    url = repository_url(aws, checkout, home.repository)
     lineage = CheckoutLineage(checkout, lambda: url, home.branch)
     run = last_run(before, commit, lambda later: lineage.contains(later, commit))
     if run and not run[-1].ended:
@@ -108,7 +108,7 @@ def _branch(
     source = source_of(aws)
     wanted = f"branch {home.branch} of {home.repository}"
     if source and (source.repository, source.branch) != (home.repository, home.branch):
-        followed = remote(aws.client("codeconnections"), source.connection, source.repository)
+        followed = repository_url(aws, checkout, source.repository)
         tip = checkout.tip(followed, source.branch)
         if tip == commit:
             return _Branch(followed, source.branch, tip)

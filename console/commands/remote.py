@@ -6,17 +6,18 @@ import click
 
 from console.aws import connect
 from console.checkout import Checkout
-from console.connections import named_connection, remote
-from console.git_credentials import signed_url
+from console.connections import repository_url
+from console.git_credentials import is_signed, signed_url
 
 
 @click.command("remote")
 @click.argument("repository", metavar="[OWNER/REPO]", required=False)
 def command(repository: str | None) -> None:
-    """Print the git URL that a repository is pushed to, by the pipeline's connection.
+    """Print the git URL that a repository is pushed to.
 
-    The default is the repository that the pipeline follows. The URL contains a signature by your
-    AWS credentials, which is valid only for this repository and for 15 minutes.
+    The default is the repository that the pipeline follows. On AWS it is the URL of your own git
+    remote. The URL of a local cloud contains a signature by your AWS credentials, which is valid
+    only for this repository and for 15 minutes.
 
     \b
       git push "$(pithead remote)" HEAD:main
@@ -24,9 +25,7 @@ def command(repository: str | None) -> None:
     if repository and repository.count("/") != 1:
         raise click.BadParameter(f"{repository!r} is no OWNER/REPO", param_hint="OWNER/REPO")
     checkout = Checkout.here()
-    home = checkout.home()
     aws, whom = connect(checkout)
     click.echo(whom, err=True)
-    connections = aws.client("codeconnections")
-    arn = named_connection(connections, home)
-    click.echo(signed_url(remote(connections, arn, repository or home.repository)))
+    url = repository_url(aws, checkout, repository or checkout.home().repository)
+    click.echo(signed_url(url) if is_signed(url) else url)

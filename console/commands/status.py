@@ -13,7 +13,7 @@ from rich.table import Table
 
 from console.aws import answered_at, connect
 from console.checkout import Checkout
-from console.connections import pipeline_remote
+from console.connections import repository_url
 from console.customers import MINUTES
 from console.lineage import CheckoutLineage
 from console.state import look
@@ -45,7 +45,9 @@ def command(as_json: bool) -> None:
     click.echo(whom, err=True)
     now = answered_at(aws.client("sts").get_caller_identity())
     home = checkout.home()
-    lineage = CheckoutLineage(checkout, lambda: pipeline_remote(aws, home), home.branch)
+    lineage = CheckoutLineage(
+        checkout, lambda: repository_url(aws, checkout, home.repository), home.branch
+    )
     state = look(aws, environments, lineage, now)
     if as_json:
         click.echo(json.dumps(document(state, now), indent=2))

@@ -1,15 +1,12 @@
 from __future__ import annotations
 
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from console.checkout import Checkout, PushRefusedError
 from console.errors import ConsoleError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -106,6 +103,43 @@ def test_a_push_that_would_lose_commits_names_the_next_step(folder: Path, remote
     assert str(refused.value) == (
         f"main has commits that {ours[:7]} lacks; bring them in "
         '(git pull --rebase "$(pithead remote)" main) and release again'
+    )
+
+
+def test_a_protected_branch_asks_for_a_pull_request(folder: Path, remote: str) -> None:
+    """GitHub's words for it ("About protected branches"), from a hook of the remote."""
+    hook = Path(remote) / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho 'error: GH006: Protected branch update failed' >&2\nexit 1\n")
+    hook.chmod(0o755)
+    checkout = Checkout.here(folder)
+    with pytest.raises(PushRefusedError, match=r"GH006.*Open a pull request; after the merge, run"):
+        checkout.push(remote, checkout.commit("HEAD"), "main")
+    assert checkout.tip(remote, "main") is None
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("git@github.com:acme/pithead.git", True),
+        ("https://github.com/Acme/Pithead", True),
+        ("ssh://git@ghe.example.com:2222/acme/pithead.git/", True),
+        ("https://github.com/acme/pithead-docs.git", False),
+        ("https://github.com/notacme/pithead.git", False),
+    ],
+)
+def test_the_remote_of_a_repository_is_found_by_its_path(
+    folder: Path, url: str, found: bool
+) -> None:
+    git(folder, "remote", "add", "upstream", url)
+    assert Checkout.here(folder).remote_of("acme/pithead") == (url if found else None)
+
+
+def test_of_several_remotes_origin_is_taken(folder: Path) -> None:
+    for name, host in (("backup", "a"), ("origin", "b")):
+        git(folder, "remote", "add", name, f"https://{host}.example.com/acme/pithead.git")
+    assert Checkout.here(folder).remote_of("acme/pithead") == (
+        "https://b.example.com/acme/pithead.git"
     )
 
 

@@ -355,7 +355,7 @@ def test_what_was_moved_back_by_hand_is_not_promoted(
     older = git(folder, "rev-parse", "HEAD")
     git(folder, "commit", "--quiet", "--allow-empty", "--message", "Newer")
     newer = git(folder, "rev-parse", "HEAD")
-    monkeypatch.setattr("console.commands.status.pipeline_remote", lambda *_: str(folder))
+    monkeypatch.setattr("console.commands.status.repository_url", lambda *_: str(folder))
     listed = delivery.answers[("codepipeline", "list_pipeline_executions")]
     for serves, ending in ((newer, "promoted"), (older, "rolled_back")):
 
