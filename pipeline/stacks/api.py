@@ -45,7 +45,9 @@ def rest_api(
         cloud_watch_role_removal_policy=RemovalPolicy.DESTROY if logs_for_all else None,
         deploy_options=apigateway.StageOptions(
             stage_name=stage,
-            metrics_enabled=True,
+            # Detailed metrics, by method, cost extra and nothing reads them: the judge, the alarms
+            # and `pithead status` read those of the stage ("Dimensions for metrics").
+            metrics_enabled=False,
             tracing_enabled=True,
             logging_level=apigateway.MethodLoggingLevel.ERROR,
             throttling_rate_limit=environment.api.requests_per_second,

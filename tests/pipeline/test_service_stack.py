@@ -166,7 +166,7 @@ def test_each_api_is_throttled_traced_and_logged(stack: Any, name: str) -> None:
         (settings,) = stage["MethodSettings"]
         assert settings["ThrottlingRateLimit"] == environment.api.requests_per_second
         assert settings["ThrottlingBurstLimit"] == environment.api.burst
-        assert settings["MetricsEnabled"] is True
+        assert settings["MetricsEnabled"] is False
         assert settings["DataTraceEnabled"] is False
         assert stage["TracingEnabled"] is True
         assert stage["StageName"] == name
