@@ -19,8 +19,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from console.errors import ConsoleError
 
 COMMANDS = (
-    "up", "down", "env", "remote", "release", "status", "logs", "check", "gates", "override",
-    "judge", "rehearse",
+    "up", "down", "env", "remote", "release", "status", "logs", "check", "preflight", "gates",
+    "override", "judge", "rehearse",
 )  # fmt: skip
 """Each is a module of `console.commands` with a command of its name, imported when asked for."""
 _INTERRUPTED = 130

@@ -79,11 +79,17 @@ def _found(state: Path) -> Running | None:
 
 
 def start(
-    state: Path, *, port: int, gateway_port: int | None, speed: float
+    state: Path,
+    *,
+    port: int,
+    gateway_port: int | None,
+    speed: float,
+    new_account: bool = False,
 ) -> tuple[subprocess.Popen[bytes], Running]:
     """Start one and wait until it serves.
 
     The folder keeps the gateway port of its first start; None leaves it to the local cloud.
+    `new_account` gives its accounts the quotas of new ones.
     It writes to `localcloud.log` in the state folder, and outlives this process unless that
     terminates it and waits.
 
@@ -112,6 +118,7 @@ def start(
     command = [sys.executable, "-P", "-m", "localcloud", "--state", str(state)]
     command += ["--speed", str(speed), "--port", str(port)]
     command += [] if gateway_port is None else ["--gateway-port", str(gateway_port)]
+    command += ["--new-account"] if new_account else []
     with log.open("wb") as output:
         # A session of its own: Ctrl-C is for the command, which then ends it in good order.
         process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from localcloud.journal import Journal
     from localcloud.ledger import Ledger
     from localcloud.logs.service import Logs
+    from localcloud.quotas import Quotas
     from localcloud.resources import Provider
     from localcloud.schedules.service import Schedules
     from localcloud.signer.service import Signer
@@ -79,6 +80,8 @@ class Cloud:
     """The AWS API, such as `http://127.0.0.1:4566`."""
     gateway_endpoint: str
     """Where deployed REST APIs are served, such as `http://127.0.0.1:4567`."""
+    quotas: Quotas
+    """Of each account in each region."""
     cloudformation: CloudFormation = field(init=False)
     cloudwatch: CloudWatch = field(init=False)
     codebuild: CodeBuild = field(init=False)

@@ -18,6 +18,7 @@ from localcloud.confinement import announce
 from localcloud.gateway_port import DEFAULT, GatewayPortError
 from localcloud.http import PortInUseError
 from localcloud.ledger import StateInUseError
+from localcloud.quotas import ESTABLISHED_ACCOUNT, NEW_ACCOUNT
 from localcloud.server import REMEMBERED, LocalCloud
 from localcloud.storage import StorageError, UnusableStateError
 
@@ -35,6 +36,11 @@ def main() -> int:
         help=f"of deployed APIs, {DEFAULT} unless given; later starts keep it",
     )
     parser.add_argument("--speed", type=float, default=1.0, help="cloud seconds a wall second")
+    parser.add_argument(
+        "--new-account",
+        action="store_true",
+        help="the quotas of a new AWS account: 10 concurrent executions, one build at a time",
+    )
     arguments = parser.parse_args()
     if not arguments.speed > 0:
         parser.error(f"--speed is {arguments.speed}; it must be above 0")
@@ -47,6 +53,7 @@ def main() -> int:
             port=arguments.port,
             gateway_port=arguments.gateway_port,
             speed=arguments.speed,
+            quotas=NEW_ACCOUNT if arguments.new_account else ESTABLISHED_ACCOUNT,
         )
         server.start()
     except _UNABLE as error:

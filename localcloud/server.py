@@ -19,6 +19,7 @@ from localcloud.http import HttpServer
 from localcloud.journal import Journal
 from localcloud.ledger import Ledger
 from localcloud.lifecycle import Lifecycle
+from localcloud.quotas import ESTABLISHED_ACCOUNT
 from localcloud.storage import StorageError
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from localcloud.cloud import Service
     from localcloud.http import Wsgi
+    from localcloud.quotas import Quotas
 
 # In the order in which they start: what takes up its work needs what it works with.
 SERVICES = {
@@ -34,6 +36,7 @@ SERVICES = {
     "cloudwatch": "CloudWatch",
     "sts": "Sts",
     "signer": "Signer",
+    "servicequotas": "ServiceQuotas",
     "functions": "Functions",
     "gateway": "Gateway",
     "codedeploy": "CodeDeploy",
@@ -66,6 +69,7 @@ class LocalCloud:
         port: int = 0,
         gateway_port: int | None = 0,
         speed: float = 1.0,
+        quotas: Quotas = ESTABLISHED_ACCOUNT,
         services: Sequence[str] = ALL,
     ) -> None:
         self._state = state
@@ -86,6 +90,7 @@ class LocalCloud:
             journal=Journal(self._ledger, clock),
             endpoint=self._api.url,
             gateway_endpoint=self._gateway.url,
+            quotas=quotas,
         )
         self._lifecycle = Lifecycle(clock, self.cloud.journal)
         self.running = False

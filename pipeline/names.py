@@ -35,6 +35,8 @@ OVERRIDE_PARAMETER = "/pithead/gates/supply-chain/override"
 """SSM parameter that lets an audit which could not run go by, until a date."""
 ATTESTATION_KEY = "alias/pithead/attestations"
 """The KMS key that vouches for a release."""
+PARALLEL_BUILDS = 3
+"""The most builds that the pipeline runs at once: those of the gates in stage Verify."""
 ASSEMBLY = "assembly"
 """Folder, beside a gate's sources, of the cloud assembly that is released."""
 EVIDENCE = "evidence"

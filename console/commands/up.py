@@ -47,12 +47,23 @@ if TYPE_CHECKING:
     help="Port of deployed APIs; default: 4567, 0: any free port. Later starts keep it.",
 )
 @click.option(
+    "--new-account",
+    is_flag=True,
+    help="Give each account the quotas of a new AWS account: 10 concurrent executions of Lambda, "
+    "one build at a time. See pithead preflight.",
+)
+@click.option(
     "--state",
     type=click.Path(file_okay=False, path_type=Path),
     help="State folder; default: .pithead of the checkout.",
 )
 def command(
-    detach: bool, speed: float, port: int, gateway_port: int | None, state: Path | None
+    detach: bool,
+    speed: float,
+    port: int,
+    gateway_port: int | None,
+    new_account: bool,
+    state: Path | None,
 ) -> int:
     """Start a local cloud and deploy the pipeline to it.
 
@@ -69,7 +80,7 @@ def command(
     steps = Steps()
     with steps.step("the local cloud"):
         process, running = local_cloud.start(
-            state, port=port, gateway_port=gateway_port, speed=speed
+            state, port=port, gateway_port=gateway_port, speed=speed, new_account=new_account
         )
     adopt(running.variables(home.account, home.region))
     try:

@@ -102,6 +102,14 @@ class CodeBuild:
                     "AccountLimitExceededException",
                     f"Cannot have more than {most} active builds for the project",
                 )
+            quota = self.cloud.quotas.concurrent_builds
+            if self._active(request.account, request.region, project) >= quota:
+                # The guide says that builds are queued. Accounts with a quota of one were refused:
+                # awslabs/landing-zone-accelerator-on-aws#249.
+                raise BuildNotStartedError(
+                    "AccountLimitExceededException",
+                    f"Cannot have more than {quota} builds in queue for the account",
+                )
             build = Build(
                 id=build_id,
                 arn=f"arn:aws:codebuild:{request.region}:{request.account}:build/{build_id}",
@@ -127,6 +135,16 @@ class CodeBuild:
             daemon=True,
         ).start()
         return build
+
+    def _active(self, account: str, region: str, like: dict[str, Any]) -> int:
+        """Return how many builds run that count against the quota of a project's compute type."""
+        running = [
+            each.project
+            for each in list(self.builds.values())
+            if not each.complete and (each.account, each.region) == (account, region)
+        ]
+        projects = (self.cloud.ledger.get(PROJECT, f"{account}/{region}/{n}") for n in running)
+        return sum(_compute(each or {}) == _compute(like) for each in projects)
 
     def of_project(self, account: str, region: str, name: str) -> list[Build]:
         """A project's builds, oldest first."""
@@ -185,3 +203,8 @@ class CodeBuild:
             {"build-status": build.status, "project-name": build.project, "build-id": build.arn},
             (build.arn,),
         )
+
+
+def _compute(project: dict[str, Any]) -> tuple[str, str]:
+    environment = project.get("environment") or {}
+    return environment.get("type", ""), environment.get("computeType", "")

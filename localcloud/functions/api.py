@@ -128,6 +128,16 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
         function = self.cloud.functions.catalogue.get(where)
         return ActionResult(description.configuration(function, version))
 
+    def get_account_settings(self) -> ActionResult:
+        """Return the account's concurrency, and what reservations leave of it."""
+        quota = self.cloud.quotas.concurrent_executions
+        reserved = self.cloud.functions.catalogue.reserved(self.account, self.region)
+        limit = {
+            "ConcurrentExecutions": quota,
+            "UnreservedConcurrentExecutions": quota - reserved,
+        }
+        return ActionResult({"AccountLimit": limit})
+
     def list_versions_by_function(self) -> ActionResult:
         """`$LATEST` and all versions."""
         function = self.cloud.functions.catalogue.get(self.where())

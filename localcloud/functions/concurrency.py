@@ -10,7 +10,6 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from localcloud.functions.definitions import CONCURRENCY
 from localcloud.ports import InvocationError
 
 if TYPE_CHECKING:
@@ -23,8 +22,10 @@ if TYPE_CHECKING:
 class Concurrency:
     """Counts what runs; lets in what may."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, quota: int) -> None:
+        """`quota` is the account's concurrent executions in a region."""
         self._catalogue = catalogue
+        self._quota = quota
         self._lock = threading.Lock()
         self._running: Counter[tuple[str, ...]] = Counter()
 
@@ -40,7 +41,7 @@ class Concurrency:
             if function.reserved is not None:
                 free = self._running[own] < function.reserved
             else:
-                free = self._running[shared] < CONCURRENCY - self._reserved(function)
+                free = self._running[shared] < self._quota - self._reserved(function)
             if not free:
                 raise InvocationError("TooManyRequestsException", "Rate Exceeded.")
             taken = (own,) if function.reserved is not None else (own, shared)

@@ -23,11 +23,6 @@ if TYPE_CHECKING:
     from localcloud.functions.code_signing import CodeSigning
     from localcloud.functions.model import Address
 
-CONCURRENCY = 1000
-"""Concurrent executions of an account in a region ("Lambda quotas")."""
-_UNRESERVED = 100
-"""What reservations must leave to functions without one."""
-
 
 class Definitions:
     """Changes what the catalogue holds; a failed change leaves it as it was.
@@ -270,10 +265,13 @@ class Definitions:
         with self._catalogue.changing(where) as function:
             reserved = self._catalogue.reserved(where.account, where.region)
             others = reserved - (function.reserved or 0)
-            if others + (concurrency or 0) > CONCURRENCY - _UNRESERVED:
+            quotas = self._cloud.quotas
+            left = quotas.concurrent_executions - others - (concurrency or 0)
+            if left < quotas.unreserved_executions:
                 raise invalid(
                     "Specified ReservedConcurrentExecutions for function decreases account's "
-                    f"UnreservedConcurrentExecution below its minimum value of [{_UNRESERVED}]."
+                    f"UnreservedConcurrentExecution below its minimum value of "
+                    f"[{quotas.unreserved_executions}]."
                 )
             function.reserved = concurrency
 

@@ -49,7 +49,7 @@ class Functions:
         self.random = random.Random()  # noqa: S311  # chooses among versions, guards nothing
         self._telemetry = Telemetry(cloud)
         self._invoker = Invoker(cloud, self.fleet, self._telemetry)
-        self._concurrency = Concurrency(self.catalogue)
+        self._concurrency = Concurrency(self.catalogue, cloud.quotas.concurrent_executions)
         self._events = EventQueue(cloud.clock, cloud.ledger, self)
         self.apis: dict[str, type[ServiceApi]] = {"lambda": LambdaApi}
         self.providers: dict[str, Provider] = providers(

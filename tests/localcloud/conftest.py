@@ -4,11 +4,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from localcloud.quotas import ESTABLISHED_ACCOUNT
 from localcloud.server import ALL, LocalCloud
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    from localcloud.quotas import Quotas
 
 
 @pytest.fixture
@@ -17,9 +20,15 @@ def start_cloud(tmp_path: Path) -> Iterator[Callable[..., LocalCloud]]:
     started: list[LocalCloud] = []
 
     def start(
-        *, services: Sequence[str] = ALL, speed: float = 1.0, state: Path | None = None
+        *,
+        services: Sequence[str] = ALL,
+        speed: float = 1.0,
+        state: Path | None = None,
+        quotas: Quotas = ESTABLISHED_ACCOUNT,
     ) -> LocalCloud:
-        server = LocalCloud(state or tmp_path / "state", speed=speed, services=services)
+        server = LocalCloud(
+            state or tmp_path / "state", speed=speed, services=services, quotas=quotas
+        )
         server.start()
         started.append(server)
         return server

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import collections
 import json
 import re
 import subprocess
@@ -17,7 +18,14 @@ from environments.schema import load_all, load_home
 from pipeline import app as pipeline_app
 from pipeline import bundle, commands, inputs
 from pipeline.gates import synthesis
-from pipeline.names import BAKE, OVERRIDE_PARAMETER, alarm_name, lookup_role, promoted_role
+from pipeline.names import (
+    BAKE,
+    OVERRIDE_PARAMETER,
+    PARALLEL_BUILDS,
+    alarm_name,
+    lookup_role,
+    promoted_role,
+)
 from pipeline.supply.assembly import read as read_assembly
 from pipeline.supply.attestation import sha256
 from pipeline.supply.published import describes
@@ -73,6 +81,16 @@ def test_a_commit_passes_each_stage_and_each_gate_in_order(pipeline: dict[str, A
         ("staging", [["files.Prepare"], ["files.Deploy"], ["Load"], ["Attest"]]),
         ("prod", [["Promotion"], ["files.Prepare"], ["files.Deploy"]]),
     ]
+
+
+def test_the_most_builds_at_once_are_stated(pipeline: dict[str, Any]) -> None:
+    """By which `pithead preflight` judges an account's quota."""
+    at_once = collections.Counter(
+        (stage, action["RunOrder"])
+        for stage, action in _actions(pipeline)
+        if action["ActionTypeId"]["Provider"] == "CodeBuild"
+    )
+    assert max(at_once.values()) == PARALLEL_BUILDS
 
 
 def test_it_follows_its_branch_and_changes_itself(pipeline: dict[str, Any]) -> None:

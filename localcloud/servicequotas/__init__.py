@@ -1,0 +1,1 @@
+"""Service Quotas: the quotas that this cloud enforces, to be read."""

@@ -1,0 +1,26 @@
+"""Service Quotas: it keeps nothing, as the quotas are the cloud's own settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from localcloud.servicequotas.api import ServiceQuotasApi
+
+if TYPE_CHECKING:
+    from localcloud.api import ServiceApi
+    from localcloud.cloud import Cloud
+    from localcloud.resources import Provider
+
+
+class ServiceQuotas:
+    """See `localcloud.cloud.Service`."""
+
+    def __init__(self, _cloud: Cloud) -> None:
+        self.apis: dict[str, type[ServiceApi]] = {"servicequotas": ServiceQuotasApi}
+        self.providers: dict[str, Provider] = {}
+
+    def start(self) -> None:
+        """Do nothing."""
+
+    def stop(self) -> None:
+        """Do nothing."""
