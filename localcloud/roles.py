@@ -20,6 +20,16 @@ def assume_service_role(cloud: Cloud, role_arn: str, service: str, name: str) ->
         RoleError: the role's account has no such role, or its trust policy does not name the
             service.
     """
+    check_service_role(cloud, role_arn, service)
+    return cloud.credentials.assume(role_arn, name)
+
+
+def check_service_role(cloud: Cloud, role_arn: str, service: str) -> None:
+    """Check that a service principal may assume a role.
+
+    Raises:
+        RoleError: as `assume_service_role`.
+    """
     account = role_arn.split(":")[4]
     iam = cloud.client("iam", account, "us-east-1")
     try:
@@ -32,7 +42,6 @@ def assume_service_role(cloud: Cloud, role_arn: str, service: str, name: str) ->
         raise RoleError(f"{role_arn} does not exist")
     if not any(service in _services(statement) for statement in statements):
         raise RoleError(f"the trust policy of {role_arn} does not name {service}")
-    return cloud.credentials.assume(role_arn, name)
 
 
 def _services(statement: dict[str, Any]) -> list[str]:

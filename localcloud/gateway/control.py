@@ -38,6 +38,12 @@ def backend(account: str, region: str) -> Any:
     return apigateway_backends[account][region]
 
 
+def log_role(account: str, region: str) -> str | None:
+    """The ARN of the role by which all APIs of an account's region write their logs."""
+    arn: str | None = backend(account, region).account.cloudwatch_role_arn
+    return arn
+
+
 def owner(api_id: str) -> tuple[str, str] | None:
     """Account and region of an API."""
     from moto.apigateway.models import apigateway_backends  # noqa: PLC0415  # as above

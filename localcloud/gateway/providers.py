@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from localcloud.gateway.properties import flag, method, method_settings
 from localcloud.resources import ProvisioningError, Resource
+from localcloud.roles import RoleError, check_service_role
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
@@ -236,12 +237,21 @@ class AccountProvider(_Provider):
 
     def _made(self, request: ResourceRequest, current: Resource | None) -> Resource:
         role = request.properties.get("CloudWatchRoleArn")
+        try:
+            if role:
+                check_service_role(self._cloud, role, "apigateway.amazonaws.com")
+        except RoleError as error:
+            raise ProvisioningError(
+                "The role ARN does not have required permissions configured. Please grant trust "
+                "permission for API Gateway and add the required role policy. "
+                "(Service: ApiGateway)"
+            ) from error
         self._perform(request, "PutAccount", {"role": role})
         physical_id = current.physical_id if current else request.generated_name()
         return Resource(physical_id, {"Id": physical_id}, request.properties)
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
-        """The account keeps its role, as on AWS."""
+        """Leave the setting, as on AWS ("AWS::ApiGateway::Account")."""
 
 
 class RefusedProvider(_Provider):

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from localcloud.batches import Batches
+from localcloud.gateway.control import log_role
 from localcloud.ports import Datum
+from localcloud.roles import RoleError, check_service_role
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,8 +70,23 @@ class Telemetry:
         written = defaultdict(list)
         for account, region, group, stream, at, text in lines:
             written[account, region, group, stream].append((at, text))
+        may_log = {place: self._may_log(*place) for place in {each[:2] for each in written}}
         for place, texts in written.items():
-            self._cloud.logs.write(*place, texts)
+            if may_log[place[:2]]:
+                self._cloud.logs.write(*place, texts)
+
+    def _may_log(self, account: str, region: str) -> bool:
+        """Whether API Gateway can assume the log role of an account's region.
+
+        If the role is deleted, AWS serves requests and drops the log (aws-cdk#10878, #12769).
+        """
+        role = log_role(account, region)
+        try:
+            if role:
+                check_service_role(self._cloud, role, "apigateway.amazonaws.com")
+        except RoleError:
+            return False
+        return bool(role)
 
     def _count(self, observations: list[Observation]) -> None:
         grouped: defaultdict[tuple[str, str], list[Observation]] = defaultdict(list)

@@ -125,6 +125,17 @@ class Deployed:
         self.cloud.logs.subscribe(self._logged)
         # What an earlier test's requests left to be told is told of under other names.
         self.name = f"files-{uuid.uuid4()}"
+        self.put_log_role()
+
+    def put_log_role(self, service: str = "apigateway.amazonaws.com") -> None:
+        """Have the role by which the account's APIs write their logs trust a service."""
+        iam = self.cloud.client("iam", ACCOUNT, REGION)
+        trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+        try:
+            iam.create_role(RoleName="logs", AssumeRolePolicyDocument=document)
+        except iam.exceptions.EntityAlreadyExistsException:
+            iam.update_assume_role_policy(RoleName="logs", PolicyDocument=document)
 
     def close(self) -> None:
         """Delete all that there is."""

@@ -69,6 +69,19 @@ def test_method_settings_that_leave_the_template_are_gone(deployed: Any, base: s
     assert deployed.request("GET", base).status == 200
 
 
+def test_an_account_takes_no_log_role_that_api_gateway_cannot_assume(
+    deployed: Any,
+) -> None:
+    """aws-cloudformation/rain#163."""
+    deployed.put_log_role("lambda.amazonaws.com")
+    stack = deployed.deploy(deployed.template())
+    assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
+    assert any(
+        reason.startswith("The role ARN does not have required permissions configured.")
+        for reason in stack["Reasons"]
+    )
+
+
 def test_a_deleted_stack_serves_nothing(deployed: Any, base: str) -> None:
     deployed.delete()
     assert deployed.api.get_rest_apis()["items"] == []

@@ -3,11 +3,13 @@ from __future__ import annotations
 import base64
 import json
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import urllib3
 
+from localcloud.gateway.telemetry import Telemetry
 from localcloud.ports import Invocation, InvocationError
 
 ACCOUNT, REGION = "222222222222", "eu-west-1"
@@ -277,6 +279,25 @@ def test_metrics_and_the_access_log_tell_of_each_request(deployed: Any, base: st
     lines = [json.loads(line) for line in deployed.lines("access", 4)]
     assert [each["status"] for each in lines] == ["200", "404", "500", "204"]
     assert lines[0] == {"ip": "127.0.0.1", "status": "200", "path": "/{proxy+}", "user": "-"}
+
+
+def test_without_its_log_role_an_api_is_served_and_its_log_is_lost(
+    deployed: Any, base: str
+) -> None:
+    """As after the stack that set the role was deleted (aws-cdk#10878, aws-cdk#12769)."""
+    deployed.request("GET", f"{base}/x")
+    deployed.lines("access", 1)
+    stage = SimpleNamespace(account=ACCOUNT, region=REGION, log_stream="a")
+    for service, line in (("lambda.amazonaws.com", "lost"), ("apigateway.amazonaws.com", "kept")):
+        deployed.put_log_role(service)
+        assert deployed.request("GET", f"{base}/x").status == 200
+        telemetry = Telemetry(deployed.cloud)
+        telemetry.start()
+        telemetry.log(stage, deployed.name, 0.0, line)  # type: ignore[arg-type]  # what it reads
+        telemetry.stop()
+    lines = deployed.lines("access", 2)
+    assert "kept" in lines
+    assert "lost" not in lines
 
 
 def test_the_stage_is_throttled_by_its_settings(deployed: Any) -> None:
