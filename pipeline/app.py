@@ -86,8 +86,7 @@ def synthesise(app: cdk.App) -> None:
         description="The pipeline that delivers the files API, and itself",
         termination_protection=True,
     )
-    reviews = (*nag.REVIEWS, *nag.CODE_SIGNING) if profile else nag.REVIEWS
-    judgement = nag.judge(app, reviews)
+    judgement = nag.judge(app, nag.reviews(home, environments, signed=profile is not None))
     unreviewed = judgement.unreviewed
     if unreviewed:
         nag.record_unreviewed(Path(app.outdir), judgement)

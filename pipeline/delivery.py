@@ -131,7 +131,7 @@ class DeliveryStack(Stack):
             group="load",
             outputs={"URL": staging.url} | (staging.promoted.outputs if staging.promoted else {}),
             statements=[
-                self._reads_deployed(environments["prod"]),
+                self._looks_up(environments["prod"]),
                 self._choice("staging", environments),
             ],
         )
@@ -166,8 +166,8 @@ class DeliveryStack(Stack):
             home,
             [
                 *self._builds.statements,
-                self._own_template(),
-                self._reads_deployed(*environments.values()),
+                self._templates(self.stack_id),
+                *self._reads_deployed(environments, home),
             ],
         )
         AttestationKey(
@@ -204,16 +204,14 @@ class DeliveryStack(Stack):
                 f"infrastructure {ASSEMBLY}",
                 f"changes {ASSEMBLY} {' '.join(map(service_stack, environments))}",
                 group="template",  # which has cfn-lint, and AWS's resource schemas in it
-                statements=[self._reads_deployed(*environments.values())],
+                statements=self._reads_deployed(environments, home),
                 inputs={ASSEMBLY: synth},
             ),
         ]
 
-    def _own_template(self) -> iam.PolicyStatement:
-        """To read the pipeline as it is deployed."""
-        return iam.PolicyStatement(
-            actions=["cloudformation:GetTemplate"], resources=[self.stack_id]
-        )
+    def _templates(self, *stacks: str) -> iam.PolicyStatement:
+        """To read templates of this account as they are deployed."""
+        return iam.PolicyStatement(actions=["cloudformation:GetTemplate"], resources=list(stacks))
 
     def _history(self, home: Home) -> iam.PolicyStatement:
         """To ask which release was promoted last."""
@@ -222,8 +220,23 @@ class DeliveryStack(Stack):
             resources=[f"arn:aws:codepipeline:{home.region}:{home.account}:{PIPELINE}"],
         )
 
-    def _reads_deployed(self, *environments: Environment) -> iam.PolicyStatement:
-        """To read what is deployed, as the one role of CDK's bootstrap that trusts this account.
+    def _reads_deployed(
+        self, environments: dict[str, Environment], home: Home
+    ) -> list[iam.PolicyStatement]:
+        """To read the service's templates: as the lookup role, or directly in this account."""
+        here = [
+            f"arn:aws:cloudformation:{each.region}:{each.account}:stack/{service_stack(name)}/*"
+            for name, each in environments.items()
+            if each.account == home.account
+        ]
+        others = [each for each in environments.values() if each.account != home.account]
+        return [
+            *([self._templates(*here)] if here else []),
+            *([self._looks_up(*others)] if others else []),
+        ]
+
+    def _looks_up(self, *environments: Environment) -> iam.PolicyStatement:
+        """To read environments as the one role of CDK's bootstrap that trusts this account.
 
         Each gate limits its session of that role to the calls that it makes.
         """

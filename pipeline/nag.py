@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from cdk_nag import AwsSolutionsChecks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from aws_cdk import App
+
+    from environments.schema import Environment, Home
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,15 @@ REVIEWS = (
     ),
 )
 
+OWN_ACCOUNT = (
+    Review(
+        "AwsSolutions-IAM5[Resource::arn:aws:cloudformation:*:stack/*-files/*]",
+        "Pithead/Pipeline/*",
+        "A stack's ARN ends in an id that is made with it: the grant ends at its name.",
+    ),
+)
+"""What is found besides where an environment is in the pipeline's account."""
+
 CODE_SIGNING = (
     Review(
         "AwsSolutions-IAM5[Resource::arn:aws:signer:*:/signing-jobs/*]",
@@ -237,6 +248,14 @@ def record_unreviewed(assembly: Path, judgement: Judgement) -> None:
     assembly.mkdir(parents=True, exist_ok=True)
     file = assembly / "validation-report.json"
     file.write_text(json.dumps({"pluginReports": [report]}, indent=2), encoding="utf-8")
+
+
+def reviews(
+    home: Home, environments: Mapping[str, Environment], *, signed: bool
+) -> tuple[Review, ...]:
+    """Return the reviews of what is found where these environments are."""
+    own = any(each.account == home.account for each in environments.values())
+    return (*REVIEWS, *(OWN_ACCOUNT if own else ()), *(CODE_SIGNING if signed else ()))
 
 
 def judge(app: App, reviews: Iterable[Review] = REVIEWS) -> Judgement:

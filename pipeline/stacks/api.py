@@ -28,8 +28,9 @@ def rest_api(
 ) -> apigateway.LambdaRestApi:
     """An API of that name that hands every request to the alias; its address ends in the stage.
 
-    An account and region has one role by which all of its APIs write their logs; one of the APIs
-    brings it along (`logs_for_all`).
+    All APIs of an account and region write their logs by one role, which the last deployed stack
+    sets (`logs_for_all`). It outlives the stack: without it every other API there, such as that of
+    another environment, would lose its logs (aws-cdk#10878).
     """
     access_log = log_group(scope, "AccessLog", environment.function.log_retention_days)
     return apigateway.LambdaRestApi(
@@ -42,7 +43,7 @@ def rest_api(
         integration_options=apigateway.LambdaIntegrationOptions(allow_test_invoke=False),
         binary_media_types=["*/*"],
         cloud_watch_role=logs_for_all,
-        cloud_watch_role_removal_policy=RemovalPolicy.DESTROY if logs_for_all else None,
+        cloud_watch_role_removal_policy=RemovalPolicy.RETAIN if logs_for_all else None,
         deploy_options=apigateway.StageOptions(
             stage_name=stage,
             # Detailed metrics, by method, cost extra and nothing reads them: the judge, the alarms

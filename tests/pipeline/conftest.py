@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any
 import aws_cdk as cdk
 import pytest
 
+from environments.schema import load_all
 from pipeline import app as pipeline_app
 from pipeline import bundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from environments.schema import Environment
 
 CONNECTION = (
     "arn:aws:codeconnections:eu-west-1:111111111111:connection/aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
@@ -103,16 +106,31 @@ def tools() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def assembly(
+def assembly(synthesise: Callable[[dict[str, Environment]], Assembly]) -> Assembly:
+    """The whole app, synthesised once."""
+    return synthesise(load_all())
+
+
+@pytest.fixture(scope="session")
+def synthesise(
     tools: None, context: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[dict[str, Environment]], Assembly]:
+    """Synthesises the whole app for some environments; only the bundle's bytes are made up."""
+    return lambda environments: _assembly(environments, context, tmp_path_factory)
+
+
+def _assembly(
+    environments: dict[str, Environment],
+    context: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Assembly:
-    """The whole app, synthesised once; only the bundle's bytes are made up."""
     folder = tmp_path_factory.mktemp("cdk.out")
     made_up = tmp_path_factory.mktemp("bundle") / "bundle.zip"
     with zipfile.ZipFile(made_up, "w") as archive:
         archive.writestr("handler.py", "")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bundle, "build", lambda _platform: made_up)
+        patch.setattr(pipeline_app, "load_all", lambda: environments)
         patch.setenv("CODEBUILD_RESOLVED_SOURCE_VERSION", "c" * 40)
         # The CLI has its metadata resource added; cfn-lint tells CDK's templates by it.
         app = cdk.App(context=context, outdir=str(folder), analytics_reporting=True)
