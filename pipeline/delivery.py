@@ -26,6 +26,7 @@ from pipeline.names import (
     lookup_role,
     promoted_role,
     service_stack,
+    support_stack,
 )
 from pipeline.retention import log_group
 from pipeline.stacks.code_signing import signing
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from pipeline.stacks.artifact import Artifact
 
 CDK_ASSETS = "4.7.3"
+_ARTIFACTS_EXPIRE = Duration.days(90)
 
 
 def _role(step: pipelines.CodeBuildStep) -> iam.IRole:
@@ -45,6 +47,33 @@ def _role(step: pipelines.CodeBuildStep) -> iam.IRole:
     role = step.project.role
     assert role is not None  # noqa: S101  # CDK makes one for each project
     return role
+
+
+def _stack(account: str, region: str, name: str) -> str:
+    """The ARN of a stack, whichever id it has."""
+    return f"arn:aws:cloudformation:{region}:{account}:stack/{name}/*"
+
+
+def _support(environments: dict[str, Environment], home: Home) -> list[str]:
+    """The stacks with the pipeline's artifacts in the other regions of its environments."""
+    regions = sorted({each.region for each in environments.values()} - {home.region})
+    return [_stack(home.account, region, support_stack(region)) for region in regions]
+
+
+def _tag(stack: Stack, prod: Environment) -> None:
+    """Tag a stack of the pipeline: who is woken for prod owns the way that leads there."""
+    for key, value in prod.every_tag("tooling").items():
+        Tags.of(stack).add(key, value)
+
+
+def _configure_other_regions(pipeline: codepipeline.Pipeline, prod: Environment) -> None:
+    """Expire artifacts in other regions as in the pipeline's own, and protect their stacks."""
+    for support in pipeline.cross_region_support.values():
+        bucket = support.replication_bucket
+        assert isinstance(bucket, s3.Bucket)  # noqa: S101  # CDK makes it
+        bucket.add_lifecycle_rule(expiration=_ARTIFACTS_EXPIRE)
+        support.stack.termination_protection = True
+        _tag(support.stack, prod)
 
 
 class DeliveryStack(Stack):
@@ -64,9 +93,7 @@ class DeliveryStack(Stack):
     ) -> None:
         super().__init__(scope, construct_id, **kwargs)
         prod = environments["prod"]
-        # Who is woken for prod owns the way that leads there.
-        for key, value in prod.every_tag("tooling").items():
-            Tags.of(self).add(key, value)
+        _tag(self, prod)
         source = pipelines.CodePipelineSource.connection(
             home.repository,
             home.branch,
@@ -158,6 +185,7 @@ class DeliveryStack(Stack):
         for name, stage in stages.items():
             pipeline.add_stage(stage, pre=before.get(name), post=after.get(name))
         pipeline.build_pipeline()
+        _configure_other_regions(pipeline.pipeline, prod)
         builds.state_inputs(synth, inputs.digest(ROOT, context))
         compare_before_update(
             pipeline,
@@ -166,7 +194,7 @@ class DeliveryStack(Stack):
             home,
             [
                 *self._builds.statements,
-                self._templates(self.stack_id),
+                self._templates(self.stack_id, *_support(environments, home)),
                 *self._reads_deployed(environments, home),
             ],
         )
@@ -225,7 +253,7 @@ class DeliveryStack(Stack):
     ) -> list[iam.PolicyStatement]:
         """To read the service's templates: as the lookup role, or directly in this account."""
         here = [
-            f"arn:aws:cloudformation:{each.region}:{each.account}:stack/{service_stack(name)}/*"
+            _stack(each.account, each.region, service_stack(name))
             for name, each in environments.items()
             if each.account == home.account
         ]
@@ -264,7 +292,7 @@ class DeliveryStack(Stack):
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             lifecycle_rules=[
                 s3.LifecycleRule(
-                    expiration=Duration.days(90), noncurrent_version_expiration=Duration.days(7)
+                    expiration=_ARTIFACTS_EXPIRE, noncurrent_version_expiration=Duration.days(7)
                 )
             ],
             removal_policy=RemovalPolicy.RETAIN,

@@ -176,6 +176,25 @@ REVIEWS = (
     ),
 )
 
+OTHER_REGION = (
+    Review(
+        "AwsSolutions-S1",
+        "cross-region-stack-*/Default/CrossRegionCodePipelineReplicationBucket/*",
+        "Only the pipeline's own roles use its artifacts, and CloudTrail names them.",
+    ),
+    Review(
+        "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:s3:::pithead-support-*/*]",
+        "Pithead/Pipeline/*",
+        "An artifact's key is made anew for each execution: the grant ends at the bucket.",
+    ),
+    Review(
+        "AwsSolutions-IAM5[Resource::arn:aws:cloudformation:*:stack/Pithead-support-*/*]",
+        "Pithead/Pipeline/*",
+        "A stack's ARN ends in an id that is made with it: the grant ends at its name.",
+    ),
+)
+"""What is found besides where an environment is in another region than the pipeline."""
+
 OWN_ACCOUNT = (
     Review(
         "AwsSolutions-IAM5[Resource::arn:aws:cloudformation:*:stack/*-files/*]",
@@ -255,7 +274,13 @@ def reviews(
 ) -> tuple[Review, ...]:
     """Return the reviews of what is found where these environments are."""
     own = any(each.account == home.account for each in environments.values())
-    return (*REVIEWS, *(OWN_ACCOUNT if own else ()), *(CODE_SIGNING if signed else ()))
+    away = any(each.region != home.region for each in environments.values())
+    return (
+        *REVIEWS,
+        *(OWN_ACCOUNT if own else ()),
+        *(OTHER_REGION if away else ()),
+        *(CODE_SIGNING if signed else ()),
+    )
 
 
 def judge(app: App, reviews: Iterable[Review] = REVIEWS) -> Judgement:

@@ -59,6 +59,14 @@ def service_stack(environment: str) -> str:
     return f"{environment}-{SERVICE}"
 
 
+def support_stack(region: str) -> str:
+    """Return the name of the stack with the pipeline's artifacts in another region than its own.
+
+    CDK makes it in the pipeline's account, and names it.
+    """
+    return f"{STACK}-support-{region}"
+
+
 def lookup_role(account: str, region: str) -> str:
     """The ARN of the role by which the pipeline's account may read another one.
 

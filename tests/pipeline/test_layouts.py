@@ -1,4 +1,4 @@
-"""The app where environments share accounts, and the pipeline's among them."""
+"""The app where environments share accounts, also the pipeline's, and are in two regions."""
 
 from __future__ import annotations
 
@@ -9,18 +9,27 @@ import pytest
 
 from environments.schema import load_all, load_home
 from pipeline import nag
-from pipeline.names import lookup_role, service_stack
+from pipeline.lint import assembly
+from pipeline.names import STACK, lookup_role, service_stack, support_stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from environments.schema import Environment
 
-HOME, OTHER = load_home().account, "222222222222"
+HOME, OTHER, REGION = load_home().account, "222222222222", load_home().region
 LAYOUTS = {
-    "one account": dict.fromkeys(("dev", "staging", "prod"), HOME),
-    "two accounts": {"dev": HOME, "staging": OTHER, "prod": OTHER},
-    "four accounts": {name: each.account for name, each in load_all().items()},
+    "one account, two regions": {
+        "dev": (HOME, REGION),
+        "staging": (HOME, REGION),
+        "prod": (HOME, "us-east-1"),
+    },
+    "two accounts": {
+        "dev": (HOME, REGION),
+        "staging": (OTHER, REGION),
+        "prod": (OTHER, REGION),
+    },
+    "four accounts": {name: (each.account, each.region) for name, each in load_all().items()},
 }
 
 NAMED = {
@@ -37,10 +46,10 @@ NAMED = {
 
 @pytest.fixture(scope="module", params=LAYOUTS)
 def environments(request: pytest.FixtureRequest) -> dict[str, Environment]:
-    """The environments in the accounts of a layout."""
-    accounts = LAYOUTS[request.param]
+    """The environments in the accounts and regions of a layout."""
+    places = LAYOUTS[request.param]
     return {
-        name: each.model_copy(update={"account": accounts[name]})
+        name: each.model_copy(update=dict(zip(("account", "region"), places[name], strict=True)))
         for name, each in load_all().items()
     }
 
@@ -70,14 +79,7 @@ def test_who_compares_may_read_each_stack_that_is_deployed(
 ) -> None:
     """Gate `changes` reads stacks of its own account as itself, others as the lookup role."""
     for comparing in ("PipelineVerifyInfrastructureRole", "PipelineChangesRole"):
-        granted = {
-            (statement["Action"], resource)
-            for name, policy in laid_out.delivery.of_type("AWS::IAM::Policy").items()
-            if name.startswith(comparing)
-            for statement in policy["PolicyDocument"]["Statement"]
-            for resource in _listed(statement["Resource"])
-            if isinstance(statement["Action"], str) and isinstance(resource, str)
-        }
+        granted = _granted(laid_out, comparing)
         for name, each in environments.items():
             stack = f"arn:aws:cloudformation:{each.region}:{HOME}:stack/{service_stack(name)}/*"
             needed = (
@@ -86,6 +88,22 @@ def test_who_compares_may_read_each_stack_that_is_deployed(
                 else ("sts:AssumeRole", lookup_role(each.account, each.region))
             )
             assert needed in granted
+
+
+def test_who_compares_may_read_what_the_pipeline_has_in_other_regions(
+    laid_out: Any, environments: dict[str, Environment]
+) -> None:
+    """CDK has the artifacts of another region's actions in a stack of its own there."""
+    found = {
+        (stack.name, stack.region)
+        for stack in assembly.read(laid_out.folder)
+        if stack.name not in {STACK, *map(service_stack, environments)}
+    }
+    regions = {each.region for each in environments.values()} - {REGION}
+    assert found == {(support_stack(each), each) for each in regions}
+    for name, region in found:
+        arn = f"arn:aws:cloudformation:{region}:{HOME}:stack/{name}/*"
+        assert ("cloudformation:GetTemplate", arn) in _granted(laid_out, "PipelineChangesRole")
 
 
 def test_no_stack_takes_the_log_role_of_its_account_with_it(laid_out: Any) -> None:
@@ -109,6 +127,18 @@ def test_the_environments_have_no_physical_name_in_common(laid_out: Any) -> None
     ]
     assert named
     assert len(named) == len(set(named))
+
+
+def _granted(laid_out: Any, role: str) -> set[tuple[str, str]]:
+    """The single actions that a role's policy allows, each with a resource."""
+    return {
+        (statement["Action"], resource)
+        for name, policy in laid_out.delivery.of_type("AWS::IAM::Policy").items()
+        if name.startswith(role)
+        for statement in policy["PolicyDocument"]["Statement"]
+        for resource in _listed(statement["Resource"])
+        if isinstance(statement["Action"], str) and isinstance(resource, str)
+    }
 
 
 def _listed(value: Any) -> list[Any]:
