@@ -42,8 +42,8 @@ class Shell:
     introduction: str
     substitutions: Mapping[str, str]
 
-    def run(self, block: str, account: str) -> str:
-        """Run a block with an account's credentials, and return what it wrote to stdout."""
+    def run(self, block: str, account: str, region: str) -> str:
+        """Run a block as the administrator of an account, and return what it wrote to stdout."""
         for documented, ours in self.substitutions.items():
             block = block.replace(documented, ours)
         kept = self.folder / ".git" / "documented-variables"
@@ -52,7 +52,7 @@ class Shell:
             self.introduction,
             _aws(),
             'eval "$(pithead env)"',
-            f"export AWS_ACCESS_KEY_ID={account}",
+            f"export AWS_ACCESS_KEY_ID={account} AWS_REGION={region} AWS_DEFAULT_REGION={region}",
             f"if [ -f '{kept}' ]; then . '{kept}'; fi",
             block,
             f"if [ -n \"${{ARN-}}\" ]; then declare -p ARN > '{kept}'; fi",

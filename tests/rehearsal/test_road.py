@@ -1,19 +1,26 @@
-"""docs/aws.md: its commands, run from a clone of this checkout against a local cloud."""
+"""docs/aws.md: its commands, run from a clone of this checkout against a local cloud.
+
+All environments are in the tooling account, prod in another region: one run is for the commands,
+for a shared account, and for two regions.
+"""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+import requests
 
 from console import local_cloud
 from console.checkout import Checkout
 from console.rehearsal.scratch import Scratch
-from pipeline.names import PIPELINE, STACK
+from pipeline.names import STACK, service_stack, support_stack
 from tests.rehearsal.documented import Shell, blocks
 
 if TYPE_CHECKING:
@@ -28,23 +35,45 @@ SUBSTITUTIONS = {
     "cdk deploy Pithead": "cdk deploy Pithead --require-approval never -c bundle=host",
 }
 EXAMPLE = "222222222222"
-"""The account in which the page shows what is done once for each environment's account."""
+"""The account in which the page shows what is done in each account besides the tooling account."""
+PROD_REGION = "us-east-1"
+PROD_STACK = "prod-files"
+"""The stack by which the page shows how each is taken down."""
+_LOG_SECONDS = 60.0
+_POLL_SECONDS = 0.5
 APPROVAL = """
 aws codeconnections create-repository-link --connection-arn "$ARN" \
   --owner-id acme --repository-name pithead
 git push --quiet "$(pithead remote)" main
 """
 """What someone does in the console, and GitHub then does with what was pushed to it."""
+DELIVERY = """
+ID=$(aws codepipeline list-pipeline-executions --pipeline-name pithead \
+  --query 'pipelineExecutionSummaries[0].pipelineExecutionId' --output text)
+aws codepipeline stop-pipeline-execution --pipeline-name pithead --abandon \
+  --pipeline-execution-id "$ID"
+cdk deploy --app cdk.out --require-approval never 'Pithead/*/files'
+"""
+"""The stacks that the new pipeline delivers, by CDK's own CLI: the acts show the pipeline."""
 
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """A clone whose remote `origin` is a repository of a user's own, after `make setup`."""
+    """A clone after `make setup` and the edits of step 1, its remote a user's own repository."""
     folder = tmp_path_factory.mktemp("road")
     checkout = Scratch(Checkout(ROOT), folder / "checkout").checkout
     (checkout.root / ".venv").symlink_to(sys.prefix)
+    for file in (checkout.root / "environments").glob("*.toml"):
+        text = file.read_text(encoding="utf-8")
+        here = f'account = "{checkout.home().account}"'
+        text = re.sub(r'^account = "\d+"', here, text, flags=re.MULTILINE)
+        if file.stem == "prod":
+            text = re.sub(r'^region = ".+"', f'region = "{PROD_REGION}"', text, flags=re.MULTILINE)
+        file.write_text(text)
     github = folder / "github.git"
+    author = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
     for command in (
+        ["git", *author, "commit", "--quiet", "--all", "--message", "Use one account"],
         ["git", "init", "--quiet", "--bare", str(github)],
         ["git", "remote", "set-url", "origin", str(github)],
     ):
@@ -63,40 +92,110 @@ def running(checkout: Checkout) -> Iterator[local_cloud.Running]:
 
 @pytest.fixture(scope="module")
 def shell(checkout: Checkout, running: local_cloud.Running) -> Shell:
-    """A user's shell in the checkout, after all of steps 1 to 4 that precede prod's release."""
-    home = checkout.home()
-    others = {each.account for each in checkout.environments().values()} - {home.account}
+    """A user's shell in the checkout, after steps 1 to 4."""
+    account, region = checkout.home().account, checkout.home().region
     [introduction] = PAGE[""]
     shell = Shell(checkout.root, introduction, SUBSTITUTIONS)
     for block in PAGE["Say where"]:
-        shell.run(block, home.account)
-    for block in PAGE["Bootstrap the accounts"]:
-        accounts = sorted(others) if EXAMPLE in block else [home.account]
-        for account in accounts:
-            shell.run(block.replace(EXAMPLE, account), account)
+        shell.run(block, account, region)
+    tooling, others = PAGE["Bootstrap the accounts"]
+    shell.run(tooling, account, region)
+    shell.run(tooling.replace(region, PROD_REGION), account, PROD_REGION)
+    # Nothing is deployed in the other account, whose bootstrap the page shows as well.
+    shell.run(others, EXAMPLE, region)
     connect, available = PAGE["Connect GitHub"]
-    shell.run(connect, home.account)
-    shell.run(APPROVAL, home.account)
-    assert shell.run(available, home.account) == '"AVAILABLE"\n'
-    shell.run(PAGE["The first deployment"][0], home.account)
+    shell.run(connect, account, region)
+    shell.run(APPROVAL, account, region)
+    assert shell.run(available, account, region) == '"AVAILABLE"\n'
+    deploy, protect = PAGE["The first deployment"]
+    shell.run(deploy, account, region)
+    shell.run(DELIVERY, account, region)
+    shell.run(protect, account, PROD_REGION)
     return shell
 
 
-def test_the_documented_commands_deploy_the_pipeline(
-    shell: Shell, checkout: Checkout, running: local_cloud.Running
+class Administrator:
+    """The administrator of the account, with any AWS client."""
+
+    def __init__(self, checkout: Checkout, running: local_cloud.Running) -> None:
+        self._account = checkout.home().account
+        self._running = running
+        self._regions = {name: each.region for name, each in checkout.environments().items()}
+        self._regions["tooling"] = checkout.home().region
+
+    def client(self, service: str, environment: str) -> Any:
+        """Return a client in the region of an environment."""
+        make: Any = boto3.client
+        return make(
+            service,
+            endpoint_url=self._running.endpoint,
+            region_name=self._regions[environment],
+            aws_access_key_id=self._account,
+            aws_secret_access_key=self._running.secret_key,
+        )
+
+    def status(self, stack: str, environment: str) -> str:
+        """Return a stack's status."""
+        answer = self.client("cloudformation", environment).describe_stacks(StackName=stack)
+        return str(answer["Stacks"][0]["StackStatus"])
+
+    def wait_until_deleted(self, stack: str, environment: str) -> None:
+        """Wait for a deletion that has begun; raise if it fails."""
+        waiter = self.client("cloudformation", environment).get_waiter("stack_delete_complete")
+        waiter.wait(StackName=stack, WaiterConfig={"Delay": 1, "MaxAttempts": 300})
+
+    def logs_a_request(self, environment: str) -> bool:
+        """Send the environment's API a request and return whether its access log gets it."""
+        api = f"files-{environment}"
+        gateway, logs = (self.client(each, environment) for each in ("apigateway", "logs"))
+        [found] = [each["id"] for each in gateway.get_rest_apis()["items"] if each["name"] == api]
+        stage = gateway.get_stage(restApiId=found, stageName=environment)
+        group = stage["accessLogSettings"]["destinationArn"].split(":log-group:")[1]
+        address = f"{self._running.gateway}/{found}/{environment}/version"
+        before = _count(logs, group)
+        assert requests.get(address, timeout=_LOG_SECONDS).status_code == 200
+        end = time.monotonic() + _LOG_SECONDS
+        while _count(logs, group) == before:
+            if time.monotonic() > end:
+                return False
+            time.sleep(_POLL_SECONDS)
+        return True
+
+
+def _count(logs: Any, group: str) -> int:
+    """How many lines a log group has."""
+    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+    return sum(len(page["events"]) for page in pages)
+
+
+@pytest.fixture(scope="module")
+def administrator(checkout: Checkout, running: local_cloud.Running) -> Administrator:
+    return Administrator(checkout, running)
+
+
+def test_the_documented_commands_deploy_the_pipeline_and_its_environments(
+    shell: Shell, checkout: Checkout, administrator: Administrator
 ) -> None:
-    home = checkout.home()
-    client: Any = boto3.client
-    asked = {
-        "endpoint_url": running.endpoint,
-        "region_name": home.region,
-        "aws_access_key_id": home.account,
-        "aws_secret_access_key": running.secret_key,
-    }
-    [stack] = client("cloudformation", **asked).describe_stacks(StackName=STACK)["Stacks"]
-    assert stack["StackStatus"] == "CREATE_COMPLETE"
-    [execution] = client("codepipeline", **asked).list_pipeline_executions(pipelineName=PIPELINE)[
-        "pipelineExecutionSummaries"
-    ]
-    assert execution["status"] == "InProgress"
-    assert "AVAILABLE" in shell.run(PAGE["Connect GitHub"][1], home.account)
+    assert administrator.status(STACK, "tooling") == "CREATE_COMPLETE"
+    assert administrator.status(support_stack(PROD_REGION), "prod") == "CREATE_COMPLETE"
+    for name in checkout.environments():
+        assert administrator.status(service_stack(name), name) == "CREATE_COMPLETE"
+
+
+def test_the_environments_of_an_account_are_taken_down_one_by_one(
+    shell: Shell, checkout: Checkout, administrator: Administrator
+) -> None:
+    """The environments dev and staging share API Gateway's log role."""
+    [block] = PAGE["Taking it down"]
+    home, environments = checkout.home(), checkout.environments()
+    for name in environments:
+        stack = service_stack(name)
+        shell.run(block.replace(PROD_STACK, stack), home.account, environments[name].region)
+        administrator.wait_until_deleted(stack, name)
+        if name == "dev":
+            assert administrator.logs_a_request("staging")
+    shell.run(block.replace(PROD_STACK, STACK), home.account, home.region)
+    administrator.wait_until_deleted(STACK, "tooling")
+    support = support_stack(PROD_REGION)
+    shell.run(block.replace(PROD_STACK, support), home.account, PROD_REGION)
+    administrator.wait_until_deleted(support, "prod")
