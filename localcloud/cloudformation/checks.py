@@ -18,7 +18,18 @@ _ATTRIBUTES_OF_RESOURCES = {
     "Condition", "CreationPolicy", "DeletionPolicy", "DependsOn", "Metadata", "Properties", "Type",
     "UpdatePolicy", "UpdateReplacePolicy",
 }  # fmt: skip
-_POLICIES = {"Delete", "Retain", "RetainExceptOnCreate", "Snapshot"}
+_POLICIES = {
+    "DeletionPolicy": {"Delete", "Retain", "RetainExceptOnCreate", "Snapshot"},
+    "UpdateReplacePolicy": {"Delete", "Retain", "Snapshot"},
+}
+_SNAPSHOTS = {
+    "AWS::DocDB::DBCluster", "AWS::EC2::Volume", "AWS::ElastiCache::CacheCluster",
+    "AWS::ElastiCache::ReplicationGroup", "AWS::Neptune::DBCluster", "AWS::RDS::DBCluster",
+    "AWS::RDS::DBInstance", "AWS::Redshift::Cluster",
+}  # fmt: skip
+"""Types that support Snapshot ("DeletionPolicy attribute"). None of them holds data here, so no
+snapshot is taken."""
+_WORDS = {"DeletionPolicy": "deletion policy", "UpdateReplacePolicy": "update replace policy"}
 _IAM = {"AWS::IAM::Group", "AWS::IAM::InstanceProfile", "AWS::IAM::ManagedPolicy"} | {
     "AWS::IAM::Policy", "AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::UserToGroupAddition",
 }  # fmt: skip
@@ -91,13 +102,27 @@ def _resource(logical_id: str, definition: dict[str, Any]) -> None:
         )
     if definition.get("CreationPolicy"):
         raise TemplateError(f"CreationPolicy of {logical_id} is not part of the local cloud")
-    for attribute in ("DeletionPolicy", "UpdateReplacePolicy"):
-        policy = definition.get(attribute, "Delete")
-        if policy not in _POLICIES:
-            raise TemplateError(
-                f"Template error: {attribute} of {logical_id} is {policy}; it must be one of "
-                f"{', '.join(sorted(_POLICIES))}"
-            )
+    for attribute in _POLICIES:
+        _policy(logical_id, definition, attribute)
+
+
+def _policy(logical_id: str, definition: dict[str, Any], attribute: str) -> None:
+    """Refuse a deletion policy in the words that users saw.
+
+    See cfn-language-discussion#139 (unrecognised) and aws-servicebroker#22 (no string).
+    """
+    policy = definition.get(attribute, "Delete")
+    if not isinstance(policy, str):
+        raise TemplateError(f"Template format error: Every {attribute} member must be a string.")
+    if policy not in _POLICIES[attribute]:
+        raise TemplateError(
+            f"Template format error: Unrecognized {attribute} {policy} for resource {logical_id}"
+        )
+    if policy == "Snapshot" and definition["Type"] not in _SNAPSHOTS:
+        raise TemplateError(
+            f"Template error: resource type {definition['Type']} does not support "
+            f"{_WORDS[attribute]} Snapshot"
+        )
 
 
 def _functions(value: Any) -> None:

@@ -86,7 +86,7 @@ class Executions:
             self._service.save(change_set)
         if stack.status == "DELETE_IN_PROGRESS":
             self.delete(stack)
-        elif stack.status == "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS":
+        elif stack.status.endswith("_COMPLETE_CLEANUP_IN_PROGRESS"):
             self._run(stack, lambda running: self._clean_up(self._operation(stack, running)))
         else:
             if stack.status == "CREATE_IN_PROGRESS":
@@ -175,23 +175,26 @@ class Executions:
 
     def _clean_up(self, operation: Operation) -> None:
         operation.clean_up()
-        self._service.set_status(operation.stack, "UPDATE_COMPLETE")
+        stack = operation.stack
+        self._service.set_status(stack, stack.status.removesuffix("_CLEANUP_IN_PROGRESS"))
 
     def _roll_back(self, stack: Stack, operation: Operation) -> None:
-        going = stack.status.removesuffix("_COMPLETE_CLEANUP_IN_PROGRESS")
-        going = going.removesuffix("_IN_PROGRESS")
-        stuck = operation.roll_back()
+        going = stack.status.removesuffix("_IN_PROGRESS")
+        update = going == "UPDATE_ROLLBACK"
+        stuck = operation.roll_back(update=update)
         if stuck:
-            said = "delete" if going == "ROLLBACK" else "update"
+            said = "update" if update else "delete"
             self._service.set_status(
                 stack,
                 f"{going}_FAILED",
                 f"The following resource(s) failed to {said}: [{', '.join(stuck)}]. ",
             )
             return
-        if going == "UPDATE_ROLLBACK":
+        if update:
             self._service.set_status(stack, "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
-        self._service.set_status(stack, f"{going}_COMPLETE")
+            self._clean_up(operation)
+        else:
+            self._service.set_status(stack, "ROLLBACK_COMPLETE")
 
     def _delete(self, stack: Stack, running: _Running) -> None:
         used = self._service.used_exports(stack, kept=set())

@@ -105,7 +105,11 @@ class Operation:
         self.steps = []
 
     def clean_up(self) -> None:
-        """Remove what is left over; what will not go is left to its owner, as on AWS."""
+        """Remove what is left over; what will not go is left to its owner.
+
+        AWS reports it as DELETE_FAILED and completes the stack all the same
+        (serverless-full-stack-webapp-starter-kit#185).
+        """
         for resource in list(self.stack.leftovers):
             try:
                 self._remove(resource)
@@ -114,12 +118,23 @@ class Operation:
             self.stack.leftovers.remove(resource)
             self.records.save(self.stack)
 
-    def roll_back(self) -> list[str]:
-        """Undo every step, newest first; the logical ids that could not be brought back."""
+    def roll_back(self, *, update: bool) -> list[str]:
+        """Undo every step, newest first; return the logical ids that could not be undone.
+
+        A failed creation removes what it made. A failed update first restores every resource;
+        what it made is left over for `clean_up`, as AWS removes it in
+        UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS ("Stack status codes").
+        """
         stuck = []
         for step in reversed(list(self.steps)):
             try:
-                self._undo(step)
+                if not update:
+                    self._undo_creation(step)
+                elif step.before is None or step.replaces:
+                    self._leave_over(step)
+                    continue
+                else:
+                    self._restore(self.stack.resources[step.logical_id], step.before)
             except Exception as error:  # noqa: BLE001  # as in apply
                 now = self.stack.resources[step.logical_id]
                 verb = "UPDATE" if step.before else "DELETE"
@@ -214,20 +229,21 @@ class Operation:
         self.records.begin(self.stack, step)
         self.steps.append(step)
 
-    def _undo(self, step: Step) -> None:
+    def _undo_creation(self, step: Step) -> None:
         now = self.stack.resources.get(step.logical_id)
-        if now is None:  # interrupted before it was begun
-            return
-        if step.before is None:
-            self._remove(now, created=True)
+        if now is not None:  # None: interrupted before it was begun
+            self._remove(_created(now))
             self.records.drop(self.stack, step.logical_id)
-        elif step.replaces:
-            if now.physical_id != step.before.physical_id:
-                self._remove(now, created=True)
-            self.records.keep(self.stack, step.before)
-            self.records.mark(self.stack, step.before, "UPDATE_COMPLETE")
-        else:
-            self._restore(now, step.before)
+
+    def _leave_over(self, step: Step) -> None:
+        """Take what a step made out of the stack, and put back what it replaced."""
+        now = self.stack.resources.get(step.logical_id)
+        before = step.before
+        made = now and now.physical_id != (before.physical_id if before else "")
+        self.records.leave_over(self.stack, step, _created(now) if now and made else None)
+        self.steps.remove(step)
+        if before is not None:
+            self.records.mark(self.stack, before, "UPDATE_COMPLETE")
 
     def _restore(self, now: StackResource, before: StackResource) -> None:
         if self.stopping.is_set():
@@ -240,12 +256,11 @@ class Operation:
         now.deletion_policy, now.dependencies = before.deletion_policy, before.dependencies
         self.records.mark(self.stack, now, "UPDATE_COMPLETE")
 
-    def _remove(self, resource: StackResource, *, created: bool = False) -> None:
-        """Remove a resource that its policy does not keep; `created`: by this very operation."""
+    def _remove(self, resource: StackResource) -> None:
+        """Remove a resource that its policy does not keep ("DeletionPolicy attribute")."""
         if not resource.physical_id:
             return
-        keeps = {"Retain"} if created else {"Retain", "RetainExceptOnCreate"}
-        if resource.deletion_policy in keeps:
+        if resource.deletion_policy in {"Retain", "RetainExceptOnCreate"}:
             self.records.mark(self.stack, resource, "DELETE_SKIPPED")
             return
         if self.stopping.is_set():
@@ -307,6 +322,16 @@ def dependents_first(resources: Iterable[StackResource]) -> list[StackResource]:
     for name in by_name:
         place(name)
     return list(placed.values())[::-1]
+
+
+def _created(resource: StackResource) -> StackResource:
+    """A resource that is removed by the rollback of the operation that created it.
+
+    RetainExceptOnCreate differs from Retain in that alone ("DeletionPolicy attribute").
+    """
+    if resource.deletion_policy == "RetainExceptOnCreate":
+        return replace(resource, deletion_policy="Delete")
+    return resource
 
 
 def _defined(

@@ -90,6 +90,18 @@ class Records:
             for step in steps:
                 self._ledger.delete(_STEP, f"{stack.key}#{step.number:06}")
 
+    def leave_over(self, stack: Stack, step: Step, made: StackResource | None) -> None:
+        """Undo a step in the stack; `made`, what it made, is to be removed afterwards."""
+        with self._ledger.transaction():
+            if step.before is not None:
+                self.keep(stack, step.before)
+            else:
+                self.drop(stack, step.logical_id)
+            if made is not None:
+                stack.leftovers = [*stack.leftovers, made]
+                self.save(stack)
+            self.forget(stack, [step])
+
     def events(self, stack: Stack) -> list[dict[str, Any]]:
         """The stack's events, newest first."""
         read = self._ledger.read(f"cloudformation:events:{stack.id}")

@@ -74,12 +74,13 @@ class World:
             while not self.held.wait(0.01):
                 if request.cancel.is_set():
                     raise ProvisioningError("cancelled")
+        if (verb == "delete" or request.rollback) and request.logical_id in self.stuck:
+            raise ProvisioningError("will not go")
         if verb == "delete":
-            if request.logical_id in self.stuck:
-                raise ProvisioningError("will not go")
-        elif request.properties.get("Value") == "bad":
+            return
+        if request.properties.get("Value") == "bad":
             raise ProvisioningError("a bad value")
-        elif request.properties.get("Value") == "bug":
+        if request.properties.get("Value") == "bug":
             raise KeyError("a bug")
 
 

@@ -85,8 +85,7 @@ class Process:
         self.records.status(self.stack, "UPDATE_IN_PROGRESS")
         if operation.apply(template, resolver, made, {}) is not None:
             self.records.status(self.stack, "UPDATE_ROLLBACK_IN_PROGRESS")
-            assert operation.roll_back() == []
-            self.records.status(self.stack, "UPDATE_ROLLBACK_COMPLETE")
+            self.roll_back(operation)
             return False
         with self.ledger.transaction():
             operation.settle(template, resolver)
@@ -101,9 +100,15 @@ class Process:
             self.operation().clean_up()
             self.records.status(self.stack, "UPDATE_COMPLETE")
             return True
-        assert self.operation().roll_back() == []
-        self.records.status(self.stack, "UPDATE_ROLLBACK_COMPLETE")
+        self.roll_back(self.operation())
         return False
+
+    def roll_back(self, operation: Operation) -> None:
+        """As `Executions` does it; does nothing twice."""
+        assert operation.roll_back(update=True) == []
+        self.records.status(self.stack, "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
+        operation.clean_up()
+        self.records.status(self.stack, "UPDATE_ROLLBACK_COMPLETE")
 
 
 def _state(world: Any, stack: Stack) -> dict[str, Any]:

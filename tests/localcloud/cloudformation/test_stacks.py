@@ -115,9 +115,12 @@ def test_an_update_that_fails_goes_back(client: Any, template: Any, world: Any) 
     assert status(client) == "UPDATE_ROLLBACK_COMPLETE"
     assert world.exists == before
     assert "The following resource(s) failed to update: [B]. " in reasons(client)
-    assert events(client)[-4:-1] == [
+    # "Stack status codes": the new resources are removed when the others are restored.
+    assert events(client)[-6:] == [
         ("A", "UPDATE_IN_PROGRESS"), ("A", "UPDATE_COMPLETE"),
         ("app", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"),
+        ("New", "DELETE_IN_PROGRESS"), ("New", "DELETE_COMPLETE"),
+        ("app", "UPDATE_ROLLBACK_COMPLETE"),
     ]  # fmt: skip
     assert ("update", "A", True) in world.calls
     statuses = {
@@ -210,7 +213,17 @@ _REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     ({"A": thing(properties={"P": {"Fn::Transform": {}}})}, "Fn::Transform is not part"),
     ({"A": thing(CreationPolicy={"ResourceSignal": {}})}, "CreationPolicy of A is not part"),
-    ({"A": thing(DeletionPolicy="Keep")}, "DeletionPolicy of A is Keep"),
+    # cfn-language-discussion#139, aws-servicebroker#22
+    ({"A": thing(DeletionPolicy="Keep")}, "Unrecognized DeletionPolicy Keep for resource A"),
+    ({"A": thing(DeletionPolicy={"Ref": "P"})}, "Every DeletionPolicy member must be a string."),
+    (
+        {"A": thing(UpdateReplacePolicy="RetainExceptOnCreate")},
+        "Unrecognized UpdateReplacePolicy RetainExceptOnCreate for resource A",
+    ),
+    (
+        {"A": {"Type": "AWS::DynamoDB::Table", "DeletionPolicy": "Snapshot"}},
+        "resource type AWS::DynamoDB::Table does not support deletion policy Snapshot",
+    ),
     ({"A": thing(Property={})}, "Invalid template resource property 'Property'"),
 ]
 
@@ -419,7 +432,7 @@ def test_termination_protection(client: Any, template: Any) -> None:
 
 def test_a_rollback_that_fails_can_be_continued(client: Any, template: Any, world: Any) -> None:
     client.create_stack(StackName="app", TemplateBody=template(A="x", B="y"))
-    world.stuck.add("New")
+    world.stuck.add("A")
     bad = {"Type": "Test::World::Thing", "DependsOn": ["A", "New"], "Properties": {"Value": "bad"}}
     body = template(A="changed", New="n", B=bad)
     client.update_stack(StackName="app", TemplateBody=body)
@@ -430,6 +443,40 @@ def test_a_rollback_that_fails_can_be_continued(client: Any, template: Any, worl
     client.continue_update_rollback(StackName="app")
     assert status(client) == "UPDATE_ROLLBACK_COMPLETE"
     assert sorted(each["Value"] for each in world.exists.values()) == ["x", "y"]
+
+
+def test_what_a_failed_update_made_and_cannot_remove_is_left_to_its_owner(
+    client: Any, template: Any, world: Any
+) -> None:
+    client.create_stack(StackName="app", TemplateBody=template(A="x"))
+    world.stuck.add("New")
+    bad = thing(DependsOn="New", properties={"Value": "bad"})
+    client.update_stack(StackName="app", TemplateBody=template(A="x", New="n", Bad=bad))
+    assert status(client) == "UPDATE_ROLLBACK_COMPLETE"
+    assert ("New", "DELETE_FAILED") in events(client)
+    [resource] = client.describe_stack_resources(StackName="app")["StackResources"]
+    assert resource["LogicalResourceId"] == "A"
+
+
+@pytest.mark.parametrize("created", ["Retain", "RetainExceptOnCreate", "Delete"])
+def test_a_deletion_policy_in_the_rollback_of_an_update(
+    client: Any, template: Any, world: Any, created: str
+) -> None:
+    """RetainExceptOnCreate is Retain but for the operation that created the resource."""
+    client.create_stack(StackName="app", TemplateBody=template(A="x"))
+    bad = thing(DependsOn="New", properties={"Value": "bad"})
+    new = thing(DeletionPolicy=created, properties={"Value": "n"})
+    client.update_stack(StackName="app", TemplateBody=template(A="x", New=new, Bad=bad))
+    assert status(client) == "UPDATE_ROLLBACK_COMPLETE"
+    kept = created == "Retain"
+    assert ("New", "DELETE_SKIPPED" if kept else "DELETE_COMPLETE") in events(client)
+    assert [name.split("-")[0] for name in world.exists] == (["A", "New"] if kept else ["A"])
+
+    client.update_stack(StackName="app", TemplateBody=template(A="x", New=new))
+    assert status(client) == "UPDATE_COMPLETE"
+    client.update_stack(StackName="app", TemplateBody=template(A="x"))
+    kept = created != "Delete"
+    assert events(client)[-2] == ("New", "DELETE_SKIPPED" if kept else "DELETE_COMPLETE")
 
 
 @pytest.fixture
