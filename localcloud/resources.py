@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import threading
@@ -77,4 +77,13 @@ class Provider(Protocol):
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
         """Remove it; one that is gone already is no error."""
+        ...
+
+
+@runtime_checkable
+class Claimant(Protocol):
+    """A provider whose resources are found again after a crash that came before their record."""
+
+    def unclaimed(self, stack_id: str, logical_id: str) -> str:
+        """Return the physical id of what was last made for a logical id, "" if nothing exists."""
         ...

@@ -50,7 +50,7 @@ class MotoProvider:
         return not type_name.startswith(_OWN) and _model(type_name) is not None
 
     def unclaimed(self, stack_id: str, logical_id: str) -> str:
-        """The physical id of what was last made for a stack's logical id and still is, or ""."""
+        """See `Claimant.unclaimed`."""
         return self._latest.get((stack_id, logical_id), "")
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:

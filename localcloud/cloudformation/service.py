@@ -22,7 +22,7 @@ from localcloud.cloudformation.records import Records
 from localcloud.cloudformation.roles import RoleProvider
 from localcloud.cloudformation.stored_parameters import ParameterProvider
 from localcloud.cloudformation.template import TemplateError, parse
-from localcloud.resources import ResourceRequest
+from localcloud.resources import Claimant, ResourceRequest
 from localcloud.restoring import restored_on_error
 
 if TYPE_CHECKING:
@@ -351,10 +351,11 @@ class CloudFormation:
         }
 
     def _adopt(self, stack: Stack) -> None:
-        """Know what moto had made when the last process ended before it could say so."""
+        """Find what was made when the last process ended before it could record it."""
         for resource in stack.resources.values():
-            if not resource.physical_id and self.provider(resource.type) is self._moto:
-                resource.physical_id = self._moto.unclaimed(stack.id, resource.logical_id)
+            provider = self.provider(resource.type)
+            if not resource.physical_id and isinstance(provider, Claimant):
+                resource.physical_id = provider.unclaimed(stack.id, resource.logical_id)
 
 
 def _asked_of(stack: Stack) -> Callable[[StackResource, dict[str, Any]], ResourceRequest]:

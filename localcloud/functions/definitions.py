@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from localcloud.functions.model import Address
 
 
+class VersionExistsError(Exception):
+    """Nothing changed since the last version, whose ARN is the message."""
+
+
 class Definitions:
     """Changes what the catalogue holds; a failed change leaves it as it was.
 
@@ -105,10 +109,12 @@ class Definitions:
         expected: str | None = None,
         made_for: str = "",
     ) -> Version:
-        """Publish `$LATEST`; unchanged since the last version, it is that version again.
+        """Publish `$LATEST`, or return the last version if nothing changed ("PublishVersion").
 
-        Only the resource that it was published for (`made_for`) gets it again; CloudFormation
-        refuses it to every other, as two resources would then own one version.
+        `made_for` is the resource of a stack that asks, which needs a version of its own.
+
+        Raises:
+            VersionExistsError: a resource asks, and nothing changed.
         """
         with self._catalogue.changing(where) as function:
             latest = function.latest
@@ -121,12 +127,8 @@ class Definitions:
                 )
             last = function.versions.get(max(function.versions, key=int, default=""))
             if last and last.configuration == latest.configuration:
-                if made_for and last.made_for != made_for:
-                    raise ApiError(
-                        "ResourceConflictException",
-                        f"A version for this Lambda function exists ( {last.number} ). "
-                        "Modify the function to create a new version.",
-                    )
+                if made_for:
+                    raise VersionExistsError(where._replace(qualifier=last.number).arn)
                 return last
             function.published += 1
             version = Version(
@@ -158,7 +160,8 @@ class Definitions:
             if using:
                 raise ApiError(
                     "ResourceConflictException",
-                    f"Unable to delete version because the following aliases reference it: {using}",
+                    "Unable to delete version because the following aliases reference it: "
+                    f"[{', '.join(using)}]",
                 )
             del function.versions[version.number]
             function.policies.pop(version.number, None)

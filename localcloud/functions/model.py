@@ -107,7 +107,7 @@ class Version:
     modified: float
     description: str = ""
     made_for: str = ""
-    """The resource of a stack that it was published for, "" for an API call."""
+    """Stack id and logical id of the resource that it was published for, "" for an API call."""
     revision: str = field(default_factory=revision)
 
 

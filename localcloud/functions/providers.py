@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from localcloud.api import ApiError
@@ -14,6 +13,7 @@ from localcloud.functions.attachment_providers import (
     UrlProvider,
 )
 from localcloud.functions.configuration import REFUSED
+from localcloud.functions.definitions import VersionExistsError
 from localcloud.functions.model import address
 from localcloud.functions.provisioning import differs, function, only, told
 from localcloud.ports import AliasDeployment, DeploymentFailedError, Routing
@@ -34,7 +34,7 @@ def providers(
     """The provider of each type."""
     return {
         "AWS::Lambda::Function": FunctionProvider(definitions),
-        "AWS::Lambda::Version": VersionProvider(definitions),
+        "AWS::Lambda::Version": VersionProvider(definitions, catalogue),
         "AWS::Lambda::Alias": AliasProvider(cloud, definitions, catalogue),
         "AWS::Lambda::Permission": PermissionProvider(definitions),
         "AWS::Lambda::CodeSigningConfig": CodeSigningConfigProvider(code_signing),
@@ -104,26 +104,47 @@ class FunctionProvider:
 class VersionProvider:
     """`AWS::Lambda::Version`; `Ref` is its ARN."""
 
-    def __init__(self, definitions: Definitions) -> None:
+    def __init__(self, definitions: Definitions, catalogue: Catalogue) -> None:
         self._definitions = definitions
+        self._catalogue = catalogue
+
+    def unclaimed(self, stack_id: str, logical_id: str) -> str:
+        """See `Claimant.unclaimed`."""
+        _, _, _, region, account, _ = stack_id.split(":", 5)
+        return next(
+            (
+                function.at(version.number).arn
+                for function in self._catalogue.all(account, region)
+                for version in list(function.versions.values())[-1:]
+                if version.made_for == f"{stack_id}/{logical_id}"
+            ),
+            "",
+        )
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
         """A version does not change."""
         return bool(request.properties != current.properties)
 
     def create(self, request: ResourceRequest) -> Resource:
-        """See `Provider.create`."""
+        """See `Provider.create`; the refusal is worded as in aws-cdk#35540."""
         properties = request.properties
         only(request, "FunctionName", "Description", "CodeSha256")
-        asked = hashlib.sha256(json.dumps(properties, sort_keys=True).encode()).hexdigest()
-        with told():
-            where = function(request)
-            version = self._definitions.publish(
-                where,
-                description=properties.get("Description", ""),
-                code_sha256=properties.get("CodeSha256"),
-                made_for=f"{request.stack_id}/{request.logical_id}/{asked}",
-            )
+        try:
+            with told():
+                where = function(request)
+                version = self._definitions.publish(
+                    where,
+                    description=properties.get("Description", ""),
+                    code_sha256=properties.get("CodeSha256"),
+                    made_for=f"{request.stack_id}/{request.logical_id}",
+                )
+        except VersionExistsError as error:
+            raise ProvisioningError(
+                f'Resource handler returned message: "Version already exists: [{error}]. Please '
+                "modify the function to create a new version. (Service: Lambda, Status Code: 409, "
+                f'Request ID: {uuid.uuid4()})" (RequestToken: {uuid.uuid4()}, HandlerErrorCode: '
+                "AlreadyExists)"
+            ) from error
         arn = where._replace(qualifier=version.number).arn
         return Resource(arn, {"FunctionArn": arn, "Version": version.number}, properties)
 

@@ -1,13 +1,13 @@
-"""Refuse a version that the judge condemned earlier, before it gets traffic."""
+"""Begin the record of a version before it gets traffic; refuse it if it was condemned earlier."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from pipeline.canary.condemnation import refusal
-from pipeline.canary.judging import judge
+from pipeline.canary.judging import judge, outcome
 from pipeline.canary.record import Record, code
-from pipeline.canary.wording import rule
+from pipeline.canary.wording import rule, sentence
 
 if TYPE_CHECKING:
     from pipeline.judge.port import Deployment, Port
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def admit(port: Port, settings: Settings, deployment: Deployment) -> str | None:
-    """Refuse a version that was condemned and not permitted since, and write that down.
+    """Refuse a version that was condemned and not permitted since.
+
+    Either way the record is begun: it names the version's digest, which nobody can ask Lambda for
+    once a rollback has deleted the version.
 
     Returns:
         Why it is refused; None where it may have traffic.
@@ -26,16 +29,18 @@ def admit(port: Port, settings: Settings, deployment: Deployment) -> str | None:
     """
     digest = port.digest(deployment.canary)
     refused = refusal(port.condemnation(digest), port.permission(digest))
-    if refused is not None:
-        port.keep(deployment.id, _record(port, settings, deployment, digest, refused).text())
+    port.keep(deployment.id, _record(port, settings, deployment, digest, refused).text())
     return refused
 
 
 def _record(
-    port: Port, settings: Settings, deployment: Deployment, digest: str, sentence: str
+    port: Port, settings: Settings, deployment: Deployment, digest: str, refused: str | None
 ) -> Record:
     now = port.serving().now
-    judged = judge(settings.parameters, ())
+    parameters = settings.parameters
+    judged = judge(parameters, ())
+    came = outcome(parameters, judged, "in progress")
+    said = sentence(parameters, (), judged, came, deployment.reason, ())
     return Record(
         service=settings.service,
         environment=settings.environment,
@@ -44,16 +49,16 @@ def _record(
         canary=deployment.canary,
         percent=settings.shift.percent,
         began=now,
-        shift_ends=now,
-        parameters=settings.parameters,
+        shift_ends=now if refused else now + settings.shift.length,
+        parameters=parameters,
         code=code(),
         periods=(),
         evidence=(),
-        rule=rule(settings.parameters),
+        rule=rule(parameters),
         verdict=judged.verdict,
         incident=False,
         decided_at=None,
-        outcome="refused as condemned before",
-        sentence=sentence,
+        outcome="refused as condemned before" if refused else came,
+        sentence=refused or said,
         version_digest=digest,
     )

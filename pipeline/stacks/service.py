@@ -160,7 +160,9 @@ class ServiceStack(Stack):
             current_version_options=lambda_.VersionOptions(
                 # Lambda publishes these bytes, whatever else the asset bucket may hold by then.
                 code_sha256=artifact.code_sha256,
-                removal_policy=RemovalPolicy.RETAIN,
+                # A rollback deletes the version that it takes out of service. If it stayed, the
+                # same release could not be published again (aws-cdk#35540, aws-cdk#28252).
+                removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
             ),
         )
 

@@ -231,6 +231,12 @@ def test_the_function_may_do_what_its_storage_does_and_no_more(stack: Any) -> No
     }
 
 
+def test_a_version_is_deleted_when_its_own_deployment_rolls_back_and_else_kept(stack: Any) -> None:
+    version = _own(stack, "AWS::Lambda::Version")
+    assert version["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert version["UpdateReplacePolicy"] == "Retain"
+
+
 def test_files_are_encrypted_private_versioned_and_outlive_the_stack(stack: Any) -> None:
     bucket = _own(stack, "AWS::S3::Bucket")
     properties = bucket["Properties"]

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from botocore.exceptions import WaiterError
+from botocore.exceptions import ClientError, WaiterError
 
 from localcloud.functions.configuration import ARCHITECTURE, RUNTIME
 from localcloud.ports import AliasDeployment, DeploymentFailedError, Routing
@@ -70,7 +70,9 @@ def stack(lambdas: Any, request: pytest.FixtureRequest) -> Any:
         )
 
 
-def _template(shade: str, version: str = "Version", **resources: Any) -> dict[str, Any]:
+def _template(
+    shade: str, version: str = "Version", *, kept: str = "RetainExceptOnCreate", **resources: Any
+) -> dict[str, Any]:
     function = {
         "Runtime": RUNTIME,
         "Architectures": [ARCHITECTURE],
@@ -97,7 +99,7 @@ def _template(shade: str, version: str = "Version", **resources: Any) -> dict[st
             version: {
                 "Type": "AWS::Lambda::Version",
                 "Properties": {"FunctionName": {"Ref": "Function"}},
-                "DeletionPolicy": "Retain",
+                "DeletionPolicy": kept,
             },
             "Alias": {
                 "Type": "AWS::Lambda::Alias",
@@ -159,19 +161,83 @@ def test_a_failed_shift_brings_the_stack_back(lambdas: Any, stack: Any) -> None:
     alias = outputs["Alias"]
     assert lambdas.invoke(alias)[1] == ["red", 1]
     assert lambdas.invoke(alias.removesuffix(":live"))[1] == ["red", 1]
-    # The same release, tried again, is the same version.
+
+
+def test_a_version_that_was_rolled_back_is_deleted_and_released_again_under_a_new_number(
+    lambdas: Any, stack: Any
+) -> None:
+    _, outputs = stack.deploy(_template("red"))
+    stack.shifts.failure = "The alarm `failures` stopped deployment d-1"
+    stack.deploy(_template("blue", "VersionB"))
+    assert _versions(lambdas, outputs["Function"]) == ["$LATEST", "1"]
     stack.shifts.failure = ""
     status, outputs = stack.deploy(_template("blue", "VersionB"))
     assert status == "UPDATE_COMPLETE", outputs
-    assert lambdas.invoke(alias)[1] == ["blue", 1]
+    assert outputs["Version"].endswith(":3")
+    assert stack.shifts.deployments[-1].target_version == "3"
+    assert lambdas.invoke(outputs["Alias"])[1] == ["blue", 1]
+    # The version before is needed to go back to, and stays when its resource goes.
+    assert _versions(lambdas, outputs["Function"]) == ["$LATEST", "1", "3"]
+
+
+def test_a_version_that_its_rollback_retained_stands_in_the_way_of_the_same_release(
+    lambdas: Any, stack: Any
+) -> None:
+    """As in aws-cdk#35540 and aws-cdk#28252."""
+    _, outputs = stack.deploy(_template("red"))
+    stack.shifts.failure = "The alarm `failures` stopped deployment d-1"
+    stack.deploy(_template("blue", "VersionB", kept="Retain"))
+    assert _versions(lambdas, outputs["Function"]) == ["$LATEST", "1", "2"]
+    stack.shifts.failure = ""
+    status, outputs = stack.deploy(_template("blue", "VersionB", kept="Retain"))
+    assert status == "UPDATE_ROLLBACK_COMPLETE"
+    refused = f"Version already exists: [{outputs['Arn']}:2]. Please modify the function to create"
+    assert refused in outputs["why"]
+    assert "Status Code: 409" in outputs["why"]
+    assert len(stack.shifts.deployments) == 1
 
 
 def test_an_unchanged_function_gets_no_second_version(stack: Any) -> None:
     stack.deploy(_template("red"))
     status, outputs = stack.deploy(_template("red", "VersionB"))
     assert status == "UPDATE_ROLLBACK_COMPLETE"
-    assert "A version for this Lambda function exists ( 1 )" in outputs["why"]
+    assert f"Version already exists: [{outputs['Arn']}:1]." in outputs["why"]
+    assert "HandlerErrorCode: AlreadyExists" in outputs["why"]
     assert stack.shifts.deployments == []
+
+
+def test_a_version_that_serves_is_not_deleted(lambdas: Any, stack: Any) -> None:
+    """Neither one that an alias names, nor one that has a share of its traffic."""
+    _, outputs = stack.deploy(_template("red"))
+    name = outputs["Function"]
+    lambdas.client.update_function_configuration(
+        FunctionName=name, Environment={"Variables": {"SHADE": "blue"}}
+    )
+    lambdas.client.publish_version(FunctionName=name)
+    weights = {"AdditionalVersionWeights": {"2": 0.1}}
+    lambdas.client.update_alias(FunctionName=name, Name="live", RoutingConfig=weights)
+    for version in ("1", "2"):
+        with pytest.raises(ClientError) as refused:
+            lambdas.client.delete_function(FunctionName=name, Qualifier=version)
+        error = refused.value.response["Error"]
+        assert error["Code"] == "ResourceConflictException"
+        assert error["Message"].endswith("the following aliases reference it: [live]")
+    assert _versions(lambdas, name) == ["$LATEST", "1", "2"]
+
+
+def test_a_version_that_a_crash_left_unrecorded_is_found_again(lambdas: Any, stack: Any) -> None:
+    """Otherwise it would stay, and the same release could not be published any more."""
+    _, outputs = stack.deploy(_template("red"))
+    cloudformation = lambdas.server.cloud.cloudformation
+    [made] = [each for each in cloudformation.stacks.values() if "Version" in each.resources]
+    provider = cloudformation.provider("AWS::Lambda::Version")
+    assert provider.unclaimed(made.id, "Version") == outputs["Version"]
+    assert provider.unclaimed(made.id, "VersionB") == ""
+
+
+def _versions(lambdas: Any, function: str) -> list[str]:
+    listed = lambdas.client.list_versions_by_function(FunctionName=function)["Versions"]
+    return [each["Version"] for each in listed]
 
 
 def test_weights_of_a_template(lambdas: Any, stack: Any) -> None:

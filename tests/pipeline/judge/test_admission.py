@@ -63,7 +63,22 @@ def test_it_is_refused_before_it_gets_traffic_and_the_record_says_so(
 def test_other_code_or_configuration_is_not(condemned: Any, judge: Judge) -> None:
     condemned.digests["4"] = "sha256:4"
     assert admit(condemned, judge(), condemned.deployment_) is None
-    assert set(condemned.records) == {"d-1"}
+    begun = read(condemned.records["d-2"])
+    assert (begun.outcome, begun.version_digest) == ("in progress", "sha256:4")
+
+
+def test_a_version_is_judged_to_its_end_though_a_rollback_deleted_it(
+    world: Any, judge: Judge
+) -> None:
+    """CloudFormation deletes the version that it rolls back, before the judge's last look."""
+    shift = world.deployment_
+    assert admit(world, judge(), replace(shift, began=None)) is None
+    world.failing = {"digest"}
+    world.fill((8, 4), (72, 0))
+    world.now = world.after(6)
+    assert look(world, judge()).stops
+    assert read(world.records[shift.id]).began == shift.began
+    assert world.condemned["sha256:3"].deployment_id == shift.id
 
 
 def test_a_permission_holds_for_what_was_condemned_before_it(condemned: Any, judge: Judge) -> None:
