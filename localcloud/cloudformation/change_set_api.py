@@ -72,20 +72,30 @@ class ChangeSetApi(ServiceApi):
         return ActionResult(shapes.change_set_shape(self._named_change_set()))
 
     def list_change_sets(self) -> ActionResult:
-        """The change sets of a stack."""
+        """The change sets of a stack; one that failed is gone (aws-cdk#11995)."""
         stack = self._stack()
-        mine = [each for each in self._service.change_sets.values() if each.stack_id == stack.id]
+        mine = [
+            each
+            for each in self._service.change_sets.values()
+            if each.stack_id == stack.id and each.execution_status != "EXECUTE_FAILED"
+        ]
         return ActionResult({"Summaries": [shapes.change_set_summary(each) for each in mine]})
 
     def execute_change_set(self) -> ActionResult:
-        """Carry a change set out."""
+        """Carry a change set out; none is carried out twice (amazon-chime-sdk-js#1089)."""
         self._refuse()
         change_set = self._named_change_set()
-        if change_set.execution_status != "AVAILABLE":
+        if change_set.status != "CREATE_COMPLETE":
             raise ApiError(
                 "InvalidChangeSetStatus",
                 f"ChangeSet [{change_set.id}] cannot be executed in its current status of "
                 f"[{change_set.status}]",
+            )
+        if change_set.execution_status != "AVAILABLE":
+            raise ApiError(
+                "InvalidChangeSetStatus",
+                f"ChangeSet [{change_set.id}] cannot be executed in its current execution status "
+                f"of [{change_set.execution_status}]",
             )
         self._execute(self._service.stacks[change_set.stack_id], change_set)
         return EmptyResult()
@@ -217,6 +227,9 @@ class ChangeSetApi(ServiceApi):
     def _change_set(self, stack: Stack | None, name: str) -> ChangeSet | None:
         for change_set in list(self._service.change_sets.values()):
             mine = stack is not None and change_set.stack_id == stack.id
-            if change_set.id == name or (mine and change_set.name == name):
+            # One that failed is found by its ARN alone: by its name "ChangeSet [NAME] does not
+            # exist" (aws-cdk#11995, aws-cdk#21677).
+            named = change_set.name == name and change_set.execution_status != "EXECUTE_FAILED"
+            if change_set.id == name or (mine and named):
                 return change_set
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -38,16 +39,22 @@ def deploy(running: Running) -> None:
         else:
             _delete(running, client, stack)
     except ClientError as error:
-        raise ActionError(error.response["Error"]["Message"]) from error
+        raise ActionError(_told(error)) from error
+
+
+def _told(error: ClientError) -> str:
+    """Word a refusal of CloudFormation as in quickstart-trek10-serverless-enterprise-cicd#23."""
+    said, answered = error.response["Error"], error.response["ResponseMetadata"]
+    request = answered.get("RequestId") or uuid.uuid4()
+    return (
+        f"{said['Message']} (Service: AmazonCloudFormation; Status Code: "
+        f"{answered['HTTPStatusCode']}; Error Code: {said['Code']}; Request ID: {request})"
+    )
 
 
 def _replace_change_set(running: Running, client: Any, stack: str, name: str) -> None:
     configuration = running.configuration
     status = (_described(client, stack) or {"StackStatus": ""})["StackStatus"]
-    if status == "ROLLBACK_COMPLETE":
-        raise ActionError(
-            f"Stack {stack} is in ROLLBACK_COMPLETE state and can not be updated; delete it first"
-        )
     template = running.file(configuration["TemplatePath"])
     extra = _parameters_and_tags(running)
     if status:

@@ -479,6 +479,43 @@ def test_a_deletion_policy_in_the_rollback_of_an_update(
     assert events(client)[-2] == ("New", "DELETE_SKIPPED" if kept else "DELETE_COMPLETE")
 
 
+def test_a_creation_that_fails_leaves_neither_bucket_nor_key(
+    cloud: LocalCloud, client: Any, template: Any
+) -> None:
+    kept = {"DeletionPolicy": "RetainExceptOnCreate"}
+    body = template(
+        Bucket={"Type": "AWS::S3::Bucket", **kept},
+        Key={"Type": "AWS::KMS::Key", "Properties": {"KeyPolicy": {}}, **kept},
+        Bad=thing(DependsOn=["Bucket", "Key"], properties={"Value": "bad"}),
+    )
+    client.create_stack(StackName="app", TemplateBody=body)
+    assert status(client) == "ROLLBACK_COMPLETE", reasons(client)
+    assert cloud.cloud.client("s3", ACCOUNT, REGION).list_buckets()["Buckets"] == []
+    kms = cloud.cloud.client("kms", ACCOUNT, REGION)
+    keys = [kms.describe_key(KeyId=each["KeyId"]) for each in kms.list_keys()["Keys"]]
+    assert not [each for each in keys if each["KeyMetadata"]["Enabled"]]
+
+
+def test_a_change_set_is_executed_once(client: Any, template: Any) -> None:
+    """One that failed is found by its ARN alone (aws-cdk#11995, aws-cdk#21677)."""
+    change_set(client, template(A="x"), "CREATE")
+    client.execute_change_set(StackName="app", ChangeSetName="cs")
+    again = r"cannot be executed in its current execution status of \[EXECUTE_COMPLETE\]"
+    with pytest.raises(client.exceptions.InvalidChangeSetStatusException, match=again):
+        client.execute_change_set(StackName="app", ChangeSetName="cs")
+    client.delete_change_set(StackName="app", ChangeSetName="cs")
+    made = change_set(client, template(A="x", B=thing(properties={"Value": "bad"})))
+    client.execute_change_set(StackName="app", ChangeSetName="cs")
+    assert status(client) == "UPDATE_ROLLBACK_COMPLETE"
+    gone = r"ChangeSet \[cs\] does not exist"
+    for call in (client.execute_change_set, client.describe_change_set):
+        with pytest.raises(client.exceptions.ChangeSetNotFoundException, match=gone):
+            call(StackName="app", ChangeSetName="cs")
+    assert client.list_change_sets(StackName="app")["Summaries"] == []
+    found = client.describe_change_set(ChangeSetName=made["ChangeSetId"])
+    assert found["ExecutionStatus"] == "EXECUTE_FAILED"
+
+
 @pytest.fixture
 def slow_update(client: Any, template: Any, world: Any) -> Any:
     """An update that waits in a provider."""

@@ -122,6 +122,55 @@ def test_a_stack_that_fails_says_which_resource_and_why(world: World, stages: An
     assert "AWS::Logs::MetricFilter is not part of the local cloud" in said
 
 
+def test_a_stack_whose_creation_failed_is_not_prepared_again(world: World, stages: Any) -> None:
+    """CHANGE_SET_REPLACE replaces a change set and no stack (aws-cdk#901; the words are those of
+    quickstart-trek10-serverless-enterprise-cicd#23).
+    """
+    made = template(world.name, "one")
+    made["Resources"]["Group"] = {
+        "Type": "AWS::Logs::MetricFilter",
+        "Properties": {"LogGroupName": "g", "FilterPattern": "x", "MetricTransformations": []},
+    }
+    assert world.ended(world.create(*stages(made))) == "Failed"
+    again = world.start()
+    assert world.ended(again) == "Failed"
+    assert world.action(again, "Prepare")["status"] == "Failed"
+    (said,) = world.errors(again)
+    arn = f"Stack:arn:aws:cloudformation:{REGION}:111111111111:stack/{world.name}-stack/"
+    assert said.startswith(arn)
+    refused = "is in ROLLBACK_COMPLETE state and can not be updated. (Service: AmazonCloudFormation"
+    assert refused in said
+    assert "Status Code: 400; Error Code: ValidationError; Request ID: " in said
+
+
+def test_a_deployment_that_failed_is_retried_with_all_actions(world: World, stages: Any) -> None:
+    """FAILED_ACTIONS executes the change set again, which is gone (aws-cdk#11995, #21677)."""
+    cloud, account = world.server.cloud, "111111111111"
+    first = {"Resources": {"First": {"Type": "AWS::SQS::Queue"}}}
+    cloudformation = cloud.client("cloudformation", account, REGION)
+    cloudformation.create_stack(StackName=f"{world.name}-stack", TemplateBody=json.dumps(first))
+    cloudformation.get_waiter("stack_create_complete").wait(
+        StackName=f"{world.name}-stack", WaiterConfig={"Delay": 0.02, "MaxAttempts": 3000}
+    )
+    ssm = cloud.client("ssm", account, REGION)
+    ssm.put_parameter(Name=f"/{world.name}", Type="String", Value="another's")
+    execution = world.create(*stages(template(world.name, "one")))
+    assert world.ended(execution) == "Failed"
+    ssm.delete_parameter(Name=f"/{world.name}")
+
+    where = {"pipelineName": world.name, "pipelineExecutionId": execution, "stageName": "Prod"}
+    world.client.retry_stage_execution(**where, retryMode="FAILED_ACTIONS")
+    assert world.ended(execution) == "Failed"
+    assert world.action(execution, "Deploy")["output"]["executionResult"]["errorDetails"][
+        "message"
+    ].startswith(
+        "ChangeSet [PipelineChange] does not exist (Service: AmazonCloudFormation; Status Code: "
+        "404; Error Code: ChangeSetNotFound; Request ID: "
+    )
+    world.client.retry_stage_execution(**where, retryMode="ALL_ACTIONS")
+    assert world.ended(execution) == "Succeeded", world.errors(execution)
+
+
 def test_a_stack_is_created_in_one_action_and_deleted(world: World) -> None:
     execution = world.create(
         world.stage("Build", synth(world, template(world.name, "x"))),
