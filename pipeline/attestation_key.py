@@ -38,7 +38,7 @@ class AttestationKey(Construct):
             key_usage=kms.KeyUsage.SIGN_VERIFY,
             alias=ATTESTATION_KEY,
             description="Vouches for the bundles that passed every gate before prod",
-            removal_policy=RemovalPolicy.RETAIN,
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
         key.add_to_resource_policy(
             iam.PolicyStatement(

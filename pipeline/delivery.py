@@ -281,7 +281,13 @@ class DeliveryStack(Stack):
         )
 
     def _artifacts(self) -> s3.Bucket:
-        key = kms.Key(self, "ArtifactKey", enable_key_rotation=True, description="Build artifacts")
+        key = kms.Key(
+            self,
+            "ArtifactKey",
+            enable_key_rotation=True,
+            description="Build artifacts",
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+        )
         return s3.Bucket(
             self,
             "Artifacts",
@@ -295,5 +301,5 @@ class DeliveryStack(Stack):
                     expiration=_ARTIFACTS_EXPIRE, noncurrent_version_expiration=Duration.days(7)
                 )
             ],
-            removal_policy=RemovalPolicy.RETAIN,
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )

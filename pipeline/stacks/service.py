@@ -102,7 +102,13 @@ class ServiceStack(Stack):
         CfnOutput(self, "Sbom", value=bill.s3_object_url)
 
     def _bucket(self) -> s3.Bucket:
-        key = kms.Key(self, "Key", enable_key_rotation=True, description="Files at rest")
+        key = kms.Key(
+            self,
+            "Key",
+            enable_key_rotation=True,
+            description="Files at rest",
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+        )
         return s3.Bucket(
             self,
             "Files",
@@ -124,7 +130,7 @@ class ServiceStack(Stack):
                     expired_object_delete_marker=True,
                 ),
             ],
-            removal_policy=RemovalPolicy.RETAIN,
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
 
     def _function(

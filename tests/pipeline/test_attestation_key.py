@@ -78,7 +78,7 @@ def test_it_signs_what_outlives_the_stack(resources: dict[str, Any]) -> None:
         "ECC_NIST_P256",
         "SIGN_VERIFY",
     )
-    assert key["DeletionPolicy"] == "Retain"
+    assert key["DeletionPolicy"] == "RetainExceptOnCreate"
     assert _the(resources, "AWS::KMS::Alias")["Properties"]["AliasName"] == ATTESTATION_KEY
 
 

@@ -140,7 +140,7 @@ def _keys(statement: dict[str, Any]) -> list[str]:
 
 def test_records_are_private_versioned_and_outlive_the_stack(stack: Any) -> None:
     name, bucket = _only(stack, "AWS::S3::Bucket")
-    assert stack.resources[name]["DeletionPolicy"] == "Retain"
+    assert stack.resources[name]["DeletionPolicy"] == "RetainExceptOnCreate"
     assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
     assert all(bucket["PublicAccessBlockConfiguration"].values())
     # Who permitted a version is kept for good, also when somebody else permits it again.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,25 @@ def test_an_assembly_says_that_it_was_judged(tmp_path: Path) -> None:
     assert validation.findings(tmp_path) == []
     nag.record(tmp_path)  # beside what other plugins have said
     assert len(validation.plugins(tmp_path)) == 2
+
+
+def test_a_creation_that_fails_leaves_nothing_behind(assembly: Any) -> None:
+    """Retain keeps what a failed creation made, and the next one makes it once more."""
+    templates = [assembly.delivery.path, *(each.path for each in assembly.services.values())]
+    kept = {
+        f"{path.name}: {logical_id}": resource.get("UpdateReplacePolicy")
+        for path in templates
+        for logical_id, resource in json.loads(path.read_text())["Resources"].items()
+        if resource.get("DeletionPolicy") == "RetainExceptOnCreate"
+    }
+    retained = [
+        f"{path.name}: {logical_id}"
+        for path in templates
+        for logical_id, resource in json.loads(path.read_text())["Resources"].items()
+        if resource.get("DeletionPolicy") == "Retain"
+    ]
+    assert retained == []
+    assert set(kept.values()) == {"Retain"}
 
 
 def test_cfn_lint_has_nothing_to_say(assembly: Any) -> None:

@@ -240,7 +240,7 @@ def test_a_version_is_deleted_when_its_own_deployment_rolls_back_and_else_kept(s
 def test_files_are_encrypted_private_versioned_and_outlive_the_stack(stack: Any) -> None:
     bucket = _own(stack, "AWS::S3::Bucket")
     properties = bucket["Properties"]
-    assert bucket["DeletionPolicy"] == "Retain"
+    assert bucket["DeletionPolicy"] == "RetainExceptOnCreate"
     assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
     assert all(properties["PublicAccessBlockConfiguration"].values())
     (rule,) = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]

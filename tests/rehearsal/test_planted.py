@@ -122,8 +122,8 @@ WHAT_HOLDS_A_RELEASE_BACK_IS_LOOSENED = Planted(
         # The files go with their stack.
         Edit(
             "pipeline/stacks/service.py",
-            "            ],\n            removal_policy=RemovalPolicy.RETAIN,\n",
-            "            ],\n            removal_policy=RemovalPolicy.DESTROY,\n",
+            "],\n            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,\n",
+            "],\n            removal_policy=RemovalPolicy.DESTROY,\n",
         ),
         # Limits, and what has to be attested.
         Edit("environments/staging.toml", "max_p50_ms = 100\n", "max_p50_ms = 200\n"),
