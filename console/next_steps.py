@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from console.connections import source_of
+from console.failed_deployments import after_failed_deployment, failed_deployment
 from console.promotion import failed_actions
+from console.steps import Step
 from pipeline.gates.catalogue import GATES
 from pipeline.names import CDK_CLI, STACK
 
 if TYPE_CHECKING:
-    from console.aws import Aws
+    from collections.abc import Mapping
+
+    from console.aws import Aws, Place
     from console.canary import Canary
     from console.executions import Action
     from console.promotion import Outcome
@@ -21,15 +24,7 @@ _BUNDLE = re.compile(r"\bbundle=([a-z0-9-]+)")
 _LOCAL_GATES = frozenset(each.name for each in GATES if not each.needs)
 
 
-@dataclass(frozen=True)
-class Step:
-    """A command, and what it is for."""
-
-    command: str
-    purpose: str
-
-
-def next_steps(aws: Aws, outcome: Outcome) -> tuple[Step, ...]:
+def next_steps(aws: Aws, environments: Mapping[str, Place], outcome: Outcome) -> tuple[Step, ...]:
     """Return what to do after a release that was not promoted; nothing after a promotion."""
     if outcome.ending == "promoted":
         return ()
@@ -41,6 +36,10 @@ def next_steps(aws: Aws, outcome: Outcome) -> tuple[Step, ...]:
     if _build_could_not_run(outcome):
         deploy = _deployment(aws, _failed_builds(outcome)[0])
         return (*logs, *_after_broken_build(deploy))
+    last = outcome.executions[-1]
+    failed = failed_deployment(last)
+    if failed is not None and failed in environments:
+        return (*logs, *after_failed_deployment(aws, last, failed, environments[failed]))
     return (*logs, Step("pithead release", "starts a new execution of this commit"))
 
 

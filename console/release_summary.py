@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from console.addresses import Address
     from console.canary import Canary
     from console.executions import Stage
-    from console.next_steps import Step
     from console.promotion import Outcome
+    from console.steps import Step
 
 
 def explain(

@@ -84,7 +84,7 @@ def command(revision: str, again: bool, reason: str | None) -> int:
         outcome,
         Console(),
         addresses=addresses(aws, environments),
-        steps=next_steps(aws, outcome),
+        steps=next_steps(aws, environments, outcome),
     )
     return EXIT_CODES[outcome.ending]
 

@@ -195,7 +195,7 @@ def test_a_version_that_was_condemned_before_is_rolled_back_by_whom_when_and_why
         "code and configuration in shift d-BEFORE at 2026-01-01 11:59:00 UTC: The new version is "
         "worse: 40 of 80 failed"
     )
-    assert [each.command for each in next_steps(aws, outcome)] == [
+    assert [each.command for each in next_steps(aws, {}, outcome)] == [
         "pithead judge replay d-BEFORE",
         f"git revert --no-edit {COMMIT[:7]} && pithead release",
         'pithead release --again --reason "…"',

@@ -9,6 +9,7 @@ from console.canary import Canary
 from console.executions import Action, Execution, Stage
 from console.next_steps import next_steps
 from console.promotion import Outcome
+from environments.schema import load
 from pipeline.gates.answer import Answer
 from tests.console.fakes import COMMIT, at
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from pipeline.canary.record import Record
 
 CONNECTION = "arn:aws:codeconnections:eu-west-1:111111111111:connection/1"
+
+PLACES = {"prod": load("prod")}
 
 
 def build(name: str, status: str = "Failed") -> Action:
@@ -51,7 +54,7 @@ def stage(name: str, *actions: Action) -> Stage:
 
 
 def commands(aws: Any, outcome: Outcome) -> list[str]:
-    return [each.command for each in next_steps(aws, outcome)]
+    return [each.command for each in next_steps(aws, PLACES, outcome)]
 
 
 def test_a_promotion_needs_nothing(aws: Any) -> None:
@@ -121,9 +124,73 @@ def test_a_build_that_a_commit_can_repair_needs_no_deployment(
     assert rest == ["pithead release"]
 
 
+@pytest.fixture
+def deployment(aws: Any) -> Any:
+    """Says how an environment's stack is left by a deployment that failed, and its events."""
+    failed = Action("Deploy", "CloudFormation", "Failed", at(0), at(9), "", "It failed")
+
+    def left(status: str, *events: tuple[str, str, str]) -> Outcome:
+        stack = {"StackName": "prod-files", "CreationTime": at(0), "StackStatus": status}
+        told = [
+            {
+                "StackId": "s", "EventId": name, "StackName": "prod-files", "Timestamp": at(0),
+                "LogicalResourceId": name, "PhysicalResourceId": name.lower(),
+                "ResourceType": kind, "ResourceStatus": became,
+            }
+            for name, kind, became in events
+        ]  # fmt: skip
+        aws.answers |= {
+            ("cloudformation", "describe_stacks"): {"Stacks": [stack]},
+            ("cloudformation", "describe_stack_events"): {"StackEvents": told},
+        }
+        return ended("error", stage("prod", failed))
+
+    return left
+
+
+def test_a_first_deployment_that_failed_is_deleted_before_the_next(
+    aws: Any, deployment: Any
+) -> None:
+    """CloudFormation never updates a stack in ROLLBACK_COMPLETE (aws-cdk#901)."""
+    outcome = deployment(
+        "ROLLBACK_COMPLETE",
+        ("Old", "AWS::S3::Bucket", "DELETE_SKIPPED"),
+        ("Key", "AWS::KMS::Key", "DELETE_SKIPPED"),
+        ("New", "AWS::S3::Bucket", "DELETE_COMPLETE"),
+        ("New", "AWS::S3::Bucket", "DELETE_FAILED"),
+    )
+    assert commands(aws, outcome) == [
+        "aws cloudformation delete-stack --stack-name prod-files --region eu-west-1",
+        "aws cloudformation wait stack-delete-complete --stack-name prod-files --region eu-west-1",
+        "aws s3 rb s3://old",
+        "aws kms schedule-key-deletion --key-id key --region eu-west-1",
+        "pithead release",
+    ]
+    first = next_steps(aws, PLACES, outcome)[0]
+    assert "with credentials of account 444444444444" in first.purpose
+    assert "ROLLBACK_COMPLETE" in first.purpose
+    assert {account for service, _, account, _ in aws.asked if service == "cloudformation"} == {
+        "444444444444"
+    }
+
+
+def test_a_deployment_that_failed_is_retried_with_all_actions(aws: Any, deployment: Any) -> None:
+    """Its change set is gone (aws-cdk#11995, aws-cdk#21677)."""
+    retry = (
+        "aws codepipeline retry-stage-execution --pipeline-name pithead --stage-name prod "
+        "--pipeline-execution-id e1234567-89 --retry-mode ALL_ACTIONS"
+    )
+    assert commands(aws, deployment("UPDATE_ROLLBACK_COMPLETE")) == [retry, "pithead release"]
+    assert commands(aws, deployment("UPDATE_ROLLBACK_FAILED")) == [
+        "aws cloudformation continue-update-rollback --stack-name prod-files --region eu-west-1",
+        retry,
+        "pithead release",
+    ]
+
+
 def test_an_interrupted_execution_is_started_again_by_a_release(aws: Any) -> None:
-    deploy = Action("Deploy", "CloudFormation", "Failed", at(0), at(9), "", "Interrupted")
-    (step,) = next_steps(aws, ended("error", stage("prod", deploy)))
+    started = Action("Source", "CodeStarSourceConnection", "Failed", at(0), at(9), "", "Gone")
+    (step,) = next_steps(aws, PLACES, ended("error", stage("Source", started)))
     assert (step.command, step.purpose) == (
         "pithead release",
         "starts a new execution of this commit",

@@ -14,11 +14,11 @@ from console.canary import Canary, Traffic
 from console.errors import ConsoleError
 from console.executions import Action, Condition, Execution, Stage
 from console.following import Snapshot
-from console.next_steps import Step
 from console.progress import Steps
 from console.promotion import Outcome
 from console.release_screen import ReleaseScreen
 from console.release_summary import explain
+from console.steps import Step
 from console.toolchain import Cdk
 from console.words import duration
 from pipeline.canary.judging import Verdict
