@@ -152,6 +152,7 @@ class DeploymentRun:
             daemon=True,
         ).start()
         limit = self._cloud.clock.timestamp() + _HOOK_LIMIT
+        # Alarms are looked at meanwhile: the deployment is in progress until its last event ends.
         self._watch(limit, until=lambda: event.execution_id in self._answers)
         status, message = self._answers.get(
             event.execution_id, ("Failed", "it did not answer within one hour")
@@ -168,13 +169,19 @@ class DeploymentRun:
             )
 
     def _invoke(self, event: LifecycleEvent, function: str) -> None:
+        """Call a hook's function.
+
+        Only `PutLifecycleEventHookExecutionStatus` answers, whenever it comes: one that crashes
+        or times out has not answered, and CodeDeploy waits out its hour
+        (serverless-application-model#1963, serverless-plugin-canary-deployments#32).
+        """
         deployment = self.deployment
         payload = {
             "DeploymentId": deployment.id,
             "LifecycleEventHookExecutionId": event.execution_id,
         }
         try:
-            ended = self._cloud.functions.invoke(
+            self._cloud.functions.invoke(
                 deployment.account,
                 deployment.region,
                 function,
@@ -184,10 +191,6 @@ class DeploymentRun:
         except Exception as error:  # noqa: BLE001  # whatever it was, the hook has failed
             code = error.code if isinstance(error, InvocationError) else type(error).__name__
             self.answer(event.execution_id, "Failed", f"{code}: {error}")
-            return
-        if ended.error:
-            text = ended.payload.decode(errors="replace")
-            self.answer(event.execution_id, "Failed", f"the function ended in an error: {text}")
 
     def _watch(self, until_time: float, until: Callable[[], bool] = lambda: False) -> None:
         """Wait, and look up whenever something may have stopped the deployment."""
