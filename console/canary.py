@@ -17,6 +17,7 @@ from pipeline.names import (
     NAMESPACE,
     RAILS,
     SERVICE,
+    SYNTHETIC,
     VERDICTS,
     version_alarm_name,
 )
@@ -76,6 +77,8 @@ class Canary:
     weights: tuple[tuple[float, float], ...] = ()
     """Seen at each change: the cloud's seconds since it began, per cent on the new version."""
     traffic: Traffic = field(default_factory=Traffic)
+    bake_began: datetime | None = None
+    """When all traffic was on the new version and the watch over it began."""
     record: Record | None = None
     """What the judge has written down so far; None where nobody judges, or nothing is yet."""
     condemned: Condemnation | None = None
@@ -100,8 +103,28 @@ class Canary:
 
     @property
     def stopped(self) -> bool:
-        """Whether it ended before all traffic was on the new version."""
+        """Whether it was rolled back, while traffic shifted or in the bake."""
         return self.status in {"Failed", "Stopped"}
+
+    @property
+    def baking(self) -> bool:
+        """Whether all traffic is on the new version, which is still watched."""
+        return self.bake_began is not None and not self.ended
+
+    @property
+    def phase(self) -> str:
+        """What it is in, or what it ended in: the shift or the bake."""
+        return "bake" if self.bake_began else "shift"
+
+    @property
+    def stopped_for_an_alarm(self) -> bool:
+        """Whether the judge ended the bake for an alarm, and not for its own verdict."""
+        return (
+            self.code == _HOOK_FAILED
+            and self.bake_began is not None
+            and self.record is not None
+            and self.record.verdict not in {"rollback", "inconsistent"}
+        )
 
     @property
     def interrupted(self) -> bool:
@@ -178,11 +201,10 @@ class CanaryWatch:
             return None
         info = max(mine, key=lambda each: each["createTime"])
         deployment_id = info["deploymentId"]
-        targets = codedeploy.list_deployment_targets(deploymentId=deployment_id)["targetIds"]
-        if not targets:
+        target = self._target(deployment_id)
+        if target is None:
             return None
-        target = codedeploy.get_deployment_target(deploymentId=deployment_id, targetId=targets[0])
-        shifted = target["deploymentTarget"]["lambdaTarget"]["lambdaFunctionInfo"]
+        shifted = target["lambdaFunctionInfo"]
         return Canary(
             environment=self._what.environment,
             deployment_id=deployment_id,
@@ -192,6 +214,32 @@ class CanaryWatch:
             target_version=shifted["targetVersion"],
             completed=info.get("completeTime"),
         )
+
+    def _target(self, deployment_id: str) -> dict[str, Any] | None:
+        """The one target of a deployment; None while it has none."""
+        codedeploy = self._aws.client("codedeploy", self._what.place)
+        targets = codedeploy.list_deployment_targets(deploymentId=deployment_id)["targetIds"]
+        if not targets:
+            return None
+        found = codedeploy.get_deployment_target(deploymentId=deployment_id, targetId=targets[0])
+        target: dict[str, Any] = found["deploymentTarget"]["lambdaTarget"]
+        return target
+
+    def _baked(self, canary: Canary) -> Canary:
+        """With the bake's beginning; an environment without a judge has no bake."""
+        may_bake = canary.percent == 100 or canary.ended  # noqa: PLR2004  # per cent
+        if canary.bake_began or not may_bake or self._what.decisions is None:
+            return canary
+        events = (self._target(canary.deployment_id) or {}).get("lifecycleEvents", [])
+        began = next(
+            (
+                each.get("startTime")
+                for each in events
+                if each["lifecycleEventName"] == "AfterAllowTraffic"
+            ),
+            None,
+        )
+        return replace(canary, bake_began=began)
 
     def _deployment(self, deployment_id: str) -> dict[str, Any]:
         codedeploy = self._aws.client("codedeploy", self._what.place)
@@ -211,7 +259,8 @@ class CanaryWatch:
         if percent != (seen[-1][1] if seen else 0.0):
             passed = max(0.0, (now - canary.began).total_seconds())
             seen = (*seen, (passed, percent))
-        return replace(canary, weights=seen, traffic=self._traffic(canary, now))
+        weighed = self._baked(replace(canary, weights=seen))
+        return replace(weighed, traffic=self._traffic(weighed, now))
 
     def _traffic(self, canary: Canary, now: datetime) -> Traffic:
         wanted = [
@@ -270,13 +319,13 @@ class CanaryWatch:
         if code == _HOOK_FAILED and canary.record:
             reason = canary.record.sentence
         canary = replace(canary, code=code, reason=reason)
-        if code != "ALARM_ACTIVE":
+        if code != "ALARM_ACTIVE" and not canary.stopped_for_an_alarm:
             return canary
         named = alarm_named(reason)
         # The stack's rollback takes the version's alarms away; CloudWatch keeps their history.
         spoke, others = (
             [version_alarm_name(canary.environment, canary.target_version, each) for each in names]
-            for names in (VERDICTS, (*RAILS, HEARTBEAT))
+            for names in (VERDICTS, (*RAILS, HEARTBEAT, SYNTHETIC))
         )
         went_off = self._history([named] if named else spoke + others, canary.completed)
         name, reason = went_off or (named, reason)
@@ -301,9 +350,10 @@ def _minute(time: datetime) -> datetime:
 
 
 def _until(canary: Canary, now: datetime) -> datetime:
-    """The end of the minutes in which traffic shifted."""
-    if canary.completed is None:
+    """The end of the minutes in which traffic shifted, or until it was stopped in the bake."""
+    ended = canary.completed if canary.stopped else canary.bake_began or canary.completed
+    if ended is None:
         return now + _MINUTE
-    last = _minute(canary.completed)
-    whole = canary.status == "Succeeded" and last > _minute(canary.began)
+    last = _minute(ended)
+    whole = not canary.stopped and last > _minute(canary.began)
     return last if whole else last + _MINUTE

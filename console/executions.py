@@ -1,8 +1,7 @@
 """Executions of a pipeline, out of CodePipeline's own answers.
 
 Everything here is a pure function of `ListPipelineExecutions`, `ListActionExecutions`,
-`ListRuleExecutions`, `GetPipelineState` and `GetPipeline`. Times are those of the cloud that
-answered.
+`GetPipelineState` and `GetPipeline`. Times are those of the cloud that answered.
 """
 
 from __future__ import annotations
@@ -35,16 +34,6 @@ class Action:
 
 
 @dataclass(frozen=True)
-class Condition:
-    """A stage's condition, such as the bake after a release."""
-
-    status: str
-    summary: str
-    result: str
-    """What follows when it does not hold, such as ROLLBACK."""
-
-
-@dataclass(frozen=True)
 class Stage:
     """One stage of one execution."""
 
@@ -52,7 +41,6 @@ class Stage:
     status: str
     """NotStarted, InProgress, Succeeded, Failed, Stopped or another of CodePipeline's."""
     actions: tuple[Action, ...] = ()
-    condition: Condition | None = None
     started: datetime | None = None
     ended: datetime | None = None
 
@@ -159,21 +147,17 @@ def replacement(
 def with_stages(
     execution: Execution,
     details: Iterable[dict[str, Any]],
-    rules: Iterable[dict[str, Any]],
     state: dict[str, Any],
     declared: dict[str, Any],
 ) -> Execution:
     """The execution with its stages.
 
-    `details` are its `actionExecutionDetails` and `rules` its `ruleExecutionDetails`, both newest
-    first; `state` is GetPipelineState's answer and `declared` GetPipeline's `pipeline`.
+    `details` are its `actionExecutionDetails`, newest first; `state` is GetPipelineState's answer
+    and `declared` GetPipeline's `pipeline`.
     """
     newest: dict[tuple[str, str], dict[str, Any]] = {}
     for detail in details:
         newest.setdefault((detail["stageName"], detail["actionName"]), detail)
-    held: dict[tuple[str, str], dict[str, Any]] = {}
-    for rule in rules:
-        held.setdefault((rule["stageName"], rule["ruleName"]), rule)
     # An execution of an earlier structure may have been in stages that are gone.
     gone = [stage for stage, _ in reversed(newest)]
     structure = {each["name"]: each for each in declared["stages"]}
@@ -185,7 +169,6 @@ def with_stages(
                 execution,
                 structure.get(name, {"name": name, "actions": []}),
                 [each for (stage, _), each in newest.items() if stage == name],
-                [each for (stage, _), each in held.items() if stage == name],
                 states.get(name) or {},
             )
             for name in dict.fromkeys([*structure, *gone])
@@ -197,7 +180,6 @@ def _stage(
     execution: Execution,
     structure: dict[str, Any],
     details: list[dict[str, Any]],
-    rules: list[dict[str, Any]],
     latest: dict[str, Any],
 ) -> Stage:
     name = structure["name"]
@@ -208,17 +190,16 @@ def _stage(
     actions = tuple(
         sorted((_action(each, providers) for each in details), key=lambda each: each.started)
     )
-    condition = _condition(structure, rules)
     # GetPipelineState tells of the newest execution in a stage, and of no other.
-    status = latest["status"] if mine else _status(actions, len(providers), condition)
-    updates = [each.updated for each in actions] + [each["lastUpdateTime"] for each in rules]
+    status = latest["status"] if mine else _status(actions, len(providers))
     return Stage(
         name=name,
         status=status,
         actions=actions,
-        condition=condition,
         started=actions[0].started,
-        ended=None if status in {"InProgress", "Stopping"} else max(updates),
+        ended=None
+        if status in {"InProgress", "Stopping"}
+        else max(each.updated for each in actions),
     )
 
 
@@ -235,31 +216,10 @@ def _action(detail: dict[str, Any], providers: dict[str, str]) -> Action:
     )
 
 
-def _status(actions: tuple[Action, ...], declared: int, condition: Condition | None) -> str:
+def _status(actions: tuple[Action, ...], declared: int) -> str:
     """A stage's status by what is in it."""
-    statuses = {each.status for each in actions} | ({condition.status} if condition else set())
+    statuses = {each.status for each in actions}
     for status in ("Failed", "Abandoned", "InProgress"):
         if status in statuses:
             return "Stopped" if status == "Abandoned" else status
     return "Succeeded" if len(actions) >= declared else "InProgress"
-
-
-def _condition(structure: dict[str, Any], rules: list[dict[str, Any]]) -> Condition | None:
-    if not rules:
-        return None
-    declared = (structure.get("onSuccess") or {}).get("conditions") or [{}]
-    statuses = {each["status"] for each in rules}
-    results = [
-        (each.get("output") or {}).get("executionResult") or {}
-        for each in rules
-        if each["status"] == "Failed"
-    ]
-    told = [
-        (each.get("errorDetails") or {}).get("message") or each.get("externalExecutionSummary")
-        for each in results
-    ]
-    return Condition(
-        status=next((each for each in ("Failed", "InProgress") if each in statuses), "Succeeded"),
-        summary="; ".join(filter(None, told)),
-        result=declared[0].get("result") or "",
-    )

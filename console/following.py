@@ -13,7 +13,6 @@ from console.deployed import deployed
 from console.errors import ConsoleError
 from console.gates import answers_of_build
 from console.outcomes import read_outcome
-from console.promotion import rolls_back
 from console.words import duration
 from pipeline.names import PIPELINE
 
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from pipeline.gates.answer import Answer
 
 _PATIENCE = 120.0  # wall seconds until an execution that must come is given up
-_AT_ONCE = 15.0  # the same where AWS begins it as soon as it can, or never
 _REST = 9.0  # times as long as a look took, so that asking takes a tenth of the time
 _SHORTEST, _LONGEST = 0.4, 10.0  # wall seconds between two looks
 _ROUGH = 2.0  # seconds by which two clocks may differ that both count whole seconds
@@ -41,7 +39,6 @@ class Snapshot:
 
     executions: tuple[Execution, ...]
     """Those that carry the commit, oldest first; empty until one does."""
-    rollback: Execution | None
     canary: Canary | None
     at: datetime
     """The cloud's time."""
@@ -87,7 +84,6 @@ def in_detail(aws: Aws, execution: Execution) -> Execution:
     return model.with_stages(
         execution,
         _all("actionExecutionDetails", codepipeline.list_action_executions, wanted),
-        _all("ruleExecutionDetails", codepipeline.list_rule_executions, wanted),
         codepipeline.get_pipeline_state(name=PIPELINE),
         codepipeline.get_pipeline(name=PIPELINE)["pipeline"],
     )
@@ -178,13 +174,12 @@ class _Follower:
                 f"{_PATIENCE:.0f} s; is its connection available, and does it follow this branch?"
             )
         followed = tuple(self._detailed(each) for each in chain)
-        rollback = replacement = None
+        replacement = None
         if followed:
             self._watch(followed[-1])
-            rollback = self._rollback(listed, followed[-1])
             replacement = model.replacement(listed, followed[-1], self._contains)
-        snapshot = self._snapshot(followed, rollback)
-        if followed and (replacement or self._over(followed[-1], rollback)):
+        snapshot = self._snapshot(followed)
+        if followed and (replacement or self._over(followed[-1])):
             outcome = read_outcome(
                 self._aws,
                 self._lineage,
@@ -198,7 +193,7 @@ class _Follower:
             return replace(snapshot, outcome=outcome)
         return snapshot
 
-    def _snapshot(self, followed: tuple[Execution, ...], rollback: Execution | None) -> Snapshot:
+    def _snapshot(self, followed: tuple[Execution, ...]) -> Snapshot:
         state = self._aws.client("codepipeline").get_pipeline_state(name=PIPELINE)
         at, wall = answered_at(state), time.monotonic() - self._began
         is_first = self._began_at is None
@@ -206,7 +201,6 @@ class _Follower:
         passed = (at - self._began_at).total_seconds()
         return Snapshot(
             executions=followed,
-            rollback=rollback,
             canary=self._canary,
             at=at,
             wall=wall,
@@ -254,21 +248,11 @@ class _Follower:
         shifting = self._canary is not None and not self._canary.ended
         return stage.name if execution.ended and (shifting or updating) else ""
 
-    def _rollback(self, listed: list[Execution], last: Execution) -> Execution | None:
-        if not rolls_back(last):
-            return None
-        later = [each for each in listed if each.rollback and each.started >= last.started]
-        return self._detailed(later[-1]) if later else None
-
-    def _over(self, last: Execution, rollback: Execution | None) -> bool:
+    def _over(self, last: Execution) -> bool:
         if not last.ended or self._moving:
             return False
         if last.status in {"Superseded", "Cancelled"}:
             return not self._may_come(f"the one after {last.id}", _PATIENCE)
-        if rolls_back(last):
-            if rollback is None:
-                return not self._may_come(f"the rollback of {last.id}", _AT_ONCE)
-            return rollback.ended
         return True
 
     def _may_come(self, what: str, patience: float) -> bool:

@@ -38,7 +38,7 @@ def read_outcome(
     last = snapshot.executions[-1]
     *_, production = environments
     now = in_service(aws, lineage, production, environments[production], commit)
-    rollback = snapshot.rollback
+    rollback = None
     if last.status == "Succeeded" and now.contains is False:
         rollback, replacement = _since(later, now)
     conclusion = conclude(
@@ -56,7 +56,6 @@ def read_outcome(
         answers=answers,
         commit=commit,
         executions=snapshot.executions,
-        rollback=snapshot.rollback,
         canary=snapshot.canary,
         at=snapshot.at,
         wall=snapshot.wall,

@@ -29,8 +29,6 @@ class Outcome:
     commit: str
     executions: tuple[Execution, ...]
     """Those that carried the commit, oldest first; the last one decided."""
-    rollback: Execution | None
-    """The execution by which the pipeline brought a stage back, where it did."""
     gate: str | None
     """The gate that refused, the first if several did."""
     answers: tuple[Answer, ...]
@@ -57,8 +55,7 @@ class Outcome:
     @property
     def seconds(self) -> float:
         """From the start of the first execution to the end, in the cloud's seconds."""
-        last = self.rollback or self.executions[-1]
-        return (last.updated - self.executions[0].started).total_seconds()
+        return (self.executions[-1].updated - self.executions[0].started).total_seconds()
 
     def wall_seconds(self, stage: Stage) -> float:
         """How long a stage took by the wall clock."""
@@ -80,21 +77,9 @@ def failed_stage(execution: Execution) -> Stage | None:
 
 
 def failed_actions(execution: Execution) -> list[Action]:
-    """The actions that an execution failed at; none where a stage's condition failed."""
+    """The actions that an execution failed at."""
     stage = failed_stage(execution)
     return [each for each in stage.actions if each.status == "Failed"] if stage else []
-
-
-def rolls_back(execution: Execution) -> bool:
-    """Whether the pipeline is to bring the failed stage back by an execution of its own."""
-    stage = failed_stage(execution)
-    return bool(
-        execution.status == "Failed"
-        and not failed_actions(execution)
-        and stage
-        and stage.condition
-        and stage.condition.result == "ROLLBACK"
-    )
 
 
 def conclude(
@@ -110,8 +95,8 @@ def conclude(
 
     `in_service` compares the commit with what serves production; `answers` are those of the last
     execution's gates; `canary` is the shift in the stage that the last execution ended in;
-    `rollback` the execution that brought a stage back; `replacement` one whose commit took this
-    one's place without containing it. The last execution and `rollback` have ended.
+    `rollback` a later execution by which a person moved the stage back; `replacement` one whose
+    commit took this one's place without containing it. The last execution has ended.
     """
     last = executions[-1]
     if last.status == "Succeeded":
@@ -121,10 +106,8 @@ def conclude(
     if last.status != "Failed":
         return _by_halt(last, canary, in_service)
     stage, actions = failed_stage(last), failed_actions(last)
-    if stage is None:
+    if stage is None or not actions:
         return Conclusion("error", f"the execution failed{_because(last.summary)}")
-    if not actions:
-        return _by_condition(last, stage, canary, rollback)
     return _by_action(stage, actions[0], answers, canary)
 
 
@@ -168,7 +151,7 @@ def _by_halt(last: Execution, canary: Canary | None, in_service: InService) -> C
         shift = _by_canary(canary.environment, canary)
         return Conclusion(shift.ending, f"{ended}; {shift.sentence}")
     if canary:
-        ended += f", and the shift in {canary.environment} went on to its end without a bake"
+        ended += f", and the shift in {canary.environment} went on to its end"
     return Conclusion("error", f"{ended}; {in_service.sentence}")
 
 
@@ -195,29 +178,10 @@ def _by_action(
     return Conclusion("error", failed)
 
 
-def _by_condition(
-    last: Execution, stage: Stage, canary: Canary | None, rollback: Execution | None
-) -> Conclusion:
-    found = stage.condition.summary if stage.condition else last.summary
-    if canary and canary.record and canary.record.outcome == "promoted, then found bad":
-        # The alarm says which number it saw, and the judge what that was made of.
-        found = f"{found.strip().rstrip('.')}; the judge: {canary.record.sentence}"
-    if rollback and rollback.status == "Succeeded":
-        return Conclusion(
-            "rolled_back", f"the bake in {stage.name} found it bad{_because(found)}; it went back"
-        )
-    why = rollback.summary or f"its rollback ended as {rollback.status}" if rollback else ""
-    return Conclusion(
-        "error",
-        f"the condition of {stage.name} does not hold{_because(found)}, and the stage was not "
-        f"brought back{_because(why or last.summary)}; revert the commit and release again",
-    )
-
-
 def _by_canary(stage: str, canary: Canary) -> Conclusion:
     if canary.refused:
         return Conclusion("rolled_back", _refused(stage, canary))
-    stopped = f"{canary.stopper} stopped the shift in {stage}{_because(canary.reason)}"
+    stopped = f"{canary.stopper} stopped the {canary.phase} in {stage}{_because(canary.reason)}"
     if canary.percent > 0:
         return Conclusion(
             "error",

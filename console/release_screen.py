@@ -107,12 +107,10 @@ def progress(snapshot: Snapshot) -> RenderableType:
     if not snapshot.executions:
         return Text("  waiting for the pipeline to notice the commit", "dim")
     parts.append(_stages(snapshot.executions[-1], snapshot))
-    if snapshot.rollback:
-        sign = mark(snapshot.rollback.status)
-        line = f"{snapshot.rollback.id[:8]} brings the stage back to what it was"
-        parts.append(Text.from_markup(f"  {sign} [dim]{line}[/]"))
     if snapshot.canary and snapshot.canary.weights:
         parts.append(_canary(snapshot.canary))
+        if snapshot.canary.baking:
+            parts.append(Text("  bake: watching the alarms", "dim"))
         if snapshot.canary.record:
             parts.append(_judge(snapshot.canary.record))
     if snapshot.canary and snapshot.canary.refused:
@@ -165,11 +163,8 @@ def _stages(execution: Execution, snapshot: Snapshot) -> Table:
 def _doing(stage: Stage) -> str:
     """What goes on in a stage, or what in it failed."""
     if stage.status == "Failed":
-        return ", ".join(each.name for each in stage.actions if each.status == "Failed") or "bake"
-    running = [each.name for each in stage.actions if each.status == "InProgress"]
-    if stage.status == "InProgress" and not running and stage.condition:
-        return "bake: watching the alarms"
-    return ", ".join(running)
+        return ", ".join(each.name for each in stage.actions if each.status == "Failed")
+    return ", ".join(each.name for each in stage.actions if each.status == "InProgress")
 
 
 def _canary(canary: Canary) -> Text:
@@ -211,9 +206,8 @@ def _evidence(record: Record) -> float:
 
 def facts(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     """Lines, each with a key under which it is told once."""
-    for execution in [*snapshot.executions, *filter(None, [snapshot.rollback])]:
-        kind = "rollback" if execution.rollback else "execution"
-        yield f"{execution.id} {execution.status}", f"{kind} {execution.id}: {execution.status}"
+    for execution in snapshot.executions:
+        yield f"{execution.id} {execution.status}", f"execution {execution.id}: {execution.status}"
         for stage in execution.stages:
             if stage.started is None:
                 continue
@@ -227,6 +221,8 @@ def facts(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
             f"{canary.environment}: version {canary.target_version} has {canary.percent:g} % "
             f"of the traffic ({canary.deployment_id})",
         )
+    if canary and canary.baking:
+        yield f"{canary.deployment_id} bakes", f"{canary.environment}: bake: watching the alarms"
     if canary and canary.record and canary.record.periods:
         record = canary.record
         minutes = len(record.periods)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from console.addresses import Address
     from console.canary import Canary
-    from console.executions import Stage
+    from console.executions import Action, Stage
     from console.promotion import Outcome
     from console.steps import Step
 
@@ -41,6 +41,11 @@ def explain(
         line(f"The judge: {escape(outcome.canary.record.sentence)}")
     if outcome.canary and outcome.canary.stopped:
         line(_stopped(outcome.canary))
+    if outcome.self_mutated and outcome.canary and outcome.canary.bake_began:
+        line(
+            f"The release changed the pipeline. Its bake in {outcome.canary.environment} was "
+            "CodeDeploy's, which moves traffic back whatever the pipeline is."
+        )
     line("")
     console.print(_where_the_time_went(outcome))
     if outcome.pace > 1:
@@ -103,21 +108,28 @@ def _where_the_time_went(outcome: Outcome) -> Table:
         seconds = outcome.wall_seconds(stage)
         accounted += seconds
         row(stage.name, seconds)
-        parts = list(_parts(stage))
+        parts = list(_parts(stage, outcome.canary))
         for name, part in parts if len(parts) > 1 else []:
             row(f"  {name}", part / outcome.pace, "dim")
-    if outcome.rollback:
-        took = (outcome.rollback.updated - outcome.rollback.started).total_seconds()
-        accounted += took / outcome.pace
-        row("rollback", took / outcome.pace)
     row("between the stages", max(0.0, total - accounted))
     table.add_row("all", f"{total:.1f}", "", style="bold")
     return table
 
 
-def _parts(stage: Stage) -> Iterator[tuple[str, float]]:
+def _parts(stage: Stage, canary: Canary | None) -> Iterator[tuple[str, float]]:
+    """Yield the actions and how long each took; the bake apart from the action that waited."""
     for action in stage.actions:
-        yield action.name, (action.updated - action.started).total_seconds()
-    if stage.condition and stage.ended:
-        last = max(each.updated for each in stage.actions)
-        yield "bake", max(0.0, (stage.ended - last).total_seconds())
+        seconds = (action.updated - action.started).total_seconds()
+        baked = _baked(stage, action, canary)
+        yield action.name, seconds - baked
+        if baked:
+            yield "bake", baked
+
+
+def _baked(stage: Stage, action: Action, canary: Canary | None) -> float:
+    """Return the seconds of an action in which its deployment baked."""
+    if canary is None or canary.environment != stage.name or canary.bake_began is None:
+        return 0.0
+    if canary.completed is None or not action.started <= canary.bake_began <= action.updated:
+        return 0.0
+    return (canary.completed - canary.bake_began).total_seconds()

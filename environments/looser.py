@@ -29,11 +29,11 @@ ENVIRONMENT: dict[str, Direction] = {
     "api.requests_per_second": "never",
     "api.burst": "never",
     "api.allowed_origins": "grows",
-    # The shift is compared in the templates (PH703), and the bake in the pipeline's (PH705).
+    # The shift is compared in the templates (PH703).
     "shift.type": "never",
     "shift.percent": "never",
     "shift.minutes": "never",
-    "shift.bake_minutes": "never",
+    "shift.bake_minutes": "lower",
     "guard.latency_objective_ms": "higher",
     "guard.max_failure_share": "higher",
     "guard.max_slow_share": "higher",

@@ -33,6 +33,10 @@ Region = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
+BakeMinutes = Annotated[int, Field(ge=4, le=50)]
+"""At least 4: so long the judge's word on the last minutes of the shift may take. At most 50:
+CodeDeploy waits one hour for the hook that ends the bake ("AppSpec 'hooks' section")."""
+
 # A minute to compare is closed after two, settled after three and judged after four; what is
 # undecided three minutes before the end is rolled back.
 _SHORTEST = 8
@@ -81,8 +85,7 @@ class Canary(_Part):
     percent: Annotated[int, Field(ge=1, le=99)]
     minutes: Annotated[int, Field(ge=2, le=2880)]
     """At least 2: guard rails and judge look at whole minutes."""
-    bake_minutes: Annotated[int, Field(ge=4, le=1440)]
-    """At least 4: so long the judge's word on the last minutes of the shift may take."""
+    bake_minutes: BakeMinutes
 
 
 class Linear(_Part):
@@ -92,12 +95,11 @@ class Linear(_Part):
     percent: Annotated[int, Field(ge=1, le=99)]
     minutes: Annotated[int, Field(ge=2, le=2880)]
     """At least 2: guard rails and judge look at whole minutes."""
-    bake_minutes: Annotated[int, Field(ge=4, le=1440)]
-    """At least 4: so long the judge's word on the last minutes of the shift may take."""
+    bake_minutes: BakeMinutes
 
 
 class Guard(_Part):
-    """Limits for the new version alone; crossed in one minute, they roll it back."""
+    """Alarms on the new version alone, by the minute; they stop a shift that has steps."""
 
     latency_objective_ms: Annotated[int, Field(ge=1)]
     """A request slower than this counts as slow."""

@@ -12,7 +12,6 @@ from aws_cdk import aws_s3 as s3
 
 from pipeline import builds, index, inputs
 from pipeline.attestation_key import AttestationKey
-from pipeline.bake import bake
 from pipeline.commit import ROOT
 from pipeline.comparison import compare_before_update
 from pipeline.names import (
@@ -207,8 +206,6 @@ class DeliveryStack(Stack):
         for each in pipeline.pipeline.node.find_all():
             if isinstance(each, iam.Role) and "/Source/" in each.node.path:
                 each.add_to_principal_policy(clone)
-        for name, environment in environments.items():
-            bake(pipeline.pipeline, name, environment)
 
     def _verify(
         self, home: Home, environments: dict[str, Environment], synth: pipelines.CodeBuildStep

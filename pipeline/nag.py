@@ -111,12 +111,18 @@ REVIEWS = (
     Review(
         "AwsSolutions-IAM5[Resource::*]",
         "Pithead/*/files/Release/Judge/Role/*",
-        "GetMetricData and PutMetricData know no resource; a namespace bounds what is written.",
+        "The metrics' calls know no resource, and DescribeAlarms reads; a namespace bounds what is "
+        "written.",
     ),
     Review(
         "AwsSolutions-IAM5[Resource::<ReleaseJudgeDecisions*.Arn>/decisions/*.json]",
         "Pithead/*/files/Release/Judge/Role/*",
         "A record is named by its deployment: the grant ends at the judge's own folder.",
+    ),
+    Review(
+        "AwsSolutions-IAM5[Resource::<ReleaseJudgeDecisions*.Arn>/bakes/*.json]",
+        "Pithead/*/files/Release/Judge/Role/*",
+        "A bake is named by its deployment: the grant ends at the judge's own folder.",
     ),
     Review(
         "AwsSolutions-IAM5[Resource::<ReleaseJudgeDecisions*.Arn>/condemned/*.json]",

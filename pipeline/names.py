@@ -26,11 +26,8 @@ HEARTBEAT = "heartbeat"
 """What stops it when it is missing."""
 SYNTHETIC = "synthetic"
 """What has to do with customers' journeys: their alarms, and the folder of the files they write."""
-CONDEMNED = "condemned"
-"""Evidence and testimony in one alarm: a stage condition has room for five rules."""
-BAKE = (*RAILS, CONDEMNED, SYNTHETIC)
-"""What is watched when all traffic is on the new version: the judge's word on the last minutes
-of the shift comes only then, and only then a journey meets that version and no other."""
+GUARDS = (*RAILS, *VERDICTS, HEARTBEAT, SYNTHETIC)
+"""The alarms on a new version that roll it back, from its first request to the end of its bake."""
 OVERRIDE_PARAMETER = "/pithead/gates/supply-chain/override"
 """SSM parameter that lets an audit which could not run go by, until a date."""
 ATTESTATION_KEY = "alias/pithead/attestations"
@@ -52,6 +49,7 @@ CDK_CLI_SHA512 = (
     "cacfdca65c5c5fb9d04e2f7ad46fc240bac0cd4942e2414d9fb091fb9326365c"
 )
 """Of its package, hexadecimal: `dist.integrity` of `npm view aws-cdk@VERSION`, from base64."""
+
 
 
 def service_stack(environment: str) -> str:
@@ -85,13 +83,8 @@ def alarms_prefix(environment: str) -> str:
     return f"{SERVICE}-{environment}-"
 
 
-def alarm_name(environment: str, rail: str) -> str:
-    """The name of an alarm in the bake, known before the stack exists."""
-    return f"{SERVICE}-{environment}-new-version-{rail}"
-
-
 def version_alarm_name(environment: str, version: str, rail: str) -> str:
-    """The name of an alarm in the traffic shift, which is the version's own."""
+    """The name of an alarm that guards a release, which is the version's own."""
     return f"{SERVICE}-{environment}-version-{version}-{rail}"
 
 
@@ -108,6 +101,11 @@ def again_role(environment: str) -> str:
 def api_name(environment: str) -> str:
     """The name of the service's REST API; its stage has the environment's."""
     return f"{SERVICE}-{environment}"
+
+
+def bake_key(deployment_id: str) -> str:
+    """Where the judge's bucket has the bake of a deployment."""
+    return f"bakes/{deployment_id}.json"
 
 
 def decision_key(deployment_id: str) -> str:

@@ -29,6 +29,11 @@ def parameters(environment: Environment, judge: Judge) -> Parameters:
     )
 
 
+def bake_minutes(environment: Environment) -> int:
+    """How long the environment watches a version that has all traffic."""
+    return 0 if isinstance(environment.shift, AllAtOnce) else environment.shift.bake_minutes
+
+
 def shift(environment: Environment) -> Shift:
     """The environment's shift, which is not all at once."""
     found = environment.shift

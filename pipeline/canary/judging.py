@@ -32,8 +32,8 @@ Outcome = Literal[
     "stopped in an incident",
     "stopped by another",
 ]
-"""What came of the release. A canary is "found bad" after its promotion when it was the shift's
-last minutes that condemned it: the pipeline's bake then brings it back."""
+"""What came of the release. A canary is "found bad" after its promotion when counts that came
+after the bake condemned it."""
 _ENDS: frozenset[Verdict] = frozenset({"rollback", "inconsistent"})
 """Verdicts that end a shift."""
 _PROMOTED: dict[Verdict, Outcome] = {

@@ -13,9 +13,18 @@ from pipeline.canary.condemnation import (
     text,
     version_digest,
 )
+from pipeline.judge.bake import bake_text, read_bake
 from pipeline.judge.port import Deployment, GatewaySeen, Seen, Serving, UnjudgedError
 from pipeline.judge.shift import MINUTE
-from pipeline.names import ALIAS, JUDGE_NAMESPACE, NAMESPACE, decision_key
+from pipeline.names import (
+    ALIAS,
+    GUARDS,
+    JUDGE_NAMESPACE,
+    NAMESPACE,
+    bake_key,
+    decision_key,
+    version_alarm_name,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +32,7 @@ if TYPE_CHECKING:
     from pipeline.canary.condemnation import Condemnation, Permission
     from pipeline.canary.judging import Ending
     from pipeline.judge.client import Client
-    from pipeline.judge.port import Metric, Minutes
+    from pipeline.judge.port import Bake, Metric, Minutes
     from pipeline.judge.settings import Settings
 
 _ENDINGS: Mapping[str, Ending] = {
@@ -167,6 +176,26 @@ class AwsPort:
     def keep(self, deployment_id: str, record: str) -> None:
         """See `Port`."""
         self._client.write(self._settings.bucket, decision_key(deployment_id), record.encode())
+
+    def bake(self, deployment_id: str) -> Bake | None:
+        """See `Port`."""
+        body = self._client.read(self._settings.bucket, bake_key(deployment_id))
+        return None if body is None else read_bake(body.decode())
+
+    def keep_bake(self, deployment_id: str, bake: Bake) -> None:
+        """See `Port`."""
+        key = bake_key(deployment_id)
+        self._client.write(self._settings.bucket, key, bake_text(bake).encode())
+
+    def alarms(self, version: str) -> tuple[str, ...]:
+        """See `Port`."""
+        names = [version_alarm_name(self._settings.environment, version, each) for each in GUARDS]
+        answer = self._client.call("monitoring", "DescribeAlarms", {"AlarmNames": names})
+        states = {each["AlarmName"]: each["StateValue"] for each in answer.document["MetricAlarms"]}
+        missing = [each for each in names if each not in states]
+        if missing:
+            raise UnjudgedError(f"DescribeAlarms: no alarm {', '.join(missing)}")
+        return tuple(each for each in names if states[each] == "ALARM")
 
     def publish(self, metrics: Sequence[Metric]) -> None:
         """See `Port`. CloudWatch dates them, by a clock that is right."""

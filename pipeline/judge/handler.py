@@ -1,49 +1,49 @@
 """The entry point on Lambda: `pipeline.judge.handler.handler`.
 
-Two things call it. EventBridge, every minute: the judge looks at the release in progress, if
-one is, and publishes what the alarms of the deployment group wait for. CodeDeploy, twice: before
-a version gets traffic (BeforeAllowTraffic) the judge refuses one that it condemned earlier, and
-when all traffic has been shifted (AfterAllowTraffic) the deployment does not end well without the
-judge's word. What goes wrong is raised: it is then counted, and nothing was published.
+Two services call it. EventBridge, every minute: the judge looks at the release in progress, if
+one is, publishes what the alarms of the deployment group wait for, and ends the bake when it is
+over. CodeDeploy, twice in a deployment: before a version gets traffic (BeforeAllowTraffic) the
+judge refuses one that it condemned earlier; after all traffic has been shifted
+(AfterAllowTraffic) the bake begins, and CodeDeploy waits for its end. What goes wrong is raised:
+it is then counted, and nothing was published.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import time
 from typing import Any
 
+from pipeline.judge import bake
 from pipeline.judge.admission import admit
 from pipeline.judge.aws import AwsPort
 from pipeline.judge.client import Client
-from pipeline.judge.look import SETTLED, Look, look
-from pipeline.judge.port import UnjudgedError
+from pipeline.judge.look import Look, look
 from pipeline.judge.settings import Settings
-from pipeline.judge.testimony import COMPARISON_DELAY
-
-_PAUSE_SECONDS = 2.0
-_LAST_LOOK_SECONDS = (COMPARISON_DELAY - SETTLED).total_seconds() + 10
-"""Time within which the last minutes are complete, or are compared as they are."""
 
 _settings = Settings.of(os.environ)
 _port = AwsPort(Client(os.environ), _settings)
 
 
 def handler(event: dict[str, Any], _context: Any) -> None:
-    """Evaluate the last minutes and log the result, or answer a hook of CodeDeploy."""
+    """Evaluate the last minutes and log the result, or take a hook of CodeDeploy."""
     execution = event.get("LifecycleEventHookExecutionId")
     if execution is None:
-        _log(look(_port, _settings))
+        seen = look(_port, _settings)
+        _log(seen)
+        _end_bake(seen)
         return
-    succeeded = False
+    deployment_id = event["DeploymentId"]
+    answer: bool | None = False
     try:
-        succeeded = _may_go_on(event["DeploymentId"])
+        answer = _answer(deployment_id, execution)
     finally:
-        _port.answer(event["DeploymentId"], execution, succeeded=succeeded)
+        if answer is not None:
+            _port.answer(deployment_id, execution, succeeded=answer)
 
 
-def _may_go_on(deployment_id: str) -> bool:
+def _answer(deployment_id: str, execution: str) -> bool | None:
+    """Return the answer to a hook; None if the bake gives it later."""
     deployment = _port.deployed(deployment_id)
     if deployment is None:
         return True
@@ -52,29 +52,26 @@ def _may_go_on(deployment_id: str) -> bool:
         if refused is not None:
             _say({"level": "ERROR", "deployment_id": deployment_id, "message": refused})
         return refused is None
-    seen = _last_look()
-    _log(seen)
-    return not seen.stops
+    bake.begin(_port, deployment_id, execution)
+    _say({"level": "INFO", "deployment_id": deployment_id, "message": "The bake begins"})
+    return None
 
 
-def _last_look() -> Look:
-    """Look until every closed minute is known, or raise what stands in the way."""
-    ends = time.monotonic() + _LAST_LOOK_SECONDS
-    while True:
-        try:
-            seen = look(_port, _settings, over=True)
-            if seen.stops or not seen.waiting:
-                return seen
-            error = UnjudgedError(
-                f"of {len(seen.waiting)} closed minute(s) from {seen.waiting[0].isoformat()} on, "
-                "the service's own counts lag behind Lambda's"
-            )
-        except UnjudgedError as unjudged:
-            error = unjudged
-        if time.monotonic() >= ends:
-            raise error
-        _say({"level": "WARNING", "message": str(error)})
-        time.sleep(_PAUSE_SECONDS)
+def _end_bake(seen: Look) -> None:
+    result = bake.result(_port, _settings, seen)
+    if result is None or seen.record is None:
+        return
+    deployment_id = seen.record.deployment_id
+    how = "succeeded" if result.succeeded else "failed"
+    _say(
+        {
+            "level": "INFO" if result.succeeded else "ERROR",
+            "deployment_id": deployment_id,
+            "alarms": result.alarms,
+            "message": f"The bake {how}: {seen.record.sentence}",
+        }
+    )
+    _port.answer(deployment_id, result.bake.execution, succeeded=result.succeeded)
 
 
 def _log(seen: Look) -> None:

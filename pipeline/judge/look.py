@@ -41,8 +41,8 @@ LEAD = timedelta(minutes=3)
 alarm sees it within another, and CodeDeploy sees that within the third."""
 _CLOSING = timedelta(minutes=10)
 """How long a deployment that has ended is looked at, for its last minutes to come in."""
-_PENDING = timedelta(hours=1)
-"""How long a deployment may take beside its shift."""
+_PENDING = timedelta(hours=3)
+"""How long a deployment may take beside its shift: each of its two hooks has an hour."""
 _COMPLETE, _BETWEEN = 0.9, 2
 """Of Lambda's invocations in a minute, the share that the service must have counted, but for
 two: what Lambda dates before the minute's end, the service may date after it."""
@@ -64,8 +64,8 @@ class Look:
     """Closed minutes whose counts are not complete yet."""
 
 
-def look(port: Port, settings: Settings, *, over: bool = False) -> Look:
-    """Look once; `over`: the shift has had its time, and CodeDeploy asks for the verdict.
+def look(port: Port, settings: Settings) -> Look:
+    """Look once.
 
     Raises:
         UnjudgedError: something that had to be judged could not be, and no heartbeat was sent.
@@ -81,7 +81,7 @@ def look(port: Port, settings: Settings, *, over: bool = False) -> Look:
             )
         port.publish([_HEARTBEAT])
         return Look(now, None, stops=False)
-    return _judge(port, settings, found, found.began, now, over=over)
+    return _judge(port, settings, found, found.began, now)
 
 
 def _closed(deployment: Deployment, now: datetime) -> bool:
@@ -94,8 +94,6 @@ def _judge(
     deployment: Deployment,
     began: datetime,
     now: datetime,
-    *,
-    over: bool,
 ) -> Look:
     kept = port.record(deployment.id)
     before = read(kept) if kept is not None else None
@@ -115,7 +113,7 @@ def _judge(
         _condemn(port, record, now)
     if record.text() != kept:
         port.keep(deployment.id, record.text())
-    over = over or now >= ends - LEAD
+    over = now >= ends - LEAD
     port.publish([*_metrics(record, judged, over=over), _HEARTBEAT])
     stops = must_stop(record.parameters, judged, over=over)
     return Look(now, record, stops=stops, waiting=tuple(waiting))
@@ -301,7 +299,6 @@ def _metrics(record: Record, judged: Judged, *, over: bool) -> list[Metric]:
     return [
         Metric("Evidence", evidence, record.canary),
         Metric("Testimony", float(bool(record.discrepancies)), record.canary),
-        Metric("Condemned", float(latched or bool(record.discrepancies)), record.canary),
         Metric("Undecided", float(undecided), record.canary),
         Metric("Incident", float(incident), record.canary),
     ]

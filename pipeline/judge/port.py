@@ -86,6 +86,15 @@ class Metric:
     version: str | None = None
 
 
+@dataclass(frozen=True)
+class Bake:
+    """The watch after all traffic is on the new version."""
+
+    execution: str
+    """The execution of CodeDeploy's hook that waits for its end."""
+    began: datetime
+
+
 class Port(Protocol):
     """Every method raises `UnjudgedError` where AWS does not answer, or not wholly."""
 
@@ -131,6 +140,22 @@ class Port(Protocol):
 
     def keep(self, deployment_id: str, record: str) -> None:
         """Write the decision record."""
+        ...
+
+    def bake(self, deployment_id: str) -> Bake | None:
+        """The deployment's bake; None where it has not begun."""
+        ...
+
+    def keep_bake(self, deployment_id: str, bake: Bake) -> None:
+        """Write down that a deployment's bake has begun."""
+        ...
+
+    def alarms(self, version: str) -> tuple[str, ...]:
+        """The names of a version's alarms that are in ALARM.
+
+        Raises:
+            UnjudgedError: an alarm that guards the version does not exist.
+        """
         ...
 
     def publish(self, metrics: Sequence[Metric]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from pipeline.canary.periods import Parameters
@@ -26,9 +27,15 @@ class Settings:
     api: str
     """The name of the REST API; the stage has the environment's."""
     shift: Shift
+    bake_minutes: int
     parameters: Parameters
     count_tolerance: float
     """The share of requests by which the service's counts may differ from the platform's."""
+
+    @property
+    def bake(self) -> timedelta:
+        """How long a version is watched after it has all traffic."""
+        return timedelta(minutes=self.bake_minutes)
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Settings:
@@ -36,6 +43,7 @@ class Settings:
         return cls(
             **{name: environment[name.upper()] for name in _NAMES},
             shift=Shift(**json.loads(environment["SHIFT"])),
+            bake_minutes=int(environment["BAKE_MINUTES"]),
             parameters=Parameters(**json.loads(environment["PARAMETERS"])),
             count_tolerance=float(environment["COUNT_TOLERANCE"]),
         )
@@ -45,6 +53,7 @@ class Settings:
         return {
             **{name.upper(): str(getattr(self, name)) for name in _NAMES},
             "SHIFT": json.dumps(asdict(self.shift)),
+            "BAKE_MINUTES": str(self.bake_minutes),
             "PARAMETERS": json.dumps(asdict(self.parameters)),
             "COUNT_TOLERANCE": repr(self.count_tolerance),
         }

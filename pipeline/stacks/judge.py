@@ -11,7 +11,15 @@ from constructs import Construct
 
 from pipeline.canary.condemnation import condemnation_key, permission_key
 from pipeline.judge.settings import Settings
-from pipeline.names import ALIAS, JUDGE_NAMESPACE, SERVICE, again_role, api_name, decision_key
+from pipeline.names import (
+    ALIAS,
+    JUDGE_NAMESPACE,
+    SERVICE,
+    again_role,
+    api_name,
+    bake_key,
+    decision_key,
+)
 from pipeline.stacks.scheduled import schedule, scheduled_function
 
 if TYPE_CHECKING:
@@ -25,11 +33,11 @@ if TYPE_CHECKING:
 _MEMORY = 512  # MB
 """For the share of a processor that comes with it: a shift of two days is judged in seconds."""
 _TIMEOUT = Duration.minutes(3)
-"""A look takes a second; CodeDeploy's question waits for the metrics of the last minutes."""
+"""A look takes a second; at the end of a shift of two days it reads more."""
 
 
 class Judge(Construct):
-    """Looks once a minute, and once more when CodeDeploy asks whether a shift may end well."""
+    """Looks once a minute, and answers CodeDeploy's hooks, the second when the bake is over."""
 
     def __init__(
         self,
@@ -42,6 +50,7 @@ class Judge(Construct):
         function: lambda_.Function,
         group: codedeploy.LambdaDeploymentGroup,
         shift: Shift,
+        bake_minutes: int,
         parameters: Parameters,
         count_tolerance: float,
         home_account: str,
@@ -57,6 +66,7 @@ class Judge(Construct):
             bucket=records.bucket_name,
             api=api_name(environment_name),
             shift=shift,
+            bake_minutes=bake_minutes,
             parameters=parameters,
             count_tolerance=count_tolerance,
         )
@@ -144,7 +154,9 @@ def _access(
             ],
             resources=[group.deployment_group_arn],
         ),
-        iam.PolicyStatement(actions=["cloudwatch:GetMetricData"], resources=["*"]),
+        iam.PolicyStatement(
+            actions=["cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData"], resources=["*"]
+        ),
         iam.PolicyStatement(
             actions=["cloudwatch:PutMetricData"],
             resources=["*"],
@@ -155,7 +167,8 @@ def _access(
         iam.PolicyStatement(
             actions=["s3:GetObject", "s3:PutObject"],
             resources=[
-                records.arn_for_objects(each) for each in (decision_key("*"), condemnation_key("*"))
+                records.arn_for_objects(each)
+                for each in (decision_key("*"), condemnation_key("*"), bake_key("*"))
             ],
         ),
         # A permission is a person's to give.

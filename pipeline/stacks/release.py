@@ -12,24 +12,20 @@ from constructs import Construct
 from environments.schema import AllAtOnce, Canary, Environment, Linear
 from pipeline.names import (
     ALIAS,
-    BAKE,
-    CONDEMNED,
+    GUARDS,
     HEARTBEAT,
     RAILS,
     SYNTHETIC,
     VERDICTS,
-    alarm_name,
     version_alarm_name,
 )
-from pipeline.policy import parameters, shift
+from pipeline.policy import bake_minutes, parameters, shift
 from pipeline.stacks.judge import Judge
 from pipeline.stacks.rails import Rails
 from pipeline.stacks.synthetic import FailedJourneys
 from pipeline.stacks.verdicts import Verdicts
 
 if TYPE_CHECKING:
-    from aws_cdk import aws_cloudwatch as cloudwatch
-
     from pipeline.stacks.artifact import Artifact
 
 
@@ -41,11 +37,12 @@ class Release(Construct):
     guard rails look at the service's counts, those of the verdicts at the judge's words, and that
     of the journeys at those that can have met no other.
 
-    The alarms that guard the shift carry the version in their names: they are made with it and
-    begin without a state. An alarm that is only pointed at the next version keeps the state that
-    it had ("PutMetricAlarm"), and one that the failing version left red would stop its own fix.
-    The bake's alarms need names that the pipeline knows beforehand; by then they have had all
-    of the shift to look at the new version.
+    The alarms carry the version in their names: they are made with it and begin without a state.
+    An alarm that is only pointed at the next version keeps the state that it had
+    ("PutMetricAlarm"), and one that the failing version left red would stop its own fix.
+
+    Where traffic shifts in steps, the deployment ends with a bake (`pipeline.judge.bake`), and
+    the same alarms guard that.
     """
 
     def __init__(
@@ -65,18 +62,16 @@ class Release(Construct):
         self._makers: dict[str, Rails | Verdicts | FailedJourneys] = dict.fromkeys(
             RAILS, Rails(environment_name, environment.guard, function, version)
         )
-        watched: tuple[str, ...] = RAILS
         if environment.judge:
             rule = parameters(environment, environment.judge)
-            verdicts = (*VERDICTS, HEARTBEAT)
             self._makers |= dict.fromkeys(
-                (*verdicts, CONDEMNED), Verdicts(environment_name, rule, function, version)
+                (*VERDICTS, HEARTBEAT), Verdicts(environment_name, rule, function, version)
             )
-            watched = (*RAILS, *verdicts)
-        if environment.synthetic:
-            self._makers[SYNTHETIC] = FailedJourneys(
-                environment_name, environment.synthetic, function, version
-            )
+            if environment.synthetic:  # the schema requires it beside a judge
+                self._makers[SYNTHETIC] = FailedJourneys(
+                    environment_name, environment.synthetic, function, version
+                )
+        watched = [each for each in GUARDS if each in self._makers]
         group = codedeploy.LambdaDeploymentGroup(
             self,
             "DeploymentGroup",
@@ -84,8 +79,11 @@ class Release(Construct):
             alias=self.alias,
             deployment_config=self._shift(environment.shift),
             alarms=[
-                self._alarm(
-                    "Shift", each, version_alarm_name(environment_name, version.version, each)
+                self._makers[each].alarm(
+                    self,
+                    f"Shift-{each}",
+                    each,
+                    version_alarm_name(environment_name, version.version, each),
                 )
                 for each in watched
             ],
@@ -106,14 +104,14 @@ class Release(Construct):
                 function=function,
                 group=group,
                 shift=shift(environment),
+                bake_minutes=bake_minutes(environment),
                 parameters=rule,
                 count_tolerance=environment.judge.count_tolerance,
                 home_account=home_account,
             )
             group.add_pre_hook(judge.function)
             group.add_post_hook(judge.function)
-            bake = [self._alarm("Bake", each, alarm_name(environment_name, each)) for each in BAKE]
-            self.alias.node.add_dependency(judge, *bake)
+            self.alias.node.add_dependency(judge)
 
     def _shift(self, shift: AllAtOnce | Canary | Linear) -> codedeploy.ILambdaDeploymentConfig:
         if isinstance(shift, AllAtOnce):
@@ -130,6 +128,3 @@ class Release(Construct):
                 percentage=shift.percent, interval=Duration.minutes(shift.minutes)
             ),
         )
-
-    def _alarm(self, when: str, what: str, name: str) -> cloudwatch.Alarm:
-        return self._makers[what].alarm(self, f"{when}-{what}", what, name)

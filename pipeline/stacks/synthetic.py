@@ -85,7 +85,7 @@ class Journeys(Construct):
 
 
 class FailedJourneys:
-    """Makes the alarm by which failed journeys stop a release in its bake.
+    """Makes the alarm by which failed journeys roll a release back in its bake.
 
     It looks at the new version alone: where an old one served in the same minutes, a journey
     may have failed by that, and the release may be its fix. That no journey is made says nothing

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aws_cdk import aws_cloudwatch as cloudwatch
 
 from pipeline.canary.judging import line
-from pipeline.names import ALIAS, CONDEMNED, HEARTBEAT, JUDGE_NAMESPACE, SERVICE
+from pipeline.names import ALIAS, HEARTBEAT, JUDGE_NAMESPACE, SERVICE
 from pipeline.stacks.rails import MINUTE
 
 if TYPE_CHECKING:
@@ -48,11 +48,6 @@ class Verdicts:
                 1.0,
                 "The service cannot testify: what it counts differs from what Lambda and API "
                 "Gateway count, by more than judge.count_tolerance",
-            ),
-            CONDEMNED: (
-                1.0,
-                "The evidence against the new version is past its line, or its counts differ "
-                "from the platform's",
             ),
             "undecided": (1.0, "The shift ends before a verdict, and the policy rolls back"),
             "incident": (1.0, "Both versions fail alike, and the policy stops a release then"),

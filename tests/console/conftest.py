@@ -107,7 +107,6 @@ class FakePipeline:
     def __init__(self, aws: FakeAws) -> None:
         self.summaries: list[dict[str, Any]] = []
         self.details: dict[str, list[dict[str, Any]]] = {}
-        self.rules: dict[str, list[dict[str, Any]]] = {}
         self.states: dict[str, dict[str, Any]] = {}
         self.source = {
             "ConnectionArn": "arn:aws:codeconnections:eu-west-1:111111111111:connection/1",
@@ -122,9 +121,6 @@ class FakePipeline:
                 "actionExecutionDetails": list(
                     reversed(self.details[asked["filter"]["pipelineExecutionId"]])
                 )
-            },
-            ("codepipeline", "list_rule_executions"): lambda **asked: {
-                "ruleExecutionDetails": self.rules.get(asked["filter"]["pipelineExecutionId"], [])
             },
             ("codepipeline", "get_pipeline_state"): lambda **_: self.state(),
             ("codepipeline", "get_pipeline"): lambda **_: {"pipeline": self.declared()},
@@ -152,7 +148,6 @@ class FakePipeline:
             }
             for stage, actions in self.STAGES.items()
         ]
-        stages[-1]["onSuccess"] = {"conditions": [{"result": "ROLLBACK"}]}
         return {"name": "pithead", "roleArn": "arn:aws:iam::111111111111:role/p", "stages": stages}
 
     def state(self) -> dict[str, Any]:
@@ -234,24 +229,6 @@ class FakePipeline:
         self.states[stage] = {
             "latestExecution": {"pipelineExecutionId": execution, "status": status}
         }
-
-    def bake(
-        self, execution: str, began: float, updated: float, *, status: str, message: str = ""
-    ) -> None:
-        """Write down how prod's condition stands; the stage's state follows."""
-        result = {"errorDetails": {"code": "RuleFailed", "message": message}} if message else {}
-        self.rules[execution] = [
-            {
-                "pipelineExecutionId": execution,
-                "stageName": "prod",
-                "ruleName": "failures",
-                "status": status,
-                "startTime": at(began),
-                "lastUpdateTime": at(updated),
-                "output": {"executionResult": result},
-            }
-        ]
-        self.in_stage(execution, "prod", status)
 
 
 DIGEST = "sha256:" + "d" * 64

@@ -55,6 +55,7 @@ class Prod:
         self.deployment: dict[str, Any] | None = None
         self.requests = {"2": [400.0, 330.0], "3": [50.0, 32.0]}
         self.failures = {"2": [0.0], "3": [17.0]}
+        self.bake: dict[str, Any] = {}
         self.record: Record | None = None
         self.condemnation: Condemnation | None = None
         s3 = aws.client("s3")
@@ -123,11 +124,14 @@ class Prod:
                 }
             },
             ("codedeploy", "list_deployment_targets"): {"targetIds": ["files:live"]},
-            ("codedeploy", "get_deployment_target"): {
+            ("codedeploy", "get_deployment_target"): lambda **_: {
                 "deploymentTarget": {
                     "deploymentTargetType": "LambdaFunction",
                     "lambdaTarget": {
-                        "lambdaFunctionInfo": {"currentVersion": "2", "targetVersion": "3"}
+                        "lambdaFunctionInfo": {"currentVersion": "2", "targetVersion": "3"},
+                        "lifecycleEvents": [
+                            {"lifecycleEventName": "AfterAllowTraffic"} | self.bake
+                        ],
                     },
                 }
             },

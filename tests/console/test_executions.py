@@ -114,22 +114,6 @@ def test_stages_have_status_and_seconds_also_when_a_later_execution_is_in_them(
     assert build.seconds(START + timedelta(seconds=101)) == 10
 
 
-def test_a_stage_with_a_bake_ends_with_the_bake(aws: Any, pipeline: Any) -> None:
-    pipeline.execution("one", 0, commit="mine")
-    pipeline.stage("one", "prod", 10, 40)
-    pipeline.bake("one", 40, 40, status="InProgress")
-    prod = in_detail(aws, history(aws)[0]).stage("prod")
-    assert prod is not None
-    assert (prod.status, prod.ended) == ("InProgress", None)
-
-    pipeline.bake("one", 40, 220, status="Succeeded")
-    # Also when a later execution is in the stage already.
-    pipeline.in_stage("two", "prod", "InProgress")
-    prod = in_detail(aws, history(aws)[0]).stage("prod")
-    assert prod is not None
-    assert (prod.status, prod.seconds(aws.now)) == ("Succeeded", 210)
-
-
 def test_a_stage_that_is_no_longer_declared_is_told_of(aws: Any, pipeline: Any) -> None:
     pipeline.execution("one", 0, commit="mine", status="Succeeded")
     pipeline.action("one", "Approval", "Ask", 5, 9)

@@ -66,12 +66,13 @@ def test_a_promoted_commit(aws: Any, pipeline: Any, prod: Prod) -> None:
         prod.weights = {"3": 0.1}
 
     def shifted() -> None:
-        prod.shift("Succeeded", completeTime=at(400))
         prod.version, prod.weights = "3", {}
-        pipeline.details["one"].pop()
-        pipeline.action("one", "prod", "files.Deploy", 56, 400)
+        prod.bake = {"startTime": at(400)}
 
     def baked() -> None:
+        prod.shift("Succeeded", completeTime=at(570))
+        pipeline.details["one"].pop()
+        pipeline.action("one", "prod", "files.Deploy", 56, 575)
         pipeline.execution("one", 0, commit=COMMIT, status="Succeeded", updated=580)
 
     snapshots = played(aws, begun, canary, shifted, baked)
@@ -84,6 +85,10 @@ def test_a_promoted_commit(aws: Any, pipeline: Any, prod: Prod) -> None:
     assert outcome.canary.deployment_id == "d-SHIFT"
     assert outcome.canary.stopped_by is None
     assert [percent for _, percent in outcome.canary.weights] == [10, 100]
+    assert [bool(each.canary and each.canary.baking) for each in snapshots] == [
+        False, False, False, True, False,
+    ]  # fmt: skip
+    assert outcome.canary.bake_began == at(400)
     assert outcome.canary.traffic.requests == 812
     assert outcome.canary.traffic.canary_requests == 82
     assert [each.canary.percent if each.canary else None for each in snapshots] == [
@@ -91,7 +96,9 @@ def test_a_promoted_commit(aws: Any, pipeline: Any, prod: Prod) -> None:
     ]  # fmt: skip
 
 
-def stopped_by(aws: Any, pipeline: Any, prod: Prod, alarm: str) -> Outcome:
+def stopped_by(
+    aws: Any, pipeline: Any, prod: Prod, alarm: str, code: str = "ALARM_ACTIVE"
+) -> Outcome:
     """The story of a shift that an alarm stops."""
     pipeline.execution("one", 0, commit=COMMIT)
     to_prod(pipeline)
@@ -105,7 +112,7 @@ def stopped_by(aws: Any, pipeline: Any, prod: Prod, alarm: str) -> Outcome:
             "Stopped",
             completeTime=at(85),
             errorInformation={
-                "code": "ALARM_ACTIVE",
+                "code": code,
                 "message": f"… have been stopped. Activated alarms: <{alarm}>",
             },
         )
@@ -118,6 +125,30 @@ def stopped_by(aws: Any, pipeline: Any, prod: Prod, alarm: str) -> Outcome:
         pipeline.execution("one", 0, commit=COMMIT, status="Failed", updated=100)
 
     return outcome_of(played(aws, stopped, failed))
+
+
+@pytest.mark.parametrize("by", ["CodeDeploy", "the judge"])
+def test_a_bake_that_an_alarm_stops(
+    aws: Any, pipeline: Any, prod: Prod, decided: Any, by: str
+) -> None:
+    """Whether CodeDeploy looks at the alarms while it waits for the hook, or the judge does."""
+    prod.bake = {"startTime": at(70)}
+    if by == "the judge":
+        prod.record = decided((80, 0))
+    aws.answers["cloudwatch", "describe_alarm_history"] = lambda **asked: {
+        "AlarmHistoryItems": [prod.history(ALARM, "ALARM", 80, "1 datapoint was above 0.05")]
+        if asked["AlarmName"] == ALARM
+        else []
+    }
+    code = "ALARM_ACTIVE" if by == "CodeDeploy" else "HOOK_EXECUTION_FAILURE"
+    outcome = stopped_by(aws, pipeline, prod, ALARM, code)
+
+    assert outcome.ending == "rolled_back"
+    assert outcome.canary is not None
+    assert outcome.canary.stopped_by == ALARM
+    assert outcome.sentence == (
+        f"the alarm {ALARM} stopped the bake in prod: 1 datapoint was above 0.05"
+    )
 
 
 def test_a_canary_that_an_alarm_stops(aws: Any, pipeline: Any, prod: Prod) -> None:
@@ -290,62 +321,6 @@ def test_a_pipeline_that_changes_itself_is_followed_through(
     assert (outcome.ending, outcome.self_mutated, outcome.seconds) == ("promoted", True, 90)
     assert [each.id for each in outcome.executions] == ["one", "two"]
     assert outcome.stages[0].started == at(30)
-
-
-@pytest.mark.parametrize("verdict", ["rollback", "inconsistent", None])
-def test_a_bake_that_fails_is_waited_for_until_it_is_rolled_back(
-    aws: Any, pipeline: Any, prod: Prod, decided: Any, verdict: Any
-) -> None:
-    pipeline.execution("one", 0, commit=COMMIT, status="Failed", updated=500)
-    to_prod(pipeline)
-    pipeline.action("one", "prod", "files.Deploy", 56, 400)
-    pipeline.bake("one", 400, 500, status="Failed", message=f"Alarm {ALARM} is red")
-    prod.shift("Succeeded")
-    if verdict:
-        prod.record = replace(
-            decided(),
-            verdict=verdict,
-            outcome="promoted, then found bad",
-            sentence="The last minutes condemn it.",
-        )
-
-    # The rollback is in the stage before the failed execution is told to have ended.
-    pipeline.in_stage("back", "prod", "InProgress")
-
-    def rolling() -> None:
-        pipeline.execution("back", 501, commit="older", kind="ROLLBACK")
-        pipeline.action("back", "prod", "files.Deploy", 501, 501, status="InProgress")
-
-    def back() -> None:
-        pipeline.execution(
-            "back", 501, commit="older", kind="ROLLBACK", status="Succeeded", updated=560
-        )
-
-    outcome = outcome_of(played(aws, rolling, back))
-
-    assert outcome.ending == "rolled_back"
-    judge = "; the judge: The last minutes condemn it" if verdict else ""
-    assert outcome.sentence == (
-        f"the bake in prod found it bad: Alarm {ALARM} is red{judge}; it went back"
-    )
-    assert outcome.rollback is not None
-    assert (outcome.rollback.id, outcome.seconds) == ("back", 560)
-
-
-def test_a_bake_that_cannot_be_rolled_back_is_an_error(
-    aws: Any, pipeline: Any, prod: Prod, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(following, "_AT_ONCE", 0.0)
-    why = "Stage prod could not be rolled back"
-    pipeline.execution("one", 0, commit=COMMIT, status="Failed", updated=500, summary=why)
-    to_prod(pipeline)
-    pipeline.action("one", "prod", "files.Deploy", 56, 400)
-    pipeline.bake("one", 400, 500, status="Failed", message=f"Alarm {ALARM} is red")
-
-    outcome = outcome_of(played(aws))
-
-    assert outcome.ending == "error"
-    assert why in outcome.sentence
 
 
 def test_what_was_there_before_is_not_taken_for_the_release(
@@ -530,8 +505,8 @@ def test_a_shift_that_outlives_its_execution_is_followed_to_its_end(
     outcome = outcome_of(snapshots)
     assert (outcome.ending, outcome.sentence) == (
         "error",
-        "the execution ended as Stopped: stop it, and the shift in prod went on to its end "
-        "without a bake; prod serves version 3 of commit c0ffee0",
+        "the execution ended as Stopped: stop it, and the shift in prod went on to its end; "
+        "prod serves version 3 of commit c0ffee0",
     )
 
 

@@ -38,7 +38,6 @@ def ended(ending: Ending, *stages: Stage, answers: tuple[Answer, ...] = ()) -> O
         sentence="…",
         commit=COMMIT,
         executions=(last,),
-        rollback=None,
         gate=None,
         answers=answers,
         canary=None,
@@ -50,7 +49,7 @@ def ended(ending: Ending, *stages: Stage, answers: tuple[Answer, ...] = ()) -> O
 
 def stage(name: str, *actions: Action) -> Stage:
     status = "Failed" if any(each.status == "Failed" for each in actions) else "Succeeded"
-    return Stage(name, status, actions, None, at(0), at(9))
+    return Stage(name, status, actions, at(0), at(9))
 
 
 def commands(aws: Any, outcome: Outcome) -> list[str]:

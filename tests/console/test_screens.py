@@ -12,7 +12,7 @@ from console import toolchain
 from console.addresses import Address
 from console.canary import Canary, Traffic
 from console.errors import ConsoleError
-from console.executions import Action, Condition, Execution, Stage
+from console.executions import Action, Execution, Stage
 from console.following import Snapshot
 from console.progress import Steps
 from console.promotion import Outcome
@@ -53,12 +53,11 @@ SECOND = Execution(
     started=at(60),
     updated=at(60),
     stages=(
-        Stage("Build", "Succeeded", (action("Synth", 60, 120),), None, at(60), at(120)),
+        Stage("Build", "Succeeded", (action("Synth", 60, 120),), at(60), at(120)),
         Stage(
             "prod",
             "InProgress",
-            (action("Prepare", 120, 180), action("Deploy", 180, 480)),
-            Condition("InProgress", "", "ROLLBACK"),
+            (action("Prepare", 120, 180), action("Deploy", 180, 660, "InProgress")),
             at(120),
         ),
         Stage("later", "NotStarted"),
@@ -71,13 +70,14 @@ CANARY = Canary(
     began=at(180),
     current_version="2",
     target_version="3",
-    weights=((1.0, 10.0),),
+    weights=((1.0, 10.0), (300.0, 100.0)),
     traffic=Traffic(812, 17, 79, 17),
+    bake_began=at(480),
 )
 
 
 def snapshot() -> Snapshot:
-    return Snapshot((FIRST, SECOND), None, CANARY, at(600), 10.0, 60.0)
+    return Snapshot((FIRST, SECOND), CANARY, at(600), 10.0, 60.0)
 
 
 def paper(*, terminal: bool) -> tuple[Console, StringIO]:
@@ -96,7 +96,7 @@ def test_a_terminal_shows_where_it_is() -> None:
         "changed the pipeline itself, which began again with the same commit",
         "✓ Build 1.0 s",
         "bake: watching the alarms",
-        "version 2 → 3 ━━━━━━━━━━━━━━━━━━━━ 10 % requests 812, on the new version 79 (17 failed)",
+        "version 2 → 3 ━━━━━━━━━━━━━━━━━━━━ 100 % requests 812, on the new version 79 (17 failed)",
     ):
         assert line in shown
     assert "· later" in shown
@@ -159,7 +159,8 @@ def test_elsewhere_each_change_is_told_once(decided: Any) -> None:
         "execution bbbbbbbb-2: InProgress",
         "Build: Succeeded after 1.0 s",
         "prod: InProgress",
-        "prod: version 3 has 10 % of the traffic (d-1)",
+        "prod: version 3 has 100 % of the traffic (d-1)",
+        "prod: bake: watching the alarms",
         "prod: judged 1 min: evidence 0.00 of 2.00, undecided",
     ]
 
@@ -181,8 +182,7 @@ def test_the_end_says_why_and_where_the_time_went(decided: Any, ending: Ending, 
     prod = Stage(
         "prod",
         "Succeeded",
-        SECOND.stages[1].actions,
-        Condition("Succeeded", "", "ROLLBACK"),
+        (action("Prepare", 120, 180), action("Deploy", 180, 660)),
         at(120),
         at(660),
     )
@@ -201,10 +201,9 @@ def test_the_end_says_why_and_where_the_time_went(decided: Any, ending: Ending, 
         sentence="because of [this]",
         commit="c0ffee" * 6,
         executions=(FIRST, last),
-        rollback=None,
         gate=None,
         answers=(),
-        canary=replace(CANARY, record=decided((80, 0))),
+        canary=replace(CANARY, status="Succeeded", completed=at(660), record=decided((80, 0))),
         at=at(660),
         wall=11.0,
         pace=60.0,
@@ -217,6 +216,7 @@ def test_the_end_says_why_and_where_the_time_went(decided: Any, ending: Ending, 
     assert f"c0ffeec {words}: because of [this]." in shown
     # Of one that was not promoted the sentence says why already.
     assert any(line.startswith("The judge: Undecided") for line in shown) == (ending == "promoted")
+    assert any(line.startswith("The release changed the pipeline. Its bake") for line in shown)
     assert shown[-14:] == [
         "until the pipeline had changed itself 1.0 9%",
         "Build 1.0 9%",

@@ -75,6 +75,11 @@ def test_our_own_files_are_valid() -> None:
             "shift.bake_minutes: found 3; input should be greater than or equal to 4",
         ),
         (
+            "bake_minutes = 4",
+            "bake_minutes = 51",
+            "shift.bake_minutes: found 51; input should be less than or equal to 50",
+        ),
+        (
             "false_rollback_rate = 0.01",
             "false_rollback_rate = 1.0",
             "judge.false_rollback_rate: found 1.0; input should be less than or equal to 0.2",

@@ -18,14 +18,7 @@ from environments.schema import load_all, load_home
 from pipeline import app as pipeline_app
 from pipeline import bundle, commands, inputs
 from pipeline.gates import synthesis
-from pipeline.names import (
-    BAKE,
-    OVERRIDE_PARAMETER,
-    PARALLEL_BUILDS,
-    alarm_name,
-    lookup_role,
-    promoted_role,
-)
+from pipeline.names import OVERRIDE_PARAMETER, PARALLEL_BUILDS, lookup_role, promoted_role
 from pipeline.supply.assembly import read as read_assembly
 from pipeline.supply.attestation import sha256
 from pipeline.supply.published import describes
@@ -324,24 +317,6 @@ def test_what_a_gate_found_is_kept(
     assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "aws:kms"
     assert bucket["LifecycleConfiguration"]["Rules"][0]["ExpirationInDays"] == 90
     assert pipeline["ArtifactStore"]["EncryptionKey"]["Type"] == "KMS"
-
-
-def test_prod_bakes_under_rails_and_the_judges_last_word(pipeline: dict[str, Any]) -> None:
-    prod = load_all()["prod"]
-    stages = {stage["Name"]: stage for stage in pipeline["Stages"]}
-    assert [name for name, stage in stages.items() if "OnSuccess" in stage] == ["prod"]
-    (condition,) = stages["prod"]["OnSuccess"]["Conditions"]
-    assert condition["Result"] == "ROLLBACK"
-    assert [rule["Configuration"] for rule in condition["Rules"]] == [
-        {
-            "AlarmName": alarm_name("prod", rail),
-            "AlarmStates": "ALARM",
-            "WaitTime": str(prod.shift.bake_minutes),  # type: ignore[union-attr]  # it is a canary
-        }
-        for rail in BAKE
-    ]
-    assert len(condition["Rules"]) <= 5  # a condition has no more ("Quotas in CodePipeline")
-    assert {rule["RoleArn"].split(":")[4] for rule in condition["Rules"]} == {prod.account}
 
 
 def test_only_the_audit_may_read_the_override(assembly: Any) -> None:

@@ -48,6 +48,7 @@ def test_it_is_told_whom_to_judge_and_by_which_rule(stack: Any) -> None:
     settings = Settings.of(texts)
     assert settings.parameters == parameters(prod, prod.judge)
     assert settings.shift == shift(prod)
+    assert settings.bake_minutes == prod.shift.bake_minutes  # type: ignore[union-attr]  # a canary
     assert (settings.service, settings.environment) == ("files", "prod")
     (group,) = stack.of_type("AWS::CodeDeploy::DeploymentGroup")
     assert variables["DEPLOYMENT_GROUP"] == {"Ref": group}
@@ -76,6 +77,25 @@ def test_codedeploy_asks_it_before_a_shift_ends_well(stack: Any) -> None:
     assert {key for key in stack.resources if key.startswith("ReleaseJudge")} <= ready
 
 
+def test_the_bake_needs_no_other_account(stack: Any, assembly: Any) -> None:
+    """CodeDeploy's role may call the hook, and the pipeline's roles ask for no alarm."""
+    judge, _ = _only(stack, "AWS::Lambda::Function")
+    group = stack.the("AWS::CodeDeploy::DeploymentGroup")
+    role = group["ServiceRoleArn"]["Fn::GetAtt"][0]
+    statements = [
+        statement
+        for policy in stack.of_type("AWS::IAM::Policy").values()
+        if {"Ref": role} in policy["Roles"]
+        for statement in policy["PolicyDocument"]["Statement"]
+    ]
+    assert any(
+        statement["Action"] == "lambda:InvokeFunction"
+        and {"Fn::GetAtt": [judge, "Arn"]} in statement["Resource"]
+        for statement in statements
+    )
+    assert "CloudWatchAlarm" not in assembly.delivery.path.read_text()
+
+
 def test_it_may_do_what_it_does_and_no_more(stack: Any) -> None:
     statements = _policy(stack, "ReleaseJudgeRole")["PolicyDocument"]["Statement"]
     allowed: dict[str, list[dict[str, Any]]] = {}
@@ -88,23 +108,27 @@ def test_it_may_do_what_it_does_and_no_more(stack: Any) -> None:
         "lambda:GetFunctionConfiguration",
         "codedeploy:ListDeployments", "codedeploy:GetDeployment",
         "codedeploy:ListDeploymentTargets", "codedeploy:GetDeploymentTarget",
-        "codedeploy:PutLifecycleEventHookExecutionStatus", "cloudwatch:GetMetricData",
-        "cloudwatch:PutMetricData", "s3:ListBucket", "s3:GetObject", "s3:PutObject",
+        "codedeploy:PutLifecycleEventHookExecutionStatus", "cloudwatch:DescribeAlarms",
+        "cloudwatch:GetMetricData", "cloudwatch:PutMetricData", "s3:ListBucket", "s3:GetObject",
+        "s3:PutObject",
     }  # fmt: skip
     assert {
         action
         for action, statements in allowed.items()
         if any(each["Resource"] == "*" for each in statements)
     } == {
+        "cloudwatch:DescribeAlarms",
         "cloudwatch:GetMetricData",
         "cloudwatch:PutMetricData",
     }
     (put,) = allowed["cloudwatch:PutMetricData"]
     assert put["Condition"] == {"StringEquals": {"cloudwatch:namespace": "Pithead/Judge"}}
     (written,) = allowed["s3:PutObject"]
-    assert _keys(written) == ["/condemned/*.json", "/decisions/*.json"]
+    assert _keys(written) == ["/bakes/*.json", "/condemned/*.json", "/decisions/*.json"]
     read = [key for statement in allowed["s3:GetObject"] for key in _keys(statement)]
-    assert sorted(read) == ["/condemned/*.json", "/decisions/*.json", "/permitted/*.json"]
+    assert sorted(read) == [
+        "/bakes/*.json", "/condemned/*.json", "/decisions/*.json", "/permitted/*.json"
+    ]  # fmt: skip
 
 
 def test_to_release_again_is_a_persons_to_permit(stack: Any) -> None:
@@ -169,10 +193,8 @@ def test_evidence_past_its_line_is_an_alarm(stack: Any) -> None:
 
 
 def test_what_the_policies_stop_is_an_alarm(stack: Any) -> None:
-    for when, verdict in (
-        ("Shift", "undecided"), ("Shift", "incident"), ("Shift", "testimony"), ("Bake", "condemned")
-    ):  # fmt: skip
-        alarm = _alarms(stack, when)[verdict]
+    for verdict in ("undecided", "incident", "testimony"):
+        alarm = _alarms(stack, "Shift")[verdict]
         assert alarm["MetricName"] == verdict.capitalize()
         assert (alarm["Threshold"], alarm["DatapointsToAlarm"]) == (1, 1)
 

@@ -47,7 +47,6 @@ def rolled_back(decided: Any) -> Result:
         sentence="",
         commit="c0ffee",
         executions=(RUN,),
-        rollback=None,
         gate=None,
         answers=(),
         canary=canary,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.canary.periods import Parameters
-from pipeline.judge.port import Deployment, GatewaySeen, Metric, Seen, Serving, UnjudgedError
+from pipeline.judge.port import Bake, Deployment, GatewaySeen, Metric, Seen, Serving, UnjudgedError
 from pipeline.judge.settings import Settings
 from pipeline.judge.shift import Shift
 
@@ -30,6 +30,7 @@ SETTINGS = Settings(
     api="files-prod",
     count_tolerance=0.05,
     shift=Shift(10, MINUTES, linear=False),
+    bake_minutes=4,
     parameters=Parameters(
         false_rollback_rate=0.01,
         tolerance=1.0,
@@ -59,6 +60,8 @@ class FakeWorld:
     permitted: dict[str, Permission] = field(default_factory=dict)
     rollbacks: set[str] = field(default_factory=set)
     records: dict[str, str] = field(default_factory=dict)
+    bakes: dict[str, Bake] = field(default_factory=dict)
+    red: tuple[str, ...] = ()
     published: list[list[Metric]] = field(default_factory=list)
     answered: list[tuple[str, str, bool]] = field(default_factory=list)
     failing: set[str] = field(default_factory=set)
@@ -112,6 +115,19 @@ class FakeWorld:
     def keep(self, deployment_id: str, record: str) -> None:
         self._may("keep")
         self.records[deployment_id] = record
+
+    def bake(self, deployment_id: str) -> Bake | None:
+        self._may("bake")
+        return self.bakes.get(deployment_id)
+
+    def keep_bake(self, deployment_id: str, bake: Bake) -> None:
+        self._may("keep_bake")
+        self.bakes[deployment_id] = bake
+
+    def alarms(self, version: str) -> tuple[str, ...]:
+        self._may("alarms")
+        assert version == "3"
+        return self.red
 
     def publish(self, metrics: Sequence[Metric]) -> None:
         self._may("publish")

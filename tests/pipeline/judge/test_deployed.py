@@ -149,6 +149,20 @@ class Prod(Deployed):
         version: str = alias["FunctionVersion"]
         return version
 
+    def has_all_traffic_on_2(self) -> bool:
+        function = self.name("AWS::Lambda::Function", "Service")
+        alias = self.client("lambda").get_alias(FunctionName=function, Name=ALIAS)
+        routed = (alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights")
+        return alias["FunctionVersion"] == "2" and not routed
+
+    def lifecycle(self, deployment: str) -> list[str]:
+        """The states of a deployment's lifecycle events, in their order."""
+        codedeploy = self.client("codedeploy")
+        (target,) = codedeploy.list_deployment_targets(deploymentId=deployment)["targetIds"]
+        found = codedeploy.get_deployment_target(deploymentId=deployment, targetId=target)
+        events = found["deploymentTarget"]["lambdaTarget"]["lifecycleEvents"]
+        return [each["status"] for each in events]
+
     def record(self, deployment: str) -> str:
         """The decision record, when the judge has seen the end of it."""
         bucket = self.name("AWS::S3::Bucket", "Decisions")
@@ -193,9 +207,16 @@ class Prod(Deployed):
 class Customers:
     """Use the service while they are entered, every second one in a way that a bad one fails."""
 
-    def __init__(self, prod: Prod, shifted: Callable[[], None] = lambda: None) -> None:
-        """`shifted` is called at the first answer of version 2."""
+    def __init__(
+        self,
+        prod: Prod,
+        shifted: Callable[[], None] = lambda: None,
+        *,
+        until: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`shifted` is called at the first answer of version 2; they come when `until` holds."""
         self._url = prod.url
+        self._until = until
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._use)
         self._canary = False
@@ -218,6 +239,9 @@ class Customers:
 
     def _use(self) -> None:
         client = urllib3.PoolManager()
+        while not self._until():
+            if self._over.wait(0.1):
+                return
         for number in itertools.count():
             if self._over.wait(0.02):
                 return
@@ -298,6 +322,24 @@ def test_a_bad_release_is_stopped_by_the_judge_and_recorded(
     assert judge(record.parameters, record.periods).evidence == record.evidence
 
 
+def test_what_is_bad_under_all_traffic_alone_is_rolled_back_in_its_bake(
+    prods: Callable[[float], Prod],
+) -> None:
+    """Nobody uses the service while traffic shifts, so neither judge nor guard rail can tell."""
+    alarm = version_alarm_name(NAME, "2", "failures")
+    for speed in SPEEDS:
+        prod = prods(speed)
+        with Customers(prod, until=prod.has_all_traffic_on_2):
+            status, deployment = prod.release("bad")
+        if deployment["status"] == "Stopped":
+            break
+    assert (status, deployment["status"]) == ("UPDATE_ROLLBACK_COMPLETE", "Stopped")
+    assert f"Activated alarms: <{alarm}>" in deployment["errorInformation"]["message"]
+    assert prod.lifecycle(deployment["deploymentId"]) == ["Succeeded", "Succeeded", "Failed"]
+    assert prod.serves() == "1"
+    assert read(prod.record(deployment["deploymentId"])).outcome == "stopped by another"
+
+
 def test_reads_that_answer_403_to_real_clients_are_rolled_back(
     prods: Callable[[float], Prod],
 ) -> None:
@@ -360,7 +402,8 @@ def test_a_condemned_version_gets_no_traffic_again_until_it_is_permitted(
 @pytest.mark.parametrize("how", ["crashes", "throttled", "times out"])
 def test_a_broken_judge_lets_nothing_pass(prods: Callable[[float], Prod], how: str) -> None:
     """Without traffic no alarm tells of it: then CodeDeploy has its question not answered."""
-    prod = prods(SPEEDS[0])
+    prod = prods(600.0)  # CodeDeploy waits an hour for a hook that crashes
+    prod.client("events").disable_rule(Name=prod.name("AWS::Events::Rule", "JudgeMinute"))
     prod.break_judge(how)
     status, deployment = prod.release("quick")
     assert (status, deployment["status"]) == ("UPDATE_ROLLBACK_COMPLETE", "Failed")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 import json
 from dataclasses import replace
-from types import SimpleNamespace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline.judge.port import Seen, UnjudgedError
+from pipeline.judge.bake import bake_text, read_bake
+from pipeline.judge.port import Bake, Seen, UnjudgedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,22 +26,13 @@ HOOK = {"DeploymentId": "d-1", "LifecycleEventHookExecutionId": "execution"}
 def handler(
     world: Any, judge: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., None]:
-    """The handler over a made-up world; it does not really wait."""
+    """The handler over a made-up world."""
     keys = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION")
     for name, value in (judge().variables() | dict.fromkeys(keys, "x")).items():
         monkeypatch.setenv(name, value)
     module = importlib.import_module("pipeline.judge.handler")
     assert module._settings == judge()
     monkeypatch.setattr(module, "_port", world)
-    clock = SimpleNamespace(now=0.0, mends=True)
-
-    def sleep(seconds: float) -> None:
-        clock.now += seconds
-        if clock.mends:
-            world.failing.clear()
-
-    clock.sleep, clock.monotonic = sleep, lambda: clock.now
-    monkeypatch.setattr(module, "time", clock)
 
     def call(event: dict[str, Any], **policies: str) -> None:
         monkeypatch.setattr(module, "_settings", judge(**policies))
@@ -69,45 +61,95 @@ def test_a_look_that_fails_is_an_error_of_the_function(world: Any, handler: Any)
     assert not world.answered
 
 
+def bake(world: Any, handler: Any, until: float, **policies: str) -> None:
+    """The hook 10.6 minutes after noon, and a look in each minute until then."""
+    world.now = world.after(10.6)
+    handler(HOOK, **policies)
+    for minute in range(11, int(until) + 1):
+        world.now = world.after(minute + 0.05)
+        handler(MINUTE, **policies)
+
+
+def test_codedeploy_waits_until_the_bake_is_over(world: Any, handler: Any) -> None:
+    world.fill((8, 0), (72, 0))
+    bake(world, handler, 14)
+    assert not world.answered
+    world.now = world.after(15.05)
+    handler(MINUTE)
+    assert world.answered == [("d-1", "execution", True)]
+    world.end("succeeded", 15.1)
+    handler(MINUTE)
+    assert len(world.answered) == 1
+
+
 @pytest.mark.parametrize(
-    ("canary", "policy", "succeeded"),
-    [
-        ((8, 0), "promote", True),
-        ((8, 0), "rollback", False),
-        ((8, 4), "promote", False),
-    ],
+    ("canary", "policy"), [((8, 4), "promote"), ((8, 0), "rollback")], ids=["bad", "undecided"]
 )
-def test_codedeploy_gets_the_judges_word(
-    world: Any, handler: Any, canary: tuple[int, int], policy: str, succeeded: bool
+def test_a_verdict_ends_the_bake_at_the_next_minute(
+    world: Any, handler: Any, canary: tuple[int, int], policy: str
 ) -> None:
     world.fill(canary, (72, 0))
-    world.now = world.after(10.6)
-    handler(HOOK, undecided=policy)
-    assert world.answered == [("d-1", "execution", succeeded)]
+    bake(world, handler, 11, undecided=policy)
+    assert world.answered == [("d-1", "execution", False)]
 
 
-def test_a_moments_trouble_does_not_fail_a_release(world: Any, handler: Any) -> None:
+def test_an_alarm_ends_the_bake_at_the_next_minute(
+    world: Any, handler: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where CodeDeploy asks for no alarms while it waits for a hook."""
     world.fill((8, 0), (72, 0))
-    world.now = world.after(10.6)
-    world.failing = {"seen"}
-    handler(HOOK)
+    bake(world, handler, 12)
+    assert not world.answered
+    world.red = ("files-prod-version-3-synthetic",)
+    world.now = world.after(13.05)
+    handler(MINUTE)
+    assert world.answered == [("d-1", "execution", False)]
+    said = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (said["level"], said["alarms"]) == ("ERROR", ["files-prod-version-3-synthetic"])
+
+
+@pytest.mark.parametrize("what", ["bake", "alarms", "seen"])
+def test_what_cannot_be_read_promotes_nothing(world: Any, handler: Any, what: str) -> None:
+    """The next minute tries again; without an answer CodeDeploy's hour ends the deployment."""
+    world.fill((8, 0), (72, 0))
+    bake(world, handler, 14)
+    world.failing = {what}
+    world.minutes.pop(9)  # something is left to be seen
+    world.records.clear()
+    world.now = world.after(15.05)
+    with pytest.raises(UnjudgedError, match=f"{what} did not answer"):
+        handler(MINUTE)
+    assert not world.answered
+    world.failing = set()
+    handler(MINUTE)
     assert world.answered == [("d-1", "execution", True)]
 
 
-def test_a_judge_that_cannot_judge_says_no(
-    world: Any, handler: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_bake_waits_for_counts_that_lag(world: Any, handler: Any) -> None:
+    world.fill((8, 0), (72, 0))
+    world.minutes[9] = {"2": Seen(72, 0, 0, 0, 72, 0), "3": Seen(0, 0, 0, 0, 8, 0)}
     world.now = world.after(10.6)
-    world.failing = {"seen"}
-    monkeypatch.setattr("pipeline.judge.handler.time.mends", False)
-    with pytest.raises(UnjudgedError, match="seen did not answer"):
+    handler(HOOK)
+    world.bakes["d-1"] = replace(world.bakes["d-1"], began=world.after(8))
+    world.now = world.after(12.05)
+    handler(MINUTE)
+    assert not world.answered
+    world.fill((8, 0), (72, 0))
+    handler(MINUTE)
+    assert world.answered == [("d-1", "execution", True)]
+
+
+def test_a_bake_that_cannot_begin_fails_the_hook(world: Any, handler: Any) -> None:
+    world.now = world.after(10.6)
+    world.failing = {"keep_bake"}
+    with pytest.raises(UnjudgedError, match="keep_bake did not answer"):
         handler(HOOK)
     assert world.answered == [("d-1", "execution", False)]
-    world.failing = set()
-    world.records["d-1"] = "no record"
-    with pytest.raises(ValueError, match="no JSON"):
-        handler(HOOK)
-    assert world.answered[1:] == [("d-1", "execution", False)]
+
+
+def test_a_bake_comes_back_as_it_was_written() -> None:
+    written = Bake("execution", datetime(2026, 1, 1, 12, 10, 36, tzinfo=UTC))
+    assert read_bake(bake_text(written)) == written
 
 
 def test_a_condemned_version_gets_no_traffic(
@@ -143,16 +185,5 @@ def test_a_rollback_is_never_held_up(world: Any, handler: Any) -> None:
     world.fill((8, 4), (72, 0))
     world.now = world.after(6)
     world.rollbacks = {"d-1"}
-    handler(HOOK)
-    assert world.answered == [("d-1", "execution", True)]
-
-
-def test_the_last_look_waits_for_counts_that_lag(
-    world: Any, handler: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world.fill((8, 0), (72, 0))
-    world.minutes[9] = {"2": Seen(72, 0, 0, 0, 72, 0), "3": Seen(0, 0, 0, 0, 8, 0)}
-    world.now = world.after(11.1)
-    monkeypatch.setattr("pipeline.judge.handler.time.sleep", lambda _: world.fill((8, 0), (72, 0)))
     handler(HOOK)
     assert world.answered == [("d-1", "execution", True)]

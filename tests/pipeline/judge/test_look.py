@@ -273,7 +273,7 @@ def test_a_fault_in_the_last_minutes_is_found_after_the_shift(world: Any, judge:
     world.fill((600, 60), (5400, 27), range(9, 12))
     world.now = world.after(10.5)
     world.end("succeeded", 10.6)
-    assert not look(world, judge(), over=True).stops
+    assert not look(world, judge()).stops
     world.now = world.after(12)
     seen = look(world, judge())
     assert seen.record is not None

@@ -113,22 +113,6 @@ def _later(resources: dict[str, Any]) -> None:
         action["RunOrder"] = {"Promotion": 4}.get(action["Name"], action["RunOrder"])
 
 
-def _no_bake(resources: dict[str, Any]) -> None:
-    del _stage(resources, "prod")["OnSuccess"]
-
-
-def _rule(**configuration: str) -> Edit:
-    def edit(resources: dict[str, Any]) -> None:
-        rules = _stage(resources, "prod")["OnSuccess"]["Conditions"][0]["Rules"]
-        rules[0]["Configuration"] |= configuration
-
-    return edit
-
-
-def _skip(resources: dict[str, Any]) -> None:
-    _stage(resources, "prod")["OnSuccess"]["Conditions"][0]["Result"] = "FAIL"
-
-
 def _fixed_address(resources: dict[str, Any]) -> None:
     (load,) = (a for a in _stage(resources, "staging")["Actions"] if a["Name"] == "Load")
     given = json.loads(load["Configuration"]["EnvironmentVariables"])
@@ -184,11 +168,6 @@ PIPELINES = [
         _line("SelfMutation", "deploy Pithead", "deploy Other"),
         "PH704", "command cdk -a . deploy Pithead", id="self-mutation",
     ),
-    pytest.param(_no_bake, "PH705", "prod OnSuccess CloudWatchAlarm", id="bake"),
-    pytest.param(_skip, "PH705", "prod OnSuccess", id="bake-result"),
-    pytest.param(_rule(WaitTime="1"), "PH705", "prod OnSuccess", id="bake-time"),
-    pytest.param(_rule(AlarmName="other"), "PH705", "prod OnSuccess", id="bake-alarm"),
-    pytest.param(_rule(AlarmStates="OK"), "PH705", "prod OnSuccess", id="bake-states"),
     pytest.param(
         lambda resources: _of(resources, PIPELINE)[0]["Properties"].update(ExecutionMode="QUEUED"),
         "PH705", "ExecutionMode", id="mode",
@@ -340,6 +319,50 @@ def test_a_template_of_another_stack_is_refused_although_it_was_deployed_so(
     (found,) = weakened("Pithead", edit, was=(edit,))
     assert (found.rule, found.severity) == ("PH704", "error")
     assert "manifest names another template" in found.message
+
+
+def _watched(resources: dict[str, Any]) -> None:
+    """A condition by which prod waits for an alarm."""
+    rule = {
+        "Name": "failures",
+        "RuleTypeId": {"Category": "Rule", "Owner": "AWS", "Provider": "CloudWatchAlarm"},
+        "Configuration": {"AlarmName": "failures", "AlarmStates": "ALARM", "WaitTime": "4"},
+    }
+    _stage(resources, "prod")["OnSuccess"] = {
+        "Conditions": [{"Result": "ROLLBACK", "Rules": [rule]}]
+    }
+
+
+def _rule(**configuration: str) -> Edit:
+    def edit(resources: dict[str, Any]) -> None:
+        _watched(resources)
+        rules = _stage(resources, "prod")["OnSuccess"]["Conditions"][0]["Rules"]
+        rules[0]["Configuration"] |= configuration
+
+    return edit
+
+
+def _fails(resources: dict[str, Any]) -> None:
+    _watched(resources)
+    _stage(resources, "prod")["OnSuccess"]["Conditions"][0]["Result"] = "FAIL"
+
+
+@pytest.mark.parametrize(
+    ("edits", "subject"),
+    [
+        pytest.param((), "prod OnSuccess CloudWatchAlarm", id="gone"),
+        pytest.param((_fails,), "prod OnSuccess", id="result"),
+        pytest.param((_rule(WaitTime="1"),), "prod OnSuccess", id="time"),
+        pytest.param((_rule(AlarmName="other"),), "prod OnSuccess", id="alarm"),
+        pytest.param((_rule(AlarmStates="OK"),), "prod OnSuccess", id="states"),
+    ],
+)
+def test_a_condition_that_watches_less_is_refused(
+    edits: tuple[Edit, ...], subject: str, weakened: Weakened
+) -> None:
+    found = weakened("Pithead", *edits, was=(_watched,))
+    assert {each.rule for each in found if each.severity == "error"} == {"PH705"}, found
+    assert any(subject in each.subject for each in found), [each.subject for each in found]
 
 
 @pytest.mark.parametrize("when", ["BeforeEntry", "OnSuccess"])
@@ -545,7 +568,7 @@ ENVIRONMENTS = [
         _alarm("Shiftevidence", ComparisonOperator="LessThanThreshold"),
         "PH702", "ComparisonOperator", id="operator",
     ),
-    pytest.param(_gone(ALARM, "Bakefailures"), "PH702", "Bakefailures", id="alarm"),
+    pytest.param(_gone(ALARM, "Shiftfailures"), "PH702", "Shiftfailures", id="alarm"),
     pytest.param(_canary(CanaryPercentage=90), "PH703", "percent", id="share"),
     pytest.param(_canary(CanaryInterval=1), "PH703", "minutes", id="time"),
     pytest.param(

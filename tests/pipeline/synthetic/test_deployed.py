@@ -13,7 +13,7 @@ from fastapi import Response
 from environments.gates import Synthetic
 from localcloud.server import LocalCloud
 from pipeline import bundle
-from pipeline.names import SYNTHETIC, alarm_name, synthetic_alarm_name
+from pipeline.names import SYNTHETIC, synthetic_alarm_name, version_alarm_name
 from pipeline.stacks.synthetic import FailedJourneys, Journeys
 from tests.pipeline.deployed import NAME, Deployed, synthesise
 from tests.pipeline.served import serve
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.pipeline.served import Served
 
 REGION = "eu-west-1"
-JOURNEYS, BAKE = synthetic_alarm_name(NAME), alarm_name(NAME, SYNTHETIC)
+JOURNEYS, BAKE = synthetic_alarm_name(NAME), version_alarm_name(NAME, "1", SYNTHETIC)
 SYNTHETICS = Synthetic(every_minutes=1, seconds=20)
 
 

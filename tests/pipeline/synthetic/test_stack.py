@@ -12,7 +12,7 @@ import pytest
 
 from environments.schema import load
 from localcloud.server import LocalCloud
-from pipeline.names import ALIAS, SYNTHETIC, alarm_name, synthetic_alarm_name
+from pipeline.names import ALIAS, synthetic_alarm_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,12 +116,22 @@ def test_that_they_fail_or_are_not_made_is_an_alarm(assembly: Any, name: str) ->
         assert dimensions == {"service": "files", "environment": name}
 
 
-def test_they_stop_a_release_in_its_bake_and_blame_no_canary(assembly: Any) -> None:
+def _guard(stack: Any) -> tuple[str, dict[str, Any]]:
+    """The alarm on journeys that guards a release."""
+    (found,) = (
+        (key, each)
+        for key, each in stack.of_type("AWS::CloudWatch::Alarm").items()
+        if key.startswith("ReleaseShiftsynthetic")
+    )
+    return found
+
+
+def test_they_roll_a_release_back_in_its_bake_and_blame_no_canary(assembly: Any) -> None:
     prod = assembly.services["prod"]
     journeys, _ = _alarm(prod, synthetic_alarm_name("prod"))
-    bake, alarm = _alarm(prod, alarm_name("prod", SYNTHETIC))
+    guard, alarm = _guard(prod)
     guards = prod.the("AWS::CodeDeploy::DeploymentGroup")["AlarmConfiguration"]["Alarms"]
-    assert not {journeys, bake} & {each["Name"]["Ref"] for each in guards}
+    assert {journeys, guard} & {each["Name"]["Ref"] for each in guards} == {guard}
     # A first release has to come through its bake, and there is no journey before it.
     assert alarm["TreatMissingData"] == "notBreaching"
     synthetic, shift = load("prod").synthetic, load("prod").shift
@@ -179,7 +189,7 @@ def test_the_bake_takes_a_failure_for_the_new_versions_where_it_is(
     failed: int | None,
     told: list[int],
 ) -> None:
-    _, alarm = _alarm(assembly.services["prod"], alarm_name("prod", SYNTHETIC))
+    _, alarm = _guard(assembly.services["prod"])
     function = next(FUNCTIONS)
     queries = []
     for query in (dict(each) for each in alarm["Metrics"]):
