@@ -50,6 +50,8 @@ CDK_CLI_SHA512 = (
 )
 """Of its package, hexadecimal: `dist.integrity` of `npm view aws-cdk@VERSION`, from base64."""
 
+_BOOTSTRAP = "cdk-hnb659fds"
+"""What `cdk bootstrap` names its roles and buckets by."""
 
 
 def service_stack(environment: str) -> str:
@@ -70,7 +72,22 @@ def lookup_role(account: str, region: str) -> str:
 
     `cdk bootstrap --trust-for-lookup` makes it.
     """
-    return f"arn:aws:iam::{account}:role/cdk-hnb659fds-lookup-role-{account}-{region}"
+    return f"arn:aws:iam::{account}:role/{_BOOTSTRAP}-lookup-role-{account}-{region}"
+
+
+def deploy_role(account: str, region: str) -> str:
+    """The name of the role by which the pipeline's account may update another one's stacks."""
+    return f"{_BOOTSTRAP}-deploy-role-{account}-{region}"
+
+
+def publishing_role(account: str, region: str) -> str:
+    """The name of the role by which the pipeline's account may upload files for a stack."""
+    return f"{_BOOTSTRAP}-file-publishing-role-{account}-{region}"
+
+
+def staging_bucket(account: str, region: str) -> str:
+    """The name of the bucket that takes files for a stack."""
+    return f"{_BOOTSTRAP}-assets-{account}-{region}"
 
 
 def promoted_role(environment: str) -> str:
