@@ -4,8 +4,8 @@ Two services call it. EventBridge, every minute: the judge looks at the release 
 one is, publishes what the alarms of the deployment group wait for, and ends the bake when it is
 over. CodeDeploy, twice in a deployment: before a version gets traffic (BeforeAllowTraffic) the
 judge refuses one that it condemned earlier; after all traffic has been shifted
-(AfterAllowTraffic) the bake begins, and CodeDeploy waits for its end. What goes wrong is raised:
-it is then counted, and nothing was published.
+(AfterAllowTraffic) the bake begins, and CodeDeploy waits for its end. An error is raised, so that
+Lambda counts it; the next minute is another try.
 """
 
 from __future__ import annotations

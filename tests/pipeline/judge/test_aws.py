@@ -13,6 +13,7 @@ import pytest
 from pipeline.judge.aws import AwsPort
 from pipeline.judge.client import Answer, AwsError, Client
 from pipeline.judge.port import GatewaySeen, UnjudgedError
+from pipeline.names import GUARDS, SYNTHETIC, version_alarm_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -188,6 +189,25 @@ def test_before_there_is_a_target_there_is_no_deployment(
         GetDeploymentTarget=TARGET,
     )
     assert asking.deployment(NOON) is None
+
+
+def test_every_alarm_of_a_version_is_asked_for(port: Any) -> None:
+    names = [version_alarm_name("prod", "3", each) for each in GUARDS]
+    red = version_alarm_name("prod", "3", SYNTHETIC)
+
+    def described(asked: Mapping[str, Any]) -> dict[str, Any]:
+        assert asked == {"AlarmNames": names}
+        return {
+            "MetricAlarms": [
+                {"AlarmName": each, "StateValue": "ALARM" if each == red else "OK"}
+                for each in names
+            ]
+        }
+
+    assert port(DescribeAlarms=described).alarms("3") == (red,)
+    missing = port(DescribeAlarms={"MetricAlarms": []})
+    with pytest.raises(UnjudgedError, match=f"no alarm {names[0]}, "):
+        missing.alarms("3")
 
 
 class _Endpoint(BaseHTTPRequestHandler):

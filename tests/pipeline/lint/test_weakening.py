@@ -644,6 +644,17 @@ def test_a_weaker_environment_is_refused(
     assert any(subject in each.subject for each in found), [each.subject for each in found]
 
 
+def test_after_a_rollback_by_hand_a_release_is_held_to_the_same(weakened: Weakened) -> None:
+    """`pithead rollback` leaves the alias at a version, with its policy."""
+    pinned = _alias(
+        lambda alias: alias["Properties"].update(FunctionVersion="4", Description="Moved back")
+    )
+    assert not [each for each in weakened("prod-files", was=(pinned,)) if each.severity == "error"]
+    unguarded = _alias(lambda alias: alias.pop("UpdatePolicy"))
+    found = weakened("prod-files", unguarded, was=(pinned,))
+    assert {each.rule for each in found if each.severity == "error"} == {"PH703"}
+
+
 @pytest.mark.parametrize(
     "edit",
     [
