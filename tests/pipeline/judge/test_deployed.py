@@ -331,10 +331,11 @@ def test_what_is_bad_under_all_traffic_alone_is_rolled_back_in_its_bake(
         prod = prods(speed)
         with Customers(prod, until=prod.has_all_traffic_on_2):
             status, deployment = prod.release("bad")
-        if deployment["status"] == "Stopped":
+        stopped = deployment.get("errorInformation", {}).get("message", "")
+        if alarm in stopped:  # else this machine served too little
             break
     assert (status, deployment["status"]) == ("UPDATE_ROLLBACK_COMPLETE", "Stopped")
-    assert f"Activated alarms: <{alarm}>" in deployment["errorInformation"]["message"]
+    assert alarm in stopped
     assert prod.lifecycle(deployment["deploymentId"]) == ["Succeeded", "Succeeded", "Failed"]
     assert prod.serves() == "1"
     assert read(prod.record(deployment["deploymentId"])).outcome == "stopped by another"
