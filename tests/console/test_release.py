@@ -38,16 +38,11 @@ def branch(
     """The checkout, and the repository that the pipeline's connection leads to."""
     url = str(tmp_path / "remote.git")
     subprocess.run(["git", "init", "--quiet", "--bare", url], check=True)
-    arn = "arn:aws:codeconnections:eu-west-1:111111111111:connection/1"
     aws.answers |= {
-        ("codeconnections", "list_connections"): {
-            "Connections": [{"ConnectionName": "pithead", "ConnectionArn": arn}]
-        },
         ("sts", "get_caller_identity"): {"Account": "1" * 12, "Arn": "arn:aws:iam::1:user/me"},
     }
     monkeypatch.setattr("console.commands.release.connect", lambda _: (aws, "speaking to a test"))
-    for module in ("connections", "starting"):
-        monkeypatch.setattr(f"console.{module}.remote", lambda *_: url)
+    monkeypatch.setattr("console.starting.repository_url", lambda *_: url)
     checkout = Checkout(folder)
     checkout.push(url, checkout.commit("HEAD"), "main")
     git(folder, "commit", "--quiet", "--allow-empty", "--message", "Second")

@@ -51,9 +51,9 @@ def test_a_port_in_use_leaves_the_state_folder_free(
     start_cloud: Callable[..., LocalCloud], tmp_path: Path
 ) -> None:
     taken = int(start_cloud(services=_SERVICES).cloud.endpoint.rsplit(":", 1)[1])
-    for ports in ({"port": taken}, {"gateway_port": taken}):
+    for port, gateway_port in ((taken, 0), (0, taken)):
         with pytest.raises(PortInUseError, match=f"port {taken} is in use"):
-            LocalCloud(tmp_path / "other", services=_SERVICES, **ports)
+            LocalCloud(tmp_path / "other", services=_SERVICES, port=port, gateway_port=gateway_port)
     start_cloud(services=_SERVICES, state=tmp_path / "other")
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from localcloud.quotas import ESTABLISHED_ACCOUNT, NEW_ACCOUNT, Quotas
 from localcloud.server import LocalCloud
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ACCOUNT, REGION = "111111111111", "eu-west-1"
-Clients = "Callable[[str], Any]"
 
 
 @pytest.fixture(params=[ESTABLISHED_ACCOUNT, NEW_ACCOUNT], ids=["established", "new"])
@@ -54,7 +53,7 @@ def test_a_quota_that_is_not_enforced_is_not_stated(client: Callable[[str], Any]
 
 def test_an_increase_is_refused_by_name(client: Callable[[str], Any]) -> None:
     service_quotas = client("service-quotas")
-    with pytest.raises(boto3.exceptions.botocore.exceptions.ClientError, match="not part of the"):
+    with pytest.raises(ClientError, match="not part of the"):
         service_quotas.request_service_quota_increase(
             ServiceCode="lambda", QuotaCode="L-B99A9384", DesiredValue=1000
         )
