@@ -1,0 +1,1 @@
+"""IAM: evaluate policies, and know what each API call needs."""
