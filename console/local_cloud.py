@@ -38,6 +38,8 @@ class Running:
     speed: float
     secret_key: str = field(repr=False)
     """Of every account's administrator."""
+    iam: str = "off"
+    """What happens to a call of a role that IAM denies: `enforce`, `soft` or `off`."""
 
     def variables(self, account: str, region: str) -> dict[str, str]:
         """What points any AWS client at it, as an account's administrator."""
@@ -85,6 +87,7 @@ def start(
     gateway_port: int | None,
     speed: float,
     new_account: bool = False,
+    iam: str = "off",
 ) -> tuple[subprocess.Popen[bytes], Running]:
     """Start one and wait until it serves.
 
@@ -117,6 +120,7 @@ def start(
     # -P: the one that is installed with this command, not one that lies in the working directory.
     command = [sys.executable, "-P", "-m", "localcloud", "--state", str(state)]
     command += ["--speed", str(speed), "--port", str(port)]
+    command += ["--iam", iam]
     command += [] if gateway_port is None else ["--gateway-port", str(gateway_port)]
     command += ["--new-account"] if new_account else []
     with log.open("wb") as output:

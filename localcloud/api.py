@@ -21,6 +21,7 @@ from werkzeug.wrappers import Response
 
 from localcloud import strict_json
 from localcloud.credentials import Caller, UnknownKeyError
+from localcloud.denied import denied_response
 from localcloud.operations import needs_space
 from localcloud.signatures import Signature, SignatureError, verify
 from localcloud.storage import StorageError, require_free_space
@@ -130,6 +131,10 @@ class AwsApi:
             caller = self._caller(environ)
         except SignatureError as error:
             return _refuse(environ, error.status, error.code, str(error))(environ, start_response)
+        denied = self._cloud.access.refusal(environ, caller)
+        if denied is not None:
+            answer = denied_response(environ, caller.service, denied.message)
+            return answer(environ, start_response)
         api = self._apis.get(caller.service)
         if api is None:
             environ["HTTP_X_MOTO_ACCOUNT_ID"] = caller.account

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from localcloud.credentials import Credentials, Session
     from localcloud.functions.service import Functions
     from localcloud.gateway.service import Gateway
+    from localcloud.iam.access import Access
     from localcloud.journal import Journal
     from localcloud.ledger import Ledger
     from localcloud.logs.service import Logs
@@ -82,6 +83,7 @@ class Cloud:
     """Where deployed REST APIs are served, such as `http://127.0.0.1:4567`."""
     quotas: Quotas
     """Of each account in each region."""
+    access: Access = field(init=False)
     cloudformation: CloudFormation = field(init=False)
     cloudwatch: CloudWatch = field(init=False)
     codebuild: CodeBuild = field(init=False)

@@ -17,6 +17,7 @@ from pathlib import Path
 from localcloud.confinement import announce
 from localcloud.gateway_port import DEFAULT, GatewayPortError
 from localcloud.http import PortInUseError
+from localcloud.iam.access import MODES
 from localcloud.ledger import StateInUseError
 from localcloud.quotas import ESTABLISHED_ACCOUNT, NEW_ACCOUNT
 from localcloud.server import REMEMBERED, LocalCloud
@@ -41,6 +42,12 @@ def main() -> int:
         action="store_true",
         help="the quotas of a new AWS account: 10 concurrent executions, one build at a time",
     )
+    parser.add_argument(
+        "--iam",
+        choices=MODES,
+        default="off",
+        help="what happens to a call of a role that IAM denies: refused, logged, or not checked",
+    )
     arguments = parser.parse_args()
     if not arguments.speed > 0:
         parser.error(f"--speed is {arguments.speed}; it must be above 0")
@@ -54,6 +61,7 @@ def main() -> int:
             gateway_port=arguments.gateway_port,
             speed=arguments.speed,
             quotas=NEW_ACCOUNT if arguments.new_account else ESTABLISHED_ACCOUNT,
+            iam=arguments.iam,
         )
         server.start()
     except _UNABLE as error:

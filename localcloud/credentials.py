@@ -48,6 +48,9 @@ class Session:
     name: str
     issued: float = 0.0
     """Wall time, in seconds since the epoch."""
+    policies: list[str] | None = None
+    """The documents of the session policies, of which one has to allow each action; None: none
+    were given."""
 
     @property
     def arn(self) -> str:
@@ -90,8 +93,11 @@ class Credentials:
                 else:
                     self._sessions[key] = session
 
-    def assume(self, role_arn: str, name: str) -> Session:
-        """New credentials of a role; the caller has checked that the role may be assumed."""
+    def assume(self, role_arn: str, name: str, policies: list[str] | None = None) -> Session:
+        """New credentials of a role, limited by session policies if any are given.
+
+        The caller has checked that the role may be assumed.
+        """
         alphabet = string.ascii_uppercase + string.digits
         session = Session(
             access_key="ASIA" + "".join(secrets.choice(alphabet) for _ in range(16)),
@@ -101,6 +107,7 @@ class Credentials:
             role_arn=role_arn,
             name=name,
             issued=time.time(),
+            policies=policies,
         )
         self._ledger.put(_KIND, session.access_key, asdict(session))
         self._sessions[session.access_key] = session

@@ -16,6 +16,8 @@ from localcloud.credentials import Credentials
 from localcloud.door import Door
 from localcloud.gateway_port import gateway
 from localcloud.http import HttpServer
+from localcloud.iam.access import Access
+from localcloud.iam.simulation import answer_simulations
 from localcloud.journal import Journal
 from localcloud.ledger import Ledger
 from localcloud.lifecycle import Lifecycle
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from localcloud.cloud import Service
     from localcloud.http import Wsgi
+    from localcloud.iam.access import Mode
     from localcloud.quotas import Quotas
 
 # In the order in which they start: what takes up its work needs what it works with.
@@ -55,6 +58,9 @@ REMEMBERED = 3.0
 class LocalCloud:
     """The local cloud of one state folder.
 
+    `iam` says what happens to a call of a role that no policy allows: it is refused (`enforce`),
+    logged to stderr and answered (`soft`), or answered (`off`).
+
     Raises:
         StateInUseError: another one has the folder.
         UnusableStateError: the folder cannot be written, or what it holds cannot be used.
@@ -71,6 +77,7 @@ class LocalCloud:
         speed: float = 1.0,
         quotas: Quotas = ESTABLISHED_ACCOUNT,
         services: Sequence[str] = ALL,
+        iam: Mode = "off",
     ) -> None:
         self._state = state
         self._ledger = Ledger(state)
@@ -92,6 +99,8 @@ class LocalCloud:
             gateway_endpoint=self._gateway.url,
             quotas=quotas,
         )
+        self.cloud.access = Access(self.cloud, iam)
+        answer_simulations(self.cloud.access.stored)
         self._lifecycle = Lifecycle(clock, self.cloud.journal)
         self.running = False
         self._services: dict[str, Service] = {}
@@ -127,6 +136,7 @@ class LocalCloud:
             "gateway": self._gateway.url,
             "pid": os.getpid(),
             "speed": self.cloud.clock.speed,
+            "iam": self.cloud.access.mode,
             "secret_key": self.cloud.credentials.secret_key,
         }
         self._lifecycle.start()

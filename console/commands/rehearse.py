@@ -12,6 +12,7 @@ from rich.console import Console
 from console import local_cloud
 from console.checkout import Checkout
 from console.errors import ConsoleError
+from console.permissions import MODES, sentence
 from console.progress import Steps
 from console.rehearsal.acts import ACTS
 from console.rehearsal.playing import rehearse
@@ -35,8 +36,16 @@ _WIDTH = 100  # characters
     type=click.Path(dir_okay=False, path_type=Path),
     help="JSON file to write the result of each act to.",
 )
+@click.option(
+    "--iam",
+    type=click.Choice(MODES),
+    default="off",
+    show_default=True,
+    help="What happens to a call of a role that IAM denies: it is refused, logged to "
+    "localcloud.log and answered, or not checked.",
+)
 @click.option("--keep", is_flag=True, help="Leave the local cloud running at the end.")
-def command(speed: float, report: Path | None, keep: bool) -> int:
+def command(speed: float, report: Path | None, iam: str, keep: bool) -> int:
     """Play a release, a rollback, a pipeline change and a refusal, from nothing.
 
     HEAD is cloned, and installed by its own pipeline in a local cloud of its own; customers
@@ -65,12 +74,16 @@ def command(speed: float, report: Path | None, keep: bool) -> int:
     screen = RehearsalScreen(ACTS, console)
     as_expected = False
     try:
-        rehearsal = rehearse(checkout, state=state, speed=speed, screen=screen, steps=steps)
+        rehearsal = rehearse(
+            checkout, state=state, speed=speed, iam=iam, screen=screen, steps=steps
+        )
         if report:
             rehearsal.write(report)
         out = Console()
         # A file or a pipe has no width; the table has one that it needs.
         (out if out.is_terminal else Console(width=_WIDTH)).print(summary(rehearsal))
+        if sentence(iam):
+            out.print(sentence(iam), soft_wrap=True)
         as_expected = rehearsal.as_expected
     finally:
         _leave(state, steps, keep=keep, clean=as_expected)

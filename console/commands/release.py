@@ -11,6 +11,7 @@ from console.checkout import Checkout
 from console.following import follow
 from console.looser import looser, show
 from console.next_steps import next_steps
+from console.permissions import unproved
 from console.release_screen import ReleaseScreen
 from console.release_summary import explain
 from console.starting import start
@@ -86,6 +87,9 @@ def command(revision: str, again: bool, reason: str | None) -> int:
         addresses=addresses(aws, environments),
         steps=next_steps(aws, environments, outcome),
     )
+    note = unproved(checkout.states)
+    if note:
+        click.echo(f"\n{note}")
     return EXIT_CODES[outcome.ending]
 
 

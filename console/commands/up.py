@@ -13,6 +13,7 @@ from console.addresses import addresses
 from console.aws import AwsSession, adopt
 from console.checkout import Checkout
 from console.errors import ConsoleError
+from console.permissions import MODES
 from console.progress import Steps
 from console.provisioning import make_ready
 from console.speed import environment_here
@@ -53,6 +54,14 @@ if TYPE_CHECKING:
     "one build at a time. See pithead preflight.",
 )
 @click.option(
+    "--iam",
+    type=click.Choice(MODES),
+    default="off",
+    show_default=True,
+    help="What happens to a call of a role that IAM denies: it is refused, logged to "
+    "localcloud.log and answered, or not checked.",
+)
+@click.option(
     "--state",
     type=click.Path(file_okay=False, path_type=Path),
     help="State folder; default: .pithead of the checkout.",
@@ -63,6 +72,7 @@ def command(
     port: int,
     gateway_port: int | None,
     new_account: bool,
+    iam: str,
     state: Path | None,
 ) -> int:
     """Start a local cloud and deploy the pipeline to it.
@@ -80,7 +90,12 @@ def command(
     steps = Steps()
     with steps.step("the local cloud"):
         process, running = local_cloud.start(
-            state, port=port, gateway_port=gateway_port, speed=speed, new_account=new_account
+            state,
+            port=port,
+            gateway_port=gateway_port,
+            speed=speed,
+            new_account=new_account,
+            iam=iam,
         )
     adopt(running.variables(home.account, home.region))
     try:

@@ -129,7 +129,13 @@ def _in_production(snapshot: Snapshot) -> bool:
 
 
 def rehearse(
-    checkout: Checkout, *, state: Path, speed: float, screen: RehearsalScreen, steps: Steps
+    checkout: Checkout,
+    *,
+    state: Path,
+    speed: float,
+    iam: str,
+    screen: RehearsalScreen,
+    steps: Steps,
 ) -> Rehearsal:
     """Play every act in a local cloud of its own, which is left running.
 
@@ -140,7 +146,7 @@ def rehearse(
     home = checkout.home()
     scratch = Scratch(checkout, state / "checkout")
     with steps.step("the local cloud"):
-        _, running = local_cloud.start(state, port=0, gateway_port=0, speed=speed)
+        _, running = local_cloud.start(state, port=0, gateway_port=0, speed=speed, iam=iam)
     adopt(running.variables(home.account, home.region))
     aws = AwsSession(home)
     with steps.step("a look at the advisory service"):

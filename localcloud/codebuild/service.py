@@ -88,7 +88,8 @@ class CodeBuild:
         """
         project = self.project(request.account, request.region, request.project)
         build_id = f"{project['name']}:{uuid.uuid4()}"
-        session = self._session(project["serviceRole"], build_id)
+        source = f"arn:aws:codebuild:{request.region}:{request.account}:project/{project['name']}"
+        session = self._session(project["serviceRole"], build_id, source)
         logs = (project.get("logsConfig") or {}).get("cloudWatchLogs") or {}
         group = logs.get("groupName") or f"/aws/codebuild/{project['name']}"
         stream = build_id.rsplit(":", 1)[-1]
@@ -156,10 +157,10 @@ class CodeBuild:
         ]
         return sorted(found, key=lambda each: each.number)
 
-    def _session(self, role: str, build_id: str) -> Session:
+    def _session(self, role: str, build_id: str, source: str) -> Session:
         try:
             return assume_service_role(
-                self.cloud, role, _PRINCIPAL, f"AWSCodeBuild-{build_id.rsplit(':', 1)[-1]}"
+                self.cloud, role, _PRINCIPAL, f"AWSCodeBuild-{build_id.rsplit(':', 1)[-1]}", source
             )
         except RoleError as error:
             raise BuildNotStartedError(

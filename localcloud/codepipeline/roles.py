@@ -25,7 +25,9 @@ def assume(
     """
     own: str = pipeline.definition["roleArn"]
     try:
-        mine = assume_service_role(cloud, own, "codepipeline.amazonaws.com", execution.id)
+        mine = assume_service_role(
+            cloud, own, "codepipeline.amazonaws.com", execution.id, pipeline.arn
+        )
     except RoleError as error:
         raise ActionError(
             f"CodePipeline is not authorized to perform AssumeRole on role {own}: {error}"

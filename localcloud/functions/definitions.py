@@ -311,7 +311,8 @@ class Definitions:
         if role.split(":")[4] != where.account:
             raise ApiError("AccessDeniedException", "Cross-account pass role is not allowed.")
         try:
-            assume_service_role(self._cloud, role, "lambda.amazonaws.com", where.name)
+            function = where._replace(qualifier="").arn
+            assume_service_role(self._cloud, role, "lambda.amazonaws.com", where.name, function)
         except RoleError as error:
             raise invalid(
                 f"The role defined for the function cannot be assumed by Lambda. ({error})"

@@ -164,7 +164,7 @@ class Condition:
         kind = _KINDS.get(found[2]) if found else None
         if found is None or kind is None or (found[2] == "Null" and (found[1] or found[3])):
             raise UnknownOperatorError(operator_)
-        self.key = key.lower()
+        self.name, self.key = key, key.lower()
         self._set, self._name, self._if_exists = found[1], found[2], bool(found[3])
         self._kind = kind
         self._variable = [each for each in values if _replaced(each, kind, variables)]

@@ -91,18 +91,19 @@ def evaluate(request: AccessRequest, policies: Policies) -> Decision:
     return Decision(allowed=True, matched=by_identity + by_resource)
 
 
-def denial(request: AccessRequest, decision: Decision) -> str:
-    """AWS's text for a denied request."""
+def denial(request: AccessRequest, decision: Decision, *, reason: bool = True) -> str:
+    """AWS's text for a denied request, with or without the type of policy that denies it."""
+    text = (
+        f"User: {request.principal.arn} is not authorized to perform: {request.action} "
+        f"on resource: {request.resource}"
+    )
+    if not reason:
+        return text
     name = _NAMES[decision.policy_type or "identity"]
     if decision.explicit:
         article = "the" if decision.policy_type == "trust" else _article(name)
-        reason = f"with an explicit deny in {article} {name}"
-    else:
-        reason = f"because no {name} allows the {request.action} action"
-    return (
-        f"User: {request.principal.arn} is not authorized to perform: {request.action} "
-        f"on resource: {request.resource} {reason}"
-    )
+        return f"{text} with an explicit deny in {article} {name}"
+    return f"{text} because no {name} allows the {request.action} action"
 
 
 def _explicit_denial(request: AccessRequest, policies: Policies) -> Decision | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from moto.core.responses import ActionResult
 
-from localcloud import strict_json
 from localcloud.api import ApiError, ServiceApi
+from localcloud.iam.documents import MalformedPolicyError, parse
 
 _POLICY_CHARACTERS = 2048
 """Of a session policy ("AssumeRole" of the STS API reference)."""
@@ -35,23 +35,19 @@ class StsApi(ServiceApi):
         return ActionResult({"Account": self.account, "Arn": arn, "UserId": user})
 
     def assume_role(self) -> ActionResult:
-        """Credentials of a role that exists and trusts the caller."""
+        """Credentials of a role that trusts the caller, who may assume it."""
         role_arn: str = self.params["RoleArn"]
         name: str = self.params["RoleSessionName"]
         if not _ROLE.fullmatch(role_arn):
             raise ApiError("ValidationError", f"{role_arn} is invalid")
-        self._check_policy(self.params.get("Policy"))
-        me = self.cloud.credentials.session(self.caller.access_key)
-        mine = {"*", self.account, f"arn:aws:iam::{self.account}:root"}
-        mine |= {me.role_arn, me.arn} if me else set()
-        if not self._trusted(role_arn, mine):
-            caller_arn = me.arn if me else f"arn:aws:iam::{self.account}:root"
-            raise ApiError(
-                "AccessDenied",
-                f"User: {caller_arn} is not authorized to perform: sts:AssumeRole "
-                f"on resource: {role_arn}",
-            )
-        session = self.cloud.credentials.assume(role_arn, name)
+        policies = self._session_policies(role_arn)
+        external = self.params.get("ExternalId")
+        context = {"sts:rolesessionname": [name]}
+        context |= {"sts:externalid": [external]} if external else {}
+        denied = self.cloud.access.assumption(self.caller, role_arn, context)
+        if denied is not None:
+            raise ApiError("AccessDenied", denied.message)
+        session = self.cloud.credentials.assume(role_arn, name, policies)
         # A client holds this against its own clock, so it is the wall's time.
         expires = datetime.now(UTC) + timedelta(
             seconds=int(self.params.get("DurationSeconds") or 3600)
@@ -71,6 +67,19 @@ class StsApi(ServiceApi):
             }
         )
 
+    def _session_policies(self, role_arn: str) -> list[str] | None:
+        """The documents of `Policy` and `PolicyArns`, or None if neither is given."""
+        own: str | None = self.params.get("Policy")
+        arns = [each["arn"] for each in self.params.get("PolicyArns") or []]
+        self._check_policy(own)
+        documents = [] if own is None else [own]
+        for arn in arns:
+            text = self.cloud.access.stored.managed_text(role_arn.split(":")[4], arn)
+            if not text:
+                raise ApiError("MalformedPolicyDocument", f"Policy {arn} does not exist")
+            documents.append(text)
+        return documents or None
+
     @staticmethod
     def _check_policy(policy: str | None) -> None:
         if policy is None:
@@ -82,56 +91,9 @@ class StsApi(ServiceApi):
                 f"Member must have length less than or equal to {_POLICY_CHARACTERS}",
             )
         try:
-            strict_json.parse(policy, unique=True)
-        except ValueError as error:
-            raise ApiError("MalformedPolicyDocument", f"Policy is not JSON: {error}") from error
-
-    def _trusted(self, role_arn: str, callers: set[str]) -> bool:
-        iam = self.cloud.client("iam", role_arn.split(":")[4], self.region)
-        try:
-            role = iam.get_role(RoleName=role_arn.rsplit("/", 1)[-1])["Role"]
-        except iam.exceptions.NoSuchEntityException:
-            return False
-        if role["Arn"] != role_arn:
-            return False
-        stated = role["AssumeRolePolicyDocument"]["Statement"]
-        statements = [stated] if isinstance(stated, dict) else stated
-        effects = {
-            statement["Effect"] for statement in statements if self._applies(statement, callers)
-        }
-        return "Allow" in effects and "Deny" not in effects
-
-    def _applies(self, statement: dict[str, Any], callers: set[str]) -> bool:
-        named = {action.lower() for action in _listed(statement.get("Action"))}
-        if not named & {"sts:assumerole", "sts:*", "*"}:
-            return False
-        principal = statement.get("Principal", {})
-        names = principal if isinstance(principal, str) else principal.get("AWS", [])
-        return bool(callers & set(_listed(names))) and all(
-            self._meets(operator, wanted)
-            for operator, wanted in statement.get("Condition", {}).items()
-        )
-
-    def _meets(self, operator: str, wanted: dict[str, Any]) -> bool:
-        """Whether the request meets a condition of a trust policy.
-
-        Raises:
-            ApiError: the condition is on something else than the external id.
-        """
-        if operator not in {"StringEquals", "Null"} or wanted.keys() != {"sts:ExternalId"}:
-            raise ApiError(
-                "AccessDenied",
-                f"The condition {operator} on {', '.join(sorted(wanted))} of a trust policy is not "
-                "part of the local cloud",
-            )
-        given, values = self.params.get("ExternalId"), _listed(wanted["sts:ExternalId"])
-        if operator == "Null":  # CDK's own bootstrap roles refuse whoever brings an external id
-            return str(given is None).lower() in values
-        return given in values
-
-
-def _listed(value: Any) -> list[str]:
-    return [value] if isinstance(value, str) else list(value or [])
+            parse(policy, "identity")
+        except MalformedPolicyError as error:
+            raise ApiError("MalformedPolicyDocument", str(error)) from error
 
 
 class Sts:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from localcloud.iam.access import Mode
     from localcloud.quotas import Quotas
 
 
@@ -25,9 +26,10 @@ def start_cloud(tmp_path: Path) -> Iterator[Callable[..., LocalCloud]]:
         speed: float = 1.0,
         state: Path | None = None,
         quotas: Quotas = ESTABLISHED_ACCOUNT,
+        iam: Mode = "off",
     ) -> LocalCloud:
         server = LocalCloud(
-            state or tmp_path / "state", speed=speed, services=services, quotas=quotas
+            state or tmp_path / "state", speed=speed, services=services, quotas=quotas, iam=iam
         )
         server.start()
         started.append(server)

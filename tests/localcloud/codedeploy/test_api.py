@@ -231,7 +231,7 @@ def test_the_service_role_must_exist_and_trust_codedeploy(make_scene: Callable[.
     iam.create_role(RoleName=name, AssumeRolePolicyDocument=foreign)
     code, message = refusal(scene.client.create_deployment_group, **group)
     assert code == "InvalidRoleException"
-    assert "does not name codedeploy.amazonaws.com" in message
+    assert "does not allow codedeploy.amazonaws.com" in message
     iam.update_assume_role_policy(RoleName=name, PolicyDocument=trust)
     scene.client.create_deployment_group(**group)
     iam.delete_role(RoleName=name)

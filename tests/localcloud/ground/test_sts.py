@@ -86,7 +86,7 @@ def test_trust(server: LocalCloud) -> None:
         [{"Principal": "*"}],
         [
             {"Principal": other},
-            {"Principal": {"AWS": [root, "x"]}, "Action": ["sts:TagSession", "sts:AssumeRole"]},
+            {"Principal": {"AWS": [root, ROLE]}, "Action": ["sts:TagSession", "sts:AssumeRole"]},
         ],
         [{"Principal": mine, "Condition": {"StringEquals": {"sts:ExternalId": "secret"}}}],
     ]
@@ -115,9 +115,7 @@ def test_trust(server: LocalCloud) -> None:
         },
         name="mfa",
     )
-    with pytest.raises(
-        ClientError, match=r"The condition Bool on aws:MultiFactorAuthPresent .* not part"
-    ):
+    with pytest.raises(ClientError, match="AccessDenied"):
         _assume(cloud, role=f"arn:aws:iam::{PROD}:role/mfa")
 
 
@@ -170,6 +168,7 @@ def test_a_key_that_nobody_gave_out(
         (json.dumps({"Statement": "x" * 2048}), "length less than or equal to 2048"),
         ('{"Version": "2012-10-17", "Version": "2012-10-17"}', "MalformedPolicyDocument"),
         ('{"Version": NaN}', "MalformedPolicyDocument"),
+        ('{"Version": "2012-10-17", "Statement": []}', "MalformedPolicyDocument"),
     ],
 )
 def test_a_session_policy_is_json_of_2048_characters(

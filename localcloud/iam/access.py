@@ -1,0 +1,222 @@
+"""Decide the calls of role sessions by what is deployed."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from localcloud.iam.actions import s3
+from localcloud.iam.actions.call import Needed
+from localcloud.iam.actions.needed import needed
+from localcloud.iam.documents import parse
+from localcloud.iam.evaluation import AccessRequest, Policies, denial, evaluate
+from localcloud.iam.principals import Principal
+from localcloud.iam.reading import read_call, read_s3
+from localcloud.iam.stored import NoSuchRoleError, Stored
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from localcloud.cloud import Cloud
+    from localcloud.credentials import Caller, Session
+    from localcloud.iam.evaluation import Decision
+
+Mode = Literal["enforce", "soft", "off"]
+MODES: tuple[Mode, ...] = ("enforce", "soft", "off")
+_ARN_PARTS = 6
+_EVERYTHING = parse(
+    '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}',
+    "identity",
+)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A denied call, in AWS's words."""
+
+    message: str
+
+
+class Access:
+    """Decides calls; `mode` says whether a denial is enforced, only logged, or not looked for."""
+
+    def __init__(self, cloud: Cloud, mode: Mode) -> None:
+        self._cloud = cloud
+        self.mode = mode
+        self.stored = Stored(cloud)
+        self._lock = threading.Lock()
+        self._logged: set[str] = set()
+
+    def refusal(self, environ: Mapping[str, Any], caller: Caller) -> Refusal | None:
+        """Why a signed request is denied, or None; an administrator's key may do everything."""
+        session = self._cloud.credentials.session(caller.access_key)
+        if session is None or self.mode == "off":
+            return None
+        for each in self._needed(environ, caller):
+            request, decision = self.decide(session, caller, each)
+            if not decision.allowed:
+                refusal = Refusal(_text(request, decision))
+                return self.reported(refusal)
+        return None
+
+    def assumption(
+        self, caller: Caller, role_arn: str, context: Mapping[str, Sequence[str]]
+    ) -> Refusal | None:
+        """Why a caller may not assume a role, or None.
+
+        The role's trust is checked in every mode; the caller's own policies as `refusal` does. To
+        another account AWS names no reason.
+        """
+        wanted = Needed("sts:AssumeRole", role_arn, context=context)
+        session = self._cloud.credentials.session(caller.access_key)
+        request, policies = self._asked(session, caller, wanted)
+        decision = evaluate(request, replace(policies, identity=[_EVERYTHING], boundary=None,
+                                             session=None))  # fmt: skip
+        refused = _refused_assumption(request, decision)
+        if refused is not None or session is None or self.mode == "off":
+            return refused
+        refused = _refused_assumption(request, evaluate(request, policies))
+        return None if refused is None else self.reported(refused)
+
+    def trusts_service(self, role_arn: str, service: str, source_arn: str) -> bool:
+        """Whether a role's trust policy allows a service that works for a resource.
+
+        Raises:
+            NoSuchRoleError: there is no such role.
+        """
+        account = role_arn.split(":")[4]
+        context: dict[str, Sequence[str]] = {"aws:principalisawsservice": ["true"]}
+        if source_arn:
+            context["aws:sourcearn"] = [source_arn]
+            context["aws:sourceaccount"] = [source_arn.split(":")[4]]
+        principal = Principal("service", service)
+        request = AccessRequest(principal, "sts:AssumeRole", role_arn, account, context)
+        trust = self.stored.resource_policy(role_arn)
+        return evaluate(request, Policies(resource=trust, resource_type="trust")).allowed
+
+    def reported(self, refusal: Refusal) -> Refusal | None:
+        """The refusal if denials are enforced; else log it, once for each text."""
+        if self.mode == "enforce":
+            return refusal
+        with self._lock:
+            new = refusal.message not in self._logged
+            self._logged.add(refusal.message)
+        if new and self.mode == "soft":
+            print(f"iam: would deny: {refusal.message}", file=sys.stderr, flush=True)  # noqa: T201  # the log
+        return None
+
+    def decide(
+        self, session: Session, caller: Caller, wanted: Needed
+    ) -> tuple[AccessRequest, Decision]:
+        """Decide one action of a session, as of now."""
+        request, policies = self._asked(session, caller, wanted)
+        return request, evaluate(request, policies)
+
+    def _asked(
+        self, session: Session | None, caller: Caller, wanted: Needed
+    ) -> tuple[AccessRequest, Policies]:
+        """The request of a caller, and all policies that apply to it."""
+        account = wanted.account or _account(wanted.resource) or caller.account
+        role = self._role(session)
+        if session is None:
+            root = f"arn:aws:iam::{caller.account}:root"
+            principal = Principal("account", root, caller.account)
+        else:
+            principal = Principal("session", session.arn, session.account, session.role_arn)
+        context = self._context(principal, role, caller.region, account) | dict(wanted.context)
+        if wanted.action.startswith("kms:"):
+            context["kms:calleraccount"] = [caller.account]
+        request = AccessRequest(principal, wanted.action, wanted.resource, account, context)
+        return request, self._policies(session, role, wanted)
+
+    def _role(self, session: Session | None) -> Any:
+        """Return moto's role of a session, or None if it does not exist any more."""
+        if session is None:
+            return None
+        try:
+            return self.stored.role(session.role_arn)
+        except NoSuchRoleError:
+            return None
+
+    def _policies(self, session: Session | None, role: Any, wanted: Needed) -> Policies:
+        service = wanted.resource.split(":")[2] if wanted.resource.count(":") > 1 else ""
+        trust = wanted.action == "sts:AssumeRole"
+        resource = None
+        if trust or service != "iam":  # a trust policy says nothing about calls to IAM
+            with suppress(NoSuchRoleError):
+                resource = self.stored.resource_policy(wanted.resource)
+        boundary = role.permissions_boundary_arn if role else None
+        given = session.policies if session else None
+        return Policies(
+            identity=self.stored.identity_policies(role) if role else [],
+            boundary=self.stored.managed(role.account_id, boundary) if boundary else None,
+            session=None if given is None else [parse(each, "identity") for each in given],
+            resource=resource,
+            resource_type="trust" if trust else "resource",
+            resource_decides=trust or service == "kms",
+        )
+
+    def _needed(self, environ: Mapping[str, Any], caller: Caller) -> list[Needed]:
+        if caller.service == "s3":
+            return s3.needed(read_s3(environ, caller), self.stored)
+        return needed(read_call(environ, caller), self.stored)
+
+    def _context(
+        self, principal: Principal, role: Any, region: str, resource_account: str
+    ) -> dict[str, Sequence[str]]:
+        """The global condition keys of a request.
+
+        A request over loopback counts as one over TLS, which every AWS endpoint speaks.
+        """
+        now = self._cloud.clock.timestamp()
+        arn, is_role = principal.role_arn or principal.arn, principal.kind == "session"
+        name = arn.rsplit("/", 1)[-1].upper()[:16]
+        user = f"AROA{name}:{principal.arn.rsplit('/', 1)[-1]}" if is_role else principal.account
+        tags = {f"aws:principaltag/{key}".lower(): [each] for key, each in _tags(role).items()}
+        return {
+            "aws:principalarn": [arn],
+            "aws:principalaccount": [principal.account],
+            "aws:principaltype": ["AssumedRole" if is_role else "Account"],
+            "aws:principalisawsservice": ["false"],
+            "aws:userid": [user],
+            "aws:viaawsservice": ["false"],
+            "aws:securetransport": ["true"],
+            "aws:sourceip": ["127.0.0.1"],
+            "aws:requestedregion": [region],
+            "aws:resourceaccount": [resource_account],
+            "aws:currenttime": [datetime.fromtimestamp(now, UTC).isoformat()],
+            "aws:epochtime": [str(int(now))],
+            **tags,
+        }
+
+
+def _refused_assumption(request: AccessRequest, decision: Decision) -> Refusal | None:
+    if decision.allowed:
+        return None
+    same_account = request.principal.account == request.resource_account
+    return Refusal(denial(request, decision, reason=same_account))
+
+
+def _text(request: AccessRequest, decision: Decision) -> str:
+    """AWS's text. S3 says nothing to another account ("Troubleshoot access denied errors")."""
+    across = request.principal.account != request.resource_account
+    if across and request.action.startswith("s3:"):
+        return "Access Denied"
+    return denial(request, decision)
+
+
+def _account(resource: str) -> str:
+    parts = resource.split(":", _ARN_PARTS - 1)
+    return parts[4] if len(parts) == _ARN_PARTS and parts[4].isdigit() else ""
+
+
+def _tags(role: Any) -> dict[str, str]:
+    tags = role.tags if role else None
+    if not tags:
+        return {}
+    values = tags.values() if isinstance(tags, dict) else tags
+    return {each["Key"]: each["Value"] for each in values}

@@ -1,0 +1,212 @@
+"""Policies and facts as the local cloud stores them: in moto's backends, and in our services."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+from moto import backends
+from moto.iam.exceptions import NotFoundException
+from moto.iam.models import iam_backends
+from moto.kms.utils import _deserialize_ciphertext_blob
+from moto.s3.models import s3_backends
+
+from localcloud.iam.actions.call import BucketFacts
+from localcloud.iam.documents import MalformedPolicyError, Policy, parse
+
+if TYPE_CHECKING:
+    from localcloud.cloud import Cloud
+    from localcloud.iam.documents import Kind
+
+_PARTITION = "aws"
+_ARN_PARTS = 6
+_ACCOUNT = re.compile(r"\d{12}")
+
+
+def _backend(service: str, account: str, region: str) -> Any:
+    """Return moto's backend, or None if an ARN names an account or a region that AWS has not."""
+    if not _ACCOUNT.fullmatch(account):
+        return None
+    found = backends.get_backend(service)[account]  # type: ignore[call-overload]  # one each
+    return found[region] if region in found.regions else None
+
+
+class NoSuchRoleError(Exception):
+    """A session's role does not exist, or not any more."""
+
+
+class Stored:
+    """See `localcloud.iam.actions.call.Facts`; and the policies of roles and resources."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    def role(self, arn: str) -> Any:
+        """Return moto's role of an ARN.
+
+        Raises:
+            NoSuchRoleError: there is none.
+        """
+        backend = iam_backends[arn.split(":")[4]][_PARTITION]
+        try:
+            role = backend.get_role(arn.rsplit("/", 1)[-1])
+        except NotFoundException as error:
+            raise NoSuchRoleError(arn) from error
+        if role.arn != arn:
+            raise NoSuchRoleError(arn)
+        return role
+
+    def identity_policies(self, role: Any) -> list[Policy]:
+        """A role's own policies, and those attached to it."""
+        own = [_policy(each, "identity", name) for name, each in role.policies.items()]
+        attached = [self.managed(role.account_id, arn) for arn in role.managed_policies]
+        return own + [each for each in attached if each is not None]
+
+    def managed(self, account: str, arn: str) -> Policy | None:
+        """A managed policy as an account sees it, in its default version."""
+        text = self.managed_text(account, arn)
+        return _policy(text, "identity", arn) if text else None
+
+    def managed_text(self, account: str, arn: str) -> str:
+        """The document of a managed policy's default version, or ""."""
+        found = iam_backends[account][_PARTITION].managed_policies.get(arn)
+        if found is None:
+            return ""
+        default = next(each for each in found.versions if each.is_default)
+        return _text(default.document)
+
+    def resource_policy(self, arn: str) -> Policy | None:
+        """The policy of a bucket, key, secret, topic, queue, event bus, function or role."""
+        parts = arn.split(":", _ARN_PARTS - 1)
+        if len(parts) < _ARN_PARTS:
+            return None
+        service, region, account, resource = parts[2:]
+        if service == "s3":
+            found = self._bucket(resource.partition("/")[0])
+            return _policy(found.policy, "resource", "bucket policy") if found else None
+        if service == "iam" and resource.startswith("role/"):
+            return _policy(self.role(arn).assume_role_policy_document, "trust", "trust policy")
+        if service == "lambda":
+            return self._function_policy(account, region, resource)
+        if service in {"kms", "secretsmanager", "sns", "sqs", "events"}:
+            text = self._moto_policy(service, account, region, arn, resource)
+            return _policy(text, "resource", f"policy of {arn}") if text else None
+        return None
+
+    def bucket(self, name: str) -> BucketFacts | None:
+        """See `Facts.bucket`."""
+        found = self._bucket(name)
+        if found is None:
+            return None
+        rules = (found.encryption or {}).get("Rule", [])
+        rule = rules[0] if isinstance(rules, list) and rules else rules or {}
+        default = rule.get("ApplyServerSideEncryptionByDefault") or {}
+        key = default.get("KMSMasterKeyID", "") if default.get("SSEAlgorithm") == "aws:kms" else ""
+        arn = self.key(found.account_id, found.region_name, key) if key else ""
+        bucket_key = str(rule.get("BucketKeyEnabled", "")).lower() == "true"
+        return BucketFacts(found.account_id, found.region_name, arn, bucket_key)
+
+    def object_key(self, bucket: str, key: str) -> str:
+        """See `Facts.object_key`."""
+        found = self._bucket(bucket)
+        stored = found.keys.get(key) if found else None
+        name = getattr(stored, "kms_key_id", None) if stored else None
+        return self.key(found.account_id, found.region_name, name) if name else ""
+
+    def key(self, account: str, region: str, name: str) -> str:
+        """See `Facts.key`; one of AWS's own keys (`alias/aws/…`) is none."""
+        if name.startswith("arn:"):
+            region, account = name.split(":")[3:5]
+        if "alias/aws/" in name:
+            return ""
+        backend = _backend("kms", account, region)
+        if backend is None:
+            return ""
+        alias = name[name.index("alias/") :] if "alias/" in name else ""
+        key_id = backend.get_key_id_from_alias(alias) if alias else backend.get_key_id(name)
+        found = backend.keys.get(key_id)
+        return str(found.arn) if found else ""
+
+    def ciphertext_key(self, account: str, region: str, ciphertext: bytes) -> str:
+        """See `Facts.ciphertext_key`."""
+        try:
+            key_id = _deserialize_ciphertext_blob(ciphertext).key_id
+        except Exception:  # noqa: BLE001  # what is no ciphertext is KMS's to refuse
+            return ""
+        return self.key(account, region, key_id)
+
+    def secret(self, account: str, region: str, name: str) -> str:
+        """See `Facts.secret`."""
+        if name.startswith("arn:"):
+            region, account = name.split(":")[3:5]
+        backend = _backend("secretsmanager", account, region)
+        found = backend.secrets.get(name) if backend else None
+        return str(found.arn) if found else ""
+
+    def stack(self, account: str, region: str, name: str) -> str:
+        """See `Facts.stack`."""
+        if not hasattr(self._cloud, "cloudformation"):
+            return ""
+        found = self._cloud.cloudformation.find(account, region, name)
+        return found.id if found else ""
+
+    def deployment_group(self, account: str, region: str, deployment: str) -> tuple[str, str]:
+        """See `Facts.deployment_group`."""
+        if not hasattr(self._cloud, "codedeploy"):
+            return "", ""
+        found = self._cloud.codedeploy.deployments.find(account, region, deployment)
+        return (found.application, found.group) if found else ("", "")
+
+    def _bucket(self, name: str) -> Any:
+        if name not in s3_backends.bucket_accounts:
+            return None
+        partition, account = s3_backends.bucket_accounts[name]
+        return s3_backends[account][partition].buckets.get(name)
+
+    def _function_policy(self, account: str, region: str, resource: str) -> Policy | None:
+        if not hasattr(self._cloud, "functions") or not resource.startswith("function:"):
+            return None
+        _, name, *qualifier = resource.split(":")
+        functions = self._cloud.functions.catalogue.all(account, region)
+        found = next((each for each in functions if each.name == name), None)
+        statements = found.policies.get("".join(qualifier)) if found else None
+        if not statements:
+            return None
+        document = {"Version": "2012-10-17", "Statement": statements}
+        return _policy(document, "resource", "function policy")
+
+    @staticmethod
+    def _moto_policy(service: str, account: str, region: str, arn: str, resource: str) -> Any:
+        backend = _backend(service, account, region)
+        if backend is None:
+            return None
+        if service == "kms":
+            found = backend.keys.get(resource.removeprefix("key/"))
+        elif service == "secretsmanager":
+            found = backend.secrets.get(arn)
+        elif service == "sns":
+            found = backend.topics.get(arn)
+        elif service == "sqs":
+            found = backend.queues.get(resource)
+        else:
+            found = backend.event_buses.get(resource.removeprefix("event-bus/"))
+        return getattr(found, "policy", None)
+
+
+def _policy(document: Any, kind: Kind, name: str) -> Policy:
+    """A stored policy; one that IAM would have rejected neither allows nor denies anything."""
+    if not document:
+        return Policy((), name)
+    try:
+        return parse(_text(document), kind, name)
+    except MalformedPolicyError as error:
+        print(f"iam: {name} is no policy: {error}", file=sys.stderr)  # noqa: T201  # the log
+        return Policy((), name)
+
+
+def _text(document: Any) -> str:
+    if isinstance(document, bytes):
+        return document.decode()
+    return document if isinstance(document, str) else json.dumps(document)
