@@ -202,8 +202,14 @@ def _refused_assumption(request: AccessRequest, decision: Decision) -> Refusal |
 
 
 def _text(request: AccessRequest, decision: Decision) -> str:
-    """AWS's text. S3 says nothing to another account ("Troubleshoot access denied errors")."""
+    """AWS's text.
+
+    S3 says nothing to another account ("Troubleshoot access denied errors"); a role of another
+    account cannot be passed whatever a policy says (aws-cdk#28122, aws-cdk#28325).
+    """
     across = request.principal.account != request.resource_account
+    if across and request.action == "iam:PassRole":
+        return "Cross-account pass role is not allowed."
     if across and request.action.startswith("s3:"):
         return "Access Denied"
     return denial(request, decision)

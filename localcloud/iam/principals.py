@@ -13,8 +13,11 @@ from typing import Any, Literal
 _ACCOUNT = re.compile(r"\d{12}")
 _ROOT = re.compile(r"arn:[\w-]+:iam::(\d{12}):root")
 _NAMED = re.compile(
-    r"arn:[\w-]+:(?:iam::\d{12}:(?:user|role)/[^*?]+|sts::\d{12}:(?:assumed-role|federated-user)/[^*?]+)"
+    r"A[A-Z]{3}[A-Z0-9]{12,124}"
+    r"|arn:[\w-]+:iam::(?:\d{12}|cloudfront):(?:user|role)/[^*?]+"
+    r"|arn:[\w-]+:sts::\d{12}:(?:assumed-role|federated-user)/[^*?]+"
 )
+"""ARNs, and the unique ids of roles and users, which AWS puts in place of a deleted one's ARN."""
 _TYPES = {"AWS", "Service", "Federated", "CanonicalUser"}
 
 

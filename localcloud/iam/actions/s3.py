@@ -150,5 +150,6 @@ def _through_s3(action: str, key: str, arn: str, bucket: BucketFacts) -> Needed:
         "kms:viaservice": [f"s3.{bucket.region}.amazonaws.com"],
         "kms:encryptioncontext:aws:s3:arn": [encrypted],
         "kms:encryptioncontextkeys": ["aws:s3:arn"],
+        "aws:viaawsservice": ["true"],
     }
     return Needed(action, key, context=context)

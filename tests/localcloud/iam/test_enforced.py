@@ -284,6 +284,33 @@ def test_without_iam_nothing_is_denied(start_cloud: Callable[..., LocalCloud]) -
     assert _client(server, "ssm", _role(server)).describe_parameters()["Parameters"] == []
 
 
+def test_pass_role(start_cloud: Callable[..., LocalCloud]) -> None:
+    """The role is the account's own, and for the service that a condition names (aws-cdk#28122)."""
+    server = start_cloud(services=("logs", "cloudwatch", "cloudformation"), iam="enforce")
+    passing = {"StringEquals": {"iam:PassedToService": "cloudformation.amazonaws.com"}}
+    session = _role(
+        server, _allow("cloudformation:*"), _allow("iam:PassRole", ROLE, Condition=passing)
+    )
+    client = _client(server, "cloudformation", session)
+    wanted = {
+        "StackName": "stack",
+        "ChangeSetName": "first",
+        "ChangeSetType": "CREATE",
+        "TemplateBody": '{"Resources": {"G": {"Type": "AWS::Logs::LogGroup"}}}',
+    }
+    other = f"arn:aws:iam::{ACCOUNT}:role/other"
+    assert _denied(client.create_change_set, **wanted, RoleARN=other) == (
+        "AccessDenied",
+        _unallowed("iam:PassRole", other),
+    )
+    theirs = f"arn:aws:iam::{OTHER}:role/r"
+    assert _denied(client.create_change_set, **wanted, RoleARN=theirs) == (
+        "AccessDenied",
+        "Cross-account pass role is not allowed.",
+    )
+    client.create_change_set(**wanted, RoleARN=ROLE)
+
+
 def test_a_service_is_trusted_for_the_resource_that_a_condition_names(server: LocalCloud) -> None:
     source = f"arn:aws:codebuild:{REGION}:{ACCOUNT}:project/p"
     conditions = {

@@ -347,6 +347,7 @@ def test_s3_uses_a_key_for_an_object_of_the_bucket() -> None:
     request = s3.S3Request("GET", "encrypted", "a", account=ACCOUNT, region=REGION)
     read, decrypt = s3.needed(request, _Facts())
     assert read.account == OTHER
+    assert decrypt.context["aws:viaawsservice"] == ["true"]
     assert decrypt.context["kms:viaservice"] == [f"s3.{REGION}.amazonaws.com"]
     assert decrypt.context["kms:encryptioncontext:aws:s3:arn"] == ["arn:aws:s3:::encrypted/a"]
 
