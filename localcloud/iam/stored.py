@@ -108,6 +108,11 @@ class Stored:
         bucket_key = str(rule.get("BucketKeyEnabled", "")).lower() == "true"
         return BucketFacts(found.account_id, found.region_name, arn, bucket_key)
 
+    def has_object(self, bucket: str, key: str) -> bool:
+        """See `Facts.has_object`."""
+        found = self._bucket(bucket)
+        return found is not None and found.keys.get(key) is not None
+
     def object_key(self, bucket: str, key: str) -> str:
         """See `Facts.object_key`."""
         found = self._bucket(bucket)

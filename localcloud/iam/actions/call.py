@@ -70,6 +70,10 @@ class Facts(Protocol):
         """The owner and the encryption of a bucket."""
         ...
 
+    def has_object(self, bucket: str, key: str) -> bool:
+        """Whether a bucket holds an object of a key."""
+        ...
+
     def object_key(self, bucket: str, key: str) -> str:
         """The ARN of the KMS key that encrypts an object, or ""."""
         ...

@@ -2,7 +2,7 @@
 
 Source: "Required permissions for Amazon S3 API operations" (S3 User Guide). An object that a
 customer's KMS key encrypts also needs that key, through S3 ("Using server-side encryption with AWS
-KMS keys").
+KMS keys"). A read of an absent object needs `s3:ListBucket` ("GetObject" of the S3 API reference).
 """
 
 from __future__ import annotations
@@ -115,6 +115,9 @@ def _object(request: S3Request, arn: str, bucket: BucketFacts, facts: Facts) -> 
         return [Needed(f"s3:{action}", arn, bucket.account)]
     if verb != "Put":
         found = [Needed(f"s3:{verb}Object{version}", arn, bucket.account)]
+        if verb == "Get" and not facts.has_object(request.bucket, request.key):
+            # Without this permission, S3 does not say that an object is absent.
+            found.append(Needed("s3:ListBucket", arn.partition("/")[0], bucket.account))
         key = facts.object_key(request.bucket, request.key) if verb == "Get" else ""
         return found + ([_through_s3("kms:Decrypt", key, arn, bucket)] if key else [])
     return _written(request, arn, bucket, facts)

@@ -23,6 +23,9 @@ class _Facts:
         known = {"plain": "", "encrypted": KEY}
         return BucketFacts(OTHER, REGION, known[name]) if name in known else None
 
+    def has_object(self, bucket: str, key: str) -> bool:
+        return key != "absent"
+
     def object_key(self, bucket: str, key: str) -> str:
         return KEY if bucket == "encrypted" else ""
 
@@ -350,6 +353,14 @@ def test_s3_uses_a_key_for_an_object_of_the_bucket() -> None:
     assert decrypt.context["aws:viaawsservice"] == ["true"]
     assert decrypt.context["kms:viaservice"] == [f"s3.{REGION}.amazonaws.com"]
     assert decrypt.context["kms:encryptioncontext:aws:s3:arn"] == ["arn:aws:s3:::encrypted/a"]
+
+
+def test_that_an_object_is_absent_is_told_to_who_may_list() -> None:
+    request = s3.S3Request("HEAD", "plain", "absent", account=ACCOUNT, region=REGION)
+    assert [f"{each.action} {each.resource}" for each in s3.needed(request, _Facts())] == [
+        "s3:GetObject arn:aws:s3:::plain/absent",
+        "s3:ListBucket arn:aws:s3:::plain",
+    ]
 
 
 def test_many_objects_are_deleted_one_by_one() -> None:
