@@ -284,6 +284,23 @@ def test_without_iam_nothing_is_denied(start_cloud: Callable[..., LocalCloud]) -
     assert _client(server, "ssm", _role(server)).describe_parameters()["Parameters"] == []
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"Condition": {"StringEqual": {"aws:PrincipalAccount": ACCOUNT}}},
+        {"Actions": "s3:*"},
+        {"Effect": "Permit"},
+        {"Action": "GetObject"},
+    ],
+)
+def test_a_malformed_policy_is_rejected(server: LocalCloud, wrong: dict[str, Any]) -> None:
+    _role(server)
+    iam = server.cloud.client("iam", ACCOUNT, REGION)
+    document = _document(_allow("s3:*") | wrong)
+    code, _ = _denied(iam.put_role_policy, RoleName="r", PolicyName="p", PolicyDocument=document)
+    assert code == "MalformedPolicyDocument"
+
+
 def test_pass_role(start_cloud: Callable[..., LocalCloud]) -> None:
     """The role is the account's own, and for the service that a condition names (aws-cdk#28122)."""
     server = start_cloud(services=("logs", "cloudwatch", "cloudformation"), iam="enforce")
