@@ -38,8 +38,8 @@ class Running:
     speed: float
     secret_key: str = field(repr=False)
     """Of every account's administrator."""
-    iam: str = "off"
-    """What happens to a call of a role that IAM denies: `enforce`, `soft` or `off`."""
+    iam: str = "enforce"
+    """What happens to a call of a role that IAM denies: `enforce` or `soft`."""
 
     def variables(self, account: str, region: str) -> dict[str, str]:
         """What points any AWS client at it, as an account's administrator."""
@@ -87,7 +87,7 @@ def start(
     gateway_port: int | None,
     speed: float,
     new_account: bool = False,
-    iam: str = "off",
+    iam: str = "enforce",
 ) -> tuple[subprocess.Popen[bytes], Running]:
     """Start one and wait until it serves.
 

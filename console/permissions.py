@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-MODES = ("enforce", "soft", "off")
+MODES = ("enforce", "soft")
 """What a local cloud does with a call of a role that IAM denies."""
 
 

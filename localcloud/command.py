@@ -45,8 +45,8 @@ def main() -> int:
     parser.add_argument(
         "--iam",
         choices=MODES,
-        default="off",
-        help="what happens to a call of a role that IAM denies: refused, logged, or not checked",
+        default="enforce",
+        help="what happens to a call of a role that IAM denies: refused, or logged and answered",
     )
     arguments = parser.parse_args()
     if not arguments.speed > 0:

@@ -58,8 +58,8 @@ REMEMBERED = 3.0
 class LocalCloud:
     """The local cloud of one state folder.
 
-    `iam` says what happens to a call of a role that no policy allows: it is refused (`enforce`),
-    logged to stderr and answered (`soft`), or answered (`off`).
+    `iam` says what happens to a call of a role that no policy allows: it is refused (`enforce`), or
+    logged to stderr and answered (`soft`).
 
     Raises:
         StateInUseError: another one has the folder.
@@ -77,7 +77,7 @@ class LocalCloud:
         speed: float = 1.0,
         quotas: Quotas = ESTABLISHED_ACCOUNT,
         services: Sequence[str] = ALL,
-        iam: Mode = "off",
+        iam: Mode = "soft",
     ) -> None:
         self._state = state
         self._ledger = Ledger(state)

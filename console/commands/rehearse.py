@@ -39,10 +39,10 @@ _WIDTH = 100  # characters
 @click.option(
     "--iam",
     type=click.Choice(MODES),
-    default="off",
+    default="enforce",
     show_default=True,
-    help="What happens to a call of a role that IAM denies: it is refused, logged to "
-    "localcloud.log and answered, or not checked.",
+    help="What happens to a call of a role that IAM denies: it is refused, or logged to "
+    "localcloud.log and answered.",
 )
 @click.option("--keep", is_flag=True, help="Leave the local cloud running at the end.")
 def command(speed: float, report: Path | None, iam: str, keep: bool) -> int:

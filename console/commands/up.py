@@ -56,10 +56,10 @@ if TYPE_CHECKING:
 @click.option(
     "--iam",
     type=click.Choice(MODES),
-    default="off",
+    default="enforce",
     show_default=True,
-    help="What happens to a call of a role that IAM denies: it is refused, logged to "
-    "localcloud.log and answered, or not checked.",
+    help="What happens to a call of a role that IAM denies: it is refused, or logged to "
+    "localcloud.log and answered.",
 )
 @click.option(
     "--state",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 from contextlib import suppress
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
     from localcloud.credentials import Caller, Session
     from localcloud.iam.evaluation import Decision
 
-Mode = Literal["enforce", "soft", "off"]
-MODES: tuple[Mode, ...] = ("enforce", "soft", "off")
+Mode = Literal["enforce", "soft"]
+MODES: tuple[Mode, ...] = ("enforce", "soft")
 _ARN_PARTS = 6
+_ROLE = re.compile(r"arn:aws:iam::\d{12}:role/")
 _EVERYTHING = parse(
     '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}',
     "identity",
@@ -42,7 +44,7 @@ class Refusal:
 
 
 class Access:
-    """Decides calls; `mode` says whether a denial is enforced, only logged, or not looked for."""
+    """Decides calls; `mode` says whether a denial is enforced or only logged."""
 
     def __init__(self, cloud: Cloud, mode: Mode) -> None:
         self._cloud = cloud
@@ -54,7 +56,7 @@ class Access:
     def refusal(self, environ: Mapping[str, Any], caller: Caller) -> Refusal | None:
         """Why a signed request is denied, or None; an administrator's key may do everything."""
         session = self._cloud.credentials.session(caller.access_key)
-        if session is None or self.mode == "off":
+        if session is None:
             return None
         for each in self._needed(environ, caller):
             request, decision = self.decide(session, caller, each)
@@ -77,7 +79,7 @@ class Access:
         decision = evaluate(request, replace(policies, identity=[_EVERYTHING], boundary=None,
                                              session=None))  # fmt: skip
         refused = _refused_assumption(request, decision)
-        if refused is not None or session is None or self.mode == "off":
+        if refused is not None or session is None:
             return refused
         refused = _refused_assumption(request, evaluate(request, policies))
         return None if refused is None else self.reported(refused)
@@ -105,7 +107,7 @@ class Access:
         with self._lock:
             new = refusal.message not in self._logged
             self._logged.add(refusal.message)
-        if new and self.mode == "soft":
+        if new:
             print(f"iam: would deny: {refusal.message}", file=sys.stderr, flush=True)  # noqa: T201  # the log
         return None
 
@@ -127,11 +129,29 @@ class Access:
             principal = Principal("account", root, caller.account)
         else:
             principal = Principal("session", session.arn, session.account, session.role_arn)
-        context = self._context(principal, role, caller.region, account) | dict(wanted.context)
+        context = self._context(principal, role, caller.region, account)
+        context |= self._resource_tags(wanted.resource) | dict(wanted.context)
         if wanted.action.startswith("kms:"):
             context["kms:calleraccount"] = [caller.account]
         request = AccessRequest(principal, wanted.action, wanted.resource, account, context)
         return request, self._policies(session, role, wanted)
+
+    def _resource_tags(self, resource: str) -> dict[str, Sequence[str]]:
+        """The keys of a role's tags ("AWS Identity and Access Management: condition keys").
+
+        CDK's pipeline assumes the bootstrap's roles by them.
+        """
+        if not _ROLE.match(resource):
+            return {}
+        try:
+            tags = _tags(self.stored.role(resource))
+        except NoSuchRoleError:
+            return {}
+        return {
+            f"{prefix}:resourcetag/{key}".lower(): [value]
+            for key, value in tags.items()
+            for prefix in ("iam", "aws")
+        }
 
     def _role(self, session: Session | None) -> Any:
         """Return moto's role of a session, or None if it does not exist any more."""

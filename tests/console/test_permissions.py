@@ -21,7 +21,7 @@ def _running(mode: str) -> Running:
     ("running", "endpoint", "words"),
     [
         (_running("soft"), None, "with --iam soft"),
-        (_running("off"), URL, "with --iam off"),
+        (_running("soft"), URL, "with --iam soft"),
         (_running("enforce"), None, ""),
         (_running("soft"), "http://127.0.0.1:9999", ""),
         (None, None, ""),

@@ -26,7 +26,7 @@ def start_cloud(tmp_path: Path) -> Iterator[Callable[..., LocalCloud]]:
         speed: float = 1.0,
         state: Path | None = None,
         quotas: Quotas = ESTABLISHED_ACCOUNT,
-        iam: Mode = "off",
+        iam: Mode = "soft",
     ) -> LocalCloud:
         server = LocalCloud(
             state or tmp_path / "state", speed=speed, services=services, quotas=quotas, iam=iam

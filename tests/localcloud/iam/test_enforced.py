@@ -346,3 +346,18 @@ def test_a_service_is_trusted_for_the_resource_that_a_condition_names(server: Lo
             assume_service_role(server.cloud, ROLE, other, "me", asked)
     with pytest.raises(RoleError, match="does not exist"):
         assume_service_role(server.cloud, f"{ROLE}2", service, "me", source)
+
+
+def test_a_role_is_assumed_by_its_tags(server: LocalCloud) -> None:
+    """As the self-mutation of CDK Pipelines assumes the roles of CDK's bootstrap."""
+    tagged = {"ForAnyValue:StringEquals": {"iam:ResourceTag/aws-cdk:bootstrap-role": ["deploy"]}}
+    session = _role(server, _allow("sts:AssumeRole", "arn:*:iam::*:role/*", Condition=tagged))
+    iam = server.cloud.client("iam", ACCOUNT, REGION)
+    trust = _document({"Action": "sts:AssumeRole", "Principal": {"AWS": ACCOUNT}})
+    for name in ("deploy", "lookup"):
+        tag = {"Key": "aws-cdk:bootstrap-role", "Value": name}
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust, Tags=[tag])
+    sts = _client(server, "sts", session)
+    sts.assume_role(RoleArn=f"arn:aws:iam::{ACCOUNT}:role/deploy", RoleSessionName="me")
+    lookup = f"arn:aws:iam::{ACCOUNT}:role/lookup"
+    assert _denied(sts.assume_role, RoleArn=lookup, RoleSessionName="me")[0] == "AccessDenied"
