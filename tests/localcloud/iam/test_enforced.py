@@ -279,11 +279,6 @@ def test_soft_mode_logs_each_denial_once_and_answers(
     assert capsys.readouterr().err.count(logged) == 1
 
 
-def test_without_iam_nothing_is_denied(start_cloud: Callable[..., LocalCloud]) -> None:
-    server = start_cloud(services=SERVICES)
-    assert _client(server, "ssm", _role(server)).describe_parameters()["Parameters"] == []
-
-
 @pytest.mark.parametrize(
     "wrong",
     [
