@@ -239,6 +239,7 @@ def _parts(cloud: Any, endpoint: str, secret_key: str) -> dict[str, Any]:
         "journal": cloud.journal,
         "endpoint": endpoint,
         "gateway_endpoint": "",
+        "quotas": cloud.quotas,
     }
 
 
