@@ -98,16 +98,17 @@ def shell(checkout: Checkout, running: local_cloud.Running) -> Shell:
     shell = Shell(checkout.root, introduction, SUBSTITUTIONS)
     for block in PAGE["Say where"]:
         shell.run(block, account, region)
-    tooling, others = PAGE["Bootstrap the accounts"]
+    tooling, others, preflight = PAGE["Bootstrap the accounts"]
     shell.run(tooling, account, region)
     shell.run(tooling.replace(region, PROD_REGION), account, PROD_REGION)
     # Nothing is deployed in the other account, whose bootstrap the page shows as well.
     shell.run(others, EXAMPLE, region)
+    shell.run(preflight, account, region)
     connect, available = PAGE["Connect GitHub"]
     shell.run(connect, account, region)
     shell.run(APPROVAL, account, region)
     assert shell.run(available, account, region) == '"AVAILABLE"\n'
-    deploy, protect = PAGE["The first deployment"]
+    deploy, _follow, protect = PAGE["The first deployment"]
     shell.run(deploy, account, region)
     shell.run(DELIVERY, account, region)
     shell.run(protect, account, PROD_REGION)
