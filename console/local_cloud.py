@@ -88,6 +88,7 @@ def start(
     speed: float,
     new_account: bool = False,
     iam: str = "enforce",
+    metric_delay: float = 0.0,
 ) -> tuple[subprocess.Popen[bytes], Running]:
     """Start one and wait until it serves.
 
@@ -120,7 +121,7 @@ def start(
     # -P: the one that is installed with this command, not one that lies in the working directory.
     command = [sys.executable, "-P", "-m", "localcloud", "--state", str(state)]
     command += ["--speed", str(speed), "--port", str(port)]
-    command += ["--iam", iam]
+    command += ["--iam", iam, "--metric-delay", str(metric_delay)]
     command += [] if gateway_port is None else ["--gateway-port", str(gateway_port)]
     command += ["--new-account"] if new_account else []
     with log.open("wb") as output:

@@ -83,6 +83,8 @@ class Cloud:
     """Where deployed REST APIs are served, such as `http://127.0.0.1:4567`."""
     quotas: Quotas
     """Of each account in each region."""
+    metric_delay: float | None = 0.0
+    """Seconds by which metrics arrive later than on AWS; None: all at once."""
     access: Access = field(init=False)
     cloudformation: CloudFormation = field(init=False)
     cloudwatch: CloudWatch = field(init=False)

@@ -48,9 +48,17 @@ def main() -> int:
         default="enforce",
         help="what happens to a call of a role that IAM denies: refused, or logged and answered",
     )
+    parser.add_argument(
+        "--metric-delay",
+        type=float,
+        default=0.0,
+        help="cloud seconds by which metrics arrive later than on AWS",
+    )
     arguments = parser.parse_args()
     if not arguments.speed > 0:
         parser.error(f"--speed is {arguments.speed}; it must be above 0")
+    if not arguments.metric_delay >= 0:
+        parser.error(f"--metric-delay is {arguments.metric_delay}; it must be 0 or more")
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
@@ -62,6 +70,7 @@ def main() -> int:
             speed=arguments.speed,
             quotas=NEW_ACCOUNT if arguments.new_account else ESTABLISHED_ACCOUNT,
             iam=arguments.iam,
+            metric_delay=arguments.metric_delay,
         )
         server.start()
     except _UNABLE as error:

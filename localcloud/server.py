@@ -60,6 +60,8 @@ class LocalCloud:
 
     `iam` says what happens to a call of a role that no policy allows: it is refused (`enforce`), or
     logged to stderr and answered (`soft`).
+    Metrics arrive as late as on AWS, and `metric_delay` cloud seconds later; None is for those
+    who test something else: at once.
 
     Raises:
         StateInUseError: another one has the folder.
@@ -78,6 +80,7 @@ class LocalCloud:
         quotas: Quotas = ESTABLISHED_ACCOUNT,
         services: Sequence[str] = ALL,
         iam: Mode = "soft",
+        metric_delay: float | None = 0.0,
     ) -> None:
         self._state = state
         self._ledger = Ledger(state)
@@ -98,6 +101,7 @@ class LocalCloud:
             endpoint=self._api.url,
             gateway_endpoint=self._gateway.url,
             quotas=quotas,
+            metric_delay=metric_delay,
         )
         self.cloud.access = Access(self.cloud, iam)
         answer_simulations(self.cloud.access.stored)

@@ -62,6 +62,13 @@ if TYPE_CHECKING:
     "localcloud.log and answered.",
 )
 @click.option(
+    "--metric-delay",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    help="Seconds of the cloud's clock by which metrics arrive later than they usually do on AWS.",
+)
+@click.option(
     "--state",
     type=click.Path(file_okay=False, path_type=Path),
     help="State folder; default: .pithead of the checkout.",
@@ -73,6 +80,7 @@ def command(
     gateway_port: int | None,
     new_account: bool,
     iam: str,
+    metric_delay: float,
     state: Path | None,
 ) -> int:
     """Start a local cloud and deploy the pipeline to it.
@@ -96,6 +104,7 @@ def command(
             speed=speed,
             new_account=new_account,
             iam=iam,
+            metric_delay=metric_delay,
         )
     adopt(running.variables(home.account, home.region))
     try:

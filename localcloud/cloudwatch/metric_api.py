@@ -24,7 +24,7 @@ from localcloud.cloudwatch.statistics import Distribution, check_statistic
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from localcloud.cloudwatch.metrics import Pending
+    from localcloud.cloudwatch.rows import Pending
     from localcloud.cloudwatch.time_series import TimeSeries
     from localcloud.ports import Document
 
@@ -75,7 +75,9 @@ class MetricApi(ServiceApi):
                     distribution.add(value, count)
             else:
                 distribution.add_set(*observed)
-        self.cloud.cloudwatch.store.write(found)
+        owner = f"{self.account}/{self.region}/{namespace}"
+        arrives = self.cloud.cloudwatch.delays.of_call(owner, self.cloud.clock.timestamp())
+        self.cloud.cloudwatch.store.write(found, arrives)
         return EmptyResult()
 
     def _point(self, datum: Document, where: str) -> tuple[Document, float, Any]:

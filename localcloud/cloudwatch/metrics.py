@@ -1,6 +1,7 @@
 """Where metrics are kept: a distribution a minute (a second, for high resolution), in the ledger.
 
-What is put is merged in memory and written by `flush`; a reader sees both. Data older than 15
+What is put is merged in memory and written by `flush`; a reader sees both, once it has arrived
+(`localcloud.cloudwatch.delays`). Data older than 15
 days of cloud time is not returned, and dropped once a day. (AWS keeps coarser data for longer,
 and high-resolution data for three hours only.)
 """
@@ -8,22 +9,22 @@ and high-resolution data for three hours only.)
 from __future__ import annotations
 
 import json
+import math
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from localcloud.cloudwatch.arriving import Arriving, merge
 from localcloud.cloudwatch.model import Metric
+from localcloud.cloudwatch.rows import of_row
+from localcloud.cloudwatch.rows import row as row_of
 from localcloud.cloudwatch.statistics import Distribution
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from localcloud.clock import Clock
+    from localcloud.cloudwatch.rows import Pending, Points
     from localcloud.ledger import Ledger
-
-    Points = dict[int, Distribution]
-    """By the cloud second at which a minute (or a second, for high resolution) begins."""
-    Pending = dict[Metric, dict[str, Points]]
-    """By metric and unit."""
 
 MINUTE = 60
 DAY = 86400
@@ -61,6 +62,7 @@ class MetricStore:
         self._series: dict[Metric, dict[str, int]] = {}
         self._latest: dict[Metric, int] = {}
         self._pending: Pending = {}
+        self._arriving = Arriving(ledger)
         self._putting = threading.Lock()
         # Held while points move from memory to SQLite, and by whoever reads both.
         self._moving = threading.RLock()
@@ -87,52 +89,82 @@ class MetricStore:
         time: float,
         observed: Iterable[tuple[float, float]],
         resolution: int = MINUTE,
+        arrives: float = 0.0,
     ) -> None:
-        """Observe values, each with how often it was seen."""
+        """Observe values, each with how often it was seen; `arrives` is when they can be read."""
+        start = int(time) // resolution * resolution
         with self._putting:
-            distribution = self._open(metric, unit, time, resolution)
+            if arrives > self._clock.timestamp():
+                distribution = self._arriving.open(metric, unit, start, arrives)
+            else:
+                distribution = self._open(metric, unit, start)
             for value, count in observed:
                 distribution.add(value, count)
         self.changed.set()
 
-    def write(self, observed: Pending) -> None:
+    def write(self, observed: Pending, arrives: float = 0.0) -> None:
         """Store observations of an API call: durable when this returns, or not held at all.
 
         Raises:
             StorageError: the disk rejects them.
         """
         with self._moving:
+            if arrives > self._clock.timestamp():
+                fresh = {math.ceil(arrives): observed}
+                with self._ledger.transaction() as connection:
+                    self._arriving.save(connection, fresh)
+                with self._putting:
+                    self._arriving.saved(fresh)
+                return
             self._write(observed)
         with self._putting:
-            for metric, _unit, points in _each(observed):
-                self._latest[metric] = max(self._latest.get(metric, 0), *points)
+            self._note(observed)
 
-    def _open(self, metric: Metric, unit: str, time: float, resolution: int) -> Distribution:
-        start = int(time) // resolution * resolution
+    def _open(self, metric: Metric, unit: str, start: int) -> Distribution:
         points = self._pending.setdefault(metric, {}).setdefault(unit, {})
         if start not in points:
             points[start] = Distribution()
             self._latest[metric] = max(self._latest.get(metric, 0), start)
         return points[start]
 
+    def _note(self, observed: Pending) -> None:
+        for metric, _unit, points in _each(observed):
+            self._latest[metric] = max(self._latest.get(metric, 0), *points)
+
+    def _arrive(self) -> None:
+        """Take in what has arrived; whoever calls holds both locks."""
+        for arrived in self._arriving.arrived(self._clock.timestamp()):
+            self._note(arrived)
+            merge(self._pending, arrived)
+
     def flush(self) -> None:
         """Make durable all that was put before this call."""
         with self._moving:
             self.changed.clear()
             with self._putting:
+                self._arrive()
                 pending, self._pending = self._pending, {}
-            if not pending:
+                fresh = self._arriving.take()
+            if not pending and not fresh:
                 return
             try:
-                self._write(pending)
+                self._write(pending, fresh)
             except BaseException:
-                self._take_back(pending)
+                with self._putting:
+                    merge(self._pending, pending)
+                    self._arriving.put_back(fresh)
+                self.changed.set()
                 raise
+            with self._putting:
+                self._arriving.saved(fresh)
             self._drop_old()
 
-    def _write(self, pending: Pending) -> None:
+    def _write(self, pending: Pending, fresh: dict[int, Pending] | None = None) -> None:
         made: list[tuple[Metric, str, int]] = []
         with self._ledger.transaction() as connection:
+            if fresh is not None:
+                self._arriving.delete_arrived(connection)
+                self._arriving.save(connection, fresh)
             for metric, unit, points in _each(pending):
                 series = self._series.get(metric, {}).get(unit)
                 if series is None:
@@ -145,22 +177,14 @@ class MetricStore:
                     made.append((metric, unit, series))
                 for start, distribution in points.items():
                     row = connection.execute(_POINT, (series, start)).fetchone()
-                    whole = _of_row(row) if row else Distribution()
+                    whole = of_row(row) if row else Distribution()
                     whole.merge(distribution)
                     connection.execute(
                         "INSERT OR REPLACE INTO metric_points VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                        (series, start, *_row(whole)),
+                        (series, start, *row_of(whole)),
                     )
         for metric, unit, series in made:
             self._series.setdefault(metric, {})[unit] = series
-
-    def _take_back(self, pending: Pending) -> None:
-        with self._putting:
-            for metric, unit, points in _each(pending):
-                kept = self._pending.setdefault(metric, {}).setdefault(unit, {})
-                for start, distribution in points.items():
-                    kept.setdefault(start, Distribution()).merge(distribution)
-        self.changed.set()
 
     def _drop_old(self) -> None:
         now = self._clock.timestamp()
@@ -173,6 +197,7 @@ class MetricStore:
     def units(self, metric: Metric) -> list[str]:
         """The units with which a metric was put."""
         with self._moving, self._putting:
+            self._arrive()
             return sorted({*self._series.get(metric, {}), *self._pending.get(metric, {})})
 
     def read(self, metric: Metric, unit: str | None, begin: float, end: float) -> Points:
@@ -180,11 +205,13 @@ class MetricStore:
         begin = max(begin, self._clock.timestamp() - RETENTION)
         found: Points = {}
         with self._moving:
+            with self._putting:
+                self._arrive()
             for name, series in self._series.get(metric, {}).items():
                 if unit in {None, name}:
                     rows = self._ledger.query(_POINTS, (series, begin, end))
                     for start, *row in rows:
-                        found.setdefault(start, Distribution()).merge(_of_row(row))
+                        found.setdefault(start, Distribution()).merge(of_row(row))
             with self._putting:
                 for name, points in self._pending.get(metric, {}).items():
                     if unit in {None, name}:
@@ -205,7 +232,8 @@ class MetricStore:
 
     def metrics(self, account: str, region: str, since: float) -> list[Metric]:
         """The account's metrics with data at or after `since`, sorted."""
-        with self._putting:
+        with self._moving, self._putting:
+            self._arrive()
             latest = list(self._latest.items())
         return sorted(
             metric
@@ -218,23 +246,3 @@ def _each(pending: Pending) -> Iterator[tuple[Metric, str, Points]]:
     for metric, units in pending.items():
         for unit, points in units.items():
             yield metric, unit, points
-
-
-def _row(distribution: Distribution) -> tuple[Any, ...]:
-    return (
-        distribution.count,
-        distribution.total,
-        distribution.minimum,
-        distribution.maximum,
-        int(distribution.opaque),
-        json.dumps(list(distribution.values.items()), separators=(",", ":")),
-    )
-
-
-def _of_row(row: Iterable[Any]) -> Distribution:
-    result = Distribution()
-    count, total, minimum, maximum, opaque, observed = row
-    result.count, result.total, result.minimum, result.maximum = count, total, minimum, maximum
-    result.opaque = bool(opaque)
-    result.values = dict(json.loads(observed))
-    return result

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from localcloud.cloudwatch.actions import Actions
 from localcloud.cloudwatch.alarms import Alarms
 from localcloud.cloudwatch.api import CloudWatchApi
+from localcloud.cloudwatch.delays import Delays
 from localcloud.cloudwatch.emf import extract
 from localcloud.cloudwatch.history import History
 from localcloud.cloudwatch.metrics import DAY, MetricStore
@@ -40,6 +41,7 @@ class CloudWatch:
             "AWS::CloudWatch::Alarm": AlarmProvider(cloud, "PutMetricAlarm"),
             "AWS::CloudWatch::CompositeAlarm": AlarmProvider(cloud, "PutCompositeAlarm"),
         }
+        self.delays = Delays(cloud.metric_delay)
         self.store = MetricStore(cloud.ledger, cloud.clock)
         self.history = History(cloud.ledger)
         self._actions = Actions(cloud, self.history)
@@ -67,15 +69,17 @@ class CloudWatch:
     def put(self, account: str, region: str, namespace: str, data: Sequence[Datum]) -> None:
         """Observe metrics of a service: no call waits for the disk.
 
-        Alarms and queries see them at once; they are durable within a second.
+        They are durable within a second; alarms and queries see them when they have arrived.
         """
+        now, owner = self.cloud.clock.timestamp(), f"{account}/{region}/{namespace}"
         for datum in data:
+            arrives = self.delays.of_service(owner, datum.dimensions, now)
             metric = Metric(
                 account, region, namespace, datum.name, tuple(sorted(datum.dimensions.items()))
             )
             counts = datum.counts or (1.0,) * len(datum.values)
             observed = zip(datum.values, counts, strict=True)
-            self.store.put(metric, datum.unit, datum.time, observed)
+            self.store.put(metric, datum.unit, datum.time, observed, arrives=arrives)
 
     def alarm_states(
         self, account: str, region: str, names: Iterable[str]
@@ -110,13 +114,14 @@ class CloudWatch:
             found = extract(line)
             clock = self.cloud.clock
             now = clock.timestamp()
+            arrives = self.delays.of_log_line(line, now)
             for each in found.observations:
                 # A process stamps with the wall clock.
                 at = clock.of_wall(each.milliseconds / 1000)
                 if now - _PAST <= at <= now + _FUTURE:
                     metric = Metric(account, region, each.namespace, each.name, each.dimensions)
                     observed = ((value, 1.0) for value in each.values)
-                    self.store.put(metric, each.unit, at, observed, each.resolution)
+                    self.store.put(metric, each.unit, at, observed, each.resolution, arrives)
                 else:
                     found.invalid += 1
             counted = (
@@ -126,4 +131,4 @@ class CloudWatch:
             for name, errors in counted:
                 if errors:
                     logs = Metric(account, region, "AWS/Logs", name, (("LogGroupName", group),))
-                    self.store.put(logs, "None", time, [(float(errors), 1.0)])
+                    self.store.put(logs, "None", time, [(float(errors), 1.0)], arrives=arrives)

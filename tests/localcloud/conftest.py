@@ -29,7 +29,12 @@ def start_cloud(tmp_path: Path) -> Iterator[Callable[..., LocalCloud]]:
         iam: Mode = "soft",
     ) -> LocalCloud:
         server = LocalCloud(
-            state or tmp_path / "state", speed=speed, services=services, quotas=quotas, iam=iam
+            state or tmp_path / "state",
+            speed=speed,
+            services=services,
+            quotas=quotas,
+            iam=iam,
+            metric_delay=None,
         )
         server.start()
         started.append(server)

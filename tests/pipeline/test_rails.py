@@ -24,7 +24,11 @@ MINUTE = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=
 
 @pytest.fixture(scope="module")
 def cloudwatch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    server = LocalCloud(tmp_path_factory.mktemp("state"), services=("logs", "sts", "cloudwatch"))
+    server = LocalCloud(
+        tmp_path_factory.mktemp("state"),
+        services=("logs", "sts", "cloudwatch"),
+        metric_delay=None,
+    )
     server.start()
     yield boto3.client(
         "cloudwatch",

@@ -93,7 +93,7 @@ TEMPLATE = {
 @pytest.fixture
 def aws(folder: Path) -> Iterator[Aws]:
     """A checkout's local cloud, in which the stack of prod has the bucket of a judge."""
-    cloud = LocalCloud(folder / ".pithead")
+    cloud = LocalCloud(folder / ".pithead", metric_delay=None)
     cloud.start()
     reader, _ = connect(Checkout.here())
     cloudformation = owner().client("cloudformation")

@@ -20,9 +20,14 @@ FAST = 600.0
 _accounts = itertools.count(100000000001)
 
 
-def _started(factory: pytest.TempPathFactory, speed: float) -> Iterator[LocalCloud]:
+def _started(
+    factory: pytest.TempPathFactory, speed: float, metric_delay: float | None = None
+) -> Iterator[LocalCloud]:
     server = LocalCloud(
-        factory.mktemp("state") / "state", speed=speed, services=("logs", "cloudwatch")
+        factory.mktemp("state") / "state",
+        speed=speed,
+        services=("logs", "cloudwatch"),
+        metric_delay=metric_delay,
     )
     server.start()
     yield server
@@ -37,6 +42,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
 @pytest.fixture(scope="module")
 def fast_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     yield from _started(tmp_path_factory, FAST)
+
+
+@pytest.fixture(scope="module")
+def aws_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    """A fast one whose metrics arrive as late as AWS's."""
+    yield from _started(tmp_path_factory, FAST, 0.0)
+
+
+@pytest.fixture(scope="module")
+def late_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    """A fast one whose metrics arrive fifteen minutes later than AWS's."""
+    yield from _started(tmp_path_factory, FAST, 900.0)
 
 
 @pytest.fixture

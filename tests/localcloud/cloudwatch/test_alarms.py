@@ -232,7 +232,8 @@ _PROCESS = textwrap.dedent(
     import sys, threading
     from pathlib import Path
     from localcloud.server import LocalCloud
-    server = LocalCloud(Path(sys.argv[1]), services=("logs", "cloudwatch"))
+    services = ("logs", "cloudwatch")
+    server = LocalCloud(Path(sys.argv[1]), services=services, metric_delay=None)
     server.start()
     print(server.cloud.endpoint, flush=True)
     threading.Event().wait()

@@ -157,7 +157,11 @@ def test_what_they_write_and_delete_does_not_pile_up(assembly: Any) -> None:
 
 @pytest.fixture(scope="module")
 def cloudwatch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    server = LocalCloud(tmp_path_factory.mktemp("state"), services=("logs", "sts", "cloudwatch"))
+    server = LocalCloud(
+        tmp_path_factory.mktemp("state"),
+        services=("logs", "sts", "cloudwatch"),
+        metric_delay=None,
+    )
     server.start()
     yield boto3.client(
         "cloudwatch",
