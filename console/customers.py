@@ -14,19 +14,24 @@ if TYPE_CHECKING:
     from console.aws import Aws, Place
 
 MINUTES = 5
-"""How far back requests are counted, in the cloud's time."""
+"""Minutes whose requests are counted, in the cloud's time."""
+LATE_MINUTES = 10
+"""How much older than now the newest of them may be: API Gateway's metrics arrive late."""
+_MINUTE = timedelta(minutes=1)
 _METRICS = {"requests": "Count", "failures": "5XXError", "client_errors": "4XXError"}
 
 
 @dataclass(frozen=True)
 class Responses:
-    """API Gateway's own counts of responses in the last `MINUTES`."""
+    """API Gateway's own counts of responses in the newest `MINUTES` that have arrived."""
 
     requests: int
     failures: int
     """Responses with status 5xx."""
     client_errors: int
     """Responses with status 4xx."""
+    until: datetime | None = None
+    """The end of the newest minute with a request; None without one."""
 
     @property
     def failure_share(self) -> float:
@@ -44,7 +49,10 @@ class RedAlarm:
 
 
 def responses(aws: Aws, environment: str, place: Place, now: datetime) -> Responses:
-    """Count the responses of the environment's API by its own metrics, up to `now`."""
+    """Count the responses of the environment's API by its own metrics, up to `now`.
+
+    All counts of a minute arrive together, so the share of failures is right whatever is missing.
+    """
     dimensions = [
         {"Name": "ApiName", "Value": api_name(environment)},
         {"Name": "Stage", "Value": environment},
@@ -65,13 +73,22 @@ def responses(aws: Aws, environment: str, place: Place, now: datetime) -> Respon
             }
             for identifier, metric in _METRICS.items()
         ],
-        StartTime=now.replace(second=0, microsecond=0) - timedelta(minutes=MINUTES),
+        StartTime=now.replace(second=0, microsecond=0) - (MINUTES + LATE_MINUTES) * _MINUTE,
         EndTime=now + timedelta(seconds=1),
     )
-    return Responses(
-        **dict.fromkeys(_METRICS, 0)
-        | {each["Id"]: int(sum(each["Values"])) for each in counted["MetricDataResults"]}
-    )
+    series = {
+        each["Id"]: dict(zip(each["Timestamps"], each["Values"], strict=True))
+        for each in counted["MetricDataResults"]
+    }
+    newest = max((at for at, value in series.get("requests", {}).items() if value), default=None)
+    if newest is None:
+        return Responses(0, 0, 0)
+    since = newest - (MINUTES - 1) * _MINUTE
+    sums = {
+        name: int(sum(value for at, value in series.get(name, {}).items() if since <= at <= newest))
+        for name in _METRICS
+    }
+    return Responses(**sums, until=newest + _MINUTE)
 
 
 def red_alarms(aws: Aws, environment: str, place: Place) -> tuple[RedAlarm, ...]:

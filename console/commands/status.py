@@ -14,7 +14,7 @@ from rich.table import Table
 from console.aws import answered_at, connect
 from console.checkout import Checkout
 from console.connections import repository_url
-from console.customers import MINUTES
+from console.customers import LATE_MINUTES, MINUTES
 from console.lineage import CheckoutLineage
 from console.state import look
 from console.words import ENDINGS, duration, mark
@@ -24,6 +24,7 @@ from pipeline.names import PIPELINE
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from console.customers import Responses
     from console.executions import Execution
     from console.state import EnvironmentState, State
     from pipeline.canary.record import Record
@@ -95,6 +96,11 @@ def document(state: State, now: datetime) -> dict[str, Any]:
     }
 
 
+def _responses(found: Responses) -> dict[str, Any]:
+    until = found.until.isoformat() if found.until else None
+    return {"minutes": MINUTES} | vars(found) | {"until": until}
+
+
 def _environment(state: EnvironmentState) -> dict[str, Any]:
     serving, health, outcome = state.serving, state.health, state.outcome
     return {
@@ -108,7 +114,7 @@ def _environment(state: EnvironmentState) -> dict[str, Any]:
         "healthy": not state.problems if serving else None,
         "problems": list(state.problems),
         "health": vars(health) if health else None,
-        "responses": {"minutes": MINUTES} | vars(state.responses) if state.responses else None,
+        "responses": _responses(state.responses) if state.responses else None,
         "alarms": [vars(each) | {"since": each.since.isoformat()} for each in state.alarms],
         "deployment": state.shift.deployment_id if state.shift else None,
         "unseen": state.unseen or None,
@@ -228,11 +234,10 @@ def _answered(state: EnvironmentState) -> str:
     """Describe the responses that customers got."""
     found = state.responses
     if found is None or not found.requests:
-        return f"no request in the last {MINUTES} min"
+        return f"no request in the last {MINUTES + LATE_MINUTES} min"
     rejected = f", {found.client_errors} answered 4xx" if found.client_errors else ""
-    return (
-        f"{found.failures} of {found.requests} requests failed in the last {MINUTES} min{rejected}"
-    )
+    when = f"in the {MINUTES} min to {found.until:%H:%M}" if found.until else ""
+    return f"{found.failures} of {found.requests} requests failed {when}{rejected}"
 
 
 def _said(record: Record) -> str:
