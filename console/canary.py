@@ -13,6 +13,7 @@ from console.deployed import weights
 from console.judge.records import condemnation, kept
 from pipeline.names import (
     ALIAS,
+    BLIND,
     HEARTBEAT,
     NAMESPACE,
     RAILS,
@@ -325,7 +326,7 @@ class CanaryWatch:
         # The stack's rollback takes the version's alarms away; CloudWatch keeps their history.
         spoke, others = (
             [version_alarm_name(canary.environment, canary.target_version, each) for each in names]
-            for names in (VERDICTS, (*RAILS, HEARTBEAT, SYNTHETIC))
+            for names in (VERDICTS, (*RAILS, HEARTBEAT, BLIND, SYNTHETIC))
         )
         went_off = self._history([named] if named else spoke + others, canary.completed)
         name, reason = went_off or (named, reason)

@@ -34,8 +34,9 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 BakeMinutes = Annotated[int, Field(ge=4, le=50)]
-"""At least 4: so long the judge's word on the last minutes of the shift may take. At most 50:
-CodeDeploy waits one hour for the hook that ends the bake ("AppSpec 'hooks' section")."""
+"""At least 4: so long the judge's word on the last minutes of the shift usually takes, and its
+alarms; where metrics are late, the bake takes longer by itself. At most 50: CodeDeploy waits one
+hour for the hook that ends the bake ("AppSpec 'hooks' section")."""
 
 # A minute to compare is closed after two, settled after three and judged after four; what is
 # undecided three minutes before the end is rolled back.

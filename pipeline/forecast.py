@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from environments.schema import AllAtOnce
 from pipeline import policy
-from pipeline.judge.look import SETTLED
+from pipeline.judge.arrival import SETTLED
 from pipeline.judge.shift import MINUTE, Shift, comparable
 from pipeline.power import Canary, Power
 

@@ -24,9 +24,11 @@ VERDICTS = ("evidence", "testimony", "undecided", "incident")
 """The judge's words that stop a release."""
 HEARTBEAT = "heartbeat"
 """What stops it when it is missing."""
+BLIND = "blind"
+"""What stops it when the judge runs, and the metrics that it needs do not arrive."""
 SYNTHETIC = "synthetic"
 """What has to do with customers' journeys: their alarms, and the folder of the files they write."""
-GUARDS = (*RAILS, *VERDICTS, HEARTBEAT, SYNTHETIC)
+GUARDS = (*RAILS, *VERDICTS, HEARTBEAT, BLIND, SYNTHETIC)
 """The alarms on a new version that roll it back, from its first request to the end of its bake."""
 OVERRIDE_PARAMETER = "/pithead/gates/supply-chain/override"
 """SSM parameter that lets an audit which could not run go by, until a date."""

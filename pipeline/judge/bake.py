@@ -5,6 +5,9 @@ hook has one hour for its answer ("AppSpec 'hooks' section" of the CodeDeploy us
 then the deployment is in progress: it stops when an alarm of its group goes off or the hook's
 answer is `Failed`, and moves the alias back. It needs no role of another account, no evidence and
 no earlier release of the pipeline.
+
+Metrics may arrive late (`pipeline.judge.arrival`): a bake lasts until every minute of the shift is
+judged and compared, be that after its time. A judge that is blind ends it by the alarm on that.
 """
 
 from __future__ import annotations

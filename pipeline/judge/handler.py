@@ -87,6 +87,8 @@ def _log(seen: Look) -> None:
             "outcome": record.outcome,
             "message": record.sentence,
         }
+    if seen.waiting:
+        said |= {"waiting": [each.isoformat() for each in seen.waiting], "late": seen.late}
     _say(said)
 
 

@@ -5,8 +5,10 @@ that what is looked at again and again is one growing sequence, and the promise 
 holds; one in which nothing was seen changes nothing, and is asked for again. A look that comes
 late, or after others failed, judges every minute that was closed meanwhile.
 
-A minute whose counts are not complete is waited for, up to a bound; then either its counts are
-within the tolerance, or the service cannot testify (`pipeline.judge.testimony`).
+A minute is judged when the metrics of all sources have arrived (`pipeline.judge.arrival`), or when
+`ARRIVAL_BOUND` has passed since its end. Then a service that counts too little cannot testify
+(`pipeline.judge.testimony`), and a minute for which Lambda's counts are lost is not judged unless
+they arrive after all: the judge is blind, which is an alarm of its own.
 """
 
 from __future__ import annotations
@@ -16,26 +18,24 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from pipeline.canary.condemnation import Condemnation
-from pipeline.canary.counts import Counts
 from pipeline.canary.judging import judge, must_stop, outcome
-from pipeline.canary.periods import Pair, Period
 from pipeline.canary.record import Record, code, read
 from pipeline.canary.wording import rule, sentence
-from pipeline.judge.port import Metric, Seen, UnjudgedError
+from pipeline.judge.arrival import ARRIVAL_BOUND, SETTLED, Arrivals
+from pipeline.judge.comparison import contradicted, contradicted_so_far
+from pipeline.judge.period import period_of
+from pipeline.judge.port import Metric, UnjudgedError
 from pipeline.judge.shift import MINUTE, comparable
-from pipeline.judge.testimony import BASELINE, COMPARISON_DELAY, WINDOW, Window, contradictions
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from pipeline.canary.judging import Judged
-    from pipeline.canary.periods import Discrepancy, Parameters
-    from pipeline.judge.port import Deployment, Minutes, Port
+    from pipeline.canary.periods import Discrepancy, Parameters, Period
+    from pipeline.judge.arrival import Source
+    from pipeline.judge.port import Deployment, Port, Seen
     from pipeline.judge.settings import Settings
-    from pipeline.judge.shift import Shift
 
-SETTLED = timedelta(seconds=60)
-"""After a minute's end: by then its metrics have come, unless something is wrong."""
 LEAD = timedelta(minutes=3)
 """Before a shift's end: what is to stop it is told by then. A look comes within a minute, an
 alarm sees it within another, and CodeDeploy sees that within the third."""
@@ -43,12 +43,8 @@ _CLOSING = timedelta(minutes=10)
 """How long a deployment that has ended is looked at, for its last minutes to come in."""
 _PENDING = timedelta(hours=3)
 """How long a deployment may take beside its shift: each of its two hooks has an hour."""
-_COMPLETE, _BETWEEN = 0.9, 2
-"""Of Lambda's invocations in a minute, the share that the service must have counted, but for
-two: what Lambda dates before the minute's end, the service may date after it."""
-_NOTHING = Seen(0, 0, 0, 0, 0, 0)
 _HEARTBEAT = Metric("Heartbeat", 1.0)
-"""The judge works: what there was to judge has been judged, or is waited for."""
+"""The judge ran, and what could be judged is judged."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +57,10 @@ class Look:
     stops: bool
     """Whether what is known must not be promoted."""
     waiting: tuple[datetime, ...] = ()
-    """Closed minutes whose counts are not complete yet."""
+    """Minutes of the shift that may still be judged, or compared, otherwise; before the shift's
+    end, only those that settled and are not complete."""
+    late: tuple[Source, ...] = ()
+    """The sources whose counts of these minutes are not complete."""
 
 
 def look(port: Port, settings: Settings) -> Look:
@@ -98,82 +97,100 @@ def _judge(
     kept = port.record(deployment.id)
     before = read(kept) if kept is not None else None
     ends = began + settings.shift.length
+    until = min(deployment.completed or ends, ends)
     known = before.periods if before else ()
-    until = min(now - SETTLED, ends, deployment.completed or ends)
     parameters = before.parameters if before else settings.parameters
-    new, waiting = _new(port, parameters, deployment, settings.shift, began, known, now, until)
-    contradicted = before.discrepancies if before else ()
-    if not contradicted:
-        last = min(now - COMPARISON_DELAY, deployment.completed or ends, ends)
-        contradicted = _contradicted(port, settings, deployment, began, last)
+    minutes = tuple(comparable(settings.shift, began, until))
+    new = _new(port, parameters, deployment, known, minutes, now)
+    shifted = now >= ends
+    waiting = [*new.late, *new.open] if shifted else [*new.late]
+    discrepancies = before.discrepancies if before else ()
+    if not discrepancies:
+        compared = (port, settings.count_tolerance, deployment, (began, until), now)
+        discrepancies = contradicted(*compared)
+        # What counts of the last minutes contradict may only be late.
+        if shifted and not discrepancies and now < until + ARRIVAL_BOUND:
+            waiting += minutes[-1:] * contradicted_so_far(*compared)
     digest = (before and before.version_digest) or port.digest(deployment.canary)
-    record, judged = _judged(settings, deployment, began, before, known + new, contradicted, digest)
+    record, judged = _judged(
+        settings, deployment, began, before, known + new.judged, discrepancies, digest
+    )
     if judged.ends_the_shift:
         # Before the record says so: a look that fails in between tries again.
         _condemn(port, record, now)
     if record.text() != kept:
         port.keep(deployment.id, record.text())
-    over = now >= ends - LEAD
-    port.publish([*_metrics(record, judged, over=over), _HEARTBEAT])
+    # A minute that is waited for may still decide.
+    over = not waiting and now >= ends - LEAD
+    blind = (now - min(new.late) - MINUTE) / MINUTE if new.late else 0.0
+    port.publish([*_metrics(record, judged, over=over, blind=blind), _HEARTBEAT])
     stops = must_stop(record.parameters, judged, over=over)
-    return Look(now, record, stops=stops, waiting=tuple(waiting))
+    return Look(now, record, stops=stops, waiting=tuple(sorted({*waiting})), late=new.sources)
+
+
+@dataclass(frozen=True)
+class _New:
+    """What became of the minutes that were not judged before."""
+
+    judged: tuple[Period, ...] = ()
+    late: tuple[datetime, ...] = ()
+    """Settled, and not complete."""
+    open: tuple[datetime, ...] = ()
+    """Not settled yet; or without a request behind minutes with some, which may be late."""
+    sources: tuple[Source, ...] = ()
+    """Those that the late ones wait for."""
 
 
 def _new(
     port: Port,
     parameters: Parameters,
     deployment: Deployment,
-    shift: Shift,
-    began: datetime,
     known: tuple[Period, ...],
+    minutes: tuple[datetime, ...],
     now: datetime,
-    until: datetime,
-) -> tuple[tuple[Period, ...], list[datetime]]:
-    """The minutes that can be judged now, and those that are not complete and are waited for."""
+) -> _New:
     starts = {each.start for each in known}
     if starts and now < max(starts) + MINUTE:
         raise UnjudgedError(
             f"it is {now.isoformat()}, and the minute of {max(starts).isoformat()} was judged "
             "already: the clock went backwards"
         )
-    missing = [each for each in comparable(shift, began, until) if each not in starts]
-    if not missing:
-        return (), []
+    missing = [each for each in minutes if each not in starts]
+    settled = [each for each in missing if each + MINUTE + SETTLED <= now]
+    if not settled:
+        return _New(open=tuple(missing))
     both = (deployment.stable, deployment.canary)
-    seen = port.seen(both, missing[0], now.replace(second=0, microsecond=0))
-    waiting = [
+    end = now.replace(second=0, microsecond=0)
+    seen = port.seen(both, settled[0], end)
+    arrivals = Arrivals(seen, port.gateway(settled[0], end), both)
+    late = tuple(
         each
-        for each in missing
-        if now < each + MINUTE + COMPARISON_DELAY
-        and not all(_complete(seen, each, one) for one in both)
-    ]
-    return tuple(
-        _period(each, seen[each], deployment, parameters)
-        for each in missing
-        if each not in waiting and _anything(seen.get(each, {}))
-    ), waiting
-
-
-def _contradicted(
-    port: Port, settings: Settings, deployment: Deployment, began: datetime, until: datetime
-) -> tuple[Discrepancy, ...]:
-    """What the platform contradicts in the minutes of the shift that ended before `until`."""
-    first = began.replace(second=0, microsecond=0)
-    end = until.replace(second=0, microsecond=0)
-    begin = max(first, end - WINDOW)
-    if begin >= end:
-        return ()
-    both = (deployment.stable, deployment.canary)
-    window, before = (
-        Window(
-            port.seen(both, start - MINUTE, stop + MINUTE),
-            port.gateway(start - MINUTE, stop + MINUTE),
-            start,
-            stop,
-        )
-        for start, stop in ((begin, end), (first - BASELINE, first))
+        for each in settled
+        if arrivals.lost(each) or (now < each + MINUTE + ARRIVAL_BOUND and arrivals.late(each))
     )
-    return contradictions(window, before, *both, settings.count_tolerance)
+    served = {*starts, *(each for each in settled if arrivals.anything(each))}
+    empty = [
+        each
+        for each in settled
+        if each not in served
+        and now < each + MINUTE + ARRIVAL_BOUND
+        and served
+        and each > min(served)
+    ]
+    return _New(
+        tuple(
+            period_of(each, seen[each], deployment, parameters)
+            for each in settled
+            if each not in late and any(_requested(one) for one in seen.get(each, {}).values())
+        ),
+        late,
+        (*(each for each in missing if each not in settled), *empty),
+        tuple(sorted({source for each in late for source in arrivals.late(each)})),
+    )
+
+
+def _requested(seen: Seen) -> bool:
+    return bool(seen.requests or seen.errors)
 
 
 def _judged(
@@ -182,12 +199,12 @@ def _judged(
     began: datetime,
     before: Record | None,
     periods: tuple[Period, ...],
-    contradicted: tuple[Discrepancy, ...],
+    discrepancies: tuple[Discrepancy, ...],
     digest: str,
 ) -> tuple[Record, Judged]:
     """The record as it is now, by the rule that it began with."""
     parameters = before.parameters if before else settings.parameters
-    judged = judge(parameters, periods, inconsistent=bool(contradicted))
+    judged = judge(parameters, periods, inconsistent=bool(discrepancies))
     came = outcome(parameters, judged, deployment.ending)
     record = Record(
         service=settings.service,
@@ -207,9 +224,9 @@ def _judged(
         incident=judged.incident,
         decided_at=judged.decided_at,
         outcome=came,
-        sentence=sentence(parameters, periods, judged, came, deployment.reason, contradicted),
+        sentence=sentence(parameters, periods, judged, came, deployment.reason, discrepancies),
         version_digest=digest,
-        discrepancies=contradicted,
+        discrepancies=discrepancies,
     )
     return record, judged
 
@@ -223,72 +240,7 @@ def _condemn(port: Port, record: Record, now: datetime) -> None:
         )
 
 
-def _complete(seen: Minutes, minute: datetime, version: str) -> bool:
-    """Whether what the service counted is all, by what Lambda counted.
-
-    Lambda dates a request that met a cold start before it, and the service behind it.
-    """
-    mine = seen.get(minute, {}).get(version, _NOTHING)
-    waited = sum(
-        both.get(version, _NOTHING).cold_starts for later, both in seen.items() if later > minute
-    )
-    counted = mine.requests + mine.errors + waited
-    return counted >= _COMPLETE * mine.invocations - _BETWEEN
-
-
-def _anything(seen: dict[str, Seen]) -> bool:
-    return any(each.requests or each.errors for each in seen.values())
-
-
-def _period(
-    start: datetime, seen: dict[str, Seen], deployment: Deployment, parameters: Parameters
-) -> Period:
-    canary = seen.get(deployment.canary, _NOTHING)
-    stable = seen.get(deployment.stable, _NOTHING)
-    counts = {
-        "failures": Pair(_failures(canary), _failures(stable)),
-        "slow-requests": Pair(_slow(canary), _slow(stable)),
-        "error-responses": _error_responses(canary, stable),
-    }
-    return Period(
-        start=start,
-        seconds=int(MINUTE.total_seconds()),
-        # A release is judged to its end by the objectives that it began with.
-        counts={name: counts[name] for name in parameters.objectives},
-        cold_starts=(canary.cold_starts, stable.cold_starts),
-    )
-
-
-def _failures(seen: Seen) -> Counts:
-    return _counts(seen.requests + seen.errors, seen.failures + seen.errors)
-
-
-def _slow(seen: Seen) -> Counts:
-    # A cold start is never counted as slow: then it must not be counted as fast either.
-    return _counts(seen.requests - seen.cold_starts, seen.slow)
-
-
-def _error_responses(canary: Seen, stable: Seen) -> Pair:
-    """4xx and 5xx alike: a release that answers 400 where the one before crashed is no worse.
-
-    A version that does not count its 4xx responses cannot be compared with one that does.
-    """
-    if canary.client_errors is None or stable.client_errors is None:
-        return Pair(Counts(0, 0), Counts(0, 0))
-    return Pair(_with_client_errors(canary), _with_client_errors(stable))
-
-
-def _with_client_errors(seen: Seen) -> Counts:
-    failures = _failures(seen)
-    return _counts(failures.requests, failures.failures + (seen.client_errors or 0))
-
-
-def _counts(requests: int, bad: int) -> Counts:
-    """Counts of a service that may report anything; what it overstates is a discrepancy."""
-    return Counts(max(0, requests), min(max(0, requests), bad))
-
-
-def _metrics(record: Record, judged: Judged, *, over: bool) -> list[Metric]:
+def _metrics(record: Record, judged: Judged, *, over: bool, blind: float) -> list[Metric]:
     """What the alarms of this version look at."""
     parameters = record.parameters
     # What was over the line stays so, whatever came after.
@@ -301,4 +253,5 @@ def _metrics(record: Record, judged: Judged, *, over: bool) -> list[Metric]:
         Metric("Testimony", float(bool(record.discrepancies)), record.canary),
         Metric("Undecided", float(undecided), record.canary),
         Metric("Incident", float(incident), record.canary),
+        Metric("Blind", blind, record.canary),
     ]

@@ -4,7 +4,8 @@ Counts of one minute never agree exactly: Lambda and API Gateway date a request 
 service dates it when it reaches the application, and metrics of the platform and of logs arrive at
 different times. So sums over up to an hour are compared. The smaller count also includes the minute
 before and the minute after the window, so that a request that one side dates into a neighbouring
-minute is no discrepancy. Only minutes that ended `COMPARISON_DELAY` ago are compared.
+minute is no discrepancy. Only minutes that ended `ARRIVAL_BOUND` ago are compared for good
+(`pipeline.judge.comparison`).
 
 Requests that an honest service cannot count are excused, by count:
 
@@ -43,8 +44,6 @@ if TYPE_CHECKING:
     from pipeline.canary.periods import Counted
     from pipeline.judge.port import Minutes
 
-COMPARISON_DELAY = timedelta(minutes=3)
-"""Time after a minute's end before its counts are compared."""
 WINDOW = timedelta(hours=1)
 """Time that is compared: hours of correct counts must not dilute a fault."""
 BASELINE = timedelta(minutes=10)

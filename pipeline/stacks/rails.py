@@ -1,5 +1,8 @@
 """The guard rails: limits that the new version alone is held against, each minute by itself.
 
+An alarm evaluates only the newest minutes: what arrives for an older one changes nothing. So each
+looks at as many minutes as metrics may be late (`pipeline.judge.arrival`).
+
 They are coarse. What is worse than the version before, the judge finds sooner and at a known
 rate of error; a rail stops what is bad by any measure, also when there is nothing to compare.
 """
@@ -11,6 +14,8 @@ from typing import TYPE_CHECKING
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 
+from pipeline.judge.arrival import ARRIVAL_BOUND
+from pipeline.judge.shift import MINUTE as ONE_MINUTE
 from pipeline.names import ALIAS, NAMESPACE, SERVICE
 
 if TYPE_CHECKING:
@@ -49,7 +54,8 @@ class Rails:
             metric=share,
             threshold=limit,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-            evaluation_periods=1,
+            evaluation_periods=int(ARRIVAL_BOUND / ONE_MINUTE),
+            datapoints_to_alarm=1,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
 

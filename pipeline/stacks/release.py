@@ -12,6 +12,7 @@ from constructs import Construct
 from environments.schema import AllAtOnce, Canary, Environment, Linear
 from pipeline.names import (
     ALIAS,
+    BLIND,
     GUARDS,
     HEARTBEAT,
     RAILS,
@@ -65,7 +66,7 @@ class Release(Construct):
         if environment.judge:
             rule = parameters(environment, environment.judge)
             self._makers |= dict.fromkeys(
-                (*VERDICTS, HEARTBEAT), Verdicts(environment_name, rule, function, version)
+                (*VERDICTS, HEARTBEAT, BLIND), Verdicts(environment_name, rule, function, version)
             )
             if environment.synthetic:  # the schema requires it beside a judge
                 self._makers[SYNTHETIC] = FailedJourneys(

@@ -1,4 +1,4 @@
-"""The alarms by which the judge's word stops a release, and its silence too."""
+"""The alarms by which the judge's word stops a release, its silence, and its blindness."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from aws_cdk import aws_cloudwatch as cloudwatch
 
 from pipeline.canary.judging import line
-from pipeline.names import ALIAS, HEARTBEAT, JUDGE_NAMESPACE, SERVICE
+from pipeline.judge.arrival import ARRIVAL_BOUND
+from pipeline.judge.shift import MINUTE as ONE_MINUTE
+from pipeline.names import ALIAS, BLIND, HEARTBEAT, JUDGE_NAMESPACE, SERVICE
 from pipeline.stacks.rails import MINUTE
 
 if TYPE_CHECKING:
@@ -51,6 +53,11 @@ class Verdicts:
             ),
             "undecided": (1.0, "The shift ends before a verdict, and the policy rolls back"),
             "incident": (1.0, "Both versions fail alike, and the policy stops a release then"),
+            BLIND: (
+                ARRIVAL_BOUND / ONE_MINUTE,
+                "The judge runs and cannot judge: the metrics of a minute of the shift have not "
+                "arrived for so many minutes",
+            ),
         }[verdict]
         return cloudwatch.Alarm(
             scope,

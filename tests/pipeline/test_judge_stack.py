@@ -9,8 +9,9 @@ import pytest
 
 from environments.schema import load, load_home
 from pipeline.canary.judging import line
+from pipeline.judge.arrival import ARRIVAL_BOUND
 from pipeline.judge.settings import Settings
-from pipeline.names import again_role
+from pipeline.names import RAILS, again_role
 from pipeline.policy import parameters, shift
 
 
@@ -210,3 +211,17 @@ def test_silence_is_an_alarm_while_the_version_serves(stack: Any) -> None:
     prod = load("prod")
     # It is heard within the shift, else CodeDeploy's question alone would tell of it.
     assert alarm["DatapointsToAlarm"] < shift(prod).length.total_seconds() / 60
+
+
+def test_blindness_is_an_alarm_of_its_own(stack: Any) -> None:
+    alarm = _alarms(stack, "Shift")["blind"]
+    assert (alarm["Namespace"], alarm["MetricName"]) == ("Pithead/Judge", "Blind")
+    assert alarm["Threshold"] == ARRIVAL_BOUND.total_seconds() / 60
+    assert (alarm["Statistic"], alarm["DatapointsToAlarm"]) == ("Maximum", 1)
+
+
+def test_a_rail_sees_metrics_as_late_as_the_judge_does(stack: Any) -> None:
+    for rail in RAILS:
+        alarm = _alarms(stack, "Shift")[rail.replace("-", "")]
+        assert alarm["DatapointsToAlarm"] == 1
+        assert 60 * alarm["EvaluationPeriods"] >= ARRIVAL_BOUND.total_seconds()

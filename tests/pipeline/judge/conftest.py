@@ -53,8 +53,11 @@ class FakeWorld:
     deployment_: Deployment | None = field(
         default_factory=lambda: Deployment("d-1", "2", "3", BEGAN, "in progress", None, "")
     )
+    others: dict[str, Deployment] = field(default_factory=dict)
+    """Older deployments."""
     minutes: dict[int, dict[str, Seen]] = field(default_factory=dict)
     answered_by_gateway: dict[int, GatewaySeen] = field(default_factory=dict)
+    """Where it is not what the versions counted."""
     digests: dict[str, str] = field(default_factory=lambda: {"2": "sha256:two", "3": "sha256:3"})
     condemned: dict[str, Condemnation] = field(default_factory=dict)
     permitted: dict[str, Permission] = field(default_factory=dict)
@@ -78,7 +81,9 @@ class FakeWorld:
 
     def deployed(self, deployment_id: str) -> Deployment | None:
         self._may("deployed")
-        return None if deployment_id in self.rollbacks else self.deployment_
+        if deployment_id in self.rollbacks:
+            return None
+        return self.others.get(deployment_id, self.deployment_)
 
     def digest(self, version: str) -> str:
         self._may("digest")
@@ -98,7 +103,9 @@ class FakeWorld:
 
     def gateway(self, begin: datetime, end: datetime) -> dict[datetime, GatewaySeen]:
         self._may("gateway")
-        every = {self.after(minute): each for minute, each in self.answered_by_gateway.items()}
+        honest = {minute: _answered(both) for minute, both in self.minutes.items()}
+        stage = honest | self.answered_by_gateway
+        every = {self.after(minute): each for minute, each in stage.items()}
         return {at: each for at, each in every.items() if begin <= at < end}
 
     def seen(self, versions: Sequence[str], begin: datetime, end: datetime) -> Minutes:
@@ -173,6 +180,19 @@ class FakeWorld:
     def _may(self, what: str) -> None:
         if what in self.failing:
             raise UnjudgedError(f"{what} did not answer")
+
+
+def _answered(both: dict[str, Seen]) -> GatewaySeen:
+    """What the gateway counts of requests that are counted honestly."""
+    seen = both.values()
+    invocations = sum(each.invocations for each in seen)
+    return GatewaySeen(
+        invocations,
+        invocations,
+        sum(each.client_errors or 0 for each in seen),
+        sum(each.failures + each.errors for each in seen),
+        invocations,
+    )
 
 
 @pytest.fixture

@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pipeline.canary.record import read
 from pipeline.judge.bake import bake_text, read_bake
-from pipeline.judge.port import Bake, Seen, UnjudgedError
+from pipeline.judge.port import Bake, GatewaySeen, Seen, UnjudgedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,6 +136,74 @@ def test_the_bake_waits_for_counts_that_lag(world: Any, handler: Any) -> None:
     handler(MINUTE)
     assert not world.answered
     world.fill((8, 0), (72, 0))
+    handler(MINUTE)
+    assert world.answered == [("d-1", "execution", True)]
+
+
+@pytest.mark.parametrize(
+    ("last", "ends"),
+    [
+        # The gateway counts failures that the new version does not report.
+        ({"answered_by_gateway": {9: GatewaySeen(800, 800, 0, 80, 800)}}, 13),
+        # What comes last may be late, unless it is known to be all.
+        ({"minutes": {9: {}}}, 15),
+    ],
+    ids=["not compared", "empty"],
+)
+def test_a_short_bake_waits_for_all_minutes_of_the_shift(
+    world: Any, handler: Any, last: dict[str, Any], ends: int
+) -> None:
+    world.fill((80, 0), (720, 0))
+    for name, values in last.items():
+        getattr(world, name).update(values)
+    world.now = world.after(10.6)
+    handler(HOOK)
+    world.bakes["d-1"] = replace(world.bakes["d-1"], began=world.after(5))
+    while not world.answered and world.now < world.after(20):
+        world.now += timedelta(minutes=1)
+        handler(MINUTE)
+    assert world.now - timedelta(minutes=1) < world.after(ends) <= world.now
+    assert world.answered == [("d-1", "execution", "minutes" in last)]
+
+
+def test_a_blind_judge_ends_the_bake_by_its_alarm_and_condemns_nobody(
+    world: Any, handler: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.fill((80, 0), (720, 0))
+    world.fill(Seen(80, 0, 0, 0, 0, 0), Seen(720, 0, 0, 0, 0, 0), range(8, 12))
+    world.answered_by_gateway = dict.fromkeys(range(8, 12), GatewaySeen(800, 800, 0, 0, 0))
+    bake(world, handler, 16, undecided="rollback")
+    assert not world.answered
+    assert [each >= 5 for each in world.said("Blind")] == [False] * 3 + [True] * 3
+    said = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert said["late"] == ["Lambda"]
+    assert said["waiting"] == [world.after(each).isoformat() for each in (8, 9)]
+    world.red = ("files-prod-version-3-blind",)
+    world.now = world.after(17.05)
+    handler(MINUTE, undecided="rollback")
+    assert world.answered == [("d-1", "execution", False)]
+    assert not world.condemned
+    assert read(world.records["d-1"]).verdict == "undecided"
+
+
+def test_a_fault_of_the_last_minute_alone_ends_the_bake(world: Any, handler: Any) -> None:
+    world.fill((80, 0), (720, 0), range(9))
+    world.fill((80, 40), (720, 0), range(9, 12))
+    bake(world, handler, 11)
+    assert world.answered == [("d-1", "execution", False)]
+
+
+def test_the_hook_that_is_answered_is_that_of_the_deployment_in_the_event(
+    world: Any, handler: Any
+) -> None:
+    """A stack may make another deployment meanwhile, whose bake has not begun."""
+    world.fill((80, 0), (720, 0))
+    older = world.deployment_
+    world.others = {"d-1": older}
+    world.deployment_ = replace(older, id="d-2")
+    bake(world, handler, 16)
+    assert (set(world.bakes), world.answered) == ({"d-1"}, [])
+    world.deployment_ = older
     handler(MINUTE)
     assert world.answered == [("d-1", "execution", True)]
 

@@ -177,12 +177,12 @@ def test_the_service_silent_altogether_is_not_taken_for_no_traffic(
     world.fill(Seen(0, 0, 0, 0, 8, 0), Seen(0, 0, 0, 0, 72, 0))
     world.now = world.after(4)
     assert look(world, judge()).waiting == (world.after(1), world.after(2))
-    world.now = world.after(5)
+    world.now = world.after(7)
     seen = look(world, judge())
     assert seen.stops
     assert seen.record is not None
     assert (seen.record.verdict, seen.record.periods) == ("inconsistent", ())
-    assert "version 3 reports 0 requests, and Lambda counts 8 " in seen.record.sentence
+    assert "version 3 reports 0 requests, and Lambda counts 16 " in seen.record.sentence
 
 
 def test_a_minute_without_requests_changes_nothing_and_is_asked_for_again(

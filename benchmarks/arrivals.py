@@ -1,0 +1,283 @@
+"""Releases whose metrics arrive late, as the judge's function sees them: its port over a world.
+
+Metrics of ten seconds arrive together. The service's come through CloudWatch Logs, after 2 to 30
+seconds and in any order; Lambda's and API Gateway's when they are sent, once a minute, and those of
+a crash 15 seconds later, when the invocation has timed out. A source may come later than that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.canary.judging import line
+from pipeline.canary.periods import Parameters
+from pipeline.judge.arrival import ARRIVAL_BOUND
+from pipeline.judge.bake import result
+from pipeline.judge.look import look
+from pipeline.judge.port import Bake, Deployment, GatewaySeen, Metric, Seen, Serving
+from pipeline.judge.settings import Settings
+from pipeline.judge.shift import Shift
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from pipeline.canary.condemnation import Condemnation, Permission
+    from pipeline.judge.arrival import Source
+    from pipeline.judge.look import Look
+    from pipeline.judge.port import Minutes
+
+    Times = NDArray[np.floating]
+
+SOURCES: tuple[Source, ...] = ("the service", "Lambda", "API Gateway")
+STABLE, CANARY = "1", "2"
+SETTINGS = Settings(
+    service="files",
+    environment="prod",
+    function="files-prod",
+    application="application",
+    deployment_group="group",
+    bucket="decisions",
+    api="files-prod",
+    shift=Shift(10, 8, linear=False),
+    bake_minutes=4,
+    parameters=Parameters(
+        false_rollback_rate=0.01,
+        tolerance=1.0,
+        harmful=2.0,
+        undecided="promote",
+        incident="continue",
+        objectives={"failures": 0.4, "slow-requests": 0.4, "error-responses": 0.2},
+        limits={"failures": 0.1, "slow-requests": 0.25},
+        min_requests=50,
+    ),
+    count_tolerance=0.05,
+)
+_BEGAN = datetime(2026, 1, 1, 12, 0, 30, tzinfo=UTC)
+_OFFSET = 30
+_NOON = _BEGAN - timedelta(seconds=_OFFSET)
+DEPLOYMENT = Deployment("d-1", STABLE, CANARY, _BEGAN, "in progress", None, "")
+_SLICE, _MINUTE = 10, 60
+_BEFORE, _AFTER = 11, 10
+"""Minutes that are simulated before and after the shift."""
+_TIMEOUT = 15.0
+_SENDING = 5.0
+"""Seconds from a metric's dispatch to its being seen."""
+_LOGS = (2.0, 30.0)
+_SCHEDULE = timedelta(seconds=5)
+"""After a whole minute the judge's function looks."""
+_REACTION = timedelta(seconds=90)
+"""From a look to the end of a deployment: the alarm and CodeDeploy each look once a minute."""
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """Shares of requests that fail, or crash by a timeout, on the stable version and the canary."""
+
+    failures: tuple[float, float] = (0.001, 0.001)
+    crashes: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a release ended."""
+
+    stopped_by: str | None
+    """The judge's metric, or "bake" where the judge answered the hook; None if promoted."""
+    minutes: float
+    """From the first share of traffic to its end."""
+    hurt: int
+    """Bad responses of the canary until then."""
+    unjudged: int
+    """Minutes that could have been compared, and were not judged."""
+
+
+class World:
+    """`pipeline.judge.port.Port` over a simulated release, at the time `now`."""
+
+    def __init__(
+        self,
+        behaviour: Behaviour,
+        late: Mapping[Source, float],
+        seed: int,
+        requests_per_second: float = 20.0,
+        faulty_from: float = 0.0,
+    ) -> None:
+        """`faulty_from`: minutes of the shift before the canary behaves otherwise."""
+        self.now = _BEGAN
+        self.published: list[Metric] = []
+        self.condemned: list[Condemnation] = []
+        self._records: dict[str, str] = {}
+        rng = np.random.default_rng(seed)
+        length = int(SETTINGS.shift.length.total_seconds())
+        ends = np.arange(-_BEFORE * _MINUTE, length + _AFTER * _MINUTE, _SLICE) + float(_SLICE)
+        shares = np.zeros((len(ends), 2))
+        shares[:, 1] = np.where(
+            ends > _OFFSET + length, 1.0, np.where(ends > _OFFSET, SETTINGS.shift.percent / 100, 0)
+        )
+        shares[:, 0] = 1 - shares[:, 1]
+        self._ends = ends
+        self._minute = ((ends - _SLICE) // _MINUTE).astype(int)
+        requests = rng.poisson(requests_per_second * _SLICE * shares)
+        faulty = ((ends > _OFFSET + _MINUTE * faulty_from)[:, None]) * [0, 1]
+        self._crashes = rng.binomial(requests, np.choose(faulty, _shares(behaviour.crashes)))
+        self._counted = requests - self._crashes
+        self._failures = rng.binomial(self._counted, np.choose(faulty, _shares(behaviour.failures)))
+        lambda_, gateway = rng.uniform(0, _MINUTE, 2)
+        self._logged = ends + rng.uniform(*_LOGS, len(ends)) + late.get("the service", 0.0)
+        self._sent, self._sent_crashes = (
+            _dispatched(ends + took, lambda_) + late.get("Lambda", 0.0) for took in (0.0, _TIMEOUT)
+        )
+        self._answered, self._answered_crashes = (
+            _dispatched(ends + took, gateway) + late.get("API Gateway", 0.0)
+            for took in (0.0, _TIMEOUT)
+        )
+
+    def hurt(self, until: datetime) -> int:
+        """The canary's bad responses up to a time."""
+        served = self._ends <= (until - _NOON).total_seconds()
+        return int((self._failures + self._crashes)[served, 1].sum())
+
+    def serving(self) -> Serving:
+        """See `Port`."""
+        return Serving(self.now, (STABLE, CANARY))
+
+    def deployment(self, since: datetime) -> Deployment | None:  # noqa: ARG002  # the port's
+        """See `Port`."""
+        return DEPLOYMENT
+
+    def deployed(self, deployment_id: str) -> Deployment | None:  # noqa: ARG002  # the port's
+        """See `Port`."""
+        return DEPLOYMENT
+
+    def digest(self, version: str) -> str:
+        """See `Port`."""
+        return version
+
+    def condemnation(self, digest: str) -> Condemnation | None:  # noqa: ARG002  # the port's
+        """See `Port`."""
+        return None
+
+    def permission(self, digest: str) -> Permission | None:  # noqa: ARG002  # the port's
+        """See `Port`."""
+        return None
+
+    def condemn(self, condemnation: Condemnation) -> None:
+        """See `Port`."""
+        self.condemned.append(condemnation)
+
+    def seen(self, versions: Sequence[str], begin: datetime, end: datetime) -> Minutes:
+        """See `Port`."""
+        service, sent, crashed = (
+            self._arrived(at, begin, end) for at in (self._logged, self._sent, self._sent_crashes)
+        )
+        found: Minutes = {}
+        for minute in sorted({*self._minute[service | sent | crashed].tolist()}):
+            mine = self._minute == minute
+            requests, failures = (
+                each[mine & service].sum(axis=0) for each in (self._counted, self._failures)
+            )
+            errors = self._crashes[mine & crashed].sum(axis=0)
+            invocations = self._counted[mine & sent].sum(axis=0) + errors
+            found[_NOON + timedelta(minutes=minute)] = {
+                version: Seen(
+                    int(requests[number]), int(failures[number]), 0, 0,
+                    int(invocations[number]), int(errors[number]), 0, 0,
+                )
+                for number, version in enumerate((STABLE, CANARY))
+                if version in versions
+            }  # fmt: skip
+        return found
+
+    def gateway(self, begin: datetime, end: datetime) -> dict[datetime, GatewaySeen]:
+        """See `Port`."""
+        answered, crashed, sent = (
+            self._arrived(at, begin, end)
+            for at in (self._answered, self._answered_crashes, self._sent)
+        )
+        found = {}
+        for minute in sorted({*self._minute[answered | crashed].tolist()}):
+            mine = self._minute == minute
+            errors = int(self._crashes[mine & crashed].sum())
+            requests = int(self._counted[mine & answered].sum()) + errors
+            failures = int(self._failures[mine & answered].sum()) + errors
+            invocations = int(self._counted[mine & sent].sum())
+            at = _NOON + timedelta(minutes=minute)
+            found[at] = GatewaySeen(requests, requests, 0, failures, invocations)
+        return found
+
+    def record(self, deployment_id: str) -> str | None:
+        """See `Port`."""
+        return self._records.get(deployment_id)
+
+    def keep(self, deployment_id: str, record: str) -> None:
+        """See `Port`."""
+        self._records[deployment_id] = record
+
+    def bake(self, deployment_id: str) -> Bake | None:  # noqa: ARG002  # the port's
+        """See `Port`."""
+        return Bake("execution", _BEGAN + SETTINGS.shift.length)
+
+    def keep_bake(self, deployment_id: str, bake: Bake) -> None:
+        """See `Port`."""
+
+    def alarms(self, version: str) -> tuple[str, ...]:  # noqa: ARG002  # the port's
+        """See `Port`. `play` has CodeDeploy find them."""
+        return ()
+
+    def publish(self, metrics: Sequence[Metric]) -> None:
+        """See `Port`."""
+        self.published = list(metrics)
+
+    def answer(self, deployment_id: str, execution: str, *, succeeded: bool) -> None:
+        """See `Port`."""
+
+    def _arrived(self, at: Times, begin: datetime, end: datetime) -> NDArray[np.bool_]:
+        first, last = ((each - _NOON) // timedelta(minutes=1) for each in (begin, end))
+        now = (self.now - _NOON).total_seconds()
+        found: NDArray[np.bool_] = (at <= now) & (self._minute >= first) & (self._minute < last)
+        return found
+
+
+def _shares(of: tuple[float, float]) -> list[NDArray[np.floating]]:
+    """Those of both versions while the canary is as the stable version is, and after."""
+    return [np.array([of[0], of[0]]), np.array(of)]
+
+
+def _dispatched(at: Times, phase: float) -> Times:
+    """When what has happened is seen: it is sent once a minute."""
+    found: Times = np.ceil((at - phase) / _MINUTE) * _MINUTE + phase + _SENDING
+    return found
+
+
+def play(world: World, settings: Settings = SETTINGS) -> Ending:
+    """Play a release to its end: a look each minute of the shift and of the bake."""
+    limits = {
+        "Evidence": line(settings.parameters), "Testimony": 1.0, "Undecided": 1.0,
+        "Incident": 1.0, "Blind": ARRIVAL_BOUND / timedelta(minutes=1),
+    }  # fmt: skip
+    world.now = _NOON + timedelta(minutes=1) + _SCHEDULE
+    while True:
+        seen = look(world, settings)
+        baked = result(world, settings, seen)
+        if baked:
+            return _ended(world, seen, None if baked.succeeded else "bake", world.now)
+        stopped_by = next(
+            (each.name for each in world.published if each.value >= limits.get(each.name, np.inf)),
+            None,
+        )
+        if stopped_by:
+            return _ended(world, seen, stopped_by, world.now + _REACTION)
+        world.now += timedelta(minutes=1)
+
+
+def _ended(world: World, seen: Look, stopped_by: str | None, at: datetime) -> Ending:
+    judged = len(seen.record.periods) if seen.record else 0
+    comparable = SETTINGS.shift.minutes - 1
+    minutes = (at - _BEGAN) / timedelta(minutes=1)
+    return Ending(stopped_by, minutes, world.hurt(at), comparable - judged)

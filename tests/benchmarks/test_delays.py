@@ -1,0 +1,25 @@
+"""Late metrics neither roll back good releases nor hide bad ones."""
+
+from __future__ import annotations
+
+from benchmarks.arrivals import Ending
+from benchmarks.delays import KINDS, Row, played, table
+
+
+def test_good_releases_are_promoted_and_bad_ones_found_with_all_metrics_late() -> None:
+    late = dict.fromkeys(("the service", "Lambda", "API Gateway"), 180.0)
+    endings = {kind: [played((kind, late, seed)) for seed in range(4)] for kind in KINDS}
+    row = Row("all", 180, endings)
+    assert row.false_rollbacks == 0
+    assert {each.stopped_by for each in endings["crashes"]} <= {"Evidence", "bake"}
+    assert all(each.unjudged == 0 for each in endings["good"])
+
+
+def test_the_table_has_a_row_for_each() -> None:
+    promoted, stopped = Ending(None, 8.5, 1, 0), Ending("Evidence", 4.0, 30, 5)
+    row = Row("all", 75, {"good": [promoted] * 3 + [stopped], "crashes": [stopped], "fails": []})
+    assert row.false_rollbacks == 1
+    text = table([Row("all", 75, row.endings | {"fails": [promoted]})])
+    assert text.count("\n") == 2
+    assert "| all | 75 s | 25.00% (" in text
+    assert "| 100.0% | 4.0 min | 30 | 0.0% | 0.0 min | 1 |" in text

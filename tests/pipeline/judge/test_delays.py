@@ -1,0 +1,134 @@
+"""Metrics that arrive late, by source: whole releases over a simulated world."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from benchmarks.arrivals import SETTINGS, SOURCES, Behaviour, World, play
+from pipeline.judge.arrival import ARRIVAL_BOUND
+from pipeline.judge.look import look
+from pipeline.judge.port import GatewaySeen, Seen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipeline.canary.record import Record
+    from pipeline.judge.arrival import Source
+    from pipeline.judge.settings import Settings
+
+    Judge = Callable[..., Settings]
+
+LATE = [
+    *({source: float(seconds)} for source in SOURCES for seconds in (30, 75, 180)),
+    dict.fromkeys(SOURCES, 75.0),
+    dict.fromkeys(SOURCES, 180.0),
+    {},
+]
+HEALTHY = Behaviour()
+CRASHES = Behaviour(crashes=(0.0, 0.075))
+OFTEN = Behaviour(crashes=(0.0, 0.3))
+
+
+def _record(world: Any, settings: Settings) -> Record:
+    found = look(world, settings).record
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("late", LATE)
+def test_a_good_release_is_promoted_whichever_metrics_come_late(late: dict[Source, float]) -> None:
+    ending = play(World(HEALTHY, late, seed=7))
+    assert (ending.stopped_by, ending.unjudged) == (None, 0)
+
+
+@pytest.mark.parametrize("late", LATE)
+def test_crashes_are_found_within_the_shift_whichever_metrics_come_late(
+    late: dict[Source, float],
+) -> None:
+    """By the alarm: after the shift, the judge's answer to CodeDeploy's hook would come first."""
+    assert play(World(CRASHES, late, seed=7)).stopped_by == "Evidence"
+
+
+@pytest.mark.parametrize("late", LATE)
+def test_a_fault_of_the_last_minute_alone_fails_the_bake(late: dict[Source, float]) -> None:
+    """No alarm is needed: the bake waits for the verdict on all minutes of the shift."""
+    ending = play(World(OFTEN, late, seed=7, faulty_from=6.5))
+    assert ending.stopped_by == "bake"
+
+
+def test_metrics_of_lambda_that_do_not_arrive_stop_a_release_and_condemn_nobody() -> None:
+    world = World(HEALTHY, {"Lambda": 3600.0}, seed=7)
+    ending = play(world)
+    assert ending.stopped_by == "Blind"
+    assert not world.condemned
+    assert _record(world, SETTINGS).verdict == "undecided"
+
+
+def test_a_service_without_metrics_cannot_testify() -> None:
+    assert play(World(HEALTHY, {"the service": 3600.0}, seed=7)).stopped_by == "Testimony"
+
+
+def test_lambda_behind_the_gateway_is_waited_for(world: Any, judge: Judge) -> None:
+    """Crashes, which only Lambda and API Gateway see, are the invocations that end last."""
+    world.fill(Seen(60, 0, 0, 0, 60, 0), Seen(540, 0, 0, 0, 540, 0))
+    world.answered_by_gateway = dict.fromkeys(range(12), GatewaySeen(605, 605, 0, 5, 605))
+    world.now = world.after(3)
+    assert (seen := look(world, judge())).late == ("Lambda",)
+    assert seen.waiting == (world.after(1),)
+    world.fill(Seen(60, 0, 0, 0, 65, 5), Seen(540, 0, 0, 0, 540, 0))
+    seen = look(world, judge())
+    assert seen.record is not None
+    assert seen.record.periods[0].counts["failures"].canary.failures == 5
+
+
+def test_what_comes_before_the_bound_is_judged_and_what_comes_for_a_judged_minute_is_not(
+    world: Any, judge: Judge
+) -> None:
+    world.fill(Seen(80, 0, 0, 0, 80, 0), Seen(720, 0, 0, 0, 720, 0))
+    world.answered_by_gateway = dict.fromkeys(range(12), GatewaySeen(900, 900, 0, 0, 900))
+    ends = world.after(2) + ARRIVAL_BOUND
+    world.now = ends - timedelta(seconds=1)
+    assert world.after(1) in look(world, judge()).waiting
+    assert not _record(world, judge()).periods
+    world.now = ends
+    record = _record(world, judge())
+    assert [each.start for each in record.periods] == [world.after(1)]
+    world.fill(Seen(80, 60, 0, 0, 80, 0), Seen(720, 0, 0, 0, 720, 0), range(1, 2))
+    assert _record(world, judge()).periods == record.periods
+
+
+def test_a_minute_that_lambda_lost_is_judged_when_its_counts_arrive(
+    world: Any, judge: Judge
+) -> None:
+    world.fill(Seen(80, 0, 0, 0, 0, 0), Seen(720, 0, 0, 0, 0, 0))
+    world.answered_by_gateway = dict.fromkeys(range(12), GatewaySeen(800, 800, 0, 0, 0))
+    world.now = world.after(9)
+    assert look(world, judge()).waiting[0] == world.after(1)
+    assert world.said("Blind") == [7.0]
+    assert (world.said("Heartbeat"), world.said("Testimony")) == ([1], [0])
+    world.fill(Seen(80, 0, 0, 0, 80, 0), Seen(720, 0, 0, 0, 720, 0))
+    assert world.after(1) in {each.start for each in _record(world, judge()).periods}
+    assert world.said("Blind")[-1] == 0
+
+
+def test_a_version_that_overstates_is_no_loss_of_lambdas(world: Any, judge: Judge) -> None:
+    world.fill(Seen(160, 0, 0, 0, 80, 0), Seen(720, 0, 0, 0, 720, 0))
+    world.now = world.after(9)
+    assert _record(world, judge()).verdict == "inconsistent"
+
+
+@pytest.mark.parametrize(("late", "undecided"), [(False, 1.0), (True, 0.0)])
+def test_a_minute_that_is_waited_for_keeps_the_verdict_open(
+    world: Any, judge: Judge, late: bool, undecided: float
+) -> None:
+    """Near the shift's end, too few counts are no reason to roll back while more are to come."""
+    world.fill(Seen(80, 0, 0, 0, 80, 0), Seen(720, 0, 0, 0, 720, 0), range(8))
+    if late:
+        world.minutes[7] = {"2": Seen(720, 0, 0, 0, 0, 0), "3": Seen(80, 0, 0, 0, 0, 0)}
+        world.answered_by_gateway = {7: GatewaySeen(800, 800, 0, 0, 0)}
+    world.now = world.after(9)
+    assert look(world, judge(undecided="rollback")).stops is bool(undecided)
+    assert world.said("Undecided") == [undecided]
