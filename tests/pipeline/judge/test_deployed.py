@@ -31,6 +31,7 @@ from tests.pipeline.deployed import ACCOUNT, NAME, Deployed, synthesise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
     from types import TracebackType
 
     import aws_cdk as cdk
@@ -418,3 +419,19 @@ def test_a_judge_that_falls_silent_ends_the_release(prods: Callable[[float], Pro
     alarm = version_alarm_name(NAME, "2", "heartbeat")
     assert f"Activated alarms: <{alarm}>" in deployment["errorInformation"]["message"]
     assert prod.serves() == "1"
+
+
+@pytest.mark.parametrize(
+    ("version", "status"), [("good", "UPDATE_COMPLETE"), ("bad", "UPDATE_ROLLBACK_COMPLETE")]
+)
+def test_metrics_that_come_three_minutes_later_change_no_verdict(
+    tmp_path: Path, parts: dict[str, Part], version: str, status: str
+) -> None:
+    """They hide no bad release and stop no good one, be it that the bake has the last word."""
+    cloud = LocalCloud(tmp_path, gateway_port=0, speed=SPEEDS[0], metric_delay=180.0)
+    cloud.start()
+    prod = Prod(cloud, parts, REGIONS[0])
+    with Customers(prod):
+        ended, _ = prod.release(version)
+    cloud.stop()
+    assert ended == status
