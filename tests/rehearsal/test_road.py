@@ -108,7 +108,8 @@ def shell(checkout: Checkout, running: local_cloud.Running) -> Shell:
     shell.run(connect, account, region)
     shell.run(APPROVAL, account, region)
     assert shell.run(available, account, region) == '"AVAILABLE"\n'
-    deploy, _follow, protect = PAGE["The first deployment"]
+    # A rehearsal follows releases; the last block is for a deployment that failed.
+    deploy, _follow, protect, _repair = PAGE["The first deployment"]
     shell.run(deploy, account, region)
     shell.run(DELIVERY, account, region)
     shell.run(protect, account, PROD_REGION)
