@@ -133,7 +133,9 @@ def _outcome(decision: Decision) -> str:
     return "" if decision.allowed else f"{decision.policy_type}{'!' if decision.explicit else ''}"
 
 
-@pytest.mark.parametrize(("case", "policies", "same", "across"), CASES, ids=str)
+@pytest.mark.parametrize(
+    ("case", "policies", "same", "across"), CASES, ids=[each[0] for each in CASES]
+)
 def test_policy_types(case: str, policies: Policies, same: str, across: str) -> None:
     """Cases of "Policy evaluation logic" and "Permissions boundaries" (IAM User Guide)."""
     assert (_outcome(evaluate(REQUEST, policies)), _outcome(evaluate(ACROSS, policies))) == (
