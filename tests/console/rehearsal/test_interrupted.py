@@ -17,6 +17,8 @@ INTERRUPTED = 130
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_its_local_cloud_ends_with_it(number: signal.Signals, tmp_path: Path) -> None:
+    # A suite in a shell's background ignores SIGINT, and its children would, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "--quiet", "--shared", ROOT, clone], check=True)
     with subprocess.Popen(
