@@ -18,6 +18,7 @@ from localcloud.gateway_port import gateway
 from localcloud.http import HttpServer
 from localcloud.iam.access import Access
 from localcloud.iam.simulation import answer_simulations
+from localcloud.iam.usage import answer_last_accessed
 from localcloud.journal import Journal
 from localcloud.ledger import Ledger
 from localcloud.lifecycle import Lifecycle
@@ -105,6 +106,7 @@ class LocalCloud:
         )
         self.cloud.access = Access(self.cloud, iam)
         answer_simulations(self.cloud.access.stored)
+        answer_last_accessed(self.cloud.access.usage)
         self._lifecycle = Lifecycle(clock, self.cloud.journal)
         self.running = False
         self._services: dict[str, Service] = {}

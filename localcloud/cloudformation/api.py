@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from moto.core.responses import ActionResult, EmptyResult
 
 from localcloud.api import ApiError
-from localcloud.cloudformation import shapes
+from localcloud.cloudformation import schemas, shapes
 from localcloud.cloudformation.change_set_api import ChangeSetApi
 from localcloud.cloudformation.checks import check
 from localcloud.cloudformation.model import StackStatusError
@@ -53,8 +53,9 @@ class CloudFormationApi(ChangeSetApi):
         self._refuse()
         skipped = list(self.params.get("ResourcesToSkip") or [])
         stack = self._stack()
+        session_key = self._session_key(self._role_arn(stack))
         try:
-            self._service.continue_rollback(stack, skipped)
+            self._service.continue_rollback(stack, skipped, session_key)
         except StackStatusError as error:
             raise ApiError("ValidationError", str(error)) from error
         return EmptyResult()
@@ -65,8 +66,10 @@ class CloudFormationApi(ChangeSetApi):
         stack = self._service.find(self.account, self.region, self.params["StackName"])
         if stack is None:
             return EmptyResult()
+        retained = list(self.params.get("RetainResources") or [])
+        session_key = self._session_key(self._role_arn(stack))
         try:
-            self._service.delete(stack, list(self.params.get("RetainResources") or []))
+            self._service.delete(stack, retained, session_key)
         except StackStatusError as error:
             raise ApiError("ValidationError", str(error)) from error
         return EmptyResult()
@@ -176,6 +179,22 @@ class CloudFormationApi(ChangeSetApi):
         ]
         return ActionResult(
             {"Description": template.get("Description"), "Parameters": declared, "Capabilities": []}
+        )
+
+    def describe_type(self) -> ActionResult:
+        """The schema of a resource type, with the permissions that its handlers need."""
+        name = self.params.get("TypeName") or ""
+        if not schemas.known(self.region, name):
+            raise ApiError("TypeNotFoundException", f"The type '{name}' cannot be found.")
+        resource = f"type/resource/{name.replace('::', '-')}"
+        return ActionResult(
+            {
+                "Arn": f"arn:aws:cloudformation:{self.region}::{resource}",
+                "Type": "RESOURCE",
+                "TypeName": name,
+                "Schema": json.dumps(schemas.schema(self.region, name)),
+                "Visibility": "PUBLIC",
+            }
         )
 
     def list_exports(self) -> ActionResult:

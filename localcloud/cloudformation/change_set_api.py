@@ -119,14 +119,16 @@ class ChangeSetApi(ServiceApi):
         return self.cloud.cloudformation
 
     def _execute(self, stack: Stack, change_set: ChangeSet) -> None:
+        session_key = self._session_key(change_set.role_arn)
         try:
-            self._service.execute(stack, change_set)
+            self._service.execute(stack, change_set, session_key)
         except StackStatusError as error:
             raise ApiError("ValidationError", str(error)) from error
 
     def _planned(self, stack: Stack | None, name: str, kind: str) -> ChangeSet:
         """A change set that was worked out; nothing is made of a template that AWS refuses."""
-        self._role()
+        role_arn = self._role_arn(stack)
+        session_key = self._session_key(role_arn)
         before = stack.parameters if stack else {}
         try:
             if stack is None:
@@ -157,7 +159,8 @@ class ChangeSetApi(ServiceApi):
             parameters=values,
             tags={tag["Key"]: tag["Value"] for tag in self.params.get("Tags") or []},
             capabilities=capabilities,
-            role_arn=self.params.get("RoleARN") or "",
+            role_arn=role_arn,
+            session_key=session_key,
             description=self.params.get("Description") or "",
         )
         self._service.plan(stack, change_set)
@@ -174,23 +177,22 @@ class ChangeSetApi(ServiceApi):
             limits.check_inline(str(self.params["TemplateBody"]))
             return str(self.params["TemplateBody"])
         if self.params.get("TemplateURL"):
-            lookups = Lookups(self.cloud, self.account, self.region)
+            session = self.cloud.credentials.session(self.caller.access_key)
+            lookups = Lookups(self.cloud, self.account, self.region, session)
             return lookups.template(self.params["TemplateURL"])
         if stack is not None and self.params.get("UsePreviousTemplate"):
             return stack.template
         raise ApiError("ValidationError", "Either Template URL or Template Body must be specified.")
 
-    def _role(self) -> None:
-        role_arn = self.params.get("RoleARN")
-        if not role_arn:
-            return
-        iam = self.cloud.client("iam", self.account, self.region)
+    def _role_arn(self, stack: Stack | None) -> str:
+        """The service role that is named, or else the stack's own."""
+        return self.params.get("RoleARN") or (stack.role_arn if stack else "")
+
+    def _session_key(self, role_arn: str) -> str:
         try:
-            iam.get_role(RoleName=role_arn.rsplit("/", 1)[-1])
-        except iam.exceptions.NoSuchEntityException as error:
-            raise ApiError(
-                "ValidationError", f"Role {role_arn} is invalid or cannot be assumed"
-            ) from error
+            return self._service.session_key(role_arn, self.caller)
+        except StackStatusError as error:
+            raise ApiError("ValidationError", str(error)) from error
 
     def _refuse(self) -> None:
         """Name what was asked for and is not honoured here."""

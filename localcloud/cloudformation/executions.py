@@ -130,6 +130,7 @@ class Executions:
         return Operation(
             stack,
             self._service.provider,
+            self._service.permissions.of(stack),
             self._records,
             running.cancel,
             self._stopping,
@@ -143,7 +144,7 @@ class Executions:
         operation = self._operation(stack, running)
         try:
             resolver = self._service.resolver(
-                stack, template, change_set.parameters, made, imports.add
+                stack, template, change_set.parameters, made, stack.session_key, imports.add
             )
             reason = operation.apply(template, resolver, made, change_set.tags)
             outputs = [] if reason else self._service.outputs(stack, template, resolver)
@@ -162,7 +163,7 @@ class Executions:
             operation.settle(template, resolver)
             stack.outputs, stack.imports = outputs, sorted(imports)
             stack.template, stack.parameters = change_set.template, change_set.parameters
-            stack.capabilities, stack.role_arn = change_set.capabilities, change_set.role_arn
+            stack.capabilities = change_set.capabilities
             stack.tags = change_set.tags
             if verb == "UPDATE":
                 self._records.status(stack, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
 from botocore.exceptions import ClientError
@@ -13,18 +13,20 @@ from localcloud.cloudformation.template import TemplateError
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
+    from localcloud.credentials import Session
 
 
 class Lookups:
-    """Reads as the administrator of one account, in one region.
+    """Reads with a session, or else as the administrator of the account, in one region.
 
     Each method raises `TemplateError` where AWS would refuse the template.
     """
 
-    def __init__(self, cloud: Cloud, account: str, region: str) -> None:
+    def __init__(self, cloud: Cloud, account: str, region: str, session: Session | None) -> None:
         self._cloud = cloud
         self._account = account
         self._region = region
+        self._session = session
 
     def template(self, url: str) -> str:
         """A template that was uploaded to S3; the address in path or virtual-host style."""
@@ -34,7 +36,7 @@ class Lookups:
             bucket, key = host.split(".s3", 1)[0], path
         else:
             bucket, _, key = path.partition("/")
-        client = self._cloud.client("s3", self._account, self._region)
+        client = self._client("s3")
         try:
             body: bytes = client.get_object(Bucket=bucket, Key=key)["Body"].read()
         except ClientError as error:
@@ -44,14 +46,18 @@ class Lookups:
 
     def stored(self, name: str) -> str:
         """A parameter of the Parameter Store; `name:version` asks for a version of it."""
-        client = self._cloud.client("ssm", self._account, self._region)
         try:
-            value: str = client.get_parameter(Name=name)["Parameter"]["Value"]
-        except (client.exceptions.ParameterNotFound, client.exceptions.ParameterVersionNotFound):
+            found = self._client("ssm").get_parameters(Names=[name])["Parameters"]
+        except ClientError as error:
+            # The text names no role (aws-cdk#20959).
+            raise TemplateError(
+                "AccessDenied. User doesn't have permission to call ssm:GetParameters"
+            ) from error
+        if not found:
             raise TemplateError(
                 f"Unable to fetch parameters [{name}] from parameter store for this account."
-            ) from None
-        return value
+            )
+        return str(found[0]["Value"])
 
     def dynamic(self, service: str, reference: str) -> str:
         """What `{{resolve:service:reference}}` stands for."""
@@ -62,7 +68,7 @@ class Lookups:
         name, _, rest = reference.partition(":SecretString")
         key, stage, version = (*rest.removeprefix(":").split(":"), "", "", "")[:3]
         asked = {"SecretId": name, "VersionStage": stage, "VersionId": version}
-        client = self._cloud.client("secretsmanager", self._account, self._region)
+        client = self._client("secretsmanager")
         try:
             value: str = client.get_secret_value(**{k: v for k, v in asked.items() if v})[
                 "SecretString"
@@ -75,3 +81,6 @@ class Lookups:
             return str(json.loads(value)[key])
         except (ValueError, KeyError) as error:
             raise TemplateError(f"Could not find a value associated with JSONKey {key}") from error
+
+    def _client(self, service: str) -> Any:
+        return self._cloud.client(service, self._account, self._region, self._session)

@@ -83,6 +83,8 @@ class Stack:
     """What an update no longer needs and is still to remove."""
     termination_protection: bool = False
     change_set_id: str = ""
+    session_key: str = ""
+    """The access key of the session that its operation works with; "" for an administrator."""
 
     @property
     def key(self) -> str:
@@ -123,6 +125,8 @@ class ChangeSet:
     tags: dict[str, str]
     capabilities: list[str]
     role_arn: str = ""
+    session_key: str = ""
+    """The access key of the session that it is planned with; "" for an administrator."""
     description: str = ""
     reason: str = ""
     changes: list[dict[str, Any]] = field(default_factory=list)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from localcloud.cloudformation.intrinsics import Resolver
     from localcloud.cloudformation.model import Stack
+    from localcloud.cloudformation.permissions import Permit
     from localcloud.cloudformation.records import Records
     from localcloud.resources import Provider
 
@@ -36,12 +37,14 @@ class InterruptedOperationError(Exception):
 class Operation:
     """Does one thing to a stack: brings it to a template, back, or to an end.
 
+    `permit` raises `ProvisioningError` for what the stack's role may not do;
     `cancel` ends a wait of a provider, `stopping` says that this process ends. Each method
     raises `InterruptedOperationError` then, with everything recorded that was done.
     """
 
     stack: Stack
     provider: Callable[[str], Provider]
+    permit: Permit
     records: Records
     cancel: threading.Event
     stopping: threading.Event
@@ -196,6 +199,7 @@ class Operation:
         self.stack.resources[wanted.logical_id] = wanted
         verb, reason = ("UPDATE", _REPLACED) if before else ("CREATE", "")
         self.records.mark(self.stack, wanted, f"{verb}_IN_PROGRESS", reason)
+        self.permit(request, "create", None)
         _hold(wanted, request, provider.create(request))
         self.records.mark(self.stack, wanted, f"{verb}_COMPLETE")
 
@@ -209,6 +213,7 @@ class Operation:
         before = replace(current)
         self._begin(current.logical_id, before)
         self.records.mark(self.stack, current, "UPDATE_IN_PROGRESS")
+        self.permit(request, "update", before.made())
         _hold(current, request, provider.update(request, before.made()))
         current.deletion_policy = wanted.deletion_policy
         current.dependencies = wanted.dependencies
@@ -252,6 +257,7 @@ class Operation:
             before, before.properties, before.update_policy, self.stack.tags, rollback=True
         )
         self.records.mark(self.stack, now, "UPDATE_IN_PROGRESS")
+        self.permit(request, "update", now.made())
         _hold(now, request, self.provider(before.type).update(request, now.made()))
         now.deletion_policy, now.dependencies = before.deletion_policy, before.dependencies
         self.records.mark(self.stack, now, "UPDATE_COMPLETE")
@@ -267,6 +273,7 @@ class Operation:
             raise InterruptedOperationError
         self.records.mark(self.stack, resource, "DELETE_IN_PROGRESS")
         request = self._request(resource, resource.properties, {}, self.stack.tags)
+        self.permit(request, "delete", resource.made())
         self.provider(resource.type).delete(request, resource.made())
         self.records.mark(self.stack, resource, "DELETE_COMPLETE")
 

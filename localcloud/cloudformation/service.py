@@ -17,6 +17,7 @@ from localcloud.cloudformation.intrinsics import Resolver
 from localcloud.cloudformation.lookups import Lookups
 from localcloud.cloudformation.made_by_moto import MotoProvider
 from localcloud.cloudformation.model import SETTLED, ChangeSet, Stack, StackStatusError
+from localcloud.cloudformation.permissions import SESSION_NAME, Permissions
 from localcloud.cloudformation.recorded import RecordedProvider
 from localcloud.cloudformation.records import Records
 from localcloud.cloudformation.roles import RoleProvider
@@ -24,6 +25,7 @@ from localcloud.cloudformation.stored_parameters import ParameterProvider
 from localcloud.cloudformation.template import TemplateError, parse
 from localcloud.resources import Claimant, ResourceRequest
 from localcloud.restoring import restored_on_error
+from localcloud.roles import RoleError, assume_service_role
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from localcloud.api import ServiceApi
     from localcloud.cloud import Cloud
     from localcloud.cloudformation.model import StackResource
+    from localcloud.credentials import Caller
     from localcloud.resources import Provider, Resource
 
 
@@ -51,6 +54,7 @@ class CloudFormation:
         self._acting: dict[str, Provider] = {}
         self._lock = threading.RLock()
         self.records = Records(cloud.ledger, cloud.clock)
+        self.permissions = Permissions(cloud)
         self.executions = Executions(self)
         self.stacks: dict[str, Stack] = {}
         """By stack id; those that are deleted stay."""
@@ -120,17 +124,20 @@ class CloudFormation:
         template: dict[str, Any],
         values: dict[str, str],
         made: dict[str, Resource],
+        session_key: str,
         importing: Callable[[str], object] = lambda _name: None,
     ) -> Resolver:
         """Resolves the template's functions in the stack's place; `made` may still grow.
 
-        `importing` is told the name of each export that is used.
+        Stored parameters and secrets are read with the session of a key; `importing` is called
+        with the name of each export that is used.
 
         Raises:
             TemplateError: a parameter's value is not in the Parameter Store.
         """
         account, region = stack.account, stack.region
-        lookups = Lookups(self.cloud, account, region)
+        session = self.cloud.credentials.session(session_key)
+        lookups = Lookups(self.cloud, account, region, session)
 
         def imported(name: str) -> str:
             found = self.exports(account, region).get(name)
@@ -163,7 +170,9 @@ class CloudFormation:
         try:
             template = parse(change_set.template)
             made = {name: each.made() for name, each in stack.resources.items()}
-            resolver = self.resolver(stack, template, change_set.parameters, made)
+            resolver = self.resolver(
+                stack, template, change_set.parameters, made, change_set.session_key
+            )
             check_rules(template, resolver)
             plan = Plan(stack, resolver, made, self.provider, _asked_of(stack))
             change_set.changes = plan.changes(template)
@@ -188,10 +197,29 @@ class CloudFormation:
         self.records.forget_change_set(change_set)
         self.change_sets.pop(change_set.id, None)
 
-    def execute(self, stack: Stack, change_set: ChangeSet) -> None:
+    def session_key(self, role_arn: str, caller: Caller) -> str:
+        """The access key of the session that an operation works with.
+
+        It is one of the service role, or else the caller's; "" for an administrator.
+
+        Raises:
+            StackStatusError: CloudFormation cannot assume the role.
+        """
+        if not role_arn:
+            own = self.cloud.credentials.session(caller.access_key)
+            return own.access_key if own else ""
+        try:
+            return assume_service_role(
+                self.cloud, role_arn, "cloudformation.amazonaws.com", SESSION_NAME
+            ).access_key
+        except RoleError as error:
+            raise StackStatusError(f"Role {role_arn} is invalid or cannot be assumed") from error
+
+    def execute(self, stack: Stack, change_set: ChangeSet, session_key: str) -> None:
         """Begin to carry a change set out; `DescribeStacks` tells how it goes.
 
-        The stack's other change sets are void, and are deleted.
+        The stack keeps the change set's role, also for its deletion ("AWS CloudFormation service
+        role"). The stack's other change sets are void, and are deleted.
 
         Raises:
             StackStatusError: the stack is not in a status for it.
@@ -210,6 +238,7 @@ class CloudFormation:
             with restored_on_error(stack, change_set), self.cloud.ledger.transaction():
                 change_set.execution_status = "EXECUTE_IN_PROGRESS"
                 stack.change_set_id = change_set.id
+                stack.role_arn, stack.session_key = change_set.role_arn, session_key
                 for other in void:
                     self.records.forget_change_set(other)
                 self.records.save_change_set(change_set)
@@ -219,7 +248,7 @@ class CloudFormation:
             self._publish(stack)
         self.executions.carry_out(stack, change_set, verb)
 
-    def continue_rollback(self, stack: Stack, skipped: list[str]) -> None:
+    def continue_rollback(self, stack: Stack, skipped: list[str], session_key: str) -> None:
         """Try again to go back from an update; resources that are skipped stay as they are.
 
         Raises:
@@ -233,6 +262,7 @@ class CloudFormation:
                 )
             steps = [each for each in self.records.steps(stack) if each.logical_id in skipped]
             self.records.forget(stack, steps)
+            stack.session_key = session_key
             self.set_status(stack, "UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated")
         self.executions.roll_back(stack)
 
@@ -241,7 +271,7 @@ class CloudFormation:
         self.records.discard(stack)
         self.stacks.pop(stack.id, None)
 
-    def delete(self, stack: Stack, retained: list[str]) -> None:
+    def delete(self, stack: Stack, retained: list[str], session_key: str) -> None:
         """Begin to delete a stack, all but the resources that are to be retained.
 
         Raises:
@@ -266,6 +296,7 @@ class CloudFormation:
             for logical_id in stack.resources.keys() & set(retained):
                 stack.resources[logical_id].deletion_policy = "Retain"
                 self.records.keep(stack, stack.resources[logical_id])
+            stack.session_key = session_key
             if not stack.in_progress:
                 self.set_status(stack, "DELETE_IN_PROGRESS", "User Initiated")
         self.executions.delete(stack)

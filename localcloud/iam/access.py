@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from localcloud.credentials import Caller
 from localcloud.iam.actions import s3
 from localcloud.iam.actions.call import Needed
 from localcloud.iam.actions.needed import needed
@@ -18,12 +19,13 @@ from localcloud.iam.evaluation import AccessRequest, Policies, denial, evaluate
 from localcloud.iam.principals import Principal
 from localcloud.iam.reading import read_call, read_s3
 from localcloud.iam.stored import NoSuchRoleError, Stored
+from localcloud.iam.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from localcloud.cloud import Cloud
-    from localcloud.credentials import Caller, Session
+    from localcloud.credentials import Session
     from localcloud.iam.evaluation import Decision
 
 Mode = Literal["enforce", "soft"]
@@ -50,6 +52,7 @@ class Access:
         self._cloud = cloud
         self.mode = mode
         self.stored = Stored(cloud)
+        self.usage = Usage(cloud.ledger, cloud.clock)
         self._lock = threading.Lock()
         self._logged: set[str] = set()
 
@@ -58,11 +61,26 @@ class Access:
         session = self._cloud.credentials.session(caller.access_key)
         if session is None:
             return None
-        for each in self._needed(environ, caller):
+        denied = self._denied_session(session, caller, self._needed(environ, caller))
+        return None if denied is None else self.reported(denied)
+
+    def own_call(self, actor: Session, region: str, *wanted: Needed) -> Refusal | None:
+        """Why a call that a service makes for itself is denied, or None.
+
+        The actor is the session of a role that the service has assumed.
+        """
+        caller = Caller(actor.access_key, actor.account, region, "")
+        denied = self._denied_session(actor, caller, wanted)
+        return None if denied is None else self.reported(denied)
+
+    def _denied_session(
+        self, session: Session, caller: Caller, wanted: Sequence[Needed]
+    ) -> Refusal | None:
+        for each in wanted:
             request, decision = self.decide(session, caller, each)
             if not decision.allowed:
-                refusal = Refusal(_text(request, decision))
-                return self.reported(refusal)
+                return Refusal(_text(request, decision))
+            self.usage.record(session.role_arn, each.action, caller.region)
         return None
 
     def assumption(
@@ -82,7 +100,10 @@ class Access:
         if refused is not None or session is None:
             return refused
         refused = _refused_assumption(request, evaluate(request, policies))
-        return None if refused is None else self.reported(refused)
+        if refused is not None:
+            return self.reported(refused)
+        self.usage.record(session.role_arn, wanted.action, caller.region)
+        return None
 
     def trusts_service(self, role_arn: str, service: str, source_arn: str) -> bool:
         """Whether a role's trust policy allows a service that works for a resource.

@@ -25,7 +25,7 @@ def lambda_(call: Call, facts: Facts) -> list[Needed]:
     """A function, with its qualifier where the operation is on a version or an alias."""
     del facts
     action = "InvokeFunction" if call.operation in _INVOCATIONS else call.operation
-    name = call.text("FunctionName")
+    name = call.text("FunctionName", "Resource")
     if not name:
         return [Needed(f"lambda:{action}")]
     arn = name if name.startswith("arn:") else _function(call, name)
@@ -65,6 +65,8 @@ def cloudwatch(call: Call, facts: Facts) -> list[Needed]:
     if call.operation in _ALARMS:
         names = call.texts("AlarmName", "AlarmNames") or ["*"]
         return [Needed(action, call.arn("cloudwatch", f"alarm:{each}")) for each in names]
+    if call.text("ResourceARN"):
+        return [Needed(action, call.text("ResourceARN"))]
     namespace = call.text("Namespace")
     context = {"cloudwatch:namespace": [namespace]} if namespace else {}
     if "Dashboard" in call.operation and call.text("DashboardName"):
@@ -85,7 +87,7 @@ def events(call: Call, facts: Facts) -> list[Needed]:
     if "Bus" in call.operation or call.operation.endswith("Permission"):
         return [Needed(action, call.arn("events", _bus(name or bus or "default")))]
     if not name:
-        return [Needed(action)]
+        return [Needed(action, call.text("ResourceARN") or "*")]
     path = f"{bus}/{name}" if bus and bus != "default" else name
     found = [Needed(action, call.arn("events", f"rule/{path}"))]
     targets: list[dict[str, Any]] = call.parameters.get("Targets") or []
@@ -196,7 +198,8 @@ def _bus(name: str) -> str:
 
 
 def _path(name: str) -> str:
-    return f"parameter/{name.lstrip('/')}"
+    """The resource of a parameter; a version or a label after a colon is no part of it."""
+    return f"parameter/{name.lstrip('/').partition(':')[0]}"
 
 
 def _bytes(value: Any) -> bytes:

@@ -62,6 +62,7 @@ class Process:
         return Operation(
             self.stack,
             lambda _type: self.world,
+            lambda _request, _verb, _current: None,
             self.records,
             threading.Event(),
             threading.Event(),

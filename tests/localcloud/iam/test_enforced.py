@@ -320,6 +320,15 @@ def test_pass_role(start_cloud: Callable[..., LocalCloud]) -> None:
         "AccessDenied",
         "Cross-account pass role is not allowed.",
     )
+    server.cloud.client("iam", ACCOUNT, REGION).update_assume_role_policy(
+        RoleName="r",
+        PolicyDocument=_document(
+            {
+                "Action": "sts:AssumeRole",
+                "Principal": {"Service": "cloudformation.amazonaws.com"},
+            }
+        ),
+    )
     client.create_change_set(**wanted, RoleARN=ROLE)
 
 
@@ -356,3 +365,27 @@ def test_a_role_is_assumed_by_its_tags(server: LocalCloud) -> None:
     sts.assume_role(RoleArn=f"arn:aws:iam::{ACCOUNT}:role/deploy", RoleSessionName="me")
     lookup = f"arn:aws:iam::{ACCOUNT}:role/lookup"
     assert _denied(sts.assume_role, RoleArn=lookup, RoleSessionName="me")[0] == "AccessDenied"
+
+
+def test_last_accessed_details_name_each_action_that_was_allowed(server: LocalCloud) -> None:
+    session = _role(server, _allow("ssm:GetParameter"))
+    with pytest.raises(ClientError):
+        _client(server, "ssm", session).get_parameter(Name="/absent")
+    with pytest.raises(ClientError):
+        _client(server, "ssm", session).delete_parameter(Name="/absent")
+    iam = server.cloud.client("iam", ACCOUNT, REGION)
+    job = iam.generate_service_last_accessed_details(Arn=ROLE, Granularity="ACTION_LEVEL")
+    found = iam.get_service_last_accessed_details(JobId=job["JobId"])
+    (service,) = found["ServicesLastAccessed"]
+    assert service["ServiceNamespace"] == "ssm"
+    (action,) = service["TrackedActionsLastAccessed"]
+    assert (action["ActionName"], action["LastAccessedRegion"]) == ("GetParameter", REGION)
+
+
+def test_uses_outlive_the_process(
+    start_cloud: Callable[..., LocalCloud], server: LocalCloud
+) -> None:
+    server.cloud.access.usage.record(ROLE, "s3:GetObject", REGION)
+    server.stop()
+    again = start_cloud(services=SERVICES, iam="enforce")
+    assert [use.action for use in again.cloud.access.usage.of(ROLE)] == ["s3:GetObject"]

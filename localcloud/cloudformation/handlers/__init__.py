@@ -1,0 +1,1 @@
+"""The API calls that CloudFormation's resource handlers make."""

@@ -1,0 +1,63 @@
+"""What the handler of each type needs of the role that a stack works with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from localcloud.cloudformation import schemas
+from localcloud.cloudformation.handlers import compute, delivery, foundation
+from localcloud.iam.actions.call import Call, Needed
+from localcloud.iam.actions.needed import needed as needed_by_call
+
+if TYPE_CHECKING:
+    from localcloud.cloudformation.handlers.handler import Verb
+    from localcloud.iam.actions.call import Facts
+    from localcloud.resources import Resource, ResourceRequest
+
+HANDLERS = compute.HANDLERS | delivery.HANDLERS | foundation.HANDLERS
+_CUSTOM = ("AWS::CloudFormation::CustomResource", "Custom::")
+
+
+def needed(
+    request: ResourceRequest, verb: Verb, current: Resource | None, facts: Facts
+) -> list[Needed]:
+    """The permissions that a stack's role needs to do one thing to one resource.
+
+    A type that is not listed needs every action of its own service that its schema names, on all
+    resources: more than AWS asks for, as the schema does not say which of them depend on a
+    property.
+    """
+    if request.type.startswith(_CUSTOM):
+        return _custom(request, facts)
+    handler = HANDLERS.get(request.type)
+    if handler is None:
+        return [Needed(each) for each in _by_schema(request, verb)]
+    if handler.service == "s3":
+        return _of_bucket(request, verb, current)
+    return list(handler.needed(request, verb, current, facts))
+
+
+def _custom(request: ResourceRequest, facts: Facts) -> list[Needed]:
+    """A custom resource invokes its function; a topic gets a message."""
+    token = str(request.properties.get("ServiceToken", ""))
+    if ":lambda:" in token:
+        call = Call("lambda", "Invoke", request.account, request.region, {"FunctionName": token})
+        return needed_by_call(call, facts)
+    return [Needed("sns:Publish", token)] if ":sns:" in token else []
+
+
+def _of_bucket(request: ResourceRequest, verb: Verb, current: Resource | None) -> list[Needed]:
+    """S3's actions are no operations: each is on the bucket."""
+    handler = HANDLERS[request.type]
+    return [
+        Needed(f"s3:{call.operation}", f"arn:aws:s3:::{call.text('Bucket')}", request.account)
+        for call in handler.calls(request, verb, current)
+    ]
+
+
+def _by_schema(request: ResourceRequest, verb: Verb) -> list[str]:
+    found = schemas.schema(request.region, request.type).get("handlers", {})
+    actions: list[str] = found.get(verb, {}).get("permissions", [])
+    prefixes = [each.partition(":")[0] for each in actions if not each.startswith("iam:")]
+    own = prefixes[0] if prefixes else ""
+    return sorted({each for each in actions if each.partition(":")[0] == own})

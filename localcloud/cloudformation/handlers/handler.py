@@ -1,0 +1,165 @@
+"""A resource handler: the API calls by which CloudFormation makes a resource of one type.
+
+Each call needs a permission of the role that the stack works with. Which calls a handler makes is
+what its schema lists (`handlers.*.permissions`, "Resource type schema" of the CloudFormation CLI
+guide), less those that it makes only for properties that the resource does not have.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from localcloud.iam.actions import s3
+from localcloud.iam.actions.call import Call, pass_role
+from localcloud.iam.actions.needed import needed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from localcloud.iam.actions.call import Facts, Needed
+    from localcloud.resources import Resource, ResourceRequest
+
+Verb = Literal["create", "update", "delete"]
+VERBS: tuple[Verb, ...] = ("create", "update", "delete")
+_TAGS = "Tags"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One API call of a handler.
+
+    Attributes:
+        name: the operation, such as `PutFunctionConcurrency`.
+        properties: the properties for which it is called: if one is given, or changes in an
+            update. Empty: always.
+        parameters: those of the call in place of the handler's own; see `Handler.parameters`.
+        service: another than the handler's.
+    """
+
+    name: str
+    properties: tuple[str, ...] = ()
+    parameters: Mapping[str, str] | None = None
+    service: str = ""
+
+
+@dataclass(frozen=True)
+class Handler:
+    """What a type's handler calls.
+
+    Attributes:
+        service: the signing name of the service.
+        parameters: of each call, by botocore's names. The value is the name of a property (with
+            `|name`, the last part of the ARN that it holds), or a text with `{account}`,
+            `{region}`, `{id}` (the physical id), `{name}`, `{item}` and properties in braces.
+        each: the property that lists what the calls are made for, one by one, as `{item}`.
+        name: the property that gives the resource its name.
+        passes: the properties that hold the ARN of a role, with the service that it is passed to;
+            for calls whose parameters do not say so.
+        code: the property that names an object in S3 (`S3Bucket`, `S3Key`), which is read.
+    """
+
+    service: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    create: tuple[Operation, ...] = ()
+    update: tuple[Operation, ...] = ()
+    delete: tuple[Operation, ...] = ()
+    each: str = ""
+    name: str = ""
+    passes: Mapping[str, str] = field(default_factory=dict)
+    code: str = ""
+
+    def needed(
+        self, request: ResourceRequest, verb: Verb, current: Resource | None, facts: Facts
+    ) -> Iterator[Needed]:
+        """The permissions for one thing that is done to one resource."""
+        properties = request.properties
+        for call in self.calls(request, verb, current):
+            yield from needed(call, facts)
+        if verb == "delete":
+            return
+        for name, service in self.passes.items():
+            if properties.get(name):
+                yield pass_role(str(properties[name]), service)
+        code = properties.get(self.code) or {} if self.code else {}
+        if code.get("S3Bucket") and _applies((self.code,), request, verb, current):
+            version = {"versionId": code["S3ObjectVersion"]} if "S3ObjectVersion" in code else {}
+            stored = s3.S3Request(
+                "GET",
+                str(code["S3Bucket"]),
+                str(code.get("S3Key", "")),
+                version,
+                account=request.account,
+                region=request.region,
+            )
+            yield from s3.needed(stored, facts)
+
+    def calls(
+        self, request: ResourceRequest, verb: Verb, current: Resource | None
+    ) -> Iterator[Call]:
+        """The API calls for one thing that is done to one resource."""
+        operations: tuple[Operation, ...] = getattr(self, verb)
+        words = {
+            "account": request.account,
+            "region": request.region,
+            "id": current.physical_id if current else "",
+            "name": self._name(request, current),
+        }
+        items = request.properties.get(self.each) or [] if self.each else [""]
+        for operation in operations:
+            if _applies(operation.properties, request, verb, current):
+                for item in items:
+                    yield self._call(operation, request, words | {"item": item})
+
+    def _call(self, operation: Operation, request: ResourceRequest, words: dict[str, Any]) -> Call:
+        given = self.parameters if operation.parameters is None else operation.parameters
+        return Call(
+            operation.service or self.service,
+            operation.name,
+            request.account,
+            request.region,
+            {
+                parameter: _value(source, request.properties, words)
+                for parameter, source in given.items()
+            },
+        )
+
+    def _name(self, request: ResourceRequest, current: Resource | None) -> str:
+        given = request.properties.get(self.name)
+        if given:
+            return str(given)
+        if current is not None:
+            return current.physical_id.rsplit("/", 1)[-1].rsplit(":", 1)[-1]
+        return request.generated_name()
+
+
+class _Words(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return ""
+
+
+def _value(source: str, properties: Mapping[str, Any], words: Mapping[str, Any]) -> Any:
+    if "{" in source:
+        return source.format_map(_Words({**properties, **words}))
+    name, _, part = source.partition("|")
+    found = properties.get(name)
+    return str(found).rsplit("/", 1)[-1] if part and found else found
+
+
+def _applies(
+    names: tuple[str, ...], request: ResourceRequest, verb: Verb, current: Resource | None
+) -> bool:
+    """Whether a call is made; the stack's own tags are on every resource from its creation."""
+    if not names:
+        return True
+    wanted = request.properties
+    if verb == "update" and current is not None:
+        return any(wanted.get(each) != current.properties.get(each) for each in names)
+    if verb == "create" and _TAGS in names and request.tags:
+        return True
+    return any(wanted.get(each) for each in names)
+
+
+def calls(*names: str | Operation) -> tuple[Operation, ...]:
+    """Operations, those that are always called by their names alone."""
+    return tuple(each if isinstance(each, Operation) else Operation(each) for each in names)

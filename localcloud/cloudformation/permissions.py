@@ -1,0 +1,56 @@
+"""Whether the role that a stack works with may do what its handlers do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from localcloud.cloudformation.handlers.catalogue import needed
+from localcloud.resources import ProvisioningError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from localcloud.cloud import Cloud
+    from localcloud.cloudformation.handlers.handler import Verb
+    from localcloud.cloudformation.model import Stack
+    from localcloud.resources import Resource, ResourceRequest
+
+    Permit = Callable[[ResourceRequest, Verb, Resource | None], None]
+
+SESSION_NAME = "AWSCloudFormation"
+"""Of CloudFormation with a service role, as stack events show it."""
+
+
+class Permissions:
+    """Decides the calls of resource handlers.
+
+    CloudFormation works with the stack's service role, or else with the credentials of whoever
+    called it ("AWS CloudFormation service role").
+    """
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    def of(self, stack: Stack) -> Permit:
+        """Return what raises `ProvisioningError` if a stack's session may not do a thing."""
+
+        def permit(request: ResourceRequest, verb: Verb, current: Resource | None) -> None:
+            session = self._cloud.credentials.session(stack.session_key)
+            if session is None:
+                if stack.session_key:
+                    raise ProvisioningError("The security token included in the request is expired")
+                return
+            access = self._cloud.access
+            wanted = needed(request, verb, current, access.stored)
+            refusal = access.own_call(session, stack.region, *wanted)
+            if refusal is not None:
+                raise ProvisioningError(
+                    f'Resource handler returned message: "{refusal.message}" '
+                    f"(RequestToken: {_token(stack)}, HandlerErrorCode: AccessDenied)"
+                )
+
+        return permit
+
+
+def _token(stack: Stack) -> str:
+    return stack.id.rsplit("/", 1)[-1]
