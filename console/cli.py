@@ -20,7 +20,7 @@ from console.errors import ConsoleError
 
 COMMANDS = (
     "up", "down", "env", "remote", "release", "status", "logs", "check", "preflight", "gates",
-    "override", "rollback", "judge", "rehearse",
+    "override", "rollback", "access", "judge", "rehearse",
 )  # fmt: skip
 """Each is a module of `console.commands` with a command of its name, imported when asked for."""
 _INTERRUPTED = 130

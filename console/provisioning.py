@@ -15,7 +15,7 @@ import boto3
 from console import toolchain
 from console.connections import ensure_connection, remote
 from console.errors import ConsoleError
-from pipeline.names import STACK
+from pipeline.names import BOOTSTRAP_STACK, STACK
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,7 +110,7 @@ def _bootstrap(
     cdk: toolchain.Cdk, running: Running, home: Home, place: tuple[str, str], state: Path
 ) -> None:
     account, region = place
-    if _stands(running, "CDKToolkit", account, region):
+    if _stands(running, BOOTSTRAP_STACK, account, region):
         return
     trust = []
     if account != home.account:

@@ -52,6 +52,8 @@ CDK_CLI_SHA512 = (
 )
 """Of its package, hexadecimal: `dist.integrity` of `npm view aws-cdk@VERSION`, from base64."""
 
+BOOTSTRAP_STACK = "CDKToolkit"
+"""The stack of `cdk bootstrap`."""
 _BOOTSTRAP = "cdk-hnb659fds"
 """What `cdk bootstrap` names its roles and buckets by."""
 

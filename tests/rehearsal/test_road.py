@@ -98,7 +98,7 @@ def shell(checkout: Checkout, running: local_cloud.Running) -> Shell:
     shell = Shell(checkout.root, introduction, SUBSTITUTIONS)
     for block in PAGE["Say where"]:
         shell.run(block, account, region)
-    tooling, others, preflight = PAGE["Bootstrap the accounts"]
+    tooling, others, _list, _narrow, preflight = PAGE["Bootstrap the accounts"]
     shell.run(tooling, account, region)
     shell.run(tooling.replace(region, PROD_REGION), account, PROD_REGION)
     # Nothing is deployed in the other account, whose bootstrap the page shows as well.
@@ -182,6 +182,28 @@ def test_the_documented_commands_deploy_the_pipeline_and_its_environments(
     assert administrator.status(support_stack(PROD_REGION), "prod") == "CREATE_COMPLETE"
     for name in checkout.environments():
         assert administrator.status(service_stack(name), name) == "CREATE_COMPLETE"
+
+
+def test_cloudformation_deploys_under_the_generated_policies(
+    shell: Shell, checkout: Checkout, administrator: Administrator
+) -> None:
+    """Under these, the next test also takes all stacks of the region down."""
+    account, region = checkout.home().account, checkout.home().region
+    _tooling, _others, write, narrow, _preflight = PAGE["Bootstrap the accounts"]
+    [takedown] = PAGE["Taking it down"]
+    shell.run(write, account, region)
+    shell.run(takedown, account, PROD_REGION)
+    administrator.wait_until_deleted(PROD_STACK, "prod")
+    shell.run(narrow.replace(region, PROD_REGION).replace(EXAMPLE, account), account, PROD_REGION)
+    role = f"cdk-hnb659fds-cfn-exec-role-{account}-{PROD_REGION}"
+    attached = administrator.client("iam", "prod").list_attached_role_policies(RoleName=role)
+    names = [each["PolicyName"] for each in attached["AttachedPolicies"]]
+    assert names[0] == "pithead-cloudformation-1"
+    assert "AdministratorAccess" not in names
+    shell.run(
+        "cdk deploy --app cdk.out --require-approval never Pithead/prod/files", account, region
+    )
+    assert administrator.status(PROD_STACK, "prod") == "CREATE_COMPLETE"
 
 
 def test_the_environments_of_an_account_are_taken_down_one_by_one(

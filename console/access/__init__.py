@@ -1,0 +1,1 @@
+"""What the platform's roles may do, what they did, and what they could lose."""

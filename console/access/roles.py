@@ -1,0 +1,126 @@
+"""The roles of the platform's stacks, with their policies and the actions that they used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from console.access.statements import Grant, grants
+from console.errors import ConsoleError
+from pipeline.names import BOOTSTRAP_STACK, STACK, service_stack, support_stack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from console.aws import Aws, Place
+    from environments.schema import Environment, Home
+
+_ROLE = "AWS::IAM::Role"
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role of one of the platform's stacks.
+
+    Attributes:
+        logical_id: its name in the template of `stack`.
+        policies: the documents of its policies, by name.
+        used: the actions that it was allowed, sorted.
+    """
+
+    name: str
+    arn: str
+    stack: str
+    logical_id: str
+    policies: Mapping[str, Mapping[str, Any]]
+    used: tuple[str, ...]
+
+    @property
+    def grants(self) -> list[Grant]:
+        """What its policies allow."""
+        return list(grants(self.policies, self.used))
+
+
+def roles(aws: Aws, home: Home, environments: Mapping[str, Environment]) -> Iterator[Role]:
+    """The roles of all stacks that are deployed, by account and stack.
+
+    Raises:
+        ConsoleError: an account cannot be read.
+    """
+    stacks: dict[tuple[str, str, str], Place] = {}
+    for stack, place in _stacks(home, environments):
+        stacks.setdefault((place.account, place.region, stack), place)
+    for (_, _, stack), place in stacks.items():
+        yield from _roles_of(aws, place, stack)
+
+
+def _stacks(home: Home, environments: Mapping[str, Environment]) -> Iterator[tuple[str, Place]]:
+    yield STACK, home
+    yield BOOTSTRAP_STACK, home
+    for name, environment in environments.items():
+        if environment.region != home.region:
+            yield support_stack(environment.region), _At(home.account, environment.region)
+        yield service_stack(name), environment
+        yield BOOTSTRAP_STACK, environment
+
+
+@dataclass(frozen=True)
+class _At:
+    account: str
+    region: str
+
+
+def _roles_of(aws: Aws, place: Place, stack: str) -> Iterator[Role]:
+    cloudformation, iam = aws.client("cloudformation", place), aws.client("iam", place)
+    pages = cloudformation.get_paginator("list_stack_resources")
+    try:
+        found = [
+            each
+            for page in pages.paginate(StackName=stack)
+            for each in page["StackResourceSummaries"]
+            if each["ResourceType"] == _ROLE and each.get("PhysicalResourceId")
+        ]
+    except ClientError as error:
+        if "does not exist" in error.response["Error"]["Message"]:
+            return
+        raise
+    for each in found:
+        name = each["PhysicalResourceId"]
+        arn = iam.get_role(RoleName=name)["Role"]["Arn"]
+        yield Role(
+            name,
+            arn,
+            stack,
+            each["LogicalResourceId"],
+            dict(_policies(iam, name)),
+            tuple(_used(iam, arn)),
+        )
+
+
+def _policies(iam: Any, name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for page in iam.get_paginator("list_role_policies").paginate(RoleName=name):
+        for policy in page["PolicyNames"]:
+            found = iam.get_role_policy(RoleName=name, PolicyName=policy)
+            yield policy, found["PolicyDocument"]
+    for page in iam.get_paginator("list_attached_role_policies").paginate(RoleName=name):
+        for attached in page["AttachedPolicies"]:
+            arn = attached["PolicyArn"]
+            version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+            found = iam.get_policy_version(PolicyArn=arn, VersionId=version)
+            yield attached["PolicyName"], found["PolicyVersion"]["Document"]
+
+
+def _used(iam: Any, arn: str) -> Iterator[str]:
+    """The actions by IAM's last accessed information."""
+    job = iam.generate_service_last_accessed_details(Arn=arn, Granularity="ACTION_LEVEL")["JobId"]
+    found = iam.get_service_last_accessed_details(JobId=job)
+    if found["JobStatus"] != "COMPLETED":
+        raise ConsoleError(
+            f"{arn}: IAM's last accessed information is {found['JobStatus']}. Run the command again"
+        )
+    for service in found["ServicesLastAccessed"]:
+        for action in service.get("TrackedActionsLastAccessed", []):
+            if action.get("LastAccessedTime"):
+                yield f"{service['ServiceNamespace']}:{action['ActionName']}"

@@ -1,0 +1,108 @@
+"""`pithead access`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from console.access import execution
+from console.access.roles import roles
+from console.access.statements import reduced
+from console.aws import connect
+from console.checkout import Checkout
+from console.errors import ConsoleError
+from environments.schema import NAMES
+from pipeline.names import STACK, service_stack
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from console.access.roles import Role
+
+
+@click.command("access")
+@click.argument("role", required=False)
+@click.option("--policy", is_flag=True, help="Print ROLE's statements, reduced to what it used.")
+@click.option("--execution", "environment", type=click.Choice(("home", *NAMES)),
+              help="Write the policies that CloudFormation needs to deploy this environment, or "
+              "the pipeline (home), into --to.")  # fmt: skip
+@click.option("--to", "folder", default="policies", show_default=True, metavar="FOLDER",
+              type=click.Path(file_okay=False, path_type=Path),
+              help="Where --execution writes.")  # fmt: skip
+def command(role: str | None, environment: str | None, folder: Path, *, policy: bool) -> None:
+    """List what each role was granted, what it used, and what it could lose.
+
+    ROLE is a name, or a part of one. The local cloud records every action that a role is allowed.
+    AWS records management actions alone (IAM's last accessed information), so that there an action
+    that seems unused may be in use.
+
+    \b
+      pithead access                          all roles of the platform
+      pithead access AttestRole               each grant of one role
+      pithead access AttestRole --policy      its policy without what it does not use
+      pithead access --execution prod         policies for cdk bootstrap, by what is deployed
+
+    \b
+    Exit codes: 0 done, 1 an error, 2 usage.
+    """  # noqa: D301  # \b is click's own sign
+    checkout = Checkout.here()
+    home, environments = checkout.home(), checkout.environments()
+    aws, whom = connect(checkout)
+    click.echo(whom, err=True)
+    if environment is not None:
+        place = home if environment == "home" else environments[environment]
+        stack = STACK if environment == "home" else service_stack(environment)
+        _write(execution.policies(execution.needed_actions(aws, place, [stack])), folder)
+        return
+    found = list(roles(aws, home, environments))
+    if role is None:
+        _print_all(found)
+        return
+    chosen = [each for each in found if role in each.name]
+    if not chosen:
+        raise ConsoleError(f"{role}: no role of the platform is called so. Run pithead access")
+    for each in chosen:
+        if policy:
+            click.echo(json.dumps(reduced(each.policies, each.used), indent=2))
+        else:
+            _print_one(each)
+
+
+def _write(policies: Sequence[object], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, policy in enumerate(policies, start=1):
+        file = folder / f"cloudformation-{number}.json"
+        file.write_text(json.dumps(policy, indent=2) + "\n")
+        click.echo(str(file))
+
+
+def _print_all(found: Sequence[Role]) -> None:
+    table = Table("stack", "role", "grants", "used", "could lose", box=None, pad_edge=False)
+    for role in found:
+        unused = [each.pattern for each in role.grants if not each.used]
+        table.add_row(
+            role.stack,
+            role.logical_id,
+            str(len(role.grants)),
+            str(len(role.grants) - len(unused)),
+            ", ".join(dict.fromkeys(unused)),
+        )
+    Console().print(table)
+
+
+def _print_one(role: Role) -> None:
+    click.echo(f"\n{role.arn} (stack {role.stack})")
+    table = Table("policy", "granted", "on", "used", box=None, pad_edge=False)
+    for grant in role.grants:
+        table.add_row(
+            grant.policy,
+            grant.pattern,
+            "\n".join(grant.resources),
+            ", ".join(grant.used) or "could lose",
+        )
+    Console().print(table)
