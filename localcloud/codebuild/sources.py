@@ -92,5 +92,8 @@ def _git(*arguments: str, variables: Mapping[str, str] | None = None) -> None:
         )
     except subprocess.TimeoutExpired as error:
         raise SourceError(f"git {arguments[0]} did not end within {_SECONDS} s") from error
+    if done.returncode != 0 and b"error: 403" in done.stderr:
+        # CodePipeline guide, "Troubleshooting": a service role without `UseConnection`.
+        raise SourceError("authorization failed")
     if done.returncode != 0:
         raise SourceError(done.stderr.decode(errors="replace").strip())

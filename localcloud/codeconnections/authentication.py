@@ -63,7 +63,7 @@ def _password(
 def authenticate(
     authorization: str, host: str, path: str, region: str, credentials: Credentials
 ) -> str:
-    """Verify a request for a repository's path; returns the caller's account.
+    """Verify a request for a repository's path; returns the caller's access key.
 
     Raises:
         GitCredentialsError: it has no credentials, or they do not verify.
@@ -75,7 +75,6 @@ def authenticate(
     access_key, _, token = user.partition("%")
     try:
         secret = credentials.secret(access_key, token)
-        account = credentials.account(access_key)
     except UnknownKeyError as error:
         raise GitCredentialsError(f"this cloud did not issue access key {error}") from error
     expected = _password(access_key, secret, host.rsplit(":", 1)[0], path, region, found[1])
@@ -84,7 +83,7 @@ def authenticate(
     signed = calendar.timegm(time.strptime(found[1], _TIMESTAMP))
     if abs(time.time() - signed) > _MAX_AGE_SECONDS:
         raise GitCredentialsError(f"signed at {found[1]}Z, and has expired")
-    return account
+    return access_key
 
 
 def _basic(authorization: str) -> tuple[str, str]:

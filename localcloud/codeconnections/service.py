@@ -16,6 +16,7 @@ from localcloud.codeconnections.authentication import (
 )
 from localcloud.codeconnections.provider import ConnectionProvider
 from localcloud.codeconnections.repositories import Repositories, RepositoryError
+from localcloud.iam.actions.delivery import use_connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -34,6 +35,10 @@ _TOLD = "codeconnections:told"
 _NAME = r"[\w-][\w.-]*"
 _REPOSITORY = re.compile(f"{_NAME}/{_NAME}")
 _PATH = re.compile(rf"(/git-http/(\d{{12}})/([\w-]+)/([\w-]+)/({_NAME}/{_NAME}?)\.git)/(.+)")
+
+
+class _ForbiddenError(Exception):
+    """A role that may not use a connection."""
 
 
 class CodeConnections:
@@ -172,6 +177,8 @@ class CodeConnections:
             return _challenge(start_response, f"{error}; use the URL that pithead remote prints")
         except RepositoryError as error:
             return _refuse(start_response, str(error))
+        except _ForbiddenError as error:
+            return _refuse(start_response, str(error), "403 Forbidden")
         if rest != "git-receive-pack":
             return self.repositories.serve(connection, repository, rest, environ, start_response)
         # One push after the other, so that they are told of in their order.
@@ -186,21 +193,30 @@ class CodeConnections:
         Raises:
             GitCredentialsError: it is not signed by who may call.
             RepositoryError: its path names no repository of the caller's account.
+            _ForbiddenError: the caller's role may not use the connection.
         """
         found = _PATH.fullmatch(environ["PATH_INFO"])
         if found is None:
             raise RepositoryError("The path is not the address of a repository.")
         path, account, region, connection, repository, rest = found.groups()
         authorization, host = environ.get("HTTP_AUTHORIZATION", ""), environ["HTTP_HOST"]
-        caller = authenticate(authorization, host, path, region, self.cloud.credentials)
+        credentials = self.cloud.credentials
+        key = authenticate(authorization, host, path, region, credentials)
         arn = f"arn:aws:codeconnections:{region}:{account}:connection/{connection}"
-        if caller != account or self.find(arn) is None:
+        if credentials.account(key) != account or self.find(arn) is None:
             raise RepositoryError(f"Connection not found: {arn}")
         if not self.repositories.exists(connection, repository):
             raise RepositoryError(
                 f"Repository {repository} is unknown: no pipeline or repository link of "
                 f"connection {connection} names it."
             )
+        session = credentials.session(key)
+        if session is not None:
+            pushes = "git-receive-pack" in f"{rest} {environ.get('QUERY_STRING', '')}"
+            use = use_connection(arn, repository, action="GitPush" if pushes else "GitPull")
+            refused = self.cloud.access.own_call(session, region, use)
+            if refused is not None:
+                raise _ForbiddenError(refused.message)
         return connection, repository, rest
 
     def _tell(self, connection: str, repository: str) -> None:
@@ -227,9 +243,9 @@ def _today(connection_arn: str) -> str:
     return connection_arn.replace(":codestar-connections:", ":codeconnections:", 1)
 
 
-def _refuse(start_response: Any, sentence: str) -> Iterable[bytes]:
-    # git shows a 404's text to its user only when it is plain text.
-    start_response("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
+def _refuse(start_response: Any, sentence: str, status: str = "404 Not Found") -> Iterable[bytes]:
+    # git shows the text of an error to its user only when it is plain text.
+    start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
     return [sentence.encode() + b"\n"]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from localcloud.codepipeline.model import ActionError, RuleExecution
 from localcloud.codepipeline.roles import assume
+from localcloud.iam.actions.call import Needed
 
 if TYPE_CHECKING:
     from localcloud.bus import Event
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from localcloud.codepipeline.halt import Halt
     from localcloud.codepipeline.model import Execution, Pipeline
     from localcloud.codepipeline.service import CodePipeline
+    from localcloud.credentials import Session
 
 OVERRIDDEN = "Overridden"
 
@@ -51,7 +53,7 @@ class Condition:
         ]
         self._changed = threading.Event()
         self._overridden = False
-        self._accounts: dict[str, str] = {}
+        self._sessions: dict[str, Session] = {}
         """By the roles that were assumed."""
 
     def override(self) -> None:
@@ -124,10 +126,17 @@ class Condition:
         name = configuration["AlarmName"]
         # The rule's role names the account whose alarm it is.
         role = rule.get("roleArn") or ""
-        if role not in self._accounts:
-            session = assume(self._cloud, self._pipeline, self._execution, role, region)
-            self._accounts[role] = session.account
-        account = self._accounts[role]
+        if role not in self._sessions:
+            self._sessions[role] = assume(
+                self._cloud, self._pipeline, self._execution, role, region
+            )
+        session = self._sessions[role]
+        account = session.account
+        alarms = f"arn:aws:cloudwatch:{region}:{account}:alarm:*"
+        describe = Needed("cloudwatch:DescribeAlarms", alarms)
+        refused = self._cloud.access.own_call(session, region, describe)
+        if refused is not None:
+            return refused.message
         found = self._cloud.cloudwatch.alarm_states(account, region, [name]).get(name)
         if found is None:
             return f"Alarm {name} does not exist in account {account}, region {region}"

@@ -7,10 +7,11 @@ import sys
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from localcloud.credentials import Caller
+from localcloud.iam import keys
+from localcloud.iam.acting import ServicePrincipal
 from localcloud.iam.actions import s3
 from localcloud.iam.actions.call import Needed
 from localcloud.iam.actions.needed import needed
@@ -64,23 +65,28 @@ class Access:
         denied = self._denied_session(session, caller, self._needed(environ, caller))
         return None if denied is None else self.reported(denied)
 
-    def own_call(self, actor: Session, region: str, *wanted: Needed) -> Refusal | None:
+    def own_call(
+        self, actor: Session | ServicePrincipal, region: str, *wanted: Needed
+    ) -> Refusal | None:
         """Why a call that a service makes for itself is denied, or None.
 
-        The actor is the session of a role that the service has assumed.
+        The actor is the session of a role that the service has assumed, or the service's own
+        principal, whom the resource's policy has to allow.
         """
-        caller = Caller(actor.access_key, actor.account, region, "")
-        denied = self._denied_session(actor, caller, wanted)
+        denied = self.denied_own_call(actor, region, *wanted)
         return None if denied is None else self.reported(denied)
 
-    def _denied_session(
-        self, session: Session, caller: Caller, wanted: Sequence[Needed]
+    def denied_own_call(
+        self, actor: Session | ServicePrincipal, region: str, *wanted: Needed
     ) -> Refusal | None:
+        """The same, for what is refused in every mode."""
+        if not isinstance(actor, ServicePrincipal):
+            caller = Caller(actor.access_key, actor.account, region, "")
+            return self._denied_session(actor, caller, wanted)
         for each in wanted:
-            request, decision = self.decide(session, caller, each)
-            if not decision.allowed:
-                return Refusal(_text(request, decision))
-            self.usage.record(session.role_arn, each.action, caller.region)
+            denied = self._denied_service(actor, region, each)
+            if denied is not None:
+                return denied
         return None
 
     def assumption(
@@ -111,15 +117,8 @@ class Access:
         Raises:
             NoSuchRoleError: there is no such role.
         """
-        account = role_arn.split(":")[4]
-        context: dict[str, Sequence[str]] = {"aws:principalisawsservice": ["true"]}
-        if source_arn:
-            context["aws:sourcearn"] = [source_arn]
-            context["aws:sourceaccount"] = [source_arn.split(":")[4]]
-        principal = Principal("service", service)
-        request = AccessRequest(principal, "sts:AssumeRole", role_arn, account, context)
-        trust = self.stored.resource_policy(role_arn)
-        return evaluate(request, Policies(resource=trust, resource_type="trust")).allowed
+        actor = ServicePrincipal(service, source_arn)
+        return self._denied_service(actor, "", Needed("sts:AssumeRole", role_arn)) is None
 
     def reported(self, refusal: Refusal) -> Refusal | None:
         """The refusal if denials are enforced; else log it, once for each text."""
@@ -131,6 +130,34 @@ class Access:
         if new:
             print(f"iam: would deny: {refusal.message}", file=sys.stderr, flush=True)  # noqa: T201  # the log
         return None
+
+    def _denied_session(
+        self, session: Session, caller: Caller, wanted: Sequence[Needed]
+    ) -> Refusal | None:
+        for each in wanted:
+            request, decision = self.decide(session, caller, each)
+            if not decision.allowed:
+                return Refusal(_text(request, decision))
+            self.usage.record(session.role_arn, each.action, caller.region)
+        return None
+
+    def _denied_service(
+        self, actor: ServicePrincipal, region: str, wanted: Needed
+    ) -> Refusal | None:
+        account = wanted.account or _account(wanted.resource)
+        context = keys.of_request(self._cloud.clock.timestamp(), region, account)
+        context |= keys.of_service(actor) | dict(wanted.context)
+        principal = Principal("service", actor.name)
+        request = AccessRequest(principal, wanted.action, wanted.resource, account, context)
+        trust = wanted.action == "sts:AssumeRole"
+        decision = evaluate(
+            request,
+            Policies(
+                resource=self.stored.resource_policy(wanted.resource),
+                resource_type="trust" if trust else "resource",
+            ),
+        )
+        return None if decision.allowed else Refusal(denial(request, decision, actor.described))
 
     def decide(
         self, session: Session, caller: Caller, wanted: Needed
@@ -150,7 +177,8 @@ class Access:
             principal = Principal("account", root, caller.account)
         else:
             principal = Principal("session", session.arn, session.account, session.role_arn)
-        context = self._context(principal, role, caller.region, account)
+        context = keys.of_request(self._cloud.clock.timestamp(), caller.region, account)
+        context |= keys.of_principal(principal, role)
         context |= self._resource_tags(wanted.resource) | dict(wanted.context)
         if wanted.action.startswith("kms:"):
             context["kms:calleraccount"] = [caller.account]
@@ -165,7 +193,7 @@ class Access:
         if not _ROLE.match(resource):
             return {}
         try:
-            tags = _tags(self.stored.role(resource))
+            tags = keys.tags_of(self.stored.role(resource))
         except NoSuchRoleError:
             return {}
         return {
@@ -206,34 +234,6 @@ class Access:
             return s3.needed(read_s3(environ, caller), self.stored)
         return needed(read_call(environ, caller), self.stored)
 
-    def _context(
-        self, principal: Principal, role: Any, region: str, resource_account: str
-    ) -> dict[str, Sequence[str]]:
-        """The global condition keys of a request.
-
-        A request over loopback counts as one over TLS, which every AWS endpoint speaks.
-        """
-        now = self._cloud.clock.timestamp()
-        arn, is_role = principal.role_arn or principal.arn, principal.kind == "session"
-        name = arn.rsplit("/", 1)[-1].upper()[:16]
-        user = f"AROA{name}:{principal.arn.rsplit('/', 1)[-1]}" if is_role else principal.account
-        tags = {f"aws:principaltag/{key}".lower(): [each] for key, each in _tags(role).items()}
-        return {
-            "aws:principalarn": [arn],
-            "aws:principalaccount": [principal.account],
-            "aws:principaltype": ["AssumedRole" if is_role else "Account"],
-            "aws:principalisawsservice": ["false"],
-            "aws:userid": [user],
-            "aws:viaawsservice": ["false"],
-            "aws:securetransport": ["true"],
-            "aws:sourceip": ["127.0.0.1"],
-            "aws:requestedregion": [region],
-            "aws:resourceaccount": [resource_account],
-            "aws:currenttime": [datetime.fromtimestamp(now, UTC).isoformat()],
-            "aws:epochtime": [str(int(now))],
-            **tags,
-        }
-
 
 def _refused_assumption(request: AccessRequest, decision: Decision) -> Refusal | None:
     if decision.allowed:
@@ -259,11 +259,3 @@ def _text(request: AccessRequest, decision: Decision) -> str:
 def _account(resource: str) -> str:
     parts = resource.split(":", _ARN_PARTS - 1)
     return parts[4] if len(parts) == _ARN_PARTS and parts[4].isdigit() else ""
-
-
-def _tags(role: Any) -> dict[str, str]:
-    tags = role.tags if role else None
-    if not tags:
-        return {}
-    values = tags.values() if isinstance(tags, dict) else tags
-    return {each["Key"]: each["Value"] for each in values}

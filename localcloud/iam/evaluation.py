@@ -91,10 +91,15 @@ def evaluate(request: AccessRequest, policies: Policies) -> Decision:
     return Decision(allowed=True, matched=by_identity + by_resource)
 
 
-def denial(request: AccessRequest, decision: Decision, *, reason: bool = True) -> str:
-    """AWS's text for a denied request, with or without the type of policy that denies it."""
+def denial(
+    request: AccessRequest, decision: Decision, who: str = "", *, reason: bool = True
+) -> str:
+    """AWS's text for a denied request, with or without the type of policy that denies it.
+
+    `who` describes a principal that is not a user or a session.
+    """
     text = (
-        f"User: {request.principal.arn} is not authorized to perform: {request.action} "
+        f"{who or f'User: {request.principal.arn}'} is not authorized to perform: {request.action} "
         f"on resource: {request.resource}"
     )
     if not reason:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
+import uuid
 from typing import TYPE_CHECKING
 
 from localcloud.codepipeline.model import ActionError
+from localcloud.iam.actions.call import Needed
 from localcloud.ports import BuildNotStartedError, BuildRequest
 
 if TYPE_CHECKING:
@@ -36,11 +38,13 @@ def build(running: Running) -> None:
         initiator=f"codepipeline/{running.pipeline.name}",
         source_version=next((each["revisionId"] for each in running.execution.revisions), None),
     )
+    _permit(running, request, "StartBuild")
     try:
         started = running.cloud.codebuild.start_build(request)
     except BuildNotStartedError as error:
         raise ActionError(f"Error calling startBuild: {error}") from error
     running.note(external_id=started.id)
+    _permit(running, request, "BatchGetBuilds")
     ended = threading.Event()
     started.tell(ended)
     with running.halt.waking(ended):
@@ -50,3 +54,19 @@ def build(running: Running) -> None:
     if started.status != "SUCCEEDED":
         raise ActionError(f"Build terminated with state: {started.status}. {started.reason}")
     running.keep(outputs)
+
+
+def _permit(running: Running, request: BuildRequest, operation: str) -> None:
+    """Have IAM decide a call to CodeBuild; the text is that of cdk-eks-blueprints#483.
+
+    Raises:
+        ActionError: the action's role may not make it.
+    """
+    project = f"arn:aws:codebuild:{request.region}:{request.account}:project/{request.project}"
+    refused = running.permit(Needed(f"codebuild:{operation}", project))
+    if refused is not None:
+        raise ActionError(
+            f"Error calling {operation[0].lower()}{operation[1:]}: {refused.message} (Service: "
+            "AWSCodeBuild; Status Code: 400; Error Code: AccessDeniedException; Request ID: "
+            f"{uuid.uuid4()}; Proxy: null)"
+        )

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from localcloud.codepipeline.model import ActionExecution, Execution, Pipeline
     from localcloud.codepipeline.service import CodePipeline
     from localcloud.credentials import Session
+    from localcloud.iam.access import Refusal
+    from localcloud.iam.actions.call import Needed
 
 
 @dataclass
@@ -68,25 +70,35 @@ class Running:
             self.record.artifacts.update(artifacts)
 
     def store(self, artifact: str, content: bytes) -> None:
-        """Put an output artifact."""
+        """Put an output artifact, as the action's role.
+
+        Raises:
+            ClientError: S3 refuses it.
+        """
         bucket, key = self.place(artifact)
-        self._s3().put_object(Bucket=bucket, Key=key, Body=content)
+        self.client("s3").put_object(Bucket=bucket, Key=key, Body=content)
         self.keep({artifact: (bucket, key)})
 
     def file(self, reference: str) -> str:
-        """The text of `Artifact::path/in/it`.
+        """The text of `Artifact::path/in/it`, read as the action's role.
 
         Raises:
             ActionError: there is no such artifact, or no such file in it, or it is a reference
-                to a repository, which CodeBuild alone can clone.
+                to a repository, which CodeBuild alone can clone; or the role may not read it.
         """
         artifact, _, path = reference.partition("::")
         if artifact not in self.execution.artifacts:
             raise ActionError(f"Artifact {artifact} does not exist")
         bucket, key = self.execution.artifacts[artifact]
         try:
-            content = self._s3().get_object(Bucket=bucket, Key=key)["Body"].read()
+            content = self.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
         except ClientError as error:
+            if error.response["Error"]["Code"] == "AccessDenied":
+                raise ActionError(
+                    f"Unable to access the artifact with Amazon S3 object key '{key}' located in "
+                    f"the Amazon S3 artifact bucket '{bucket}'. The provided role does not have "
+                    f"sufficient permissions. {error.response['Error']['Message']}"
+                ) from error
             raise ActionError(f"Artifact {artifact} at {bucket}/{key}: {error}") from error
         try:
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -104,14 +116,16 @@ class Running:
         """The address of a template in S3, as long as this is entered.
 
         A template that CloudFormation reads from S3 may have a megabyte, an inline one 51,200
-        bytes ("CloudFormation quotas").
+        bytes ("CloudFormation quotas"). CodePipeline puts it there for itself: the action's role
+        needs no permission for it.
         """
         bucket, key = self.place("templates")
-        self._s3().put_object(Bucket=bucket, Key=key, Body=template.encode())
+        s3 = self.cloud.client("s3", self.pipeline.account, self.region)
+        s3.put_object(Bucket=bucket, Key=key, Body=template.encode())
         try:
             yield f"{self.cloud.endpoint}/{bucket}/{key}"
         finally:
-            self._s3().delete_object(Bucket=bucket, Key=key)
+            s3.delete_object(Bucket=bucket, Key=key)
 
     def session(self) -> Session:
         """The credentials of the action's own role, else of the pipeline's.
@@ -128,5 +142,6 @@ class Running:
         session = self.session()
         return self.cloud.client(service, session.account, self.region, session)
 
-    def _s3(self) -> Any:
-        return self.cloud.client("s3", self.pipeline.account, self.region)
+    def permit(self, *wanted: Needed) -> Refusal | None:
+        """Why the action's role may not do what the action does in this process, or None."""
+        return self.cloud.access.own_call(self.session(), self.region, *wanted)

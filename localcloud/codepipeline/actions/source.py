@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
 from localcloud.codepipeline.model import ActionError
+from localcloud.iam.actions.delivery import use_connection
 
 if TYPE_CHECKING:
     from localcloud.codepipeline.actions.running import Running
@@ -15,6 +18,8 @@ def source(running: Running) -> None:
     """The branch's commit, with the action's variables.
 
     A push, or who started the execution, may have said which commit; else it is the newest.
+    The action's role uses the connection, whose ARN says which service's action that is
+    ("Connections rename"), and writes the artifact.
     `OutputArtifactFormat` says whether the artifact is a zip of its files, or a reference by
     which CodeBuild clones the repository itself ("full clone").
     """
@@ -25,6 +30,12 @@ def source(running: Running) -> None:
     name = running.action["name"]
     branch, pinned = running.execution.pins.get(name, (branch, ""))
     branch = branch or running.configuration["BranchName"]
+    if running.permit(use_connection(arn, repository, branch)) is not None:
+        # In these words in terraform-provider-aws#11389 and landing-zone-accelerator-on-aws#828.
+        raise ActionError(
+            f"Unable to use Connection: {arn}. The provided role does not have sufficient "
+            "permissions."
+        )
     commit = pinned or connections.resolve(arn, repository, branch)
     if commit is None:
         raise ActionError(
@@ -38,7 +49,14 @@ def source(running: Running) -> None:
             content = connections.archive(arn, repository, told.id)
     except Exception as error:
         raise ActionError(f"[GitHub] {repository} at {commit}: {error}") from error
-    running.store(running.action["outputArtifacts"][0]["name"], content)
+    try:
+        running.store(running.action["outputArtifacts"][0]["name"], content)
+    except ClientError as error:
+        # In these words in aws-cdk#13733 and aws-cdk#30360.
+        raise ActionError(
+            f"[GitHub] Upload to S3 failed with the following error: "
+            f"{error.response['Error']['Message']}"
+        ) from error
     summary = json.dumps({"ProviderType": "GitHub", "CommitMessage": told.message})
     with running.service.changing(running.execution):
         running.record.outputs = {

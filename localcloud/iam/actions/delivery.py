@@ -122,6 +122,21 @@ def codeconnections(call: Call, facts: Facts) -> list[Needed]:
     return [Needed(f"{call.service}:{call.operation}", resource or "*")]
 
 
+def use_connection(arn: str, repository: str, branch: str = "", action: str = "GitPull") -> Needed:
+    """`UseConnection`, with the prefix that the connection's ARN has ("Connections rename")."""
+    service = arn.split(":")[2]
+    context = {
+        f"{service}:fullrepositoryid": [repository],
+        f"{service}:provideraction": [action],
+        f"{service}:providerpermissionsrequired": [
+            "read_only" if action == "GitPull" else "read_write"
+        ],
+    }
+    if branch:
+        context[f"{service}:branchname"] = [branch]
+    return Needed(f"{service}:UseConnection", arn, context=context)
+
+
 def signer(call: Call, facts: Facts) -> list[Needed]:
     """A signing profile or a signing job."""
     del facts
