@@ -14,6 +14,7 @@ from localcloud.functions import description
 from localcloud.functions.alias_operations import AliasOperations
 from localcloud.functions.code_signing_operations import CodeSigningOperations
 from localcloud.functions.model import address
+from localcloud.iam.actions.call import Needed
 from localcloud.ports import InvocationError
 
 if TYPE_CHECKING:
@@ -186,14 +187,15 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
         return ActionResult(document)
 
     def _invocable(self) -> Address:
-        """The function to invoke: the account's own, or one whose policy lets the account in."""
+        """The function to invoke: the account's own, or one whose policy lets the caller in."""
         where = address(
             self.account,
             self.region,
             self.params["FunctionName"],
             self.params.get("Qualifier"),
         )
-        if where.account != self.account and self.cloud.functions.allows(*where, self.account, ""):
+        wanted = Needed("lambda:InvokeFunction", where.arn)
+        if where.account == self.account or not self.cloud.access.denied(self.caller, wanted):
             return where
         return self.own(where)
 

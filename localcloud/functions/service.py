@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import random
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from localcloud.api import ApiError
-from localcloud.functions import policies
 from localcloud.functions.api import LambdaApi
 from localcloud.functions.bundles import Bundles
 from localcloud.functions.catalogue import Catalogue
@@ -18,15 +17,17 @@ from localcloud.functions.environment import log_group
 from localcloud.functions.events import Event, EventQueue
 from localcloud.functions.fleet import Fleet
 from localcloud.functions.invocations import Invoker, Request
-from localcloud.functions.model import LATEST, address
+from localcloud.functions.model import LATEST, Address, address
 from localcloud.functions.providers import providers
 from localcloud.functions.telemetry import Observation, Telemetry
+from localcloud.iam.acting import ServicePrincipal
+from localcloud.iam.actions.call import Needed
 from localcloud.ports import Invocation, InvocationError
 
 if TYPE_CHECKING:
     from localcloud.api import ServiceApi
     from localcloud.cloud import Cloud
-    from localcloud.functions.model import Address, Function, Version
+    from localcloud.functions.model import Function, Version
     from localcloud.ports import Routing
     from localcloud.resources import Provider
 
@@ -133,6 +134,19 @@ class Functions:
         where = address(account, region, function, alias)
         self.definitions.change_alias(where, version=routing.version, weights=routing.weights)
 
+    def policy(
+        self, account: str, region: str, function: str, qualifier: str
+    ) -> list[dict[str, Any]]:
+        """The statements of the policy of a function (qualifier ""), a version or an alias.
+
+        A function's own policy says nothing of its aliases and versions, as on AWS.
+        """
+        try:
+            found = self.catalogue.get(Address(account, region, function, ""))
+        except ApiError:
+            return []
+        return found.policies.get(qualifier, [])
+
     def allows(
         self,
         account: str,
@@ -142,18 +156,15 @@ class Functions:
         principal: str,
         source_arn: str,
     ) -> bool:
-        """Whether the resource policy lets a principal invoke on behalf of a source.
+        """Whether the policy lets a service such as `apigateway.amazonaws.com` invoke for a source.
 
-        `principal` is a service (`apigateway.amazonaws.com`), an account or an ARN. A function's
-        own policy says nothing of its aliases and versions, as on AWS.
+        This is decided in every mode of IAM.
         """
         where = _address(account, region, function, qualifier)
-        try:
-            statements = self.catalogue.get(where).policies
-        except ApiError:
-            return False
-        own = "" if where.qualifier == LATEST else where.qualifier
-        return policies.allows(statements.get(own, []), principal, source_arn)
+        own = where._replace(qualifier="") if where.qualifier == LATEST else where
+        actor = ServicePrincipal(principal, source_arn)
+        wanted = Needed("lambda:InvokeFunction", own.arn)
+        return self.cloud.access.denied_own_call(actor, where.region, wanted) is None
 
     def attempt(self, event: Event) -> bool:
         """See `localcloud.functions.events.Target`."""

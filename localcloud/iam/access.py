@@ -65,6 +65,14 @@ class Access:
         denied = self._denied_session(session, caller, self._needed(environ, caller))
         return None if denied is None else self.reported(denied)
 
+    def denied(self, caller: Caller, *wanted: Needed) -> Refusal | None:
+        """Why a caller is denied what is refused in every mode, or None.
+
+        The administrator of another account needs the resource's policy.
+        """
+        session = self._cloud.credentials.session(caller.access_key)
+        return self._denied_session(session, caller, wanted)
+
     def own_call(
         self, actor: Session | ServicePrincipal, region: str, *wanted: Needed
     ) -> Refusal | None:
@@ -132,7 +140,7 @@ class Access:
         return None
 
     def _denied_session(
-        self, session: Session, caller: Caller, wanted: Sequence[Needed]
+        self, session: Session | None, caller: Caller, wanted: Sequence[Needed]
     ) -> Refusal | None:
         for each in wanted:
             request, decision = self.decide(session, caller, each)
@@ -160,9 +168,9 @@ class Access:
         return None if decision.allowed else Refusal(denial(request, decision, actor.described))
 
     def decide(
-        self, session: Session, caller: Caller, wanted: Needed
+        self, session: Session | None, caller: Caller, wanted: Needed
     ) -> tuple[AccessRequest, Decision]:
-        """Decide one action of a session, as of now."""
+        """Decide one action of a session, or of an account's administrator, as of now."""
         request, policies = self._asked(session, caller, wanted)
         return request, evaluate(request, policies)
 

@@ -134,6 +134,28 @@ class Stored:
         found = backend.keys.get(key_id)
         return str(found.arn) if found else ""
 
+    def topic_key(self, arn: str) -> str:
+        """The ARN of the KMS key that encrypts a topic's messages, or ""."""
+        region, account = arn.split(":")[3:5]
+        backend = _backend("sns", account, region)
+        found = backend.topics.get(arn) if backend else None
+        return self._message_key(account, region, found)
+
+    def queue_key(self, arn: str) -> str:
+        """The same of a queue."""
+        region, account, name = arn.split(":")[3:6]
+        backend = _backend("sqs", account, region)
+        found = backend.queues.get(name) if backend else None
+        return self._message_key(account, region, found)
+
+    def _message_key(self, account: str, region: str, found: Any) -> str:
+        name = getattr(found, "kms_master_key_id", None)
+        if not name:
+            return ""
+        # A key that does not exist, and one of AWS's own, let no service encrypt.
+        absent = f"arn:aws:kms:{region}:{account}:{name}"
+        return self.key(account, region, name) or absent
+
     def ciphertext_key(self, account: str, region: str, ciphertext: bytes) -> str:
         """See `Facts.ciphertext_key`."""
         try:
@@ -174,9 +196,7 @@ class Stored:
         if not hasattr(self._cloud, "functions") or not resource.startswith("function:"):
             return None
         _, name, *qualifier = resource.split(":")
-        functions = self._cloud.functions.catalogue.all(account, region)
-        found = next((each for each in functions if each.name == name), None)
-        statements = found.policies.get("".join(qualifier)) if found else None
+        statements = self._cloud.functions.policy(account, region, name, "".join(qualifier))
         if not statements:
             return None
         document = {"Version": "2012-10-17", "Statement": statements}

@@ -7,11 +7,20 @@ from typing import Any
 
 import pytest
 
-from localcloud.functions.policies import allows, statement
+from localcloud.functions.policies import statement
+from localcloud.iam import keys
+from localcloud.iam.acting import ServicePrincipal
+from localcloud.iam.documents import parse
+from localcloud.iam.evaluation import AccessRequest, Policies, evaluate
+from localcloud.iam.principals import Principal
 
 ACCOUNT, REGION = "222222222222", "eu-west-1"
 API = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:abc123"
 GATEWAY = "apigateway.amazonaws.com"
+
+
+def _document(statement: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": statement})
 
 
 def test_a_permission_on_an_alias_is_for_the_alias_alone(lambdas: Any) -> None:
@@ -78,9 +87,53 @@ def test_another_account_needs_a_permission(lambdas: Any) -> None:
 )
 def test_arn_like(pattern: str, source: str, held: bool) -> None:
     parameters = {"Principal": GATEWAY, "Action": "lambda:InvokeFunction", "SourceArn": pattern}
-    made = statement("arn", "sid", parameters)
-    assert allows([made], GATEWAY, source) is held
-    assert not allows([made], "events.amazonaws.com", source)
+    arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:shy"
+    document = {"Version": "2012-10-17", "Statement": statement(arn, "sid", parameters)}
+    policies = Policies(resource=parse(json.dumps(document), "resource"))
+
+    def may(service: str) -> bool:
+        context = keys.of_service(ServicePrincipal(service, source))
+        principal = Principal("service", service)
+        request = AccessRequest(principal, "lambda:InvokeFunction", arn, ACCOUNT, context)
+        return evaluate(request, policies).allowed
+
+    assert may(GATEWAY) is held
+    assert not may("events.amazonaws.com")
+
+
+def test_a_permission_names_the_account_of_its_source(lambdas: Any) -> None:
+    lambdas.create("shy", "def handler(event, context): pass")
+    lambdas.client.add_permission(
+        FunctionName="shy",
+        StatementId="account",
+        Action="lambda:InvokeFunction",
+        Principal=GATEWAY,
+        SourceAccount=ACCOUNT,
+    )
+    functions = lambdas.server.cloud.functions
+    theirs = API.replace(ACCOUNT, "333333333333")
+    assert functions.allows(ACCOUNT, REGION, "shy", "$LATEST", GATEWAY, f"{API}/prod/GET/")
+    assert not functions.allows(ACCOUNT, REGION, "shy", None, GATEWAY, f"{theirs}/prod/GET/")
+
+
+def test_a_role_of_another_account_needs_both_sides(lambdas: Any) -> None:
+    lambdas.create("shy", "def handler(event, context): return 1")
+    cloud = lambdas.server.cloud
+    role = "arn:aws:iam::333333333333:role/guest"
+    session = cloud.credentials.assume(role, "me")
+    client = cloud.client("lambda", "333333333333", REGION, session)
+    arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:shy"
+    lambdas.client.add_permission(
+        FunctionName="shy", StatementId="guest", Action="lambda:InvokeFunction", Principal=role
+    )
+    with pytest.raises(client.exceptions.ClientError, match="not authorized"):
+        client.invoke(FunctionName=arn)
+    iam = cloud.client("iam", "333333333333", REGION)
+    allow = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": arn}
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": ACCOUNT}}
+    iam.create_role(RoleName="guest", AssumeRolePolicyDocument=_document(trust))
+    iam.put_role_policy(RoleName="guest", PolicyName="p", PolicyDocument=_document(allow))
+    assert client.invoke(FunctionName=arn)["StatusCode"] == 200
 
 
 def test_reserved_concurrency_throttles(lambdas: Any, tmp_path: Any) -> None:

@@ -52,6 +52,9 @@ class FakeFunctions:
             return answered
         return Invocation(json.dumps(answered).encode(), None, "1")
 
+    def policy(self, *_function: str) -> list[dict[str, Any]]:
+        return []
+
     def allows(
         self,
         account: str,
