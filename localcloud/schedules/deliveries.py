@@ -6,12 +6,14 @@ attempts by default, with exponential back-off; a missing target or permission i
 
 from __future__ import annotations
 
+import sys
 import traceback
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from localcloud.schedules.authority import NotAuthorizedError
 from localcloud.schedules.targets import Targets, TransientError, UndeliverableError
 
 if TYPE_CHECKING:
@@ -90,7 +92,7 @@ class Deliveries:
         except TransientError as error:
             self._again(delivery, str(error))
         except UndeliverableError as error:
-            self._give_up(delivery, str(error))
+            self._give_up(delivery, str(error), error.code)
         except Exception as error:  # noqa: BLE001  # a fault of ours is this delivery's alone
             traceback.print_exc()
             self._give_up(delivery, f"{type(error).__name__}: {error}")
@@ -110,20 +112,20 @@ class Deliveries:
         self._cloud.ledger.put(_KIND, delivery.id, asdict(delivery))
         self._timer.at(now + pause, lambda: self._submit(delivery))
 
-    def _give_up(self, delivery: Delivery, reason: str) -> None:
-        queue = (delivery.target.get("DeadLetterConfig") or {}).get("Arn")
-        if queue:
+    def _give_up(self, delivery: Delivery, reason: str, code: str = "") -> None:
+        attributes = {
+            "RULE_ARN": delivery.source_arn,
+            "TARGET_ARN": delivery.target["Arn"],
+            "ERROR_MESSAGE": reason,
+            "RETRY_ATTEMPTS": str(delivery.attempts - 1),
+        } | ({"ERROR_CODE": code} if code else {})
+        if (delivery.target.get("DeadLetterConfig") or {}).get("Arn"):
             try:
                 self._targets.bury(
-                    queue,
-                    delivery.payload,
-                    {
-                        "RULE_ARN": delivery.source_arn,
-                        "TARGET_ARN": delivery.target["Arn"],
-                        "ERROR_MESSAGE": reason,
-                        "RETRY_ATTEMPTS": str(delivery.attempts - 1),
-                    },
+                    delivery.target, delivery.payload, delivery.source_arn, attributes
                 )
+            except NotAuthorizedError as error:
+                print(f"events: {delivery.source_arn}: {error}", file=sys.stderr)  # noqa: T201  # the log
             except Exception:  # noqa: BLE001  # a queue that is gone drops the event, as on AWS
                 traceback.print_exc()
         self._end(delivery, "Invocations", "FailedInvocations")

@@ -113,9 +113,9 @@ class ScheduleProvider:
         now = self._schedules.cloud.clock.timestamp()
         try:
             schedule = definitions.schedule(request.account, request.region, wanted, now, before)
+            self._schedules.put_schedule(schedule)
         except definitions.DefinitionError as error:
             raise ProvisioningError(f"{error} (Service: Scheduler)") from error
-        self._schedules.put_schedule(schedule)
         return Resource(name, {"Arn": schedule.arn}, request.properties)
 
 

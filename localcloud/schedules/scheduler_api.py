@@ -88,9 +88,9 @@ class SchedulerApi(ServiceApi):
             schedule = definitions.schedule(
                 self.account, self.region, wanted, self.cloud.clock.timestamp(), before
             )
+            self.cloud.schedules.put_schedule(schedule)
         except DefinitionError as error:
             raise ApiError(error.code, str(error)) from error
-        self.cloud.schedules.put_schedule(schedule)
         return ActionResult({"ScheduleArn": schedule.arn})
 
     def _schedule(self) -> Schedule:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from localcloud.ports import BuildNotStartedError, BuildRequest, InvocationError
+from localcloud.schedules.authority import Authority, NotAuthorizedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,7 +39,11 @@ class TargetError(ValueError):
 
 
 class UndeliverableError(Exception):
-    """A delivery that no further attempt would mend."""
+    """A delivery that no further attempt would mend; `code` is EventBridge's `ERROR_CODE`."""
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class TransientError(Exception):
@@ -80,6 +85,7 @@ class Targets:
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
+        self._authority = Authority(cloud)
         self._ways: dict[str, Callable[[Mapping[str, Any], re.Match[str], str, str], None]] = {
             "lambda": self._invoke,
             "sns": self._publish,
@@ -94,14 +100,29 @@ class Targets:
         found = _ARN.fullmatch(target["Arn"])
         assert found is not None  # noqa: S101  # checked when it was put
         try:
+            self._authority.check(target, source_arn)
             self._ways[found["service"]](target, found, payload, source_arn)
+        except NotAuthorizedError as error:
+            raise UndeliverableError(str(error), "NO_PERMISSIONS") from error
         except ClientError as error:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
             kind = TransientError if status >= 500 else UndeliverableError  # noqa: PLR2004  # HTTP's server errors
             raise kind(str(error)) from error
 
-    def bury(self, queue: str, payload: str, attributes: Mapping[str, str]) -> None:
-        """Put what could not be delivered in a dead-letter queue."""
+    def bury(
+        self,
+        target: Mapping[str, Any],
+        payload: str,
+        source_arn: str,
+        attributes: Mapping[str, str],
+    ) -> None:
+        """Put what could not be delivered in a target's dead-letter queue.
+
+        Raises:
+            NotAuthorizedError: the rule or the schedule may not send to it.
+        """
+        queue = target["DeadLetterConfig"]["Arn"]
+        self._authority.check_dead_letters(queue, target, source_arn)
         found = _ARN.fullmatch(queue)
         assert found is not None  # noqa: S101  # as above
         client, url = self._queue(found)
@@ -115,27 +136,13 @@ class Targets:
         )
 
     def _invoke(
-        self, target: Mapping[str, Any], arn: re.Match[str], payload: str, source_arn: str
+        self, _target: Mapping[str, Any], arn: re.Match[str], payload: str, _source: str
     ) -> None:
         function = _FUNCTION.fullmatch(arn["rest"])
         assert function is not None  # noqa: S101  # as above
         name, qualifier = function["name"], function["qualifier"]
-        functions = self._cloud.functions
-        # A schedule acts as its role; a rule must be let in by the function.
-        if ":rule/" in source_arn and not functions.allows(
-            arn["account"],
-            arn["region"],
-            name,
-            qualifier,
-            principal="events.amazonaws.com",
-            source_arn=source_arn,
-        ):
-            raise UndeliverableError(
-                f"No statement of {target['Arn']} lets events.amazonaws.com invoke it for "
-                f"{source_arn}"
-            )
         try:
-            functions.invoke(
+            self._cloud.functions.invoke(
                 arn["account"],
                 arn["region"],
                 name,

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import queue
 import threading
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,9 @@ class FakeFunctions:
         )
         return Invocation(b"", None, "1")
 
+    def policy(self, *_function: str) -> list[dict[str, Any]]:
+        return []
+
     def allows(
         self,
         account: str,
@@ -77,6 +81,11 @@ class FakeCloudWatch:
                 key = (datum.name, datum.dimensions["RuleName"])
                 self._sums[key] = self._sums.get(key, 0) + sum(datum.counts)
             self._changed.notify_all()
+
+    def counted(self, name: str, rule: str) -> float:
+        """The sum of a metric of a rule by now."""
+        with self._changed:
+            return self._sums.get((name, rule), 0.0)
 
     def reaches(self, name: str, rule: str, count: float) -> bool:
         """Wait until a metric of a rule sums up to `count`."""
@@ -107,6 +116,12 @@ class FakeBuilds:
         self.started.put(request)
 
 
+def document(*statements: dict[str, Any]) -> str:
+    """A policy of these statements."""
+    stated = [{"Effect": "Allow"} | each for each in statements]
+    return json.dumps({"Version": "2012-10-17", "Statement": stated})
+
+
 class Events:
     """A local cloud with rules and schedules, and fakes of what they reach."""
 
@@ -121,6 +136,21 @@ class Events:
         self.cloud.cloudwatch = self.cloudwatch  # type: ignore[assignment]  # a fake at the port
         self.events = self.cloud.client("events", ACCOUNT, REGION)
         self.scheduler = self.cloud.client("scheduler", ACCOUNT, REGION)
+
+    def role(self, service: str, *statements: dict[str, Any]) -> str:
+        """The role of a service's name, which trusts it and may do this; its ARN."""
+        iam = self.cloud.client("iam", ACCOUNT, REGION)
+        principal = {"Principal": {"Service": f"{service}.amazonaws.com"}}
+        with suppress(iam.exceptions.EntityAlreadyExistsException):
+            iam.create_role(
+                RoleName=service,
+                AssumeRolePolicyDocument=document({"Action": "sts:AssumeRole"} | principal),
+            )
+        if statements:
+            iam.put_role_policy(
+                RoleName=service, PolicyName="own", PolicyDocument=document(*statements)
+            )
+        return f"arn:aws:iam::{ACCOUNT}:role/{service}"
 
     def next(self) -> dict[str, Any]:
         """The next invocation of a function."""
@@ -186,6 +216,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
 @pytest.fixture
 def reached(server: LocalCloud) -> Iterator[Events]:
     made = Events(server)
+    for service in ("events", "scheduler"):
+        made.role(service)
     yield made
     made.close()
 
@@ -200,6 +232,8 @@ def start() -> Iterator[Callable[[Path], Events]]:
         started.append(server)
         made = Events(server)
         server.start()
+        for service in ("events", "scheduler"):
+            made.role(service)
         return made
 
     yield start

@@ -1,0 +1,199 @@
+"""Rules and schedules reach what IAM lets them reach."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from localcloud.server import LocalCloud
+from tests.localcloud.schedules.conftest import ACCOUNT, REGION, SERVICES, Events, document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HERE = f"{REGION}:{ACCOUNT}"
+PIPELINE = f"arn:aws:codepipeline:{HERE}:delivery"
+PROJECT = f"arn:aws:codebuild:{HERE}:project/scan"
+FUNCTION = f"arn:aws:lambda:{HERE}:function:judge"
+TOPIC, QUEUE = f"arn:aws:sns:{HERE}:told", f"arn:aws:sqs:{HERE}:told"
+PATTERN = '{"source": ["mine"]}'
+EVENTS = {"Principal": {"Service": "events.amazonaws.com"}}
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    folder = tmp_path_factory.mktemp("guarded")
+    made = LocalCloud(folder, services=SERVICES, speed=600, iam="enforce")
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def reached(guarded: LocalCloud) -> Iterator[Events]:
+    """A topic, and two queues of which the one named `dead` takes what a rule cannot deliver."""
+    made = Events(guarded)
+    made.cloud.client("sns", ACCOUNT, REGION).create_topic(Name="told")
+    sqs = made.cloud.client("sqs", ACCOUNT, REGION)
+    for name in ("told", "dead"):
+        sqs.create_queue(QueueName=name)
+        set_queue_policy(made, name, "")
+    allow_queue(made, "dead", "rule/*")
+    yield made
+    sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName="dead")["QueueUrl"])
+    made.close()
+
+
+def set_queue_policy(reached: Events, name: str, policy: str) -> None:
+    sqs = reached.cloud.client("sqs", ACCOUNT, REGION)
+    url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+
+
+def from_rule(resource: str, action: str, source: str) -> dict[str, Any]:
+    """The statement by which CDK lets a rule send."""
+    condition = {"ArnEquals": {"aws:SourceArn": f"arn:aws:events:{HERE}:{source}"}}
+    return EVENTS | {"Action": action, "Resource": resource, "Condition": condition}
+
+
+def allow_queue(reached: Events, name: str, source: str) -> None:
+    arn = f"arn:aws:sqs:{HERE}:{name}"
+    set_queue_policy(reached, name, document(from_rule(arn, "sqs:SendMessage", source)))
+
+
+def fire(reached: Events, name: str, target: dict[str, Any]) -> str:
+    """Put a rule with one target and a dead-letter queue, and set it off; its ARN."""
+    rule: str = reached.events.put_rule(Name=name, EventPattern=PATTERN)["RuleArn"]
+    dead = {"DeadLetterConfig": {"Arn": f"arn:aws:sqs:{HERE}:dead"}}
+    reached.events.put_targets(Rule=name, Targets=[{"Id": "one"} | target | dead])
+    entry = {"Source": "mine", "DetailType": "Thing Done", "Detail": "{}"}
+    reached.events.put_events(Entries=[entry])
+    return rule
+
+
+def buried(reached: Events, rule: str) -> tuple[str, str]:
+    """Code and message of what a rule could not deliver."""
+    assert reached.cloudwatch.reaches("FailedInvocations", rule, 1)
+    sqs = reached.cloud.client("sqs", ACCOUNT, REGION)
+    url = sqs.get_queue_url(QueueName="dead")["QueueUrl"]
+    [message] = sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"])["Messages"]
+    told = message["MessageAttributes"]
+    return told["ERROR_CODE"]["StringValue"], told["ERROR_MESSAGE"]["StringValue"]
+
+
+@pytest.mark.parametrize(
+    ("action", "target"),
+    [("codepipeline:StartPipelineExecution", PIPELINE), ("codebuild:StartBuild", PROJECT)],
+    ids=["pipeline", "build"],
+)
+def test_a_rule_acts_by_the_role_of_its_target(reached: Events, action: str, target: str) -> None:
+    name = target.split(":")[2]
+    role = reached.role("events", {"Action": "s3:GetObject", "Resource": "*"})
+    fire(reached, f"{name}-denied", {"Arn": target, "RoleArn": role})
+    assert buried(reached, f"{name}-denied") == (
+        "NO_PERMISSIONS",
+        f"User: arn:aws:sts::{ACCOUNT}:assumed-role/events/events is not authorized to perform: "
+        f"{action} on resource: {target} because no identity-based policy allows the {action} "
+        "action",
+    )
+    reached.events.remove_targets(Rule=f"{name}-denied", Ids=["one"])
+    reached.role("events", {"Action": action, "Resource": target})
+    fire(reached, f"{name}-allowed", {"Arn": target, "RoleArn": role})
+    assert reached.cloudwatch.reaches("Invocations", f"{name}-allowed", 1)
+    assert reached.pipelines.begun.qsize() + reached.builds.started.qsize() == 1
+
+
+def test_the_role_of_a_target_has_to_trust_eventbridge(reached: Events) -> None:
+    role = reached.role("codebuild", {"Action": "*", "Resource": "*"})
+    fire(reached, "untrusted", {"Arn": PIPELINE, "RoleArn": role})
+    assert buried(reached, "untrusted") == (
+        "NO_PERMISSIONS",
+        f"the trust policy of {role} does not allow events.amazonaws.com to assume it",
+    )
+
+
+def test_a_topic_lets_a_rule_publish(reached: Events) -> None:
+    rule = fire(reached, "topic-denied", {"Arn": TOPIC})
+    assert buried(reached, "topic-denied") == (
+        "NO_PERMISSIONS",
+        f"Resource: {rule} is not authorized to perform: SNS:Publish on resource: {TOPIC} because "
+        "no resource-based policy allows the SNS:Publish action",
+    )
+    reached.events.remove_targets(Rule="topic-denied", Ids=["one"])
+    reached.cloud.client("sns", ACCOUNT, REGION).set_topic_attributes(
+        TopicArn=TOPIC,
+        AttributeName="Policy",
+        AttributeValue=document(from_rule(TOPIC, "sns:Publish", "rule/topic-allowed")),
+    )
+    fire(reached, "topic-allowed", {"Arn": TOPIC})
+    assert reached.cloudwatch.reaches("Invocations", "topic-allowed", 1)
+    assert not reached.cloudwatch.counted("FailedInvocations", "topic-allowed")
+
+
+def test_a_queue_lets_one_rule_send(reached: Events) -> None:
+    allow_queue(reached, "told", "rule/queue-allowed")
+    fire(reached, "queue-denied", {"Arn": QUEUE})
+    assert "sqs:SendMessage" in buried(reached, "queue-denied")[1]
+    reached.events.remove_targets(Rule="queue-denied", Ids=["one"])
+    fire(reached, "queue-allowed", {"Arn": QUEUE})
+    assert reached.cloudwatch.reaches("Invocations", "queue-allowed", 1)
+    assert not reached.cloudwatch.counted("FailedInvocations", "queue-allowed")
+
+
+def test_a_queue_under_a_customers_key_needs_the_key(reached: Events) -> None:
+    key = reached.cloud.client("kms", ACCOUNT, REGION).create_key()["KeyMetadata"]["Arn"]
+    sqs = reached.cloud.client("sqs", ACCOUNT, REGION)
+    arn = f"arn:aws:sqs:{HERE}:encrypted"
+    policy = document(from_rule(arn, "sqs:SendMessage", "rule/*"))
+    sqs.create_queue(QueueName="encrypted", Attributes={"KmsMasterKeyId": key, "Policy": policy})
+    fire(reached, "encrypted", {"Arn": arn})
+    code, message = buried(reached, "encrypted")
+    assert code == "NO_PERMISSIONS"
+    assert f"is not authorized to perform: kms:GenerateDataKey on resource: {key}" in message
+
+
+def test_a_dead_letter_queue_that_lets_nobody_send_stays_empty(reached: Events) -> None:
+    set_queue_policy(reached, "dead", "")
+    fire(reached, "lost", {"Arn": TOPIC + "-absent"})
+    assert reached.cloudwatch.reaches("FailedInvocations", "lost", 1)
+    sqs = reached.cloud.client("sqs", ACCOUNT, REGION)
+    url = sqs.get_queue_url(QueueName="dead")["QueueUrl"]
+    assert "Messages" not in sqs.receive_message(QueueUrl=url)
+
+
+def schedule(reached: Events, name: str, role: str) -> None:
+    reached.scheduler.create_schedule(
+        Name=name,
+        ScheduleExpression="rate(1 day)",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={"Arn": FUNCTION, "RoleArn": role, "Input": json.dumps(name)},
+    )
+
+
+def test_a_schedule_acts_by_its_role(reached: Events) -> None:
+    role = reached.role(
+        "scheduler", {"Action": "lambda:InvokeFunction", "Resource": "arn:aws:x:::"}
+    )
+    schedule(reached, "denied", role)
+    reached.advance(86400)
+    reached.cloud.schedules._timer.at(0.0, lambda: None)
+    reached.close()
+    reached.role("scheduler", {"Action": "lambda:InvokeFunction", "Resource": FUNCTION})
+    schedule(reached, "allowed", role)
+    reached.advance(86400)
+    assert reached.next()["payload"] == "allowed"
+    assert reached.functions.invoked.empty()
+
+
+def test_a_schedule_is_made_with_a_role_that_scheduler_can_assume(reached: Events) -> None:
+    role = reached.role("events")
+    with pytest.raises(ClientError) as refused:
+        schedule(reached, "untrusted", role)
+    error = refused.value.response["Error"]
+    assert error["Code"] == "ValidationException"
+    assert error["Message"].startswith(
+        "The execution role you provide must allow AWS EventBridge Scheduler to assume the role"
+    )
