@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from localcloud.codedeploy.model import Deployment, Ending
 from localcloud.codedeploy.notices import Notices
+from localcloud.codedeploy.permissions import RolePermissions, RolePermissionsError
 from localcloud.codedeploy.shift import ALL_AT_ONCE, BUILT_IN
 from localcloud.ports import Routing
 
@@ -76,8 +77,13 @@ class Deployments:
         self._tell(deployment, "START")
 
     def shift(self, deployment: Deployment, percent: float) -> None:
-        """Send `percent` of the alias's traffic to the target version."""
+        """Send `percent` of the alias's traffic to the target version.
+
+        Raises:
+            RolePermissionsError: the service role may not update the alias.
+        """
         spec = deployment.spec
+        RolePermissions(self._cloud, deployment).check_alias("UpdateAlias")
         routing = (
             Routing(spec.target_version)
             if percent == 100  # noqa: PLR2004  # per cent
@@ -151,7 +157,10 @@ class Deployments:
             message = f"{type(error).__name__}: {error}"
             failed.rollback_message = f"The rollback {rollback.id} failed: {message}"
             rollback.event("AllowTraffic").status = "InProgress"
-            self._close(rollback, Ending("Failed", "INTERNAL_ERROR", message, "DEPLOYMENT_FAILURE"))
+            code = "INTERNAL_ERROR"
+            if isinstance(error, RolePermissionsError):
+                code, message = "IAM_ROLE_PERMISSIONS", str(error)
+            self._close(rollback, Ending("Failed", code, message, "DEPLOYMENT_FAILURE"))
         else:
             if failed.shifts:
                 self._record(failed, 0)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import botocore.exceptions
 
+from localcloud.codedeploy.permissions import RolePermissions
+
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
     from localcloud.codedeploy.model import Deployment
@@ -102,19 +104,23 @@ class Notices:
         )
 
     def _trigger(self, deployment: Deployment, trigger: Document, status: str) -> None:
-        topic = trigger["triggerTargetArn"]
+        topic, name = trigger["triggerTargetArn"], trigger["triggerName"]
+        refused = RolePermissions(self._cloud, deployment).refused_topic(topic)
+        if refused is not None:
+            deployment.messages.append(f"Trigger {name} failed: {refused.message}")
+            return
         try:
             sns = self._cloud.client("sns", deployment.account, topic.split(":")[3])
             sns.publish(
                 TopicArn=topic,
                 Subject=f"{status.upper()}: AWS CodeDeploy {deployment.id}",
-                Message=json.dumps(_message(deployment, trigger["triggerName"], status)),
+                Message=json.dumps(_message(deployment, name, status)),
             )
         except (
             botocore.exceptions.ClientError,
             botocore.exceptions.BotoCoreError,
         ) as error:
-            deployment.messages.append(f"Trigger {trigger['triggerName']} failed: {error}")
+            deployment.messages.append(f"Trigger {name} failed: {error}")
 
 
 def _message(deployment: Deployment, trigger: str, status: str) -> Document:

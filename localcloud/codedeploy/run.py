@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from localcloud.api import ApiError
 from localcloud.codedeploy.model import Deployment, Ending, LifecycleEvent
+from localcloud.codedeploy.permissions import RolePermissions, RolePermissionsError
 from localcloud.codedeploy.shift import plan
 from localcloud.ports import InvocationError
 
@@ -53,6 +54,7 @@ class DeploymentRun:
         self.deployment = deployment
         self.done = threading.Event()
         self._cloud = cloud
+        self._permissions = RolePermissions(cloud, deployment)
         self._deployments = deployments
         self._wake = threading.Event()
         self._stop: Ending | None = None
@@ -97,6 +99,9 @@ class DeploymentRun:
             pass
         except _EndedError as error:
             self._deployments.end(self.deployment, error.ending)
+        except RolePermissionsError as error:
+            refused = Ending("Failed", "IAM_ROLE_PERMISSIONS", str(error), "DEPLOYMENT_FAILURE")
+            self._deployments.end(self.deployment, refused)
         except Exception as error:  # noqa: BLE001  # a fault of ours is the deployment's outcome
             message = f"{type(error).__name__}: {error}"
             failure = Ending("Failed", "INTERNAL_ERROR", message, "DEPLOYMENT_FAILURE")
@@ -119,6 +124,7 @@ class DeploymentRun:
 
     def _check_alias(self) -> None:
         deployment, spec = self.deployment, self.deployment.spec
+        self._permissions.check_alias("GetAlias")
         try:
             routing = self._cloud.functions.routing(
                 deployment.account, deployment.region, spec.function, spec.alias
@@ -143,6 +149,7 @@ class DeploymentRun:
     def _hook(self, event: LifecycleEvent, function: str) -> None:
         if not function:
             return
+        self._permissions.check_hook(function)
         event.execution_id = secrets.token_urlsafe(32)
         self._deployments.save(self.deployment)
         threading.Thread(
@@ -209,7 +216,7 @@ class DeploymentRun:
             raise _EndedError(self._stop)
         deployment = self.deployment
         names = deployment.watched
-        if not names:
+        if not names or not self._may_watch():
             return
         states = self._cloud.cloudwatch.alarm_states(deployment.account, deployment.region, names)
         active = [name for name in names if name in states and states[name].value == "ALARM"]
@@ -233,6 +240,16 @@ class DeploymentRun:
                     f"not exist: <{', '.join(missing)}>.",
                 )
             )
+
+    def _may_watch(self) -> bool:
+        """Whether the role may read alarms; without it, a group may let deployments go on."""
+        try:
+            self._permissions.check_alarms()
+        except RolePermissionsError:
+            if not self.deployment.alarms.get("ignorePollAlarmFailure"):
+                raise
+            return False
+        return True
 
 
 def _unsound(code: str, message: str) -> Ending:

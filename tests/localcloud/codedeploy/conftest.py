@@ -65,6 +65,9 @@ class FakeFunctions:
         assert (account, region) == (ACCOUNT, self.region)
         return self.hooks[function](json.loads(payload))
 
+    def policy(self, *_function: str) -> list[dict[str, Any]]:
+        return []
+
     def await_routing(self, routing: Routing) -> None:
         with self._changed:
             assert self._changed.wait_for(lambda: self.history[-1] == routing, LONG)

@@ -1,0 +1,142 @@
+"""CodeDeploy does what its service role may do."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from localcloud.ports import Invocation
+from localcloud.server import LocalCloud
+from tests.localcloud.codedeploy.conftest import ACCOUNT, GUARDED, REGIONS, FakeFunctions, Scene
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.usefixtures("real_roles")
+LIMITED = "arn:aws:iam::aws:policy/service-role/AWSCodeDeployRoleForLambdaLimited"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/deployer"
+CALLS = ("lambda:GetAlias", "lambda:UpdateAlias", "cloudwatch:DescribeAlarms")
+SHIFT = Scene.canary(minutes=1)
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    """A local cloud with a service role that may do nothing."""
+    folder = tmp_path_factory.mktemp("guarded")
+    server = LocalCloud(folder, speed=6000.0, services=("codedeploy",), iam="enforce")
+    server.start()
+    trust = {"Principal": {"Service": "codedeploy.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    server.cloud.client("iam", ACCOUNT, "eu-west-1").create_role(
+        RoleName="deployer", AssumeRolePolicyDocument=document(trust)
+    )
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def scene(guarded: LocalCloud) -> Iterator[Scene]:
+    made = Scene(guarded, FakeFunctions(), next(REGIONS))
+    made.role_arn = ROLE
+    yield made
+    made.leave()
+    iam = made.cloud.client("iam", ACCOUNT, "eu-west-1")
+    for each in iam.list_attached_role_policies(RoleName="deployer")["AttachedPolicies"]:
+        iam.detach_role_policy(RoleName="deployer", PolicyArn=each["PolicyArn"])
+
+
+def document(*statements: dict[str, Any]) -> str:
+    stated = [{"Effect": "Allow"} | each for each in statements]
+    return json.dumps({"Version": "2012-10-17", "Statement": stated})
+
+
+def grant(scene: Scene, *actions: str, resource: str = "*", managed: bool = False) -> None:
+    """What the role may do; `managed` says whether also what AWS's managed policy allows."""
+    iam = scene.cloud.client("iam", ACCOUNT, "eu-west-1")
+    if managed:
+        iam.attach_role_policy(RoleName="deployer", PolicyArn=LIMITED)
+    policy = document({"Action": list(actions) or ["s3:ListBucket"], "Resource": resource})
+    iam.put_role_policy(RoleName="deployer", PolicyName="own", PolicyDocument=policy)
+
+
+def refused(service: str) -> dict[str, str]:
+    return {
+        "code": "IAM_ROLE_PERMISSIONS",
+        "message": f"The IAM role {ROLE} does not give you permission to perform operations in "
+        f"the following AWS service: {service}. Contact your AWS administrator if you need help. "
+        "If you are an AWS administrator, you can grant permissions to your users or groups by "
+        "creating IAM policies.",
+    }
+
+
+def ended(scene: Scene, **settings: Any) -> dict[str, Any]:
+    """How a deployment ended."""
+    return scene.await_end(scene.begin(**settings))
+
+
+def answering(scene: Scene, *names: str) -> None:
+    """Hooks that report success."""
+
+    def hook(event: dict[str, str]) -> Invocation:
+        scene.client.put_lifecycle_event_hook_execution_status(
+            deploymentId=event["DeploymentId"],
+            lifecycleEventHookExecutionId=event["LifecycleEventHookExecutionId"],
+            status="Succeeded",
+        )
+        return Invocation(b"", None, "1")
+
+    scene.functions.hooks = dict.fromkeys(names, hook)
+
+
+def test_what_cdk_grants_suffices(scene: Scene) -> None:
+    hook = f"arn:aws:lambda:{scene.region}:{ACCOUNT}:function:judge"
+    grant(scene, "lambda:InvokeFunction", resource=hook, managed=True)
+    answering(scene, "judge")
+    scene.group(SHIFT, **GUARDED)
+    found = ended(scene, hooks={"BeforeAllowTraffic": "judge"})
+    assert found["status"] == "Succeeded", found
+
+
+def test_the_managed_policy_allows_hooks_by_their_name(scene: Scene) -> None:
+    grant(scene, managed=True)
+    answering(scene, "judge", "CodeDeployHook_judge")
+    scene.group(SHIFT)
+    found = ended(scene, hooks={"BeforeAllowTraffic": "CodeDeployHook_judge"})
+    assert found["status"] == "Succeeded", found
+    scene.functions.history.append(scene.functions.history[0])
+    found = ended(scene, hooks={"BeforeAllowTraffic": "judge"})
+    assert (found["status"], found["errorInformation"]) == ("Failed", refused("AWSLambda"))
+
+
+@pytest.mark.parametrize("missing", CALLS)
+def test_each_call_is_the_roles(scene: Scene, missing: str) -> None:
+    grant(scene, *(each for each in CALLS if each != missing))
+    scene.group(SHIFT, alarmConfiguration=GUARDED["alarmConfiguration"])
+    found = ended(scene)
+    service = "AmazonCloudWatch" if missing.startswith("cloudwatch") else "AWSLambda"
+    assert (found["status"], found["errorInformation"]) == ("Failed", refused(service))
+
+
+def test_a_group_may_go_on_without_its_alarms(scene: Scene) -> None:
+    grant(scene, "lambda:GetAlias", "lambda:UpdateAlias")
+    alarms = GUARDED["alarmConfiguration"] | {"ignorePollAlarmFailure": True}
+    scene.group(SHIFT, alarmConfiguration=alarms)
+    found = ended(scene)
+    assert found["status"] == "Succeeded", found
+
+
+def test_a_trigger_publishes_as_the_role(scene: Scene) -> None:
+    grant(scene, managed=True)
+    topic = f"arn:aws:sns:eu-west-1:{ACCOUNT}:told"
+    events = ["DeploymentSuccess"]
+    told = {"triggerName": "t", "triggerTargetArn": topic, "triggerEvents": events}
+    scene.group(SHIFT, triggerConfigurations=[told])
+    found = ended(scene)
+    assert found["status"] == "Succeeded"
+    [note] = found["deploymentStatusMessages"]
+    session = f"arn:aws:sts::{ACCOUNT}:assumed-role/deployer/{found['deploymentId']}"
+    assert note == (
+        f"Trigger t failed: User: {session} is not authorized to perform: SNS:Publish on resource: "
+        f"{topic} because no identity-based policy allows the SNS:Publish action"
+    )
