@@ -16,6 +16,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from localcloud.cloudwatch.model import Alarm, State
 from localcloud.cloudwatch.notifications import lambda_payload, sns_message
+from localcloud.iam.acting import ServicePrincipal
+from localcloud.iam.actions import messages
+from localcloud.iam.actions.call import Needed
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
@@ -33,6 +36,10 @@ _LONGEST_SUBJECT = 100  # of an SNS message
 
 class NoSuchActionError(Exception):
     """The ARN names something that alarms of the local cloud cannot act on."""
+
+
+class NotAuthorizedError(Exception):
+    """The policy of a topic, a key or a function does not let the alarm act."""
 
 
 class Actions:
@@ -95,9 +102,10 @@ class Actions:
             summary = f"Successfully executed action {target}"
             try:
                 data["publishedMessage"] = self._do(target, alarm, before)
-            except (NoSuchActionError, ClientError, BotoCoreError) as error:
+            except (NoSuchActionError, NotAuthorizedError, ClientError, BotoCoreError) as error:
                 data |= {"actionState": "Failed", "error": str(error)}
-                summary = f"Failed to execute action {target}. Received error: {error}"
+                # In this form in automated-security-response-on-aws#43.
+                summary = f'Failed to execute action {target}. Received error: "{error}"'
             with self._cloud.ledger.transaction():
                 now = self._cloud.clock.timestamp()
                 self._history.add(alarm, now, "Action", summary, json.dumps(data))
@@ -106,6 +114,7 @@ class Actions:
     def _do(self, target: str, alarm: Alarm, before: State) -> Document:
         arn = target.split(":")
         if target.startswith("arn:aws:sns:"):
+            self._check_topic(target, alarm)
             message = sns_message(alarm, before)
             self._cloud.client("sns", alarm.account, arn[3]).publish(
                 TopicArn=target,
@@ -114,6 +123,7 @@ class Actions:
             )
             return message
         if target.startswith("arn:aws:lambda:"):
+            self._check_function(target, alarm)
             payload = lambda_payload(alarm, before)
             self._cloud.client("lambda", alarm.account, arn[3]).invoke(
                 FunctionName=target, InvocationType="Event", Payload=json.dumps(payload).encode()
@@ -123,3 +133,29 @@ class Actions:
             f"{target} is not part of the local cloud, whose alarms tell SNS topics and invoke "
             "Lambda functions"
         )
+
+    def _check_topic(self, topic: str, alarm: Alarm) -> None:
+        """Check that a topic lets CloudWatch publish for an alarm, and its KMS key encrypt.
+
+        The policy that SNS gives a new topic does, by `AWS:SourceOwner`.
+        """
+        access, region = self._cloud.access, topic.split(":")[3]
+        owner = {"aws:sourceowner": [alarm.account]}
+        actor = ServicePrincipal("cloudwatch.amazonaws.com", alarm.arn, owner)
+        publish, *keys = messages.publish(topic, access.stored.topic_key(topic))
+        refused = access.own_call(actor, region, publish)
+        if refused is not None:
+            raise NotAuthorizedError(refused.message)
+        if access.own_call(actor, region, *keys) is not None:
+            # In these words in landing-zone-accelerator-on-aws#31.
+            raise NotAuthorizedError(
+                "CloudWatch Alarms does not have authorization to access the SNS topic encryption "
+                "key."
+            )
+
+    def _check_function(self, function: str, alarm: Alarm) -> None:
+        actor = ServicePrincipal("lambda.alarms.cloudwatch.amazonaws.com", alarm.arn)
+        wanted = Needed("lambda:InvokeFunction", function)
+        refused = self._cloud.access.own_call(actor, function.split(":")[3], wanted)
+        if refused is not None:
+            raise NotAuthorizedError(refused.message)
