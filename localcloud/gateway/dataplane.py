@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,9 @@ _LONGEST_LINE = 1024  # characters of an execution log's event
 _AT_ONCE = 256  # invocations; more wait for one to end
 _BODILESS = frozenset({204, 304})
 _TOO_LARGE = frozenset({"RequestTooLargeException", "RequestEntityTooLargeException"})
+_THROTTLED = "TooManyRequestsException"
+_LAMBDA_THROTTLED = "Lambda invocation failed with status: 429. Lambda request id: {}"
+"""The line of the execution log before the reason, "Rate Exceeded."."""
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
@@ -170,6 +174,10 @@ class DataPlane:
         except InvocationError as error:
             if error.code in _TOO_LARGE:
                 raise FaultError(413, "Request Too Long", "RequestTooLargeException") from error
+            if error.code == _THROTTLED:
+                if route.logging != "OFF":
+                    self._log(request, stage, _LAMBDA_THROTTLED.format(uuid.uuid4()))
+                raise _failed(f"Execution failed due to configuration error: {error}") from error
             # Lambda's guide: what the Lambda API rejects, throttling too, is answered by 500.
             raise _failed(
                 f"Execution failed due to configuration error: {error.code}: {error}"

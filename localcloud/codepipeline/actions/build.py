@@ -42,7 +42,11 @@ def build(running: Running) -> None:
     try:
         started = running.cloud.codebuild.start_build(request)
     except BuildNotStartedError as error:
-        raise ActionError(f"Error calling startBuild: {error}") from error
+        # As the SDK that CodePipeline calls CodeBuild by puts an error into words.
+        raise ActionError(
+            f"Error calling startBuild: {error} (Service: AWSCodeBuild; Status Code: 400; "
+            f"Error Code: {error.code}; Request ID: {uuid.uuid4()}; Proxy: null)"
+        ) from error
     running.note(external_id=started.id)
     _permit(running, request, "BatchGetBuilds")
     ended = threading.Event()

@@ -183,6 +183,23 @@ def test_what_lambda_rejects(deployed: Any, base: str, code: str, status: int) -
     assert deployed.request("GET", f"{base}/x").status == status
 
 
+def test_a_throttled_function_is_a_500_and_the_log_says_429(deployed: Any, base: str) -> None:
+    """The client is not told (Lambda guide, "Handling Lambda errors with an API Gateway API")."""
+
+    def reject(_event: Any) -> Any:
+        raise InvocationError("TooManyRequestsException", "Rate Exceeded.")
+
+    deployed.functions.answer = reject
+    response = deployed.request("GET", f"{base}/x")
+    assert (response.status, response.json()) == (500, {"message": "Internal server error"})
+    assert response.headers["x-amzn-ErrorType"] == "InternalServerErrorException"
+    api_id = base.split("/")[1]
+    status, reason, end = deployed.lines(f"API-Gateway-Execution-Logs_{api_id}/dev", 3)
+    assert ") Lambda invocation failed with status: 429. Lambda request id: " in status
+    assert reason.endswith(") Execution failed due to configuration error: Rate Exceeded.")
+    assert end.endswith("Method completed with status: 500")
+
+
 def test_without_permission_nothing_is_invoked_and_the_log_says_why(
     deployed: Any, base: str
 ) -> None:

@@ -1,0 +1,47 @@
+"""A pipeline in an account whose quotas are those of a new one."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from localcloud.quotas import NEW_ACCOUNT
+from localcloud.server import LocalCloud
+from tests.localcloud.codepipeline.conftest import SERVICES, SPEED, World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def new_account(tmp_path: Path) -> Iterator[World]:
+    server = LocalCloud(tmp_path / "state", services=SERVICES, speed=SPEED, quotas=NEW_ACCOUNT)
+    server.start()
+    world = World(server, "new")
+    world.set_up()
+    yield world
+    world.close()
+    server.stop()
+
+
+def test_a_build_beside_another_one_fails_its_action_in_codebuilds_words(
+    new_account: World,
+) -> None:
+    """The words are those of aws-cdk#27335; a stage waits for what runs in it."""
+    world = new_account
+    execution = world.create(world.stage("Verify", world.held("One"), world.held("Two")))
+    world.until(lambda: bool(world.errors(execution)))
+    refused, running = ("One", "Two") if world.running(execution, "Two") else ("Two", "One")
+    world.release(running)
+    assert world.ended(execution) == "Failed"
+    assert world.action(execution, running)["status"] == "Succeeded"
+    result = world.action(execution, refused)["output"]["executionResult"]
+    assert re.fullmatch(
+        r"Error calling startBuild: Cannot have more than 1 builds in queue for the account "
+        r"\(Service: AWSCodeBuild; Status Code: 400; Error Code: AccountLimitExceededException; "
+        r"Request ID: [0-9a-f-]{36}; Proxy: null\)",
+        result["errorDetails"]["message"],
+    )
