@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline import quotas as needs
 from pipeline.names import PARALLEL_BUILDS
 
 if TYPE_CHECKING:
@@ -14,18 +14,13 @@ if TYPE_CHECKING:
     from console.aws import Aws, Place
     from environments.schema import Environment, Home
 
-_SMALL_BUILDS = "L-9D07B6EF"
-_CONCURRENT_EXECUTIONS = "L-B99A9384"
-
 
 @dataclass(frozen=True)
 class Quota:
     """One quota of an account in a region."""
 
     place: Place
-    service: str
-    code: str
-    name: str
+    quota: needs.Quota
     applied: int
     needed: int
     why: str
@@ -39,10 +34,7 @@ class Quota:
     @property
     def command(self) -> str:
         """The command that asks AWS to raise it, with credentials of the account."""
-        return (
-            f"aws service-quotas request-service-quota-increase --service-code {self.service} "
-            f"--quota-code {self.code} --desired-value {self.needed} --region {self.place.region}"
-        )
+        return self.quota.increase(self.needed, self.place.region)
 
 
 def quotas(aws: Aws, home: Home, environments: Mapping[str, Environment]) -> list[Quota]:
@@ -51,22 +43,28 @@ def quotas(aws: Aws, home: Home, environments: Mapping[str, Environment]) -> lis
     Raises:
         ConsoleError: an account cannot be read.
     """
+    shared: dict[tuple[str, str], list[tuple[str, Environment]]] = {}
+    for name, environment in environments.items():
+        shared.setdefault((environment.account, environment.region), []).append((name, environment))
+    return [builds(aws, home), *(_executions(aws, those) for those in shared.values())]
+
+
+def builds(aws: Aws, home: Home) -> Quota:
+    """Read the quota on builds at once of the tooling account.
+
+    Raises:
+        ConsoleError: the account cannot be read.
+    """
     answer = aws.client("service-quotas").get_service_quota(
-        ServiceCode="codebuild", QuotaCode=_SMALL_BUILDS
+        ServiceCode=needs.SMALL_BUILDS.service, QuotaCode=needs.SMALL_BUILDS.code
     )
-    builds = Quota(
+    return Quota(
         home,
-        "codebuild",
-        _SMALL_BUILDS,
-        answer["Quota"]["QuotaName"],
+        needs.SMALL_BUILDS,
         int(answer["Quota"]["Value"]),
         PARALLEL_BUILDS,
         "stage Verify starts its builds side by side",
     )
-    shared: dict[tuple[str, str], list[tuple[str, Environment]]] = {}
-    for name, environment in environments.items():
-        shared.setdefault((environment.account, environment.region), []).append((name, environment))
-    return [builds, *(_executions(aws, those) for those in shared.values())]
 
 
 def _executions(aws: Aws, those: list[tuple[str, Environment]]) -> Quota:
@@ -75,23 +73,12 @@ def _executions(aws: Aws, those: list[tuple[str, Environment]]) -> Quota:
     limit = aws.client("lambda", place).get_account_settings()["AccountLimit"]
     return Quota(
         place,
-        "lambda",
-        _CONCURRENT_EXECUTIONS,
-        "Concurrent executions",
+        needs.CONCURRENT_EXECUTIONS,
         limit["ConcurrentExecutions"],
-        sum(concurrency(each) for _, each in those),
+        needs.executions_needed(each for _, each in those),
         "; ".join(
             f"{name} admits {each.api.requests_per_second:g} requests a second of up to "
             f"{each.guard.latency_objective_ms} ms"
             for name, each in those
         ),
     )
-
-
-def concurrency(environment: Environment) -> int:
-    """Return how many requests are in progress at the API's throttle, by Little's law.
-
-    Each may take as long as the latency objective.
-    """
-    seconds = environment.guard.latency_objective_ms / 1000
-    return math.ceil(environment.api.requests_per_second * seconds)

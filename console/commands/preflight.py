@@ -35,7 +35,7 @@ def command() -> int:
         table.add_row(
             each.place.account,
             each.place.region,
-            each.name,
+            each.quota.name,
             str(each.applied),
             str(each.needed),
             "" if each.suffices else "too small",
@@ -44,7 +44,7 @@ def command() -> int:
     small = [each for each in found if not each.suffices]
     for each in small:
         click.echo(
-            f"\n{each.name} of {each.place.account}: found {each.applied}; needed are "
+            f"\n{each.quota.name} of {each.place.account}: found {each.applied}; needed are "
             f"{each.needed}, because {each.why}. With credentials of that account, run\n"
             f"  {each.command}"
         )

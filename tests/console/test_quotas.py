@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from console.commands import preflight
-from console.quotas import concurrency, quotas
+from console.quotas import quotas
 from environments.schema import load_all, load_home
+from pipeline.quotas import concurrency
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +29,7 @@ def _answer(aws: FakeAws, builds: float, executions: int) -> None:
 def test_established_accounts_suffice(aws: FakeAws) -> None:
     _answer(aws, 60.0, 1000)
     found = quotas(aws, load_home(), load_all())
-    assert [each.service for each in found] == ["codebuild", "lambda", "lambda", "lambda"]
+    assert [each.quota.service for each in found] == ["codebuild", "lambda", "lambda", "lambda"]
     assert all(each.suffices for each in found)
 
 

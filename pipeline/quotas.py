@@ -1,0 +1,48 @@
+"""Quotas of AWS accounts that a release needs, and the command that raises one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from environments.schema import Environment
+
+
+@dataclass(frozen=True)
+class Quota:
+    """A quota as Service Quotas knows it."""
+
+    service: str
+    code: str
+    name: str
+
+    def increase(self, value: int, region: str) -> str:
+        """Return the command that asks AWS for a value, with credentials of the account."""
+        return (
+            f"aws service-quotas request-service-quota-increase --service-code {self.service} "
+            f"--quota-code {self.code} --desired-value {value} --region {region}"
+        )
+
+
+SMALL_BUILDS = Quota(
+    "codebuild", "L-9D07B6EF", "Concurrently running builds for Linux/Small environment"
+)
+CONCURRENT_EXECUTIONS = Quota("lambda", "L-B99A9384", "Concurrent executions")
+
+
+def concurrency(environment: Environment) -> int:
+    """Return how many requests are in progress at the API's throttle, by Little's law.
+
+    Each may take as long as the latency objective.
+    """
+    seconds = environment.guard.latency_objective_ms / 1000
+    return math.ceil(environment.api.requests_per_second * seconds)
+
+
+def executions_needed(environments: Iterable[Environment]) -> int:
+    """Return the concurrent executions that environments of one account and region need."""
+    return sum(map(concurrency, environments))
