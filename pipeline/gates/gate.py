@@ -35,12 +35,16 @@ _EDIT_WAIVERS = "edit pipeline/waivers.toml (docs/gates.md, Waivers) and commit"
 class CouldNotRunError(Exception):
     """The gate found nothing out: that is no pass.
 
-    `next_step` says what to type, where that is not the gate's own `next_if_not_run`.
+    `next_step` says what to type, where that is not the gate's own `next_if_not_run`; `rule` is
+    the answer's rule, where the reason has one.
     """
 
-    def __init__(self, message: str, *, next_step: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, next_step: str | None = None, rule: str | None = None
+    ) -> None:
         super().__init__(message)
         self.next_step = next_step
+        self.rule = rule
 
 
 @dataclass(frozen=True)
@@ -113,12 +117,16 @@ def run(name: str, judge: Callable[[], Outcome], *, whole: bool = True) -> int:
             (REPORTS / f"{name}.{kind}").unlink(missing_ok=True)
     began = time.monotonic()
     results: list[Result] = []
+    rules: tuple[str, ...] = ()
     try:
         outcome, results = _judged(name, judge, whole=whole)
+        rules = _refusing(outcome)
         code = 1 if outcome.status == "refused" else 0
         default = _next_of_waivers(outcome) or gate.next_if_refused
     except Exception as error:  # noqa: BLE001  # whatever it was, the gate found nothing out
         reason, better = _failure(error)
+        if isinstance(error, CouldNotRunError) and error.rule:
+            rules = (error.rule,)
         outcome = Outcome("refused", f"could not run, which refuses: {reason}", next_step=better)
         code, default = 2, gate.next_if_not_run
     next_step = outcome.next_step or default if outcome.status == "refused" else None
@@ -129,15 +137,18 @@ def run(name: str, judge: Callable[[], Outcome], *, whole: bool = True) -> int:
         _report(name, outcome, next_step, results, time.monotonic() - began)
     sentence = catalogue.with_next_step(outcome.sentence, next_step)
     sys.stdout.write(f"gate {name}: {outcome.status}: {sentence}\n")
-    _answer(name, outcome, next_step)
+    _print(Answer(name, outcome.status, outcome.sentence, next_step, rules))
     return code
 
 
-def _answer(name: str, outcome: Outcome, next_step: str | None) -> None:
-    """Print the answer for the console by one write, whatever the buffer holds."""
+def _refusing(outcome: Outcome) -> tuple[str, ...]:
+    """Return the rules of the findings that refuse, each once."""
     errors = [each.rule for each in outcome.findings if each.severity == "error"]
-    rules = tuple(dict.fromkeys(errors))
-    answer = Answer(name, outcome.status, outcome.sentence, next_step, rules)
+    return tuple(dict.fromkeys(errors))
+
+
+def _print(answer: Answer) -> None:
+    """Print the answer for the console by one write, whatever the buffer holds."""
     sys.stdout.flush()
     sys.stdout.write(f"{answer.line()}\n")
     sys.stdout.flush()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from environments.schema import EnvironmentFileError
-from pipeline.gates.answer import Answer
+from pipeline.gates.answer import Answer, read
 from pipeline.gates.catalogue import GATES, Gate, gate
 from pipeline.gates.findings import Finding
 from pipeline.gates.gate import CouldNotRunError, Outcome, run
@@ -91,6 +91,18 @@ def test_a_gate_that_could_not_run_has_refused_and_says_what_to_type_next(
     report = _report(reports)
     assert (report["status"], report["sentence"]) == ("refused", sentence)
     assert report["next"] == next_step
+
+
+def test_a_reason_with_a_rule_has_it_in_the_answer(
+    reports: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def judge() -> Outcome:
+        raise CouldNotRunError("throttled", rule="throttled")
+
+    assert run("security", judge) == 2
+    answer = read(capsys.readouterr().out.splitlines()[-1])
+    assert answer is not None
+    assert answer.rules == ("throttled",)
 
 
 @pytest.mark.parametrize("each", GATES, ids=lambda each: each.name)
