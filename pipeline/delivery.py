@@ -157,7 +157,8 @@ class DeliveryStack(Stack):
             group="load",
             outputs={"URL": staging.url} | (staging.promoted.outputs if staging.promoted else {}),
             statements=[
-                self._looks_up(environments["prod"]),
+                # Which release serves prod, and whether AWS throttled what was sent to staging.
+                self._looks_up(environments["prod"], environments["staging"]),
                 self._choice("staging", environments),
             ],
         )

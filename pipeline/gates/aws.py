@@ -24,7 +24,7 @@ def client(service: Literal["codepipeline", "kms", "s3", "ssm", "sts"]) -> Any:
 
 def assumed(
     role_arn: str,
-    service: Literal["cloudformation", "lambda"],
+    service: Literal["cloudformation", "cloudwatch", "lambda"],
     region: str,
     *,
     policy: str | None = None,

@@ -343,11 +343,13 @@ def test_a_build_that_runs_our_code_may_assume_no_role_but_these(assembly: Any) 
         assert look["Resource"] == [
             lookup_role(each.account, each.region) for each in load_all().values()
         ]
-    # To learn which release serves prod, and to serve it beside the one that is measured.
+    # To learn which release serves prod, to serve it beside the one that is measured, and to read
+    # what Lambda throttled of both.
     staging, prod = (load_all()[name] for name in ("staging", "prod"))
     choice = assuming.pop("PipelinestagingLoadRole")
     assert set(choice["Resource"]) == {
         lookup_role(prod.account, prod.region),
+        lookup_role(staging.account, staging.region),
         f"arn:aws:iam::{staging.account}:role/{promoted_role('staging')}",
     }
     assert assuming.keys() == {

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 from environments.schema import load
 from pipeline.gates.findings import Finding
 from pipeline.gates.gate import CouldNotRunError, Outcome
-from pipeline.gates.load import generator, promoted
+from pipeline.gates.load import generator, promoted, throttled
 from pipeline.gates.load.assessment import Assessment
 from pipeline.gates.load.limits import (
     FAILURES,
@@ -23,20 +25,23 @@ from pipeline.gates.load.limits import (
     sentences,
     summary,
 )
-from pipeline.gates.load.measured import ALL
+from pipeline.gates.load.measured import ALL, Measured
 from pipeline.gates.load.plan import Plan
 from pipeline.gates.load.regression import RUNS, Pair
+from pipeline.gates.load.throttled import Throttled
+from pipeline.gates.throttling import EnvironmentWatch
+from pipeline.names import ALIAS, PROMOTED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from environments.gates import Load
-    from pipeline.gates.load.measured import Measured
+    from environments.schema import Environment
     from pipeline.gates.load.regression import Growth
 
 _ENVIRONMENT = "staging"
 _PROMOTED_TO = "prod"
 _TOOLS = (TOOL,)
+Explain = Callable[[Mapping[str, Sequence[Measured]]], Throttled | None]
+"""Returns the throttling that explains the failures of runs; see `throttled.explain`."""
 
 
 def judge() -> Outcome:
@@ -55,12 +60,25 @@ def judge() -> Outcome:
             f"environments/{_ENVIRONMENT}.toml: load: nothing found; give the limits"
         )
     commit = promoted.commit(_PROMOTED_TO, prod)
+    explain = explanation(environment, environment.load)
     if commit is None:
-        return alone(url, environment.load, "nothing was promoted before")
+        return alone(url, environment.load, "nothing was promoted before", explain)
     if not promoted.serve(commit, alias_arn, beside, _ENVIRONMENT, environment):
         why = f"{_ENVIRONMENT} has no version of {commit[:7]}, promoted last, to compare with"
-        return alone(url, environment.load, why)
-    return compared(url, beside, commit, environment.load)
+        return alone(url, environment.load, why, explain)
+    return compared(url, beside, commit, environment.load, explain)
+
+
+def explanation(environment: Environment, limits: Load) -> Explain:
+    """Return what looks for throttling since now."""
+    watch = EnvironmentWatch(_ENVIRONMENT, environment)
+    return partial(
+        throttled.explain,
+        max_failure_share=limits.max_failure_share,
+        name=_ENVIRONMENT,
+        environment=environment,
+        watch=watch,
+    )
 
 
 def _given(name: str) -> str:
@@ -72,14 +90,14 @@ def _given(name: str) -> str:
     return value
 
 
-def alone(url: str, limits: Load, why: str) -> Outcome:
+def alone(url: str, limits: Load, why: str, explain: Explain) -> Outcome:
     """Hold a release against its limits, where there is none to compare it with.
 
     A run within its limits passes. One that is not is repeated, and refuses only if the generator
     had enough of its machine.
 
     Raises:
-        CouldNotRunError: it could not be measured.
+        CouldNotRunError: it could not be measured, or it was throttled.
     """
     runs: list[Measured] = []
     while True:
@@ -88,21 +106,23 @@ def alone(url: str, limits: Load, why: str) -> Outcome:
         crossed = crossed_in_every(runs, limits)
         if not crossed or len(runs) == RUNS:
             break
+    findings = [crossing(each) for each in crossed]
+    if cause := explain({ALIAS: runs}):
+        raise cause.error(findings)
     fails = any(each[-1].rule == FAILURES for each in crossed)
     if crossed and not fails and all(is_starved(each, limits) for each in runs):
         raise CouldNotRunError(
             f"could not measure: {sentences(crossed)} in each of {len(runs)} runs, and "
             f"{machine(seen, limits)}"
         )
-    findings = [crossing(each) for each in crossed]
     return Outcome.of_findings(findings, f"{summary(seen)}; {why}", details(seen), _TOOLS)
 
 
-def compared(url: str, beside: str, commit: str, limits: Load) -> Outcome:
+def compared(url: str, beside: str, commit: str, limits: Load, explain: Explain) -> Outcome:
     """Measure a release beside the one promoted last; again where it seems to be slower.
 
     Raises:
-        CouldNotRunError: it could not be measured, or not be compared.
+        CouldNotRunError: it could not be measured, not be compared, or it was throttled.
     """
     runs: list[Pair] = []
     while True:
@@ -111,13 +131,23 @@ def compared(url: str, beside: str, commit: str, limits: Load) -> Outcome:
         assessment = Assessment.of(runs, limits)
         if assessment.is_settled or len(runs) == RUNS:
             break
+    findings = [
+        *(_regression(each, commit, runs) for each in assessment.slower),
+        *assessment.blamed,
+    ]
+    sides = {
+        ALIAS: [each.release for each in runs],
+        PROMOTED: [each.promoted for each in runs],
+    }
+    if cause := explain(sides):
+        raise cause.error(findings)
     if assessment.broken:
         return _broken(assessment, commit, seen)
     assessment.require_proof(runs, commit, limits)
     found = assessment.growths
     about = {"since": commit, "runs": len(runs), "compared": [asdict(each) for each in found]}
     return Outcome.of_findings(
-        [*(_regression(each, commit, runs) for each in assessment.slower), *assessment.blamed],
+        findings,
         f"{summary(seen)}; {_beside(found, commit, waived=bool(assessment.slower))}",
         details(seen) | about,
         _TOOLS,

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 TOOL = "locust"
 FAILURES = "failures-limit"
+THROUGHPUT = "throughput-limit"
 _QUANTILES = (0.5, 0.95, 0.99)
 _LIMITS = len(_QUANTILES) + 3
 _MAX_BUSY_SHARE = 0.9
@@ -107,7 +108,7 @@ def timed(seen: Measured, limits: Load) -> list[Limit]:
     return [
         *found,
         Limit(
-            "throughput-limit",
+            THROUGHPUT,
             f"{seen.throughput:.1f} good answers a second, at least {limits.min_throughput}",
             seen.requests - limits.min_throughput * seen.seconds,
             tuple(map(int.__sub__, seen.requests_by_block, seen.timely)),

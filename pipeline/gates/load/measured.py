@@ -15,6 +15,11 @@ ALL = "all requests"
 """The name of all names together."""
 NO_ANSWER = "no answer"
 """The reason of a failure that says nothing but that time was up."""
+RATE_LIMITED = "status 429 of API Gateway"
+"""The reason of a request that the stage's or the account's rate limit throttled."""
+NOT_INVOKED = "status 500 of API Gateway"
+"""The reason of a request that Lambda rejected before it reached the service: it was throttled, or
+API Gateway may not invoke the function."""
 
 
 def _blocks() -> list[Histogram]:

@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.gates import aws
 from pipeline.gates.gate import CouldNotRunError
+from pipeline.gates.service_function import service_function
 from pipeline.names import ALIAS, lookup_role, promoted_role, service_stack
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def commit(name: str, environment: Environment) -> str | None:
             aws.assumed(role, service, environment.region, policy=_READS_THE_ALIAS)
             for service in ("cloudformation", "lambda")
         )
-        function = _function(cloudformation, service_stack(name))
+        function = service_function(cloudformation, service_stack(name))
         if function is None:
             return None
         version = lambda_.get_alias(FunctionName=function, Name=ALIAS)["FunctionVersion"]
@@ -69,22 +70,6 @@ def commit(name: str, environment: Environment) -> str | None:
         raise CouldNotRunError(
             f"account {environment.account}: the commit that serves {name} cannot be read: {error}"
         ) from error
-
-
-def _function(cloudformation: Any, stack: str) -> str | None:
-    """Return the name of the function behind a stack's alias; None before it was made."""
-    try:
-        resources = cloudformation.describe_stack_resources(StackName=stack)["StackResources"]
-    except ClientError as error:
-        if "does not exist" in error.response["Error"]["Message"]:
-            return None
-        raise
-    aliases = (
-        each["PhysicalResourceId"].split(":")  # arn:aws:lambda:REGION:ACCOUNT:function:NAME:ALIAS
-        for each in resources
-        if each["ResourceType"] == "AWS::Lambda::Alias" and each.get("PhysicalResourceId")
-    )
-    return next((arn[6] for arn in aliases if arn[7] == ALIAS), None)
 
 
 def serve(commit: str, alias_arn: str, url: str, name: str, environment: Environment) -> bool:

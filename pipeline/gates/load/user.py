@@ -20,7 +20,7 @@ import locust.stats
 from locust import FastHttpUser, events
 from locust.exception import StopUser
 
-from pipeline.gates.load.measured import NO_ANSWER
+from pipeline.gates.load.measured import NO_ANSWER, NOT_INVOKED, RATE_LIMITED
 from pipeline.gates.load.plan import ADDRESSES, COLD, FOLDER, PLAN, Plan
 from pipeline.gates.load.sending import Sending, prepare
 
@@ -33,6 +33,7 @@ _WARM = 3
 """Answers in a row that met no cold start, after which a user is warm."""
 _PAUSE = 0.1
 """Seconds between the attempts of a warm-up that fails."""
+_OF_GATEWAY = {429: RATE_LIMITED, 500: NOT_INVOKED}
 locust.stats.HISTORY_STATS_INTERVAL_SEC = 1  # a point of the report's plots
 
 
@@ -112,13 +113,20 @@ def _failure(meta: dict[str, Any]) -> str | None:
     error = meta["exception"]
     if error is None:
         return None
-    status = meta["response"].status_code
+    status, by_gateway = meta["response"].status_code, _is_of_gateway(meta["response"])
+    if status and by_gateway:
+        return _OF_GATEWAY.get(status, f"status {status} of API Gateway")
     if status:
         return f"status {status}"
     error = getattr(error, "original", error)  # what it was before it was tried once too often
     if isinstance(error, TimeoutError):
         return NO_ANSWER
     return f"{type(error).__name__}: {error}"[:100]
+
+
+def _is_of_gateway(response: Any) -> bool:
+    """Whether API Gateway answered by itself, and not the service ("Gateway responses")."""
+    return bool((response.headers or {}).get("x-amzn-errortype"))
 
 
 def _met_cold_start(response: Any) -> bool:

@@ -38,6 +38,10 @@ def measure(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[list[Measured
     return give
 
 
+def unthrottled(_sides: Any) -> None:
+    """Say of runs that no throttling explains their failures."""
+
+
 def _run(milliseconds: float, seed: int = 0, failed: int = 0) -> Measured:
     """What an address answered, of which nothing but its latencies is worth a word."""
     seen, drawn = Measured(1.0), Random(seed)
@@ -56,6 +60,7 @@ def _pair(now: float, before: float, seed: int = 0) -> list[Measured]:
 def staging(limits: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     environment = load("staging").model_copy(update={"load": limits.model_copy(update=PATIENT)})
     monkeypatch.setattr(judging, "load", {"staging": environment, "prod": load("prod")}.get)
+    monkeypatch.setattr(judging, "explanation", lambda *_staging: unthrottled)
     monkeypatch.setenv("URL", URL)
     monkeypatch.setenv("PROMOTED_URL", BESIDE)
     monkeypatch.setenv("PROMOTED_ALIAS", "arn:aws:lambda:eu-west-1:333333333333:function:f:p")
@@ -125,11 +130,11 @@ def test_a_regression_of_a_third_is_refused_and_an_unchanged_service_passes(
     limits = limits.model_copy(update=PATIENT)
     takes(before, 0.3)
     takes(now, 0.3)
-    same = judging.compared(now.url, before.url, COMMIT, limits)
+    same = judging.compared(now.url, before.url, COMMIT, limits, unthrottled)
     assert (same.status, same.findings) == ("passed", ())
     assert "; no slower than abcdef1, promoted last, in the same seconds (p50 3" in same.sentence
     takes(now, 0.4)
-    slower = judging.compared(now.url, before.url, COMMIT, limits)
+    slower = judging.compared(now.url, before.url, COMMIT, limits, unthrottled)
     assert slower.status == "refused"
     assert "p50-regression at all requests" in slower.sentence
     assert (
@@ -139,7 +144,7 @@ def test_a_regression_of_a_third_is_refused_and_an_unchanged_service_passes(
 
 def test_what_is_certainly_slower_is_measured_once(limits: Load, measure: Any) -> None:
     left = measure(_pair(250, 200), _pair(1, 1))
-    outcome = judging.compared(URL, BESIDE, COMMIT, limits)
+    outcome = judging.compared(URL, BESIDE, COMMIT, limits, unthrottled)
     assert (outcome.status, len(left)) == ("refused", 1)
     assert {(each.tool, each.rule, each.subject) for each in outcome.findings} == {
         ("locust", f"p{quantile}-regression", name)
@@ -152,7 +157,7 @@ def test_what_is_certainly_slower_is_measured_once(limits: Load, measure: Any) -
 
 def test_what_is_no_slower_is_measured_once(limits: Load, measure: Any) -> None:
     left = measure(_pair(100, 100), _pair(1, 1))
-    outcome = judging.compared(URL, BESIDE, COMMIT, limits)
+    outcome = judging.compared(URL, BESIDE, COMMIT, limits, unthrottled)
     assert (outcome.status, len(left)) == ("passed", 1)
     assert outcome.details["since"] == COMMIT
 
@@ -170,13 +175,13 @@ def _lame(share: float) -> list[Measured]:
 
 def test_what_may_be_slower_is_measured_again_and_cleared(limits: Load, measure: Any) -> None:
     left = measure(_lame(0.06), _pair(100, 110), _pair(1, 1))
-    outcome = judging.compared(URL, BESIDE, COMMIT, limits)
+    outcome = judging.compared(URL, BESIDE, COMMIT, limits, unthrottled)
     assert (outcome.status, outcome.details["runs"], len(left)) == ("passed", 2, 1)
 
 
 def test_what_may_be_slower_is_measured_again_and_refused(limits: Load, measure: Any) -> None:
     left = measure(*[_lame(0.06)] * 3)
-    outcome = judging.compared(URL, BESIDE, COMMIT, limits)
+    outcome = judging.compared(URL, BESIDE, COMMIT, limits, unthrottled)
     assert outcome.status == "refused"
     assert outcome.details["runs"] == 3 - len(left) > 1
     assert {each.rule for each in outcome.findings} == {"p95-regression"}
@@ -200,14 +205,14 @@ def test_an_accepted_regression_is_waived_by_name(
         for quantile in (50, 95)
     ]
     (tmp_path / "waivers.toml").write_text("".join(waivers))
-    assert run("load", lambda: judging.compared(URL, BESIDE, COMMIT, limits)) == 0
+    assert run("load", lambda: judging.compared(URL, BESIDE, COMMIT, limits, unthrottled)) == 0
     sentence = json.loads((reports / "load.json").read_text())["sentence"]
     assert "; slower, as is waived, than abcdef1, promoted last, in the same seconds (" in sentence
 
 
 def test_a_limit_that_the_release_alone_crosses_refuses_at_once(limits: Load, measure: Any) -> None:
     left = measure(_pair(2000, 100), _pair(100, 100))
-    outcome = judging.compared(URL, BESIDE, COMMIT, limits)
+    outcome = judging.compared(URL, BESIDE, COMMIT, limits, unthrottled)
     assert (outcome.status, len(left)) == ("refused", 1)
     assert {"p50-limit", "p50-regression"} <= {each.rule for each in outcome.findings}
 
@@ -215,7 +220,7 @@ def test_a_limit_that_the_release_alone_crosses_refuses_at_once(limits: Load, me
 def test_a_machine_that_is_too_slow_for_both_could_not_measure(limits: Load, measure: Any) -> None:
     left = measure(*[_pair(2000, 2000, seed) for seed in range(3)])
     with pytest.raises(CouldNotRunError) as raised:
-        judging.compared(URL, BESIDE, COMMIT, limits)
+        judging.compared(URL, BESIDE, COMMIT, limits, unthrottled)
     assert left == []
     said = str(raised.value)
     assert said.startswith("could not measure: p50 is 2")
@@ -228,7 +233,7 @@ def test_a_machine_that_was_too_slow_for_a_while_is_measured_again(
     limits: Load, measure: Any
 ) -> None:
     left = measure(_pair(2000, 2000), _pair(100, 100), _pair(1, 1))
-    outcome = judging.compared(URL, BESIDE, COMMIT, limits)
+    outcome = judging.compared(URL, BESIDE, COMMIT, limits, unthrottled)
     assert (outcome.status, outcome.details["runs"], len(left)) == ("passed", 2, 1)
 
 
@@ -241,18 +246,18 @@ def test_a_release_alone_is_refused_only_where_the_generator_had_its_machine(
 
     left = measure(*[starved(_run(2000, seed)) for seed in range(3)])
     with pytest.raises(CouldNotRunError, match=r"3 runs, and the generator waited .* for 60% of"):
-        judging.alone(URL, limits, "nothing was promoted before")
+        judging.alone(URL, limits, "nothing was promoted before", unthrottled)
     assert left == []
     measure(starved(_run(2000)), [_run(100)])
-    assert judging.alone(URL, limits, "nothing was promoted before").status == "passed"
+    assert judging.alone(URL, limits, "nothing was promoted before", unthrottled).status == "passed"
     measure(*[[_run(2000, seed)] for seed in range(3)])
-    outcome = judging.alone(URL, limits, "nothing was promoted before")
+    outcome = judging.alone(URL, limits, "nothing was promoted before", unthrottled)
     assert {each.rule for each in outcome.findings} >= {"p50-limit", "p95-limit"}
 
 
 def test_a_release_that_fails_is_refused_at_once(limits: Load, measure: Any) -> None:
     left = measure([_run(100, failed=150), _run(100)], _pair(1, 1))
-    outcome = judging.compared(URL, BESIDE, COMMIT, limits)
+    outcome = judging.compared(URL, BESIDE, COMMIT, limits, unthrottled)
     assert "failures-limit" in {each.rule for each in outcome.findings}
     assert "the share of failures is 75.00%" in {
         each.message.split(",")[0] for each in outcome.findings
@@ -263,10 +268,10 @@ def test_a_release_that_fails_is_refused_at_once(limits: Load, measure: Any) -> 
 def test_errors_that_do_not_come_again_are_no_refusal(limits: Load, measure: Any) -> None:
     few = limits.model_copy(update={"max_failure_share": 0.005})
     left = measure([_run(100, failed=2), _run(100)], _pair(100, 100), _pair(1, 1))
-    assert judging.compared(URL, BESIDE, COMMIT, few).status == "passed"
+    assert judging.compared(URL, BESIDE, COMMIT, few, unthrottled).status == "passed"
     assert len(left) == 1
     measure([_run(100, failed=2)], [_run(100)])
-    assert judging.alone(URL, few, "nothing was promoted before").status == "passed"
+    assert judging.alone(URL, few, "nothing was promoted before", unthrottled).status == "passed"
 
 
 def test_errors_that_stop_half_way_are_not_forgotten(limits: Load, measure: Any) -> None:
@@ -274,7 +279,7 @@ def test_errors_that_stop_half_way_are_not_forgotten(limits: Load, measure: Any)
     with pytest.raises(
         CouldNotRunError, match=r"^could not measure: the share of failures is 16.67%, "
     ):
-        judging.compared(URL, BESIDE, COMMIT, limits)
+        judging.compared(URL, BESIDE, COMMIT, limits, unthrottled)
     assert left == []
 
 
@@ -282,7 +287,7 @@ def test_errors_that_both_answer_are_never_waived_for_the_release(
     limits: Load, measure: Any, tmp_path: Path
 ) -> None:
     measure(*[[_run(100, seed, failed=100), _run(100, seed, failed=100)] for seed in range(3)])
-    outcome = judging.compared(URL, BESIDE, COMMIT, limits)
+    outcome = judging.compared(URL, BESIDE, COMMIT, limits, unthrottled)
     assert {each.rule for each in outcome.findings} >= {"not-compared", "failures-limit"}
 
 
@@ -291,7 +296,7 @@ def test_an_earlier_release_that_fails_here_is_a_finding_to_waive(
 ) -> None:
     def judge() -> Any:
         measure(*[[_run(100, seed), _run(5, seed, failed=100)] for seed in range(3)])
-        return judging.compared(URL, BESIDE, COMMIT, limits)
+        return judging.compared(URL, BESIDE, COMMIT, limits, unthrottled)
 
     outcome = judge()
     assert outcome.status == "refused"
@@ -323,7 +328,7 @@ def test_what_would_not_see_a_doubling_is_no_verdict(limits: Load, measure: Any)
 
     left = measure(*([noise(2 * each), noise(2 * each + 1)] for each in range(3)))
     with pytest.raises(CouldNotRunError, match=r"^could not compare: in 3 runs a release that tak"):
-        judging.compared(URL, BESIDE, COMMIT, limits)
+        judging.compared(URL, BESIDE, COMMIT, limits, unthrottled)
     assert left == []
 
 

@@ -1,0 +1,240 @@
+"""Whether AWS throttled an environment while a gate sent requests to it.
+
+A client cannot tell a throttled function from one that may not be invoked: API Gateway answers
+both with 500 ("Handling Lambda errors with an API Gateway API" of the Lambda guide). Lambda's
+metric `Throttles` can. It arrives by the minute, later than the answers.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from environments.schema import load_all
+from pipeline.gates import aws
+from pipeline.gates.gate import CouldNotRunError
+from pipeline.gates.service_function import service_function
+from pipeline.judge.arrival import ARRIVAL_BOUND
+from pipeline.names import ALIAS, PROMOTED, lookup_role, service_stack
+from pipeline.quotas import CONCURRENT_EXECUTIONS, executions_needed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from environments.schema import Environment
+
+RULE = "throttled"
+"""Of a gate that could not measure or test, because AWS throttled its requests."""
+_POLL_SECONDS = 2.0
+_READS_THROTTLES = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": [
+                    "cloudformation:DescribeStackResources",
+                    "cloudwatch:GetMetricData",
+                    "lambda:GetAccountSettings",
+                    "lambda:GetFunctionConcurrency",
+                ],
+                "Resource": "*",
+            }
+        ],
+    }
+)
+"""CDK's lookup role may read nearly all of its account; a session of the gate no more than this."""
+
+
+@dataclass(frozen=True)
+class Throttles:
+    """Requests for an invocation that Lambda throttled."""
+
+    by_alias: Mapping[str, int]
+    limit: str
+    """The limit that they exceeded, and its value."""
+    next_step: str
+    """What to type to raise it."""
+
+    @property
+    def total(self) -> int:
+        """How many there were."""
+        return sum(self.by_alias.values())
+
+
+class Watch(Protocol):
+    """Counts throttled requests since a gate began."""
+
+    def throttles(self, expected: int) -> Throttles:
+        """Return Lambda's throttles, as soon as they are as many as expected.
+
+        Where they are fewer, it waits until the metrics of the newest minute have arrived.
+
+        Raises:
+            CouldNotRunError: AWS does not say.
+        """
+        ...
+
+
+class EnvironmentWatch:
+    """See `Watch`; of the service of an environment, since this was made."""
+
+    def __init__(self, name: str, environment: Environment) -> None:
+        self._name = name
+        self._environment = environment
+        self._began: datetime | None = None
+        self._unknown: Exception | None = None
+        try:
+            self._began = _now()
+        except (BotoCoreError, ClientError) as error:
+            self._unknown = error
+
+    def throttles(self, expected: int) -> Throttles:
+        """See `Watch`."""
+        if self._began is None:
+            raise self._unreadable(self._unknown)
+        try:
+            return self._read(self._began, expected)
+        except (BotoCoreError, ClientError, KeyError) as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception | None) -> CouldNotRunError:
+        return CouldNotRunError(
+            f"could not measure: API Gateway answered requests to {self._name} without the "
+            "service, and whether Lambda throttled these cannot be read: "
+            f"account {self._environment.account}: {error}"
+        )
+
+    def _read(self, began: datetime, expected: int) -> Throttles:
+        place = self._environment
+        role = lookup_role(place.account, place.region)
+        cloudformation, cloudwatch, lambda_ = (
+            aws.assumed(role, service, place.region, policy=_READS_THROTTLES)
+            for service in ("cloudformation", "cloudwatch", "lambda")
+        )
+        function = service_function(cloudformation, service_stack(self._name))
+        if function is None:
+            raise CouldNotRunError(
+                f"{self._name} has no alias {ALIAS}; deploy {service_stack(self._name)}"
+            )
+        end = _now() + ARRIVAL_BOUND
+        while True:
+            answer = cloudwatch.get_metric_data(
+                MetricDataQueries=[_query(function, alias) for alias in (ALIAS, PROMOTED)],
+                StartTime=began.replace(second=0, microsecond=0),
+                EndTime=end,
+            )
+            counted = {each["Id"]: int(sum(each["Values"])) for each in answer["MetricDataResults"]}
+            if sum(counted.values()) >= expected or aws.answered_at(answer) >= end:
+                break
+            time.sleep(_POLL_SECONDS)
+        limit, next_step = _limit(lambda_, function, place)
+        return Throttles(counted, limit, next_step)
+
+
+def could_not_measure(
+    throttled: str, reasons: Iterable[str], steps: Iterable[str], besides: Sequence[str] = ()
+) -> CouldNotRunError:
+    """Return the error of a gate whose requests were throttled.
+
+    `throttled` says how many were, `reasons` which limits they exceeded, and `steps` what raises
+    these. `besides` is what else was found.
+    """
+    rest = f". Besides: {'; '.join(besides)}" if besides else ""
+    return CouldNotRunError(
+        f"could not measure: AWS throttled {throttled}, which says nothing about the release: "
+        f"{'; '.join(reasons)}{rest}",
+        next_step=f"{'; '.join(steps)}; then run `pithead release` again",
+        rule=RULE,
+    )
+
+
+def require_unthrottled(
+    status: int, sentence: str, *, name: str, environment: Environment, watch: Watch
+) -> None:
+    """Check that a status which API Gateway answered by itself is no throttling's.
+
+    `sentence` says what failed by it.
+
+    Raises:
+        CouldNotRunError: it is; or AWS does not say.
+    """
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        reason, step = rate_limit(name, environment)
+        throttled, reason = "a request", f"API Gateway answered 429, because {reason}"
+    elif status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        found = watch.throttles(1)
+        if not found.total:
+            return
+        throttled, step = f"{found.total} requests since the gate began", found.next_step
+        reason = f"Lambda rejected them, because {found.limit}"
+    else:
+        return
+    raise could_not_measure(throttled, [reason], [step], [sentence])
+
+
+def rate_limit(name: str, environment: Environment) -> tuple[str, str]:
+    """Return the rate limit of an environment's stage, and how to raise it."""
+    api, file = environment.api, f"[api] of environments/{name}.toml"
+    return (
+        f"{file} admits {api.requests_per_second} requests a second and bursts of {api.burst}, "
+        "or the account fewer",
+        f"raise requests_per_second or burst in {file}, or the account's throttle that "
+        f"`aws apigateway get-account --region {environment.region}` shows",
+    )
+
+
+def _now() -> datetime:
+    return aws.answered_at(aws.client("sts").get_caller_identity())
+
+
+def _query(function: str, alias: str) -> dict[str, Any]:
+    dimensions = {"FunctionName": function, "Resource": f"{function}:{alias}"}
+    return {
+        "Id": alias,
+        "MetricStat": {
+            "Metric": {
+                "Namespace": "AWS/Lambda",
+                "MetricName": "Throttles",
+                "Dimensions": [
+                    {"Name": name, "Value": value} for name, value in dimensions.items()
+                ],
+            },
+            "Period": int(timedelta(minutes=1).total_seconds()),
+            "Stat": "Sum",
+        },
+    }
+
+
+def _limit(lambda_: Any, function: str, place: Environment) -> tuple[str, str]:
+    """Return the limit that throttles a function, and how to raise it."""
+    reserved = lambda_.get_function_concurrency(FunctionName=function).get(
+        "ReservedConcurrentExecutions"
+    )
+    if reserved is not None:
+        return (
+            f"the reserved concurrency of function {function} in account {place.account} is "
+            f"{reserved}",
+            f"with credentials of account {place.account} run `aws lambda "
+            f"delete-function-concurrency --function-name {function} --region {place.region}`",
+        )
+    applied = lambda_.get_account_settings()["AccountLimit"]["ConcurrentExecutions"]
+    where = (place.account, place.region)
+    needed = executions_needed(
+        each for each in load_all().values() if (each.account, each.region) == where
+    )
+    # A quota that suffices for the environments is used up by other functions.
+    wanted = needed if needed > applied else 2 * applied
+    return (
+        f'Lambda\'s quota "{CONCURRENT_EXECUTIONS.name}" of account {place.account} in '
+        f"{place.region} is {applied}, for all of its functions; its environments need {needed}",
+        f"run `pithead preflight`; with credentials of account {place.account} run "
+        f"`{CONCURRENT_EXECUTIONS.increase(wanted, place.region)}`",
+    )

@@ -1,0 +1,146 @@
+"""Requests that AWS throttled, told from those that fail and those that are slow."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from environments.schema import load
+from pipeline.gates.gate import CouldNotRunError
+from pipeline.gates.load import generator, judging, throttled
+from pipeline.gates.load.measured import NOT_INVOKED, RATE_LIMITED, Measured
+from pipeline.names import ALIAS, PROMOTED
+from tests.pipeline.gates.watch import LIMIT, STEP, FakeWatch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from environments.gates import Load
+
+URL, BESIDE, COMMIT = "http://new/", "http://old/", "abcdef1234"
+SERVICE_FAILS = "status 503"
+
+
+def _run(milliseconds: float = 100, **failures: int) -> Measured:
+    """What 200 requests met; a keyword's number of them failed for the reason that it names."""
+    seen = Measured(1.0)
+    reasons = {"throttled": NOT_INVOKED, "limited": RATE_LIMITED, "broken": SERVICE_FAILS}
+    left = [reasons[name] for name, count in failures.items() for _ in range(count)]
+    for number in range(200):
+        # Spread over the run, and each a little different.
+        due = (number * 7 % 200) / 200
+        reason = left[number] if number < len(left) else None
+        seen.answered("read", due, milliseconds + number % 5, reason)
+        seen.lateness.add(0.1)
+    return seen
+
+
+@pytest.fixture
+def explain(limits: Load) -> Callable[[FakeWatch], judging.Explain]:
+    def made(watch: FakeWatch) -> judging.Explain:
+        return partial(
+            throttled.explain,
+            max_failure_share=limits.max_failure_share,
+            name="staging",
+            environment=load("staging"),
+            watch=watch,
+        )
+
+    return made
+
+
+@pytest.fixture
+def measure(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Gives the generator what it measures in each run."""
+
+    def give(*runs: list[Measured]) -> None:
+        left = list(runs)
+        monkeypatch.setattr(generator, "measure", lambda _addresses, _plan: left.pop(0))
+
+    return give
+
+
+def test_what_lambda_throttles_could_not_be_measured(
+    limits: Load, measure: Any, explain: Any
+) -> None:
+    measure(*[[_run(throttled=50)]] * 3)
+    watch = FakeWatch(live=180)  # with those of the warm-up
+    with pytest.raises(CouldNotRunError) as raised:
+        judging.alone(URL, limits, "nothing was promoted before", explain(watch))
+    assert str(raised.value) == (
+        "could not measure: AWS throttled 150 of 600 requests, which says nothing about the "
+        f"release: Lambda rejected 150, because {LIMIT}"
+    )
+    assert raised.value.rule == "throttled"
+    assert raised.value.next_step == f"{STEP}; then run `pithead release` again"
+    assert watch.asked == [150]
+
+
+def test_what_throttles_both_releases_blames_neither(
+    limits: Load, measure: Any, explain: Any
+) -> None:
+    measure(*[[_run(throttled=60), _run(throttled=40)]] * 3)
+    with pytest.raises(CouldNotRunError, match="AWS throttled 300 of 1200 requests") as raised:
+        judging.compared(
+            URL, BESIDE, COMMIT, limits, explain(FakeWatch(**{ALIAS: 180, PROMOTED: 120}))
+        )
+    assert raised.value.rule == "throttled"
+
+
+def test_what_api_gateway_throttles_names_the_rate_limit(
+    limits: Load, measure: Any, explain: Any
+) -> None:
+    measure(*[[_run(limited=50)]] * 3)
+    watch = FakeWatch()
+    with pytest.raises(CouldNotRunError) as raised:
+        judging.alone(URL, limits, "nothing was promoted before", explain(watch))
+    assert (
+        "API Gateway answered 429 to 150, because [api] of environments/staging.toml admits 200 "
+        "requests a second and bursts of 400, or the account fewer"
+    ) in str(raised.value)
+    assert "in [api] of environments/staging.toml, or the" in (raised.value.next_step or "")
+    assert watch.asked == []
+
+
+@pytest.mark.parametrize(
+    ("failures", "throttles"),
+    [
+        pytest.param({"broken": 50}, 0, id="its own errors"),
+        pytest.param({"throttled": 50}, 0, id="may not be invoked"),
+        pytest.param({"throttled": 50, "broken": 50}, 150, id="throttled and its own errors"),
+    ],
+)
+def test_a_release_that_fails_by_itself_is_refused_for_it(
+    limits: Load, measure: Any, explain: Any, failures: dict[str, int], throttles: int
+) -> None:
+    measure(*[[_run(**failures)]] * 3)
+    watch = FakeWatch(live=throttles)
+    outcome = judging.alone(URL, limits, "nothing was promoted before", explain(watch))
+    assert outcome.status == "refused"
+    assert "failures-limit" in {each.rule for each in outcome.findings}
+
+
+def test_a_slow_release_that_is_throttled_is_called_both(
+    limits: Load, measure: Any, explain: Any
+) -> None:
+    """Who takes longer needs more concurrency; no waiver of one lets the other pass."""
+    measure([_run(300, throttled=60), _run(100, throttled=40)])
+    with pytest.raises(CouldNotRunError) as raised:
+        judging.compared(
+            URL, BESIDE, COMMIT, limits, explain(FakeWatch(**{ALIAS: 60, PROMOTED: 40}))
+        )
+    said = str(raised.value)
+    assert said.startswith("could not measure: AWS throttled 100 of 400 requests")
+    assert ". Besides: p50 is 30" in said
+    assert "share of failures" not in said
+
+
+def test_a_few_throttled_requests_within_the_limit_are_nobodys_question(
+    limits: Load, measure: Any, explain: Any
+) -> None:
+    measure([_run(throttled=2), _run()])
+    watch = FakeWatch()
+    outcome = judging.compared(URL, BESIDE, COMMIT, limits, explain(watch))
+    assert (outcome.status, watch.asked) == ("passed", [])
