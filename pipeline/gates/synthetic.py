@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from environments.schema import load
+from pipeline.gates import throttling
 from pipeline.gates.address import address
 from pipeline.gates.gate import CouldNotRunError, Outcome, run
 from pipeline.synthetic.journey import travel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from environments.gates import Synthetic
     from pipeline.synthetic.journey import Journey
 
+_ENVIRONMENT = "staging"
 _JOURNEYS = 3
 """What fails now and then may let one of them pass, and a cold start make one slow."""
 
@@ -28,19 +31,29 @@ def judge() -> Outcome:
         CouldNotRunError: there is no URL, or nothing answers there.
     """
     url = address()
-    synthetic = load("staging").synthetic
+    staging = load(_ENVIRONMENT)
+    synthetic = staging.synthetic
     if synthetic is None:
         raise CouldNotRunError(
             "environments/staging.toml: synthetic: nothing found; say how long a journey may take"
         )
-    return examine(url, synthetic)
+    explain = partial(
+        throttling.require_unthrottled,
+        name=_ENVIRONMENT,
+        environment=staging,
+        watch=throttling.EnvironmentWatch(_ENVIRONMENT, staging),
+    )
+    return examine(url, synthetic, explain)
 
 
-def examine(url: str, limits: Synthetic) -> Outcome:
+def examine(url: str, limits: Synthetic, explain: Callable[[int, str], None]) -> Outcome:
     """Make journeys one after another until one fails, or enough went well.
 
+    `explain` is given a status that API Gateway answered by itself and what failed by it; it
+    raises an error if the request was throttled.
+
     Raises:
-        CouldNotRunError: nothing answers.
+        CouldNotRunError: nothing answers, or a request was throttled.
     """
     journeys: list[Journey] = []
     for number in range(1, _JOURNEYS + 1):
@@ -51,6 +64,8 @@ def examine(url: str, limits: Synthetic) -> Outcome:
             raise CouldNotRunError(f"nothing answers at {url}: {failure.found}")
         if failure:
             sentence = f"journey {number} of {_JOURNEYS}: {failure.sentence}"
+            if failure.gateway_status:
+                explain(failure.gateway_status, sentence)
             return Outcome("refused", sentence, _details(journeys))
     slowest = max(each.milliseconds for each in journeys)
     return Outcome(

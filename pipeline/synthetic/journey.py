@@ -27,6 +27,8 @@ class Failure:
     step: str
     found: str
     allowed: str
+    gateway_status: int | None = None
+    """The status that API Gateway answered by itself, without the service; None of another."""
 
     @property
     def sentence(self) -> str:
@@ -49,9 +51,10 @@ class Journey:
 class _FoundError(Exception):
     """A step found something else than it may."""
 
-    def __init__(self, found: str, allowed: str) -> None:
+    def __init__(self, found: str, allowed: str, gateway_status: int | None = None) -> None:
         super().__init__(found)
         self.found, self.allowed = found, allowed
+        self.gateway_status = gateway_status
 
 
 def travel(url: str, seconds: float) -> Journey:
@@ -69,7 +72,7 @@ def travel(url: str, seconds: float) -> Journey:
             try:
                 step()
             except _FoundError as error:
-                failure = Failure(name, error.found, error.allowed)
+                failure = Failure(name, error.found, error.allowed, error.gateway_status)
                 break
             steps[name] = _milliseconds(at)
         milliseconds = _milliseconds(began)
@@ -87,6 +90,11 @@ class _Answer:
     @property
     def etag(self) -> str:
         return self.headers.get("ETag", "")
+
+    @property
+    def is_of_gateway(self) -> bool:
+        """Whether API Gateway answered by itself, and not the service ("Gateway responses")."""
+        return "x-amzn-ErrorType" in self.headers
 
 
 class _Customer:
@@ -183,7 +191,13 @@ class _Customer:
             raise _FoundError(f"{type(error).__name__}: {_told(str(error))}", in_time) from error
         self.answered = True
         if answer.status != allowed:
-            raise _FoundError(f"{answer.status}: {_told(answer.body)}", f"{allowed:d}")
+            by_gateway = answer.is_of_gateway
+            whose = " of API Gateway" if by_gateway else ""
+            raise _FoundError(
+                f"{answer.status}{whose}: {_told(answer.body)}",
+                f"{allowed:d}",
+                answer.status if by_gateway else None,
+            )
         if time.monotonic() > self._until:
             raise _FoundError("a late answer", in_time)
         return answer

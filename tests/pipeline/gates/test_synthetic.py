@@ -10,8 +10,10 @@ from fastapi import Response
 
 from environments.gates import Synthetic
 from environments.schema import load
-from pipeline.gates import synthetic
+from pipeline.gates import synthetic, throttling
+from pipeline.gates.answer import read
 from pipeline.gates.gate import run
+from tests.pipeline.gates.watch import LIMIT, FakeWatch
 from tests.pipeline.served import serve
 
 if TYPE_CHECKING:
@@ -61,6 +63,55 @@ def test_a_journey_that_fails_refuses(
     first, second = report["details"]["journeys"]
     assert (first["failure"], second["failure"]["step"]) == (None, "list")
     assert service.files() == []
+
+
+@pytest.mark.parametrize(
+    ("status", "throttled", "code", "rules", "said"),
+    [
+        pytest.param(
+            500, 3, 2, ("throttled",),
+            "AWS throttled 3 requests since the gate began, which says nothing about the release: "
+            f"Lambda rejected them, because {LIMIT}. Besides: journey 1 of 3: step read "
+            "failed: found 500 of API Gateway: no; allowed is 200",
+            id="by Lambda",
+        ),
+        pytest.param(
+            429, 0, 2, ("throttled",),
+            "because [api] of environments/staging.toml admits 200 requests a second and bursts of "
+            "400, or the account fewer. Besides: journey 1 of 3: step read failed: found 429",
+            id="by API Gateway",
+        ),
+        pytest.param(
+            500, 0, 1, (), "refused: journey 1 of 3: step read failed: found 500 of API Gateway",
+            id="not invoked for another reason",
+        ),
+    ],
+)  # fmt: skip
+def test_a_throttled_journey_is_no_failure_of_the_release(
+    service: Served,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    throttled: int,
+    code: int,
+    rules: tuple[str, ...],
+    said: str,
+) -> None:
+    async def behave(request: Any, service_: Any) -> Response:
+        if request.method == "GET":
+            return Response("no", status, headers={"x-amzn-ErrorType": "SomeException"})
+        answer: Response = await service_(request)
+        return answer
+
+    service.behave = behave
+    watch = FakeWatch(live=throttled)
+    monkeypatch.setattr(throttling, "EnvironmentWatch", lambda *_staging: watch)
+    assert run("synthetic", synthetic.judge) == code
+    *_, sentence, line = capsys.readouterr().out.splitlines()
+    assert said in sentence
+    answer = read(line)
+    assert answer is not None
+    assert answer.rules == rules
 
 
 @pytest.mark.parametrize(

@@ -74,5 +74,7 @@ def test_a_journey_that_failed(made: Callable[[], str], service: Served) -> None
     record = json.loads(line)
     assert _metrics(line) == {"Journeys": (1,), "FailedJourneys": (1,)}
     assert (record["level"], record["steps"]) == ("ERROR", {})
-    assert record["failure"] == {"step": "write", "found": "500: oh no", "allowed": "201"}
+    assert record["failure"] == {
+        "step": "write", "found": "500: oh no", "allowed": "201", "gateway_status": None,
+    }  # fmt: skip
     assert record["message"] == "step write failed: found 500: oh no; allowed is 201"
