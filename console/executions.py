@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 ENDED = frozenset({"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"})
 """Statuses of an execution after which it does nothing more."""
+_BUILDS_EXCEEDED = "AccountLimitExceededException"
 _REPLACED = frozenset({"Superseded", "Cancelled"})
 
 
@@ -31,6 +32,14 @@ class Action:
     external_id: str
     message: str
     """Why it failed, in CodePipeline's words."""
+
+    @property
+    def exceeded_quota(self) -> bool:
+        """Whether CodeBuild did not start it, because the account runs no more builds at once.
+
+        Only the message tells (aws-cdk#27335).
+        """
+        return _BUILDS_EXCEEDED in self.message
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from console.connections import source_of
 from console.failed_deployments import after_failed_deployment, failed_deployment
-from console.promotion import failed_actions
+from console.promotion import failed_actions, failed_stage
 from console.steps import Step
-from pipeline.gates.catalogue import GATES
-from pipeline.names import CDK_CLI, STACK
+from pipeline.gates.catalogue import GATES, THROTTLED
+from pipeline.names import CDK_CLI, PARALLEL_BUILDS, PIPELINE, STACK
+from pipeline.quotas import SMALL_BUILDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,8 +25,13 @@ _BUNDLE = re.compile(r"\bbundle=([a-z0-9-]+)")
 _LOCAL_GATES = frozenset(each.name for each in GATES if not each.needs)
 
 
-def next_steps(aws: Aws, environments: Mapping[str, Place], outcome: Outcome) -> tuple[Step, ...]:
-    """Return what to do after a release that was not promoted; nothing after a promotion."""
+def next_steps(
+    aws: Aws, home: Place, environments: Mapping[str, Place], outcome: Outcome
+) -> tuple[Step, ...]:
+    """Return what to do after a release that was not promoted; nothing after a promotion.
+
+    `home` is the pipeline's own place.
+    """
     if outcome.ending == "promoted":
         return ()
     logs = tuple(_log(outcome, each) for each in _failed_builds(outcome))
@@ -33,13 +39,27 @@ def next_steps(aws: Aws, environments: Mapping[str, Place], outcome: Outcome) ->
         return (*_after_rollback(outcome), *logs)
     if outcome.ending == "refused":
         return (*logs, *_after_refusal(outcome))
+    return _after_error(aws, home, environments, outcome, logs)
+
+
+def _after_error(
+    aws: Aws,
+    home: Place,
+    environments: Mapping[str, Place],
+    outcome: Outcome,
+    logs: tuple[Step, ...],
+) -> tuple[Step, ...]:
+    failed = _failed(outcome)
+    if failed and all(each.exceeded_quota for each in failed):
+        return _after_too_many_builds(outcome, home)
     if _build_could_not_run(outcome):
         deploy = _deployment(aws, _failed_builds(outcome)[0])
         return (*logs, *_after_broken_build(deploy))
     last = outcome.executions[-1]
-    failed = failed_deployment(last)
-    if failed is not None and failed in environments:
-        return (*logs, *after_failed_deployment(aws, last, failed, environments[failed]))
+    environment = failed_deployment(last)
+    if environment is not None and environment in environments:
+        place = environments[environment]
+        return (*logs, *after_failed_deployment(aws, last, environment, place))
     return (*logs, Step("pithead release", "starts a new execution of this commit"))
 
 
@@ -69,8 +89,34 @@ def _judged(canary: Canary) -> str | None:
     return canary.deployment_id if canary.record else None
 
 
+def _after_too_many_builds(outcome: Outcome, home: Place) -> tuple[Step, ...]:
+    """Return the way out if CodeBuild did not start builds, which no commit can change."""
+    last = outcome.executions[-1]
+    stage = failed_stage(last)
+    name = stage.name if stage else ""
+    return (
+        Step("pithead preflight", "compares each account's quotas with what a release needs"),
+        Step(
+            SMALL_BUILDS.increase(PARALLEL_BUILDS, home.region),
+            f"asks AWS to raise the quota, with credentials of account {home.account}",
+        ),
+        Step(
+            f"aws codepipeline retry-stage-execution --pipeline-name {PIPELINE} --stage-name "
+            f"{name} --pipeline-execution-id {last.id} --retry-mode FAILED_ACTIONS",
+            "until then: starts these builds again, and one of them runs; repeat it for each",
+        ),
+        Step("pithead release", "follows the release"),
+    )
+
+
 def _after_refusal(outcome: Outcome) -> tuple[Step, ...]:
-    gates = [each.gate for each in outcome.answers if each.status == "refused"]
+    refused = [each for each in outcome.answers if each.status == "refused"]
+    if all(each.rules == (THROTTLED,) for each in refused):
+        return (
+            Step("pithead preflight", "compares each account's quotas with what a release needs"),
+            Step("pithead release", "when what the gate names is raised"),
+        )
+    gates = [each.gate for each in refused]
     here = " ".join(each for each in gates if each in _LOCAL_GATES)
     tries = (Step(f"pithead gates {here}", "runs it here, on your checkout"),) if here else ()
     return (*tries, Step("pithead release", "after a commit that repairs it"))
@@ -121,11 +167,11 @@ def _deployment(aws: Aws, build: Action) -> str:
 
 def _failed_builds(outcome: Outcome) -> list[Action]:
     """Return the failed builds of the execution that decided."""
-    return [
-        each
-        for each in failed_actions(outcome.executions[-1])
-        if each.provider == "CodeBuild" and each.external_id
-    ]
+    return [each for each in _failed(outcome) if each.provider == "CodeBuild" and each.external_id]
+
+
+def _failed(outcome: Outcome) -> list[Action]:
+    return failed_actions(outcome.executions[-1])
 
 
 def _log(outcome: Outcome, action: Action) -> Step:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from pipeline.gates.catalogue import with_next_step
+from pipeline.quotas import SMALL_BUILDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,7 +109,7 @@ def conclude(
     stage, actions = failed_stage(last), failed_actions(last)
     if stage is None or not actions:
         return Conclusion("error", f"the execution failed{_because(last.summary)}")
-    return _by_action(stage, actions[0], answers, canary)
+    return _by_action(stage, actions, answers, canary)
 
 
 def standing(
@@ -156,9 +157,17 @@ def _by_halt(last: Execution, canary: Canary | None, in_service: InService) -> C
 
 
 def _by_action(
-    stage: Stage, action: Action, answers: Sequence[Answer], canary: Canary | None
+    stage: Stage, actions: Sequence[Action], answers: Sequence[Answer], canary: Canary | None
 ) -> Conclusion:
     refusals = [each for each in answers if each.status == "refused"]
+    not_started = [each for each in actions if each.exceeded_quota]
+    if not_started:
+        ran = [each for each in actions if not each.exceeded_quota]
+        short = _not_started(stage, not_started)
+        if not ran:
+            return Conclusion("error", short)
+        conclusion = _by_action(stage, ran, answers, canary)
+        return replace(conclusion, sentence=f"{conclusion.sentence}; {short}")
     if refusals:
         return Conclusion(
             "refused",
@@ -169,6 +178,7 @@ def _by_action(
             ),
             refusals[0].gate,
         )
+    action = actions[0]
     failed = f"{stage.name}/{action.name} failed{_because(action.message)}"
     if canary and canary.stopped:
         shift = _by_canary(stage.name, canary)
@@ -176,6 +186,15 @@ def _by_action(
             replace(shift, sentence=f"{failed}; {shift.sentence}") if canary.interrupted else shift
         )
     return Conclusion("error", failed)
+
+
+def _not_started(stage: Stage, actions: Sequence[Action]) -> str:
+    names = " and ".join(each.name for each in actions)
+    return (
+        f'{stage.name}: CodeBuild did not start {names}, because the quota "{SMALL_BUILDS.name}" '
+        f"of the pipeline's account is too small; this says nothing about the commit"
+        f"{_because(actions[0].message)}"
+    )
 
 
 def _by_canary(stage: str, canary: Canary) -> Conclusion:

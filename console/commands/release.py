@@ -85,7 +85,7 @@ def command(revision: str, again: bool, reason: str | None) -> int:
         outcome,
         Console(),
         addresses=addresses(aws, environments),
-        steps=next_steps(aws, environments, outcome),
+        steps=next_steps(aws, checkout.home(), environments, outcome),
     )
     note = unproved(checkout.states)
     if note:

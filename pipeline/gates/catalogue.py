@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+THROTTLED = "throttled"
+"""The rule of a gate that could not measure or test, because AWS throttled its requests."""
 _WAIVE = "or waive it in pipeline/waivers.toml (docs/gates.md, Waivers)"
 
 

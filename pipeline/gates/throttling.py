@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from environments.schema import load_all
 from pipeline.gates import aws
+from pipeline.gates.catalogue import THROTTLED
 from pipeline.gates.gate import CouldNotRunError
 from pipeline.gates.service_function import service_function
 from pipeline.judge.arrival import ARRIVAL_BOUND
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
     from environments.schema import Environment
 
-RULE = "throttled"
-"""Of a gate that could not measure or test, because AWS throttled its requests."""
 _POLL_SECONDS = 2.0
 _READS_THROTTLES = json.dumps(
     {
@@ -152,7 +151,7 @@ def could_not_measure(
         f"could not measure: AWS throttled {throttled}, which says nothing about the release: "
         f"{'; '.join(reasons)}{rest}",
         next_step=f"{'; '.join(steps)}; then run `pithead release` again",
-        rule=RULE,
+        rule=THROTTLED,
     )
 
 

@@ -21,6 +21,13 @@ OLD, COMMIT = "0" * 40, "c0ffee" + "0" * 34
 START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 ALIAS = "arn:aws:lambda:eu-west-1:444444444444:function:files:live"
 
+TOO_MANY_BUILDS = (
+    "Error calling startBuild: Cannot have more than 1 builds in queue for the account (Service: "
+    "AWSCodeBuild; Status Code: 400; Error Code: AccountLimitExceededException; Request ID: r; "
+    "Proxy: null)"
+)
+"""The error of an action whose build exceeds the account's quota (aws-cdk#27335)."""
+
 
 def at(seconds: float) -> datetime:
     """A time of the fake cloud."""

@@ -10,10 +10,10 @@ from console import following
 from console.errors import ConsoleError
 from console.following import follow
 from console.next_steps import next_steps
-from environments.schema import load_all
+from environments.schema import load_all, load_home
 from pipeline.canary.condemnation import Condemnation
 from pipeline.gates.answer import Answer
-from tests.console.fakes import COMMIT, OLD, FakeLineage, Prod, at
+from tests.console.fakes import COMMIT, OLD, TOO_MANY_BUILDS, FakeLineage, Prod, at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -226,7 +226,7 @@ def test_a_version_that_was_condemned_before_is_rolled_back_by_whom_when_and_why
         "code and configuration in shift d-BEFORE at 2026-01-01 11:59:00 UTC: The new version is "
         "worse: 40 of 80 failed"
     )
-    assert [each.command for each in next_steps(aws, {}, outcome)] == [
+    assert [each.command for each in next_steps(aws, load_home(), {}, outcome)] == [
         "pithead judge replay d-BEFORE",
         f"git revert --no-edit {COMMIT[:7]} && pithead release",
         'pithead release --again --reason "…"',
@@ -295,6 +295,25 @@ def test_a_failure_without_a_gate_is_an_error_in_awss_words(
 
     assert (outcome.ending, outcome.gate) == ("error", None)
     assert outcome.sentence == "Build/Synth failed: Build timed out"
+
+
+def test_builds_that_codebuild_did_not_start_are_no_fault_of_the_commit(
+    aws: Any, pipeline: Any, prod: Prod
+) -> None:
+    pipeline.execution("one", 0, commit=COMMIT, status="Failed", updated=20)
+    pipeline.stage("one", "Source", 0, 1)
+    pipeline.action("one", "Build", "Synth", 1, 20)
+    for name in ("SupplyChain", "Infrastructure"):
+        pipeline.action("one", "Verify", name, 20, 21, status="Failed", message=TOO_MANY_BUILDS)
+
+    outcome = outcome_of(played(aws))
+
+    assert (outcome.ending, outcome.gate) == ("error", None)
+    assert outcome.sentence == (
+        "Verify: CodeBuild did not start Infrastructure and SupplyChain, because the quota "
+        '"Concurrently running builds for Linux/Small environment" of the pipeline\'s account is '
+        f"too small; this says nothing about the commit: {TOO_MANY_BUILDS}"
+    )
 
 
 def test_a_pipeline_that_changes_itself_is_followed_through(

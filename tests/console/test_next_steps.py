@@ -9,9 +9,9 @@ from console.canary import Canary
 from console.executions import Action, Execution, Stage
 from console.next_steps import next_steps
 from console.promotion import Outcome
-from environments.schema import load
+from environments.schema import load, load_home
 from pipeline.gates.answer import Answer
-from tests.console.fakes import COMMIT, at
+from tests.console.fakes import COMMIT, TOO_MANY_BUILDS, at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +26,10 @@ PLACES = {"prod": load("prod")}
 
 def build(name: str, status: str = "Failed") -> Action:
     return Action(name, "CodeBuild", status, at(0), at(9), f"{name}:1", "exit status 127")
+
+
+def unstarted(name: str) -> Action:
+    return Action(name, "CodeBuild", "Failed", at(0), at(9), "", TOO_MANY_BUILDS)
 
 
 def ended(ending: Ending, *stages: Stage, answers: tuple[Answer, ...] = ()) -> Outcome:
@@ -53,7 +57,7 @@ def stage(name: str, *actions: Action) -> Stage:
 
 
 def commands(aws: Any, outcome: Outcome) -> list[str]:
-    return [each.command for each in next_steps(aws, PLACES, outcome)]
+    return [each.command for each in next_steps(aws, load_home(), PLACES, outcome)]
 
 
 def test_a_promotion_needs_nothing(aws: Any) -> None:
@@ -84,6 +88,30 @@ def test_a_refusal_has_its_log_and_the_gate_to_try_here(aws: Any) -> None:
     # What needs a deployed environment cannot be tried on a checkout.
     assert commands(aws, ended("refused", stage("staging", sent), answers=(load,))) == [
         "pithead logs build --execution e1234567 --action Load",
+        "pithead release",
+    ]
+
+
+def test_a_throttled_gate_waits_for_a_quota_and_no_commit(aws: Any) -> None:
+    load = Answer("load", "refused", "could not run", rules=("throttled",))
+    outcome = ended("refused", stage("staging", build("Load")), answers=(load,))
+    assert commands(aws, outcome)[1:] == ["pithead preflight", "pithead release"]
+    assert next_steps(aws, load_home(), PLACES, outcome)[-1].purpose == (
+        "when what the gate names is raised"
+    )
+
+
+def test_builds_that_were_not_started_wait_for_a_quota_and_no_commit(aws: Any) -> None:
+    passed = Answer("security", "passed", "nothing found")
+    builds = (build("Security", "Succeeded"), unstarted("SupplyChain"), unstarted("Changes"))
+    outcome = ended("error", stage("Build", build("Synth", "Succeeded")), stage("Verify", *builds),
+                    answers=(passed,))  # fmt: skip
+    assert commands(aws, outcome) == [
+        "pithead preflight",
+        "aws service-quotas request-service-quota-increase --service-code codebuild "
+        "--quota-code L-9D07B6EF --desired-value 3 --region eu-west-1",
+        "aws codepipeline retry-stage-execution --pipeline-name pithead --stage-name Verify "
+        "--pipeline-execution-id e1234567-89 --retry-mode FAILED_ACTIONS",
         "pithead release",
     ]
 
@@ -165,7 +193,7 @@ def test_a_first_deployment_that_failed_is_deleted_before_the_next(
         "aws kms schedule-key-deletion --key-id key --region eu-west-1",
         "pithead release",
     ]
-    first = next_steps(aws, PLACES, outcome)[0]
+    first = next_steps(aws, load_home(), PLACES, outcome)[0]
     assert "with credentials of account 444444444444" in first.purpose
     assert "ROLLBACK_COMPLETE" in first.purpose
     assert {account for service, _, account, _ in aws.asked if service == "cloudformation"} == {
@@ -189,7 +217,7 @@ def test_a_deployment_that_failed_is_retried_with_all_actions(aws: Any, deployme
 
 def test_an_interrupted_execution_is_started_again_by_a_release(aws: Any) -> None:
     started = Action("Source", "CodeStarSourceConnection", "Failed", at(0), at(9), "", "Gone")
-    (step,) = next_steps(aws, PLACES, ended("error", stage("Source", started)))
+    (step,) = next_steps(aws, load_home(), PLACES, ended("error", stage("Source", started)))
     assert (step.command, step.purpose) == (
         "pithead release",
         "starts a new execution of this commit",
