@@ -19,7 +19,7 @@ from localcloud.ports import BuildNotStartedError
 from localcloud.resources import ProvisioningError
 
 if TYPE_CHECKING:
-    from tests.localcloud.codebuild.conftest import Builds
+    from tests.localcloud.codebuild.builds import Builds
 
 REFERENCE = b"""{"CloneUrl": "/none", "CommitId": "%b", "FullRepositoryName": "acme/files",
     "ConnectionArn": "arn:aws:codeconnections:eu-west-1:111111111111:connection/none"}"""

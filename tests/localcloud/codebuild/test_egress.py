@@ -19,7 +19,7 @@ from localcloud.codebuild.egress import Egress
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.localcloud.codebuild.conftest import Builds
+    from tests.localcloud.codebuild.builds import Builds
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ _CHILD = """
 import json, sys, threading
 sys.path.insert(0, {here!r})
 from pathlib import Path
-from conftest import SERVICES, Builds
+from builds import SERVICES, Builds
 from localcloud.server import LocalCloud
 server = LocalCloud(Path({state!r}), services=SERVICES)
 server.start()

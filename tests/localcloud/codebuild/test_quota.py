@@ -9,7 +9,7 @@ import pytest
 from localcloud.ports import BuildNotStartedError
 from localcloud.quotas import NEW_ACCOUNT
 from localcloud.server import LocalCloud
-from tests.localcloud.codebuild.conftest import SERVICES, Builds, wait
+from tests.localcloud.codebuild.builds import SERVICES, Builds, wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from tests.localcloud.codepipeline.conftest import World
+    from tests.localcloud.codepipeline.world import World
 
 REGION = "eu-west-1"
 

@@ -20,7 +20,7 @@ _CHILD = """
 import sys
 sys.path.insert(0, {here!r})
 from pathlib import Path
-from conftest import SERVICES, World
+from world import SERVICES, World
 from localcloud.server import LocalCloud
 server = LocalCloud(Path({state!r}), services=SERVICES)
 server.start()

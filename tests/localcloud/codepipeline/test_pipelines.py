@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from tests.localcloud.codepipeline.conftest import Alarms, World
+    from tests.localcloud.codepipeline.conftest import Alarms
+    from tests.localcloud.codepipeline.world import World
 
 
 class TestFlow:
