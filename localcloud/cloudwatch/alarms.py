@@ -86,18 +86,20 @@ class Alarms:
         """Delete alarms, all or none; their history stays.
 
         Raises:
-            DefinitionError: there is no alarm of one of the names.
+            DefinitionError: there is no alarm of one of the names, a composite alarm depends on
+                one, or two of them are composite.
         """
         with self._changing():
             found = {name: self.get(account, region, name) for name in names}
             unknown = [name for name, alarm in found.items() if alarm is None]
             if unknown:
                 raise DefinitionError(f"Alarm {unknown[0]} does not exist", "ResourceNotFound")
-            for alarm in found.values():
-                if alarm is not None:
-                    self._cloud.ledger.delete(_KIND, alarm.key)
-                    self._configured(alarm, "deleted", self._cloud.clock.timestamp())
-                    del self._alarms[alarm.key]
+            alarms = [alarm for alarm in found.values() if alarm is not None]
+            self._check_deletion(alarms)
+            for alarm in alarms:
+                self._cloud.ledger.delete(_KIND, alarm.key)
+                self._configured(alarm, "deleted", self._cloud.clock.timestamp())
+                del self._alarms[alarm.key]
 
     def enable_actions(self, alarm: Alarm, enabled: bool) -> None:
         """Let an alarm act when its state changes, or not."""
@@ -164,6 +166,21 @@ class Alarms:
         for parent in self._parents(changed):
             self._evaluate(parent, f"{changed.arn} transitioned to {value} at {when}")
 
+    def _check_deletion(self, alarms: list[Alarm]) -> None:
+        """Refuse what `DeleteAlarms` refuses.
+
+        AWS does not say whether a call may delete an alarm together with the composite alarm that
+        depends on it; here it may not.
+        """
+        if sum(alarm.composite for alarm in alarms) > 1:
+            raise DefinitionError("One composite alarm can be deleted in one operation, not more")
+        needed = [alarm.name for alarm in alarms if self._parents(alarm)]
+        if needed:
+            raise DefinitionError(
+                f"Cannot delete {','.join(needed)} as there are composite alarm(s) depending on "
+                f"{'it' if len(needed) == 1 else 'them'}."
+            )
+
     def _parents(self, child: Alarm) -> list[Alarm]:
         return [
             each
@@ -200,8 +217,8 @@ class Alarms:
         )
         if unknown:
             raise DefinitionError(
-                f"Could not save the composite alarm as alarms {unknown} in the alarm rule do "
-                "not exist"
+                f"Could not save the composite alarm as alarms [{', '.join(unknown)}] in the alarm "
+                "rule do not exist"
             )
         seen: set[str] = set()
         while names:

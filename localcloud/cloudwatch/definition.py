@@ -113,13 +113,12 @@ def _check_metric(name: str, definition: Document) -> None:
 def _check_expression(name: str, definition: Document, account: str) -> None:
     for part in _OF_ONE_METRIC:
         if definition.get(part):
-            raise DefinitionError(f"Alarm {name}: Metrics and {part} exclude each other")
+            # AWS's text, as cloudtools/troposphere#1276 quotes it.
+            raise DefinitionError(f"{part} should not be set if list of Metrics is set")
     queries = Queries(definition["Metrics"], account)
     watched = [query["Id"] for query in definition["Metrics"] if returned(query)]
     if len(watched) != 1:
-        raise DefinitionError(
-            f"Alarm {name}: exactly one of Metrics must have ReturnData true, not {len(watched)}"
-        )
+        raise DefinitionError("Exactly one element of the metrics list should return data.")
     periods = {
         query["MetricStat"]["Period"] for query in definition["Metrics"] if "MetricStat" in query
     }

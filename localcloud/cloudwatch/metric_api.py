@@ -92,11 +92,13 @@ class MetricApi(ServiceApi):
         time = now = clock.timestamp()
         if datum.get("Timestamp") is not None:
             time = clock.of_wall(datum["Timestamp"].timestamp())
-        if not now - _PAST <= time <= now + _FUTURE:
-            raise _invalid(
-                f"{where}.Timestamp",
-                "it must lie between two weeks before and two hours after the current time",
+        if time < now - _PAST:
+            raise ApiError(
+                "InvalidParameterValue",
+                f"The parameter {where}.Timestamp must specify a time within the past two weeks.",
             )
+        if time > now + _FUTURE:
+            raise _invalid(f"{where}.Timestamp", "it lies more than two hours in the future")
         given = [
             part for part in ("Value", "Values", "StatisticValues") if datum.get(part) is not None
         ]

@@ -42,8 +42,12 @@ class AlarmProvider:
     def delete(self, request: ResourceRequest, current: Resource) -> None:
         """See `Provider.delete`."""
         alarms = self._cloud.cloudwatch.alarms
-        if alarms.get(request.account, request.region, current.physical_id):
+        if alarms.get(request.account, request.region, current.physical_id) is None:
+            return
+        try:
             alarms.delete(request.account, request.region, [current.physical_id])
+        except DefinitionError as error:
+            raise ProvisioningError(str(error)) from error
 
     def _put(self, request: ResourceRequest, name: str) -> Resource:
         shape = get_service_model("cloudwatch").operation_model(self._operation).input_shape

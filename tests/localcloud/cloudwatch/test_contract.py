@@ -220,7 +220,10 @@ def test_data_that_is_refused_is_refused_whole(
         ({"TreatMissingData": "panic"}, "panic"),
         ({"ThresholdMetricId": "ad1"}, "ThresholdMetricId"),
         ({"EvaluationWindow": {"WallClockWindow": {}}}, "wall clock"),
-        ({"Metrics": [{"Id": "m1", "MetricStat": _stat("m")}]}, "exclude"),
+        (
+            {"Metrics": [{"Id": "m1", "MetricStat": _stat("m")}]},
+            "should not be set if list of Metrics is set",
+        ),
         ({"MetricName": None}, "MetricName"),
         ({"Threshold": None}, "Threshold"),
     ],
@@ -242,7 +245,10 @@ def test_alarms_that_are_refused_by_the_name_of_what_is_wrong(
         ([{"Id": "e1", "Expression": "SEARCH('{N} m', 'Sum')"}], "SEARCH"),
         ([{"Id": "e1", "Expression": "MAX(m1)"}], "must be a time series"),
         ([{"Id": "e1", "Expression": "METRICS() + 0"}], "one time series"),
-        ([{"Id": "e1", "Expression": "m1"}, {"Id": "e2", "Expression": "m1"}], "ReturnData"),
+        (
+            [{"Id": "e1", "Expression": "m1"}, {"Id": "e2", "Expression": "m1"}],
+            "Exactly one element",
+        ),
         ([{"Id": "e1", "Expression": "m1 +"}], "unexpected end"),
     ],
     ids=str,
