@@ -104,21 +104,6 @@ class Authority:
         return [Needed(_ACTIONS[service], arn)]
 
 
-def check_role(cloud: Cloud, role: str, schedule_arn: str) -> None:
-    """Check that EventBridge Scheduler may assume the role of a schedule's target.
-
-    Raises:
-        NotAuthorizedError: it may not.
-    """
-    try:
-        check_service_role(cloud, role, _SCHEDULES, _group(schedule_arn))
-    except RoleError as error:
-        raise NotAuthorizedError(
-            "The execution role you provide must allow AWS EventBridge Scheduler to assume the "
-            f"role: {error}"
-        ) from error
-
-
 def _group(schedule_arn: str) -> str:
     """The group of a schedule."""
     return schedule_arn.replace(":schedule/", ":schedule-group/").rsplit("/", 1)[0]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from moto.core.responses import ActionResult, EmptyResult
 
 from localcloud.api import ApiError, ServiceApi
-from localcloud.schedules import definitions, patterns
+from localcloud.schedules import definitions, execution_roles, patterns
 from localcloud.schedules.definitions import DefinitionError
 from localcloud.schedules.model import timestamp
 
@@ -32,6 +32,7 @@ class EventsApi(ServiceApi):
         now = self.cloud.clock.timestamp()
         try:
             rule = definitions.rule(self.account, self.region, self.params, now, before)
+            execution_roles.check_rule(self.cloud, rule)
         except DefinitionError as error:
             raise ApiError(error.code, str(error)) from error
         self.cloud.schedules.put_rule(rule)
@@ -86,6 +87,7 @@ class EventsApi(ServiceApi):
         given = [_without_none(each) for each in self.params["Targets"]]
         try:
             rule = definitions.with_targets(self._rule("Rule"), given)
+            execution_roles.check_rule(self.cloud, rule)
         except DefinitionError as error:
             raise ApiError(error.code, str(error)) from error
         self.cloud.schedules.put_rule(rule)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from localcloud.resources import ProvisioningError, Resource
-from localcloud.schedules import definitions
+from localcloud.schedules import definitions, execution_roles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,6 +73,7 @@ class RuleProvider:
                 replace(rule, targets=[]),
                 [_target(each) for each in properties.get("Targets") or []],
             )
+            execution_roles.check_rule(self._schedules.cloud, rule)
         except definitions.DefinitionError as error:
             raise ProvisioningError(f"{error} (Service: EventBridge)") from error
         self._schedules.put_rule(rule)
@@ -113,6 +114,7 @@ class ScheduleProvider:
         now = self._schedules.cloud.clock.timestamp()
         try:
             schedule = definitions.schedule(request.account, request.region, wanted, now, before)
+            execution_roles.check_schedule(self._schedules.cloud, schedule)
             self._schedules.put_schedule(schedule)
         except definitions.DefinitionError as error:
             raise ProvisioningError(f"{error} (Service: Scheduler)") from error

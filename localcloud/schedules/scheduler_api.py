@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from moto.core.responses import ActionResult, EmptyResult
 
 from localcloud.api import ApiError, ServiceApi
-from localcloud.schedules import definitions
+from localcloud.schedules import definitions, execution_roles
 from localcloud.schedules.definitions import DefinitionError
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ class SchedulerApi(ServiceApi):
             schedule = definitions.schedule(
                 self.account, self.region, wanted, self.cloud.clock.timestamp(), before
             )
+            execution_roles.check_schedule(self.cloud, schedule)
             self.cloud.schedules.put_schedule(schedule)
         except DefinitionError as error:
             raise ApiError(error.code, str(error)) from error

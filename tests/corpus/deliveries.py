@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import itertools
+import json
+import zipfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from localcloud.functions.configuration import ARCHITECTURE, RUNTIME
 from localcloud.quotas import ESTABLISHED_ACCOUNT
 from localcloud.server import LocalCloud
 from tests.localcloud.cloudwatch.state_changes import StateChanges
@@ -93,3 +97,34 @@ class Watched:
         found = self.client.describe_alarms(AlarmTypes=["MetricAlarm", "CompositeAlarm"])
         return [each["AlarmName"] for kind in ("MetricAlarms", "CompositeAlarms")
                 for each in found[kind]]  # fmt: skip
+
+
+def trust(*services: str) -> str:
+    """A trust policy that lets these services assume a role; without any it is nobody's."""
+    principal = {"Service": [f"{each}.amazonaws.com" for each in services]}
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def make_role(server: LocalCloud, account: str, name: str, *services: str) -> str:
+    """Make a role that these services may assume; its ARN."""
+    iam = server.cloud.client("iam", account, REGION)
+    made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust(*services))
+    return str(made["Role"]["Arn"])
+
+
+def make_function(server: LocalCloud, account: str, name: str, code: str = "") -> str:
+    """Make a function of this module `app` with a `handler`, and publish it; its ARN."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("app.py", code or "def handler(event, context):\n    return 1\n")
+    made = server.cloud.client("lambda", account, REGION).create_function(
+        FunctionName=name,
+        Runtime=RUNTIME,
+        Architectures=[ARCHITECTURE],
+        Handler="app.handler",
+        Role=f"arn:aws:iam::{account}:role/runner",
+        Code={"ZipFile": content.getvalue()},
+        Publish=True,
+    )
+    return str(made["FunctionArn"]).removesuffix(":1")

@@ -20,6 +20,8 @@ PROJECT = f"arn:aws:codebuild:{HERE}:project/scan"
 FUNCTION = f"arn:aws:lambda:{HERE}:function:judge"
 TOPIC, QUEUE = f"arn:aws:sns:{HERE}:told", f"arn:aws:sqs:{HERE}:told"
 PATTERN = '{"source": ["mine"]}'
+DEAD = {"DeadLetterConfig": {"Arn": f"arn:aws:sqs:{HERE}:dead"}}
+ENTRY = {"Source": "mine", "DetailType": "Thing Done", "Detail": "{}"}
 EVENTS = {"Principal": {"Service": "events.amazonaws.com"}}
 
 
@@ -43,7 +45,6 @@ def reached(guarded: LocalCloud) -> Iterator[Events]:
         set_queue_policy(made, name, "")
     allow_queue(made, "dead", "rule/*")
     yield made
-    sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName="dead")["QueueUrl"])
     made.close()
 
 
@@ -67,10 +68,8 @@ def allow_queue(reached: Events, name: str, source: str) -> None:
 def fire(reached: Events, name: str, target: dict[str, Any]) -> str:
     """Put a rule with one target and a dead-letter queue, and set it off; its ARN."""
     rule: str = reached.events.put_rule(Name=name, EventPattern=PATTERN)["RuleArn"]
-    dead = {"DeadLetterConfig": {"Arn": f"arn:aws:sqs:{HERE}:dead"}}
-    reached.events.put_targets(Rule=name, Targets=[{"Id": "one"} | target | dead])
-    entry = {"Source": "mine", "DetailType": "Thing Done", "Detail": "{}"}
-    reached.events.put_events(Entries=[entry])
+    reached.events.put_targets(Rule=name, Targets=[{"Id": "one"} | target | DEAD])
+    reached.events.put_events(Entries=[ENTRY])
     return rule
 
 
@@ -80,6 +79,7 @@ def buried(reached: Events, rule: str) -> tuple[str, str]:
     sqs = reached.cloud.client("sqs", ACCOUNT, REGION)
     url = sqs.get_queue_url(QueueName="dead")["QueueUrl"]
     [message] = sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"])["Messages"]
+    sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
     told = message["MessageAttributes"]
     return told["ERROR_CODE"]["StringValue"], told["ERROR_MESSAGE"]["StringValue"]
 
@@ -108,11 +108,26 @@ def test_a_rule_acts_by_the_role_of_its_target(reached: Events, action: str, tar
 
 def test_the_role_of_a_target_has_to_trust_eventbridge(reached: Events) -> None:
     role = reached.role("codebuild", {"Action": "*", "Resource": "*"})
-    fire(reached, "untrusted", {"Arn": PIPELINE, "RoleArn": role})
-    assert buried(reached, "untrusted") == (
+    text = f"Provided role '{role}' cannot be assumed by principal 'events.amazonaws.com'."
+    with pytest.raises(ClientError, match=text):
+        fire(reached, "untrusted", {"Arn": PIPELINE, "RoleArn": role})
+
+
+def test_a_role_that_no_longer_trusts_eventbridge_delivers_nothing(reached: Events) -> None:
+    iam = reached.cloud.client("iam", ACCOUNT, REGION)
+    role = reached.role("events", {"Action": "*", "Resource": "*"})
+    trust = iam.get_role(RoleName="events")["Role"]["AssumeRolePolicyDocument"]
+    reached.events.put_rule(Name="distrusted", EventPattern=PATTERN)
+    target = {"Id": "one", "Arn": PIPELINE, "RoleArn": role} | DEAD
+    reached.events.put_targets(Rule="distrusted", Targets=[target])
+    theirs = json.dumps(trust).replace("events.amazonaws.com", "lambda.amazonaws.com")
+    iam.update_assume_role_policy(RoleName="events", PolicyDocument=theirs)
+    reached.events.put_events(Entries=[ENTRY])
+    assert buried(reached, "distrusted") == (
         "NO_PERMISSIONS",
         f"the trust policy of {role} does not allow events.amazonaws.com to assume it",
     )
+    iam.update_assume_role_policy(RoleName="events", PolicyDocument=json.dumps(trust))
 
 
 def test_a_topic_lets_a_rule_publish(reached: Events) -> None:
