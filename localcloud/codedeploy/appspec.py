@@ -50,10 +50,6 @@ class AppSpec:
                 f"The AppSpec file's version is {parts.get('version')}; it must be 0.0"
             )
         properties = _function(parts.get("resources"))
-        if properties["CurrentVersion"] == properties["TargetVersion"]:
-            raise AppSpecError(
-                f"CurrentVersion and TargetVersion are both {properties['TargetVersion']}"
-            )
         hooks = _hooks(parts.get("hooks") or [])
         return cls(
             *(properties[name] for name in _PROPERTIES), *(hooks.get(name, "") for name in _HOOKS)

@@ -67,7 +67,7 @@ class Configurations:
         if found is None:
             raise ApiError(
                 "DeploymentConfigDoesNotExistException",
-                f"No Deployment Configuration found for name: {name}",
+                f"No deployment configuration found for name: {name}",
             )
         return found
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _NUMBERS = {"canaryPercentage", "canaryInterval", "linearPercentage", "linearInterval"}
 _TRUTHS = {"enabled", "ignorePollAlarmFailure"}
+_KEPT = ("alarmConfiguration", "autoRollbackConfiguration", "triggerConfigurations")
 
 
 def providers(cloud: Cloud) -> dict[str, Provider]:
@@ -90,13 +91,19 @@ class DeploymentGroupProvider:
         return Resource(name, {}, request.properties)
 
     def update(self, request: ResourceRequest, current: Resource) -> Resource:
-        """See `Provider.update`: what the template no longer says, the group loses."""
+        """See `Provider.update`.
+
+        As in `UpdateDeploymentGroup`, what the template leaves out stays as it is: aws-cdk#23307
+        (alarms), aws-cdk#21691 (automatic rollback).
+        """
         name = current.physical_id
         application = request.properties["ApplicationName"]
         registry = Registry(self._cloud, request.account, request.region)
         arn = f"arn:aws:codedeploy:{request.region}:{request.account}:deploymentgroup:"
         with _reasons():
-            registry.replace_group(registry.group(application, name), _group(request, name))
+            before = registry.group(application, name)
+            kept = {part: before[part] for part in _KEPT if part in before}
+            registry.replace_group(before, kept | _group(request, name))
             registry.retag(f"{arn}{application}/{name}", _tags(request))
         return Resource(name, {}, request.properties)
 

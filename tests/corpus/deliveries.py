@@ -6,11 +6,11 @@ import io
 import itertools
 import json
 import zipfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 
 from localcloud.functions.configuration import ARCHITECTURE, RUNTIME
 from localcloud.quotas import ESTABLISHED_ACCOUNT
@@ -128,3 +128,83 @@ def make_function(server: LocalCloud, account: str, name: str, code: str = "") -
         Publish=True,
     )
     return str(made["FunctionArn"]).removesuffix(":1")
+
+
+class Shop(Watched):
+    """A function `shop` with two versions, its alias `live`, and CodeDeploy to shift it."""
+
+    def __init__(self, server: LocalCloud) -> None:
+        super().__init__(server)
+        self.server = server
+        self.deploy = server.cloud.client("codedeploy", self.account, REGION)
+        self.functions = server.cloud.client("lambda", self.account, REGION)
+        self.stacks = server.cloud.client("cloudformation", self.account, REGION)
+        self.runner = make_role(server, self.account, "runner", "lambda")
+        self.deployer = make_role(server, self.account, "deployer", "codedeploy")
+
+    def release(self) -> None:
+        """Make the function and its versions; the alias serves the first."""
+        make_function(self.server, self.account, "shop")
+        self.functions.update_function_configuration(FunctionName="shop", Description="second")
+        self.functions.publish_version(FunctionName="shop")
+        self.functions.create_alias(FunctionName="shop", Name="live", FunctionVersion="1")
+
+    def group(self, configuration: str = "LambdaCanary10Percent5Minutes", **more: Any) -> None:
+        """Make application `shop` and its group `prod`."""
+        self.deploy.create_application(applicationName="shop", computePlatform="Lambda")
+        self.deploy.create_deployment_group(
+            applicationName="shop",
+            deploymentGroupName="prod",
+            serviceRoleArn=self.deployer,
+            deploymentConfigName=f"CodeDeployDefault.{configuration}",
+            deploymentStyle={
+                "deploymentType": "BLUE_GREEN",
+                "deploymentOption": "WITH_TRAFFIC_CONTROL",
+            },
+            **more,
+        )
+
+    def revision(self, current: str = "1", target: str = "2", **hooks: str) -> dict[str, Any]:
+        """The parameters of a deployment from one version to another."""
+        properties = {
+            "Name": "shop",
+            "Alias": "live",
+            "CurrentVersion": current,
+            "TargetVersion": target,
+        }
+        resource = {"Type": "AWS::Lambda::Function", "Properties": properties}
+        content = {
+            "version": 0.0,
+            "Resources": [{"shop": resource}],
+            "Hooks": [{name: function} for name, function in hooks.items()],
+        }
+        revision = {
+            "revisionType": "AppSpecContent",
+            "appSpecContent": {"content": json.dumps(content)},
+        }
+        return {"applicationName": "shop", "deploymentGroupName": "prod", "revision": revision}
+
+    def ended(self, deployment_id: str) -> dict[str, Any]:
+        """A deployment when all is done, its rollback included."""
+        run = self.server.cloud.codedeploy.run(deployment_id)
+        assert run is None or run.done.wait(60)
+        found = self.deploy.get_deployment(deploymentId=deployment_id)["deploymentInfo"]
+        return dict(found)
+
+    def served(self) -> tuple[str, dict[str, float]]:
+        """The alias's version and the weights of others."""
+        alias = self.functions.get_alias(FunctionName="shop", Name="live")
+        weights = (alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}
+        return str(alias["FunctionVersion"]), dict(weights)
+
+    def stack(self, resources: dict[str, Any], *, update: bool = False) -> tuple[str, list[str]]:
+        """Deploy a stack `shop`; its status, and the reasons of what failed."""
+        act = self.stacks.update_stack if update else self.stacks.create_stack
+        act(StackName="shop", TemplateBody=json.dumps({"Resources": resources}))
+        waiter = self.stacks.get_waiter(f"stack_{'update' if update else 'create'}_complete")
+        with suppress(WaiterError):  # the status says it
+            waiter.wait(StackName="shop", WaiterConfig={"Delay": 0.02, "MaxAttempts": 3000})
+        (found,) = self.stacks.describe_stacks(StackName="shop")["Stacks"]
+        events = self.stacks.describe_stack_events(StackName="shop")["StackEvents"]
+        failed = [each for each in events if each["ResourceStatus"].endswith("_FAILED")]
+        return found["StackStatus"], [each["ResourceStatusReason"] for each in failed]

@@ -44,7 +44,6 @@ def test_back_goes_the_other_way_without_hooks() -> None:
         ("version: 0.0", "version: 1.0", "version is 1.0"),
         ("AWS::Lambda::Function", "AWS::ECS::Service", "AWS::Lambda::Function"),
         ("        Alias: live\n", "", "no Alias"),
-        ("CurrentVersion: 1", "CurrentVersion: 2", "both 2"),
         ("BeforeAllowTraffic", "BeforeInstall", "BeforeInstall is no hook"),
         ("  - files:", "  - files: {}\n  - more:", "one Lambda function"),
         ("version: 0.0", "version: [", "neither YAML nor JSON"),
