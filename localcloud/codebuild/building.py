@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from localcloud.codebuild import environment, image, reports, sources
+from localcloud.codebuild import environment, image, sources
 from localcloud.codebuild.buildspec import PHASES, Buildspec, BuildspecError, parse
 from localcloud.codebuild.egress import Egress
-from localcloud.codebuild.files import NoFilesError, pack, select
 from localcloud.codebuild.log import BuildLog
 from localcloud.codebuild.model import Phase
+from localcloud.codebuild.outputs import OutputError, Outputs
 from localcloud.codebuild.sandbox import sandbox
 from localcloud.codebuild.shell import Shell
 from localcloud.codebuild.workspace import Workspace, numbered
@@ -246,40 +246,20 @@ class Building:
         return "LOCAL_CUSTOM_CACHE" in ((self._project.get("cache") or {}).get("modes") or [])
 
     def _leave(self, workspace: Workspace, spec: Buildspec) -> None:
-        """Reports and artifacts, also those of a build that has failed."""
+        outputs = Outputs(
+            self._cloud,
+            self._request,
+            self._build,
+            self._session,
+            self._s3,
+            workspace.source,
+            self._sandbox.readable,
+        )
         with self._phase("UPLOAD_ARTIFACTS"):
-            for key, wanted in spec.reports.items():
-                try:
-                    arn = reports.keep(
-                        self._cloud,
-                        self._build,
-                        workspace.source,
-                        key,
-                        wanted,
-                        self._sandbox.readable,
-                    )
-                    self._build.reports.append(arn)
-                except (reports.ReportError, NoFilesError) as error:
-                    self._write(f"Report {key} could not be kept: {error}")
-            self._upload(workspace, spec)
-
-    def _upload(self, workspace: Workspace, spec: Buildspec) -> None:
-        outputs = self._request.outputs
-        for name, (bucket, key) in outputs.items():
-            # As CodeBuild does for CodePipeline: one output is the primary one, several are
-            # the secondary ones, by their names.
-            artifacts = spec.secondary.get(name) or (spec.artifacts if len(outputs) == 1 else None)
-            if artifacts is None:
-                raise PhaseError("CLIENT_ERROR", f"the buildspec declares no artifacts for {name}")
             try:
-                files = select(workspace.source, artifacts, self._sandbox.readable)
-                content = pack(files)
-            except NoFilesError as error:
+                outputs.keep(spec)
+            except OutputError as error:
                 raise PhaseError("CLIENT_ERROR", str(error)) from error
-            try:
-                self._s3.put_object(Bucket=bucket, Key=key, Body=content)
-            except (BotoCoreError, ClientError) as error:
-                raise PhaseError("CLIENT_ERROR", f"{name} to {bucket}/{key}: {error}") from error
 
     def _write(self, text: str) -> None:
         now = self._cloud.clock.now()

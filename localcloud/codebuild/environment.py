@@ -96,19 +96,31 @@ def _value(
     kind, value = variable.get("type") or "PLAINTEXT", str(variable["value"])
     if kind == "PLAINTEXT":
         return value
+    code = "Decrypted Variables Error" if kind == "PARAMETER_STORE" else "Secrets Manager Error"
     try:
         if kind == "PARAMETER_STORE":
-            ssm = cloud.client("ssm", session.account, region, session)
-            found = ssm.get_parameter(Name=value, WithDecryption=True)["Parameter"]["Value"]
+            found = _parameter(cloud.client("ssm", session.account, region, session), value)
         else:
             found = _secret(cloud.client("secretsmanager", session.account, region, session), value)
-    except (BotoCoreError, ClientError, LookupError, ValueError) as error:
-        raise BuildspecError(
-            f"{kind} {value}, the value of {variable['name']}, could not be read: {error}",
-            "DECRYPTION_FAILURE" if kind == "PARAMETER_STORE" else "SECRETS_MANAGER_ERROR",
-        ) from error
+    except ClientError as error:
+        refused = error.response["Error"]
+        raise BuildspecError(f"{refused['Code']}: {refused['Message']}", code) from error
+    except (BotoCoreError, LookupError, ValueError) as error:
+        raise BuildspecError(f"{value}, the value of {variable['name']}: {error}", code) from error
     mask(str(found))
     return str(found)
+
+
+def _parameter(client: Any, name: str) -> str:
+    """A parameter's value, by the call that CodeBuild makes: its role needs ssm:GetParameters.
+
+    Raises:
+        BuildspecError: it does not exist.
+    """
+    found = client.get_parameters(Names=[name], WithDecryption=True)["Parameters"]
+    if not found:
+        raise BuildspecError(f"parameter does not exist: {name}", "Decrypted Variables Error")
+    return str(found[0]["Value"])
 
 
 def _secret(client: Any, reference: str) -> str:

@@ -60,25 +60,21 @@ def pack(files: dict[str, Path]) -> bytes:
 
 
 def unpack(content: bytes, folder: Path) -> None:
-    """A zip's files below the folder: executable where they were, links as links.
+    """A zip's files below the folder: executable where they were.
+
+    A link becomes a file with its target as text, as CodeBuild extracts the zip that a source
+    action makes of a repository (aws-cdk#7343, aws-cdk#14520).
 
     Raises:
         zipfile.BadZipFile: it is no zip.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    links: list[tuple[Path, str]] = []
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for entry in archive.infolist():
             mode = entry.external_attr >> 16
             path = Path(archive.extract(entry, folder))
-            if stat.S_ISLNK(mode):
-                links.append((path, path.read_text()))
-            elif mode & 0o111 and path.is_file():
+            if mode & 0o111 and path.is_file() and not stat.S_ISLNK(mode):
                 path.chmod(mode & 0o777 | 0o600)
-    # Last, so that no entry of the zip is written through a link.
-    for path, target in links:
-        path.unlink()
-        path.symlink_to(target)
 
 
 def _bases(source: Path, declared: str) -> list[Path]:

@@ -82,14 +82,20 @@ def keep(
     key: str,
     wanted: Files,
     readable: Callable[[Path], bool],
+    refused: Callable[[str, str], str],
 ) -> str:
     """Keep a report of a build; returns its ARN. Its group is made if the project has none yet.
 
+    `refused` says why the build's role may not do an action on a resource, or nothing.
+
     Raises:
-        ReportError: the group's ARN names none, or a file is no report.
+        ReportError: the group's ARN names none, a file is no report, or the role may not.
         NoFilesError: there is none.
     """
-    group = _group(cloud, build, key)
+    group = _group(cloud, build, key, refused)
+    for action in ("CreateReport", "UpdateReport", "BatchPutTestCases"):
+        if denial := refused(f"codebuild:{action}", group):
+            raise ReportError(f"error creating report: AccessDeniedException: {denial}")
     files = select(source, wanted, readable).values()
     cases = [case for path in files for case in read_junit(path)]
     if not cases:
@@ -152,12 +158,18 @@ def make_group(cloud: Cloud, account: str, region: str, name: str) -> str:
     return arn
 
 
-def _group(cloud: Cloud, build: Build, key: str) -> str:
+def _group(cloud: Cloud, build: Build, key: str, refused: Callable[[str, str], str]) -> str:
+    arn = key
     if not key.startswith("arn:"):
-        return make_group(cloud, build.account, build.region, f"{build.project}-{key}")
-    if cloud.ledger.get(GROUP, key) is None:
+        place = f"arn:aws:codebuild:{build.region}:{build.account}:report-group"
+        arn = f"{place}/{build.project}-{key}"
+    if cloud.ledger.get(GROUP, arn) is not None:
+        return arn
+    if arn == key:
         raise ReportError(f"report group {key} does not exist")
-    return key
+    if denial := refused("codebuild:CreateReportGroup", arn):
+        raise ReportError(f"error creating report group: AccessDeniedException: {denial}")
+    return make_group(cloud, build.account, build.region, f"{build.project}-{key}")
 
 
 def _case(suite: str, case: ET.Element) -> Case:

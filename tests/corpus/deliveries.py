@@ -43,11 +43,13 @@ def running(
     server = LocalCloud(
         folder / "state", services=services, speed=speed, iam=iam, quotas=quotas, metric_delay=None
     )
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))  # of the builds' image
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 def refusal(call: Callable[..., Any], **parameters: Any) -> tuple[str, str]:

@@ -42,10 +42,10 @@ def build(running: Running) -> None:
     try:
         started = running.cloud.codebuild.start_build(request)
     except BuildNotStartedError as error:
-        # As the SDK that CodePipeline calls CodeBuild by puts an error into words.
+        # In the form of aws-gateway-load-balancer-suricata-ids-ips-nsm#12.
         raise ActionError(
-            f"Error calling startBuild: {error} (Service: AWSCodeBuild; Status Code: 400; "
-            f"Error Code: {error.code}; Request ID: {uuid.uuid4()}; Proxy: null)"
+            f"Error calling startBuild: {error} (Service: AWSCodeBuild; Status Code: 400; Error "
+            f"Code: {error.code}; Request ID: {uuid.uuid4()}; Proxy: null)"
         ) from error
     running.note(external_id=started.id)
     _permit(running, request, "BatchGetBuilds")

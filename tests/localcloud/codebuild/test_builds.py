@@ -568,16 +568,21 @@ class TestReports:
             ("left", "SKIPPED"),
         ]
         assert cases[1]["message"] == "1 != 2"
-        assert [line for line in builds.whole_log(build) if "Report none could not be kept" in line]
+        assert [
+            line
+            for line in builds.whole_log(build)
+            if "UPLOAD_ARTIFACTS phase: [none: [no matching base directory path found for no]]"
+            in line
+        ]
 
-    def test_a_file_that_is_no_report_is_told(self, builds: Builds) -> None:
+    def test_a_file_that_is_no_report_fails_the_build(self, builds: Builds) -> None:
         build = builds.run(
             buildspec=spec(
                 phases={"build": {"commands": ["echo '<html/>' > u.xml"]}},
                 reports={"unit": {"files": "u.xml"}},
             )
         )
-        assert build.status == "SUCCEEDED"
+        assert build.status == "FAILED"
         assert [x for x in builds.whole_log(build) if "u.xml is no JUnit XML" in x]
 
 

@@ -1,0 +1,91 @@
+"""What a build leaves: its test reports and its artifacts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from localcloud.codebuild import reports
+from localcloud.codebuild.files import NoFilesError, pack, select
+from localcloud.iam.actions.call import Needed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from localcloud.cloud import Cloud
+    from localcloud.codebuild.buildspec import Buildspec, Files
+    from localcloud.codebuild.model import Build
+    from localcloud.credentials import Session
+    from localcloud.ports import BuildRequest
+
+
+class OutputError(Exception):
+    """A report or an artifact that cannot be kept; the message is the phase's."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The outputs of one build; `readable` says which files the build itself may read."""
+
+    cloud: Cloud
+    request: BuildRequest
+    build: Build
+    session: Session
+    s3: Any
+    source: Path
+    readable: Callable[[Path], bool]
+
+    def keep(self, spec: Buildspec) -> None:
+        """Keep reports and artifacts, also those of a build that has failed.
+
+        A report that cannot be kept fails the build: aws-cdk#7367, prowler#1182.
+
+        Raises:
+            OutputError: one of them cannot be kept.
+        """
+        failed = [
+            f"[{key}: [{problem}]]"
+            for key, wanted in spec.reports.items()
+            if (problem := self._report(key, wanted))
+        ]
+        self._upload(spec)
+        if failed:
+            raise OutputError(f"Error in UPLOAD_ARTIFACTS phase: {' '.join(failed)}")
+
+    def _report(self, key: str, wanted: Files) -> str:
+        """Keep a report; why it cannot be kept, or nothing."""
+        try:
+            arn = reports.keep(
+                self.cloud, self.build, self.source, key, wanted, self.readable, self._refused
+            )
+        except (reports.ReportError, NoFilesError) as error:
+            return str(error)
+        self.build.reports.append(arn)
+        return ""
+
+    def _refused(self, action: str, resource: str) -> str:
+        """Why the build's role may not do an action, or nothing."""
+        refusal = self.cloud.access.own_call(
+            self.session, self.request.region, Needed(action, resource)
+        )
+        return refusal.message if refusal else ""
+
+    def _upload(self, spec: Buildspec) -> None:
+        outputs = self.request.outputs
+        for name, (bucket, key) in outputs.items():
+            # As CodeBuild does for CodePipeline: one output is the primary one, several are
+            # the secondary ones, by their names.
+            artifacts = spec.secondary.get(name) or (spec.artifacts if len(outputs) == 1 else None)
+            if artifacts is None:
+                raise OutputError(f"the buildspec declares no artifacts for {name}")
+            try:
+                content = pack(select(self.source, artifacts, self.readable))
+            except NoFilesError as error:
+                raise OutputError(str(error)) from error
+            try:
+                self.s3.put_object(Bucket=bucket, Key=key, Body=content)
+            except (BotoCoreError, ClientError) as error:
+                raise OutputError(f"{name} to {bucket}/{key}: {error}") from error
