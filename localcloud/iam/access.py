@@ -146,7 +146,8 @@ class Access:
             request, decision = self.decide(session, caller, each)
             if not decision.allowed:
                 return Refusal(_text(request, decision))
-            self.usage.record(session.role_arn, each.action, caller.region)
+            if session is not None:
+                self.usage.record(session.role_arn, each.action, caller.region)
         return None
 
     def _denied_service(

@@ -9,7 +9,8 @@ import pytest
 
 from localcloud.quotas import NEW_ACCOUNT
 from localcloud.server import LocalCloud
-from tests.localcloud.codepipeline.conftest import SERVICES, SPEED, World
+from tests.localcloud.codepipeline.conftest import SPEED
+from tests.localcloud.codepipeline.world import SERVICES, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,16 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from localcloud.server import LocalCloud
-from tests.localcloud.codepipeline.conftest import (
-    ACCOUNT,
-    REGION,
-    ROLE,
-    SERVICES,
-    SPEED,
-    Alarms,
-    World,
-    kind,
-)
+from tests.localcloud.codepipeline.conftest import SPEED, Alarms
+from tests.localcloud.codepipeline.world import ACCOUNT, REGION, ROLE, SERVICES, World, kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
