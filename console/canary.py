@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from console.aws import answered_at
 from console.deployed import weights
 from console.judge.records import condemnation, kept
+from console.throttles import throttles
 from pipeline.names import (
     ALIAS,
     BLIND,
@@ -82,6 +83,8 @@ class Canary:
     """When all traffic was on the new version and the watch over it began."""
     record: Record | None = None
     """What the judge has written down so far; None where nobody judges, or nothing is yet."""
+    throttles: int = 0
+    """Of one that was stopped: requests to both versions that Lambda throttled until then."""
     condemned: Condemnation | None = None
     """Why the judge refused the version before it got traffic; None if it did not."""
 
@@ -186,7 +189,7 @@ class CanaryWatch:
         """A last look, when the stage has ended: where the alias came to rest, all requests."""
         canary = self.look()
         if canary is not None:
-            self._canary = self._judged(self._weighed(canary))
+            self._canary = self._throttled(self._judged(self._weighed(canary)))
         return self._canary
 
     def _begun(self) -> Canary | None:
@@ -309,6 +312,19 @@ class CanaryWatch:
             return judged
         found = condemnation(self._aws, place, bucket, judged.record.version_digest)
         return replace(judged, condemned=found)
+
+    def _throttled(self, canary: Canary) -> Canary:
+        """With what Lambda throttled, as far as its metrics have arrived."""
+        if not canary.stopped or canary.refused or canary.completed is None:
+            return canary
+        function = self._what.function
+        counted = throttles(
+            self._aws.client("cloudwatch", self._what.place),
+            function,
+            _minute(canary.began),
+            _until(canary, canary.completed),
+        )
+        return replace(canary, throttles=counted)
 
     def _explained(self, canary: Canary) -> Canary:
         if not canary.stopped:

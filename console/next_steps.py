@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from console.promotion import Outcome
 
 _BUNDLE = re.compile(r"\bbundle=([a-z0-9-]+)")
+_PREFLIGHT = Step("pithead preflight", "compares each account's quotas with what a release needs")
 _LOCAL_GATES = frozenset(each.name for each in GATES if not each.needs)
 
 
@@ -67,6 +68,8 @@ def _after_rollback(outcome: Outcome) -> tuple[Step, ...]:
     short, canary = outcome.commit[:7], outcome.canary
     environment = canary.environment if canary else "prod"
     steps = []
+    if canary and canary.throttles:
+        steps.append(_PREFLIGHT)
     if not (canary and canary.refused):
         steps.append(Step(f"pithead logs {environment} --since 1d", "what the service wrote"))
     judged = _judged(canary) if canary else None
@@ -95,7 +98,7 @@ def _after_too_many_builds(outcome: Outcome, home: Place) -> tuple[Step, ...]:
     stage = failed_stage(last)
     name = stage.name if stage else ""
     return (
-        Step("pithead preflight", "compares each account's quotas with what a release needs"),
+        _PREFLIGHT,
         Step(
             SMALL_BUILDS.increase(PARALLEL_BUILDS, home.region),
             f"asks AWS to raise the quota, with credentials of account {home.account}",
@@ -113,7 +116,7 @@ def _after_refusal(outcome: Outcome) -> tuple[Step, ...]:
     refused = [each for each in outcome.answers if each.status == "refused"]
     if all(each.rules == (THROTTLED,) for each in refused):
         return (
-            Step("pithead preflight", "compares each account's quotas with what a release needs"),
+            _PREFLIGHT,
             Step("pithead release", "when what the gate names is raised"),
         )
     gates = [each.gate for each in refused]

@@ -201,6 +201,11 @@ def _by_canary(stage: str, canary: Canary) -> Conclusion:
     if canary.refused:
         return Conclusion("rolled_back", _refused(stage, canary))
     stopped = f"{canary.stopper} stopped the {canary.phase} in {stage}{_because(canary.reason)}"
+    if canary.throttles:
+        stopped += (
+            f"; until then Lambda throttled {canary.throttles} requests, which reached no version: "
+            "the cause may be the account's quota and not the commit"
+        )
     if canary.percent > 0:
         return Conclusion(
             "error",

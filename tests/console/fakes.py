@@ -62,6 +62,7 @@ class Prod:
         self.deployment: dict[str, Any] | None = None
         self.requests = {"2": [400.0, 330.0], "3": [50.0, 32.0]}
         self.failures = {"2": [0.0], "3": [17.0]}
+        self.throttles: list[float] = []
         self.bake: dict[str, Any] = {}
         self.record: Record | None = None
         self.condemnation: Condemnation | None = None
@@ -156,6 +157,9 @@ class Prod:
         results = []
         for query in asked["MetricDataQueries"]:
             metric = query["MetricStat"]["Metric"]
+            if metric["MetricName"] == "Throttles":
+                results.append({"Id": query["Id"], "Values": self.throttles})
+                continue
             version = next(
                 each["Value"] for each in metric["Dimensions"] if each["Name"] == "version"
             )

@@ -167,6 +167,22 @@ def test_a_canary_that_an_alarm_stops(aws: Any, pipeline: Any, prod: Prod) -> No
     assert asked == {"444444444444"}
 
 
+def test_a_canary_that_was_throttled_is_not_blamed_alone(
+    aws: Any, pipeline: Any, prod: Prod
+) -> None:
+    """Customers' journeys fail whichever version they would have met."""
+    prod.throttles = [30.0, 10.0]
+    alarm = "files-prod-version-3-synthetic"
+    outcome = stopped_by(aws, pipeline, prod, alarm)
+
+    assert outcome.ending == "rolled_back"
+    assert outcome.sentence == (
+        f"the alarm {alarm} stopped the shift in prod: 1 datapoint was above 0.05; until then "
+        "Lambda throttled 40 requests, which reached no version: the cause may be the account's "
+        "quota and not the commit"
+    )
+
+
 @pytest.mark.parametrize(
     ("alarm", "sentence"),
     [

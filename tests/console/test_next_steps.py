@@ -77,6 +77,12 @@ def test_after_a_rollback_the_evidence_and_the_ways_on_are_named(
     ]
 
 
+def test_after_a_rollback_of_a_throttled_release_the_quotas_come_first(aws: Any) -> None:
+    canary = Canary("prod", "d-SHIFT", "Stopped", at(0), "2", "3", throttles=40)
+    outcome = replace(ended("rolled_back"), canary=canary)
+    assert commands(aws, outcome)[0] == "pithead preflight"
+
+
 def test_a_refusal_has_its_log_and_the_gate_to_try_here(aws: Any) -> None:
     unit, load = Answer("unit", "refused", "1 of 9"), Answer("load", "refused", "slow")
     synth, sent = build("Synth"), build("Load")
