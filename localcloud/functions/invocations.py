@@ -8,10 +8,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from localcloud.functions.environment import log_group
 from localcloud.functions.fleet import InitError
 from localcloud.functions.reporting import Report, begun, ended, initialised
 from localcloud.functions.runtime_api import Call
+from localcloud.functions.telemetry import log_target
 from localcloud.functions.worker import OutOfMemoryError, WorkerEndedError, WorkerTimeoutError
 from localcloud.ports import Invocation
 
@@ -162,13 +162,7 @@ class Invoker:
             lines.append((now, outcome.line))
         lines += ended(report, now)
         function, version = request.function, request.version
-        self._telemetry.log(
-            function.account,
-            function.region,
-            log_group(function, version),
-            environment.stream,
-            lines,
-        )
+        self._telemetry.log(log_target(function, version, environment.stream), lines)
         tail = "".join(f"{text}\n" for _, text in lines).encode()[-_TAIL:]
         error = "Unhandled" if outcome.error else None
         return Invocation(outcome.payload, error, version.number, tail)

@@ -13,13 +13,12 @@ from localcloud.functions.catalogue import Catalogue
 from localcloud.functions.code_signing import CodeSigning
 from localcloud.functions.concurrency import Concurrency
 from localcloud.functions.definitions import Definitions
-from localcloud.functions.environment import log_group
 from localcloud.functions.events import Event, EventQueue
 from localcloud.functions.fleet import Fleet
 from localcloud.functions.invocations import Invoker, Request
 from localcloud.functions.model import LATEST, Address, address
 from localcloud.functions.providers import providers
-from localcloud.functions.telemetry import Observation, Telemetry
+from localcloud.functions.telemetry import Observation, Telemetry, log_target
 from localcloud.iam.acting import ServicePrincipal
 from localcloud.iam.actions.call import Needed
 from localcloud.ports import Invocation, InvocationError
@@ -192,12 +191,9 @@ class Functions:
             return
         today = self.cloud.clock.now().strftime("%Y/%m/%d")
         text = f"Asynchronous invocation {event.id} of {where.arn} was dropped: {why}"
+        stream = f"{today}/[{version.number}]dropped"
         self._telemetry.log(
-            event.account,
-            event.region,
-            log_group(function, version),
-            f"{today}/[{version.number}]dropped",
-            [(self.cloud.clock.timestamp(), text)],
+            log_target(function, version, stream), [(self.cloud.clock.timestamp(), text)]
         )
 
     def _run(self, request: Request) -> Invocation:

@@ -11,12 +11,15 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from localcloud.functions.environment import log_group
+from localcloud.iam.acting import role_session
 from localcloud.ports import Datum
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from localcloud.cloud import Cloud
+    from localcloud.functions.model import Function, Version
 
 _Dimensions = tuple[tuple[str, str], ...]
 _Series = tuple[str, str, str, _Dimensions, float]
@@ -24,6 +27,17 @@ _GATHER = 0.1
 """Wall seconds that what an invocation leaves may wait for company."""
 _MINUTE = 60.0
 _UNITS = {"Duration": "Milliseconds"}
+
+
+@dataclass(frozen=True)
+class LogTarget:
+    """Where a function's lines go, and the role by which Lambda writes them."""
+
+    role: str
+    function: str
+    region: str
+    group: str
+    stream: str
 
 
 @dataclass(frozen=True)
@@ -58,7 +72,7 @@ class Telemetry:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._lock = threading.Lock()
-        self._lines: defaultdict[tuple[str, str, str, str], list[tuple[float, str]]]
+        self._lines: defaultdict[LogTarget, list[tuple[float, str]]]
         self._lines = defaultdict(list)
         self._observations: list[Observation] = []
         self._pending = threading.Event()
@@ -76,17 +90,10 @@ class Telemetry:
         self._thread.join()
         self._flush()
 
-    def log(
-        self,
-        account: str,
-        region: str,
-        group: str,
-        stream: str,
-        lines: Sequence[tuple[float, str]],
-    ) -> None:
-        """Have lines (cloud time, text) written soon."""
+    def log(self, target: LogTarget, lines: Sequence[tuple[float, str]]) -> None:
+        """Have lines (cloud time, text) written soon, if the function's role may write them."""
         with self._lock:
-            self._lines[account, region, group, stream].extend(lines)
+            self._lines[target].extend(lines)
         self._pending.set()
 
     def observe(self, observation: Observation) -> None:
@@ -109,10 +116,18 @@ class Telemetry:
         with self._lock:
             lines, self._lines = self._lines, defaultdict(list)
             observations, self._observations = self._observations, []
-        for (account, region, group, stream), written in lines.items():
-            self._cloud.logs.write(account, region, group, stream, written)
+        for target, written in lines.items():
+            # Lambda says nothing of a log that the role may not write: the log is missing.
+            role = role_session(target.role, target.function)
+            self._cloud.logs.deliver(role, target.region, target.group, target.stream, written)
         for (account, region), data in _aggregated(observations).items():
             self._cloud.cloudwatch.put(account, region, "AWS/Lambda", data)
+
+
+def log_target(function: Function, version: Version, stream: str) -> LogTarget:
+    """The stream of a version's log."""
+    group, role = log_group(function, version), version.configuration.role
+    return LogTarget(role, function.name, function.region, group, stream)
 
 
 def _aggregated(observations: list[Observation]) -> dict[tuple[str, str], list[Datum]]:

@@ -118,6 +118,15 @@ class Events:
             self._streams[key, name] = number
         return number
 
+    def has_stream(self, key: str, name: str) -> bool:
+        """Whether a group has a stream."""
+        if (key, name) in self._streams:
+            return True
+        found = self._ledger.query(
+            "SELECT 1 FROM log_streams WHERE log_group = ? AND name = ?", (key, name)
+        )
+        return bool(found)
+
     def streams(self, key: str, prefix: str = "") -> list[Stream]:
         """A group's streams, by name."""
         rows = self._ledger.query(

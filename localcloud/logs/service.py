@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from localcloud.iam.actions.call import Needed
 from localcloud.logs.api import LogsApi
 from localcloud.logs.events import Events
 from localcloud.logs.providers import LogGroupProvider, LogStreamProvider, RefusedProvider
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
     from localcloud.api import ServiceApi
     from localcloud.cloud import Cloud
+    from localcloud.credentials import Session
+    from localcloud.iam.access import Refusal
     from localcloud.logs.events import Lines
     from localcloud.resources import Provider
 
@@ -71,6 +74,37 @@ class Logs:
         self.events.write(f"{account}/{region}/{group}", stream, lines)
         for subscriber in self._subscribers:
             subscriber(account, region, group, stream, lines)
+
+    def deliver(
+        self, role: Session, region: str, group: str, stream: str, lines: Lines
+    ) -> Refusal | None:
+        """Append lines as a service does with a role of the group's account.
+
+        Returns why the role may not; nothing is written then.
+        """
+        wanted = Needed("logs:PutLogEvents", self._stream_arn(role.account, region, group, stream))
+        refused = self.refused(role, region, group, stream, wanted)
+        if refused is None:
+            self.write(role.account, region, group, stream, lines)
+        return refused
+
+    def refused(
+        self, role: Session, region: str, group: str, stream: str, *further: Needed
+    ) -> Refusal | None:
+        """Why a role may not make the group and the stream that are not there, or None."""
+        account, wanted = role.account, list(further)
+        key = f"{account}/{region}/{group}"
+        if not self.events.has_stream(key, stream):
+            arn = self._stream_arn(account, region, group, stream)
+            wanted.insert(0, Needed("logs:CreateLogStream", arn))
+        if self.events.group(key) is None:
+            arn = self._stream_arn(account, region, group, "")
+            wanted.insert(0, Needed("logs:CreateLogGroup", arn))
+        return self.cloud.access.own_call(role, region, *wanted)
+
+    @staticmethod
+    def _stream_arn(account: str, region: str, group: str, stream: str) -> str:
+        return f"arn:aws:logs:{region}:{account}:log-group:{group}:log-stream:{stream}"
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Be called with account, region, group, stream and lines of whatever is written."""

@@ -15,7 +15,7 @@ _INVOCATIONS = {"Invoke", "InvokeAsync", "InvokeWithResponseStream"}
 _QUALIFIED = {
     "GetFunction", "GetFunctionConfiguration", "GetPolicy", "AddPermission", "RemovePermission",
 } | _INVOCATIONS  # fmt: skip
-_STREAMS = {"PutLogEvents", "GetLogEvents", "DeleteLogStream"}
+_STREAMS = {"CreateLogStream", "PutLogEvents", "GetLogEvents", "DeleteLogStream"}
 _ALARMS = {"SetAlarmState", "DescribeAlarmHistory", "DeleteAlarms", "EnableAlarmActions",
            "DisableAlarmActions", "PutMetricAlarm", "PutCompositeAlarm"}  # fmt: skip
 _ENTITIES = {"RoleName": "role", "UserName": "user", "GroupName": "group"}
@@ -41,7 +41,10 @@ def lambda_(call: Call, facts: Facts) -> list[Needed]:
 
 
 def logs(call: Call, facts: Facts) -> list[Needed]:
-    """A log group, whose ARN a request names with an empty stream, or a log stream."""
+    """A log group, whose ARN a request names with an empty stream, or a log stream.
+
+    `CreateLogStream` names the stream in hyperswitch-cdk#37.
+    """
     del facts
     groups = call.texts("logGroupName", "logGroupNames", "logGroupIdentifier",
                         "logGroupIdentifiers")  # fmt: skip

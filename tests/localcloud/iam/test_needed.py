@@ -41,6 +41,9 @@ class _Facts:
     def stack(self, account: str, region: str, name: str) -> str:
         return f"arn:aws:cloudformation:{HERE}:stack/here/id" if name == "here" else ""
 
+    def signing_profile_version(self, account: str, region: str, name: str) -> str:
+        return "AbCdEf0123"
+
     def deployment_group(self, account: str, region: str, deployment: str) -> tuple[str, str]:
         return ("app", "group") if deployment == "d-1" else ("", "")
 
@@ -156,7 +159,7 @@ class _Facts:
             "logs",
             "CreateLogStream",
             {"logGroupName": "/g", "logStreamName": "s"},
-            [f"logs:CreateLogStream arn:aws:logs:{HERE}:log-group:/g:log-stream:"],
+            [f"logs:CreateLogStream arn:aws:logs:{HERE}:log-group:/g:log-stream:s"],
         ),
         (
             "logs",
