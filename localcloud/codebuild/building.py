@@ -98,7 +98,9 @@ class Building:
         return self._status
 
     def _phases(self, workspace: Workspace, egress: Egress) -> None:
-        for name in ("SUBMITTED", "QUEUED", "PROVISIONING"):
+        with self._phase("SUBMITTED"):
+            self._open_log()
+        for name in ("QUEUED", "PROVISIONING"):
             with self._phase(name):
                 pass
         with self._phase("DOWNLOAD_SOURCE"):
@@ -183,6 +185,23 @@ class Building:
             )
         if self._build.interrupted:
             raise InterruptedBuildError("BUILD_STOPPED", "The build was stopped")
+
+    def _open_log(self) -> None:
+        """Check that the service role may make the log stream: aws-cdk#12179, hyperswitch-cdk#37.
+
+        Without `logs:PutLogEvents` alone, the build runs and its log is missing.
+        """
+        build, logs = self._build, self._cloud.logs
+        if not build.group:
+            return
+        refused = logs.refused(self._session, build.region, build.group, build.stream)
+        if refused is not None:
+            raise PhaseError(
+                "ACCESS_DENIED",
+                f"Service role {self._session.role_arn} does not allow AWS CodeBuild to create "
+                f"Amazon CloudWatch Logs log streams for build {build.arn}. Error message: "
+                f"{refused.message}",
+            )
 
     def _download(self, workspace: Workspace) -> Buildspec:
         for name, (bucket, key) in self._request.inputs.items():
@@ -269,9 +288,8 @@ class Building:
         build = self._build
         if build.group:
             now = self._cloud.clock.timestamp()
-            self._cloud.logs.write(
-                build.account, build.region, build.group, build.stream, [(now, x) for x in lines]
-            )
+            timed = [(now, each) for each in lines]
+            self._cloud.logs.deliver(self._session, build.region, build.group, build.stream, timed)
 
 
 def _check_runtime(runtime: str, version: str) -> None:

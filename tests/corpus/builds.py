@@ -29,11 +29,16 @@ def contexts(builds: Builds, build: Build) -> dict[str, tuple[str, str]]:
     }
 
 
-def allow(builds: Builds, action: str, resource: str) -> None:
-    """Let the builds' role do an action on a resource, and nothing more."""
-    statement = {"Effect": "Allow", "Action": action, "Resource": resource}
+def allow(builds: Builds, *statements: tuple[str, str]) -> None:
+    """Let the builds' role write logs, and do each action on its resource; nothing more."""
+    allowed = [("logs:*", "*"), *statements]
+    document = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": action, "Resource": resource}
+            for action, resource in allowed
+        ],
+    }
     builds.client("iam").put_role_policy(
-        RoleName="build",
-        PolicyName="allowed",
-        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+        RoleName="build", PolicyName="allowed", PolicyDocument=json.dumps(document)
     )
