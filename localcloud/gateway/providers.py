@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from localcloud.gateway.properties import flag, method, method_settings
+from localcloud.iam.acting import role_session
+from localcloud.iam.actions.call import Needed
 from localcloud.resources import ProvisioningError, Resource
 from localcloud.roles import RoleError, check_service_role
 
@@ -229,6 +231,11 @@ class StageProvider(_Provider):
         self._perform(request, "DeleteStage", document)
 
 
+_WELCOME = "/aws/apigateway/welcome"
+"""The group that API Gateway makes when an account is given its log role."""
+_LOG_OPERATIONS = ("CreateLogGroup", "CreateLogStream", "PutLogEvents")
+
+
 class AccountProvider(_Provider):
     """`AWS::ApiGateway::Account`: the role by which a region's stages may log."""
 
@@ -240,6 +247,7 @@ class AccountProvider(_Provider):
         try:
             if role:
                 check_service_role(self._cloud, role, "apigateway.amazonaws.com")
+                self._check_permissions(role, request.region)
         except RoleError as error:
             raise ProvisioningError(
                 "The role ARN does not have required permissions configured. Please grant trust "
@@ -249,6 +257,19 @@ class AccountProvider(_Provider):
         self._perform(request, "PutAccount", {"role": role})
         physical_id = current.physical_id if current else request.generated_name()
         return Resource(physical_id, {"Id": physical_id}, request.properties)
+
+    def _check_permissions(self, role: str, region: str) -> None:
+        """Check that the role may write the log with which API Gateway tries it.
+
+        Raises:
+            RoleError: it may not.
+        """
+        session = role_session(role, "BackplaneAssumeRoleSession")
+        group = f"arn:aws:logs:{region}:{session.account}:log-group:{_WELCOME}:log-stream:"
+        wanted = [Needed(f"logs:{each}", group) for each in _LOG_OPERATIONS]
+        refused = self._cloud.access.own_call(session, region, *wanted)
+        if refused is not None:
+            raise RoleError(refused.message)
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
         """Leave the setting, as on AWS ("AWS::ApiGateway::Account")."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from localcloud.batches import Batches
 from localcloud.gateway.control import log_role
+from localcloud.iam.acting import role_session
 from localcloud.ports import Datum
 from localcloud.roles import RoleError, check_service_role
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from localcloud.cloud import Cloud
+    from localcloud.credentials import Session
     from localcloud.gateway.stage import Route, ServedStage
 
 _PERIOD = 60  # cloud seconds: the resolution of these metrics
@@ -70,23 +72,26 @@ class Telemetry:
         written = defaultdict(list)
         for account, region, group, stream, at, text in lines:
             written[account, region, group, stream].append((at, text))
-        may_log = {place: self._may_log(*place) for place in {each[:2] for each in written}}
-        for place, texts in written.items():
-            if may_log[place[:2]]:
-                self._cloud.logs.write(*place, texts)
+        roles = {place: self._role(*place) for place in {each[:2] for each in written}}
+        for (account, region, group, stream), texts in written.items():
+            role = roles[account, region]
+            if role is not None:
+                self._cloud.logs.deliver(role, region, group, stream, texts)
 
-    def _may_log(self, account: str, region: str) -> bool:
-        """Whether API Gateway can assume the log role of an account's region.
+    def _role(self, account: str, region: str) -> Session | None:
+        """A session of the log role of an account's region, if API Gateway can assume it.
 
-        If the role is deleted, AWS serves requests and drops the log (aws-cdk#10878, #12769).
+        If the role is deleted or may not write, AWS serves requests and drops the log
+        (aws-cdk#10878, #12769).
         """
         role = log_role(account, region)
+        if not role:
+            return None
         try:
-            if role:
-                check_service_role(self._cloud, role, "apigateway.amazonaws.com")
+            check_service_role(self._cloud, role, "apigateway.amazonaws.com")
         except RoleError:
-            return False
-        return bool(role)
+            return None
+        return role_session(role, "BackplaneAssumeRoleSession")
 
     def _count(self, observations: list[Observation]) -> None:
         grouped: defaultdict[tuple[str, str], list[Observation]] = defaultdict(list)
