@@ -20,6 +20,7 @@ from localcloud.ports import InvocationError
 if TYPE_CHECKING:
     from moto.core.request import Request
 
+    from localcloud.credentials import Session
     from localcloud.functions.model import Address, Function, Version
 
 _UNMODELLED = {"AccessDeniedException": 403, "RequestEntityTooLargeException": 413}
@@ -50,7 +51,9 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
         """Make a function, and publish it where asked to."""
         where = address(self.account, self.region, self.params["FunctionName"])
         tags = self.params.get("Tags") or {}
-        function = self.cloud.functions.definitions.create(where, self.params, dict(tags))
+        function = self.cloud.functions.definitions.create(
+            where, self.params, dict(tags), self._session
+        )
         version = function.latest
         if self.params.get("Publish"):
             version = self.cloud.functions.definitions.publish(where)
@@ -98,6 +101,7 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
             where,
             {"Code": code, "Architectures": self.params.get("Architectures")},
             expected=self.params.get("RevisionId"),
+            caller=self._session,
         )
         version = function.latest
         if self.params.get("Publish"):
@@ -185,6 +189,10 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
             if self.params.get("LogType") == "Tail":
                 document["LogResult"] = base64.b64encode(answer.log).decode()
         return ActionResult(document)
+
+    @property
+    def _session(self) -> Session | None:
+        return self.cloud.credentials.session(self.caller.access_key)
 
     def _invocable(self) -> Address:
         """The function to invoke: the account's own, or one whose policy lets the caller in."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from localcloud.cloud import Cloud
+    from localcloud.credentials import Session
 
 _UNZIPPED = 262_144_000  # bytes, "Lambda quotas"
 _DIRECT_UPLOAD_BYTES = 52_428_800  # 50 MB, "Lambda quotas"; the request holds it in base64
@@ -40,15 +41,18 @@ class Bundles:
         """How many workers use a folder, by its digest."""
         self._lock = threading.Lock()
 
-    def take(self, account: str, region: str, code: Mapping[str, Any]) -> tuple[str, int]:
+    def take(
+        self, account: str, region: str, code: Mapping[str, Any], caller: Session | None = None
+    ) -> tuple[str, int]:
         """Keep the code that a request gives; returns its SHA-256 in hex and its size in bytes.
 
-        `ZipFile` is a zip (the API) or Python source, which becomes `index.py` (a template).
+        `ZipFile` is a zip (the API) or Python source, which becomes `index.py` (a template). From
+        S3 it is read as the caller, else as the account's administrator.
 
         Raises:
             ApiError: it names no zip that can be had, or nothing that the local cloud runs.
         """
-        content = self._content(account, region, code)
+        content = self._content(account, region, code, caller)
         _check(content)
         return self._cloud.ledger.store(content), len(content)
 
@@ -92,7 +96,9 @@ class Bundles:
         for each in unused[_KEPT_FOLDERS:]:
             shutil.rmtree(each)
 
-    def _content(self, account: str, region: str, code: Mapping[str, Any]) -> bytes:
+    def _content(
+        self, account: str, region: str, code: Mapping[str, Any], caller: Session | None
+    ) -> bytes:
         if code.get("ImageUri"):
             raise invalid("Container images are not part of the local cloud; give a zip")
         inline = code.get("ZipFile")
@@ -109,12 +115,20 @@ class Bundles:
         if not (code.get("S3Bucket") and code.get("S3Key")):
             raise invalid("Please provide a source for function code.")
         version = {"VersionId": code["S3ObjectVersion"]} if code.get("S3ObjectVersion") else {}
-        s3 = self._cloud.client("s3", account, region)
+        s3 = self._cloud.client("s3", account, region, caller)
         try:
             answer = s3.get_object(Bucket=code["S3Bucket"], Key=code["S3Key"], **version)
             content: bytes = answer["Body"].read()
         except ClientError as error:
             reason = error.response["Error"]
+            if reason["Code"] == "AccessDenied":
+                # In these words in aws-cdk#5183 and aws-cdk#3765.
+                raise ApiError(
+                    "AccessDeniedException",
+                    "Your access has been denied by S3, please make sure your request credentials "
+                    f"have permission to GetObject for {code['S3Bucket']}/{code['S3Key']}. S3 "
+                    f"Error Code: {reason['Code']}. S3 Error Message: {reason['Message']}",
+                ) from error
             raise invalid(
                 f"Error occurred while GetObject. S3 Error Code: {reason['Code']}. "
                 f"S3 Error Message: {reason['Message']}"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from localcloud.cloud import Cloud
+    from localcloud.credentials import Session
     from localcloud.functions.bundles import Bundles
     from localcloud.functions.catalogue import Catalogue
     from localcloud.functions.code_signing import CodeSigning
@@ -50,10 +51,14 @@ class Definitions:
         self._retire = retire
 
     def create(
-        self, where: Address, parameters: Mapping[str, Any], tags: dict[str, str]
+        self,
+        where: Address,
+        parameters: Mapping[str, Any],
+        tags: dict[str, str],
+        caller: Session | None = None,
     ) -> Function:
-        """A new function."""
-        code = self._bundles.take(where.account, where.region, parameters["Code"])
+        """A new function, whose code in S3 is read as the caller."""
+        code = self._bundles.take(where.account, where.region, parameters["Code"], caller)
         configuration = configure(where.name, parameters, code, None)
         self._check_role(where, configuration.role)
         signing = parameters.get("CodeSigningConfigArn") or ""
@@ -74,13 +79,14 @@ class Definitions:
         *,
         whole: bool = False,
         expected: str | None = None,
+        caller: Session | None = None,
     ) -> Function:
         """Change `$LATEST`: its configuration, its code, or both.
 
         What is not named stays, or goes back to its default where the parameters are the `whole`.
         """
         code = parameters.get("Code")
-        taken = self._bundles.take(where.account, where.region, code) if code else None
+        taken = self._bundles.take(where.account, where.region, code, caller) if code else None
         if parameters.get("Role"):
             self._check_role(where, parameters["Role"])
         with self._catalogue.changing(where) as function:

@@ -186,6 +186,12 @@ class Stored:
         found = self._cloud.codedeploy.deployments.find(account, region, deployment)
         return (found.application, found.group) if found else ("", "")
 
+    def signing_profile_version(self, account: str, region: str, name: str) -> str:
+        """See `Facts.signing_profile_version`."""
+        if not hasattr(self._cloud, "signer"):
+            return ""
+        return self._cloud.signer.version(account, region, name)
+
     def _bucket(self, name: str) -> Any:
         if name not in s3_backends.bucket_accounts:
             return None

@@ -46,7 +46,8 @@ class SignerApi(ServiceApi):
     def start_signing_job(self) -> ActionResult:
         """Sign a version of an object."""
         self._supported()
-        job = self._service.start_job(self.account, self.region, self.params)
+        session = self.cloud.credentials.session(self.caller.access_key)
+        job = self._service.start_job(self.account, self.region, self.params, session)
         return ActionResult({"jobId": job["jobId"], "jobOwner": job["jobOwner"]})
 
     def describe_signing_job(self) -> ActionResult:

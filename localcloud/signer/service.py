@@ -17,6 +17,7 @@ from localcloud.signer.api import SignerApi
 if TYPE_CHECKING:
     from localcloud.api import ServiceApi
     from localcloud.cloud import Cloud
+    from localcloud.credentials import Session
     from localcloud.resources import Provider
 
 PLATFORM = "AWSLambda-SHA384-ECDSA"
@@ -92,8 +93,21 @@ class Signer:
         found: dict[str, Any] = self._profile(account, region, name)["profile"]
         return found
 
-    def start_job(self, account: str, region: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    def version(self, account: str, region: str, name: str) -> str:
+        """The version of a profile, or "" if there is none."""
+        found = self.cloud.ledger.get(_PROFILE, f"{account}/{region}/{name}")
+        return str(found["profile"]["profileVersion"]) if found else ""
+
+    def start_job(
+        self,
+        account: str,
+        region: str,
+        parameters: dict[str, Any],
+        caller: Session | None = None,
+    ) -> dict[str, Any]:
         """Sign an object; the job in the API's shape, `Succeeded` or `Failed`.
+
+        The object is read and written as the caller ("StartSigningJob" of the API reference).
 
         Raises:
             ApiError: there is no such profile, or the parameters name no objects in S3.
@@ -128,7 +142,7 @@ class Signer:
         }
         key = f"{destination.get('prefix') or ''}{identifier}.zip"
         place = {"bucketName": destination["bucketName"], "key": key}
-        s3 = self.cloud.client("s3", account, region)
+        s3 = self.cloud.client("s3", account, region, caller)
         try:
             signed = envelope.sign(_source(s3, source), signature, kept["key"])
             s3.put_object(Bucket=place["bucketName"], Key=key, Body=signed)

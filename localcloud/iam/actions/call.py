@@ -98,6 +98,10 @@ class Facts(Protocol):
         """Application and group of a deployment; empty if there is none."""
         ...
 
+    def signing_profile_version(self, account: str, region: str, name: str) -> str:
+        """The version of a signing profile by its name, or ""."""
+        ...
+
 
 def pass_role(role: str, service: str) -> Needed:
     """`iam:PassRole` for a role that is given to a service."""

@@ -138,11 +138,13 @@ def use_connection(arn: str, repository: str, branch: str = "", action: str = "G
 
 
 def signer(call: Call, facts: Facts) -> list[Needed]:
-    """A signing profile or a signing job."""
-    del facts
+    """A signing profile with its version, or a signing job."""
     profile, job = call.text("profileName"), call.text("jobId")
     resource = f"/signing-profiles/{profile}" if profile else f"/signing-jobs/{job}" if job else ""
-    return [Needed(f"signer:{call.operation}", call.arn("signer", resource) if resource else "*")]
+    version = facts.signing_profile_version(call.account, call.region, profile) if profile else ""
+    context = {"signer:profileversion": [version]} if version else {}
+    arn = call.arn("signer", resource) if resource else "*"
+    return [Needed(f"signer:{call.operation}", arn, context=context)]
 
 
 def _group(application: str, group: str) -> str:
