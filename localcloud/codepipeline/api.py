@@ -8,8 +8,8 @@ from moto.core.responses import ActionResult, EmptyResult
 
 from localcloud.api import ApiError
 from localcloud.codepipeline import shapes
-from localcloud.codepipeline.definition import DefinitionError
 from localcloud.codepipeline.reading_api import ReadingApi
+from localcloud.codepipeline.refusals import DefinitionError
 
 if TYPE_CHECKING:
     from localcloud.codepipeline.model import ActionExecution, Execution, Pipeline

@@ -7,7 +7,7 @@ import threading
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from localcloud.codepipeline.model import ActionError, RuleExecution
+from localcloud.codepipeline.model import ActionError, RuleExecution, UnresolvedVariableError
 from localcloud.codepipeline.roles import assume
 from localcloud.iam.actions.call import Needed
 
@@ -112,6 +112,8 @@ class Condition:
                 passed = self._cloud.clock.timestamp() - self._began
                 left = float(held.configuration.get("WaitTime") or 0) * 60 - passed
                 failure = self._alarmed(rule, held.configuration)
+        except UnresolvedVariableError as error:
+            failure = f"Variable {error} could not be resolved"
         except (ActionError, ValueError, re.error) as error:
             failure = str(error)
         if failure or left <= 0:

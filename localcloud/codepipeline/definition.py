@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from localcloud.codepipeline.model import VARIABLE
 from localcloud.codepipeline.quotas import exceeded
+from localcloud.codepipeline.refusals import DefinitionError, absent, structure
+from localcloud.codepipeline.triggers import check_triggers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,62 +30,66 @@ RULES = {
     "CloudWatchAlarm": ({"AlarmName"}, {"AlarmStates", "WaitTime"}),
     "VariableCheck": ({"Variable", "Value", "Operator"}, set()),
 }
+_ELSEWHERE = {"BatchEnabled", "CombineArtifacts", "OutputFileName"}
+"""Keys of a configuration that AWS knows and the local cloud does not."""
 _MODES = {"CHANGE_SET_REPLACE", "CHANGE_SET_EXECUTE", "CREATE_UPDATE", "DELETE_ONLY"}
 _RESULTS = {"beforeEntry": {"FAIL", "SKIP"}, "onSuccess": {"FAIL", "ROLLBACK"}}
 
 
-class DefinitionError(Exception):
-    """A declaration that AWS refuses, or that cannot be honoured; the message names what."""
-
-    def __init__(self, message: str, code: str = "InvalidActionDeclarationException") -> None:
-        super().__init__(message)
-        self.code = code
-
-
-def check(definition: dict[str, Any]) -> None:
-    """See to it that all of a declaration will be honoured.
+def check(definition: dict[str, Any], region: str = "") -> None:
+    """See to it that all of a declaration will be honoured in a region.
 
     Raises:
         DefinitionError: some of it is not.
     """
     stages = definition.get("stages") or []
     if len(stages) < _LEAST_STAGES:
-        raise _structure(f"Pipeline has {len(stages)} stage(s). There should be at least 2 stages")
+        raise structure(f"Pipeline has {len(stages)} stage(s). There should be at least 2 stages")
     _unique("Stage", [stage["name"] for stage in stages])
     if definition.get("executionMode") not in {None, "SUPERSEDED"} and (
         definition.get("pipelineType") != "V2"
     ):
-        raise _structure(
-            f"Execution mode {definition['executionMode']} needs a pipeline of type V2"
-        )
-    _check_actions(definition)
+        raise structure(f"Execution mode {definition['executionMode']} needs a pipeline of type V2")
+    _check_actions(definition, region)
     for stage in stages:
         _check_conditions(stage)
-    for trigger in definition.get("triggers") or []:
-        _check_trigger(trigger, stages[0])
+    check_triggers(definition)
     for message, code in exceeded(definition):
         raise DefinitionError(message, code)
 
 
-def _check_actions(definition: dict[str, Any]) -> None:
+def _check_actions(definition: dict[str, Any], region: str) -> None:
     """Check the actions in their order: one may use what those before it put out."""
     namespaces = {"codepipeline"} | ({"variables"} if definition.get("variables") else set())
     artifacts: set[str] = set()
     for index, stage in enumerate(definition["stages"]):
         name, actions = stage["name"], stage["actions"]
         if stage.get("blockers"):
-            raise _absent(f"Stage {name}: blockers")
+            raise absent(f"Stage {name}: blockers")
         if not actions:
-            raise _structure(f"Stage {name} has no action")
+            raise structure(f"Stage {name} has no action")
         _unique(f"Action of stage {name}", [action["name"] for action in actions])
         for order in sorted({action.get("runOrder") or 1 for action in actions}):
             group = [each for each in actions if (each.get("runOrder") or 1) == order]
             for action in group:
+                _check_available(action, region)
                 _check_action(name, action, first=index == 0)
                 _check_uses(name, action, namespaces, artifacts)
             for action in group:
+                _check_namespace(name, action, namespaces)
                 namespaces |= {action["namespace"]} if action.get("namespace") else set()
                 artifacts |= _names(action, "outputArtifacts")
+
+
+def _check_available(action: dict[str, Any], region: str) -> None:
+    """Refuse a custom action type: none is registered here."""
+    kind = action["actionTypeId"]
+    if kind["owner"] == "Custom":
+        raise DefinitionError(
+            f"ActionType (Category: '{kind['category']}', Provider: '{kind['provider']}', Owner: "
+            f"'Custom', Version: '{kind['version']}') in action '{action['name']}' is not "
+            f"available in region '{region.upper().replace('-', '_')}'"
+        )
 
 
 def _check_action(stage: str, action: dict[str, Any], *, first: bool) -> None:
@@ -91,18 +97,25 @@ def _check_action(stage: str, action: dict[str, Any], *, first: bool) -> None:
     declared = action["actionTypeId"]
     kind = (declared["category"], declared["owner"], declared["provider"])
     if kind not in ACTIONS:
-        raise _absent(f"{where}: {kind[0]} by {kind[1]} {kind[2]}")
+        raise absent(f"{where}: {kind[0]} by {kind[1]} {kind[2]}")
     if (kind[0] == "Source") != first:
         raise DefinitionError(
             f"{where} of category {kind[0]} cannot be in this stage: the first stage has source "
             "actions, and no other stage has any",
             "InvalidStageDeclarationException",
         )
-    for key in ("commands", "outputVariables", "environmentVariables"):
+    if action.get("commands") or any(
+        each.get("files") for each in action.get("outputArtifacts") or []
+    ):  # aws-cdk#38843
+        raise DefinitionError(
+            f"The following action cannot contain a commands field: {action['name']}. To use the "
+            "commands field, use a compute action."
+        )
+    for key in ("outputVariables", "environmentVariables"):
         if action.get(key):
-            raise _absent(f"{where}: {key}")
+            raise absent(f"{where}: {key}")
     if action.get("timeoutInMinutes") and kind[0] != "Approval":
-        raise _absent(f"{where}: timeoutInMinutes of an action that is no approval")
+        raise absent(f"{where}: timeoutInMinutes of an action that is no approval")
     configuration = action.get("configuration") or {}
     _check_keys(where, configuration, ACTIONS[kind])
     _check_values(where, configuration)
@@ -129,6 +142,16 @@ def _check_uses(
             )
 
 
+def _check_namespace(stage: str, action: dict[str, Any], namespaces: set[str]) -> None:
+    """Refuse a namespace that another action has, in the words of aws-cdk#6111."""
+    if action.get("namespace") in namespaces:
+        raise DefinitionError(
+            "Namespaces must be unique across the pipeline definition. The following occur more "
+            f"than once in the pipeline. StageName=[{stage}], ActionName=[{action['name']}], "
+            f"Namespace=[{action['namespace']}]"
+        )
+
+
 def _names(action: dict[str, Any], key: str) -> set[str]:
     return {each["name"] for each in action.get(key) or []}
 
@@ -136,18 +159,16 @@ def _names(action: dict[str, Any], key: str) -> set[str]:
 def _check_values(where: str, configuration: dict[str, Any]) -> None:
     mode = configuration.get("ActionMode")
     if mode is not None and mode not in _MODES:
-        raise _absent(f"{where}: ActionMode {mode}")
+        raise absent(f"{where}: ActionMode {mode}")
     if mode in {"CHANGE_SET_REPLACE", "CHANGE_SET_EXECUTE"} and (
         "ChangeSetName" not in configuration
     ):
         raise DefinitionError(f"{where} is missing required configuration 'ChangeSetName'")
-    if mode in {"CHANGE_SET_REPLACE", "CREATE_UPDATE"}:
-        for key in ("TemplatePath", "RoleArn"):
-            if key not in configuration:
-                raise DefinitionError(f"{where} is missing required configuration '{key}'")
+    if mode in {"CHANGE_SET_REPLACE", "CREATE_UPDATE"} and "TemplatePath" not in configuration:
+        raise DefinitionError(f"{where} is missing required configuration 'TemplatePath'")
     form = configuration.get("OutputArtifactFormat", "CODE_ZIP")
     if form not in {"CODE_ZIP", "CODEBUILD_CLONE_REF"}:
-        raise _absent(f"{where}: OutputArtifactFormat {form}")
+        raise absent(f"{where}: OutputArtifactFormat {form}")
 
 
 def _check_keys(
@@ -158,45 +179,38 @@ def _check_keys(
     if missing:
         raise DefinitionError(f"{where} is missing required configuration '{missing[0]}'")
     unknown = sorted(configuration.keys() - required - optional)
+    if set(unknown) & _ELSEWHERE:
+        raise absent(f"{where}: configuration {', '.join(unknown)}")
     if unknown:
-        raise _absent(f"{where}: configuration {', '.join(unknown)}")
+        kind, name = where.split(maxsplit=1)
+        raise DefinitionError(
+            f"{kind} configuration for {kind.lower()} '{name.rpartition('/')[2]}' contains unknown "
+            f"configuration '{unknown[0]}'"
+        )
 
 
 def _check_conditions(stage: dict[str, Any]) -> None:
     name = stage["name"]
     failure = stage.get("onFailure") or {}
     if failure.get("conditions"):
-        raise _absent(f"Stage {name}: conditions of onFailure")
+        raise absent(f"Stage {name}: conditions of onFailure")
     if failure.get("result") == "SKIP":
-        raise _absent(f"Stage {name}: onFailure SKIP")
+        raise absent(f"Stage {name}: onFailure SKIP")
     for when, results in _RESULTS.items():
         for condition in (stage.get(when) or {}).get("conditions") or []:
             result = condition.get("result") or "FAIL"
             if result not in results:
-                raise _absent(f"Stage {name}: {when} {result}")
+                raise absent(f"Stage {name}: {when} {result}")
             for rule in condition["rules"]:
                 where = f"Rule {name}/{rule['name']}"
                 provider = rule["ruleTypeId"]["provider"]
                 if provider not in RULES:
-                    raise _absent(f"{where}: {provider}")
+                    raise absent(f"{where}: {provider}")
                 if result == "SKIP" and provider != "VariableCheck":
                     raise DefinitionError(f"{where}: {provider} does not go with result SKIP")
                 if rule.get("commands") or rule.get("inputArtifacts"):
-                    raise _absent(f"{where}: commands and input artifacts of a rule")
+                    raise absent(f"{where}: commands and input artifacts of a rule")
                 _check_keys(where, rule.get("configuration") or {}, RULES[provider])
-
-
-def _check_trigger(trigger: dict[str, Any], first: dict[str, Any]) -> None:
-    git = trigger["gitConfiguration"]
-    name = git["sourceActionName"]
-    if name not in {action["name"] for action in first["actions"]}:
-        raise _structure(f"Trigger names the source action {name}, which is not declared")
-    if git.get("pullRequest"):
-        raise _absent(f"Trigger of {name}: pullRequest")
-    for push in git.get("push") or []:
-        for key in ("tags", "filePaths"):
-            if push.get(key):
-                raise _absent(f"Trigger of {name}: push.{key}")
 
 
 def _references(value: Any) -> Iterator[tuple[str, str]]:
@@ -215,11 +229,3 @@ def _unique(what: str, names: list[str]) -> None:
                 f"{what} names must be unique. {name} has been used more than once",
                 "InvalidStageDeclarationException",
             )
-
-
-def _absent(what: str) -> DefinitionError:
-    return DefinitionError(f"{what} is not part of the local cloud")
-
-
-def _structure(message: str) -> DefinitionError:
-    return DefinitionError(message, "InvalidStructureException")

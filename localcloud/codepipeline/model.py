@@ -18,6 +18,10 @@ class ActionError(Exception):
     """An action failed; the message is its `errorDetails.message`."""
 
 
+class UnresolvedVariableError(ActionError):
+    """No action has put out a variable; the message is its reference."""
+
+
 @dataclass
 class ActionExecution:
     """One action of one execution."""
@@ -146,7 +150,7 @@ class Execution:
         """The value with `#{Namespace.Variable}` replaced.
 
         Raises:
-            ActionError: no action has put out such a variable.
+            UnresolvedVariableError: no action has put out such a variable.
         """
         if isinstance(value, dict):
             return {key: self.resolve(inner) for key, inner in value.items()}
@@ -160,9 +164,7 @@ class Execution:
             try:
                 return self.namespaces[namespace][name]
             except KeyError:
-                raise ActionError(
-                    f"A referenced variable cannot be resolved: #{{{namespace}.{name}}}"
-                ) from None
+                raise UnresolvedVariableError(f"#{{{namespace}.{name}}}") from None
 
         return VARIABLE.sub(found, value)
 

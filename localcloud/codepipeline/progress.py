@@ -11,7 +11,12 @@ from localcloud.codepipeline.actions import PROVIDERS
 from localcloud.codepipeline.actions.running import Running
 from localcloud.codepipeline.conditions import OVERRIDDEN, Condition
 from localcloud.codepipeline.halt import AbandonedError
-from localcloud.codepipeline.model import ActionError, ActionExecution, StageExecution
+from localcloud.codepipeline.model import (
+    ActionError,
+    ActionExecution,
+    StageExecution,
+    UnresolvedVariableError,
+)
 
 if TYPE_CHECKING:
     from localcloud.codepipeline.halt import Halt
@@ -143,7 +148,7 @@ class Progress:
                 }
         service.mark_action(execution, action, record, "InProgress")
         try:
-            configuration = execution.resolve(action.get("configuration") or {})
+            configuration = self._resolved(action)
             with service.changing(execution):
                 record.configuration = configuration
             running = Running(service, self._pipeline, execution, action, record, self.halt)
@@ -164,6 +169,17 @@ class Progress:
                 execution.namespaces[action["namespace"]] = record.outputs
         service.mark_action(execution, action, record, "Succeeded")
         return True
+
+    def _resolved(self, action: dict[str, Any]) -> dict[str, str]:
+        """An action's configuration with its variables."""
+        try:
+            found: dict[str, str] = self.execution.resolve(action.get("configuration") or {})
+        except UnresolvedVariableError as error:
+            raise ActionError(
+                "An action in this pipeline failed because one or more variables could not be "
+                f"resolved: Action name={action['name']}. Variable: {error}"
+            ) from error
+        return found
 
     @property
     def _outdated(self) -> bool:

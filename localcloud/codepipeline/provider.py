@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from localcloud.codepipeline.definition import DefinitionError
+from localcloud.codepipeline.refusals import DefinitionError
 from localcloud.resources import ProvisioningError, Resource
 
 if TYPE_CHECKING:

@@ -7,12 +7,45 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from localcloud.codepipeline.model import ActionError
-from localcloud.roles import RoleError, assume_service_role
+from localcloud.codepipeline.refusals import DefinitionError
+from localcloud.credentials import Caller
+from localcloud.roles import RoleError, assume_service_role, check_service_role
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from localcloud.cloud import Cloud
     from localcloud.codepipeline.model import Execution, Pipeline
     from localcloud.credentials import Session
+
+
+def check_roles(cloud: Cloud, account: str, region: str, definition: dict[str, Any]) -> None:
+    """Check that the roles of a declaration can be assumed, as AWS does when it is put.
+
+    Raises:
+        DefinitionError: one cannot: hashicorp/terraform#19264 (the pipeline's own),
+            quickstart-trek10-serverless-enterprise-cicd#10 (an action's).
+    """
+    own: str = definition["roleArn"]
+    arn = f"arn:aws:codepipeline:{region}:{account}:{definition['name']}"
+    try:
+        check_service_role(cloud, own, "codepipeline.amazonaws.com", arn)
+    except RoleError as error:
+        raise DefinitionError(
+            f"CodePipeline is not authorized to perform AssumeRole on role {own}",
+            "InvalidStructureException",
+        ) from error
+    session = cloud.credentials.assume(own, definition["name"])
+    caller = Caller(session.access_key, session.account, region, "sts")
+    wanted = {
+        each.get("roleArn") for stage in definition["stages"] for each in stage["actions"]
+    } - {None, "", own}
+    for role in sorted(wanted):
+        if cloud.access.assumption(caller, role, {}) is not None:
+            raise DefinitionError(
+                f"{own} is not authorized to perform AssumeRole on role {role}",
+                "InvalidStructureException",
+            )
 
 
 def assume(

@@ -9,10 +9,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from localcloud.codepipeline.api import CodePipelineApi
-from localcloud.codepipeline.definition import DefinitionError, check
+from localcloud.codepipeline.definition import check
 from localcloud.codepipeline.model import ROLLBACK, STANDARD, Execution, Pipeline
 from localcloud.codepipeline.provider import PipelineProvider
 from localcloud.codepipeline.recovery import take_up
+from localcloud.codepipeline.refusals import DefinitionError
+from localcloud.codepipeline.roles import check_roles
 from localcloud.codepipeline.runner import Runner
 from localcloud.codepipeline.triggers import started_by
 from localcloud.restoring import restored_on_error
@@ -74,7 +76,8 @@ class CodePipeline:
         Raises:
             DefinitionError: it has a part that cannot be honoured.
         """
-        check(definition)
+        check(definition, region)
+        check_roles(self.cloud, account, region, definition)
         for action in definition["stages"][0]["actions"]:
             configuration = action["configuration"]
             arn, repository = configuration["ConnectionArn"], configuration["FullRepositoryId"]

@@ -54,6 +54,10 @@ def _told(error: ClientError) -> str:
 
 def _replace_change_set(running: Running, client: Any, stack: str, name: str) -> None:
     configuration = running.configuration
+    if not configuration.get("RoleArn"):  # terraform-provider-aws#13121
+        raise ActionError(
+            "Configuration Property RoleArn should not be empty in current ActionMode"
+        )
     status = (_described(client, stack) or {"StackStatus": ""})["StackStatus"]
     template = running.file(configuration["TemplatePath"])
     extra = _parameters_and_tags(running)

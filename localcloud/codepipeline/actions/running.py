@@ -83,13 +83,16 @@ class Running:
         """The text of `Artifact::path/in/it`, read as the action's role.
 
         Raises:
-            ActionError: there is no such artifact, or no such file in it, or it is a reference
-                to a repository, which CodeBuild alone can clone; or the role may not read it.
+            ActionError: the action has no such input artifact, or that no such file, or it is a
+                reference to a repository, which CodeBuild alone can clone; or the role may not
+                read it.
         """
         artifact, _, path = reference.partition("::")
-        if artifact not in self.execution.artifacts:
-            raise ActionError(f"Artifact {artifact} does not exist")
-        bucket, key = self.execution.artifacts[artifact]
+        if artifact not in self.record.inputs:  # cfn-lint#3125
+            raise ActionError(
+                f"Artifact [{artifact}] is not an input artifact of action {self.action['name']}"
+            )
+        bucket, key = self.record.inputs[artifact]
         try:
             content = self.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
         except ClientError as error:

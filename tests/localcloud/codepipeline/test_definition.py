@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from localcloud.codepipeline.definition import DefinitionError, check
+from localcloud.codepipeline.definition import check
 from localcloud.codepipeline.model import Pipeline
 from localcloud.codepipeline.provider import declaration
+from localcloud.codepipeline.refusals import DefinitionError
 from localcloud.codepipeline.triggers import started_by
 
 
@@ -110,7 +111,7 @@ CHANGES: list[tuple[str, Any, str]] = [
     ("stages.1.onFailure", {"result": "RETRY"}, ""),
     ("stages.1.onFailure", {"result": "SKIP"}, "onFailure SKIP"),
     ("stages.1.onFailure", rules("ROLLBACK", "LambdaInvoke"), "conditions of onFailure"),
-    ("triggers", [{"gitConfiguration": {"sourceActionName": "No"}}], "source action No"),
+    ("triggers", [{"gitConfiguration": {"sourceActionName": "No"}}], "must reference a"),
     (
         "triggers",
         [

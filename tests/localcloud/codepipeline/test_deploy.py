@@ -7,49 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.localcloud.codepipeline.deploying import action, synth, template
+
 if TYPE_CHECKING:
     from tests.localcloud.codepipeline.world import World
 
 REGION = "eu-west-1"
-
-
-def template(name: str, value: str) -> dict[str, Any]:
-    return {
-        "Parameters": {"Value": {"Type": "String", "Default": value}},
-        "Resources": {
-            "It": {
-                "Type": "AWS::SSM::Parameter",
-                "Properties": {"Name": f"/{name}", "Type": "String", "Value": {"Ref": "Value"}},
-            }
-        },
-        "Outputs": {"Name": {"Value": {"Ref": "It"}}},
-    }
-
-
-def action(world: World, name: str, mode: str, **more: Any) -> dict[str, Any]:
-    configuration = {
-        "ActionMode": mode,
-        "StackName": f"{world.name}-stack",
-        "ChangeSetName": "PipelineChange",
-        "RoleArn": "arn:aws:iam::111111111111:role/cloudformation",
-        "Capabilities": "CAPABILITY_NAMED_IAM,CAPABILITY_AUTO_EXPAND",
-        "TemplatePath": "Synth_Output::stack.template.json",
-    }
-    return {
-        "name": name,
-        "actionTypeId": {
-            "category": "Deploy",
-            "owner": "AWS",
-            "provider": "CloudFormation",
-            "version": "1",
-        },
-        "configuration": configuration,
-    } | more
-
-
-def synth(world: World, made: dict[str, Any]) -> dict[str, Any]:
-    text = json.dumps(made).replace("'", "'\\''")
-    return world.build("Synth", f"printf '%s' '{text}' > stack.template.json", files="*.json")
 
 
 @pytest.fixture

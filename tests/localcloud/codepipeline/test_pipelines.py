@@ -100,9 +100,16 @@ class TestFlow:
     def test_what_is_missing_is_named(self, world: World) -> None:
         build = world.build("Test", "true")
         build["configuration"]["ProjectName"] = "nobody"
-        role = world.build("Role", "true", roleArn="arn:aws:iam::111111111111:role/nobody")
+        iam = world.server.cloud.client("iam", "111111111111", "eu-west-1")
+        trust = iam.get_role(RoleName="action")["Role"]["AssumeRolePolicyDocument"]
+        iam.create_role(RoleName="leaving", AssumeRolePolicyDocument=json.dumps(trust))
+        role = world.build("Role", "true", roleArn="arn:aws:iam::111111111111:role/leaving")
         own = world.build("Own", "true", roleArn="arn:aws:iam::111111111111:role/action")
-        execution = world.create(world.stage("Build", build, role, own))
+        execution = world.create(
+            world.stage("Hold", world.held("Hold")), world.stage("Build", build, role, own)
+        )
+        iam.delete_role(RoleName="leaving")  # one that is not there at first is refused
+        world.release("Hold")
         assert world.ended(execution) == "Failed"
         said = world.action(execution, "Test")["output"]["executionResult"]["errorDetails"]
         assert "Project cannot be found: nobody" in said["message"]

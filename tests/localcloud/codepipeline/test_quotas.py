@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from localcloud.codepipeline.definition import DefinitionError, check
+from localcloud.codepipeline.definition import check
+from localcloud.codepipeline.refusals import DefinitionError
 from tests.localcloud.codepipeline.test_definition import good
 
 INPUTS = [{"name": "App"}]

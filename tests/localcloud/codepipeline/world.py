@@ -303,7 +303,8 @@ class World:
     def _token(self, stage: str, action: str) -> str:
         for execution in self.service.executions.values():
             ran = execution.action(stage, action)
-            if execution.pipeline == self.name and ran is not None and ran.token:
+            awaited = ran is not None and ran.status == "InProgress"
+            if execution.pipeline == self.name and ran is not None and awaited and ran.token:
                 return ran.token
         return ""
 
