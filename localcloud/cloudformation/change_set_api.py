@@ -12,12 +12,11 @@ from localcloud.api import ApiError, ServiceApi
 from localcloud.cloudformation import limits, shapes
 from localcloud.cloudformation.checks import check, missing_capability
 from localcloud.cloudformation.lookups import Lookups
-from localcloud.cloudformation.model import SETTLED, ChangeSet, StackStatusError
+from localcloud.cloudformation.model import SETTLED, ChangeSet, Stack, StackStatusError
 from localcloud.cloudformation.parameters import chosen
 from localcloud.cloudformation.template import TemplateError, parse
 
 if TYPE_CHECKING:
-    from localcloud.cloudformation.model import Stack
     from localcloud.cloudformation.service import CloudFormation
 
 _NOT_HERE = {
@@ -52,7 +51,9 @@ class ChangeSetApi(ServiceApi):
             )
         stack = self._service.find(self.account, self.region, name)
         called = self.params["ChangeSetName"]
-        if stack is None and wanted == "UPDATE":
+        # A stack in review is not there yet (boto3#2327).
+        known = stack is not None and stack.status != "REVIEW_IN_PROGRESS"
+        if wanted == "UPDATE" and not known:
             raise ApiError("ValidationError", f"Stack [{name}] does not exist")
         if stack and wanted == "CREATE" and stack.status != "REVIEW_IN_PROGRESS":
             raise ApiError(
@@ -101,8 +102,11 @@ class ChangeSetApi(ServiceApi):
         return EmptyResult()
 
     def delete_change_set(self) -> ActionResult:
-        """Forget a change set; one that is not there is no error."""
-        stack = self._service.find(self.account, self.region, self.params.get("StackName") or "")
+        """Forget a change set; only an absent stack is an error (ministack#1625)."""
+        name = self.params.get("StackName") or ""
+        stack = self._service.find(self.account, self.region, name)
+        if name and stack is None:
+            raise ApiError("ValidationError", f"Stack [{name}] does not exist")
         found = self._change_set(stack, self.params["ChangeSetName"])
         if found is not None:
             if found.execution_status == "EXECUTE_IN_PROGRESS":
@@ -136,6 +140,12 @@ class ChangeSetApi(ServiceApi):
             template = parse(self._template(stack))
             check(template, self.region, self._service.acts)
             values = chosen(template, self.params.get("Parameters") or [], before)
+            self._service.check_wanted(
+                stack or Stack("", self.params["StackName"], self.account, self.region, "", 0.0),
+                template,
+                values,
+                session_key,
+            )
         except TemplateError as error:
             raise ApiError("ValidationError", str(error)) from error
         capabilities = list(self.params.get("Capabilities") or [])

@@ -82,8 +82,11 @@ class Plan:
     ) -> dict[str, Any] | None:
         before = current.properties
         wanted = definition.get("Properties") or {}
-        after = {name: self._value(value) for name, value in wanted.items()}
-        after = {name: value for name, value in after.items() if value is not None}
+        self._resolver.references = dict(current.references)
+        after = self._values(wanted)
+        if after != before:
+            self._resolver.references = {}
+            after = self._values(wanted)
         names = sorted(
             name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
         )
@@ -135,6 +138,10 @@ class Plan:
             detail["ChangeSource"] = "ResourceAttribute" if attribute else "ResourceReference"
             detail["CausingEntity"] = f"{logical_id}.{attribute}" if attribute else logical_id
         return detail
+
+    def _values(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        after = {name: self._value(value) for name, value in wanted.items()}
+        return {name: value for name, value in after.items() if value is not None}
 
     def _value(self, value: Any) -> Any:
         try:

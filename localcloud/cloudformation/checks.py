@@ -8,6 +8,7 @@ from localcloud.cloudformation import schemas
 from localcloud.cloudformation.intrinsics import FUNCTIONS
 from localcloud.cloudformation.limits import check_declarations
 from localcloud.cloudformation.template import TemplateError, mentions, unresolved
+from localcloud.cloudformation.template_rules import check_template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -44,11 +45,13 @@ def check(template: dict[str, Any], region: str, acts: Callable[[str], bool]) ->
             leads nowhere, or a part that the local cloud cannot honour.
     """
     check_declarations(template)
+    check_template(template)
     resources: dict[str, Any] = template["Resources"]
     _types({each["Type"] for each in resources.values()}, region, acts)
     for logical_id, definition in resources.items():
         _resource(logical_id, definition)
-    for block in ("Resources", "Outputs", "Conditions"):
+    _functions(template.get("Conditions", {}))
+    for block in ("Resources", "Outputs"):
         _functions(template.get(block, {}))
         _references(template, block, region)
 

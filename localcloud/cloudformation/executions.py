@@ -217,4 +217,5 @@ class Executions:
                 f"The following resource(s) failed to delete: [{', '.join(stuck)}]. ",
             )
         else:
+            self._service.forget_all(stack)
             self._service.set_status(stack, "DELETE_COMPLETE")

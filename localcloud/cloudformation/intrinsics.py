@@ -33,6 +33,7 @@ class Resolver:
     """Resolves values of one template.
 
     `resources` may still be growing; `dynamic` answers `{{resolve:service:reference}}`,
+    `kept` names the services whose references keep the values of `references`;
     `imported` an export's name, and `gateway` is where REST APIs are served on this machine:
     their address is the one thing that AWS would name differently.
     """
@@ -47,6 +48,7 @@ class Resolver:
         dynamic: Callable[[str, str], str],
         imported: Callable[[str], str],
         gateway: str,
+        kept: frozenset[str] = frozenset({"secretsmanager"}),
     ) -> None:
         self._mappings = template.get("Mappings", {})
         self._conditions = template.get("Conditions", {})
@@ -56,6 +58,9 @@ class Resolver:
         self._dynamic = dynamic
         self._imported = imported
         self._gateway = gateway
+        self._kept = kept
+        self.references: dict[str, str] = {}
+        """The values of dynamic references: those that are kept, and then also those read."""
 
     def value(self, value: Any) -> Any:
         """The value with every function in it resolved.
@@ -102,8 +107,14 @@ class Resolver:
 
     def _text(self, text: str) -> str:
         if "{{resolve:" in text:
-            text = DYNAMIC.sub(lambda match: self._dynamic(match[1], match[2]), text)
+            text = DYNAMIC.sub(lambda match: self._referred(match[1], match[2]), text)
         return _API.sub(rf"{self._gateway}/\1", text) if ".execute-api." in text else text
+
+    def _referred(self, service: str, reference: str) -> str:
+        known = f"{service}:{reference}"
+        if service not in self._kept or known not in self.references:
+            self.references[known] = self._dynamic(service, reference)
+        return self.references[known]
 
     def _ref(self, name: str) -> Any:
         if name == "AWS::NoValue":

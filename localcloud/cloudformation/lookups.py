@@ -46,18 +46,17 @@ class Lookups:
 
     def stored(self, name: str) -> str:
         """A parameter of the Parameter Store; `name:version` asks for a version of it."""
-        try:
-            found = self._client("ssm").get_parameters(Names=[name])["Parameters"]
-        except ClientError as error:
-            # The text names no role (aws-cdk#20959).
+        return str(self._stored(name)["Value"])
+
+    def parameter(self, name: str) -> str:
+        """The value that a template's parameter stands for; no SecureString (aws-cdk#15135)."""
+        found = self._stored(name)
+        if found["Type"] == "SecureString":
             raise TemplateError(
-                "AccessDenied. User doesn't have permission to call ssm:GetParameters"
-            ) from error
-        if not found:
-            raise TemplateError(
-                f"Unable to fetch parameters [{name}] from parameter store for this account."
+                f"Parameters [{name}] referenced by template have types not supported by "
+                "CloudFormation."
             )
-        return str(found[0]["Value"])
+        return str(found["Value"])
 
     def dynamic(self, service: str, reference: str) -> str:
         """What `{{resolve:service:reference}}` stands for."""
@@ -81,6 +80,21 @@ class Lookups:
             return str(json.loads(value)[key])
         except (ValueError, KeyError) as error:
             raise TemplateError(f"Could not find a value associated with JSONKey {key}") from error
+
+    def _stored(self, name: str) -> dict[str, Any]:
+        try:
+            parameters = self._client("ssm").get_parameters(Names=[name])["Parameters"]
+        except ClientError as error:
+            # The text names no role (aws-cdk#20959).
+            raise TemplateError(
+                "AccessDenied. User doesn't have permission to call ssm:GetParameters"
+            ) from error
+        if not parameters:
+            raise TemplateError(
+                f"Unable to fetch parameters [{name}] from parameter store for this account."
+            )
+        found: dict[str, Any] = parameters[0]
+        return found
 
     def _client(self, service: str) -> Any:
         return self._cloud.client(service, self._account, self._region, self._session)

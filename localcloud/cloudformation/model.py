@@ -33,6 +33,8 @@ class StackResource:
     """Logical ids: what they name is removed only after this."""
     timestamp: float = 0.0
     reason: str = ""
+    references: dict[str, str] = field(default_factory=dict)
+    """The values of the dynamic references in its properties."""
 
     def made(self) -> Resource:
         """The resource as its provider knows it."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, ParamValidationError
 
+from localcloud.cloudformation import schemas
 from localcloud.cloudformation.model import StackResource, Step
 from localcloud.cloudformation.template import TemplateError, dependencies, order
 from localcloud.resources import ProvisioningError, Resource, ResourceRequest
@@ -70,8 +71,8 @@ class Operation:
             before = self.stack.resources.get(logical_id)
             try:
                 if resolver.holds(definition):
-                    properties = resolver.value(definition.get("Properties") or {})
-                    policy = resolver.value(definition.get("UpdatePolicy") or {})
+                    properties, policy = resolved(resolver, definition, before)
+                    wanted.references = dict(resolver.references)
                     request = self._request(wanted, properties, policy, tags)
                     self._reach(request, wanted, definition)
                     made[logical_id] = self.stack.resources[logical_id].made()
@@ -181,6 +182,14 @@ class Operation:
         ):
             return
         elif provider.replaces(request, current.made()):
+            name = schemas.kept_name(
+                request.region, request.type, request.properties, current.properties
+            )
+            if name:
+                raise ProvisioningError(
+                    "CloudFormation cannot update a stack when a custom-named resource requires "
+                    f"replacing. Rename {name} and update the stack again."
+                )
             kept = definition.get("UpdateReplacePolicy", "Delete")
             request = replace(request, replaces=current.physical_id)
             self._create(request, provider, wanted, current, kept)
@@ -217,6 +226,7 @@ class Operation:
         _hold(current, request, provider.update(request, before.made()))
         current.deletion_policy = wanted.deletion_policy
         current.dependencies = wanted.dependencies
+        current.references = wanted.references
         self.records.mark(self.stack, current, "UPDATE_COMPLETE")
 
     def _begin(
@@ -260,6 +270,7 @@ class Operation:
         self.permit(request, "update", now.made())
         _hold(now, request, self.provider(before.type).update(request, now.made()))
         now.deletion_policy, now.dependencies = before.deletion_policy, before.dependencies
+        now.references = before.references
         self.records.mark(self.stack, now, "UPDATE_COMPLETE")
 
     def _remove(self, resource: StackResource) -> None:
@@ -329,6 +340,27 @@ def dependents_first(resources: Iterable[StackResource]) -> list[StackResource]:
     for name in by_name:
         place(name)
     return list(placed.values())[::-1]
+
+
+def resolved(
+    resolver: Resolver, definition: dict[str, Any], before: StackResource | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Properties and update policy of a resource as a template wants them.
+
+    References to secrets keep the values that the resource was made with, unless the resource
+    changes ("Using dynamic references": Secrets Manager; serverless-application-model#3547).
+    """
+
+    def values() -> tuple[dict[str, Any], dict[str, Any]]:
+        properties = resolver.value(definition.get("Properties") or {})
+        return properties, resolver.value(definition.get("UpdatePolicy") or {})
+
+    resolver.references = dict(before.references) if before else {}
+    found = values()
+    if before is None or found == (before.properties, before.update_policy):
+        return found
+    resolver.references = {}
+    return values()
 
 
 def _created(resource: StackResource) -> StackResource:

@@ -74,6 +74,23 @@ def changes_what_is_given_once(
     )
 
 
+def kept_name(region: str, type_name: str, wanted: dict[str, Any], current: dict[str, Any]) -> str:
+    """The name that a template gives a resource and its replacement alike, or "".
+
+    The properties that identify the resource if they are given; else the name of an identifier
+    that AWS makes of it, such as the queue's name in a queue's URL.
+    """
+    found = schema(region, type_name)
+    generated = {path[0] for path in _paths(found, "readOnlyProperties")}
+    names = identifiers(region, type_name)
+    if generated & set(names):
+        names = [f"{type_name.rsplit('::', 1)[-1]}Name"]
+    values = [(wanted.get(name), current.get(name)) for name in names]
+    if not values or not all(new and new == old for new, old in values):
+        return ""
+    return "|".join(str(new) for new, _ in values)
+
+
 def require(request: ResourceRequest) -> None:
     """Refuse properties that the type does not have, and the lack of those that it must have.
 

@@ -23,6 +23,7 @@ from localcloud.cloudformation.records import Records
 from localcloud.cloudformation.roles import RoleProvider
 from localcloud.cloudformation.stored_parameters import ParameterProvider
 from localcloud.cloudformation.template import TemplateError, parse
+from localcloud.cloudformation.template_rules import check_secure_references, check_wanted
 from localcloud.resources import Claimant, ResourceRequest
 from localcloud.restoring import restored_on_error
 from localcloud.roles import RoleError, assume_service_role
@@ -148,7 +149,7 @@ class CloudFormation:
 
         return Resolver(
             template,
-            parameters=template_parameters.typed(template, values, lookups.stored),
+            parameters=template_parameters.typed(template, values, lookups.parameter),
             pseudo={
                 "AWS::AccountId": account,
                 "AWS::Region": region,
@@ -162,7 +163,19 @@ class CloudFormation:
             dynamic=lookups.dynamic,
             imported=imported,
             gateway=self.cloud.gateway_endpoint,
+            kept=_kept(stack, template, values),
         )
+
+    def check_wanted(
+        self, stack: Stack, template: dict[str, Any], values: dict[str, str], session_key: str
+    ) -> None:
+        """Check what a template's conditions leave of it, by the values of its parameters.
+
+        Raises:
+            TemplateError: as `template_rules.check_wanted`; or from `resolver`.
+        """
+        resolver = self.resolver(stack, template, values, {}, session_key)
+        check_wanted(template, resolver.holds, resolver.condition)
 
     def plan(self, stack: Stack, change_set: ChangeSet) -> None:
         """Work out a change set and store it; a failure is its status, as on AWS."""
@@ -173,6 +186,7 @@ class CloudFormation:
             resolver = self.resolver(
                 stack, template, change_set.parameters, made, change_set.session_key
             )
+            check_secure_references(template["Resources"])
             check_rules(template, resolver)
             plan = Plan(stack, resolver, made, self.provider, _asked_of(stack))
             change_set.changes = plan.changes(template)
@@ -265,6 +279,12 @@ class CloudFormation:
             stack.session_key = session_key
             self.set_status(stack, "UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated")
         self.executions.roll_back(stack)
+
+    def forget_all(self, stack: Stack) -> None:
+        """Delete a stack's change sets, as its deletion does (ministack#1418)."""
+        for change_set in list(self.change_sets.values()):
+            if change_set.stack_id == stack.id:
+                self.forget(change_set)
 
     def discard(self, stack: Stack) -> None:
         """Have a stack in review never have been."""
@@ -387,6 +407,16 @@ class CloudFormation:
             provider = self.provider(resource.type)
             if not resource.physical_id and isinstance(provider, Claimant):
                 resource.physical_id = provider.unclaimed(stack.id, resource.logical_id)
+
+
+def _kept(stack: Stack, template: dict[str, Any], values: dict[str, str]) -> frozenset[str]:
+    """The services whose dynamic references an update does not read anew, of resources that stay.
+
+    A template that is deployed again as it is reads none anew (cloudformation-coverage-roadmap#844,
+    ministack#1647).
+    """
+    same = json.loads(stack.template) == template and stack.parameters == values
+    return frozenset({"secretsmanager", "ssm"} if same else {"secretsmanager"})
 
 
 def _asked_of(stack: Stack) -> Callable[[StackResource, dict[str, Any]], ResourceRequest]:

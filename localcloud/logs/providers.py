@@ -32,7 +32,8 @@ class LogGroupProvider:
         # One that this very resource made in an operation that was interrupted is its own.
         if there is not None and there.get("owner") != _owner(request):
             raise ProvisioningError(
-                f"Resource of type 'AWS::Logs::LogGroup' with identifier '{name}' already exists."
+                f"Resource of type 'AWS::Logs::LogGroup' with identifier "
+                f'\'{{"/properties/LogGroupName":"{name}"}}\' already exists.'
             )
         return self._put(request, name)
 
