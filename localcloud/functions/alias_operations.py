@@ -10,6 +10,7 @@ from localcloud.api import ApiError
 from localcloud.functions import description
 from localcloud.functions.model import LATEST, address
 from localcloud.functions.operations import Operations
+from localcloud.functions.policies import document
 from localcloud.ports import Routing
 
 
@@ -75,8 +76,9 @@ class AliasOperations(Operations):
             raise ApiError(
                 "ResourceNotFoundException", "The resource you requested does not exist."
             )
-        policy = {"Version": "2012-10-17", "Id": "default", "Statement": statements}
-        return ActionResult({"Policy": json.dumps(policy), "RevisionId": function.policy_revision})
+        return ActionResult(
+            {"Policy": document(statements), "RevisionId": function.policy_revision}
+        )
 
     def remove_permission(self) -> ActionResult:
         """Take a permission back."""

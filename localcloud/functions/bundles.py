@@ -133,6 +133,13 @@ class Bundles:
                 f"Error occurred while GetObject. S3 Error Code: {reason['Code']}. "
                 f"S3 Error Message: {reason['Message']}"
             ) from error
+        bucket = self._cloud.access.stored.bucket(code["S3Bucket"])
+        if bucket is not None and bucket.region != region:
+            raise invalid(
+                "Error occurred while GetObject. S3 Error Code: PermanentRedirect. S3 Error "
+                f"Message: The bucket is in this region: {bucket.region}. Please use this region "
+                "to retry the request"
+            )
         return content
 
 

@@ -6,6 +6,7 @@ parameters alike; the limits are those of the API reference and of "Lambda quota
 
 from __future__ import annotations
 
+import json
 import platform
 import re
 import sys
@@ -177,4 +178,5 @@ def _check_environment(variables: dict[str, str]) -> None:
             )
     size = sum(len(key.encode()) + len(value.encode()) for key, value in variables.items())
     if size > _ENVIRONMENT_BYTES:
-        raise invalid(because + "exceeded the 4KB limit.")
+        measured = json.dumps(variables, separators=(",", ":"))
+        raise invalid(f"{because}exceeded the 4KB limit. String measured: {measured}")

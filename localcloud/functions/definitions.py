@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from localcloud.api import ApiError
 from localcloud.functions.configuration import configure, invalid
 from localcloud.functions.model import LATEST, Alias, Function, Version, revision
-from localcloud.functions.policies import statement
+from localcloud.functions.policies import check_principal, check_size, statement
 from localcloud.functions.preconditions import check_routing, require
 from localcloud.ports import Routing
 from localcloud.roles import RoleError, assume_service_role
@@ -239,7 +239,9 @@ class Definitions:
                     f"The statement id ({identifier}) provided already exists. Please provide a "
                     "new statement id, or remove the existing statement.",
                 )
+            check_principal(parameters["Principal"], self._cloud.access.stored.has_role)
             made = statement(where.arn, identifier, parameters)
+            check_size([*statements, made])
             statements.append(made)
             function.policy_revision = revision()
         return made

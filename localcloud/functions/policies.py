@@ -5,17 +5,24 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from localcloud.api import ApiError
 from localcloud.functions.configuration import invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 _UNSUPPORTED = (
     "EventSourceToken", "FunctionUrlAuthType", "InvokedViaFunctionUrl", "PrincipalOrgID",
 )  # fmt: skip
+_MOST_BYTES = 20_480
+_VALID_PRINCIPAL = (
+    r"\d{12}|[a-z0-9-]+(\.[a-z0-9-]+)*\.(amazonaws|amazon)\.com"
+    r"|arn:aws:iam::\d{12}:(root|(role|user)/[\w+=,.@/-]+)"
+)
 
 
 def statement(resource: str, identifier: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,6 +47,41 @@ def statement(resource: str, identifier: str, parameters: Mapping[str, Any]) -> 
     if parameters.get("SourceArn"):
         conditions["ArnLike"] = {"AWS:SourceArn": parameters["SourceArn"]}
     return made | ({"Condition": conditions} if conditions else {})
+
+
+def document(statements: Iterable[Mapping[str, Any]]) -> str:
+    """The text of the policy that statements make."""
+    policy = {"Version": "2012-10-17", "Id": "default", "Statement": list(statements)}
+    return json.dumps(policy, separators=(",", ":"))
+
+
+def check_size(statements: Iterable[Mapping[str, Any]]) -> None:
+    """Check the size of a policy ("Lambda quotas").
+
+    Raises:
+        ApiError: PolicyLengthExceededException.
+    """
+    size = len(document(statements).encode())
+    if size > _MOST_BYTES:
+        raise ApiError(
+            "PolicyLengthExceededException",
+            f"The final policy size ({size}) is bigger than the limit ({_MOST_BYTES}).",
+        )
+
+
+def check_principal(principal: str, has_role: Callable[[str], bool]) -> None:
+    """Check whom a permission is for: everyone, an account, a role or user, or a service.
+
+    `has_role` says whether the role of an ARN exists.
+
+    Raises:
+        ApiError: InvalidParameterValueException, as users met it (Pocket/terraform-modules#1037).
+    """
+    valid = principal == "*" or re.fullmatch(_VALID_PRINCIPAL, principal)
+    if not valid or (":role/" in principal and not has_role(principal)):
+        raise invalid(
+            "The provided principal was invalid. Please check the principal and try again."
+        )
 
 
 def _principal(principal: str) -> Any:

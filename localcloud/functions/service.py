@@ -158,8 +158,12 @@ class Functions:
         """Whether the policy lets a service such as `apigateway.amazonaws.com` invoke for a source.
 
         This is decided in every mode of IAM.
+
+        Raises:
+            InvocationError: ResourceNotFoundException.
         """
         where = _address(account, region, function, qualifier)
+        self._resolve(where)
         own = where._replace(qualifier="") if where.qualifier == LATEST else where
         actor = ServicePrincipal(principal, source_arn)
         wanted = Needed("lambda:InvokeFunction", own.arn)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from moto.core.responses import ActionResult
+from moto.core.responses import ActionResult, EmptyResult
 from werkzeug.test import run_wsgi_app
 
 from localcloud.api import ApiError, ServiceApi
@@ -15,6 +15,13 @@ from localcloud.gateway.refusals import RefusedError
 if TYPE_CHECKING:
     from moto.core.request import Request
 
+_CHECKED = {
+    ("POST", 3, "stages"),
+    ("POST", 3, "deployments"),
+    ("DELETE", 4, "deployments"),
+    ("POST", 4, "resources"),
+}
+"""Method, number of parts and third part of the paths of what moto would let pass."""
 _HTTP_APIS = "HTTP and WebSocket APIs are not part of the local cloud; use a REST API"
 
 
@@ -29,9 +36,9 @@ class ApiGatewayApi(ServiceApi):
         if path[0] == "v2":
             headers = {"x-amzn-errortype": "NotImplemented", "Content-Type": "application/json"}
             return 501, headers, json.dumps({"message": _HTTP_APIS})
-        if request.method == "POST" and (
-            (path == ["restapis"] and "mode" not in request.args)
-            or (path[0] == "restapis" and path[2:] in (["stages"], ["deployments"]))
+        below = path[2:3] if path[0] == "restapis" else []
+        if (request.method == "POST" and path == ["restapis"] and "mode" not in request.args) or (
+            (request.method, len(path), *below) in _CHECKED
         ):
             return super().answer(request)
         environ = request.environ | {"HTTP_X_MOTO_ACCOUNT_ID": self.account}
@@ -79,6 +86,23 @@ class ApiGatewayApi(ServiceApi):
                 "createdDate": deployment.created_date,
             }
         )
+
+    def delete_deployment(self) -> ActionResult:
+        """Delete a deployment to which no stage points."""
+        _, api_id = self._api()
+        document = {"id": api_id, "deployment": self.params["deploymentId"]}
+        self._perform("DeleteDeployment", document)
+        return EmptyResult()
+
+    def create_resource(self) -> ActionResult:
+        """A new resource below another one."""
+        held, api_id = self._api()
+        parent = self.params["parentId"]
+        if parent not in held.get_rest_api(api_id).resources:
+            raise ApiError("NotFoundException", "Invalid Resource identifier specified")
+        document = {"id": api_id, "parent": parent, "part": self.params["pathPart"]}
+        made = self._perform("CreateResource", document)
+        return ActionResult(held.get_resource(api_id, made["id"]).to_dict())
 
     def _api(self) -> tuple[Any, str]:
         api_id = self.params["restApiId"]

@@ -95,8 +95,12 @@ def _create_resource(held: Any, document: Document) -> Document:
     siblings = [each for each in api.resources.values() if each.parent_id == parent]
     if any(each.path_part == part for each in siblings):
         raise RefusedError(f"Another resource with the same parent already has this name: {part}")
-    if part.startswith("{") and any(each.path_part.startswith("{") for each in siblings):
-        raise RefusedError("A sibling of this resource already has a variable path part")
+    variable = [each.path_part for each in siblings if each.path_part.startswith("{")]
+    if part.startswith("{") and variable:
+        raise RefusedError(
+            f"A sibling ({variable[0]}) of this resource already has a variable path part -- only "
+            "one is allowed"
+        )
     if held.get_resource(api.id, parent).path_part.endswith("+}"):
         raise RefusedError("Cannot create a child of a resource with a greedy path variable")
     return {"id": api.add_child(part, parent).id}

@@ -138,14 +138,18 @@ class DataPlane:
             f"arn:aws:execute-api:{stage.region}:{stage.account}:{stage.api_id}/{stage.name}/"
             f"{request.method}{request.path}"
         )
-        if not functions.allows(
-            function.account,
-            function.region,
-            function.arn,
-            function.qualifier,
-            principal="apigateway.amazonaws.com",
-            source_arn=source,
-        ):
+        try:
+            allowed = functions.allows(
+                function.account,
+                function.region,
+                function.arn,
+                function.qualifier,
+                principal="apigateway.amazonaws.com",
+                source_arn=source,
+            )
+        except InvocationError as error:
+            raise _rejected(error) from error
+        if not allowed:
             raise _failed(
                 "Execution failed due to configuration error: Invalid permissions on Lambda "
                 f"function: no statement lets {source} invoke {function.arn}"
@@ -172,16 +176,9 @@ class DataPlane:
                 "Execution failed due to a timeout error",
             ) from error
         except InvocationError as error:
-            if error.code in _TOO_LARGE:
-                raise FaultError(413, "Request Too Long", "RequestTooLargeException") from error
-            if error.code == _THROTTLED:
-                if route.logging != "OFF":
-                    self._log(request, stage, _LAMBDA_THROTTLED.format(uuid.uuid4()))
-                raise _failed(f"Execution failed due to configuration error: {error}") from error
-            # Lambda's guide: what the Lambda API rejects, throttling too, is answered by 500.
-            raise _failed(
-                f"Execution failed due to configuration error: {error.code}: {error}"
-            ) from error
+            if error.code == _THROTTLED and route.logging != "OFF":
+                self._log(request, stage, _LAMBDA_THROTTLED.format(uuid.uuid4()))
+            raise _rejected(error) from error
         return invocation
 
     def _tell(
@@ -218,6 +215,21 @@ class DataPlane:
     def _log(self, request: Request, stage: ServedStage, text: str) -> None:
         line = f"({request.id}) {text}"[:_LONGEST_LINE]
         self._telemetry.log(stage, stage.log_group, request.at, line)
+
+
+def _rejected(error: InvocationError) -> FaultError:
+    """What Lambda's rejection of an invocation becomes.
+
+    Lambda's guide: it is answered by 500, throttling too; a function or alias that does not exist
+    is answered by 502 (azul#7883).
+    """
+    if error.code in _TOO_LARGE:
+        return FaultError(413, "Request Too Long", "RequestTooLargeException")
+    if error.code == "ResourceNotFoundException":
+        reason = f"Execution failed due to configuration error: {error}"
+        return FaultError(502, "Internal server error", "InternalServerErrorException", reason)
+    code = "" if error.code == _THROTTLED else f"{error.code}: "
+    return _failed(f"Execution failed due to configuration error: {code}{error}")
 
 
 def _failed(reason: str) -> FaultError:

@@ -58,6 +58,14 @@ class Stored:
             raise NoSuchRoleError(arn)
         return role
 
+    def has_role(self, arn: str) -> bool:
+        """Whether the role of an ARN exists."""
+        try:
+            self.role(arn)
+        except NoSuchRoleError:
+            return False
+        return True
+
     def identity_policies(self, role: Any) -> list[Policy]:
         """A role's own policies, and those attached to it."""
         own = [_policy(each, "identity", name) for name, each in role.policies.items()]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from localcloud.iam.acting import ServicePrincipal, role_session
 from localcloud.iam.actions import messages
 from localcloud.iam.actions.call import Needed
+from localcloud.ports import InvocationError
 from localcloud.roles import RoleError, check_service_role
 
 if TYPE_CHECKING:
@@ -82,9 +83,12 @@ class Authority:
     def _check_function(self, arn: str, source_arn: str) -> None:
         region, account = arn.split(":")[3:5]
         name, _, qualifier = arn.split(":function:")[1].partition(":")
-        allowed = self._cloud.functions.allows(
-            account, region, name, qualifier or None, principal=_RULES, source_arn=source_arn
-        )
+        try:
+            allowed = self._cloud.functions.allows(
+                account, region, name, qualifier or None, principal=_RULES, source_arn=source_arn
+            )
+        except InvocationError:  # it is said by the invocation that follows
+            return
         if not allowed:
             raise NotAuthorizedError(
                 f"No statement of {arn} lets events.amazonaws.com invoke it for {source_arn}"

@@ -13,6 +13,7 @@ from localcloud.iam.acting import ServicePrincipal
 from localcloud.iam.documents import parse
 from localcloud.iam.evaluation import AccessRequest, Policies, evaluate
 from localcloud.iam.principals import Principal
+from localcloud.ports import InvocationError
 
 ACCOUNT, REGION = "222222222222", "eu-west-1"
 API = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:abc123"
@@ -45,7 +46,8 @@ def test_a_permission_on_an_alias_is_for_the_alias_alone(lambdas: Any) -> None:
     assert not may("live", f"{API}/prod/PUT/files")
     assert not may("")
     assert not may("1")
-    assert not functions.allows(ACCOUNT, REGION, "nobody", "live", GATEWAY, f"{API}/prod/GET/files")
+    with pytest.raises(InvocationError, match="Function not found"):
+        functions.allows(ACCOUNT, REGION, "nobody", "live", GATEWAY, f"{API}/prod/GET/files")
     policy = json.loads(client.get_policy(FunctionName="shy", Qualifier="live")["Policy"])
     assert [each["Sid"] for each in policy["Statement"]] == ["api"]
     with pytest.raises(client.exceptions.ResourceConflictException):
@@ -120,6 +122,9 @@ def test_a_role_of_another_account_needs_both_sides(lambdas: Any) -> None:
     lambdas.create("shy", "def handler(event, context): return 1")
     cloud = lambdas.server.cloud
     role = "arn:aws:iam::333333333333:role/guest"
+    iam = cloud.client("iam", "333333333333", REGION)
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": ACCOUNT}}
+    iam.create_role(RoleName="guest", AssumeRolePolicyDocument=_document(trust))
     session = cloud.credentials.assume(role, "me")
     client = cloud.client("lambda", "333333333333", REGION, session)
     arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:shy"
@@ -128,10 +133,7 @@ def test_a_role_of_another_account_needs_both_sides(lambdas: Any) -> None:
     )
     with pytest.raises(client.exceptions.ClientError, match="not authorized"):
         client.invoke(FunctionName=arn)
-    iam = cloud.client("iam", "333333333333", REGION)
     allow = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": arn}
-    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": ACCOUNT}}
-    iam.create_role(RoleName="guest", AssumeRolePolicyDocument=_document(trust))
     iam.put_role_policy(RoleName="guest", PolicyName="p", PolicyDocument=_document(allow))
     assert client.invoke(FunctionName=arn)["StatusCode"] == 200
 

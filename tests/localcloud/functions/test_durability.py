@@ -46,6 +46,9 @@ threading.Event().wait()
 """
 
 
+RULE = f"arn:aws:events:{REGION}:{ACCOUNT}:rule/r"
+
+
 def test_functions_outlive_a_restart(start: Any) -> None:
     lambdas = start()
     lambdas.create("kept", "def handler(event, context): return 1", Tags={"a": "b"}, Publish=True)
@@ -69,7 +72,7 @@ def test_functions_outlive_a_restart(start: Any) -> None:
     assert after == before
     functions = lambdas.server.cloud.functions
     assert functions.routing(ACCOUNT, REGION, "kept", "live") == Routing("2", {"1": 0})
-    assert functions.allows(ACCOUNT, REGION, "kept", "live", "events.amazonaws.com", "arn")
+    assert functions.allows(ACCOUNT, REGION, "kept", "live", "events.amazonaws.com", RULE)
     assert lambdas.invoke("kept:1")[1] == 1
     assert lambdas.invoke("kept:live")[1] == 2
     assert lambdas.client.publish_version(FunctionName="kept")["Version"] == "2"
