@@ -1,0 +1,180 @@
+"""What the replays of CloudFormation, Lambda, IAM, S3 and API Gateway have in common."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import urllib3
+from botocore.exceptions import ClientError, WaiterError
+
+from localcloud.functions.configuration import ARCHITECTURE, RUNTIME
+from localcloud.server import LocalCloud
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from localcloud.credentials import Session
+    from localcloud.iam.access import Mode
+
+ACCOUNT, OTHER, REGION = "111111111111", "222222222222", "eu-west-1"
+TOPIC: dict[str, Any] = {"Type": "AWS::SNS::Topic"}
+WAIT = {"Delay": 0.02, "MaxAttempts": 3000}
+SERVICES = ("logs", "cloudwatch", "sts", "signer", "functions", "gateway", "cloudformation")
+
+
+def parameter(value: Any) -> dict[str, Any]:
+    """A resource of type AWS::SSM::Parameter."""
+    return {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": value}}
+
+
+def statements(*stated: dict[str, Any]) -> dict[str, Any]:
+    """A policy document whose statements allow."""
+    return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow"} | each for each in stated]}
+
+
+def trust(principal: Any) -> dict[str, Any]:
+    """A trust policy."""
+    return statements({"Action": "sts:AssumeRole", "Principal": principal})
+
+
+def zipped(source: str) -> bytes:
+    """A bundle with the module `app`."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("app.py"), source)
+    return content.getvalue()
+
+
+def refused(call: Callable[..., Any], **parameters: Any) -> tuple[str, str]:
+    """Code and message of a call that is refused."""
+    with pytest.raises(ClientError) as error:
+        call(**parameters)
+    said = error.value.response["Error"]
+    return said["Code"], said["Message"]
+
+
+class Bench:
+    """A local cloud, and what a replay does with it."""
+
+    def __init__(self, server: LocalCloud) -> None:
+        self.server = server
+        self.stacks = self.client("cloudformation")
+        self.lambdas = self.client("lambda")
+
+    def client(
+        self,
+        service: str,
+        account: str = ACCOUNT,
+        region: str = REGION,
+        session: Session | None = None,
+    ) -> Any:
+        """A client of a service."""
+        return self.server.cloud.client(service, account, region, session)
+
+    def create(self, name: str, template: dict[str, Any], **more: Any) -> str:
+        """Create a stack; the status in which it ends."""
+        more |= {"Capabilities": ["CAPABILITY_NAMED_IAM"]}
+        self.stacks.create_stack(StackName=name, TemplateBody=json.dumps(template), **more)
+        return self._ended(name, "stack_create_complete")
+
+    def update(self, name: str, template: dict[str, Any], **more: Any) -> str:
+        """Update a stack; the status in which it ends."""
+        more |= {"Capabilities": ["CAPABILITY_NAMED_IAM"]}
+        self.stacks.update_stack(StackName=name, TemplateBody=json.dumps(template), **more)
+        return self._ended(name, "stack_update_complete")
+
+    def delete(self, name: str) -> str:
+        """Delete a stack; the status in which it ends."""
+        found = self.stacks.describe_stacks(StackName=name)["Stacks"][0]["StackId"]
+        self.stacks.delete_stack(StackName=name)
+        return self._ended(found, "stack_delete_complete")
+
+    def change_set(
+        self, name: str, template: dict[str, Any], kind: str = "UPDATE", called: str = "changes"
+    ) -> Any:
+        """Create a change set and describe it."""
+        made = self.stacks.create_change_set(
+            StackName=name,
+            ChangeSetName=called,
+            ChangeSetType=kind,
+            TemplateBody=json.dumps(template),
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+        )
+        return self.stacks.describe_change_set(ChangeSetName=made["Id"])
+
+    def execute(self, change_set: Any, waiter: str = "stack_create_complete") -> str:
+        """Execute a change set; the status in which its stack ends."""
+        self.stacks.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
+        return self._ended(change_set["StackName"], waiter)
+
+    def failures(self, name: str, logical_id: str = "") -> list[str]:
+        """Why resources of a stack failed, or with the stack's own name why it did."""
+        events = self.stacks.describe_stack_events(StackName=name)["StackEvents"]
+        return [
+            each["ResourceStatusReason"]
+            for each in events
+            if each.get("ResourceStatusReason")
+            and (
+                each["LogicalResourceId"] == logical_id
+                if logical_id
+                else each["ResourceStatus"].endswith("_FAILED")
+            )
+        ]
+
+    def role(self, name: str, service: str = "lambda.amazonaws.com") -> str:
+        """The ARN of a new role that a service may assume."""
+        document = json.dumps(trust({"Service": service}))
+        made = self.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=document)
+        return str(made["Role"]["Arn"])
+
+    def function(self, name: str, source: str = "def handler(*_): return 1", **more: Any) -> Any:
+        """A new function under the role `runner`, which `started` makes."""
+        given = {
+            "FunctionName": name,
+            "Runtime": RUNTIME,
+            "Architectures": [ARCHITECTURE],
+            "Handler": "app.handler",
+            "Role": f"arn:aws:iam::{ACCOUNT}:role/runner",
+            "Code": {"ZipFile": zipped(source)},
+        }
+        made = self.lambdas.create_function(**given | more)
+        self.lambdas.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=WAIT)
+        return made
+
+    def invoke(self, name: str) -> tuple[str, Any]:
+        """The kind of an invocation's error, and its payload."""
+        answer = self.lambdas.invoke(FunctionName=name)
+        return answer.get("FunctionError", ""), json.loads(answer["Payload"].read())
+
+    def request(self, api: str, path: str, verb: str = "GET") -> tuple[int, Any]:
+        """Status and body of a request to a deployed REST API."""
+        url = f"{self.server.cloud.gateway_endpoint}/{api}{path}"
+        with urllib3.PoolManager(retries=False) as http:
+            answer = http.request(verb, url)
+            return answer.status, json.loads(answer.data)
+
+    def _ended(self, name: str, waiter: str) -> str:
+        with suppress(WaiterError):  # the status tells
+            self.stacks.get_waiter(waiter).wait(StackName=name, WaiterConfig=WAIT)
+        return str(self.stacks.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"])
+
+
+@contextmanager
+def started(folder: Path, *, iam: Mode = "soft", speed: float = 60.0) -> Iterator[Bench]:
+    """Run a local cloud in a folder, with the role `runner` for functions."""
+    server = LocalCloud(
+        folder / "state", speed=speed, services=SERVICES, iam=iam, metric_delay=None
+    )
+    server.start()
+    try:
+        bench = Bench(server)
+        bench.role("runner")
+        yield bench
+    finally:
+        server.stop()
