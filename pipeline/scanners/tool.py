@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 """Where the tools of this environment are that are no Python modules."""
-_SECONDS = 120
+_TIMEOUT_SECONDS = 900
+"""For a tool that hangs: on a busy machine, a good one may take minutes."""
 _Answer = TypeVar("_Answer")
 
 
@@ -59,7 +60,7 @@ def run(
             encoding="utf-8",
             errors="replace",
             check=False,
-            timeout=_SECONDS,
+            timeout=_TIMEOUT_SECONDS,
         )
     except OSError as error:
         raise CouldNotRunError(
@@ -67,7 +68,7 @@ def run(
             "requirements/scanners.txt"
         ) from error
     except subprocess.TimeoutExpired as error:
-        raise CouldNotRunError(f"{tool} did not end within {_SECONDS} s") from error
+        raise CouldNotRunError(f"{tool} did not end within {_TIMEOUT_SECONDS} s") from error
     if done.returncode not in allowed:
         raise CouldNotRunError(f"{tool} ended with exit code {done.returncode}: {complaint(done)}")
     return done
