@@ -12,6 +12,7 @@ from tests.corpus.report import REPORTS
 HERE = Path(__file__).parent
 FIDELITY = (HERE.parents[1] / "docs" / "fidelity.md").read_text()
 SOURCE = re.compile(r"[\w.-]+/[\w.-]+#\d+")
+LEAST_REPORTS = 60
 LEAST_AGREEMENT = 0.95
 
 
@@ -32,7 +33,7 @@ def test_each_report_names_its_source_once() -> None:
 def test_the_corpus_covers_each_service_and_agrees() -> None:
     _import_all()
     reports = {each.source: each for each in REPORTS}.values()
-    assert len(reports) >= 1
+    assert len(reports) >= LEAST_REPORTS
     differing = [each for each in reports if each.differs]
     assert 1 - len(differing) / len(reports) >= LEAST_AGREEMENT
     assert [each.source for each in differing if each.source not in FIDELITY] == []

@@ -37,10 +37,10 @@ def _document(statement: dict[str, Any]) -> str:
 def test_the_caller_reads_the_code(start: Callable[..., Any], call: str) -> None:
     lambdas = start(iam="enforce")
     s3 = lambdas.server.cloud.client("s3", ACCOUNT, REGION)
-    s3.create_bucket(Bucket="code", CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.create_bucket(Bucket="uploads", CreateBucketConfiguration={"LocationConstraint": REGION})
     source = "def handler(event, context): return 1"
-    s3.put_object(Bucket="code", Key="a.zip", Body=lambdas.zipped(source))
-    place = {"S3Bucket": "code", "S3Key": "a.zip"}
+    s3.put_object(Bucket="uploads", Key="a.zip", Body=lambdas.zipped(source))
+    place = {"S3Bucket": "uploads", "S3Key": "a.zip"}
     if call == "update":
         lambdas.create("mine", source)
 
@@ -57,9 +57,10 @@ def test_the_caller_reads_the_code(start: Callable[..., Any], call: str) -> None
     assert (error["Code"], error["Message"]) == (
         "AccessDeniedException",
         "Your access has been denied by S3, please make sure your request credentials have "
-        "permission to GetObject for code/a.zip. S3 Error Code: AccessDenied. S3 Error Message: "
+        "permission to GetObject for uploads/a.zip. S3 Error Code: AccessDenied. S3 Error Message: "
         f"User: {DEPLOYER} is not authorized to perform: s3:GetObject on resource: "
-        "arn:aws:s3:::code/a.zip because no identity-based policy allows the s3:GetObject action",
+        "arn:aws:s3:::uploads/a.zip because no identity-based policy allows the s3:GetObject "
+        "action",
     )
     deploy(_client(lambdas, "lambda:*", "iam:PassRole", "s3:GetObject"))
     assert administrator.get_function(FunctionName="mine")["Configuration"]["Role"] == ROLE
