@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pipeline.canary.judging import judge as judged_again
 from pipeline.canary.record import read
 from pipeline.judge.look import look
-from pipeline.judge.port import Deployment, Seen, UnjudgedError
+from pipeline.judge.port import Deployment, GatewaySeen, Seen, UnjudgedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -266,6 +266,22 @@ def test_when_both_fail_alike_the_policy_for_incidents_holds(
     assert world.said("Incident") == [raised]
     assert seen.stops == bool(raised)
     assert "Both versions fail alike" in seen.record.sentence
+
+
+def test_throttled_requests_blame_no_version(world: Any, judge: Judge) -> None:
+    """Half of the canary's, answered 500 by API Gateway, and none of the stable version's."""
+    canary, stable = BUSY
+    world.fill(replace(canary, throttles=600), stable)
+    throttled = GatewaySeen(6600, 6600, 0, 30 + 600, 6000)
+    world.answered_by_gateway = dict.fromkeys(range(12), throttled)
+    world.now = world.after(10.5)
+    world.end("succeeded", 10.6)
+    world.now = world.after(12)
+    seen = look(world, judge())
+    assert seen.record is not None
+    assert (seen.record.verdict, seen.record.outcome) == ("good", "promoted")
+    assert (seen.record.discrepancies, seen.late) == ((), ())
+    assert not any(world.said("Blind"))
 
 
 def test_a_fault_in_the_last_minutes_is_found_after_the_shift(world: Any, judge: Judge) -> None:
