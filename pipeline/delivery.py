@@ -147,7 +147,8 @@ class DeliveryStack(Stack):
             # The report of the unit tests as well: five artifacts, with the source.
             inputs={f"{EVIDENCE}/{step.id}": step for step in verify if step.primary_output}
             | {f"{EVIDENCE}/Build": synth.add_output_directory("reports")},
-            statements=[self._history(home)],
+            # Which release was promoted last, and whether AWS throttled what was sent to dev.
+            statements=[self._history(home), self._looks_up(environments["dev"])],
         )
         staging = stages["staging"].service
         load = self._builds.gate(

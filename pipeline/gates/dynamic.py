@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from environments.schema import load
@@ -13,6 +15,7 @@ from pipeline.gates import gate
 from pipeline.gates.address import address
 from pipeline.gates.findings import Finding
 from pipeline.gates.gate import ROOT, CouldNotRunError, Outcome, run
+from pipeline.gates.throttling import EnvironmentWatch, UnknownThrottlesError, require_unthrottled
 
 if TYPE_CHECKING:
     from environments.gates import Dynamic
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
 PROFILE = ROOT / "tests" / "dynamic"
 """The configuration of the tool, and hooks that say what it may do to this API."""
 _TOOL = "schemathesis"
+_SERVER_ERROR = "ST101"
+"""Its code of an answer with a status of 500 or above."""
+_ENVIRONMENT = "dev"
 _DETAILS = "reports/dynamic.xml has each request and its answer"
 
 
@@ -27,13 +33,25 @@ def judge() -> Outcome:
     """Examine dev.
 
     Raises:
-        CouldNotRunError: there is no URL, or not all of the API was examined.
+        CouldNotRunError: there is no URL, not all of the API was examined, or Lambda throttled
+            requests.
     """
     url = address()
-    dev = load("dev")
+    dev = load(_ENVIRONMENT)
     if dev.dynamic is None:
         raise CouldNotRunError("environments/dev.toml: dynamic: nothing found; give the limits")
-    return examine(url, dev.dynamic, dev.api.requests_per_second)
+    watch = EnvironmentWatch(_ENVIRONMENT, dev)
+    outcome = examine(url, dev.dynamic, dev.api.requests_per_second)
+    if any(each.rule == _SERVER_ERROR for each in outcome.findings):
+        with suppress(UnknownThrottlesError):  # then they are findings, for whatever reason
+            require_unthrottled(
+                HTTPStatus.INTERNAL_SERVER_ERROR,
+                outcome.sentence,
+                name=_ENVIRONMENT,
+                environment=dev,
+                watch=watch,
+            )
+    return outcome
 
 
 def examine(url: str, limits: Dynamic, requests_per_second: int) -> Outcome:

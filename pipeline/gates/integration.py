@@ -5,24 +5,46 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from contextlib import suppress
 from functools import partial
+from http import HTTPStatus
 
+from environments.schema import load
 from pipeline.gates.address import address
 from pipeline.gates.gate import Outcome, run
 from pipeline.gates.testing import promoted
 from pipeline.gates.testing.suite import Comparison, run_tests
+from pipeline.gates.throttling import EnvironmentWatch, UnknownThrottlesError, require_unthrottled
 
 FOLDERS = ("tests/integration",)
+_ENVIRONMENT = "dev"
+_MAY_BE_THROTTLED = re.compile(r"\b500\b|server error")
+"""What a test says that met API Gateway's own answer, its status or the end of its body, which
+pytest shortens. AWS is asked before it is believed."""
 
 
 def judge(compare: Comparison | None = None) -> Outcome:
     """Run `tests/integration`.
 
     Raises:
-        CouldNotRunError: there is no URL; or see `run_tests`.
+        CouldNotRunError: there is no URL, or Lambda throttled requests; or see `run_tests`.
     """
-    return run_tests("integration", FOLDERS, compare, target=f" against {address()}")
+    target = f" against {address()}"
+    dev = load(_ENVIRONMENT)
+    watch = EnvironmentWatch(_ENVIRONMENT, dev)
+    outcome = run_tests("integration", FOLDERS, compare, target=target)
+    if any(map(_MAY_BE_THROTTLED.search, outcome.details["broken"].values())):
+        with suppress(UnknownThrottlesError):  # then the tests failed, for whatever reason
+            require_unthrottled(
+                HTTPStatus.INTERNAL_SERVER_ERROR,
+                outcome.sentence,
+                name=_ENVIRONMENT,
+                environment=dev,
+                watch=watch,
+            )
+    return outcome
 
 
 if __name__ == "__main__":

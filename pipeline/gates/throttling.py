@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
-from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,7 +20,8 @@ from pipeline.gates import aws
 from pipeline.gates.catalogue import THROTTLED
 from pipeline.gates.gate import CouldNotRunError
 from pipeline.gates.service_function import service_function
-from pipeline.judge.arrival import ARRIVAL_BOUND
+from pipeline.judge.arrival import ARRIVAL_BOUND, SETTLED
+from pipeline.judge.shift import MINUTE
 from pipeline.names import ALIAS, PROMOTED, lookup_role, service_stack
 from pipeline.quotas import CONCURRENT_EXECUTIONS, executions_needed
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from environments.schema import Environment
 
+_ALIASES = (ALIAS, PROMOTED)
+_INVOKED = "invoked_"
 _POLL_SECONDS = 2.0
 _READS_THROTTLES = json.dumps(
     {
@@ -68,6 +70,10 @@ class Throttles:
         return sum(self.by_alias.values())
 
 
+class UnknownThrottlesError(CouldNotRunError):
+    """AWS does not say whether it throttled requests."""
+
+
 class Watch(Protocol):
     """Counts throttled requests since a gate began."""
 
@@ -77,7 +83,7 @@ class Watch(Protocol):
         Where they are fewer, it waits until the metrics of the newest minute have arrived.
 
         Raises:
-            CouldNotRunError: AWS does not say.
+            UnknownThrottlesError: AWS does not say.
         """
         ...
 
@@ -104,8 +110,8 @@ class EnvironmentWatch:
         except (BotoCoreError, ClientError, KeyError) as error:
             raise self._unreadable(error) from error
 
-    def _unreadable(self, error: Exception | None) -> CouldNotRunError:
-        return CouldNotRunError(
+    def _unreadable(self, error: Exception | str | None) -> UnknownThrottlesError:
+        return UnknownThrottlesError(
             f"could not measure: API Gateway answered requests to {self._name} without the "
             "service, and whether Lambda throttled these cannot be read: "
             f"account {self._environment.account}: {error}"
@@ -120,22 +126,38 @@ class EnvironmentWatch:
         )
         function = service_function(cloudformation, service_stack(self._name))
         if function is None:
-            raise CouldNotRunError(
-                f"{self._name} has no alias {ALIAS}; deploy {service_stack(self._name)}"
-            )
-        end = _now() + ARRIVAL_BOUND
-        while True:
-            answer = cloudwatch.get_metric_data(
-                MetricDataQueries=[_query(function, alias) for alias in (ALIAS, PROMOTED)],
-                StartTime=began.replace(second=0, microsecond=0),
-                EndTime=end,
-            )
-            counted = {each["Id"]: int(sum(each["Values"])) for each in answer["MetricDataResults"]}
-            if sum(counted.values()) >= expected or aws.answered_at(answer) >= end:
-                break
-            time.sleep(_POLL_SECONDS)
+            raise self._unreadable(f"stack {service_stack(self._name)} has no alias {ALIAS}")
+        by_alias = _counted(cloudwatch, function, began, expected)
         limit, next_step = _limit(lambda_, function, place)
-        return Throttles(counted, limit, next_step)
+        return Throttles(by_alias, limit, next_step)
+
+
+def _counted(cloudwatch: Any, function: str, began: datetime, expected: int) -> Mapping[str, int]:
+    """Return the throttles by alias, when they are as many as expected or have all arrived."""
+    asked = _now()
+    newest = asked.replace(second=0, microsecond=0)
+    settled, end = newest + MINUTE + SETTLED, asked + ARRIVAL_BOUND
+    while True:
+        answer = cloudwatch.get_metric_data(
+            MetricDataQueries=[
+                *(_query(alias, "Throttles", function, alias) for alias in _ALIASES),
+                *(
+                    _query(f"{_INVOKED}{alias}", "Invocations", function, alias)
+                    for alias in _ALIASES
+                ),
+            ],
+            StartTime=began.replace(second=0, microsecond=0),
+            EndTime=end,
+        )
+        results = {each["Id"]: each for each in answer["MetricDataResults"]}
+        by_alias = {alias: int(sum(results[alias]["Values"])) for alias in _ALIASES}
+        invoked = [at for alias in _ALIASES for at in results[f"{_INVOKED}{alias}"]["Timestamps"]]
+        # Lambda sends a minute's metrics together; the newest request may be of the minute before.
+        arrived = any(at >= newest - MINUTE for at in invoked)
+        now = aws.answered_at(answer)
+        if sum(by_alias.values()) >= expected or now >= (settled if arrived else end):
+            return by_alias
+        time.sleep(_POLL_SECONDS)
 
 
 def could_not_measure(
@@ -163,13 +185,17 @@ def require_unthrottled(
     `sentence` says what failed by it.
 
     Raises:
-        CouldNotRunError: it is; or AWS does not say.
+        CouldNotRunError: it is.
+        UnknownThrottlesError: AWS does not say.
     """
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         reason, step = rate_limit(name, environment)
         throttled, reason = "a request", f"API Gateway answered 429, because {reason}"
     elif status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        found = watch.throttles(1)
+        try:
+            found = watch.throttles(1)
+        except UnknownThrottlesError as error:
+            raise UnknownThrottlesError(f"{sentence}; {error}") from error
         if not found.total:
             return
         throttled, step = f"{found.total} requests since the gate began", found.next_step
@@ -194,19 +220,19 @@ def _now() -> datetime:
     return aws.answered_at(aws.client("sts").get_caller_identity())
 
 
-def _query(function: str, alias: str) -> dict[str, Any]:
+def _query(identifier: str, metric: str, function: str, alias: str) -> dict[str, Any]:
     dimensions = {"FunctionName": function, "Resource": f"{function}:{alias}"}
     return {
-        "Id": alias,
+        "Id": identifier,
         "MetricStat": {
             "Metric": {
                 "Namespace": "AWS/Lambda",
-                "MetricName": "Throttles",
+                "MetricName": metric,
                 "Dimensions": [
                     {"Name": name, "Value": value} for name, value in dimensions.items()
                 ],
             },
-            "Period": int(timedelta(minutes=1).total_seconds()),
+            "Period": int(MINUTE.total_seconds()),
             "Stat": "Sum",
         },
     }

@@ -352,6 +352,9 @@ def test_a_build_that_runs_our_code_may_assume_no_role_but_these(assembly: Any) 
         lookup_role(staging.account, staging.region),
         f"arn:aws:iam::{staging.account}:role/{promoted_role('staging')}",
     }
+    dev = load_all()["dev"]
+    integration = assuming.pop("PipelinedevIntegrationRole")
+    assert integration["Resource"] == lookup_role(dev.account, dev.region)
     assert assuming.keys() == {
         "PipelineRole",
         "PipelineUpdatePipelineSelfMutationRole",

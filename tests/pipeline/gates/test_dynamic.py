@@ -18,10 +18,12 @@ from pydantic import BaseModel
 from environments.gates import Dynamic
 from pipeline.gates import dynamic
 from pipeline.gates.dynamic import examine
-from pipeline.gates.gate import CouldNotRunError, run
+from pipeline.gates.findings import Finding
+from pipeline.gates.gate import CouldNotRunError, Outcome, run
 from service.app import create_app
 from service.settings import Settings
 from service.storage import S3Storage
+from tests.pipeline.gates.watch import FakeWatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -281,6 +283,31 @@ def test_an_earlier_report_is_none_of_this_run(
     _tool(tmp_path, monkeypatch, "exit 0")
     with pytest.raises(CouldNotRunError, match="left no report"):
         examine("http://x/", LIMITS, FAST)
+
+
+@pytest.mark.parametrize(
+    ("rule", "throttles", "asked"),
+    [
+        pytest.param("ST101", 3, [1], id="throttled"),
+        pytest.param("ST101", 0, [1], id="its own error"),
+        pytest.param("ST102", 3, [], id="another finding"),
+    ],
+)
+def test_a_throttled_request_is_no_finding_of_the_release(
+    monkeypatch: pytest.MonkeyPatch, rule: str, throttles: int, asked: list[int]
+) -> None:
+    finding = Finding("schemathesis", rule, "Server error", subject="GET /files")
+    found = Outcome.of_findings([finding], "")
+    watch = FakeWatch(live=throttles)
+    monkeypatch.setenv("URL", "http://127.0.0.1:1/")
+    monkeypatch.setattr(dynamic, "EnvironmentWatch", lambda *_dev: watch)
+    monkeypatch.setattr(dynamic, "examine", lambda *_given: found)
+    if asked and throttles:
+        with pytest.raises(CouldNotRunError, match="AWS throttled 3 requests since the gate beg"):
+            dynamic.judge()
+    else:
+        assert dynamic.judge() == found
+    assert watch.asked == asked
 
 
 def test_without_an_address_it_refuses(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from pipeline.gates.testing import suite
 from service.app import create_app
 from service.settings import Settings
 from service.storage import S3Storage
+from tests.pipeline.gates.watch import FakeWatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,6 +91,38 @@ def test_that_no_test_ran_is_no_pass(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("URL", "http://127.0.0.1:1/")
     with pytest.raises(CouldNotRunError, match="no test of tests/integration ran"):
         integration.judge()
+
+
+@pytest.mark.parametrize(
+    ("failure", "throttles", "code", "asked"),
+    [
+        pytest.param("assert 500 == 200", 3, 2, [1], id="throttled"),
+        pytest.param("assert {'message': 'Internal server error'} == {}", 3, 2, [1], id="body"),
+        pytest.param("assert 500 == 200", 0, 1, [1], id="its own error"),
+        pytest.param("assert 404 == 200", 3, 1, [], id="another failure"),
+    ],
+)
+def test_a_throttled_test_is_no_failure_of_the_release(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    failure: str,
+    throttles: int,
+    code: int,
+    asked: list[int],
+) -> None:
+    folder = tmp_path / "tests" / "integration"
+    folder.mkdir(parents=True)
+    (folder / "test_it.py").write_text(f"def test_it(): {failure}\n")
+    watch = FakeWatch(live=throttles)
+    monkeypatch.setattr(suite, "ROOT", tmp_path)
+    monkeypatch.setattr(integration, "EnvironmentWatch", lambda *_dev: watch)
+    monkeypatch.setenv("URL", "http://127.0.0.1:1/")
+    assert run("integration", integration.judge) == code
+    sentence = capsys.readouterr().out.splitlines()[-2]
+    assert "1 of 1 tests failed: test_it: " in sentence
+    assert ("AWS throttled 3 requests since the gate began" in sentence) == (code == 2)
+    assert watch.asked == asked
 
 
 def test_without_an_address_it_refuses(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,13 +77,23 @@ class Aws:
             {"StackName": "staging-files"},
         )
 
-    def counts(self, **throttles: list[float]) -> None:
+    def counts(self, *invoked: float, **throttles: list[float]) -> None:
+        """What CloudWatch has: throttles, and invocations so many minutes after noon."""
         asked = {
             "MetricDataQueries": ANY,
             "StartTime": BEGAN.replace(second=0),
             "EndTime": ANY,
         }
-        results = [{"Id": name, "Values": values} for name, values in throttles.items()]
+        results = [
+            {"Id": name, "Values": values, "Timestamps": [BEGAN] * len(values)}
+            for name, values in throttles.items()
+        ]
+        noon = BEGAN.replace(second=0)
+        times = [noon + timedelta(minutes=each) for each in invoked]
+        results += [
+            {"Id": "invoked_live", "Values": [1.0] * len(times), "Timestamps": times},
+            {"Id": "invoked_promoted", "Values": [], "Timestamps": []},
+        ]
         answer = {"MetricDataResults": results, "ResponseMetadata": self._at()}
         self.stubs["cloudwatch"].add_response("get_metric_data", answer, asked)
 
@@ -139,6 +149,15 @@ def test_metrics_that_do_not_come_are_waited_for_five_minutes(cloud: Aws) -> Non
     watch = _watch(cloud)
     for _ in range(5):
         cloud.counts(live=[], promoted=[])
+    cloud.limits(1000)
+    assert watch.throttles(12).total == 0
+
+
+def test_metrics_that_came_for_the_newest_minute_are_waited_for_no_longer(cloud: Aws) -> None:
+    """The gate asks at 12:01:30; the minute has settled at 12:03."""
+    watch = _watch(cloud)
+    for _ in range(2):
+        cloud.counts(0, 1, live=[], promoted=[])
     cloud.limits(1000)
     assert watch.throttles(12).total == 0
 
