@@ -41,6 +41,7 @@ class CodeBuild:
         self.builds: dict[str, Build] = {}
         self._lock = threading.Lock()
         self._closed = False
+        cloud.access.tags.register("codebuild", self._tags)
 
     def start(self) -> None:
         """Read builds back; one that was running is ended with all its processes."""
@@ -76,6 +77,14 @@ class CodeBuild:
                 "ResourceNotFoundException", f"Project cannot be found: {name}"
             )
         return found
+
+    def _tags(self, account: str, region: str, resource: str) -> dict[str, str]:
+        """The tags of `project/NAME`."""
+        kind, _, name = resource.partition("/")
+        found = self.cloud.ledger.get(PROJECT, f"{account}/{region}/{name}")
+        if kind != "project" or found is None:
+            return {}
+        return {each["key"]: each["value"] for each in found.get("tags") or []}
 
     def start_build(self, request: BuildRequest, minutes: float | None = None) -> Build:
         """Start a build; it is durable before this returns.

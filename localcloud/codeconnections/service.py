@@ -61,6 +61,8 @@ class CodeConnections:
         self.repositories = Repositories(cloud.ledger.folder / "git")
         self._subscribers: list[Subscriber] = []
         self._pushing = threading.Lock()
+        for service in self.apis:
+            cloud.access.tags.register(service, self._tags)
 
     def start(self) -> None:
         """Everything is on disk; who subscribes is told of what was pushed and never told."""
@@ -90,6 +92,11 @@ class CodeConnections:
     def find(self, connection_arn: str) -> dict[str, Any] | None:
         """A connection in the API's shape, with its `tags`; or None."""
         return self.cloud.ledger.get(_KIND, _today(connection_arn))
+
+    def _tags(self, account: str, region: str, resource: str) -> dict[str, str]:
+        """The tags of `connection/ID`."""
+        found = self.find(f"arn:aws:codeconnections:{region}:{account}:{resource}")
+        return dict(found.get("tags") or {}) if found else {}
 
     def connections(self, account: str, region: str) -> list[dict[str, Any]]:
         """All connections of an account's region, without their tags."""

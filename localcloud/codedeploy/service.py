@@ -38,6 +38,7 @@ class CodeDeploy:
         self._runs: dict[str, DeploymentRun] = {}
         self._lock = threading.Lock()
         self._unsubscribe: Callable[[], None] | None = None
+        cloud.access.tags.register("codedeploy", self._tags)
 
     def start(self) -> None:
         """Read all back; a deployment that was under way is rolled back first of all."""
@@ -56,6 +57,15 @@ class CodeDeploy:
     def registry(self, account: str, region: str) -> Registry:
         """Applications, groups and configurations of one account and region."""
         return Registry(self.cloud, account, region)
+
+    def _tags(self, account: str, region: str, resource: str) -> dict[str, str]:
+        """The tags of `application:NAME` or `deploymentgroup:APPLICATION/NAME`."""
+        try:
+            return self.registry(account, region).tags(
+                f"arn:aws:codedeploy:{region}:{account}:{resource}"
+            )
+        except ApiError:
+            return {}
 
     def run(self, deployment_id: str) -> DeploymentRun | None:
         """The run of a deployment that is under way, or None."""

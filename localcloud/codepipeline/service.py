@@ -46,6 +46,7 @@ class CodePipeline:
         self.closed = False
         self._lock = threading.RLock()
         self._unsubscribe: Callable[[], None] = lambda: None
+        cloud.access.tags.register("codepipeline", self._tags)
 
     def start(self) -> None:
         """Read everything back, and go on with what waited."""
@@ -67,6 +68,11 @@ class CodePipeline:
         with self._lock:
             self.closed = True
         self.runner.stop_all()
+
+    def _tags(self, account: str, region: str, resource: str) -> dict[str, str]:
+        """The tags of a pipeline, which its stages and actions (`NAME/STAGE/ACTION`) have too."""
+        found = self.pipelines.get(f"{account}/{region}/{resource.partition('/')[0]}")
+        return found.tags if found else {}
 
     def put(
         self, account: str, region: str, definition: dict[str, Any], owner: str = ""

@@ -56,6 +56,8 @@ class Functions:
             cloud, self.definitions, self.catalogue, self.code_signing
         )
 
+        cloud.access.tags.register("lambda", self._tags)
+
     def start(self) -> None:
         """Make ready to run functions, and take up the events that wait."""
         self.bundles.clear()
@@ -199,6 +201,13 @@ class Functions:
         self._telemetry.log(
             log_target(function, version, stream), [(self.cloud.clock.timestamp(), text)]
         )
+
+    def _tags(self, account: str, region: str, resource: str) -> dict[str, str]:
+        """The tags of `function:NAME`, which its versions and aliases have too."""
+        try:
+            return self.catalogue.get(Address(account, region, resource.split(":")[1], "")).tags
+        except (ApiError, IndexError):
+            return {}
 
     def _run(self, request: Request) -> Invocation:
         time = self.cloud.clock.timestamp()

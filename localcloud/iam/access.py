@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import threading
 from contextlib import suppress
@@ -20,6 +19,7 @@ from localcloud.iam.evaluation import AccessRequest, Policies, denial, evaluate
 from localcloud.iam.principals import Principal
 from localcloud.iam.reading import read_call, read_s3
 from localcloud.iam.stored import NoSuchRoleError, Stored
+from localcloud.iam.tags import ResourceTags
 from localcloud.iam.usage import Usage
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 Mode = Literal["enforce", "soft"]
 MODES: tuple[Mode, ...] = ("enforce", "soft")
 _ARN_PARTS = 6
-_ROLE = re.compile(r"arn:aws:iam::\d{12}:role/")
 _EVERYTHING = parse(
     '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}',
     "identity",
@@ -54,6 +53,7 @@ class Access:
         self.mode = mode
         self.stored = Stored(cloud)
         self.usage = Usage(cloud.ledger, cloud.clock)
+        self.tags = ResourceTags(self.stored)
         self._lock = threading.Lock()
         self._logged: set[str] = set()
 
@@ -155,7 +155,7 @@ class Access:
     ) -> Refusal | None:
         account = wanted.account or _account(wanted.resource)
         context = keys.of_request(self._cloud.clock.timestamp(), region, account)
-        context |= keys.of_service(actor) | dict(wanted.context)
+        context |= keys.of_service(actor) | self.tags.keys(wanted.resource) | dict(wanted.context)
         principal = Principal("service", actor.name)
         request = AccessRequest(principal, wanted.action, wanted.resource, account, context)
         trust = wanted.action == "sts:AssumeRole"
@@ -188,28 +188,11 @@ class Access:
             principal = Principal("session", session.arn, session.account, session.role_arn)
         context = keys.of_request(self._cloud.clock.timestamp(), caller.region, account)
         context |= keys.of_principal(principal, role)
-        context |= self._resource_tags(wanted.resource) | dict(wanted.context)
+        context |= self.tags.keys(wanted.resource) | dict(wanted.context)
         if wanted.action.startswith("kms:"):
             context["kms:calleraccount"] = [caller.account]
         request = AccessRequest(principal, wanted.action, wanted.resource, account, context)
         return request, self._policies(session, role, wanted)
-
-    def _resource_tags(self, resource: str) -> dict[str, Sequence[str]]:
-        """The keys of a role's tags ("AWS Identity and Access Management: condition keys").
-
-        CDK's pipeline assumes the bootstrap's roles by them.
-        """
-        if not _ROLE.match(resource):
-            return {}
-        try:
-            tags = keys.tags_of(self.stored.role(resource))
-        except NoSuchRoleError:
-            return {}
-        return {
-            f"{prefix}:resourcetag/{key}".lower(): [value]
-            for key, value in tags.items()
-            for prefix in ("iam", "aws")
-        }
 
     def _role(self, session: Session | None) -> Any:
         """Return moto's role of a session, or None if it does not exist any more."""

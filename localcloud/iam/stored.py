@@ -25,7 +25,7 @@ _ARN_PARTS = 6
 _ACCOUNT = re.compile(r"\d{12}")
 
 
-def _backend(service: str, account: str, region: str) -> Any:
+def moto_backend(service: str, account: str, region: str) -> Any:
     """Return moto's backend, or None if an ARN names an account or a region that AWS has not."""
     if not _ACCOUNT.fullmatch(account):
         return None
@@ -134,7 +134,7 @@ class Stored:
             region, account = name.split(":")[3:5]
         if "alias/aws/" in name:
             return ""
-        backend = _backend("kms", account, region)
+        backend = moto_backend("kms", account, region)
         if backend is None:
             return ""
         alias = name[name.index("alias/") :] if "alias/" in name else ""
@@ -145,14 +145,14 @@ class Stored:
     def topic_key(self, arn: str) -> str:
         """The ARN of the KMS key that encrypts a topic's messages, or ""."""
         region, account = arn.split(":")[3:5]
-        backend = _backend("sns", account, region)
+        backend = moto_backend("sns", account, region)
         found = backend.topics.get(arn) if backend else None
         return self._message_key(account, region, found)
 
     def queue_key(self, arn: str) -> str:
         """The same of a queue."""
         region, account, name = arn.split(":")[3:6]
-        backend = _backend("sqs", account, region)
+        backend = moto_backend("sqs", account, region)
         found = backend.queues.get(name) if backend else None
         return self._message_key(account, region, found)
 
@@ -176,7 +176,7 @@ class Stored:
         """See `Facts.secret`."""
         if name.startswith("arn:"):
             region, account = name.split(":")[3:5]
-        backend = _backend("secretsmanager", account, region)
+        backend = moto_backend("secretsmanager", account, region)
         found = backend.secrets.get(name) if backend else None
         return str(found.arn) if found else ""
 
@@ -186,6 +186,14 @@ class Stored:
             return ""
         found = self._cloud.cloudformation.find(account, region, name)
         return found.id if found else ""
+
+    def stack_tags(self, account: str, region: str, resource: str) -> dict[str, str]:
+        """The tags of `stack/NAME/ID`."""
+        name = resource.split("/")[1] if resource.startswith("stack/") else ""
+        if not name or not hasattr(self._cloud, "cloudformation"):
+            return {}
+        found = self._cloud.cloudformation.find(account, region, name)
+        return found.tags if found else {}
 
     def deployment_group(self, account: str, region: str, deployment: str) -> tuple[str, str]:
         """See `Facts.deployment_group`."""
@@ -218,7 +226,7 @@ class Stored:
 
     @staticmethod
     def _moto_policy(service: str, account: str, region: str, arn: str, resource: str) -> Any:
-        backend = _backend(service, account, region)
+        backend = moto_backend(service, account, region)
         if backend is None:
             return None
         if service == "kms":

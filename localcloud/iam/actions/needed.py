@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from localcloud.iam.actions import delivery, others
 from localcloud.iam.actions.call import Call, Facts, Needed
@@ -40,5 +41,29 @@ def needed(call: Call, facts: Facts) -> list[Needed]:
     """The actions that a call needs; of a service that is not listed, its operation on `*`."""
     find = _SERVICES.get(call.service)
     if find is None:
-        return [Needed(f"{_PREFIXES.get(call.service, call.service)}:{call.operation}")]
-    return find(call, facts)
+        found = [Needed(f"{_PREFIXES.get(call.service, call.service)}:{call.operation}")]
+    else:
+        found = find(call, facts)
+    tags = request_tags(call)
+    return [
+        each if each.action == "iam:PassRole" else replace(each, context={**each.context, **tags})
+        for each in found
+    ]
+
+
+def request_tags(call: Call) -> dict[str, list[str]]:
+    """`aws:RequestTag/KEY` and `aws:TagKeys` of a call that names tags."""
+    given: Any = call.parameters.get("Tags") or call.parameters.get("tags") or {}
+    if isinstance(given, list):
+        given = dict(_pair(each) for each in given if isinstance(each, dict))
+    names = call.texts("TagKeys", "tagKeys", "TagKeyList") or [str(each) for each in given]
+    if not names:
+        return {}
+    tags = {f"aws:requesttag/{key}".lower(): [str(value)] for key, value in given.items()}
+    return tags | {"aws:tagkeys": names}
+
+
+def _pair(tag: dict[str, Any]) -> tuple[str, Any]:
+    """A tag's key and value, whichever names its service has for them."""
+    lowered = {name.lower().removeprefix("tag"): value for name, value in tag.items()}
+    return str(lowered.get("key", "")), lowered.get("value", "")

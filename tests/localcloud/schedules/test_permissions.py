@@ -42,10 +42,11 @@ def reached(guarded: LocalCloud) -> Iterator[Events]:
     sqs = made.cloud.client("sqs", ACCOUNT, REGION)
     for name in ("told", "dead"):
         sqs.create_queue(QueueName=name)
-        set_queue_policy(made, name, "")
     allow_queue(made, "dead", "rule/*")
     yield made
     made.close()
+    for name in ("told", "dead"):
+        sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"])
 
 
 def set_queue_policy(reached: Events, name: str, policy: str) -> None:
