@@ -1,0 +1,265 @@
+"""A delivery on the local cloud with enforced permissions, whose templates a test may edit."""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from localcloud.codeconnections.authentication import sign
+from tests.planted.policies import ASSETS, REGION, TARGET, TOOLING, role_arn
+from tests.planted.target import SIGNING, TOPIC, delivered, target, topic_policy
+from tests.planted.tooling import PIPELINE, REPOSITORY, SECRET, tooling
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from localcloud.bus import Event
+    from localcloud.server import LocalCloud
+    from tests.planted.policies import Template
+
+LONG = 300.0
+"""Seconds of the wall in which what is awaited surely comes."""
+_HERE = Path(__file__).parent
+_GIT = {
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_AUTHOR_NAME": "Ada",
+    "GIT_AUTHOR_EMAIL": "ada@example.com",
+    "GIT_COMMITTER_NAME": "Ada",
+    "GIT_COMMITTER_EMAIL": "ada@example.com",
+}
+
+
+class Delivery:
+    """A cloud with both accounts set up, and a repository that a pipeline delivers.
+
+    `edit` plants a fault into a copy of a template; `release` deploys what was edited, pushes a
+    commit and runs the pipeline.
+    """
+
+    def __init__(self, server: LocalCloud, folder: Path) -> None:
+        self._cloud = server.cloud
+        self._checkout = folder
+        self._changed = threading.Condition()
+        self._revision = 0
+        self._deployed: dict[str, Template] = {}
+        self._edited: dict[str, Template] = {}
+        self.publishing = {"action": "s3:PutObject"}
+        self._cloud.bus.subscribe(self._notice)
+
+    # What is there.
+
+    def client(self, service: str, account: str = TOOLING) -> Any:
+        """A client of an account's administrator."""
+        return self._cloud.client(service, account, REGION)
+
+    def set_up(self) -> None:
+        """Bootstrap both accounts, and make the repository."""
+        self.restore()
+        self.client("secretsmanager").create_secret(Name=SECRET, SecretString="t0ken")
+        self._deploy()
+        self._git("init", "--quiet", "--initial-branch=main")
+        self._cloud.codeconnections.recognise(self.connection, REPOSITORY)
+
+    @property
+    def connection(self) -> str:
+        """The ARN of the pipeline's connection."""
+        (stack,) = self.client("cloudformation").describe_stacks(StackName="tooling")["Stacks"]
+        return str(stack["Outputs"][0]["OutputValue"])
+
+    @property
+    def key(self) -> str:
+        """The ARN of the artifacts' key."""
+        found = self.client("cloudformation").describe_stack_resource(
+            StackName="tooling", LogicalResourceId="Key"
+        )["StackResourceDetail"]["PhysicalResourceId"]
+        return f"arn:aws:kms:{REGION}:{TOOLING}:key/{found}"
+
+    # What a test does to it.
+
+    def restore(self) -> None:
+        """Take every fault back; the next release deploys the templates without."""
+        self._edited = {"target": target(), "tooling": tooling()}
+        self.publishing = {"action": "s3:PutObject"}
+
+    def edit(self, stack: str) -> Template:
+        """The template of a stack, to be changed: `tooling`, `target`, or `service`."""
+        if stack == "service" and stack not in self._edited:
+            self._edited[stack] = delivered(self._revision + 1)
+        return self._edited[stack]
+
+    def release(self) -> Release:
+        """Deploy what was edited, commit, and run the pipeline to its end."""
+        self._deploy()
+        self.push()
+        started = self.client("codepipeline").start_pipeline_execution(name=PIPELINE)
+        return self.ended(str(started["pipelineExecutionId"]))
+
+    def push(self) -> None:
+        """Commit and push a new revision of the service."""
+        self._revision += 1
+        files = {
+            "handler.py": f"def handler(event, context):\n    return {self._revision}\n",
+            "service.json": json.dumps(self._edited.pop("service", delivered(self._revision))),
+            "publish.json": json.dumps(
+                {"role": role_arn(TARGET, "delivery-publish"), "bucket": ASSETS} | self.publishing
+            ),
+            "publish.py": (_HERE / "repository" / "publish.py").read_text(),
+            "signing.py": SIGNING,
+        }
+        for name, text in files.items():
+            (self._checkout / name).write_text(text)
+        self._git("add", "--all")
+        self._git("commit", "--quiet", "--message", f"revision {self._revision}")
+        url = self._cloud.codeconnections.clone_url(self.connection, REPOSITORY)
+        user, password = sign(url, TOOLING, self._cloud.credentials.secret_key)
+        self._git("push", "--quiet", url.replace("://", f"://{user}:{password}@"), "HEAD:main")
+
+    def alias(self) -> dict[str, Any]:
+        """Where the service's alias sends its requests."""
+        found = self.client("lambda", TARGET).get_alias(
+            FunctionName="delivery-service", Name="live"
+        )
+        weights = found.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
+        return {"version": found["FunctionVersion"], "weights": weights}
+
+    def function_log(self, name: str) -> str:
+        """All that a function of the target account has written."""
+        events = self.client("logs", TARGET).filter_log_events(logGroupName=f"/aws/lambda/{name}")
+        return "\n".join(each["message"] for each in events["events"])
+
+    def ended(self, execution: str) -> Release:
+        """An execution when it has ended."""
+        service = self._cloud.codepipeline
+        self.until(
+            lambda: execution in service.executions and not service.executions[execution].running
+        )
+        return Release(self, execution)
+
+    def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until something holds; looked at when an event is published."""
+        with self._changed:
+            assert self._changed.wait_for(holds, LONG)
+
+    # How.
+
+    def _deploy(self) -> None:
+        for name, account in (("target", TARGET), ("tooling", TOOLING)):
+            wanted = self._edited[name]
+            if self._deployed.get(name) != wanted:
+                self._deploy_stack(name, account, wanted)
+                self._deployed[name] = copy.deepcopy(wanted)
+
+    def _deploy_stack(self, name: str, account: str, template: Template) -> None:
+        client = self.client("cloudformation", account)
+        verb = client.update_stack if name in self._deployed else client.create_stack
+        verb(
+            StackName=name,
+            TemplateBody=json.dumps(template),
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+        )
+
+        def status() -> str:
+            return str(client.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"])
+
+        self.until(lambda: not status().endswith("_IN_PROGRESS"))
+        assert status() in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}, status()
+
+    def _notice(self, event: Event) -> None:
+        del event
+        with self._changed:
+            self._changed.notify_all()
+
+    def _git(self, *arguments: str) -> None:
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=self._checkout,
+            env=_GIT | {"PATH": "/usr/local/bin:/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+
+class Release:
+    """An execution of the pipeline that has ended, as the API describes it."""
+
+    def __init__(self, delivery: Delivery, execution: str) -> None:
+        self._delivery = delivery
+        self._execution = execution
+
+    @property
+    def status(self) -> str:
+        """The execution's status."""
+        found = self._delivery.client("codepipeline").get_pipeline_execution(
+            pipelineName=PIPELINE, pipelineExecutionId=self._execution
+        )
+        return str(found["pipelineExecution"]["status"])
+
+    @property
+    def actions(self) -> dict[str, dict[str, Any]]:
+        """The actions that ran, by name."""
+        listed = self._delivery.client("codepipeline").list_action_executions(
+            pipelineName=PIPELINE, filter={"pipelineExecutionId": self._execution}
+        )["actionExecutionDetails"]
+        return {each["actionName"]: each for each in listed}
+
+    @property
+    def failed(self) -> tuple[str, str]:
+        """The action that failed, and what it said."""
+        (found,) = (each for each in self.actions.values() if each["status"] == "Failed")
+        details = found["output"]["executionResult"]["errorDetails"]
+        return found["actionName"], details["message"]
+
+    @property
+    def build_log(self) -> str:
+        """What the build wrote."""
+        build = self._build()["logs"]
+        events = self._delivery.client("logs").get_log_events(
+            logGroupName=build["groupName"], logStreamName=build["streamName"], startFromHead=True
+        )["events"]
+        return "\n".join(each["message"] for each in events)
+
+    @property
+    def build_failure(self) -> tuple[str, str]:
+        """The phase in which the build failed, and what its contexts say."""
+        phase = next(each for each in self._build()["phases"] if each["phaseStatus"] == "FAILED")
+        return phase["phaseType"], " ".join(each["message"] for each in phase["contexts"])
+
+    def stack_failure(self) -> tuple[str, str]:
+        """The first resource of the service's stack that failed, and why, newest operation."""
+        events = self._delivery.client("cloudformation", TARGET).describe_stack_events(
+            StackName="service"
+        )["StackEvents"]
+        found = ("", "")
+        for each in events:
+            if each["ResourceStatus"] in {"UPDATE_IN_PROGRESS", "CREATE_IN_PROGRESS"} and (
+                each["LogicalResourceId"] == "service"
+            ):
+                break
+            if each["ResourceStatus"].endswith("_FAILED"):
+                found = each["LogicalResourceId"], each["ResourceStatusReason"]
+        return found
+
+    def deployment(self) -> dict[str, Any]:
+        """The newest deployment that is no rollback."""
+        client = self._delivery.client("codedeploy", TARGET)
+        listed = client.list_deployments(applicationName="service", deploymentGroupName="prod")
+        found = [
+            client.get_deployment(deploymentId=each)["deploymentInfo"]
+            for each in listed["deployments"]
+        ]
+        newest = next(each for each in found if each["creator"] != "codeDeployRollback")
+        spec = json.loads(newest["revision"]["appSpecContent"]["content"])
+        shifted = next(iter(spec["Resources"][0].values()))["Properties"]
+        return {**newest, "version": shifted["TargetVersion"]}
+
+    def _build(self) -> dict[str, Any]:
+        build = self.actions["Synth"]["output"]["executionResult"]["externalExecutionId"]
+        (found,) = self._delivery.client("codebuild").batch_get_builds(ids=[build])["builds"]
+        return dict(found)
