@@ -8,6 +8,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from localcloud.cloudformation import parameters as template_parameters
+from localcloud.cloudformation.access_policies import QueuePolicyProvider, TopicPolicyProvider
 from localcloud.cloudformation.api import CloudFormationApi
 from localcloud.cloudformation.buckets import BucketPolicyProvider, BucketProvider
 from localcloud.cloudformation.changes import NO_CHANGES, Plan
@@ -50,6 +51,8 @@ class CloudFormation:
             "AWS::IAM::Role": RoleProvider(cloud),
             "AWS::S3::Bucket": BucketProvider(cloud),
             "AWS::S3::BucketPolicy": BucketPolicyProvider(cloud),
+            "AWS::SNS::TopicPolicy": TopicPolicyProvider(cloud),
+            "AWS::SQS::QueuePolicy": QueuePolicyProvider(cloud),
             "AWS::SSM::Parameter": ParameterProvider(cloud),
         }
         self._acting: dict[str, Provider] = {}

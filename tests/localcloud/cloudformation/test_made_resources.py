@@ -216,3 +216,43 @@ def test_every_model_of_moto_is_found_by_its_type() -> None:
     assert {name for name in theirs if not MotoProvider.makes(name)} == set()
     assert not MotoProvider.makes("AWS::CloudFormation::Stack")
     assert not MotoProvider.makes("AWS::Budgets::Budget")
+
+
+def test_policies_of_topics_and_queues_act_and_go_back(cloud: LocalCloud, deploy: Any) -> None:
+    sns, sqs = (cloud.cloud.client(name, ACCOUNT, REGION) for name in ("sns", "sqs"))
+
+    def policy(kind: str, target: str, sid: str) -> dict[str, Any]:
+        statement = {"Sid": sid, "Effect": "Allow", "Principal": "*", "Action": "*"}
+        document = {"Version": "2012-10-17", "Statement": [statement | {"Resource": "*"}]}
+        return {
+            "Type": f"AWS::{'SNS' if kind == 'Topics' else 'SQS'}::{kind[:-1]}Policy",
+            "Properties": {kind: [{"Ref": target}], "PolicyDocument": document},
+        }
+
+    topic: dict[str, Any] = {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "t"}}
+    queue: dict[str, Any] = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "q"}}
+
+    def sids() -> list[str]:
+        arn = sns.list_topics()["Topics"][0]["TopicArn"]
+        url = sqs.get_queue_url(QueueName="q")["QueueUrl"]
+        texts = [
+            sns.get_topic_attributes(TopicArn=arn)["Attributes"]["Policy"],
+            sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])
+            .get("Attributes", {})
+            .get("Policy"),
+        ]
+        return [json.loads(text)["Statement"][0]["Sid"] if text else "" for text in texts]
+
+    def policies(sid: str) -> dict[str, Any]:
+        return {"TP": policy("Topics", "T", sid), "QP": policy("Queues", "Q", sid)}
+
+    deploy(T=topic, Q=queue, **policies("first"))
+    assert sids() == ["first", "first"]
+    bad = {"Type": "Test::World::Thing", "DependsOn": ["TP", "QP"], "Properties": {"Value": "bad"}}
+    changed = deploy(T=topic, Q=queue, **policies("second"), Bad=bad)
+    assert changed["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert sids() == ["first", "first"]
+    deploy(T=topic, Q=queue, **policies("second"))
+    assert sids() == ["second", "second"]
+    deploy(T=topic, Q=queue)
+    assert sids() == ["__default_statement_ID", ""]

@@ -1,0 +1,111 @@
+"""`AWS::SNS::TopicPolicy` and `AWS::SQS::QueuePolicy`: the policies of topics and queues."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from localcloud.cloudformation import schemas
+from localcloud.resources import ProvisioningError, Resource
+
+if TYPE_CHECKING:
+    from localcloud.cloud import Cloud
+    from localcloud.resources import ResourceRequest
+
+_OWNER = (
+    "AddPermission", "DeleteTopic", "GetTopicAttributes", "ListSubscriptionsByTopic", "Publish",
+    "RemovePermission", "SetTopicAttributes", "Subscribe",
+)  # fmt: skip
+"""What the policy of a new topic allows to its account ("Default policy" of the SNS guide)."""
+
+
+class _PolicyProvider:
+    """One policy for several resources, which lose it when the policy is deleted."""
+
+    _property = ""
+    """Names the resources."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    def replaces(self, request: ResourceRequest, current: Resource) -> bool:  # noqa: ARG002  # the port's own signature
+        """Every property can change in place."""
+        return False
+
+    def create(self, request: ResourceRequest) -> Resource:
+        """See `Provider.create`."""
+        return self._put(request, request.generated_name(), [])
+
+    def update(self, request: ResourceRequest, current: Resource) -> Resource:
+        """See `Provider.update`; a resource that is no longer named loses the policy."""
+        return self._put(request, current.physical_id, self._named(current.properties))
+
+    def delete(self, request: ResourceRequest, current: Resource) -> None:
+        """See `Provider.delete`."""
+        for name in self._named(current.properties):
+            try:
+                self._reset(request, name)
+            except ClientError as error:
+                if not error.response["Error"]["Code"].endswith(("NotFound", "NonExistentQueue")):
+                    raise
+
+    def _put(self, request: ResourceRequest, physical_id: str, before: list[str]) -> Resource:
+        schemas.require(request)
+        wanted = self._named(request.properties)
+        try:
+            for name in wanted:
+                self._set(request, name, json.dumps(request.properties["PolicyDocument"]))
+            for name in before:
+                if name not in wanted:
+                    self._reset(request, name)
+        except ClientError as error:
+            raise ProvisioningError(error.response["Error"]["Message"]) from error
+        return Resource(physical_id, {"Id": physical_id}, request.properties)
+
+    def _named(self, properties: dict[str, Any]) -> list[str]:
+        return [str(each) for each in properties.get(self._property, [])]
+
+    def _set(self, request: ResourceRequest, name: str, policy: str) -> None:
+        raise NotImplementedError
+
+    def _reset(self, request: ResourceRequest, name: str) -> None:
+        raise NotImplementedError
+
+
+class TopicPolicyProvider(_PolicyProvider):
+    """`AWS::SNS::TopicPolicy`."""
+
+    _property = "Topics"
+
+    def _set(self, request: ResourceRequest, name: str, policy: str) -> None:
+        self._cloud.client("sns", request.account, request.region).set_topic_attributes(
+            TopicArn=name, AttributeName="Policy", AttributeValue=policy
+        )
+
+    def _reset(self, request: ResourceRequest, name: str) -> None:
+        statement = {
+            "Sid": "__default_statement_ID",
+            "Effect": "Allow",
+            "Principal": {"AWS": "*"},
+            "Action": [f"SNS:{each}" for each in _OWNER],
+            "Resource": name,
+            "Condition": {"StringEquals": {"AWS:SourceOwner": name.split(":")[4]}},
+        }
+        document = {"Version": "2008-10-17", "Id": "__default_policy_ID", "Statement": [statement]}
+        self._set(request, name, json.dumps(document))
+
+
+class QueuePolicyProvider(_PolicyProvider):
+    """`AWS::SQS::QueuePolicy`."""
+
+    _property = "Queues"
+
+    def _set(self, request: ResourceRequest, name: str, policy: str) -> None:
+        self._cloud.client("sqs", request.account, request.region).set_queue_attributes(
+            QueueUrl=name, Attributes={"Policy": policy}
+        )
+
+    def _reset(self, request: ResourceRequest, name: str) -> None:
+        self._set(request, name, "")
