@@ -50,6 +50,11 @@ _OBJECT_PARTS = {
 _DELETED = re.compile(rb"<Object>(.*?)</Object>", re.DOTALL)
 _KEY = re.compile(rb"<Key>(.*?)</Key>", re.DOTALL)
 _LISTING = ("prefix", "delimiter", "max-keys")
+_WRITING = (
+    "x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id", "x-amz-acl",
+    "x-amz-storage-class", "x-amz-copy-source", "x-amz-metadata-directive",
+)  # fmt: skip
+"""Headers that are condition keys; a header that a request does not have is an absent key."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,10 @@ def _object(request: S3Request, arn: str, bucket: BucketFacts, facts: Facts) -> 
 
 
 def _written(request: S3Request, arn: str, bucket: BucketFacts, facts: Facts) -> list[Needed]:
-    found = [Needed("s3:PutObject", arn, bucket.account)]
+    context = {
+        f"s3:{name}": [request.headers[name]] for name in _WRITING if name in request.headers
+    }
+    found = [Needed("s3:PutObject", arn, bucket.account, context)]
     if "x-amz-tagging" in request.headers:
         found.append(Needed("s3:PutObjectTagging", arn, bucket.account))
     if "x-amz-acl" in request.headers:

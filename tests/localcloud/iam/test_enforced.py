@@ -201,6 +201,22 @@ def test_an_encrypted_object_needs_its_key_through_s3(server: LocalCloud) -> Non
     )
 
 
+def test_a_bucket_denies_by_the_header_of_the_encryption(server: LocalCloud) -> None:
+    """The policy that CodePipeline gives its buckets: an object without the header is denied."""
+    session = _role(server, _allow("s3:*"))
+    admin = server.cloud.client("s3", ACCOUNT, "us-east-1")
+    admin.create_bucket(Bucket="sealed")
+    unencrypted = {"StringNotEquals": {"s3:x-amz-server-side-encryption": "aws:kms"}}
+    objects = "arn:aws:s3:::sealed/*"
+    deny = _allow("s3:PutObject", objects, Principal="*", Condition=unencrypted)
+    admin.put_bucket_policy(Bucket="sealed", Policy=_document(deny | {"Effect": "Deny"}))
+    s3 = _client(server, "s3", session)
+    assert _denied(s3.put_object, Bucket="sealed", Key="k", Body=b"x")[1].endswith(
+        "with an explicit deny in a resource-based policy"
+    )
+    s3.put_object(Bucket="sealed", Key="k", Body=b"x", ServerSideEncryption="aws:kms")
+
+
 def test_session_policies(server: LocalCloud) -> None:
     _role(server, _allow("ssm:*"), {"Action": "sts:AssumeRole", "Resource": ROLE})
     sts = server.cloud.client("sts", ACCOUNT, REGION)

@@ -254,6 +254,13 @@ def test_a_passed_role_names_the_service() -> None:
     }
 
 
+def test_headers_of_a_written_object_are_condition_keys() -> None:
+    headers = {"x-amz-server-side-encryption": "aws:kms", "x-amz-meta-own": "x"}
+    request = s3.S3Request("PUT", "plain", "k", {}, headers, account=ACCOUNT, region=REGION)
+    (put,) = s3.needed(request, _Facts())
+    assert put.context == {"s3:x-amz-server-side-encryption": ["aws:kms"]}
+
+
 @pytest.mark.parametrize(
     ("method", "path", "query", "headers", "expected"),
     [
