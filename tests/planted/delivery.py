@@ -6,22 +6,23 @@ import copy
 import json
 import subprocess
 import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localcloud.codeconnections.authentication import sign
 from tests.planted.policies import ASSETS, REGION, TARGET, TOOLING, role_arn
-from tests.planted.target import SIGNING, TOPIC, delivered, target, topic_policy
+from tests.planted.target import SIGNING, delivered, target
 from tests.planted.tooling import PIPELINE, REPOSITORY, SECRET, tooling
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from localcloud.bus import Event
     from localcloud.server import LocalCloud
     from tests.planted.policies import Template
 
-LONG = 300.0
+LONG = 120.0
 """Seconds of the wall in which what is awaited surely comes."""
 _HERE = Path(__file__).parent
 _GIT = {
@@ -44,12 +45,13 @@ class Delivery:
     def __init__(self, server: LocalCloud, folder: Path) -> None:
         self._cloud = server.cloud
         self._checkout = folder
-        self._changed = threading.Condition()
+        self._changed = threading.Event()
         self._revision = 0
         self._deployed: dict[str, Template] = {}
         self._edited: dict[str, Template] = {}
         self.publishing = {"action": "s3:PutObject"}
         self._cloud.bus.subscribe(self._notice)
+        self._cloud.logs.subscribe(self._notice)
 
     # What is there.
 
@@ -61,7 +63,7 @@ class Delivery:
         """Bootstrap both accounts, and make the repository."""
         self.restore()
         self.client("secretsmanager").create_secret(Name=SECRET, SecretString="t0ken")
-        self._deploy()
+        self.deploy()
         self._git("init", "--quiet", "--initial-branch=main")
         self._cloud.codeconnections.recognise(self.connection, REPOSITORY)
 
@@ -94,10 +96,22 @@ class Delivery:
 
     def release(self) -> Release:
         """Deploy what was edited, commit, and run the pipeline to its end."""
-        self._deploy()
+        return self.ended(self.begin())
+
+    def begin(self) -> str:
+        """The same, but return the execution's id when it has begun."""
+        self.deploy()
         self.push()
         started = self.client("codepipeline").start_pipeline_execution(name=PIPELINE)
-        return self.ended(str(started["pipelineExecutionId"]))
+        return str(started["pipelineExecutionId"])
+
+    def deploy(self) -> None:
+        """Deploy the stacks of the two accounts that were edited."""
+        for name, account in (("target", TARGET), ("tooling", TOOLING)):
+            wanted = self._edited[name]
+            if self._deployed.get(name) != wanted:
+                self._deploy_stack(name, account, wanted)
+                self._deployed[name] = copy.deepcopy(wanted)
 
     def push(self) -> None:
         """Commit and push a new revision of the service."""
@@ -127,10 +141,30 @@ class Delivery:
         weights = found.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
         return {"version": found["FunctionVersion"], "weights": weights}
 
-    def function_log(self, name: str) -> str:
-        """All that a function of the target account has written."""
-        events = self.client("logs", TARGET).filter_log_events(logGroupName=f"/aws/lambda/{name}")
-        return "\n".join(each["message"] for each in events["events"])
+    def logged(self, function: str, text: str) -> str:
+        """The line with a text in the log of the target account's function, when it is there."""
+        found: list[str] = []
+
+        logs = self.client("logs", TARGET)
+
+        def there() -> bool:
+            with suppress(logs.exceptions.ResourceNotFoundException):  # it has not run yet
+                events = logs.filter_log_events(logGroupName=f"/aws/lambda/{function}")["events"]
+                found[:] = [each["message"] for each in events if text in each["message"]]
+            return bool(found)
+
+        self.until(there)
+        return found[-1]
+
+    def stop_deployment(self) -> None:
+        """Stop the deployment that is in progress, as somebody who sees why it cannot end."""
+        client = self.client("codedeploy", TARGET)
+        (found,) = client.list_deployments(
+            applicationName="service",
+            deploymentGroupName="prod",
+            includeOnlyStatuses=["InProgress"],
+        )["deployments"]
+        client.stop_deployment(deploymentId=found, autoRollbackEnabled=True)
 
     def ended(self, execution: str) -> Release:
         """An execution when it has ended."""
@@ -141,18 +175,15 @@ class Delivery:
         return Release(self, execution)
 
     def until(self, holds: Callable[[], bool]) -> None:
-        """Wait until something holds; looked at when an event is published."""
-        with self._changed:
-            assert self._changed.wait_for(holds, LONG)
+        """Wait until something holds; checked when an event is published or a log is written."""
+        # What holds is asked without a lock: its answer may wait for who publishes.
+        ends = time.monotonic() + LONG
+        self._changed.clear()
+        while not holds():
+            assert self._changed.wait(ends - time.monotonic())
+            self._changed.clear()
 
     # How.
-
-    def _deploy(self) -> None:
-        for name, account in (("target", TARGET), ("tooling", TOOLING)):
-            wanted = self._edited[name]
-            if self._deployed.get(name) != wanted:
-                self._deploy_stack(name, account, wanted)
-                self._deployed[name] = copy.deepcopy(wanted)
 
     def _deploy_stack(self, name: str, account: str, template: Template) -> None:
         client = self.client("cloudformation", account)
@@ -169,10 +200,8 @@ class Delivery:
         self.until(lambda: not status().endswith("_IN_PROGRESS"))
         assert status() in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}, status()
 
-    def _notice(self, event: Event) -> None:
-        del event
-        with self._changed:
-            self._changed.notify_all()
+    def _notice(self, *_: object) -> None:
+        self._changed.set()
 
     def _git(self, *arguments: str) -> None:
         done = subprocess.run(
@@ -255,9 +284,10 @@ class Release:
             for each in listed["deployments"]
         ]
         newest = next(each for each in found if each["creator"] != "codeDeployRollback")
-        spec = json.loads(newest["revision"]["appSpecContent"]["content"])
-        shifted = next(iter(spec["Resources"][0].values()))["Properties"]
-        return {**newest, "version": shifted["TargetVersion"]}
+        shifted = client.get_deployment_target(
+            deploymentId=newest["deploymentId"], targetId="delivery-service:live"
+        )["deploymentTarget"]["lambdaTarget"]["lambdaFunctionInfo"]
+        return {**newest, "version": shifted["targetVersion"]}
 
     def _build(self) -> dict[str, Any]:
         build = self.actions["Synth"]["output"]["executionResult"]["externalExecutionId"]

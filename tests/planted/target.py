@@ -118,6 +118,21 @@ def target() -> Template:
             ),
             "ExecutionRole": _execution_role(),
             "Topic": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "alarms"}},
+            "TopicPolicy": {
+                "Type": "AWS::SNS::TopicPolicy",
+                "Properties": {
+                    "Topics": [{"Ref": "Topic"}],
+                    "PolicyDocument": document(
+                        allow(
+                            "Alarms",
+                            "sns:Publish",
+                            {"Ref": "Topic"},
+                            Principal={"Service": "cloudwatch.amazonaws.com"},
+                            Condition={"StringEquals": {"aws:SourceAccount": TARGET}},
+                        )
+                    ),
+                },
+            },
         }
     }
 
@@ -273,15 +288,3 @@ def _function(name: str, role_name: str, code: dict[str, str], **more: Any) -> d
 def _managed(name: str) -> str:
     return f"arn:aws:iam::aws:policy/service-role/{name}"
 
-
-def topic_policy(**condition: Any) -> dict[str, Any]:
-    """The topic's policy: alarms of the account may publish."""
-    return document(
-        allow(
-            "Alarms",
-            "sns:Publish",
-            TOPIC,
-            Principal={"Service": "cloudwatch.amazonaws.com"},
-            Condition={"StringEquals": {"aws:SourceAccount": TARGET} | condition},
-        )
-    )

@@ -47,9 +47,11 @@ def test_the_build_may_read_another_parameter(delivery: Delivery) -> None:
     """A wrong resource ARN."""
     parameter = f"arn:aws:ssm:{REGION}:{TOOLING}:parameter"
     statement(delivery.edit("tooling"), "BuildRole", "Parameter")["Resource"] = f"{parameter}/else"
-    _, said = delivery.release().build_failure
-    assert f"{BUILD}AWSCodeBuild-" in said
-    assert f"on resource: {parameter}{PARAMETER} {_unallowed('ssm:GetParameter')}" in said
+    action, said = delivery.release().failed
+    assert action == "Synth"
+    failed = "FAILED. Phase: DOWNLOAD_SOURCE, Code: Decrypted Variables Error, Message: "
+    assert f"{failed}AccessDeniedException: {BUILD}AWSCodeBuild-" in said
+    assert f"on resource: {parameter}{PARAMETER} {_unallowed('ssm:GetParameters')}" in said
 
 
 def test_the_builds_role_trusts_another_service(delivery: Delivery) -> None:

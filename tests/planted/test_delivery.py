@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 def test_a_release_reaches_the_target_account(delivery: Delivery) -> None:
     released = delivery.release()
     assert released.status == "Succeeded", released.failed
-    assert "to channel stable" in released.build_log
+    assert "published " in released.build_log
     deployed = released.deployment()
     assert deployed["status"] == "Succeeded"
     assert delivery.alias() == {"version": deployed["version"], "weights": {}}

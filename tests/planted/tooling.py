@@ -169,7 +169,7 @@ def _roles() -> dict[str, Any]:
             allow("Connection", uses, {"Ref": "Connection"}),
             allow(
                 "Parameter",
-                "ssm:GetParameter ssm:GetParameters",
+                "ssm:GetParameters",
                 f"arn:aws:ssm:{REGION}:{TOOLING}:parameter{PARAMETER}",
             ),
             allow(
