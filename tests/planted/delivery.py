@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 LONG = 120.0
 """Seconds of the wall in which what is awaited surely comes."""
+_TICK = 0.2
+"""Seconds after which is looked again: what ends in a queue publishes no event."""
 _HERE = Path(__file__).parent
 _GIT = {
     "GIT_CONFIG_NOSYSTEM": "1",
@@ -47,6 +49,7 @@ class Delivery:
         self._checkout = folder
         self._changed = threading.Event()
         self._revision = 0
+        self._buried: list[tuple[str, ...]] = []
         self._deployed: dict[str, Template] = {}
         self._edited: dict[str, Template] = {}
         self.publishing = {"action": "s3:PutObject"}
@@ -133,6 +136,50 @@ class Delivery:
         user, password = sign(url, TOOLING, self._cloud.credentials.secret_key)
         self._git("push", "--quiet", url.replace("://", f"://{user}:{password}@"), "HEAD:main")
 
+    def announce(self) -> str | None:
+        """Send the event that starts the pipeline; the execution, unless EventBridge may not."""
+        pipelines = self._cloud.codepipeline
+        known, buried = set(pipelines.executions), len(self._buried)
+        entry = {"Source": "acme.releases", "DetailType": "Release", "Detail": "{}"}
+        self.client("events").put_events(Entries=[entry])
+        begun: set[str] = set()
+
+        def told() -> bool:
+            begun.update(set(pipelines.executions) - known)
+            return bool(begun) or len(self.buried()) > buried
+
+        self.until(told)
+        return begun.pop() if begun else None
+
+    def buried(self) -> list[tuple[str, ...]]:
+        """What EventBridge could not deliver: target, code and message, oldest first."""
+        sqs = self.client("sqs")
+        url = sqs.get_queue_url(QueueName="undelivered")["QueueUrl"]
+        found = sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"])
+        for message in found.get("Messages", []):
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            told = message["MessageAttributes"]
+            self._buried.append(
+                tuple(
+                    told[each]["StringValue"]
+                    for each in ("TARGET_ARN", "ERROR_CODE", "ERROR_MESSAGE")
+                )
+            )
+        return self._buried
+
+    def alarm(self, state: str) -> list[dict[str, Any]]:
+        """Set the service's alarm to a state; the actions in its history, newest first."""
+        cloudwatch = self.client("cloudwatch", TARGET)
+
+        def actions() -> list[dict[str, Any]]:
+            items = cloudwatch.describe_alarm_history(AlarmName="errors", HistoryItemType="Action")
+            return list(items["AlarmHistoryItems"])
+
+        before = len(actions())
+        cloudwatch.set_alarm_state(AlarmName="errors", StateValue=state, StateReason="a test")
+        self.until(lambda: len(actions()) > before)
+        return actions()
+
     def alias(self) -> dict[str, Any]:
         """Where the service's alias sends its requests."""
         found = self.client("lambda", TARGET).get_alias(
@@ -141,11 +188,11 @@ class Delivery:
         weights = found.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
         return {"version": found["FunctionVersion"], "weights": weights}
 
-    def logged(self, function: str, text: str) -> str:
-        """The line with a text in the log of the target account's function, when it is there."""
+    def logged(self, function: str, text: str, account: str = TARGET) -> str:
+        """The line with a text in a function's log, when it is there."""
         found: list[str] = []
 
-        logs = self.client("logs", TARGET)
+        logs = self.client("logs", account)
 
         def there() -> bool:
             with suppress(logs.exceptions.ResourceNotFoundException):  # it has not run yet
@@ -180,7 +227,8 @@ class Delivery:
         ends = time.monotonic() + LONG
         self._changed.clear()
         while not holds():
-            assert self._changed.wait(ends - time.monotonic())
+            self._changed.wait(_TICK)
+            assert time.monotonic() < ends
             self._changed.clear()
 
     # How.

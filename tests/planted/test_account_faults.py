@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.planted.policies import (
+    BUCKET,
     TARGET,
     TOOLING,
     properties,
@@ -16,7 +17,7 @@ from tests.planted.policies import (
     statement,
     trusting,
 )
-from tests.planted.tooling import PIPELINE_ARN
+from tests.planted.tooling import PIPELINE_ARN, PROJECT_ARN
 
 if TYPE_CHECKING:
     from tests.planted.delivery import Delivery
@@ -52,6 +53,49 @@ def test_the_pipelines_role_trusts_for_another_pipeline(delivery: Delivery) -> N
     action, said = delivery.release().failed
     assert action == "Git"
     assert f"CodePipeline is not authorized to perform AssumeRole on role {PIPELINE}" in said
+
+
+def test_the_source_may_not_use_the_connection(delivery: Delivery) -> None:
+    """A grant for another connection."""
+    other = f"{delivery.connection}0"
+    statement(delivery.edit("tooling"), "SourceRole", "Connection")["Resource"] = other
+    action, said = delivery.release().failed
+    assert action == "Git"
+    refused = f"Unable to use Connection: {delivery.connection}. The provided role does not have"
+    assert said == f"{refused} sufficient permissions."
+
+
+def test_the_build_may_not_be_started(delivery: Delivery) -> None:
+    """An action role with a grant for the builds of another project."""
+    statement(delivery.edit("tooling"), "StartBuildRole", "Build")["Resource"] = f"{PROJECT_ARN}-2"
+    action, said = delivery.release().failed
+    assert action == "Synth"
+    user = f"User: {session(TOOLING, 'delivery-start-build')}"
+    assert said.startswith(f"Error calling startBuild: {user}")
+    assert f"codebuild:StartBuild on resource: {PROJECT_ARN} because no identity-based" in said
+    assert "(Service: AWSCodeBuild; Status Code: 400; Error Code: AccessDeniedException" in said
+
+
+def test_the_keys_policy_lacks_the_target_account(delivery: Delivery) -> None:
+    """A KMS key policy, which the identity policy of another account's role does not replace."""
+    remove(delivery.edit("tooling"), "Key", "Target")
+    action, said = delivery.release().failed
+    assert action == "Prepare"
+    assert "The provided role does not have sufficient permissions." in said
+    denied = f"{DEPLOYER}"
+    assert denied in said
+    assert f"is not authorized to perform: kms:Decrypt on resource: {delivery.key}" in said
+    assert "because no resource-based policy allows the kms:Decrypt action" in said
+
+
+def test_the_buckets_policy_lacks_the_target_account(delivery: Delivery) -> None:
+    """A bucket policy for another account; S3 says no more across accounts."""
+    remove(delivery.edit("tooling"), "ArtifactsPolicy", "Target")
+    action, said = delivery.release().failed
+    assert action == "Prepare"
+    assert said.startswith("Unable to access the artifact with Amazon S3 object key 'delivery/")
+    assert f"located in the Amazon S3 artifact bucket '{BUCKET}'. The provided role" in said
+    assert said.endswith("Access Denied")
 
 
 def test_the_deploy_role_may_not_pass_the_execution_role(delivery: Delivery) -> None:

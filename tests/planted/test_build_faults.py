@@ -131,3 +131,26 @@ def test_the_publishing_role_is_tagged_otherwise(delivery: Delivery) -> None:
     assert f"{BUILD}AWSCodeBuild-" in said
     role = role_arn(TARGET, "delivery-publish")
     assert f"is not authorized to perform: sts:AssumeRole on resource: {role}" in said
+
+
+def test_the_build_may_not_write_its_log(delivery: Delivery) -> None:
+    """A grant of logs for another project."""
+    other = f"arn:aws:logs:{REGION}:{TOOLING}:log-group:/aws/codebuild/other:*"
+    statement(delivery.edit("tooling"), "BuildRole", "Logs")["Resource"] = other
+    action, said = delivery.release().failed
+    assert action == "Synth"
+    role = role_arn(TOOLING, "delivery-build")
+    refused = f"Service role {role} does not allow AWS CodeBuild to create Amazon CloudWatch Logs"
+    assert f"FAILED. Phase: QUEUED, Code: ACCESS_DENIED, Message: {refused} log streams" in said
+    assert f"Error message: {BUILD}" in said
+    assert _unallowed("logs:CreateLogStream") in said
+
+
+def test_the_build_may_not_use_the_connection(delivery: Delivery) -> None:
+    """A missing grant of what a full clone needs of the build itself."""
+    remove(delivery.edit("tooling"), "BuildRole", "Connection")
+    released = delivery.release()
+    assert released.failed[0] == "Synth"
+    phase, said = released.build_failure
+    assert phase == "DOWNLOAD_SOURCE"
+    assert said.startswith("authorization failed for primary source and source version")

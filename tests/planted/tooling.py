@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from localcloud.functions.configuration import ARCHITECTURE, RUNTIME
 from tests.planted.policies import (
     ASSETS,
     BUCKET,
@@ -25,6 +26,7 @@ REPOSITORY, PIPELINE = "acme/delivery", "delivery"
 PARAMETER, SECRET = "/delivery/channel", "delivery-token"
 PIPELINE_ARN = f"arn:aws:codepipeline:{REGION}:{TOOLING}:{PIPELINE}"
 PROJECT_ARN = f"arn:aws:codebuild:{REGION}:{TOOLING}:project/delivery"
+_RULES = f"arn:aws:events:{REGION}:{TOOLING}:rule"
 _LOGS = f"arn:aws:logs:{REGION}:{TOOLING}:log-group:/aws/codebuild/delivery"
 _BUCKET = [f"arn:aws:s3:::{BUCKET}", f"arn:aws:s3:::{BUCKET}/*"]
 _READ = "s3:GetObject* s3:GetBucket* s3:List*"
@@ -114,13 +116,85 @@ def tooling() -> Template:
                     "Name": "start",
                     "EventPattern": {"source": ["acme.releases"]},
                     "Targets": [
-                        {"Id": "Pipeline", "Arn": PIPELINE_ARN, "RoleArn": get("StartRole")}
+                        {
+                            "Id": "Pipeline",
+                            "Arn": PIPELINE_ARN,
+                            "RoleArn": get("StartRole"),
+                            "DeadLetterConfig": {"Arn": get("Undelivered")},
+                        }
                     ],
                 },
             },
+            **_notices(),
         },
         "Outputs": {"Connection": {"Value": {"Ref": "Connection"}}},
     }  # fmt: skip
+
+
+def _notices() -> dict[str, Any]:
+    """A function that is told of each release, and the queue of what was not delivered."""
+    return {
+        "Undelivered": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "undelivered"}},
+        "UndeliveredPolicy": {
+            "Type": "AWS::SQS::QueuePolicy",
+            "Properties": {
+                "Queues": [{"Ref": "Undelivered"}],
+                "PolicyDocument": document(
+                    allow(
+                        "Rules",
+                        "sqs:SendMessage",
+                        get("Undelivered"),
+                        Principal={"Service": "events.amazonaws.com"},
+                        Condition={"ArnLike": {"aws:SourceArn": f"{_RULES}/*"}},
+                    )
+                ),
+            },
+        },
+        "NoticeRole": role(
+            "delivery-notice",
+            service("lambda"),
+            ManagedPolicyArns=["arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"],
+        ),
+        "Notice": {
+            "Type": "AWS::Lambda::Function",
+            "Properties": {
+                "FunctionName": "delivery-notice",
+                "Runtime": RUNTIME,
+                "Architectures": [ARCHITECTURE],
+                "Handler": "index.handler",
+                "Role": get("NoticeRole"),
+                "Code": {"ZipFile": "def handler(event, context):\n    print('released')\n"},
+            },
+        },
+        "NoticePermission": {
+            "Type": "AWS::Lambda::Permission",
+            "Properties": {
+                "Action": "lambda:InvokeFunction",
+                "FunctionName": get("Notice"),
+                "Principal": "events.amazonaws.com",
+                "SourceArn": f"{_RULES}/released",
+            },
+        },
+        "Released": {
+            "Type": "AWS::Events::Rule",
+            "DependsOn": "NoticePermission",
+            "Properties": {
+                "Name": "released",
+                "EventPattern": {
+                    "source": ["aws.codepipeline"],
+                    "detail-type": ["CodePipeline Pipeline Execution State Change"],
+                    "detail": {"state": ["SUCCEEDED"]},
+                },
+                "Targets": [
+                    {
+                        "Id": "Notice",
+                        "Arn": get("Notice"),
+                        "DeadLetterConfig": {"Arn": get("Undelivered")},
+                    }
+                ],
+            },
+        },
+    }
 
 
 def _roles() -> dict[str, Any]:
