@@ -199,7 +199,7 @@ class CloudFormationApi(ChangeSetApi):
 
     def list_exports(self) -> ActionResult:
         """Every export of the account's region, in one page."""
-        exports = self._service.exports(self.account, self.region)
+        exports = self._service.exports.all(self.account, self.region)
         found = [
             {"Name": name, "Value": value, "ExportingStackId": stack.id}
             for name, (stack, value) in exports.items()
@@ -209,8 +209,8 @@ class CloudFormationApi(ChangeSetApi):
     def list_imports(self) -> ActionResult:
         """The stacks that use an export."""
         name = self.params["ExportName"]
-        owner = self._service.exports(self.account, self.region).get(name)
-        users = self._service.importers(owner[0], name) if owner else []
+        owner = self._service.exports.all(self.account, self.region).get(name)
+        users = self._service.exports.importers(owner[0], name) if owner else []
         if not users:
             raise ApiError("ValidationError", f"Export '{name}' is not imported by any stack.")
         return ActionResult({"Imports": users})

@@ -140,7 +140,7 @@ class ChangeSetApi(ServiceApi):
             template = parse(self._template(stack))
             check(template, self.region, self._service.acts)
             values = chosen(template, self.params.get("Parameters") or [], before)
-            self._service.check_wanted(
+            self._service.planning.check_wanted(
                 stack or Stack("", self.params["StackName"], self.account, self.region, "", 0.0),
                 template,
                 values,

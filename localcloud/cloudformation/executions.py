@@ -143,11 +143,11 @@ class Executions:
         imports: set[str] = set()
         operation = self._operation(stack, running)
         try:
-            resolver = self._service.resolver(
+            resolver = self._service.planning.resolver(
                 stack, template, change_set.parameters, made, stack.session_key, imports.add
             )
             reason = operation.apply(template, resolver, made, change_set.tags)
-            outputs = [] if reason else self._service.outputs(stack, template, resolver)
+            outputs = [] if reason else self._service.exports.outputs(stack, template, resolver)
         except TemplateError as error:
             reason = str(error)
         if reason is not None:
@@ -198,7 +198,7 @@ class Executions:
             self._service.set_status(stack, "ROLLBACK_COMPLETE")
 
     def _delete(self, stack: Stack, running: _Running) -> None:
-        used = self._service.used_exports(stack, kept=set())
+        used = self._service.exports.used(stack, kept=set())
         if used:
             self._service.set_status(stack, "DELETE_FAILED", used)
             return

@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from localcloud.cloudformation import parameters as template_parameters
 from localcloud.cloudformation.access_policies import QueuePolicyProvider, TopicPolicyProvider
 from localcloud.cloudformation.api import CloudFormationApi
 from localcloud.cloudformation.buckets import BucketPolicyProvider, BucketProvider
-from localcloud.cloudformation.changes import NO_CHANGES, Plan
-from localcloud.cloudformation.checks import check_rules
 from localcloud.cloudformation.executions import Executions
-from localcloud.cloudformation.intrinsics import Resolver
-from localcloud.cloudformation.lookups import Lookups
+from localcloud.cloudformation.exports import Exports
 from localcloud.cloudformation.made_by_moto import MotoProvider
 from localcloud.cloudformation.model import SETTLED, ChangeSet, Stack, StackStatusError
 from localcloud.cloudformation.permissions import SESSION_NAME, Permissions
+from localcloud.cloudformation.planning import Planning
 from localcloud.cloudformation.recorded import RecordedProvider
 from localcloud.cloudformation.records import Records
 from localcloud.cloudformation.roles import RoleProvider
 from localcloud.cloudformation.stored_parameters import ParameterProvider
-from localcloud.cloudformation.template import TemplateError, parse
-from localcloud.cloudformation.template_rules import check_secure_references, check_wanted
-from localcloud.resources import Claimant, ResourceRequest
+from localcloud.resources import Claimant
 from localcloud.restoring import restored_on_error
 from localcloud.roles import RoleError, assume_service_role
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from localcloud.api import ServiceApi
     from localcloud.cloud import Cloud
-    from localcloud.cloudformation.model import StackResource
     from localcloud.credentials import Caller
-    from localcloud.resources import Provider, Resource
+    from localcloud.resources import Provider
 
 
 class CloudFormation:
@@ -62,6 +53,8 @@ class CloudFormation:
         self.executions = Executions(self)
         self.stacks: dict[str, Stack] = {}
         """By stack id; those that are deleted stay."""
+        self.exports = Exports(self.stacks)
+        self.planning = Planning(cloud, self.exports, self.provider)
         self.change_sets: dict[str, ChangeSet] = {}
 
     def register(self, providers: dict[str, Provider]) -> None:
@@ -73,7 +66,7 @@ class CloudFormation:
 
         It starts as the last of all services: their providers know their resources by now.
         """
-        self.stacks = {stack.id: stack for stack in self.records.stacks()}
+        self.stacks.update({stack.id: stack for stack in self.records.stacks()})
         self.change_sets = {each.id: each for each in self.records.change_sets()}
         for stack in list(self.stacks.values()):
             if stack.in_progress:
@@ -122,86 +115,9 @@ class CloudFormation:
             self.stacks[stack_id] = stack
         return stack
 
-    def resolver(
-        self,
-        stack: Stack,
-        template: dict[str, Any],
-        values: dict[str, str],
-        made: dict[str, Resource],
-        session_key: str,
-        importing: Callable[[str], object] = lambda _name: None,
-    ) -> Resolver:
-        """Resolves the template's functions in the stack's place; `made` may still grow.
-
-        Stored parameters and secrets are read with the session of a key; `importing` is called
-        with the name of each export that is used.
-
-        Raises:
-            TemplateError: a parameter's value is not in the Parameter Store.
-        """
-        account, region = stack.account, stack.region
-        session = self.cloud.credentials.session(session_key)
-        lookups = Lookups(self.cloud, account, region, session)
-
-        def imported(name: str) -> str:
-            found = self.exports(account, region).get(name)
-            if found is None:
-                raise TemplateError(f"No export named {name} found.")
-            importing(name)
-            return found[1]
-
-        return Resolver(
-            template,
-            parameters=template_parameters.typed(template, values, lookups.parameter),
-            pseudo={
-                "AWS::AccountId": account,
-                "AWS::Region": region,
-                "AWS::Partition": "aws",
-                "AWS::URLSuffix": "amazonaws.com",
-                "AWS::StackId": stack.id,
-                "AWS::StackName": stack.name,
-                "AWS::NotificationARNs": [],
-            },
-            resources=made,
-            dynamic=lookups.dynamic,
-            imported=imported,
-            gateway=self.cloud.gateway_endpoint,
-            kept=_kept(stack, template, values),
-        )
-
-    def check_wanted(
-        self, stack: Stack, template: dict[str, Any], values: dict[str, str], session_key: str
-    ) -> None:
-        """Check what a template's conditions leave of it, by the values of its parameters.
-
-        Raises:
-            TemplateError: as `template_rules.check_wanted`; or from `resolver`.
-        """
-        resolver = self.resolver(stack, template, values, {}, session_key)
-        check_wanted(template, resolver.holds, resolver.condition)
-
     def plan(self, stack: Stack, change_set: ChangeSet) -> None:
         """Work out a change set and store it; a failure is its status, as on AWS."""
-        change_set.status, change_set.execution_status = "FAILED", "UNAVAILABLE"
-        try:
-            template = parse(change_set.template)
-            made = {name: each.made() for name, each in stack.resources.items()}
-            resolver = self.resolver(
-                stack, template, change_set.parameters, made, change_set.session_key
-            )
-            check_secure_references(template["Resources"])
-            check_rules(template, resolver)
-            plan = Plan(stack, resolver, made, self.provider, _asked_of(stack))
-            change_set.changes = plan.changes(template)
-        except TemplateError as error:
-            change_set.reason = str(error)
-        else:
-            same_outputs = json.loads(stack.template).get("Outputs") == template.get("Outputs")
-            same_tags = change_set.tags == stack.tags
-            if not change_set.changes and stack.resources and same_outputs and same_tags:
-                change_set.reason = NO_CHANGES
-            else:
-                change_set.status, change_set.execution_status = "CREATE_COMPLETE", "AVAILABLE"
+        self.planning.plan(stack, change_set)
         self.save(change_set)
 
     def save(self, change_set: ChangeSet) -> None:
@@ -342,97 +258,9 @@ class CloudFormation:
             (stack.id,),
         )
 
-    def outputs(
-        self, stack: Stack, template: dict[str, Any], resolver: Resolver
-    ) -> list[dict[str, Any]]:
-        """The outputs of a stack that was brought to a template.
-
-        Raises:
-            TemplateError: an export is another stack's, or one in use would change.
-        """
-        outputs = []
-        exports = self.exports(stack.account, stack.region)
-        for key, definition in template.get("Outputs", {}).items():
-            if not resolver.holds(definition):
-                continue
-            output = {"OutputKey": key, "OutputValue": str(resolver.value(definition["Value"]))}
-            if "Description" in definition:
-                output["Description"] = definition["Description"]
-            if "Export" in definition:
-                name = output["ExportName"] = str(resolver.value(definition["Export"]["Name"]))
-                owner, value = exports.get(name, (stack, output["OutputValue"]))
-                if owner is not stack:
-                    raise TemplateError(
-                        f"Export with name {name} is already exported by stack {owner.name}."
-                    )
-                if value != output["OutputValue"] and (users := self.importers(stack, name)):
-                    raise TemplateError(
-                        f"Export {name} cannot be updated as it is in use by {', '.join(users)}"
-                    )
-            outputs.append(output)
-        used = self.used_exports(stack, {each.get("ExportName", "") for each in outputs})
-        if used:
-            raise TemplateError(used)
-        return outputs
-
-    def used_exports(self, stack: Stack, kept: set[str]) -> str | None:
-        """Why exports other than those that are kept cannot go, or None when they can."""
-        for output in stack.outputs:
-            name = output.get("ExportName")
-            if name and name not in kept and (users := self.importers(stack, name)):
-                return f"Export {name} cannot be deleted as it is in use by {', '.join(users)}"
-        return None
-
-    def importers(self, stack: Stack, export: str) -> list[str]:
-        """The names of the stacks that use an export of this one."""
-        return sorted(
-            other.name
-            for other in list(self.stacks.values())
-            if (other.account, other.region) == (stack.account, stack.region)
-            and other.status != "DELETE_COMPLETE"
-            and export in other.imports
-        )
-
-    def exports(self, account: str, region: str) -> dict[str, tuple[Stack, str]]:
-        """Every export's stack and value."""
-        return {
-            output["ExportName"]: (stack, output["OutputValue"])
-            for stack in list(self.stacks.values())
-            if (stack.account, stack.region) == (account, region)
-            and stack.status != "DELETE_COMPLETE"
-            for output in stack.outputs
-            if "ExportName" in output
-        }
-
     def _adopt(self, stack: Stack) -> None:
         """Find what was made when the last process ended before it could record it."""
         for resource in stack.resources.values():
             provider = self.provider(resource.type)
             if not resource.physical_id and isinstance(provider, Claimant):
                 resource.physical_id = provider.unclaimed(stack.id, resource.logical_id)
-
-
-def _kept(stack: Stack, template: dict[str, Any], values: dict[str, str]) -> frozenset[str]:
-    """The services whose dynamic references an update does not read anew, of resources that stay.
-
-    A template that is deployed again as it is reads none anew (cloudformation-coverage-roadmap#844,
-    ministack#1647).
-    """
-    same = json.loads(stack.template) == template and stack.parameters == values
-    return frozenset({"secretsmanager", "ssm"} if same else {"secretsmanager"})
-
-
-def _asked_of(stack: Stack) -> Callable[[StackResource, dict[str, Any]], ResourceRequest]:
-    def asked(resource: StackResource, properties: dict[str, Any]) -> ResourceRequest:
-        return ResourceRequest(
-            type=resource.type,
-            logical_id=resource.logical_id,
-            account=stack.account,
-            region=stack.region,
-            stack_name=stack.name,
-            stack_id=stack.id,
-            properties=properties,
-            cancel=threading.Event(),
-        )
-
-    return asked

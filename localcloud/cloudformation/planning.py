@@ -1,0 +1,140 @@
+"""How a template is resolved for a stack, and what a change set would change."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING, Any
+
+from localcloud.cloudformation import parameters as template_parameters
+from localcloud.cloudformation.changes import NO_CHANGES, Plan
+from localcloud.cloudformation.checks import check_rules
+from localcloud.cloudformation.intrinsics import Resolver
+from localcloud.cloudformation.lookups import Lookups
+from localcloud.cloudformation.template import TemplateError, parse
+from localcloud.cloudformation.template_rules import check_secure_references, check_wanted
+from localcloud.resources import ResourceRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from localcloud.cloud import Cloud
+    from localcloud.cloudformation.exports import Exports
+    from localcloud.cloudformation.model import ChangeSet, Stack, StackResource
+    from localcloud.resources import Provider, Resource
+
+
+class Planning:
+    """Resolves templates and plans change sets; `provider` finds the provider of a type."""
+
+    def __init__(self, cloud: Cloud, exports: Exports, provider: Callable[[str], Provider]) -> None:
+        self._cloud = cloud
+        self._exports = exports
+        self._provider = provider
+
+    def resolver(
+        self,
+        stack: Stack,
+        template: dict[str, Any],
+        values: dict[str, str],
+        made: dict[str, Resource],
+        session_key: str,
+        importing: Callable[[str], object] = lambda _name: None,
+    ) -> Resolver:
+        """Resolves the template's functions in the stack's place; `made` may still grow.
+
+        Stored parameters and secrets are read with the session of a key; `importing` is called
+        with the name of each export that is used.
+
+        Raises:
+            TemplateError: a parameter's value is not in the Parameter Store.
+        """
+        account, region = stack.account, stack.region
+        session = self._cloud.credentials.session(session_key)
+        lookups = Lookups(self._cloud, account, region, session)
+
+        def imported(name: str) -> str:
+            found = self._exports.all(account, region).get(name)
+            if found is None:
+                raise TemplateError(f"No export named {name} found.")
+            importing(name)
+            return found[1]
+
+        return Resolver(
+            template,
+            parameters=template_parameters.typed(template, values, lookups.parameter),
+            pseudo={
+                "AWS::AccountId": account,
+                "AWS::Region": region,
+                "AWS::Partition": "aws",
+                "AWS::URLSuffix": "amazonaws.com",
+                "AWS::StackId": stack.id,
+                "AWS::StackName": stack.name,
+                "AWS::NotificationARNs": [],
+            },
+            resources=made,
+            dynamic=lookups.dynamic,
+            imported=imported,
+            gateway=self._cloud.gateway_endpoint,
+            kept=_kept(stack, template, values),
+        )
+
+    def check_wanted(
+        self, stack: Stack, template: dict[str, Any], values: dict[str, str], session_key: str
+    ) -> None:
+        """Check what a template's conditions leave of it, by the values of its parameters.
+
+        Raises:
+            TemplateError: as `template_rules.check_wanted`; or from `resolver`.
+        """
+        resolver = self.resolver(stack, template, values, {}, session_key)
+        check_wanted(template, resolver.holds, resolver.condition)
+
+    def plan(self, stack: Stack, change_set: ChangeSet) -> None:
+        """Fill in a change set; a failure is its status, as on AWS."""
+        change_set.status, change_set.execution_status = "FAILED", "UNAVAILABLE"
+        try:
+            template = parse(change_set.template)
+            made = {name: each.made() for name, each in stack.resources.items()}
+            resolver = self.resolver(
+                stack, template, change_set.parameters, made, change_set.session_key
+            )
+            check_secure_references(template["Resources"])
+            check_rules(template, resolver)
+            plan = Plan(stack, resolver, made, self._provider, _asked_of(stack))
+            change_set.changes = plan.changes(template)
+        except TemplateError as error:
+            change_set.reason = str(error)
+        else:
+            same_outputs = json.loads(stack.template).get("Outputs") == template.get("Outputs")
+            same_tags = change_set.tags == stack.tags
+            if not change_set.changes and stack.resources and same_outputs and same_tags:
+                change_set.reason = NO_CHANGES
+            else:
+                change_set.status, change_set.execution_status = "CREATE_COMPLETE", "AVAILABLE"
+
+
+def _kept(stack: Stack, template: dict[str, Any], values: dict[str, str]) -> frozenset[str]:
+    """The services whose dynamic references an update does not read anew, of resources that stay.
+
+    A template that is deployed again as it is reads none anew (cloudformation-coverage-roadmap#844,
+    ministack#1647).
+    """
+    same = json.loads(stack.template) == template and stack.parameters == values
+    return frozenset({"secretsmanager", "ssm"} if same else {"secretsmanager"})
+
+
+def _asked_of(stack: Stack) -> Callable[[StackResource, dict[str, Any]], ResourceRequest]:
+    def asked(resource: StackResource, properties: dict[str, Any]) -> ResourceRequest:
+        return ResourceRequest(
+            type=resource.type,
+            logical_id=resource.logical_id,
+            account=stack.account,
+            region=stack.region,
+            stack_name=stack.name,
+            stack_id=stack.id,
+            properties=properties,
+            cancel=threading.Event(),
+        )
+
+    return asked
