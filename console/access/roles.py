@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from environments.schema import Environment, Home
 
 _ROLE = "AWS::IAM::Role"
+_MANAGED_BY_AWS = "arn:aws:iam::aws:policy/"
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Role:
 
     Attributes:
         logical_id: its name in the template of `stack`.
-        policies: the documents of its policies, by name.
+        policies: the documents of its own policies, by name.
+        managed: those of the policies that AWS manages, by name.
         used: the actions that it was allowed, sorted.
     """
 
@@ -35,12 +37,17 @@ class Role:
     stack: str
     logical_id: str
     policies: Mapping[str, Mapping[str, Any]]
+    managed: Mapping[str, Mapping[str, Any]]
     used: tuple[str, ...]
 
     @property
     def grants(self) -> list[Grant]:
-        """What its policies allow."""
-        return list(grants(self.policies, self.used))
+        """What its policies allow; a policy that AWS manages is one grant."""
+        whole = [
+            Grant(name, "all of it", ("*",), _used_of(document, self.used))
+            for name, document in self.managed.items()
+        ]
+        return [*grants(self.policies, self.used), *whole]
 
 
 def roles(aws: Aws, home: Home, environments: Mapping[str, Environment]) -> Iterator[Role]:
@@ -94,22 +101,43 @@ def _roles_of(aws: Aws, place: Place, stack: str) -> Iterator[Role]:
             arn,
             stack,
             each["LogicalResourceId"],
-            dict(_policies(iam, name)),
+            dict(_own_policies(iam, name)),
+            dict(_managed_policies(iam, name)),
             tuple(_used(iam, arn)),
         )
 
 
-def _policies(iam: Any, name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _own_policies(iam: Any, name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for page in iam.get_paginator("list_role_policies").paginate(RoleName=name):
         for policy in page["PolicyNames"]:
             found = iam.get_role_policy(RoleName=name, PolicyName=policy)
             yield policy, found["PolicyDocument"]
+    for attached in _attached(iam, name):
+        if not attached["PolicyArn"].startswith(_MANAGED_BY_AWS):
+            yield attached["PolicyName"], _document(iam, attached["PolicyArn"])
+
+
+def _managed_policies(iam: Any, name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for attached in _attached(iam, name):
+        if attached["PolicyArn"].startswith(_MANAGED_BY_AWS):
+            yield attached["PolicyName"], _document(iam, attached["PolicyArn"])
+
+
+def _attached(iam: Any, name: str) -> Iterator[Mapping[str, str]]:
     for page in iam.get_paginator("list_attached_role_policies").paginate(RoleName=name):
-        for attached in page["AttachedPolicies"]:
-            arn = attached["PolicyArn"]
-            version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
-            found = iam.get_policy_version(PolicyArn=arn, VersionId=version)
-            yield attached["PolicyName"], found["PolicyVersion"]["Document"]
+        yield from page["AttachedPolicies"]
+
+
+def _document(iam: Any, arn: str) -> Mapping[str, Any]:
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    found = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]
+    document: Mapping[str, Any] = found["Document"]
+    return document
+
+
+def _used_of(document: Mapping[str, Any], used: tuple[str, ...]) -> tuple[str, ...]:
+    found = {each for grant in grants({"": document}, used) for each in grant.used}
+    return tuple(sorted(found))
 
 
 def _used(iam: Any, arn: str) -> Iterator[str]:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from console.access.roles import Role
 
+_SHOWN_GRANTS = 4
+
 
 @click.command("access")
 @click.argument("role", required=False)
@@ -68,7 +70,8 @@ def command(role: str | None, environment: str | None, folder: Path, *, policy: 
         raise ConsoleError(f"{role}: no role of the platform is called so. Run pithead access")
     for each in chosen:
         if policy:
-            click.echo(json.dumps(reduced(each.policies, each.used), indent=2))
+            documents = {**each.policies, **each.managed}
+            click.echo(json.dumps(reduced(documents, each.used), indent=2))
         else:
             _print_one(each)
 
@@ -82,17 +85,23 @@ def _write(policies: Sequence[object], folder: Path) -> None:
 
 
 def _print_all(found: Sequence[Role]) -> None:
-    table = Table("stack", "role", "grants", "used", "could lose", box=None, pad_edge=False)
+    table = Table("role", "used", "granted", "could lose", box=None, pad_edge=False)
+    stack = ""
     for role in found:
-        unused = [each.pattern for each in role.grants if not each.used]
+        if role.stack != stack:
+            stack = role.stack
+            table.add_row(f"[bold]{stack}[/bold]", "", "", "")
+        unused = list(dict.fromkeys(each.pattern for each in role.grants if not each.used))
+        shown = ", ".join(unused[:_SHOWN_GRANTS])
+        more = f" and {len(unused) - _SHOWN_GRANTS} more" if len(unused) > _SHOWN_GRANTS else ""
         table.add_row(
-            role.stack,
-            role.logical_id,
+            f"  {role.logical_id}",
+            str(sum(bool(each.used) for each in role.grants)),
             str(len(role.grants)),
-            str(len(role.grants) - len(unused)),
-            ", ".join(dict.fromkeys(unused)),
+            shown + more,
         )
     Console().print(table)
+    click.echo("\nNext: pithead access ROLE, or pithead access ROLE --policy")
 
 
 def _print_one(role: Role) -> None:
