@@ -17,6 +17,7 @@ import pytest
 from pipeline.gates.gate import CouldNotRunError
 from pipeline.gates.load import generator
 from pipeline.gates.load.limits import FAILURES, attend, crossed_in_every, is_starved
+from pipeline.gates.load.measured import NOT_INVOKED, RATE_LIMITED
 from pipeline.gates.load.plan import Plan
 
 if TYPE_CHECKING:
@@ -80,6 +81,17 @@ def test_two_runs_of_a_profile_send_the_same_in_every_block(service: Any, plan: 
     first, second = measure(service.url, plan), measure(service.url, plan)
     assert _shape(first) == _shape(second)
     assert set(_shape(first)) == {"read", "write", "list"}
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [("429", RATE_LIMITED), ("500", NOT_INVOKED), ("502", "status 502 of API Gateway")],
+)
+def test_what_api_gateway_answers_by_itself_is_told_from_the_service(
+    service: Any, plan: Plan, status: str, reason: str
+) -> None:
+    service.behave = lambda _number: {"status": status, "x-amzn-ErrorType": "SomeException"}
+    assert dict(measure(service.url, plan).failures) == {reason: 100}
 
 
 @pytest.mark.parametrize("workers", [1, 2])
