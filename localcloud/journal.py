@@ -27,6 +27,9 @@ from localcloud.storage import StorageError
 from localcloud.lifecycle import expired, remove_versions  # isort: skip
 from localcloud.object_writes import UNUSED_HEADERS, is_plain, repeat  # isort: skip
 from localcloud.sizes import limit_sizes  # isort: skip
+from localcloud.bucket_access import close_buckets  # isort: skip
+from localcloud.key_states import check_key_states  # isort: skip
+from localcloud.policy_rules import check_policies  # isort: skip
 from moto.core.base_backend import BackendDict  # isort: skip
 from moto.moto_server.werkzeug_app import (  # isort: skip
     BackendRequest,
@@ -61,6 +64,9 @@ class Journal:
         enforce_unconditional_statements()
         sign_as_aws_does()
         limit_sizes()
+        check_policies()
+        close_buckets()
+        check_key_states()
         self._ledger = ledger
         self._clock = clock
         self._lock = threading.RLock()

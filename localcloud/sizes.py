@@ -6,55 +6,44 @@ parameter tiers" of the Systems Manager user guide.
 
 from __future__ import annotations
 
-import inspect
-from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import localcloud.moto_parts  # noqa: F401  # imports moto's SSM, without EC2
 from localcloud import strict_json
+from localcloud.moto_checks import install
 
-from moto.iam.exceptions import LimitExceededException, MalformedPolicyDocument  # isort: skip
+from moto.iam.exceptions import (  # isort: skip
+    LimitExceededException,
+    MalformedPolicyDocument,
+    ValidationError,
+)
 from moto.iam.models import IAMBackend  # isort: skip
 from moto.ssm.exceptions import ValidationException  # isort: skip
 from moto.ssm.models import SimpleSystemManagerBackend  # isort: skip
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Check = Callable[[dict[str, Any]], None]
 
 _MANAGED_CHARACTERS = 6144
 _INLINE_CHARACTERS = 10_240
 """Of all inline policies of a role together."""
 _TRUST_CHARACTERS = 2048
+_ROLE_NAME_CHARACTERS = 64
+_POLICIES_PER_ROLE = 10
 _PARAMETER_CHARACTERS = {"Standard": 4096, "Advanced": 8192, "Intelligent-Tiering": 8192}
 
 
 def limit_sizes() -> None:
     """Make moto reject what AWS rejects as too large, in requests and templates."""
-    for backend, name, check in (
-        (IAMBackend, "create_policy", _check_managed),
-        (IAMBackend, "create_policy_version", _check_managed),
-        (IAMBackend, "create_role", _check_trust),
-        (IAMBackend, "update_assume_role_policy", _check_trust),
-        (IAMBackend, "put_role_policy", _check_inline),
-        (SimpleSystemManagerBackend, "put_parameter", _check_parameter),
-    ):
-        operation = getattr(backend, name)
-        # Once a process, however many clouds it starts.
-        if not hasattr(operation, "__wrapped__"):
-            setattr(backend, name, _checked(operation, check))
-
-
-def _checked(operation: Callable[..., Any], check: Check) -> Callable[..., Any]:
-    signature = inspect.signature(operation)
-
-    @wraps(operation)
-    def checked(*arguments: Any, **named: Any) -> Any:
-        check(signature.bind(*arguments, **named).arguments)
-        return operation(*arguments, **named)
-
-    return checked
+    install(
+        (
+            (IAMBackend, "create_policy", _check_managed),
+            (IAMBackend, "create_policy_version", _check_managed),
+            (IAMBackend, "create_role", _check_trust),
+            (IAMBackend, "create_role", _check_role_name),
+            (IAMBackend, "update_assume_role_policy", _check_trust),
+            (IAMBackend, "put_role_policy", _check_inline),
+            (IAMBackend, "attach_role_policy", _check_attachments),
+            (SimpleSystemManagerBackend, "put_parameter", _check_parameter),
+        )
+    )
 
 
 def _check_managed(given: dict[str, Any]) -> None:
@@ -68,6 +57,23 @@ def _check_trust(given: dict[str, Any]) -> None:
     _check_json(text)
     if _characters(text) > _TRUST_CHARACTERS:
         raise LimitExceededException(f"Cannot exceed quota for ACLSizePerRole: {_TRUST_CHARACTERS}")
+
+
+def _check_role_name(given: dict[str, Any]) -> None:
+    name = given["role_name"]
+    if len(name) > _ROLE_NAME_CHARACTERS:
+        raise ValidationError(
+            f"1 validation error detected: Value '{name}' at 'roleName' failed to satisfy "
+            f"constraint: Member must have length less than or equal to {_ROLE_NAME_CHARACTERS}"
+        )
+
+
+def _check_attachments(given: dict[str, Any]) -> None:
+    attached = given["self"].get_role(given["role_name"]).managed_policies
+    if len(attached) >= _POLICIES_PER_ROLE and given["policy_arn"] not in attached:
+        raise LimitExceededException(
+            f"Cannot exceed quota for PoliciesPerRole: {_POLICIES_PER_ROLE}"
+        )
 
 
 def _check_inline(given: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -113,6 +114,23 @@ _SETTINGS: dict[str, tuple[str, Callable[[Any], _Request], str, _Request]] = {
 }
 
 
+def _acl(properties: dict[str, Any]) -> str:
+    """The canned access control list that a bucket is to have, "" for none.
+
+    Raises:
+        ProvisioningError: its objects are the bucket owner's alone (landing-zone-accelerator#146).
+    """
+    name = properties.get("AccessControl") or ""
+    rules = (properties.get("OwnershipControls") or {}).get("Rules") or [{}]
+    enforced = rules[0].get("ObjectOwnership", "BucketOwnerEnforced") == "BucketOwnerEnforced"
+    if enforced and name not in {"", "Private", "BucketOwnerFullControl"}:
+        raise ProvisioningError(
+            "The bucket does not allow ACLs (Service: Amazon S3; Status Code: 400; Error Code: "
+            "AccessControlListNotSupported)"
+        )
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
+
+
 class BucketProvider:
     """`AWS::S3::Bucket`."""
 
@@ -127,6 +145,7 @@ class BucketProvider:
     def create(self, request: ResourceRequest) -> Resource:
         """See `Provider.create`."""
         _check(request)
+        _acl(request.properties)
         name = request.properties.get("BucketName") or request.generated_name(63).lower()
         s3 = self._cloud.client("s3", request.account, request.region)
         try:
@@ -161,6 +180,9 @@ class BucketProvider:
                 getattr(s3, put)(Bucket=current.physical_id, **shaped(value))
             elif current.properties.get(name):
                 getattr(s3, back)(Bucket=current.physical_id, **nothing)
+        acl = _acl(request.properties)
+        if acl or current.properties.get("AccessControl"):
+            s3.put_bucket_acl(Bucket=current.physical_id, ACL=acl or "private")
         return Resource(current.physical_id, current.attributes, request.properties)
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:

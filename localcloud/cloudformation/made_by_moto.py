@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,15 @@ from typing import TYPE_CHECKING, Any
 from moto.core.common_models import CloudFormationModel
 
 from localcloud.cloudformation import schemas
+from localcloud.cloudformation.keys_and_policies import (
+    KEY,
+    POLICY,
+    check_key,
+    delete_policy,
+    key_properties,
+    update_key,
+    update_policy,
+)
 from localcloud.resources import ProvisioningError, Resource
 from localcloud.signing_keys import shape
 
@@ -28,7 +36,6 @@ _PACKAGES = {
     "Lambda": "awslambda",
 }
 """Where moto's name of a service is another than CloudFormation's."""
-_MOST_VERSIONS = 5  # of a managed policy
 
 
 class MotoProvider:
@@ -126,6 +133,8 @@ class MotoProvider:
             if self._latest.get(owner) == document["name"]:
                 del self._latest[owner]
             return None
+        if document["type"] == KEY:
+            check_key(document["account"], document["properties"])
         if document["operation"] == "create":
             made = _model(document["type"]).create_from_cloudformation_json(
                 document["name"],
@@ -136,7 +145,7 @@ class MotoProvider:
                 StackId=document["stack_id"],
                 ResourceType=document["type"],
             )
-            if document["type"] == "AWS::KMS::Key":
+            if document["type"] == KEY:
                 shape(made, document["properties"])
         else:
             made = self._update(definition, document)
@@ -152,21 +161,11 @@ class MotoProvider:
             raise ProvisioningError(f"{document['type']} {document['name']} does not exist")
         account, region = document["account"], document["region"]
         properties = definition["Properties"]
-        if document["type"] == "AWS::KMS::Key":
-            known.policy = properties["KeyPolicy"]
-            known.description = properties.get("Description", "")
-            known.key_rotation_status = bool(properties.get("EnableKeyRotation"))
+        if document["type"] == KEY:
+            update_key(known, properties)
             return known
-        if document["type"] == "AWS::IAM::ManagedPolicy":
-            from moto.iam.models import iam_backends  # noqa: PLC0415  # slow
-
-            backend = iam_backends[account]["aws"]
-            if len(known.versions) == _MOST_VERSIONS:
-                oldest = next(each for each in known.versions if not each.is_default)
-                backend.delete_policy_version(known.arn, oldest.version_id)
-            backend.create_policy_version(
-                known.arn, json.dumps(properties["PolicyDocument"]), set_as_default=True
-            )
+        if document["type"] == POLICY:
+            update_policy(known, properties["PolicyDocument"])
             return known
         return model.update_from_cloudformation_json(
             known, document["name"], definition, account, region
@@ -179,8 +178,10 @@ class MotoProvider:
         if known is None:
             return
         account, region = document["account"], document["region"]
-        if document["type"] == "AWS::KMS::Key":
+        if document["type"] == KEY:
             known.enabled = False
+        elif document["type"] == POLICY:
+            delete_policy(known, definition["Properties"].get("Roles") or [])
         elif _has(model.delete_from_cloudformation_json):
             try:
                 model.delete_from_cloudformation_json(document["name"], definition, account, region)
@@ -221,7 +222,7 @@ def _models(base: Any) -> Iterator[Any]:
 
 def _has(method: Any, type_name: str = "") -> bool:
     """Whether moto has written the method, or its part is done here."""
-    own = type_name in {"AWS::KMS::Key", "AWS::IAM::ManagedPolicy"}
+    own = type_name in {KEY, POLICY}
     return own or not getattr(method, "__isabstractmethod__", False)
 
 
@@ -230,15 +231,9 @@ def _key(document: dict[str, Any], physical_id: str) -> str:
 
 
 def _for_moto(document: dict[str, Any]) -> dict[str, Any]:
-    properties = dict(document["properties"])
-    if document["type"] == "AWS::KMS::Key":
-        # moto hands CloudFormation's properties to a part that reads the KMS API's.
-        properties["KeyPolicy"] = json.dumps(properties["KeyPolicy"])
-        if "Tags" in properties:
-            properties["Tags"] = [
-                {"TagKey": tag["Key"], "TagValue": tag["Value"]} for tag in properties["Tags"]
-            ]
-    return properties
+    if document["type"] == KEY:
+        return key_properties(document["properties"])
+    return dict(document["properties"])
 
 
 def _gone(error: Exception) -> bool:

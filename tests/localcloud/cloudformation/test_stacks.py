@@ -483,9 +483,11 @@ def test_a_creation_that_fails_leaves_neither_bucket_nor_key(
     cloud: LocalCloud, client: Any, template: Any
 ) -> None:
     kept = {"DeletionPolicy": "RetainExceptOnCreate"}
+    root = {"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "kms:*"}
+    policy = {"Statement": {"Effect": "Allow", "Resource": "*"} | root}
     body = template(
         Bucket={"Type": "AWS::S3::Bucket", **kept},
-        Key={"Type": "AWS::KMS::Key", "Properties": {"KeyPolicy": {}}, **kept},
+        Key={"Type": "AWS::KMS::Key", "Properties": {"KeyPolicy": policy}, **kept},
         Bad=thing(DependsOn=["Bucket", "Key"], properties={"Value": "bad"}),
     )
     client.create_stack(StackName="app", TemplateBody=body)

@@ -44,7 +44,15 @@ def _template() -> str:
         "Properties": {
             "KeySpec": "ECC_NIST_P256",
             "KeyUsage": "SIGN_VERIFY",
-            "KeyPolicy": {"Version": "2012-10-17", "Statement": []},
+            "KeyPolicy": {
+                "Version": "2012-10-17",
+                "Statement": {
+                    "Effect": "Allow",
+                    "Principal": {"AWS": "arn:aws:iam::111111111111:root"},
+                    "Action": "kms:*",
+                    "Resource": "*",
+                },
+            },
         },
     }
     alias = {

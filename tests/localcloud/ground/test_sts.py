@@ -80,13 +80,13 @@ def test_old_sessions_are_forgotten_at_a_start(
 def test_trust(server: LocalCloud) -> None:
     cloud = server.cloud
     root, mine = f"arn:aws:iam::{TOOLS}:root", {"AWS": TOOLS}
-    other = {"AWS": "333333333333"}
+    other, made = {"AWS": "333333333333"}, f"arn:aws:iam::{PROD}:role/a0"
     allowed: list[list[dict[str, Any]]] = [
         [{"Principal": {"AWS": root}}],
         [{"Principal": "*"}],
         [
             {"Principal": other},
-            {"Principal": {"AWS": [root, ROLE]}, "Action": ["sts:TagSession", "sts:AssumeRole"]},
+            {"Principal": {"AWS": [root, made]}, "Action": ["sts:TagSession", "sts:AssumeRole"]},
         ],
         [{"Principal": mine, "Condition": {"StringEquals": {"sts:ExternalId": "secret"}}}],
     ]

@@ -161,7 +161,8 @@ def test_a_key_policy_has_to_allow(server: LocalCloud) -> None:
     key = admin.create_key()["KeyMetadata"]["Arn"]
     kms.encrypt(KeyId=key, Plaintext=b"x")
     other = _allow("kms:*", Principal={"AWS": f"arn:aws:iam::{OTHER}:root"})
-    admin.put_key_policy(KeyId=key, PolicyName="default", Policy=_document(other))
+    own = _allow("kms:PutKeyPolicy", Principal={"AWS": f"arn:aws:iam::{ACCOUNT}:root"})
+    admin.put_key_policy(KeyId=key, PolicyName="default", Policy=_document(other, own))
     assert _denied(kms.encrypt, KeyId=key, Plaintext=b"x") == (
         "AccessDeniedException",
         _unallowed("kms:Encrypt", key, "resource-based policy"),

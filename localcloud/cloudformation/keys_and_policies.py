@@ -1,0 +1,61 @@
+"""KMS keys and managed policies of templates, where moto's models of them lack a part."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from localcloud.policy_rules import check_key_policy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KEY, POLICY = "AWS::KMS::Key", "AWS::IAM::ManagedPolicy"
+_MOST_VERSIONS = 5  # of a managed policy
+
+
+def check_key(account: str, properties: Mapping[str, Any]) -> None:
+    """Check the policy of a key as KMS does.
+
+    Raises:
+        JsonRESTError: MalformedPolicyDocumentException.
+    """
+    bypass = str(properties.get("BypassPolicyLockoutSafetyCheck")).lower() == "true"
+    check_key_policy(account, properties["KeyPolicy"], bypass=bypass)
+
+
+def key_properties(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """The properties for moto, which hands them to a part that reads the KMS API's."""
+    made = {**properties, "KeyPolicy": json.dumps(properties["KeyPolicy"])}
+    if "Tags" in properties:
+        made["Tags"] = [
+            {"TagKey": tag["Key"], "TagValue": tag["Value"]} for tag in properties["Tags"]
+        ]
+    return made
+
+
+def update_key(key: Any, properties: Mapping[str, Any]) -> None:
+    """Change a key in place; the properties are those of `key_properties`."""
+    key.policy = properties["KeyPolicy"]
+    key.description = properties.get("Description", "")
+    key.key_rotation_status = bool(properties.get("EnableKeyRotation"))
+
+
+def update_policy(policy: Any, document: Any) -> None:
+    """Make a new default version of a managed policy, in place of its oldest one if need be."""
+    if len(policy.versions) == _MOST_VERSIONS:
+        oldest = next(each for each in policy.versions if not each.is_default)
+        policy.backend.delete_policy_version(policy.arn, oldest.version_id)
+    policy.backend.create_policy_version(policy.arn, json.dumps(document), set_as_default=True)
+
+
+def delete_policy(policy: Any, roles: list[str]) -> None:
+    """Detach a managed policy from the roles that its template named, and delete it.
+
+    Raises:
+        DeleteConflictException: something else is attached to it.
+    """
+    for role in list(policy.backend.roles.values()):
+        if role.name in roles and policy.arn in role.managed_policies:
+            policy.backend.detach_role_policy(policy.arn, role.name)
+    policy.backend.delete_policy(policy.arn)
