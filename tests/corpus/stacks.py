@@ -133,6 +133,15 @@ class Bench:
         made = self.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=document)
         return str(made["Role"]["Arn"])
 
+    def session(self, name: str, account: str, *stated: dict[str, Any]) -> Session:
+        """A session of a new role with these statements."""
+        iam = self.client("iam", account)
+        document = json.dumps(trust({"AWS": account}))
+        arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+        policy = json.dumps(statements(*stated))
+        iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=policy)
+        return self.server.cloud.credentials.assume(arn, "AWSCodeBuild-1")
+
     def function(self, name: str, source: str = "def handler(*_): return 1", **more: Any) -> Any:
         """A new function under the role `runner`, which `started` makes."""
         given = {

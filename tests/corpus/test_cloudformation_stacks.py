@@ -11,7 +11,6 @@ from localcloud.functions.configuration import ARCHITECTURE, RUNTIME
 from tests.corpus.report import report
 from tests.corpus.stacks import (
     ACCOUNT,
-    OTHER,
     REGION,
     TOPIC,
     WAIT,
@@ -161,58 +160,6 @@ def test_an_export_of_another_stack(bench: Bench) -> None:
     assert bench.create("second", exporting("Post:Name")) == "ROLLBACK_COMPLETE"
     [why, *_] = [each for each in bench.failures("second", "second") if "Export" in each]
     assert why.startswith("Export with name Post:Name is already exported by stack first")
-
-
-@report(
-    "serverless/serverless#3679",
-    "CloudFormation",
-    situation="A stack is deleted whose bucket holds an object, and again without the object.",
-    outcome="First DELETE_FAILED as the bucket is not empty, then the stack goes.",
-)
-def test_a_bucket_that_holds_an_object(bench: Bench) -> None:
-    properties = {"BucketName": "my-unique-bucket-5646524860"}
-    bucket = {"Type": "AWS::S3::Bucket", "Properties": properties}
-    bench.create("lambda", {"Resources": {"B": bucket}})
-    s3 = bench.client("s3")
-    s3.put_object(Bucket="my-unique-bucket-5646524860", Key="k", Body=b"x")
-    assert bench.delete("lambda") == "DELETE_FAILED"
-    assert "The bucket you tried to delete is not empty" in bench.failures("lambda", "B")[0]
-    s3.delete_object(Bucket="my-unique-bucket-5646524860", Key="k")
-    assert bench.delete("lambda") == "DELETE_COMPLETE"
-
-
-@report(
-    "aws/aws-cdk#24143",
-    "CloudFormation",
-    situation="Bootstrapping makes a bucket whose name is taken, in this or another account.",
-    outcome="CREATE_FAILED: the bucket already exists; the stack rolls back.",
-)
-@pytest.mark.parametrize("account", ["own", "other"])
-def test_a_bucket_that_exists(bench: Bench, account: str) -> None:
-    owner = bench.client("s3", OTHER) if account == "other" else bench.client("s3")
-    name = f"cdk-assets-{account}"
-    owner.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
-    bucket = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": name}}
-    stack = f"toolkit-{account}"
-    assert bench.create(stack, {"Resources": {"Staging": bucket}}) == "ROLLBACK_COMPLETE"
-    assert f"{name} already exists" in bench.failures(stack)[0]
-
-
-@report(
-    "aws-solutions/amazon-marketing-cloud-uploader-from-aws#167",
-    "CloudFormation",
-    situation="A function has made its log group before the template that declares it.",
-    outcome="CREATE_FAILED names the type and the identifier that already exist.",
-)
-def test_a_log_group_that_exists(bench: Bench) -> None:
-    name = "/aws/lambda/resource"
-    bench.client("logs").create_log_group(logGroupName=name)
-    group = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": name}}
-    assert bench.create("groups", {"Resources": {"G": group}}) == "ROLLBACK_COMPLETE"
-    assert (
-        "Resource of type 'AWS::Logs::LogGroup' with identifier "
-        f'\'{{"/properties/LogGroupName":"{name}"}}\' already exists.'
-    ) in bench.failures("groups")[0]
 
 
 @report(
