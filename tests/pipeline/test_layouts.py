@@ -74,6 +74,19 @@ def test_each_finding_of_cdk_nag_was_reviewed(
     assert nag.judge(laid_out.app, reviews).unused == ()
 
 
+@pytest.mark.parametrize("environments", ["one account, two regions"], indirect=True)
+def test_without_their_reviews_two_regions_stop_synthesis(
+    laid_out: Any, environments: dict[str, Environment]
+) -> None:
+    """Planted: the replication bucket and the grants on it were never reviewed."""
+    kept = nag.reviews(load_home(), environments, signed=False)
+    found = nag.judge(laid_out.app, (each for each in kept if each not in nag.OTHER_REGION))
+    assert {rule.partition("[")[0] for rule, _, _ in found.violations} == {
+        "AwsSolutions-IAM5",
+        "AwsSolutions-S1",
+    }
+
+
 def test_who_compares_may_read_each_stack_that_is_deployed(
     laid_out: Any, environments: dict[str, Environment]
 ) -> None:

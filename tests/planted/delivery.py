@@ -11,10 +11,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.planted.delivered import SIGNING, delivered
+from tests.planted.stages import PIPELINE, REPOSITORY
+
 from localcloud.codeconnections.authentication import sign
 from tests.planted.policies import ASSETS, REGION, TARGET, TOOLING, role_arn
-from tests.planted.target import SIGNING, delivered, target
-from tests.planted.tooling import PIPELINE, REPOSITORY, SECRET, tooling
+from tests.planted.release import Release
+from tests.planted.target import target
+from tests.planted.tooling import SECRET, tooling
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,10 +130,12 @@ class Delivery:
                 {"role": role_arn(TARGET, "delivery-publish"), "bucket": ASSETS} | self.publishing
             ),
             "publish.py": (_HERE / "repository" / "publish.py").read_text(),
-            "signing.py": SIGNING,
+            "pipeline/judge/signing.py": SIGNING,
         }
         for name, text in files.items():
-            (self._checkout / name).write_text(text)
+            path = self._checkout / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
         self._git("add", "--all")
         self._git("commit", "--quiet", "--message", f"revision {self._revision}")
         url = self._cloud.codeconnections.clone_url(self.connection, REPOSITORY)
@@ -219,7 +225,7 @@ class Delivery:
         self.until(
             lambda: execution in service.executions and not service.executions[execution].running
         )
-        return Release(self, execution)
+        return Release(self.client, execution)
 
     def until(self, holds: Callable[[], bool]) -> None:
         """Wait until something holds; checked when an event is published or a log is written."""
@@ -261,83 +267,3 @@ class Delivery:
             check=False,
         )
         assert done.returncode == 0, done.stderr
-
-
-class Release:
-    """An execution of the pipeline that has ended, as the API describes it."""
-
-    def __init__(self, delivery: Delivery, execution: str) -> None:
-        self._delivery = delivery
-        self._execution = execution
-
-    @property
-    def status(self) -> str:
-        """The execution's status."""
-        found = self._delivery.client("codepipeline").get_pipeline_execution(
-            pipelineName=PIPELINE, pipelineExecutionId=self._execution
-        )
-        return str(found["pipelineExecution"]["status"])
-
-    @property
-    def actions(self) -> dict[str, dict[str, Any]]:
-        """The actions that ran, by name."""
-        listed = self._delivery.client("codepipeline").list_action_executions(
-            pipelineName=PIPELINE, filter={"pipelineExecutionId": self._execution}
-        )["actionExecutionDetails"]
-        return {each["actionName"]: each for each in listed}
-
-    @property
-    def failed(self) -> tuple[str, str]:
-        """The action that failed, and what it said."""
-        (found,) = (each for each in self.actions.values() if each["status"] == "Failed")
-        details = found["output"]["executionResult"]["errorDetails"]
-        return found["actionName"], details["message"]
-
-    @property
-    def build_log(self) -> str:
-        """What the build wrote."""
-        build = self._build()["logs"]
-        events = self._delivery.client("logs").get_log_events(
-            logGroupName=build["groupName"], logStreamName=build["streamName"], startFromHead=True
-        )["events"]
-        return "\n".join(each["message"] for each in events)
-
-    @property
-    def build_failure(self) -> tuple[str, str]:
-        """The phase in which the build failed, and what its contexts say."""
-        phase = next(each for each in self._build()["phases"] if each["phaseStatus"] == "FAILED")
-        return phase["phaseType"], " ".join(each["message"] for each in phase["contexts"])
-
-    def stack_failure(self) -> tuple[str, str]:
-        """The first resource of the service's stack that failed, and why, newest operation."""
-        events = self._delivery.client("cloudformation", TARGET).describe_stack_events(
-            StackName="service"
-        )["StackEvents"]
-        found = ("", "")
-        for each in events:
-            if each["ResourceStatus"] in {"UPDATE_IN_PROGRESS", "CREATE_IN_PROGRESS"} and (
-                each["LogicalResourceId"] == "service"
-            ):
-                break
-            if each["ResourceStatus"].endswith("_FAILED"):
-                found = each["LogicalResourceId"], each["ResourceStatusReason"]
-        return found
-
-    def deployment(self) -> dict[str, Any]:
-        """The newest deployment that is no rollback."""
-        client = self._delivery.client("codedeploy", TARGET)
-        listed = client.list_deployments(applicationName="service", deploymentGroupName="prod")
-        found = [
-            client.get_deployment(deploymentId=each)["deploymentInfo"]
-            for each in listed["deployments"]
-        ]
-        newest = next(each for each in found if each["creator"] != "codeDeployRollback")
-        shifted = client.get_deployment_target(
-            deploymentId=newest["deploymentId"], targetId="delivery-service:live"
-        )["deploymentTarget"]["lambdaTarget"]["lambdaFunctionInfo"]
-        return {**newest, "version": shifted["targetVersion"]}
-
-    def _build(self) -> dict[str, Any]:
-        build = self.actions["Synth"]["output"]["executionResult"]["externalExecutionId"]
-        (found,) = self._delivery.client("codebuild").batch_get_builds(ids=[build])["builds"]
-        return dict(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.planted.stages import PIPELINE_ARN
 
 from tests.planted.policies import (
     BUCKET,
@@ -17,7 +18,7 @@ from tests.planted.policies import (
     statement,
     trusting,
 )
-from tests.planted.tooling import PIPELINE_ARN, PROJECT_ARN
+from tests.planted.tooling import PROJECT_ARN
 
 if TYPE_CHECKING:
     from tests.planted.delivery import Delivery

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.planted.delivered import HOOK
+
 from tests.planted.policies import (
     TARGET,
     allow,
@@ -16,7 +18,6 @@ from tests.planted.policies import (
     statement,
     statements,
 )
-from tests.planted.target import HOOK
 
 if TYPE_CHECKING:
     from tests.planted.delivery import Delivery

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from localcloud.functions.configuration import ARCHITECTURE, RUNTIME
+from tests.planted.notices import notices
 from tests.planted.policies import (
-    ASSETS,
     BUCKET,
     REGION,
     TARGET,
@@ -21,12 +20,10 @@ from tests.planted.policies import (
     service,
     trust,
 )
+from tests.planted.stages import PIPELINE_ARN, pipeline
 
-REPOSITORY, PIPELINE = "acme/delivery", "delivery"
 PARAMETER, SECRET = "/delivery/channel", "delivery-token"
-PIPELINE_ARN = f"arn:aws:codepipeline:{REGION}:{TOOLING}:{PIPELINE}"
 PROJECT_ARN = f"arn:aws:codebuild:{REGION}:{TOOLING}:project/delivery"
-_RULES = f"arn:aws:events:{REGION}:{TOOLING}:rule"
 _LOGS = f"arn:aws:logs:{REGION}:{TOOLING}:log-group:/aws/codebuild/delivery"
 _BUCKET = [f"arn:aws:s3:::{BUCKET}", f"arn:aws:s3:::{BUCKET}/*"]
 _READ = "s3:GetObject* s3:GetBucket* s3:List*"
@@ -109,7 +106,7 @@ def tooling() -> Template:
                     },
                 },
             },
-            "Pipeline": _pipeline(),
+            "Pipeline": pipeline(),
             "Start": {
                 "Type": "AWS::Events::Rule",
                 "Properties": {
@@ -125,76 +122,10 @@ def tooling() -> Template:
                     ],
                 },
             },
-            **_notices(),
+            **notices(),
         },
         "Outputs": {"Connection": {"Value": {"Ref": "Connection"}}},
     }  # fmt: skip
-
-
-def _notices() -> dict[str, Any]:
-    """A function that is told of each release, and the queue of what was not delivered."""
-    return {
-        "Undelivered": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "undelivered"}},
-        "UndeliveredPolicy": {
-            "Type": "AWS::SQS::QueuePolicy",
-            "Properties": {
-                "Queues": [{"Ref": "Undelivered"}],
-                "PolicyDocument": document(
-                    allow(
-                        "Rules",
-                        "sqs:SendMessage",
-                        get("Undelivered"),
-                        Principal={"Service": "events.amazonaws.com"},
-                        Condition={"ArnLike": {"aws:SourceArn": f"{_RULES}/*"}},
-                    )
-                ),
-            },
-        },
-        "NoticeRole": role(
-            "delivery-notice",
-            service("lambda"),
-            ManagedPolicyArns=["arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"],
-        ),
-        "Notice": {
-            "Type": "AWS::Lambda::Function",
-            "Properties": {
-                "FunctionName": "delivery-notice",
-                "Runtime": RUNTIME,
-                "Architectures": [ARCHITECTURE],
-                "Handler": "index.handler",
-                "Role": get("NoticeRole"),
-                "Code": {"ZipFile": "def handler(event, context):\n    print('released')\n"},
-            },
-        },
-        "NoticePermission": {
-            "Type": "AWS::Lambda::Permission",
-            "Properties": {
-                "Action": "lambda:InvokeFunction",
-                "FunctionName": get("Notice"),
-                "Principal": "events.amazonaws.com",
-                "SourceArn": f"{_RULES}/released",
-            },
-        },
-        "Released": {
-            "Type": "AWS::Events::Rule",
-            "DependsOn": "NoticePermission",
-            "Properties": {
-                "Name": "released",
-                "EventPattern": {
-                    "source": ["aws.codepipeline"],
-                    "detail-type": ["CodePipeline Pipeline Execution State Change"],
-                    "detail": {"state": ["SUCCEEDED"]},
-                },
-                "Targets": [
-                    {
-                        "Id": "Notice",
-                        "Arn": get("Notice"),
-                        "DeadLetterConfig": {"Arn": get("Undelivered")},
-                    }
-                ],
-            },
-        },
-    }
 
 
 def _roles() -> dict[str, Any]:
@@ -251,9 +182,7 @@ def _roles() -> dict[str, Any]:
                 "secretsmanager:GetSecretValue",
                 f"arn:aws:secretsmanager:{REGION}:{TOOLING}:secret:{SECRET}-??????",
             ),
-            allow(
-                "Publish", "sts:AssumeRole", f"arn:*:iam::{TARGET}:role/*", Condition=publishing
-            ),
+            allow("Publish", "sts:AssumeRole", f"arn:*:iam::{TARGET}:role/*", Condition=publishing),
         ),
         "StartRole": role(
             "delivery-start",
@@ -261,87 +190,3 @@ def _roles() -> dict[str, Any]:
             allow("Start", "codepipeline:StartPipelineExecution", PIPELINE_ARN),
         ),
     }
-
-
-def _pipeline() -> dict[str, Any]:
-    deploy = {
-        "StackName": "service",
-        "ChangeSetName": "PipelineChange",
-        "RoleArn": role_arn(TARGET, "delivery-execution"),
-        "Capabilities": "CAPABILITY_NAMED_IAM",
-        "TemplatePath": "Synth::service.json",
-    }
-    deployer = role_arn(TARGET, "delivery-deploy")
-    return {
-        "Type": "AWS::CodePipeline::Pipeline",
-        "Properties": {
-            "Name": PIPELINE,
-            "PipelineType": "V2",
-            "RoleArn": get("PipelineRole"),
-            "ArtifactStore": {
-                "Type": "S3",
-                "Location": {"Ref": "Artifacts"},
-                "EncryptionKey": {"Id": get("Key"), "Type": "KMS"},
-            },
-            "Stages": [
-                _stage(
-                    "Source",
-                    _action(
-                        "Git", "Source", "CodeStarSourceConnection",
-                        RoleArn=get("SourceRole"),
-                        Configuration={
-                            "ConnectionArn": {"Ref": "Connection"},
-                            "FullRepositoryId": REPOSITORY,
-                            "BranchName": "main",
-                            "DetectChanges": False,
-                            "OutputArtifactFormat": "CODEBUILD_CLONE_REF",
-                        },
-                        OutputArtifacts=[{"Name": "App"}],
-                    ),
-                ),
-                _stage(
-                    "Build",
-                    _action(
-                        "Synth", "Build", "CodeBuild",
-                        RoleArn=get("StartBuildRole"),
-                        Configuration={
-                            "ProjectName": {"Ref": "Project"},
-                            "EnvironmentVariables": json.dumps(
-                                [{"name": "ASSETS", "value": ASSETS, "type": "PLAINTEXT"}]
-                            ),
-                        },
-                        InputArtifacts=[{"Name": "App"}],
-                        OutputArtifacts=[{"Name": "Synth"}],
-                    ),
-                ),
-                _stage(
-                    "Target",
-                    _action(
-                        "Prepare", "Deploy", "CloudFormation",
-                        RoleArn=deployer,
-                        Configuration=deploy | {"ActionMode": "CHANGE_SET_REPLACE"},
-                        InputArtifacts=[{"Name": "Synth"}],
-                    ),
-                    _action(
-                        "Deploy", "Deploy", "CloudFormation",
-                        RoleArn=deployer,
-                        RunOrder=2,
-                        Configuration={
-                            "ActionMode": "CHANGE_SET_EXECUTE",
-                            "StackName": "service",
-                            "ChangeSetName": "PipelineChange",
-                        },
-                    ),
-                ),
-            ],
-        },
-    }  # fmt: skip
-
-
-def _stage(name: str, *actions: dict[str, Any]) -> dict[str, Any]:
-    return {"Name": name, "Actions": list(actions)}
-
-
-def _action(name: str, category: str, provider: str, **more: Any) -> dict[str, Any]:
-    kind = {"Category": category, "Owner": "AWS", "Provider": provider, "Version": "1"}
-    return {"Name": name, "ActionTypeId": kind, **more}

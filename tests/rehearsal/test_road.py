@@ -175,6 +175,20 @@ def administrator(checkout: Checkout, running: local_cloud.Running) -> Administr
     return Administrator(checkout, running)
 
 
+def test_without_app_bootstrap_asks_for_what_the_next_step_creates(
+    checkout: Checkout, running: local_cloud.Running
+) -> None:
+    """Planted: the second step as it was. The CDK CLI synthesises the app of the checkout first."""
+    del running  # but it runs
+    [introduction] = PAGE[""]
+    first = PAGE["Bootstrap the accounts"][0]
+    assert "--app '' " in first
+    with pytest.raises(AssertionError, match="context key connection-arn: nothing found; give"):
+        Shell(checkout.root, introduction, SUBSTITUTIONS).run(
+            first.replace("--app '' ", ""), checkout.home().account, checkout.home().region
+        )
+
+
 def test_the_documented_commands_deploy_the_pipeline_and_its_environments(
     shell: Shell, checkout: Checkout, administrator: Administrator
 ) -> None:

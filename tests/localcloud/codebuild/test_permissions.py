@@ -91,11 +91,11 @@ def test_without_a_log_stream_a_build_fails(builds: Builds, missing: str) -> Non
     build = run(builds)
     assert (build.status, list(phases(build))) == (
         "FAILED",
-        ["SUBMITTED", "FINALIZING", "COMPLETED"],
+        ["SUBMITTED", "QUEUED", "FINALIZING", "COMPLETED"],
     )
-    submitted = phases(build)["SUBMITTED"]
+    queued = phases(build)["QUEUED"]
     stream = "" if missing == LOG[0] else build.stream
-    assert (submitted.code, submitted.message) == (
+    assert (queued.code, queued.message) == (
         "ACCESS_DENIED",
         f"Service role arn:aws:iam::{ACCOUNT}:role/build does not allow AWS CodeBuild to create "
         f"Amazon CloudWatch Logs log streams for build {build.arn}. Error message: User: "

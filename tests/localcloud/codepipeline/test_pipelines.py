@@ -555,6 +555,26 @@ class TestConditions:
         assert ("Deploy" in ran) == (stage == "Succeeded")
         assert ("After" in ran) == (status == "Succeeded")
 
+    def test_a_rollback_meets_the_entry_condition_of_its_stage(
+        self, world: World, alarms: Alarms
+    ) -> None:
+        """A freeze that has begun refuses the rollback of what it should have kept out."""
+        alarms.states = {"freeze": "OK"}
+        window = world.conditions("FAIL", ("CloudWatchAlarm", {"AlarmName": "freeze"}))
+        good = world.create(self.prod(world, beforeEntry=window))
+        assert world.ended(good) == "Succeeded"
+        world.push("bad")
+        assert world.ended(world.executions()[0]["pipelineExecutionId"]) == "Succeeded"
+        alarms.set("freeze", "ALARM")
+        back = world.client.rollback_stage(
+            pipelineName=world.name, stageName="Prod", targetPipelineExecutionId=good
+        )["pipelineExecutionId"]
+        assert world.ended(back) == "Failed"
+        assert not world.service.executions[back].actions
+        found = world.executions()[0]
+        assert found["executionType"] == "ROLLBACK"
+        assert found["statusSummary"] == "Alarm freeze is in state ALARM: a test said so"
+
     def test_a_stage_retries_itself_once(self, world: World) -> None:
         count = world.folder / "count"
         execution = world.create(

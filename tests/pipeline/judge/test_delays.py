@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from benchmarks.arrivals import SETTINGS, SOURCES, Behaviour, World, play
-from pipeline.judge.arrival import ARRIVAL_BOUND
+from pipeline.judge.arrival import ARRIVAL_BOUND, Arrivals
 from pipeline.judge.look import look
 from pipeline.judge.port import GatewaySeen, Seen
 
@@ -57,6 +57,16 @@ def test_a_fault_of_the_last_minute_alone_fails_the_bake(late: dict[Source, floa
     """No alarm is needed: the bake waits for the verdict on all minutes of the shift."""
     ending = play(World(OFTEN, late, seed=7, faulty_from=6.5))
     assert ending.stopped_by == "bake"
+
+
+def test_a_judge_that_does_not_wait_promotes_what_crashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted: a minute is complete 60 s after its end, and its crashes come 75 s late."""
+    monkeypatch.setattr(Arrivals, "late", lambda _self, _minute: ())
+    monkeypatch.setattr(Arrivals, "lost", lambda _self, _minute: False)
+    world = World(CRASHES, {"Lambda": 75.0, "API Gateway": 75.0}, seed=7)
+    assert play(world).stopped_by is None
+    assert not world.condemned
+    assert ("Heartbeat", 1.0) in {(each.name, each.value) for each in world.published}
 
 
 def test_metrics_of_lambda_that_do_not_arrive_stop_a_release_and_condemn_nobody() -> None:

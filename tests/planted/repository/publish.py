@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
-from signing import Credentials, signed
+from pipeline.judge.signing import Credentials, signed
 
 ENDPOINT = urlsplit(os.environ["AWS_ENDPOINT_URL"])
 REGION = os.environ["AWS_REGION"]

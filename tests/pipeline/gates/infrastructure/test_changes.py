@@ -105,6 +105,36 @@ def test_a_deployed_stack_is_compared_in_its_own_account(
     )
 
 
+def test_a_stack_of_the_pipelines_own_account_needs_a_grant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, assembly: Callable[..., Path]
+) -> None:
+    """Planted: the role may assume lookup roles, and an environment is in its own account."""
+    server = LocalCloud(tmp_path / "state", services=("sts", "cloudformation"), iam="enforce")
+    server.start()
+    accounts = Accounts(server.cloud.endpoint, server.cloud.credentials.secret_key)
+    accounts.deploy(HOME, "Pithead", BUCKET)
+    iam = accounts.client("iam", HOME)
+    trust = {"Effect": "Allow", "Principal": {"AWS": HOME}, "Action": "sts:AssumeRole"}
+    iam.create_role(
+        RoleName="changes",
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+    )
+    looks = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "arn:*:iam::*:role/lookup"}
+    iam.put_role_policy(
+        RoleName="changes",
+        PolicyName="looks",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [looks]}),
+    )
+    session = server.cloud.credentials.assume(f"arn:aws:iam::{HOME}:role/changes", "gate")
+    for name, value in session.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server.cloud.endpoint)
+    refused = "cloudformation:GetTemplate on resource: arn:aws:cloudformation:.* because no"
+    with pytest.raises(CouldNotRunError, match=f"assumed-role/changes/gate .*{refused}"):
+        changes.judge([str(assembly(Pithead=BUCKET))])
+    server.stop()
+
+
 def test_stacks_can_be_named(accounts: Accounts, assembly: Callable[..., Path]) -> None:
     """The pipeline's own stack is judged without a look into prod, which trusts nobody here."""
     accounts.deploy(HOME, "Pithead", BUCKET)

@@ -1,0 +1,104 @@
+"""What the API says of an execution of the pipeline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.planted.stages import PIPELINE
+
+from tests.planted.policies import TARGET, TOOLING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Client = Callable[[str, str], Any]
+    """Makes a client of a service, for an account's administrator."""
+
+
+class Release:
+    """An execution of the pipeline that has ended, as the API describes it."""
+
+    def __init__(self, client: Client, execution: str) -> None:
+        self._client = client
+        self.execution = execution
+
+    @property
+    def status(self) -> str:
+        """The execution's status."""
+        return str(self._found["status"])
+
+    @property
+    def summary(self) -> str:
+        """What the execution says of its end."""
+        return str(self._found["statusSummary"])
+
+    @property
+    def _found(self) -> dict[str, Any]:
+        found = self._client("codepipeline", TOOLING).get_pipeline_execution(
+            pipelineName=PIPELINE, pipelineExecutionId=self.execution
+        )
+        return dict(found["pipelineExecution"])
+
+    @property
+    def actions(self) -> dict[str, dict[str, Any]]:
+        """The actions that ran, by name."""
+        listed = self._client("codepipeline", TOOLING).list_action_executions(
+            pipelineName=PIPELINE, filter={"pipelineExecutionId": self.execution}
+        )["actionExecutionDetails"]
+        return {each["actionName"]: each for each in listed}
+
+    @property
+    def failed(self) -> tuple[str, str]:
+        """The action that failed, and what it said."""
+        (found,) = (each for each in self.actions.values() if each["status"] == "Failed")
+        details = found["output"]["executionResult"]["errorDetails"]
+        return found["actionName"], details["message"]
+
+    @property
+    def build_log(self) -> str:
+        """What the build wrote."""
+        build = self._build()["logs"]
+        events = self._client("logs", TOOLING).get_log_events(
+            logGroupName=build["groupName"], logStreamName=build["streamName"], startFromHead=True
+        )["events"]
+        return "\n".join(each["message"] for each in events)
+
+    @property
+    def build_failure(self) -> tuple[str, str]:
+        """The phase in which the build failed, and what its contexts say."""
+        phase = next(each for each in self._build()["phases"] if each["phaseStatus"] == "FAILED")
+        return phase["phaseType"], " ".join(each["message"] for each in phase["contexts"])
+
+    def stack_failure(self) -> tuple[str, str]:
+        """The first resource of the service's stack that failed, and why, newest operation."""
+        events = self._client("cloudformation", TARGET).describe_stack_events(StackName="service")[
+            "StackEvents"
+        ]
+        found = ("", "")
+        for each in events:
+            if each["ResourceStatus"] in {"UPDATE_IN_PROGRESS", "CREATE_IN_PROGRESS"} and (
+                each["LogicalResourceId"] == "service"
+            ):
+                break
+            if each["ResourceStatus"].endswith("_FAILED"):
+                found = each["LogicalResourceId"], each["ResourceStatusReason"]
+        return found
+
+    def deployment(self) -> dict[str, Any]:
+        """The newest deployment that is no rollback."""
+        client = self._client("codedeploy", TARGET)
+        listed = client.list_deployments(applicationName="service", deploymentGroupName="prod")
+        found = [
+            client.get_deployment(deploymentId=each)["deploymentInfo"]
+            for each in listed["deployments"]
+        ]
+        newest = next(each for each in found if each["creator"] != "codeDeployRollback")
+        shifted = client.get_deployment_target(
+            deploymentId=newest["deploymentId"], targetId="delivery-service:live"
+        )["deploymentTarget"]["lambdaTarget"]["lambdaFunctionInfo"]
+        return {**newest, "version": shifted["targetVersion"]}
+
+    def _build(self) -> dict[str, Any]:
+        build = self.actions["Synth"]["output"]["executionResult"]["externalExecutionId"]
+        (found,) = self._client("codebuild", TOOLING).batch_get_builds(ids=[build])["builds"]
+        return dict(found)
