@@ -98,11 +98,10 @@ class Building:
         return self._status
 
     def _phases(self, workspace: Workspace, egress: Egress) -> None:
-        with self._phase("SUBMITTED"):
-            self._open_log()
-        for name in ("QUEUED", "PROVISIONING"):
+        for name in ("SUBMITTED", "QUEUED", "PROVISIONING"):
             with self._phase(name):
-                pass
+                if name == "QUEUED":
+                    self._open_log()
         with self._phase("DOWNLOAD_SOURCE"):
             spec = self._download(workspace)
             cached = spec.cache if self._caches() else ()
@@ -189,6 +188,7 @@ class Building:
     def _open_log(self) -> None:
         """Check that the service role may make the log stream: aws-cdk#12179, hyperswitch-cdk#37.
 
+        Users see it fail in phase QUEUED, and years ago in PROVISIONING.
         Without `logs:PutLogEvents` alone, the build runs and its log is missing.
         """
         build, logs = self._build, self._cloud.logs
