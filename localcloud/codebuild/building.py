@@ -191,10 +191,13 @@ class Building:
         Users see it fail in phase QUEUED, and years ago in PROVISIONING.
         Without `logs:PutLogEvents` alone, the build runs and its log is missing.
         """
-        build, logs = self._build, self._cloud.logs
+        build = self._build
         if not build.group:
             return
-        refused = logs.refused(self._session, build.region, build.group, build.stream)
+        wanted = self._cloud.logs.needed(
+            build.account, build.region, build.group, build.stream, events=False
+        )
+        refused = self._cloud.access.own_call(self._session, build.region, *wanted)
         if refused is not None:
             raise PhaseError(
                 "ACCESS_DENIED",

@@ -18,6 +18,7 @@ from localcloud.iam.documents import parse
 from localcloud.iam.evaluation import AccessRequest, Policies, denial, evaluate
 from localcloud.iam.principals import Principal
 from localcloud.iam.reading import read_call, read_s3
+from localcloud.iam.resource_policies import ResourcePolicies
 from localcloud.iam.stored import NoSuchRoleError, Stored
 from localcloud.iam.tags import ResourceTags
 from localcloud.iam.usage import Usage
@@ -54,6 +55,7 @@ class Access:
         self.stored = Stored(cloud)
         self.usage = Usage(cloud.ledger, cloud.clock)
         self.tags = ResourceTags(self.stored)
+        self._resource_policies = ResourcePolicies(cloud, self.stored)
         self._lock = threading.Lock()
         self._logged: set[str] = set()
 
@@ -162,7 +164,7 @@ class Access:
         decision = evaluate(
             request,
             Policies(
-                resource=self.stored.resource_policy(wanted.resource),
+                resource=self._resource_policies.of(wanted.resource),
                 resource_type="trust" if trust else "resource",
             ),
         )
@@ -209,7 +211,7 @@ class Access:
         resource = None
         if trust or service != "iam":  # a trust policy says nothing about calls to IAM
             with suppress(NoSuchRoleError):
-                resource = self.stored.resource_policy(wanted.resource)
+                resource = self._resource_policies.of(wanted.resource)
         boundary = role.permissions_boundary_arn if role else None
         given = session.policies if session else None
         return Policies(

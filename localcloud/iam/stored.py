@@ -1,4 +1,4 @@
-"""Policies and facts as the local cloud stores them: in moto's backends, and in our services."""
+"""Roles and facts as the local cloud stores them: in moto's backends, and in our services."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from localcloud.iam.documents import Kind
 
 _PARTITION = "aws"
-_ARN_PARTS = 6
 _ACCOUNT = re.compile(r"\d{12}")
 
 
@@ -38,7 +37,7 @@ class NoSuchRoleError(Exception):
 
 
 class Stored:
-    """See `localcloud.iam.actions.call.Facts`; and the policies of roles and resources."""
+    """See `localcloud.iam.actions.call.Facts`; and roles with their policies."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
@@ -68,14 +67,14 @@ class Stored:
 
     def identity_policies(self, role: Any) -> list[Policy]:
         """A role's own policies, and those attached to it."""
-        own = [_policy(each, "identity", name) for name, each in role.policies.items()]
+        own = [stored_policy(each, "identity", name) for name, each in role.policies.items()]
         attached = [self.managed(role.account_id, arn) for arn in role.managed_policies]
         return own + [each for each in attached if each is not None]
 
     def managed(self, account: str, arn: str) -> Policy | None:
         """A managed policy as an account sees it, in its default version."""
         text = self.managed_text(account, arn)
-        return _policy(text, "identity", arn) if text else None
+        return stored_policy(text, "identity", arn) if text else None
 
     def managed_text(self, account: str, arn: str) -> str:
         """The document of a managed policy's default version, or ""."""
@@ -85,27 +84,9 @@ class Stored:
         default = next(each for each in found.versions if each.is_default)
         return _text(default.document)
 
-    def resource_policy(self, arn: str) -> Policy | None:
-        """The policy of a bucket, key, secret, topic, queue, event bus, function or role."""
-        parts = arn.split(":", _ARN_PARTS - 1)
-        if len(parts) < _ARN_PARTS:
-            return None
-        service, region, account, resource = parts[2:]
-        if service == "s3":
-            found = self._bucket(resource.partition("/")[0])
-            return _policy(found.policy, "resource", "bucket policy") if found else None
-        if service == "iam" and resource.startswith("role/"):
-            return _policy(self.role(arn).assume_role_policy_document, "trust", "trust policy")
-        if service == "lambda":
-            return self._function_policy(account, region, resource)
-        if service in {"kms", "secretsmanager", "sns", "sqs", "events"}:
-            text = self._moto_policy(service, account, region, arn, resource)
-            return _policy(text, "resource", f"policy of {arn}") if text else None
-        return None
-
     def bucket(self, name: str) -> BucketFacts | None:
         """See `Facts.bucket`."""
-        found = self._bucket(name)
+        found = self.moto_bucket(name)
         if found is None:
             return None
         rules = (found.encryption or {}).get("Rule", [])
@@ -118,12 +99,12 @@ class Stored:
 
     def has_object(self, bucket: str, key: str) -> bool:
         """See `Facts.has_object`."""
-        found = self._bucket(bucket)
+        found = self.moto_bucket(bucket)
         return found is not None and found.keys.get(key) is not None
 
     def object_key(self, bucket: str, key: str) -> str:
         """See `Facts.object_key`."""
-        found = self._bucket(bucket)
+        found = self.moto_bucket(bucket)
         stored = found.keys.get(key) if found else None
         name = getattr(stored, "kms_key_id", None) if stored else None
         return self.key(found.account_id, found.region_name, name) if name else ""
@@ -208,41 +189,15 @@ class Stored:
             return ""
         return self._cloud.signer.version(account, region, name)
 
-    def _bucket(self, name: str) -> Any:
+    def moto_bucket(self, name: str) -> Any:
+        """Return moto's bucket of any account, or None."""
         if name not in s3_backends.bucket_accounts:
             return None
         partition, account = s3_backends.bucket_accounts[name]
         return s3_backends[account][partition].buckets.get(name)
 
-    def _function_policy(self, account: str, region: str, resource: str) -> Policy | None:
-        if not hasattr(self._cloud, "functions") or not resource.startswith("function:"):
-            return None
-        _, name, *qualifier = resource.split(":")
-        statements = self._cloud.functions.policy(account, region, name, "".join(qualifier))
-        if not statements:
-            return None
-        document = {"Version": "2012-10-17", "Statement": statements}
-        return _policy(document, "resource", "function policy")
 
-    @staticmethod
-    def _moto_policy(service: str, account: str, region: str, arn: str, resource: str) -> Any:
-        backend = moto_backend(service, account, region)
-        if backend is None:
-            return None
-        if service == "kms":
-            found = backend.keys.get(resource.removeprefix("key/"))
-        elif service == "secretsmanager":
-            found = backend.secrets.get(arn)
-        elif service == "sns":
-            found = backend.topics.get(arn)
-        elif service == "sqs":
-            found = backend.queues.get(resource)
-        else:
-            found = backend.event_buses.get(resource.removeprefix("event-bus/"))
-        return getattr(found, "policy", None)
-
-
-def _policy(document: Any, kind: Kind, name: str) -> Policy:
+def stored_policy(document: Any, kind: Kind, name: str) -> Policy:
     """A stored policy; one that IAM would have rejected neither allows nor denies anything."""
     if not document:
         return Policy((), name)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from moto.core.responses import ActionResult, EmptyResult
 
-from localcloud.api import ApiError, ServiceApi
+from localcloud.api import ApiError
 from localcloud.logs.patterns import PatternError, matcher
+from localcloud.logs.resource_policies import ResourcePolicyOperations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,10 +25,8 @@ _NO_GROUP = "The specified log group does not exist."
 _NO_STREAM = "The specified log stream does not exist."
 
 
-class LogsApi(ServiceApi):
+class LogsApi(ResourcePolicyOperations):
     """Groups, streams and events."""
-
-    service: ClassVar[str] = "logs"
 
     @property
     def _events(self) -> Events:

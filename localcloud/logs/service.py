@@ -8,6 +8,7 @@ from localcloud.iam.actions.call import Needed
 from localcloud.logs.api import LogsApi
 from localcloud.logs.events import Events
 from localcloud.logs.providers import LogGroupProvider, LogStreamProvider, RefusedProvider
+from localcloud.logs.resource_policies import ResourcePolicies, ResourcePolicyProvider
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,10 +32,12 @@ class Logs:
         self.providers: dict[str, Provider] = {
             "AWS::Logs::LogGroup": LogGroupProvider(cloud),
             "AWS::Logs::LogStream": LogStreamProvider(cloud),
+            "AWS::Logs::ResourcePolicy": ResourcePolicyProvider(cloud),
             "AWS::Logs::MetricFilter": RefusedProvider(),
             "AWS::Logs::SubscriptionFilter": RefusedProvider(),
         }
         self.events = Events(cloud.ledger, cloud.clock)
+        self.resource_policies = ResourcePolicies(cloud.ledger, cloud.clock)
         self._subscribers: list[Subscriber] = []
 
     def start(self) -> None:
@@ -82,29 +85,26 @@ class Logs:
 
         Returns why the role may not; nothing is written then.
         """
-        wanted = Needed("logs:PutLogEvents", self._stream_arn(role.account, region, group, stream))
-        refused = self.refused(role, region, group, stream, wanted)
+        wanted = self.needed(role.account, region, group, stream)
+        refused = self.cloud.access.own_call(role, region, *wanted)
         if refused is None:
             self.write(role.account, region, group, stream, lines)
         return refused
 
-    def refused(
-        self, role: Session, region: str, group: str, stream: str, *further: Needed
-    ) -> Refusal | None:
-        """Why a role may not make the group and the stream that are not there, or None."""
-        account, wanted = role.account, list(further)
+    def needed(
+        self, account: str, region: str, group: str, stream: str, *, events: bool = True
+    ) -> list[Needed]:
+        """What it needs to make the group and the stream if absent and to write `events`."""
+        wanted = []
         key = f"{account}/{region}/{group}"
-        if not self.events.has_stream(key, stream):
-            arn = self._stream_arn(account, region, group, stream)
-            wanted.insert(0, Needed("logs:CreateLogStream", arn))
+        streams = f"arn:aws:logs:{region}:{account}:log-group:{group}:log-stream:"
         if self.events.group(key) is None:
-            arn = self._stream_arn(account, region, group, "")
-            wanted.insert(0, Needed("logs:CreateLogGroup", arn))
-        return self.cloud.access.own_call(role, region, *wanted)
-
-    @staticmethod
-    def _stream_arn(account: str, region: str, group: str, stream: str) -> str:
-        return f"arn:aws:logs:{region}:{account}:log-group:{group}:log-stream:{stream}"
+            wanted.append(Needed("logs:CreateLogGroup", streams))
+        if not self.events.has_stream(key, stream):
+            wanted.append(Needed("logs:CreateLogStream", streams + stream))
+        if events:
+            wanted.append(Needed("logs:PutLogEvents", streams + stream))
+        return wanted
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Be called with account, region, group, stream and lines of whatever is written."""

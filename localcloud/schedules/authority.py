@@ -1,9 +1,9 @@
 """Whether a rule or a schedule may reach its target.
 
 A rule reaches a target by the target's role, or as `events.amazonaws.com` by the policy of the
-function, topic or queue ("Using resource-based policies for Amazon EventBridge"). A schedule
-always has a role ("Setting up Amazon EventBridge Scheduler"), whose `aws:SourceArn` is the
-schedule's group ("Confused deputy prevention in EventBridge Scheduler").
+function, topic or queue, or by one of CloudWatch Logs ("Using resource-based policies for Amazon
+EventBridge"). A schedule always has a role ("Setting up Amazon EventBridge Scheduler"), whose
+`aws:SourceArn` is the schedule's group ("Confused deputy prevention in EventBridge Scheduler").
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ _ACTIONS = {
     "lambda": "lambda:InvokeFunction",
     "codepipeline": "codepipeline:StartPipelineExecution",
     "codebuild": "codebuild:StartBuild",
-    "logs": "logs:PutLogEvents",
 }
 
 
@@ -53,11 +52,13 @@ class Authority:
         service, region = arn.split(":")[2:4]
         if role:
             session = self._session(role, source_arn)
-            wanted = [each for each in self._needed(arn, service) if ":alias/" not in each.resource]
+            wanted = self._needed(arn, service, source_arn)
+            # A KMS key of AWS's own lets the roles of its account encrypt.
+            wanted = [each for each in wanted if ":alias/" not in each.resource]
             _raise(self._cloud.access.own_call(session, region, *wanted))
         elif service == "lambda":
             self._check_function(arn, source_arn)
-        elif service in {"sns", "sqs"}:
+        elif service in {"logs", "sns", "sqs"}:
             self._check_service(arn, source_arn)
 
     def check_dead_letters(self, queue: str, target: Mapping[str, Any], source_arn: str) -> None:
@@ -97,14 +98,21 @@ class Authority:
     def _check_service(self, arn: str, source_arn: str) -> None:
         service, region = arn.split(":")[2:4]
         actor = ServicePrincipal(_RULES, source_arn)
-        _raise(self._cloud.access.own_call(actor, region, *self._needed(arn, service)))
+        _raise(self._cloud.access.own_call(actor, region, *self._needed(arn, service, source_arn)))
 
-    def _needed(self, arn: str, service: str) -> list[Needed]:
+    def _needed(self, arn: str, service: str, source_arn: str) -> list[Needed]:
         stored = self._cloud.access.stored
         if service == "sns":
             return messages.publish(arn, stored.topic_key(arn))
         if service == "sqs":
             return messages.send(arn, stored.queue_key(arn))
+        if service == "logs":
+            region, account = arn.split(":")[3:5]
+            group = arn.split(":log-group:")[1].removesuffix(":*")
+            stream = source_arn.rsplit("/", 1)[-1]
+            wanted = self._cloud.logs.needed(account, region, group, stream)
+            # EventBridge makes no group: a target without one fails.
+            return [each for each in wanted if each.action != "logs:CreateLogGroup"]
         return [Needed(_ACTIONS[service], arn)]
 
 

@@ -205,6 +205,8 @@ class Targets:
     ) -> None:
         group = arn["rest"].removeprefix("log-group:").removesuffix(":*")
         stream = source_arn.rsplit("/", 1)[-1]
+        if self._cloud.logs.events.group(f"{arn['account']}/{arn['region']}/{group}") is None:
+            raise UndeliverableError("The specified log group does not exist.")
         line = (self._cloud.clock.timestamp(), payload)
         self._cloud.logs.write(arn["account"], arn["region"], group, stream, [line])
 

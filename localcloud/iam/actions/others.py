@@ -46,6 +46,8 @@ def logs(call: Call, facts: Facts) -> list[Needed]:
     `CreateLogStream` names the stream in hyperswitch-cdk#37.
     """
     del facts
+    if "ResourcePolic" in call.operation:
+        return [Needed(f"logs:{call.operation}")]
     groups = call.texts("logGroupName", "logGroupNames", "logGroupIdentifier",
                         "logGroupIdentifiers")  # fmt: skip
     if not groups:

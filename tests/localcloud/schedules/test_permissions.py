@@ -171,6 +171,26 @@ def test_a_queue_under_a_customers_key_needs_the_key(reached: Events) -> None:
     assert f"is not authorized to perform: kms:GenerateDataKey on resource: {key}" in message
 
 
+def test_a_policy_of_logs_lets_a_rule_write(reached: Events) -> None:
+    logs = reached.cloud.client("logs", ACCOUNT, REGION)
+    logs.create_log_group(logGroupName="/aws/events/told")
+    group = f"arn:aws:logs:{HERE}:log-group:/aws/events/told"
+    rule = fire(reached, "log-denied", {"Arn": group})
+    assert buried(reached, "log-denied") == (
+        "NO_PERMISSIONS",
+        f"Resource: {rule} is not authorized to perform: logs:CreateLogStream on resource: "
+        f"{group}:log-stream:log-denied because no resource-based policy allows the "
+        "logs:CreateLogStream action",
+    )
+    reached.events.remove_targets(Rule="log-denied", Ids=["one"])
+    actions = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    policy = document(EVENTS | {"Action": actions, "Resource": f"{group}:*"})
+    logs.put_resource_policy(policyName="events", policyDocument=policy)
+    fire(reached, "log-allowed", {"Arn": group})
+    assert reached.cloudwatch.reaches("Invocations", "log-allowed", 1)
+    assert not reached.cloudwatch.counted("FailedInvocations", "log-allowed")
+
+
 def test_a_dead_letter_queue_that_lets_nobody_send_stays_empty(reached: Events) -> None:
     set_queue_policy(reached, "dead", "")
     fire(reached, "lost", {"Arn": TOPIC + "-absent"})

@@ -140,6 +140,8 @@ def test_every_kind_of_target(reached: Any) -> None:
     sns = reached.cloud.client("sns", ACCOUNT, REGION)
     queue = sqs.create_queue(QueueName="events")["QueueUrl"]
     topic = sns.create_topic(Name="events")["TopicArn"]
+    logs = reached.cloud.client("logs", ACCOUNT, REGION)
+    logs.create_log_group(logGroupName="/aws/events/all")
     sns.subscribe(
         TopicArn=topic,
         Protocol="sqs",
@@ -169,7 +171,6 @@ def test_every_kind_of_target(reached: Any) -> None:
     assert reached.cloudwatch.reaches("Invocations", "all", 5)
     got = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
     assert {each["Body"] for each in got} == {'"to the topic"', '"to the queue"'}
-    logs = reached.cloud.client("logs", ACCOUNT, REGION)
     [line] = logs.filter_log_events(logGroupName="/aws/events/all")["events"]
     assert json.loads(line["message"])["detail"] == {"n": 1}
 

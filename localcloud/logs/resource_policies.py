@@ -1,0 +1,127 @@
+"""Resource policies of CloudWatch Logs, which let services write to an account's log groups.
+
+Sources: `PutResourcePolicy` of the API reference; "AWS::Logs::ResourcePolicy".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from moto.core.responses import ActionResult, EmptyResult
+
+from localcloud.api import ApiError, ServiceApi
+from localcloud.iam.documents import MalformedPolicyError, parse
+from localcloud.resources import ProvisioningError, Resource
+
+if TYPE_CHECKING:
+    from localcloud.clock import Clock
+    from localcloud.cloud import Cloud
+    from localcloud.ledger import Ledger
+    from localcloud.resources import ResourceRequest
+
+_KIND = "logs:resource-policy"
+_MAX_POLICIES = 10
+"""Of an account in a region."""
+_MAX_DOCUMENT_CHARACTERS = 5120
+
+
+class ResourcePolicies:
+    """All resource policies, kept in the ledger."""
+
+    def __init__(self, ledger: Ledger, clock: Clock) -> None:
+        self._ledger = ledger
+        self._clock = clock
+
+    def put(self, account: str, region: str, name: str, document: str) -> dict[str, Any]:
+        """Create or change a policy; returns it in the API's shape.
+
+        Raises:
+            ApiError: it is no policy, or one too many.
+        """
+        if len(document) > _MAX_DOCUMENT_CHARACTERS:
+            raise ApiError("InvalidParameterException", "Policy document is too long.")
+        try:
+            parse(document, "resource", name)
+        except MalformedPolicyError as error:
+            raise ApiError("InvalidParameterException", str(error)) from error
+        others = [each for each in self.all(account, region) if each["policyName"] != name]
+        if len(others) >= _MAX_POLICIES:
+            raise ApiError("LimitExceededException", "Resource limit exceeded.")
+        policy = {
+            "policyName": name,
+            "policyDocument": document,
+            "lastUpdatedTime": int(self._clock.timestamp() * 1000),
+        }
+        self._ledger.put(_KIND, f"{account}/{region}/{name}", policy)
+        return policy
+
+    def all(self, account: str, region: str) -> list[dict[str, Any]]:
+        """The policies of an account's region, by name."""
+        return [policy for _, policy in self._ledger.all(_KIND, f"{account}/{region}/")]
+
+    def delete(self, account: str, region: str, name: str) -> bool:
+        """Delete a policy; returns whether there was one."""
+        key = f"{account}/{region}/{name}"
+        found = self._ledger.get(_KIND, key) is not None
+        self._ledger.delete(_KIND, key)
+        return found
+
+
+class ResourcePolicyOperations(ServiceApi):
+    """The operations on resource policies."""
+
+    service: ClassVar[str] = "logs"
+
+    @property
+    def _policies(self) -> ResourcePolicies:
+        return self.cloud.logs.resource_policies
+
+    def put_resource_policy(self) -> ActionResult:
+        """Create or change a policy."""
+        policy = self._policies.put(
+            self.account, self.region, self.params["policyName"], self.params["policyDocument"]
+        )
+        return ActionResult({"resourcePolicy": policy})
+
+    def describe_resource_policies(self) -> ActionResult:
+        """All policies."""
+        return ActionResult({"resourcePolicies": self._policies.all(self.account, self.region)})
+
+    def delete_resource_policy(self) -> ActionResult:
+        """Delete a policy."""
+        name: str = self.params["policyName"]
+        if not self._policies.delete(self.account, self.region, name):
+            raise ApiError("ResourceNotFoundException", f"Policy with name [{name}] does not exist")
+        return EmptyResult()
+
+
+class ResourcePolicyProvider:
+    """`AWS::Logs::ResourcePolicy`."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    def replaces(self, request: ResourceRequest, current: Resource) -> bool:
+        """The name is given once."""
+        return bool(request.properties["PolicyName"] != current.physical_id)
+
+    def create(self, request: ResourceRequest) -> Resource:
+        """See `Provider.create`."""
+        name: str = request.properties["PolicyName"]
+        try:
+            self._cloud.logs.resource_policies.put(
+                request.account, request.region, name, request.properties["PolicyDocument"]
+            )
+        except ApiError as error:
+            raise ProvisioningError(f"{error.message} (Service: CloudWatchLogs)") from error
+        return Resource(name, {}, request.properties)
+
+    def update(self, request: ResourceRequest, current: Resource) -> Resource:  # noqa: ARG002  # the port's own signature
+        """See `Provider.update`."""
+        return self.create(request)
+
+    def delete(self, request: ResourceRequest, current: Resource) -> None:
+        """See `Provider.delete`."""
+        self._cloud.logs.resource_policies.delete(
+            request.account, request.region, current.physical_id
+        )
