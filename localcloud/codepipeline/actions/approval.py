@@ -1,12 +1,21 @@
-"""The manual approval action."""
+"""The manual approval action.
+
+"Manage approval actions in pipelines" and "JSON data format for manual approval notifications" of
+the CodePipeline user guide.
+"""
 
 from __future__ import annotations
 
+import json
 import threading
 import uuid
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
 from localcloud.codepipeline.model import ActionError
+from localcloud.iam.actions import messages
 
 if TYPE_CHECKING:
     from localcloud.codepipeline.actions.running import Running
@@ -15,13 +24,18 @@ _LONGEST = 7 * 24 * 60  # minutes of the cloud
 
 
 def approval(running: Running) -> None:
-    """Wait for `PutApprovalResult`, seven days or as long as the action says."""
+    """Wait for `PutApprovalResult`, seven days or as long as the action says.
+
+    A topic is notified once, by the action's role.
+    """
+    minutes = float(running.action.get("timeoutInMinutes") or _LONGEST)
     token = running.record.token or str(uuid.uuid4())
     answered = threading.Event()
     if not running.record.token:
         running.note(token=token, summary=running.configuration.get("CustomData", ""))
+        if running.configuration.get("NotificationArn"):
+            _notify(running, running.configuration["NotificationArn"], minutes)
     running.service.runner.approvals[token] = answered
-    minutes = float(running.action.get("timeoutInMinutes") or _LONGEST)
     clock = running.cloud.clock
     left = running.record.started + minutes * 60 - clock.timestamp()
     with running.halt.waking(answered):
@@ -34,3 +48,45 @@ def approval(running: Running) -> None:
         raise ActionError(f"The approval action timed out after {minutes:g} minutes")
     if running.record.answer != "Approved":
         raise ActionError(f"Rejected: {running.record.summary}")
+
+
+def _notify(running: Running, topic: str, minutes: float) -> None:
+    """Publish that an approval is needed.
+
+    Raises:
+        ActionError: the action's role may not publish to the topic, or there is no such topic.
+    """
+    refused = running.permit(*messages.publish(topic, running.cloud.access.stored.topic_key(topic)))
+    if refused is not None:
+        raise ActionError(
+            f"{refused.message} (Service: AmazonSNS; Status Code: 403; Error Code: "
+            f"AuthorizationError; Request ID: {uuid.uuid4()}; Proxy: null)"
+        )
+    pipeline, action = running.pipeline.name, running.action["name"]
+    try:
+        running.cloud.client("sns", topic.split(":")[4], topic.split(":")[3]).publish(
+            TopicArn=topic,
+            Subject=f"APPROVAL NEEDED: AWS CodePipeline {pipeline} for action {action}"[:100],
+            Message=json.dumps(_message(running, minutes)),
+        )
+    except ClientError as error:
+        raise ActionError(error.response["Error"]["Message"]) from error
+
+
+def _message(running: Running, minutes: float) -> dict[str, object]:
+    pipeline, record = running.pipeline, running.record
+    console = "https://console.aws.amazon.com/codepipeline/home"
+    view = f"{console}?region={pipeline.region}#/view/{pipeline.name}"
+    approval = {
+        "pipelineName": pipeline.name,
+        "stageName": record.stage,
+        "actionName": record.name,
+        "token": record.token,
+        "expires": datetime.fromtimestamp(record.started + minutes * 60, UTC).strftime(
+            "%Y-%m-%dT%H:%MZ"
+        ),
+        "externalEntityLink": running.configuration.get("ExternalEntityLink"),
+        "approvalReviewLink": f"{view}/{record.stage}/{record.name}/approve/{record.token}",
+        "customData": running.configuration.get("CustomData"),
+    }
+    return {"region": pipeline.region, "consoleLink": view, "approval": approval}

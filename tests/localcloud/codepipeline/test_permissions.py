@@ -220,3 +220,58 @@ def test_a_rule_reads_alarms_by_its_role(world: World, alarms: Alarms, allowed: 
             f"resource: arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:* because no identity-based "
             "policy allows the cloudwatch:DescribeAlarms action"
         )
+
+
+def _topic(world: World) -> tuple[str, str]:
+    """A topic, and the URL of a queue that has its messages."""
+    cloud = world.server.cloud
+    topic = cloud.client("sns", ACCOUNT, REGION).create_topic(Name=world.name)["TopicArn"]
+    queue = cloud.client("sqs", ACCOUNT, REGION).create_queue(QueueName=world.name)["QueueUrl"]
+    cloud.client("sns", ACCOUNT, REGION).subscribe(
+        TopicArn=topic,
+        Protocol="sqs",
+        Endpoint=f"arn:aws:sqs:{REGION}:{ACCOUNT}:{world.name}",
+        Attributes={"RawMessageDelivery": "true"},
+    )
+    return topic, queue
+
+
+def test_an_approval_notifies_its_topic_by_the_pipelines_role(world: World) -> None:
+    topic, queue = _topic(world)
+    grant(world, "codepipeline", *SOURCE, {"Action": "sns:Publish", "Resource": topic})
+    configuration = {"NotificationArn": topic, "CustomData": "Is it good?"}
+    stage = world.stage("Prod", world.approval(configuration=configuration))
+    execution = world.create(stage)
+    token = world.approval_token("Prod", "Approve")
+    world.client.put_approval_result(
+        pipelineName=world.name,
+        stageName="Prod",
+        actionName="Approve",
+        result={"summary": "good", "status": "Approved"},
+        token=token,
+    )
+    assert world.ended(execution) == "Succeeded", world.errors(execution)
+    sqs = world.server.cloud.client("sqs", ACCOUNT, REGION)
+    [message] = sqs.receive_message(QueueUrl=queue)["Messages"]
+    told = json.loads(message["Body"])
+    assert told["region"] == REGION
+    assert told["approval"] | {"expires": "", "approvalReviewLink": ""} == {
+        "pipelineName": world.name,
+        "stageName": "Prod",
+        "actionName": "Approve",
+        "token": token,
+        "expires": "",
+        "externalEntityLink": None,
+        "approvalReviewLink": "",
+        "customData": "Is it good?",
+    }
+
+
+def test_an_approval_whose_role_may_not_publish_fails(world: World) -> None:
+    topic, _ = _topic(world)
+    grant(world, "codepipeline", *SOURCE)
+    stage = world.stage("Prod", world.approval(configuration={"NotificationArn": topic}))
+    assert failure(world, stage).startswith(
+        f"User: {session(world)} is not authorized to perform: SNS:Publish on resource: {topic} "
+        "because no identity-based policy allows the SNS:Publish action (Service: AmazonSNS;"
+    )
