@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from tests.corpus.report import REPORTS
+from tests.corpus.report import REPORTS, SERVICES
 
 HERE = Path(__file__).parent
 FIDELITY = (HERE.parents[1] / "docs" / "fidelity.md").read_text()
@@ -34,6 +34,7 @@ def test_the_corpus_covers_each_service_and_agrees() -> None:
     _import_all()
     reports = {each.source: each for each in REPORTS}.values()
     assert len(reports) >= LEAST_REPORTS
+    assert {each.service for each in reports} == set(SERVICES)
     differing = [each for each in reports if each.differs]
     assert 1 - len(differing) / len(reports) >= LEAST_AGREEMENT
     assert [each.source for each in differing if each.source not in FIDELITY] == []

@@ -11,12 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.planted.delivered import SIGNING, delivered
-from tests.planted.stages import PIPELINE, REPOSITORY
-
 from localcloud.codeconnections.authentication import sign
+from tests.planted.delivered import SIGNING, delivered
 from tests.planted.policies import ASSETS, REGION, TARGET, TOOLING, role_arn
 from tests.planted.release import Release
+from tests.planted.stages import PIPELINE, REPOSITORY
 from tests.planted.target import target
 from tests.planted.tooling import SECRET, tooling
 

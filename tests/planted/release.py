@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.planted.stages import PIPELINE
-
 from tests.planted.policies import TARGET, TOOLING
+from tests.planted.stages import PIPELINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

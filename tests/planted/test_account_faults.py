@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.planted.stages import PIPELINE_ARN
 
 from tests.planted.policies import (
     BUCKET,
@@ -18,6 +17,7 @@ from tests.planted.policies import (
     statement,
     trusting,
 )
+from tests.planted.stages import PIPELINE_ARN
 from tests.planted.tooling import PROJECT_ARN
 
 if TYPE_CHECKING:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.planted.stages import PIPELINE_ARN
-
 from tests.planted.policies import REGION, TOOLING, properties, session, statement
+from tests.planted.stages import PIPELINE_ARN
 from tests.planted.target import TOPIC
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.planted.delivered import HOOK
-
 from tests.planted.policies import (
     TARGET,
     allow,
