@@ -98,6 +98,14 @@ class Facts(Protocol):
         """Application and group of a deployment; empty if there is none."""
         ...
 
+    def topic_key(self, arn: str) -> str:
+        """The ARN of the KMS key that encrypts a topic's messages, or ""."""
+        ...
+
+    def queue_key(self, arn: str) -> str:
+        """The same of a queue."""
+        ...
+
     def signing_profile_version(self, account: str, region: str, name: str) -> str:
         """The version of a signing profile by its name, or ""."""
         ...

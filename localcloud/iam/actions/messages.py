@@ -8,19 +8,32 @@ from __future__ import annotations
 
 from localcloud.iam.actions.call import Needed
 
-_OPERATIONS = ("kms:GenerateDataKey", "kms:Decrypt")
-
 
 def publish(topic: str, key: str) -> list[Needed]:
     """`SNS:Publish` on a topic; `key` is the ARN of the KMS key that encrypts it, or ""."""
-    return [Needed("SNS:Publish", topic), *use_key(key)]
+    return [Needed("SNS:Publish", topic), *encrypt("sns", "aws:sns:topicarn", topic, key)]
 
 
 def send(queue: str, key: str) -> list[Needed]:
     """`sqs:SendMessage` to a queue; `key` as above."""
-    return [Needed("sqs:SendMessage", queue), *use_key(key)]
+    return [Needed("sqs:SendMessage", queue), *encrypt("sqs", "aws:sqs:arn", queue, key)]
 
 
-def use_key(key: str) -> list[Needed]:
-    """To encrypt a message, and to decrypt its data key."""
-    return [Needed(each, key) for each in _OPERATIONS] if key else []
+def receive(queue: str, key: str) -> list[Needed]:
+    """`sqs:ReceiveMessage` of a queue; `key` as above."""
+    needed = encrypt("sqs", "aws:sqs:arn", queue, key)
+    return [Needed("sqs:ReceiveMessage", queue), *needed[1:]]
+
+
+def encrypt(service: str, name: str, resource: str, key: str) -> list[Needed]:
+    """To make a data key and to decrypt it, through a service with its encryption context."""
+    if not key:
+        return []
+    context = {
+        "kms:viaservice": [f"{service}.{resource.split(':')[3]}.amazonaws.com"],
+        f"kms:encryptioncontext:{name}": [resource],
+        "kms:encryptioncontextkeys": [name],
+        "aws:viaawsservice": ["true"],
+    }
+    operations = ("kms:GenerateDataKey", "kms:Decrypt")
+    return [Needed(each, key, context=context) for each in operations]

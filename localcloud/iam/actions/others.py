@@ -6,6 +6,7 @@ import base64
 import binascii
 from typing import TYPE_CHECKING, Any
 
+from localcloud.iam.actions import messages
 from localcloud.iam.actions.call import Call, Needed, pass_role
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ _QUALIFIED = {
 _STREAMS = {"CreateLogStream", "PutLogEvents", "GetLogEvents", "DeleteLogStream"}
 _ALARMS = {"SetAlarmState", "DescribeAlarmHistory", "DeleteAlarms", "EnableAlarmActions",
            "DisableAlarmActions", "PutMetricAlarm", "PutCompositeAlarm"}  # fmt: skip
+_TOPIC_COLONS = 5
+"""In a topic's ARN; an endpoint's and a platform application's have more parts."""
 _ENTITIES = {"RoleName": "role", "UserName": "user", "GroupName": "group"}
 
 
@@ -178,17 +181,42 @@ def apigateway(call: Call, facts: Facts) -> list[Needed]:
     return [Needed(f"apigateway:{call.operation}", f"arn:aws:apigateway:{call.region}::{path}")]
 
 
-def named_by_arn(call: Call, facts: Facts) -> list[Needed]:
-    """Services whose requests name the resource by its ARN, or by URL (SQS) or name."""
-    del facts
-    arn = call.text("TopicArn", "TargetArn", "ResourceArn", "resourceArn")
+def sns(call: Call, facts: Facts) -> list[Needed]:
+    """A topic by its ARN; to publish to it also needs its KMS key, if that is a customer's."""
+    arn = call.text("TopicArn", "TargetArn", "ResourceArn")
+    if call.operation in {"Publish", "PublishBatch"} and arn.count(":") == _TOPIC_COLONS:
+        return messages.publish(arn, _own_key(facts.topic_key(arn)))
+    return [Needed(f"sns:{call.operation}", arn or "*")]
+
+
+def sqs(call: Call, facts: Facts) -> list[Needed]:
+    """A queue by its URL; to send and to receive also needs its KMS key, if that is a customer's.
+
+    Actions in batches have the name of the single one (Service Authorization Reference).
+    """
     url = call.text("QueueUrl")
-    if url:
-        arn = call.arn("sqs", url.rsplit("/", 1)[-1])
-    if call.text("TableName"):
-        name = call.text("TableName")
-        arn = name if name.startswith("arn:") else call.arn("dynamodb", f"table/{name}")
-    return [Needed(f"{call.service}:{call.operation}", arn or "*")]
+    arn = call.arn("sqs", url.rsplit("/", 1)[-1]) if url else call.text("ResourceArn")
+    action = call.operation.removesuffix("Batch")
+    if url and action == "SendMessage":
+        return messages.send(arn, _own_key(facts.queue_key(arn)))
+    if url and action == "ReceiveMessage":
+        return messages.receive(arn, _own_key(facts.queue_key(arn)))
+    return [Needed(f"sqs:{action}", arn or "*")]
+
+
+def dynamodb(call: Call, facts: Facts) -> list[Needed]:
+    """A table by its name or ARN."""
+    del facts
+    name = call.text("TableName", "ResourceArn")
+    if not name:
+        return [Needed(f"dynamodb:{call.operation}")]
+    arn = name if name.startswith("arn:") else call.arn("dynamodb", f"table/{name}")
+    return [Needed(f"dynamodb:{call.operation}", arn)]
+
+
+def _own_key(key: str) -> str:
+    """A customer's key, or "": a key of AWS's own lets all roles of its account use it."""
+    return "" if ":alias/" in key else key
 
 
 def _function(call: Call, name: str) -> str:

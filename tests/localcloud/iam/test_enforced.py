@@ -406,3 +406,22 @@ def test_uses_outlive_the_process(
     server.stop()
     again = start_cloud(services=SERVICES, iam="enforce")
     assert [use.action for use in again.cloud.access.usage.of(ROLE)] == ["s3:GetObject"]
+
+
+def test_an_encrypted_topic_needs_its_key_through_sns(server: LocalCloud) -> None:
+    key = server.cloud.client("kms", ACCOUNT, REGION).create_key()["KeyMetadata"]["Arn"]
+    topic = server.cloud.client("sns", ACCOUNT, REGION).create_topic(
+        Name="encrypted", Attributes={"KmsMasterKeyId": key}
+    )["TopicArn"]
+    publish = _allow("sns:Publish", topic)
+    sns = _client(server, "sns", _role(server, publish))
+    assert _denied(sns.publish, TopicArn=topic, Message="m") == (
+        "AuthorizationError",
+        _unallowed("kms:GenerateDataKey", key),
+    )
+    through = {"StringEquals": {"kms:ViaService": f"sns.{REGION}.amazonaws.com"}}
+    use = _allow("kms:*", key, Condition=through)
+    server.cloud.client("iam", ACCOUNT, REGION).put_role_policy(
+        RoleName="r", PolicyName="p", PolicyDocument=_document(publish, use)
+    )
+    assert sns.publish(TopicArn=topic, Message="m")["MessageId"]

@@ -41,6 +41,14 @@ class _Facts:
     def stack(self, account: str, region: str, name: str) -> str:
         return f"arn:aws:cloudformation:{HERE}:stack/here/id" if name == "here" else ""
 
+    def topic_key(self, arn: str) -> str:
+        return {"e": KEY, "a": f"arn:aws:kms:{HERE}:alias/aws/sns"}.get(
+            arn.rsplit(":", maxsplit=1)[-1], ""
+        )
+
+    def queue_key(self, arn: str) -> str:
+        return KEY if arn.endswith(":e") else ""
+
     def signing_profile_version(self, account: str, region: str, name: str) -> str:
         return "AbCdEf0123"
 
@@ -220,7 +228,45 @@ class _Facts:
             "sns",
             "Publish",
             {"TopicArn": f"arn:aws:sns:{HERE}:t"},
-            [f"sns:Publish arn:aws:sns:{HERE}:t"],
+            [f"SNS:Publish arn:aws:sns:{HERE}:t"],
+        ),
+        (
+            "sns",
+            "PublishBatch",
+            {"TopicArn": f"arn:aws:sns:{HERE}:e"},
+            [
+                f"SNS:Publish arn:aws:sns:{HERE}:e",
+                f"kms:GenerateDataKey {KEY}",
+                f"kms:Decrypt {KEY}",
+            ],
+        ),
+        (
+            "sns",
+            "Publish",
+            {"TopicArn": f"arn:aws:sns:{HERE}:a"},
+            [f"SNS:Publish arn:aws:sns:{HERE}:a"],
+        ),
+        (
+            "sqs",
+            "SendMessageBatch",
+            {"QueueUrl": f"http://h/{ACCOUNT}/e"},
+            [
+                f"sqs:SendMessage arn:aws:sqs:{HERE}:e",
+                f"kms:GenerateDataKey {KEY}",
+                f"kms:Decrypt {KEY}",
+            ],
+        ),
+        (
+            "sqs",
+            "ReceiveMessage",
+            {"QueueUrl": f"http://h/{ACCOUNT}/e"},
+            [f"sqs:ReceiveMessage arn:aws:sqs:{HERE}:e", f"kms:Decrypt {KEY}"],
+        ),
+        (
+            "dynamodb",
+            "GetItem",
+            {"TableName": "t"},
+            [f"dynamodb:GetItem arn:aws:dynamodb:{HERE}:table/t"],
         ),
         (
             "sqs",
