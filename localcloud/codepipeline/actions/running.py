@@ -70,13 +70,17 @@ class Running:
             self.record.artifacts.update(artifacts)
 
     def store(self, artifact: str, content: bytes) -> None:
-        """Put an output artifact, as the action's role.
+        """Put an output artifact, as the action's role, for the owner of the bucket.
+
+        The canned ACL needs `s3:PutObjectAcl` (aws-cdk#13557).
 
         Raises:
             ClientError: S3 refuses it.
         """
         bucket, key = self.place(artifact)
-        self.client("s3").put_object(Bucket=bucket, Key=key, Body=content)
+        self.client("s3").put_object(
+            Bucket=bucket, Key=key, Body=content, ACL="bucket-owner-full-control"
+        )
         self.keep({artifact: (bucket, key)})
 
     def file(self, reference: str) -> str:

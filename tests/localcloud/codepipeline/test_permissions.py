@@ -23,7 +23,10 @@ CONNECTION = {
     "Resource": "*",
 }
 READ = {"Action": ["s3:GetObject*", "s3:GetBucket*", "s3:List*"], "Resource": _BUCKET}
-WRITE = {"Action": ["s3:DeleteObject*", "s3:PutObject", "s3:Abort*"], "Resource": _BUCKET}
+WRITE = {
+    "Action": ["s3:DeleteObject*", "s3:PutObject", "s3:PutObjectAcl", "s3:Abort*"],
+    "Resource": _BUCKET,
+}
 KEY = {
     "Action": ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*"],
     "Resource": "*",
@@ -144,6 +147,14 @@ def test_the_source_action_writes_its_artifact(world: World) -> None:
         "[GitHub] Upload to S3 failed with the following error: "
         f"User: {session(world)} is not authorized to perform: s3:PutObject on resource: "
     )
+
+
+def test_the_source_action_writes_its_artifact_for_the_buckets_owner(world: World) -> None:
+    put = WRITE | {"Action": [each for each in WRITE["Action"] if each != "s3:PutObjectAcl"]}
+    grant(world, "codepipeline", CONNECTION, READ, put, KEY)
+    said = failure(world, approval(world))
+    assert said.startswith("[GitHub] Upload to S3 failed with the following error: ")
+    assert "is not authorized to perform: s3:PutObjectAcl on resource: " in said
 
 
 def test_the_source_action_needs_the_key_of_the_bucket(world: World) -> None:

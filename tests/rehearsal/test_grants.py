@@ -1,0 +1,57 @@
+"""No role of the platform's own stacks may do what it does not do, but for a written reason."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console.access.roles import roles
+from console.aws import AwsSession
+from console.checkout import Checkout
+from pipeline.names import BOOTSTRAP_STACK
+
+pytestmark = pytest.mark.rehearsal
+
+ROOT = Path(__file__).parents[2]
+REASONS = tomllib.loads(Path(__file__).with_name("unused_grants.toml").read_text())["grant"]
+
+
+@pytest.fixture
+def unused(
+    rehearsed: dict[str, Any], variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> set[tuple[str, str]]:
+    """STACK/LOGICAL-ID and pattern of each grant that the acts did not use."""
+    assert rehearsed["as_expected"]
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    checkout = Checkout(ROOT)
+    home = checkout.home()
+    found = roles(AwsSession(home), home, checkout.environments())
+    return {
+        (f"{role.stack}/{role.logical_id}", grant.pattern)
+        for role in found
+        if role.stack != BOOTSTRAP_STACK
+        for grant in role.grants
+        if not grant.used
+    }
+
+
+def _explains(reason: dict[str, Any], role: str, pattern: str) -> bool:
+    return pattern in reason["patterns"] and re.fullmatch(reason["role"], role) is not None
+
+
+def test_each_unused_grant_has_a_reason(unused: set[tuple[str, str]]) -> None:
+    without = {each for each in unused if not any(_explains(reason, *each) for reason in REASONS)}
+    assert without == set()
+
+
+def test_each_reason_is_still_needed(unused: set[tuple[str, str]]) -> None:
+    for reason in REASONS:
+        for pattern in reason["patterns"]:
+            assert any(_explains(reason | {"patterns": [pattern]}, *each) for each in unused), (
+                f"{pattern} of {reason['role']}"
+            )
