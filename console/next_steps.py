@@ -39,7 +39,8 @@ def next_steps(
     if outcome.ending == "rolled_back":
         return (*_after_rollback(outcome), *logs)
     if outcome.ending == "refused":
-        return (*logs, *_after_refusal(outcome))
+        too_few = any(each.exceeded_quota for each in _failed(outcome))
+        return (*logs, *(_more_builds(home) if too_few else ()), *_after_refusal(outcome))
     return _after_error(aws, home, environments, outcome, logs)
 
 
@@ -98,17 +99,23 @@ def _after_too_many_builds(outcome: Outcome, home: Place) -> tuple[Step, ...]:
     stage = failed_stage(last)
     name = stage.name if stage else ""
     return (
-        _PREFLIGHT,
-        Step(
-            SMALL_BUILDS.increase(PARALLEL_BUILDS, home.region),
-            f"asks AWS to raise the quota, with credentials of account {home.account}",
-        ),
+        *_more_builds(home),
         Step(
             f"aws codepipeline retry-stage-execution --pipeline-name {PIPELINE} --stage-name "
             f"{name} --pipeline-execution-id {last.id} --retry-mode FAILED_ACTIONS",
             "until then: starts these builds again, and one of them runs; repeat it for each",
         ),
         Step("pithead release", "follows the release"),
+    )
+
+
+def _more_builds(home: Place) -> tuple[Step, ...]:
+    return (
+        _PREFLIGHT,
+        Step(
+            SMALL_BUILDS.increase(PARALLEL_BUILDS, home.region),
+            f"asks AWS to raise the quota, with credentials of account {home.account}",
+        ),
     )
 
 

@@ -122,6 +122,18 @@ def test_builds_that_were_not_started_wait_for_a_quota_and_no_commit(aws: Any) -
     ]
 
 
+def test_a_refusal_beside_builds_that_were_not_started_needs_a_commit_and_a_quota(
+    aws: Any,
+) -> None:
+    refused = Answer("security", "refused", "1 finding")
+    verify = stage("Verify", build("Security"), unstarted("SupplyChain"))
+    logs, preflight, increase, *rest = commands(aws, ended("refused", verify, answers=(refused,)))
+    assert logs.endswith("--action Security")
+    assert preflight == "pithead preflight"
+    assert increase.startswith("aws service-quotas request-service-quota-increase ")
+    assert rest == ["pithead gates security", "pithead release"]
+
+
 @pytest.mark.parametrize(
     ("buildspec", "context"),
     [('{"commands": ["cdk synth -c bundle=host"]}', " -c bundle=host"), ("{}", "")],
