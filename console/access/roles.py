@@ -41,6 +41,11 @@ class Role:
     used: tuple[str, ...]
 
     @property
+    def account(self) -> str:
+        """Twelve digits."""
+        return self.arn.split(":")[4]
+
+    @property
     def grants(self) -> list[Grant]:
         """What its policies allow; a policy that AWS manages is one grant."""
         whole = [

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from console.access.roles import Role
 
-_SHOWN_GRANTS = 4
-
 
 @click.command("access")
 @click.argument("role", required=False)
@@ -85,33 +83,32 @@ def _write(policies: Sequence[object], folder: Path) -> None:
 
 
 def _print_all(found: Sequence[Role]) -> None:
-    table = Table("role", "used", "granted", "could lose", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, expand=True)
+    for name, ratio in (("role", 4), ("used", None), ("granted", None), ("could lose", 5)):
+        table.add_column(name, no_wrap=True, ratio=ratio)
     stack = ""
     for role in found:
-        if role.stack != stack:
-            stack = role.stack
+        place = f"{role.stack} in {role.account}"
+        if place != stack:
+            stack = place
             table.add_row(f"[bold]{stack}[/bold]", "", "", "")
         unused = list(dict.fromkeys(each.pattern for each in role.grants if not each.used))
-        shown = ", ".join(unused[:_SHOWN_GRANTS])
-        more = f" and {len(unused) - _SHOWN_GRANTS} more" if len(unused) > _SHOWN_GRANTS else ""
         table.add_row(
             f"  {role.logical_id}",
             str(sum(bool(each.used) for each in role.grants)),
             str(len(role.grants)),
-            shown + more,
+            ", ".join(unused),
         )
     Console().print(table)
     click.echo("\nNext: pithead access ROLE, or pithead access ROLE --policy")
 
 
 def _print_one(role: Role) -> None:
-    click.echo(f"\n{role.arn} (stack {role.stack})")
-    table = Table("policy", "granted", "on", "used", box=None, pad_edge=False)
+    click.echo(f"\n{role.arn}\nof stack {role.stack}; ✓ was used, ✗ could be removed")
+    place: tuple[str, tuple[str, ...]] = ("", ())
     for grant in role.grants:
-        table.add_row(
-            grant.policy,
-            grant.pattern,
-            "\n".join(grant.resources),
-            ", ".join(grant.used) or "could lose",
-        )
-    Console().print(table)
+        if (grant.policy, grant.resources) != place:
+            place = (grant.policy, grant.resources)
+            click.echo("\n".join((f"\n{grant.policy} on", *(f"    {x}" for x in grant.resources))))
+        used = ", ".join(each for each in grant.used if each != grant.pattern)
+        click.echo(f"  {'✓' if grant.used else '✗'} {grant.pattern}{f'  ({used})' if used else ''}")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +14,9 @@ from console.access.roles import roles
 from console.aws import AwsSession
 from console.checkout import Checkout
 from pipeline.names import BOOTSTRAP_STACK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.rehearsal
 
@@ -55,3 +59,16 @@ def test_each_reason_is_still_needed(unused: set[tuple[str, str]]) -> None:
             assert any(_explains(reason | {"patterns": [pattern]}, *each) for each in unused), (
                 f"{pattern} of {reason['role']}"
             )
+
+
+def test_the_command_lists_the_roles_and_reduces_a_policy(
+    rehearsed: dict[str, Any], pithead: Callable[..., Any]
+) -> None:
+    listed = pithead("access", variables={"COLUMNS": "120"}).stdout
+    assert "prod-files in 444444444444" in listed
+    one = pithead("access", "ReleaseJudgeRole")
+    assert "✓ codedeploy:PutLifecycleEventHookExecutionStatus" in one.stdout
+    reduced = json.loads(pithead("access", "PipelineRole", "--policy").stdout)
+    assert {each for part in reduced["Statement"] for each in part["Action"]} == {"sts:AssumeRole"}
+    unknown = pithead("access", "NoSuchRole")
+    assert (unknown.returncode, "Run pithead access" in unknown.stderr) == (1, True)
