@@ -11,8 +11,9 @@ from rich.console import Console
 
 from console import local_cloud
 from console.checkout import Checkout
+from console.commands.options import iam_option
 from console.errors import ConsoleError
-from console.permissions import MODES, sentence
+from console.permissions import sentence
 from console.progress import Steps
 from console.rehearsal.acts import ACTS
 from console.rehearsal.playing import rehearse
@@ -36,14 +37,7 @@ _WIDTH = 100  # characters
     type=click.Path(dir_okay=False, path_type=Path),
     help="JSON file to write the result of each act to.",
 )
-@click.option(
-    "--iam",
-    type=click.Choice(MODES),
-    default="enforce",
-    show_default=True,
-    help="What happens to a call of a role that IAM denies: it is refused, or logged to "
-    "localcloud.log and answered.",
-)
+@iam_option
 @click.option("--keep", is_flag=True, help="Leave the local cloud running at the end.")
 def command(speed: float, report: Path | None, iam: str, keep: bool) -> int:
     """Play a release, a rollback, a pipeline change and a refusal, from nothing.

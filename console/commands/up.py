@@ -12,8 +12,8 @@ from console import local_cloud
 from console.addresses import addresses
 from console.aws import AwsSession, adopt
 from console.checkout import Checkout
+from console.commands.options import iam_option
 from console.errors import ConsoleError
-from console.permissions import MODES
 from console.progress import Steps
 from console.provisioning import make_ready
 from console.speed import environment_here
@@ -53,14 +53,7 @@ if TYPE_CHECKING:
     help="Give each account the quotas of a new AWS account: 10 concurrent executions of Lambda, "
     "one build at a time. See pithead preflight.",
 )
-@click.option(
-    "--iam",
-    type=click.Choice(MODES),
-    default="enforce",
-    show_default=True,
-    help="What happens to a call of a role that IAM denies: it is refused, or logged to "
-    "localcloud.log and answered.",
-)
+@iam_option
 @click.option(
     "--metric-delay",
     type=click.FloatRange(min=0),
