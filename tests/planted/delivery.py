@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import copy
 import json
-import subprocess
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from localcloud.codeconnections.authentication import sign
+from tests.planted.checkout import Checkout
 from tests.planted.delivered import SIGNING, delivered
 from tests.planted.policies import ASSETS, REGION, TARGET, TOOLING, role_arn
 from tests.planted.release import Release
-from tests.planted.stages import PIPELINE, REPOSITORY
+from tests.planted.stages import PIPELINE
 from tests.planted.target import target
 from tests.planted.tooling import SECRET, tooling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from localcloud.server import LocalCloud
     from tests.planted.policies import Template
@@ -30,14 +29,6 @@ LONG = 120.0
 _TICK = 0.2
 """Seconds after which is looked again: what ends in a queue publishes no event."""
 _HERE = Path(__file__).parent
-_GIT = {
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_CONFIG_GLOBAL": "/dev/null",
-    "GIT_AUTHOR_NAME": "Ada",
-    "GIT_AUTHOR_EMAIL": "ada@example.com",
-    "GIT_COMMITTER_NAME": "Ada",
-    "GIT_COMMITTER_EMAIL": "ada@example.com",
-}
 
 
 class Delivery:
@@ -49,7 +40,7 @@ class Delivery:
 
     def __init__(self, server: LocalCloud, folder: Path) -> None:
         self._cloud = server.cloud
-        self._checkout = folder
+        self._folder = folder
         self._changed = threading.Event()
         self._revision = 0
         self._buried: list[tuple[str, ...]] = []
@@ -70,8 +61,7 @@ class Delivery:
         self.restore()
         self.client("secretsmanager").create_secret(Name=SECRET, SecretString="t0ken")
         self.deploy()
-        self._git("init", "--quiet", "--initial-branch=main")
-        self._cloud.codeconnections.recognise(self.connection, REPOSITORY)
+        self._checkout = Checkout(self._folder, self._cloud, self.connection)
 
     @property
     def connection(self) -> str:
@@ -131,15 +121,7 @@ class Delivery:
             "publish.py": (_HERE / "repository" / "publish.py").read_text(),
             "pipeline/judge/signing.py": SIGNING,
         }
-        for name, text in files.items():
-            path = self._checkout / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        self._git("add", "--all")
-        self._git("commit", "--quiet", "--message", f"revision {self._revision}")
-        url = self._cloud.codeconnections.clone_url(self.connection, REPOSITORY)
-        user, password = sign(url, TOOLING, self._cloud.credentials.secret_key)
-        self._git("push", "--quiet", url.replace("://", f"://{user}:{password}@"), "HEAD:main")
+        self._checkout.push(files, f"revision {self._revision}")
 
     def announce(self) -> str | None:
         """Send the event that starts the pipeline; the execution, unless EventBridge may not."""
@@ -172,8 +154,9 @@ class Delivery:
             )
         return self._buried
 
-    def alarm(self, state: str) -> list[dict[str, Any]]:
-        """Set the service's alarm to a state; the actions in its history, newest first."""
+    @contextmanager
+    def alarming(self) -> Iterator[dict[str, Any]]:
+        """Have the service's alarm go off; the action of it in its history."""
         cloudwatch = self.client("cloudwatch", TARGET)
 
         def actions() -> list[dict[str, Any]]:
@@ -181,9 +164,10 @@ class Delivery:
             return list(items["AlarmHistoryItems"])
 
         before = len(actions())
-        cloudwatch.set_alarm_state(AlarmName="errors", StateValue=state, StateReason="a test")
+        cloudwatch.set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="a test")
         self.until(lambda: len(actions()) > before)
-        return actions()
+        yield actions()[0]
+        cloudwatch.set_alarm_state(AlarmName="errors", StateValue="OK", StateReason="its end")
 
     def alias(self) -> dict[str, Any]:
         """Where the service's alias sends its requests."""
@@ -255,14 +239,3 @@ class Delivery:
 
     def _notice(self, *_: object) -> None:
         self._changed.set()
-
-    def _git(self, *arguments: str) -> None:
-        done = subprocess.run(
-            ["git", *arguments],
-            cwd=self._checkout,
-            env=_GIT | {"PATH": "/usr/local/bin:/usr/bin:/bin"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr

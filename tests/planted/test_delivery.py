@@ -27,5 +27,5 @@ def test_an_event_starts_a_release_that_reaches_the_target_account(delivery: Del
 
 def test_an_alarm_reaches_its_topic(delivery: Delivery) -> None:
     delivery.deploy()
-    said = delivery.alarm("ALARM")[0]["HistorySummary"]
-    assert said == f"Successfully executed action {TOPIC}"
+    with delivery.alarming() as action:
+        assert action["HistorySummary"] == f"Successfully executed action {TOPIC}"

@@ -45,15 +45,10 @@ def test_a_crossed_guard_rolls_nothing_back_after_a_shift_all_at_once(delivery: 
     released = delivery.release()
     assert released.status == "Succeeded", released.failed
     deployed = released.deployment()
-    delivery.alarm("ALARM")
-    try:
+    with delivery.alarming():
         assert delivery.alias() == {"version": deployed["version"], "weights": {}}
         assert released.deployment()["deploymentId"] == deployed["deploymentId"]
         assert "rollbackDeploymentId" not in released.deployment().get("rollbackInfo", {})
-    finally:
-        delivery.client("cloudwatch", TARGET).set_alarm_state(
-            AlarmName="errors", StateValue="OK", StateReason="the end"
-        )
 
 
 @pytest.mark.parametrize(

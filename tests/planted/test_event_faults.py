@@ -45,7 +45,8 @@ def test_the_topic_lets_the_alarms_of_another_account_publish(delivery: Delivery
     allowed = statement(delivery.edit("target"), "TopicPolicy", "Alarms")
     allowed["Condition"]["StringEquals"]["aws:SourceAccount"] = TOOLING
     delivery.deploy()
-    said = delivery.alarm("ALARM")[0]["HistorySummary"]
+    with delivery.alarming() as action:
+        said = action["HistorySummary"]
     assert said.startswith(f"Failed to execute action {TOPIC}. Received error: ")
     assert f"is not authorized to perform: SNS:Publish on resource: {TOPIC}" in said
     assert "because no resource-based policy allows the SNS:Publish action" in said
