@@ -39,6 +39,9 @@ def check_policies() -> None:
     )
     setattr(KmsResponse, "create_key", _checked_key(_create_key))  # noqa: B010  # moto has no port
     setattr(KmsResponse, "put_key_policy", _checked_key(_put_key_policy))  # noqa: B010  # as above
+    # moto's own decision reads lists of statements alone, and no principals; `localcloud.iam` has
+    # decided the call before.
+    setattr(KmsResponse, "_validate_key_policy", _require_key)  # noqa: B010  # as above
 
 
 def check_key_policy(account: str, policy: dict[str, Any], *, bypass: bool = False) -> None:
@@ -120,6 +123,10 @@ def _checked_key(operation: Callable[[KmsResponse], str]) -> Callable[[KmsRespon
         return operation(self)
 
     return checked
+
+
+def _require_key(self: KmsResponse, key_id: str, _action: str) -> None:
+    self.kms_backend.describe_key(self.kms_backend.get_key_id(key_id))
 
 
 def _malformed(message: str) -> JsonRESTError:
