@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from localcloud.codedeploy.service import CodeDeploy
     from localcloud.codepipeline.service import CodePipeline
     from localcloud.credentials import Credentials, Session
+    from localcloud.delays import Delays
     from localcloud.functions.service import Functions
     from localcloud.gateway.service import Gateway
     from localcloud.iam.access import Access
@@ -83,8 +84,8 @@ class Cloud:
     """Where deployed REST APIs are served, such as `http://127.0.0.1:4567`."""
     quotas: Quotas
     """Of each account in each region."""
-    metric_delay: float | None = 0.0
-    """Seconds by which metrics arrive later than on AWS; None: all at once."""
+    delays: Delays
+    """How late changes, data and events are seen."""
     access: Access = field(init=False)
     cloudformation: CloudFormation = field(init=False)
     cloudwatch: CloudWatch = field(init=False)

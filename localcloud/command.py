@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from localcloud.confinement import announce
+from localcloud.delays import Delays
 from localcloud.gateway_port import DEFAULT, GatewayPortError
 from localcloud.http import PortInUseError
 from localcloud.iam.access import MODES
@@ -70,7 +71,7 @@ def main() -> int:
             speed=arguments.speed,
             quotas=NEW_ACCOUNT if arguments.new_account else ESTABLISHED_ACCOUNT,
             iam=arguments.iam,
-            metric_delay=arguments.metric_delay,
+            delays=Delays(metric_seconds=arguments.metric_delay),
         )
         server.start()
     except _UNABLE as error:

@@ -13,6 +13,7 @@ from localcloud.bus import EventBus
 from localcloud.clock import Clock
 from localcloud.cloud import Cloud
 from localcloud.credentials import Credentials
+from localcloud.delays import AS_ON_AWS
 from localcloud.door import Door
 from localcloud.gateway_port import gateway
 from localcloud.http import HttpServer
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from localcloud.cloud import Service
+    from localcloud.delays import Delays
     from localcloud.http import Wsgi
     from localcloud.iam.access import Mode
     from localcloud.quotas import Quotas
@@ -61,8 +63,8 @@ class LocalCloud:
 
     `iam` says what happens to a call of a role that no policy allows: it is refused (`enforce`), or
     logged to stderr and answered (`soft`).
-    Metrics arrive as late as on AWS, and `metric_delay` cloud seconds later; None is for those
-    who test something else: at once.
+    `delays` says how late changes, data and events are seen; `NO_DELAYS` is for tests of something
+    else.
 
     Raises:
         StateInUseError: another one has the folder.
@@ -81,7 +83,7 @@ class LocalCloud:
         quotas: Quotas = ESTABLISHED_ACCOUNT,
         services: Sequence[str] = ALL,
         iam: Mode = "soft",
-        metric_delay: float | None = 0.0,
+        delays: Delays = AS_ON_AWS,
     ) -> None:
         self._state = state
         self._ledger = Ledger(state)
@@ -102,7 +104,7 @@ class LocalCloud:
             endpoint=self._api.url,
             gateway_endpoint=self._gateway.url,
             quotas=quotas,
-            metric_delay=metric_delay,
+            delays=delays,
         )
         self.cloud.access = Access(self.cloud, iam)
         answer_simulations(self.cloud.access.stored)

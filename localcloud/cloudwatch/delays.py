@@ -9,18 +9,19 @@
 | `PutMetricData` | 1 to 3 seconds later |
 
 AWS states no upper bound. Those who read metrics of a minute wait two or three minutes for them
-(Datadog's guide on the delay of cloud metrics; Netflix/atlas#1300): `extra` adds to all but
-`PutMetricData`. The same seed delays the same data alike.
+(Datadog's guide on the delay of cloud metrics; Netflix/atlas#1300): `metric_seconds` adds to all
+but `PutMetricData`.
 """  # noqa: E501  # a table
 
 from __future__ import annotations
 
 import math
-import zlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from localcloud.delays import Delays
 
 _INTERVAL_SECONDS = 60
 _TRANSIT_SECONDS = 5
@@ -30,40 +31,30 @@ _STEP_SECONDS = 5
 """Log lines of so many seconds arrive together."""
 _RESOURCES = ("FunctionName", "ApiName", "RuleName", "LogGroupName")
 """Dimensions by which a service sends its metrics together."""
-_SHARES = 2**32
 
 
-class Delays:
-    """The cloud times at which metrics arrive; None as `extra`: at once."""
+class MetricDelays:
+    """The cloud times at which metrics arrive."""
 
-    def __init__(self, extra: float | None = 0.0, seed: int = 0) -> None:
-        self._extra = extra
-        self._seed = seed
+    def __init__(self, delays: Delays) -> None:
+        self._delays = delays
 
     def of_service(self, owner: str, dimensions: Mapping[str, str], now: float) -> float:
         """When a service's own metrics arrive; `owner` is its account, region and namespace."""
-        if self._extra is None:
+        if not self._delays.enabled:
             return now
         resource = next((dimensions[each] for each in _RESOURCES if each in dimensions), "")
-        phase = self._share(f"{owner}/{resource}") * _INTERVAL_SECONDS
+        phase = self._delays.share(f"{owner}/{resource}") * _INTERVAL_SECONDS
         sent = math.ceil((now - phase) / _INTERVAL_SECONDS) * _INTERVAL_SECONDS + phase
-        return sent + _TRANSIT_SECONDS + self._extra
+        return sent + _TRANSIT_SECONDS + self._delays.metric_seconds
 
     def of_log_line(self, line: str, now: float) -> float:
         """When the metrics in a log line arrive."""
-        if self._extra is None:
+        if not self._delays.enabled:
             return now
-        due = now + self._between(_LOGS_SECONDS, line) + self._extra
+        due = now + self._delays.between(_LOGS_SECONDS, line) + self._delays.metric_seconds
         return math.ceil(due / _STEP_SECONDS) * _STEP_SECONDS
 
     def of_call(self, owner: str, now: float) -> float:
         """When the data of a `PutMetricData` arrive."""
-        return now if self._extra is None else now + self._between(_CALL_SECONDS, f"{owner}/{now}")
-
-    def _between(self, limits: tuple[float, float], of: str) -> float:
-        low, high = limits
-        return low + (high - low) * self._share(of)
-
-    def _share(self, of: str) -> float:
-        """A number from 0 to 1 that depends on the seed and the text alone."""
-        return zlib.crc32(of.encode(), self._seed) / _SHARES
+        return now + self._delays.between(_CALL_SECONDS, f"{owner}/{now}")

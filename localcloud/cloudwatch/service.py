@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from localcloud.cloudwatch.actions import Actions
 from localcloud.cloudwatch.alarms import Alarms
 from localcloud.cloudwatch.api import CloudWatchApi
-from localcloud.cloudwatch.delays import Delays
+from localcloud.cloudwatch.delays import MetricDelays
 from localcloud.cloudwatch.emf import extract
 from localcloud.cloudwatch.history import History
 from localcloud.cloudwatch.metrics import DAY, MetricStore
@@ -41,7 +41,7 @@ class CloudWatch:
             "AWS::CloudWatch::Alarm": AlarmProvider(cloud, "PutMetricAlarm"),
             "AWS::CloudWatch::CompositeAlarm": AlarmProvider(cloud, "PutCompositeAlarm"),
         }
-        self.delays = Delays(cloud.metric_delay)
+        self.delays = MetricDelays(cloud.delays)
         self.store = MetricStore(cloud.ledger, cloud.clock)
         self.history = History(cloud.ledger)
         self._actions = Actions(cloud, self.history)

@@ -15,6 +15,7 @@ from console.deployed import deployed
 from console.errors import ConsoleError
 from console.rollback import roll_back
 from environments.schema import load, load_home
+from localcloud.delays import NO_DELAYS
 from localcloud.server import LocalCloud
 from pipeline.bundle import target
 from pipeline.names import ALIAS, deploy_role, lookup_role, publishing_role, staging_bucket
@@ -174,7 +175,7 @@ class Prod:
 
 @pytest.fixture
 def prod(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Prod]:
-    server = LocalCloud(tmp_path / "state", speed=60.0)
+    server = LocalCloud(tmp_path / "state", speed=60.0, delays=NO_DELAYS)
     server.start()
     monkeypatch.setenv("AWS_ENDPOINT_URL", server.cloud.endpoint)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", HOME.account)

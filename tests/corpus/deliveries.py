@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError, WaiterError
 
+from localcloud.delays import NO_DELAYS
 from localcloud.functions.configuration import ARCHITECTURE, RUNTIME
 from localcloud.quotas import ESTABLISHED_ACCOUNT
 from localcloud.server import LocalCloud
@@ -41,7 +42,7 @@ def running(
 ) -> Iterator[LocalCloud]:
     """Run a local cloud of these services, whose metrics arrive at once."""
     server = LocalCloud(
-        folder / "state", services=services, speed=speed, iam=iam, quotas=quotas, metric_delay=None
+        folder / "state", services=services, speed=speed, iam=iam, quotas=quotas, delays=NO_DELAYS
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))  # of the builds' image

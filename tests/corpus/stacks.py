@@ -12,6 +12,7 @@ import pytest
 import urllib3
 from botocore.exceptions import ClientError, WaiterError
 
+from localcloud.delays import NO_DELAYS
 from localcloud.functions.configuration import ARCHITECTURE, RUNTIME
 from localcloud.server import LocalCloud
 
@@ -177,9 +178,7 @@ class Bench:
 @contextmanager
 def started(folder: Path, *, iam: Mode = "soft", speed: float = 60.0) -> Iterator[Bench]:
     """Run a local cloud in a folder, with the role `runner` for functions."""
-    server = LocalCloud(
-        folder / "state", speed=speed, services=SERVICES, iam=iam, metric_delay=None
-    )
+    server = LocalCloud(folder / "state", speed=speed, services=SERVICES, iam=iam, delays=NO_DELAYS)
     server.start()
     try:
         bench = Bench(server)

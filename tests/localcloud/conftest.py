@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from localcloud.delays import NO_DELAYS
 from localcloud.quotas import ESTABLISHED_ACCOUNT
 from localcloud.server import ALL, LocalCloud
 
@@ -34,7 +35,7 @@ def start_cloud(tmp_path: Path) -> Iterator[Callable[..., LocalCloud]]:
             services=services,
             quotas=quotas,
             iam=iam,
-            metric_delay=None,
+            delays=NO_DELAYS,
         )
         server.start()
         started.append(server)

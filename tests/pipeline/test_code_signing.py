@@ -15,6 +15,7 @@ import pytest
 from aws_cdk import aws_lambda as lambda_
 from botocore.exceptions import ClientError, WaiterError
 
+from localcloud.delays import NO_DELAYS
 from localcloud.server import LocalCloud
 from pipeline import bundle, code_signing
 from pipeline.stacks.code_signing import require
@@ -62,7 +63,9 @@ class Tooling:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     services = ("logs", "sts", "signer", "functions", "cloudformation")
-    made = LocalCloud(tmp_path_factory.mktemp("cloud") / "state", services=services)
+    made = LocalCloud(
+        tmp_path_factory.mktemp("cloud") / "state", services=services, delays=NO_DELAYS
+    )
     made.start()
     yield made
     made.stop()

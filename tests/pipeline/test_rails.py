@@ -10,6 +10,7 @@ import boto3
 import pytest
 
 from environments.schema import load
+from localcloud.delays import NO_DELAYS
 from localcloud.server import LocalCloud
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def cloudwatch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     server = LocalCloud(
         tmp_path_factory.mktemp("state"),
         services=("logs", "sts", "cloudwatch"),
-        metric_delay=None,
+        delays=NO_DELAYS,
     )
     server.start()
     yield boto3.client(

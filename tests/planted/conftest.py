@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from localcloud.delays import NO_DELAYS
 from localcloud.server import LocalCloud
 from tests.planted.delivery import Delivery
 
@@ -21,7 +22,7 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Delivery]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         server = LocalCloud(
-            tmp_path_factory.mktemp("planted"), speed=SPEED, iam="enforce", metric_delay=None
+            tmp_path_factory.mktemp("planted"), speed=SPEED, iam="enforce", delays=NO_DELAYS
         )
         server.start()
         delivery = Delivery(server, tmp_path_factory.mktemp("checkout"))

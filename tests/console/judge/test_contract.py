@@ -18,6 +18,7 @@ from console.errors import ConsoleError
 from console.judge.records import of_deployment, of_environment
 from console.judge.traffic import counted
 from environments.schema import load_all, load_home
+from localcloud.delays import NO_DELAYS
 from localcloud.server import LocalCloud
 from pipeline.names import NAMESPACE, SERVICE, decision_key, service_stack
 
@@ -93,7 +94,7 @@ TEMPLATE = {
 @pytest.fixture
 def aws(folder: Path) -> Iterator[Aws]:
     """A checkout's local cloud, in which the stack of prod has the bucket of a judge."""
-    cloud = LocalCloud(folder / ".pithead", metric_delay=None)
+    cloud = LocalCloud(folder / ".pithead", delays=NO_DELAYS)
     cloud.start()
     reader, _ = connect(Checkout.here())
     cloudformation = owner().client("cloudformation")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from localcloud.delays import NO_DELAYS
 from localcloud.resources import ProvisioningError, Resource
 from localcloud.server import LocalCloud
 
@@ -106,7 +107,10 @@ def start(tmp_path: Path, world: World) -> Iterator[Callable[..., LocalCloud]]:
 
     def started(*, speed: float = 1.0) -> LocalCloud:
         server = LocalCloud(
-            tmp_path / "state", speed=speed, services=("logs", "sts", "cloudformation")
+            tmp_path / "state",
+            speed=speed,
+            services=("logs", "sts", "cloudformation"),
+            delays=NO_DELAYS,
         )
         server.cloud.cloudformation.providers["Test::World::Thing"] = world
         server.start()

@@ -98,6 +98,7 @@ _CHILD = """
 import sys, threading
 from pathlib import Path
 from localcloud.resources import Resource
+from localcloud.delays import NO_DELAYS
 from localcloud.server import LocalCloud
 
 class Slow:
@@ -111,7 +112,7 @@ class Slow:
         return Resource("slow", {}, request.properties)
     def delete(self, request, current): pass
 
-server = LocalCloud(Path(sys.argv[1]), services=("logs", "sts", "cloudformation"))
+server = LocalCloud(Path(sys.argv[1]), services=("logs", "sts", "cloudformation"), delays=NO_DELAYS)
 server.cloud.cloudformation.providers["Test::Slow::Thing"] = Slow()
 server.start()
 print(server.cloud.endpoint, flush=True)

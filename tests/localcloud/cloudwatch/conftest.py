@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from localcloud.delays import AS_ON_AWS, NO_DELAYS, Delays
 from localcloud.server import LocalCloud
 from tests.localcloud.cloudwatch.state_changes import StateChanges
 
@@ -19,13 +20,13 @@ _accounts = itertools.count(100000000001)
 
 
 def _started(
-    factory: pytest.TempPathFactory, speed: float, metric_delay: float | None = None
+    factory: pytest.TempPathFactory, speed: float, delays: Delays = NO_DELAYS
 ) -> Iterator[LocalCloud]:
     server = LocalCloud(
         factory.mktemp("state") / "state",
         speed=speed,
         services=("logs", "cloudwatch"),
-        metric_delay=metric_delay,
+        delays=delays,
     )
     server.start()
     yield server
@@ -45,13 +46,13 @@ def fast_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud
 @pytest.fixture(scope="module")
 def aws_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     """A fast one whose metrics arrive as late as AWS's."""
-    yield from _started(tmp_path_factory, FAST, 0.0)
+    yield from _started(tmp_path_factory, FAST, AS_ON_AWS)
 
 
 @pytest.fixture(scope="module")
 def late_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     """A fast one whose metrics arrive fifteen minutes later than AWS's."""
-    yield from _started(tmp_path_factory, FAST, 900.0)
+    yield from _started(tmp_path_factory, FAST, Delays(metric_seconds=900.0))
 
 
 @pytest.fixture

@@ -231,9 +231,10 @@ _PROCESS = textwrap.dedent(
     """
     import sys, threading
     from pathlib import Path
+    from localcloud.delays import NO_DELAYS
     from localcloud.server import LocalCloud
     services = ("logs", "cloudwatch")
-    server = LocalCloud(Path(sys.argv[1]), services=services, metric_delay=None)
+    server = LocalCloud(Path(sys.argv[1]), services=services, delays=NO_DELAYS)
     server.start()
     print(server.cloud.endpoint, flush=True)
     threading.Event().wait()

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from localcloud.clock import Clock
-from localcloud.cloudwatch.delays import Delays
+from localcloud.cloudwatch.delays import MetricDelays
 from localcloud.cloudwatch.metrics import MetricStore
 from localcloud.cloudwatch.model import Metric
+from localcloud.delays import AS_ON_AWS, NO_DELAYS, Delays
 from localcloud.ledger import Ledger
 from localcloud.ports import Datum
 
@@ -44,7 +45,7 @@ class HeldClock(Clock):
 
 
 def test_a_service_sends_its_metrics_once_a_minute() -> None:
-    delays = Delays()
+    delays = MetricDelays(AS_ON_AWS)
     dimensions = {"FunctionName": "f"}
     times = [delays.of_service(OWNER, dimensions, 1000.0 + second) for second in range(180)]
     assert len(set(times)) in (3, 4)
@@ -56,7 +57,7 @@ def test_a_service_sends_its_metrics_once_a_minute() -> None:
 
 
 def test_log_lines_arrive_out_of_order_and_calls_within_seconds() -> None:
-    delays = Delays()
+    delays = MetricDelays(AS_ON_AWS)
     lines = [delays.of_log_line(f"line {n}", 1000.0 + n) for n in range(100)]
     assert lines != sorted(lines)
     assert all(2 <= at - (1000 + n) <= 50 for n, at in enumerate(lines))
@@ -64,15 +65,16 @@ def test_log_lines_arrive_out_of_order_and_calls_within_seconds() -> None:
 
 
 def test_a_seed_delays_alike_and_more_delay_is_added() -> None:
-    def times(delays: Delays) -> list[float]:
+    def times(model: Delays) -> list[float]:
+        delays = MetricDelays(model)
         return [delays.of_log_line(f"line {n}", 1000.0) for n in range(20)] + [
             delays.of_service(OWNER, {"FunctionName": "f"}, 1000.0)
         ]
 
     assert times(Delays(seed=1)) == times(Delays(seed=1)) != times(Delays(seed=2))
-    assert times(Delays(180)) == [each + 180 for each in times(Delays())]
-    assert Delays(180).of_call(OWNER, 1000.0) == Delays().of_call(OWNER, 1000.0)
-    assert set(times(Delays(None))) == {1000.0}
+    assert times(Delays(180.0)) == [each + 180 for each in times(Delays())]
+    assert len({MetricDelays(Delays(more)).of_call(OWNER, 1000.0) for more in (0.0, 180.0)}) == 1
+    assert set(times(NO_DELAYS)) == {1000.0}
 
 
 def test_data_is_read_when_it_has_arrived_whatever_happens_before(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from localcloud.delays import NO_DELAYS
 from localcloud.server import LocalCloud
 from tests.localcloud.codebuild.builds import SERVICES, Builds
 
@@ -25,7 +26,7 @@ def _own_image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     """One local cloud for all builds."""
-    server = LocalCloud(tmp_path_factory.mktemp("builds"), services=SERVICES)
+    server = LocalCloud(tmp_path_factory.mktemp("builds"), services=SERVICES, delays=NO_DELAYS)
     server.start()
     Builds(server).set_up()
     yield server

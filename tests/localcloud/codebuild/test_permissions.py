@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from localcloud.delays import NO_DELAYS
 from localcloud.server import LocalCloud
 from tests.localcloud.codebuild.builds import ACCOUNT, REGION, SERVICES, Builds
 
@@ -34,7 +35,7 @@ SPEC = {
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     folder = tmp_path_factory.mktemp("guarded")
-    server = LocalCloud(folder, services=SERVICES, iam="enforce")
+    server = LocalCloud(folder, services=SERVICES, iam="enforce", delays=NO_DELAYS)
     server.start()
     Builds(server).set_up()
     yield server

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from localcloud.delays import NO_DELAYS
 from localcloud.ports import BuildNotStartedError
 from localcloud.quotas import NEW_ACCOUNT
 from localcloud.server import LocalCloud
@@ -20,7 +21,7 @@ _WAITS = {"version": "0.2", "phases": {"build": {"commands": ["sleep 600"]}}}
 
 @pytest.fixture
 def new_account(tmp_path: Path) -> Iterator[Builds]:
-    server = LocalCloud(tmp_path / "state", services=SERVICES, quotas=NEW_ACCOUNT)
+    server = LocalCloud(tmp_path / "state", services=SERVICES, quotas=NEW_ACCOUNT, delays=NO_DELAYS)
     server.start()
     builds = Builds(server)
     builds.set_up()

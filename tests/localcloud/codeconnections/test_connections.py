@@ -15,6 +15,7 @@ import pytest
 from localcloud.codeconnections.authentication import sign
 from localcloud.codeconnections.provider import ConnectionProvider
 from localcloud.codeconnections.repositories import RepositoryError
+from localcloud.delays import NO_DELAYS
 from localcloud.resources import ProvisioningError, ResourceRequest
 from localcloud.server import LocalCloud
 
@@ -69,7 +70,7 @@ class Checkout:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    server = LocalCloud(tmp_path_factory.mktemp("connections"), services=SERVICES)
+    server = LocalCloud(tmp_path_factory.mktemp("connections"), services=SERVICES, delays=NO_DELAYS)
     server.start()
     yield server
     server.stop()
@@ -260,8 +261,9 @@ def declared(**properties: Any) -> ResourceRequest:
 _CHILD = """
 import os, signal, sys
 from pathlib import Path
+from localcloud.delays import NO_DELAYS
 from localcloud.server import LocalCloud
-server = LocalCloud(Path(sys.argv[1]), services=("sts", "codeconnections"))
+server = LocalCloud(Path(sys.argv[1]), services=("sts", "codeconnections"), delays=NO_DELAYS)
 server.start()
 connections = server.cloud.codeconnections
 arn = connections.create("111111111111", "eu-west-1", "c", "GitHub", {})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from localcloud.delays import NO_DELAYS
 from localcloud.ports import AlarmState, AliasDeployment, Invocation, Routing
 from localcloud.roles import RoleError
 from localcloud.server import LocalCloud
@@ -289,7 +290,9 @@ def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[float
     def at(speed: float) -> LocalCloud:
         if speed not in running:
             folder = tmp_path_factory.mktemp("state")
-            running[speed] = LocalCloud(folder, speed=speed, services=("codedeploy",))
+            running[speed] = LocalCloud(
+                folder, speed=speed, services=("codedeploy",), delays=NO_DELAYS
+            )
             running[speed].start()
         return running[speed]
 
@@ -318,7 +321,7 @@ def open_scene() -> Iterator[Callable[..., Scene]]:
     opened: list[LocalCloud] = []
 
     def open_(state: Path, functions: FakeFunctions, speed: float = 6000.0) -> Scene:
-        server = LocalCloud(state, speed=speed, services=("codedeploy",))
+        server = LocalCloud(state, speed=speed, services=("codedeploy",), delays=NO_DELAYS)
         scene = Scene(server, functions, "eu-west-1")
         server.start()
         opened.append(server)

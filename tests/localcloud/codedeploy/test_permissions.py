@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from localcloud.delays import NO_DELAYS
 from localcloud.ports import Invocation
 from localcloud.server import LocalCloud
 from tests.localcloud.codedeploy.conftest import ACCOUNT, GUARDED, REGIONS, FakeFunctions, Scene
@@ -25,7 +26,9 @@ SHIFT = Scene.canary(minutes=1)
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     """A local cloud with a service role that may do nothing."""
     folder = tmp_path_factory.mktemp("guarded")
-    server = LocalCloud(folder, speed=6000.0, services=("codedeploy",), iam="enforce")
+    server = LocalCloud(
+        folder, speed=6000.0, services=("codedeploy",), iam="enforce", delays=NO_DELAYS
+    )
     server.start()
     trust = {"Principal": {"Service": "codedeploy.amazonaws.com"}, "Action": "sts:AssumeRole"}
     server.cloud.client("iam", ACCOUNT, "eu-west-1").create_role(

@@ -22,6 +22,7 @@ DYING = """
 import json, sys, threading
 from pathlib import Path
 from localcloud.ports import AliasDeployment, Routing
+from localcloud.delays import NO_DELAYS
 from localcloud.server import LocalCloud
 
 ACCOUNT, REGION = "222222222222", "eu-west-1"
@@ -34,7 +35,7 @@ class Functions:
     def route(self, *where_and_routing):
         print("shifted", flush=True)
 
-server = LocalCloud(Path(sys.argv[1]), services=("codedeploy",))
+server = LocalCloud(Path(sys.argv[1]), services=("codedeploy",), delays=NO_DELAYS)
 server.cloud.functions = Functions()
 server.start()
 iam = server.cloud.client("iam", ACCOUNT, "us-east-1")

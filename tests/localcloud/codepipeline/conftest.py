@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from localcloud.delays import NO_DELAYS
 from localcloud.ports import AlarmState
 from localcloud.server import LocalCloud
 from tests.localcloud.codepipeline.world import ACCOUNT, NUMBERS, REGION, SERVICES, World
@@ -46,7 +47,9 @@ def _own_image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalCloud, str]]:
     """One local cloud for all pipelines, and its connection."""
-    server = LocalCloud(tmp_path_factory.mktemp("pipelines"), services=SERVICES, speed=SPEED)
+    server = LocalCloud(
+        tmp_path_factory.mktemp("pipelines"), services=SERVICES, speed=SPEED, delays=NO_DELAYS
+    )
     server.start()
     world = World(server, "none")
     connection = world.set_up()

@@ -21,8 +21,9 @@ import sys
 sys.path.insert(0, {here!r})
 from pathlib import Path
 from world import SERVICES, World
+from localcloud.delays import NO_DELAYS
 from localcloud.server import LocalCloud
-server = LocalCloud(Path({state!r}), services=SERVICES)
+server = LocalCloud(Path({state!r}), services=SERVICES, delays=NO_DELAYS)
 server.start()
 world = World(server, "pipeline")
 world.set_up()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from localcloud.delays import NO_DELAYS
 from localcloud.quotas import NEW_ACCOUNT
 from localcloud.server import LocalCloud
 from tests.localcloud.codepipeline.conftest import SPEED
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def new_account(tmp_path: Path) -> Iterator[World]:
-    server = LocalCloud(tmp_path / "state", services=SERVICES, speed=SPEED, quotas=NEW_ACCOUNT)
+    server = LocalCloud(
+        tmp_path / "state", services=SERVICES, speed=SPEED, quotas=NEW_ACCOUNT, delays=NO_DELAYS
+    )
     server.start()
     world = World(server, "new")
     world.set_up()

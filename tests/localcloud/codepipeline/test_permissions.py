@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from localcloud.delays import NO_DELAYS
 from localcloud.server import LocalCloud
 from tests.localcloud.codepipeline.conftest import SPEED, Alarms
 from tests.localcloud.codepipeline.world import ACCOUNT, REGION, ROLE, SERVICES, World, kind
@@ -46,7 +47,7 @@ SOURCE = (CONNECTION, READ, WRITE, KEY)
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalCloud, str]]:
     """A local cloud that enforces policies; its artifacts are under a customer's key."""
     folder = tmp_path_factory.mktemp("guarded")
-    server = LocalCloud(folder, services=SERVICES, speed=SPEED, iam="enforce")
+    server = LocalCloud(folder, services=SERVICES, speed=SPEED, iam="enforce", delays=NO_DELAYS)
     server.start()
     world = World(server, "none")
     connection = world.set_up()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from localcloud.delays import NO_DELAYS
 from localcloud.functions.configuration import ARCHITECTURE, RUNTIME
 from localcloud.server import LocalCloud
 
@@ -149,7 +150,9 @@ def start(start_cloud: Callable[..., LocalCloud]) -> Callable[..., Lambdas]:
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lambdas]:
     """A cloud for all tests that leave it as they found it."""
-    server = LocalCloud(tmp_path_factory.mktemp("cloud") / "state", services=SERVICES)
+    server = LocalCloud(
+        tmp_path_factory.mktemp("cloud") / "state", services=SERVICES, delays=NO_DELAYS
+    )
     server.start()
     yield _lambdas(server)
     server.stop()

@@ -38,8 +38,9 @@ def handler(event, context):
 SERVER = """
 import json, sys, threading
 from pathlib import Path
+from localcloud.delays import NO_DELAYS
 from localcloud.server import LocalCloud
-server = LocalCloud(Path(sys.argv[1]), services=("logs", "sts", "functions"))
+server = LocalCloud(Path(sys.argv[1]), services=("logs", "sts", "functions"), delays=NO_DELAYS)
 server.start()
 print(server.cloud.endpoint, flush=True)
 threading.Event().wait()

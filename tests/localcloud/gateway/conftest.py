@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import urllib3
 
+from localcloud.delays import NO_DELAYS
 from localcloud.ports import Invocation
 from localcloud.server import LocalCloud
 
@@ -217,7 +218,7 @@ def forget_moto() -> None:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     """One local cloud for a module's tests, each of which begins and ends without an API."""
     forget_moto()
-    made = LocalCloud(tmp_path_factory.mktemp("state"), services=SERVICES)
+    made = LocalCloud(tmp_path_factory.mktemp("state"), services=SERVICES, delays=NO_DELAYS)
     made.start()
     yield made
     made.stop()

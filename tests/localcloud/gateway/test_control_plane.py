@@ -197,8 +197,9 @@ def test_calls_that_cannot_be_honoured_are_errors(deployed: Any) -> None:
 _PROCESS = """
 import sys
 from pathlib import Path
+from localcloud.delays import NO_DELAYS
 from localcloud.server import LocalCloud
-server = LocalCloud(Path(sys.argv[1]), services=("logs", "gateway"))
+server = LocalCloud(Path(sys.argv[1]), services=("logs", "gateway"), delays=NO_DELAYS)
 server.start()
 print(server.cloud.endpoint, flush=True)
 sys.stdin.read()

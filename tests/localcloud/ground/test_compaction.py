@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from localcloud.delays import NO_DELAYS
 from localcloud.server import LocalCloud
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def test_objects_are_the_same_after_a_restart(actions: list[tuple[Any, ...]]) ->
     with tempfile.TemporaryDirectory() as folder:
 
         def start() -> tuple[LocalCloud, Any]:
-            server = LocalCloud(Path(folder), services=("logs", "sts"))
+            server = LocalCloud(Path(folder), services=("logs", "sts"), delays=NO_DELAYS)
             server.start()
             return server, server.cloud.client("s3", ACCOUNT, "us-east-1")
 
@@ -89,7 +90,7 @@ def test_objects_are_the_same_after_a_restart(actions: list[tuple[Any, ...]]) ->
 def test_what_was_overwritten_is_left_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    server = LocalCloud(tmp_path, services=("logs", "sts"))
+    server = LocalCloud(tmp_path, services=("logs", "sts"), delays=NO_DELAYS)
     server.start()
     s3 = server.cloud.client("s3", ACCOUNT, "us-east-1")
     s3.create_bucket(Bucket="bucket")
@@ -98,7 +99,7 @@ def test_what_was_overwritten_is_left_out(
         s3.put_object(Bucket="bucket", Key=f"gone-{number}", Body=b"")
         s3.delete_object(Bucket="bucket", Key=f"gone-{number}")
     server.stop()
-    server = LocalCloud(tmp_path, services=("logs", "sts"))
+    server = LocalCloud(tmp_path, services=("logs", "sts"), delays=NO_DELAYS)
     server.start()
     assert len(server.cloud.ledger.read("moto")) == 2
     s3 = server.cloud.client("s3", ACCOUNT, "us-east-1")

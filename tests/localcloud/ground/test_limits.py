@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 
 from localcloud.cloudformation import limits
 from localcloud.cloudformation.template import TemplateError, parse
+from localcloud.delays import NO_DELAYS
 from localcloud.server import LocalCloud
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _TOPIC = {"Type": "AWS::SNS::Topic"}
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Any]]:
-    server = LocalCloud(tmp_path_factory.mktemp("state"))
+    server = LocalCloud(tmp_path_factory.mktemp("state"), delays=NO_DELAYS)
     server.start()
     yield lambda service: server.cloud.client(service, ACCOUNT, REGION)
     server.stop()

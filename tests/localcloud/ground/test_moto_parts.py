@@ -23,8 +23,9 @@ _READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 _START = """
 import json, sys
 from pathlib import Path
+from localcloud.delays import NO_DELAYS
 from localcloud.server import LocalCloud
-server = LocalCloud(Path(sys.argv[1]))
+server = LocalCloud(Path(sys.argv[1]), delays=NO_DELAYS)
 server.start()
 client = lambda service: server.cloud.client(service, "111111111111", "eu-west-1")
 client("ssm").put_parameter(Name="p", Value="v", Type="String", Overwrite=True)

@@ -12,6 +12,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from localcloud.delays import NO_DELAYS
 from localcloud.http import PortInUseError
 from localcloud.ledger import StateInUseError
 from localcloud.server import REMEMBERED, LocalCloud
@@ -39,7 +40,7 @@ def test_one_state_folder_has_one_cloud(
     with pytest.raises(
         StateInUseError, match="is in use by another local cloud: stop that one first"
     ):
-        LocalCloud(tmp_path / "state", services=_SERVICES)
+        LocalCloud(tmp_path / "state", services=_SERVICES, delays=NO_DELAYS)
     second = _run(tmp_path / "state", "--port", "0", "--gateway-port", "0")
     assert "is in use by another local cloud" in second.communicate(timeout=60)[1]
     assert second.returncode == 1
@@ -53,7 +54,13 @@ def test_a_port_in_use_leaves_the_state_folder_free(
     taken = int(start_cloud(services=_SERVICES).cloud.endpoint.rsplit(":", 1)[1])
     for port, gateway_port in ((taken, 0), (0, taken)):
         with pytest.raises(PortInUseError, match=f"port {taken} is in use"):
-            LocalCloud(tmp_path / "other", services=_SERVICES, port=port, gateway_port=gateway_port)
+            LocalCloud(
+                tmp_path / "other",
+                services=_SERVICES,
+                port=port,
+                gateway_port=gateway_port,
+                delays=NO_DELAYS,
+            )
     start_cloud(services=_SERVICES, state=tmp_path / "other")
 
 
@@ -78,7 +85,7 @@ def test_time_does_not_go_back(start_cloud: Callable[..., LocalCloud]) -> None:
 
 def test_time_does_not_go_back_after_a_kill_either(tmp_path: Path) -> None:
     """What a process that may be killed has recorded is ahead of all that it stamps next."""
-    server = LocalCloud(tmp_path, services=_SERVICES, speed=5000)
+    server = LocalCloud(tmp_path, services=_SERVICES, speed=5000, delays=NO_DELAYS)
     before = server.cloud.clock.timestamp()
     server.start()
     recorded = server.cloud.ledger.get("clock", "last")

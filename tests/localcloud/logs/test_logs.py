@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localcloud.clock import Clock
+from localcloud.delays import NO_DELAYS
 from localcloud.ledger import Ledger
 from localcloud.logs.events import Events
 from localcloud.logs.patterns import PatternError, matcher
@@ -29,7 +30,7 @@ _groups = itertools.count()
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    server = LocalCloud(tmp_path_factory.mktemp("logs"), services=("logs", "sts"))
+    server = LocalCloud(tmp_path_factory.mktemp("logs"), services=("logs", "sts"), delays=NO_DELAYS)
     server.start()
     yield server
     server.stop()
@@ -326,8 +327,9 @@ def test_subscribers_hear_what_is_durable(server: LocalCloud, logs: Any, group: 
 _CHILD = """
 import os, signal, sys
 from pathlib import Path
+from localcloud.delays import NO_DELAYS
 from localcloud.server import LocalCloud
-server = LocalCloud(Path(sys.argv[1]), services=("logs",))
+server = LocalCloud(Path(sys.argv[1]), services=("logs",), delays=NO_DELAYS)
 server.start()
 server.cloud.logs.write("111111111111", "eu-west-1", "g", "s", [(1.0, "written")])
 os.kill(os.getpid(), signal.SIGKILL)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from localcloud.delays import NO_DELAYS
 from localcloud.ports import BuildNotStartedError, Invocation
 from localcloud.server import LocalCloud
 
@@ -207,7 +208,9 @@ class Events:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     """One local cloud for a module's tests; a minute of it lasts a tenth of a second."""
-    made = LocalCloud(tmp_path_factory.mktemp("state"), services=SERVICES, speed=600)
+    made = LocalCloud(
+        tmp_path_factory.mktemp("state"), services=SERVICES, speed=600, delays=NO_DELAYS
+    )
     made.start()
     yield made
     made.stop()
@@ -228,7 +231,7 @@ def start() -> Iterator[Callable[[Path], Events]]:
     started: list[LocalCloud] = []
 
     def start(state: Path) -> Events:
-        server = LocalCloud(state, services=("logs", "schedules"), speed=600)
+        server = LocalCloud(state, services=("logs", "schedules"), speed=600, delays=NO_DELAYS)
         started.append(server)
         made = Events(server)
         server.start()

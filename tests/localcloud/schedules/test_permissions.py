@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
+from localcloud.delays import NO_DELAYS
 from localcloud.server import LocalCloud
 from tests.localcloud.schedules.conftest import ACCOUNT, REGION, SERVICES, Events, document
 
@@ -28,7 +29,7 @@ EVENTS = {"Principal": {"Service": "events.amazonaws.com"}}
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     folder = tmp_path_factory.mktemp("guarded")
-    made = LocalCloud(folder, services=SERVICES, speed=600, iam="enforce")
+    made = LocalCloud(folder, services=SERVICES, speed=600, iam="enforce", delays=NO_DELAYS)
     made.start()
     yield made
     made.stop()

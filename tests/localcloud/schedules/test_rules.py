@@ -386,12 +386,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from localcloud.ledger import Ledger
 from localcloud.ports import InvocationError
+from localcloud.delays import NO_DELAYS
 from localcloud.server import LocalCloud
 
 def throttled(*_arguments, **_named):
     raise InvocationError("TooManyRequestsException", "Rate exceeded")
 
-server = LocalCloud(Path(sys.argv[1]), services=("logs", "schedules"))
+server = LocalCloud(Path(sys.argv[1]), services=("logs", "schedules"), delays=NO_DELAYS)
 server.cloud.functions = SimpleNamespace(invoke=throttled, allows=lambda *_a, **_n: True)
 server.cloud.cloudwatch = SimpleNamespace(put=lambda *_arguments: None)
 server.start()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
+from localcloud.delays import NO_DELAYS
 from localcloud.quotas import ESTABLISHED_ACCOUNT, NEW_ACCOUNT, Quotas
 from localcloud.server import LocalCloud
 
@@ -26,7 +27,10 @@ def quotas(request: pytest.FixtureRequest) -> Quotas:
 @pytest.fixture
 def client(tmp_path: Path, quotas: Quotas) -> Iterator[Callable[[str], Any]]:
     server = LocalCloud(
-        tmp_path / "state", services=("logs", "sts", "servicequotas", "functions"), quotas=quotas
+        tmp_path / "state",
+        services=("logs", "sts", "servicequotas", "functions"),
+        quotas=quotas,
+        delays=NO_DELAYS,
     )
     server.start()
     yield lambda service: server.cloud.client(service, ACCOUNT, REGION)

@@ -19,6 +19,7 @@ import urllib3
 from aws_cdk import CfnOutput
 
 from environments.schema import Canary, load
+from localcloud.delays import Delays
 from localcloud.server import LocalCloud
 from pipeline import bundle
 from pipeline.canary.condemnation import Permission, permission_key, text
@@ -428,7 +429,9 @@ def test_metrics_that_come_three_minutes_later_change_no_verdict(
     tmp_path: Path, parts: dict[str, Part], version: str, status: str
 ) -> None:
     """They hide no bad release and stop no good one, be it that the bake has the last word."""
-    cloud = LocalCloud(tmp_path, gateway_port=0, speed=SPEEDS[0], metric_delay=180.0)
+    cloud = LocalCloud(
+        tmp_path, gateway_port=0, speed=SPEEDS[0], delays=Delays(metric_seconds=180.0)
+    )
     cloud.start()
     prod = Prod(cloud, parts, REGIONS[0])
     with Customers(prod):

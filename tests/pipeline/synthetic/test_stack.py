@@ -11,6 +11,7 @@ import boto3
 import pytest
 
 from environments.schema import load
+from localcloud.delays import NO_DELAYS
 from localcloud.server import LocalCloud
 from pipeline.names import ALIAS, synthetic_alarm_name
 
@@ -160,7 +161,7 @@ def cloudwatch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     server = LocalCloud(
         tmp_path_factory.mktemp("state"),
         services=("logs", "sts", "cloudwatch"),
-        metric_delay=None,
+        delays=NO_DELAYS,
     )
     server.start()
     yield boto3.client(

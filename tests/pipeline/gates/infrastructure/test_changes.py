@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
+from localcloud.delays import NO_DELAYS
 from localcloud.server import LocalCloud
 from pipeline import safeguards
 from pipeline.gates import changes, deployed, gate
@@ -66,7 +67,7 @@ class Accounts:
 @pytest.fixture
 def accounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Accounts]:
     """Both accounts; the gate runs in the pipeline's."""
-    server = LocalCloud(tmp_path / "state", services=("sts", "cloudformation"))
+    server = LocalCloud(tmp_path / "state", services=("sts", "cloudformation"), delays=NO_DELAYS)
     server.start()
     monkeypatch.setenv("AWS_ENDPOINT_URL", server.cloud.endpoint)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", HOME)

@@ -14,6 +14,7 @@ import pytest
 from aws_cdk import aws_lambda as lambda_
 
 from environments.schema import load, load_home
+from localcloud.delays import NO_DELAYS
 from localcloud.quotas import NEW_ACCOUNT
 from localcloud.server import LocalCloud
 from pipeline import bundle
@@ -118,6 +119,7 @@ def staging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Staging]:
         speed=SPEED,
         quotas=NEW_ACCOUNT,
         iam="enforce",
+        delays=NO_DELAYS,
     )
     cloud.start()
     cloudformation = _client(cloud, "cloudformation", STAGING.account)
