@@ -22,7 +22,7 @@ from werkzeug.wrappers import Response
 from localcloud import strict_json
 from localcloud.credentials import Caller, UnknownKeyError
 from localcloud.denied import denied_response
-from localcloud.operations import needs_space
+from localcloud.operations import changes_state, needs_space
 from localcloud.signatures import Signature, SignatureError, verify
 from localcloud.storage import StorageError, require_free_space
 
@@ -138,7 +138,10 @@ class AwsApi:
         api = self._apis.get(caller.service)
         if api is None:
             environ["HTTP_X_MOTO_ACCOUNT_ID"] = caller.account
-            return self._moto(environ, start_response)
+            answered = self._moto(environ, start_response)
+            if caller.service == "iam" and changes_state(environ):
+                self._cloud.access.propagation.changed(caller.account)
+            return answered
         try:
             status, headers, body = api(self._cloud, caller).answer(Request(environ))
         except StorageError:

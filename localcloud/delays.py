@@ -5,6 +5,7 @@ Each service states its own delays, with their sources, where it applies them:
 | what | module |
 |---|---|
 | metrics | `localcloud.cloudwatch.delays` |
+| roles and policies | `localcloud.iam.propagation` |
 
 All delays are in cloud seconds. The same seed delays the same things alike.
 """

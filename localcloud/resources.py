@@ -33,6 +33,8 @@ class ResourceRequest:
     rollback: bool = False
     """True while a failed update goes back: an alias is then set without a new deployment,
     as CloudFormation itself does."""
+    operation: str = ""
+    """The stack operation's own id."""
     replaces: str = ""
     """The physical id of the resource that this one takes the place of, while both exist."""
 

@@ -134,6 +134,7 @@ class LocalCloud:
         if "cloudformation" in self._services:
             self.cloud.cloudformation.register(providers)
         self.cloud.journal.replay()
+        self.cloud.access.propagation.start()
         self._ledger.sweep()
         self._api.start()
         self._gateway.start()

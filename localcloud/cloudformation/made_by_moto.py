@@ -109,9 +109,12 @@ class MotoProvider:
         except Exception as error:  # moto raises what its API would answer, of any class
             said = getattr(error, "message", None) or getattr(error, "description", None) or error
             raise ProvisioningError(f"{said} (Service: {request.type.split('::')[1]})") from error
+        physical_id = result["physical_id"] if result else ""
+        if request.type.startswith("AWS::IAM::"):
+            created = physical_id if operation == "create" else ""
+            self._cloud.access.propagation.changed(request.account, request.operation, created)
         if result is None:
             return Resource(name, {}, request.properties)
-        physical_id = result["physical_id"]
         attributes = self._attributes(request, self._objects[_key(document, physical_id)])
         return Resource(physical_id, attributes, request.properties)
 

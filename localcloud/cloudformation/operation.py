@@ -7,6 +7,7 @@ so it can be undone by this process, or by the next one.
 from __future__ import annotations
 
 import traceback
+import uuid
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,7 @@ class Operation:
     cancel: threading.Event
     stopping: threading.Event
     steps: list[Step] = field(default_factory=list)
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def apply(
         self,
@@ -309,6 +311,7 @@ class Operation:
             tags=dict(tags),
             cancel=self.cancel,
             rollback=rollback,
+            operation=self.id,
         )
 
     def _reason(self, error: Exception) -> str:

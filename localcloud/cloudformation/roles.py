@@ -45,10 +45,14 @@ class RoleProvider:
             key: wanted[key] for key in ("Tags", "AssumeRolePolicyDocument") if key in wanted
         }
         try:
-            return self.update(request, Resource(name, attributes, given))
+            made = self.update(request, Resource(name, attributes, given))
         except Exception:
             self.delete(request, Resource(name, attributes, wanted))
             raise
+        # It completes when it has propagated: what the operation gives it later is seen at once.
+        propagation = self._cloud.access.propagation
+        propagation.changed(request.account, request.operation, role["Arn"])
+        return made
 
     def update(self, request: ResourceRequest, current: Resource) -> Resource:
         """See `Provider.update`."""

@@ -17,6 +17,7 @@ from localcloud.iam.actions.needed import needed
 from localcloud.iam.documents import parse
 from localcloud.iam.evaluation import AccessRequest, Policies, denial, evaluate
 from localcloud.iam.principals import Principal
+from localcloud.iam.propagation import Propagation
 from localcloud.iam.reading import read_call, read_s3
 from localcloud.iam.resource_policies import ResourcePolicies
 from localcloud.iam.stored import NoSuchRoleError, Stored
@@ -52,7 +53,8 @@ class Access:
     def __init__(self, cloud: Cloud, mode: Mode) -> None:
         self._cloud = cloud
         self.mode = mode
-        self.stored = Stored(cloud)
+        self.propagation = Propagation(cloud.clock, cloud.delays)
+        self.stored = Stored(cloud, self.propagation)
         self.usage = Usage(cloud.ledger, cloud.clock)
         self.tags = ResourceTags(self.stored)
         self._resource_policies = ResourcePolicies(cloud, self.stored)

@@ -8,8 +8,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from moto import backends
-from moto.iam.exceptions import NotFoundException
-from moto.iam.models import iam_backends
 from moto.kms.utils import _deserialize_ciphertext_blob
 from moto.s3.models import s3_backends
 
@@ -19,8 +17,8 @@ from localcloud.iam.documents import MalformedPolicyError, Policy, parse
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
     from localcloud.iam.documents import Kind
+    from localcloud.iam.propagation import Propagation, Role
 
-_PARTITION = "aws"
 _ACCOUNT = re.compile(r"\d{12}")
 
 
@@ -39,21 +37,18 @@ class NoSuchRoleError(Exception):
 class Stored:
     """See `localcloud.iam.actions.call.Facts`; and roles with their policies."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: Cloud, propagation: Propagation) -> None:
         self._cloud = cloud
+        self._propagation = propagation
 
-    def role(self, arn: str) -> Any:
-        """Return moto's role of an ARN.
+    def role(self, arn: str) -> Role:
+        """Return the role of an ARN as it is seen.
 
         Raises:
-            NoSuchRoleError: there is none.
+            NoSuchRoleError: there is none, or not yet.
         """
-        backend = iam_backends[arn.split(":")[4]][_PARTITION]
-        try:
-            role = backend.get_role(arn.rsplit("/", 1)[-1])
-        except NotFoundException as error:
-            raise NoSuchRoleError(arn) from error
-        if role.arn != arn:
+        role = self._propagation.role(arn)
+        if role is None:
             raise NoSuchRoleError(arn)
         return role
 
@@ -65,7 +60,7 @@ class Stored:
             return False
         return True
 
-    def identity_policies(self, role: Any) -> list[Policy]:
+    def identity_policies(self, role: Role) -> list[Policy]:
         """A role's own policies, and those attached to it."""
         own = [stored_policy(each, "identity", name) for name, each in role.policies.items()]
         attached = [self.managed(role.account_id, arn) for arn in role.managed_policies]
@@ -78,11 +73,7 @@ class Stored:
 
     def managed_text(self, account: str, arn: str) -> str:
         """The document of a managed policy's default version, or ""."""
-        found = iam_backends[account][_PARTITION].managed_policies.get(arn)
-        if found is None:
-            return ""
-        default = next(each for each in found.versions if each.is_default)
-        return _text(default.document)
+        return self._propagation.policy(account, arn)
 
     def bucket(self, name: str) -> BucketFacts | None:
         """See `Facts.bucket`."""

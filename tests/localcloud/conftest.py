@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from localcloud.delays import Delays
     from localcloud.iam.access import Mode
     from localcloud.quotas import Quotas
 
@@ -28,6 +29,7 @@ def start_cloud(tmp_path: Path) -> Iterator[Callable[..., LocalCloud]]:
         state: Path | None = None,
         quotas: Quotas = ESTABLISHED_ACCOUNT,
         iam: Mode = "soft",
+        delays: Delays = NO_DELAYS,
     ) -> LocalCloud:
         server = LocalCloud(
             state or tmp_path / "state",
@@ -35,7 +37,7 @@ def start_cloud(tmp_path: Path) -> Iterator[Callable[..., LocalCloud]]:
             services=services,
             quotas=quotas,
             iam=iam,
-            delays=NO_DELAYS,
+            delays=delays,
         )
         server.start()
         started.append(server)
