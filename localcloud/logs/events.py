@@ -6,11 +6,14 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from localcloud.logs.visibility import Visibility
+
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Sequence
 
     from localcloud.clock import Clock
+    from localcloud.delays import Delays
     from localcloud.ledger import Ledger
 
     Lines = Sequence[tuple[float, str]]
@@ -22,14 +25,18 @@ CREATE TABLE IF NOT EXISTS log_streams (
     UNIQUE (log_group, name)
 );
 CREATE TABLE IF NOT EXISTS log_events (
-    seq INTEGER PRIMARY KEY, stream INTEGER NOT NULL, time REAL NOT NULL, message TEXT NOT NULL
+    seq INTEGER PRIMARY KEY, stream INTEGER NOT NULL, time REAL NOT NULL, message TEXT NOT NULL,
+    seen REAL NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS by_log_stream ON log_events (stream, time, seq);
 """
+_WITHOUT_SEEN = "ALTER TABLE log_events ADD COLUMN seen REAL NOT NULL DEFAULT 0"
+"""For a folder of a release that showed events at once."""
 _SELECT = (
     "SELECT seq, stream, time, message FROM log_events"
     " WHERE stream IN (SELECT value FROM json_each(?))"
     " AND time >= ? AND time <= ? AND (time, seq) > (?, ?) AND (time, seq) < (?, ?)"
+    " AND seen <= ?"
 )
 _OLDEST_FIRST = _SELECT + " ORDER BY time ASC, seq ASC LIMIT ?"
 _NEWEST_FIRST = _SELECT + " ORDER BY time DESC, seq DESC LIMIT ?"
@@ -67,10 +74,13 @@ class Stream:
 class Events:
     """What is written is durable when `write` returns. Keys are `account/region/group`."""
 
-    def __init__(self, ledger: Ledger, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, clock: Clock, delays: Delays) -> None:
         self._ledger = ledger
         self._clock = clock
+        self._visibility = Visibility(delays)
         ledger.create(_SCHEMA)
+        if not ledger.query("SELECT 1 FROM pragma_table_info('log_events') WHERE name = 'seen'"):
+            ledger.create(_WITHOUT_SEEN)
         self._groups: dict[str, dict[str, Any]] = dict(ledger.all(GROUP))
         self._streams: dict[tuple[str, str], int] = {}
         self._purged: dict[str, float] = {}
@@ -128,13 +138,14 @@ class Events:
         return bool(found)
 
     def streams(self, key: str, prefix: str = "") -> list[Stream]:
-        """A group's streams, by name."""
+        """A group's streams, by name, with the times of events that are seen."""
+        oldest, now = self._oldest(key), self._clock.timestamp()
         rows = self._ledger.query(
             "SELECT name, created,"
-            " (SELECT min(time) FROM log_events WHERE stream = id AND time >= ?),"
-            " (SELECT max(time) FROM log_events WHERE stream = id AND time >= ?)"
+            " (SELECT min(time) FROM log_events WHERE stream = id AND time >= ? AND seen <= ?),"
+            " (SELECT max(time) FROM log_events WHERE stream = id AND time >= ? AND seen <= ?)"
             " FROM log_streams WHERE log_group = ? AND substr(name, 1, ?) = ? ORDER BY name",
-            (self._oldest(key), self._oldest(key), key, len(prefix), prefix),
+            (oldest, now, oldest, now, key, len(prefix), prefix),
         )
         return [Stream(*row) for row in rows]
 
@@ -142,9 +153,10 @@ class Events:
         """Append lines (cloud time in seconds, text) to a stream of a group that there is."""
         number = self.make_stream(key, stream)
         with self._ledger.transaction() as connection:
+            seen = self._visibility.seen(number, f"{key}/{stream}", self._clock.timestamp())
             connection.executemany(
-                "INSERT INTO log_events (stream, time, message) VALUES (?, ?, ?)",
-                [(number, time, text) for time, text in lines],
+                "INSERT INTO log_events (stream, time, message, seen) VALUES (?, ?, ?, ?)",
+                [(number, time, text, seen) for time, text in lines],
             )
             self._purge(connection, key)
 
@@ -158,13 +170,16 @@ class Events:
         most: int,
         newest_first: bool = False,
     ) -> list[Event]:
-        """At most so many events of streams, by time; `after` and `before` are exclusive."""
+        """At most so many events of streams that are seen, by time.
+
+        `after` and `before` are exclusive.
+        """
         names = {self.make_stream(key, name): name for name in streams}
         low, high = after or (self._oldest(key), 0), before or (float("inf"), 0)
         low = max(low, (self._oldest(key), 0))
         rows = self._ledger.query(
             _NEWEST_FIRST if newest_first else _OLDEST_FIRST,
-            (json.dumps([*names]), low[0], high[0], *low, *high, most),
+            (json.dumps([*names]), low[0], high[0], *low, *high, self._clock.timestamp(), most),
         )
         return [Event((time, seq), names[stream], text) for seq, stream, time, text in rows]
 

@@ -36,7 +36,7 @@ class Logs:
             "AWS::Logs::MetricFilter": RefusedProvider(),
             "AWS::Logs::SubscriptionFilter": RefusedProvider(),
         }
-        self.events = Events(cloud.ledger, cloud.clock)
+        self.events = Events(cloud.ledger, cloud.clock, cloud.delays)
         self.resource_policies = ResourcePolicies(cloud.ledger, cloud.clock)
         self._subscribers: list[Subscriber] = []
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -30,6 +31,41 @@ def test_each_gate_of_a_build_answers_by_its_last_line() -> None:
 def test_a_build_that_ended_before_it_wrote_a_line_refuses_nothing(aws: Any) -> None:
     aws.answers[("codebuild", "batch_get_builds")] = {"builds": [{"logs": {"groupName": "g"}}]}
     assert answers_of_build(aws, "project:1") == ()
+
+
+def _build(aws: Any) -> None:
+    build = {
+        "logs": {"groupName": "g", "streamName": "s"},
+        "phases": [{"phaseType": "BUILD", "phaseStatus": "FAILED"}, {"phaseType": "COMPLETED"}],
+        "endTime": aws.now,
+    }
+    aws.answers[("codebuild", "batch_get_builds")] = {"builds": [build]}
+
+
+def test_a_log_is_read_until_it_shows_the_end_of_the_builds_commands(aws: Any) -> None:
+    """CloudWatch Logs shows lines later than it takes them."""
+    refusal = Answer("load", "refused", "p50 is 61 ms")
+    shown = ["[Container] Entering phase BUILD", refusal.line(), "Phase complete: BUILD State: F"]
+    looks: list[float] = []
+    _build(aws)
+    aws.answers[("logs", "get_log_events")] = lambda **_: {
+        "events": [{"message": line} for line in shown[: 1 + len(looks)]]
+    }
+    assert answers_of_build(aws, "project:1", looks.append) == (refusal,)
+    assert len(looks) == 2
+
+
+def test_a_line_that_is_not_shown_in_a_minute_is_missing(aws: Any) -> None:
+    looks: list[float] = []
+
+    def rest(seconds: float) -> None:
+        looks.append(seconds)
+        aws.now += timedelta(seconds=20)
+
+    _build(aws)
+    aws.answers[("logs", "get_log_events")] = {"events": []}
+    assert answers_of_build(aws, "project:1", rest) == ()
+    assert len(looks) == 3
 
 
 _SUMMARY = {

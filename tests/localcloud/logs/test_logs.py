@@ -223,7 +223,7 @@ def test_patterns_that_are_refused(pattern: str) -> None:
 @pytest.fixture(scope="module")
 def events(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Events]:
     ledger = Ledger(tmp_path_factory.mktemp("events"))
-    yield Events(ledger, Clock())
+    yield Events(ledger, Clock(), NO_DELAYS)
     ledger.close()
 
 
@@ -342,6 +342,6 @@ def test_what_was_written_survives_a_kill(tmp_path: Path) -> None:
     )
     assert done.returncode == -9, done.stderr
     ledger = Ledger(tmp_path / "state")
-    stored = Events(ledger, Clock()).read("111111111111/eu-west-1/g", ["s"], most=9)
+    stored = Events(ledger, Clock(), NO_DELAYS).read("111111111111/eu-west-1/g", ["s"], most=9)
     ledger.close()
     assert [event.message for event in stored] == ["written"]
