@@ -7,6 +7,7 @@ Each service states its own delays, with their sources, where it applies them:
 | metrics | `localcloud.cloudwatch.delays` |
 | roles and policies | `localcloud.iam.propagation` |
 | log events | `localcloud.logs.visibility` |
+| events and schedules | `localcloud.schedules.latency` |
 
 All delays are in cloud seconds. The same seed delays the same things alike.
 """

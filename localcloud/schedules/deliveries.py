@@ -11,6 +11,7 @@ import traceback
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from localcloud.schedules.authority import NotAuthorizedError
@@ -41,6 +42,9 @@ class Delivery:
     target: dict[str, Any]
     payload: str
     due: float
+    """The time of the event."""
+    begins: float = 0.0
+    """When the first attempt is made."""
     attempts: int = 0
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
@@ -75,8 +79,12 @@ class Deliveries:
         with self._cloud.ledger.transaction():
             for delivery in accepted:
                 self._cloud.ledger.put(_KIND, delivery.id, asdict(delivery))
+        now = self._cloud.clock.timestamp()
         for delivery in accepted:
-            self._submit(delivery)
+            if delivery.begins > now:
+                self._timer.at(delivery.begins, partial(self._submit, delivery))
+            else:
+                self._submit(delivery)
 
     def _submit(self, delivery: Delivery) -> None:
         try:

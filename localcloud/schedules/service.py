@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from localcloud.schedules import inputs, patterns
 from localcloud.schedules.deliveries import Deliveries, Delivery
 from localcloud.schedules.events_api import EventsApi
+from localcloud.schedules.latency import Latency
 from localcloud.schedules.metrics import Metrics
 from localcloud.schedules.model import Rule, Schedule, timestamp
 from localcloud.schedules.providers import providers
@@ -41,6 +42,7 @@ class Schedules:
         self.schedules: dict[str, Schedule] = {}
         self._timer = Timer(cloud.clock)
         self._metrics = Metrics(cloud)
+        self._latency = Latency(cloud.delays)
         self._deliveries = Deliveries(cloud, self._timer, self._metrics)
         self._unsubscribe: Callable[[], None] = lambda: None
         self._lock = threading.RLock()
@@ -132,7 +134,8 @@ class Schedules:
     def _await_rule(self, rule: Rule, after: float) -> None:
         due = rule.due_after(after)
         if due is not None:
-            self._timer.at(due, lambda: self._fire_rule(rule, due))
+            late = self._latency.of_time(rule.schedule, rule.arn, due)
+            self._timer.at(due + late, lambda: self._fire_rule(rule, due))
 
     def _fire_rule(self, rule: Rule, due: float) -> None:
         if self.rules.get(rule.key) is not rule:
@@ -162,8 +165,10 @@ class Schedules:
                 target=target,
                 payload=inputs.render(target, event, rule.arn, timestamp(now)),
                 due=now,
+                begins=now + late,
             )
             for target in rule.targets
+            for late in self._latency.of_deliveries(rule.arn)
         )
 
     def _await_schedule(self, schedule: Schedule, after: float) -> None:
@@ -172,25 +177,32 @@ class Schedules:
             # Anywhere within the flexible window is in time.
             window = 60.0 * schedule.window.get("MaximumWindowInMinutes", 0)
             when = due + random.uniform(0, window)  # noqa: S311  # no secret
+            if not window:
+                when += self._latency.of_time(schedule.expression, schedule.arn, due)
             self._timer.at(when, lambda: self._fire_schedule(schedule, due))
 
     def _fire_schedule(self, schedule: Schedule, due: float) -> None:
         if self.schedules.get(schedule.key) is not schedule:
             return
         self._await_schedule(schedule, due)
-        delivery = Delivery(
-            account=schedule.account,
-            region=schedule.region,
-            source_arn=schedule.arn,
-            target=schedule.target,
-            payload=_scheduled_payload(schedule, due),
-            due=due,
-        )
+        now, payload = self.cloud.clock.timestamp(), _scheduled_payload(schedule, due)
+        deliveries = [
+            Delivery(
+                account=schedule.account,
+                region=schedule.region,
+                source_arn=schedule.arn,
+                target=schedule.target,
+                payload=payload,
+                due=due,
+                begins=now + late,
+            )
+            for late in self._latency.of_deliveries(schedule.arn)
+        ]
         with self.cloud.ledger.transaction():
             # First, so that what it calls finds it gone.
             if schedule.after_completion == "DELETE" and schedule.next_after(due) is None:
                 self.delete_schedule(schedule.account, schedule.region, schedule.name)
-            self._deliveries.accept([delivery])
+            self._deliveries.accept(deliveries)
 
 
 def _scheduled_payload(schedule: Schedule, due: float) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from localcloud.delays import Delays
     from localcloud.ports import BuildRequest, Datum
 
 ACCOUNT, REGION = "222222222222", "eu-west-1"
@@ -226,12 +227,12 @@ def reached(server: LocalCloud) -> Iterator[Events]:
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[[Path], Events]]:
+def start() -> Iterator[Callable[..., Events]]:
     """Starts clouds on a state folder, their fakes in place before anything is taken up."""
     started: list[LocalCloud] = []
 
-    def start(state: Path) -> Events:
-        server = LocalCloud(state, services=("logs", "schedules"), speed=600, delays=NO_DELAYS)
+    def start(state: Path, delays: Delays = NO_DELAYS) -> Events:
+        server = LocalCloud(state, services=("logs", "schedules"), speed=600, delays=delays)
         started.append(server)
         made = Events(server)
         server.start()
