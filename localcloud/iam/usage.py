@@ -16,6 +16,8 @@ from moto.core.responses import ActionResult
 from moto.iam.exceptions import NotFoundException
 from moto.iam.responses import IamResponse
 
+from localcloud.storage import StorageError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -51,15 +53,30 @@ class Usage:
             self._uses[use.role_arn, use.action] = use
 
     def record(self, role_arn: str, action: str, region: str) -> None:
-        """Record that a role was allowed an action."""
-        now = self._clock.timestamp()
-        known = self._uses.get((role_arn, action))
-        if known is not None and now - known.time < _RESOLUTION_SECONDS:
-            return
-        use = Use(role_arn, action, region, now)
+        """Record that a role was allowed an action.
+
+        A disk that rejects the record fails no request: the next use is recorded instead.
+        """
+        key, now = (role_arn, action), self._clock.timestamp()
         with self._lock:
-            self._uses[role_arn, action] = use
-        self._ledger.put(_KIND, f"{role_arn} {action}", asdict(use))
+            known = self._uses.get(key)
+            if known is not None and now - known.time < _RESOLUTION_SECONDS:
+                return
+            use = self._uses[key] = Use(role_arn, action, region, now)
+        try:
+            self._ledger.put(_KIND, f"{role_arn} {action}", asdict(use))
+        except StorageError:
+            self._forget(key, use, known)
+
+    def _forget(self, key: tuple[str, str], use: Use, known: Use | None) -> None:
+        """Undo a use that was not stored, unless a later one has taken its place."""
+        with self._lock:
+            if self._uses.get(key) is not use:
+                return
+            if known is None:
+                del self._uses[key]
+            else:
+                self._uses[key] = known
 
     def of(self, role_arn: str) -> list[Use]:
         """The uses of a role, sorted by action."""
