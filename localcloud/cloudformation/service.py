@@ -136,11 +136,13 @@ class CloudFormation:
         It is one of the service role, or else the caller's; "" for an administrator.
 
         Raises:
-            StackStatusError: CloudFormation cannot assume the role.
+            StackStatusError: CloudFormation cannot assume the role, or it is another account's.
         """
         if not role_arn:
             own = self.cloud.credentials.session(caller.access_key)
             return own.access_key if own else ""
+        if role_arn.split(":")[4:5] != [caller.account]:
+            raise StackStatusError("Cross-account pass role is not allowed.")
         try:
             return assume_service_role(
                 self.cloud, role_arn, "cloudformation.amazonaws.com", SESSION_NAME

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from localcloud.iam.access import Refusal
 from localcloud.iam.acting import role_session
 from localcloud.iam.actions import messages
 from localcloud.iam.actions.call import Call, Needed
+from localcloud.roles import RoleError, check_service_role
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
     from localcloud.codedeploy.model import Deployment
-    from localcloud.iam.access import Refusal
 
 _LAMBDA, _CLOUDWATCH = "AWSLambda", "AmazonCloudWatch"
+_PRINCIPAL = "codedeploy.amazonaws.com"
 _FUNCTION_PARTS = 7
 """Of a function's ARN without its qualifier."""
 
@@ -78,6 +80,11 @@ class RolePermissions:
             raise RolePermissionsError(self._deployment.role, service)
 
     def _refused(self, *wanted: Needed) -> Refusal | None:
+        """Why the role may not do these, or None; without its trust it may do nothing."""
+        try:
+            check_service_role(self._cloud, self._deployment.role, _PRINCIPAL)
+        except RoleError as error:
+            return Refusal(str(error))
         session = role_session(self._deployment.role, self._deployment.id)
         return self._cloud.access.own_call(session, self._deployment.region, *wanted)
 

@@ -14,7 +14,7 @@ from localcloud.iam.acting import ServicePrincipal
 from localcloud.iam.actions import s3
 from localcloud.iam.actions.call import Needed
 from localcloud.iam.actions.needed import needed
-from localcloud.iam.documents import parse
+from localcloud.iam.documents import Policy, parse
 from localcloud.iam.evaluation import AccessRequest, Policies, denial, evaluate
 from localcloud.iam.principals import Principal
 from localcloud.iam.propagation import Propagation
@@ -218,12 +218,16 @@ class Access:
         given = session.policies if session else None
         return Policies(
             identity=self.stored.identity_policies(role) if role else [],
-            boundary=self.stored.managed(role.account_id, boundary) if boundary else None,
+            boundary=self._boundary(role.account_id, boundary) if boundary else None,
             session=None if given is None else [parse(each, "identity") for each in given],
             resource=resource,
             resource_type="trust" if trust else "resource",
             resource_decides=trust or service == "kms",
         )
+
+    def _boundary(self, account: str, arn: str) -> Policy:
+        """A permissions boundary; a policy that does not exist allows nothing."""
+        return self.stored.managed(account, arn) or Policy((), arn)
 
     def _needed(self, environ: Mapping[str, Any], caller: Caller) -> list[Needed]:
         if caller.service == "s3":
@@ -245,6 +249,9 @@ def _text(request: AccessRequest, decision: Decision) -> str:
     account cannot be passed whatever a policy says (aws-cdk#28122, aws-cdk#28325).
     """
     across = request.principal.account != request.resource_account
+    through = "".join(request.context.get("kms:viaservice", []))
+    if through.startswith("secretsmanager."):  # aws-cdk#14043
+        return "Access to KMS is not allowed"
     if across and request.action == "iam:PassRole":
         return "Cross-account pass role is not allowed."
     if across and request.action.startswith("s3:"):

@@ -152,6 +152,34 @@ class Stored:
         found = backend.secrets.get(name) if backend else None
         return str(found.arn) if found else ""
 
+    def secret_key(self, arn: str) -> str:
+        """See `Facts.secret_key`."""
+        region, account = arn.split(":")[3:5]
+        backend = moto_backend("secretsmanager", account, region)
+        found = backend.secrets.get(arn) if backend else None
+        name = getattr(found, "kms_key_id", None)
+        return self.key(account, region, name) if name else ""
+
+    def parameter_keys(self, account: str, region: str, path: str) -> dict[str, str]:
+        """See `Facts.parameter_keys`; moto keeps names of one level without their slash."""
+        backend = moto_backend("ssm", account, region)
+        stored = list(backend._parameters.items()) if backend else []  # noqa: SLF001  # moto has no port for it
+        wanted, found = path.lstrip("/"), {}
+        for name, versions in stored:
+            bare = name.lstrip("/")
+            below = path.endswith("/") and bare.startswith(wanted)
+            if (bare == wanted or below) and versions[-1].parameter_type == "SecureString":
+                found[name] = self.key(account, region, versions[-1].keyid)
+        return {name: key for name, key in found.items() if key}
+
+    def role_facts(self, account: str, name: str) -> tuple[str, str]:
+        """See `Facts.role_facts`."""
+        try:
+            found = iam_backends[account][_PARTITION].get_role(name)
+        except NotFoundException:
+            return "", ""
+        return str(found.arn), found.permissions_boundary_arn or ""
+
     def stack(self, account: str, region: str, name: str) -> str:
         """See `Facts.stack`."""
         if not hasattr(self._cloud, "cloudformation"):

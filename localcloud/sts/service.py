@@ -13,6 +13,7 @@ from localcloud.iam.documents import MalformedPolicyError, parse
 
 _POLICY_CHARACTERS = 2048
 """Of a session policy ("AssumeRole" of the STS API reference)."""
+_SHORTEST_SECONDS, _HOUR_SECONDS, _LONGEST_SECONDS = 900, 3600, 43200
 _ROLE = re.compile(r"arn:aws:iam::\d{12}:role/.+")
 
 if TYPE_CHECKING:
@@ -47,11 +48,10 @@ class StsApi(ServiceApi):
         denied = self.cloud.access.assumption(self.caller, role_arn, context)
         if denied is not None:
             raise ApiError("AccessDenied", denied.message)
+        duration = self._duration(role_arn)
         session = self.cloud.credentials.assume(role_arn, name, policies)
         # A client holds this against its own clock, so it is the wall's time.
-        expires = datetime.now(UTC) + timedelta(
-            seconds=int(self.params.get("DurationSeconds") or 3600)
-        )
+        expires = datetime.now(UTC) + timedelta(seconds=duration)
         return ActionResult(
             {
                 "Credentials": {
@@ -66,6 +66,32 @@ class StsApi(ServiceApi):
                 },
             }
         )
+
+    def _duration(self, role_arn: str) -> int:
+        """The seconds that a session lasts, at most an hour if a session assumes the role."""
+        duration = int(self.params.get("DurationSeconds") or _HOUR_SECONDS)
+        if not _SHORTEST_SECONDS <= duration <= _LONGEST_SECONDS:
+            bound = "greater" if duration < _SHORTEST_SECONDS else "less"
+            limit = _SHORTEST_SECONDS if duration < _SHORTEST_SECONDS else _LONGEST_SECONDS
+            raise ApiError(
+                "ValidationError",
+                f"1 validation error detected: Value '{duration}' at 'durationSeconds' failed to "
+                f"satisfy constraint: Member must have value {bound} than or equal to {limit}",
+            )
+        chained = self.cloud.credentials.session(self.caller.access_key) is not None
+        if chained and duration > _HOUR_SECONDS:
+            raise ApiError(
+                "ValidationError",
+                "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed "
+                "by role chaining.",
+            )
+        longest = self.cloud.access.stored.role(role_arn).max_session_duration
+        if duration > int(longest or _HOUR_SECONDS):
+            raise ApiError(
+                "ValidationError",
+                "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+            )
+        return duration
 
     def _session_policies(self, role_arn: str) -> list[str] | None:
         """The documents of `Policy` and `PolicyArns`, or None if neither is given."""

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 from localcloud.cloudformation import schemas
 from localcloud.cloudformation.handlers import compute, delivery, foundation
-from localcloud.iam.actions.call import Call, Needed
+from localcloud.iam.actions.call import Call, Needed, pass_role
 from localcloud.iam.actions.needed import needed as needed_by_call
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from localcloud.cloudformation.handlers.handler import Verb
     from localcloud.iam.actions.call import Facts
     from localcloud.resources import Resource, ResourceRequest
 
 HANDLERS = compute.HANDLERS | delivery.HANDLERS | foundation.HANDLERS
+_ROLE = re.compile(r"arn:aws:iam::\d{12}:role/.+")
 _CUSTOM = ("AWS::CloudFormation::CustomResource", "Custom::")
 
 
@@ -25,13 +29,13 @@ def needed(
 
     A type that is not listed needs every action of its own service that its schema names, on all
     resources: more than AWS asks for, as the schema does not say which of them depend on a
-    property.
+    property. It also passes each role that its properties name.
     """
     if request.type.startswith(_CUSTOM):
         return _custom(request, facts)
     handler = HANDLERS.get(request.type)
     if handler is None:
-        return [Needed(each) for each in _by_schema(request, verb)]
+        return [*(Needed(each) for each in _by_schema(request, verb)), *_passed(request, verb)]
     if handler.service == "s3":
         return _of_bucket(request, verb, current)
     return list(handler.needed(request, verb, current, facts))
@@ -55,9 +59,38 @@ def _of_bucket(request: ResourceRequest, verb: Verb, current: Resource | None) -
     ]
 
 
-def _by_schema(request: ResourceRequest, verb: Verb) -> list[str]:
+def _passed(request: ResourceRequest, verb: Verb) -> list[Needed]:
+    """`iam:PassRole` for each role in a resource's properties, if its handler passes roles.
+
+    Each is taken to be passed to the service of the type.
+    """
+    actions = _permissions(request, verb)
+    if "iam:PassRole" not in actions:
+        return []
+    service = next((each.partition(":")[0] for each in actions if each[:4] != "iam:"), "iam")
+    roles = sorted(set(_roles(request.properties)))
+    return [pass_role(each, f"{service}.amazonaws.com") for each in roles]
+
+
+def _roles(value: Any) -> Iterator[str]:
+    """The ARNs of roles in properties."""
+    if isinstance(value, str):
+        if _ROLE.fullmatch(value):
+            yield value
+        return
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for each in parts:
+        yield from _roles(each)
+
+
+def _permissions(request: ResourceRequest, verb: Verb) -> list[str]:
     found = schemas.schema(request.region, request.type).get("handlers", {})
     actions: list[str] = found.get(verb, {}).get("permissions", [])
+    return actions
+
+
+def _by_schema(request: ResourceRequest, verb: Verb) -> list[str]:
+    actions = _permissions(request, verb)
     prefixes = [each.partition(":")[0] for each in actions if not each.startswith("iam:")]
     own = prefixes[0] if prefixes else ""
     return sorted({each for each in actions if each.partition(":")[0] == own})

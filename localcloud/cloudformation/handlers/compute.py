@@ -1,4 +1,4 @@
-"""Handlers of Lambda, API Gateway and CloudWatch Logs."""
+"""Handlers of Lambda, API Gateway, Secrets Manager and CloudWatch Logs."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ _LOG_ROLE = Operation(
 )
 _API = "/restapis/{RestApiId}"
 _METHOD = {"path": f"{_API}/resources/{{ResourceId}}/methods/{{HttpMethod}}"}
+_NEW_SECRET = {"Name": "{name}", "KmsKeyId": "KmsKeyId"}
 _LOGS_ARN = "arn:aws:logs:{region}:{account}:log-group:{name}"
 
 HANDLERS = {
@@ -163,6 +164,32 @@ HANDLERS = {
         update=calls("PATCH", _LOG_ROLE),
         delete=calls("GET"),
         passes={"CloudWatchRoleArn": "apigateway.amazonaws.com"},
+    ),
+    "AWS::SecretsManager::Secret": Handler(
+        "secretsmanager",
+        {"SecretId": "{id}"},
+        create=calls(
+            Operation("GetRandomPassword", ("GenerateSecretString",), {}),
+            Operation("CreateSecret", (), _NEW_SECRET),
+            Operation("DescribeSecret", (), _NEW_SECRET),
+            Operation("TagResource", ("Tags",), _NEW_SECRET),
+            Operation("ReplicateSecretToRegions", ("ReplicaRegions",), _NEW_SECRET),
+        ),
+        update=calls(
+            Operation("GetRandomPassword", ("GenerateSecretString",), {}),
+            Operation("UpdateSecret", (), {"SecretId": "{id}", "KmsKeyId": "KmsKeyId"}),
+            Operation("GetSecretValue", ("GenerateSecretString",)),
+            Operation("TagResource", ("Tags",)),
+            Operation("UntagResource", ("Tags",)),
+            Operation("ReplicateSecretToRegions", ("ReplicaRegions",)),
+            Operation("RemoveRegionsFromReplication", ("ReplicaRegions",)),
+        ),
+        delete=calls(
+            "DeleteSecret",
+            "DescribeSecret",
+            Operation("RemoveRegionsFromReplication", ("ReplicaRegions",)),
+        ),
+        name="Name",
     ),
     "AWS::Logs::LogGroup": Handler(
         "logs",

@@ -7,13 +7,21 @@ from localcloud.cloudformation.handlers.handler import Handler, Operation, calls
 _ROLE = {"RoleName": "{name}", "Path": "Path"}
 _ROLE_BOUNDARY = _ROLE | {"PermissionsBoundary": "PermissionsBoundary"}
 _OF_ROLE = {"RoleName": "{item}"}
-_MANAGED = {"PolicyName": "{name}"}
+_MANAGED = {"PolicyName": "{name}", "Path": "Path"}
+_POLICY_OF_ROLE = _ROLE | {"PolicyArn": "{item}"}
+_ATTACHED = _ROLE_BOUNDARY | _POLICY_OF_ROLE
+_MADE_POLICY_OF = {"RoleName": "{item}", "PolicyArn": "{id}"}
+_NEW_POLICY_OF = {
+    "RoleName": "{item}",
+    "PolicyArn": "arn:aws:iam::{account}:policy{path}{name}",
+}
 _MADE_POLICY = {"PolicyArn": "{id}"}
 _ALARM = {"AlarmName": "{name}"}
 _ALARM_ARN = {"ResourceARN": "arn:aws:cloudwatch:{region}:{account}:alarm:{name}"}
 _TOPIC = {"TopicArn": "{id}"}
 _NEW_TOPIC = {"TopicArn": "arn:aws:sns:{region}:{account}:{name}"}
 _RULE = {"Name": "{name}", "EventBusName": "EventBusName"}
+_RULE_ROLE = _RULE | {"RoleArn": "RoleArn"}
 _RULE_TARGETS = _RULE | {"Targets": "Targets"}
 _RULE_ARN = {"ResourceARN": "arn:aws:events:{region}:{account}:rule/{name}"}
 _BUCKET = {"Bucket": "{name}"}
@@ -58,8 +66,8 @@ HANDLERS = {
         create=calls(
             Operation("CreateRole", (), _ROLE_BOUNDARY),
             "GetRole",
-            Operation("PutRolePolicy", ("Policies",)),
-            Operation("AttachRolePolicy", ("ManagedPolicyArns",)),
+            Operation("PutRolePolicy", ("Policies",), _ROLE_BOUNDARY),
+            Operation("AttachRolePolicy", (), _ATTACHED, each="ManagedPolicyArns"),
             Operation("TagRole", ("Tags",)),
         ),
         update=calls(
@@ -67,8 +75,10 @@ HANDLERS = {
             Operation("UpdateAssumeRolePolicy", ("AssumeRolePolicyDocument",)),
             Operation("PutRolePolicy", ("Policies",)),
             Operation("DeleteRolePolicy", ("Policies",)),
-            Operation("AttachRolePolicy", ("ManagedPolicyArns",)),
-            Operation("DetachRolePolicy", ("ManagedPolicyArns",)),
+            Operation("AttachRolePolicy", (), _POLICY_OF_ROLE, each="ManagedPolicyArns"),
+            Operation(
+                "DetachRolePolicy", (), _POLICY_OF_ROLE, each="ManagedPolicyArns", removes=True
+            ),
             Operation("PutRolePermissionsBoundary", ("PermissionsBoundary",), _ROLE_BOUNDARY),
             Operation("DeleteRolePermissionsBoundary", ("PermissionsBoundary",)),
             Operation("TagRole", ("Tags",)),
@@ -78,7 +88,9 @@ HANDLERS = {
             "GetRole",
             "ListAttachedRolePolicies",
             "ListRolePolicies",
-            Operation("DetachRolePolicy", ("ManagedPolicyArns",)),
+            Operation(
+                "DetachRolePolicy", (), _POLICY_OF_ROLE, each="ManagedPolicyArns", removes=True
+            ),
             Operation("DeleteRolePolicy", ("Policies",)),
             "DeleteRole",
         ),
@@ -95,14 +107,23 @@ HANDLERS = {
     "AWS::IAM::ManagedPolicy": Handler(
         "iam",
         _MADE_POLICY,
-        create=calls(Operation("CreatePolicy", (), _MANAGED)),
+        create=calls(
+            Operation("CreatePolicy", (), _MANAGED),
+            Operation("AttachRolePolicy", (), _NEW_POLICY_OF, each="Roles"),
+        ),
         update=calls(
-            "GetPolicy", "ListPolicyVersions", "CreatePolicyVersion", "DeletePolicyVersion"
+            "GetPolicy",
+            "ListPolicyVersions",
+            "CreatePolicyVersion",
+            "DeletePolicyVersion",
+            Operation("AttachRolePolicy", (), _MADE_POLICY_OF, each="Roles"),
+            Operation("DetachRolePolicy", (), _MADE_POLICY_OF, each="Roles", removes=True),
         ),
         delete=calls(
             "GetPolicy",
             "ListPolicyVersions",
             "ListEntitiesForPolicy",
+            Operation("DetachRolePolicy", (), _MADE_POLICY_OF, each="Roles", removes=True),
             "DeletePolicyVersion",
             "DeletePolicy",
         ),
@@ -177,13 +198,13 @@ HANDLERS = {
         _RULE,
         create=calls(
             "DescribeRule",
-            "PutRule",
+            Operation("PutRule", (), _RULE_ROLE),
             Operation("PutTargets", ("Targets",), _RULE_TARGETS),
             Operation("TagResource", ("Tags",), _RULE_ARN),
         ),
         update=calls(
             "DescribeRule",
-            "PutRule",
+            Operation("PutRule", (), _RULE_ROLE),
             Operation("PutTargets", ("Targets",), _RULE_TARGETS),
             Operation("RemoveTargets", ("Targets",)),
             Operation("TagResource", ("Tags",), _RULE_ARN),

@@ -35,12 +35,17 @@ class Operation:
             update. Empty: always.
         parameters: those of the call in place of the handler's own; see `Handler.parameters`.
         service: another than the handler's.
+        each: the property that lists what the call is made for, one by one, as `{item}`: in an
+            update, of what is new in it.
+        removes: whether the call is made for what is in `each` no longer.
     """
 
     name: str
     properties: tuple[str, ...] = ()
     parameters: Mapping[str, str] | None = None
     service: str = ""
+    each: str = ""
+    removes: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,8 @@ class Handler:
         service: the signing name of the service.
         parameters: of each call, by botocore's names. The value is the name of a property (with
             `|name`, the last part of the ARN that it holds), or a text with `{account}`,
-            `{region}`, `{id}` (the physical id), `{name}`, `{item}` and properties in braces.
+            `{region}`, `{id}` (the physical id), `{name}`, `{path}`, `{item}` and properties in
+            braces.
         each: the property that lists what the calls are made for, one by one, as `{item}`.
         name: the property that gives the resource its name.
         passes: the properties that hold the ARN of a role, with the service that it is passed to;
@@ -104,11 +110,12 @@ class Handler:
             "region": request.region,
             "id": current.physical_id if current else "",
             "name": self._name(request, current),
+            "path": request.properties.get("Path") or "/",
         }
         items = request.properties.get(self.each) or [] if self.each else [""]
         for operation in operations:
             if _applies(operation.properties, request, verb, current):
-                for item in items:
+                for item in _items(operation, request, verb, current) if operation.each else items:
                     yield self._call(operation, request, words | {"item": item})
 
     def _call(self, operation: Operation, request: ResourceRequest, words: dict[str, Any]) -> Call:
@@ -158,6 +165,16 @@ def _applies(
     if verb == "create" and _TAGS in names and request.tags:
         return True
     return any(wanted.get(each) for each in names)
+
+
+def _items(
+    operation: Operation, request: ResourceRequest, verb: Verb, current: Resource | None
+) -> list[Any]:
+    """What a call is made for, one by one."""
+    wanted = [] if verb == "delete" else request.properties.get(operation.each) or []
+    before = (current.properties.get(operation.each) or []) if current else []
+    more, less = (before, wanted) if operation.removes else (wanted, before)
+    return [each for each in more if each not in less]
 
 
 def calls(*names: str | Operation) -> tuple[Operation, ...]:

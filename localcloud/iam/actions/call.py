@@ -90,6 +90,21 @@ class Facts(Protocol):
         """The ARN of a secret by name or ARN, or ""."""
         ...
 
+    def secret_key(self, arn: str) -> str:
+        """The ARN of the customer's KMS key that encrypts a secret, or ""."""
+        ...
+
+    def parameter_keys(self, account: str, region: str, path: str) -> Mapping[str, str]:
+        """The KMS keys of customers, by the names of the SecureStrings that they encrypt.
+
+        `path` is a parameter's name, or one with a slash at its end, of all below it.
+        """
+        ...
+
+    def role_facts(self, account: str, name: str) -> tuple[str, str]:
+        """The ARN of a role by its name, and that of its boundary; "" for what it has not."""
+        ...
+
     def stack(self, account: str, region: str, name: str) -> str:
         """The ARN of a stack by its name, or ""."""
         ...

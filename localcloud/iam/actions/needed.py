@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from localcloud.iam.actions import delivery, others
+from localcloud.iam.actions import delivery, others, stored_values
 from localcloud.iam.actions.call import Call, Facts, Needed
 
 if TYPE_CHECKING:
@@ -25,14 +25,15 @@ _SERVICES: dict[str, Callable[[Call, Facts], list[Needed]]] = {
     "dynamodb": others.dynamodb,
     "events": others.events,
     "iam": others.iam,
-    "kms": others.kms,
+    "kms": stored_values.kms,
     "lambda": others.lambda_,
     "logs": others.logs,
     "monitoring": others.cloudwatch,
-    "secretsmanager": others.secretsmanager,
+    "scheduler": others.scheduler,
+    "secretsmanager": stored_values.secretsmanager,
     "sns": others.sns,
     "sqs": others.sqs,
-    "ssm": others.ssm,
+    "ssm": stored_values.ssm,
     "sts": others.sts,
 }
 

@@ -1,9 +1,7 @@
-"""Calls to Lambda, Logs, CloudWatch, Events, SSM, KMS, IAM and other services."""
+"""Calls to Lambda, Logs, CloudWatch, EventBridge, IAM and other services."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import TYPE_CHECKING, Any
 
 from localcloud.iam.actions import messages
@@ -22,6 +20,11 @@ _ALARMS = {"SetAlarmState", "DescribeAlarmHistory", "DeleteAlarms", "EnableAlarm
 _TOPIC_COLONS = 5
 """In a topic's ARN; an endpoint's and a platform application's have more parts."""
 _ENTITIES = {"RoleName": "role", "UserName": "user", "GroupName": "group"}
+_BOUNDED = {
+    "AttachRolePolicy", "CreateRole", "DeleteRolePermissionsBoundary", "DeleteRolePolicy",
+    "DetachRolePolicy", "PutRolePermissionsBoundary", "PutRolePolicy",
+}  # fmt: skip
+"""Operations with `iam:PermissionsBoundary`: the one that is given, else that of the role."""
 
 
 def lambda_(call: Call, facts: Facts) -> list[Needed]:
@@ -99,70 +102,40 @@ def events(call: Call, facts: Facts) -> list[Needed]:
     path = f"{bus}/{name}" if bus and bus != "default" else name
     found = [Needed(action, call.arn("events", f"rule/{path}"))]
     targets: list[dict[str, Any]] = call.parameters.get("Targets") or []
-    return found + [
-        pass_role(each["RoleArn"], "events.amazonaws.com")
-        for each in targets
-        if each.get("RoleArn")
-    ]
+    roles = [call.text("RoleArn"), *(str(each.get("RoleArn") or "") for each in targets)]
+    return found + [pass_role(each, "events.amazonaws.com") for each in roles if each]
 
 
-def ssm(call: Call, facts: Facts) -> list[Needed]:
-    """Parameters by name or path."""
+def scheduler(call: Call, facts: Facts) -> list[Needed]:
+    """A schedule by its group and name, and the role of its target; or a group."""
     del facts
-    names = call.texts("Name", "Names", "Path", "ResourceId")
-    if "Parameter" not in call.operation or not names or call.operation == "DescribeParameters":
-        return [Needed(f"ssm:{call.operation}")]
-    return [
-        Needed(
-            f"ssm:{call.operation}", call.arn("ssm", each if each[:4] == "arn:" else _path(each))
-        )
-        for each in names
-    ]
-
-
-def secretsmanager(call: Call, facts: Facts) -> list[Needed]:
-    """A secret by its full ARN; one that does not exist has a suffix that nobody knows."""
-    name = call.text("SecretId", "Name")
-    if not name or call.operation in {"ListSecrets", "GetRandomPassword"}:
-        return [Needed(f"secretsmanager:{call.operation}")]
-    arn = facts.secret(call.account, call.region, name)
-    arn = arn or call.arn("secretsmanager", f"secret:{name}-??????")
-    return [Needed(f"secretsmanager:{call.operation}", arn)]
-
-
-def kms(call: Call, facts: Facts) -> list[Needed]:
-    """A key by its ARN, with the encryption context; `Decrypt` finds it in the ciphertext."""
-    name = call.text("KeyId", "TargetKeyId", "DestinationKeyId")
-    arn = facts.key(call.account, call.region, name) if name else ""
-    if not arn and "CiphertextBlob" in call.parameters:
-        ciphertext = _bytes(call.parameters["CiphertextBlob"])
-        arn = facts.ciphertext_key(call.account, call.region, ciphertext)
-    encrypted: dict[str, str] = call.parameters.get("EncryptionContext") or {}
-    context = {f"kms:encryptioncontext:{key}".lower(): [each] for key, each in encrypted.items()}
-    if encrypted:
-        context["kms:encryptioncontextkeys"] = list(encrypted)
-    if name.startswith(("alias/", "arn:")) and "alias/" in name:
-        context["kms:requestalias"] = [name[name.index("alias/") :]]
-    return [Needed(f"kms:{call.operation}", arn or "*", context=context)]
+    action, name = f"scheduler:{call.operation}", call.text("Name")
+    if "Group" in call.operation and name:
+        return [Needed(action, call.arn("scheduler", f"schedule-group/{name}"))]
+    if not name:
+        return [Needed(action, call.text("ResourceArn") or "*")]
+    group = call.text("GroupName") or "default"
+    found = [Needed(action, call.arn("scheduler", f"schedule/{group}/{name}"))]
+    role = (call.parameters.get("Target") or {}).get("RoleArn")
+    return found + ([pass_role(str(role), "scheduler.amazonaws.com")] if role else [])
 
 
 def iam(call: Call, facts: Facts) -> list[Needed]:
     """A role, a user, a group or a policy; IAM's ARNs have no region."""
-    del facts
-    action, policy = f"iam:{call.operation}", call.text("PolicyArn")
+    action, policy, path = f"iam:{call.operation}", call.text("PolicyArn"), call.text("Path")
     for parameter, kind in _ENTITIES.items():
         name = call.text(parameter)
         if name:
-            path = call.text("Path").strip("/")
-            resource = f"{kind}/{path}/{name}" if path else f"{kind}/{name}"
+            arn, boundary = facts.role_facts(call.account, name) if kind == "role" else ("", "")
+            arn = arn or _iam_arn(call, kind, path, name)
+            boundary = call.text("PermissionsBoundary") or boundary
             context = {"iam:policyarn": [policy]} if policy else {}
-            boundary = call.text("PermissionsBoundary")
-            if boundary:
+            if boundary and call.operation in _BOUNDED:
                 context["iam:permissionsboundary"] = [boundary]
-            return [Needed(action, f"arn:aws:iam::{call.account}:{resource}", context=context)]
+            return [Needed(action, arn, context=context)]
     source = call.text("PolicySourceArn") or policy
     if not source and call.text("PolicyName"):
-        source = f"arn:aws:iam::{call.account}:policy/{call.text('PolicyName')}"
+        source = _iam_arn(call, "policy", path, call.text("PolicyName"))
     return [Needed(action, source or "*")]
 
 
@@ -226,19 +199,10 @@ def _function(call: Call, name: str) -> str:
     return call.arn("lambda", f"function:{name}")
 
 
+def _iam_arn(call: Call, kind: str, path: str, name: str) -> str:
+    folder = f"{path.strip('/')}/" if path.strip("/") else ""
+    return f"arn:aws:iam::{call.account}:{kind}/{folder}{name}"
+
+
 def _bus(name: str) -> str:
     return name if name.startswith("arn:") else f"event-bus/{name}"
-
-
-def _path(name: str) -> str:
-    """The resource of a parameter; a version or a label after a colon is no part of it."""
-    return f"parameter/{name.lstrip('/').partition(':')[0]}"
-
-
-def _bytes(value: Any) -> bytes:
-    if isinstance(value, bytes):
-        return value
-    try:
-        return base64.b64decode(value)
-    except (binascii.Error, ValueError):
-        return b""

@@ -39,6 +39,12 @@ _BUCKET_READS = {
     "replication": "GetReplicationConfiguration",
     "object-lock": "GetBucketObjectLockConfiguration",
     "ownershipControls": "GetBucketOwnershipControls",
+    "accelerate": "GetAccelerateConfiguration",
+    "analytics": "GetAnalyticsConfiguration",
+    "intelligent-tiering": "GetIntelligentTieringConfiguration",
+    "inventory": "GetInventoryConfiguration",
+    "metrics": "GetMetricsConfiguration",
+    "requestPayment": "GetBucketRequestPayment",
 }
 _BUCKET_DELETES = {"policy": "DeleteBucketPolicy", "website": "DeleteBucketWebsite"}
 _OBJECT_PARTS = {

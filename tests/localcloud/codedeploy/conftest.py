@@ -269,6 +269,10 @@ def fake_roles(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) 
 
     if "real_roles" not in request.fixturenames:
         monkeypatch.setattr("localcloud.codedeploy.registry.assume_service_role", assume)
+        monkeypatch.setattr(
+            "localcloud.codedeploy.permissions.check_service_role",
+            lambda cloud, role, service: assume(cloud, role, service, ""),
+        )
 
 
 @pytest.fixture

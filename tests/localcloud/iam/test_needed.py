@@ -38,6 +38,18 @@ class _Facts:
     def secret(self, account: str, region: str, name: str) -> str:
         return f"arn:aws:secretsmanager:{region}:{account}:secret:{name}-AbCdEf"
 
+    def secret_key(self, arn: str) -> str:
+        return KEY if "encrypted" in arn else ""
+
+    def parameter_keys(self, account: str, region: str, path: str) -> dict[str, str]:
+        secure = {"/s/a": KEY, "/s/b": KEY}
+        below = path.endswith("/")
+        return {n: k for n, k in secure.items() if n == path or (below and n.startswith(path))}
+
+    def role_facts(self, account: str, name: str) -> tuple[str, str]:
+        known = {"deep": (f"arn:aws:iam::{account}:role/a/deep", "arn:aws:iam::1:policy/b")}
+        return known.get(name, ("", ""))
+
     def stack(self, account: str, region: str, name: str) -> str:
         return f"arn:aws:cloudformation:{HERE}:stack/here/id" if name == "here" else ""
 
@@ -70,6 +82,65 @@ class _Facts:
             "Invoke",
             {"FunctionName": f"arn:aws:lambda:{HERE}:function:f:live"},
             [f"lambda:InvokeFunction arn:aws:lambda:{HERE}:function:f:live"],
+        ),
+        (
+            "scheduler",
+            "CreateSchedule",
+            {"Name": "s", "Target": {"Arn": "a", "RoleArn": "arn:aws:iam::1:role/t"}},
+            [
+                f"scheduler:CreateSchedule arn:aws:scheduler:{HERE}:schedule/default/s",
+                "iam:PassRole arn:aws:iam::1:role/t",
+            ],
+        ),
+        (
+            "scheduler",
+            "GetScheduleGroup",
+            {"Name": "g"},
+            [f"scheduler:GetScheduleGroup arn:aws:scheduler:{HERE}:schedule-group/g"],
+        ),
+        (
+            "events",
+            "PutRule",
+            {"Name": "r", "RoleArn": "arn:aws:iam::1:role/t"},
+            [
+                f"events:PutRule arn:aws:events:{HERE}:rule/r",
+                "iam:PassRole arn:aws:iam::1:role/t",
+            ],
+        ),
+        (
+            "ssm",
+            "GetParametersByPath",
+            {"Path": "/s", "WithDecryption": True},
+            [
+                f"ssm:GetParametersByPath arn:aws:ssm:{HERE}:parameter/s",
+                f"kms:Decrypt {KEY}",
+                f"kms:Decrypt {KEY}",
+            ],
+        ),
+        (
+            "ssm",
+            "GetParameters",
+            {"Names": ["/s/a", "/plain"]},
+            [
+                f"ssm:GetParameters arn:aws:ssm:{HERE}:parameter/s/a",
+                f"ssm:GetParameters arn:aws:ssm:{HERE}:parameter/plain",
+            ],
+        ),
+        (
+            "secretsmanager",
+            "GetSecretValue",
+            {"SecretId": "encrypted"},
+            [
+                f"secretsmanager:GetSecretValue arn:aws:secretsmanager:{HERE}:secret:"
+                "encrypted-AbCdEf",
+                f"kms:Decrypt {KEY}",
+            ],
+        ),
+        (
+            "iam",
+            "PutRolePolicy",
+            {"RoleName": "deep", "PolicyName": "p"},
+            [f"iam:PutRolePolicy arn:aws:iam::{ACCOUNT}:role/a/deep"],
         ),
         (
             "lambda",
