@@ -268,12 +268,15 @@ class Building:
         return "LOCAL_CUSTOM_CACHE" in ((self._project.get("cache") or {}).get("modes") or [])
 
     def _leave(self, workspace: Workspace, spec: Buildspec) -> None:
+        build = self._build
         outputs = Outputs(
             self._cloud,
             self._request,
-            self._build,
+            build,
             self._session,
             self._s3,
+            self._project.get("encryptionKey")
+            or f"arn:aws:kms:{build.region}:{build.account}:alias/aws/s3",
             workspace.source,
             self._sandbox.readable,
         )

@@ -35,6 +35,8 @@ class Outputs:
     build: Build
     session: Session
     s3: Any
+    key: str
+    """The KMS key that encrypts artifacts; the pipeline's does not matter (aws-cdk#4182)."""
     source: Path
     readable: Callable[[Path], bool]
 
@@ -86,6 +88,12 @@ class Outputs:
             except NoFilesError as error:
                 raise OutputError(str(error)) from error
             try:
-                self.s3.put_object(Bucket=bucket, Key=key, Body=content)
+                self.s3.put_object(
+                    Bucket=bucket,
+                    Key=key,
+                    Body=content,
+                    ServerSideEncryption="aws:kms",
+                    SSEKMSKeyId=self.key,
+                )
             except (BotoCoreError, ClientError) as error:
                 raise OutputError(f"{name} to {bucket}/{key}: {error}") from error

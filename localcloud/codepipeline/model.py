@@ -214,9 +214,20 @@ class Pipeline:
 
     def bucket(self, region: str) -> str:
         """The artifact bucket of a region."""
+        return str(self._store(region)["location"])
+
+    def encryption_key(self, region: str) -> str:
+        """The KMS key that encrypts artifacts: the store's, else AWS's own for S3.
+
+        The bucket's own does not matter (aws-cdk#10079).
+        """
+        own = f"arn:aws:kms:{region}:{self.account}:alias/aws/s3"
+        return str((self._store(region).get("encryptionKey") or {}).get("id") or own)
+
+    def _store(self, region: str) -> dict[str, Any]:
         stores = self.definition.get("artifactStores") or {}
-        store = stores.get(region) or self.definition.get("artifactStore") or {}
-        return str(store["location"])
+        found: dict[str, Any] = stores.get(region) or self.definition.get("artifactStore") or {}
+        return found
 
 
 def _action(document: dict[str, Any]) -> ActionExecution:

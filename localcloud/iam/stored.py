@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from moto import backends
@@ -99,6 +100,19 @@ class Stored:
         stored = found.keys.get(key) if found else None
         name = getattr(stored, "kms_key_id", None) if stored else None
         return self.key(found.account_id, found.region_name, name) if name else ""
+
+    def managed_key(self, bucket: str, key: str) -> str:
+        """See `Facts.managed_key`; the key is made up of its alias, as moto has no such key."""
+        found = self.moto_bucket(bucket)
+        stored = found.keys.get(key) if found else None
+        if getattr(stored, "encryption", None) != "aws:kms" or self.object_key(bucket, key):
+            return ""
+        alias = getattr(stored, "kms_key_id", None) or ""
+        region, account = found.region_name, found.account_id
+        if alias.startswith("arn:"):
+            region, account = alias.split(":")[3:5]
+        key_id = uuid.uuid5(uuid.NAMESPACE_URL, f"{account}/{region}/alias/aws/s3")
+        return f"arn:aws:kms:{region}:{account}:key/{key_id}"
 
     def key(self, account: str, region: str, name: str) -> str:
         """See `Facts.key`; one of AWS's own keys (`alias/aws/…`) is none."""

@@ -8,6 +8,7 @@ import pytest
 
 from tests.planted.policies import (
     BUCKET,
+    REGION,
     TARGET,
     TOOLING,
     properties,
@@ -87,6 +88,18 @@ def test_the_keys_policy_lacks_the_target_account(delivery: Delivery) -> None:
     assert denied in said
     assert f"is not authorized to perform: kms:Decrypt on resource: {delivery.key}" in said
     assert "because no resource-based policy allows the kms:Decrypt action" in said
+
+
+def test_the_project_has_no_key_of_its_own(delivery: Delivery) -> None:
+    """CodeBuild then encrypts with AWS's own key for S3, which no other account can use."""
+    del properties(delivery.edit("tooling"), "Project")["EncryptionKey"]
+    action, said = delivery.release().failed
+    assert action == "Prepare"
+    assert DEPLOYER in said
+    key = f"arn:aws:kms:{REGION}:{TOOLING}:key/"
+    assert f"is not authorized to perform: kms:Decrypt on resource: {key}" in said
+    assert delivery.key not in said
+    assert said.endswith("because no resource-based policy allows the kms:Decrypt action")
 
 
 def test_the_buckets_policy_lacks_the_target_account(delivery: Delivery) -> None:

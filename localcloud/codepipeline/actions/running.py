@@ -79,7 +79,12 @@ class Running:
         """
         bucket, key = self.place(artifact)
         self.client("s3").put_object(
-            Bucket=bucket, Key=key, Body=content, ACL="bucket-owner-full-control"
+            Bucket=bucket,
+            Key=key,
+            Body=content,
+            ACL="bucket-owner-full-control",
+            ServerSideEncryption="aws:kms",
+            SSEKMSKeyId=self.pipeline.encryption_key(self.region),
         )
         self.keep({artifact: (bucket, key)})
 

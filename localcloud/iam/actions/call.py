@@ -78,6 +78,10 @@ class Facts(Protocol):
         """The ARN of the KMS key that encrypts an object, or ""."""
         ...
 
+    def managed_key(self, bucket: str, key: str) -> str:
+        """The ARN of AWS's own key for S3, if that encrypts an object, or ""."""
+        ...
+
     def key(self, account: str, region: str, name: str) -> str:
         """The ARN of a KMS key by id, ARN or alias; "" if there is none."""
         ...

@@ -129,9 +129,20 @@ def _object(request: S3Request, arn: str, bucket: BucketFacts, facts: Facts) -> 
         if verb == "Get" and not facts.has_object(request.bucket, request.key):
             # Without this permission, S3 does not say that an object is absent.
             found.append(Needed("s3:ListBucket", arn.partition("/")[0], bucket.account))
-        key = facts.object_key(request.bucket, request.key) if verb == "Get" else ""
+        key = _read_key(request, facts) if verb == "Get" else ""
         return found + ([_through_s3("kms:Decrypt", key, arn, bucket)] if key else [])
     return _written(request, arn, bucket, facts)
+
+
+def _read_key(request: S3Request, facts: Facts) -> str:
+    """The key that a read needs, or "".
+
+    AWS's own key for S3 lets its account use it through S3, and nobody else (aws-cdk#4182).
+    """
+    managed = facts.managed_key(request.bucket, request.key)
+    if managed:
+        return managed if managed.split(":")[4] != request.account else ""
+    return facts.object_key(request.bucket, request.key)
 
 
 def _written(request: S3Request, arn: str, bucket: BucketFacts, facts: Facts) -> list[Needed]:

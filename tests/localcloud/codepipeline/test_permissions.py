@@ -44,7 +44,7 @@ SOURCE = (CONNECTION, READ, WRITE, KEY)
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalCloud, str]]:
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalCloud, str, str]]:
     """A local cloud that enforces policies; its artifacts are under a customer's key."""
     folder = tmp_path_factory.mktemp("guarded")
     server = LocalCloud(folder, services=SERVICES, speed=SPEED, iam="enforce", delays=NO_DELAYS)
@@ -53,19 +53,15 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalClo
     connection = world.set_up()
     world.close()
     key = server.cloud.client("kms", ACCOUNT, REGION).create_key()["KeyMetadata"]["Arn"]
-    rule = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
-    server.cloud.client("s3", ACCOUNT, REGION).put_bucket_encryption(
-        Bucket="artifacts",
-        ServerSideEncryptionConfiguration={"Rules": [{"ApplyServerSideEncryptionByDefault": rule}]},
-    )
-    yield server, connection
+    yield server, connection, key
     server.stop()
 
 
 @pytest.fixture
-def world(guarded: tuple[LocalCloud, str]) -> Iterator[World]:
-    server, connection = guarded
+def world(guarded: tuple[LocalCloud, str, str]) -> Iterator[World]:
+    server, connection, key = guarded
     world = World(server, f"guarded-{next(_numbers)}", connection)
+    world.key = key
     yield world
     server.cloud.codepipeline.delete(ACCOUNT, REGION, world.name)
     world.close()

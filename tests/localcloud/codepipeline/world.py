@@ -50,6 +50,7 @@ class World:
         self.service = server.cloud.codepipeline
         self.client = server.cloud.client("codepipeline", ACCOUNT, REGION)
         self.connection = connection
+        self.key = ""
         self.folder = Path(tempfile.mkdtemp(prefix="pipeline-"))
         self._changed = threading.Condition()
         self._put = server.cloud.ledger.put
@@ -151,6 +152,7 @@ class World:
                 ServiceRole=f"{ROLE}/codebuild",
                 Source={"Type": "CODEPIPELINE", "BuildSpec": json.dumps(spec)},
                 Artifacts={"Type": "CODEPIPELINE"},
+                **({"EncryptionKey": self.key} if self.key else {}),
                 Environment={"Type": "LINUX_CONTAINER", "Image": "i", "ComputeType": "c"},
             )
         )
@@ -197,7 +199,11 @@ class World:
             "name": self.name,
             "roleArn": f"{ROLE}/codepipeline",
             "pipelineType": "V2",
-            "artifactStore": {"type": "S3", "location": "artifacts"},
+            "artifactStore": {
+                "type": "S3",
+                "location": "artifacts",
+                **({"encryptionKey": {"id": self.key, "type": "KMS"}} if self.key else {}),
+            },
             "stages": [{"name": "Source", "actions": [self.source()]}, *stages],
         } | more
 

@@ -29,6 +29,9 @@ class _Facts:
     def object_key(self, bucket: str, key: str) -> str:
         return KEY if bucket == "encrypted" else ""
 
+    def managed_key(self, bucket: str, key: str) -> str:
+        return f"arn:aws:kms:{REGION}:{OTHER}:key/s3" if key == "managed" else ""
+
     def key(self, account: str, region: str, name: str) -> str:
         return f"arn:aws:kms:{region}:{account}:key/{name.removeprefix('alias/')}"
 
@@ -369,6 +372,13 @@ def test_a_passed_role_names_the_service() -> None:
     assert needed(call, _Facts())[-1].context == {
         "iam:passedtoservice": ["cloudformation.amazonaws.com"]
     }
+
+
+@pytest.mark.parametrize(("account", "needs"), [(ACCOUNT, True), (OTHER, False)])
+def test_awss_own_key_for_s3_is_its_accounts(account: str, needs: bool) -> None:
+    request = s3.S3Request("GET", "plain", "managed", account=account, region=REGION)
+    found = [each.action for each in s3.needed(request, _Facts())]
+    assert found == ["s3:GetObject", *(["kms:Decrypt"] if needs else [])]
 
 
 def test_headers_of_a_written_object_are_condition_keys() -> None:
