@@ -15,6 +15,24 @@ class Quotas:
     """Lambda's "Concurrent executions"."""
     concurrent_builds: int
     """CodeBuild's "Concurrently running builds", for each compute type."""
+    code_storage_bytes: int = 75 * 2**30
+    """Lambda's "Function and layer storage": the code of all functions and versions."""
+    stacks: int = 2000
+    """CloudFormation's "Stack count"."""
+    change_sets: int = 1000
+    """Of a stack: not in CloudFormation's list, but met by users (awslabs/seed-farmer#441)."""
+    pipelines: int = 1000
+    """CodePipeline's "Total number of pipelines"."""
+    build_projects: int = 5000
+    """CodeBuild's "Build projects"."""
+    regional_apis: int = 600
+    """API Gateway's "Regional APIs per Region"."""
+    edge_apis: int = 120
+    """API Gateway's "Edge-optimized APIs per Region"."""
+    api_resources: int = 300
+    """API Gateway's "Resources per API"."""
+    api_stages: int = 10
+    """API Gateway's "Stages per API"."""
 
     @property
     def unreserved_executions(self) -> int:

@@ -137,6 +137,7 @@ class ChangeSetApi(ServiceApi):
         try:
             if stack is None:
                 limits.check_stack_name(self.params["StackName"])
+            limits.check_tags(len(self.params.get("Tags") or []))
             template = parse(self._template(stack))
             check(template, self.region, self._service.acts)
             values = chosen(template, self.params.get("Parameters") or [], before)
@@ -154,6 +155,7 @@ class ChangeSetApi(ServiceApi):
             raise ApiError(
                 "InsufficientCapabilitiesException", f"Requires capabilities : [{missing}]"
             )
+        self._check_quotas(stack)
         if stack is None:
             stack = self._new_stack()
         change_set = ChangeSet(
@@ -175,6 +177,26 @@ class ChangeSetApi(ServiceApi):
         )
         self._service.plan(stack, change_set)
         return change_set
+
+    def _check_quotas(self, stack: Stack | None) -> None:
+        """Raise if the account has no room for a stack, or the stack none for a change set."""
+        quotas = self.cloud.quotas
+        if stack is None:
+            place = (self.account, self.region)
+            held = [
+                each
+                for each in list(self._service.stacks.values())
+                if (each.account, each.region) == place and each.status != "DELETE_COMPLETE"
+            ]
+            if len(held) >= quotas.stacks:  # in these words in aws-amplify/amplify-cli#2467
+                raise ApiError("LimitExceededException", "Limit for stack has been exceeded")
+            return
+        sets = list(self._service.change_sets.values())
+        if sum(each.stack_id == stack.id for each in sets) >= quotas.change_sets:
+            # In these words in awslabs/seed-farmer#441 and aws/copilot-cli#5614.
+            raise ApiError(
+                "LimitExceededException", f"ChangeSet limit exceeded for stack {stack.id}"
+            )
 
     def _new_stack(self) -> Stack:
         try:

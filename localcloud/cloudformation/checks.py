@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from localcloud.cloudformation import schemas
 from localcloud.cloudformation.intrinsics import FUNCTIONS
-from localcloud.cloudformation.limits import check_declarations
+from localcloud.cloudformation.limits import check_declarations, check_names
 from localcloud.cloudformation.template import TemplateError, mentions, unresolved
 from localcloud.cloudformation.template_rules import check_template
 
@@ -45,6 +45,7 @@ def check(template: dict[str, Any], region: str, acts: Callable[[str], bool]) ->
             leads nowhere, or a part that the local cloud cannot honour.
     """
     check_declarations(template)
+    check_names(template)
     check_template(template)
     resources: dict[str, Any] = template["Resources"]
     _types({each["Type"] for each in resources.values()}, region, acts)

@@ -12,6 +12,10 @@ UPLOADED_BYTES = 1_000_000
 _DESCRIPTION_BYTES = 1024
 _PARAMETER_BYTES = 4096
 _DECLARED = {"Resources": 500, "Parameters": 200, "Outputs": 200, "Mappings": 200}
+_NAME_CHARACTERS = 255
+"""Of a resource, parameter, output, mapping, and key of a mapping."""
+_MAPPING_ATTRIBUTES = 200
+_TAGS = 50
 _STACK_NAME = "[a-zA-Z][-a-zA-Z0-9]*"
 _STACK_NAME_CHARACTERS = 128
 
@@ -55,6 +59,42 @@ def check_declarations(template: dict[str, Any]) -> None:
     if len(str(template.get("Description") or "").encode()) > _DESCRIPTION_BYTES:
         raise TemplateError(
             f"Template format error: 'Description' length is greater than {_DESCRIPTION_BYTES}."
+        )
+
+
+def check_names(template: dict[str, Any]) -> None:
+    """Check the lengths of what a template names, and the sizes of its mappings.
+
+    Raises:
+        TemplateError: a name is too long, or a mapping has too many attributes.
+    """
+    named = [(section, name) for section in _DECLARED for name in template.get(section) or {}]
+    for name, mapping in (template.get("Mappings") or {}).items():
+        named += [("Mappings", f"{key}") for key in mapping]
+        for key, attributes in mapping.items():
+            if len(attributes) > _MAPPING_ATTRIBUTES:
+                raise TemplateError(
+                    f"Template format error: Number of attributes, {len(attributes)}, of {name} "
+                    f"{key} is greater than maximum allowed, {_MAPPING_ATTRIBUTES}"
+                )
+    for section, name in named:
+        if len(name) > _NAME_CHARACTERS:
+            raise TemplateError(
+                f"Template format error: {section} name {name} is longer than "
+                f"{_NAME_CHARACTERS} characters."
+            )
+
+
+def check_tags(number: int) -> None:
+    """Check the number of a stack's tags.
+
+    Raises:
+        TemplateError: there are too many.
+    """
+    if number > _TAGS:
+        raise TemplateError(
+            "1 validation error detected: Value at 'tags' failed to satisfy constraint: Member "
+            f"must have length less than or equal to {_TAGS}"
         )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from moto.core.responses import ActionResult
 
 from localcloud.api import ApiError, ServiceApi
+from localcloud.codebuild.quotas import outside, too_long
 from localcloud.codebuild.reports import CASES, GROUP, REPORT
 from localcloud.ports import BuildNotStartedError, BuildRequest
 
@@ -42,16 +43,20 @@ class CodeBuildApi(ServiceApi):
             raise ApiError(
                 "InvalidInputException", f"{', '.join(other)} is not part of the local cloud"
             )
+        minutes = self.params.get("timeoutInMinutesOverride")
+        variables = list(self.params.get("environmentVariablesOverride") or [])
+        for message in (*outside("timeoutInMinutes", minutes), *too_long(variables)):
+            raise ApiError("InvalidInputException", message)
         request = BuildRequest(
             account=self.account,
             region=self.region,
             project=self.params["projectName"],
-            environment=list(self.params.get("environmentVariablesOverride") or []),
+            environment=variables,
             buildspec=self.params.get("buildspecOverride"),
             source_version=self.params.get("sourceVersion"),
         )
         try:
-            build = self._service.start_build(request, self.params.get("timeoutInMinutesOverride"))
+            build = self._service.start_build(request, minutes)
         except BuildNotStartedError as error:
             raise ApiError(error.code, str(error)) from error
         return ActionResult({"build": self._build(build)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from localcloud.codebuild.quotas import exceeded
 from localcloud.codebuild.reports import GROUP, make_group
 from localcloud.resources import ProvisioningError, Resource
 
@@ -62,12 +63,25 @@ class ProjectProvider:
         }
         project["tags"] = [{"key": key, "value": value} for key, value in tags.items()]
         project["created"] = project["lastModified"] = self._cloud.clock.timestamp()
+        for message in exceeded(project):
+            raise ProvisioningError(f"{message} (Service: AWSCodeBuild)")
         key = f"{request.account}/{request.region}/{name}"
         before = self._cloud.ledger.get(PROJECT, key)
-        if before:
+        if before is None:
+            self._check_number(request.account, request.region)
+        else:
             project["created"] = before["created"]
         self._cloud.ledger.put(PROJECT, key, project)
         return Resource(name, {"Arn": arn}, request.properties)
+
+    def _check_number(self, account: str, region: str) -> None:
+        """Raise if the account has no room for a project."""
+        most = self._cloud.quotas.build_projects
+        held = [key for key, _ in self._cloud.ledger.all(PROJECT)]
+        if sum(key.startswith(f"{account}/{region}/") for key in held) >= most:
+            raise ProvisioningError(
+                f"Cannot have more than {most} projects for the account (Service: AWSCodeBuild)"
+            )
 
 
 class ReportGroupProvider:

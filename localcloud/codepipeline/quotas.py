@@ -21,6 +21,11 @@ _MAX_ACTIONS_IN_SEQUENCE = 50
 _MAX_RUN_ORDER = 999
 _MAX_KEY_CHARACTERS = 50
 _MAX_VALUE_CHARACTERS = 1000
+_APPROVAL_MINUTES = range(5, 86_400 + 1)
+MAX_SOURCE_BYTES = 2**30
+"""Of the artifact of a repository that a connection reads."""
+MAX_DEPLOYED_BYTES = 256 * 2**20
+"""Of an input artifact of a CloudFormation action."""
 _NAME = re.compile(r"[A-Za-z0-9.@\-_]{1,100}")
 _ARTIFACT_NAME = re.compile(r"[a-zA-Z0-9_\-]{1,100}")
 _ARTIFACTS = {
@@ -77,6 +82,13 @@ def _action(where: str, action: dict[str, Any]) -> Iterator[tuple[str, str]]:
                 f"Map {what} must satisfy constraint: [Member must have length less than or equal "
                 f"to {most}, Member must have length greater than or equal to 1]",
             )
+    minutes = action.get("timeoutInMinutes")
+    if minutes is not None and int(minutes) not in _APPROVAL_MINUTES:
+        yield _invalid(
+            f"{where}.timeoutInMinutes",
+            f"Member must have value between {_APPROVAL_MINUTES.start} and "
+            f"{_APPROVAL_MINUTES.stop - 1}",
+        )
     allowed = _ARTIFACTS.get(action["actionTypeId"]["provider"])
     for kind, numbers in zip(("inputArtifacts", "outputArtifacts"), allowed or (), strict=False):
         artifacts = action.get(kind) or []

@@ -96,6 +96,7 @@ class CodePipeline:
             key = f"{account}/{region}/{definition['name']}"
             pipeline = self.pipelines.get(key)
             if pipeline is None:
+                self._check_number(account, region)
                 pipeline = Pipeline(definition["name"], account, region, 1, definition, now, now)
                 pipeline.owner = owner
                 self.save_pipeline(pipeline)
@@ -107,6 +108,16 @@ class CodePipeline:
             self.pipelines[key] = pipeline
         self.runner.updated(pipeline)
         return pipeline
+
+    def _check_number(self, account: str, region: str) -> None:
+        """Raise if the account has no room for a pipeline, as the exception is documented."""
+        held = [each for each in self.pipelines if each.startswith(f"{account}/{region}/")]
+        if len(held) >= self.cloud.quotas.pipelines:
+            raise DefinitionError(
+                "The number of pipelines associated with the AWS account has exceeded the limit "
+                "allowed for the account.",
+                "LimitExceededException",
+            )
 
     def delete(self, account: str, region: str, name: str) -> None:
         """Delete a pipeline; its executions end."""

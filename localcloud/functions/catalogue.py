@@ -55,6 +55,17 @@ class Catalogue:
         """The concurrency that the functions of an account's region have reserved."""
         return sum(each.reserved or 0 for each in self.all(account, region))
 
+    def code_size(self, account: str, region: str) -> int:
+        """The bytes of code of all functions and versions of an account's region.
+
+        Each version counts, also one whose code another one has ("Lambda quotas").
+        """
+        return sum(
+            version.configuration.code_size
+            for function in self.all(account, region)
+            for version in (function.latest, *function.versions.values())
+        )
+
     def add(self, function: Function) -> None:
         """Keep a new function.
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 ARCHITECTURE = "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"
 _ENVIRONMENT_BYTES = 4096
+_DESCRIPTION_CHARACTERS = 256
 # "Defined runtime environment variables": the reserved ones.
 _RESERVED = {
     "_HANDLER", "_X_AMZN_TRACE_ID", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_EXECUTION_ENV",
@@ -141,6 +142,12 @@ def _check(name: str, made: Configuration) -> None:
     _within(name, "MemorySize", made.memory, 128, 10240)
     _within(name, "Timeout", made.timeout, 1, 900)
     _within(name, "EphemeralStorage.Size", made.ephemeral_storage, 512, 10240)
+    if len(made.description) > _DESCRIPTION_CHARACTERS:
+        raise ApiError(
+            "ValidationException",
+            "1 validation error detected: Value at 'description' failed to satisfy constraint: "
+            f"Member must have length less than or equal to {_DESCRIPTION_CHARACTERS}",
+        )
     if not re.fullmatch(r"[^\s]{1,128}", made.handler):
         raise invalid(f"Function {name}: {made.handler!r} is no handler; write module.function")
     if not re.fullmatch(r"arn:aws:iam::\d{12}:role/\S+", made.role):

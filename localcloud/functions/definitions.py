@@ -60,6 +60,7 @@ class Definitions:
         """A new function, whose code in S3 is read as the caller."""
         code = self._bundles.take(where.account, where.region, parameters["Code"], caller)
         configuration = configure(where.name, parameters, code, None)
+        self._check_storage(where, configuration.code_size)
         self._check_role(where, configuration.role)
         signing = parameters.get("CodeSigningConfigArn") or ""
         if signing:
@@ -100,6 +101,7 @@ class Definitions:
             # A template names its code in any case, and code that stays is not deployed.
             if function.code_signing and taken and not (whole and taken == kept):
                 self._code_signing.verify(where, function.code_signing, made.code)
+            self._check_storage(where, made.code_size - before.configuration.code_size)
             if made != before.configuration:
                 function.latest = Version(LATEST, made, self._cloud.clock.timestamp())
         if function.latest is not before:
@@ -136,6 +138,7 @@ class Definitions:
                 if made_for:
                     raise VersionExistsError(where._replace(qualifier=last.number).arn)
                 return last
+            self._check_storage(where, latest.configuration.code_size)
             function.published += 1
             version = Version(
                 str(function.published),
@@ -314,6 +317,15 @@ class Definitions:
         if config:
             self._code_signing.require(where, config)
         function.code_signing = config
+
+    def _check_storage(self, where: Address, more: int) -> None:
+        """Check that so many bytes more of code can be stored.
+
+        In these words in serverless/serverless#5194 and serverless-nextjs/serverless-next.js#1801.
+        """
+        stored = self._catalogue.code_size(where.account, where.region)
+        if more > 0 and stored + more > self._cloud.quotas.code_storage_bytes:
+            raise ApiError("CodeStorageExceededException", "Code storage limit exceeded.")
 
     def _check_role(self, where: Address, role: str) -> None:
         if role.split(":")[4] != where.account:

@@ -10,6 +10,7 @@ from werkzeug.test import run_wsgi_app
 
 from localcloud.api import ApiError, ServiceApi
 from localcloud.gateway.control import backend
+from localcloud.gateway.quotas import QuotaError
 from localcloud.gateway.refusals import RefusedError
 
 if TYPE_CHECKING:
@@ -114,5 +115,7 @@ class ApiGatewayApi(ServiceApi):
     def _perform(self, operation: str, document: dict[str, Any]) -> dict[str, Any]:
         try:
             return self.cloud.gateway.perform(self.account, self.region, operation, document)
+        except QuotaError as error:
+            raise ApiError("LimitExceededException", str(error)) from error
         except RefusedError as error:
             raise ApiError("BadRequestException", str(error)) from error

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from localcloud.gateway.answer import Answer, FaultError, proxy_answer
+from localcloud.gateway.quotas import headers_too_large
 from localcloud.gateway.request import Request, proxy_event
 from localcloud.gateway.telemetry import Observation
 from localcloud.ports import InvocationError
@@ -92,6 +93,9 @@ class DataPlane:
             )
         if not route.bucket.take(request.at):
             raise FaultError(429, "Too Many Requests", "TooManyRequestsException")
+        line = f"{request.method} {request.path}?{request.query} {request.protocol}"
+        if headers_too_large(line, (value for _, value in request.headers)):
+            raise FaultError(431, "Request Header Fields Too Large", "RequestTooLargeException")
         if len(request.body) > _LARGEST:
             raise FaultError(413, "Request Too Long", "RequestTooLargeException")
         return route

@@ -10,6 +10,7 @@ from localcloud.gateway.control import KIND, backend, owner, perform
 from localcloud.gateway.dataplane import DataPlane
 from localcloud.gateway.deployments import Deployments
 from localcloud.gateway.providers import providers
+from localcloud.gateway.quotas import check_number, check_stage_sizes
 from localcloud.gateway.refusals import check_api, check_method, check_stage
 from localcloud.gateway.stage import ServedStage
 from localcloud.gateway.telemetry import Telemetry
@@ -63,10 +64,12 @@ class Gateway:
             check_api(document["api"])
         elif "stage" in document:
             check_stage(document["stage"])
+            check_stage_sizes(document["stage"])
         elif operation == "PutMethod":
             check_method("", document["method"])
         elif operation == "CreateDeployment":
             self._deployments.check(account, region, document["id"])
+        check_number(backend(account, region), operation, document, self.cloud.quotas)
         entry = document | {
             "account": account,
             "region": region,

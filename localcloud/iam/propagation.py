@@ -118,7 +118,8 @@ class Propagation:
 
     def _seen(self, arn: str) -> Role | str | None:
         if not self._delays.enabled:
-            return dict(_stored(arn.split(":")[4])).get(arn)
+            stored = _stored(arn.split(":")[4])
+            return next((value for each, value in stored if each == arn), None)
         now = self._clock.timestamp()
         with self._lock:
             versions = self._versions.get(arn) or []

@@ -154,20 +154,22 @@ class Administrator:
         stage = gateway.get_stage(restApiId=found, stageName=environment)
         group = stage["accessLogSettings"]["destinationArn"].split(":log-group:")[1]
         address = f"{self._running.gateway}/{found}/{environment}/version"
-        before = _count(logs, group)
-        assert requests.get(address, timeout=_LOG_SECONDS).status_code == 200
+        answer = requests.get(address, timeout=_LOG_SECONDS)
+        assert answer.status_code == 200
+        request = answer.headers["x-amzn-RequestId"]
         end = time.monotonic() + _LOG_SECONDS
-        while _count(logs, group) == before:
+        while not _has_line(logs, group, request):
             if time.monotonic() > end:
                 return False
             time.sleep(_POLL_SECONDS)
         return True
 
 
-def _count(logs: Any, group: str) -> int:
-    """How many lines a log group has."""
-    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
-    return sum(len(page["events"]) for page in pages)
+def _has_line(logs: Any, group: str, text: str) -> bool:
+    """Whether a line of a log group has a text."""
+    pages = logs.get_paginator("filter_log_events")
+    found = pages.paginate(logGroupName=group, filterPattern=f'"{text}"')
+    return any(page["events"] for page in found)
 
 
 @pytest.fixture(scope="module")

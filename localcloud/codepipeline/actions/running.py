@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from localcloud.codepipeline.model import ActionError
+from localcloud.codepipeline.quotas import MAX_DEPLOYED_BYTES
 from localcloud.codepipeline.roles import assume
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class Running:
         Raises:
             ActionError: the action has no such input artifact, or that no such file, or it is a
                 reference to a repository, which CodeBuild alone can clone; or the role may not
-                read it.
+                read it; or the artifact is too large.
         """
         artifact, _, path = reference.partition("::")
         if artifact not in self.record.inputs:  # cfn-lint#3125
@@ -103,7 +104,11 @@ class Running:
             )
         bucket, key = self.record.inputs[artifact]
         try:
-            content = self.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+            stored = self.client("s3").get_object(Bucket=bucket, Key=key)
+            # In these words in aws-cdk#21325 and aws-cdk#10330.
+            if stored["ContentLength"] > MAX_DEPLOYED_BYTES:
+                raise ActionError(f"Artifact [{artifact}] exceeds max artifact size")
+            content = stored["Body"].read()
         except ClientError as error:
             if error.response["Error"]["Code"] == "AccessDenied":
                 raise ActionError(

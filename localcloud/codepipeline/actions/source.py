@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from localcloud.codepipeline.model import ActionError
+from localcloud.codepipeline.quotas import MAX_SOURCE_BYTES
 from localcloud.iam.actions.delivery import use_connection
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def source(running: Running) -> None:
         running.configuration[key] for key in ("ConnectionArn", "FullRepositoryId", "BranchName")
     )
     connections = running.cloud.codeconnections
-    name = running.action["name"]
+    name, output = running.action["name"], running.action["outputArtifacts"][0]["name"]
     branch, pinned = running.execution.pins.get(name, (branch, ""))
     branch = branch or running.configuration["BranchName"]
     if running.permit(use_connection(arn, repository, branch)) is not None:
@@ -49,8 +50,10 @@ def source(running: Running) -> None:
             content = connections.archive(arn, repository, told.id)
     except Exception as error:
         raise ActionError(f"[GitHub] {repository} at {commit}: {error}") from error
+    if len(content) > MAX_SOURCE_BYTES:
+        raise ActionError(f"Artifact [{output}] exceeds max artifact size")
     try:
-        running.store(running.action["outputArtifacts"][0]["name"], content)
+        running.store(output, content)
     except ClientError as error:
         # In these words in aws-cdk#13733 and aws-cdk#30360.
         raise ActionError(

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from localcloud.codepipeline.definition import check
 from localcloud.codepipeline.refusals import DefinitionError
+from localcloud.quotas import Quotas
+from tests.localcloud.codepipeline.conftest import SPEED
+from tests.localcloud.codepipeline.deploying import action
 from tests.localcloud.codepipeline.test_definition import good
+from tests.localcloud.codepipeline.world import SERVICES, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from localcloud.server import LocalCloud
 
 INPUTS = [{"name": "App"}]
 
@@ -41,6 +52,17 @@ def _actions(number: int, *, at_once: bool) -> dict[str, Any]:
     return definition
 
 
+def _approval(minutes: int) -> dict[str, Any]:
+    kind = {"category": "Approval", "owner": "AWS", "provider": "Manual", "version": "1"}
+    return _changed(
+        actionTypeId=kind,
+        timeoutInMinutes=minutes,
+        configuration={},
+        inputArtifacts=[],
+        outputArtifacts=[],
+    )
+
+
 @pytest.mark.parametrize(
     "definition",
     [
@@ -49,6 +71,8 @@ def _actions(number: int, *, at_once: bool) -> dict[str, Any]:
         _actions(50, at_once=True),
         _actions(50, at_once=False),
         _changed(name="a" * 100),
+        _approval(5),
+        _approval(86400),
         _changed(outputArtifacts=[{"name": f"o{n}"} for n in range(5)]),
     ],
 )
@@ -74,6 +98,8 @@ def test_what_aws_allows_is_accepted(definition: dict[str, Any]) -> None:
             "InvalidActionDeclarationException",
         ),
         (_changed(outputArtifacts=[{"name": "a.b"}]), "outputArtifacts", "ValidationException"),
+        (_approval(4), "between 5 and 86400", "ValidationException"),
+        (_approval(86401), "between 5 and 86400", "ValidationException"),
     ],
 )
 def test_what_exceeds_a_quota_is_rejected(
@@ -82,3 +108,38 @@ def test_what_exceeds_a_quota_is_rejected(
     with pytest.raises(DefinitionError, match=message) as raised:
         check(definition)
     assert raised.value.code == code
+
+
+@pytest.fixture
+def small(start_cloud: Callable[..., LocalCloud]) -> Iterator[World]:
+    """A pipeline in an account that may have one."""
+    quotas = Quotas(concurrent_executions=1000, concurrent_builds=60, pipelines=1)
+    world = World(start_cloud(services=SERVICES, speed=SPEED, quotas=quotas), "small")
+    world.set_up()
+    yield world
+    world.close()
+
+
+def test_an_account_has_so_many_pipelines(small: World) -> None:
+    """See `LimitExceededException` of the CodePipeline API."""
+    small.create(small.stage("Verify", small.approval()))
+    other = small.definition(small.stage("Verify", small.approval())) | {"name": "other"}
+    with pytest.raises(ClientError, match="exceeded the limit allowed for the account") as refused:
+        small.client.create_pipeline(pipeline=other)
+    assert refused.value.response["Error"]["Code"] == "LimitExceededException"
+
+
+@pytest.mark.parametrize(
+    ("module", "constant"), [("source", "MAX_SOURCE_BYTES"), ("running", "MAX_DEPLOYED_BYTES")]
+)
+def test_an_artifact_is_too_large(
+    small: World, monkeypatch: pytest.MonkeyPatch, module: str, constant: str
+) -> None:
+    """In these words in aws-cdk#21325 and aws-cdk#10330."""
+    acting = sys.modules[f"localcloud.codepipeline.actions.{module}"]
+    monkeypatch.setattr(acting, constant, 10)
+    prepare = action(small, "Prepare", "CHANGE_SET_REPLACE", inputArtifacts=[{"name": "App"}])
+    prepare["configuration"]["TemplatePath"] = "App::stack.json"
+    execution = small.create(small.stage("Prod", prepare))
+    assert small.ended(execution) == "Failed"
+    assert small.errors(execution) == ["Artifact [App] exceeds max artifact size"]

@@ -241,6 +241,7 @@ def _parts(cloud: Any, endpoint: str, secret_key: str) -> dict[str, Any]:
         "endpoint": endpoint,
         "gateway_endpoint": "",
         "quotas": cloud.quotas,
+        "delays": cloud.delays,
     }
 
 

@@ -230,6 +230,13 @@ def test_an_unknown_api_or_stage_is_forbidden(
     assert response.headers["x-amzn-ErrorType"] == "ForbiddenException"
 
 
+def test_headers_of_more_than_ten_kilobytes_are_too_large(deployed: Any, base: str) -> None:
+    response = deployed.request("GET", f"{base}/x", headers={"X-Large": "x" * 10_240})
+    expected = (431, {"message": "Request Header Fields Too Large"})
+    assert (response.status, response.json()) == expected
+    assert deployed.functions.events == []
+
+
 def test_a_body_above_ten_megabytes_is_too_long(deployed: Any, base: str) -> None:
     response = deployed.request("PUT", f"{base}/x", b"x" * (10 * 1024 * 1024 + 1))
     assert (response.status, response.json()) == (413, {"message": "Request Too Long"})

@@ -176,7 +176,7 @@ _FUNCTION = {
 _PROJECT = {
     "Type": "AWS::CodeBuild::Project",
     "Properties": {
-        "Name": "p",
+        "Name": "project",
         "ServiceRole": {"Fn::GetAtt": ["Role", "Arn"]},
         "Artifacts": {"Type": "NO_ARTIFACTS"},
         "Environment": {
@@ -225,7 +225,7 @@ def test_services_hold_nothing_that_the_disk_rejected(
     before = held()
     large = "x" * 6000
     new = json.dumps(_TEMPLATE | {"Description": large[:1000], "Metadata": {"Large": large}})
-    variables = [{"name": "LARGE", "value": large, "type": "PLAINTEXT"}]
+    variables = [{"name": "LARGE", "value": large[:4096], "type": "PLAINTEXT"}]
     with _full(server.cloud.ledger):
         _refused(
             lambda: client("cloudformation").create_stack(
@@ -240,7 +240,7 @@ def test_services_hold_nothing_that_the_disk_rejected(
         _refused(
             lambda: [
                 client("codebuild").start_build(
-                    projectName="p", environmentVariablesOverride=variables
+                    projectName="project", environmentVariablesOverride=variables
                 )
                 for _ in range(20)
             ]
