@@ -84,7 +84,7 @@ class Canary:
     record: Record | None = None
     """What the judge has written down so far; None where nobody judges, or nothing is yet."""
     throttles: int = 0
-    """Of one that was stopped: requests to both versions that Lambda throttled until then."""
+    """Requests to both versions that Lambda throttled before the canary was stopped."""
     condemned: Condemnation | None = None
     """Why the judge refused the version before it got traffic; None if it did not."""
 
@@ -314,7 +314,7 @@ class CanaryWatch:
         return replace(judged, condemned=found)
 
     def _throttled(self, canary: Canary) -> Canary:
-        """With what Lambda throttled, as far as its metrics have arrived."""
+        """Add the throttled requests to a stopped canary, as far as metrics have arrived."""
         if not canary.stopped or canary.refused or canary.completed is None:
             return canary
         function = self._what.function

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 ENDED = frozenset({"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"})
 """Statuses of an execution after which it does nothing more."""
-_BUILDS_EXCEEDED = "AccountLimitExceededException"
+_BUILD_QUOTA_CODE = "AccountLimitExceededException"
 _REPLACED = frozenset({"Superseded", "Cancelled"})
 
 
@@ -35,11 +35,11 @@ class Action:
 
     @property
     def exceeded_quota(self) -> bool:
-        """Whether CodeBuild did not start it, because the account runs no more builds at once.
+        """Whether CodeBuild rejected the build because of the account's quota.
 
-        Only the message tells (aws-cdk#27335).
+        Only the message has the code (aws-cdk#27335).
         """
-        return _BUILDS_EXCEEDED in self.message
+        return _BUILD_QUOTA_CODE in self.message
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def next_steps(
         return (*_after_rollback(outcome), *logs)
     if outcome.ending == "refused":
         too_few = any(each.exceeded_quota for each in _failed(outcome))
-        return (*logs, *(_more_builds(home) if too_few else ()), *_after_refusal(outcome))
+        return (*logs, *(_build_quota_steps(home) if too_few else ()), *_after_refusal(outcome))
     return _after_error(aws, home, environments, outcome, logs)
 
 
@@ -94,26 +94,26 @@ def _judged(canary: Canary) -> str | None:
 
 
 def _after_too_many_builds(outcome: Outcome, home: Place) -> tuple[Step, ...]:
-    """Return the way out if CodeBuild did not start builds, which no commit can change."""
+    """Return the steps after CodeBuild rejected builds, for which a new commit does not help."""
     last = outcome.executions[-1]
     stage = failed_stage(last)
     name = stage.name if stage else ""
     return (
-        *_more_builds(home),
+        *_build_quota_steps(home),
         Step(
             f"aws codepipeline retry-stage-execution --pipeline-name {PIPELINE} --stage-name "
             f"{name} --pipeline-execution-id {last.id} --retry-mode FAILED_ACTIONS",
-            "until then: starts these builds again, and one of them runs; repeat it for each",
+            "until then: retries these builds, of which one runs; repeat it for each",
         ),
         Step("pithead release", "follows the release"),
     )
 
 
-def _more_builds(home: Place) -> tuple[Step, ...]:
+def _build_quota_steps(home: Place) -> tuple[Step, ...]:
     return (
         _PREFLIGHT,
         Step(
-            SMALL_BUILDS.increase(PARALLEL_BUILDS, home.region),
+            SMALL_BUILDS.increase_command(PARALLEL_BUILDS, home.region),
             f"asks AWS to raise the quota, with credentials of account {home.account}",
         ),
     )
@@ -124,7 +124,7 @@ def _after_refusal(outcome: Outcome) -> tuple[Step, ...]:
     if all(each.rules == (THROTTLED,) for each in refused):
         return (
             _PREFLIGHT,
-            Step("pithead release", "when what the gate names is raised"),
+            Step("pithead release", "after the limit that the gate names is raised"),
         )
     gates = [each.gate for each in refused]
     here = " ".join(each for each in gates if each in _LOCAL_GATES)

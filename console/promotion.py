@@ -163,11 +163,11 @@ def _by_action(
     not_started = [each for each in actions if each.exceeded_quota]
     if not_started:
         ran = [each for each in actions if not each.exceeded_quota]
-        short = _not_started(stage, not_started)
+        sentence = _not_started(stage, not_started)
         if not ran:
-            return Conclusion("error", short)
+            return Conclusion("error", sentence)
         conclusion = _by_action(stage, ran, answers, canary)
-        return replace(conclusion, sentence=f"{conclusion.sentence}; {short}")
+        return replace(conclusion, sentence=f"{conclusion.sentence}; {sentence}")
     if refusals:
         return Conclusion(
             "refused",

@@ -34,7 +34,7 @@ class Quota:
     @property
     def command(self) -> str:
         """The command that asks AWS to raise it, with credentials of the account."""
-        return self.quota.increase(self.needed, self.place.region)
+        return self.quota.increase_command(self.needed, self.place.region)
 
 
 def quotas(aws: Aws, home: Home, environments: Mapping[str, Environment]) -> list[Quota]:

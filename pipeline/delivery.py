@@ -147,7 +147,7 @@ class DeliveryStack(Stack):
             # The report of the unit tests as well: five artifacts, with the source.
             inputs={f"{EVIDENCE}/{step.id}": step for step in verify if step.primary_output}
             | {f"{EVIDENCE}/Build": synth.add_output_directory("reports")},
-            # Which release was promoted last, and whether AWS throttled what was sent to dev.
+            # The gates read which release was promoted last, and Lambda's throttles in dev.
             statements=[self._history(home), self._looks_up(environments["dev"])],
         )
         staging = stages["staging"].service
@@ -158,7 +158,7 @@ class DeliveryStack(Stack):
             group="load",
             outputs={"URL": staging.url} | (staging.promoted.outputs if staging.promoted else {}),
             statements=[
-                # Which release serves prod, and whether AWS throttled what was sent to staging.
+                # The gates read which release serves prod, and Lambda's throttles in staging.
                 self._looks_up(environments["prod"], environments["staging"]),
                 self._choice("staging", environments),
             ],

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Quota:
-    """A quota as Service Quotas knows it."""
+    """A quota of AWS's Service Quotas."""
 
     service: str
     code: str
     name: str
 
-    def increase(self, value: int, region: str) -> str:
-        """Return the command that asks AWS for a value, with credentials of the account."""
+    def increase_command(self, value: int, region: str) -> str:
+        """Return the command that requests a value, to run with the account's credentials."""
         return (
             f"aws service-quotas request-service-quota-increase --service-code {self.service} "
             f"--quota-code {self.code} --desired-value {value} --region {region}"

@@ -1,1 +1,1 @@
-"""What the platform's roles may do, what they did, and what they could lose."""
+"""Permissions of the platform's roles: granted, used and unused."""

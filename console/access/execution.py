@@ -1,4 +1,4 @@
-"""The policies that CloudFormation needs to make the resources of the deployed stacks.
+"""The policies that CloudFormation needs to create the resources of the deployed stacks.
 
 Each type's schema names what its handlers need ("Resource type schema" of the CloudFormation CLI
 guide). AWS attaches at most ten managed policies of 6,144 characters to a role ("IAM and AWS STS
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from console.aws import Aws, Place
 
 _MAX_POLICY_CHARACTERS = 6144
-_WITHOUT_HANDLERS = {
+_ACTIONS_WITHOUT_SCHEMA = {
     "AWS::CodeBuild::Project": (
         "codebuild:CreateProject", "codebuild:DeleteProject", "codebuild:UpdateProject",
     ),
 }  # fmt: skip
-"""Types whose schemas name no permissions."""
-_ALWAYS = ("ssm:GetParameters",)
+"""The actions of types whose schemas name no permissions."""
+_BOOTSTRAP_ACTIONS = ("ssm:GetParameters",)
 """CDK's templates read the version of the bootstrap from the Parameter Store."""
 
 
 def needed_actions(aws: Aws, place: Place, stacks: Iterable[str]) -> set[str]:
-    """The actions that the handlers of all resources in stacks need.
+    """Return the actions that the handlers of all resources in stacks need.
 
     Raises:
         ConsoleError: AWS names no permissions for a type.
@@ -42,14 +42,15 @@ def needed_actions(aws: Aws, place: Place, stacks: Iterable[str]) -> set[str]:
         for page in pages.paginate(StackName=stack)
         for each in page["StackResourceSummaries"]
     }
-    actions = set(_ALWAYS)
+    actions = set(_BOOTSTRAP_ACTIONS)
     for type_name in sorted(types - {"AWS::CDK::Metadata"}):
-        actions.update(_WITHOUT_HANDLERS.get(type_name) or _by_schema(cloudformation, type_name))
+        listed = _ACTIONS_WITHOUT_SCHEMA.get(type_name)
+        actions.update(listed or _by_schema(cloudformation, type_name))
     return actions
 
 
 def policies(actions: Iterable[str]) -> list[dict[str, Any]]:
-    """As few policies as hold all actions, a statement for each service."""
+    """Pack actions into policies of IAM's size limit, with one statement for each service."""
     found: list[dict[str, Any]] = []
     for statement in _statements(actions):
         for policy in found:
@@ -83,5 +84,5 @@ def _by_schema(cloudformation: Any, type_name: str) -> set[str]:
 
 
 def _characters(policy: dict[str, Any]) -> int:
-    """As IAM counts: without white space."""
+    """Return a policy's size as IAM counts it, without white space."""
     return len(json.dumps(policy, separators=(",", ":")))

@@ -28,7 +28,7 @@ class Role:
     Attributes:
         logical_id: its name in the template of `stack`.
         policies: the documents of its own policies, by name.
-        managed: those of the policies that AWS manages, by name.
+        managed: the documents of its policies that AWS manages, by name.
         used: the actions that it was allowed, sorted.
     """
 
@@ -47,7 +47,7 @@ class Role:
 
     @property
     def grants(self) -> list[Grant]:
-        """What its policies allow; a policy that AWS manages is one grant."""
+        """The grants of its policies; a policy that AWS manages is one grant."""
         whole = [
             Grant(name, "all of it", ("*",), _used_of(document, self.used))
             for name, document in self.managed.items()
@@ -56,7 +56,7 @@ class Role:
 
 
 def roles(aws: Aws, home: Home, environments: Mapping[str, Environment]) -> Iterator[Role]:
-    """The roles of all stacks that are deployed, by account and stack.
+    """Yield the roles of all deployed stacks, by account and stack.
 
     Raises:
         ConsoleError: an account cannot be read.
@@ -73,13 +73,14 @@ def _stacks(home: Home, environments: Mapping[str, Environment]) -> Iterator[tup
     yield BOOTSTRAP_STACK, home
     for name, environment in environments.items():
         if environment.region != home.region:
-            yield support_stack(environment.region), _At(home.account, environment.region)
+            support = _SupportPlace(home.account, environment.region)
+            yield support_stack(environment.region), support
         yield service_stack(name), environment
         yield BOOTSTRAP_STACK, environment
 
 
 @dataclass(frozen=True)
-class _At:
+class _SupportPlace:
     account: str
     region: str
 
@@ -146,7 +147,7 @@ def _used_of(document: Mapping[str, Any], used: tuple[str, ...]) -> tuple[str, .
 
 
 def _used(iam: Any, arn: str) -> Iterator[str]:
-    """The actions by IAM's last accessed information."""
+    """Yield the actions in IAM's last accessed information of a role."""
     job = iam.generate_service_last_accessed_details(Arn=arn, Granularity="ACTION_LEVEL")["JobId"]
     found = iam.get_service_last_accessed_details(JobId=job)
     if found["JobStatus"] != "COMPLETED":

@@ -17,8 +17,8 @@ class Grant:
     Attributes:
         policy: the name of the policy.
         pattern: an action, which may have wildcards, such as `s3:GetObject*`.
-        resources: what it is allowed on.
-        used: the actions of it that were used, sorted.
+        resources: the ARNs on which the action is allowed; they may have wildcards.
+        used: the actions that match the pattern and were used, sorted.
     """
 
     policy: str
@@ -28,7 +28,7 @@ class Grant:
 
 
 def grants(policies: Mapping[str, Mapping[str, Any]], used: Collection[str]) -> Iterator[Grant]:
-    """The grants of policies by name, in their order. `NotAction` counts as `*`."""
+    """Yield the grants of policies by name, in their order. `NotAction` counts as `*`."""
     for name, document in policies.items():
         for statement in _allowing(document):
             patterns = _list(statement.get("Action", "*"))
@@ -38,9 +38,9 @@ def grants(policies: Mapping[str, Mapping[str, Any]], used: Collection[str]) -> 
 
 
 def reduced(policies: Mapping[str, Mapping[str, Any]], used: Collection[str]) -> dict[str, Any]:
-    """One policy with the statements of all, less the actions that were not used.
+    """Merge policies into one that allows only the actions that were used.
 
-    Resources and conditions stay, and so does each statement that denies.
+    Resources, conditions and denying statements stay.
     """
     statements: list[dict[str, Any]] = []
     for document in policies.values():
@@ -63,7 +63,7 @@ def _allowing(document: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
 
 
 def _matches(pattern: str, action: str) -> bool:
-    """Whether a pattern names an action; IAM knows `*` and `?`, and no difference of case."""
+    """Whether a pattern matches an action, with IAM's wildcards `*` and `?` and in any case."""
     literal = pattern.lower().replace("[", "[[]")
     return fnmatch.fnmatchcase(action.lower(), literal)
 

@@ -27,25 +27,25 @@ if TYPE_CHECKING:
 
 @click.command("access")
 @click.argument("role", required=False)
-@click.option("--policy", is_flag=True, help="Print ROLE's statements, reduced to what it used.")
+@click.option("--policy", is_flag=True, help="Print ROLE's policy, reduced to the actions it used.")
 @click.option("--execution", "environment", type=click.Choice(("home", *NAMES)),
               help="Write the policies that CloudFormation needs to deploy this environment, or "
               "the pipeline (home), into --to.")  # fmt: skip
 @click.option("--to", "folder", default="policies", show_default=True, metavar="FOLDER",
               type=click.Path(file_okay=False, path_type=Path),
-              help="Where --execution writes.")  # fmt: skip
+              help="Folder that --execution writes to.")  # fmt: skip
 def command(role: str | None, environment: str | None, folder: Path, *, policy: bool) -> None:
-    """List what each role was granted, what it used, and what it could lose.
+    """List each role's granted, used and unused permissions.
 
-    ROLE is a name, or a part of one. The local cloud records every action that a role is allowed.
-    AWS records management actions alone (IAM's last accessed information), so that there an action
-    that seems unused may be in use.
+    ROLE is a role's name or a part of it. The local cloud records every action that a role is
+    allowed. AWS records only management actions (IAM's last accessed information), so an action
+    listed as unused there may be in use.
 
     \b
       pithead access                          all roles of the platform
       pithead access AttestRole               each grant of one role
-      pithead access AttestRole --policy      its policy without what it does not use
-      pithead access --execution prod         policies for cdk bootstrap, by what is deployed
+      pithead access AttestRole --policy      its policy, reduced to the actions it used
+      pithead access --execution prod         policies for cdk bootstrap, from the deployed stacks
 
     \b
     Exit codes: 0 done, 1 an error, 2 usage.
@@ -65,7 +65,7 @@ def command(role: str | None, environment: str | None, folder: Path, *, policy: 
         return
     chosen = [each for each in found if role in each.name]
     if not chosen:
-        raise ConsoleError(f"{role}: no role of the platform is called so. Run pithead access")
+        raise ConsoleError(f"{role}: no role of the platform has this name. Run pithead access")
     for each in chosen:
         if policy:
             documents = {**each.policies, **each.managed}
@@ -84,7 +84,7 @@ def _write(policies: Sequence[object], folder: Path) -> None:
 
 def _print_all(found: Sequence[Role]) -> None:
     table = Table(box=None, pad_edge=False, expand=True)
-    for name, ratio in (("role", 4), ("used", None), ("granted", None), ("could lose", 5)):
+    for name, ratio in (("role", 4), ("used", None), ("granted", None), ("unused", 5)):
         table.add_column(name, no_wrap=True, ratio=ratio)
     stack = ""
     for role in found:
@@ -104,7 +104,7 @@ def _print_all(found: Sequence[Role]) -> None:
 
 
 def _print_one(role: Role) -> None:
-    click.echo(f"\n{role.arn}\nof stack {role.stack}; ✓ was used, ✗ could be removed")
+    click.echo(f"\n{role.arn}\nof stack {role.stack}; ✓ used, ✗ unused")
     place: tuple[str, tuple[str, ...]] = ("", ())
     for grant in role.grants:
         if (grant.policy, grant.resources) != place:

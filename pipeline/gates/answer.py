@@ -31,7 +31,7 @@ class Answer:
     next: str | None = None
     """What to do after a refusal."""
     rules: tuple[str, ...] = ()
-    """Of the findings that refuse, in their order, each once; or of why the gate could not run."""
+    """Rules of the findings that refuse, in order and each once, or of the reason not to run."""
 
     def line(self) -> str:
         """Return the log line, ASCII and without its newline.

@@ -25,7 +25,7 @@ CLEAN = ROOT / ".cache" / "cfn-lint"
 PROGRAM = Path(sys.executable).with_name("cfn-lint")
 _SETTINGS = ROOT / ".cfnlintrc.yaml"
 _TIMEOUT_SECONDS = 900
-"""For a tool that hangs: on a busy machine, a good one may take minutes."""
+"""Long enough for a busy machine, where cfn-lint may take minutes."""
 _HASH = re.compile(r"[0-9a-f]{32,}|[0-9A-Za-z+/]{43}=")
 
 

@@ -6,8 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import suppress
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from environments.schema import load
@@ -15,7 +13,8 @@ from pipeline.gates import gate
 from pipeline.gates.address import address
 from pipeline.gates.findings import Finding
 from pipeline.gates.gate import ROOT, CouldNotRunError, Outcome, run
-from pipeline.gates.throttling import EnvironmentWatch, UnknownThrottlesError, require_unthrottled
+from pipeline.gates.lambda_throttles import EnvironmentWatch
+from pipeline.gates.throttling import require_unthrottled_if_known
 
 if TYPE_CHECKING:
     from environments.gates import Dynamic
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
 PROFILE = ROOT / "tests" / "dynamic"
 """The configuration of the tool, and hooks that say what it may do to this API."""
 _TOOL = "schemathesis"
-_SERVER_ERROR = "ST101"
-"""Its code of an answer with a status of 500 or above."""
+_SERVER_ERROR_RULE = "ST101"
+"""Schemathesis's code for an answer with a status of 500 or above."""
 _ENVIRONMENT = "dev"
 _DETAILS = "reports/dynamic.xml has each request and its answer"
 
@@ -42,15 +41,10 @@ def judge() -> Outcome:
         raise CouldNotRunError("environments/dev.toml: dynamic: nothing found; give the limits")
     watch = EnvironmentWatch(_ENVIRONMENT, dev)
     outcome = examine(url, dev.dynamic, dev.api.requests_per_second)
-    if any(each.rule == _SERVER_ERROR for each in outcome.findings):
-        with suppress(UnknownThrottlesError):  # then they are findings, for whatever reason
-            require_unthrottled(
-                HTTPStatus.INTERNAL_SERVER_ERROR,
-                outcome.sentence,
-                name=_ENVIRONMENT,
-                environment=dev,
-                watch=watch,
-            )
+    if any(each.rule == _SERVER_ERROR_RULE for each in outcome.findings):
+        require_unthrottled_if_known(
+            outcome.sentence, name=_ENVIRONMENT, environment=dev, watch=watch
+        )
     return outcome
 
 

@@ -35,8 +35,8 @@ _EDIT_WAIVERS = "edit pipeline/waivers.toml (docs/gates.md, Waivers) and commit"
 class CouldNotRunError(Exception):
     """The gate found nothing out: that is no pass.
 
-    `next_step` says what to type, where that is not the gate's own `next_if_not_run`; `rule` is
-    the answer's rule, where the reason has one.
+    `next_step` is what to type, if that differs from the gate's own `next_if_not_run`; `rule` is
+    the rule of the answer, if the reason has one.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ def run(name: str, judge: Callable[[], Outcome], *, whole: bool = True) -> int:
     rules: tuple[str, ...] = ()
     try:
         outcome, results = _judged(name, judge, whole=whole)
-        rules = _refusing(outcome)
+        rules = _refusing_rules(outcome)
         code = 1 if outcome.status == "refused" else 0
         default = _next_of_waivers(outcome) or gate.next_if_refused
     except Exception as error:  # noqa: BLE001  # whatever it was, the gate found nothing out
@@ -141,7 +141,7 @@ def run(name: str, judge: Callable[[], Outcome], *, whole: bool = True) -> int:
     return code
 
 
-def _refusing(outcome: Outcome) -> tuple[str, ...]:
+def _refusing_rules(outcome: Outcome) -> tuple[str, ...]:
     """Return the rules of the findings that refuse, each once."""
     errors = [each.rule for each in outcome.findings if each.severity == "error"]
     return tuple(dict.fromkeys(errors))

@@ -7,22 +7,21 @@ from __future__ import annotations
 
 import re
 import sys
-from contextlib import suppress
 from functools import partial
-from http import HTTPStatus
 
 from environments.schema import load
 from pipeline.gates.address import address
 from pipeline.gates.gate import Outcome, run
+from pipeline.gates.lambda_throttles import EnvironmentWatch
 from pipeline.gates.testing import promoted
 from pipeline.gates.testing.suite import Comparison, run_tests
-from pipeline.gates.throttling import EnvironmentWatch, UnknownThrottlesError, require_unthrottled
+from pipeline.gates.throttling import require_unthrottled_if_known
 
 FOLDERS = ("tests/integration",)
 _ENVIRONMENT = "dev"
-_MAY_BE_THROTTLED = re.compile(r"\b500\b|server error")
-"""What a test says that met API Gateway's own answer, its status or the end of its body, which
-pytest shortens. AWS is asked before it is believed."""
+_SERVER_ERROR = re.compile(r"\b500\b|server error")
+"""Matches the message of a test that got API Gateway's own answer: its status, or the end of its
+body, which pytest shortens. Lambda's metrics have to confirm it."""
 
 
 def judge(compare: Comparison | None = None) -> Outcome:
@@ -35,15 +34,10 @@ def judge(compare: Comparison | None = None) -> Outcome:
     dev = load(_ENVIRONMENT)
     watch = EnvironmentWatch(_ENVIRONMENT, dev)
     outcome = run_tests("integration", FOLDERS, compare, target=target)
-    if any(map(_MAY_BE_THROTTLED.search, outcome.details["broken"].values())):
-        with suppress(UnknownThrottlesError):  # then the tests failed, for whatever reason
-            require_unthrottled(
-                HTTPStatus.INTERNAL_SERVER_ERROR,
-                outcome.sentence,
-                name=_ENVIRONMENT,
-                environment=dev,
-                watch=watch,
-            )
+    if any(map(_SERVER_ERROR.search, outcome.details["broken"].values())):
+        require_unthrottled_if_known(
+            outcome.sentence, name=_ENVIRONMENT, environment=dev, watch=watch
+        )
     return outcome
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from environments.schema import load
-from pipeline.gates import throttling
+from pipeline.gates import lambda_throttles, throttling
 from pipeline.gates.address import address
 from pipeline.gates.gate import CouldNotRunError, Outcome, run
 from pipeline.synthetic.journey import travel
@@ -41,7 +41,7 @@ def judge() -> Outcome:
         throttling.require_unthrottled,
         name=_ENVIRONMENT,
         environment=staging,
-        watch=throttling.EnvironmentWatch(_ENVIRONMENT, staging),
+        watch=lambda_throttles.EnvironmentWatch(_ENVIRONMENT, staging),
     )
     return examine(url, synthetic, explain)
 
@@ -49,8 +49,8 @@ def judge() -> Outcome:
 def examine(url: str, limits: Synthetic, explain: Callable[[int, str], None]) -> Outcome:
     """Make journeys one after another until one fails, or enough went well.
 
-    `explain` is given a status that API Gateway answered by itself and what failed by it; it
-    raises an error if the request was throttled.
+    `explain` takes a status that API Gateway answered by itself and the sentence of the failure;
+    it raises an error if the request was throttled.
 
     Raises:
         CouldNotRunError: nothing answers, or a request was throttled.

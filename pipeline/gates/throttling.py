@@ -1,163 +1,25 @@
-"""Whether AWS throttled an environment while a gate sent requests to it.
+"""Gates whose requests AWS throttled: they could not measure, and blame no release.
 
-A client cannot tell a throttled function from one that may not be invoked: API Gateway answers
-both with 500 ("Handling Lambda errors with an API Gateway API" of the Lambda guide). Lambda's
-metric `Throttles` can. It arrives by the minute, later than the answers.
+API Gateway answers 500 both for a throttled function and for one that it may not invoke ("Handling
+Lambda errors with an API Gateway API" of the Lambda guide), so a client cannot distinguish them.
+Lambda's metric `Throttles` does.
 """
 
 from __future__ import annotations
 
-import json
-import time
-from dataclasses import dataclass
+from contextlib import suppress
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from environments.schema import load_all
-from pipeline.gates import aws
 from pipeline.gates.catalogue import THROTTLED
 from pipeline.gates.gate import CouldNotRunError
-from pipeline.gates.service_function import service_function
-from pipeline.judge.arrival import ARRIVAL_BOUND, SETTLED
-from pipeline.judge.shift import MINUTE
-from pipeline.names import ALIAS, PROMOTED, lookup_role, service_stack
-from pipeline.quotas import CONCURRENT_EXECUTIONS, executions_needed
+from pipeline.gates.lambda_throttles import UnknownThrottlesError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Iterable, Sequence
 
     from environments.schema import Environment
-
-_ALIASES = (ALIAS, PROMOTED)
-_INVOKED = "invoked_"
-_POLL_SECONDS = 2.0
-_READS_THROTTLES = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Action": [
-                    "cloudformation:DescribeStackResources",
-                    "cloudwatch:GetMetricData",
-                    "lambda:GetAccountSettings",
-                    "lambda:GetFunctionConcurrency",
-                ],
-                "Resource": "*",
-            }
-        ],
-    }
-)
-"""CDK's lookup role may read nearly all of its account; a session of the gate no more than this."""
-
-
-@dataclass(frozen=True)
-class Throttles:
-    """Requests for an invocation that Lambda throttled."""
-
-    by_alias: Mapping[str, int]
-    limit: str
-    """The limit that they exceeded, and its value."""
-    next_step: str
-    """What to type to raise it."""
-
-    @property
-    def total(self) -> int:
-        """How many there were."""
-        return sum(self.by_alias.values())
-
-
-class UnknownThrottlesError(CouldNotRunError):
-    """AWS does not say whether it throttled requests."""
-
-
-class Watch(Protocol):
-    """Counts throttled requests since a gate began."""
-
-    def throttles(self, expected: int) -> Throttles:
-        """Return Lambda's throttles, as soon as they are as many as expected.
-
-        Where they are fewer, it waits until the metrics of the newest minute have arrived.
-
-        Raises:
-            UnknownThrottlesError: AWS does not say.
-        """
-        ...
-
-
-class EnvironmentWatch:
-    """See `Watch`; of the service of an environment, since this was made."""
-
-    def __init__(self, name: str, environment: Environment) -> None:
-        self._name = name
-        self._environment = environment
-        self._began: datetime | None = None
-        self._unknown: Exception | None = None
-        try:
-            self._began = _now()
-        except (BotoCoreError, ClientError) as error:
-            self._unknown = error
-
-    def throttles(self, expected: int) -> Throttles:
-        """See `Watch`."""
-        if self._began is None:
-            raise self._unreadable(self._unknown)
-        try:
-            return self._read(self._began, expected)
-        except (BotoCoreError, ClientError, KeyError) as error:
-            raise self._unreadable(error) from error
-
-    def _unreadable(self, error: Exception | str | None) -> UnknownThrottlesError:
-        return UnknownThrottlesError(
-            f"could not measure: API Gateway answered requests to {self._name} without the "
-            "service, and whether Lambda throttled these cannot be read: "
-            f"account {self._environment.account}: {error}"
-        )
-
-    def _read(self, began: datetime, expected: int) -> Throttles:
-        place = self._environment
-        role = lookup_role(place.account, place.region)
-        cloudformation, cloudwatch, lambda_ = (
-            aws.assumed(role, service, place.region, policy=_READS_THROTTLES)
-            for service in ("cloudformation", "cloudwatch", "lambda")
-        )
-        function = service_function(cloudformation, service_stack(self._name))
-        if function is None:
-            raise self._unreadable(f"stack {service_stack(self._name)} has no alias {ALIAS}")
-        by_alias = _counted(cloudwatch, function, began, expected)
-        limit, next_step = _limit(lambda_, function, place)
-        return Throttles(by_alias, limit, next_step)
-
-
-def _counted(cloudwatch: Any, function: str, began: datetime, expected: int) -> Mapping[str, int]:
-    """Return the throttles by alias, when they are as many as expected or have all arrived."""
-    asked = _now()
-    newest = asked.replace(second=0, microsecond=0)
-    settled, end = newest + MINUTE + SETTLED, asked + ARRIVAL_BOUND
-    while True:
-        answer = cloudwatch.get_metric_data(
-            MetricDataQueries=[
-                *(_query(alias, "Throttles", function, alias) for alias in _ALIASES),
-                *(
-                    _query(f"{_INVOKED}{alias}", "Invocations", function, alias)
-                    for alias in _ALIASES
-                ),
-            ],
-            StartTime=began.replace(second=0, microsecond=0),
-            EndTime=end,
-        )
-        results = {each["Id"]: each for each in answer["MetricDataResults"]}
-        by_alias = {alias: int(sum(results[alias]["Values"])) for alias in _ALIASES}
-        invoked = [at for alias in _ALIASES for at in results[f"{_INVOKED}{alias}"]["Timestamps"]]
-        # Lambda sends a minute's metrics together; the newest request may be of the minute before.
-        arrived = any(at >= newest - MINUTE for at in invoked)
-        now = aws.answered_at(answer)
-        if sum(by_alias.values()) >= expected or now >= (settled if arrived else end):
-            return by_alias
-        time.sleep(_POLL_SECONDS)
+    from pipeline.gates.lambda_throttles import Watch
 
 
 def could_not_measure(
@@ -165,8 +27,8 @@ def could_not_measure(
 ) -> CouldNotRunError:
     """Return the error of a gate whose requests were throttled.
 
-    `throttled` says how many were, `reasons` which limits they exceeded, and `steps` what raises
-    these. `besides` is what else was found.
+    `throttled` is the number of requests as a phrase, `reasons` the limits that they exceeded,
+    `steps` the commands that raise the limits, and `besides` the other findings.
     """
     rest = f". Besides: {'; '.join(besides)}" if besides else ""
     return CouldNotRunError(
@@ -180,13 +42,13 @@ def could_not_measure(
 def require_unthrottled(
     status: int, sentence: str, *, name: str, environment: Environment, watch: Watch
 ) -> None:
-    """Check that a status which API Gateway answered by itself is no throttling's.
+    """Check that a status which API Gateway answered by itself is not due to throttling.
 
-    `sentence` says what failed by it.
+    `sentence` names the failure with that status.
 
     Raises:
-        CouldNotRunError: it is.
-        UnknownThrottlesError: AWS does not say.
+        CouldNotRunError: the request was throttled.
+        UnknownThrottlesError: Lambda's throttles cannot be read.
     """
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         reason, step = rate_limit(name, environment)
@@ -205,6 +67,26 @@ def require_unthrottled(
     raise could_not_measure(throttled, [reason], [step], [sentence])
 
 
+def require_unthrottled_if_known(
+    sentence: str, *, name: str, environment: Environment, watch: Watch
+) -> None:
+    """Check that a failure with status 500 is not due to throttling.
+
+    If Lambda's throttles cannot be read, the failure stands.
+
+    Raises:
+        CouldNotRunError: Lambda throttled requests.
+    """
+    with suppress(UnknownThrottlesError):
+        require_unthrottled(
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+            sentence,
+            name=name,
+            environment=environment,
+            watch=watch,
+        )
+
+
 def rate_limit(name: str, environment: Environment) -> tuple[str, str]:
     """Return the rate limit of an environment's stage, and how to raise it."""
     api, file = environment.api, f"[api] of environments/{name}.toml"
@@ -213,53 +95,4 @@ def rate_limit(name: str, environment: Environment) -> tuple[str, str]:
         "or the account fewer",
         f"raise requests_per_second or burst in {file}, or the account's throttle that "
         f"`aws apigateway get-account --region {environment.region}` shows",
-    )
-
-
-def _now() -> datetime:
-    return aws.answered_at(aws.client("sts").get_caller_identity())
-
-
-def _query(identifier: str, metric: str, function: str, alias: str) -> dict[str, Any]:
-    dimensions = {"FunctionName": function, "Resource": f"{function}:{alias}"}
-    return {
-        "Id": identifier,
-        "MetricStat": {
-            "Metric": {
-                "Namespace": "AWS/Lambda",
-                "MetricName": metric,
-                "Dimensions": [
-                    {"Name": name, "Value": value} for name, value in dimensions.items()
-                ],
-            },
-            "Period": int(MINUTE.total_seconds()),
-            "Stat": "Sum",
-        },
-    }
-
-
-def _limit(lambda_: Any, function: str, place: Environment) -> tuple[str, str]:
-    """Return the limit that throttles a function, and how to raise it."""
-    reserved = lambda_.get_function_concurrency(FunctionName=function).get(
-        "ReservedConcurrentExecutions"
-    )
-    if reserved is not None:
-        return (
-            f"the reserved concurrency of function {function} in account {place.account} is "
-            f"{reserved}",
-            f"with credentials of account {place.account} run `aws lambda "
-            f"delete-function-concurrency --function-name {function} --region {place.region}`",
-        )
-    applied = lambda_.get_account_settings()["AccountLimit"]["ConcurrentExecutions"]
-    where = (place.account, place.region)
-    needed = executions_needed(
-        each for each in load_all().values() if (each.account, each.region) == where
-    )
-    # A quota that suffices for the environments is used up by other functions.
-    wanted = needed if needed > applied else 2 * applied
-    return (
-        f'Lambda\'s quota "{CONCURRENT_EXECUTIONS.name}" of account {place.account} in '
-        f"{place.region} is {applied}, for all of its functions; its environments need {needed}",
-        f"run `pithead preflight`; with credentials of account {place.account} run "
-        f"`{CONCURRENT_EXECUTIONS.increase(wanted, place.region)}`",
     )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 """Where the tools of this environment are that are no Python modules."""
 _TIMEOUT_SECONDS = 900
-"""For a tool that hangs: on a busy machine, a good one may take minutes."""
+"""Long enough for a busy machine, where a tool may take minutes."""
 _Answer = TypeVar("_Answer")
 
 

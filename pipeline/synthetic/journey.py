@@ -28,7 +28,7 @@ class Failure:
     found: str
     allowed: str
     gateway_status: int | None = None
-    """The status that API Gateway answered by itself, without the service; None of another."""
+    """The status that API Gateway answered by itself; None if the service answered."""
 
     @property
     def sentence(self) -> str:
@@ -92,8 +92,8 @@ class _Answer:
         return self.headers.get("ETag", "")
 
     @property
-    def is_of_gateway(self) -> bool:
-        """Whether API Gateway answered by itself, and not the service ("Gateway responses")."""
+    def is_from_gateway(self) -> bool:
+        """Whether API Gateway answered instead of the service ("Gateway responses")."""
         return "x-amzn-ErrorType" in self.headers
 
 
@@ -191,7 +191,7 @@ class _Customer:
             raise _FoundError(f"{type(error).__name__}: {_told(str(error))}", in_time) from error
         self.answered = True
         if answer.status != allowed:
-            by_gateway = answer.is_of_gateway
+            by_gateway = answer.is_from_gateway
             whose = " of API Gateway" if by_gateway else ""
             raise _FoundError(
                 f"{answer.status}{whose}: {_told(answer.body)}",

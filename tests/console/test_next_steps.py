@@ -103,7 +103,7 @@ def test_a_throttled_gate_waits_for_a_quota_and_no_commit(aws: Any) -> None:
     outcome = ended("refused", stage("staging", build("Load")), answers=(load,))
     assert commands(aws, outcome)[1:] == ["pithead preflight", "pithead release"]
     assert next_steps(aws, load_home(), PLACES, outcome)[-1].purpose == (
-        "when what the gate names is raised"
+        "after the limit that the gate names is raised"
     )
 
 

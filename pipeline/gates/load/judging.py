@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from environments.schema import load
 from pipeline.gates.findings import Finding
 from pipeline.gates.gate import CouldNotRunError, Outcome
+from pipeline.gates.lambda_throttles import EnvironmentWatch
 from pipeline.gates.load import generator, promoted, throttled
 from pipeline.gates.load.assessment import Assessment
 from pipeline.gates.load.limits import (
@@ -29,7 +30,6 @@ from pipeline.gates.load.measured import ALL, Measured
 from pipeline.gates.load.plan import Plan
 from pipeline.gates.load.regression import RUNS, Pair
 from pipeline.gates.load.throttled import Throttled
-from pipeline.gates.throttling import EnvironmentWatch
 from pipeline.names import ALIAS, PROMOTED
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def judge() -> Outcome:
 
 
 def explanation(environment: Environment, limits: Load) -> Explain:
-    """Return what looks for throttling since now."""
+    """Return the function that explains failures by throttling from now on."""
     watch = EnvironmentWatch(_ENVIRONMENT, environment)
     return partial(
         throttled.explain,
@@ -122,7 +122,7 @@ def compared(url: str, beside: str, commit: str, limits: Load, explain: Explain)
     """Measure a release beside the one promoted last; again where it seems to be slower.
 
     Raises:
-        CouldNotRunError: it could not be measured, not be compared, or it was throttled.
+        CouldNotRunError: it could not be measured or compared, or it was throttled.
     """
     runs: list[Pair] = []
     while True:

@@ -18,8 +18,8 @@ NO_ANSWER = "no answer"
 RATE_LIMITED = "status 429 of API Gateway"
 """The reason of a request that the stage's or the account's rate limit throttled."""
 NOT_INVOKED = "status 500 of API Gateway"
-"""The reason of a request that Lambda rejected before it reached the service: it was throttled, or
-API Gateway may not invoke the function."""
+"""The reason of a request that never reached the service: Lambda throttled it, or API Gateway may
+not invoke the function."""
 
 
 def _blocks() -> list[Histogram]:

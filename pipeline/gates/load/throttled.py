@@ -1,4 +1,4 @@
-"""Requests of the load that AWS throttled: they are neither slow nor failures of a release."""
+"""Requests of the load that AWS throttled, which are neither slow nor failures of a release."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from environments.schema import Environment
     from pipeline.gates.findings import Finding
     from pipeline.gates.gate import CouldNotRunError
+    from pipeline.gates.lambda_throttles import Throttles, Watch
     from pipeline.gates.load.measured import Measured
-    from pipeline.gates.throttling import Throttles, Watch
 
 
-_EXPLAINED = frozenset({FAILURES, THROUGHPUT})
-"""Rules of findings that throttling explains: it leaves fewer good answers, and makes none late."""
+_EXPLAINED_RULES = frozenset({FAILURES, THROUGHPUT})
+"""Rules of findings that throttling explains: it reduces good answers, and delays none."""
 
 
 @dataclass(frozen=True)
 class _Side:
-    """What one alias answered in all runs."""
+    """Counts of one alias's answers over all runs."""
 
     requests: int
     failed: int
@@ -47,23 +47,23 @@ class _Side:
         )
 
     def exceeds(self, max_failure_share: float, excused: int = 0) -> bool:
-        """Whether too many of the requests failed that are not excused."""
+        """Whether too many requests failed, without those that are excused."""
         return self.failed - excused > max_failure_share * (self.requests - excused)
 
     def excused(self, throttles: int) -> int:
-        """Return how many failures AWS throttled, of which Lambda counts `throttles`."""
+        """Return how many failures were throttled requests; `throttles` is Lambda's count."""
         return self.rate_limited + min(self.not_invoked, throttles)
 
 
 @dataclass(frozen=True)
 class Throttled:
-    """Why runs whose failures AWS throttled measured nothing."""
+    """The throttling that explains the failures of runs."""
 
     rate_limited: int
     by_lambda: int
     requests: int
     throttles: Throttles | None
-    """None if Lambda was not asked, because API Gateway's rate limit explains it all."""
+    """None if API Gateway's rate limit alone explains the failures."""
     name: str
     environment: Environment
 
@@ -75,7 +75,7 @@ class Throttled:
     def error(self, findings: Iterable[Finding] = ()) -> CouldNotRunError:
         """Return the refusal, with each limit and the command that raises it.
 
-        `findings` are what was found of the other requests: a slow release is throttled sooner.
+        `findings` are those of the other requests: a slow release is throttled sooner.
         """
         reasons, steps = [], []
         if self.by_lambda and self.throttles:
@@ -85,7 +85,7 @@ class Throttled:
             reason, step = rate_limit(self.name, self.environment)
             reasons.append(f"API Gateway answered 429 to {self.rate_limited}, because {reason}")
             steps.append(step)
-        besides = [each.message for each in findings if each.rule not in _EXPLAINED]
+        besides = [each.message for each in findings if each.rule not in _EXPLAINED_RULES]
         return could_not_measure(self.sentence, reasons, steps, besides)
 
 
@@ -98,11 +98,11 @@ def explain(
 ) -> Throttled | None:
     """Return the throttling that explains why too many requests failed; None if none does.
 
-    `sides` are the runs of each alias of the environment. Failures that a side has besides, and
-    that are too many by themselves, are not explained.
+    `sides` are the runs of each alias of the environment. None also if the failures of a side
+    are too many without the throttled requests.
 
     Raises:
-        CouldNotRunError: AWS does not say whether Lambda throttled the requests that it rejected.
+        CouldNotRunError: Lambda's throttles cannot be read.
     """
     seen = {alias: _Side.of(runs) for alias, runs in sides.items()}
     if not any(each.exceeds(max_failure_share) for each in seen.values()):

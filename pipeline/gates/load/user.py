@@ -33,7 +33,7 @@ _WARM = 3
 """Answers in a row that met no cold start, after which a user is warm."""
 _PAUSE = 0.1
 """Seconds between the attempts of a warm-up that fails."""
-_OF_GATEWAY = {429: RATE_LIMITED, 500: NOT_INVOKED}
+_GATEWAY_REASONS = {429: RATE_LIMITED, 500: NOT_INVOKED}
 locust.stats.HISTORY_STATS_INTERVAL_SEC = 1  # a point of the report's plots
 
 
@@ -113,9 +113,9 @@ def _failure(meta: dict[str, Any]) -> str | None:
     error = meta["exception"]
     if error is None:
         return None
-    status, by_gateway = meta["response"].status_code, _is_of_gateway(meta["response"])
+    status, by_gateway = meta["response"].status_code, _is_from_gateway(meta["response"])
     if status and by_gateway:
-        return _OF_GATEWAY.get(status, f"status {status} of API Gateway")
+        return _GATEWAY_REASONS.get(status, f"status {status} of API Gateway")
     if status:
         return f"status {status}"
     error = getattr(error, "original", error)  # what it was before it was tried once too often
@@ -124,8 +124,8 @@ def _failure(meta: dict[str, Any]) -> str | None:
     return f"{type(error).__name__}: {error}"[:100]
 
 
-def _is_of_gateway(response: Any) -> bool:
-    """Whether API Gateway answered by itself, and not the service ("Gateway responses")."""
+def _is_from_gateway(response: Any) -> bool:
+    """Whether API Gateway answered instead of the service ("Gateway responses")."""
     return bool((response.headers or {}).get("x-amzn-errortype"))
 
 

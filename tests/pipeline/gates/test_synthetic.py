@@ -10,7 +10,7 @@ from fastapi import Response
 
 from environments.gates import Synthetic
 from environments.schema import load
-from pipeline.gates import synthetic, throttling
+from pipeline.gates import lambda_throttles, synthetic
 from pipeline.gates.answer import read
 from pipeline.gates.gate import run
 from tests.pipeline.gates.watch import LIMIT, FakeWatch
@@ -105,7 +105,7 @@ def test_a_throttled_journey_is_no_failure_of_the_release(
 
     service.behave = behave
     watch = FakeWatch(live=throttled)
-    monkeypatch.setattr(throttling, "EnvironmentWatch", lambda *_staging: watch)
+    monkeypatch.setattr(lambda_throttles, "EnvironmentWatch", lambda *_staging: watch)
     assert run("synthetic", synthetic.judge) == code
     *_, sentence, line = capsys.readouterr().out.splitlines()
     assert said in sentence

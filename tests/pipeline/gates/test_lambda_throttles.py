@@ -1,4 +1,4 @@
-"""What a gate asks AWS about throttling; the answers are held against AWS's own models."""
+"""Lambda's throttles as a gate reads them; AWS's own models check the stubbed answers."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 from botocore.stub import ANY, Stubber
 
 from environments.schema import load
-from pipeline.gates import aws, throttling
+from pipeline.gates import aws, lambda_throttles
 from pipeline.gates.gate import CouldNotRunError
-from pipeline.gates.throttling import EnvironmentWatch
+from pipeline.gates.lambda_throttles import EnvironmentWatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ FUNCTION = "files"
 
 
 class Aws:
-    """Clients whose answers a test writes down beforehand; AWS's clock goes on by a minute."""
+    """Stubbed clients; AWS's clock advances by a minute with each answer."""
 
     def __init__(self) -> None:
         make: Any = boto3.client
@@ -49,7 +49,7 @@ class Aws:
         return self._clients[service]
 
     def _at(self) -> dict[str, Any]:
-        """What each answer has beside its own, the time above all."""
+        """The metadata of each answer, with the time."""
         now = BEGAN + timedelta(minutes=self._asked)
         self._asked += 1
         return {
@@ -59,7 +59,7 @@ class Aws:
             "RetryAttempts": 0,
         }
 
-    def tells_the_time(self) -> None:
+    def answers_time(self) -> None:
         self.stubs["sts"].add_response("get_caller_identity", {"ResponseMetadata": self._at()})
 
     def has_function(self) -> None:
@@ -78,7 +78,7 @@ class Aws:
         )
 
     def counts(self, *invoked: float, **throttles: list[float]) -> None:
-        """What CloudWatch has: throttles, and invocations so many minutes after noon."""
+        """Stub CloudWatch: throttles by alias, and invocations at minutes after noon."""
         asked = {
             "MetricDataQueries": ANY,
             "StartTime": BEGAN.replace(second=0),
@@ -111,7 +111,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     cloud = Aws()
     monkeypatch.setattr(aws, "client", cloud.client)
     monkeypatch.setattr(aws, "assumed", cloud.assumed)
-    monkeypatch.setattr(throttling, "_POLL_SECONDS", 0.0)
+    monkeypatch.setattr(lambda_throttles, "_POLL_INTERVAL_SECONDS", 0.0)
     for stub in cloud.stubs.values():
         stub.activate()
     yield cloud
@@ -120,10 +120,10 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
 
 
 def _watch(cloud: Aws) -> EnvironmentWatch:
-    cloud.tells_the_time()
+    cloud.answers_time()
     watch = EnvironmentWatch("staging", load("staging"))
     cloud.has_function()
-    cloud.tells_the_time()
+    cloud.answers_time()
     return watch
 
 
@@ -195,7 +195,7 @@ def test_a_session_of_the_lookup_role_may_read_four_things(cloud: Aws) -> None:
 
 
 def test_that_aws_does_not_say_is_no_verdict(cloud: Aws) -> None:
-    cloud.tells_the_time()
+    cloud.answers_time()
     watch = EnvironmentWatch("staging", load("staging"))
     cloud.stubs["cloudformation"].add_client_error("describe_stack_resources", "AccessDenied")
     with pytest.raises(CouldNotRunError, match=r"whether Lambda throttled .*AccessDenied"):
@@ -204,5 +204,5 @@ def test_that_aws_does_not_say_is_no_verdict(cloud: Aws) -> None:
 
 def test_that_aws_cannot_be_reached_matters_only_when_it_is_asked(no_aws: None) -> None:
     watch = EnvironmentWatch("staging", load("staging"))
-    with pytest.raises(CouldNotRunError, match="whether Lambda throttled these cannot be read"):
+    with pytest.raises(CouldNotRunError, match="Lambda's throttles cannot be read"):
         watch.throttles(1)
