@@ -20,11 +20,11 @@ from localcloud.moto_checks import install
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_ENFORCED = "BucketOwnerEnforced"
-_OWNERSHIP = "x-amz-object-ownership"
-_PERMITTED = {"private", "bucket-owner-full-control"}
-"""Canned lists that say what holds without lists, too."""
-_NARROWING = {
+_OWNER_ENFORCED = "BucketOwnerEnforced"
+_OWNERSHIP_HEADER = "x-amz-object-ownership"
+_PERMITTED_ACLS = {"private", "bucket-owner-full-control"}
+"""Canned ACLs that grant nothing beyond the bucket owner's own access."""
+_NARROWING_KEYS = {
     "aws:principalaccount", "aws:principalarn", "aws:principalorgid", "aws:principalorgpaths",
     "aws:sourceaccount", "aws:sourcearn", "aws:sourceip", "aws:sourceorgid", "aws:sourceowner",
     "aws:sourcevpc", "aws:sourcevpce", "aws:userid", "s3:dataaccesspointaccount",
@@ -34,14 +34,14 @@ _NARROWING = {
 
 
 def close_buckets() -> None:
-    """Have moto make buckets so, and reject public policies and access control lists."""
+    """Patch moto to make buckets with S3's defaults, and reject public policies and ACLs."""
     if hasattr(FakeBucket.__init__, "__wrapped__"):  # once a process
         return
     setattr(FakeBucket, "__init__", _closed(FakeBucket.__init__))  # noqa: B010  # moto has no port
     install(((S3Backend, "put_bucket_policy", _check_policy),))
     for name in ("_acl_from_headers", "_acl_from_body"):
         setattr(S3Response, name, _checked(getattr(S3Response, name)))
-    # Which a creation reads before it makes the bucket.
+    # CreateBucket calls it before it makes the bucket.
     located = S3Response._get_location_constraint  # noqa: SLF001  # moto has no port for it
     setattr(S3Response, "_get_location_constraint", _checked_creation(located))  # noqa: B010  # as above
 
@@ -56,7 +56,7 @@ def _closed(made: Callable[..., None]) -> Callable[..., None]:
             "true",
         )  # fmt: skip
         self.public_access_block = PublicAccessBlock(**every)
-        self.ownership_rule = _ENFORCED  # type: ignore[assignment]  # as moto itself stores it
+        self.ownership_rule = _OWNER_ENFORCED  # type: ignore[assignment]  # as moto itself stores it
 
     return closed
 
@@ -72,7 +72,7 @@ def _is_public(text: bytes) -> bool:
     try:
         stated = json.loads(text)["Statement"]
     except (ValueError, KeyError, TypeError):
-        return False  # which is rejected for another reason, or is no policy
+        return False  # moto rejects it as malformed
     for each in [stated] if isinstance(stated, dict) else stated:
         principal = each.get("Principal")
         named = principal.get("AWS") if isinstance(principal, dict) else principal
@@ -84,7 +84,8 @@ def _is_public(text: bytes) -> bool:
 
 def _is_narrowed(statement: dict[str, Any]) -> bool:
     return any(
-        key.lower() in _NARROWING and "*" not in ([values] if isinstance(values, str) else values)
+        key.lower() in _NARROWING_KEYS
+        and "*" not in ([values] if isinstance(values, str) else values)
         for operator, keys in (statement.get("Condition") or {}).items()
         if not operator.startswith(("StringNot", "ArnNot", "NotIp", "Null"))
         for key, values in keys.items()
@@ -92,16 +93,16 @@ def _is_narrowed(statement: dict[str, Any]) -> bool:
 
 
 def _checked(read: Callable[..., Any]) -> Callable[..., Any]:
-    """Reject a list that a request gives to a bucket without lists, or to an object in it."""
+    """Reject an ACL for a bucket with ACLs disabled, or for an object in it."""
 
     @wraps(read)
     def checked(self: S3Response, *arguments: Any) -> Any:
         acl = read(self, *arguments)
         bucket = self.backend.buckets.get(self.bucket_name) if acl is not None else None
-        if bucket is None or self.headers.get(_OWNERSHIP):  # which `create_bucket` has checked
+        if bucket is None or self.headers.get(_OWNERSHIP_HEADER):  # CreateBucket has checked it
             return acl
         ownership: Any = bucket.ownership_rule
-        if ownership == _ENFORCED and not _is_permitted(acl):
+        if ownership == _OWNER_ENFORCED and not _is_permitted(acl):
             raise S3ClientError("AccessControlListNotSupported", "The bucket does not allow ACLs")
         block = bucket.public_access_block
         if acl.public_read and block is not None and block.block_public_acls:
@@ -114,9 +115,9 @@ def _checked(read: Callable[..., Any]) -> Callable[..., Any]:
 def _checked_creation(create: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(create)
     def checked(self: S3Response, *arguments: Any, **named: Any) -> Any:
-        ownership = self.headers.get(_OWNERSHIP) or _ENFORCED
+        ownership = self.headers.get(_OWNERSHIP_HEADER) or _OWNER_ENFORCED
         acl = self.headers.get("x-amz-acl") or "private"
-        if ownership == _ENFORCED and acl not in _PERMITTED:
+        if ownership == _OWNER_ENFORCED and acl not in _PERMITTED_ACLS:
             raise S3ClientError(
                 "InvalidBucketAclWithObjectOwnership",
                 "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
@@ -127,4 +128,4 @@ def _checked_creation(create: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _is_permitted(acl: Any) -> bool:
-    return any(repr(acl) == repr(get_canned_acl(name)) for name in _PERMITTED)
+    return any(repr(acl) == repr(get_canned_acl(name)) for name in _PERMITTED_ACLS)

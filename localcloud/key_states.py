@@ -20,11 +20,11 @@ from localcloud.moto_checks import install
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_PENDING = "PendingDeletion"
+_PENDING_DELETION = "PendingDeletion"
 
 
 def check_key_states() -> None:
-    """Make moto reject what KMS rejects of a key that is not enabled."""
+    """Patch moto to reject the use of a key that is not enabled."""
     used = ("encrypt", "generate_data_key", "sign", "verify", "generate_mac", "verify_mac")
     changed = (
         "schedule_key_deletion", "enable_key", "disable_key", "put_key_policy",
@@ -78,5 +78,5 @@ def _require_enabled(key: Any) -> None:
 
 
 def _require_kept(key: Any) -> None:
-    if key.key_state == _PENDING:
+    if key.key_state == _PENDING_DELETION:
         raise JsonRESTError("KMSInvalidStateException", f"{key.arn} is pending deletion.")

@@ -15,9 +15,9 @@ _installed: set[tuple[type, str, Check]] = set()
 
 
 def install(checks: Iterable[tuple[type, str, Check]]) -> None:
-    """Have each backend's operation call a check with its arguments by name, and `self`, first.
+    """Call a check before each operation, with the operation's arguments and `self` by name.
 
-    Once a process, however many clouds it starts.
+    Each check is installed once in a process, however many clouds it starts.
     """
     for each in checks:
         if each not in _installed:

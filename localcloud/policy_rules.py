@@ -1,4 +1,4 @@
-"""What IAM and KMS reject of policies and moto accepts: absent principals, policies in use.
+"""Policies that IAM and KMS reject and moto accepts: absent principals, policies in use.
 
 Sources: IAM guide, "AWS JSON policy elements: Principal"; KMS guide, "Default key policy"; IAM API,
 `DeletePolicy`; terraform-provider-aws#8905, cfn-lint#4287, aws-cdk-pipelines-datalake-

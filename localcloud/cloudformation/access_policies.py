@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from localcloud.cloud import Cloud
     from localcloud.resources import ResourceRequest
 
-_OWNER = (
+_OWNER_ACTIONS = (
     "AddPermission", "DeleteTopic", "GetTopicAttributes", "ListSubscriptionsByTopic", "Publish",
     "RemovePermission", "SetTopicAttributes", "Subscribe",
 )  # fmt: skip
-"""What the policy of a new topic allows to its account ("Default policy" of the SNS guide)."""
+"""Actions that a new topic's policy allows its account ("Default policy" of the SNS guide)."""
 
 
 class _PolicyProvider:
     """One policy for several resources, which lose it when the policy is deleted."""
 
     _property = ""
-    """Names the resources."""
+    """The property that lists the resources."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
@@ -89,7 +89,7 @@ class TopicPolicyProvider(_PolicyProvider):
             "Sid": "__default_statement_ID",
             "Effect": "Allow",
             "Principal": {"AWS": "*"},
-            "Action": [f"SNS:{each}" for each in _OWNER],
+            "Action": [f"SNS:{each}" for each in _OWNER_ACTIONS],
             "Resource": name,
             "Condition": {"StringEquals": {"AWS:SourceOwner": name.split(":")[4]}},
         }

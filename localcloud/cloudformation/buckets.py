@@ -115,10 +115,10 @@ _SETTINGS: dict[str, tuple[str, Callable[[Any], _Request], str, _Request]] = {
 
 
 def _acl(properties: dict[str, Any]) -> str:
-    """The canned access control list that a bucket is to have, "" for none.
+    """Return the canned ACL of a bucket, or "".
 
     Raises:
-        ProvisioningError: its objects are the bucket owner's alone (landing-zone-accelerator#146).
+        ProvisioningError: the bucket has ACLs disabled (landing-zone-accelerator#146).
     """
     name = properties.get("AccessControl") or ""
     rules = (properties.get("OwnershipControls") or {}).get("Rules") or [{}]

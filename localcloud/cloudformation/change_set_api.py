@@ -51,7 +51,7 @@ class ChangeSetApi(ServiceApi):
             )
         stack = self._service.find(self.account, self.region, name)
         called = self.params["ChangeSetName"]
-        # A stack in review is not there yet (boto3#2327).
+        # A stack in review does not exist yet for an update (boto3#2327).
         known = stack is not None and stack.status != "REVIEW_IN_PROGRESS"
         if wanted == "UPDATE" and not known:
             raise ApiError("ValidationError", f"Stack [{name}] does not exist")
@@ -102,7 +102,7 @@ class ChangeSetApi(ServiceApi):
         return EmptyResult()
 
     def delete_change_set(self) -> ActionResult:
-        """Forget a change set; only an absent stack is an error (ministack#1625)."""
+        """Delete a change set; only an absent stack is an error (ministack#1625)."""
         name = self.params.get("StackName") or ""
         stack = self._service.find(self.account, self.region, name)
         if name and stack is None:
@@ -141,7 +141,7 @@ class ChangeSetApi(ServiceApi):
             template = parse(self._template(stack))
             check(template, self.region, self._service.acts)
             values = chosen(template, self.params.get("Parameters") or [], before)
-            self._service.planning.check_wanted(
+            self._service.planner.check_conditional_references(
                 stack or Stack("", self.params["StackName"], self.account, self.region, "", 0.0),
                 template,
                 values,
@@ -217,7 +217,7 @@ class ChangeSetApi(ServiceApi):
         raise ApiError("ValidationError", "Either Template URL or Template Body must be specified.")
 
     def _role_arn(self, stack: Stack | None) -> str:
-        """The service role that is named, or else the stack's own."""
+        """The service role of the request, or else of the stack."""
         return self.params.get("RoleARN") or (stack.role_arn if stack else "")
 
     def _session_key(self, role_arn: str) -> str:

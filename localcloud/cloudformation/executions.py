@@ -143,7 +143,7 @@ class Executions:
         imports: set[str] = set()
         operation = self._operation(stack, running)
         try:
-            resolver = self._service.planning.resolver(
+            resolver = self._service.planner.resolver(
                 stack, template, change_set.parameters, made, stack.session_key, imports.add
             )
             reason = operation.apply(template, resolver, made, change_set.tags)

@@ -1,4 +1,4 @@
-"""What stacks export to one another, and their outputs."""
+"""The outputs of stacks, and the exports that other stacks import."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Exports:
-    """The exports of stacks by their ids; the mapping may grow."""
+    """The exports of stacks; the mapping has them by id, and may grow."""
 
     def __init__(self, stacks: Mapping[str, Stack]) -> None:
         self._stacks = stacks
@@ -53,7 +53,7 @@ class Exports:
         return outputs
 
     def used(self, stack: Stack, kept: set[str]) -> str | None:
-        """Why exports other than those that are kept cannot go, or None when they can."""
+        """Return why an export that is not in `kept` cannot be deleted, or None."""
         for output in stack.outputs:
             name = output.get("ExportName")
             if name and name not in kept and (users := self.importers(stack, name)):

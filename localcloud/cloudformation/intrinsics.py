@@ -60,7 +60,7 @@ class Resolver:
         self._gateway = gateway
         self._kept = kept
         self.references: dict[str, str] = {}
-        """The values of dynamic references: those that are kept, and then also those read."""
+        """The values of dynamic references: those that are kept, and those read since."""
 
     def value(self, value: Any) -> Any:
         """The value with every function in it resolved.

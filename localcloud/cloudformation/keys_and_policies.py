@@ -1,4 +1,4 @@
-"""KMS keys and managed policies of templates, where moto's models of them lack a part."""
+"""KMS keys and managed policies of templates: the parts that moto's models lack."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from localcloud.policy_rules import check_key_policy
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-KEY, POLICY = "AWS::KMS::Key", "AWS::IAM::ManagedPolicy"
-_MOST_VERSIONS = 5  # of a managed policy
+KEY_TYPE, POLICY_TYPE = "AWS::KMS::Key", "AWS::IAM::ManagedPolicy"
+_MAX_POLICY_VERSIONS = 5
 
 
 def check_key(account: str, properties: Mapping[str, Any]) -> None:
@@ -25,7 +25,7 @@ def check_key(account: str, properties: Mapping[str, Any]) -> None:
 
 
 def key_properties(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """The properties for moto, which hands them to a part that reads the KMS API's."""
+    """Return a key's properties in the shape of the KMS API, which moto reads."""
     made = {**properties, "KeyPolicy": json.dumps(properties["KeyPolicy"])}
     if "Tags" in properties:
         made["Tags"] = [
@@ -43,7 +43,7 @@ def update_key(key: Any, properties: Mapping[str, Any]) -> None:
 
 def update_policy(policy: Any, document: Any) -> None:
     """Make a new default version of a managed policy, in place of its oldest one if need be."""
-    if len(policy.versions) == _MOST_VERSIONS:
+    if len(policy.versions) == _MAX_POLICY_VERSIONS:
         oldest = next(each for each in policy.versions if not each.is_default)
         policy.backend.delete_policy_version(policy.arn, oldest.version_id)
     policy.backend.create_policy_version(policy.arn, json.dumps(document), set_as_default=True)

@@ -49,7 +49,7 @@ class Lookups:
         return str(self._stored(name)["Value"])
 
     def parameter(self, name: str) -> str:
-        """The value that a template's parameter stands for; no SecureString (aws-cdk#15135)."""
+        """The stored value of a template's parameter, not of a SecureString (aws-cdk#15135)."""
         found = self._stored(name)
         if found["Type"] == "SecureString":
             raise TemplateError(
@@ -85,7 +85,7 @@ class Lookups:
         try:
             parameters = self._client("ssm").get_parameters(Names=[name])["Parameters"]
         except ClientError as error:
-            # The text names no role (aws-cdk#20959).
+            # AWS's text names no role (aws-cdk#20959).
             raise TemplateError(
                 "AccessDenied. User doesn't have permission to call ssm:GetParameters"
             ) from error

@@ -11,8 +11,8 @@ from moto.core.common_models import CloudFormationModel
 
 from localcloud.cloudformation import schemas
 from localcloud.cloudformation.keys_and_policies import (
-    KEY,
-    POLICY,
+    KEY_TYPE,
+    POLICY_TYPE,
     check_key,
     delete_policy,
     key_properties,
@@ -136,7 +136,7 @@ class MotoProvider:
             if self._latest.get(owner) == document["name"]:
                 del self._latest[owner]
             return None
-        if document["type"] == KEY:
+        if document["type"] == KEY_TYPE:
             check_key(document["account"], document["properties"])
         if document["operation"] == "create":
             made = _model(document["type"]).create_from_cloudformation_json(
@@ -148,7 +148,7 @@ class MotoProvider:
                 StackId=document["stack_id"],
                 ResourceType=document["type"],
             )
-            if document["type"] == KEY:
+            if document["type"] == KEY_TYPE:
                 shape(made, document["properties"])
         else:
             made = self._update(definition, document)
@@ -164,10 +164,10 @@ class MotoProvider:
             raise ProvisioningError(f"{document['type']} {document['name']} does not exist")
         account, region = document["account"], document["region"]
         properties = definition["Properties"]
-        if document["type"] == KEY:
+        if document["type"] == KEY_TYPE:
             update_key(known, properties)
             return known
-        if document["type"] == POLICY:
+        if document["type"] == POLICY_TYPE:
             update_policy(known, properties["PolicyDocument"])
             return known
         return model.update_from_cloudformation_json(
@@ -181,9 +181,9 @@ class MotoProvider:
         if known is None:
             return
         account, region = document["account"], document["region"]
-        if document["type"] == KEY:
+        if document["type"] == KEY_TYPE:
             known.enabled = False
-        elif document["type"] == POLICY:
+        elif document["type"] == POLICY_TYPE:
             delete_policy(known, definition["Properties"].get("Roles") or [])
         elif _has(model.delete_from_cloudformation_json):
             try:
@@ -225,7 +225,7 @@ def _models(base: Any) -> Iterator[Any]:
 
 def _has(method: Any, type_name: str = "") -> bool:
     """Whether moto has written the method, or its part is done here."""
-    own = type_name in {KEY, POLICY}
+    own = type_name in {KEY_TYPE, POLICY_TYPE}
     return own or not getattr(method, "__isabstractmethod__", False)
 
 
@@ -234,7 +234,7 @@ def _key(document: dict[str, Any], physical_id: str) -> str:
 
 
 def _for_moto(document: dict[str, Any]) -> dict[str, Any]:
-    if document["type"] == KEY:
+    if document["type"] == KEY_TYPE:
         return key_properties(document["properties"])
     return dict(document["properties"])
 

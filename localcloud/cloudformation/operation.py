@@ -348,7 +348,7 @@ def dependents_first(resources: Iterable[StackResource]) -> list[StackResource]:
 def resolved(
     resolver: Resolver, definition: dict[str, Any], before: StackResource | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Properties and update policy of a resource as a template wants them.
+    """Resolve the properties and the update policy of a template's resource.
 
     References to secrets keep the values that the resource was made with, unless the resource
     changes ("Using dynamic references": Secrets Manager; serverless-application-model#3547).

@@ -1,4 +1,4 @@
-"""Whether the role that a stack works with may do what its handlers do."""
+"""The permissions of a stack's role for the calls of resource handlers."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     Permit = Callable[[ResourceRequest, Verb, Resource | None], None]
 
 SESSION_NAME = "AWSCloudFormation"
-"""Of CloudFormation with a service role, as stack events show it."""
+"""The session name of CloudFormation with a service role, as stack events show it."""
 
 
 class Permissions:
     """Decides the calls of resource handlers.
 
-    CloudFormation works with the stack's service role, or else with the credentials of whoever
-    called it ("AWS CloudFormation service role").
+    CloudFormation uses the stack's service role, or else the caller's credentials ("AWS
+    CloudFormation service role").
     """
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
 
     def of(self, stack: Stack) -> Permit:
-        """Return what raises `ProvisioningError` if a stack's session may not do a thing."""
+        """Return a function that raises `ProvisioningError` if a permission is missing."""
 
         def permit(request: ResourceRequest, verb: Verb, current: Resource | None) -> None:
             session = self._cloud.credentials.session(stack.session_key)

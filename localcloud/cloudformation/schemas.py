@@ -75,10 +75,10 @@ def changes_what_is_given_once(
 
 
 def kept_name(region: str, type_name: str, wanted: dict[str, Any], current: dict[str, Any]) -> str:
-    """The name that a template gives a resource and its replacement alike, or "".
+    """Return the custom name that a resource and its replacement share, or "".
 
-    The properties that identify the resource if they are given; else the name of an identifier
-    that AWS makes of it, such as the queue's name in a queue's URL.
+    It consists of the identifying properties if the template gives them, else of the name from
+    which AWS makes the identifier, such as the queue's name in a queue's URL.
     """
     found = schema(region, type_name)
     generated = {path[0] for path in _paths(found, "readOnlyProperties")}

@@ -14,7 +14,7 @@ from localcloud.cloudformation.exports import Exports
 from localcloud.cloudformation.made_by_moto import MotoProvider
 from localcloud.cloudformation.model import SETTLED, ChangeSet, Stack, StackStatusError
 from localcloud.cloudformation.permissions import SESSION_NAME, Permissions
-from localcloud.cloudformation.planning import Planning
+from localcloud.cloudformation.planner import Planner
 from localcloud.cloudformation.recorded import RecordedProvider
 from localcloud.cloudformation.records import Records
 from localcloud.cloudformation.roles import RoleProvider
@@ -54,7 +54,7 @@ class CloudFormation:
         self.stacks: dict[str, Stack] = {}
         """By stack id; those that are deleted stay."""
         self.exports = Exports(self.stacks)
-        self.planning = Planning(cloud, self.exports, self.provider)
+        self.planner = Planner(cloud, self.exports, self.provider)
         self.change_sets: dict[str, ChangeSet] = {}
 
     def register(self, providers: dict[str, Provider]) -> None:
@@ -117,7 +117,7 @@ class CloudFormation:
 
     def plan(self, stack: Stack, change_set: ChangeSet) -> None:
         """Work out a change set and store it; a failure is its status, as on AWS."""
-        self.planning.plan(stack, change_set)
+        self.planner.plan(stack, change_set)
         self.save(change_set)
 
     def save(self, change_set: ChangeSet) -> None:
@@ -131,9 +131,9 @@ class CloudFormation:
         self.change_sets.pop(change_set.id, None)
 
     def session_key(self, role_arn: str, caller: Caller) -> str:
-        """The access key of the session that an operation works with.
+        """Return the access key of an operation's session.
 
-        It is one of the service role, or else the caller's; "" for an administrator.
+        The session is the service role's, or else the caller's; "" for an administrator.
 
         Raises:
             StackStatusError: CloudFormation cannot assume the role, or it is another account's.
@@ -151,7 +151,7 @@ class CloudFormation:
             raise StackStatusError(f"Role {role_arn} is invalid or cannot be assumed") from error
 
     def execute(self, stack: Stack, change_set: ChangeSet, session_key: str) -> None:
-        """Begin to carry a change set out; `DescribeStacks` tells how it goes.
+        """Start the execution of a change set; `DescribeStacks` shows its progress.
 
         The stack keeps the change set's role, also for its deletion ("AWS CloudFormation service
         role"). The stack's other change sets are void, and are deleted.

@@ -1,7 +1,7 @@
-"""Rules of templates that hold whatever the resources are.
+"""Rules of templates that do not depend on the resource types.
 
 Sources: the CloudFormation user guide on "Resources", "Conditions", "Parameters", "Fn::ImportValue"
-and "dynamic references", and what users were told: aws-cdk#32238, cloudformation-cli#1098,
+and "dynamic references", and messages that users reported: aws-cdk#32238, cloudformation-cli#1098,
 amplify-cli#4748, serverless#1924, aws-cdk#6786, serverless-application-model#1528,
 media-insights-on-aws#145.
 """
@@ -16,7 +16,7 @@ from localcloud.cloudformation.template import TemplateError, mentions, referenc
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_SECURE = "{{resolve:ssm-secure:"
+_SECURE_PREFIX = "{{resolve:ssm-secure:"
 _SECURE_PROPERTIES = {
     "AWS::DirectoryService::MicrosoftAD/Properties/Password",
     "AWS::DirectoryService::SimpleAD/Properties/Password",
@@ -32,7 +32,11 @@ _PARAMETER_TYPE = re.compile(
     r"|(List<)?AWS::(EC2|Route53)::[A-Za-z:]+>?"
     r"|AWS::SSM::Parameter::Value<.+>"
 )
-_NAMED = {"Resources": "Resource name", "Parameters": "Parameter name", "Outputs": "Outputs name"}
+_NAMES = {
+    "Resources": "Resource name",
+    "Parameters": "Parameter name",
+    "Outputs": "Outputs name",
+}
 _PSEUDO = "AWS::"
 
 
@@ -42,7 +46,7 @@ def check_template(template: dict[str, Any]) -> None:
     Raises:
         TemplateError: a rule does not hold, in AWS's words.
     """
-    for section, kind in _NAMED.items():
+    for section, kind in _NAMES.items():
         for name in template.get(section, {}):
             if not re.fullmatch("[A-Za-z0-9]+", str(name)):
                 raise TemplateError(f"Template format error: {kind} {name} is non alphanumeric.")
@@ -65,10 +69,10 @@ def check_template(template: dict[str, Any]) -> None:
 
 
 def check_secure_references(resources: dict[str, Any]) -> None:
-    """Check that only properties which take one refer to a SecureString.
+    """Check that only the properties that support it refer to a SecureString.
 
     Raises:
-        TemplateError: another one does.
+        TemplateError: another property refers to one.
     """
     found = [
         path
@@ -80,12 +84,12 @@ def check_secure_references(resources: dict[str, Any]) -> None:
         raise TemplateError(f"SSM Secure reference is not supported in: [{', '.join(found)}]")
 
 
-def check_wanted(
+def check_conditional_references(
     template: dict[str, Any], holds: Callable[[dict[str, Any]], bool], met: Callable[[str], bool]
 ) -> None:
-    """Check that what is wanted refers only to resources that are wanted.
+    """Check that included resources and outputs refer only to included resources.
 
-    `holds` says whether a resource or an output is wanted, `met` whether a condition is true.
+    `holds` returns whether a resource or an output is included, `met` whether a condition is true.
 
     Raises:
         TemplateError: a resource's condition is false, and something else needs it.
@@ -139,8 +143,8 @@ def _uses(value: Any, function: str) -> bool:
 
 
 def _paths(value: Any, path: str) -> Iterator[str]:
-    """Where in a value there are secure references; functions and lists add nothing to a path."""
-    if isinstance(value, str) and _SECURE in value:
+    """Yield the path of each secure reference; functions and lists are not part of a path."""
+    if isinstance(value, str) and _SECURE_PREFIX in value:
         yield path
     elif isinstance(value, list):
         for item in value:

@@ -39,7 +39,7 @@ class NoSuchActionError(Exception):
 
 
 class NotAuthorizedError(Exception):
-    """The policy of a topic, a key or a function does not let the alarm act."""
+    """An action that the policy of a topic, a key or a function does not allow the alarm."""
 
 
 class Actions:
@@ -104,7 +104,7 @@ class Actions:
                 data["publishedMessage"] = self._do(target, alarm, before)
             except (NoSuchActionError, NotAuthorizedError, ClientError, BotoCoreError) as error:
                 data |= {"actionState": "Failed", "error": str(error)}
-                # In this form in automated-security-response-on-aws#43.
+                # AWS's text, as quoted in automated-security-response-on-aws#43.
                 summary = f'Failed to execute action {target}. Received error: "{error}"'
             with self._cloud.ledger.transaction():
                 now = self._cloud.clock.timestamp()
@@ -135,9 +135,9 @@ class Actions:
         )
 
     def _check_topic(self, topic: str, alarm: Alarm) -> None:
-        """Check that a topic lets CloudWatch publish for an alarm, and its KMS key encrypt.
+        """Check that the policies of a topic and of its KMS key allow the alarm to publish.
 
-        The policy that SNS gives a new topic does, by `AWS:SourceOwner`.
+        The default policy of a topic allows it, by `AWS:SourceOwner`.
         """
         access, region = self._cloud.access, topic.split(":")[3]
         owner = {"aws:sourceowner": [alarm.account]}
@@ -147,7 +147,7 @@ class Actions:
         if refused is not None:
             raise NotAuthorizedError(refused.message)
         if access.own_call(actor, region, *keys) is not None:
-            # In these words in landing-zone-accelerator-on-aws#31.
+            # AWS's text, as quoted in landing-zone-accelerator-on-aws#31.
             raise NotAuthorizedError(
                 "CloudWatch Alarms does not have authorization to access the SNS topic encryption "
                 "key."

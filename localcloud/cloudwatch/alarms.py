@@ -167,10 +167,10 @@ class Alarms:
             self._evaluate(parent, f"{changed.arn} transitioned to {value} at {when}")
 
     def _check_deletion(self, alarms: list[Alarm]) -> None:
-        """Refuse what `DeleteAlarms` refuses.
+        """Reject deletions that `DeleteAlarms` rejects.
 
-        AWS does not say whether a call may delete an alarm together with the composite alarm that
-        depends on it; here it may not.
+        AWS does not document whether a call may delete an alarm together with the composite alarm
+        that depends on it; here it may not.
         """
         if sum(alarm.composite for alarm in alarms) > 1:
             raise DefinitionError("One composite alarm can be deleted in one operation, not more")

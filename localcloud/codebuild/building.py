@@ -188,8 +188,8 @@ class Building:
     def _open_log(self) -> None:
         """Check that the service role may make the log stream: aws-cdk#12179, hyperswitch-cdk#37.
 
-        Users see it fail in phase QUEUED, and years ago in PROVISIONING.
-        Without `logs:PutLogEvents` alone, the build runs and its log is missing.
+        Recent reports name phase QUEUED, older ones PROVISIONING. If only `logs:PutLogEvents` is
+        missing, the build runs without a log.
         """
         build = self._build
         if not build.group:

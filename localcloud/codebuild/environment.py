@@ -112,7 +112,7 @@ def _value(
 
 
 def _parameter(client: Any, name: str) -> str:
-    """A parameter's value, by the call that CodeBuild makes: its role needs ssm:GetParameters.
+    """Return a parameter's value by GetParameters, CodeBuild's own call, which the role needs.
 
     Raises:
         BuildspecError: it does not exist.

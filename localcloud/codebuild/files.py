@@ -60,7 +60,7 @@ def pack(files: dict[str, Path]) -> bytes:
 
 
 def unpack(content: bytes, folder: Path) -> None:
-    """A zip's files below the folder: executable where they were.
+    """Extract a zip into a folder, with the executable bits of its files.
 
     A link becomes a file with its target as text, as CodeBuild extracts the zip that a source
     action makes of a repository (aws-cdk#7343, aws-cdk#14520).

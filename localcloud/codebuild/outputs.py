@@ -1,4 +1,4 @@
-"""What a build leaves: its test reports and its artifacts."""
+"""The outputs of a build: its test reports and its artifacts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class OutputError(Exception):
 
 @dataclass(frozen=True)
 class Outputs:
-    """The outputs of one build; `readable` says which files the build itself may read."""
+    """The outputs of one build; `readable` returns whether the build itself may read a file."""
 
     cloud: Cloud
     request: BuildRequest
@@ -58,7 +58,7 @@ class Outputs:
             raise OutputError(f"Error in UPLOAD_ARTIFACTS phase: {' '.join(failed)}")
 
     def _report(self, key: str, wanted: Files) -> str:
-        """Keep a report; why it cannot be kept, or nothing."""
+        """Store a report; return the reason if it cannot be stored, else ""."""
         try:
             arn = reports.keep(
                 self.cloud, self.build, self.source, key, wanted, self.readable, self._refused
@@ -69,7 +69,7 @@ class Outputs:
         return ""
 
     def _refused(self, action: str, resource: str) -> str:
-        """Why the build's role may not do an action, or nothing."""
+        """Return why the build's role may not perform an action, or ""."""
         refusal = self.cloud.access.own_call(
             self.session, self.request.region, Needed(action, resource)
         )

@@ -86,10 +86,10 @@ def keep(
 ) -> str:
     """Keep a report of a build; returns its ARN. Its group is made if the project has none yet.
 
-    `refused` says why the build's role may not do an action on a resource, or nothing.
+    `refused` returns why the build's role may not perform an action on a resource, or "".
 
     Raises:
-        ReportError: the group's ARN names none, a file is no report, or the role may not.
+        ReportError: the group does not exist, a file is no report, or the role may not store it.
         NoFilesError: there is none.
     """
     group = _group(cloud, build, key, refused)

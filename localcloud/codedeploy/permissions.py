@@ -1,4 +1,4 @@
-"""What CodeDeploy's service role must be allowed ("AWSCodeDeployRoleForLambda")."""
+"""Permissions of CodeDeploy's service role ("AWSCodeDeployRoleForLambda")."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 _LAMBDA, _CLOUDWATCH = "AWSLambda", "AmazonCloudWatch"
 _PRINCIPAL = "codedeploy.amazonaws.com"
 _FUNCTION_PARTS = 7
-"""Of a function's ARN without its qualifier."""
+"""The parts of a function's ARN without its qualifier."""
 
 
 class RolePermissionsError(Exception):
     """A call that the service role may not make: `IAM_ROLE_PERMISSIONS`.
 
-    The words are those of terraform-aws-lambda#77 and serverless-application-model#219.
+    The text is that of terraform-aws-lambda#77 and serverless-application-model#219.
     """
 
     def __init__(self, role: str, service: str) -> None:
@@ -36,7 +36,7 @@ class RolePermissionsError(Exception):
 
 
 class RolePermissions:
-    """Decides what the role of a deployment does."""
+    """Decides the calls that a deployment makes as its service role."""
 
     def __init__(self, cloud: Cloud, deployment: Deployment) -> None:
         self._cloud = cloud

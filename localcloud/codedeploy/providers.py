@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _NUMBERS = {"canaryPercentage", "canaryInterval", "linearPercentage", "linearInterval"}
 _TRUTHS = {"enabled", "ignorePollAlarmFailure"}
-_KEPT = ("alarmConfiguration", "autoRollbackConfiguration", "triggerConfigurations")
+_KEPT_PROPERTIES = ("alarmConfiguration", "autoRollbackConfiguration", "triggerConfigurations")
 
 
 def providers(cloud: Cloud) -> dict[str, Provider]:
@@ -102,7 +102,7 @@ class DeploymentGroupProvider:
         arn = f"arn:aws:codedeploy:{request.region}:{request.account}:deploymentgroup:"
         with _reasons():
             before = registry.group(application, name)
-            kept = {part: before[part] for part in _KEPT if part in before}
+            kept = {part: before[part] for part in _KEPT_PROPERTIES if part in before}
             registry.replace_group(before, kept | _group(request, name))
             registry.retag(f"{arn}{application}/{name}", _tags(request))
         return Resource(name, {}, request.properties)

@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 _POLL = 10.0  # seconds between two looks at the alarms when none tells of itself
 _HOOK_LIMIT = 3600.0  # seconds in which a hook must answer, AWS's own limit
-_INVALID = (
+_APPSPEC_INVALID = (
     "The deployment failed because the AppSpec file that specifies the AWS Lambda deployment "
     "configuration is missing or has an invalid configuration."
 )
 _NOT_CURRENT = (
-    f"{_INVALID} The Lambda function alias version does not match the current version in AppSpec "
-    "file."
+    f"{_APPSPEC_INVALID} The Lambda function alias version does not match the current version in "
+    "AppSpec file."
 )
 
 
@@ -138,10 +138,10 @@ class DeploymentRun:
             ) from error
         if routing.version != spec.current_version or routing.weights:
             raise _EndedError(_unsound("INVALID_LAMBDA_CONFIGURATION", _NOT_CURRENT))
-        # Between two shares there have to be two versions: terraform-aws-lambda#82 and #85.
+        # A gradual shift needs two versions: terraform-aws-lambda#82 and #85.
         gradual = deployment.routing["type"] != "AllAtOnce"
         if gradual and spec.current_version == spec.target_version:
-            raise _EndedError(_unsound("INVALID_LAMBDA_CONFIGURATION", _INVALID))
+            raise _EndedError(_unsound("INVALID_LAMBDA_CONFIGURATION", _APPSPEC_INVALID))
 
     @contextmanager
     def _lifecycle(self, name: str) -> Iterator[LifecycleEvent]:
@@ -249,7 +249,7 @@ class DeploymentRun:
             )
 
     def _may_watch(self) -> bool:
-        """Whether the role may read alarms; without it, a group may let deployments go on."""
+        """Whether the role may read alarms. `ignorePollAlarmFailure` makes it optional."""
         try:
             self._permissions.check_alarms()
         except RolePermissionsError:

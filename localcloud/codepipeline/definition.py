@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from localcloud.codepipeline.model import VARIABLE
 from localcloud.codepipeline.quotas import exceeded
-from localcloud.codepipeline.refusals import DefinitionError, absent, structure
+from localcloud.codepipeline.refusals import DefinitionError, invalid_structure, unsupported
 from localcloud.codepipeline.triggers import check_triggers
 
 if TYPE_CHECKING:
@@ -30,26 +30,30 @@ RULES = {
     "CloudWatchAlarm": ({"AlarmName"}, {"AlarmStates", "WaitTime"}),
     "VariableCheck": ({"Variable", "Value", "Operator"}, set()),
 }
-_ELSEWHERE = {"BatchEnabled", "CombineArtifacts", "OutputFileName"}
-"""Keys of a configuration that AWS knows and the local cloud does not."""
+_UNSUPPORTED_KEYS = {"BatchEnabled", "CombineArtifacts", "OutputFileName"}
+"""Configuration keys that AWS supports and the local cloud does not."""
 _MODES = {"CHANGE_SET_REPLACE", "CHANGE_SET_EXECUTE", "CREATE_UPDATE", "DELETE_ONLY"}
 _RESULTS = {"beforeEntry": {"FAIL", "SKIP"}, "onSuccess": {"FAIL", "ROLLBACK"}}
 
 
 def check(definition: dict[str, Any], region: str = "") -> None:
-    """See to it that all of a declaration will be honoured in a region.
+    """Check that AWS accepts and the local cloud supports a declaration in a region.
 
     Raises:
         DefinitionError: some of it is not.
     """
     stages = definition.get("stages") or []
     if len(stages) < _LEAST_STAGES:
-        raise structure(f"Pipeline has {len(stages)} stage(s). There should be at least 2 stages")
+        raise invalid_structure(
+            f"Pipeline has {len(stages)} stage(s). There should be at least 2 stages"
+        )
     _unique("Stage", [stage["name"] for stage in stages])
     if definition.get("executionMode") not in {None, "SUPERSEDED"} and (
         definition.get("pipelineType") != "V2"
     ):
-        raise structure(f"Execution mode {definition['executionMode']} needs a pipeline of type V2")
+        raise invalid_structure(
+            f"Execution mode {definition['executionMode']} needs a pipeline of type V2"
+        )
     _check_actions(definition, region)
     for stage in stages:
         _check_conditions(stage)
@@ -65,9 +69,9 @@ def _check_actions(definition: dict[str, Any], region: str) -> None:
     for index, stage in enumerate(definition["stages"]):
         name, actions = stage["name"], stage["actions"]
         if stage.get("blockers"):
-            raise absent(f"Stage {name}: blockers")
+            raise unsupported(f"Stage {name}: blockers")
         if not actions:
-            raise structure(f"Stage {name} has no action")
+            raise invalid_structure(f"Stage {name} has no action")
         _unique(f"Action of stage {name}", [action["name"] for action in actions])
         for order in sorted({action.get("runOrder") or 1 for action in actions}):
             group = [each for each in actions if (each.get("runOrder") or 1) == order]
@@ -82,7 +86,7 @@ def _check_actions(definition: dict[str, Any], region: str) -> None:
 
 
 def _check_available(action: dict[str, Any], region: str) -> None:
-    """Refuse a custom action type: none is registered here."""
+    """Reject a custom action type: none is registered here."""
     kind = action["actionTypeId"]
     if kind["owner"] == "Custom":
         raise DefinitionError(
@@ -97,7 +101,7 @@ def _check_action(stage: str, action: dict[str, Any], *, first: bool) -> None:
     declared = action["actionTypeId"]
     kind = (declared["category"], declared["owner"], declared["provider"])
     if kind not in ACTIONS:
-        raise absent(f"{where}: {kind[0]} by {kind[1]} {kind[2]}")
+        raise unsupported(f"{where}: {kind[0]} by {kind[1]} {kind[2]}")
     if (kind[0] == "Source") != first:
         raise DefinitionError(
             f"{where} of category {kind[0]} cannot be in this stage: the first stage has source "
@@ -113,9 +117,9 @@ def _check_action(stage: str, action: dict[str, Any], *, first: bool) -> None:
         )
     for key in ("outputVariables", "environmentVariables"):
         if action.get(key):
-            raise absent(f"{where}: {key}")
+            raise unsupported(f"{where}: {key}")
     if action.get("timeoutInMinutes") and kind[0] != "Approval":
-        raise absent(f"{where}: timeoutInMinutes of an action that is no approval")
+        raise unsupported(f"{where}: timeoutInMinutes of an action that is no approval")
     configuration = action.get("configuration") or {}
     _check_keys(where, configuration, ACTIONS[kind])
     _check_values(where, configuration)
@@ -143,7 +147,7 @@ def _check_uses(
 
 
 def _check_namespace(stage: str, action: dict[str, Any], namespaces: set[str]) -> None:
-    """Refuse a namespace that another action has, in the words of aws-cdk#6111."""
+    """Reject a namespace that another action has; AWS's text is in aws-cdk#6111."""
     if action.get("namespace") in namespaces:
         raise DefinitionError(
             "Namespaces must be unique across the pipeline definition. The following occur more "
@@ -159,7 +163,7 @@ def _names(action: dict[str, Any], key: str) -> set[str]:
 def _check_values(where: str, configuration: dict[str, Any]) -> None:
     mode = configuration.get("ActionMode")
     if mode is not None and mode not in _MODES:
-        raise absent(f"{where}: ActionMode {mode}")
+        raise unsupported(f"{where}: ActionMode {mode}")
     if mode in {"CHANGE_SET_REPLACE", "CHANGE_SET_EXECUTE"} and (
         "ChangeSetName" not in configuration
     ):
@@ -168,7 +172,7 @@ def _check_values(where: str, configuration: dict[str, Any]) -> None:
         raise DefinitionError(f"{where} is missing required configuration 'TemplatePath'")
     form = configuration.get("OutputArtifactFormat", "CODE_ZIP")
     if form not in {"CODE_ZIP", "CODEBUILD_CLONE_REF"}:
-        raise absent(f"{where}: OutputArtifactFormat {form}")
+        raise unsupported(f"{where}: OutputArtifactFormat {form}")
 
 
 def _check_keys(
@@ -179,8 +183,8 @@ def _check_keys(
     if missing:
         raise DefinitionError(f"{where} is missing required configuration '{missing[0]}'")
     unknown = sorted(configuration.keys() - required - optional)
-    if set(unknown) & _ELSEWHERE:
-        raise absent(f"{where}: configuration {', '.join(unknown)}")
+    if set(unknown) & _UNSUPPORTED_KEYS:
+        raise unsupported(f"{where}: configuration {', '.join(unknown)}")
     if unknown:
         kind, name = where.split(maxsplit=1)
         raise DefinitionError(
@@ -193,23 +197,23 @@ def _check_conditions(stage: dict[str, Any]) -> None:
     name = stage["name"]
     failure = stage.get("onFailure") or {}
     if failure.get("conditions"):
-        raise absent(f"Stage {name}: conditions of onFailure")
+        raise unsupported(f"Stage {name}: conditions of onFailure")
     if failure.get("result") == "SKIP":
-        raise absent(f"Stage {name}: onFailure SKIP")
+        raise unsupported(f"Stage {name}: onFailure SKIP")
     for when, results in _RESULTS.items():
         for condition in (stage.get(when) or {}).get("conditions") or []:
             result = condition.get("result") or "FAIL"
             if result not in results:
-                raise absent(f"Stage {name}: {when} {result}")
+                raise unsupported(f"Stage {name}: {when} {result}")
             for rule in condition["rules"]:
                 where = f"Rule {name}/{rule['name']}"
                 provider = rule["ruleTypeId"]["provider"]
                 if provider not in RULES:
-                    raise absent(f"{where}: {provider}")
+                    raise unsupported(f"{where}: {provider}")
                 if result == "SKIP" and provider != "VariableCheck":
                     raise DefinitionError(f"{where}: {provider} does not go with result SKIP")
                 if rule.get("commands") or rule.get("inputArtifacts"):
-                    raise absent(f"{where}: commands and input artifacts of a rule")
+                    raise unsupported(f"{where}: commands and input artifacts of a rule")
                 _check_keys(where, rule.get("configuration") or {}, RULES[provider])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from localcloud.codepipeline.refusals import absent, structure
+from localcloud.codepipeline.refusals import invalid_structure, unsupported
 
 if TYPE_CHECKING:
     from localcloud.codepipeline.model import Pipeline
@@ -32,14 +32,14 @@ def check_triggers(definition: dict[str, Any]) -> None:
     """Check the triggers of a declaration.
 
     Raises:
-        DefinitionError: AWS refuses one, or one would not be honoured.
+        DefinitionError: AWS rejects one, or the local cloud does not support one.
     """
     version = definition.get("pipelineType") or "V1"
     sources = {each["name"] for each in definition["stages"][0]["actions"]}
     for trigger in definition.get("triggers") or []:
         git = trigger["gitConfiguration"]
         if git["sourceActionName"] not in sources:  # aws-cdk#28694
-            raise structure(
+            raise invalid_structure(
                 "Triggers for connection must reference a CodeStarSourceConnection action. Note "
                 "that when you specify a trigger, you can't specify more than one trigger per "
                 "source action."
@@ -52,18 +52,18 @@ def _check_filters(git: dict[str, Any], version: str) -> None:
     name, pushes = git["sourceActionName"], git.get("push") or []
     if version != "V2":  # terraform-aws-ecs-codepipeline#145
         what = "tag" if any(push.get("tags") for push in pushes) else "branch"
-        raise structure(f"Triggers on {what} can only be used with V2 pipelines")
+        raise invalid_structure(f"Triggers on {what} can only be used with V2 pipelines")
     if any(push.get("tags") and push.get("branches") for push in pushes):
-        raise structure(  # terraform-provider-aws#43105
+        raise invalid_structure(  # terraform-provider-aws#43105
             "The trigger configuration for the source action is not valid. Make sure to choose "
             "valid filter combinations."
         )
     if git.get("pullRequest"):
-        raise absent(f"Trigger of {name}: pullRequest")
+        raise unsupported(f"Trigger of {name}: pullRequest")
     for push in pushes:
         for key in ("tags", "filePaths"):
             if push.get(key):
-                raise absent(f"Trigger of {name}: push.{key}")
+                raise unsupported(f"Trigger of {name}: push.{key}")
 
 
 def _takes(pipeline: Pipeline, action: dict[str, Any], branch: str) -> bool:

@@ -195,7 +195,7 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
         return self.cloud.credentials.session(self.caller.access_key)
 
     def _invocable(self) -> Address:
-        """The function to invoke: the account's own, or one whose policy lets the caller in."""
+        """The function to invoke: the account's own, or one whose policy allows the caller."""
         where = address(
             self.account,
             self.region,

@@ -122,7 +122,7 @@ class Bundles:
         except ClientError as error:
             reason = error.response["Error"]
             if reason["Code"] == "AccessDenied":
-                # In these words in aws-cdk#5183 and aws-cdk#3765.
+                # AWS's text, as quoted in aws-cdk#5183 and aws-cdk#3765.
                 raise ApiError(
                     "AccessDeniedException",
                     "Your access has been denied by S3, please make sure your request credentials "

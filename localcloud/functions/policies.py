@@ -1,6 +1,6 @@
 """Resource-based policies: who else may invoke a function, a version or an alias.
 
-`localcloud.iam` decides by them.
+`localcloud.iam` evaluates them.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 _UNSUPPORTED = (
     "EventSourceToken", "FunctionUrlAuthType", "InvokedViaFunctionUrl", "PrincipalOrgID",
 )  # fmt: skip
-_MOST_BYTES = 20_480
-_VALID_PRINCIPAL = (
+_MAX_POLICY_BYTES = 20_480
+_PRINCIPAL_PATTERN = (
     r"\d{12}|[a-z0-9-]+(\.[a-z0-9-]+)*\.(amazonaws|amazon)\.com"
     r"|arn:aws:iam::\d{12}:(root|(role|user)/[\w+=,.@/-]+)"
 )
@@ -50,7 +50,7 @@ def statement(resource: str, identifier: str, parameters: Mapping[str, Any]) -> 
 
 
 def document(statements: Iterable[Mapping[str, Any]]) -> str:
-    """The text of the policy that statements make."""
+    """Return the text of a policy with these statements."""
     policy = {"Version": "2012-10-17", "Id": "default", "Statement": list(statements)}
     return json.dumps(policy, separators=(",", ":"))
 
@@ -62,22 +62,22 @@ def check_size(statements: Iterable[Mapping[str, Any]]) -> None:
         ApiError: PolicyLengthExceededException.
     """
     size = len(document(statements).encode())
-    if size > _MOST_BYTES:
+    if size > _MAX_POLICY_BYTES:
         raise ApiError(
             "PolicyLengthExceededException",
-            f"The final policy size ({size}) is bigger than the limit ({_MOST_BYTES}).",
+            f"The final policy size ({size}) is bigger than the limit ({_MAX_POLICY_BYTES}).",
         )
 
 
 def check_principal(principal: str, has_role: Callable[[str], bool]) -> None:
-    """Check whom a permission is for: everyone, an account, a role or user, or a service.
+    """Check a permission's principal: everyone, an account, a role or user, or a service.
 
-    `has_role` says whether the role of an ARN exists.
+    `has_role` returns whether the role of an ARN exists.
 
     Raises:
-        ApiError: InvalidParameterValueException, as users met it (Pocket/terraform-modules#1037).
+        ApiError: InvalidParameterValueException (Pocket/terraform-modules#1037).
     """
-    valid = principal == "*" or re.fullmatch(_VALID_PRINCIPAL, principal)
+    valid = principal == "*" or re.fullmatch(_PRINCIPAL_PATTERN, principal)
     if not valid or (":role/" in principal and not has_role(principal)):
         raise invalid(
             "The provided principal was invalid. Please check the principal and try again."

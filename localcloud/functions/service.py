@@ -140,7 +140,7 @@ class Functions:
     ) -> list[dict[str, Any]]:
         """The statements of the policy of a function (qualifier ""), a version or an alias.
 
-        A function's own policy says nothing of its aliases and versions, as on AWS.
+        A function's own policy does not apply to its aliases and versions, as on AWS.
         """
         try:
             found = self.catalogue.get(Address(account, region, function, ""))
@@ -157,7 +157,7 @@ class Functions:
         principal: str,
         source_arn: str,
     ) -> bool:
-        """Whether the policy lets a service such as `apigateway.amazonaws.com` invoke for a source.
+        """Whether a function's policy allows a service, such as API Gateway, for a source.
 
         This is decided in every mode of IAM.
 

@@ -91,7 +91,7 @@ class Telemetry:
         self._flush()
 
     def log(self, target: LogTarget, lines: Sequence[tuple[float, str]]) -> None:
-        """Have lines (cloud time, text) written soon, if the function's role may write them."""
+        """Queue lines (cloud time, text) of the log, which the function's role has to allow."""
         with self._lock:
             self._lines[target].extend(lines)
         self._pending.set()
@@ -117,7 +117,7 @@ class Telemetry:
             lines, self._lines = self._lines, defaultdict(list)
             observations, self._observations = self._observations, []
         for target, written in lines.items():
-            # Lambda says nothing of a log that the role may not write: the log is missing.
+            # Without the permission the log is missing, and Lambda reports no error.
             role = role_session(target.role, target.function)
             self._cloud.logs.deliver(role, target.region, target.group, target.stream, written)
         for (account, region), data in _aggregated(observations).items():

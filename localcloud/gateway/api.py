@@ -16,13 +16,13 @@ from localcloud.gateway.refusals import RefusedError
 if TYPE_CHECKING:
     from moto.core.request import Request
 
-_CHECKED = {
+_CHECKED_PATHS = {
     ("POST", 3, "stages"),
     ("POST", 3, "deployments"),
     ("DELETE", 4, "deployments"),
     ("POST", 4, "resources"),
 }
-"""Method, number of parts and third part of the paths of what moto would let pass."""
+"""Method, number of parts and third part of the paths that moto does not validate."""
 _HTTP_APIS = "HTTP and WebSocket APIs are not part of the local cloud; use a REST API"
 
 
@@ -39,7 +39,7 @@ class ApiGatewayApi(ServiceApi):
             return 501, headers, json.dumps({"message": _HTTP_APIS})
         below = path[2:3] if path[0] == "restapis" else []
         if (request.method == "POST" and path == ["restapis"] and "mode" not in request.args) or (
-            (request.method, len(path), *below) in _CHECKED
+            (request.method, len(path), *below) in _CHECKED_PATHS
         ):
             return super().answer(request)
         environ = request.environ | {"HTTP_X_MOTO_ACCOUNT_ID": self.account}

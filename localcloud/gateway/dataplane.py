@@ -28,7 +28,7 @@ _AT_ONCE = 256  # invocations; more wait for one to end
 _BODILESS = frozenset({204, 304})
 _TOO_LARGE = frozenset({"RequestTooLargeException", "RequestEntityTooLargeException"})
 _THROTTLED = "TooManyRequestsException"
-_LAMBDA_THROTTLED = "Lambda invocation failed with status: 429. Lambda request id: {}"
+_THROTTLED_LOG_LINE = "Lambda invocation failed with status: 429. Lambda request id: {}"
 """The line of the execution log before the reason, "Rate Exceeded."."""
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
@@ -181,7 +181,7 @@ class DataPlane:
             ) from error
         except InvocationError as error:
             if error.code == _THROTTLED and route.logging != "OFF":
-                self._log(request, stage, _LAMBDA_THROTTLED.format(uuid.uuid4()))
+                self._log(request, stage, _THROTTLED_LOG_LINE.format(uuid.uuid4()))
             raise _rejected(error) from error
         return invocation
 
@@ -222,10 +222,10 @@ class DataPlane:
 
 
 def _rejected(error: InvocationError) -> FaultError:
-    """What Lambda's rejection of an invocation becomes.
+    """Return the response to an invocation that Lambda rejected.
 
-    Lambda's guide: it is answered by 500, throttling too; a function or alias that does not exist
-    is answered by 502 (azul#7883).
+    It is 500, also for throttling (Lambda guide), and 502 if the function or alias does not exist
+    (azul#7883).
     """
     if error.code in _TOO_LARGE:
         return FaultError(413, "Request Too Long", "RequestTooLargeException")

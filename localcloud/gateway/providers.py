@@ -231,8 +231,8 @@ class StageProvider(_Provider):
         self._perform(request, "DeleteStage", document)
 
 
-_WELCOME = "/aws/apigateway/welcome"
-"""The group that API Gateway makes when an account is given its log role."""
+_WELCOME_GROUP = "/aws/apigateway/welcome"
+"""The log group that API Gateway creates when an account's log role is set."""
 _LOG_OPERATIONS = ("CreateLogGroup", "CreateLogStream", "PutLogEvents")
 
 
@@ -259,13 +259,13 @@ class AccountProvider(_Provider):
         return Resource(physical_id, {"Id": physical_id}, request.properties)
 
     def _check_permissions(self, role: str, region: str) -> None:
-        """Check that the role may write the log with which API Gateway tries it.
+        """Check that the role may write the log by which API Gateway tests it.
 
         Raises:
             RoleError: it may not.
         """
         session = role_session(role, "BackplaneAssumeRoleSession")
-        group = f"arn:aws:logs:{region}:{session.account}:log-group:{_WELCOME}:log-stream:"
+        group = f"arn:aws:logs:{region}:{session.account}:log-group:{_WELCOME_GROUP}:log-stream:"
         wanted = [Needed(f"logs:{each}", group) for each in _LOG_OPERATIONS]
         refused = self._cloud.access.own_call(session, region, *wanted)
         if refused is not None:

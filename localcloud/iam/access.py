@@ -70,7 +70,7 @@ class Access:
         return None if denied is None else self.reported(denied)
 
     def denied(self, caller: Caller, *wanted: Needed) -> Refusal | None:
-        """Why a caller is denied what is refused in every mode, or None.
+        """Why a caller is denied a call that is decided in every mode, or None.
 
         The administrator of another account needs the resource's policy.
         """
@@ -91,7 +91,7 @@ class Access:
     def denied_own_call(
         self, actor: Session | ServicePrincipal, region: str, *wanted: Needed
     ) -> Refusal | None:
-        """The same, for what is refused in every mode."""
+        """Why a service's own call is denied, for a call that is decided in every mode."""
         if not isinstance(actor, ServicePrincipal):
             caller = Caller(actor.access_key, actor.account, region, "")
             return self._denied_session(actor, caller, wanted)
@@ -211,7 +211,7 @@ class Access:
         service = wanted.resource.split(":")[2] if wanted.resource.count(":") > 1 else ""
         trust = wanted.action == "sts:AssumeRole"
         resource = None
-        if trust or service != "iam":  # a trust policy says nothing about calls to IAM
+        if trust or service != "iam":  # a trust policy does not apply to calls to IAM
             with suppress(NoSuchRoleError):
                 resource = self._resource_policies.of(wanted.resource)
         boundary = role.permissions_boundary_arn if role else None

@@ -1,4 +1,4 @@
-"""Who acts when a service of the local cloud makes a call for itself."""
+"""The actors of calls that a service of the local cloud makes for itself."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ServicePrincipal:
 
     @property
     def described(self) -> str:
-        """How a denial names it."""
+        """The service as a denial names it."""
         return f"Resource: {self.source_arn}" if self.source_arn else f"Service: {self.name}"
 
 

@@ -21,7 +21,7 @@ _LOGS = "resource policy of Logs"
 
 
 class ResourcePolicies:
-    """Reads the policy that a resource has."""
+    """Reads the policies of resources."""
 
     def __init__(self, cloud: Cloud, stored: Stored) -> None:
         self._cloud = cloud

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _ARN_PARTS = 6
 _OWN_PREFIXES = {"iam": "iam", "secretsmanager": "secretsmanager", "ssm": "ssm"}
-"""Services that know the same tags by a key of their own."""
+"""Services with their own prefix for the same tags."""
 
 
 class ResourceTags:
@@ -40,7 +40,7 @@ class ResourceTags:
         }
 
     def register(self, service: str, reader: Reader) -> None:
-        """Read the tags of a service's resources by this."""
+        """Set the reader of a service's tags."""
         self._readers[service] = reader
 
     def keys(self, arn: str) -> Keys:
@@ -62,7 +62,7 @@ class ResourceTags:
         }
 
     def _role(self, arn: str) -> Mapping[str, str]:
-        """CDK's pipeline assumes the bootstrap's roles by their tags."""
+        """The tags of a role; CDK's pipeline assumes the bootstrap's roles by them."""
         if ":role/" not in arn:
             return {}
         try:

@@ -1,4 +1,4 @@
-"""Which actions each role was allowed, and IAM's two operations that say so.
+"""The actions that each role was allowed, and IAM's two operations that report them.
 
 `GenerateServiceLastAccessedDetails` and `GetServiceLastAccessedDetails` ("Refine permissions in AWS
 using last accessed information"). AWS tracks some actions; the local cloud tracks all.
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from localcloud.ledger import Ledger
 
 _KIND = "iam:usage"
-_RESOLUTION_SECONDS = 3600.0
+_USE_RESOLUTION_SECONDS = 3600.0
 """Cloud seconds in which the uses of an action are recorded once."""
 
 
 @dataclass(frozen=True)
 class Use:
-    """The last use of an action by a role, to `_RESOLUTION_SECONDS`."""
+    """The last use of an action by a role, to `_USE_RESOLUTION_SECONDS`."""
 
     role_arn: str
     action: str
@@ -60,7 +60,7 @@ class Usage:
         key, now = (role_arn, action), self._clock.timestamp()
         with self._lock:
             known = self._uses.get(key)
-            if known is not None and now - known.time < _RESOLUTION_SECONDS:
+            if known is not None and now - known.time < _USE_RESOLUTION_SECONDS:
                 return
             use = self._uses[key] = Use(role_arn, action, region, now)
         try:
@@ -86,7 +86,7 @@ class Usage:
 
 
 def answer_last_accessed(usage: Usage) -> None:
-    """Have moto's IAM answer the two operations, which it does not have."""
+    """Add the two operations to moto's IAM, which lacks them."""
     jobs: dict[str, tuple[str, datetime]] = {}
 
     def generate(self: IamResponse) -> ActionResult:

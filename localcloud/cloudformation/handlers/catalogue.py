@@ -1,4 +1,4 @@
-"""What the handler of each type needs of the role that a stack works with."""
+"""The permissions that each type's handler needs from the stack's role."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 HANDLERS = compute.HANDLERS | delivery.HANDLERS | foundation.HANDLERS
 _ROLE = re.compile(r"arn:aws:iam::\d{12}:role/.+")
-_CUSTOM = ("AWS::CloudFormation::CustomResource", "Custom::")
+_CUSTOM_TYPES = ("AWS::CloudFormation::CustomResource", "Custom::")
 
 
 def needed(
     request: ResourceRequest, verb: Verb, current: Resource | None, facts: Facts
 ) -> list[Needed]:
-    """The permissions that a stack's role needs to do one thing to one resource.
+    """Return the permissions that a stack's role needs for one operation on a resource.
 
     A type that is not listed needs every action of its own service that its schema names, on all
     resources: more than AWS asks for, as the schema does not say which of them depend on a
     property. It also passes each role that its properties name.
     """
-    if request.type.startswith(_CUSTOM):
+    if request.type.startswith(_CUSTOM_TYPES):
         return _custom(request, facts)
     handler = HANDLERS.get(request.type)
     if handler is None:
@@ -42,7 +42,7 @@ def needed(
 
 
 def _custom(request: ResourceRequest, facts: Facts) -> list[Needed]:
-    """A custom resource invokes its function; a topic gets a message."""
+    """Return the permission for a custom resource's function or topic."""
     token = str(request.properties.get("ServiceToken", ""))
     if ":lambda:" in token:
         call = Call("lambda", "Invoke", request.account, request.region, {"FunctionName": token})
@@ -51,7 +51,7 @@ def _custom(request: ResourceRequest, facts: Facts) -> list[Needed]:
 
 
 def _of_bucket(request: ResourceRequest, verb: Verb, current: Resource | None) -> list[Needed]:
-    """S3's actions are no operations: each is on the bucket."""
+    """Return S3's permissions: its actions differ from operations, and are on the bucket."""
     handler = HANDLERS[request.type]
     return [
         Needed(f"s3:{call.operation}", f"arn:aws:s3:::{call.text('Bucket')}", request.account)

@@ -1,8 +1,8 @@
 """A resource handler: the API calls by which CloudFormation makes a resource of one type.
 
-Each call needs a permission of the role that the stack works with. Which calls a handler makes is
-what its schema lists (`handlers.*.permissions`, "Resource type schema" of the CloudFormation CLI
-guide), less those that it makes only for properties that the resource does not have.
+Each call needs a permission of the stack's role. The calls are those that the type's schema lists
+(`handlers.*.permissions`, "Resource type schema" of the CloudFormation CLI guide), without those
+for properties that the resource does not have.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Handler:
-    """What a type's handler calls.
+    """The API calls of one type's handler.
 
     Attributes:
         service: the signing name of the service.
@@ -58,7 +58,7 @@ class Handler:
             `|name`, the last part of the ARN that it holds), or a text with `{account}`,
             `{region}`, `{id}` (the physical id), `{name}`, `{path}`, `{item}` and properties in
             braces.
-        each: the property that lists what the calls are made for, one by one, as `{item}`.
+        each: the property that lists the `{item}`s; the calls are made for each of them.
         name: the property that gives the resource its name.
         passes: the properties that hold the ARN of a role, with the service that it is passed to;
             for calls whose parameters do not say so.
@@ -78,7 +78,7 @@ class Handler:
     def needed(
         self, request: ResourceRequest, verb: Verb, current: Resource | None, facts: Facts
     ) -> Iterator[Needed]:
-        """The permissions for one thing that is done to one resource."""
+        """Yield the permissions for one operation on a resource."""
         properties = request.properties
         for call in self.calls(request, verb, current):
             yield from needed(call, facts)
@@ -103,7 +103,7 @@ class Handler:
     def calls(
         self, request: ResourceRequest, verb: Verb, current: Resource | None
     ) -> Iterator[Call]:
-        """The API calls for one thing that is done to one resource."""
+        """Yield the API calls for one operation on a resource."""
         operations: tuple[Operation, ...] = getattr(self, verb)
         words = {
             "account": request.account,
@@ -156,7 +156,7 @@ def _value(source: str, properties: Mapping[str, Any], words: Mapping[str, Any])
 def _applies(
     names: tuple[str, ...], request: ResourceRequest, verb: Verb, current: Resource | None
 ) -> bool:
-    """Whether a call is made; the stack's own tags are on every resource from its creation."""
+    """Whether a call is made. The stack's own tags apply to every new resource."""
     if not names:
         return True
     wanted = request.properties
@@ -178,5 +178,5 @@ def _items(
 
 
 def calls(*names: str | Operation) -> tuple[Operation, ...]:
-    """Operations, those that are always called by their names alone."""
+    """Return operations; a name alone is an operation that is always called."""
     return tuple(each if isinstance(each, Operation) else Operation(each) for each in names)

@@ -24,9 +24,9 @@ _LONGEST = 7 * 24 * 60  # minutes of the cloud
 
 
 def approval(running: Running) -> None:
-    """Wait for `PutApprovalResult`, seven days or as long as the action says.
+    """Wait for `PutApprovalResult`, for the action's timeout or seven days.
 
-    A topic is notified once, by the action's role.
+    The topic is notified once, with the permissions of the action's role.
     """
     minutes = float(running.action.get("timeoutInMinutes") or _LONGEST)
     token = running.record.token or str(uuid.uuid4())
@@ -51,12 +51,14 @@ def approval(running: Running) -> None:
 
 
 def _notify(running: Running, topic: str, minutes: float) -> None:
-    """Publish that an approval is needed.
+    """Notify the topic that an approval is needed.
 
     Raises:
         ActionError: the action's role may not publish to the topic, or there is no such topic.
     """
-    refused = running.permit(*messages.publish(topic, running.cloud.access.stored.topic_key(topic)))
+    refused = running.refusal(
+        *messages.publish(topic, running.cloud.access.stored.topic_key(topic))
+    )
     if refused is not None:
         raise ActionError(
             f"{refused.message} (Service: AmazonSNS; Status Code: 403; Error Code: "

@@ -42,7 +42,7 @@ def build(running: Running) -> None:
     try:
         started = running.cloud.codebuild.start_build(request)
     except BuildNotStartedError as error:
-        # In the form of aws-gateway-load-balancer-suricata-ids-ips-nsm#12.
+        # AWS's text, as quoted in aws-gateway-load-balancer-suricata-ids-ips-nsm#12.
         raise ActionError(
             f"Error calling startBuild: {error} (Service: AWSCodeBuild; Status Code: 400; Error "
             f"Code: {error.code}; Request ID: {uuid.uuid4()}; Proxy: null)"
@@ -61,13 +61,13 @@ def build(running: Running) -> None:
 
 
 def _permit(running: Running, request: BuildRequest, operation: str) -> None:
-    """Have IAM decide a call to CodeBuild; the text is that of cdk-eks-blueprints#483.
+    """Check that the action's role may call CodeBuild; AWS's text is in cdk-eks-blueprints#483.
 
     Raises:
         ActionError: the action's role may not make it.
     """
     project = f"arn:aws:codebuild:{request.region}:{request.account}:project/{request.project}"
-    refused = running.permit(Needed(f"codebuild:{operation}", project))
+    refused = running.refusal(Needed(f"codebuild:{operation}", project))
     if refused is not None:
         raise ActionError(
             f"Error calling {operation[0].lower()}{operation[1:]}: {refused.message} (Service: "

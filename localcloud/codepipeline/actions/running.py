@@ -133,8 +133,8 @@ class Running:
         """The address of a template in S3, as long as this is entered.
 
         A template that CloudFormation reads from S3 may have a megabyte, an inline one 51,200
-        bytes ("CloudFormation quotas"). CodePipeline puts it there for itself: the action's role
-        needs no permission for it.
+        bytes ("CloudFormation quotas"). CodePipeline itself stores it: the action's role needs no
+        permission for it.
         """
         bucket, key = self.place("templates")
         s3 = self.cloud.client("s3", self.pipeline.account, self.region)
@@ -159,6 +159,6 @@ class Running:
         session = self.session()
         return self.cloud.client(service, session.account, self.region, session)
 
-    def permit(self, *wanted: Needed) -> Refusal | None:
-        """Why the action's role may not do what the action does in this process, or None."""
+    def refusal(self, *wanted: Needed) -> Refusal | None:
+        """Return why IAM denies permissions to the action's role, or None."""
         return self.cloud.access.own_call(self.session(), self.region, *wanted)

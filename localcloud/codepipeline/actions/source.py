@@ -19,7 +19,7 @@ def source(running: Running) -> None:
     """The branch's commit, with the action's variables.
 
     A push, or who started the execution, may have said which commit; else it is the newest.
-    The action's role uses the connection, whose ARN says which service's action that is
+    The action's role needs `UseConnection` with the service prefix of the connection's ARN
     ("Connections rename"), and writes the artifact.
     `OutputArtifactFormat` says whether the artifact is a zip of its files, or a reference by
     which CodeBuild clones the repository itself ("full clone").
@@ -31,8 +31,8 @@ def source(running: Running) -> None:
     name, output = running.action["name"], running.action["outputArtifacts"][0]["name"]
     branch, pinned = running.execution.pins.get(name, (branch, ""))
     branch = branch or running.configuration["BranchName"]
-    if running.permit(use_connection(arn, repository, branch)) is not None:
-        # In these words in terraform-provider-aws#11389 and landing-zone-accelerator-on-aws#828.
+    if running.refusal(use_connection(arn, repository, branch)) is not None:
+        # AWS's text: terraform-provider-aws#11389, landing-zone-accelerator-on-aws#828.
         raise ActionError(
             f"Unable to use Connection: {arn}. The provided role does not have sufficient "
             "permissions."
@@ -55,7 +55,7 @@ def source(running: Running) -> None:
     try:
         running.store(output, content)
     except ClientError as error:
-        # In these words in aws-cdk#13733 and aws-cdk#30360.
+        # AWS's text, as quoted in aws-cdk#13733 and aws-cdk#30360.
         raise ActionError(
             f"[GitHub] Upload to S3 failed with the following error: "
             f"{error.response['Error']['Message']}"

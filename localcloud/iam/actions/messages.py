@@ -1,7 +1,7 @@
-"""What sending a message needs: the topic's or queue's own action, and its KMS key.
+"""Permissions for a message: the topic's or queue's own action, and its KMS key.
 
 Sources: "Managing Amazon SNS encryption keys", "Amazon SQS Key management". A key of AWS's own
-(`alias/aws/sns`) lets the roles of its account send, and no service principal: hyp3#762.
+(`alias/aws/sns`) allows the roles of its account, and no service principal: hyp3#762.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def receive(queue: str, key: str) -> list[Needed]:
 
 
 def encrypt(service: str, name: str, resource: str, key: str) -> list[Needed]:
-    """To make a data key and to decrypt it, through a service with its encryption context."""
+    """Use of a KMS key for a message, through a service with its encryption context."""
     if not key:
         return []
     context = {

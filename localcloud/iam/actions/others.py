@@ -14,7 +14,7 @@ _INVOCATIONS = {"Invoke", "InvokeAsync", "InvokeWithResponseStream"}
 _QUALIFIED = {
     "GetFunction", "GetFunctionConfiguration", "GetPolicy", "AddPermission", "RemovePermission",
 } | _INVOCATIONS  # fmt: skip
-_STREAMS = {"CreateLogStream", "PutLogEvents", "GetLogEvents", "DeleteLogStream"}
+_STREAM_OPERATIONS = {"CreateLogStream", "PutLogEvents", "GetLogEvents", "DeleteLogStream"}
 _ALARMS = {"SetAlarmState", "DescribeAlarmHistory", "DeleteAlarms", "EnableAlarmActions",
            "DisableAlarmActions", "PutMetricAlarm", "PutCompositeAlarm"}  # fmt: skip
 _TOPIC_COLONS = 5
@@ -47,7 +47,7 @@ def lambda_(call: Call, facts: Facts) -> list[Needed]:
 
 
 def logs(call: Call, facts: Facts) -> list[Needed]:
-    """A log group, whose ARN a request names with an empty stream, or a log stream.
+    """A log group (its ARN with an empty stream), or a log stream.
 
     `CreateLogStream` names the stream in hyperswitch-cdk#37.
     """
@@ -59,7 +59,7 @@ def logs(call: Call, facts: Facts) -> list[Needed]:
     if not groups:
         arn = call.text("resourceArn") or call.arn("logs", "log-group::log-stream:")
         return [Needed(f"logs:{call.operation}", arn)]
-    stream = call.text("logStreamName") if call.operation in _STREAMS else ""
+    stream = call.text("logStreamName") if call.operation in _STREAM_OPERATIONS else ""
     names = [each.split(":log-group:")[-1].removesuffix(":*") for each in groups]
     return [
         Needed(f"logs:{call.operation}", call.arn("logs", f"log-group:{each}:log-stream:{stream}"))
@@ -188,7 +188,7 @@ def dynamodb(call: Call, facts: Facts) -> list[Needed]:
 
 
 def _own_key(key: str) -> str:
-    """A customer's key, or "": a key of AWS's own lets all roles of its account use it."""
+    """A customer's key, or "": a key of AWS's own allows all roles of its account."""
     return "" if ":alias/" in key else key
 
 

@@ -56,7 +56,7 @@ _OBJECT_PARTS = {
 _DELETED = re.compile(rb"<Object>(.*?)</Object>", re.DOTALL)
 _KEY = re.compile(rb"<Key>(.*?)</Key>", re.DOTALL)
 _LISTING = ("prefix", "delimiter", "max-keys")
-_WRITING = (
+_WRITE_HEADERS = (
     "x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id", "x-amz-acl",
     "x-amz-storage-class", "x-amz-copy-source", "x-amz-metadata-directive",
 )  # fmt: skip
@@ -147,7 +147,7 @@ def _read_key(request: S3Request, facts: Facts) -> str:
 
 def _written(request: S3Request, arn: str, bucket: BucketFacts, facts: Facts) -> list[Needed]:
     context = {
-        f"s3:{name}": [request.headers[name]] for name in _WRITING if name in request.headers
+        f"s3:{name}": [request.headers[name]] for name in _WRITE_HEADERS if name in request.headers
     }
     found = [Needed("s3:PutObject", arn, bucket.account, context)]
     if "x-amz-tagging" in request.headers:

@@ -1,4 +1,4 @@
-"""How a template is resolved for a stack, and what a change set would change."""
+"""Resolves templates for stacks, and plans change sets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from localcloud.cloudformation.checks import check_rules
 from localcloud.cloudformation.intrinsics import Resolver
 from localcloud.cloudformation.lookups import Lookups
 from localcloud.cloudformation.template import TemplateError, parse
-from localcloud.cloudformation.template_rules import check_secure_references, check_wanted
+from localcloud.cloudformation.template_rules import (
+    check_conditional_references,
+    check_secure_references,
+)
 from localcloud.resources import ResourceRequest
 
 if TYPE_CHECKING:
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from localcloud.resources import Provider, Resource
 
 
-class Planning:
+class Planner:
     """Resolves templates and plans change sets; `provider` finds the provider of a type."""
 
     def __init__(self, cloud: Cloud, exports: Exports, provider: Callable[[str], Provider]) -> None:
@@ -79,16 +82,16 @@ class Planning:
             kept=_kept(stack, template, values),
         )
 
-    def check_wanted(
+    def check_conditional_references(
         self, stack: Stack, template: dict[str, Any], values: dict[str, str], session_key: str
     ) -> None:
-        """Check what a template's conditions leave of it, by the values of its parameters.
+        """Check the references between what a template's conditions include.
 
         Raises:
-            TemplateError: as `template_rules.check_wanted`; or from `resolver`.
+            TemplateError: as `template_rules.check_conditional_references`; or from `resolver`.
         """
         resolver = self.resolver(stack, template, values, {}, session_key)
-        check_wanted(template, resolver.holds, resolver.condition)
+        check_conditional_references(template, resolver.holds, resolver.condition)
 
     def plan(self, stack: Stack, change_set: ChangeSet) -> None:
         """Fill in a change set; a failure is its status, as on AWS."""
@@ -101,7 +104,7 @@ class Planning:
             )
             check_secure_references(template["Resources"])
             check_rules(template, resolver)
-            plan = Plan(stack, resolver, made, self._provider, _asked_of(stack))
+            plan = Plan(stack, resolver, made, self._provider, _request_factory(stack))
             change_set.changes = plan.changes(template)
         except TemplateError as error:
             change_set.reason = str(error)
@@ -115,16 +118,15 @@ class Planning:
 
 
 def _kept(stack: Stack, template: dict[str, Any], values: dict[str, str]) -> frozenset[str]:
-    """The services whose dynamic references an update does not read anew, of resources that stay.
+    """Return the services whose dynamic references keep their values in an update.
 
-    A template that is deployed again as it is reads none anew (cloudformation-coverage-roadmap#844,
-    ministack#1647).
+    An unchanged template keeps all of them (cloudformation-coverage-roadmap#844, ministack#1647).
     """
     same = json.loads(stack.template) == template and stack.parameters == values
     return frozenset({"secretsmanager", "ssm"} if same else {"secretsmanager"})
 
 
-def _asked_of(stack: Stack) -> Callable[[StackResource, dict[str, Any]], ResourceRequest]:
+def _request_factory(stack: Stack) -> Callable[[StackResource, dict[str, Any]], ResourceRequest]:
     def asked(resource: StackResource, properties: dict[str, Any]) -> ResourceRequest:
         return ResourceRequest(
             type=resource.type,
