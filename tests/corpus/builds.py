@@ -30,7 +30,7 @@ def contexts(builds: Builds, build: Build) -> dict[str, tuple[str, str]]:
 
 
 def allow(builds: Builds, *statements: tuple[str, str]) -> None:
-    """Let the builds' role write logs, and do each action on its resource; nothing more."""
+    """Allow the builds' role to write logs and to do each action on its resource."""
     allowed = [("logs:*", "*"), *statements]
     document = {
         "Version": "2012-10-17",

@@ -29,7 +29,7 @@ REGION = "eu-west-1"
 FAST = 600.0
 """A minute of the cloud in a tenth of a second."""
 ACCOUNTS = (str(number) for number in itertools.count(300000000001))
-"""Accounts in which nothing has been made."""
+"""New, empty accounts."""
 
 
 @contextmanager
@@ -54,7 +54,7 @@ def running(
 
 
 def refusal(call: Callable[..., Any], **parameters: Any) -> tuple[str, str]:
-    """Code and message of a call that is refused."""
+    """Code and message of a rejected call."""
     with pytest.raises(ClientError) as refused:
         call(**parameters)
     error = refused.value.response["Error"]
@@ -103,7 +103,7 @@ class Watched:
 
 
 def trust(*services: str) -> str:
-    """A trust policy that lets these services assume a role; without any it is nobody's."""
+    """A trust policy for these services; without any, no one can assume the role."""
     principal = {"Service": [f"{each}.amazonaws.com" for each in services]}
     statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

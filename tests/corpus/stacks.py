@@ -53,7 +53,7 @@ def zipped(source: str) -> bytes:
 
 
 def refused(call: Callable[..., Any], **parameters: Any) -> tuple[str, str]:
-    """Code and message of a call that is refused."""
+    """Code and message of a rejected call."""
     with pytest.raises(ClientError) as error:
         call(**parameters)
     said = error.value.response["Error"]

@@ -79,7 +79,7 @@ def api(bench: Bench, request: pytest.FixtureRequest) -> Api:
 @report(
     "aws/aws-cdk#6068",
     "API Gateway",
-    situation="A deployment of a REST API is made before its methods.",
+    situation="A REST API is deployed before it has methods.",
     outcome="CREATE_FAILED: the REST API does not contain any methods.",
 )
 def test_a_deployment_without_methods(bench: Bench) -> None:
@@ -95,8 +95,8 @@ def test_a_deployment_without_methods(bench: Bench) -> None:
 @report(
     "claudiajs/claudia-api-builder#62",
     "API Gateway",
-    situation="Two routes have path parameters of different names in the same place.",
-    outcome="The second resource is refused: a sibling has a variable path part.",
+    situation="Two routes have path parameters with different names in the same position.",
+    outcome="The second resource is rejected: a sibling has a variable path part.",
 )
 def test_two_variables_in_one_place(bench: Bench) -> None:
     client = bench.client("apigateway")
@@ -114,7 +114,7 @@ def test_two_variables_in_one_place(bench: Bench) -> None:
 @report(
     "hashicorp/terraform#25495",
     "API Gateway",
-    situation="A deployment is deleted to which a stage points.",
+    situation="A deployment that a stage points to is deleted.",
     outcome="BadRequestException: active stages must be moved or deleted.",
 )
 def test_a_deployment_of_a_stage_is_deleted(api: Api) -> None:
@@ -131,7 +131,7 @@ def test_a_deployment_of_a_stage_is_deleted(api: Api) -> None:
     "ansible-collections/community.aws#2052",
     "API Gateway",
     situation="An update adds a method to an API whose stage exists.",
-    outcome="The stage serves what was deployed, until there is another deployment.",
+    outcome="The stage serves the old deployment until the next one.",
 )
 def test_a_method_is_served_with_the_next_deployment(api: Api) -> None:
     api.deploy()
@@ -144,7 +144,7 @@ def test_a_method_is_served_with_the_next_deployment(api: Api) -> None:
 @report(
     "vincentsarago/lambda-proxy#59",
     "API Gateway",
-    situation="A function answers with an object as its body, not with a text.",
+    situation="A function's response has an object as its body, not a string.",
     outcome="The client gets 502: the proxy response is malformed.",
 )
 def test_a_body_that_is_no_text(api: Api) -> None:
@@ -155,8 +155,8 @@ def test_a_body_that_is_no_text(api: Api) -> None:
 @report(
     "DataBiosphere/azul#8258",
     "API Gateway",
-    situation="A function's answer is larger than 6,291,556 bytes.",
-    outcome="The handler ends well, and the client gets 502.",
+    situation="A function's response is larger than 6,291,556 bytes.",
+    outcome="The handler succeeds, and the client gets 502.",
 )
 def test_a_response_above_six_megabytes(api: Api) -> None:
     api.deploy()
@@ -167,7 +167,7 @@ def test_a_response_above_six_megabytes(api: Api) -> None:
     "DataBiosphere/azul#8301",
     "API Gateway",
     situation="A deployment removes a function's permission for API Gateway for some seconds.",
-    outcome="Each request in between is answered by 500.",
+    outcome="Each request in between gets 500.",
 )
 def test_without_the_functions_permission(api: Api) -> None:
     api.deploy()
@@ -178,8 +178,8 @@ def test_without_the_functions_permission(api: Api) -> None:
 @report(
     "DataBiosphere/azul#7883",
     "API Gateway",
-    situation="A deployment deletes the alias that the integration invokes, and makes it anew.",
-    outcome="Requests in between are answered by 502: function not found.",
+    situation="A deployment deletes and recreates the alias that the integration invokes.",
+    outcome="Requests in between get 502: function not found.",
 )
 def test_without_the_functions_alias(api: Api) -> None:
     api.deploy()

@@ -1,4 +1,4 @@
-"""Reports of resources that stand in the way of a stack: they exist already, or are in use."""
+"""Reports on resources that block a stack, because they exist already or are in use."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 @report(
     "serverless/serverless#3679",
     "CloudFormation",
-    situation="A stack is deleted whose bucket holds an object, and again without the object.",
-    outcome="First DELETE_FAILED as the bucket is not empty, then the stack goes.",
+    situation="A stack is deleted while its bucket has an object, and again when it is empty.",
+    outcome="DELETE_FAILED because the bucket is not empty; then the stack is deleted.",
 )
 def test_a_bucket_that_holds_an_object(bench: Bench) -> None:
     properties = {"BucketName": "my-unique-bucket-5646524860"}
@@ -40,7 +40,7 @@ def test_a_bucket_that_holds_an_object(bench: Bench) -> None:
 @report(
     "aws/aws-cdk#24143",
     "CloudFormation",
-    situation="Bootstrapping makes a bucket whose name is taken, in this or another account.",
+    situation="Bootstrapping creates a bucket whose name exists in this or another account.",
     outcome="CREATE_FAILED: the bucket already exists; the stack rolls back.",
 )
 @pytest.mark.parametrize("account", ["own", "other"])
@@ -57,7 +57,7 @@ def test_a_bucket_that_exists(bench: Bench, account: str) -> None:
 @report(
     "aws-solutions/amazon-marketing-cloud-uploader-from-aws#167",
     "CloudFormation",
-    situation="A function has made its log group before the template that declares it.",
+    situation="A function has created its log group before a template declares it.",
     outcome="CREATE_FAILED names the type and the identifier that already exist.",
 )
 def test_a_log_group_that_exists(bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""Reports of what CloudFormation does to stacks: order, failures, and what is in use."""
+"""Reports on stacks of CloudFormation: order, failures, and resources in use."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def exporting(name: str, value: Any = "v") -> dict[str, Any]:
 @report(
     "boto/boto3#2327",
     "CloudFormation",
-    situation="A change set of type UPDATE is asked of a stack that is only in review.",
+    situation="A change set of type UPDATE is created for a stack that is in review.",
     outcome="Rejected: the stack does not exist.",
 )
 def test_an_update_of_a_stack_in_review(bench: Bench) -> None:
@@ -61,7 +61,7 @@ def test_an_update_of_a_stack_in_review(bench: Bench) -> None:
 @report(
     "ministackorg/ministack#1646",
     "CloudFormation",
-    situation="Only a deletion policy changes, or only what a resource depends on.",
+    situation="Only a deletion policy changes, or only a dependency.",
     outcome="The policy is a Modify without replacement; the dependency alone is no change.",
 )
 def test_a_change_of_a_policy_or_of_a_dependency_alone(bench: Bench) -> None:
@@ -81,7 +81,7 @@ def test_a_change_of_a_policy_or_of_a_dependency_alone(bench: Bench) -> None:
     "ministackorg/ministack#1418",
     "CloudFormation",
     situation="A change set's execution rolls back; then the stack is deleted.",
-    outcome="Status stays CREATE_COMPLETE beside EXECUTE_FAILED; it is gone with its stack.",
+    outcome="It is CREATE_COMPLETE and EXECUTE_FAILED, and is deleted with its stack.",
 )
 def test_a_change_set_that_failed_goes_with_its_stack(bench: Bench) -> None:
     made = bench.change_set("failing", {"Resources": {"A": policy()}}, "CREATE")
@@ -98,8 +98,8 @@ def test_a_change_set_that_failed_goes_with_its_stack(bench: Bench) -> None:
 @report(
     "ministackorg/ministack#1625",
     "CloudFormation",
-    situation="A change set that does not exist is deleted, of a stack and of no stack.",
-    outcome="Of a stack that exists it succeeds; without one it is a ValidationError.",
+    situation="An absent change set is deleted, with an existing and with an absent stack.",
+    outcome="It succeeds if the stack exists; else it is a ValidationError.",
 )
 def test_the_deletion_of_an_absent_change_set(bench: Bench) -> None:
     bench.create("deployed", {"Resources": {"A": TOPIC}})
@@ -113,8 +113,8 @@ def test_the_deletion_of_an_absent_change_set(bench: Bench) -> None:
 @report(
     "convox/rack#2941",
     "CloudFormation",
-    situation="An update needs a new resource in place of one with a custom name.",
-    outcome="UPDATE_FAILED with the name to change; the stack goes back.",
+    situation="An update replaces a resource that has a custom name.",
+    outcome="UPDATE_FAILED with the name to change; the stack rolls back.",
 )
 def test_a_resource_with_a_custom_name_is_replaced(bench: Bench) -> None:
     def table(key: str) -> dict[str, Any]:
@@ -152,8 +152,8 @@ def test_an_export_in_use_is_dropped(bench: Bench) -> None:
 @report(
     "aws-amplify/amplify-cli#1581",
     "CloudFormation",
-    situation="Two stacks of an account and region export one name.",
-    outcome="The second stack fails: the first exports the name.",
+    situation="Two stacks in one account and region export the same name.",
+    outcome="The second stack fails: the name is already exported.",
 )
 def test_an_export_of_another_stack(bench: Bench) -> None:
     assert bench.create("first", exporting("Post:Name")) == "CREATE_COMPLETE"
@@ -166,7 +166,7 @@ def test_an_export_of_another_stack(bench: Bench) -> None:
     "aws/serverless-application-model#3547",
     "CloudFormation",
     situation="A secret gets a new value, and the template that refers to it is deployed again.",
-    outcome="Nothing changes; the new value comes with a change of the resource's properties.",
+    outcome="Nothing changes until another property of the resource changes.",
 )
 def test_a_secret_that_changed_is_no_change(bench: Bench) -> None:
     secrets, ssm = bench.client("secretsmanager"), bench.client("ssm")
@@ -189,7 +189,7 @@ def test_a_secret_that_changed_is_no_change(bench: Bench) -> None:
     "org-formation/org-formation-cli#455",
     "CloudFormation",
     situation="A stack whose rollback failed is updated, and then rolled back further.",
-    outcome="The update is rejected; the rollback continues without the resource in the way.",
+    outcome="The update is rejected; the rollback continues without the failed resource.",
 )
 def test_a_stack_whose_rollback_failed(bench: Bench) -> None:
     def template(key: str, **broken: Any) -> dict[str, Any]:

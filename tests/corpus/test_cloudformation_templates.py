@@ -1,4 +1,4 @@
-"""Reports of what CloudFormation says of a template before it touches anything."""
+"""Reports on templates that CloudFormation rejects before it changes anything."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_condition_imports_a_value(bench: Bench) -> None:
     "aws-cloudformation/cloudformation-cli#1098",
     "CloudFormation",
     situation="A condition compares the name of a resource.",
-    outcome="The template is rejected, as conditions are decided before there are resources.",
+    outcome="Rejected: CloudFormation evaluates conditions before it creates resources.",
 )
 def test_a_condition_refers_to_a_resource(bench: Bench) -> None:
     assert rejected(bench, condition({"Ref": "A"})) == (
@@ -65,7 +65,7 @@ def test_a_condition_refers_to_a_resource(bench: Bench) -> None:
 @report(
     "aws-amplify/amplify-cli#4748",
     "CloudFormation",
-    situation="The name of an imported export is composed of a resource's name.",
+    situation="The name of an imported export contains a resource's name.",
     outcome="Rejected: the name must not depend on resources, imported values or zones.",
 )
 def test_the_name_of_an_import_depends_on_a_resource(bench: Bench) -> None:
@@ -80,7 +80,7 @@ def test_the_name_of_an_import_depends_on_a_resource(bench: Bench) -> None:
 @report(
     "serverless/serverless#1924",
     "CloudFormation",
-    situation="A logical id is made of a bucket's name with dots in it.",
+    situation="A logical id is a bucket's name with dots.",
     outcome="Rejected: the resource's name is not alphanumeric.",
 )
 def test_a_logical_id_with_dots(bench: Bench) -> None:
@@ -115,7 +115,7 @@ def stored(name: str) -> dict[str, Any]:
 @report(
     "aws/aws-cdk#15135",
     "CloudFormation",
-    situation="A parameter is to be read from a SecureString of the Parameter Store.",
+    situation="A template's parameter names a SecureString in the Parameter Store.",
     outcome="Rejected: its type is not supported by CloudFormation.",
 )
 def test_a_parameter_that_names_a_secure_string(bench: Bench) -> None:
@@ -128,7 +128,7 @@ def test_a_parameter_that_names_a_secure_string(bench: Bench) -> None:
 @report(
     "awslabs/aws-service-catalog-products#84",
     "CloudFormation",
-    situation="The bootstrap version's value is passed for the parameter that takes its name.",
+    situation="A parameter that takes the name of an SSM parameter gets its value.",
     outcome="CreateChangeSet is rejected: there is no such parameter in the Parameter Store.",
 )
 def test_a_value_is_passed_where_a_name_is_due(bench: Bench) -> None:
@@ -150,7 +150,7 @@ def test_a_value_is_passed_where_a_name_is_due(bench: Bench) -> None:
     "aws/serverless-application-model#1528",
     "CloudFormation",
     situation="A function's environment variable is a dynamic reference to a SecureString.",
-    outcome="The change set fails: the property takes no secure reference.",
+    outcome="The change set fails: the property does not support a secure reference.",
 )
 def test_a_secure_reference_in_an_environment(bench: Bench) -> None:
     function = {
@@ -174,8 +174,8 @@ def test_a_secure_reference_in_an_environment(bench: Bench) -> None:
 @report(
     "aws-solutions/media-insights-on-aws#145",
     "CloudFormation",
-    situation="A resource that is wanted refers to one whose condition is false.",
-    outcome="Rejected before anything is made: unresolved resource dependencies.",
+    situation="A resource refers to another one whose condition is false.",
+    outcome="Rejected before any resource is created: unresolved resource dependencies.",
 )
 def test_a_reference_to_a_resource_that_is_not_wanted(bench: Bench) -> None:
     template: dict[str, Any] = {

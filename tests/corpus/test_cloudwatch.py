@@ -1,4 +1,4 @@
-"""CloudWatch: what alarms see of metrics."""
+"""CloudWatch: the data points that alarms evaluate."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def watched(server: LocalCloud) -> Watched:
 @report(
     "ACloudGuru/serverless-plugin-aws-alerts#12",
     "CloudWatch",
-    situation="An alarm names another dimension than the one that the metric is put with.",
-    outcome="It is created, sees no data point and never goes off.",
+    situation="An alarm has a dimension that the metric does not have.",
+    outcome="It is created, gets no data point and never goes to ALARM.",
 )
 def test_an_alarm_with_a_wrong_dimension_never_goes_off(watched: Watched) -> None:
     named = [{"Name": "FunctionName", "Value": "hello"}]
@@ -49,8 +49,8 @@ def test_an_alarm_with_a_wrong_dimension_never_goes_off(watched: Watched) -> Non
 @report(
     "awsdocs/aws-doc-sdk-examples#409",
     "CloudWatch",
-    situation="An alarm says unit Seconds, the metric is put in Percent.",
-    outcome="It stays in INSUFFICIENT_DATA: units are not converted, and another is no data.",
+    situation="An alarm has unit Seconds, its metric Percent.",
+    outcome="It stays in INSUFFICIENT_DATA: CloudWatch does not convert units.",
 )
 def test_an_alarm_with_a_wrong_unit_has_no_data(watched: Watched) -> None:
     watched.alarm("seconds", Unit="Seconds")
@@ -65,7 +65,7 @@ def test_an_alarm_with_a_wrong_unit_has_no_data(watched: Watched) -> None:
 @report(
     "code-dot-org/code-dot-org#64797",
     "CloudWatch",
-    situation="Five data points of five are to alarm; one breaches, none come around it.",
+    situation="An alarm needs five of five data points; one breaches, the others are missing.",
     outcome="The one data point suffices for ALARM.",
 )
 def test_one_data_point_among_missing_ones_is_an_alarm(watched: Watched) -> None:
@@ -80,7 +80,7 @@ def test_one_data_point_among_missing_ones_is_an_alarm(watched: Watched) -> None
     "justeattakeaway/AwsWatchman#276",
     "CloudWatch",
     situation="A sparse metric breaches, then has no data points; missing data is `missing`.",
-    outcome="The alarm goes from ALARM to INSUFFICIENT_DATA and not to OK: nobody is told of OK.",
+    outcome="The alarm goes from ALARM to INSUFFICIENT_DATA, so no OK action runs.",
 )
 def test_an_alarm_on_a_sparse_metric_does_not_come_back_to_ok(watched: Watched) -> None:
     watched.alarm("sparse", TreatMissingData="missing")
@@ -128,8 +128,8 @@ def test_a_line_of_too_many_metrics_has_none(watched: Watched) -> None:
 @report(
     "cloud-custodian/cloud-custodian#2559",
     "CloudWatch",
-    situation="A data point is dated more than two weeks back.",
-    outcome="PutMetricData fails; the text names the member.",
+    situation="A data point is more than two weeks old.",
+    outcome="PutMetricData fails; the message names the data point.",
 )
 def test_a_data_point_of_long_ago_is_refused(watched: Watched) -> None:
     old = datetime.now(UTC) - timedelta(days=15)

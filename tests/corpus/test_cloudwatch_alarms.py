@@ -1,4 +1,4 @@
-"""CloudWatch: alarms that cannot be made, and alarms that stay."""
+"""CloudWatch: alarms that cannot be created or deleted."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_one_query_of_an_alarm_returns_data(watched: Watched) -> None:
 @report(
     "cloudtools/troposphere#1276",
     "CloudWatch",
-    situation="An alarm has Metrics and, left over from before, Statistic.",
+    situation="An alarm has both Metrics and Statistic.",
     outcome="It fails with a ValidationError that names the property.",
 )
 def test_an_alarm_on_an_expression_has_no_statistic(watched: Watched) -> None:
@@ -73,8 +73,8 @@ def test_an_alarm_on_an_expression_has_no_statistic(watched: Watched) -> None:
 @report(
     "awsdocs/aws-cloudformation-user-guide#911",
     "CloudWatch",
-    situation="A composite alarm is made before the alarms that its rule names.",
-    outcome="It cannot be saved, as the alarms do not exist.",
+    situation="A composite alarm is created before the alarms in its rule.",
+    outcome="It cannot be saved, because the alarms do not exist.",
 )
 def test_a_composite_alarm_comes_behind_its_children(watched: Watched) -> None:
     rule = "ALARM(FirstAlarm) OR ALARM(SecondAlarm)"
@@ -113,7 +113,7 @@ def test_an_alarm_on_which_a_composite_depends_is_not_deleted(watched: Watched) 
     "gruntwork-io/cloud-nuke#467",
     "CloudWatch",
     situation="Two composite alarms are deleted in one call.",
-    outcome="The call fails: it takes one composite alarm at most.",
+    outcome="The call fails: it accepts at most one composite alarm.",
 )
 def test_composite_alarms_are_deleted_one_by_one(watched: Watched) -> None:
     watched.alarm("child")

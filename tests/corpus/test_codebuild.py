@@ -1,4 +1,4 @@
-"""CodeBuild: buildspecs that are refused, phases that go on, and sources that differ."""
+"""CodeBuild: rejected buildspecs, phases after a failure, and changed sources."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def builds(server: LocalCloud, request: pytest.FixtureRequest) -> Builds:
 @report(
     "aws/sagemaker-chainer-container#83",
     "CodeBuild",
-    situation="A command of a buildspec has a colon and a blank in it, and no quotes around it.",
+    situation="An unquoted command of a buildspec contains a colon and a space.",
     outcome="The build fails in DOWNLOAD_SOURCE: YAML reads the command as a mapping.",
 )
 def test_a_command_with_a_colon_is_no_string(builds: Builds) -> None:
@@ -78,8 +78,8 @@ def test_a_buildspec_that_is_not_in_the_source(builds: Builds) -> None:
 @report(
     "aws/aws-codebuild-docker-images#617",
     "CodeBuild",
-    situation="A buildspec asks for a version of a runtime that the image has not any more.",
-    outcome="The build fails in DOWNLOAD_SOURCE; the text names the versions that are there.",
+    situation="A buildspec names a runtime version that the image does not have any more.",
+    outcome="The build fails in DOWNLOAD_SOURCE; the message lists the available versions.",
 )
 def test_a_version_that_the_image_has_not(builds: Builds) -> None:
     install = {"runtime-versions": {"python": "2.7"}}
@@ -97,7 +97,7 @@ def test_a_version_that_the_image_has_not(builds: Builds) -> None:
     "mozilla-iam/dino-park-front-end#554",
     "CodeBuild",
     situation="The phase build fails; post_build deploys.",
-    outcome="post_build runs all the same; CODEBUILD_BUILD_SUCCEEDING alone tells it.",
+    outcome="post_build runs too; only CODEBUILD_BUILD_SUCCEEDING shows the failure.",
 )
 def test_post_build_runs_after_a_failed_build(builds: Builds) -> None:
     after = ["echo deploying, $CODEBUILD_BUILD_SUCCEEDING"]
@@ -110,8 +110,8 @@ def test_post_build_runs_after_a_failed_build(builds: Builds) -> None:
 @report(
     "aws/copilot-cli#2780",
     "CodeBuild",
-    situation="post_build fails, as a folder is missing whose files are the artifacts.",
-    outcome="The artifacts are uploaded nevertheless, and that fails, too.",
+    situation="post_build fails because the folder of the artifacts is missing.",
+    outcome="CodeBuild still uploads the artifacts, which fails too.",
 )
 def test_artifacts_are_looked_for_after_a_failed_post_build(builds: Builds) -> None:
     command = "ls -lah ./infrastructure"
@@ -132,7 +132,7 @@ def test_artifacts_are_looked_for_after_a_failed_post_build(builds: Builds) -> N
     "magenx/Magento-2-aws-cluster-terraform#19",
     "CodeBuild",
     situation="With shell bash, one command declares an associative array, the next assigns to it.",
-    outcome="The array is gone: the next command's key is read as arithmetic, and fails.",
+    outcome="The array is lost: bash evaluates the key as arithmetic, and fails.",
 )
 def test_an_array_does_not_reach_the_next_command(builds: Builds) -> None:
     commands = ["declare -A parameter", 'key="php-7.4.x"; parameter["$key"]="on"; echo set']
@@ -147,8 +147,8 @@ def test_an_array_does_not_reach_the_next_command(builds: Builds) -> None:
 @report(
     "aws/aws-cdk#14520",
     "CodeBuild",
-    situation="A repository with a symbolic link comes through CodePipeline as a zip.",
-    outcome="The build finds a text file with the link's target instead of the link.",
+    situation="CodePipeline passes a repository with a symbolic link as a zip.",
+    outcome="The build gets a text file with the link's target instead of the link.",
 )
 def test_a_link_of_a_zipped_source_is_a_text(builds: Builds) -> None:
     content = io.BytesIO()

@@ -1,4 +1,4 @@
-"""CodeBuild: what a build's role may not do, and reports that are not there."""
+"""CodeBuild: missing permissions of a build's role, and missing reports."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def builds(server: LocalCloud, request: pytest.FixtureRequest) -> Builds:
 @report(
     "cloudposse/terraform-aws-cicd#107",
     "CodeBuild",
-    situation="A variable of type PARAMETER_STORE names a parameter that is not there.",
+    situation="A variable of type PARAMETER_STORE names an absent parameter.",
     outcome="The build fails in DOWNLOAD_SOURCE with Decrypted Variables Error.",
 )
 def test_a_parameter_that_does_not_exist(builds: Builds) -> None:

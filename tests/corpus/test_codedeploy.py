@@ -1,4 +1,4 @@
-"""CodeDeploy: deployments that do not begin, and that end otherwise than hoped."""
+"""CodeDeploy: deployments that do not start, fail or are stopped."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def shop(server: LocalCloud) -> Shop:
 @report(
     "aws/serverless-application-model#291",
     "CodeDeploy",
-    situation="An alias stands on another version than the AppSpec file's CurrentVersion.",
+    situation="An alias points to another version than the AppSpec file's CurrentVersion.",
     outcome="The deployment fails with INVALID_LAMBDA_CONFIGURATION, and the alias stays.",
 )
 def test_an_alias_that_was_moved_by_another_is_not_shifted(shop: Shop) -> None:
@@ -59,8 +59,8 @@ def test_an_alias_that_was_moved_by_another_is_not_shifted(shop: Shop) -> None:
 @report(
     "terraform-aws-modules/terraform-aws-lambda#82",
     "CodeDeploy",
-    situation="A deployment goes from a version to the same: the release changed nothing.",
-    outcome="It is created; a gradual one fails as invalid, one with all at once succeeds.",
+    situation="A deployment shifts from a version to itself: the release changed nothing.",
+    outcome="It is created; a gradual one fails as invalid, an all-at-once one succeeds.",
 )
 @pytest.mark.parametrize(
     ("configuration", "status"),
@@ -84,7 +84,7 @@ def test_a_deployment_to_the_same_version(shop: Shop, configuration: str, status
     "CircleCI-Public/aws-ecs-orb#181",
     "CodeDeploy",
     situation="Two workflows deploy to the same deployment group at the same time.",
-    outcome="The second is refused with DeploymentLimitExceededException; it does not queue.",
+    outcome="The second is rejected with DeploymentLimitExceededException, not queued.",
 )
 def test_a_group_has_one_deployment_at_a_time(shop: Shop) -> None:
     shop.group("LambdaCanary10Percent30Minutes", autoRollbackConfiguration=ALWAYS)
@@ -102,8 +102,8 @@ def test_a_group_has_one_deployment_at_a_time(shop: Shop) -> None:
 @report(
     "davidgf/serverless-plugin-canary-deployments#82",
     "CodeDeploy",
-    situation="In an emergency one deploys with all at once while an alarm of the group is on.",
-    outcome="The deployment is stopped all the same: all at once does not skip alarms.",
+    situation="An all-at-once deployment starts while an alarm of the group is in ALARM.",
+    outcome="The deployment is stopped: an all-at-once deployment does not skip alarms.",
 )
 def test_all_at_once_does_not_skip_alarms(shop: Shop) -> None:
     shop.alarm("failures", TreatMissingData="ignore")
@@ -118,8 +118,8 @@ def test_all_at_once_does_not_skip_alarms(shop: Shop) -> None:
 @report(
     "davidgf/serverless-plugin-canary-deployments#93",
     "CodeDeploy",
-    situation="The role of a hook's function may not tell CodeDeploy how its check ended.",
-    outcome="The hook's call is denied; the deployment waits an hour, then it fails.",
+    situation="The role of a hook's function may not report a status to CodeDeploy.",
+    outcome="The hook's call is denied; the deployment waits an hour and fails.",
 )
 def test_a_hook_that_may_not_answer_costs_an_hour(
     shop: Shop, monkeypatch: pytest.MonkeyPatch

@@ -87,8 +87,8 @@ def function(shop: Shop, description: str, version: str) -> dict[str, Any]:
 @report(
     "davidgf/serverless-plugin-canary-deployments#80",
     "CodeDeploy",
-    situation="A stack with a function, its alias and a deployment group is deployed at first.",
-    outcome="There is no deployment: with one version nothing is shifted. The second release has.",
+    situation="A stack with a function, an alias and a deployment group is created.",
+    outcome="The first release has no deployment, because there is one version; the second has.",
 )
 def test_the_first_release_has_no_deployment(shop: Shop) -> None:
     assert shop.stack(group(shop) | function(shop, "one", "V1")) == ("CREATE_COMPLETE", [])
@@ -104,8 +104,8 @@ def test_the_first_release_has_no_deployment(shop: Shop) -> None:
 @report(
     "aws/aws-cdk#23307",
     "CodeDeploy",
-    situation="A template loses the alarms of a deployment group, AlarmConfiguration as a whole.",
-    outcome="The update succeeds, and the alarms guard the group as before.",
+    situation="An update removes AlarmConfiguration from a deployment group's template.",
+    outcome="The update succeeds, and the group keeps its alarms.",
 )
 def test_alarms_that_a_template_leaves_out_stay(shop: Shop) -> None:
     alarms = {"Enabled": True, "Alarms": [{"Name": "failures"}]}
@@ -126,7 +126,7 @@ def test_alarms_that_a_template_leaves_out_stay(shop: Shop) -> None:
 @report(
     "davidgf/serverless-plugin-canary-deployments#155",
     "CodeDeploy",
-    situation="A deployment group names a configuration under the prefix of the predefined ones.",
+    situation="A deployment group names an absent configuration with AWS's own prefix.",
     outcome="The stack fails: No deployment configuration found for name.",
 )
 def test_a_configuration_that_does_not_exist_fails_the_stack(shop: Shop) -> None:
@@ -139,8 +139,8 @@ def test_a_configuration_that_does_not_exist_fails_the_stack(shop: Shop) -> None
 @report(
     "pulumi/pulumi-aws#1807",
     "CodeDeploy",
-    situation="A configuration with a name of its own is replaced, which a group uses.",
-    outcome="To create it first fails as the name exists; to delete it first, as it is in use.",
+    situation="A deployment configuration with a custom name is replaced while a group uses it.",
+    outcome="Creation first fails because the name exists; deletion first, because it is in use.",
 )
 def test_a_named_configuration_cannot_be_replaced(shop: Shop) -> None:
     parameters = {

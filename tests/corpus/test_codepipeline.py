@@ -1,4 +1,4 @@
-"""CodePipeline: declarations that are refused."""
+"""CodePipeline: rejected declarations."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def refused(world: World, *actions: dict[str, Any], **more: Any) -> tuple[str, s
     "aws/aws-cdk#6111",
     "CodePipeline",
     situation="Two actions of a pipeline have the same namespace for their variables.",
-    outcome="The pipeline is refused: namespaces must be unique, and stage and action are named.",
+    outcome="The pipeline is rejected: namespaces must be unique, and stage and action are named.",
 )
 def test_two_actions_of_one_namespace(world: World) -> None:
     second = world.build("Test", "true", namespace="Commit")
@@ -56,8 +56,8 @@ def test_two_actions_of_one_namespace(world: World) -> None:
 @report(
     "aws-cloudformation/cfn-lint#1688",
     "CodePipeline",
-    situation="Two build actions put out an artifact of the same name.",
-    outcome="The pipeline is refused: an output artifact's name is unique within a pipeline.",
+    situation="Two build actions have output artifacts of the same name.",
+    outcome="The pipeline is rejected: an output artifact's name is unique within a pipeline.",
 )
 def test_two_artifacts_of_one_name(world: World) -> None:
     made = [{"name": "Built"}]
@@ -75,8 +75,8 @@ def test_two_artifacts_of_one_name(world: World) -> None:
 @report(
     "aws/aws-cdk#38843",
     "CodePipeline",
-    situation="A CodeBuild action names the files that its output artifact is to have.",
-    outcome="The pipeline is refused with a message on a commands field, which it does not have.",
+    situation="A CodeBuild action lists the files of its output artifact.",
+    outcome="The pipeline is rejected with a message on a commands field, which it does not have.",
 )
 def test_files_of_an_artifact_of_a_build(world: World) -> None:
     made = [{"name": "Package", "files": ["debug.apk"]}]
@@ -91,7 +91,7 @@ def test_files_of_an_artifact_of_a_build(world: World) -> None:
     "aws-quickstart/quickstart-trek10-serverless-enterprise-cicd#10",
     "CodePipeline",
     situation="The pipeline's role may not assume the role of one of its actions.",
-    outcome="The pipeline is not even created: InvalidStructureException names both roles.",
+    outcome="The pipeline is rejected: InvalidStructureException names both roles.",
 )
 def test_a_role_of_an_action_that_trusts_another(world: World) -> None:
     role = make_role(world, "trusts-codebuild", trust("codebuild"))
@@ -104,7 +104,7 @@ def test_a_role_of_an_action_that_trusts_another(world: World) -> None:
     "hashicorp/terraform#19264",
     "CodePipeline",
     situation="CodePipeline may not assume the role of the pipeline itself.",
-    outcome="The pipeline is refused with InvalidStructureException, which names the role.",
+    outcome="The pipeline is rejected with InvalidStructureException, which names the role.",
 )
 def test_a_role_that_codepipeline_may_not_assume(world: World) -> None:
     role = make_role(world, "trusts-another", trust("codebuild"))
@@ -117,7 +117,7 @@ def test_a_role_that_codepipeline_may_not_assume(world: World) -> None:
     "hashicorp/terraform-provider-aws#20742",
     "CodePipeline",
     situation="A CloudFormation action has DeploymentTargets, a key of the action for stack sets.",
-    outcome="The pipeline is refused: the configuration is unknown.",
+    outcome="The pipeline is rejected: the configuration is unknown.",
 )
 def test_a_key_of_another_actions_configuration(world: World) -> None:
     _, message = refused(world, deploy(world, "App", DeploymentTargets="222222222222"))
@@ -129,7 +129,7 @@ def test_a_key_of_another_actions_configuration(world: World) -> None:
     "aws-samples/aws-codepipeline-third-party-git-repositories#3",
     "CodePipeline",
     situation="A pipeline's source is a custom action type that is not registered in its region.",
-    outcome="The pipeline is refused: the action type is not available in the region.",
+    outcome="The pipeline is rejected: the action type is not available in the region.",
 )
 def test_a_custom_action_that_is_not_registered(world: World) -> None:
     custom = {"category": "Source", "owner": "Custom", "provider": "GitHub", "version": "1"}
@@ -147,7 +147,7 @@ def test_a_custom_action_that_is_not_registered(world: World) -> None:
     "aws/aws-cdk#5749",
     "CodePipeline",
     situation="ParameterOverrides of a CloudFormation action has more than 1,000 characters.",
-    outcome="The pipeline is refused with a ValidationException on the map's values.",
+    outcome="The pipeline is rejected with a ValidationException on the map's values.",
 )
 def test_overrides_that_are_too_long(world: World) -> None:
     overrides = json.dumps({f"Asset{number}": "x" * 64 for number in range(13)})
@@ -171,8 +171,8 @@ def trigger(action: str, **push: Any) -> list[dict[str, Any]]:
 @report(
     "aws/aws-cdk#28694",
     "CodePipeline",
-    situation="A trigger names a source action that is not the one in the pipeline's first stage.",
-    outcome="The pipeline is refused: a trigger references an action of a connection.",
+    situation="A trigger names a source action that is not in the pipeline's first stage.",
+    outcome="The pipeline is rejected: a trigger references an action of a connection.",
 )
 def test_a_trigger_of_no_action(world: World) -> None:
     triggers = trigger("BitBucket", branches="main")
@@ -186,7 +186,7 @@ def test_a_trigger_of_no_action(world: World) -> None:
     "cloudposse/terraform-aws-ecs-codepipeline#145",
     "CodePipeline",
     situation="A pipeline that is declared as type V1 has a trigger on tags.",
-    outcome="It is refused: triggers on tags are for pipelines of type V2.",
+    outcome="It is rejected: triggers on tags need a pipeline of type V2.",
 )
 def test_a_trigger_of_an_old_pipeline(world: World) -> None:
     triggers = trigger("Git", tags="release-*")
@@ -201,7 +201,7 @@ def test_a_trigger_of_an_old_pipeline(world: World) -> None:
     "hashicorp/terraform-provider-aws#43105",
     "CodePipeline",
     situation="One push filter of a trigger has both branches and tags.",
-    outcome="The pipeline is refused: the combination of filters is not valid.",
+    outcome="The pipeline is rejected: the combination of filters is not valid.",
 )
 def test_a_trigger_on_branches_and_tags(world: World) -> None:
     triggers = trigger("Git", branches="dev", tags="*hotfix*")

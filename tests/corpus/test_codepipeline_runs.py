@@ -45,7 +45,7 @@ def failure(world: World, execution: str, action: str) -> str:
 @report(
     "aws-samples/ecs-blue-green-deployment-with-codedeploy#4",
     "CodePipeline",
-    situation="An action uses a variable of another's namespace, which that action did not set.",
+    situation="An action uses a variable that the action of its namespace did not set.",
     outcome="The action that uses it fails before it runs: a variable could not be resolved.",
 )
 def test_a_variable_that_no_action_set(world: World) -> None:
@@ -63,8 +63,8 @@ def test_a_variable_that_no_action_set(world: World) -> None:
 @report(
     "aws/copilot-cli#5088",
     "CodePipeline",
-    situation="A deployment reads its parameters from a file that the build did not put out.",
-    outcome="The deployment fails: the file does not exist in the artifact. No stack is made.",
+    situation="A deployment reads its parameters from a file that the artifact does not have.",
+    outcome="The deployment fails: the file does not exist. No stack is created.",
 )
 def test_a_file_that_is_not_in_the_artifact(world: World) -> None:
     parameters = "Synth_Output::infrastructure/test.params.json"
@@ -80,7 +80,7 @@ def test_a_file_that_is_not_in_the_artifact(world: World) -> None:
 @report(
     "aws-cloudformation/cfn-lint#3125",
     "CodePipeline",
-    situation="The TemplatePath of a deployment is in an artifact that is no input of the action.",
+    situation="The TemplatePath of a deployment names an artifact that is not its input.",
     outcome="The pipeline is created, and the deployment fails when it runs.",
 )
 def test_a_template_in_no_input_artifact(world: World) -> None:
@@ -94,7 +94,7 @@ def test_a_template_in_no_input_artifact(world: World) -> None:
 @report(
     "hashicorp/terraform-provider-aws#13121",
     "CodePipeline",
-    situation="A CloudFormation action has a role of its own, and no RoleArn in its settings.",
+    situation="A CloudFormation action has its own role, and no RoleArn in its configuration.",
     outcome="The pipeline is created, and the action fails: RoleArn should not be empty.",
 )
 def test_a_deployment_without_a_role(world: World) -> None:
@@ -110,8 +110,8 @@ def test_a_deployment_without_a_role(world: World) -> None:
 @report(
     "awslabs/aws-sam-codepipeline-cd#22",
     "CodePipeline",
-    situation="The role that a CloudFormation action hands over trusts another service.",
-    outcome="The action fails with CloudFormation's refusal: invalid or cannot be assumed.",
+    situation="The role that a CloudFormation action passes trusts another service.",
+    outcome="The action fails with CloudFormation's message: invalid or cannot be assumed.",
 )
 def test_a_role_that_cloudformation_may_not_assume(world: World) -> None:
     role = make_role(world, "codedeploy", trust("codedeploy"))
@@ -128,8 +128,8 @@ def test_a_role_that_cloudformation_may_not_assume(world: World) -> None:
 @report(
     "aws-samples/aws-gateway-load-balancer-suricata-ids-ips-nsm#12",
     "CodePipeline",
-    situation="Two builds of a stage run side by side in an account that may run one.",
-    outcome="One of the actions fails with AccountLimitExceededException, and so the execution.",
+    situation="Two builds of a stage start in parallel in an account with a quota of one.",
+    outcome="One action fails with AccountLimitExceededException, and the execution too.",
 )
 def test_more_builds_than_the_account_may_run(
     world: World, monkeypatch: pytest.MonkeyPatch
@@ -149,8 +149,8 @@ def test_more_builds_than_the_account_may_run(
 @report(
     "aws/aws-cdk#20452",
     "CodePipeline",
-    situation="Two pushes come while the first execution waits for somebody's approval.",
-    outcome="The approval stays the first one's; of those that wait behind it, the newest remains.",
+    situation="Two pushes arrive while the first execution waits for an approval.",
+    outcome="The first execution keeps waiting; behind it, only the newest one remains.",
 )
 def test_an_approval_is_not_superseded(world: World) -> None:
     gated = world.stage("Prod", world.approval(), world.build("Deploy", "true", runOrder=2))
@@ -190,8 +190,8 @@ def approve(world: World, execution: str) -> str:
 @report(
     "aws/aws-cdk#22144",
     "CodePipeline",
-    situation="A stack changes its pipeline, which does not say RestartExecutionOnUpdate.",
-    outcome="The pipeline is changed, and no execution starts, as one did when it was created.",
+    situation="A stack updates its pipeline without RestartExecutionOnUpdate.",
+    outcome="The pipeline changes, and no execution starts, unlike after its creation.",
 )
 def test_an_update_starts_nothing(world: World) -> None:
     world.server.cloud.codeconnections.recognise(world.connection, world.repository)
@@ -220,8 +220,8 @@ def test_an_update_starts_nothing(world: World) -> None:
 @report(
     "aws/aws-cdk#9851",
     "CodePipeline",
-    situation="A project's own environment, and not the action's, has a pipeline's variable.",
-    outcome="It is not resolved: the build sees the characters of the reference.",
+    situation="A project's environment, not the action's, refers to a pipeline variable.",
+    outcome="It is not resolved: the build gets the reference as text.",
 )
 def test_a_variable_in_a_projects_own_environment(world: World) -> None:
     build = world.build("See", "false")

@@ -1,4 +1,4 @@
-"""EventBridge: rules and schedules that are refused, and one that fires in vain."""
+"""EventBridge: rejected rules and schedules, and a rule whose target is not invoked."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def reached(server: LocalCloud) -> Events:
 @report(
     "buildkite/buildkite-agent-scaler#100",
     "EventBridge",
-    situation="A rate has a plural unit for one, or a singular one for three.",
+    situation="A rate has a plural unit with 1, or a singular unit with 3.",
     outcome="PutRule fails: Parameter ScheduleExpression is not valid.",
 )
 def test_the_unit_of_a_rate_agrees_with_its_number(reached: Events) -> None:
@@ -71,7 +71,7 @@ def test_the_unit_of_a_rate_agrees_with_its_number(reached: Events) -> None:
 @report(
     "rebuy-de/aws-nuke#877",
     "EventBridge",
-    situation="A rule is deleted that has targets.",
+    situation="A rule with targets is deleted.",
     outcome="DeleteRule fails with a ValidationException until they are removed.",
 )
 def test_a_rule_with_targets_is_not_deleted(reached: Events) -> None:
@@ -89,8 +89,8 @@ def test_a_rule_with_targets_is_not_deleted(reached: Events) -> None:
 @report(
     "SWO-GS/athena-cloudtrail-partitioner#3",
     "EventBridge",
-    situation="A scheduled rule has a function as target that no statement lets it invoke.",
-    outcome="All is created; the function is not invoked, and FailedInvocations alone tells of it.",
+    situation="A scheduled rule's target is a function whose policy does not allow it.",
+    outcome="The function is not invoked; only FailedInvocations counts it.",
 )
 def test_a_function_that_does_not_let_the_rule_in_is_not_invoked(reached: Events) -> None:
     make_role(reached.server, reached.account, "runner", "lambda")
@@ -111,7 +111,7 @@ def test_a_function_that_does_not_let_the_rule_in_is_not_invoked(reached: Events
 @report(
     "awslabs/aws-deployment-framework#455",
     "EventBridge",
-    situation="A field of an event pattern is a string and no array.",
+    situation="A field of an event pattern is a string, not an array.",
     outcome="InvalidEventPatternException: the field must be an object or an array.",
 )
 def test_a_field_of_a_pattern_is_an_array(reached: Events) -> None:
@@ -128,7 +128,7 @@ def test_a_field_of_a_pattern_is_an_array(reached: Events) -> None:
 @report(
     "aws/serverless-application-model#1455",
     "EventBridge",
-    situation="In an event pattern, the values of `exists` and `numeric` came out as strings.",
+    situation="An event pattern has strings as values of `exists` and `numeric`.",
     outcome="The pattern is not valid: exists must be true or false.",
 )
 def test_true_in_a_pattern_is_no_string(reached: Events) -> None:
@@ -160,7 +160,7 @@ def test_a_rule_has_five_targets(reached: Events) -> None:
 @report(
     "ansible/ansible-modules-extras#2101",
     "EventBridge",
-    situation="A rule is given the role of a function, which trusts Lambda alone.",
+    situation="A rule has the role of a function, which trusts only Lambda.",
     outcome="PutRule fails: events.amazonaws.com cannot assume the role.",
 )
 def test_the_role_of_a_rule_trusts_eventbridge(reached: Events) -> None:

@@ -1,4 +1,4 @@
-"""Reports of what IAM refuses: principals, sizes, and what is in use."""
+"""Reports on requests that IAM rejects: principals, sizes, and policies in use."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_more_than_ten_policies_of_a_role(bench: Bench) -> None:
 @report(
     "convox/rack#2672",
     "IAM",
-    situation="Someone gives a stack's role another policy by hand; the stack is deleted.",
+    situation="A stack is deleted after a policy was added to its role by hand.",
     outcome="DELETE_FAILED: the role's policies must be deleted first.",
 )
 def test_a_role_with_a_policy_of_others_is_deleted(bench: Bench) -> None:
@@ -125,7 +125,7 @@ def test_a_role_with_a_policy_of_others_is_deleted(bench: Bench) -> None:
 @report(
     "serverless/components#312",
     "IAM",
-    situation="A managed policy is deleted to which a role is attached.",
+    situation="A managed policy that is attached to a role is deleted.",
     outcome="DeleteConflict: the policy is attached to entities.",
 )
 def test_an_attached_policy_is_deleted(bench: Bench) -> None:
@@ -142,7 +142,7 @@ def test_an_attached_policy_is_deleted(bench: Bench) -> None:
 @report(
     "serverless/examples#405",
     "IAM",
-    situation="A role's name is made of service, stage and region: 66 characters.",
+    situation="A role's name of service, stage and region has 66 characters.",
     outcome="CREATE_FAILED: the name has to have at most 64 characters.",
 )
 def test_a_role_name_above_64_characters(bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""Reports of what KMS refuses: key policies, and keys of other accounts or without a future."""
+"""Reports on requests that KMS rejects: key policies, and keys of other accounts."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_key_policy_names_an_absent_role(bench: Bench) -> None:
 @report(
     "cloudposse/terraform-aws-vpc-flow-logs-s3-bucket#3",
     "KMS",
-    situation="A key's policy allows a service to use it, and its account nothing.",
+    situation="A key's policy allows only a service, and not its account.",
     outcome="MalformedPolicyDocumentException: nobody could update the policy any more.",
 )
 def test_a_key_policy_that_nobody_can_change(bench: Bench) -> None:
@@ -93,7 +93,7 @@ def test_a_key_policy_that_nobody_can_change(bench: Bench) -> None:
 @report(
     "hashicorp/terraform-provider-aws#17889",
     "KMS",
-    situation="A key is deleted that someone else has scheduled for deletion already.",
+    situation="A key that is already scheduled for deletion is deleted.",
     outcome="KMSInvalidStateException: the key is pending deletion.",
 )
 def test_a_key_that_is_pending_deletion(bench: Bench) -> None:

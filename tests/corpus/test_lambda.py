@@ -59,7 +59,7 @@ def test_a_policy_that_grows_with_each_deployment(bench: Bench) -> None:
 @report(
     "aws-samples/amazon-textract-enhancer#8",
     "Lambda",
-    situation="A stack is deployed in another region than that of the bucket with its code.",
+    situation="A stack's region differs from that of the bucket with its code.",
     outcome="PermanentRedirect: Lambda fetches code only from its own region.",
 )
 def test_code_in_a_bucket_of_another_region(bench: Bench) -> None:
@@ -77,7 +77,7 @@ def test_code_in_a_bucket_of_another_region(bench: Bench) -> None:
 @report(
     "Chinmayamission/CFF#292",
     "Lambda",
-    situation="A deployment changes a function's code and at once its configuration.",
+    situation="A deployment changes a function's code, and right after it the configuration.",
     outcome="ResourceConflictException: the first update is still in progress.",
     differs="Both succeed: an update is complete when its call returns.",
 )
@@ -186,8 +186,8 @@ def test_a_role_that_does_not_trust_lambda(bench: Bench) -> None:
 @report(
     "DavidVujic/python-polylith-example#13",
     "Lambda",
-    situation="A function is deployed whose handler names a module that the bundle lacks.",
-    outcome="It deploys; each invocation ends with Runtime.ImportModuleError.",
+    situation="A function's handler names a module that is not in its bundle.",
+    outcome="The deployment succeeds; each invocation fails with Runtime.ImportModuleError.",
 )
 def test_a_handler_of_an_absent_module(bench: Bench) -> None:
     bench.function("unbundled", Handler="example.core.handler")
@@ -199,7 +199,7 @@ def test_a_handler_of_an_absent_module(bench: Bench) -> None:
 @report(
     "fujiwara/lambroll#386",
     "Lambda",
-    situation="A rollback asks for an alias that the function does not have.",
+    situation="A rollback reads an alias that the function does not have.",
     outcome="ResourceNotFoundException with the alias's ARN.",
 )
 def test_an_absent_alias(bench: Bench) -> None:

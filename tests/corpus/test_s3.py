@@ -39,8 +39,8 @@ def site(**properties: Any) -> dict[str, Any]:
 @report(
     "aws-samples/aws-cdk-examples#919",
     "S3",
-    situation="A public website's bucket says nothing of the block on public access.",
-    outcome="Its policy fails with Access Denied, until the template lifts the block.",
+    situation="A public website's bucket does not set the block on public access.",
+    outcome="Its policy fails with Access Denied until the template removes the block.",
 )
 def test_a_public_policy_of_a_bucket_with_its_defaults(bench: Bench) -> None:
     assert bench.create("site", site()) == "ROLLBACK_COMPLETE"

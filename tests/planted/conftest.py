@@ -35,6 +35,6 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Delivery]:
 
 @pytest.fixture
 def delivery(healthy: Delivery) -> Delivery:
-    """The delivery without faults; what a test plants is taken back by the next."""
+    """The delivery without faults: the next test resets those that one plants."""
     healthy.restore()
     return healthy

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from tests.planted.policies import Template
 
 LONG = 120.0
-"""Seconds of the wall in which what is awaited surely comes."""
+"""Wall seconds after which a wait fails."""
 _TICK = 0.2
-"""Seconds after which is looked again: what ends in a queue publishes no event."""
+"""Wall seconds between checks, because a message in a queue publishes no event."""
 _HERE = Path(__file__).parent
 
 
@@ -80,7 +80,7 @@ class Delivery:
     # What a test does to it.
 
     def restore(self) -> None:
-        """Take every fault back; the next release deploys the templates without."""
+        """Remove every fault; the next release deploys the original templates."""
         self._edited = {"target": target(), "tooling": tooling()}
         self.publishing = {"action": "s3:PutObject"}
 
@@ -91,7 +91,7 @@ class Delivery:
         return self._edited[stack]
 
     def release(self) -> Release:
-        """Deploy what was edited, commit, and run the pipeline to its end."""
+        """Deploy the edited templates, commit, and run the pipeline to its end."""
         return self.ended(self.begin())
 
     def begin(self) -> str:
@@ -139,7 +139,7 @@ class Delivery:
         return begun.pop() if begun else None
 
     def buried(self) -> list[tuple[str, ...]]:
-        """What EventBridge could not deliver: target, code and message, oldest first."""
+        """EventBridge's undelivered events: target, code and message, oldest first."""
         sqs = self.client("sqs")
         url = sqs.get_queue_url(QueueName="undelivered")["QueueUrl"]
         found = sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"])
@@ -193,7 +193,7 @@ class Delivery:
         return found[-1]
 
     def stop_deployment(self) -> None:
-        """Stop the deployment that is in progress, as somebody who sees why it cannot end."""
+        """Stop the deployment that is in progress."""
         client = self.client("codedeploy", TARGET)
         (found,) = client.list_deployments(
             applicationName="service",

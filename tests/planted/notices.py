@@ -1,4 +1,4 @@
-"""What EventBridge does in the tooling account besides starting the pipeline."""
+"""EventBridge's rule that notifies a function of each release."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _RULES = f"arn:aws:events:{REGION}:{TOOLING}:rule"
 
 
 def notices() -> dict[str, Any]:
-    """Return a rule that tells a function of each release, and the queue of what is undelivered."""
+    """Return a rule that notifies a function of each release, and its dead-letter queue."""
     return {
         "Undelivered": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "undelivered"}},
         "UndeliveredPolicy": {

@@ -96,7 +96,7 @@ def statement(template: Template, resource: str, sid: str) -> Statement:
 
 
 def remove(template: Template, resource: str, sid: str) -> None:
-    """Take a statement away."""
+    """Remove a statement."""
     statements(template, resource).remove(statement(template, resource, sid))
 
 

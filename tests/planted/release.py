@@ -1,4 +1,4 @@
-"""What the API says of an execution of the pipeline."""
+"""An execution of the pipeline, as the API describes it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Release:
 
     @property
     def summary(self) -> str:
-        """What the execution says of its end."""
+        """The execution's summary of its end."""
         return str(self._found["statusSummary"])
 
     @property
@@ -48,14 +48,14 @@ class Release:
 
     @property
     def failed(self) -> tuple[str, str]:
-        """The action that failed, and what it said."""
+        """The action that failed, and its message."""
         (found,) = (each for each in self.actions.values() if each["status"] == "Failed")
         details = found["output"]["executionResult"]["errorDetails"]
         return found["actionName"], details["message"]
 
     @property
     def build_log(self) -> str:
-        """What the build wrote."""
+        """The build's log."""
         build = self._build()["logs"]
         events = self._client("logs", TOOLING).get_log_events(
             logGroupName=build["groupName"], logStreamName=build["streamName"], startFromHead=True
@@ -64,7 +64,7 @@ class Release:
 
     @property
     def build_failure(self) -> tuple[str, str]:
-        """The phase in which the build failed, and what its contexts say."""
+        """The phase in which the build failed, and the messages of its contexts."""
         phase = next(each for each in self._build()["phases"] if each["phaseStatus"] == "FAILED")
         return phase["phaseType"], " ".join(each["message"] for each in phase["contexts"])
 

@@ -103,7 +103,7 @@ def target() -> Template:
 
 
 def _execution_role() -> dict[str, Any]:
-    """The role that makes the service's resources, with what these need and no more."""
+    """The role that creates the service's resources, with the least permissions."""
     created = " ".join(
         f"iam:{each}Role"
         for each in ("Create", "Get", "Update", "Delete", "Tag", "Untag")

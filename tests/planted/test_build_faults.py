@@ -1,4 +1,4 @@
-"""Planted faults of permissions that the build meets."""
+"""Planted faults in the permissions of the build."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_the_build_may_not_write_its_log(delivery: Delivery) -> None:
 
 
 def test_the_build_may_not_use_the_connection(delivery: Delivery) -> None:
-    """A missing grant of what a full clone needs of the build itself."""
+    """A missing grant for a full clone, which the build's role needs."""
     remove(delivery.edit("tooling"), "BuildRole", "Connection")
     released = delivery.release()
     assert released.failed[0] == "Synth"

@@ -1,4 +1,4 @@
-"""The delivery without faults: what it does, so that each planted fault is the only cause."""
+"""The delivery without faults, so that each planted fault is the only cause of a failure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Planted faults of earlier Pithead, in a delivery: each is found by what the local cloud refuses.
+"""Planted faults of earlier versions of Pithead, in a delivery.
 
 docs/fidelity.md lists these and those that other tests plant.
 """
@@ -74,7 +74,7 @@ def test_a_crossed_guard_rolls_nothing_back_after_a_shift_all_at_once(delivery: 
 def test_a_narrowed_execution_role_lacks_what_the_list_left_out(
     delivery: Delivery, resource: dict[str, Any], action: str
 ) -> None:
-    """A permission list without EventBridge and SSM: the stack goes back."""
+    """A permission list without EventBridge and SSM: the stack rolls back."""
     delivery.edit("service")["Resources"]["New"] = resource
     released = delivery.release()
     failed, said = released.failed
@@ -88,7 +88,7 @@ def test_a_narrowed_execution_role_lacks_what_the_list_left_out(
 
 
 def test_a_hook_answers_for_another_deployment_than_asked(delivery: Delivery) -> None:
-    """A hook that answers for the deployment before: the one that asks goes on waiting."""
+    """A hook that reports for the previous deployment: the current one keeps waiting."""
     earlier = delivery.release()
     assert earlier.status == "Succeeded", earlier.failed
     code = properties(delivery.edit("service"), "Hook")["Code"]

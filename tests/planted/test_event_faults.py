@@ -1,4 +1,4 @@
-"""Planted faults of permissions of rules and alarms, which fail beside the pipeline."""
+"""Planted faults in the permissions of rules and alarms, which the pipeline does not show."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_the_rules_role_may_start_another_pipeline(delivery: Delivery) -> None:
 
 
 def test_the_function_lets_another_rule_invoke_it(delivery: Delivery) -> None:
-    """A Lambda permission with another `AWS:SourceArn`: the release succeeds, unannounced."""
+    """A Lambda permission with another `AWS:SourceArn`: the release succeeds without a notice."""
     rule = f"arn:aws:events:{REGION}:{TOOLING}:rule"
     properties(delivery.edit("tooling"), "NoticePermission")["SourceArn"] = f"{rule}/other"
     before = len(delivery.buried())

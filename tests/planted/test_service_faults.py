@@ -1,4 +1,4 @@
-"""Planted faults of permissions that the service's own stack and deployment meet."""
+"""Planted faults in the permissions of the service's own stack and deployment."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def test_the_functions_role_trusts_another_service(delivery: Delivery) -> None:
-    """A trust policy that Lambda asks for when a function is given a role."""
+    """A trust policy that Lambda checks when a function's role is set."""
     template = delivery.edit("service")
     template["Resources"]["OtherRole"] = role("service-other", service("codebuild"))
     properties(template, "Function")["Role"] = get("OtherRole")
@@ -35,7 +35,7 @@ def test_the_functions_role_trusts_another_service(delivery: Delivery) -> None:
 
 
 def test_the_execution_role_may_not_create_a_resource(delivery: Delivery) -> None:
-    """An execution role without what a new resource needs: the stack goes back."""
+    """An execution role without the permissions of a new resource: the stack rolls back."""
     queue = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "service-jobs"}}
     delivery.edit("service")["Resources"]["Jobs"] = queue
     released = delivery.release()

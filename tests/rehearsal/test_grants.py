@@ -1,4 +1,4 @@
-"""No role of the platform's own stacks may do what it does not do, but for a written reason."""
+"""Each unused grant of the roles in the platform's own stacks has a written reason."""
 
 from __future__ import annotations
 

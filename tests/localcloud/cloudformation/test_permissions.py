@@ -1,4 +1,4 @@
-"""What CloudFormation does to a stack's resources is decided by the stack's role."""
+"""CloudFormation creates, updates and deletes resources as the stack's role."""
 
 from __future__ import annotations
 

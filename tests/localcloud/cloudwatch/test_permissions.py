@@ -1,4 +1,4 @@
-"""What an alarm does is allowed by the policies of topics, keys and functions."""
+"""The policies of topics, keys and functions decide an alarm's actions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def server(start_cloud: Callable[..., LocalCloud]) -> LocalCloud:
 
 
 def act(server: LocalCloud, start_cloud: Callable[..., LocalCloud], target: str) -> dict[str, Any]:
-    """What the history says of an alarm's only action."""
+    """The history item of an alarm's only action."""
     client = server.cloud.client("cloudwatch", ACCOUNT, REGION)
     client.put_metric_alarm(AlarmName="errors", AlarmActions=[target], **DEFINITION)
     client.set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="by hand")

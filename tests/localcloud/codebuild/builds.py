@@ -104,7 +104,7 @@ class Builds:
         )
 
     def log(self, build: Build) -> list[str]:
-        """What it wrote, without what CodeBuild says."""
+        """The lines of the commands, without those of CodeBuild."""
         return [line for line in self.whole_log(build) if not line.startswith("[Container]")]
 
     def whole_log(self, build: Build) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a project's service role must be allowed, with the grants that CDK makes."""
+"""The permissions of a project's service role, with the grants that CDK makes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def builds(guarded: LocalCloud) -> Builds:
 
 
 def grant(builds: Builds, *actions: str) -> None:
-    """Let the service role do this with the project's log, and with its report groups."""
+    """Allow the service role these actions on the project's log and report groups."""
     groups = [f"arn:aws:logs:{HERE}:log-group:/aws/codebuild/{builds.project}"]
     reports = f"arn:aws:codebuild:{HERE}:report-group/{builds.project}-*"
     statement = {

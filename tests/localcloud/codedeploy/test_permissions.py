@@ -1,4 +1,4 @@
-"""CodeDeploy does what its service role may do."""
+"""CodeDeploy makes its calls as its service role."""
 
 from __future__ import annotations
 

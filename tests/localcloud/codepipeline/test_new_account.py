@@ -34,7 +34,7 @@ def new_account(tmp_path: Path) -> Iterator[World]:
 def test_a_build_beside_another_one_fails_its_action_in_codebuilds_words(
     new_account: World,
 ) -> None:
-    """The words are those of aws-cdk#27335; a stage waits for what runs in it."""
+    """The text is that of aws-cdk#27335; a stage waits for its running actions."""
     world = new_account
     execution = world.create(world.stage("Verify", world.held("One"), world.held("Two")))
     world.until(lambda: bool(world.errors(execution)))

@@ -1,4 +1,4 @@
-"""What a pipeline's roles must be allowed, with the grants that CDK makes."""
+"""The permissions of a pipeline's roles, with the grants that CDK makes."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def world(guarded: tuple[LocalCloud, str, str]) -> Iterator[World]:
 
 
 def grant(world: World, role: str, *statements: dict[str, Any]) -> None:
-    """Let a role do this, and nothing else."""
+    """Allow a role only this."""
     document = {
         "Version": "2012-10-17",
         "Statement": [{"Effect": "Allow"} | each for each in statements],
@@ -79,7 +79,7 @@ def grant(world: World, role: str, *statements: dict[str, Any]) -> None:
 
 
 def failure(world: World, *stages: dict[str, Any], **more: Any) -> str:
-    """What the action that failed says of it."""
+    """The message of the failed action."""
     execution = world.create(*stages, **more)
     assert world.ended(execution) == "Failed"
     (said,) = world.errors(execution)

@@ -558,7 +558,7 @@ class TestConditions:
     def test_a_rollback_meets_the_entry_condition_of_its_stage(
         self, world: World, alarms: Alarms
     ) -> None:
-        """A freeze that has begun refuses the rollback of what it should have kept out."""
+        """A freeze that has started rejects the rollback of its stage."""
         alarms.states = {"freeze": "OK"}
         window = world.conditions("FAIL", ("CloudWatchAlarm", {"AlarmName": "freeze"}))
         good = world.create(self.prod(world, beforeEntry=window))

@@ -178,7 +178,7 @@ class World:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold up what is `locked`."""
+        """Block the builds that are `locked`."""
         with (self.folder / "lock").open("w") as guard:
             fcntl.flock(guard, fcntl.LOCK_EX)
             yield
@@ -257,7 +257,7 @@ class World:
         return found
 
     def log(self, execution: str, action: str) -> list[str]:
-        """What the build of an action wrote."""
+        """The log of an action's build."""
         build_id = self.action(execution, action)["output"]["executionResult"]
         build = self.server.cloud.codebuild.builds[build_id["externalExecutionId"]]
         events = self.server.cloud.client("logs", ACCOUNT, REGION).get_log_events(
@@ -267,7 +267,7 @@ class World:
         return [each for each in messages if not each.startswith("[Container]")]
 
     def place(self, stage: str) -> tuple[str, str]:
-        """By what the runner knows a stage."""
+        """The runner's key of a stage."""
         return f"{ACCOUNT}/{REGION}/{self.name}", stage
 
     def baking(self, execution: str) -> bool:
@@ -275,7 +275,7 @@ class World:
         return (execution, "Prod", "ON_SUCCESS") in self.service.runner.conditions
 
     def override(self, execution: str) -> None:
-        """Let the condition behind the stage Prod pass."""
+        """Release the condition behind the stage Prod."""
         self.client.override_stage_condition(
             pipelineName=self.name,
             stageName="Prod",
@@ -315,7 +315,7 @@ class World:
         return ""
 
     def errors(self, execution: str) -> list[str]:
-        """What failed actions said."""
+        """The messages of failed actions."""
         return [each.error for each in self.service.executions[execution].actions if each.error]
 
     def running(self, execution: str, action: str) -> bool:

@@ -15,7 +15,7 @@ BASIC = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
 
 
 def _grant(lambdas: Any, *actions: str) -> None:
-    """Let the role of all functions do this on the group, as `LogGroup.grantWrite` of CDK does."""
+    """Allow the functions' role this on the group, as CDK's `LogGroup.grantWrite` does."""
     arn = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{GROUP}:*"
     statement = {"Effect": "Allow", "Action": list(actions), "Resource": arn}
     lambdas.server.cloud.client("iam", ACCOUNT, REGION).put_role_policy(

@@ -184,7 +184,7 @@ def test_what_lambda_rejects(deployed: Any, base: str, code: str, status: int) -
 
 
 def test_a_throttled_function_is_a_500_and_the_log_says_429(deployed: Any, base: str) -> None:
-    """The client is not told (Lambda guide, "Handling Lambda errors with an API Gateway API")."""
+    """The client cannot see it (Lambda guide, "Handling Lambda errors with an API Gateway API")."""
 
     def reject(_event: Any) -> Any:
         raise InvocationError("TooManyRequestsException", "Rate Exceeded.")

@@ -163,7 +163,7 @@ def test_metrics_that_came_for_the_newest_minute_are_waited_for_no_longer(cloud:
 
 
 def test_a_quota_that_suffices_is_doubled(cloud: Aws) -> None:
-    """Other functions of the account use it up."""
+    """Other functions of the account use up the quota."""
     watch = _watch(cloud)
     cloud.counts(live=[1.0], promoted=[])
     cloud.limits(500)

@@ -1,4 +1,4 @@
-"""What the build does: publish the function's code to the target account, write the template.
+"""The build's script: publish the code to the target account, and write the template.
 
 As the assets step of CDK Pipelines does, with a session policy besides: the session may write this
 one object.

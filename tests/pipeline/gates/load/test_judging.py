@@ -39,7 +39,7 @@ def measure(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[list[Measured
 
 
 def unthrottled(_sides: Any) -> None:
-    """Say of runs that no throttling explains their failures."""
+    """Return None: no throttling explains the failures."""
 
 
 def _run(milliseconds: float, seed: int = 0, failed: int = 0) -> Measured:

@@ -1,4 +1,4 @@
-"""Requests that AWS throttled, told from those that fail and those that are slow."""
+"""Throttled requests, distinguished from failed and slow ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SERVICE_FAILS = "status 503"
 
 
 def _run(milliseconds: float = 100, **failures: int) -> Measured:
-    """What 200 requests met; a keyword's number of them failed for the reason that it names."""
+    """A run of 200 requests, of which as many failed as each keyword's value."""
     seen = Measured(1.0)
     reasons = {"throttled": NOT_INVOKED, "limited": RATE_LIMITED, "broken": SERVICE_FAILS}
     left = [reasons[name] for name, count in failures.items() for _ in range(count)]
@@ -125,7 +125,7 @@ def test_a_release_that_fails_by_itself_is_refused_for_it(
 def test_a_slow_release_that_is_throttled_is_called_both(
     limits: Load, measure: Any, explain: Any
 ) -> None:
-    """Who takes longer needs more concurrency; no waiver of one lets the other pass."""
+    """Slow requests need more concurrency; a waiver of one rule does not cover the other."""
     measure([_run(300, throttled=60), _run(100, throttled=40)])
     with pytest.raises(CouldNotRunError) as raised:
         judging.compared(
