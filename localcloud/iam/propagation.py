@@ -45,6 +45,7 @@ class Role:
     managed_policies: tuple[str, ...]
     permissions_boundary_arn: str | None
     tags: Any
+    max_session_duration: Any
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,7 @@ def _stored(account: str) -> Iterator[tuple[str, Role | str]]:
                 tuple(role.managed_policies),
                 role.permissions_boundary_arn,
                 copy(role.tags),
+                role.max_session_duration,
             ),
         )
     for arn, policy in list(backend.managed_policies.items()):

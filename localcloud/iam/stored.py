@@ -9,6 +9,8 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from moto import backends
+from moto.iam.exceptions import NotFoundException
+from moto.iam.models import iam_backends
 from moto.kms.utils import _deserialize_ciphertext_blob
 from moto.s3.models import s3_backends
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from localcloud.iam.propagation import Propagation, Role
 
 _ACCOUNT = re.compile(r"\d{12}")
+_PARTITION = "aws"
 
 
 def moto_backend(service: str, account: str, region: str) -> Any:

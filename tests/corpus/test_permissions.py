@@ -326,7 +326,7 @@ def test_a_secure_string_under_a_customers_key(bench: Bench) -> None:
 def test_a_boundary_that_does_not_exist_allows_nothing(bench: Bench) -> None:
     session = bench.session("limited", ACCOUNT, EVERYTHING)
     absent = f"arn:aws:iam::{ACCOUNT}:policy/absent"
-    bench.server.cloud.access.stored.role(session.role_arn).permissions_boundary_arn = absent
+    iam_backends[ACCOUNT]["aws"].get_role("limited").permissions_boundary_arn = absent
     get = bench.client("ssm", session=session).get_parameter
     assert "no permissions boundary allows" in refused(get, Name="/a")[1]
 
