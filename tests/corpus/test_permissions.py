@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from moto.iam.models import iam_backends
 
 from tests.corpus.report import report
 from tests.corpus.stacks import (
