@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from localcloud.iam.documents import Policy
 from localcloud.iam.stored import moto_backend, stored_policy
@@ -92,8 +92,7 @@ def _key(account: str, region: str, resource: str, arn: str) -> Policy | None:
 def _secret(account: str, region: str, _resource: str, arn: str) -> Policy | None:
     backend = moto_backend("secretsmanager", account, region)
     found = backend.secrets.get(arn) if backend else None
-    policy = getattr(found, "policy", None)
-    return stored_policy(policy, "resource", f"policy of {arn}") if policy else None
+    return _optional(found, arn)
 
 
 def _topic(account: str, region: str, _resource: str, arn: str) -> Policy | None:
@@ -105,12 +104,16 @@ def _topic(account: str, region: str, _resource: str, arn: str) -> Policy | None
 def _queue(account: str, region: str, resource: str, arn: str) -> Policy | None:
     backend = moto_backend("sqs", account, region)
     found = backend.queues.get(resource) if backend else None
-    policy = getattr(found, "policy", None)
-    return stored_policy(policy, "resource", f"policy of {arn}") if policy else None
+    return _optional(found, arn)
 
 
 def _bus(account: str, region: str, resource: str, arn: str) -> Policy | None:
     backend = moto_backend("events", account, region)
     found = backend.event_buses.get(resource.removeprefix("event-bus/")) if backend else None
+    return _optional(found, arn)
+
+
+def _optional(found: Any, arn: str) -> Policy | None:
+    """Return the policy of moto's resource, which may have none."""
     policy = getattr(found, "policy", None)
     return stored_policy(policy, "resource", f"policy of {arn}") if policy else None

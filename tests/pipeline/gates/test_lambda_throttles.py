@@ -127,7 +127,7 @@ def _watch(cloud: Aws) -> EnvironmentWatch:
     return watch
 
 
-def test_metrics_are_waited_for_until_they_explain_all(cloud: Aws) -> None:
+def test_metrics_are_awaited_until_they_explain_all_requests(cloud: Aws) -> None:
     watch = _watch(cloud)
     cloud.counts(live=[3.0], promoted=[])
     cloud.counts(live=[3.0, 5.0], promoted=[4.0])
@@ -145,7 +145,7 @@ def test_metrics_are_waited_for_until_they_explain_all(cloud: Aws) -> None:
     )
 
 
-def test_metrics_that_do_not_come_are_waited_for_five_minutes(cloud: Aws) -> None:
+def test_missing_metrics_are_awaited_for_five_minutes(cloud: Aws) -> None:
     watch = _watch(cloud)
     for _ in range(5):
         cloud.counts(live=[], promoted=[])
@@ -153,7 +153,7 @@ def test_metrics_that_do_not_come_are_waited_for_five_minutes(cloud: Aws) -> Non
     assert watch.throttles(12).total == 0
 
 
-def test_metrics_that_came_for_the_newest_minute_are_waited_for_no_longer(cloud: Aws) -> None:
+def test_metrics_of_the_newest_minute_end_the_wait(cloud: Aws) -> None:
     """The gate asks at 12:01:30; the minute has settled at 12:03."""
     watch = _watch(cloud)
     for _ in range(2):
@@ -194,15 +194,17 @@ def test_a_session_of_the_lookup_role_may_read_four_things(cloud: Aws) -> None:
     ]
 
 
-def test_that_aws_does_not_say_is_no_verdict(cloud: Aws) -> None:
+def test_unreadable_throttles_are_an_error(cloud: Aws) -> None:
     cloud.answers_time()
     watch = EnvironmentWatch("staging", load("staging"))
     cloud.stubs["cloudformation"].add_client_error("describe_stack_resources", "AccessDenied")
-    with pytest.raises(CouldNotRunError, match=r"whether Lambda throttled .*AccessDenied"):
+    with pytest.raises(
+        CouldNotRunError, match=r"throttles cannot be read: .*AccessDenied"
+    ):
         watch.throttles(1)
 
 
-def test_that_aws_cannot_be_reached_matters_only_when_it_is_asked(no_aws: None) -> None:
+def test_an_unreachable_aws_is_an_error_only_when_throttles_are_read(no_aws: None) -> None:
     watch = EnvironmentWatch("staging", load("staging"))
     with pytest.raises(CouldNotRunError, match="Lambda's throttles cannot be read"):
         watch.throttles(1)
