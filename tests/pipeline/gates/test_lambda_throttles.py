@@ -198,9 +198,7 @@ def test_unreadable_throttles_are_an_error(cloud: Aws) -> None:
     cloud.answers_time()
     watch = EnvironmentWatch("staging", load("staging"))
     cloud.stubs["cloudformation"].add_client_error("describe_stack_resources", "AccessDenied")
-    with pytest.raises(
-        CouldNotRunError, match=r"throttles cannot be read: .*AccessDenied"
-    ):
+    with pytest.raises(CouldNotRunError, match=r"throttles cannot be read: .*AccessDenied"):
         watch.throttles(1)
 
 
