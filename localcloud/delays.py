@@ -4,6 +4,7 @@ Each service states its own delays, with their sources, where it applies them:
 
 | what | module |
 |---|---|
+| updates of functions | `localcloud.functions.updates` |
 | metrics | `localcloud.cloudwatch.delays` |
 | roles and policies | `localcloud.iam.propagation` |
 | log events | `localcloud.logs.visibility` |

@@ -90,7 +90,9 @@ class AliasOperations(Operations):
     def put_function_concurrency(self) -> ActionResult:
         """Reserve concurrency; 0 throttles the function wholly."""
         reserved = int(self.params["ReservedConcurrentExecutions"])
-        self.cloud.functions.definitions.reserve(self.where(), reserved)
+        where = self.where()
+        self.cloud.functions.updates.require_settled(where)
+        self.cloud.functions.definitions.reserve(where, reserved)
         return ActionResult({"ReservedConcurrentExecutions": reserved})
 
     def get_function_concurrency(self) -> ActionResult:

@@ -13,7 +13,7 @@ from localcloud.api import ApiError
 from localcloud.functions import description
 from localcloud.functions.alias_operations import AliasOperations
 from localcloud.functions.code_signing_operations import CodeSigningOperations
-from localcloud.functions.model import address
+from localcloud.functions.model import LATEST, address
 from localcloud.iam.actions.call import Needed
 from localcloud.ports import InvocationError
 
@@ -57,13 +57,14 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
         version = function.latest
         if self.params.get("Publish"):
             version = self.cloud.functions.definitions.publish(where)
-        return ActionResult(description.configuration(function, version))
+        self.cloud.functions.updates.begin(where, "creation")
+        return ActionResult(self._described(function, version))
 
     def get_function(self) -> ActionResult:
         """A function's configuration and tags; its code is not given out again."""
         function, version, qualifier = self._version()
         document: dict[str, Any] = {
-            "Configuration": description.configuration(function, version, qualifier),
+            "Configuration": self._described(function, version, qualifier),
             "Code": {"RepositoryType": "S3"},
         }
         if function.tags:
@@ -74,13 +75,13 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
 
     def get_function_configuration(self) -> ActionResult:
         """The configuration alone."""
-        return ActionResult(description.configuration(*self._version()))
+        return ActionResult(self._described(*self._version()))
 
     def list_functions(self) -> ActionResult:
         """All functions, or with `FunctionVersion` ALL all their versions too."""
         every = self.params.get("FunctionVersion") == "ALL"
         found = [
-            description.configuration(function, version)
+            self._described(function, version)
             for function in self.cloud.functions.catalogue.all(self.account, self.region)
             for version in [function.latest, *(function.versions.values() if every else [])]
         ]
@@ -93,6 +94,7 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
                 "InvalidParameterValueException", "DryRun is not part of the local cloud"
             )
         where = self.where()
+        self.cloud.functions.updates.require_settled(where)
         code = {
             name: self.params.get(name)
             for name in ("ZipFile", "S3Bucket", "S3Key", "S3ObjectVersion", "ImageUri")
@@ -106,14 +108,18 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
         version = function.latest
         if self.params.get("Publish"):
             version = self.cloud.functions.definitions.publish(where)
-        return ActionResult(description.configuration(function, version))
+        self.cloud.functions.updates.begin(where)
+        return ActionResult(self._described(function, version))
 
     def update_function_configuration(self) -> ActionResult:
         """A new configuration for `$LATEST`."""
+        where = self.where()
+        self.cloud.functions.updates.require_settled(where)
         function = self.cloud.functions.definitions.change(
-            self.where(), self.params, expected=self.params.get("RevisionId")
+            where, self.params, expected=self.params.get("RevisionId")
         )
-        return ActionResult(description.configuration(function, function.latest))
+        self.cloud.functions.updates.begin(where)
+        return ActionResult(self._described(function, function.latest))
 
     def delete_function(self) -> ActionResult:
         """Remove a function or a version."""
@@ -124,6 +130,7 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
     def publish_version(self) -> ActionResult:
         """Publish `$LATEST`."""
         where = self.where()
+        self.cloud.functions.updates.require_settled(where)
         version = self.cloud.functions.definitions.publish(
             where,
             description=self.params.get("Description") or "",
@@ -131,7 +138,7 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
             expected=self.params.get("RevisionId"),
         )
         function = self.cloud.functions.catalogue.get(where)
-        return ActionResult(description.configuration(function, version))
+        return ActionResult(self._described(function, version))
 
     def get_account_settings(self) -> ActionResult:
         """Return the account's concurrency, and what reservations leave of it."""
@@ -147,9 +154,7 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
         """`$LATEST` and all versions."""
         function = self.cloud.functions.catalogue.get(self.where())
         versions = [function.latest, *function.versions.values()]
-        return self.page(
-            "Versions", [description.configuration(function, each) for each in versions]
-        )
+        return self.page("Versions", [self._described(function, each) for each in versions])
 
     def invoke(self) -> ActionResult:
         """Run a function, queue an event for it, or check that it could be run."""
@@ -193,6 +198,15 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
     @property
     def _session(self) -> Session | None:
         return self.cloud.credentials.session(self.caller.access_key)
+
+    def _described(
+        self, function: Function, version: Version, qualifier: str = ""
+    ) -> dict[str, Any]:
+        """`FunctionConfiguration`; the state is the one of `$LATEST` (see `updates`)."""
+        document = description.configuration(function, version, qualifier)
+        if version.number == LATEST:
+            document |= self.cloud.functions.updates.states(function.at())
+        return document
 
     def _invocable(self) -> Address:
         """The function to invoke: the account's own, or one whose policy allows the caller."""

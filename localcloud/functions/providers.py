@@ -25,15 +25,20 @@ if TYPE_CHECKING:
     from localcloud.functions.code_signing import CodeSigning
     from localcloud.functions.definitions import Definitions
     from localcloud.functions.model import Address
+    from localcloud.functions.updates import Updates
     from localcloud.resources import Provider, ResourceRequest
 
 
 def providers(
-    cloud: Cloud, definitions: Definitions, catalogue: Catalogue, code_signing: CodeSigning
+    cloud: Cloud,
+    definitions: Definitions,
+    catalogue: Catalogue,
+    code_signing: CodeSigning,
+    updates: Updates,
 ) -> dict[str, Provider]:
     """The provider of each type."""
     return {
-        "AWS::Lambda::Function": FunctionProvider(definitions),
+        "AWS::Lambda::Function": FunctionProvider(definitions, updates),
         "AWS::Lambda::Version": VersionProvider(definitions, catalogue),
         "AWS::Lambda::Alias": AliasProvider(cloud, definitions),
         "AWS::Lambda::Permission": PermissionProvider(definitions),
@@ -54,8 +59,9 @@ _ALIAS = ("FunctionName", "FunctionVersion", "Name", "Description", "RoutingConf
 class FunctionProvider:
     """`AWS::Lambda::Function`; `Ref` is its name."""
 
-    def __init__(self, definitions: Definitions) -> None:
+    def __init__(self, definitions: Definitions, updates: Updates) -> None:
         self._definitions = definitions
+        self._updates = updates
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
         """A new name is a new function."""
@@ -79,6 +85,8 @@ class FunctionProvider:
             except ApiError:
                 self._definitions.delete(where)
                 raise
+        self._updates.begin(where, "creation")
+        self._updates.wait(where, request.cancel)
         return Resource(name, {"Arn": where.arn}, properties)
 
     def update(self, request: ResourceRequest, current: Resource) -> Resource:
@@ -86,9 +94,12 @@ class FunctionProvider:
         only(request, *_FUNCTION, *REFUSED)
         with told():
             where = address(request.account, request.region, current.physical_id)
+            self._updates.wait(where, request.cancel)
             self._definitions.change(where, request.properties, whole=True)
             self._definitions.tag(where, _tags(request))
             self._reserve(where, request.properties)
+        self._updates.begin(where)
+        self._updates.wait(where, request.cancel)
         return Resource(current.physical_id, current.attributes, request.properties)
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:

@@ -19,6 +19,7 @@ from localcloud.functions.invocations import Invoker, Request
 from localcloud.functions.model import LATEST, Address, address
 from localcloud.functions.providers import providers
 from localcloud.functions.telemetry import Observation, Telemetry, log_target
+from localcloud.functions.updates import Updates
 from localcloud.iam.acting import ServicePrincipal
 from localcloud.iam.actions.call import Needed
 from localcloud.ports import Invocation, InvocationError
@@ -43,6 +44,7 @@ class Functions:
         self.catalogue = Catalogue(cloud.ledger)
         self.fleet = Fleet(cloud, self.bundles)
         self.code_signing = CodeSigning(cloud, self.catalogue)
+        self.updates = Updates(cloud.clock, cloud.delays)
         self.definitions = Definitions(
             cloud, self.catalogue, self.bundles, self.code_signing, self.fleet.retire
         )
@@ -53,7 +55,7 @@ class Functions:
         self._events = EventQueue(cloud.clock, cloud.ledger, self)
         self.apis: dict[str, type[ServiceApi]] = {"lambda": LambdaApi}
         self.providers: dict[str, Provider] = providers(
-            cloud, self.definitions, self.catalogue, self.code_signing
+            cloud, self.definitions, self.catalogue, self.code_signing, self.updates
         )
 
         cloud.access.tags.register("lambda", self._tags)
@@ -96,6 +98,9 @@ class Functions:
         """
         where = _address(account, region, function, qualifier)
         found, version = self._resolve(where)
+        rejection = self.updates.rejection(where)
+        if rejection:
+            raise InvocationError("ResourceConflictException", rejection)
         limit = _LIMITS.get(invocation_type, _LIMITS["RequestResponse"])
         if len(payload) > limit:
             raise InvocationError(

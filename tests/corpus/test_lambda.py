@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from localcloud.delays import AS_ON_AWS
 from tests.corpus.report import report
-from tests.corpus.stacks import ACCOUNT, REGION, Bench, refused, started, zipped
+from tests.corpus.stacks import ACCOUNT, REGION, WAIT, Bench, refused, started, zipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 INVALID = "InvalidParameterValueException"
 INVOKE = "lambda:InvokeFunction"
@@ -79,15 +81,22 @@ def test_code_in_a_bucket_of_another_region(bench: Bench) -> None:
     "Lambda",
     situation="A deployment changes a function's code, and right after it the configuration.",
     outcome="ResourceConflictException: the first update is still in progress.",
-    differs="Both succeed: an update is complete when its call returns.",
 )
-def test_two_updates_one_after_the_other(bench: Bench) -> None:
-    bench.function("updated")
-    bench.lambdas.update_function_code(
-        FunctionName="updated", ZipFile=zipped("def handler(*_): return 2")
-    )
-    made = bench.lambdas.update_function_configuration(FunctionName="updated", MemorySize=256)
-    assert (made["LastUpdateStatus"], made["MemorySize"]) == ("Successful", 256)
+def test_two_updates_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with started(tmp_path, speed=3.0) as bench:
+        bench.function("api")
+        monkeypatch.setattr(bench.server.cloud.functions.updates, "delays", AS_ON_AWS)
+        code = zipped("def handler(*_): return 2")
+        bench.lambdas.update_function_code(FunctionName="api", ZipFile=code)
+        change = {"FunctionName": "api", "MemorySize": 256}
+        assert refused(bench.lambdas.update_function_configuration, **change) == (
+            "ResourceConflictException",
+            "The operation cannot be performed at this time. An update is in progress for "
+            f"resource: arn:aws:lambda:{REGION}:{ACCOUNT}:function:api",
+        )
+        waiter = bench.lambdas.get_waiter("function_updated_v2")
+        waiter.wait(FunctionName="api", WaiterConfig=WAIT)
+        bench.lambdas.update_function_configuration(**change)
 
 
 @report(

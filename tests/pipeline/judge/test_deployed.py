@@ -203,6 +203,7 @@ class Prod(Deployed):
         with zipfile.ZipFile(content, "w") as archive:
             archive.writestr("pipeline/judge/handler.py", f"def handler(*_):\n    {does}\n")
         functions.update_function_configuration(FunctionName=judge, Timeout=1)
+        functions.get_waiter("function_updated_v2").wait(FunctionName=judge)
         functions.update_function_code(FunctionName=judge, ZipFile=content.getvalue())
 
 
