@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "fidelity.md").read_text()
 RULES = TEXT.partition("\n## ")[0]
 PLANTED = TEXT.partition("\n## Planted faults\n")[2].partition("\n## ")[0]
+DISAGREEMENTS = TEXT.partition("\n## Disagreements\n")[2].partition("\n## ")[0]
 LEAST_RULES, LEAST_FAULTS, LEAST_PERMISSIONS = 25, 16, 20
 
 
@@ -57,3 +58,11 @@ def test_each_planted_fault_says_where_it_fails_and_names_its_test() -> None:
         if name.startswith("test_")
     }
     assert planted <= cited
+
+
+def test_each_disagreement_names_a_report() -> None:
+    """A rule that was added at the end of the page is in the wrong table."""
+    for report, aws, here in _rows(DISAGREEMENTS, "Report"):
+        assert re.fullmatch(r"[\w.-]+/[\w.-]+#\d+", report.strip()), report
+        assert aws.strip(), report
+        assert here.strip(), report
