@@ -90,7 +90,7 @@ def test_a_tool_that_does_not_end(
     run = tool.run
 
     def only_the_tool(name: str, *arguments: Any) -> Any:
-        monkeypatch.setattr(tool, "_SECONDS", 60 if name == "git" else 0.2)
+        monkeypatch.setattr(tool, "_TIMEOUT_SECONDS", 60 if name == "git" else 0.2)
         return run(name, *arguments)
 
     monkeypatch.setattr(tool, "run", only_the_tool)

@@ -182,6 +182,6 @@ class TestCfnLint:
         program.write_text(f"#!/bin/sh\nexec cat {fifo}\n")
         program.chmod(0o755)
         monkeypatch.setattr(cfn_lint, "PROGRAM", program)
-        monkeypatch.setattr(cfn_lint, "_SECONDS", 0.2)
+        monkeypatch.setattr(cfn_lint, "_TIMEOUT_SECONDS", 0.2)
         with pytest.raises(CouldNotRunError, match="cfn-lint did not end within"):
             infrastructure.judge(assembly(prod=TOPIC))
