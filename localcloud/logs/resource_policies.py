@@ -31,6 +31,8 @@ class ResourcePolicies:
     def __init__(self, ledger: Ledger, clock: Clock) -> None:
         self._ledger = ledger
         self._clock = clock
+        # Each delivery of a log reads them.
+        self._policies = dict(ledger.all(_KIND))
 
     def put(self, account: str, region: str, name: str, document: str) -> dict[str, Any]:
         """Create or change a policy; returns it in the API's shape.
@@ -52,19 +54,26 @@ class ResourcePolicies:
             "policyDocument": document,
             "lastUpdatedTime": int(self._clock.timestamp() * 1000),
         }
-        self._ledger.put(_KIND, f"{account}/{region}/{name}", policy)
+        key = f"{account}/{region}/{name}"
+        self._ledger.put(_KIND, key, policy)
+        self._policies[key] = policy
         return policy
 
     def all(self, account: str, region: str) -> list[dict[str, Any]]:
         """The policies of an account's region, by name."""
-        return [policy for _, policy in self._ledger.all(_KIND, f"{account}/{region}/")]
+        place = f"{account}/{region}/"
+        policies = list(self._policies.items())
+        return [
+            policy
+            for key, policy in sorted(policies, key=lambda each: each[0])
+            if key.startswith(place)
+        ]
 
     def delete(self, account: str, region: str, name: str) -> bool:
         """Delete a policy; returns whether there was one."""
         key = f"{account}/{region}/{name}"
-        found = self._ledger.get(_KIND, key) is not None
         self._ledger.delete(_KIND, key)
-        return found
+        return self._policies.pop(key, None) is not None
 
 
 class ResourcePolicyOperations(ServiceApi):
