@@ -71,7 +71,7 @@ class Updates:
             self._clock.wait(found.until - self._clock.timestamp(), cancel)
 
     def states(self, where: Address) -> dict[str, Any]:
-        """What of `FunctionConfiguration` tells of it."""
+        """The fields of `FunctionConfiguration` that report an update."""
         found = self._found(where)
         if found is None:
             return {"State": "Active", "LastUpdateStatus": "Successful"}

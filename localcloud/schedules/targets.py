@@ -39,7 +39,7 @@ class TargetError(ValueError):
 
 
 class UndeliverableError(Exception):
-    """A delivery that no further attempt would mend; `code` is EventBridge's `ERROR_CODE`."""
+    """A delivery that a retry cannot fix; `code` is EventBridge's `ERROR_CODE`."""
 
     def __init__(self, message: str, code: str = "") -> None:
         super().__init__(message)

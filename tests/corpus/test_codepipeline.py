@@ -32,7 +32,7 @@ def world(shared: tuple[LocalCloud, str]) -> Iterator[World]:
 
 
 def refused(world: World, *actions: dict[str, Any], **more: Any) -> tuple[str, str]:
-    """Code and message of what is said of a pipeline with these actions behind its source."""
+    """Return the code and the message of the error for a pipeline with these actions."""
     definition = world.definition(world.stage("Then", *actions), **more)
     return refusal(world.client.create_pipeline, pipeline=definition)
 

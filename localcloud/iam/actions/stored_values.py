@@ -44,7 +44,7 @@ def ssm(call: Call, facts: Facts) -> list[Needed]:
 def secretsmanager(call: Call, facts: Facts) -> list[Needed]:
     """A secret by its full ARN, and the key of its values.
 
-    A secret that does not exist has a suffix that nobody knows.
+    A secret that does not exist has an unknown suffix.
     """
     name = call.text("SecretId", "Name")
     action = f"secretsmanager:{call.operation}"
