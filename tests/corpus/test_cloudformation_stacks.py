@@ -69,8 +69,8 @@ def test_a_change_of_a_policy_or_of_a_dependency_alone(bench: Bench) -> None:
     kept = {"Resources": {"A": TOPIC | {"DeletionPolicy": "Retain"}, "B": TOPIC}}
     found = bench.change_set("attributes", kept)
     [change] = [each["ResourceChange"] for each in found["Changes"]]
-    told = (change["Action"], change["Replacement"], change["Scope"])
-    assert told == ("Modify", "False", ["DeletionPolicy"])
+    described = (change["Action"], change["Replacement"], change["Scope"])
+    assert described == ("Modify", "False", ["DeletionPolicy"])
     behind = {"Resources": {"A": TOPIC, "B": TOPIC | {"DependsOn": "A"}}}
     found = bench.change_set("attributes", behind, called="dependency")
     assert found["Status"] == "FAILED"

@@ -133,8 +133,8 @@ def test_a_trigger_publishes_as_the_role(scene: Scene) -> None:
     grant(scene, managed=True)
     topic = f"arn:aws:sns:eu-west-1:{ACCOUNT}:told"
     events = ["DeploymentSuccess"]
-    told = {"triggerName": "t", "triggerTargetArn": topic, "triggerEvents": events}
-    scene.group(SHIFT, triggerConfigurations=[told])
+    trigger = {"triggerName": "t", "triggerTargetArn": topic, "triggerEvents": events}
+    scene.group(SHIFT, triggerConfigurations=[trigger])
     found = ended(scene)
     assert found["status"] == "Succeeded"
     [note] = found["deploymentStatusMessages"]

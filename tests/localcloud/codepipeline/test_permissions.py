@@ -261,9 +261,9 @@ def test_an_approval_notifies_its_topic_by_the_pipelines_role(world: World) -> N
     assert world.ended(execution) == "Succeeded", world.errors(execution)
     sqs = world.server.cloud.client("sqs", ACCOUNT, REGION)
     [message] = sqs.receive_message(QueueUrl=queue)["Messages"]
-    told = json.loads(message["Body"])
-    assert told["region"] == REGION
-    assert told["approval"] | {"expires": "", "approvalReviewLink": ""} == {
+    notification = json.loads(message["Body"])
+    assert notification["region"] == REGION
+    assert notification["approval"] | {"expires": "", "approvalReviewLink": ""} == {
         "pipelineName": world.name,
         "stageName": "Prod",
         "actionName": "Approve",
