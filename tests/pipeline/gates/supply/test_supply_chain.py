@@ -137,7 +137,7 @@ def test_a_service_that_does_not_answer_refuses_in_time(
     advisories: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     advisories.silent.add("alpha")
-    monkeypatch.setattr(audit, "_SECONDS", 2)
+    monkeypatch.setattr(audit, "_TIMEOUT_SECONDS", 2)
     with pytest.raises(CouldNotRunError, match="pip-audit did not end within 2 s"):
         supply_chain.audit()
 
