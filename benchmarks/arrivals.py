@@ -13,24 +13,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.canary.judging import line
-from pipeline.canary.periods import Parameters
 from pipeline.judge.arrival import ARRIVAL_BOUND
 from pipeline.judge.bake import result
 from pipeline.judge.look import look
 from pipeline.judge.port import Bake, Deployment, GatewaySeen, Metric, Seen, Serving
 from pipeline.judge.settings import Settings
 from pipeline.judge.shift import Shift
+from pipeline.judge.statistics.judging import line
+from pipeline.judge.statistics.periods import Parameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from pipeline.canary.condemnation import Condemnation, Permission
     from pipeline.judge.arrival import Source
     from pipeline.judge.look import Look
     from pipeline.judge.port import Minutes
+    from pipeline.judge.statistics.condemnation import Condemnation, Permission
 
     Times = NDArray[np.floating]
 

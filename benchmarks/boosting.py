@@ -1,4 +1,4 @@
-"""`pipeline.canary.boosting` for many periods at once: the same factor, found in the same steps.
+"""`pipeline.judge.statistics.boosting` for many periods at once: the same factor by the same steps.
 
 A period's boost asks how likely each number of failures J is to be below the line at which the
 wealth would be reached. Each probability is summed up from the line outwards, to the side where
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.hypergeometric import log_central, mean
-from pipeline.canary.boosting import _IMPRECISION
+from pipeline.judge.statistics.boosting import _IMPRECISION
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

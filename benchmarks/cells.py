@@ -13,7 +13,7 @@ from statistics import NormalDist
 from typing import Literal
 
 from benchmarks.judge import FALSE_ROLLBACK_RATE, late_cost
-from pipeline.canary.information import requests_limit
+from pipeline.judge.statistics.information import requests_limit
 
 Scenario = Literal["healthy", "incident", "drift", "bursts", "regression", "late", "latency"]
 

@@ -2,8 +2,8 @@
 
 Given a period's requests (n_c, n_b) and its k bad ones, a canary that is no worse gets J of them,
 J hypergeometric. With odds ratio ψ the count j becomes ψ^j times as likely, up to the normaliser
-E[ψ^J]. Its logarithm is what `pipeline.canary` sums up term by term for one period; here it is
-found for arrays of periods:
+E[ψ^J]. Its logarithm is what `pipeline.judge.statistics` sums up term by term for one period; here
+it is found for arrays of periods:
 
 - by the sum itself for few bad requests,
 - beyond by the saddlepoint approximation of [z^k] (1+ψz)^n_c (1+z)^n_b with the corrections of

@@ -1,7 +1,8 @@
-"""Our judge for many releases at once: the evidence of `pipeline.canary.CanaryTest`, vectorised.
+"""The evidence of `pipeline.judge.statistics.CanaryTest`, vectorised for many releases at once.
 
-What is bet on, and with which shares, is read from `pipeline.canary.bets`; a test holds the two
-together. `CanaryTest` itself takes a millisecond a period, and there are a few hundred million.
+What is bet on, and with which shares, is read from `pipeline.judge.statistics.bets`; a test holds
+the two together. `CanaryTest` itself takes a millisecond a period, and there are a few hundred
+million.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 
 from benchmarks.boosting import log_boosts
 from benchmarks.hypergeometric import log_moments
-from pipeline.canary.bets import FROM_THE_START, WORSE, WORSE_SHARES, start_share, waiting
+from pipeline.judge.statistics.bets import FROM_THE_START, WORSE, WORSE_SHARES, start_share, waiting
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks.cells import PERIODS, SECONDS
 from benchmarks.judge import FALSE_ROLLBACK_RATE, Judge
 from benchmarks.measure import interval
-from pipeline.canary.objectives import SHARES
+from pipeline.judge.statistics.objectives import SHARES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

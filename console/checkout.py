@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from console.aws.git_credentials import is_signed
 from console.errors import ConsoleError
-from console.git_credentials import is_signed
 from console.words import printable
 from environments.schema import EnvironmentFileError, load_all, load_home
 
@@ -27,7 +27,7 @@ _HOOK = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"}
 # user's own helpers: they are not asked, and store no signature. Other URLs are the user's own.
 _SIGNED = (
     "-c", "credential.helper=",
-    "-c", f"credential.helper=!{shlex.quote(sys.executable)} -P -m console.git_credentials",
+    "-c", f"credential.helper=!{shlex.quote(sys.executable)} -P -m console.aws.git_credentials",
     "-c", "credential.UseHttpPath=true",
 )  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from localcloud.surroundings import scrub
+from localcloud.core.variables import scrub
 
 if __name__ == "__main__":
     scrub()

@@ -10,88 +10,30 @@ import gzip
 import json
 import traceback
 import zlib
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
-from moto.core.errors import COMMON_ERROR_CODES
-from moto.core.exceptions import ServiceException
 from moto.core.request import Request
-from moto.core.responses import ActionResult, BaseResponse
 from werkzeug.wrappers import Response
 
-from localcloud import strict_json
-from localcloud.credentials import Caller, UnknownKeyError
-from localcloud.denied import denied_response
-from localcloud.operations import changes_state, needs_space
-from localcloud.signatures import Signature, SignatureError, verify
-from localcloud.storage import StorageError, require_free_space
+from localcloud.core import strict_json
+from localcloud.core.credentials import Caller, UnknownKeyError
+from localcloud.core.denied import denied_response
+from localcloud.core.operations import changes_state, needs_space
+from localcloud.core.signatures import Signature, SignatureError, verify
+from localcloud.core.storage import StorageError, require_free_space
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from localcloud.cloud import Cloud
-    from localcloud.http import Wsgi
+    from localcloud.core.http import Wsgi
+    from localcloud.core.service_api import ServiceApi
 
-# "Common errors" of every AWS API reference; moto warns of each that is in no service's model.
-COMMON_ERROR_CODES += [
-    "AccessDenied", "AccessDeniedException", "InternalFailure", "NotImplemented",
-    "RequestEntityTooLarge",
-]  # fmt: skip
 _INVOCATIONS = ("/invocations", "/invoke-async", "/invoke-async/")
 _INSUFFICIENT_STORAGE = 507
 """An AWS SDK repeats a request after 500, 502, 503 and 504, which frees no space, and not after
 this."""
-
-
-class ApiError(ServiceException):
-    """An AWS error answer: `code` is AWS's own name for it.
-
-    The HTTP status comes from the service's botocore model where the model knows the error.
-    """
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(code, message)
-
-
-class ServiceApi(BaseResponse):
-    """The operations of one service, a method each, in snake case, returning `ActionResult`.
-
-    `self.params` holds the parsed parameters by botocore's own names; `self.account`,
-    `self.region` say for whom; errors are raised as `ApiError`.
-    """
-
-    service: ClassVar[str]
-    """botocore's name of the service."""
-    cloud: Cloud
-    caller: Caller
-
-    def __init__(self, cloud: Cloud, caller: Caller) -> None:
-        super().__init__(service_name=self.service)
-        self.cloud = cloud
-        self.caller = caller
-        self.automated_parameter_parsing = True
-
-    @property
-    def account(self) -> str:
-        """The caller's account."""
-        return self.caller.account
-
-    def answer(self, request: Request) -> tuple[int, dict[str, Any], Any]:
-        """Run the operation that the request names; one we do not know is an error that says so."""
-        try:
-            status, headers, body = self._dispatch(request, request.url, request.headers)
-        except NotImplementedError:
-            operation = self._get_action()
-            unknown = ApiError(
-                "NotImplemented",
-                f"{self.service}:{operation} is not part of the local cloud",
-            )
-            status, headers, body = self.serialized(ActionResult(unknown))
-            status = 501
-        return int(headers.pop("status", status)), headers, body
-
-    def get_current_account(self) -> str:  # moto asks this before it parses anything
-        return self.caller.account
 
 
 class AwsApi:

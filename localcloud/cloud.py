@@ -12,26 +12,26 @@ import botocore.session
 from botocore.config import Config
 
 if TYPE_CHECKING:
-    from localcloud.api import ServiceApi
-    from localcloud.bus import EventBus
-    from localcloud.clock import Clock
+    from localcloud.apigateway.service import Gateway
+    from localcloud.awslambda.service import Functions
     from localcloud.cloudformation.service import CloudFormation
     from localcloud.cloudwatch.service import CloudWatch
     from localcloud.codebuild.service import CodeBuild
     from localcloud.codeconnections.service import CodeConnections
     from localcloud.codedeploy.service import CodeDeploy
     from localcloud.codepipeline.service import CodePipeline
-    from localcloud.credentials import Credentials, Session
-    from localcloud.delays import Delays
-    from localcloud.functions.service import Functions
-    from localcloud.gateway.service import Gateway
+    from localcloud.core.bus import EventBus
+    from localcloud.core.clock import Clock
+    from localcloud.core.credentials import Credentials, Session
+    from localcloud.core.delays import Delays
+    from localcloud.core.ledger import Ledger
+    from localcloud.core.providers import Provider
+    from localcloud.core.quotas import Quotas
+    from localcloud.core.service_api import ServiceApi
+    from localcloud.eventbridge.service import Schedules
     from localcloud.iam.access import Access
-    from localcloud.journal import Journal
-    from localcloud.ledger import Ledger
     from localcloud.logs.service import Logs
-    from localcloud.quotas import Quotas
-    from localcloud.resources import Provider
-    from localcloud.schedules.service import Schedules
+    from localcloud.moto.journal import Journal
     from localcloud.signer.service import Signer
 
 

@@ -14,15 +14,15 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from localcloud.confinement import announce
-from localcloud.delays import Delays
-from localcloud.gateway_port import DEFAULT, GatewayPortError
-from localcloud.http import PortInUseError
+from localcloud.core.confinement import announce
+from localcloud.core.delays import Delays
+from localcloud.core.gateway_port import DEFAULT, GatewayPortError
+from localcloud.core.http import PortInUseError
+from localcloud.core.ledger import StateInUseError
+from localcloud.core.quotas import ESTABLISHED_ACCOUNT, NEW_ACCOUNT
+from localcloud.core.storage import StorageError, UnusableStateError
 from localcloud.iam.access import MODES
-from localcloud.ledger import StateInUseError
-from localcloud.quotas import ESTABLISHED_ACCOUNT, NEW_ACCOUNT
 from localcloud.server import REMEMBERED, LocalCloud
-from localcloud.storage import StorageError, UnusableStateError
 
 _UNABLE = (GatewayPortError, PortInUseError, StateInUseError, StorageError, UnusableStateError)
 

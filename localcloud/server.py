@@ -9,32 +9,32 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from localcloud.api import AwsApi
-from localcloud.bus import EventBus
-from localcloud.clock import Clock
 from localcloud.cloud import Cloud
-from localcloud.credentials import Credentials
-from localcloud.delays import AS_ON_AWS
-from localcloud.door import Door
-from localcloud.gateway_port import gateway
-from localcloud.http import HttpServer
+from localcloud.core.bus import EventBus
+from localcloud.core.clock import Clock
+from localcloud.core.credentials import Credentials
+from localcloud.core.delays import AS_ON_AWS
+from localcloud.core.door import Door
+from localcloud.core.gateway_port import gateway
+from localcloud.core.http import HttpServer
+from localcloud.core.ledger import Ledger
+from localcloud.core.quotas import ESTABLISHED_ACCOUNT
+from localcloud.core.storage import StorageError
 from localcloud.iam.access import Access
 from localcloud.iam.simulation import answer_simulations
 from localcloud.iam.usage import answer_last_accessed
-from localcloud.journal import Journal
-from localcloud.ledger import Ledger
-from localcloud.lifecycle import Lifecycle
-from localcloud.quotas import ESTABLISHED_ACCOUNT
-from localcloud.storage import StorageError
+from localcloud.moto.journal import Journal
+from localcloud.moto.lifecycle import Lifecycle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from localcloud.cloud import Service
-    from localcloud.delays import Delays
-    from localcloud.http import Wsgi
+    from localcloud.core.delays import Delays
+    from localcloud.core.http import Wsgi
+    from localcloud.core.quotas import Quotas
     from localcloud.iam.access import Mode
-    from localcloud.quotas import Quotas
 
 # In the order in which they start: what takes up its work needs what it works with.
 SERVICES = {

@@ -14,14 +14,15 @@ from pathlib import Path
 import aws_cdk as cdk
 
 from environments.schema import EnvironmentFileError, load_all, load_home
-from pipeline import bundle, code_signing, nag, safeguards
-from pipeline.commit import ROOT, CommitError, commit
-from pipeline.delivery import DeliveryStack
+from pipeline.builds import bundle, code_signing, safeguards
+from pipeline.builds.commit import ROOT, CommitError, commit
+from pipeline.delivery import nag
+from pipeline.delivery.pipeline import DeliveryStack
+from pipeline.delivery.stacks.artifact import Artifact
+from pipeline.gates.supply_chain import sbom
+from pipeline.gates.supply_chain.contents import ContentsError
+from pipeline.gates.supply_chain.lock import LockError
 from pipeline.names import STACK
-from pipeline.stacks.artifact import Artifact
-from pipeline.supply import sbom
-from pipeline.supply.contents import ContentsError
-from pipeline.supply.lock import LockError
 
 
 class AppError(Exception):
@@ -86,13 +87,13 @@ def synthesise(app: cdk.App) -> None:
         description="The pipeline that delivers the files API, and itself",
         termination_protection=True,
     )
-    judgement = nag.judge(app, nag.reviews(home, environments, signed=profile is not None))
+    judgement = nag.check(app, nag.reviews(home, environments, signed=profile is not None))
     unreviewed = judgement.unreviewed
     if unreviewed:
         nag.record_unreviewed(Path(app.outdir), judgement)
         raise AppError(
-            f"cdk-nag found {len(unreviewed)}; mend each, or review it in pipeline/nag.py:\n"
-            + "\n".join(unreviewed)
+            f"cdk-nag found {len(unreviewed)}; fix each finding, or review it in "
+            "pipeline/delivery/nag.py:\n" + "\n".join(unreviewed)
         )
 
 

@@ -15,7 +15,7 @@ from console.errors import ConsoleError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from console.aws import Aws, Place
+    from console.aws.account import Aws, Place
 
 _MAX_POLICY_CHARACTERS = 6144
 _ACTIONS_WITHOUT_SCHEMA = {

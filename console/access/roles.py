@@ -14,7 +14,7 @@ from pipeline.names import BOOTSTRAP_STACK, STACK, service_stack, support_stack
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from console.aws import Aws, Place
+    from console.aws.account import Aws, Place
     from environments.schema import Environment, Home
 
 _ROLE = "AWS::IAM::Role"

@@ -13,7 +13,7 @@ from rich.table import Table
 from console.access import execution
 from console.access.roles import roles
 from console.access.statements import reduced
-from console.aws import connect
+from console.aws.account import connect
 from console.checkout import Checkout
 from console.errors import ConsoleError
 from environments.schema import NAMES

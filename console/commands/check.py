@@ -10,7 +10,7 @@ import click
 from console.checkout import Checkout
 from console.errors import ConsoleError
 from environments.schema import NAMES, EnvironmentFileError, load, load_all, load_home, unread
-from pipeline.gates import catalogue
+from pipeline.gates.report import catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +63,7 @@ def _unknown_gates(root: Path) -> list[str]:
     return [
         f"pyproject.toml: tool.pithead.supply-chain.attested_gates: found {each!r}; allowed are "
         f"{', '.join(catalogue.NAMES)}. Correct the name, or add the gate to "
-        "pipeline/gates/catalogue.py"
+        "pipeline/gates/report/catalogue.py"
         for each in attested
         if each not in catalogue.NAMES
     ]

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from console import local_cloud
-from console.aws import AwsSession, adopt
+from console.aws.account import AwsSession, adopt
 from console.checkout import Checkout
 from console.errors import ConsoleError
-from console.following import history, in_detail
+from console.local import local_cloud
 from console.progress import Steps
+from console.release.following import history, in_detail
 
 if TYPE_CHECKING:
-    from console.aws import Aws
-    from console.executions import Execution
+    from console.aws.account import Aws
+    from console.release.executions import Execution
 
 _EFFECT = (
     "Stopping interrupts it: the next start rolls back a traffic shift and a stack update in "

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from console import local_cloud
 from console.checkout import Checkout
 from console.errors import ConsoleError
+from console.local import local_cloud
 
 
 @click.command("env")

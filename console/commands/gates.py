@@ -9,13 +9,13 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from console import toolchain
-from console.aws import connect
+from console.aws.account import connect
 from console.checkout import Checkout
 from console.errors import ConsoleError
-from console.gates_screen import GatesScreen, summary
-from console.local_gates import LocalGates, possible
-from pipeline.gates.catalogue import GATES, NAMES
+from console.local import toolchain
+from console.local.gates import LocalGates, possible
+from console.release.gates_screen import GatesScreen, summary
+from pipeline.gates.report.catalogue import GATES, NAMES
 
 _REFUSED = 4
 _WIDTH = 120  # characters of a table that is no terminal's

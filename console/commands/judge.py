@@ -11,7 +11,8 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from console.aws import connect
+from console.aws.account import connect
+from console.aws.speed import announced_speed, rate_here
 from console.checkout import Checkout
 from console.errors import ConsoleError
 from console.judge import planning, tables
@@ -28,16 +29,15 @@ from console.judge.records import (
 from console.judge.replaying import heading, replayed
 from console.judge.screen import drawn, say
 from console.judge.traffic import counted
-from console.speed import announced_speed, rate_here
 from environments.schema import NAMES
-from pipeline.forecast import forecast
+from pipeline.planning.forecast import forecast
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from console.judge.traffic import Counted
     from environments.schema import Environment
-    from pipeline.canary.record import Record
+    from pipeline.judge.statistics.record import Record
 
 
 class _Number(click.FloatRange):

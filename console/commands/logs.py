@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from console.aws import answered_at, connect
+from console.aws.account import answered_at, connect
+from console.aws.deployed import deployed
 from console.checkout import Checkout
-from console.deployed import deployed
 from console.durations import Duration
 from console.errors import ConsoleError
-from console.following import history, in_detail
+from console.release.following import history, in_detail
 from environments.schema import NAMES
 from pipeline.names import ALIAS
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime, timedelta
 
-    from console.aws import Aws, Place
+    from console.aws.account import Aws, Place
     from environments.schema import Environment
 
 _PAUSE = 1.0  # wall seconds between two looks of --follow

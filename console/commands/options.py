@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from console.permissions import MODES
+from console.release.permissions import MODES
 
 iam_option = click.option(
     "--iam",

@@ -6,19 +6,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from console import overrides
-from console.aws import connect
+from console.aws.account import connect
+from console.aws.speed import announced_speed, here
 from console.checkout import Checkout
 from console.durations import Duration
-from console.retries import retry_refused
-from console.speed import announced_speed, here
-from pipeline.supply.override import MAX_DURATION, MAX_REASON_CHARACTERS, MIN_REASON_CHARACTERS
+from console.release import overrides
+from console.release.retries import retry_refused
+from pipeline.gates.supply_chain.override import (
+    MAX_DURATION,
+    MAX_REASON_CHARACTERS,
+    MIN_REASON_CHARACTERS,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
-    from console.aws import Aws
-    from console.retries import Retry
+    from console.aws.account import Aws
+    from console.release.retries import Retry
 
 _GATE = "supply-chain"
 

@@ -6,9 +6,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from console.aws import connect
+from console.aws.account import connect
+from console.aws.quotas import quotas
 from console.checkout import Checkout
-from console.quotas import quotas
 
 
 @click.command("preflight")

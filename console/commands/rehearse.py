@@ -9,16 +9,16 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from console import local_cloud
+from console.aws.speed import environment_here
 from console.checkout import Checkout
 from console.commands.options import iam_option
 from console.errors import ConsoleError
-from console.permissions import sentence
+from console.local import local_cloud
 from console.progress import Steps
 from console.rehearsal.acts import ACTS
 from console.rehearsal.playing import rehearse
 from console.rehearsal.screen import RehearsalScreen, summary
-from console.speed import environment_here
+from console.release.permissions import sentence
 
 _WIDTH = 100  # characters
 

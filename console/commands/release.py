@@ -5,16 +5,16 @@ from __future__ import annotations
 import click
 from rich.console import Console
 
-from console.addresses import addresses
-from console.aws import connect
+from console.aws.account import connect
+from console.aws.addresses import addresses
 from console.checkout import Checkout
-from console.following import follow
-from console.looser import looser, show
-from console.next_steps import next_steps
-from console.permissions import unproved
-from console.release_screen import ReleaseScreen
-from console.release_summary import explain
-from console.starting import start
+from console.release.following import follow
+from console.release.looser import looser, show
+from console.release.next_steps import next_steps
+from console.release.permissions import unproved
+from console.release.screen import ReleaseScreen
+from console.release.starting import start
+from console.release.summary import explain
 
 EXIT_CODES = {"promoted": 0, "rolled_back": 3, "refused": 4, "error": 1}
 

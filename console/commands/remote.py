@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from console.aws import connect
+from console.aws.account import connect
+from console.aws.connections import repository_url
+from console.aws.git_credentials import is_signed, signed_url
 from console.checkout import Checkout
-from console.connections import repository_url
-from console.git_credentials import is_signed, signed_url
 
 
 @click.command("remote")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from console.aws import connect
+from console.aws.account import connect
+from console.aws.deployed import deployed
 from console.checkout import Checkout
-from console.deployed import deployed
 from console.errors import ConsoleError
-from console.rollback import roll_back
+from console.release.rollback import roll_back
 from environments.schema import NAMES
 
 _MIN_REASON_CHARACTERS = 10

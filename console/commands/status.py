@@ -11,23 +11,23 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from console.aws import answered_at, connect
+from console.aws.account import answered_at, connect
+from console.aws.connections import repository_url
+from console.aws.customers import LATE_MINUTES, MINUTES
 from console.checkout import Checkout
-from console.connections import repository_url
-from console.customers import LATE_MINUTES, MINUTES
 from console.lineage import CheckoutLineage
-from console.state import look
+from console.release.state import look
 from console.words import ENDINGS, duration, mark
-from pipeline.canary.judging import line
+from pipeline.judge.statistics.judging import line
 from pipeline.names import PIPELINE
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from console.customers import Responses
-    from console.executions import Execution
-    from console.state import EnvironmentState, State
-    from pipeline.canary.record import Record
+    from console.aws.customers import Responses
+    from console.release.executions import Execution
+    from console.release.state import EnvironmentState, State
+    from pipeline.judge.statistics.record import Record
 
 
 @click.command("status")

@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from console import local_cloud
-from console.addresses import addresses
-from console.aws import AwsSession, adopt
+from console.aws.account import AwsSession, adopt
+from console.aws.addresses import addresses
+from console.aws.speed import environment_here
 from console.checkout import Checkout
 from console.commands.options import iam_option
 from console.errors import ConsoleError
+from console.local import local_cloud
+from console.local.provisioning import make_ready
 from console.progress import Steps
-from console.provisioning import make_ready
-from console.speed import environment_here
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Mapping
     from types import FrameType
 
-    from console.aws import Aws
-    from console.local_cloud import Running
-    from console.provisioning import Ready
+    from console.aws.account import Aws
+    from console.local.local_cloud import Running
+    from console.local.provisioning import Ready
     from environments.schema import Environment
 
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 from console.errors import ConsoleError
 from console.judge.course import end
 from console.judge.replaying import cannot_be_judged
-from pipeline.canary.judging import judge
+from pipeline.judge.statistics.judging import judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-    from pipeline.canary.judging import Verdict
-    from pipeline.canary.periods import Parameters, Period
-    from pipeline.canary.record import Record
+    from pipeline.judge.statistics.judging import Verdict
+    from pipeline.judge.statistics.periods import Parameters, Period
+    from pipeline.judge.statistics.record import Record
 
 
 @dataclass(frozen=True)

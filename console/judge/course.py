@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from pipeline.canary import Counts
-    from pipeline.canary.periods import Period
+    from pipeline.judge.statistics import Counts
+    from pipeline.judge.statistics.periods import Period
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,15 @@ from rich.table import Table
 from console.judge.axes import per_cent
 from console.judge.screen import say
 from console.judge.traffic import HOURS
-from pipeline.forecast import LONGEST, OBJECTIVE, REACTION, Traffic
 from pipeline.judge.shift import MINUTE
+from pipeline.planning.forecast import LONGEST, OBJECTIVE, REACTION, Traffic
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from console.judge.traffic import Counted
     from environments.schema import Judge
-    from pipeline.forecast import Forecast
+    from pipeline.planning.forecast import Forecast
 
 _TIMES = (2, 3, 5, 10, 20, 50)
 _SURE, _EVEN = 0.95, 0.5

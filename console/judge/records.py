@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from console.errors import ConsoleError
 from console.judge.schema import FormError, check
-from pipeline.canary.condemnation import condemnation_key, read_condemnation
-from pipeline.canary.record import Record, RecordError, read
+from pipeline.judge.statistics.condemnation import condemnation_key, read_condemnation
+from pipeline.judge.statistics.record import Record, RecordError, read
 from pipeline.names import decision_key, service_stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from console.aws import Aws, Place
+    from console.aws.account import Aws, Place
     from environments.schema import Environment
-    from pipeline.canary.condemnation import Condemnation
+    from pipeline.judge.statistics.condemnation import Condemnation
 
 _DEPLOYMENT = re.compile(r"d-[A-Z0-9]{9}")  # CodeDeploy's own form of its ids
 

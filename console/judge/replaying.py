@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Literal
 from console.errors import ConsoleError
 from console.judge.axes import clock
 from console.judge.course import Course, end
-from pipeline.canary.judging import judge, line
-from pipeline.canary.record import code
+from pipeline.judge.statistics.judging import judge, line
+from pipeline.judge.statistics.record import code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from pipeline.canary.judging import Judged, Verdict
-    from pipeline.canary.record import Record
+    from pipeline.judge.statistics.judging import Judged, Verdict
+    from pipeline.judge.statistics.record import Record
 
 CONDEMNING: frozenset[Verdict] = frozenset({"rollback", "inconsistent"})
 """Verdicts by which a version stays condemned (`Judged.ends_the_shift`)."""

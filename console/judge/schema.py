@@ -1,7 +1,7 @@
 """The form of a decision record, so that a wrong one is told by key, by what was found and allowed.
 
-What the fields mean stands in `pipeline.canary.record`. That reads them too, but in the judge,
-which has no pydantic and wrote them itself.
+What the fields mean stands in `pipeline.judge.statistics.record`. That reads them too, but in the
+judge, which has no pydantic and wrote them itself.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from pydantic import (
     model_validator,
 )
 
-from pipeline.canary.judging import Outcome, Verdict  # noqa: TC001  # pydantic reads the annotation
-from pipeline.canary.periods import Counted, Incident, Undecided  # noqa: TC001  # the same
+from pipeline.judge.statistics.judging import Outcome, Verdict  # noqa: TC001  # pydantic reads the annotation
+from pipeline.judge.statistics.periods import Counted, Incident, Undecided  # noqa: TC001  # the same
 
 
 class FormError(Exception):

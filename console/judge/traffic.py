@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from console.aws import answered_at
-from console.deployed import deployed, serving
+from console.aws.account import answered_at
+from console.aws.deployed import deployed, serving
 from pipeline.names import NAMESPACE, SERVICE
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from console.aws import Aws
+    from console.aws.account import Aws
     from environments.schema import Environment
 
 HOURS = 3

@@ -14,7 +14,7 @@ from console.errors import ConsoleError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from console.promotion import Ending
+    from console.release.promotion import Ending
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ ACTS = (
         message="Check that every module compiles, beside the gates",
         edits=(
             Edit(
-                "pipeline/delivery.py",
+                "pipeline/delivery/pipeline.py",
                 '            self._builds.gate("Security", "security", group="scanners"),\n',
                 '            self._builds.gate("Security", "security", group="scanners"),\n'
                 "            pipelines.CodeBuildStep(\n"

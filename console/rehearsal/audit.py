@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from console import overrides
 from console.errors import ConsoleError
-from pipeline.gates import supply_chain
-from pipeline.gates.gate import CouldNotRunError
-from pipeline.supply.override import MAX_REASON_CHARACTERS
+from console.release import overrides
+from pipeline.gates.report.result import CouldNotRunError
+from pipeline.gates.supply_chain import program
+from pipeline.gates.supply_chain.override import MAX_REASON_CHARACTERS
 
 if TYPE_CHECKING:
-    from console.aws import Aws
+    from console.aws.account import Aws
 
 _LASTS = timedelta(days=1)  # of the cloud's time
 
@@ -24,7 +24,7 @@ def not_run() -> str | None:
         ConsoleError: it runs, and refuses what is to be released.
     """
     try:
-        found = supply_chain.audit()
+        found = program.audit()
     except CouldNotRunError as error:
         return str(error)
     if found.status == "refused":

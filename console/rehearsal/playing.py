@@ -7,32 +7,32 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from console import local_cloud
-from console.aws import AwsSession, adopt
-from console.deployed import deployed, serving
+from console.aws.account import AwsSession, adopt
+from console.aws.deployed import deployed, serving
 from console.errors import ConsoleError
-from console.following import follow, history
 from console.lineage import CheckoutLineage
-from console.provisioning import make_ready
+from console.local import local_cloud
+from console.local.provisioning import make_ready
 from console.rehearsal import audit
 from console.rehearsal.acts import ACTS
 from console.rehearsal.result import Rehearsal, Result
 from console.rehearsal.scratch import Scratch
 from console.rehearsal.traffic import Traffic
+from console.release.following import follow, history
 from environments.schema import AllAtOnce
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from console.aws import Aws
+    from console.aws.account import Aws
+    from console.aws.deployed import Deployed
     from console.checkout import Checkout
-    from console.deployed import Deployed
-    from console.following import Snapshot
+    from console.local.provisioning import Ready
     from console.progress import Steps
-    from console.promotion import Outcome
-    from console.provisioning import Ready
     from console.rehearsal.acts import Act
     from console.rehearsal.screen import RehearsalScreen
+    from console.release.following import Snapshot
+    from console.release.promotion import Outcome
     from environments.schema import Environment
 
 _PROD = "prod"

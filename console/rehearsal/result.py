@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from console.canary import Canary
-    from console.deployed import Serving
-    from console.promotion import Outcome
+    from console.aws.deployed import Serving
     from console.rehearsal.acts import Act
-    from pipeline.canary.judging import Verdict
-    from pipeline.canary.record import Record
+    from console.release.canary import Canary
+    from console.release.promotion import Outcome
+    from pipeline.judge.statistics.judging import Verdict
+    from pipeline.judge.statistics.record import Record
 
 _PROD = "prod"
 

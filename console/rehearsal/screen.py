@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from console.live import live
-from console.release_screen import Lines, progress
+from console.release.screen import Lines, progress
 from console.words import ENDINGS, duration
 
 if TYPE_CHECKING:
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from console.following import Snapshot
     from console.rehearsal.acts import Act
     from console.rehearsal.result import Rehearsal, Result
     from console.rehearsal.traffic import Served
+    from console.release.following import Snapshot
 
 _PLAYED = {True: "[green]✓[/]", False: "[red]✗[/]"}
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from localcloud.cloudformation import schemas
-from localcloud.resources import ProvisioningError, Resource
+from localcloud.core.providers import ProvisioningError, Resource
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
-    from localcloud.resources import ResourceRequest
+    from localcloud.core.providers import ResourceRequest
 
 _OWNER_ACTIONS = (
     "AddPermission", "DeleteTopic", "GetTopicAttributes", "ListSubscriptionsByTopic", "Publish",

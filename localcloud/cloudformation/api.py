@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from moto.core.responses import ActionResult, EmptyResult
 
-from localcloud.api import ApiError
 from localcloud.cloudformation import schemas, shapes
 from localcloud.cloudformation.change_set_api import ChangeSetApi
 from localcloud.cloudformation.checks import check
 from localcloud.cloudformation.model import StackStatusError
 from localcloud.cloudformation.template import TemplateError, parse
+from localcloud.core.service_api import ApiError
 
 if TYPE_CHECKING:
     from localcloud.cloudformation.model import Stack, StackResource

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from localcloud.cloudformation import schemas
-from localcloud.resources import ProvisioningError, Resource
+from localcloud.core.providers import ProvisioningError, Resource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from localcloud.cloud import Cloud
-    from localcloud.resources import ResourceRequest
+    from localcloud.core.providers import ResourceRequest
 
 _NOT_HERE = {
     "NotificationConfiguration", "ObjectLockConfiguration", "ObjectLockEnabled",

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from moto.core.responses import ActionResult, EmptyResult
 
-from localcloud.api import ApiError, ServiceApi
 from localcloud.cloudformation import limits, shapes
 from localcloud.cloudformation.checks import check, missing_capability
 from localcloud.cloudformation.lookups import Lookups
 from localcloud.cloudformation.model import SETTLED, ChangeSet, Stack, StackStatusError
 from localcloud.cloudformation.parameters import chosen
 from localcloud.cloudformation.template import TemplateError, parse
+from localcloud.core.service_api import ApiError, ServiceApi
 
 if TYPE_CHECKING:
     from localcloud.cloudformation.service import CloudFormation

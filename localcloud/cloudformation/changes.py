@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from localcloud.cloudformation.intrinsics import Resolver
     from localcloud.cloudformation.model import Stack, StackResource
-    from localcloud.resources import Provider, Resource, ResourceRequest
+    from localcloud.core.providers import Provider, Resource, ResourceRequest
 
 NO_CHANGES = (
     "The submitted information didn't contain changes. "

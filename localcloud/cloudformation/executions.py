@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from localcloud.cloudformation.operation import InterruptedOperationError, Operation
 from localcloud.cloudformation.template import TemplateError, parse
-from localcloud.storage import StorageError, require_free_space
+from localcloud.core.storage import StorageError, require_free_space
 
 if TYPE_CHECKING:
     from collections.abc import Callable

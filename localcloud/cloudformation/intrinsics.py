@@ -13,7 +13,7 @@ from localcloud.cloudformation.template import DYNAMIC, TemplateError, attribute
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from localcloud.resources import Resource
+    from localcloud.core.providers import Resource
 
 _VARIABLE = re.compile(r"\$\{(!?)([^}]*)\}")
 _API = re.compile(r"https://([a-z0-9]{10})\.execute-api\.[a-z0-9-]+\.amazonaws\.com")

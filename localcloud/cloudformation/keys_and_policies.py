@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from localcloud.policy_rules import check_key_policy
+from localcloud.moto.policy_rules import check_key_policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ from localcloud.cloudformation.template import TemplateError
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
-    from localcloud.credentials import Session
+    from localcloud.core.credentials import Session
 
 
 class Lookups:

@@ -19,14 +19,14 @@ from localcloud.cloudformation.keys_and_policies import (
     update_key,
     update_policy,
 )
-from localcloud.resources import ProvisioningError, Resource
-from localcloud.signing_keys import shape
+from localcloud.core.providers import ProvisioningError, Resource
+from localcloud.moto.signing_keys import shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from localcloud.cloud import Cloud
-    from localcloud.resources import ResourceRequest
+    from localcloud.core.providers import ResourceRequest
 
 KIND = "cloudformation"
 _OWN = ("AWS::CloudFormation::", "Custom::")

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError, ParamValidationError
 from localcloud.cloudformation import schemas
 from localcloud.cloudformation.model import StackResource, Step
 from localcloud.cloudformation.template import TemplateError, dependencies, order
-from localcloud.resources import ProvisioningError, Resource, ResourceRequest
+from localcloud.core.providers import ProvisioningError, Resource, ResourceRequest
 
 if TYPE_CHECKING:
     import threading
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from localcloud.cloudformation.model import Stack
     from localcloud.cloudformation.permissions import Permit
     from localcloud.cloudformation.records import Records
-    from localcloud.resources import Provider
+    from localcloud.core.providers import Provider
 
 _REPLACED = "Requested update requires the creation of a new physical resource; hence creating one."
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from localcloud.cloudformation.handlers.catalogue import needed
-from localcloud.resources import ProvisioningError
+from localcloud.core.providers import ProvisioningError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from localcloud.cloud import Cloud
     from localcloud.cloudformation.handlers.handler import Verb
     from localcloud.cloudformation.model import Stack
-    from localcloud.resources import Resource, ResourceRequest
+    from localcloud.core.providers import Resource, ResourceRequest
 
     Permit = Callable[[ResourceRequest, Verb, Resource | None], None]
 

@@ -16,7 +16,7 @@ from localcloud.cloudformation.template_rules import (
     check_conditional_references,
     check_secure_references,
 )
-from localcloud.resources import ResourceRequest
+from localcloud.core.providers import ResourceRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from localcloud.cloud import Cloud
     from localcloud.cloudformation.exports import Exports
     from localcloud.cloudformation.model import ChangeSet, Stack, StackResource
-    from localcloud.resources import Provider, Resource
+    from localcloud.core.providers import Provider, Resource
 
 
 class Planner:

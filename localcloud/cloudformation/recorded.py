@@ -6,10 +6,10 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from localcloud.cloudformation import schemas
-from localcloud.resources import Resource
+from localcloud.core.providers import Resource
 
 if TYPE_CHECKING:
-    from localcloud.resources import ResourceRequest
+    from localcloud.core.providers import ResourceRequest
 
 
 class RecordedProvider:

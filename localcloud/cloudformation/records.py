@@ -7,13 +7,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from localcloud.cloudformation.model import ChangeSet, Stack, StackResource, Step
-from localcloud.restoring import restored_on_error
+from localcloud.core.restoring import restored_on_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from localcloud.clock import Clock
-    from localcloud.ledger import Ledger
+    from localcloud.core.clock import Clock
+    from localcloud.core.ledger import Ledger
 
 _STACK = "cloudformation:stack"
 _RESOURCE = "cloudformation:resource"

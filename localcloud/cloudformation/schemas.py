@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localcloud.cloudformation.template import TemplateError
-from localcloud.resources import ProvisioningError
+from localcloud.core.providers import ProvisioningError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from localcloud.resources import ResourceRequest
+    from localcloud.core.providers import ResourceRequest
 
 # AWS takes anything for it.
 _UNCHECKED = "AWS::CDK::Metadata"

@@ -19,15 +19,15 @@ from localcloud.cloudformation.recorded import RecordedProvider
 from localcloud.cloudformation.records import Records
 from localcloud.cloudformation.roles import RoleProvider
 from localcloud.cloudformation.stored_parameters import ParameterProvider
-from localcloud.resources import Claimant
-from localcloud.restoring import restored_on_error
-from localcloud.roles import RoleError, assume_service_role
+from localcloud.core.providers import Claimant
+from localcloud.core.restoring import restored_on_error
+from localcloud.iam.service_roles import RoleError, assume_service_role
 
 if TYPE_CHECKING:
-    from localcloud.api import ServiceApi
     from localcloud.cloud import Cloud
-    from localcloud.credentials import Caller
-    from localcloud.resources import Provider
+    from localcloud.core.credentials import Caller
+    from localcloud.core.providers import Provider
+    from localcloud.core.service_api import ServiceApi
 
 
 class CloudFormation:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from localcloud.cloudformation import schemas
-from localcloud.resources import ProvisioningError, Resource
+from localcloud.core.providers import ProvisioningError, Resource
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
-    from localcloud.resources import ResourceRequest
+    from localcloud.core.providers import ResourceRequest
 
 _GIVEN = ("AllowedPattern", "DataType", "Description", "Policies", "Tier", "Type", "Value")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from localcloud import strict_json
+from localcloud.core import strict_json
 
 _SECTIONS = {
     "AWSTemplateFormatVersion", "Conditions", "Description", "Hooks", "Mappings", "Metadata",

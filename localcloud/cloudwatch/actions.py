@@ -23,7 +23,7 @@ from localcloud.iam.actions.call import Needed
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
     from localcloud.cloudwatch.history import History
-    from localcloud.ports import Document
+    from localcloud.core.ports import Document
 
 _KIND = "cloudwatch:action"
 _PARTS = {

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from localcloud.cloudwatch.actions import Actions
     from localcloud.cloudwatch.history import History
     from localcloud.cloudwatch.model import StateValue
-    from localcloud.ports import Document
+    from localcloud.core.ports import Document
 
 _KIND = "cloudwatch:alarm"
 _INITIAL = "Unchecked: Initial alarm creation"

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from moto.core.responses import ActionResult, EmptyResult
 
-from localcloud.api import ApiError
 from localcloud.cloudwatch.metric_api import MetricApi
 from localcloud.cloudwatch.model import DefinitionError, metric_of, moment
 from localcloud.cloudwatch.paging import page
+from localcloud.core.service_api import ApiError
 
 if TYPE_CHECKING:
     from moto.core.request import Request
 
     from localcloud.cloudwatch.model import Alarm
-    from localcloud.ports import Document
+    from localcloud.core.ports import Document
 
 _LONG_AGO, _FAR_AHEAD = 0.0, 1e12
 _STATES = ("OK", "ALARM", "INSUFFICIENT_DATA")

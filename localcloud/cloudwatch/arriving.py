@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from localcloud.cloudwatch.rows import Pending
-    from localcloud.ledger import Ledger
+    from localcloud.core.ledger import Ledger
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS metric_arrivals (

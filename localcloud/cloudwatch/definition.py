@@ -17,7 +17,7 @@ from localcloud.cloudwatch.time_series import TimeSeries
 
 if TYPE_CHECKING:
     from localcloud.cloudwatch.evaluation import Missing
-    from localcloud.ports import Document
+    from localcloud.core.ports import Document
 
 _DAY = 86400
 _HOUR = 3600

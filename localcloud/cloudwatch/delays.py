@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from localcloud.delays import Delays
+    from localcloud.core.delays import Delays
 
 _INTERVAL_SECONDS = 60
 _TRANSIT_SECONDS = 5

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from localcloud.cloudwatch.model import Alarm
-    from localcloud.ledger import Ledger
+    from localcloud.core.ledger import Ledger
 
 _KEPT = 30 * 86400
 _SCHEMA = """

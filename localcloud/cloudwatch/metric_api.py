@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from moto.core.responses import ActionResult, EmptyResult
 
-from localcloud.api import ApiError, ServiceApi
 from localcloud.cloudwatch.emf import DIMENSIONS, LARGEST, UNITS
 from localcloud.cloudwatch.metrics import DAY, MINUTE
 from localcloud.cloudwatch.model import DefinitionError, metric_of, moment
@@ -20,13 +19,14 @@ from localcloud.cloudwatch.paging import begin as begin_of
 from localcloud.cloudwatch.paging import page
 from localcloud.cloudwatch.queries import Queries, check_period, reader, returned
 from localcloud.cloudwatch.statistics import Distribution, check_statistic
+from localcloud.core.service_api import ApiError, ServiceApi
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from localcloud.cloudwatch.rows import Pending
     from localcloud.cloudwatch.time_series import TimeSeries
-    from localcloud.ports import Document
+    from localcloud.core.ports import Document
 
 _REQUEST_BYTES = 1024 * 1024
 """Of a `PutMetricData` as it is sent, compressed or not ("PutMetricData" of the API reference)."""

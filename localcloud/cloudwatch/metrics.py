@@ -22,9 +22,9 @@ from localcloud.cloudwatch.statistics import Distribution
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from localcloud.clock import Clock
     from localcloud.cloudwatch.rows import Pending, Points
-    from localcloud.ledger import Ledger
+    from localcloud.core.clock import Clock
+    from localcloud.core.ledger import Ledger
 
 MINUTE = 60
 DAY = 86400

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from localcloud.ports import Document
+    from localcloud.core.ports import Document
 
 StateValue = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
 

@@ -10,7 +10,7 @@ from localcloud.cloudwatch.queries import returned
 
 if TYPE_CHECKING:
     from localcloud.cloudwatch.model import Alarm, State
-    from localcloud.ports import Document
+    from localcloud.core.ports import Document
 
 _TRIGGER = (
     "MetricName", "Namespace", "Statistic", "ExtendedStatistic", "Unit", "Period", "Metrics",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from localcloud.api import ApiError
+from localcloud.core.service_api import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from moto.core.utils import get_service_model
 
 from localcloud.cloudwatch.model import DefinitionError
-from localcloud.resources import ProvisioningError, Resource
+from localcloud.core.providers import ProvisioningError, Resource
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
-    from localcloud.resources import ResourceRequest
+    from localcloud.core.providers import ResourceRequest
 
 
 class AlarmProvider:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from localcloud.cloudwatch.expressions import Node
     from localcloud.cloudwatch.metric_math import Value
     from localcloud.cloudwatch.metrics import MetricStore
-    from localcloud.ports import Document
+    from localcloud.core.ports import Document
 
     Fetch = Callable[[Document], TimeSeries]
     """Reads what the `MetricStat` of a query names."""

@@ -16,16 +16,16 @@ from localcloud.cloudwatch.metrics import DAY, MetricStore
 from localcloud.cloudwatch.model import Metric
 from localcloud.cloudwatch.provider import AlarmProvider
 from localcloud.cloudwatch.watch import Watch
-from localcloud.ports import AlarmState
-from localcloud.storage import StorageError
+from localcloud.core.ports import AlarmState
+from localcloud.core.storage import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from localcloud.api import ServiceApi
     from localcloud.cloud import Cloud
-    from localcloud.ports import Datum
-    from localcloud.resources import Provider
+    from localcloud.core.ports import Datum
+    from localcloud.core.providers import Provider
+    from localcloud.core.service_api import ServiceApi
 
 _FLUSH = 1.0  # wall seconds for which what no API call acknowledged may be lost
 _PAST, _FUTURE = 14 * DAY, 7200  # what AWS takes, in seconds

@@ -19,12 +19,12 @@ from localcloud.cloudwatch.model import metric_of
 from localcloud.cloudwatch.queries import Queries, reader
 
 if TYPE_CHECKING:
-    from localcloud.clock import Clock
     from localcloud.cloudwatch.alarms import Alarms
     from localcloud.cloudwatch.evaluation import Rule
     from localcloud.cloudwatch.metrics import MetricStore
     from localcloud.cloudwatch.model import Alarm
-    from localcloud.ports import Document
+    from localcloud.core.clock import Clock
+    from localcloud.core.ports import Document
 
 # Wall seconds for what was written in a period to arrive: services gather theirs for up to 0.25 s.
 _GRACE = 0.4

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from moto.core.responses import ActionResult
 
-from localcloud.api import ApiError, ServiceApi
 from localcloud.codebuild.quotas import outside, too_long
 from localcloud.codebuild.reports import CASES, GROUP, REPORT
-from localcloud.ports import BuildNotStartedError, BuildRequest
+from localcloud.core.ports import BuildNotStartedError, BuildRequest
+from localcloud.core.service_api import ApiError, ServiceApi
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

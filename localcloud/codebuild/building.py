@@ -18,7 +18,7 @@ from localcloud.codebuild.outputs import OutputError, Outputs
 from localcloud.codebuild.sandbox import sandbox
 from localcloud.codebuild.shell import Shell
 from localcloud.codebuild.workspace import Workspace, numbered
-from localcloud.confinement import Rules
+from localcloud.core.confinement import Rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from localcloud.cloud import Cloud
     from localcloud.codebuild.buildspec import Commands
     from localcloud.codebuild.model import Build
-    from localcloud.credentials import Session
-    from localcloud.ports import BuildRequest
+    from localcloud.core.credentials import Session
+    from localcloud.core.ports import BuildRequest
 
 
 class PhaseError(Exception):

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from localcloud.codebuild.buildspec import Buildspec
     from localcloud.codebuild.model import Build
     from localcloud.codebuild.workspace import Workspace
-    from localcloud.credentials import Session
-    from localcloud.ports import BuildRequest
+    from localcloud.core.credentials import Session
+    from localcloud.core.ports import BuildRequest
 
 _ARN_PARTS = 7  # of a secret's ARN, before what belongs to the reference
 

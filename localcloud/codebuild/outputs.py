@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from localcloud.cloud import Cloud
     from localcloud.codebuild.buildspec import Buildspec, Files
     from localcloud.codebuild.model import Build
-    from localcloud.credentials import Session
-    from localcloud.ports import BuildRequest
+    from localcloud.core.credentials import Session
+    from localcloud.core.ports import BuildRequest
 
 
 class OutputError(Exception):

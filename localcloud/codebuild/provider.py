@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from localcloud.codebuild.quotas import exceeded
 from localcloud.codebuild.reports import GROUP, make_group
-from localcloud.resources import ProvisioningError, Resource
+from localcloud.core.providers import ProvisioningError, Resource
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
-    from localcloud.resources import ResourceRequest
+    from localcloud.core.providers import ResourceRequest
 
 PROJECT = "codebuild:project"
 _HONOURED = {

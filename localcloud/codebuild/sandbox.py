@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from localcloud import confinement
 from localcloud.codebuild import image
+from localcloud.core import confinement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from localcloud.codebuild.workspace import Workspace
-    from localcloud.confinement import Rules
+    from localcloud.core.confinement import Rules
 
 # What asks the web asks the build's proxy (`localcloud.codebuild.egress`): AWS is on these ports.
 _WEB_PORTS = (80, 443)

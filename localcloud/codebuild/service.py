@@ -12,16 +12,16 @@ from localcloud.codebuild.api import CodeBuildApi
 from localcloud.codebuild.building import Building
 from localcloud.codebuild.model import Build
 from localcloud.codebuild.provider import PROJECT, ProjectProvider, ReportGroupProvider
-from localcloud.ports import BuildNotStartedError
-from localcloud.roles import RoleError, assume_service_role
-from localcloud.storage import StorageError
+from localcloud.core.ports import BuildNotStartedError
+from localcloud.core.storage import StorageError
+from localcloud.iam.service_roles import RoleError, assume_service_role
 
 if TYPE_CHECKING:
-    from localcloud.api import ServiceApi
     from localcloud.cloud import Cloud
-    from localcloud.credentials import Session
-    from localcloud.ports import BuildRequest
-    from localcloud.resources import Provider
+    from localcloud.core.credentials import Session
+    from localcloud.core.ports import BuildRequest
+    from localcloud.core.providers import Provider
+    from localcloud.core.service_api import ServiceApi
 
 _BUILD = "codebuild:build"
 _PRINCIPAL = "codebuild.amazonaws.com"

@@ -15,7 +15,7 @@ from localcloud.codebuild import processes
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from localcloud.confinement import Rules
+    from localcloud.core.confinement import Rules
 
 # One session leader a build. What it starts stays in its group, also what a command leaves in
 # the background for the next ones; when the local cloud dies it ends after its command.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from localcloud.cloud import Cloud
-    from localcloud.credentials import Session
+    from localcloud.core.credentials import Session
 
 _COMMIT = re.compile("[0-9a-f]{40}")
 _SECONDS = 300

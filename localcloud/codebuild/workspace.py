@@ -12,7 +12,7 @@ from localcloud.codebuild.buildspec import BuildspecError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from localcloud.ledger import Ledger
+    from localcloud.core.ledger import Ledger
 
 _DISCARDED = "discarded"
 _NUMBER = "codebuild:workspace"

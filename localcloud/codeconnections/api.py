@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from moto.core.responses import ActionResult, EmptyResult
 
-from localcloud.api import ApiError, ServiceApi
 from localcloud.codeconnections.repositories import RepositoryError
+from localcloud.core.service_api import ApiError, ServiceApi
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,10 +22,10 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 
-from localcloud.credentials import UnknownKeyError
+from localcloud.core.credentials import UnknownKeyError
 
 if TYPE_CHECKING:
-    from localcloud.credentials import Credentials
+    from localcloud.core.credentials import Credentials
 
 _PASSWORD = re.compile(r"(\d{8}T\d{6})Z([0-9a-f]{64})")
 _TIMESTAMP = "%Y%m%dT%H%M%S"

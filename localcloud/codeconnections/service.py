@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from localcloud.api import ServiceApi
     from localcloud.cloud import Cloud
     from localcloud.codeconnections.repositories import Commit
-    from localcloud.credentials import Session
-    from localcloud.resources import Provider
+    from localcloud.core.credentials import Session
+    from localcloud.core.providers import Provider
+    from localcloud.core.service_api import ServiceApi
 
     Subscriber = Callable[[str, str, str, str], None]
 

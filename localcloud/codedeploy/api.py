@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from moto.core.responses import ActionResult
 
-from localcloud.api import ApiError
 from localcloud.codedeploy.appspec import AppSpec, AppSpecError
 from localcloud.codedeploy.group import check_alarms, check_auto_rollback
 from localcloud.codedeploy.registry_api import RegistryApi
@@ -18,11 +17,12 @@ from localcloud.codedeploy.shapes import (
     target_id,
     target_status,
 )
+from localcloud.core.service_api import ApiError
 
 if TYPE_CHECKING:
     from localcloud.codedeploy.model import Deployment
     from localcloud.codedeploy.run import DeploymentRun
-    from localcloud.ports import Document
+    from localcloud.core.ports import Document
 
 _MOST = 25  # ids in one Batch… call
 

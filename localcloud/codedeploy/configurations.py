@@ -5,14 +5,14 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from localcloud.api import ApiError
 from localcloud.codedeploy.group import GROUP
 from localcloud.codedeploy.naming import check_name
 from localcloud.codedeploy.shift import BUILT_IN, TrafficRoutingError, plan
+from localcloud.core.service_api import ApiError
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
-    from localcloud.ports import Document
+    from localcloud.core.ports import Document
 
 _KIND = "codedeploy:configuration"
 

@@ -9,7 +9,7 @@ from localcloud.codedeploy.model import Deployment, Ending
 from localcloud.codedeploy.notices import Notices
 from localcloud.codedeploy.permissions import RolePermissions, RolePermissionsError
 from localcloud.codedeploy.shift import ALL_AT_ONCE, BUILT_IN
-from localcloud.ports import Routing
+from localcloud.core.ports import Routing
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud

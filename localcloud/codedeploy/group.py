@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from localcloud.api import ApiError
+from localcloud.core.service_api import ApiError
 
 if TYPE_CHECKING:
-    from localcloud.ports import Document
+    from localcloud.core.ports import Document
 
 GROUP = "codedeploy:group"
 """The ledger's kind of deployment groups."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from localcloud.codedeploy.appspec import AppSpec
 
 if TYPE_CHECKING:
-    from localcloud.ports import Document
+    from localcloud.core.ports import Document
 
 EVENTS = ("BeforeAllowTraffic", "AllowTraffic", "AfterAllowTraffic")
 """The lifecycle events of a Lambda deployment, in order."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from localcloud.api import ApiError
+from localcloud.core.service_api import ApiError
 
 _NAME = re.compile(r"[A-Za-z0-9+=,.@_-]{1,100}")
 

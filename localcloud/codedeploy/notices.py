@@ -19,7 +19,7 @@ from localcloud.codedeploy.permissions import RolePermissions
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
     from localcloud.codedeploy.model import Deployment
-    from localcloud.ports import Document, Routing
+    from localcloud.core.ports import Document, Routing
 
 _STATES = {
     "START": "DeploymentStart",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from localcloud.api import ApiError, ServiceApi
+from localcloud.core.service_api import ApiError, ServiceApi
 
 if TYPE_CHECKING:
     from localcloud.codedeploy.registry import Registry
-    from localcloud.ports import Document
+    from localcloud.core.ports import Document
 
 _PAGE = 100
 

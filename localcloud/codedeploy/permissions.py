@@ -8,7 +8,7 @@ from localcloud.iam.access import Refusal
 from localcloud.iam.acting import role_session
 from localcloud.iam.actions import messages
 from localcloud.iam.actions.call import Call, Needed
-from localcloud.roles import RoleError, check_service_role
+from localcloud.iam.service_roles import RoleError, check_service_role
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud

@@ -5,16 +5,16 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from localcloud.api import ApiError
 from localcloud.codedeploy.registry import Registry
-from localcloud.resources import ProvisioningError, Resource
+from localcloud.core.providers import ProvisioningError, Resource
+from localcloud.core.service_api import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from localcloud.cloud import Cloud
-    from localcloud.ports import Document
-    from localcloud.resources import Provider, ResourceRequest
+    from localcloud.core.ports import Document
+    from localcloud.core.providers import Provider, ResourceRequest
 
 _NUMBERS = {"canaryPercentage", "canaryInterval", "linearPercentage", "linearInterval"}
 _TRUTHS = {"enabled", "ignorePollAlarmFailure"}

@@ -8,16 +8,16 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from localcloud.api import ApiError
 from localcloud.codedeploy.configurations import Configurations
 from localcloud.codedeploy.group import GROUP, check_group
 from localcloud.codedeploy.naming import check_name
 from localcloud.codedeploy.shift import ALL_AT_ONCE
-from localcloud.roles import RoleError, assume_service_role
+from localcloud.core.service_api import ApiError
+from localcloud.iam.service_roles import RoleError, assume_service_role
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
-    from localcloud.ports import Document
+    from localcloud.core.ports import Document
 
 _APPLICATION = "codedeploy:application"
 _TAGS = "codedeploy:tags"

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from moto.core.responses import ActionResult, EmptyResult
 
-from localcloud.api import ApiError
 from localcloud.codedeploy.paging import PagedApi
 from localcloud.codedeploy.shapes import deployment_info, digest, revision, time
+from localcloud.core.service_api import ApiError
 
 if TYPE_CHECKING:
     from localcloud.codedeploy.model import Deployment
-    from localcloud.ports import Document
+    from localcloud.core.ports import Document
 
 
 class RegistryApi(PagedApi):

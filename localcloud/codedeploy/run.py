@@ -14,11 +14,11 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from localcloud.api import ApiError
 from localcloud.codedeploy.model import Deployment, Ending, LifecycleEvent
 from localcloud.codedeploy.permissions import RolePermissions, RolePermissionsError
 from localcloud.codedeploy.shift import plan
-from localcloud.ports import InvocationError
+from localcloud.core.ports import InvocationError
+from localcloud.core.service_api import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from localcloud.api import ApiError
 from localcloud.codedeploy.api import CodeDeployApi
 from localcloud.codedeploy.appspec import AppSpec
 from localcloud.codedeploy.deployments import Deployments
@@ -13,16 +12,17 @@ from localcloud.codedeploy.model import Deployment
 from localcloud.codedeploy.providers import providers
 from localcloud.codedeploy.registry import Registry
 from localcloud.codedeploy.run import DeploymentRun
-from localcloud.ports import DeploymentFailedError
+from localcloud.core.ports import DeploymentFailedError
+from localcloud.core.service_api import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from localcloud.api import ServiceApi
-    from localcloud.bus import Event
     from localcloud.cloud import Cloud
-    from localcloud.ports import AliasDeployment, Document
-    from localcloud.resources import Provider
+    from localcloud.core.bus import Event
+    from localcloud.core.ports import AliasDeployment, Document
+    from localcloud.core.providers import Provider
+    from localcloud.core.service_api import ServiceApi
 
 _LOOK = 0.1  # seconds of the wall between two looks at whether a caller has cancelled
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from localcloud.codedeploy.model import Deployment, LifecycleEvent
-    from localcloud.ports import Document
+    from localcloud.core.ports import Document
 
 _LOG_TAIL = 4096  # bytes of a diagnostic log that the API returns
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from localcloud.ports import Document
+    from localcloud.core.ports import Document
 
 MOST_MINUTES = 48 * 60
 ALL_AT_ONCE = "CodeDeployDefault.LambdaAllAtOnce"

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from moto.core.responses import ActionResult, EmptyResult
 
-from localcloud.api import ApiError
 from localcloud.codepipeline import shapes
 from localcloud.codepipeline.reading_api import ReadingApi
 from localcloud.codepipeline.refusals import DefinitionError
+from localcloud.core.service_api import ApiError
 
 if TYPE_CHECKING:
     from localcloud.codepipeline.model import ActionExecution, Execution, Pipeline

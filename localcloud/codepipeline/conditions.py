@@ -12,12 +12,12 @@ from localcloud.codepipeline.roles import assume
 from localcloud.iam.actions.call import Needed
 
 if TYPE_CHECKING:
-    from localcloud.bus import Event
     from localcloud.cloud import Cloud
     from localcloud.codepipeline.halt import Halt
     from localcloud.codepipeline.model import Execution, Pipeline
     from localcloud.codepipeline.service import CodePipeline
-    from localcloud.credentials import Session
+    from localcloud.core.bus import Event
+    from localcloud.core.credentials import Session
 
 OVERRIDDEN = "Overridden"
 

@@ -6,11 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from localcloud.codepipeline.refusals import DefinitionError
-from localcloud.resources import ProvisioningError, Resource
+from localcloud.core.providers import ProvisioningError, Resource
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
-    from localcloud.resources import ResourceRequest
+    from localcloud.core.providers import ResourceRequest
 
 _NUMBERS = {"runOrder", "timeoutInMinutes"}
 

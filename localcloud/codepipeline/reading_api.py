@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from moto.core.responses import ActionResult
 
-from localcloud.api import ApiError, ServiceApi
 from localcloud.codepipeline import shapes
+from localcloud.core.service_api import ApiError, ServiceApi
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

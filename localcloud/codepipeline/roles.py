@@ -8,15 +8,15 @@ from botocore.exceptions import ClientError
 
 from localcloud.codepipeline.model import ActionError
 from localcloud.codepipeline.refusals import DefinitionError
-from localcloud.credentials import Caller
-from localcloud.roles import RoleError, assume_service_role, check_service_role
+from localcloud.core.credentials import Caller
+from localcloud.iam.service_roles import RoleError, assume_service_role, check_service_role
 
 if TYPE_CHECKING:
     from typing import Any
 
     from localcloud.cloud import Cloud
     from localcloud.codepipeline.model import Execution, Pipeline
-    from localcloud.credentials import Session
+    from localcloud.core.credentials import Session
 
 
 def check_roles(cloud: Cloud, account: str, region: str, definition: dict[str, Any]) -> None:

@@ -17,15 +17,15 @@ from localcloud.codepipeline.refusals import DefinitionError
 from localcloud.codepipeline.roles import check_roles
 from localcloud.codepipeline.runner import Runner
 from localcloud.codepipeline.triggers import started_by
-from localcloud.restoring import restored_on_error
+from localcloud.core.restoring import restored_on_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from localcloud.api import ServiceApi
     from localcloud.cloud import Cloud
     from localcloud.codepipeline.model import ActionExecution, StageExecution
-    from localcloud.resources import Provider
+    from localcloud.core.providers import Provider
+    from localcloud.core.service_api import ServiceApi
 
 _PIPELINE = "codepipeline:pipeline"
 _EXECUTION = "codepipeline:execution"

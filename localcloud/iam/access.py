@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from localcloud.credentials import Caller
+from localcloud.core.credentials import Caller
 from localcloud.iam import keys
 from localcloud.iam.acting import ServicePrincipal
 from localcloud.iam.actions import s3
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from localcloud.cloud import Cloud
-    from localcloud.credentials import Session
+    from localcloud.core.credentials import Session
     from localcloud.iam.evaluation import Decision
 
 Mode = Literal["enforce", "soft"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from localcloud.credentials import Session
+from localcloud.core.credentials import Session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,6 +32,6 @@ def role_session(role_arn: str, name: str) -> Session:
     """A session of a role for decisions alone: it has no keys, and nothing can be signed with it.
 
     For services that act in this process; one that calls the API takes its session from
-    `localcloud.roles.assume_service_role`.
+    `localcloud.iam.service_roles.assume_service_role`.
     """
     return Session("", "", "", role_arn.split(":")[4], role_arn, name)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from localcloud import strict_json
+from localcloud.core import strict_json
 from localcloud.iam import patterns
 from localcloud.iam.conditions import Condition, InvalidValueError, UnknownOperatorError
 from localcloud.iam.principals import NamedPrincipals, PrincipalError

@@ -27,8 +27,8 @@ from moto.iam.models import iam_backends
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from localcloud.clock import Clock
-    from localcloud.delays import Delays
+    from localcloud.core.clock import Clock
+    from localcloud.core.delays import Delays
 
 _SECONDS = (5.0, 20.0)
 _PARTITION = "aws"

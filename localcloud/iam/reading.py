@@ -15,7 +15,7 @@ from localcloud.iam.actions.s3 import S3Request
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from localcloud.credentials import Caller
+    from localcloud.core.credentials import Caller
 
 _MODELS = {"monitoring": "cloudwatch", "states": "stepfunctions"}
 """botocore's name of a service, where the signature has another."""

@@ -16,13 +16,13 @@ from moto.core.responses import ActionResult
 from moto.iam.exceptions import NotFoundException
 from moto.iam.responses import IamResponse
 
-from localcloud.storage import StorageError
+from localcloud.core.storage import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from localcloud.clock import Clock
-    from localcloud.ledger import Ledger
+    from localcloud.core.clock import Clock
+    from localcloud.core.ledger import Ledger
 
 _KIND = "iam:usage"
 _USE_RESOLUTION_SECONDS = 3600.0

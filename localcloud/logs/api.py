@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from moto.core.responses import ActionResult, EmptyResult
 
-from localcloud.api import ApiError
+from localcloud.core.service_api import ApiError
 from localcloud.logs.patterns import PatternError, matcher
 from localcloud.logs.resource_policies import ResourcePolicyOperations
 

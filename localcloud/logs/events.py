@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Sequence
 
-    from localcloud.clock import Clock
-    from localcloud.delays import Delays
-    from localcloud.ledger import Ledger
+    from localcloud.core.clock import Clock
+    from localcloud.core.delays import Delays
+    from localcloud.core.ledger import Ledger
 
     Lines = Sequence[tuple[float, str]]
 

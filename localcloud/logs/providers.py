@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from localcloud.resources import ProvisioningError, Resource
+from localcloud.core.providers import ProvisioningError, Resource
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
-    from localcloud.resources import ResourceRequest
+    from localcloud.core.providers import ResourceRequest
 
 _HONOURED = {"KmsKeyId", "LogGroupClass", "LogGroupName", "RetentionInDays", "Tags",
              "DeletionProtectionEnabled"}  # fmt: skip

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from moto.core.responses import ActionResult, EmptyResult
 
-from localcloud.api import ApiError, ServiceApi
+from localcloud.core.providers import ProvisioningError, Resource
+from localcloud.core.service_api import ApiError, ServiceApi
 from localcloud.iam.documents import MalformedPolicyError, parse
-from localcloud.resources import ProvisioningError, Resource
 
 if TYPE_CHECKING:
-    from localcloud.clock import Clock
     from localcloud.cloud import Cloud
-    from localcloud.ledger import Ledger
-    from localcloud.resources import ResourceRequest
+    from localcloud.core.clock import Clock
+    from localcloud.core.ledger import Ledger
+    from localcloud.core.providers import ResourceRequest
 
 _KIND = "logs:resource-policy"
 _MAX_POLICIES = 10

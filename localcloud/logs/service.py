@@ -13,12 +13,12 @@ from localcloud.logs.resource_policies import ResourcePolicies, ResourcePolicyPr
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from localcloud.api import ServiceApi
     from localcloud.cloud import Cloud
-    from localcloud.credentials import Session
+    from localcloud.core.credentials import Session
+    from localcloud.core.providers import Provider
+    from localcloud.core.service_api import ServiceApi
     from localcloud.iam.access import Refusal
     from localcloud.logs.events import Lines
-    from localcloud.resources import Provider
 
     Subscriber = Callable[[str, str, str, str, Lines], None]
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from localcloud.delays import Delays
+    from localcloud.core.delays import Delays
 
 _SECONDS = (2.0, 30.0)
 

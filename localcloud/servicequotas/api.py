@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from moto.core.responses import ActionResult
 
-from localcloud.api import ApiError, ServiceApi
+from localcloud.core.service_api import ApiError, ServiceApi
 
 if TYPE_CHECKING:
-    from localcloud.quotas import Quotas
+    from localcloud.core.quotas import Quotas
 
 _BUILDS = {
     "L-9D07B6EF": "Concurrently running builds for Linux/Small environment",

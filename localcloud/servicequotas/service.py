@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from localcloud.servicequotas.api import ServiceQuotasApi
 
 if TYPE_CHECKING:
-    from localcloud.api import ServiceApi
     from localcloud.cloud import Cloud
-    from localcloud.resources import Provider
+    from localcloud.core.providers import Provider
+    from localcloud.core.service_api import ServiceApi
 
 
 class ServiceQuotas:

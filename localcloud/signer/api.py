@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from moto.core.responses import ActionResult
 
-from localcloud.api import ApiError, ServiceApi
+from localcloud.core.service_api import ApiError, ServiceApi
 
 if TYPE_CHECKING:
     from localcloud.signer.service import Signer

@@ -20,7 +20,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from localcloud.ports import BrokenSignatureError, CodeSignature
+from localcloud.core.ports import BrokenSignatureError, CodeSignature
 
 ENTRY = "META_INF/aws_signer_signature_v1.0.SF"
 _ALGORITHM = ec.ECDSA(hashes.SHA384())

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from localcloud.api import ApiError
-from localcloud.ports import BrokenSignatureError, CodeSignature
+from localcloud.core.ports import BrokenSignatureError, CodeSignature
+from localcloud.core.service_api import ApiError
 from localcloud.signer import envelope
 from localcloud.signer.api import SignerApi
 
 if TYPE_CHECKING:
-    from localcloud.api import ServiceApi
     from localcloud.cloud import Cloud
-    from localcloud.credentials import Session
-    from localcloud.resources import Provider
+    from localcloud.core.credentials import Session
+    from localcloud.core.providers import Provider
+    from localcloud.core.service_api import ServiceApi
 
 PLATFORM = "AWSLambda-SHA384-ECDSA"
 _PROFILE, _JOB, _TOKEN = "signer:profile", "signer:job", "signer:token"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from moto.core.responses import ActionResult
 
-from localcloud.api import ApiError, ServiceApi
+from localcloud.core.service_api import ApiError, ServiceApi
 from localcloud.iam.documents import MalformedPolicyError, parse
 
 _POLICY_CHARACTERS = 2048
@@ -18,7 +18,7 @@ _ROLE = re.compile(r"arn:aws:iam::\d{12}:role/.+")
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
-    from localcloud.resources import Provider
+    from localcloud.core.providers import Provider
 
 
 class StsApi(ServiceApi):

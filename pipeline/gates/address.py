@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from pipeline.gates.gate import CouldNotRunError
+from pipeline.gates.report.result import CouldNotRunError
 
 
 def address() -> str:

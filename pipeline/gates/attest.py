@@ -11,19 +11,20 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from environments.schema import load_home
-from pipeline.commit import CommitError, commit
+from pipeline.builds.commit import CommitError, commit
 from pipeline.gates import aws
-from pipeline.gates.gate import REPORTS, ROOT, CouldNotRunError, Outcome, run
+from pipeline.gates.gate import REPORTS, ROOT, main
+from pipeline.gates.report.result import CouldNotRunError, GateResult
+from pipeline.gates.supply_chain import attestation, envelope, evidence
+from pipeline.gates.supply_chain.assembly import AssemblyError
+from pipeline.gates.supply_chain.attestation import ReleaseError
+from pipeline.gates.supply_chain.contents import ContentsError
 from pipeline.names import ASSEMBLY, ATTESTATION_KEY, EVIDENCE
-from pipeline.supply import attestation, envelope, evidence
-from pipeline.supply.assembly import AssemblyError
-from pipeline.supply.attestation import ReleaseError
-from pipeline.supply.contents import ContentsError
 
 if TYPE_CHECKING:
     from environments.schema import Home
-    from pipeline.supply.attestation import Release
-    from pipeline.supply.evidence import Result
+    from pipeline.gates.supply_chain.attestation import Release
+    from pipeline.gates.supply_chain.evidence import Result
 
 FILE = "attestation.json"
 
@@ -41,7 +42,7 @@ def released(home: Home) -> Release:
         raise CouldNotRunError(str(error)) from error
 
 
-def judge() -> Outcome:
+def run() -> GateResult:
     """Sign, unless a gate is missing or has refused.
 
     Raises:
@@ -55,12 +56,12 @@ def judge() -> Outcome:
         raise CouldNotRunError(str(error)) from error
     wrong = evidence.lacking(results, home.supply_chain.attested_gates)
     if wrong:
-        return Outcome("refused", f"nothing is signed: {'; '.join(wrong)}")
+        return GateResult("refused", f"nothing is signed: {'; '.join(wrong)}")
     invocation = os.environ.get("CODEBUILD_BUILD_ARN", "")
     statement = attestation.statement(release, results, invocation)
     sealed = envelope.seal(statement, aws.client("kms"), ATTESTATION_KEY)
     (REPORTS / FILE).write_text(sealed, encoding="utf-8")
-    return Outcome(
+    return GateResult(
         "passed",
         f"commit {release.commit[:12]} is vouched for, with the results of {len(results)} gates"
         + evidence.overridden(results),
@@ -78,4 +79,4 @@ def details(release: Release, results: tuple[Result, ...]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(run("attest", judge))
+    sys.exit(main("attest", run))

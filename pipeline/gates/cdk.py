@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from environments.schema import load_home
-from pipeline.gates.gate import ROOT, CouldNotRunError, Outcome
-from pipeline.lint import validation
+from pipeline.gates.gate import ROOT
+from pipeline.gates.report.result import CouldNotRunError, GateResult
+from pipeline.gates.template import validation
 from pipeline.names import CDK_CLI
 
 if TYPE_CHECKING:
@@ -91,18 +92,18 @@ class Synthesis:
         self._log.close()
 
 
-def refusal(error: AppRefusedError, folder: Path) -> Outcome:
+def refusal(error: AppRefusedError, folder: Path) -> GateResult:
     """Return the outcome of a synthesis into a folder that the app refused.
 
     What cdk-nag found counts as findings. A waiver of one changes nothing: there is no assembly.
     """
     found = tuple(validation.of_refusal(folder))
-    return Outcome(
+    return GateResult(
         "refused",
         f"the app cannot be synthesised: {error}",
         findings=found,
         tools=(validation.TOOL,) if found else (),
-        next_step="fix each finding, or review it with its reason in pipeline/nag.py"
+        next_step="fix each finding, or review it with its reason in pipeline/delivery/nag.py"
         if found
         else "fix that and run `pithead gates synthesis`",
     )

@@ -11,13 +11,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.gates.findings import Finding
-from pipeline.gates.gate import ROOT, CouldNotRunError
+from pipeline.gates.gate import ROOT
+from pipeline.gates.report.findings import Finding
+from pipeline.gates.report.result import CouldNotRunError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.lint.assembly import Stack
+    from pipeline.gates.template.assembly import Stack
 
 TOOL = "cfn-lint"
 CLEAN = ROOT / ".cache" / "cfn-lint"

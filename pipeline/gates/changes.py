@@ -5,8 +5,8 @@
 is the one that the assembly was made of, unless another is given the gate's own.
 
 Build runs it before the pipeline changes itself, by the gate's code as the deployed pipeline has
-it (`pipeline.comparison`), and Verify once more over the environments, by the release's own code:
-an execution before may have been deployed in the meantime.
+it (`pipeline.delivery.comparison`), and Verify once more over the environments, by the release's
+own code: an execution before may have been deployed in the meantime.
 """
 
 from __future__ import annotations
@@ -18,24 +18,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from environments.schema import NAMES
-from pipeline import safeguards
-from pipeline.commit import CommitError, tree
+from pipeline.builds import safeguards
+from pipeline.builds.commit import CommitError, tree
 from pipeline.gates import deployed, looser
-from pipeline.gates.findings import Finding
-from pipeline.gates.gate import ROOT, CouldNotRunError, Outcome, run
-from pipeline.lint import assembly, catalogue, departures
-from pipeline.lint.rules import TOOL, Change, Safeguards
-from pipeline.lint.schemas import SchemasError
+from pipeline.gates.gate import ROOT, main
+from pipeline.gates.report.findings import Finding
+from pipeline.gates.report.result import CouldNotRunError, GateResult
+from pipeline.gates.template import assembly, catalogue, departures
+from pipeline.gates.template.rules import TOOL, Change, Safeguards
+from pipeline.gates.template.schemas import SchemasError
 from pipeline.names import service_stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from pipeline.lint.assembly import Stack
-    from pipeline.lint.template import Template
+    from pipeline.gates.template.assembly import Stack
+    from pipeline.gates.template.template import Template
 
 
-def judge(arguments: Sequence[str]) -> Outcome:
+def run(arguments: Sequence[str]) -> GateResult:
     """Compare stacks; one that is not deployed yet loses nothing and opens nothing.
 
     Raises:
@@ -65,7 +66,7 @@ def judge(arguments: Sequence[str]) -> Outcome:
         "rules": {each.id: each.why for each in catalogue.OF_CHANGES}
         | {departures.RULE: departures.WHY},
     }
-    return Outcome.of_findings(
+    return GateResult.of_findings(
         [*found, *map(_unseen, nested)], _clean(changes, new), details, (TOOL,)
     )
 
@@ -157,4 +158,4 @@ def _clean(changes: Sequence[Change], new: Iterable[str]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(run("changes", lambda: judge(sys.argv[1:])))
+    sys.exit(main("changes", lambda: run(sys.argv[1:])))

@@ -10,13 +10,13 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipeline.gates.gate import CouldNotRunError
-from pipeline.lint.template import Template, TemplateError
+from pipeline.gates.report.result import CouldNotRunError
+from pipeline.gates.template.template import Template, TemplateError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.lint.assembly import LookupRole
+    from pipeline.gates.template.assembly import LookupRole
 
 # A template may have a megabyte, and three accounts are asked at once.
 _PATIENT = Config(

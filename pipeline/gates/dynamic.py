@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from environments.schema import load
 from pipeline.gates import gate
 from pipeline.gates.address import address
-from pipeline.gates.findings import Finding
-from pipeline.gates.gate import ROOT, CouldNotRunError, Outcome, run
+from pipeline.gates.gate import ROOT, main
 from pipeline.gates.lambda_throttles import EnvironmentWatch
+from pipeline.gates.report.findings import Finding
+from pipeline.gates.report.result import CouldNotRunError, GateResult
 from pipeline.gates.throttling import require_unthrottled_if_known
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _ENVIRONMENT = "dev"
 _DETAILS = "reports/dynamic.xml has each request and its answer"
 
 
-def judge() -> Outcome:
+def run() -> GateResult:
     """Examine dev.
 
     Raises:
@@ -48,7 +49,7 @@ def judge() -> Outcome:
     return outcome
 
 
-def examine(url: str, limits: Dynamic, requests_per_second: int) -> Outcome:
+def examine(url: str, limits: Dynamic, requests_per_second: int) -> GateResult:
     """Send requests that the document allows, and some that it forbids; hold the answers to it.
 
     Raises:
@@ -96,7 +97,7 @@ def examine(url: str, limits: Dynamic, requests_per_second: int) -> Outcome:
         ) from error
 
 
-def _verdict(report: dict[str, Any], code: int) -> Outcome:
+def _verdict(report: dict[str, Any], code: int) -> GateResult:
     operations, sent = report["operations"] or {}, report["test_cases"]["generated"]
     findings = [
         Finding(
@@ -111,7 +112,7 @@ def _verdict(report: dict[str, Any], code: int) -> Outcome:
     details = {"operations": operations, "requests": sent, "phases": report["phases"]}
     if not findings:
         _attend(report, code)
-    return Outcome.of_findings(
+    return GateResult.of_findings(
         findings,
         f"{sent} requests to {operations.get('tested')} operations, each answered as described",
         details,
@@ -140,4 +141,4 @@ def _attend(report: dict[str, Any], code: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run("dynamic", judge))
+    sys.exit(main("dynamic", run))

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.gates import cfn_lint
 from pipeline.gates.cdk import AppRefusedError, Synthesis, placeholder_connection, refusal
-from pipeline.gates.gate import CouldNotRunError, Outcome, run
-from pipeline.lint import assembly, catalogue, rules, validation
+from pipeline.gates.gate import main
+from pipeline.gates.report.result import CouldNotRunError, GateResult
+from pipeline.gates.template import assembly, catalogue, rules, validation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,14 +24,14 @@ if TYPE_CHECKING:
 ResultT = TypeVar("ResultT")
 
 
-def judge(folder: Path | None = None) -> Outcome:
+def run(folder: Path | None = None) -> GateResult:
     """Lint an assembly.
 
     Raises:
         CouldNotRunError: there is none, or one of the three did not look at it.
     """
     if folder is not None:
-        return _judged(folder)
+        return _checked(folder)
     with tempfile.TemporaryDirectory() as scratch:
         made, context = Path(scratch) / "cdk.out", {"connection-arn": placeholder_connection()}
         try:
@@ -38,10 +39,10 @@ def judge(folder: Path | None = None) -> Outcome:
                 synthesis.wait()
         except AppRefusedError as error:
             return refusal(error, made)
-        return _judged(made)
+        return _checked(made)
 
 
-def _judged(folder: Path) -> Outcome:
+def _checked(folder: Path) -> GateResult:
     try:
         stacks = assembly.read(folder)
         (linted, seconds) = _timed(lambda: catalogue.lint(stacks))
@@ -52,7 +53,7 @@ def _judged(folder: Path) -> Outcome:
     (found, read), cfn_lint_seconds = _timed(lambda: cfn_lint.findings(stacks))
     rules_ = {each.id: each.why for each in catalogue.OF_STACKS}
     known = len(stacks) - read
-    return Outcome.of_findings(
+    return GateResult.of_findings(
         [*linted, *found, *reviewed],
         f"{len(rules_)} rules, cfn-lint and cdk-nag find nothing in {len(stacks)} stacks",
         {
@@ -74,4 +75,4 @@ def _timed(ask: Callable[[], ResultT]) -> tuple[ResultT, float]:
 
 
 if __name__ == "__main__":
-    sys.exit(run("infrastructure", lambda: judge(Path(sys.argv[1]) if len(sys.argv) > 1 else None)))
+    sys.exit(main("infrastructure", lambda: run(Path(sys.argv[1]) if len(sys.argv) > 1 else None)))

@@ -8,14 +8,18 @@ from __future__ import annotations
 import re
 import sys
 from functools import partial
+from typing import TYPE_CHECKING
 
 from environments.schema import load
 from pipeline.gates.address import address
-from pipeline.gates.gate import Outcome, run
+from pipeline.gates.gate import main
 from pipeline.gates.lambda_throttles import EnvironmentWatch
 from pipeline.gates.testing import promoted
 from pipeline.gates.testing.suite import Comparison, run_tests
 from pipeline.gates.throttling import require_unthrottled_if_known
+
+if TYPE_CHECKING:
+    from pipeline.gates.report.result import GateResult
 
 FOLDERS = ("tests/integration",)
 _ENVIRONMENT = "dev"
@@ -24,7 +28,7 @@ _SERVER_ERROR = re.compile(r"\b500\b|server error")
 body, which pytest shortens. Lambda's metrics have to confirm it."""
 
 
-def judge(compare: Comparison | None = None) -> Outcome:
+def run(compare: Comparison | None = None) -> GateResult:
     """Run `tests/integration`.
 
     Raises:
@@ -43,5 +47,5 @@ def judge(compare: Comparison | None = None) -> Outcome:
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["--promoted"]:
-        sys.exit(run("integration", partial(judge, promoted.comparison("integration"))))
-    sys.exit(run("integration", judge))
+        sys.exit(main("integration", partial(run, promoted.comparison("integration"))))
+    sys.exit(main("integration", run))

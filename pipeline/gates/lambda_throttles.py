@@ -14,12 +14,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from environments.schema import load_all
 from pipeline.gates import aws
-from pipeline.gates.gate import CouldNotRunError
+from pipeline.gates.report.result import CouldNotRunError
 from pipeline.gates.service_function import service_function
 from pipeline.judge.arrival import ARRIVAL_BOUND, SETTLED
 from pipeline.judge.shift import MINUTE
 from pipeline.names import ALIAS, PROMOTED, lookup_role, service_stack
-from pipeline.quotas import CONCURRENT_EXECUTIONS, executions_needed
+from pipeline.planning.quotas import CONCURRENT_EXECUTIONS, executions_needed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

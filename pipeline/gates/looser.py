@@ -9,7 +9,7 @@ from pydantic import BaseModel
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pipeline.gates.findings import Finding
+    from pipeline.gates.report.findings import Finding
 
 DETAIL = "looser"
 """Key of the list in the details of the gate's summary."""

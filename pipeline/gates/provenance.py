@@ -14,23 +14,24 @@ import sys
 from typing import TYPE_CHECKING
 
 from environments.schema import load_home
-from pipeline import bundle
-from pipeline.bundle import BundleError
+from pipeline.builds import bundle
+from pipeline.builds.bundle import BundleError
 from pipeline.gates import aws
 from pipeline.gates.attest import FILE, details, released
-from pipeline.gates.gate import ROOT, CouldNotRunError, Outcome, run
+from pipeline.gates.gate import ROOT, main
+from pipeline.gates.report.result import CouldNotRunError, GateResult
+from pipeline.gates.supply_chain import assembly, attestation, envelope, evidence, origin
+from pipeline.gates.supply_chain.origin import OriginError
 from pipeline.names import ASSEMBLY, ATTESTATION, ATTESTATION_KEY
-from pipeline.supply import assembly, attestation, envelope, evidence, origin
-from pipeline.supply.origin import OriginError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from environments.schema import Home
-    from pipeline.supply.assembly import Deployed
+    from pipeline.gates.supply_chain.assembly import Deployed
 
 
-def judge(platform: str = "linux-arm64") -> Outcome:
+def run(platform: str = "linux-arm64") -> GateResult:
     """Compare what prod would be given with what was attested, and with the commit.
 
     Raises:
@@ -47,9 +48,9 @@ def judge(platform: str = "linux-arm64") -> Outcome:
         statement = envelope.open_(text, aws.client("kms"), ATTESTATION_KEY)
         attested, results = attestation.read(statement)
     except envelope.ForgedError as error:
-        return Outcome("refused", f"the attestation is forged: {error}")
+        return GateResult("refused", f"the attestation is forged: {error}")
     except attestation.StatementError as error:
-        return Outcome("refused", f"the attestation is no attestation of a release: {error}")
+        return GateResult("refused", f"the attestation is no attestation of a release: {error}")
     prod = assembly.read(ROOT / ASSEMBLY, "prod")
     wrong = [
         *attestation.differences(attested, release),
@@ -57,15 +58,15 @@ def judge(platform: str = "linux-arm64") -> Outcome:
         *_unpinned(prod),
     ]
     if wrong:
-        return Outcome("refused", f"prod is not given what was attested: {'; '.join(wrong)}")
+        return GateResult("refused", f"prod is not given what was attested: {'; '.join(wrong)}")
     foreign = _foreign(prod, release.commit, platform, home)
     if foreign:
-        return Outcome(
+        return GateResult(
             "refused",
             f"prod is not given what commit {release.commit[:12]} has: {'; '.join(foreign)}. "
             "Release the commit again; if it is refused again, inspect the commands of its build",
         )
-    return Outcome(
+    return GateResult(
         "passed",
         f"commit {release.commit[:12]} was attested with the results of {len(results)} gates"
         + evidence.overridden(results),
@@ -101,4 +102,4 @@ def _unpinned(prod: Deployed) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(run("provenance", lambda: judge(*sys.argv[1:])))
+    sys.exit(main("provenance", lambda: run(*sys.argv[1:])))

@@ -10,8 +10,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from pipeline.gates.gate import ROOT, CouldNotRunError, Outcome, run
-from pipeline.scanners import (
+from pipeline.gates.gate import ROOT, main
+from pipeline.gates.report.result import CouldNotRunError, GateResult
+from pipeline.gates.scanners import (
     dependencies,
     repository,
     sast,
@@ -23,12 +24,12 @@ from pipeline.scanners import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pipeline.scanners.tool import Scan
+    from pipeline.gates.scanners.tool import Scan
 
     Scanner = Callable[[], Scan]
 
 
-def judge() -> Outcome:
+def run() -> GateResult:
     """Look at all of this checkout and at its history.
 
     Raises:
@@ -43,11 +44,11 @@ def judge() -> Outcome:
     )
 
 
-def judge_staged() -> Outcome:
+def judge_staged() -> GateResult:
     """Look at what is staged.
 
     Raises:
-        CouldNotRunError: as `judge`.
+        CouldNotRunError: as `run`.
     """
     staged = _staged()
     scanners: list[Scanner] = [lambda: secret_detection.scan_staged(ROOT)]
@@ -65,7 +66,7 @@ def judge_staged() -> Outcome:
     return _together(*scanners)
 
 
-def _together(*scanners: Scanner) -> Outcome:
+def _together(*scanners: Scanner) -> GateResult:
     with ThreadPoolExecutor(len(scanners)) as pool:
         timed = [pool.submit(_timed, scanner) for scanner in scanners]
     failures = [str(each.exception()) for each in timed if each.exception()]
@@ -75,7 +76,7 @@ def _together(*scanners: Scanner) -> Outcome:
             raise error
     scans = [each.result() for each in timed if not each.exception()]
     findings = [finding for scan, _ in scans for finding in scan.findings]
-    outcome = Outcome.of_findings(
+    outcome = GateResult.of_findings(
         findings,
         "nothing found: " + ", ".join(f"{scan.tool} in {scan.looked_at}" for scan, _ in scans),
         {
@@ -111,5 +112,5 @@ def _staged() -> Sequence[str]:
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["--staged"]:
-        sys.exit(run("security", judge_staged, whole=False))
-    sys.exit(run("security", judge))
+        sys.exit(main("security", judge_staged, whole=False))
+    sys.exit(main("security", run))

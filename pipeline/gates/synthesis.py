@@ -5,8 +5,8 @@ changes by itself changes itself for ever, so this is judged before it may chang
 
 The sources are synthesised a second time, by a process of its own with another order of sets, and
 what both assemblies deploy is compared. They are synthesised once if the deployed pipeline was
-made from the same inputs (`pipeline.inputs`), because it changed itself only after this gate had
-passed for them. No file of another build is read for that. The second synthesis starts when the
+made from the same inputs (`pipeline.builds.inputs`), because it changed itself only after this gate
+had passed for them. No file of another build is read for that. The second synthesis starts when the
 first has ended, so that it finds the bundles, the bytecode and jsii's packages of the first, which
 cost more CPU than the rest; gate `provenance` builds the bundles anew and compares.
 
@@ -24,33 +24,34 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline import inputs
+from pipeline.builds import inputs
 from pipeline.gates.cdk import AppRefusedError, Synthesis, placeholder_connection, refusal
-from pipeline.gates.gate import ROOT, CouldNotRunError, Outcome, run
-from pipeline.lint import stability
-from pipeline.lint.rules import TOOL
+from pipeline.gates.gate import ROOT, main
+from pipeline.gates.report.result import CouldNotRunError, GateResult
+from pipeline.gates.template import stability
+from pipeline.gates.template.rules import TOOL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pipeline.gates.findings import Finding
+    from pipeline.gates.report.findings import Finding
 
 ASSEMBLY = ROOT / "cdk.out"
 
 
-def judge(arguments: Sequence[str]) -> Outcome:
+def run(arguments: Sequence[str]) -> GateResult:
     """Synthesise once if the deployed pipeline proves these inputs stable, else twice.
 
     Raises:
         CouldNotRunError: there is no CDK CLI, or the app broke.
     """
     try:
-        return _judged(arguments)
+        return _checked(arguments)
     except AppRefusedError as error:
         return refusal(error, ASSEMBLY)
 
 
-def _judged(arguments: Sequence[str]) -> Outcome:
+def _checked(arguments: Sequence[str]) -> GateResult:
     context = given(arguments)
     proved = os.environ.get(inputs.PROVED) == inputs.digest(ROOT, context)
     shutil.rmtree(ASSEMBLY, ignore_errors=True)
@@ -83,11 +84,11 @@ def _compared_with(folder: Path, context: Mapping[str, str]) -> list[Finding]:
     return stability.differences(ASSEMBLY, folder)
 
 
-def _outcome(found: Iterable[Finding], how: str) -> Outcome:
+def _outcome(found: Iterable[Finding], how: str) -> GateResult:
     files = sum(1 for each in ASSEMBLY.rglob("*") if each.is_file())
     clean = f"the sources make one and the same assembly of {files} files, {how}"
-    return Outcome.of_findings(found, clean, {"files": files, "how": how}, (TOOL,))
+    return GateResult.of_findings(found, clean, {"files": files, "how": how}, (TOOL,))
 
 
 if __name__ == "__main__":
-    sys.exit(run("synthesis", lambda: judge(sys.argv[1:])))
+    sys.exit(main("synthesis", lambda: run(sys.argv[1:])))

@@ -10,21 +10,22 @@ from typing import TYPE_CHECKING, Any
 from environments.schema import load
 from pipeline.gates import lambda_throttles, throttling
 from pipeline.gates.address import address
-from pipeline.gates.gate import CouldNotRunError, Outcome, run
-from pipeline.synthetic.journey import travel
+from pipeline.gates.gate import main
+from pipeline.gates.report.result import CouldNotRunError, GateResult
+from pipeline.journeys.journey import travel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from environments.gates import Synthetic
-    from pipeline.synthetic.journey import Journey
+    from pipeline.journeys.journey import Journey
 
 _ENVIRONMENT = "staging"
 _JOURNEYS = 3
 """What fails now and then may let one of them pass, and a cold start make one slow."""
 
 
-def judge() -> Outcome:
+def run() -> GateResult:
     """Travel through staging.
 
     Raises:
@@ -46,7 +47,7 @@ def judge() -> Outcome:
     return examine(url, synthetic, explain)
 
 
-def examine(url: str, limits: Synthetic, explain: Callable[[int, str], None]) -> Outcome:
+def examine(url: str, limits: Synthetic, explain: Callable[[int, str], None]) -> GateResult:
     """Make journeys one after another until one fails, or enough went well.
 
     `explain` takes a status that API Gateway answered by itself and the sentence of the failure;
@@ -66,9 +67,9 @@ def examine(url: str, limits: Synthetic, explain: Callable[[int, str], None]) ->
             sentence = f"journey {number} of {_JOURNEYS}: {failure.sentence}"
             if failure.gateway_status:
                 explain(failure.gateway_status, sentence)
-            return Outcome("refused", sentence, _details(journeys))
+            return GateResult("refused", sentence, _details(journeys))
     slowest = max(each.milliseconds for each in journeys)
-    return Outcome(
+    return GateResult(
         "passed",
         f"{_JOURNEYS} journeys against {url}, the slowest in {slowest} ms",
         _details(journeys),
@@ -80,4 +81,4 @@ def _details(journeys: Sequence[Journey]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(run("synthetic", judge))
+    sys.exit(main("synthetic", run))

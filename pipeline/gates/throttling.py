@@ -11,9 +11,9 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from pipeline.gates.catalogue import THROTTLED
-from pipeline.gates.gate import CouldNotRunError
 from pipeline.gates.lambda_throttles import UnknownThrottlesError
+from pipeline.gates.report.catalogue import THROTTLED
+from pipeline.gates.report.result import CouldNotRunError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

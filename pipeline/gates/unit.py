@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import sys
 from functools import partial
+from typing import TYPE_CHECKING
 
-from pipeline.gates.gate import Outcome, run
+from pipeline.gates.gate import main
 from pipeline.gates.testing import promoted
 from pipeline.gates.testing.suite import Comparison, run_tests
+
+if TYPE_CHECKING:
+    from pipeline.gates.report.result import GateResult
 
 FOLDERS = ("tests/service", "tests/environments")
 
 
-def judge(compare: Comparison | None = None) -> Outcome:
+def run(compare: Comparison | None = None) -> GateResult:
     """Run `tests/service` and `tests/environments`.
 
     Raises:
@@ -26,5 +30,5 @@ def judge(compare: Comparison | None = None) -> Outcome:
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["--promoted"]:
-        sys.exit(run("unit", partial(judge, promoted.comparison("unit"))))
-    sys.exit(run("unit", judge))
+        sys.exit(main("unit", partial(run, promoted.comparison("unit"))))
+    sys.exit(main("unit", run))

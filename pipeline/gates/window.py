@@ -8,10 +8,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from environments.schema import Environment, load
 from pipeline.gates import aws
-from pipeline.gates.gate import CouldNotRunError, Outcome, run
+from pipeline.gates.gate import main
+from pipeline.gates.report.result import CouldNotRunError, GateResult
 
 
-def judge(environment: Environment | None = None) -> Outcome:
+def run(environment: Environment | None = None) -> GateResult:
     """Hold AWS's own time against the freezes.
 
     Raises:
@@ -25,12 +26,12 @@ def judge(environment: Environment | None = None) -> Outcome:
     now = aws.answered_at(answer)
     freeze = prod.frozen_at(now)
     if freeze:
-        return Outcome(
+        return GateResult(
             "refused",
             f"prod is frozen until {freeze.until.isoformat()}: {freeze.reason}",
         )
-    return Outcome("passed", f"no freeze lasts at {now.isoformat()}")
+    return GateResult("passed", f"no freeze lasts at {now.isoformat()}")
 
 
 if __name__ == "__main__":
-    sys.exit(run("window", judge))
+    sys.exit(main("window", run))

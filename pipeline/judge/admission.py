@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.canary.condemnation import refusal
-from pipeline.canary.judging import judge, outcome
-from pipeline.canary.record import Record, code
-from pipeline.canary.wording import rule, sentence
+from pipeline.judge.statistics.condemnation import refusal
+from pipeline.judge.statistics.judging import judge, outcome
+from pipeline.judge.statistics.record import Record, code
+from pipeline.judge.statistics.wording import rule, sentence
 
 if TYPE_CHECKING:
     from pipeline.judge.port import Deployment, Port

@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pipeline.canary.condemnation import (
+from pipeline.judge.bake import bake_text, read_bake
+from pipeline.judge.port import Deployment, GatewaySeen, Seen, Serving, UnjudgedError
+from pipeline.judge.shift import MINUTE
+from pipeline.judge.statistics.condemnation import (
     condemnation_key,
     permission_key,
     read_condemnation,
@@ -13,9 +16,6 @@ from pipeline.canary.condemnation import (
     text,
     version_digest,
 )
-from pipeline.judge.bake import bake_text, read_bake
-from pipeline.judge.port import Deployment, GatewaySeen, Seen, Serving, UnjudgedError
-from pipeline.judge.shift import MINUTE
 from pipeline.names import (
     ALIAS,
     GUARDS,
@@ -29,11 +29,11 @@ from pipeline.names import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pipeline.canary.condemnation import Condemnation, Permission
-    from pipeline.canary.judging import Ending
     from pipeline.judge.client import Client
     from pipeline.judge.port import Bake, Metric, Minutes
     from pipeline.judge.settings import Settings
+    from pipeline.judge.statistics.condemnation import Condemnation, Permission
+    from pipeline.judge.statistics.judging import Ending
 
 _ENDINGS: Mapping[str, Ending] = {
     "Succeeded": "succeeded", "Failed": "stopped", "Stopped": "stopped",

@@ -12,8 +12,8 @@ from pipeline.judge.testimony import BASELINE, WINDOW, Window, contradictions
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from pipeline.canary.periods import Discrepancy
     from pipeline.judge.port import Deployment, Port
+    from pipeline.judge.statistics.periods import Discrepancy
 
 
 COMPARISON_DELAY = timedelta(minutes=3)

@@ -17,24 +17,24 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from pipeline.canary.condemnation import Condemnation
-from pipeline.canary.judging import judge, must_stop, outcome
-from pipeline.canary.record import Record, code, read
-from pipeline.canary.wording import rule, sentence
 from pipeline.judge.arrival import ARRIVAL_BOUND, SETTLED, Arrivals
 from pipeline.judge.comparison import contradicted, contradicted_so_far
 from pipeline.judge.period import period_of
 from pipeline.judge.port import Metric, UnjudgedError
 from pipeline.judge.shift import MINUTE, comparable
+from pipeline.judge.statistics.condemnation import Condemnation
+from pipeline.judge.statistics.judging import judge, must_stop, outcome
+from pipeline.judge.statistics.record import Record, code, read
+from pipeline.judge.statistics.wording import rule, sentence
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from pipeline.canary.judging import Judged
-    from pipeline.canary.periods import Discrepancy, Parameters, Period
     from pipeline.judge.arrival import Source
     from pipeline.judge.port import Deployment, Port, Seen
     from pipeline.judge.settings import Settings
+    from pipeline.judge.statistics.judging import Judged
+    from pipeline.judge.statistics.periods import Discrepancy, Parameters, Period
 
 LEAD = timedelta(minutes=3)
 """Before a shift's end: what is to stop it is told by then. A look comes within a minute, an

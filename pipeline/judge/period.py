@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.canary.counts import Counts
-from pipeline.canary.periods import Pair, Period
 from pipeline.judge.port import Seen
 from pipeline.judge.shift import MINUTE
+from pipeline.judge.statistics.counts import Counts
+from pipeline.judge.statistics.periods import Pair, Period
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from pipeline.canary.periods import Parameters
     from pipeline.judge.port import Deployment
+    from pipeline.judge.statistics.periods import Parameters
 
 _NOTHING = Seen(0, 0, 0, 0, 0, 0)
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.canary.condemnation import Condemnation, Permission
-    from pipeline.canary.judging import Ending
+    from pipeline.judge.statistics.condemnation import Condemnation, Permission
+    from pipeline.judge.statistics.judging import Ending
 
 
 class UnjudgedError(Exception):

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from pipeline.canary.periods import Parameters
 from pipeline.judge.shift import Shift
+from pipeline.judge.statistics.periods import Parameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -33,16 +33,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from pipeline.canary.periods import Discrepancy
 from pipeline.judge.port import GatewaySeen, Seen
 from pipeline.judge.shift import MINUTE
+from pipeline.judge.statistics.periods import Discrepancy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from pipeline.canary.periods import Counted
     from pipeline.judge.port import Minutes
+    from pipeline.judge.statistics.periods import Counted
 
 WINDOW = timedelta(hours=1)
 """Time that is compared: hours of correct counts must not dilute a fault."""

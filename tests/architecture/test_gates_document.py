@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pipeline.gates.catalogue import GATES
+from pipeline.gates.report.catalogue import GATES
 from tests.architecture.cited import named_tests
 
 ROOT = Path(__file__).parents[2]

@@ -175,7 +175,7 @@ def test_our_own_code_passes_our_own_security_gate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gate, "REPORTS", tmp_path)
-    assert gate.run("security", security.judge) == 0
+    assert gate.main("security", security.run) == 0
 
 
 def test_no_test_is_left_out_of_a_run_of_all(pytestconfig: pytest.Config) -> None:

@@ -14,7 +14,7 @@ from benchmarks import judge
 from benchmarks.cells import Cell
 from benchmarks.hypergeometric import log_central, log_moments
 from benchmarks.traffic import simulate
-from pipeline.canary import CanaryTest, Counts
+from pipeline.judge.statistics import CanaryTest, Counts
 
 _Counts = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 _CELLS = [

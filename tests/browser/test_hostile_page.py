@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from console import local_cloud
+from console.local import local_cloud
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,17 +14,17 @@ from botocore.errorfactory import ClientExceptionsFactory
 from botocore.validate import validate_parameters
 
 from environments.schema import load
-from pipeline import policy
-from pipeline.canary import Counts, wording
-from pipeline.canary.judging import judge
-from pipeline.canary.periods import Pair, Period
-from pipeline.canary.record import Record, code
+from pipeline.judge.statistics import Counts, wording
+from pipeline.judge.statistics.judging import judge
+from pipeline.judge.statistics.periods import Pair, Period
+from pipeline.judge.statistics.record import Record, code
+from pipeline.planning import policy
 from tests.console.fakes import Prod
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from console.aws import Place
+    from console.aws.account import Place
 
 ROOT = Path(__file__).parent.parent.parent
 START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -77,7 +77,7 @@ class FakeClient:
 
 
 class FakeAws:
-    """`console.aws.Aws` with answers that a test sets by service and operation."""
+    """`console.aws.account.Aws` with answers that a test sets by service and operation."""
 
     def __init__(self) -> None:
         self.now = START

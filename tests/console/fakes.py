@@ -7,13 +7,13 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pipeline.canary.condemnation import condemnation_key, text
+from pipeline.judge.statistics.condemnation import condemnation_key, text
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from pipeline.canary.condemnation import Condemnation
-    from pipeline.canary.record import Record
+    from pipeline.judge.statistics.condemnation import Condemnation
+    from pipeline.judge.statistics.record import Record
     from tests.console.conftest import FakeAws
 
 OLD, COMMIT = "0" * 40, "c0ffee" + "0" * 34

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from console import cli, local_cloud
+from console import cli
 from console.errors import ConsoleError
-from console.local_cloud import Running
+from console.local import local_cloud
+from console.local.local_cloud import Running
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError, WaiterError
 
-from localcloud.delays import NO_DELAYS
-from localcloud.functions.configuration import ARCHITECTURE, RUNTIME
-from localcloud.quotas import ESTABLISHED_ACCOUNT
+from localcloud.awslambda.configuration import ARCHITECTURE, RUNTIME
+from localcloud.core.delays import NO_DELAYS
+from localcloud.core.quotas import ESTABLISHED_ACCOUNT
 from localcloud.server import LocalCloud
 from tests.localcloud.cloudwatch.state_changes import StateChanges
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from localcloud.core.quotas import Quotas
     from localcloud.iam.access import Mode
-    from localcloud.quotas import Quotas
 
 REGION = "eu-west-1"
 FAST = 600.0

@@ -12,15 +12,15 @@ import pytest
 import urllib3
 from botocore.exceptions import ClientError, WaiterError
 
-from localcloud.delays import NO_DELAYS
-from localcloud.functions.configuration import ARCHITECTURE, RUNTIME
+from localcloud.awslambda.configuration import ARCHITECTURE, RUNTIME
+from localcloud.core.delays import NO_DELAYS
 from localcloud.server import LocalCloud
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from localcloud.credentials import Session
+    from localcloud.core.credentials import Session
     from localcloud.iam.access import Mode
 
 ACCOUNT, OTHER, REGION = "111111111111", "222222222222", "eu-west-1"

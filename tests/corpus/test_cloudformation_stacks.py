@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from localcloud.functions.configuration import ARCHITECTURE, RUNTIME
+from localcloud.awslambda.configuration import ARCHITECTURE, RUNTIME
 from tests.corpus.report import report
 from tests.corpus.stacks import (
     ACCOUNT,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from localcloud.functions.configuration import RUNTIME
+from localcloud.awslambda.configuration import RUNTIME
 from tests.corpus.report import report
 from tests.corpus.stacks import ACCOUNT, TOPIC, Bench, parameter, refused, started, trust
 

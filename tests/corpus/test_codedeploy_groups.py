@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from localcloud.functions.configuration import ARCHITECTURE, RUNTIME
+from localcloud.awslambda.configuration import ARCHITECTURE, RUNTIME
 from tests.corpus.deliveries import Shop, refusal, running
 from tests.corpus.report import report
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from localcloud.codebuild.provider import ProjectProvider
-from localcloud.quotas import NEW_ACCOUNT
+from localcloud.core.quotas import NEW_ACCOUNT
 from tests.corpus.builds import spec
 from tests.corpus.deliveries import trust
 from tests.corpus.pipelines import connected, deploy, make_role, one_pipeline

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from localcloud.delays import AS_ON_AWS
+from localcloud.core.delays import AS_ON_AWS
 from tests.corpus.report import report
 from tests.corpus.stacks import ACCOUNT, REGION, WAIT, Bench, refused, started, zipped
 

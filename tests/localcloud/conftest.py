@@ -4,17 +4,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from localcloud.delays import NO_DELAYS
-from localcloud.quotas import ESTABLISHED_ACCOUNT
+from localcloud.core.delays import NO_DELAYS
+from localcloud.core.quotas import ESTABLISHED_ACCOUNT
 from localcloud.server import ALL, LocalCloud
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from localcloud.delays import Delays
+    from localcloud.core.delays import Delays
+    from localcloud.core.quotas import Quotas
     from localcloud.iam.access import Mode
-    from localcloud.quotas import Quotas
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 
 from environments.schema import load_all
 from pipeline import app as pipeline_app
-from pipeline import bundle
+from pipeline.builds import bundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

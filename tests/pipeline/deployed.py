@@ -11,8 +11,8 @@ import aws_cdk as cdk
 import boto3
 from aws_cdk import aws_lambda as lambda_
 
-from pipeline import bundle
-from pipeline.stacks.artifact import Artifact
+from pipeline.builds import bundle
+from pipeline.delivery.stacks.artifact import Artifact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

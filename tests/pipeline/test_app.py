@@ -9,9 +9,11 @@ import aws_cdk as cdk
 import pytest
 
 from environments import schema
-from pipeline import app, bundle, nag
-from pipeline.lint import validation
-from pipeline.supply import sbom
+from pipeline import app
+from pipeline.builds import bundle
+from pipeline.delivery import nag
+from pipeline.gates.supply_chain import sbom
+from pipeline.gates.template import validation
 
 if TYPE_CHECKING:
     from pathlib import Path

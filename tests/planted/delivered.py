@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from localcloud.functions.configuration import ARCHITECTURE, RUNTIME
+from localcloud.awslambda.configuration import ARCHITECTURE, RUNTIME
 from pipeline.judge import signing
 from tests.planted.policies import ASSETS, REGION, TARGET, Template, allow, get, role, service
 from tests.planted.target import TOPIC

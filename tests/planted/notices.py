@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from localcloud.functions.configuration import ARCHITECTURE, RUNTIME
+from localcloud.awslambda.configuration import ARCHITECTURE, RUNTIME
 from tests.planted.policies import REGION, TOOLING, allow, document, get, role, service
 
 _RULES = f"arn:aws:events:{REGION}:{TOOLING}:rule"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from console.access.roles import roles
-from console.aws import AwsSession
+from console.aws.account import AwsSession
 from console.checkout import Checkout
 from pipeline.names import BOOTSTRAP_STACK
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from console.gates import answers
 from console.rehearsal.acts import Edit
+from console.release.gates import answers
 from tests.pipeline.conftest import made_up
 from tests.pipeline.gates import advisories
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import Future
 
-    from pipeline.gates.answer import Answer
+    from pipeline.gates.report.answer import Answer
 
 pytestmark = pytest.mark.rehearsal
 
@@ -62,7 +62,7 @@ A_TEST_FAILS_AND_A_WILDCARD = Planted(
             'Response(status_code=HTTPStatus.OK, headers={"ETag": etag})',
         ),
         Edit(
-            "pipeline/stacks/service.py",
+            "pipeline/delivery/stacks/service.py",
             'iam.PolicyStatement(actions=["s3:ListBucket"], resources=[bucket.bucket_arn]),\n',
             'iam.PolicyStatement(actions=["s3:*"], resources=["*"]),\n',
         ),
@@ -73,7 +73,7 @@ AN_ASSEMBLY_THAT_IS_NEVER_THE_SAME_AND_A_TEST_LESS = Planted(
     "Build",
     (
         Edit(
-            "pipeline/stacks/service.py",
+            "pipeline/delivery/stacks/service.py",
             "        bucket = self._bucket()\n",
             '        Tags.of(self).add("built", __import__("uuid").uuid4().hex)\n'
             "        bucket = self._bucket()\n",
@@ -93,7 +93,7 @@ WHAT_HOLDS_A_RELEASE_BACK_IS_LOOSENED = Planted(
     (
         # A role of the pipeline may more, and a gate is gone.
         Edit(
-            "pipeline/delivery.py",
+            "pipeline/delivery/pipeline.py",
             '            self._builds.gate("Security", "security", group="scanners"),\n',
             "            self._builds.gate(\n"
             '                "Security",\n'
@@ -108,20 +108,24 @@ WHAT_HOLDS_A_RELEASE_BACK_IS_LOOSENED = Planted(
             "            ),\n",
         ),
         Edit(
-            "pipeline/delivery.py",
+            "pipeline/delivery/pipeline.py",
             '            "integration --promoted",\n            "dynamic",\n',
             '            "integration --promoted",\n',
         ),
         # An alarm on the whole alias, and a function that may do more than it needs.
-        Edit("pipeline/stacks/rails.py", 'every | {"ExecutedVersion": self._version}', "every"),
         Edit(
-            "pipeline/stacks/service.py",
+            "pipeline/delivery/stacks/rails.py",
+            'every | {"ExecutedVersion": self._version}',
+            "every",
+        ),
+        Edit(
+            "pipeline/delivery/stacks/service.py",
             '"s3:DeleteObject"]',
             '"s3:DeleteObject", "s3:PutObjectAcl"]',
         ),
         # The files go with their stack.
         Edit(
-            "pipeline/stacks/service.py",
+            "pipeline/delivery/stacks/service.py",
             "],\n            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,\n",
             "],\n            removal_policy=RemovalPolicy.DESTROY,\n",
         ),
@@ -150,7 +154,7 @@ CODE_PACKAGES_AND_INFRASTRUCTURE = Planted(
         ),
         # A type that CloudFormation does not know.
         Edit(
-            "pipeline/stacks/service.py",
+            "pipeline/delivery/stacks/service.py",
             "        bucket = self._bucket()\n",
             '        odd = {"Type": "Sting", "Value": "x"}\n'
             '        cdk, kind = __import__("aws_cdk"), "AWS::SSM::Parameter"\n'

@@ -17,8 +17,8 @@ import boto3
 import pytest
 import requests
 
-from console import local_cloud
 from console.checkout import Checkout
+from console.local import local_cloud
 from console.rehearsal.scratch import Scratch
 from pipeline.names import STACK, service_stack, support_stack
 from tests.rehearsal.documented import Shell, blocks

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from localcloud.cloudformation.handlers.handler import Verb
+    from localcloud.core.providers import Resource, ResourceRequest
     from localcloud.iam.actions.call import Facts
-    from localcloud.resources import Resource, ResourceRequest
 
 HANDLERS = compute.HANDLERS | delivery.HANDLERS | foundation.HANDLERS
 _ROLE = re.compile(r"arn:aws:iam::\d{12}:role/.+")

@@ -17,8 +17,8 @@ from localcloud.iam.actions.needed import needed
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from localcloud.core.providers import Resource, ResourceRequest
     from localcloud.iam.actions.call import Facts, Needed
-    from localcloud.resources import Resource, ResourceRequest
 
 Verb = Literal["create", "update", "delete"]
 VERBS: tuple[Verb, ...] = ("create", "update", "delete")

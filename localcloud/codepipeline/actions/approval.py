@@ -77,7 +77,7 @@ def _notify(running: Running, topic: str, minutes: float) -> None:
 
 def _message(running: Running, minutes: float) -> dict[str, object]:
     pipeline, record = running.pipeline, running.record
-    console = "https://console.aws.amazon.com/codepipeline/home"
+    console = "https://console.aws.account.amazon.com/codepipeline/home"
     view = f"{console}?region={pipeline.region}#/view/{pipeline.name}"
     approval = {
         "pipelineName": pipeline.name,

@@ -8,8 +8,8 @@ import uuid
 from typing import TYPE_CHECKING
 
 from localcloud.codepipeline.model import ActionError
+from localcloud.core.ports import BuildNotStartedError, BuildRequest
 from localcloud.iam.actions.call import Needed
-from localcloud.ports import BuildNotStartedError, BuildRequest
 
 if TYPE_CHECKING:
     from localcloud.codepipeline.actions.running import Running

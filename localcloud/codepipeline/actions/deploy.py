@@ -15,8 +15,8 @@ from localcloud.codepipeline.model import ActionError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from localcloud.bus import Event
     from localcloud.codepipeline.actions.running import Running
+    from localcloud.core.bus import Event
 
 _DONE = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"}
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from localcloud.codepipeline.halt import Halt
     from localcloud.codepipeline.model import ActionExecution, Execution, Pipeline
     from localcloud.codepipeline.service import CodePipeline
-    from localcloud.credentials import Session
+    from localcloud.core.credentials import Session
     from localcloud.iam.access import Refusal
     from localcloud.iam.actions.call import Needed
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from pipeline.gates.gate import run
-from pipeline.gates.load.judging import judge
+from pipeline.gates.gate import main
+from pipeline.gates.load.program import run
 
 if __name__ == "__main__":
-    sys.exit(run("load", judge))
+    sys.exit(main("load", run))

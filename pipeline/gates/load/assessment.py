@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from pipeline.gates.gate import CouldNotRunError
 from pipeline.gates.load.limits import (
     FAILURES,
     blamed,
@@ -15,14 +14,15 @@ from pipeline.gates.load.limits import (
     summary,
 )
 from pipeline.gates.load.regression import growths, is_blind, regressions, suspected
+from pipeline.gates.report.result import CouldNotRunError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from environments.gates import Load
-    from pipeline.gates.findings import Finding
     from pipeline.gates.load.limits import Limit
     from pipeline.gates.load.regression import Growth, Pair
+    from pipeline.gates.report.findings import Finding
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.gates import gate
-from pipeline.gates.gate import ROOT, CouldNotRunError
+from pipeline.gates.gate import ROOT
 from pipeline.gates.load.measured import Measured
 from pipeline.gates.load.plan import ADDRESSES, FOLDER, PLAN
+from pipeline.gates.report.result import CouldNotRunError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

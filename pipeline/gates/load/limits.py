@@ -14,11 +14,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline.gates.findings import Finding
-from pipeline.gates.gate import CouldNotRunError
 from pipeline.gates.load.histogram import Histogram
 from pipeline.gates.load.measured import NO_ANSWER, Measured
 from pipeline.gates.load.regression import RUNS, p_value
+from pipeline.gates.report.findings import Finding
+from pipeline.gates.report.result import CouldNotRunError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,8 +2,8 @@
 
 Prod's own alias says which commit that is, not the history of the pipeline: a release that was
 rolled back by hand is in the history and serves nobody. Lambda keeps every version, and the
-environment has a second API (pipeline/stacks/promoted.py), whose alias is pointed at that commit's
-version here.
+environment has a second API (pipeline/delivery/stacks/promoted.py), whose alias is pointed at that
+commit's version here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import requests
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.gates import aws
-from pipeline.gates.gate import CouldNotRunError
+from pipeline.gates.report.result import CouldNotRunError
 from pipeline.gates.service_function import service_function
 from pipeline.names import ALIAS, lookup_role, promoted_role, service_stack
 

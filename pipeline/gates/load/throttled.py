@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from environments.schema import Environment
-    from pipeline.gates.findings import Finding
-    from pipeline.gates.gate import CouldNotRunError
     from pipeline.gates.lambda_throttles import Throttles, Watch
     from pipeline.gates.load.measured import Measured
+    from pipeline.gates.report.findings import Finding
+    from pipeline.gates.report.result import CouldNotRunError
 
 
 _EXPLAINED_RULES = frozenset({FAILURES, THROUGHPUT})

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.gates.findings import Finding
+from pipeline.gates.report.findings import Finding
 from pipeline.gates.testing.census import function_of
 from pipeline.gates.testing.hooks import TOOL
 

@@ -11,8 +11,8 @@ import shlex
 import tomllib
 from typing import TYPE_CHECKING
 
-from pipeline.gates.findings import Finding
-from pipeline.gates.gate import CouldNotRunError
+from pipeline.gates.report.findings import Finding
+from pipeline.gates.report.result import CouldNotRunError
 from pipeline.gates.testing import census, patches
 
 if TYPE_CHECKING:

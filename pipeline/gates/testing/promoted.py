@@ -17,12 +17,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.gates import aws
 from pipeline.gates.attest import FILE
-from pipeline.gates.findings import Finding
-from pipeline.gates.gate import CouldNotRunError
+from pipeline.gates.report.findings import Finding
+from pipeline.gates.report.result import CouldNotRunError
+from pipeline.gates.supply_chain import attestation, envelope
 from pipeline.gates.testing.counts import Counts, compared
 from pipeline.gates.testing.hooks import TOOL
 from pipeline.names import ATTEST, ATTESTATION_KEY, PIPELINE
-from pipeline.supply import attestation, envelope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

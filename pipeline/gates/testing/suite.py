@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pipeline.gates.findings import Finding
-from pipeline.gates.gate import REPORTS, ROOT, CouldNotRunError, Outcome
+from pipeline.gates.gate import REPORTS, ROOT
+from pipeline.gates.report.findings import Finding
+from pipeline.gates.report.result import CouldNotRunError, GateResult
 from pipeline.gates.testing import census, hooks, junit, session
 from pipeline.gates.testing.counts import Counts, as_details
 
@@ -25,7 +26,7 @@ _MAX_REASON_CHARACTERS = 200
 
 def run_tests(
     name: str, folders: Sequence[str], compare: Comparison | None = None, target: str = ""
-) -> Outcome:
+) -> GateResult:
     """Run the tests of folders and report `reports/NAME.xml`.
 
     `target` is a clause that says against what the tests ran.
@@ -52,8 +53,8 @@ def run_tests(
         findings += _left_out(defined, ran)
     if broken:
         sentence = _failed(broken, max(len(ran.results), len(broken)))
-        return Outcome("refused", sentence + target, details, tuple(findings))
-    return Outcome.of_findings(
+        return GateResult("refused", sentence + target, details, tuple(findings))
+    return GateResult.of_findings(
         findings, f"{len(ran.results)} tests{clause}{target}", details, (hooks.TOOL,)
     )
 

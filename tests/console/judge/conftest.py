@@ -6,11 +6,11 @@ from typing import Protocol
 
 import pytest
 
-from pipeline.canary import Counts
-from pipeline.canary.judging import judge, outcome
-from pipeline.canary.periods import Pair, Parameters, Period
-from pipeline.canary.record import Record, code
-from pipeline.canary.wording import rule, sentence
+from pipeline.judge.statistics import Counts
+from pipeline.judge.statistics.judging import judge, outcome
+from pipeline.judge.statistics.periods import Pair, Parameters, Period
+from pipeline.judge.statistics.record import Record, code
+from pipeline.judge.statistics.wording import rule, sentence
 
 BEGAN = datetime(2026, 1, 1, 12, 0, 30, tzinfo=UTC)
 PARAMETERS = Parameters(

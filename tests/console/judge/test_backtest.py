@@ -14,7 +14,7 @@ from console.judge.course import end
 from console.judge.tables import releases
 
 if TYPE_CHECKING:
-    from pipeline.canary.record import Record
+    from pipeline.judge.statistics.record import Record
     from tests.console.judge.conftest import Played
 
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from console import cli
-from pipeline.canary.periods import Discrepancy
+from pipeline.judge.statistics.periods import Discrepancy
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.canary.record import Record
+    from pipeline.judge.statistics.record import Record
     from tests.console.judge.conftest import Played
 
 

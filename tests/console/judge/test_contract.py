@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import boto3
 import pytest
 
-from console.aws import answered_at, connect
+from console.aws.account import answered_at, connect
 from console.checkout import Checkout
 from console.errors import ConsoleError
 from console.judge.records import of_deployment, of_environment
 from console.judge.traffic import counted
 from environments.schema import load_all, load_home
-from localcloud.delays import NO_DELAYS
+from localcloud.core.delays import NO_DELAYS
 from localcloud.server import LocalCloud
 from pipeline.names import NAMESPACE, SERVICE, decision_key, service_stack
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from console.aws import Aws
-    from pipeline.canary.record import Record
+    from console.aws.account import Aws
+    from pipeline.judge.statistics.record import Record
 
 ENVIRONMENTS = load_all()
 PROD = ENVIRONMENTS["prod"]

@@ -18,9 +18,9 @@ from console.judge.picture import svg
 from console.judge.records import from_file
 from console.judge.replaying import replayed
 from environments.schema import Judge, load
-from pipeline.canary.judging import Outcome, Verdict
-from pipeline.canary.record import code
-from pipeline.policy import parameters
+from pipeline.judge.statistics.judging import Outcome, Verdict
+from pipeline.judge.statistics.record import code
+from pipeline.planning.policy import parameters
 
 if TYPE_CHECKING:
     from tests.console.judge.conftest import Played

@@ -13,7 +13,7 @@ from console.judge.replaying import replayed
 from console.judge.screen import drawn
 
 if TYPE_CHECKING:
-    from pipeline.canary.record import Record
+    from pipeline.judge.statistics.record import Record
     from tests.console.judge.conftest import Played
 
 _SVG = "{http://www.w3.org/2000/svg}"

@@ -9,7 +9,7 @@ from rich.console import Console
 from console.judge.planning import answer, minutes, show, source
 from console.judge.traffic import Counted
 from environments.schema import Canary, Environment, Judge, load_all
-from pipeline.forecast import Traffic, forecast
+from pipeline.planning.forecast import Traffic, forecast
 
 JUDGE = Judge(
     false_rollback_rate=0.01,

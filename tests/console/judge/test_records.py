@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pipeline.canary.record import Record
+    from pipeline.judge.statistics.record import Record
 
 ENVIRONMENTS = load_all()
 PROD = ENVIRONMENTS["prod"]

@@ -10,7 +10,7 @@ from console.judge.course import end
 from console.judge.replaying import heading, replayed
 
 if TYPE_CHECKING:
-    from pipeline.canary.record import Record
+    from pipeline.judge.statistics.record import Record
     from tests.console.judge.conftest import Played
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from console.errors import ConsoleError
 from console.rehearsal.acts import ACTS, Act, Edit
-from pipeline.gates.catalogue import NAMES
+from pipeline.gates.report.catalogue import NAMES
 
 ROOT = Path(__file__).parents[3]
 

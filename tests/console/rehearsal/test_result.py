@@ -10,15 +10,15 @@ from typing import Any, get_args
 import pytest
 from rich.console import Console
 
-from console.canary import Canary, Traffic
-from console.deployed import Serving
-from console.executions import Execution
-from console.promotion import Outcome
+from console.aws.deployed import Serving
 from console.rehearsal.acts import ACTS
 from console.rehearsal.result import Rehearsal, Result
 from console.rehearsal.screen import summary
-from pipeline.canary.judging import Verdict
-from pipeline.gates.answer import Answer
+from console.release.canary import Canary, Traffic
+from console.release.executions import Execution
+from console.release.promotion import Outcome
+from pipeline.gates.report.answer import Answer
+from pipeline.judge.statistics.judging import Verdict
 
 START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 ACT = {act.name: act for act in ACTS}

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from localcloud.delays import NO_DELAYS
-from localcloud.resources import ProvisioningError, Resource
+from localcloud.core.delays import NO_DELAYS
+from localcloud.core.providers import ProvisioningError, Resource
 from localcloud.server import LocalCloud
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from localcloud.resources import ResourceRequest
+    from localcloud.core.providers import ResourceRequest
 
 ACCOUNT, REGION = "111111111111", "eu-west-1"
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from console.toolchain import install
+from console.local.toolchain import install
 
 if TYPE_CHECKING:
     from collections.abc import Callable

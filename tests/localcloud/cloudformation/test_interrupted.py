@@ -97,8 +97,8 @@ def test_a_stop_leaves_nothing_marked_that_did_not_happen(interrupted: Any, temp
 _CHILD = """
 import sys, threading
 from pathlib import Path
-from localcloud.resources import Resource
-from localcloud.delays import NO_DELAYS
+from localcloud.core.providers import Resource
+from localcloud.core.delays import NO_DELAYS
 from localcloud.server import LocalCloud
 
 class Slow:

@@ -11,7 +11,7 @@ from localcloud.cloudformation.checks import check_rules
 from localcloud.cloudformation.intrinsics import NotMadeError, Resolver
 from localcloud.cloudformation.parameters import chosen, typed
 from localcloud.cloudformation.template import TemplateError
-from localcloud.resources import Resource
+from localcloud.core.providers import Resource
 
 _TEMPLATE: dict[str, Any] = {
     "Mappings": {"Sizes": {"eu-west-1": {"big": 8, "names": ["x", "y"]}}},

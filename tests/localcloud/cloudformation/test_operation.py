@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from localcloud.clock import Clock
 from localcloud.cloudformation.intrinsics import Resolver
 from localcloud.cloudformation.model import Stack
 from localcloud.cloudformation.operation import Operation
 from localcloud.cloudformation.records import Records
-from localcloud.ledger import Ledger
+from localcloud.core.clock import Clock
+from localcloud.core.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localcloud.quotas import Quotas
+from localcloud.core.quotas import Quotas
 
 if TYPE_CHECKING:
     from collections.abc import Callable

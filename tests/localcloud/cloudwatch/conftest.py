@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from localcloud.delays import AS_ON_AWS, NO_DELAYS, Delays
+from localcloud.core.delays import AS_ON_AWS, NO_DELAYS, Delays
 from localcloud.server import LocalCloud
 from tests.localcloud.cloudwatch.state_changes import StateChanges
 

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from localcloud.bus import Event
+    from localcloud.core.bus import Event
     from localcloud.server import LocalCloud
 
 

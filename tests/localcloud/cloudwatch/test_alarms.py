@@ -14,13 +14,13 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from localcloud.ports import Datum
+from localcloud.core.ports import Datum
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from localcloud.bus import Event
+    from localcloud.core.bus import Event
     from localcloud.server import LocalCloud
 
     class StateChanges(Protocol):
@@ -231,7 +231,7 @@ _PROCESS = textwrap.dedent(
     """
     import sys, threading
     from pathlib import Path
-    from localcloud.delays import NO_DELAYS
+    from localcloud.core.delays import NO_DELAYS
     from localcloud.server import LocalCloud
     services = ("logs", "cloudwatch")
     server = LocalCloud(Path(sys.argv[1]), services=services, delays=NO_DELAYS)

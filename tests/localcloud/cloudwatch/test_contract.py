@@ -14,7 +14,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from localcloud.ports import Datum
+from localcloud.core.ports import Datum
 
 if TYPE_CHECKING:
     from localcloud.server import LocalCloud

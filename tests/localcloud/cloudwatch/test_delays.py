@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from localcloud.clock import Clock
 from localcloud.cloudwatch.delays import MetricDelays
 from localcloud.cloudwatch.metrics import MetricStore
 from localcloud.cloudwatch.model import Metric
-from localcloud.delays import AS_ON_AWS, NO_DELAYS, Delays
-from localcloud.ledger import Ledger
-from localcloud.ports import Datum
+from localcloud.core.clock import Clock
+from localcloud.core.delays import AS_ON_AWS, NO_DELAYS, Delays
+from localcloud.core.ledger import Ledger
+from localcloud.core.ports import Datum
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from localcloud.bus import Event
+    from localcloud.core.bus import Event
     from localcloud.server import LocalCloud
 
     class StateChanges(Protocol):

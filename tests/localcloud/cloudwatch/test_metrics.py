@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localcloud.clock import Clock
 from localcloud.cloudwatch.metrics import DAY, RETENTION, MetricStore
 from localcloud.cloudwatch.model import Metric
-from localcloud.ledger import Ledger
+from localcloud.core.clock import Clock
+from localcloud.core.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from localcloud.resources import ProvisioningError, Resource, ResourceRequest
+from localcloud.core.providers import ProvisioningError, Resource, ResourceRequest
 
 if TYPE_CHECKING:
     from localcloud.server import LocalCloud

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from localcloud.codebuild.provider import ProjectProvider
-from localcloud.ports import BuildRequest
-from localcloud.resources import ResourceRequest
+from localcloud.core.ports import BuildRequest
+from localcloud.core.providers import ResourceRequest
 
 if TYPE_CHECKING:
     from localcloud.codebuild.model import Build

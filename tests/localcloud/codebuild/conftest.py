@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from localcloud.delays import NO_DELAYS
+from localcloud.core.delays import NO_DELAYS
 from localcloud.server import LocalCloud
 from tests.localcloud.codebuild.builds import SERVICES, Builds
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localcloud import confined
 from localcloud.codebuild import image, processes
 from localcloud.codebuild.sandbox import sandbox
 from localcloud.codebuild.workspace import Workspace
-from localcloud.ports import BuildNotStartedError
-from localcloud.resources import ProvisioningError
+from localcloud.core import confined
+from localcloud.core.ports import BuildNotStartedError
+from localcloud.core.providers import ProvisioningError
 
 if TYPE_CHECKING:
     from tests.localcloud.codebuild.builds import Builds

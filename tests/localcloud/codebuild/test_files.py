@@ -15,7 +15,7 @@ from localcloud.codebuild.buildspec import Files
 from localcloud.codebuild.files import NoFilesError, _expression, pack, select, unpack
 from localcloud.codebuild.log import BuildLog
 from localcloud.codebuild.shell import Shell
-from localcloud.confinement import Rules
+from localcloud.core.confinement import Rules
 
 EVERYTHING = Rules(("/",), ("/",))
 

@@ -22,7 +22,7 @@ import json, sys, threading
 sys.path.insert(0, {here!r})
 from pathlib import Path
 from builds import SERVICES, Builds
-from localcloud.delays import NO_DELAYS
+from localcloud.core.delays import NO_DELAYS
 from localcloud.server import LocalCloud
 server = LocalCloud(Path({state!r}), services=SERVICES, delays=NO_DELAYS)
 server.start()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from localcloud.delays import NO_DELAYS
+from localcloud.core.delays import NO_DELAYS
 from localcloud.server import LocalCloud
 from tests.localcloud.codebuild.builds import ACCOUNT, REGION, SERVICES, Builds
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localcloud.delays import NO_DELAYS
-from localcloud.ports import BuildNotStartedError
-from localcloud.quotas import NEW_ACCOUNT, Quotas
-from localcloud.resources import ProvisioningError
+from localcloud.core.delays import NO_DELAYS
+from localcloud.core.ports import BuildNotStartedError
+from localcloud.core.providers import ProvisioningError
+from localcloud.core.quotas import NEW_ACCOUNT, Quotas
 from localcloud.server import LocalCloud
 from tests.localcloud.codebuild.builds import SERVICES, Builds, wait
 

@@ -15,8 +15,8 @@ import pytest
 from localcloud.codeconnections.authentication import sign
 from localcloud.codeconnections.provider import ConnectionProvider
 from localcloud.codeconnections.repositories import RepositoryError
-from localcloud.delays import NO_DELAYS
-from localcloud.resources import ProvisioningError, ResourceRequest
+from localcloud.core.delays import NO_DELAYS
+from localcloud.core.providers import ProvisioningError, ResourceRequest
 from localcloud.server import LocalCloud
 
 if TYPE_CHECKING:
@@ -261,7 +261,7 @@ def declared(**properties: Any) -> ResourceRequest:
 _CHILD = """
 import os, signal, sys
 from pathlib import Path
-from localcloud.delays import NO_DELAYS
+from localcloud.core.delays import NO_DELAYS
 from localcloud.server import LocalCloud
 server = LocalCloud(Path(sys.argv[1]), services=("sts", "codeconnections"), delays=NO_DELAYS)
 server.start()

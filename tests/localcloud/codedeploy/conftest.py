@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from localcloud.delays import NO_DELAYS
-from localcloud.ports import AlarmState, AliasDeployment, Invocation, Routing
-from localcloud.roles import RoleError
+from localcloud.core.delays import NO_DELAYS
+from localcloud.core.ports import AlarmState, AliasDeployment, Invocation, Routing
+from localcloud.iam.service_roles import RoleError
 from localcloud.server import LocalCloud
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from localcloud.bus import Event
     from localcloud.cloud import Cloud
+    from localcloud.core.bus import Event
 
 ACCOUNT = "222222222222"
 # Each test has one of its own: moto takes a third of a second for a new account.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localcloud.ports import Routing
+from localcloud.core.ports import Routing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -410,7 +410,7 @@ def test_a_deployment_overrides_alarms_and_rollback_of_its_group(scene: Any) -> 
 
 
 def test_a_function_that_does_not_exist_fails_the_deployment(scene: Any) -> None:
-    from localcloud.api import ApiError  # noqa: PLC0415  # as the functions raise it
+    from localcloud.core.service_api import ApiError  # noqa: PLC0415  # as the functions raise it
 
     def routing(*_where: str) -> Routing:
         raise ApiError("ResourceNotFoundException", "Cannot find alias arn:of:live")

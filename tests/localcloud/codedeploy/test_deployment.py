@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from localcloud.ports import DeploymentFailedError, Invocation, InvocationError, Routing
+from localcloud.core.ports import DeploymentFailedError, Invocation, InvocationError, Routing
 
 if TYPE_CHECKING:
     from collections.abc import Callable

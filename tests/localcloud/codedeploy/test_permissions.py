@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from localcloud.delays import NO_DELAYS
-from localcloud.ports import Invocation
+from localcloud.core.delays import NO_DELAYS
+from localcloud.core.ports import Invocation
 from localcloud.server import LocalCloud
 from tests.localcloud.codedeploy.conftest import ACCOUNT, GUARDED, REGIONS, FakeFunctions, Scene
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from localcloud.resources import ProvisioningError, ResourceRequest
+from localcloud.core.providers import ProvisioningError, ResourceRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

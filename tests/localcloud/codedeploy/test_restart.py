@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from localcloud.ports import DeploymentFailedError, Routing
+from localcloud.core.ports import DeploymentFailedError, Routing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +21,8 @@ AT_TEN = Routing("1", {"2": 0.1})
 DYING = """
 import json, sys, threading
 from pathlib import Path
-from localcloud.ports import AliasDeployment, Routing
-from localcloud.delays import NO_DELAYS
+from localcloud.core.ports import AliasDeployment, Routing
+from localcloud.core.delays import NO_DELAYS
 from localcloud.server import LocalCloud
 
 ACCOUNT, REGION = "222222222222", "eu-west-1"

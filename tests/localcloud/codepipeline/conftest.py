@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from localcloud.delays import NO_DELAYS
-from localcloud.ports import AlarmState
+from localcloud.core.delays import NO_DELAYS
+from localcloud.core.ports import AlarmState
 from localcloud.server import LocalCloud
 from tests.localcloud.codepipeline.world import ACCOUNT, NUMBERS, REGION, SERVICES, World
 

@@ -21,7 +21,7 @@ import sys
 sys.path.insert(0, {here!r})
 from pathlib import Path
 from world import SERVICES, World
-from localcloud.delays import NO_DELAYS
+from localcloud.core.delays import NO_DELAYS
 from localcloud.server import LocalCloud
 server = LocalCloud(Path({state!r}), services=SERVICES, delays=NO_DELAYS)
 server.start()

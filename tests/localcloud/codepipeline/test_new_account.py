@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from localcloud.delays import NO_DELAYS
-from localcloud.quotas import NEW_ACCOUNT
+from localcloud.core.delays import NO_DELAYS
+from localcloud.core.quotas import NEW_ACCOUNT
 from localcloud.server import LocalCloud
 from tests.localcloud.codepipeline.conftest import SPEED
 from tests.localcloud.codepipeline.world import SERVICES, World

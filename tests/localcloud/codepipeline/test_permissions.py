@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from localcloud.delays import NO_DELAYS
+from localcloud.core.delays import NO_DELAYS
 from localcloud.server import LocalCloud
 from tests.localcloud.codepipeline.conftest import SPEED, Alarms
 from tests.localcloud.codepipeline.world import ACCOUNT, REGION, ROLE, SERVICES, World, kind

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from localcloud.codepipeline.definition import check
 from localcloud.codepipeline.refusals import DefinitionError
-from localcloud.quotas import Quotas
+from localcloud.core.quotas import Quotas
 from tests.localcloud.codepipeline.conftest import SPEED
 from tests.localcloud.codepipeline.deploying import action
 from tests.localcloud.codepipeline.test_definition import good

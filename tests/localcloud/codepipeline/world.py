@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from localcloud.codebuild.provider import ProjectProvider
 from localcloud.codeconnections.authentication import sign
 from localcloud.codepipeline.provider import PipelineProvider
-from localcloud.resources import ResourceRequest
+from localcloud.core.providers import ResourceRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localcloud.roles import RoleError, assume_service_role
+from localcloud.iam.service_roles import RoleError, assume_service_role
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from localcloud.credentials import Session
+    from localcloud.core.credentials import Session
     from localcloud.server import LocalCloud
 
 ACCOUNT, OTHER, REGION = "111111111111", "222222222222", "eu-west-1"

@@ -12,8 +12,8 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.iam.models import iam_backends
 
-from localcloud.clock import Clock
-from localcloud.delays import AS_ON_AWS, Delays
+from localcloud.core.clock import Clock
+from localcloud.core.delays import AS_ON_AWS, Delays
 from localcloud.iam.propagation import Propagation
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from localcloud.clock import Clock
+from localcloud.core.clock import Clock
+from localcloud.core.ledger import Ledger
+from localcloud.core.storage import FullDiskError
 from localcloud.iam.usage import Usage
-from localcloud.ledger import Ledger
-from localcloud.storage import FullDiskError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

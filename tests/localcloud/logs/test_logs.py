@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localcloud.clock import Clock
-from localcloud.delays import NO_DELAYS
-from localcloud.ledger import Ledger
+from localcloud.core.clock import Clock
+from localcloud.core.delays import NO_DELAYS
+from localcloud.core.ledger import Ledger
+from localcloud.core.providers import ProvisioningError, ResourceRequest
 from localcloud.logs.events import Events
 from localcloud.logs.patterns import PatternError, matcher
 from localcloud.logs.providers import LogGroupProvider, LogStreamProvider, RefusedProvider
-from localcloud.resources import ProvisioningError, ResourceRequest
 from localcloud.server import LocalCloud
 
 if TYPE_CHECKING:
@@ -327,7 +327,7 @@ def test_subscribers_hear_what_is_durable(server: LocalCloud, logs: Any, group: 
 _CHILD = """
 import os, signal, sys
 from pathlib import Path
-from localcloud.delays import NO_DELAYS
+from localcloud.core.delays import NO_DELAYS
 from localcloud.server import LocalCloud
 server = LocalCloud(Path(sys.argv[1]), services=("logs",), delays=NO_DELAYS)
 server.start()

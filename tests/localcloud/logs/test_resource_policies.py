@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from localcloud.core.providers import ProvisioningError, ResourceRequest
 from localcloud.logs.resource_policies import ResourcePolicyProvider
-from localcloud.resources import ProvisioningError, ResourceRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from localcloud.clock import Clock
-from localcloud.delays import AS_ON_AWS, NO_DELAYS, Delays
-from localcloud.ledger import Ledger
+from localcloud.core.clock import Clock
+from localcloud.core.delays import AS_ON_AWS, NO_DELAYS, Delays
+from localcloud.core.ledger import Ledger
 from localcloud.logs.events import Events
 from localcloud.logs.visibility import Visibility
 

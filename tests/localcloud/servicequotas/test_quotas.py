@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localcloud.delays import NO_DELAYS
-from localcloud.quotas import ESTABLISHED_ACCOUNT, NEW_ACCOUNT, Quotas
+from localcloud.core.delays import NO_DELAYS
+from localcloud.core.quotas import ESTABLISHED_ACCOUNT, NEW_ACCOUNT, Quotas
 from localcloud.server import LocalCloud
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, WaiterError
 
-from localcloud.ports import BrokenSignatureError
+from localcloud.core.ports import BrokenSignatureError
 from localcloud.signer.envelope import ENTRY
 
 ACCOUNT = "111111111111"

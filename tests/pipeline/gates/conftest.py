@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 from moto.server import ThreadedMotoServer
 
-from pipeline.gates import gate, supply_chain
+from pipeline.gates import gate
+from pipeline.gates.supply_chain import program
 from pipeline.gates.testing import suite
 from tests.pipeline.gates import advisories as advisory_service
 
@@ -19,7 +20,7 @@ def reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Gates write their reports here, and not into the checkout."""
     folder = tmp_path / "reports"
     folder.mkdir()
-    for module in (gate, supply_chain, suite):
+    for module in (gate, program, suite):
         monkeypatch.setattr(module, "REPORTS", folder)
     # What is waived in the checkout is none of the tests' business.
     monkeypatch.setattr(gate, "WAIVERS", tmp_path / "waivers.toml")

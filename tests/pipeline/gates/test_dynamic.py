@@ -18,8 +18,9 @@ from pydantic import BaseModel
 from environments.gates import Dynamic
 from pipeline.gates import dynamic
 from pipeline.gates.dynamic import examine
-from pipeline.gates.findings import Finding
-from pipeline.gates.gate import CouldNotRunError, Outcome, run
+from pipeline.gates.gate import main
+from pipeline.gates.report.findings import Finding
+from pipeline.gates.report.result import CouldNotRunError, GateResult
 from service.app import create_app
 from service.settings import Settings
 from service.storage import S3Storage
@@ -117,7 +118,7 @@ def test_a_route_that_breaks_on_a_fuzzed_path_is_refused(
 
     with _served(app) as url:
         monkeypatch.setenv("URL", url)
-        assert run("dynamic", dynamic.judge) == 1
+        assert main("dynamic", dynamic.run) == 1
     report = json.loads((reports / "dynamic.json").read_text())
     assert (
         " at GET /broken/{name}: Server error, 1 times; reports/dynamic.xml has"
@@ -297,20 +298,20 @@ def test_a_throttled_request_is_no_finding_of_the_release(
     monkeypatch: pytest.MonkeyPatch, rule: str, throttles: int, asked: list[int]
 ) -> None:
     finding = Finding("schemathesis", rule, "Server error", subject="GET /files")
-    found = Outcome.of_findings([finding], "")
+    found = GateResult.of_findings([finding], "")
     watch = FakeWatch(live=throttles)
     monkeypatch.setenv("URL", "http://127.0.0.1:1/")
     monkeypatch.setattr(dynamic, "EnvironmentWatch", lambda *_dev: watch)
     monkeypatch.setattr(dynamic, "examine", lambda *_given: found)
     if asked and throttles:
         with pytest.raises(CouldNotRunError, match="AWS throttled 3 requests since the gate beg"):
-            dynamic.judge()
+            dynamic.run()
     else:
-        assert dynamic.judge() == found
+        assert dynamic.run() == found
     assert watch.asked == asked
 
 
 def test_without_an_address_it_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("URL", raising=False)
     with pytest.raises(CouldNotRunError, match="environment variable URL: nothing found"):
-        dynamic.judge()
+        dynamic.run()

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from environments.schema import EnvironmentFileError
-from pipeline.gates.answer import Answer, read
-from pipeline.gates.catalogue import GATES, Gate, gate
-from pipeline.gates.findings import Finding
-from pipeline.gates.gate import CouldNotRunError, Outcome, run
-from pipeline.waivers import WaiversError
+from pipeline.gates.gate import main
+from pipeline.gates.report.answer import Answer, read
+from pipeline.gates.report.catalogue import GATES, Gate, gate
+from pipeline.gates.report.findings import Finding
+from pipeline.gates.report.result import CouldNotRunError, GateResult
+from pipeline.gates.report.waivers import WaiversError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,21 +30,21 @@ def _report(reports: Path, kind: str = "json") -> Any:
 @pytest.mark.parametrize(
     ("outcome", "code", "next_step"),
     [
-        (Outcome("passed", "all was well", {"lines": 3}), 0, None),
-        (Outcome("not run", "let by"), 0, None),
-        (Outcome("refused", "one was bad."), 1, gate("security").next_if_refused),
-        (Outcome("refused", "one was bad", next_step="run `true`"), 1, "run `true`"),
+        (GateResult("passed", "all was well", {"lines": 3}), 0, None),
+        (GateResult("not run", "let by"), 0, None),
+        (GateResult("refused", "one was bad."), 1, gate("security").next_if_refused),
+        (GateResult("refused", "one was bad", next_step="run `true`"), 1, "run `true`"),
     ],
 )
 def test_a_gate_answers_by_code_sentence_and_report(
     reports: Path,
     capsys: pytest.CaptureFixture[str],
-    outcome: Outcome,
+    outcome: GateResult,
     code: int,
     next_step: str | None,
 ) -> None:
     reports.rmdir()  # as in a fresh checkout
-    assert run("security", lambda: outcome) == code
+    assert main("security", lambda: outcome) == code
     told = f"one was bad. Next: {next_step}" if next_step else outcome.sentence
     answer = Answer("security", outcome.status, outcome.sentence, next_step)
     assert capsys.readouterr().out.splitlines() == [
@@ -79,10 +80,10 @@ def test_a_gate_answers_by_code_sentence_and_report(
 def test_a_gate_that_could_not_run_has_refused_and_says_what_to_type_next(
     reports: Path, capsys: pytest.CaptureFixture[str], error: Exception, next_step: str
 ) -> None:
-    def judge() -> Outcome:
+    def judge() -> GateResult:
         raise error
 
-    assert run("security", judge) == 2
+    assert main("security", judge) == 2
     sentence = "could not run, which refuses: it broke"
     assert capsys.readouterr().out.splitlines() == [
         f"gate security: refused: {sentence}. Next: {next_step}",
@@ -96,10 +97,10 @@ def test_a_gate_that_could_not_run_has_refused_and_says_what_to_type_next(
 def test_a_reason_with_a_rule_has_it_in_the_answer(
     reports: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def judge() -> Outcome:
+    def judge() -> GateResult:
         raise CouldNotRunError("throttled", rule="throttled")
 
-    assert run("security", judge) == 2
+    assert main("security", judge) == 2
     answer = read(capsys.readouterr().out.splitlines()[-1])
     assert answer is not None
     assert answer.rules == ("throttled",)
@@ -114,19 +115,19 @@ def test_each_gate_names_a_command_or_a_file_to_go_on_with(each: Gate) -> None:
 
 def test_a_gate_that_the_catalogue_lacks_cannot_refuse_without_a_next_step(reports: Path) -> None:
     with pytest.raises(ValueError, match="gate 'typo' does not exist; the gates are unit, "):
-        run("typo", lambda: Outcome("passed", "fine"))
+        main("typo", lambda: GateResult("passed", "fine"))
     assert list(reports.iterdir()) == []
 
 
 def test_a_bug_of_a_gate_refuses_and_leaves_no_report_of_an_earlier_run(
     reports: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def judge() -> Outcome:
+    def judge() -> GateResult:
         raise KeyError("results")
 
     for kind in ("json", "sarif"):
         (reports / f"security.{kind}").write_text("{}")
-    assert run("security", judge) == 2
+    assert main("security", judge) == 2
     said = capsys.readouterr()
     assert "this is a bug of the gate: KeyError: 'results'" in said.out
     assert "Traceback" in said.err
@@ -140,7 +141,7 @@ def test_an_error_refuses_and_the_sentence_names_the_first_on_one_line(
     other = Finding("bandit", "B602", "a shell", "service/z.py", 9)
     again = replace(HOLE, path="service/z.py", line=10)
     found = [other, SMELL, again, HOLE]
-    assert run("security", lambda: Outcome.of_findings(found, "clean")) == 1
+    assert main("security", lambda: GateResult.of_findings(found, "clean")) == 1
     sentence = "3 findings, the first bandit B307 at service/hole.py:2: eval is bad"
     next_step = gate("security").next_if_refused
     assert capsys.readouterr().out.splitlines() == [
@@ -162,13 +163,13 @@ def _sarif(reports: Path) -> list[dict[str, Any]]:
 
 
 def test_a_refusal_by_findings_keeps_its_own_next_step(reports: Path) -> None:
-    found = replace(Outcome.of_findings([HOLE], "clean"), next_step="run `true`")
-    assert run("security", lambda: found) == 1
+    found = replace(GateResult.of_findings([HOLE], "clean"), next_step="run `true`")
+    assert main("security", lambda: found) == 1
     assert _report(reports)["next"] == "run `true`"
 
 
 def test_a_warning_is_reported_and_refuses_nothing(reports: Path) -> None:
-    assert run("security", lambda: Outcome.of_findings([SMELL], "clean")) == 0
+    assert main("security", lambda: GateResult.of_findings([SMELL], "clean")) == 0
     report = _report(reports)
     assert (report["status"], report["sentence"], report["findings"]) == ("passed", "clean", 1)
 
@@ -177,12 +178,12 @@ def test_a_warning_is_reported_and_refuses_nothing(reports: Path) -> None:
 def test_findings_refuse_also_where_a_gate_has_let_by(
     reports: Path, status: Literal["passed", "not run"]
 ) -> None:
-    assert run("security", lambda: Outcome(status, "fine", findings=(HOLE,))) == 1
+    assert main("security", lambda: GateResult(status, "fine", findings=(HOLE,))) == 1
     assert "B307" in _report(reports)["sentence"]
 
 
 def test_a_tool_that_found_nothing_has_a_run(reports: Path) -> None:
-    assert run("security", lambda: Outcome.of_findings([], "clean", tools=("bandit",))) == 0
+    assert main("security", lambda: GateResult.of_findings([], "clean", tools=("bandit",))) == 0
     (only,) = _sarif(reports)
     assert (only["tool"]["driver"]["name"], only["results"]) == ("bandit", [])
 
@@ -191,7 +192,7 @@ def test_a_log_shows_the_first_findings_and_the_report_has_all(
     reports: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     many = [replace(HOLE, line=n, subject=str(n)) for n in range(200)]
-    assert run("security", lambda: Outcome.of_findings(many, "clean")) == 1
+    assert main("security", lambda: GateResult.of_findings(many, "clean")) == 1
     assert len(capsys.readouterr().out.splitlines()) == 52
     (only,) = _sarif(reports)
     assert len(only["results"]) == _report(reports)["findings"] == 200
@@ -201,7 +202,7 @@ def test_a_look_at_a_part_leaves_no_report_and_the_whole_ones_stay(
     reports: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (reports / "security.json").write_text("the whole one")
-    assert run("security", lambda: Outcome.of_findings([HOLE], "clean"), whole=False) == 1
+    assert main("security", lambda: GateResult.of_findings([HOLE], "clean"), whole=False) == 1
     assert "gate security: refused: 1 finding bandit B307" in capsys.readouterr().out
     assert [each.name for each in reports.iterdir()] == ["security.json"]
     assert (reports / "security.json").read_text() == "the whole one"

@@ -12,7 +12,8 @@ import pytest
 import uvicorn
 
 from pipeline.gates import integration, unit
-from pipeline.gates.gate import CouldNotRunError, run
+from pipeline.gates.gate import main
+from pipeline.gates.report.result import CouldNotRunError
 from pipeline.gates.testing import suite
 from service.app import create_app
 from service.settings import Settings
@@ -50,7 +51,7 @@ def deployed(moto: str) -> Iterator[str]:
 def test_the_service_passes(deployed: str, monkeypatch: pytest.MonkeyPatch, reports: Path) -> None:
     monkeypatch.setenv("URL", deployed)
     monkeypatch.setenv("CODEBUILD_RESOLVED_SOURCE_VERSION", COMMIT)
-    assert run("integration", integration.judge) == 0
+    assert main("integration", integration.run) == 0
     report = json.loads((reports / "integration.json").read_text())
     assert report["sentence"] == f"3 tests against {deployed}"
 
@@ -60,7 +61,7 @@ def test_another_commit_than_the_promoted_one_refuses(
 ) -> None:
     monkeypatch.setenv("URL", deployed)
     monkeypatch.setenv("CODEBUILD_RESOLVED_SOURCE_VERSION", "d" * 40)
-    assert run("integration", integration.judge) == 1
+    assert main("integration", integration.run) == 1
     report = json.loads((reports / "integration.json").read_text())
     assert report["sentence"].startswith(
         "1 of 3 tests failed: test_it_runs_the_commit_that_is_promoted: AssertionError: assert "
@@ -77,7 +78,7 @@ def test_of_many_broken_tests_the_first_are_named_with_their_reasons(
     text = "\n".join(f"def test_{index}(): {body}" for index, body in enumerate(bodies))
     (tmp_path / "tests" / "service" / "test_many.py").write_text(text)
     monkeypatch.setattr(suite, "ROOT", tmp_path)
-    assert unit.judge().sentence == (
+    assert unit.run().sentence == (
         "4 of 5 tests failed: test_0: AssertionError: odd; test_1: OSError; "
         "test_2: IndexError: list index out of range; and 1 more"
     )
@@ -90,7 +91,7 @@ def test_that_no_test_ran_is_no_pass(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(suite, "ROOT", tmp_path)
     monkeypatch.setenv("URL", "http://127.0.0.1:1/")
     with pytest.raises(CouldNotRunError, match="no test of tests/integration ran"):
-        integration.judge()
+        integration.run()
 
 
 @pytest.mark.parametrize(
@@ -118,7 +119,7 @@ def test_a_throttled_test_is_no_failure_of_the_release(
     monkeypatch.setattr(suite, "ROOT", tmp_path)
     monkeypatch.setattr(integration, "EnvironmentWatch", lambda *_dev: watch)
     monkeypatch.setenv("URL", "http://127.0.0.1:1/")
-    assert run("integration", integration.judge) == code
+    assert main("integration", integration.run) == code
     sentence = capsys.readouterr().out.splitlines()[-2]
     assert "1 of 1 tests failed: test_it: " in sentence
     assert ("AWS throttled 3 requests since the gate began" in sentence) == (code == 2)
@@ -128,7 +129,7 @@ def test_a_throttled_test_is_no_failure_of_the_release(
 def test_without_an_address_it_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("URL", raising=False)
     with pytest.raises(CouldNotRunError, match="environment variable URL: nothing found"):
-        integration.judge()
+        integration.run()
 
 
 def test_the_unit_gate_runs_what_is_delivered_and_where(
@@ -139,7 +140,7 @@ def test_the_unit_gate_runs_what_is_delivered_and_where(
         tests.mkdir(parents=True)
         (tests / f"test_{folder}.py").write_text(f"def test_{folder}(): {body}\n")
     monkeypatch.setattr(suite, "ROOT", tmp_path)
-    outcome = unit.judge()
+    outcome = unit.run()
     assert (outcome.status, outcome.sentence) == (
         "refused",
         "1 of 2 tests failed: test_environments: assert False",

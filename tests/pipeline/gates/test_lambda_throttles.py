@@ -13,8 +13,8 @@ from botocore.stub import ANY, Stubber
 
 from environments.schema import load
 from pipeline.gates import aws, lambda_throttles
-from pipeline.gates.gate import CouldNotRunError
 from pipeline.gates.lambda_throttles import EnvironmentWatch
+from pipeline.gates.report.result import CouldNotRunError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,12 +19,12 @@ from botocore.stub import ANY, Stubber
 
 from pipeline.gates import aws as gate_aws
 from pipeline.gates import gate, unit
-from pipeline.gates.gate import CouldNotRunError
+from pipeline.gates.report.result import CouldNotRunError
+from pipeline.gates.supply_chain import attestation, envelope
+from pipeline.gates.supply_chain.evidence import Result
 from pipeline.gates.testing import promoted, suite
 from pipeline.gates.testing.counts import Counts
 from pipeline.names import ATTESTATION_KEY
-from pipeline.supply import attestation, envelope
-from pipeline.supply.evidence import Result
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -191,9 +191,9 @@ def test_the_gate_refuses_and_a_waiver_lets_exactly_this_loss_by(
     (tmp_path / "tests" / "service" / "test_it.py").write_text("def test_it(): pass\n")
     monkeypatch.setattr(suite, "ROOT", tmp_path)
     monkeypatch.setattr(unit, "FOLDERS", ("tests/service",))
-    judge = partial(unit.judge, promoted.comparison("unit"))
+    judge = partial(unit.run, promoted.comparison("unit"))
     _served(promotion, _summary(WAS))
-    assert gate.run("unit", judge) == 1
+    assert gate.main("unit", judge) == 1
     summary = json.loads((reports / "unit.json").read_text())
     subject = "tests 3 to 1, collected 4 to 1, passed 3 to 1"
     assert f"since ccccccc was promoted: {subject}" in summary["sentence"]
@@ -203,4 +203,4 @@ def test_the_gate_refuses_and_a_waiver_lets_exactly_this_loss_by(
         f"expires = {datetime.now(UTC).date()}\n"
     )
     _served(promotion, _summary(WAS))
-    assert gate.run("unit", judge) == 0
+    assert gate.main("unit", judge) == 0

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipeline.gates import security
-from pipeline.gates.catalogue import NAMES
-from pipeline.gates.gate import CouldNotRunError, run
-from pipeline.scanners import dependencies, sast, secret_detection, silencing, workflows
-from pipeline.scanners.dependencies import Scope
-from pipeline.scanners.tool import Scan
+from pipeline.gates.gate import main
+from pipeline.gates.report.catalogue import NAMES
+from pipeline.gates.report.result import CouldNotRunError
+from pipeline.gates.scanners import dependencies, sast, secret_detection, silencing, workflows
+from pipeline.gates.scanners.dependencies import Scope
+from pipeline.gates.scanners.tool import Scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +49,7 @@ def _report(reports: Path) -> Any:
 
 
 def test_a_clean_tree_passes_and_says_what_was_looked_at(reports: Path) -> None:
-    assert run("security", security.judge) == 0
+    assert main("security", security.run) == 0
     report = _report(reports)
     assert report["sentence"] == (
         "nothing found: bandit in 3 lines, silencing in 3 files, "
@@ -86,7 +87,7 @@ def test_each_planted_defect_refuses(
 ) -> None:
     checkout.write(path, secret(text) if text == "github" else text)
     checkout.commit()
-    assert run("security", security.judge) == 1
+    assert main("security", security.run) == 1
     report = _report(reports)
     assert rule in report["sentence"]
     assert report["findings"] == 1
@@ -99,7 +100,7 @@ def test_a_key_that_a_later_commit_removed_refuses(
     checkout.commit()
     checkout.git("rm", "--quiet", "service/keys.py")
     checkout.commit()
-    assert run("security", security.judge) == 1
+    assert main("security", security.run) == 1
     assert "betterleaks.aws-access-token" in _report(reports)["sentence"]
 
 
@@ -113,7 +114,7 @@ def test_a_scanner_that_found_nothing_out_refuses_and_what_others_found_is_said(
     monkeypatch.setattr(scanner, "scan", broken)
     checkout.write("service/hole.py", _EVAL)
     checkout.write("service/more.py", "import numpy\n")
-    assert run("security", security.judge) == 2
+    assert main("security", security.run) == 2
     report = _report(reports)
     assert report["sentence"].startswith("could not run, which refuses: it broke; others: ")
     assert ("B307" in report["sentence"]) == (scanner is not sast)
@@ -124,7 +125,7 @@ def test_a_bug_of_a_scanner_refuses(monkeypatch: pytest.MonkeyPatch, reports: Pa
         raise KeyError("results")
 
     monkeypatch.setattr(sast, "scan", buggy)
-    assert run("security", security.judge) == 2
+    assert main("security", security.run) == 2
     assert "this is a bug of the gate: KeyError" in _report(reports)["sentence"]
 
 
@@ -137,7 +138,7 @@ def test_the_scanners_run_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for scanner in _SCANNERS:
         monkeypatch.setattr(scanner, "scan", meet)
-    assert security.judge().status == "passed"
+    assert security.run().status == "passed"
 
 
 class TestStaged:

@@ -11,8 +11,8 @@ from fastapi import Response
 from environments.gates import Synthetic
 from environments.schema import load
 from pipeline.gates import lambda_throttles, synthetic
-from pipeline.gates.answer import read
-from pipeline.gates.gate import run
+from pipeline.gates.gate import main
+from pipeline.gates.report.answer import read
 from tests.pipeline.gates.watch import LIMIT, FakeWatch
 from tests.pipeline.served import serve
 
@@ -36,7 +36,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
 
 
 def test_the_service_passes(service: Served, reports: Path) -> None:
-    assert run("synthetic", synthetic.judge) == 0
+    assert main("synthetic", synthetic.run) == 0
     report = json.loads((reports / "synthetic.json").read_text())
     assert report["sentence"].startswith(f"3 journeys against {service.url}, the slowest in ")
     assert [each["failure"] for each in report["details"]["journeys"]] == [None] * 3
@@ -55,7 +55,7 @@ def test_a_journey_that_fails_refuses(
         return answer
 
     service.behave = behave
-    assert run("synthetic", synthetic.judge) == 1
+    assert main("synthetic", synthetic.run) == 1
     assert "gate synthetic: refused: journey 2 of 3: step list failed: found []; allowed is [" in (
         capsys.readouterr().out
     )
@@ -106,7 +106,7 @@ def test_a_throttled_journey_is_no_failure_of_the_release(
     service.behave = behave
     watch = FakeWatch(live=throttled)
     monkeypatch.setattr(lambda_throttles, "EnvironmentWatch", lambda *_staging: watch)
-    assert run("synthetic", synthetic.judge) == code
+    assert main("synthetic", synthetic.run) == code
     *_, sentence, line = capsys.readouterr().out.splitlines()
     assert said in sentence
     answer = read(line)
@@ -128,7 +128,7 @@ def test_what_cannot_run_refuses(
         monkeypatch.delenv("URL", raising=False)
     else:
         monkeypatch.setenv("URL", url)
-    assert run("synthetic", synthetic.judge) == 2
+    assert main("synthetic", synthetic.run) == 2
     report = json.loads((reports / "synthetic.json").read_text())
     assert report["sentence"].startswith(f"could not run, which refuses: {sentence}")
 
@@ -137,6 +137,6 @@ def test_without_limits_it_refuses(monkeypatch: pytest.MonkeyPatch, reports: Pat
     staging = load("staging").model_copy(update={"synthetic": None})
     monkeypatch.setattr(synthetic, "load", lambda _name: staging)
     monkeypatch.setenv("URL", "http://127.0.0.1:1/")
-    assert run("synthetic", synthetic.judge) == 2
+    assert main("synthetic", synthetic.run) == 2
     sentence = json.loads((reports / "synthetic.json").read_text())["sentence"]
     assert "environments/staging.toml: synthetic: nothing found" in sentence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.gates.gate import CouldNotRunError
+from pipeline.gates.report.result import CouldNotRunError
 from pipeline.gates.testing import hooks, suite
 from pipeline.gates.testing.suite import run_tests
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pipeline.gates.gate import Outcome
+    from pipeline.gates.report.result import GateResult
 
     Write = Callable[[str, str], None]
 
@@ -37,11 +37,11 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
     return write
 
 
-def judged() -> Outcome:
+def judged() -> GateResult:
     return run_tests("unit", ["tests/service"])
 
 
-def rules(outcome: Outcome) -> set[tuple[str, str]]:
+def rules(outcome: GateResult) -> set[tuple[str, str]]:
     return {(each.rule, each.subject) for each in outcome.findings}
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from environments.schema import Freeze, load
 from pipeline.gates import window
-from pipeline.gates.gate import CouldNotRunError
+from pipeline.gates.report.result import CouldNotRunError
 
 if TYPE_CHECKING:
     from environments.schema import Environment
@@ -26,14 +26,14 @@ def _frozen(begins: int, ends: int) -> Environment:
 
 
 def test_a_release_begins_outside_of_every_freeze(aws: str) -> None:
-    assert window.judge().status == "passed"
-    assert window.judge(_frozen(1, 2)).status == "passed"
-    assert window.judge(_frozen(-2, -1)).status == "passed"
+    assert window.run().status == "passed"
+    assert window.run(_frozen(1, 2)).status == "passed"
+    assert window.run(_frozen(-2, -1)).status == "passed"
 
 
 def test_a_freeze_refuses_and_says_until_when(aws: str) -> None:
     frozen = _frozen(-1, 1)
-    outcome = window.judge(frozen)
+    outcome = window.run(frozen)
     until = frozen.freeze[0].until.isoformat()
     assert outcome.status == "refused"
     assert outcome.sentence == f"prod is frozen until {until}: the holidays"
@@ -41,4 +41,4 @@ def test_a_freeze_refuses_and_says_until_when(aws: str) -> None:
 
 def test_without_the_time_it_refuses(no_aws: None) -> None:
     with pytest.raises(CouldNotRunError, match="AWS's time cannot be read: Could not connect"):
-        window.judge()
+        window.run()

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.canary.periods import Parameters
 from pipeline.judge.port import Bake, Deployment, GatewaySeen, Metric, Seen, Serving, UnjudgedError
 from pipeline.judge.settings import Settings
 from pipeline.judge.shift import Shift
+from pipeline.judge.statistics.periods import Parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pipeline.canary.condemnation import Condemnation, Permission
     from pipeline.judge.port import Minutes
+    from pipeline.judge.statistics.condemnation import Condemnation, Permission
 
 NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 BEGAN = NOON + timedelta(seconds=30)

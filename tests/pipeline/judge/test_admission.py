@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline.canary.condemnation import (
+from pipeline.judge.admission import admit
+from pipeline.judge.look import look
+from pipeline.judge.statistics.condemnation import (
     Condemnation,
     Permission,
     condemnation_key,
@@ -18,9 +20,7 @@ from pipeline.canary.condemnation import (
     text,
     version_digest,
 )
-from pipeline.canary.record import RecordError, read
-from pipeline.judge.admission import admit
-from pipeline.judge.look import look
+from pipeline.judge.statistics.record import RecordError, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable

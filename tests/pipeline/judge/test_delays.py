@@ -15,9 +15,9 @@ from pipeline.judge.port import GatewaySeen, Seen
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pipeline.canary.record import Record
     from pipeline.judge.arrival import Source
     from pipeline.judge.settings import Settings
+    from pipeline.judge.statistics.record import Record
 
     Judge = Callable[..., Settings]
 

@@ -19,15 +19,15 @@ import urllib3
 from aws_cdk import CfnOutput
 
 from environments.schema import Canary, load
-from localcloud.delays import Delays
+from localcloud.core.delays import Delays
 from localcloud.server import LocalCloud
-from pipeline import bundle
-from pipeline.canary.condemnation import Permission, permission_key, text
-from pipeline.canary.judging import judge
-from pipeline.canary.record import read
+from pipeline.builds import bundle
+from pipeline.delivery.stacks.api import rest_api
+from pipeline.delivery.stacks.release import Release
+from pipeline.judge.statistics.condemnation import Permission, permission_key, text
+from pipeline.judge.statistics.judging import judge
+from pipeline.judge.statistics.record import read
 from pipeline.names import ALIAS, again_role, api_name, decision_key, version_alarm_name
-from pipeline.stacks.api import rest_api
-from pipeline.stacks.release import Release
 from tests.pipeline.deployed import ACCOUNT, NAME, Deployed, synthesise
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import aws_cdk as cdk
     from aws_cdk import aws_lambda as lambda_
 
-    from pipeline.stacks.artifact import Artifact
+    from pipeline.delivery.stacks.artifact import Artifact
     from tests.pipeline.deployed import Part
 
 SPEEDS = (60.0, 20.0, 6.0)

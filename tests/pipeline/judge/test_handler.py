@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline.canary.record import read
 from pipeline.judge.bake import bake_text, read_bake
 from pipeline.judge.port import Bake, GatewaySeen, Seen, UnjudgedError
+from pipeline.judge.statistics.record import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable

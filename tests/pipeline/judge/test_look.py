@@ -10,16 +10,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.canary.judging import judge as judged_again
-from pipeline.canary.record import read
 from pipeline.judge.look import look
 from pipeline.judge.port import Deployment, GatewaySeen, Seen, UnjudgedError
+from pipeline.judge.statistics.judging import judge as judged_again
+from pipeline.judge.statistics.record import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pipeline.canary.record import Record
     from pipeline.judge.settings import Settings
+    from pipeline.judge.statistics.record import Record
 
     Judge = Callable[..., Settings]
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline import waivers
 from pipeline.gates import cfn_lint, gate
+from pipeline.gates.report import waivers
 
 if TYPE_CHECKING:
     from collections.abc import Callable

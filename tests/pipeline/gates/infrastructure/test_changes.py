@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from localcloud.delays import NO_DELAYS
+from localcloud.core.delays import NO_DELAYS
 from localcloud.server import LocalCloud
-from pipeline import safeguards
+from pipeline.builds import safeguards
 from pipeline.gates import changes, deployed, gate
-from pipeline.gates.gate import CouldNotRunError
-from pipeline.lint.template import Template
+from pipeline.gates.report.result import CouldNotRunError
+from pipeline.gates.template.template import Template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from pipeline.gates.gate import Outcome
+    from pipeline.gates.report.result import GateResult
 
 HOME, PROD, REGION = "111111111111", "444444444444", "eu-west-1"
 PROD_STACK = "prod-files"
@@ -81,7 +81,7 @@ def test_what_is_not_deployed_loses_nothing(
 ) -> None:
     accounts.trust(PROD, HOME)
     folder = assembly(Pithead=TOPIC, prod=BUCKET)
-    assert gate.run("changes", lambda: changes.judge([str(folder)])) == 0
+    assert gate.main("changes", lambda: changes.run([str(folder)])) == 0
     told = report("changes")
     assert told["sentence"] == "Pithead is not deployed yet; prod is not deployed yet"
     assert told["details"]["new"] == ["Pithead", "prod"]
@@ -95,10 +95,10 @@ def test_a_deployed_stack_is_compared_in_its_own_account(
     accounts.trust(PROD, HOME)
     accounts.deploy(HOME, "Pithead", TOPIC)
     accounts.deploy(PROD, "prod", BUCKET)
-    same = changes.judge([str(assembly(Pithead=TOPIC, prod=BUCKET))])
+    same = changes.run([str(assembly(Pithead=TOPIC, prod=BUCKET))])
     assert same.status == "passed"
     assert same.sentence == "nothing of Pithead, prod is lost, opened or loosened"
-    outcome = changes.judge([str(assembly(Pithead=TOPIC, prod=TOPIC))])
+    outcome = changes.run([str(assembly(Pithead=TOPIC, prod=TOPIC))])
     assert outcome.status == "refused"
     assert outcome.sentence.startswith(
         "1 finding pithead-lint PH501 at cdk.out/prod.template.json: AWS::S3::Bucket Files is "
@@ -132,7 +132,7 @@ def test_a_stack_of_the_pipelines_own_account_needs_a_grant(
     monkeypatch.setenv("AWS_ENDPOINT_URL", server.cloud.endpoint)
     refused = "cloudformation:GetTemplate on resource: arn:aws:cloudformation:.* because no"
     with pytest.raises(CouldNotRunError, match=f"assumed-role/changes/gate .*{refused}"):
-        changes.judge([str(assembly(Pithead=BUCKET))])
+        changes.run([str(assembly(Pithead=BUCKET))])
     server.stop()
 
 
@@ -140,11 +140,11 @@ def test_stacks_can_be_named(accounts: Accounts, assembly: Callable[..., Path]) 
     """The pipeline's own stack is judged without a look into prod, which trusts nobody here."""
     accounts.deploy(HOME, "Pithead", BUCKET)
     folder = str(assembly(Pithead=TOPIC, prod=TOPIC))
-    assert changes.judge([folder, "Pithead"]).status == "refused"
+    assert changes.run([folder, "Pithead"]).status == "refused"
     with pytest.raises(
         CouldNotRunError, match="Prod: no such stack; the assembly has Pithead, prod"
     ):
-        changes.judge([folder, "Prod"])
+        changes.run([folder, "Prod"])
 
 
 def test_a_reviewed_change_goes_by_its_waiver(
@@ -155,7 +155,7 @@ def test_a_reviewed_change_goes_by_its_waiver(
     accounts.deploy(HOME, "Pithead", BUCKET)
     waive(gate="changes", rule="PH501", subject="Files")
     folder = str(assembly(Pithead=TOPIC))
-    assert gate.run("changes", lambda: changes.judge([folder])) == 0
+    assert gate.main("changes", lambda: changes.run([folder])) == 0
 
 
 def test_a_waiver_that_has_done_its_work_may_wait_for_its_day(
@@ -165,7 +165,7 @@ def test_a_waiver_that_has_done_its_work_may_wait_for_its_day(
     accounts.deploy(HOME, "Pithead", TOPIC)
     waive(gate="changes", rule="PH501", subject="Files")
     folder = str(assembly(Pithead=TOPIC))
-    assert gate.run("changes", lambda: changes.judge([folder])) == 0
+    assert gate.main("changes", lambda: changes.run([folder])) == 0
 
 
 def test_an_account_that_trusts_nobody_is_not_passed_over(
@@ -173,11 +173,11 @@ def test_an_account_that_trusts_nobody_is_not_passed_over(
 ) -> None:
     folder = str(assembly(prod=TOPIC))
     with pytest.raises(CouldNotRunError, match="prod: account 444444444444 does not let itself be"):
-        changes.judge([folder])
+        changes.run([folder])
     accounts.trust(PROD, "999999999999")
     with pytest.raises(CouldNotRunError, match="bootstrap it with --trust-for-lookup"):
-        changes.judge([folder])
-    assert gate.run("changes", lambda: changes.judge([folder])) == 2
+        changes.run([folder])
+    assert gate.main("changes", lambda: changes.run([folder])) == 2
 
 
 def test_without_aws_it_could_not_run(
@@ -185,15 +185,15 @@ def test_without_aws_it_could_not_run(
 ) -> None:
     monkeypatch.setattr(changes, "ROOT", tmp_path)
     with pytest.raises(CouldNotRunError, match=r"cdk\.out/manifest\.json: the file is missing"):
-        changes.judge([])
+        changes.run([])
     assembly(prod=TOPIC)
     with pytest.raises(
         CouldNotRunError, match=r"pyproject\.toml: found invalid TOML: .* run pithead"
     ):
-        changes.judge([])
+        changes.run([])
     (tmp_path / "pyproject.toml").touch()
     with pytest.raises(CouldNotRunError, match="AWS does not say who asks"):
-        changes.judge([])
+        changes.run([])
 
 
 def test_an_assembly_without_lookup_roles_cannot_be_compared(
@@ -206,7 +206,7 @@ def test_an_assembly_without_lookup_roles_cannot_be_compared(
     with pytest.raises(
         CouldNotRunError, match="the assembly names no lookup role for account 4444"
     ):
-        changes.judge([str(folder)])
+        changes.run([str(folder)])
 
 
 def _pipeline(stack: str) -> dict[str, Any]:
@@ -241,9 +241,9 @@ def test_a_stack_that_is_renamed_is_named_with_what_it_holds(
     assembly: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deployed, "templates", _was(_pipeline("prod-files")))
-    same = changes.judge([str(assembly(Pithead=_pipeline("prod-files")))])
+    same = changes.run([str(assembly(Pithead=_pipeline("prod-files")))])
     assert same.status == "passed"
-    outcome = changes.judge([str(assembly(Pithead=_pipeline("prod-documents")))])
+    outcome = changes.run([str(assembly(Pithead=_pipeline("prod-documents")))])
     (found,) = [each for each in outcome.findings if each.rule == "PH711"]
     assert (found.severity, found.subject) == ("error", f"prod-files {PROD} {REGION}")
     assert "it has 1 resources, with data in AWS::S3::Bucket Files" in found.message
@@ -262,7 +262,7 @@ def test_an_account_that_cannot_be_read_hides_no_departure(
         return read(stacks)
 
     monkeypatch.setattr(deployed, "templates", templates)
-    outcome = changes.judge([str(assembly(Pithead=_pipeline("prod-documents")))])
+    outcome = changes.run([str(assembly(Pithead=_pipeline("prod-documents")))])
     assert any("what it holds could not be read" in each.message for each in outcome.findings)
 
 
@@ -280,10 +280,10 @@ def test_settings_are_compared_with_the_record_of_the_deployed_stack(
     accounts.trust(PROD, HOME)
     accounts.deploy(PROD, PROD_STACK, TOPIC, Metadata=record)
 
-    def released() -> Outcome:
+    def released() -> GateResult:
         text = {"Resources": TOPIC, "Metadata": safeguards.as_metadata(safeguards.read(checkout))}
         (folder / f"{PROD_STACK}.template.json").write_text(json.dumps(text))
-        return changes.judge(["--checkout", str(checkout), str(folder)])
+        return changes.run(["--checkout", str(checkout), str(folder)])
 
     assert released().status == "passed"
     staging.write_text("[load]\nmax_p95_ms = 900\n")
@@ -316,7 +316,7 @@ def test_the_record_is_that_of_prods_stack_alone(
     folder = assembly(Pithead=TOPIC, **{PROD_STACK: TOPIC})
     for name in before:
         (folder / f"{name}.template.json").write_text(json.dumps(template(900)))
-    outcome = changes.judge(["--checkout", str(checkout), str(folder)])
+    outcome = changes.run(["--checkout", str(checkout), str(folder)])
     assert "250 becomes 900" in outcome.sentence
 
 
@@ -330,7 +330,7 @@ def test_a_nested_stack_is_told_to_be_unseen(
     }
     folder = assembly(Pithead={"Inner": nested})
     (folder / "inner.json").write_text(json.dumps({"Resources": TOPIC}))
-    outcome = changes.judge([str(folder)])
+    outcome = changes.run([str(folder)])
     assert outcome.status == "passed"
     ((rule, severity, subject),) = [(f.rule, f.severity, f.subject) for f in outcome.findings]
     assert (rule, severity, subject) == ("PH500", "warning", "Pithead/Inner")

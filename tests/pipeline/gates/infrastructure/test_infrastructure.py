@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipeline.gates import cfn_lint, gate, infrastructure
-from pipeline.gates.gate import ROOT, CouldNotRunError
+from pipeline.gates.gate import ROOT
+from pipeline.gates.report.result import CouldNotRunError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +49,7 @@ def test_a_clean_assembly_passes_and_the_summary_says_who_looked(
     assembly: Callable[..., Path], report: Callable[[str], dict[str, Any]], reports: Path
 ) -> None:
     folder = assembly(Pithead=TOPIC, prod=TOPIC | {"Other": {"Type": "AWS::SNS::Topic"}})
-    assert gate.run("infrastructure", lambda: infrastructure.judge(folder)) == 0
+    assert gate.main("infrastructure", lambda: infrastructure.run(folder)) == 0
     told = report("infrastructure")
     assert told["status"] == "passed"
     assert told["details"]["stacks"] == ["Pithead", "prod"]
@@ -71,7 +72,7 @@ def test_each_of_the_three_refuses(assembly: Callable[..., Path]) -> None:
         "severity": "error",
         "violatingConstructs": [{"constructPath": "App/Bucket"}],
     }
-    outcome = infrastructure.judge(assembly([violation], prod=OPEN | wrong))
+    outcome = infrastructure.run(assembly([violation], prod=OPEN | wrong))
     assert outcome.status == "refused"
     assert {(each.tool, each.rule, each.subject) for each in outcome.findings} == {
         ("cdk-nag", "AwsSolutions-S1", "App/Bucket"),
@@ -84,10 +85,10 @@ def test_a_waived_finding_passes_and_its_fingerprint_is_the_same_elsewhere(
     assembly: Callable[..., Path], waive: Callable[..., None], tmp_path: Path
 ) -> None:
     folder = assembly(prod=OPEN)
-    (finding,) = infrastructure.judge(folder).findings
+    (finding,) = infrastructure.run(folder).findings
     waive(gate="infrastructure", rule="PH402", fingerprint=finding.fingerprint)
     elsewhere = folder.rename(tmp_path / "assembly")
-    assert gate.run("infrastructure", lambda: infrastructure.judge(elsewhere)) == 0
+    assert gate.main("infrastructure", lambda: infrastructure.run(elsewhere)) == 0
 
 
 @pytest.mark.parametrize("file", ["manifest.json", "prod.template.json", "validation-report.json"])
@@ -97,7 +98,7 @@ def test_without_a_part_of_the_assembly_it_could_not_run(
     folder = assembly(prod=TOPIC)
     (folder / file).unlink()
     with pytest.raises(CouldNotRunError, match=f"cdk.out/{file}"):
-        infrastructure.judge(folder)
+        infrastructure.run(folder)
 
 
 class TestCfnLint:
@@ -109,7 +110,7 @@ class TestCfnLint:
         monkeypatch.setattr(cfn_lint, "PROGRAM", _program(tmp_path, "[]"))
 
         def read(**stacks: Any) -> int:
-            tools = infrastructure.judge(assembly(**stacks)).details["tools"]
+            tools = infrastructure.run(assembly(**stacks)).details["tools"]
             return int(tools["cfn-lint"]["looked at"])
 
         def function(commit: str, used: str) -> dict[str, Any]:
@@ -130,9 +131,9 @@ class TestCfnLint:
     ) -> None:
         wrong = {"Wrong": {"Type": "AWS::SNS::Topic", "Properties": {"DisplayNam": "x"}}}
         folder = assembly(prod=wrong, Pithead=TOPIC)
-        assert infrastructure.judge(folder).status == "refused"
+        assert infrastructure.run(folder).status == "refused"
         assert len(list(clean.iterdir())) == 1
-        assert infrastructure.judge(folder).status == "refused"
+        assert infrastructure.run(folder).status == "refused"
 
     def test_its_settings_and_its_version_count(self, monkeypatch: pytest.MonkeyPatch) -> None:
         before = cfn_lint.digest("{}")
@@ -164,14 +165,14 @@ class TestCfnLint:
     ) -> None:
         monkeypatch.setattr(cfn_lint, "PROGRAM", _program(tmp_path, says, status))
         with pytest.raises(CouldNotRunError, match=why):
-            infrastructure.judge(assembly(prod=TOPIC))
+            infrastructure.run(assembly(prod=TOPIC))
 
     def test_without_it_it_could_not_run(
         self, assembly: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         monkeypatch.setattr(cfn_lint, "PROGRAM", tmp_path / "nowhere")
         with pytest.raises(CouldNotRunError, match="cfn-lint is missing"):
-            infrastructure.judge(assembly(prod=TOPIC))
+            infrastructure.run(assembly(prod=TOPIC))
 
     def test_it_has_so_long(
         self, assembly: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -184,4 +185,4 @@ class TestCfnLint:
         monkeypatch.setattr(cfn_lint, "PROGRAM", program)
         monkeypatch.setattr(cfn_lint, "_TIMEOUT_SECONDS", 0.2)
         with pytest.raises(CouldNotRunError, match="cfn-lint did not end within"):
-            infrastructure.judge(assembly(prod=TOPIC))
+            infrastructure.run(assembly(prod=TOPIC))

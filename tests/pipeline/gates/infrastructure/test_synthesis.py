@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline import inputs
+from pipeline.builds import inputs
 from pipeline.gates import cdk, gate, synthesis
-from pipeline.gates.gate import CouldNotRunError
+from pipeline.gates.report.result import CouldNotRunError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +77,7 @@ def deployed(root: Path, app: Callable[[str], None], monkeypatch: pytest.MonkeyP
 
 @pytest.mark.usefixtures("deployed")
 def test_inputs_of_the_deployed_pipeline_are_synthesised_once(root: Path) -> None:
-    outcome = synthesis.judge([])
+    outcome = synthesis.run([])
     assert outcome.status == "passed"
     assert outcome.details == {"files": 1, "how": "as those of the deployed pipeline did"}
     assert (root / "cdk.out" / "files.template.json").exists()
@@ -85,7 +85,7 @@ def test_inputs_of_the_deployed_pipeline_are_synthesised_once(root: Path) -> Non
     # The service's own sources are copied as they are, and bytecode is none of the sources.
     for path in ("service/app.py", "pipeline/app.pyc"):
         (root / path).write_text("1")
-        synthesis.judge([])
+        synthesis.run([])
         assert _asked(root) == 1, path
 
 
@@ -105,14 +105,14 @@ def test_a_changed_input_is_synthesised_twice_each_time(root: Path, path: str) -
     (root / path).parent.mkdir(exist_ok=True)
     (root / path).write_text("1")
     for _ in range(2):
-        assert synthesis.judge([]).details["how"] == "twice"
+        assert synthesis.run([]).details["how"] == "twice"
         assert _asked(root) == 2
 
 
 @pytest.mark.usefixtures("deployed")
 @pytest.mark.parametrize("pair", ["bundle=host", "connection-arn=mine", "signed=arn"])
 def test_another_context_is_synthesised_twice(root: Path, pair: str) -> None:
-    synthesis.judge(["-c", pair])
+    synthesis.run(["-c", pair])
     assert _asked(root) == 2
 
 
@@ -125,7 +125,7 @@ def test_without_the_deployed_digest_it_is_synthesised_twice(
 ) -> None:
     if digest is not None:
         monkeypatch.setenv(inputs.PROVED, digest)
-    synthesis.judge([])
+    synthesis.run([])
     assert _asked(root) == 2
 
 
@@ -134,7 +134,7 @@ def test_an_unstable_change_of_a_proved_app_is_refused(
     root: Path, app: Callable[[str], None]
 ) -> None:
     app('made = {"A": time.time_ns()}')
-    assert synthesis.judge([]).findings[0].rule == "PH601"
+    assert synthesis.run([]).findings[0].rule == "PH601"
     assert _asked(root) == 2
 
 
@@ -142,7 +142,7 @@ def test_a_file_that_a_build_left_proves_nothing(root: Path, app: Callable[[str]
     left = root / ".cache" / "synthesis" / "proved"
     left.parent.mkdir(parents=True)
     left.write_text(inputs.digest(root, synthesis.given([])))
-    synthesis.judge([])
+    synthesis.run([])
     assert _asked(root) == 2
 
 
@@ -158,27 +158,27 @@ with open("builds", "a") as log:
 built.touch()
 """
     )
-    assert synthesis.judge([]).status == "passed"
+    assert synthesis.run([]).status == "passed"
     assert (root / "builds").read_text() == "x"
 
 
 def test_the_context_is_passed_on_and_has_a_connection_in_any_case(
     root: Path, app: Callable[[str], None]
 ) -> None:
-    synthesis.judge(["-c", "bundle=host", "--context", "a=b=c"])
+    synthesis.run(["-c", "bundle=host", "--context", "a=b=c"])
     first, second = (root / "asked").read_text().splitlines()
     for asked in (first, second):
         assert "--context bundle=host --context a=b=c" in asked
         assert "--context connection-arn=arn:aws:codeconnections:" in asked
     _asked(root)
-    synthesis.judge(["-c", "connection-arn=mine"])
+    synthesis.run(["-c", "connection-arn=mine"])
     assert "--context connection-arn=mine" in (root / "asked").read_text()
 
 
 def test_files_of_an_earlier_synthesis_are_not_left(root: Path, app: Callable[[str], None]) -> None:
     (root / "cdk.out").mkdir()
     (root / "cdk.out" / "old.template.json").write_text("{}")
-    assert synthesis.judge([]).status == "passed"
+    assert synthesis.run([]).status == "passed"
     assert not (root / "cdk.out" / "old.template.json").exists()
 
 
@@ -197,7 +197,7 @@ def test_what_changes_by_itself_is_refused_and_not_remembered(
 ) -> None:
     app(made)
     for _ in range(2):
-        assert gate.run("synthesis", lambda: synthesis.judge([])) == 1
+        assert gate.main("synthesis", lambda: synthesis.run([])) == 1
         assert _asked(root) == 2
     sentence = report("synthesis")["sentence"]
     assert sentence.startswith("1 finding pithead-lint PH601 at cdk.out/files.template.json")
@@ -208,12 +208,12 @@ def test_an_app_that_refuses_is_told_in_its_own_sentence(
     root: Path, app: Callable[[str], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     app('print("more\\npithead: prod.toml is wrong\\nbye", file=sys.stderr); sys.exit(1)')
-    outcome = synthesis.judge([])
+    outcome = synthesis.run([])
     assert outcome.status == "refused"
     assert outcome.sentence == "the app cannot be synthesised: prod.toml is wrong"
     assert "more\n" in capsys.readouterr().out
     app('print("pithead: cdk-nag found 2:\\nIAM5 at X\\nIAM5 at Y", file=sys.stderr); sys.exit(1)')
-    assert synthesis.judge([]).sentence.endswith(": cdk-nag found 2: IAM5 at X")
+    assert synthesis.run([]).sentence.endswith(": cdk-nag found 2: IAM5 at X")
 
 
 def test_what_cdk_nag_found_is_counted_and_no_waiver_passes_it(
@@ -232,25 +232,28 @@ print("pithead: cdk-nag found 2", file=sys.stderr)
 sys.exit(1)
 """
     )
-    assert gate.run("synthesis", lambda: synthesis.judge([])) == 1
+    assert gate.main("synthesis", lambda: synthesis.run([])) == 1
     found = report("synthesis")
     assert found["findings"] == 2
-    assert found["next"] == "fix each finding, or review it with its reason in pipeline/nag.py"
+    assert (
+        found["next"]
+        == "fix each finding, or review it with its reason in pipeline/delivery/nag.py"
+    )
     gate.WAIVERS.write_text(
         '[[waiver]]\ngate = "synthesis"\nrule = "AwsSolutions-S1"\nsubject = "App/A"\n'
         'reason = "nobody reads it"\nowner = "ops"\nexpires = 2999-01-01\n'
     )
-    assert gate.run("synthesis", lambda: synthesis.judge([])) == 1
+    assert gate.main("synthesis", lambda: synthesis.run([])) == 1
     assert report("synthesis")["waived"] == 1
 
 
 def test_an_app_that_breaks_is_no_verdict(root: Path, app: Callable[[str], None]) -> None:
     app("1 / 0")
     with pytest.raises(CouldNotRunError, match="last word was: ZeroDivisionError"):
-        synthesis.judge([])
+        synthesis.run([])
     app("sys.exit(1)")
     with pytest.raises(CouldNotRunError, match="last word was: nothing"):
-        synthesis.judge([])
+        synthesis.run([])
 
 
 def test_a_second_synthesis_that_fails_is_told_as_that(
@@ -258,7 +261,7 @@ def test_a_second_synthesis_that_fails_is_told_as_that(
 ) -> None:
     app('sys.exit("no more" if "PYTHONHASHSEED" in os.environ else 0)')
     with pytest.raises(CouldNotRunError, match=r"second synthesis failed after .*: cdk synth"):
-        synthesis.judge([])
+        synthesis.run([])
 
 
 def test_without_the_cli_it_could_not_run(
@@ -266,7 +269,7 @@ def test_without_the_cli_it_could_not_run(
 ) -> None:
     monkeypatch.setenv("PATH", str(root))
     with pytest.raises(CouldNotRunError, match="cdk is missing"):
-        synthesis.judge([])
+        synthesis.run([])
 
 
 def test_whatever_was_started_ends_with_it(
@@ -281,7 +284,7 @@ def test_whatever_was_started_ends_with_it(
 
     monkeypatch.setattr(cdk.Synthesis, "wait", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        synthesis.judge([])
+        synthesis.run([])
     with pytest.raises(ProcessLookupError):
         os.kill(int((root / "begun").read_text()), 0)
 
@@ -292,4 +295,4 @@ def test_a_synthesis_has_so_long(
     app("time.sleep(600)")
     monkeypatch.setattr(cdk, "SECONDS", 0.1)
     with pytest.raises(CouldNotRunError, match=r"cdk synth did not end within 0\.1 s"):
-        synthesis.judge([])
+        synthesis.run([])

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline.gates.gate import CouldNotRunError
 from pipeline.gates.load import generator
 from pipeline.gates.load.limits import FAILURES, attend, crossed_in_every, is_starved
 from pipeline.gates.load.measured import NOT_INVOKED, RATE_LIMITED
 from pipeline.gates.load.plan import Plan
+from pipeline.gates.report.result import CouldNotRunError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

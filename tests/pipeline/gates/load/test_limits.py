@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from environments.gates import Comparison, Load
-from pipeline.gates.gate import CouldNotRunError
 from pipeline.gates.load.limits import (
     attend,
     blamed,
@@ -19,6 +18,7 @@ from pipeline.gates.load.limits import (
 from pipeline.gates.load.measured import NO_ANSWER, Measured
 from pipeline.gates.load.plan import Plan
 from pipeline.gates.load.regression import Pair
+from pipeline.gates.report.result import CouldNotRunError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

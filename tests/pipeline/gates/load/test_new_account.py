@@ -14,14 +14,14 @@ import pytest
 from aws_cdk import aws_lambda as lambda_
 
 from environments.schema import load, load_home
-from localcloud.delays import NO_DELAYS
-from localcloud.quotas import NEW_ACCOUNT
+from localcloud.core.delays import NO_DELAYS
+from localcloud.core.quotas import NEW_ACCOUNT
 from localcloud.server import LocalCloud
-from pipeline import bundle
-from pipeline.gates.gate import CouldNotRunError
-from pipeline.gates.load import judging
+from pipeline.builds import bundle
+from pipeline.delivery.stacks.api import rest_api
+from pipeline.gates.load import program
+from pipeline.gates.report.result import CouldNotRunError
 from pipeline.names import ALIAS, lookup_role, service_stack
-from pipeline.stacks.api import rest_api
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,18 +148,18 @@ def limits(limits: Load) -> Load:
 
 
 @pytest.fixture
-def explain(staging: Staging, limits: Load, monkeypatch: pytest.MonkeyPatch) -> judging.Explain:
+def explain(staging: Staging, limits: Load, monkeypatch: pytest.MonkeyPatch) -> program.Explain:
     for name, value in staging.build.items():
         monkeypatch.setenv(name, value)
-    return judging.explanation(STAGING, limits)
+    return program.explanation(STAGING, limits)
 
 
 def test_more_requests_at_once_than_the_quota_are_throttled_and_no_failure(
-    staging: Staging, limits: Load, explain: judging.Explain
+    staging: Staging, limits: Load, explain: program.Explain
 ) -> None:
     busy = limits.model_copy(update={"users": 40, "requests_per_second": 60})
     with pytest.raises(CouldNotRunError) as raised:
-        judging.alone(f"{staging.url}/busy", busy, "nothing was promoted before", explain)
+        program.alone(f"{staging.url}/busy", busy, "nothing was promoted before", explain)
     said = str(raised.value)
     assert raised.value.rule == "throttled"
     assert said.startswith("could not measure: AWS throttled ")
@@ -174,16 +174,16 @@ def test_more_requests_at_once_than_the_quota_are_throttled_and_no_failure(
     ) in step
 
 
-def test_a_slow_release_is_slow(staging: Staging, limits: Load, explain: judging.Explain) -> None:
-    outcome = judging.compared(
+def test_a_slow_release_is_slow(staging: Staging, limits: Load, explain: program.Explain) -> None:
+    outcome = program.compared(
         f"{staging.url}/slow", f"{staging.url}/good", COMMIT, limits, explain
     )
     assert outcome.status == "refused"
     assert {each.rule for each in outcome.findings} >= {"p50-regression"}
 
 
-def test_a_failing_release_fails(staging: Staging, limits: Load, explain: judging.Explain) -> None:
-    outcome = judging.alone(
+def test_a_failing_release_fails(staging: Staging, limits: Load, explain: program.Explain) -> None:
+    outcome = program.alone(
         f"{staging.url}/failing", limits, "nothing was promoted before", explain
     )
     assert {each.rule for each in outcome.findings} >= {"failures-limit"}

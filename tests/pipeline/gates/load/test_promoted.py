@@ -12,8 +12,8 @@ from botocore.stub import Stubber
 
 from environments.schema import load
 from pipeline.gates import aws
-from pipeline.gates.gate import CouldNotRunError
 from pipeline.gates.load import promoted
+from pipeline.gates.report.result import CouldNotRunError
 from tests.pipeline.served import serve
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from environments.schema import load
-from pipeline.gates.gate import CouldNotRunError
-from pipeline.gates.load import generator, judging, throttled
+from pipeline.gates.load import generator, program, throttled
 from pipeline.gates.load.measured import NOT_INVOKED, RATE_LIMITED, Measured
+from pipeline.gates.report.result import CouldNotRunError
 from pipeline.names import ALIAS, PROMOTED
 from tests.pipeline.gates.watch import LIMIT, STEP, FakeWatch
 
@@ -38,8 +38,8 @@ def _run(milliseconds: float = 100, **failures: int) -> Measured:
 
 
 @pytest.fixture
-def explain(limits: Load) -> Callable[[FakeWatch], judging.Explain]:
-    def made(watch: FakeWatch) -> judging.Explain:
+def explain(limits: Load) -> Callable[[FakeWatch], program.Explain]:
+    def made(watch: FakeWatch) -> program.Explain:
         return partial(
             throttled.explain,
             max_failure_share=limits.max_failure_share,
@@ -68,7 +68,7 @@ def test_what_lambda_throttles_could_not_be_measured(
     measure(*[[_run(throttled=50)]] * 3)
     watch = FakeWatch(live=180)  # with those of the warm-up
     with pytest.raises(CouldNotRunError) as raised:
-        judging.alone(URL, limits, "nothing was promoted before", explain(watch))
+        program.alone(URL, limits, "nothing was promoted before", explain(watch))
     assert str(raised.value) == (
         "could not measure: AWS throttled 150 of 600 requests, which says nothing about the "
         f"release: Lambda rejected 150, because {LIMIT}"
@@ -83,7 +83,7 @@ def test_what_throttles_both_releases_blames_neither(
 ) -> None:
     measure(*[[_run(throttled=60), _run(throttled=40)]] * 3)
     with pytest.raises(CouldNotRunError, match="AWS throttled 300 of 1200 requests") as raised:
-        judging.compared(
+        program.compared(
             URL, BESIDE, COMMIT, limits, explain(FakeWatch(**{ALIAS: 180, PROMOTED: 120}))
         )
     assert raised.value.rule == "throttled"
@@ -95,7 +95,7 @@ def test_what_api_gateway_throttles_names_the_rate_limit(
     measure(*[[_run(limited=50)]] * 3)
     watch = FakeWatch()
     with pytest.raises(CouldNotRunError) as raised:
-        judging.alone(URL, limits, "nothing was promoted before", explain(watch))
+        program.alone(URL, limits, "nothing was promoted before", explain(watch))
     assert (
         "API Gateway answered 429 to 150, because [api] of environments/staging.toml admits 200 "
         "requests a second and bursts of 400, or the account fewer"
@@ -117,7 +117,7 @@ def test_a_release_that_fails_by_itself_is_refused_for_it(
 ) -> None:
     measure(*[[_run(**failures)]] * 3)
     watch = FakeWatch(live=throttles)
-    outcome = judging.alone(URL, limits, "nothing was promoted before", explain(watch))
+    outcome = program.alone(URL, limits, "nothing was promoted before", explain(watch))
     assert outcome.status == "refused"
     assert "failures-limit" in {each.rule for each in outcome.findings}
 
@@ -128,7 +128,7 @@ def test_a_slow_release_that_is_throttled_is_called_both(
     """Slow requests need more concurrency; a waiver of one rule does not cover the other."""
     measure([_run(300, throttled=60), _run(100, throttled=40)])
     with pytest.raises(CouldNotRunError) as raised:
-        judging.compared(
+        program.compared(
             URL, BESIDE, COMMIT, limits, explain(FakeWatch(**{ALIAS: 60, PROMOTED: 40}))
         )
     said = str(raised.value)
@@ -142,5 +142,5 @@ def test_a_few_throttled_requests_within_the_limit_are_nobodys_question(
 ) -> None:
     measure([_run(throttled=2), _run()])
     watch = FakeWatch()
-    outcome = judging.compared(URL, BESIDE, COMMIT, limits, explain(watch))
+    outcome = program.compared(URL, BESIDE, COMMIT, limits, explain(watch))
     assert (outcome.status, watch.asked) == ("passed", [])

@@ -1,0 +1,111 @@
+"""Failed requests and red alarms of an environment, as its customers see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from pipeline.names import alarms_prefix, api_name
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from console.aws.account import Aws, Place
+
+MINUTES = 5
+"""Minutes whose requests are counted, in the cloud's time."""
+LATE_MINUTES = 10
+"""How much older than now the newest of them may be: API Gateway's metrics arrive late."""
+_MINUTE = timedelta(minutes=1)
+_METRICS = {"requests": "Count", "failures": "5XXError", "client_errors": "4XXError"}
+
+
+@dataclass(frozen=True)
+class Responses:
+    """API Gateway's own counts of responses in the newest `MINUTES` that have arrived."""
+
+    requests: int
+    failures: int
+    """Responses with status 5xx."""
+    client_errors: int
+    """Responses with status 4xx."""
+    until: datetime | None = None
+    """The end of the newest minute with a request; None without one."""
+
+    @property
+    def failure_share(self) -> float:
+        """Share of failed requests, 0 to 1; 0 without requests."""
+        return self.failures / self.requests if self.requests else 0.0
+
+
+@dataclass(frozen=True)
+class RedAlarm:
+    """An alarm in state ALARM."""
+
+    name: str
+    since: datetime
+    reason: str
+
+
+def responses(aws: Aws, environment: str, place: Place, now: datetime) -> Responses:
+    """Count the responses of the environment's API by its own metrics, up to `now`.
+
+    All counts of a minute arrive together, so the share of failures is right whatever is missing.
+    """
+    dimensions = [
+        {"Name": "ApiName", "Value": api_name(environment)},
+        {"Name": "Stage", "Value": environment},
+    ]
+    counted = aws.client("cloudwatch", place).get_metric_data(
+        MetricDataQueries=[
+            {
+                "Id": identifier,
+                "MetricStat": {
+                    "Metric": {
+                        "Namespace": "AWS/ApiGateway",
+                        "MetricName": metric,
+                        "Dimensions": dimensions,
+                    },
+                    "Period": 60,
+                    "Stat": "Sum",
+                },
+            }
+            for identifier, metric in _METRICS.items()
+        ],
+        StartTime=now.replace(second=0, microsecond=0) - (MINUTES + LATE_MINUTES) * _MINUTE,
+        EndTime=now + timedelta(seconds=1),
+    )
+    series = {
+        each["Id"]: dict(zip(each["Timestamps"], each["Values"], strict=True))
+        for each in counted["MetricDataResults"]
+    }
+    newest = max((at for at, value in series.get("requests", {}).items() if value), default=None)
+    if newest is None:
+        return Responses(0, 0, 0)
+    since = newest - (MINUTES - 1) * _MINUTE
+    sums = {
+        name: int(sum(value for at, value in series.get(name, {}).items() if since <= at <= newest))
+        for name in _METRICS
+    }
+    return Responses(**sums, until=newest + _MINUTE)
+
+
+def red_alarms(aws: Aws, environment: str, place: Place) -> tuple[RedAlarm, ...]:
+    """Return the environment's alarms that are in state ALARM, by name."""
+    cloudwatch = aws.client("cloudwatch", place)
+    wanted: dict[str, Any] = {
+        "AlarmNamePrefix": alarms_prefix(environment),
+        "StateValue": "ALARM",
+        "AlarmTypes": ["MetricAlarm", "CompositeAlarm"],
+    }
+    answered = cloudwatch.describe_alarms(**wanted)
+    found = [*answered.get("MetricAlarms", []), *answered.get("CompositeAlarms", [])]
+    while answered.get("NextToken"):
+        answered = cloudwatch.describe_alarms(**wanted, NextToken=answered["NextToken"])
+        found += [*answered.get("MetricAlarms", []), *answered.get("CompositeAlarms", [])]
+    red = (
+        RedAlarm(each["AlarmName"], each["StateUpdatedTimestamp"], each.get("StateReason", ""))
+        for each in found
+    )
+    return tuple(sorted(red, key=lambda each: each.name))

@@ -1,0 +1,82 @@
+"""Git credentials of CodeConnections, as AWS's git credential helper makes them.
+
+Like `aws codecommit credential-helper`: the user name is the caller's access key, followed by `%`
+and the session token if there is one. The password is a timestamp and a SigV4 signature of the
+repository's path, valid for 15 minutes. So no secret key is ever in a URL, a command line or git's
+configuration.
+
+`python -m console.aws.git_credentials get` is a credential helper (gitcredentials(7)) for the AWS
+credentials in its environment.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+import botocore.session
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+
+from console.errors import ConsoleError
+
+if TYPE_CHECKING:
+    from botocore.credentials import Credentials
+
+
+def sign(url: str, credentials: Credentials) -> tuple[str, str]:
+    """User name and password for a repository's URL (see `console.aws.connections.remote`)."""
+    address = urlsplit(url)
+    region = address.path.split("/")[3]  # /git-http/ACCOUNT/REGION/…
+    frozen = credentials.get_frozen_credentials()
+    request = AWSRequest(method="GIT", url=url)
+    timestamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    request.context["timestamp"] = timestamp
+    signer = SigV4Auth(frozen, "codecommit", region)
+    canonical = f"GIT\n{address.path}\n\nhost:{address.hostname}\n\nhost\n"
+    signature = signer.signature(signer.string_to_sign(request, canonical), request)
+    user = f"{frozen.access_key}%{frozen.token}" if frozen.token else frozen.access_key
+    return str(user), f"{timestamp}Z{signature}"
+
+
+def is_signed(url: str) -> bool:
+    """Return whether a URL is CodeConnections', which wants a signature."""
+    return urlsplit(url).path.startswith("/git-http/")
+
+
+def signed_url(url: str) -> str:
+    """A repository's URL with user name and password of the environment's AWS credentials.
+
+    Raises:
+        ConsoleError: there are none.
+    """
+    user, password = sign(url, _credentials())
+    address = urlsplit(url)
+    return address._replace(netloc=f"{quote(user, safe='')}:{password}@{address.netloc}").geturl()
+
+
+def _credentials() -> Credentials:
+    found = botocore.session.get_session().get_credentials()
+    if found is None:
+        raise ConsoleError(
+            "git credentials: found no AWS credentials; those of the pipeline's account are "
+            'allowed. Set them, or run eval "$(pithead env)" for a local cloud'
+        )
+    return found
+
+
+def main() -> int:
+    """Answer git; returns the exit code."""
+    if sys.argv[1:] != ["get"]:
+        return 0  # nothing is stored, and nothing erased
+    asked = dict(line.rstrip("\n").partition("=")[::2] for line in sys.stdin if "=" in line)
+    url = f"{asked['protocol']}://{asked['host']}/{asked['path']}"
+    user, password = sign(url, _credentials())
+    sys.stdout.write(f"username={user}\npassword={password}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""Print what a release loosens, from the report of gate `changes`."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import ValidationError
+from rich.markup import escape
+
+from pipeline.gates.looser import DETAIL, Looser
+from pipeline.names import COMPARISON, PIPELINE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.console import Console
+
+    from console.aws.account import Aws
+
+_REPORT = "changes.json"
+
+
+def looser(aws: Aws, execution_ids: Iterable[str]) -> tuple[Looser, ...] | str:
+    """What the executions of a release loosen, each thing once; or why that is not known.
+
+    An execution that changed the pipeline itself ended there, and only its comparison was with
+    the pipeline before: so each of a release's executions is asked.
+    """
+    found: dict[tuple[str, str], Looser] = {}
+    try:
+        for execution_id in execution_ids:
+            for each in _of(aws, execution_id):
+                found.setdefault((each.rule, each.subject), each)
+    except (BotoCoreError, ClientError) as error:
+        return f"what it loosens is not known: {error}"
+    except (KeyError, TypeError, ValueError, ValidationError, zipfile.BadZipFile) as error:
+        return f"what it loosens is not known: the report of gate changes cannot be read: {error}"
+    return tuple(found.values())
+
+
+def show(console: Console, found: tuple[Looser, ...] | str) -> None:
+    """Print what a release loosens; print nothing if that is nothing."""
+    if isinstance(found, str):
+        console.print(f"[yellow]Looser[/]: {escape(found)}.", highlight=False, soft_wrap=True)
+    elif found:
+        console.print("[yellow]Looser than what was promoted last[/]:", highlight=False)
+        for each in found:
+            line = f"  {each.rule} {escape(each.message)}"
+            console.print(line, highlight=False, soft_wrap=True)
+
+
+def _of(aws: Aws, execution_id: str) -> list[Looser]:
+    actions = aws.client("codepipeline").list_action_executions(
+        pipelineName=PIPELINE, filter={"pipelineExecutionId": execution_id}
+    )["actionExecutionDetails"]
+    return [
+        Looser.model_validate(each)
+        for action in actions
+        if action["actionName"] == COMPARISON
+        for artifact in action.get("output", {}).get("outputArtifacts", [])
+        for each in _report(aws, artifact["s3location"])
+    ]
+
+
+def _report(aws: Aws, place: dict[str, str]) -> list[Any]:
+    body = aws.client("s3").get_object(Bucket=place["bucket"], Key=place["key"])["Body"].read()
+    with zipfile.ZipFile(io.BytesIO(body)) as archive:
+        if _REPORT not in archive.namelist():
+            return []
+        document = json.loads(archive.read(_REPORT))
+    found: list[Any] = document["details"].get(DETAIL, [])
+    return found

@@ -1,0 +1,185 @@
+"""Start the release of a commit, or follow or report the one it already has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from console.aws.connections import repository_url, source_of
+from console.errors import ConsoleError
+from console.lineage import CheckoutLineage
+from console.release.again import permit_again
+from console.release.executions import last_run
+from console.release.following import follow, history
+from console.words import ENDINGS
+from pipeline.names import PIPELINE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from console.aws.account import Aws, Place
+    from console.checkout import Checkout
+    from console.lineage import Lineage
+    from console.release.executions import Execution
+    from console.release.promotion import Outcome
+    from environments.schema import Home
+
+
+@dataclass(frozen=True)
+class Start:
+    """The release to follow."""
+
+    ignore: frozenset[str]
+    """The executions that do not belong to the release."""
+    lineage: Lineage
+
+
+@dataclass(frozen=True)
+class _Branch:
+    """The branch that the pipeline follows."""
+
+    url: str
+    name: str
+    tip: str | None
+
+
+def start(
+    aws: Aws,
+    checkout: Checkout,
+    environments: Mapping[str, Place],
+    commit: str,
+    *,
+    again: str | None = None,
+    say: Callable[[str], None],
+) -> Start:
+    """Start a release of the commit unless one runs or ended in prod, and return it.
+
+    `again` is the reason to release a commit again that was rolled back. `say` takes notes for
+    the user.
+
+    Raises:
+        ConsoleError: the commit cannot be released; the message names the next step.
+    """
+    home = checkout.home()
+    before = history(aws)
+    url = repository_url(aws, checkout, home.repository)
+    lineage = CheckoutLineage(checkout, lambda: url, home.branch)
+    run = last_run(before, commit, lambda later: lineage.contains(later, commit))
+    if run and not run[-1].ended:
+        _refuse_again(again, f"execution {run[-1].id[:8]} of {commit[:7]} still runs")
+        return Start(_others(before, run), lineage)
+    branch = _branch(aws, checkout, home, url, commit, before)
+    if branch.tip != commit:
+        _refuse_again(again, f"{branch.name} is not at {commit[:7]}")
+        _push(checkout, lineage, branch, commit, before)
+        return Start(frozenset(each.id for each in before), lineage)
+    outcome = _outcome(aws, environments, lineage, commit, before, run) if run else None
+    if outcome and outcome.ending == "rolled_back" and again:
+        permit_again(aws, environments, outcome, again)
+        say(f"releasing {commit[:7]} again: {again}")
+    else:
+        _refuse_again(again, f"{commit[:7]} was not rolled back")
+        if outcome and outcome.ending in {"promoted", "rolled_back"}:
+            return Start(_others(before, run), lineage)
+        ended = _ended(run, outcome)
+        say(f"{branch.name} is at {commit[:7]} already, and {ended}; starting a new execution")
+    aws.client("codepipeline").start_pipeline_execution(name=PIPELINE)
+    return Start(frozenset(each.id for each in before), lineage)
+
+
+def _others(before: list[Execution], run: list[Execution]) -> frozenset[str]:
+    """Return the earlier executions that do not belong to a run."""
+    mine = {each.id for each in run}
+    return frozenset(
+        each.id for each in before if each.id not in mine and each.started < run[-1].started
+    )
+
+
+def _branch(
+    aws: Aws, checkout: Checkout, home: Home, url: str, commit: str, before: list[Execution]
+) -> _Branch:
+    """Return the branch that the checkout and the deployed pipeline agree on.
+
+    If they do not, it is the pipeline's, provided that the commit was pushed there to move it.
+
+    Raises:
+        ConsoleError: they do not agree, or the branch is gone.
+    """
+    source = source_of(aws)
+    wanted = f"branch {home.branch} of {home.repository}"
+    if source and (source.repository, source.branch) != (home.repository, home.branch):
+        followed = repository_url(aws, checkout, source.repository)
+        tip = checkout.tip(followed, source.branch)
+        if tip == commit:
+            return _Branch(followed, source.branch, tip)
+        raise ConsoleError(
+            f"pyproject.toml: tool.pithead names {wanted}, but the deployed pipeline follows "
+            f"branch {source.branch} of {source.repository}. To move the pipeline, push the commit "
+            f"to both (git push {url} {commit}:refs/heads/{home.branch} && git push {followed} "
+            f"{commit}:refs/heads/{source.branch}) and run pithead release; to stay, set "
+            f'branch = "{source.branch}"'
+        )
+    tip = checkout.tip(url, home.branch)
+    if tip is None and any(each.commit for each in before):
+        raise ConsoleError(
+            f"{home.repository} has no branch {home.branch} any more, which the pipeline has "
+            f"released before. If it was renamed, bring it back first (git push {url} "
+            f"{commit}:refs/heads/{home.branch}), then set tool.pithead.branch of pyproject.toml "
+            "and run pithead release"
+        )
+    return _Branch(url, home.branch, tip)
+
+
+def _push(
+    checkout: Checkout, lineage: Lineage, branch: _Branch, commit: str, before: list[Execution]
+) -> None:
+    """Push the commit to the branch, forward only."""
+    if branch.tip and lineage.contains(branch.tip, commit):
+        raise ConsoleError(_way_back(branch, branch.tip, commit, before))
+    checkout.push(branch.url, commit, branch.name)
+
+
+def _way_back(branch: _Branch, tip: str, commit: str, before: list[Execution]) -> str:
+    """Say how to go back to an earlier commit of the branch."""
+    sentence = (
+        f"{commit[:7]} is an earlier commit of {branch.name}, which is at {tip[:7]}: a release "
+        f"goes forward only. To undo what came after it, run git revert --no-edit {commit[:7]}.."
+        f"{tip[:7]} and pithead release"
+    )
+    done = [each for each in before if each.commit == commit and each.status == "Succeeded"]
+    if not done:
+        return sentence
+    return (
+        f"{sentence}. To move prod back at once, if the pipeline has not changed since, run aws "
+        f"codepipeline rollback-stage --pipeline-name {PIPELINE} --stage-name prod "
+        f"--target-pipeline-execution-id {done[-1].id}"
+    )
+
+
+def _outcome(
+    aws: Aws,
+    environments: Mapping[str, Place],
+    lineage: Lineage,
+    commit: str,
+    before: list[Execution],
+    run: list[Execution],
+) -> Outcome | None:
+    """Return the outcome of an ended run; None if it waits for an execution that may not come."""
+    snapshots = follow(aws, environments, lineage, commit, ignore=_others(before, run))
+    return next(snapshots).outcome
+
+
+def _ended(run: list[Execution], outcome: Outcome | None) -> str:
+    """Say how the last release of the commit ended."""
+    if outcome:
+        was = "was " if outcome.ending == "refused" else ""
+        return f"its last release {was}{ENDINGS[outcome.ending][0]}"
+    return f"its last execution is {run[-1].status}" if run else "no execution carries it"
+
+
+def _refuse_again(again: str | None, why: str) -> None:
+    if again is not None:
+        raise ConsoleError(
+            f"--again: {why}; allowed only for a commit that was rolled back. Run "
+            "pithead release without it"
+        )

@@ -1,0 +1,289 @@
+"""The WSGI application that serves deployed REST APIs at `/API/STAGE/…`."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from localcloud.apigateway.answer import Answer, FaultError, proxy_answer
+from localcloud.apigateway.quotas import headers_too_large
+from localcloud.apigateway.request import Request, proxy_event
+from localcloud.apigateway.telemetry import Observation
+from localcloud.core.ports import InvocationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from localcloud.apigateway.stage import FunctionTarget, Route, ServedStage
+    from localcloud.apigateway.telemetry import Telemetry
+    from localcloud.cloud import Cloud
+    from localcloud.core.ports import Invocation
+
+_LARGEST = 10 * 1024 * 1024  # bytes
+_LONGEST_LINE = 1024  # characters of an execution log's event
+_AT_ONCE = 256  # invocations; more wait for one to end
+_BODILESS = frozenset({204, 304})
+_TOO_LARGE = frozenset({"RequestTooLargeException", "RequestEntityTooLargeException"})
+_THROTTLED = "TooManyRequestsException"
+_THROTTLED_LOG_LINE = "Lambda invocation failed with status: 429. Lambda request id: {}"
+"""The line of the execution log before the reason, "Rate Exceeded."."""
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+
+
+class DataPlane:
+    """Answers requests; `stage` finds what an API's stage serves, or None."""
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        stage: Callable[[str, str], ServedStage | None],
+        telemetry: Telemetry,
+    ) -> None:
+        self._cloud = cloud
+        self._stage = stage
+        self._telemetry = telemetry
+        # An invocation runs on a thread of its own, so that its answer can be too late.
+        self._invocations = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="gateway")
+
+    def stop(self) -> None:
+        """Begin no further invocation."""
+        self._invocations.shutdown(wait=False, cancel_futures=True)
+
+    def application(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """Answer one request."""
+        request = Request.of(environ, self._cloud.clock.timestamp())
+        stage = self._stage(request.api_id, request.stage)
+        if stage is None or stage.disabled:
+            answer = FaultError(403, "Forbidden", "ForbiddenException").answer()
+        else:
+            answer = self._serve(request, stage)
+        body = b"" if answer.status in _BODILESS else answer.body
+        headers = [
+            *answer.headers,
+            ("x-amzn-RequestId", request.id),
+            ("x-amz-apigw-id", request.extended_id),
+        ]
+        if request.method == "HEAD":
+            headers.append(("Content-Length", str(len(body))))
+        start_response(f"{answer.status} {_PHRASES.get(answer.status, '')}", headers)
+        return [body]
+
+    def _serve(self, request: Request, stage: ServedStage) -> Answer:
+        route, parameters = stage.routes.match(request.method, request.path) or (None, {})
+        fault: FaultError | None = None
+        try:
+            admitted = self._admitted(request, route)
+            answer = self._integrate(request, stage, admitted, parameters)
+        except FaultError as error:
+            fault = error
+            answer = error.answer()
+        self._tell(request, stage, route, answer, fault)
+        return answer
+
+    @staticmethod
+    def _admitted(request: Request, route: Route | None) -> Route:
+        if route is None:
+            raise FaultError(
+                403, "Missing Authentication Token", "MissingAuthenticationTokenException"
+            )
+        if not route.bucket.take(request.at):
+            raise FaultError(429, "Too Many Requests", "TooManyRequestsException")
+        line = f"{request.method} {request.path}?{request.query} {request.protocol}"
+        if headers_too_large(line, (value for _, value in request.headers)):
+            raise FaultError(431, "Request Header Fields Too Large", "RequestTooLargeException")
+        if len(request.body) > _LARGEST:
+            raise FaultError(413, "Request Too Long", "RequestTooLargeException")
+        return route
+
+    def _integrate(
+        self, request: Request, stage: ServedStage, route: Route, parameters: dict[str, str]
+    ) -> Answer:
+        started = time.perf_counter()
+        try:
+            if route.mock is not None:
+                if route.mock.status is None:
+                    raise _failed("Execution failed: no integration response for the mock's status")
+                headers, body = route.mock.answer(dict(request.headers))
+                return Answer(route.mock.status, list(headers.items()), body)
+            assert route.function is not None  # noqa: S101  # the one or the other
+            invocation = self._invoke(request, stage, route, route.function, parameters)
+        finally:
+            request.integration_latency = _milliseconds(started)
+        if route.logging == "INFO" and route.trace_data:
+            text = invocation.payload.decode(errors="replace")
+            self._log(request, stage, f"Endpoint response body: {text}")
+        if invocation.error is not None:
+            raise FaultError(
+                502,
+                "Internal server error",
+                "InternalServerErrorException",
+                f"Lambda execution failed with status 200 due to customer function error: "
+                f"{invocation.payload.decode(errors='replace')}",
+            )
+        answer = proxy_answer(invocation.payload, decodes=lambda: stage.is_binary(request.accepted))
+        answer.headers.append(("X-Amzn-Trace-Id", _trace(request, stage)))
+        return answer
+
+    def _invoke(
+        self,
+        request: Request,
+        stage: ServedStage,
+        route: Route,
+        function: FunctionTarget,
+        parameters: dict[str, str],
+    ) -> Invocation:
+        functions = self._cloud.functions
+        source = (
+            f"arn:aws:execute-api:{stage.region}:{stage.account}:{stage.api_id}/{stage.name}/"
+            f"{request.method}{request.path}"
+        )
+        try:
+            allowed = functions.allows(
+                function.account,
+                function.region,
+                function.arn,
+                function.qualifier,
+                principal="apigateway.amazonaws.com",
+                source_arn=source,
+            )
+        except InvocationError as error:
+            raise _rejected(error) from error
+        if not allowed:
+            raise _failed(
+                "Execution failed due to configuration error: Invalid permissions on Lambda "
+                f"function: no statement lets {source} invoke {function.arn}"
+            )
+        event = proxy_event(request, stage, route, parameters)
+        if route.logging == "INFO" and route.trace_data:
+            self._log(request, stage, f"Endpoint request body: {event.decode()}")
+        future = self._invocations.submit(
+            functions.invoke,
+            function.account,
+            function.region,
+            function.arn,
+            function.qualifier,
+            event,
+            trace=_trace(request, stage),
+        )
+        try:
+            invocation: Invocation = future.result(function.timeout)
+        except TimeoutError as error:
+            raise FaultError(
+                504,
+                "Endpoint request timed out",
+                "InternalServerErrorException",
+                "Execution failed due to a timeout error",
+            ) from error
+        except InvocationError as error:
+            if error.code == _THROTTLED and route.logging != "OFF":
+                self._log(request, stage, _THROTTLED_LOG_LINE.format(uuid.uuid4()))
+            raise _rejected(error) from error
+        return invocation
+
+    def _tell(
+        self,
+        request: Request,
+        stage: ServedStage,
+        route: Route | None,
+        answer: Answer,
+        fault: FaultError | None,
+    ) -> None:
+        latency = _milliseconds(request.started)
+        logging = route.logging if route else stage.logging
+        if logging == "INFO" or (logging == "ERROR" and fault is not None):
+            if fault is not None:
+                self._log(request, stage, str(fault))
+            self._log(request, stage, f"Method completed with status: {answer.status}")
+        if stage.access_log is not None:
+            context = _context(request, stage, route, answer, fault, latency)
+            self._telemetry.log(
+                stage, stage.access_log_group, request.at, stage.access_log.line(context)
+            )
+        self._telemetry.observe(
+            Observation(
+                stage,
+                route,
+                request.method,
+                request.at,
+                answer.status,
+                latency,
+                request.integration_latency,
+            )
+        )
+
+    def _log(self, request: Request, stage: ServedStage, text: str) -> None:
+        line = f"({request.id}) {text}"[:_LONGEST_LINE]
+        self._telemetry.log(stage, stage.log_group, request.at, line)
+
+
+def _rejected(error: InvocationError) -> FaultError:
+    """Return the response to an invocation that Lambda rejected.
+
+    It is 500, also for throttling (Lambda guide), and 502 if the function or alias does not exist
+    (azul#7883).
+    """
+    if error.code in _TOO_LARGE:
+        return FaultError(413, "Request Too Long", "RequestTooLargeException")
+    if error.code == "ResourceNotFoundException":
+        reason = f"Execution failed due to configuration error: {error}"
+        return FaultError(502, "Internal server error", "InternalServerErrorException", reason)
+    code = "" if error.code == _THROTTLED else f"{error.code}: "
+    return _failed(f"Execution failed due to configuration error: {code}{error}")
+
+
+def _failed(reason: str) -> FaultError:
+    return FaultError(500, "Internal server error", "InternalServerErrorException", reason)
+
+
+def _milliseconds(started: float) -> int:
+    return round((time.perf_counter() - started) * 1000)
+
+
+def _trace(request: Request, stage: ServedStage) -> str:
+    if "Sampled=" in request.trace:
+        return request.trace
+    return f"{request.trace};Sampled={int(stage.tracing)}"
+
+
+def _context(
+    request: Request,
+    stage: ServedStage,
+    route: Route | None,
+    answer: Answer,
+    fault: FaultError | None,
+    latency: int,
+) -> dict[str, object]:
+    return {
+        "accountId": stage.account,
+        "apiId": stage.api_id,
+        "deploymentId": stage.deployment_id,
+        "domainName": stage.domain,
+        "domainPrefix": stage.api_id,
+        "error.message": fault.message if fault else None,
+        "error.messageString": f'"{fault.message}"' if fault else None,
+        "extendedRequestId": request.extended_id,
+        "httpMethod": request.method,
+        "identity.sourceIp": request.source,
+        "identity.userAgent": request.header("user-agent") or None,
+        "integration.error": str(fault) if fault else None,
+        "integration.latency": request.integration_latency,
+        "integrationErrorMessage": str(fault) if fault else None,
+        "integrationLatency": request.integration_latency,
+        "path": f"/{stage.name}{request.path}",
+        "protocol": request.protocol,
+        "requestId": request.id,
+        "requestTime": request.request_time,
+        "requestTimeEpoch": int(request.at * 1000),
+        "resourceId": route.resource_id if route else None,
+        "resourcePath": route.path if route else None,
+        "responseLatency": latency,
+        "responseLength": len(answer.body),
+        "stage": stage.name,
+        "status": answer.status,
+        "xrayTraceId": request.trace.partition(";")[0].removeprefix("Root="),
+    }

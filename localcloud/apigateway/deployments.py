@@ -1,0 +1,62 @@
+"""Deployments: what an API was at the moment it was deployed, which is what its stages serve."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from localcloud.apigateway.control import backend
+from localcloud.apigateway.refusals import check_api, check_method
+
+if TYPE_CHECKING:
+    from localcloud.cloud import Cloud
+
+_KIND = "gateway:deployment"
+
+
+class Deployments:
+    """Snapshots by API and deployment, in the ledger."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    def check(self, account: str, region: str, api_id: str) -> None:
+        """Refuse to deploy an API with parts that cannot be honoured.
+
+        Raises:
+            RefusedError: it has such a part.
+        """
+        api = backend(account, region).apis.get(api_id)
+        if api is None:
+            return
+        check_api(api.to_dict())
+        for resource in api.resources.values():
+            for method in resource.resource_methods.values():
+                check_method(resource.get_path(), method.to_json())
+
+    def capture(self, account: str, region: str, api_id: str, deployment_id: str) -> None:
+        """Keep the API as it is now under the deployment's id; durable when this returns."""
+        api = backend(account, region).get_rest_api(api_id)
+        methods = [
+            {
+                "resource": resource.id,
+                "path": resource.get_path(),
+                "method": name,
+                "integration": method.method_integration.to_json(),
+            }
+            for resource in api.resources.values()
+            for name, method in resource.resource_methods.items()
+        ]
+        snapshot = {"binaryMediaTypes": list(api.binaryMediaTypes or []), "methods": methods}
+        self._cloud.ledger.put(_KIND, f"{api_id}/{deployment_id}", snapshot)
+
+    def get(self, api_id: str, deployment_id: str) -> dict[str, Any] | None:
+        """What was captured."""
+        return self._cloud.ledger.get(_KIND, f"{api_id}/{deployment_id}")
+
+    def forget(self, account: str, region: str, api_id: str) -> None:
+        """Drop what moto no longer has of an API."""
+        api = backend(account, region).apis.get(api_id)
+        kept = api.deployments if api else {}
+        for key, _ in self._cloud.ledger.all(_KIND, f"{api_id}/"):
+            if key.split("/")[1] not in kept:
+                self._cloud.ledger.delete(_KIND, key)

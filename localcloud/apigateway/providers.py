@@ -1,0 +1,307 @@
+"""The CloudFormation types of REST APIs.
+
+moto's own models of four of them leave out most of their properties, and it has none of the
+others; so all are made here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from localcloud.apigateway.properties import flag, method, method_settings
+from localcloud.core.providers import ProvisioningError, Resource
+from localcloud.iam.acting import role_session
+from localcloud.iam.actions.call import Needed
+from localcloud.iam.service_roles import RoleError, check_service_role
+
+if TYPE_CHECKING:
+    from localcloud.cloud import Cloud
+    from localcloud.core.providers import Provider, ResourceRequest
+
+_REFUSED = (
+    "ApiKey", "Authorizer", "BasePathMapping", "BasePathMappingV2", "ClientCertificate",
+    "DocumentationPart", "DocumentationVersion", "DomainName", "DomainNameAccessAssociation",
+    "DomainNameV2", "GatewayResponse", "Model", "RequestValidator", "UsagePlan", "UsagePlanKey",
+    "VpcLink",
+)  # fmt: skip
+
+
+class _Provider:
+    """What the types have in common."""
+
+    known: ClassVar[frozenset[str]]
+    """The properties that are honoured."""
+    given_once: ClassVar[tuple[str, ...]]
+    """Those whose change needs a new resource."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    def replaces(self, request: ResourceRequest, current: Resource) -> bool:
+        """See `Provider.replaces`."""
+        return any(
+            request.properties.get(name) != current.properties.get(name) for name in self.given_once
+        )
+
+    def create(self, request: ResourceRequest) -> Resource:
+        """See `Provider.create`."""
+        return self._put(request, None)
+
+    def update(self, request: ResourceRequest, current: Resource) -> Resource:
+        """See `Provider.update`."""
+        return self._put(request, current)
+
+    def _put(self, request: ResourceRequest, current: Resource | None) -> Resource:
+        for name, value in request.properties.items():
+            if name not in self.known and value not in (None, False, [], {}, ""):
+                raise ProvisioningError(
+                    f"{request.type}: property {name} is not part of the local cloud"
+                )
+        return self._made(request, current)
+
+    def _made(self, request: ResourceRequest, current: Resource | None) -> Resource:
+        raise NotImplementedError
+
+    def _perform(
+        self, request: ResourceRequest, operation: str, document: dict[str, Any]
+    ) -> dict[str, Any]:
+        try:
+            return self._cloud.gateway.perform(request.account, request.region, operation, document)
+        except Exception as error:  # moto raises what its API would answer, of any class
+            reason = getattr(error, "message", None) or str(error)
+            raise ProvisioningError(f"{reason} (Service: ApiGateway)") from error
+
+
+class RestApiProvider(_Provider):
+    """`AWS::ApiGateway::RestApi`, without OpenAPI definitions."""
+
+    known = frozenset(
+        {
+            "Name", "Description", "BinaryMediaTypes", "EndpointConfiguration",
+            "DisableExecuteApiEndpoint", "ApiKeySourceType", "Tags", "FailOnWarnings",
+        }
+    )  # fmt: skip
+    given_once = ()
+
+    def _made(self, request: ResourceRequest, current: Resource | None) -> Resource:
+        properties = request.properties
+        if "Name" not in properties:
+            raise ProvisioningError("AWS::ApiGateway::RestApi: Name is required without a Body")
+        endpoint = properties.get("EndpointConfiguration") or {}
+        if endpoint.keys() - {"Types", "IpAddressType"}:
+            raise ProvisioningError(
+                "AWS::ApiGateway::RestApi: VpcEndpointIds are not part of the local cloud"
+            )
+        wanted = {
+            "name": properties["Name"],
+            "description": properties.get("Description", ""),
+            "binaryMediaTypes": properties.get("BinaryMediaTypes") or [],
+            "endpointConfiguration": {"types": endpoint.get("Types") or ["EDGE"]},
+            "disableExecuteApiEndpoint": flag(properties.get("DisableExecuteApiEndpoint")),
+            "apiKeySource": properties.get("ApiKeySourceType", "HEADER"),
+            "tags": _tags(request),
+        }
+        document: dict[str, Any] = {"api": wanted}
+        if current is not None:
+            document["id"] = current.physical_id
+        made = self._perform(request, "PutApi", document)
+        attributes = {"RestApiId": made["id"], "RootResourceId": made["root"]}
+        return Resource(made["id"], attributes, properties)
+
+    def delete(self, request: ResourceRequest, current: Resource) -> None:
+        """See `Provider.delete`."""
+        self._perform(request, "DeleteApi", {"id": current.physical_id})
+
+
+class ResourceProvider(_Provider):
+    """`AWS::ApiGateway::Resource`."""
+
+    known = frozenset({"RestApiId", "ParentId", "PathPart"})
+    given_once = ("RestApiId", "ParentId", "PathPart")
+
+    def _made(self, request: ResourceRequest, current: Resource | None) -> Resource:
+        if current is not None:
+            return current
+        wanted = request.properties
+        document = {
+            "id": wanted["RestApiId"],
+            "parent": wanted["ParentId"],
+            "part": wanted["PathPart"],
+        }
+        made = self._perform(request, "CreateResource", document)
+        return Resource(made["id"], {"ResourceId": made["id"]}, wanted)
+
+    def delete(self, request: ResourceRequest, current: Resource) -> None:
+        """See `Provider.delete`."""
+        document = {"id": current.properties["RestApiId"], "resource": current.physical_id}
+        self._perform(request, "DeleteResource", document)
+
+
+class MethodProvider(_Provider):
+    """`AWS::ApiGateway::Method`."""
+
+    known = frozenset(
+        {
+            "RestApiId", "ResourceId", "HttpMethod", "AuthorizationType", "ApiKeyRequired",
+            "Integration", "MethodResponses", "OperationName", "RequestParameters",
+            "RequestModels",
+        }
+    )  # fmt: skip
+    given_once = ("RestApiId", "ResourceId", "HttpMethod")
+
+    def _made(self, request: ResourceRequest, current: Resource | None) -> Resource:
+        wanted = request.properties
+        document = {
+            "id": wanted["RestApiId"],
+            "resource": wanted["ResourceId"],
+            "method": method(wanted),
+        }
+        self._perform(request, "PutMethod", document)
+        return Resource(current.physical_id if current else request.generated_name(), {}, wanted)
+
+    def delete(self, request: ResourceRequest, current: Resource) -> None:
+        """See `Provider.delete`."""
+        document = {
+            "id": current.properties["RestApiId"],
+            "resource": current.properties["ResourceId"],
+            "method": current.properties["HttpMethod"],
+        }
+        self._perform(request, "DeleteMethod", document)
+
+
+class DeploymentProvider(_Provider):
+    """`AWS::ApiGateway::Deployment`: what the API is at this moment."""
+
+    known = frozenset({"RestApiId", "Description"})
+    given_once = ("RestApiId",)
+
+    def _made(self, request: ResourceRequest, current: Resource | None) -> Resource:
+        wanted = request.properties
+        document = {"id": wanted["RestApiId"], "description": wanted.get("Description", "")}
+        if current is not None:
+            document["deployment"] = current.physical_id
+            self._perform(request, "UpdateDeployment", document)
+            return Resource(current.physical_id, current.attributes, wanted)
+        made = self._perform(request, "CreateDeployment", document)
+        return Resource(made["id"], {"DeploymentId": made["id"]}, wanted)
+
+    def delete(self, request: ResourceRequest, current: Resource) -> None:
+        """See `Provider.delete`."""
+        document = {"id": current.properties["RestApiId"], "deployment": current.physical_id}
+        self._perform(request, "DeleteDeployment", document)
+
+
+class StageProvider(_Provider):
+    """`AWS::ApiGateway::Stage`."""
+
+    known = frozenset(
+        {
+            "RestApiId", "StageName", "DeploymentId", "Description", "Variables",
+            "TracingEnabled", "AccessLogSetting", "MethodSettings", "Tags",
+        }
+    )  # fmt: skip
+    given_once = ("RestApiId", "StageName")
+
+    def _made(self, request: ResourceRequest, current: Resource | None) -> Resource:
+        properties = request.properties
+        access = properties.get("AccessLogSetting") or {}
+        name = properties.get("StageName") or request.generated_name(128)
+        wanted = {
+            "stageName": name,
+            "deploymentId": properties.get("DeploymentId"),
+            "description": properties.get("Description", ""),
+            "variables": properties.get("Variables") or {},
+            "tracingEnabled": flag(properties.get("TracingEnabled")),
+            "accessLogSettings": {
+                "destinationArn": access["DestinationArn"],
+                "format": access.get("Format", ""),
+            }
+            if access
+            else None,
+            "methodSettings": method_settings(properties.get("MethodSettings") or []),
+            "tags": _tags(request),
+        }
+        document = {"id": properties["RestApiId"], "new": current is None, "stage": wanted}
+        self._perform(request, "PutStage", document)
+        return Resource(name, {}, properties)
+
+    def delete(self, request: ResourceRequest, current: Resource) -> None:
+        """See `Provider.delete`."""
+        document = {"id": current.properties["RestApiId"], "name": current.physical_id}
+        self._perform(request, "DeleteStage", document)
+
+
+_WELCOME_GROUP = "/aws/apigateway/welcome"
+"""The log group that API Gateway creates when an account's log role is set."""
+_LOG_OPERATIONS = ("CreateLogGroup", "CreateLogStream", "PutLogEvents")
+
+
+class AccountProvider(_Provider):
+    """`AWS::ApiGateway::Account`: the role by which a region's stages may log."""
+
+    known = frozenset({"CloudWatchRoleArn"})
+    given_once = ()
+
+    def _made(self, request: ResourceRequest, current: Resource | None) -> Resource:
+        role = request.properties.get("CloudWatchRoleArn")
+        try:
+            if role:
+                check_service_role(self._cloud, role, "apigateway.amazonaws.com")
+                self._check_permissions(role, request.region)
+        except RoleError as error:
+            raise ProvisioningError(
+                "The role ARN does not have required permissions configured. Please grant trust "
+                "permission for API Gateway and add the required role policy. "
+                "(Service: ApiGateway)"
+            ) from error
+        self._perform(request, "PutAccount", {"role": role})
+        physical_id = current.physical_id if current else request.generated_name()
+        return Resource(physical_id, {"Id": physical_id}, request.properties)
+
+    def _check_permissions(self, role: str, region: str) -> None:
+        """Check that the role may write the log by which API Gateway tests it.
+
+        Raises:
+            RoleError: it may not.
+        """
+        session = role_session(role, "BackplaneAssumeRoleSession")
+        group = f"arn:aws:logs:{region}:{session.account}:log-group:{_WELCOME_GROUP}:log-stream:"
+        wanted = [Needed(f"logs:{each}", group) for each in _LOG_OPERATIONS]
+        refused = self._cloud.access.own_call(session, region, *wanted)
+        if refused is not None:
+            raise RoleError(refused.message)
+
+    def delete(self, request: ResourceRequest, current: Resource) -> None:
+        """Leave the setting, as on AWS ("AWS::ApiGateway::Account")."""
+
+
+class RefusedProvider(_Provider):
+    """A type whose resources would do nothing here."""
+
+    known = frozenset()
+    given_once = ()
+
+    def _put(self, request: ResourceRequest, current: Resource | None) -> Resource:  # noqa: ARG002  # the port's own signature
+        raise ProvisioningError(f"{request.type} is not part of the local cloud")
+
+    def delete(self, request: ResourceRequest, current: Resource) -> None:
+        """There is none."""
+
+
+def providers(cloud: Cloud) -> dict[str, Provider]:
+    """Every provider by its type's name."""
+    made: dict[str, Provider] = {
+        "AWS::ApiGateway::RestApi": RestApiProvider(cloud),
+        "AWS::ApiGateway::Resource": ResourceProvider(cloud),
+        "AWS::ApiGateway::Method": MethodProvider(cloud),
+        "AWS::ApiGateway::Deployment": DeploymentProvider(cloud),
+        "AWS::ApiGateway::Stage": StageProvider(cloud),
+        "AWS::ApiGateway::Account": AccountProvider(cloud),
+    }
+    refused = RefusedProvider(cloud)
+    return made | {f"AWS::ApiGateway::{name}": refused for name in _REFUSED}
+
+
+def _tags(request: ResourceRequest) -> dict[str, str]:
+    own = {each["Key"]: each["Value"] for each in request.properties.get("Tags") or []}
+    return request.tags | own

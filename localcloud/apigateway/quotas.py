@@ -1,0 +1,89 @@
+"""Sizes and numbers that AWS allows in REST APIs.
+
+"Quotas for configuring and running a REST API in API Gateway" of the developer guide; the errors'
+words are from boto/boto3#1296 and Miserlou/Zappa#628.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from localcloud.apigateway.refusals import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from localcloud.core.quotas import Quotas
+
+_STAGE_VARIABLES = 100
+_VARIABLE_CHARACTERS = {"name": 64, "value": 512}
+_LOG_FORMAT_BYTES = 3 * 1024
+_HEADER_BYTES = 10_240
+"""Of the request line and the values of all headers."""
+
+
+class QuotaError(RefusedError):
+    """An API has as many of a thing as it may have."""
+
+
+def check_number(held: Any, operation: str, document: Mapping[str, Any], quotas: Quotas) -> None:
+    """Refuse an API, resource or stage for which there is no room; `held` is moto's backend.
+
+    Raises:
+        RefusedError: the region has as many APIs as it may.
+        QuotaError: the API has as many resources or stages as it may.
+    """
+    if operation == "PutApi" and "id" not in document:
+        kind = _endpoint(document["api"].get("endpointConfiguration"))
+        kinds = [_endpoint(each.endpoint_configuration) for each in held.apis.values()]
+        most = quotas.edge_apis if kind == "EDGE" else quotas.regional_apis
+        if kinds.count(kind) >= most:
+            raise RefusedError(
+                "Maximum number of APIs has been reached.  Please contact AWS if you need "
+                "additional APIs."
+            )
+    elif operation == "CreateResource":
+        # The root is one of them.
+        _check_room("Resources", held.get_rest_api(document["id"]).resources, quotas.api_resources)
+    elif operation == "PutStage" and document["new"]:
+        _check_room("Stages", held.get_rest_api(document["id"]).stages, quotas.api_stages)
+
+
+def check_stage_sizes(stage: Mapping[str, Any]) -> None:
+    """Refuse a stage whose variables or access log format are too large.
+
+    Raises:
+        RefusedError: they are.
+    """
+    name, variables = f"Stage {stage['stageName']}", stage.get("variables") or {}
+    if len(variables) > _STAGE_VARIABLES:
+        raise RefusedError(
+            f"{name}: found {len(variables)} stage variables; allowed are {_STAGE_VARIABLES}"
+        )
+    for kind, texts in (("name", variables.keys()), ("value", variables.values())):
+        most = _VARIABLE_CHARACTERS[kind]
+        if any(len(str(each)) > most for each in texts):
+            raise RefusedError(
+                f"{name}: the {kind} of a stage variable has at most {most} characters"
+            )
+    text = (stage.get("accessLogSettings") or {}).get("format") or ""
+    if len(text.encode()) > _LOG_FORMAT_BYTES:
+        raise RefusedError(f"{name}: an access log format has at most {_LOG_FORMAT_BYTES} bytes")
+
+
+def headers_too_large(line: str, values: Iterable[str]) -> bool:
+    """Whether the request line and the values of the headers have too many bytes together."""
+    return len(line.encode()) + sum(len(each.encode()) for each in values) > _HEADER_BYTES
+
+
+def _check_room(what: str, there: Mapping[str, Any], most: int) -> None:
+    if len(there) >= most:
+        raise QuotaError(
+            f"Maximum number of {what} for this API has been reached.  Please contact AWS if you "
+            f"need additional {what}."
+        )
+
+
+def _endpoint(configuration: Any) -> str:
+    types = (configuration or {}).get("types") or ["EDGE"]
+    return str(types[0])

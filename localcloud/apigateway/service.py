@@ -1,0 +1,114 @@
+"""API Gateway: REST APIs, their deployments, and the port on which they are served."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from localcloud.apigateway.api import ApiGatewayApi
+from localcloud.apigateway.control import KIND, backend, owner, perform
+from localcloud.apigateway.dataplane import DataPlane
+from localcloud.apigateway.deployments import Deployments
+from localcloud.apigateway.providers import providers
+from localcloud.apigateway.quotas import check_number, check_stage_sizes
+from localcloud.apigateway.refusals import check_api, check_method, check_stage
+from localcloud.apigateway.stage import ServedStage
+from localcloud.apigateway.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from localcloud.cloud import Cloud
+    from localcloud.core.providers import Provider
+    from localcloud.core.service_api import ServiceApi
+
+
+class Gateway:
+    """See `localcloud.cloud.Service`."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+        self.apis: dict[str, type[ServiceApi]] = {"apigateway": ApiGatewayApi}
+        self.providers: dict[str, Provider] = providers(cloud)
+        cloud.journal.register(KIND, perform)
+        self._deployments = Deployments(cloud)
+        self._telemetry = Telemetry(cloud)
+        self._data_plane = DataPlane(cloud, self._stage, self._telemetry)
+        self._served: dict[tuple[str, str], ServedStage] = {}
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """The journal has brought the APIs back, and the ledger holds their deployments."""
+        self._telemetry.start()
+
+    def stop(self) -> None:
+        """Pass on what was gathered."""
+        self._data_plane.stop()
+        self._telemetry.stop()
+
+    def application(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """The WSGI application of deployed APIs, at `/API/STAGE/…`."""
+        return self._data_plane.application(environ, start_response)
+
+    def perform(
+        self, account: str, region: str, operation: str, document: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Change something, durably; see `localcloud.apigateway.control` for the operations.
+
+        Raises:
+            RefusedError: it has a part that cannot be honoured, or contradicts what there is.
+        """
+        if "api" in document:
+            check_api(document["api"])
+        elif "stage" in document:
+            check_stage(document["stage"])
+            check_stage_sizes(document["stage"])
+        elif operation == "PutMethod":
+            check_method("", document["method"])
+        elif operation == "CreateDeployment":
+            self._deployments.check(account, region, document["id"])
+        check_number(backend(account, region), operation, document, self.cloud.quotas)
+        entry = document | {
+            "account": account,
+            "region": region,
+            "operation": operation,
+            "now": self.cloud.clock.timestamp(),
+        }
+        made = self.cloud.journal.perform(KIND, entry) or {}
+        if operation == "CreateDeployment":
+            self._deployments.capture(account, region, document["id"], made["id"])
+        if "id" in document:
+            self.changed(account, region, document["id"])
+        return made
+
+    def changed(self, account: str, region: str, api_id: str) -> None:
+        """Serve an API as it is now."""
+        with self._lock:
+            for key in [key for key in self._served if key[0] == api_id]:
+                del self._served[key]
+        self._deployments.forget(account, region, api_id)
+
+    def _stage(self, api_id: str, name: str) -> ServedStage | None:
+        found = self._served.get((api_id, name))
+        if found is not None:
+            return found
+        with self._lock:
+            place = owner(api_id)
+            if place is None:
+                return None
+            api = backend(*place).apis[api_id]
+            stage = api.stages.get(name)
+            snapshot = self._deployments.get(api_id, stage.deployment_id) if stage else None
+            if snapshot is None:
+                return None
+            found = ServedStage(
+                *place,
+                api.to_dict(),
+                stage.to_json(),
+                snapshot,
+                self.cloud.clock.timestamp(),
+            )
+            self._served[api_id, name] = found
+            return found

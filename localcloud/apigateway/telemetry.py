@@ -1,0 +1,142 @@
+"""Metrics and logs of the data plane, gathered on the way and handed on a few times a second.
+
+See "Amazon API Gateway dimensions and metrics" of the developer guide.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from localcloud.apigateway.control import log_role
+from localcloud.core.batches import Batches
+from localcloud.core.ports import Datum
+from localcloud.iam.acting import role_session
+from localcloud.iam.service_roles import RoleError, check_service_role
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from localcloud.apigateway.stage import Route, ServedStage
+    from localcloud.cloud import Cloud
+    from localcloud.core.credentials import Session
+
+_PERIOD = 60  # cloud seconds: the resolution of these metrics
+_CLIENT_ERROR, _SERVER_ERROR = 4, 5
+_NAMESPACE = "AWS/ApiGateway"
+_Line = tuple[str, str, str, str, float, str]
+"""Account, region, log group, log stream, cloud time, text."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """How one request went: `at` in cloud time, latencies in milliseconds of the wall."""
+
+    stage: ServedStage
+    route: Route | None
+    method: str
+    at: float
+    status: int
+    latency: int
+    integration_latency: int | None
+
+
+class Telemetry:
+    """Takes observations and log lines without waiting, and passes them on."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._observations = Batches("gateway-metrics", self._count)
+        self._lines = Batches("gateway-log", self._write)
+
+    def start(self) -> None:
+        """Begin to pass on."""
+        self._lines.start()
+        self._observations.start()
+
+    def stop(self) -> None:
+        """Pass the rest on and end."""
+        self._lines.stop()
+        self._observations.stop()
+
+    def observe(self, observation: Observation) -> None:
+        """Count a request."""
+        self._observations.put(observation)
+
+    def log(self, stage: ServedStage, group: str, at: float, text: str) -> None:
+        """Write a line of a log group of the stage's account."""
+        self._lines.put((stage.account, stage.region, group, stage.log_stream, at, text))
+
+    def _write(self, lines: list[_Line]) -> None:
+        written = defaultdict(list)
+        for account, region, group, stream, at, text in lines:
+            written[account, region, group, stream].append((at, text))
+        roles = {place: self._role(*place) for place in {each[:2] for each in written}}
+        for (account, region, group, stream), texts in written.items():
+            role = roles[account, region]
+            if role is not None:
+                self._cloud.logs.deliver(role, region, group, stream, texts)
+
+    def _role(self, account: str, region: str) -> Session | None:
+        """A session of the log role of an account's region, if API Gateway can assume it.
+
+        If the role is deleted or may not write, AWS serves requests and drops the log
+        (aws-cdk#10878, #12769).
+        """
+        role = log_role(account, region)
+        if not role:
+            return None
+        try:
+            check_service_role(self._cloud, role, "apigateway.amazonaws.com")
+        except RoleError:
+            return None
+        return role_session(role, "BackplaneAssumeRoleSession")
+
+    def _count(self, observations: list[Observation]) -> None:
+        grouped: defaultdict[tuple[str, str], list[Observation]] = defaultdict(list)
+        for each in observations:
+            grouped[each.stage.account, each.stage.region].append(each)
+        for (account, region), those in grouped.items():
+            self._cloud.cloudwatch.put(account, region, _NAMESPACE, data(those))
+
+
+def data(observations: Iterable[Observation]) -> list[Datum]:
+    """The metric data of some requests: one datum a metric, its dimensions and a minute."""
+    counted: defaultdict[tuple[str, str, tuple[tuple[str, str], ...], int], Counter[float]]
+    counted = defaultdict(Counter)
+    times: dict[int, float] = {}
+    for each in observations:
+        minute = int(each.at // _PERIOD)
+        times.setdefault(minute, each.at)
+        values = [
+            ("Count", "Count", 1.0),
+            ("4XXError", "Count", float(each.status // 100 == _CLIENT_ERROR)),
+            ("5XXError", "Count", float(each.status // 100 == _SERVER_ERROR)),
+            ("Latency", "Milliseconds", float(each.latency)),
+        ]
+        if each.integration_latency is not None:
+            values.append(("IntegrationLatency", "Milliseconds", float(each.integration_latency)))
+        for dimensions in _dimensions(each):
+            for name, unit, value in values:
+                counted[name, unit, dimensions, minute][value] += 1
+    return [
+        Datum(
+            name,
+            dict(dimensions),
+            tuple(counts),
+            times[minute],
+            unit,
+            tuple(float(count) for count in counts.values()),
+        )
+        for (name, unit, dimensions, minute), counts in counted.items()
+    ]
+
+
+def _dimensions(each: Observation) -> list[tuple[tuple[str, str], ...]]:
+    api = ("ApiName", each.stage.api_name)
+    stage = ("Stage", each.stage.name)
+    found: list[tuple[tuple[str, str], ...]] = [(api,), (api, stage)]
+    if each.route and each.route.detailed:
+        found.append((api, stage, ("Resource", each.route.path), ("Method", each.method)))
+    return found

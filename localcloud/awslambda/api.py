@@ -1,0 +1,230 @@
+"""The operations of Lambda on functions and versions, and Invoke."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+from moto.core.responses import ActionResult, EmptyResult
+
+from localcloud.awslambda import description
+from localcloud.awslambda.alias_operations import AliasOperations
+from localcloud.awslambda.code_signing_operations import CodeSigningOperations
+from localcloud.awslambda.model import LATEST, address
+from localcloud.core import strict_json
+from localcloud.core.ports import InvocationError
+from localcloud.core.service_api import ApiError
+from localcloud.iam.actions.call import Needed
+
+if TYPE_CHECKING:
+    from moto.core.request import Request
+
+    from localcloud.awslambda.model import Address, Function, Version
+    from localcloud.core.credentials import Session
+
+_UNMODELLED = {"AccessDeniedException": 403, "RequestEntityTooLargeException": 413}
+_STATUS = {"RequestResponse": 200, "Event": 202, "DryRun": 204}
+
+
+class LambdaApi(AliasOperations, CodeSigningOperations):
+    """Lambda's REST API."""
+
+    use_raw_body = True  # an invocation's payload is its bytes
+
+    _status: int | None = None
+
+    def answer(self, request: Request) -> tuple[int, dict[str, Any], Any]:
+        """As all APIs, with the status where the operation and not its model decides on it."""
+        status, headers, body = super().answer(request)
+        return self._status or status, headers, body
+
+    def serialized(self, action_result: ActionResult) -> Any:
+        """As moto does it, and the errors of Lambda that botocore's model lacks."""
+        error = action_result.result
+        if isinstance(error, ApiError) and error.code in _UNMODELLED:
+            body = json.dumps({"Type": "User", "message": error.message})
+            return _UNMODELLED[error.code], {"x-amzn-errortype": error.code}, body
+        return super().serialized(action_result)
+
+    def create_function(self) -> ActionResult:
+        """Make a function, and publish it where asked to."""
+        where = address(self.account, self.region, self.params["FunctionName"])
+        tags = self.params.get("Tags") or {}
+        function = self.cloud.functions.definitions.create(
+            where, self.params, dict(tags), self._session
+        )
+        version = function.latest
+        if self.params.get("Publish"):
+            version = self.cloud.functions.definitions.publish(where)
+        self.cloud.functions.updates.begin(where, "creation")
+        return ActionResult(self._described(function, version))
+
+    def get_function(self) -> ActionResult:
+        """A function's configuration and tags; its code is not given out again."""
+        function, version, qualifier = self._version()
+        document: dict[str, Any] = {
+            "Configuration": self._described(function, version, qualifier),
+            "Code": {"RepositoryType": "S3"},
+        }
+        if function.tags:
+            document["Tags"] = function.tags
+        if function.reserved is not None:
+            document["Concurrency"] = {"ReservedConcurrentExecutions": function.reserved}
+        return ActionResult(document)
+
+    def get_function_configuration(self) -> ActionResult:
+        """The configuration alone."""
+        return ActionResult(self._described(*self._version()))
+
+    def list_functions(self) -> ActionResult:
+        """All functions, or with `FunctionVersion` ALL all their versions too."""
+        every = self.params.get("FunctionVersion") == "ALL"
+        found = [
+            self._described(function, version)
+            for function in self.cloud.functions.catalogue.all(self.account, self.region)
+            for version in [function.latest, *(function.versions.values() if every else [])]
+        ]
+        return self.page("Functions", found)
+
+    def update_function_code(self) -> ActionResult:
+        """New code for `$LATEST`."""
+        if self.params.get("DryRun"):
+            raise ApiError(
+                "InvalidParameterValueException", "DryRun is not part of the local cloud"
+            )
+        where = self.where()
+        self.cloud.functions.updates.require_settled(where)
+        code = {
+            name: self.params.get(name)
+            for name in ("ZipFile", "S3Bucket", "S3Key", "S3ObjectVersion", "ImageUri")
+        }
+        function = self.cloud.functions.definitions.change(
+            where,
+            {"Code": code, "Architectures": self.params.get("Architectures")},
+            expected=self.params.get("RevisionId"),
+            caller=self._session,
+        )
+        version = function.latest
+        if self.params.get("Publish"):
+            version = self.cloud.functions.definitions.publish(where)
+        self.cloud.functions.updates.begin(where)
+        return ActionResult(self._described(function, version))
+
+    def update_function_configuration(self) -> ActionResult:
+        """A new configuration for `$LATEST`."""
+        where = self.where()
+        self.cloud.functions.updates.require_settled(where)
+        function = self.cloud.functions.definitions.change(
+            where, self.params, expected=self.params.get("RevisionId")
+        )
+        self.cloud.functions.updates.begin(where)
+        return ActionResult(self._described(function, function.latest))
+
+    def delete_function(self) -> ActionResult:
+        """Remove a function or a version."""
+        self.cloud.functions.definitions.delete(self.where(self.params.get("Qualifier")))
+        self._status = 204
+        return EmptyResult()
+
+    def publish_version(self) -> ActionResult:
+        """Publish `$LATEST`."""
+        where = self.where()
+        self.cloud.functions.updates.require_settled(where)
+        version = self.cloud.functions.definitions.publish(
+            where,
+            description=self.params.get("Description") or "",
+            code_sha256=self.params.get("CodeSha256"),
+            expected=self.params.get("RevisionId"),
+        )
+        function = self.cloud.functions.catalogue.get(where)
+        return ActionResult(self._described(function, version))
+
+    def get_account_settings(self) -> ActionResult:
+        """Return the account's concurrency, and what reservations leave of it."""
+        quota = self.cloud.quotas.concurrent_executions
+        reserved = self.cloud.functions.catalogue.reserved(self.account, self.region)
+        limit = {
+            "ConcurrentExecutions": quota,
+            "UnreservedConcurrentExecutions": quota - reserved,
+        }
+        return ActionResult({"AccountLimit": limit})
+
+    def list_versions_by_function(self) -> ActionResult:
+        """`$LATEST` and all versions."""
+        function = self.cloud.functions.catalogue.get(self.where())
+        versions = [function.latest, *function.versions.values()]
+        return self.page("Versions", [self._described(function, each) for each in versions])
+
+    def invoke(self) -> ActionResult:
+        """Run a function, queue an event for it, or check that it could be run."""
+        where = self._invocable()
+        payload = self.params.get("Payload") or b""
+        if payload:
+            try:
+                strict_json.parse(payload)
+            except ValueError as error:
+                raise ApiError(
+                    "InvalidRequestContentException",
+                    f"Could not parse request body into json: {error}",
+                ) from error
+        kind = self.params.get("InvocationType") or "RequestResponse"
+        if kind not in _STATUS:
+            raise ApiError(
+                "InvalidParameterValueException",
+                f"InvocationType is {kind!r}; it must be one of {', '.join(_STATUS)}",
+            )
+        context = base64.b64decode(self.params.get("ClientContext") or "").decode()
+        try:
+            answer = self.cloud.functions.invoke(
+                *where,
+                payload,
+                trace=self.headers.get("X-Amzn-Trace-Id", ""),
+                invocation_type=kind,
+                client_context=context,
+            )
+        except InvocationError as error:
+            raise ApiError(error.code, str(error)) from error
+        self._status = _STATUS[kind]
+        document: dict[str, Any] = {"Payload": answer.payload}
+        if kind == "RequestResponse":
+            document["ExecutedVersion"] = answer.version
+            if answer.error:
+                document["FunctionError"] = answer.error
+            if self.params.get("LogType") == "Tail":
+                document["LogResult"] = base64.b64encode(answer.log).decode()
+        return ActionResult(document)
+
+    @property
+    def _session(self) -> Session | None:
+        return self.cloud.credentials.session(self.caller.access_key)
+
+    def _described(
+        self, function: Function, version: Version, qualifier: str = ""
+    ) -> dict[str, Any]:
+        """`FunctionConfiguration`; the state is the one of `$LATEST` (see `updates`)."""
+        document = description.configuration(function, version, qualifier)
+        if version.number == LATEST:
+            document |= self.cloud.functions.updates.states(function.at())
+        return document
+
+    def _invocable(self) -> Address:
+        """The function to invoke: the account's own, or one whose policy allows the caller."""
+        where = address(
+            self.account,
+            self.region,
+            self.params["FunctionName"],
+            self.params.get("Qualifier"),
+        )
+        wanted = Needed("lambda:InvokeFunction", where.arn)
+        if where.account == self.account or not self.cloud.access.denied(self.caller, wanted):
+            return where
+        return self.own(where)
+
+    def _version(self) -> tuple[Function, Version, str]:
+        """The function, the version that the qualifier leads to, and the qualifier."""
+        where = self.where(self.params.get("Qualifier"))
+        function = self.cloud.functions.catalogue.get(where)
+        alias = function.aliases.get(where.qualifier)
+        number = alias.routing.version if alias else where.qualifier
+        return function, function.version(number), where.qualifier

@@ -1,0 +1,132 @@
+"""Code signing configurations: whose signature the code of a function must have."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from localcloud.awslambda.configuration import invalid
+from localcloud.core.ports import BrokenSignatureError
+from localcloud.core.service_api import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from localcloud.awslambda.catalogue import Catalogue
+    from localcloud.awslambda.model import Address
+    from localcloud.cloud import Cloud
+    from localcloud.core.ports import Document
+
+_KIND = "functions:code-signing-config"
+
+
+class CodeSigning:
+    """The configurations, durable, and what is deployed held against them."""
+
+    def __init__(self, cloud: Cloud, catalogue: Catalogue) -> None:
+        self._cloud = cloud
+        self._catalogue = catalogue
+
+    def create(self, account: str, region: str, parameters: Mapping[str, Any]) -> Document:
+        """A new configuration, as `get` gives it."""
+        alphabet = string.ascii_lowercase + string.digits
+        identifier = "csc-" + "".join(secrets.choice(alphabet) for _ in range(17))
+        arn = f"arn:aws:lambda:{region}:{account}:code-signing-config:{identifier}"
+        return self._put(
+            {"CodeSigningConfigId": identifier, "CodeSigningConfigArn": arn}, parameters
+        )
+
+    def update(self, arn: str, parameters: Mapping[str, Any]) -> Document:
+        """Another description, other publishers or another policy; what is not named stays."""
+        return self._put(self.get(arn), parameters)
+
+    def get(self, arn: str) -> Document:
+        """A configuration in the API's shape.
+
+        Raises:
+            ApiError: ResourceNotFoundException.
+        """
+        found = self._cloud.ledger.get(_KIND, arn)
+        if found is None:
+            raise ApiError(
+                "ResourceNotFoundException",
+                f"The Lambda code signing configuration {arn} can not be found.",
+            )
+        return found
+
+    def delete(self, arn: str) -> None:
+        """Forget a configuration.
+
+        Raises:
+            ApiError: it is not there, or a function has it.
+        """
+        self.get(arn)
+        account, region = arn.split(":")[4], arn.split(":")[3]
+        using = [f.name for f in self._catalogue.all(account, region) if f.code_signing == arn]
+        if using:
+            raise ApiError(
+                "ResourceConflictException",
+                f"The code signing configuration is used by functions: {', '.join(using)}",
+            )
+        self._cloud.ledger.delete(_KIND, arn)
+
+    def require(self, where: Address, arn: str) -> None:
+        """Make sure that a function may have a configuration.
+
+        Raises:
+            ApiError: CodeSigningConfigNotFoundException.
+        """
+        if arn.split(":")[3:5] != [where.region, where.account] or not self._cloud.ledger.get(
+            _KIND, arn
+        ):
+            raise ApiError(
+                "CodeSigningConfigNotFoundException",
+                f"The code signing configuration {arn} can not be found.",
+            )
+
+    def verify(self, where: Address, arn: str, code: str) -> None:
+        """Hold code, by its SHA-256 in hex, against a configuration ("Signature validation").
+
+        Raises:
+            ApiError: InvalidCodeSignatureException where it was changed after it was signed,
+                CodeVerificationFailedException where no publisher's signature on it holds.
+        """
+        publishers = self.get(arn)["AllowedPublishers"]["SigningProfileVersionArns"]
+        try:
+            signature = self._cloud.signer.signature(self._cloud.ledger.load(code))
+        except BrokenSignatureError as error:
+            raise ApiError(
+                "InvalidCodeSignatureException",
+                f"Lambda cannot deploy {where.arn}: its code fails the integrity check: {error}",
+            ) from error
+        if (
+            signature is None
+            or signature.profile_version not in publishers
+            or signature.expires <= self._cloud.clock.timestamp()
+        ):
+            raise ApiError(
+                "CodeVerificationFailedException",
+                "Lambda cannot deploy the function. The function or layer might be signed using a "
+                "signature that the client is not configured to accept. Check the provided "
+                f"signature for {where.arn}.",
+            )
+
+    def _put(self, before: Document, parameters: Mapping[str, Any]) -> Document:
+        named = ("Description", "AllowedPublishers", "CodeSigningPolicies")
+        given = {name: parameters[name] for name in named if parameters.get(name)}
+        made = before | given
+        if not (made.get("AllowedPublishers") or {}).get("SigningProfileVersionArns"):
+            raise invalid("AllowedPublishers names no signing profile version")
+        policy = (made.get("CodeSigningPolicies") or {}).get("UntrustedArtifactOnDeployment")
+        if policy != "Enforce":
+            raise invalid(
+                f"UntrustedArtifactOnDeployment {policy or 'Warn'} is not part of the local cloud; "
+                "Enforce is"
+            )
+        made["LastModified"] = datetime.fromtimestamp(
+            self._cloud.clock.timestamp(), UTC
+        ).isoformat()
+        self._cloud.ledger.put(_KIND, made["CodeSigningConfigArn"], made)
+        return made

@@ -1,0 +1,156 @@
+"""Asynchronous invocations: queued in the ledger, tried again, and dropped after the last try.
+
+"How Lambda handles errors and retries with asynchronous invocation": a function error is tried
+again after one and after two minutes; a throttled event goes back to the queue, with growing
+intervals from one second to five minutes, for as long as the event may age.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from localcloud.core.ports import InvocationError
+
+if TYPE_CHECKING:
+    from localcloud.core.clock import Clock
+    from localcloud.core.ledger import Ledger
+
+_KIND = "functions:event"
+_AT_ONCE = 16
+_RETRIES = 2
+_OLDEST = 21600.0  # cloud seconds
+_LONGEST_BACKOFF = 300.0  # cloud seconds
+
+
+@dataclass
+class Event:
+    """A queued event; times are cloud time."""
+
+    id: str
+    account: str
+    region: str
+    function: str
+    qualifier: str
+    payload: str
+    trace: str
+    accepted: float
+    due: float
+    failures: int = 0
+    throttles: int = 0
+
+
+class Target(Protocol):
+    """What runs the events, and decides how often."""
+
+    def attempt(self, event: Event) -> bool:
+        """Invoke the function; false when it failed.
+
+        Raises:
+            InvocationError: it could not be invoked.
+        """
+        ...
+
+    def patience(self, event: Event) -> dict[str, int]:
+        """`MaximumRetryAttempts` and `MaximumEventAgeInSeconds`, where they are configured."""
+        ...
+
+    def dropped(self, event: Event, why: str) -> None:
+        """Tell that an event was given up."""
+        ...
+
+
+class EventQueue:
+    """Events on their way to their functions, at least once each."""
+
+    def __init__(self, clock: Clock, ledger: Ledger, target: Target) -> None:
+        self._clock = clock
+        self._ledger = ledger
+        self._target = target
+        self._lock = threading.Lock()
+        self._due: list[tuple[float, str, Event]] = []
+        self._changed = threading.Event()
+        self._stopping = False
+        self._running = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="functions-event")
+        self._thread = threading.Thread(target=self._run, name="functions-events", daemon=True)
+
+    def start(self) -> None:
+        """Take up what the ledger holds."""
+        for _, document in self._ledger.all(_KIND):
+            self._queue(Event(**document))
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Begin nothing more; what is under way is taken up at the next start."""
+        self._stopping = True
+        self._changed.set()
+        self._thread.join()
+
+    def join(self) -> None:
+        """Wait for what was under way; its workers have been ended."""
+        self._running.shutdown(cancel_futures=True)
+
+    def put(self, event: Event) -> None:
+        """Accept an event; durable when this returns."""
+        self._ledger.put(_KIND, event.id, asdict(event))
+        self._queue(event)
+
+    def _queue(self, event: Event) -> None:
+        with self._lock:
+            heapq.heappush(self._due, (event.due, event.id, event))
+        self._changed.set()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._changed.clear()
+            now = self._clock.timestamp()
+            with self._lock:
+                while self._due and self._due[0][0] <= now:
+                    self._running.submit(self._deliver, heapq.heappop(self._due)[2])
+                delay = self._due[0][0] - now if self._due else None
+            if delay is None:
+                self._changed.wait()
+            else:
+                self._clock.wait(delay, self._changed)
+
+    def _deliver(self, event: Event) -> None:
+        try:
+            self._try(event)
+        except Exception:  # noqa: BLE001  # a bug of ours is told; the event waits in the ledger
+            traceback.print_exc()
+
+    def _try(self, event: Event) -> None:
+        patience = self._target.patience(event)
+        oldest = event.accepted + patience.get("MaximumEventAgeInSeconds", _OLDEST)
+        try:
+            succeeded = self._target.attempt(event)
+        except InvocationError as error:
+            if error.code != "TooManyRequestsException":
+                self._end(event, str(error))
+                return
+            event.throttles += 1
+            delay = min(2.0 ** (event.throttles - 1), _LONGEST_BACKOFF)
+        else:
+            if succeeded:
+                self._end(event)
+                return
+            event.failures += 1
+            delay = 60.0 * event.failures
+        if self._stopping:  # it failed because its worker was ended
+            return
+        event.due = self._clock.timestamp() + delay
+        if event.failures > patience.get("MaximumRetryAttempts", _RETRIES):
+            self._end(event, f"it failed {event.failures} times")
+        elif event.due > oldest:
+            self._end(event, "it has become too old")
+        else:
+            self.put(event)
+
+    def _end(self, event: Event, why: str = "") -> None:
+        self._ledger.delete(_KIND, event.id)
+        if why:
+            self._target.dropped(event, why)

@@ -1,0 +1,239 @@
+"""The execution environments of all versions: warm ones reused, cold ones started on demand."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import threading
+import time
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from localcloud.awslambda.environment import install_runtime, variables
+from localcloud.awslambda.worker import (
+    OutOfMemoryError,
+    Worker,
+    WorkerEndedError,
+    WorkerTimeoutError,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from localcloud.awslambda.bundles import Bundles
+    from localcloud.awslambda.model import Function, Version
+    from localcloud.awslambda.runtime_api import Call
+    from localcloud.cloud import Cloud
+    from localcloud.core.credentials import Session
+
+IDLE = 600.0
+"""Cloud seconds after which an idle environment is ended."""
+_INITIALISATION = 10.0
+"""Wall seconds that initialisation may take, unless the function's timeout is longer."""
+# A burst on a cold function must not start more processes at once than the machine can bear;
+# who waits for one takes the first that becomes free.
+_STARTING = 2 * (os.cpu_count() or 1)
+
+
+@dataclass
+class Environment:
+    """A worker with its log stream; `init` is how long it took to initialise, until first used."""
+
+    revision: str
+    worker: Worker
+    stream: str
+    task_root: Path
+    init: float | None = None
+    """Milliseconds."""
+    idle_since: float = 0.0
+    """Cloud time."""
+
+
+class InitError(Exception):
+    """An environment could not be initialised; it is ended by its holder."""
+
+    def __init__(self, environment: Environment, cause: Call | Exception) -> None:
+        super().__init__("Initialisation failed")
+        self.environment = environment
+        self.cause = cause
+
+
+class _Pool:
+    """The environments of one version."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self.idle: list[Environment] = []
+        self.starting = 0
+        self.retired = False
+
+
+class Fleet:
+    """Hands out environments, one holder each."""
+
+    def __init__(self, cloud: Cloud, bundles: Bundles) -> None:
+        self._cloud = cloud
+        self._bundles = bundles
+        folder = cloud.ledger.folder / "functions"
+        self._runtime = folder / "runtime"
+        self._scratch = folder / "tmp"
+        self._lock = threading.Lock()
+        self._pools: dict[str, _Pool] = {}
+        self._workers: dict[int, Worker] = {}
+        self._sessions: dict[tuple[str, str], Session] = {}
+        self._stopping = threading.Event()
+        self._idle = threading.Event()
+        self._reaper = threading.Thread(target=self._reap, name="functions-idle", daemon=True)
+
+    def start(self) -> None:
+        """Prepare what every worker needs."""
+        # A worker takes six descriptors; the usual soft limit is too low for a busy account.
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._scratch.mkdir(parents=True)
+        install_runtime(self._runtime)
+        self._reaper.start()
+
+    def stop(self) -> None:
+        """End every worker; invocations under way fail."""
+        self._stopping.set()
+        self._idle.set()
+        self._reaper.join()
+        for revision in list(self._pools):
+            self.retire(revision)
+        with self._lock:
+            busy = list(self._workers.values())
+        for worker in busy:
+            worker.kill()
+
+    def acquire(self, function: Function, version: Version) -> Environment:
+        """A warm environment of a version, or a new one.
+
+        Raises:
+            InitError: a new one did not become ready.
+        """
+        with self._lock:
+            pool = self._pools.setdefault(version.revision, _Pool())
+        with pool.changed:
+            while True:
+                while pool.idle:
+                    environment = pool.idle.pop()
+                    if environment.worker.alive:
+                        return environment
+                    self.end(environment)
+                if pool.starting < _STARTING:
+                    pool.starting += 1
+                    break
+                pool.changed.wait()
+        try:
+            return self._start(function, version)
+        finally:
+            with pool.changed:
+                pool.starting -= 1
+                pool.changed.notify()
+
+    def release(self, environment: Environment) -> None:
+        """Give an environment back."""
+        environment.init = None
+        environment.idle_since = self._cloud.clock.timestamp()
+        with self._lock:
+            pool = self._pools.get(environment.revision)
+        if pool is not None:
+            with pool.changed:
+                if not pool.retired:
+                    pool.idle.append(environment)
+                    pool.changed.notify()
+                    self._idle.set()
+                    return
+        self.end(environment)
+
+    def end(self, environment: Environment) -> None:
+        """End an environment that is held."""
+        with self._lock:
+            known = self._workers.pop(id(environment.worker), None)
+        environment.worker.end()
+        if known is not None:
+            self._bundles.close(environment.task_root)
+
+    def retire(self, revision: str) -> None:
+        """End the idle environments of a version now and the busy ones when they are released."""
+        with self._lock:
+            pool = self._pools.pop(revision, None)
+        if pool is None:
+            return
+        with pool.changed:
+            pool.retired = True
+            idle, pool.idle = pool.idle, []
+        for environment in idle:
+            self.end(environment)
+
+    def _start(self, function: Function, version: Version) -> Environment:
+        today = self._cloud.clock.now().strftime("%Y/%m/%d")
+        stream = f"{today}/[{version.number}]{uuid.uuid4().hex}"
+        configuration = version.configuration
+        session = self._session(configuration.role, function.name)
+        task_root = self._bundles.open(configuration.code)
+        began = time.monotonic()
+        try:
+            worker = Worker(
+                configuration.handler,
+                task_root,
+                self._runtime,
+                self._scratch,
+                variables(function, version, stream, session, self._cloud.endpoint),
+                configuration.memory,
+                self._cloud.ledger.folder,
+            )
+        except BaseException:
+            self._bundles.close(task_root)
+            raise
+        environment = Environment(version.revision, worker, stream, task_root)
+        with self._lock:
+            self._workers[id(worker)] = worker
+        if self._stopping.is_set():
+            worker.kill()
+        try:
+            cause: Call | Exception | None = worker.ready(
+                max(_INITIALISATION, configuration.timeout)
+            )
+        except (WorkerEndedError, OutOfMemoryError, WorkerTimeoutError) as error:
+            cause = error
+        environment.init = 1000 * (time.monotonic() - began)
+        if cause is not None:
+            raise InitError(environment, cause)
+        return environment
+
+    def _session(self, role: str, name: str) -> Session:
+        with self._lock:
+            if (role, name) not in self._sessions:
+                self._sessions[role, name] = self._cloud.credentials.assume(role, name)
+            return self._sessions[role, name]
+
+    def _reap(self) -> None:
+        while not self._stopping.is_set():
+            self._idle.wait()
+            self._idle.clear()
+            while (oldest := self._end_idle()) is not None and not self._cloud.clock.wait(
+                oldest + IDLE - self._cloud.clock.timestamp(), self._stopping
+            ):
+                pass
+
+    def _end_idle(self) -> float | None:
+        """End what has been idle for too long; returns since when the next one is idle."""
+        expired: list[Environment] = []
+        since = None
+        now = self._cloud.clock.timestamp()
+        with self._lock:
+            pools = list(self._pools.values())
+        for pool in pools:
+            with pool.changed:
+                expired += [each for each in pool.idle if each.idle_since + IDLE <= now]
+                pool.idle = [each for each in pool.idle if each.idle_since + IDLE > now]
+                for each in pool.idle:
+                    since = min(since or each.idle_since, each.idle_since)
+        for environment in expired:
+            self.end(environment)
+        return since

@@ -1,0 +1,51 @@
+"""What the operations of Lambda's API share: whom a request addresses, and pages of answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from moto.core.responses import ActionResult
+
+from localcloud.awslambda.model import address
+from localcloud.core.service_api import ApiError, ServiceApi
+
+if TYPE_CHECKING:
+    from localcloud.awslambda.model import Address
+    from localcloud.core.ports import Document
+
+_PAGE = 50
+
+
+class Operations(ServiceApi):
+    """The base of Lambda's operations."""
+
+    service: ClassVar[str] = "lambda"
+
+    def where(self, qualifier: str | None = None) -> Address:
+        """The function of the request, with the qualifier of the name or the one given.
+
+        Raises:
+            ApiError: the function is another account's, or its name is none.
+        """
+        return self.own(address(self.account, self.region, self.params["FunctionName"], qualifier))
+
+    def own(self, where: Address) -> Address:
+        """The address, unless it is another account's."""
+        if where.account != self.account:
+            session = self.cloud.credentials.session(self.caller.access_key)
+            who = session.arn if session else f"arn:aws:iam::{self.account}:root"
+            raise ApiError(
+                "AccessDeniedException",
+                f"User: {who} is not authorized to perform: lambda:{self._get_action()} on "
+                f"resource: {where.arn}",
+            )
+        return where
+
+    def page(self, name: str, found: list[Document]) -> ActionResult:
+        """One page of a list, from `Marker`, of `MaxItems` at most."""
+        begin = int(self.params.get("Marker") or 0)
+        end = begin + min(int(self.params.get("MaxItems") or _PAGE), _PAGE)
+        document: dict[str, Any] = {name: found[begin:end]}
+        if end < len(found):
+            document["NextMarker"] = str(end)
+        return ActionResult(document)

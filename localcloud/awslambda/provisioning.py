@@ -1,0 +1,44 @@
+"""How the providers of Lambda's types read a request and tell of errors."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from localcloud.awslambda.model import address
+from localcloud.core.providers import ProvisioningError
+from localcloud.core.service_api import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from localcloud.awslambda.model import Address
+    from localcloud.core.providers import Resource, ResourceRequest
+
+
+@contextmanager
+def told(*, gone: bool = False) -> Iterator[None]:
+    """Turns Lambda's errors into CloudFormation's; what is `gone` already need not be removed."""
+    try:
+        yield
+    except ApiError as error:
+        if gone and error.code == "ResourceNotFoundException":
+            return
+        raise ProvisioningError(f"{error.message} (Service: Lambda, {error.code})") from error
+
+
+def only(request: ResourceRequest, *supported: str) -> None:
+    """Refuse every property but the supported ones."""
+    for name, value in request.properties.items():
+        if value and name not in supported:
+            raise ProvisioningError(f"{request.logical_id}: {name} is not part of the local cloud")
+
+
+def function(request: ResourceRequest) -> Address:
+    """The function that the resource belongs to."""
+    return address(request.account, request.region, request.properties["FunctionName"])
+
+
+def differs(request: ResourceRequest, current: Resource, *names: str) -> bool:
+    """Whether one of the named properties changes."""
+    return any(request.properties.get(name) != current.properties.get(name) for name in names)

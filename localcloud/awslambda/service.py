@@ -1,0 +1,277 @@
+"""Lambda: where its parts are put together, and what other services ask of it."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from localcloud.awslambda.api import LambdaApi
+from localcloud.awslambda.bundles import Bundles
+from localcloud.awslambda.catalogue import Catalogue
+from localcloud.awslambda.code_signing import CodeSigning
+from localcloud.awslambda.concurrency import Concurrency
+from localcloud.awslambda.definitions import Definitions
+from localcloud.awslambda.events import Event, EventQueue
+from localcloud.awslambda.fleet import Fleet
+from localcloud.awslambda.invocations import Invoker, Request
+from localcloud.awslambda.model import LATEST, Address, address
+from localcloud.awslambda.providers import providers
+from localcloud.awslambda.telemetry import Observation, Telemetry, log_target
+from localcloud.awslambda.updates import Updates
+from localcloud.core.ports import Invocation, InvocationError
+from localcloud.core.service_api import ApiError
+from localcloud.iam.acting import ServicePrincipal
+from localcloud.iam.actions.call import Needed
+
+if TYPE_CHECKING:
+    from localcloud.awslambda.model import Function, Version
+    from localcloud.cloud import Cloud
+    from localcloud.core.ports import Routing
+    from localcloud.core.providers import Provider
+    from localcloud.core.service_api import ServiceApi
+
+_LIMITS = {"RequestResponse": 6_291_456, "Event": 1_048_576}
+"""Bytes of a payload by type of invocation ("Lambda quotas")."""
+
+
+class Functions:
+    """See `localcloud.cloud.Service`."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+        self.bundles = Bundles(cloud)
+        self.catalogue = Catalogue(cloud.ledger)
+        self.fleet = Fleet(cloud, self.bundles)
+        self.code_signing = CodeSigning(cloud, self.catalogue)
+        self.updates = Updates(cloud.clock, cloud.delays)
+        self.definitions = Definitions(
+            cloud, self.catalogue, self.bundles, self.code_signing, self.fleet.retire
+        )
+        self.random = random.Random()  # noqa: S311  # chooses among versions, guards nothing
+        self._telemetry = Telemetry(cloud)
+        self._invoker = Invoker(cloud, self.fleet, self._telemetry)
+        self._concurrency = Concurrency(self.catalogue, cloud.quotas.concurrent_executions)
+        self._events = EventQueue(cloud.clock, cloud.ledger, self)
+        self.apis: dict[str, type[ServiceApi]] = {"lambda": LambdaApi}
+        self.providers: dict[str, Provider] = providers(
+            cloud, self.definitions, self.catalogue, self.code_signing, self.updates
+        )
+
+        cloud.access.tags.register("lambda", self._tags)
+
+    def start(self) -> None:
+        """Make ready to run functions, and take up the events that wait."""
+        self.bundles.clear()
+        self.fleet.start()
+        self._telemetry.start()
+        self._events.start()
+
+    def stop(self) -> None:
+        """End every worker; what they have written is kept."""
+        self._events.stop()
+        self.fleet.stop()
+        self._events.join()
+        self._telemetry.stop()
+
+    def invoke(
+        self,
+        account: str,
+        region: str,
+        function: str,
+        qualifier: str | None,
+        payload: bytes,
+        *,
+        trace: str = "",
+        invocation_type: str = "RequestResponse",
+        client_context: str = "",
+    ) -> Invocation:
+        """Invoke a function by name, partial ARN or ARN; an alias chooses its version each time.
+
+        `payload` is JSON (empty: `{}`), `trace` an `X-Amzn-Trace-Id`, `client_context` JSON.
+        `invocation_type` is Lambda's: RequestResponse; Event, which returns once it is queued;
+        or DryRun, which runs nothing. The last two have no payload.
+
+        Raises:
+            InvocationError: with Lambda's code, such as ResourceNotFoundException,
+                TooManyRequestsException or RequestEntityTooLargeException.
+        """
+        where = _address(account, region, function, qualifier)
+        found, version = self._resolve(where)
+        rejection = self.updates.rejection(where)
+        if rejection:
+            raise InvocationError("ResourceConflictException", rejection)
+        limit = _LIMITS.get(invocation_type, _LIMITS["RequestResponse"])
+        if len(payload) > limit:
+            raise InvocationError(
+                "RequestEntityTooLargeException",
+                f"{len(payload)} byte payload is too large for the {invocation_type} invocation "
+                f"type (limit {limit} bytes)",
+            )
+        if invocation_type == "DryRun":
+            return Invocation(b"", None, version.number)
+        identifier = str(uuid.uuid4())
+        if invocation_type == "Event":
+            now = self.cloud.clock.timestamp()
+            text = (payload or b"{}").decode()
+            self._events.put(Event(identifier, *where, text, trace, now, now))
+            return Invocation(b"", None, version.number)
+        return self._run(
+            Request(
+                found, version, where.qualifier, payload or b"{}", identifier, trace, client_context
+            )
+        )
+
+    def routing(self, account: str, region: str, function: str, alias: str) -> Routing:
+        """Where an alias sends its traffic.
+
+        Raises:
+            ApiError: ResourceNotFoundException.
+        """
+        where = address(account, region, function, alias)
+        return self.catalogue.get(where).alias(alias).routing
+
+    def route(self, account: str, region: str, function: str, alias: str, routing: Routing) -> None:
+        """Send an alias's traffic elsewhere; durable when this returns.
+
+        Raises:
+            ApiError: the alias or a version is not there, or Lambda takes no such routing.
+        """
+        where = address(account, region, function, alias)
+        self.definitions.change_alias(where, version=routing.version, weights=routing.weights)
+
+    def policy(
+        self, account: str, region: str, function: str, qualifier: str
+    ) -> list[dict[str, Any]]:
+        """The statements of the policy of a function (qualifier ""), a version or an alias.
+
+        A function's own policy does not apply to its aliases and versions, as on AWS.
+        """
+        try:
+            found = self.catalogue.get(Address(account, region, function, ""))
+        except ApiError:
+            return []
+        return found.policies.get(qualifier, [])
+
+    def allows(
+        self,
+        account: str,
+        region: str,
+        function: str,
+        qualifier: str | None,
+        principal: str,
+        source_arn: str,
+    ) -> bool:
+        """Whether a function's policy allows a service, such as API Gateway, for a source.
+
+        This is decided in every mode of IAM.
+
+        Raises:
+            InvocationError: ResourceNotFoundException.
+        """
+        where = _address(account, region, function, qualifier)
+        self._resolve(where)
+        own = where._replace(qualifier="") if where.qualifier == LATEST else where
+        actor = ServicePrincipal(principal, source_arn)
+        wanted = Needed("lambda:InvokeFunction", own.arn)
+        return self.cloud.access.denied_own_call(actor, where.region, wanted) is None
+
+    def attempt(self, event: Event) -> bool:
+        """See `localcloud.awslambda.events.Target`."""
+        where = _address(event.account, event.region, event.function, event.qualifier)
+        found, version = self._resolve(where)
+        payload = event.payload.encode()
+        request = Request(found, version, where.qualifier, payload, event.id, event.trace)
+        return self._run(request).error is None
+
+    def patience(self, event: Event) -> dict[str, int]:
+        """See `localcloud.awslambda.events.Target`."""
+        where = _address(event.account, event.region, event.function, event.qualifier)
+        try:
+            configured = self.catalogue.get(where).event_invoke
+        except ApiError:
+            return {}
+        return configured.get(where.qualifier or LATEST, {})
+
+    def dropped(self, event: Event, why: str) -> None:
+        """See `localcloud.awslambda.events.Target`."""
+        where = _address(event.account, event.region, event.function, event.qualifier)
+        try:
+            function, version = self._resolve(where)
+        except InvocationError:
+            return
+        today = self.cloud.clock.now().strftime("%Y/%m/%d")
+        text = f"Asynchronous invocation {event.id} of {where.arn} was dropped: {why}"
+        stream = f"{today}/[{version.number}]dropped"
+        self._telemetry.log(
+            log_target(function, version, stream), [(self.cloud.clock.timestamp(), text)]
+        )
+
+    def _tags(self, account: str, region: str, resource: str) -> dict[str, str]:
+        """The tags of `function:NAME`, which its versions and aliases have too."""
+        try:
+            return self.catalogue.get(Address(account, region, resource.split(":")[1], "")).tags
+        except (ApiError, IndexError):
+            return {}
+
+    def _run(self, request: Request) -> Invocation:
+        time = self.cloud.clock.timestamp()
+        try:
+            with self._concurrency.one(request.function) as running:
+                answer, duration = self._invoker.run(request)
+        except InvocationError:
+            self._observe(request, time, {"Throttles": 1.0})
+            raise
+        self._observe(
+            request,
+            time,
+            {
+                "Invocations": 1.0,
+                "Errors": float(answer.error is not None),
+                "Throttles": 0.0,
+                "Duration": round(duration, 2),
+                "ConcurrentExecutions": float(running),
+            },
+        )
+        return answer
+
+    def _observe(self, request: Request, time: float, values: dict[str, float]) -> None:
+        function, qualifier = request.function, request.qualifier
+        executed = request.version.number if qualifier in function.aliases else ""
+        self._telemetry.observe(
+            Observation(
+                function.account,
+                function.region,
+                function.name,
+                qualifier,
+                executed,
+                time,
+                values,
+            )
+        )
+
+    def _resolve(self, where: Address) -> tuple[Function, Version]:
+        """The function and the version that an invocation of this address runs."""
+        try:
+            function = self.catalogue.get(where)
+            alias = function.aliases.get(where.qualifier)
+            number = self._choose(alias.routing) if alias else where.qualifier
+            return function, function.version(number)
+        except ApiError as error:
+            raise InvocationError(error.code, error.message) from error
+
+    def _choose(self, routing: Routing) -> str:
+        if routing.weights:
+            drawn = self.random.random()
+            for version, weight in routing.weights.items():
+                if drawn < weight:
+                    return version
+                drawn -= weight
+        return routing.version
+
+
+def _address(account: str, region: str, function: str, qualifier: str | None) -> Address:
+    try:
+        return address(account, region, function, qualifier)
+    except ApiError as error:
+        raise InvocationError(error.code, error.message) from error

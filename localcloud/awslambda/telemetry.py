@@ -1,0 +1,154 @@
+"""Gathers what invocations leave behind, and writes it a few times a second.
+
+An invocation costs two appends to a list; one thread turns them into log events and metrics.
+"""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from localcloud.awslambda.environment import log_group
+from localcloud.core.ports import Datum
+from localcloud.iam.acting import role_session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from localcloud.awslambda.model import Function, Version
+    from localcloud.cloud import Cloud
+
+_Dimensions = tuple[tuple[str, str], ...]
+_Series = tuple[str, str, str, _Dimensions, float]
+_GATHER = 0.1
+"""Wall seconds that what an invocation leaves may wait for company."""
+_MINUTE = 60.0
+_UNITS = {"Duration": "Milliseconds"}
+
+
+@dataclass(frozen=True)
+class LogTarget:
+    """Where a function's lines go, and the role by which Lambda writes them."""
+
+    role: str
+    function: str
+    region: str
+    group: str
+    stream: str
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What the metrics of AWS/Lambda say of one request for an invocation."""
+
+    account: str
+    region: str
+    function: str
+    qualifier: str
+    """The alias or version that was asked for, "" for none."""
+    executed: str
+    """The version that an alias chose, "" without an alias."""
+    time: float
+    """Cloud time at which it was asked for."""
+    values: dict[str, float]
+    """By metric name."""
+
+    def dimensions(self) -> Iterator[_Dimensions]:
+        """The sets of dimensions under which it counts ("Dimensions for Lambda metrics")."""
+        function = ("FunctionName", self.function)
+        resource = f"{self.function}:{self.qualifier}" if self.qualifier else self.function
+        yield (function,)
+        yield (function, ("Resource", resource))
+        if self.executed:
+            yield (function, ("Resource", resource), ("ExecutedVersion", self.executed))
+
+
+class Telemetry:
+    """Log lines and metrics on their way to the logs and cloudwatch services."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._lock = threading.Lock()
+        self._lines: defaultdict[LogTarget, list[tuple[float, str]]]
+        self._lines = defaultdict(list)
+        self._observations: list[Observation] = []
+        self._pending = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="functions-telemetry", daemon=True)
+
+    def start(self) -> None:
+        """Write from now on."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what is left."""
+        self._stopping.set()
+        self._pending.set()
+        self._thread.join()
+        self._flush()
+
+    def log(self, target: LogTarget, lines: Sequence[tuple[float, str]]) -> None:
+        """Queue lines (cloud time, text) of the log, which the function's role has to allow."""
+        with self._lock:
+            self._lines[target].extend(lines)
+        self._pending.set()
+
+    def observe(self, observation: Observation) -> None:
+        """Have an observation counted soon."""
+        with self._lock:
+            self._observations.append(observation)
+        self._pending.set()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._pending.wait()
+            self._stopping.wait(_GATHER)
+            self._pending.clear()
+            try:
+                self._flush()
+            except Exception:  # noqa: BLE001  # a bug elsewhere must not end all logging
+                traceback.print_exc()
+
+    def _flush(self) -> None:
+        with self._lock:
+            lines, self._lines = self._lines, defaultdict(list)
+            observations, self._observations = self._observations, []
+        for target, written in lines.items():
+            # Without the permission the log is missing, and Lambda reports no error.
+            role = role_session(target.role, target.function)
+            self._cloud.logs.deliver(role, target.region, target.group, target.stream, written)
+        for (account, region), data in _aggregated(observations).items():
+            self._cloud.cloudwatch.put(account, region, "AWS/Lambda", data)
+
+
+def log_target(function: Function, version: Version, stream: str) -> LogTarget:
+    """The stream of a version's log."""
+    group, role = log_group(function, version), version.configuration.role
+    return LogTarget(role, function.name, function.region, group, stream)
+
+
+def _aggregated(observations: list[Observation]) -> dict[tuple[str, str], list[Datum]]:
+    """The data of each account's region: equal values counted, by the minute, as Lambda does."""
+    seen: defaultdict[_Series, Counter[float]] = defaultdict(Counter)
+    for each in observations:
+        minute = each.time // _MINUTE * _MINUTE
+        for dimensions in each.dimensions():
+            for name, value in each.values.items():
+                key = (each.account, each.region, name, dimensions, minute)
+                seen[key][value] += 1
+    found: defaultdict[tuple[str, str], list[Datum]] = defaultdict(list)
+    for (account, region, name, dimensions, minute), counted in seen.items():
+        found[account, region].append(
+            Datum(
+                name,
+                dict(dimensions),
+                tuple(counted),
+                minute,
+                _UNITS.get(name, "Count"),
+                tuple(float(count) for count in counted.values()),
+            )
+        )
+    return found

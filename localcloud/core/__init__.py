@@ -1,0 +1,1 @@
+"""What every service of the local cloud stands on: clock, ledger, bus, HTTP, credentials, ports."""

@@ -1,0 +1,144 @@
+"""Deliveries to targets: durable from the moment they are due, retried, and then given up.
+
+See "How EventBridge retries delivering events" of the user guide: up to 24 hours and 185
+attempts by default, with exponential back-off; a missing target or permission is not retried.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from localcloud.eventbridge.authority import NotAuthorizedError
+from localcloud.eventbridge.targets import Targets, TransientError, UndeliverableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from localcloud.cloud import Cloud
+    from localcloud.eventbridge.metrics import Metrics
+    from localcloud.eventbridge.timer import Timer
+
+_KIND = "schedules:delivery"
+_AT_ONCE = 4
+_OLDEST, _ATTEMPTS = 86400, 185
+_LONGEST_PAUSE = 3600.0  # cloud seconds
+_ATTEMPT = "<aws.scheduler.attempt-number>"
+
+
+@dataclass
+class Delivery:
+    """One payload for one target; times in cloud time."""
+
+    account: str
+    region: str
+    source_arn: str
+    """The rule's or the schedule's."""
+    target: dict[str, Any]
+    payload: str
+    due: float
+    """The time of the event."""
+    begins: float = 0.0
+    """When the first attempt is made."""
+    attempts: int = 0
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    @property
+    def rule(self) -> str:
+        """The name of the rule or the schedule."""
+        return self.source_arn.rsplit("/", 1)[-1]
+
+
+class Deliveries:
+    """Sees every delivery through."""
+
+    def __init__(self, cloud: Cloud, timer: Timer, metrics: Metrics) -> None:
+        self._cloud = cloud
+        self._timer = timer
+        self._metrics = metrics
+        self._targets = Targets(cloud)
+        self._workers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="delivery")
+
+    def start(self) -> None:
+        """Take up what was accepted and not yet delivered."""
+        for _, document in self._cloud.ledger.all(_KIND):
+            self._submit(Delivery(**document))
+
+    def stop(self) -> None:
+        """Finish what is being delivered; the rest is taken up at the next start."""
+        self._workers.shutdown(cancel_futures=True)
+
+    def accept(self, deliveries: Iterable[Delivery]) -> None:
+        """Deliver these; they are durable when this returns."""
+        accepted = list(deliveries)
+        with self._cloud.ledger.transaction():
+            for delivery in accepted:
+                self._cloud.ledger.put(_KIND, delivery.id, asdict(delivery))
+        now = self._cloud.clock.timestamp()
+        for delivery in accepted:
+            if delivery.begins > now:
+                self._timer.at(delivery.begins, partial(self._submit, delivery))
+            else:
+                self._submit(delivery)
+
+    def _submit(self, delivery: Delivery) -> None:
+        try:
+            self._workers.submit(self._attempt, delivery)
+        except RuntimeError:  # stopped; the ledger remembers it
+            return
+
+    def _attempt(self, delivery: Delivery) -> None:
+        delivery.attempts += 1
+        try:
+            payload = delivery.payload.replace(_ATTEMPT, str(delivery.attempts))
+            self._targets.deliver(delivery.target, payload, delivery.source_arn)
+        except TransientError as error:
+            self._again(delivery, str(error))
+        except UndeliverableError as error:
+            self._give_up(delivery, str(error), error.code)
+        except Exception as error:  # noqa: BLE001  # a fault of ours is this delivery's alone
+            traceback.print_exc()
+            self._give_up(delivery, f"{type(error).__name__}: {error}")
+        else:
+            self._end(delivery, "Invocations")
+
+    def _again(self, delivery: Delivery, reason: str) -> None:
+        policy = delivery.target.get("RetryPolicy") or {}
+        pause = min(2.0**delivery.attempts, _LONGEST_PAUSE)
+        now = self._cloud.clock.timestamp()
+        oldest = policy.get("MaximumEventAgeInSeconds", _OLDEST)
+        # `MaximumRetryAttempts` counts those behind the first.
+        spent = delivery.attempts > policy.get("MaximumRetryAttempts", _ATTEMPTS)
+        if spent or now + pause > delivery.due + oldest:
+            self._give_up(delivery, reason)
+            return
+        self._cloud.ledger.put(_KIND, delivery.id, asdict(delivery))
+        self._timer.at(now + pause, lambda: self._submit(delivery))
+
+    def _give_up(self, delivery: Delivery, reason: str, code: str = "") -> None:
+        attributes = {
+            "RULE_ARN": delivery.source_arn,
+            "TARGET_ARN": delivery.target["Arn"],
+            "ERROR_MESSAGE": reason,
+            "RETRY_ATTEMPTS": str(delivery.attempts - 1),
+        } | ({"ERROR_CODE": code} if code else {})
+        if (delivery.target.get("DeadLetterConfig") or {}).get("Arn"):
+            try:
+                self._targets.bury(
+                    delivery.target, delivery.payload, delivery.source_arn, attributes
+                )
+            except NotAuthorizedError as error:
+                print(f"events: {delivery.source_arn}: {error}", file=sys.stderr)  # noqa: T201  # the log
+            except Exception:  # noqa: BLE001  # a queue that is gone drops the event, as on AWS
+                traceback.print_exc()
+        self._end(delivery, "Invocations", "FailedInvocations")
+
+    def _end(self, delivery: Delivery, *metrics: str) -> None:
+        self._cloud.ledger.delete(_KIND, delivery.id)
+        if ":rule/" in delivery.source_arn:
+            self._metrics.count(delivery.account, delivery.region, delivery.rule, *metrics)

@@ -1,0 +1,50 @@
+"""EventBridge's own metrics, by rule, handed on a few times a second.
+
+See "Monitoring Amazon EventBridge" of the user guide.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from localcloud.core.batches import Batches
+from localcloud.core.ports import Datum
+
+if TYPE_CHECKING:
+    from localcloud.cloud import Cloud
+
+_Counted = tuple[str, str, str, str]
+"""Account, region, rule, and the metric that counts one more."""
+
+
+class Metrics:
+    """Counts without waiting, and passes the counts on."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._counted = Batches("schedules-metrics", self._pass_on)
+
+    def start(self) -> None:
+        """Begin to pass on."""
+        self._counted.start()
+
+    def stop(self) -> None:
+        """Pass the rest on and end."""
+        self._counted.stop()
+
+    def count(self, account: str, region: str, rule: str, *names: str) -> None:
+        """Add one to metrics of a rule."""
+        for name in names:
+            self._counted.put((account, region, rule, name))
+
+    def _pass_on(self, counted: list[_Counted]) -> None:
+        now = self._cloud.clock.timestamp()
+        counts = Counter(counted)
+        for account, region in {key[:2] for key in counts}:
+            data = [
+                Datum(name, {"RuleName": rule}, (1.0,), now, "Count", (float(count),))
+                for (owner, place, rule, name), count in counts.items()
+                if (owner, place) == (account, region)
+            ]
+            self._cloud.cloudwatch.put(account, region, "AWS/Events", data)

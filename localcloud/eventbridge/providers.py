@@ -1,0 +1,158 @@
+"""`AWS::Events::Rule`, `AWS::Scheduler::Schedule`, and their neighbours that are refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from localcloud.core.providers import ProvisioningError, Resource
+from localcloud.eventbridge import definitions, execution_roles
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from localcloud.core.providers import Provider, ResourceRequest
+    from localcloud.eventbridge.service import Schedules
+
+_RULE = {
+    "Name", "Description", "EventBusName", "EventPattern", "ScheduleExpression", "State",
+    "Targets", "RoleArn", "Tags",
+}  # fmt: skip
+_REFUSED = (
+    "AWS::Events::ApiDestination", "AWS::Events::Archive", "AWS::Events::Connection",
+    "AWS::Events::Endpoint", "AWS::Events::EventBus", "AWS::Events::EventBusPolicy",
+    "AWS::Pipes::Pipe", "AWS::Scheduler::ScheduleGroup",
+)  # fmt: skip
+
+
+class RuleProvider:
+    """`AWS::Events::Rule`, with its targets."""
+
+    def __init__(self, schedules: Schedules) -> None:
+        self._schedules = schedules
+
+    def replaces(self, request: ResourceRequest, current: Resource) -> bool:
+        """The name and the bus are given once."""
+        return any(
+            request.properties.get(name) != current.properties.get(name)
+            for name in ("Name", "EventBusName")
+        )
+
+    def create(self, request: ResourceRequest) -> Resource:
+        """See `Provider.create`."""
+        return self._put(request, request.properties.get("Name") or request.generated_name())
+
+    def update(self, request: ResourceRequest, current: Resource) -> Resource:
+        """See `Provider.update`."""
+        return self._put(request, current.physical_id)
+
+    def delete(self, request: ResourceRequest, current: Resource) -> None:
+        """See `Provider.delete`."""
+        self._schedules.delete_rule(request.account, request.region, current.physical_id)
+
+    def _put(self, request: ResourceRequest, name: str) -> Resource:
+        properties = request.properties
+        unknown = sorted(properties.keys() - _RULE)
+        if unknown:
+            raise ProvisioningError(
+                f"AWS::Events::Rule: property {unknown[0]} is not part of the local cloud"
+            )
+        pattern = properties.get("EventPattern")
+        wanted = properties | {
+            "Name": name,
+            "EventPattern": json.dumps(pattern) if isinstance(pattern, dict) else pattern,
+        }
+        before = self._schedules.rules.get(f"{request.account}/{request.region}/{name}")
+        now = self._schedules.cloud.clock.timestamp()
+        try:
+            rule = definitions.rule(request.account, request.region, wanted, now, before)
+            # The template says all that the rule has.
+            rule = definitions.with_targets(
+                replace(rule, targets=[]),
+                [_target(each) for each in properties.get("Targets") or []],
+            )
+            execution_roles.check_rule(self._schedules.cloud, rule)
+        except definitions.DefinitionError as error:
+            raise ProvisioningError(f"{error} (Service: EventBridge)") from error
+        self._schedules.put_rule(rule)
+        return Resource(name, {"Arn": rule.arn}, properties)
+
+
+class ScheduleProvider:
+    """`AWS::Scheduler::Schedule`."""
+
+    def __init__(self, schedules: Schedules) -> None:
+        self._schedules = schedules
+
+    def replaces(self, request: ResourceRequest, current: Resource) -> bool:
+        """The name is given once."""
+        return bool(request.properties.get("Name") != current.properties.get("Name"))
+
+    def create(self, request: ResourceRequest) -> Resource:
+        """See `Provider.create`."""
+        return self._put(request, request.properties.get("Name") or request.generated_name())
+
+    def update(self, request: ResourceRequest, current: Resource) -> Resource:
+        """See `Provider.update`."""
+        return self._put(request, current.physical_id)
+
+    def delete(self, request: ResourceRequest, current: Resource) -> None:
+        """See `Provider.delete`."""
+        self._schedules.delete_schedule(request.account, request.region, current.physical_id)
+
+    def _put(self, request: ResourceRequest, name: str) -> Resource:
+        wanted = request.properties | {
+            "Name": name,
+            "Target": _target(request.properties["Target"]),
+        }
+        for date in ("StartDate", "EndDate"):
+            if wanted.get(date):
+                wanted[date] = datetime.fromisoformat(wanted[date]).timestamp()
+        before = self._schedules.schedules.get(f"{request.account}/{request.region}/{name}")
+        now = self._schedules.cloud.clock.timestamp()
+        try:
+            schedule = definitions.schedule(request.account, request.region, wanted, now, before)
+            execution_roles.check_schedule(self._schedules.cloud, schedule)
+            self._schedules.put_schedule(schedule)
+        except definitions.DefinitionError as error:
+            raise ProvisioningError(f"{error} (Service: Scheduler)") from error
+        return Resource(name, {"Arn": schedule.arn}, request.properties)
+
+
+class RefusedProvider:
+    """A type whose resources would do nothing here."""
+
+    def replaces(self, request: ResourceRequest, current: Resource) -> bool:  # noqa: ARG002  # the port's own signature
+        """There is none."""
+        return False
+
+    def create(self, request: ResourceRequest) -> Resource:
+        """See `Provider.create`."""
+        raise ProvisioningError(f"{request.type} is not part of the local cloud")
+
+    def update(self, request: ResourceRequest, current: Resource) -> Resource:  # noqa: ARG002  # the port's own signature
+        """See `Provider.update`."""
+        return self.create(request)
+
+    def delete(self, request: ResourceRequest, current: Resource) -> None:
+        """There is none."""
+
+
+def providers(schedules: Schedules) -> dict[str, Provider]:
+    """Every provider by its type's name."""
+    made: dict[str, Provider] = {
+        "AWS::Events::Rule": RuleProvider(schedules),
+        "AWS::Scheduler::Schedule": ScheduleProvider(schedules),
+    }
+    refused = RefusedProvider()
+    return made | dict.fromkeys(_REFUSED, refused)
+
+
+def _target(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """A target in the API's shape: a template may write numbers as text."""
+    target = dict(properties)
+    if "RetryPolicy" in target:
+        target["RetryPolicy"] = {name: int(value) for name, value in target["RetryPolicy"].items()}
+    return target

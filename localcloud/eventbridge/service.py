@@ -1,0 +1,233 @@
+"""EventBridge rules and schedules: what is due, what matches, and who is told."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import uuid
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from localcloud.eventbridge import inputs, patterns
+from localcloud.eventbridge.deliveries import Deliveries, Delivery
+from localcloud.eventbridge.events_api import EventsApi
+from localcloud.eventbridge.latency import Latency
+from localcloud.eventbridge.metrics import Metrics
+from localcloud.eventbridge.model import Rule, Schedule, timestamp
+from localcloud.eventbridge.providers import providers
+from localcloud.eventbridge.scheduler_api import SchedulerApi
+from localcloud.eventbridge.timer import Timer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from localcloud.cloud import Cloud
+    from localcloud.core.bus import Event
+    from localcloud.core.providers import Provider
+    from localcloud.core.service_api import ServiceApi
+
+_RULE = "schedules:rule"
+_SCHEDULE = "schedules:schedule"
+
+
+class Schedules:
+    """See `localcloud.cloud.Service`."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+        self.apis: dict[str, type[ServiceApi]] = {"events": EventsApi, "scheduler": SchedulerApi}
+        self.providers: dict[str, Provider] = providers(self)
+        self.rules: dict[str, Rule] = {}
+        self.schedules: dict[str, Schedule] = {}
+        self._timer = Timer(cloud.clock)
+        self._metrics = Metrics(cloud)
+        self._latency = Latency(cloud.delays)
+        self._deliveries = Deliveries(cloud, self._timer, self._metrics)
+        self._unsubscribe: Callable[[], None] = lambda: None
+        self._lock = threading.RLock()
+
+    def start(self) -> None:
+        """Take up rules, schedules and deliveries; what was missed meanwhile is not made up."""
+        for key, document in self.cloud.ledger.all(_RULE):
+            self.rules[key] = Rule(**document)
+        for key, document in self.cloud.ledger.all(_SCHEDULE):
+            self.schedules[key] = Schedule(**document)
+        self._metrics.start()
+        self._timer.start()
+        self._deliveries.start()
+        now = self.cloud.clock.timestamp()
+        for rule in self.rules.values():
+            self._await_rule(rule, now)
+        for schedule in self.schedules.values():
+            self._await_schedule(schedule, now)
+        self._unsubscribe = self.cloud.bus.subscribe(self._published)
+
+    def stop(self) -> None:
+        """Fire nothing any more."""
+        self._unsubscribe()
+        self._timer.stop()
+        self._deliveries.stop()
+        self._metrics.stop()
+
+    def put_rule(self, rule: Rule) -> None:
+        """Keep a rule and fire it from now on; durable when this returns.
+
+        A rule is never changed in place: what waits for one knows by that whether it still is.
+        """
+        with self._lock:
+            self.cloud.ledger.put(_RULE, rule.key, asdict(rule))
+            self.rules[rule.key] = rule
+        self._await_rule(rule, self.cloud.clock.timestamp())
+
+    def delete_rule(self, account: str, region: str, name: str) -> None:
+        """Forget a rule with its targets, if there is one."""
+        key = f"{account}/{region}/{name}"
+        with self._lock:
+            self.cloud.ledger.delete(_RULE, key)
+            self.rules.pop(key, None)
+
+    def put_schedule(self, schedule: Schedule) -> None:
+        """Keep a schedule and fire it from now on; durable when this returns."""
+        with self._lock:
+            self.cloud.ledger.put(_SCHEDULE, schedule.key, asdict(schedule))
+            self.schedules[schedule.key] = schedule
+        self._await_schedule(schedule, self.cloud.clock.timestamp())
+
+    def delete_schedule(self, account: str, region: str, name: str) -> None:
+        """Forget a schedule, if there is one."""
+        key = f"{account}/{region}/{name}"
+        with self._lock:
+            self.cloud.ledger.delete(_SCHEDULE, key)
+            self.schedules.pop(key, None)
+
+    def accept(self, account: str, region: str, event: dict[str, Any]) -> None:
+        """Take an event (in its JSON form) to the rules of the default bus.
+
+        What it sets off is durable when this returns.
+        """
+        matched = [
+            rule
+            for rule in list(self.rules.values())
+            if (rule.account, rule.region, rule.state) == (account, region, "ENABLED")
+            and rule.pattern
+            and patterns.matches(rule.parsed, event)
+        ]
+        for rule in matched:
+            self._set_off(rule, event)
+
+    def _published(self, event: Event) -> None:
+        document = {
+            "version": "0",
+            "id": event.id,
+            "detail-type": event.detail_type,
+            "source": event.source,
+            "account": event.account,
+            "time": timestamp(event.time),
+            "region": event.region,
+            "resources": list(event.resources),
+            "detail": event.detail,
+        }
+        # On the timer's thread: the publisher goes on at once, and the order stays.
+        self._timer.at(0.0, lambda: self.accept(event.account, event.region, document))
+
+    def _await_rule(self, rule: Rule, after: float) -> None:
+        due = rule.due_after(after)
+        if due is not None:
+            late = self._latency.of_time(rule.schedule, rule.arn, due)
+            self._timer.at(due + late, lambda: self._fire_rule(rule, due))
+
+    def _fire_rule(self, rule: Rule, due: float) -> None:
+        if self.rules.get(rule.key) is not rule:
+            return
+        event = {
+            "version": "0",
+            "id": str(uuid.uuid4()),
+            "detail-type": "Scheduled Event",
+            "source": "aws.events",
+            "account": rule.account,
+            "time": timestamp(due),
+            "region": rule.region,
+            "resources": [rule.arn],
+            "detail": {},
+        }
+        self._await_rule(rule, due)
+        self._set_off(rule, event)
+
+    def _set_off(self, rule: Rule, event: dict[str, Any]) -> None:
+        now = self.cloud.clock.timestamp()
+        self._metrics.count(rule.account, rule.region, rule.name, "TriggeredRules")
+        self._deliveries.accept(
+            Delivery(
+                account=rule.account,
+                region=rule.region,
+                source_arn=rule.arn,
+                target=target,
+                payload=inputs.render(target, event, rule.arn, timestamp(now)),
+                due=now,
+                begins=now + late,
+            )
+            for target in rule.targets
+            for late in self._latency.of_deliveries(rule.arn)
+        )
+
+    def _await_schedule(self, schedule: Schedule, after: float) -> None:
+        due = schedule.due_after(after)
+        if due is not None:
+            # Anywhere within the flexible window is in time.
+            window = 60.0 * schedule.window.get("MaximumWindowInMinutes", 0)
+            when = due + random.uniform(0, window)  # noqa: S311  # no secret
+            if not window:
+                when += self._latency.of_time(schedule.expression, schedule.arn, due)
+            self._timer.at(when, lambda: self._fire_schedule(schedule, due))
+
+    def _fire_schedule(self, schedule: Schedule, due: float) -> None:
+        if self.schedules.get(schedule.key) is not schedule:
+            return
+        self._await_schedule(schedule, due)
+        now, payload = self.cloud.clock.timestamp(), _scheduled_payload(schedule, due)
+        deliveries = [
+            Delivery(
+                account=schedule.account,
+                region=schedule.region,
+                source_arn=schedule.arn,
+                target=schedule.target,
+                payload=payload,
+                due=due,
+                begins=now + late,
+            )
+            for late in self._latency.of_deliveries(schedule.arn)
+        ]
+        with self.cloud.ledger.transaction():
+            # First, so that what it calls finds it gone.
+            if schedule.after_completion == "DELETE" and schedule.next_after(due) is None:
+                self.delete_schedule(schedule.account, schedule.region, schedule.name)
+            self._deliveries.accept(deliveries)
+
+
+def _scheduled_payload(schedule: Schedule, due: float) -> str:
+    """The schedule's input with its context attributes, or Scheduler's own notification."""
+    execution = str(uuid.uuid4())
+    given = schedule.target.get("Input")
+    if given is None:
+        return json.dumps(
+            {
+                "version": "0",
+                "id": execution,
+                "detail-type": "Scheduled Event",
+                "source": "aws.scheduler",
+                "account": schedule.account,
+                "time": timestamp(due),
+                "region": schedule.region,
+                "resources": [schedule.arn],
+                "detail": "{}",
+            }
+        )
+    text = str(given)
+    for name, value in (
+        ("schedule-arn", schedule.arn),
+        ("scheduled-time", timestamp(due)),
+        ("execution-id", execution),
+    ):
+        text = text.replace(f"<aws.scheduler.{name}>", value)
+    return text

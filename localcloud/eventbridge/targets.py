@@ -1,0 +1,218 @@
+"""What a rule or a schedule can set off: which targets there are, and how each is reached."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from localcloud.core.ports import BuildNotStartedError, BuildRequest, InvocationError
+from localcloud.eventbridge.authority import Authority, NotAuthorizedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from localcloud.cloud import Cloud
+
+_ARN = re.compile(
+    r"arn:aws:(?P<service>lambda|sns|sqs|codepipeline|codebuild|logs):"
+    r"(?P<region>[a-z0-9-]+):(?P<account>\d{12}):(?P<rest>.+)"
+)
+_FUNCTION = re.compile(r"function:(?P<name>[\w-]+)(?::(?P<qualifier>[\w$-]+))?")
+_KNOWN = {
+    "Id", "Arn", "RoleArn", "Input", "InputPath", "InputTransformer", "RetryPolicy",
+    "DeadLetterConfig", "SqsParameters",
+}  # fmt: skip
+_NEED_ROLE = {"codepipeline", "codebuild"}
+_BUILD_OVERRIDES = {"environmentVariablesOverride", "sourceVersion", "buildspecOverride"}
+# What may be over by the next attempt, by Lambda's and CodeBuild's own names.
+_PASSING = {
+    "AccountLimitExceededException", "ResourceNotReadyException", "ServiceException",
+    "TooManyRequestsException",
+}  # fmt: skip
+
+
+class TargetError(ValueError):
+    """A target that cannot be honoured; the message names it."""
+
+
+class UndeliverableError(Exception):
+    """A delivery that a retry cannot fix; `code` is EventBridge's `ERROR_CODE`."""
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class TransientError(Exception):
+    """A delivery that a further attempt may mend."""
+
+
+def check(target: Mapping[str, Any], *, scheduler: bool = False) -> None:
+    """Refuse a target that cannot be reached, or a setting of it that would do nothing.
+
+    Raises:
+        TargetError: there is such a thing.
+    """
+    arn = target["Arn"]
+    unknown = sorted(name for name in target.keys() - _KNOWN if target[name] is not None)
+    if unknown:
+        raise TargetError(f"{unknown[0]} of target {arn} is not part of the local cloud")
+    found = _ARN.fullmatch(arn)
+    if found is None:
+        raise TargetError(
+            f"Target {arn} is not part of the local cloud; it reaches Lambda functions, SNS "
+            "topics, SQS queues, log groups, CodePipeline pipelines and CodeBuild projects"
+        )
+    service = found["service"]
+    if service == "lambda" and not _FUNCTION.fullmatch(found["rest"]):
+        raise TargetError(f"Target {arn} is no function's ARN")
+    if (service in _NEED_ROLE or scheduler) and not target.get("RoleArn"):
+        raise TargetError(f"RoleArn is required for target {arn}.")
+    if service == "codepipeline" and not scheduler:
+        for name in ("Input", "InputPath", "InputTransformer"):
+            if target.get(name):
+                raise TargetError(f"{name} of target {arn} is not part of the local cloud")
+    dead = (target.get("DeadLetterConfig") or {}).get("Arn")
+    if dead and not dead.startswith("arn:aws:sqs:"):
+        raise TargetError(f"The dead-letter queue {dead} of target {arn} is no SQS queue")
+
+
+class Targets:
+    """Reaches targets; each method raises `UndeliverableError` or `TransientError`."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._authority = Authority(cloud)
+        self._ways: dict[str, Callable[[Mapping[str, Any], re.Match[str], str, str], None]] = {
+            "lambda": self._invoke,
+            "sns": self._publish,
+            "sqs": self._send,
+            "codepipeline": self._begin,
+            "codebuild": self._build,
+            "logs": self._write,
+        }
+
+    def deliver(self, target: Mapping[str, Any], payload: str, source_arn: str) -> None:
+        """Hand the payload to the target, on behalf of the rule or the schedule."""
+        found = _ARN.fullmatch(target["Arn"])
+        assert found is not None  # noqa: S101  # checked when it was put
+        try:
+            self._authority.check(target, source_arn)
+            self._ways[found["service"]](target, found, payload, source_arn)
+        except NotAuthorizedError as error:
+            raise UndeliverableError(str(error), "NO_PERMISSIONS") from error
+        except ClientError as error:
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            kind = TransientError if status >= 500 else UndeliverableError  # noqa: PLR2004  # HTTP's server errors
+            raise kind(str(error)) from error
+
+    def bury(
+        self,
+        target: Mapping[str, Any],
+        payload: str,
+        source_arn: str,
+        attributes: Mapping[str, str],
+    ) -> None:
+        """Put what could not be delivered in a target's dead-letter queue.
+
+        Raises:
+            NotAuthorizedError: the rule or the schedule may not send to it.
+        """
+        queue = target["DeadLetterConfig"]["Arn"]
+        self._authority.check_dead_letters(queue, target, source_arn)
+        found = _ARN.fullmatch(queue)
+        assert found is not None  # noqa: S101  # as above
+        client, url = self._queue(found)
+        client.send_message(
+            QueueUrl=url,
+            MessageBody=payload,
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value}
+                for name, value in attributes.items()
+            },
+        )
+
+    def _invoke(
+        self, _target: Mapping[str, Any], arn: re.Match[str], payload: str, _source: str
+    ) -> None:
+        function = _FUNCTION.fullmatch(arn["rest"])
+        assert function is not None  # noqa: S101  # as above
+        name, qualifier = function["name"], function["qualifier"]
+        try:
+            self._cloud.functions.invoke(
+                arn["account"],
+                arn["region"],
+                name,
+                qualifier,
+                payload.encode(),
+                invocation_type="Event",
+            )
+        except InvocationError as error:
+            kind = TransientError if error.code in _PASSING else UndeliverableError
+            raise kind(f"{error.code}: {error}") from error
+
+    def _publish(
+        self, target: Mapping[str, Any], arn: re.Match[str], payload: str, _source: str
+    ) -> None:
+        self._client("sns", arn).publish(TopicArn=target["Arn"], Message=payload)
+
+    def _send(
+        self, target: Mapping[str, Any], arn: re.Match[str], payload: str, _source: str
+    ) -> None:
+        client, url = self._queue(arn)
+        group = (target.get("SqsParameters") or {}).get("MessageGroupId")
+        client.send_message(
+            QueueUrl=url, MessageBody=payload, **({"MessageGroupId": group} if group else {})
+        )
+
+    def _begin(
+        self, target: Mapping[str, Any], arn: re.Match[str], _payload: str, source_arn: str
+    ) -> None:
+        pipelines = self._cloud.codepipeline
+        pipeline = pipelines.pipelines.get(f"{arn['account']}/{arn['region']}/{arn['rest']}")
+        if pipeline is None:
+            raise UndeliverableError(f"There is no pipeline {target['Arn']}")
+        pipelines.begin(pipeline, f"CloudWatchEvent: {source_arn}")
+
+    def _build(
+        self, target: Mapping[str, Any], arn: re.Match[str], payload: str, source_arn: str
+    ) -> None:
+        # An event as such overrides nothing of a build.
+        overrides = json.loads(payload) if target.get("Input") else {}
+        unknown = sorted(overrides.keys() - _BUILD_OVERRIDES)
+        if unknown:
+            raise UndeliverableError(f"{unknown[0]} is no override that the local cloud knows")
+        request = BuildRequest(
+            account=arn["account"],
+            region=arn["region"],
+            project=arn["rest"].removeprefix("project/"),
+            environment=overrides.get("environmentVariablesOverride") or [],
+            source_version=overrides.get("sourceVersion"),
+            buildspec=overrides.get("buildspecOverride"),
+            initiator=f"rule/{source_arn.rsplit('/', 1)[-1]}",
+        )
+        try:
+            self._cloud.codebuild.start_build(request)
+        except BuildNotStartedError as error:
+            kind = TransientError if error.code in _PASSING else UndeliverableError
+            raise kind(f"{error.code}: {error}") from error
+
+    def _write(
+        self, _target: Mapping[str, Any], arn: re.Match[str], payload: str, source_arn: str
+    ) -> None:
+        group = arn["rest"].removeprefix("log-group:").removesuffix(":*")
+        stream = source_arn.rsplit("/", 1)[-1]
+        if self._cloud.logs.events.group(f"{arn['account']}/{arn['region']}/{group}") is None:
+            raise UndeliverableError("The specified log group does not exist.")
+        line = (self._cloud.clock.timestamp(), payload)
+        self._cloud.logs.write(arn["account"], arn["region"], group, stream, [line])
+
+    def _queue(self, arn: re.Match[str]) -> tuple[Any, str]:
+        client = self._client("sqs", arn)
+        return client, client.get_queue_url(QueueName=arn["rest"])["QueueUrl"]
+
+    def _client(self, service: str, arn: re.Match[str]) -> Any:
+        return self._cloud.client(service, arn["account"], arn["region"])

@@ -1,0 +1,1 @@
+"""What makes moto remember, deterministic, and as strict as AWS."""

@@ -1,0 +1,284 @@
+"""Makes moto remember: what changed its state is journaled, and done again at the next start.
+
+moto keeps everything in memory. Each of its calls that changes something runs under a random
+seed and at a moment of its own. It is appended to the journal before moto sees it, so that moto
+never holds what the disk rejected, and removed again if moto rejects it. Repeated in the same
+order, the calls make the same resources with the same identifiers and dates.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import sys
+import threading
+from contextlib import suppress
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
+
+from localcloud.core.operations import changes_state
+from localcloud.core.storage import StorageError
+from localcloud.moto.bucket_policies import enforce_unconditional_statements
+from localcloud.moto.compaction import needed_objects, superseded
+from localcloud.moto.determinism import as_of, give_to_moto
+from localcloud.moto.signing_keys import sign_as_aws_does
+
+# Behind what it is given, which it looks for when it is imported.
+from localcloud.moto.lifecycle import expired, remove_versions  # isort: skip
+from localcloud.moto.object_writes import UNUSED_HEADERS, is_plain, repeat  # isort: skip
+from localcloud.moto.sizes import limit_sizes  # isort: skip
+from localcloud.moto.bucket_access import close_buckets  # isort: skip
+from localcloud.moto.key_states import check_key_states  # isort: skip
+from localcloud.moto.policy_rules import check_policies  # isort: skip
+from moto.core.base_backend import BackendDict  # isort: skip
+from moto.moto_server.werkzeug_app import (  # isort: skip
+    BackendRequest,
+    DomainDispatcherApplication,
+    create_backend_app,
+)
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from flask import Flask
+
+    from localcloud.core.clock import Clock
+    from localcloud.core.http import Wsgi
+    from localcloud.core.ledger import Ledger
+
+_STREAM = "moto"
+_INLINE = 4096  # bytes; a longer body becomes a file
+_MOTO_PATHS = ("/moto-api", "/favicon.ico", "/latest/meta-data/", "/latest/api/")
+
+
+class Journal:
+    """moto as a WSGI application that survives its process.
+
+    `register` names a function that changes moto's state in some other way than by a request
+    (CloudFormation makes its resources so); `perform` runs it under the journal.
+    """
+
+    def __init__(self, ledger: Ledger, clock: Clock) -> None:
+        give_to_moto(clock)
+        enforce_unconditional_statements()
+        sign_as_aws_does()
+        limit_sizes()
+        check_policies()
+        close_buckets()
+        check_key_states()
+        self._ledger = ledger
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._performers: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = {}
+        self._versions: dict[str, int] = {}
+        """The entry that made a version of an object, by the version's id."""
+        self._moto = _moto()
+
+    def register(
+        self, kind: str, performer: Callable[[dict[str, Any]], dict[str, Any] | None]
+    ) -> None:
+        """Name what `perform(kind, …)` runs: a function of a JSON document, nothing else."""
+        self._performers[kind] = performer
+
+    def perform(self, kind: str, document: dict[str, Any]) -> dict[str, Any] | None:
+        """Run a registered function and record it; one that raises is not recorded.
+
+        Raises:
+            StorageError: the disk rejects the record; the function has not run.
+        """
+        with self._lock:
+            mark = self._mark()
+            number = self._ledger.append(_STREAM, {"kind": kind, "document": document} | mark)
+            try:
+                with as_of(**mark):
+                    return self._performers[kind](document)
+            except BaseException:
+                self._withdraw(number)
+                raise
+
+    def replay(self) -> int:
+        """Do again all that is recorded; returns how many entries that were.
+
+        Called once, at a start; moto, of which there is one a process, then holds that and
+        nothing else. An entry that fails, which it did not do
+        when it was recorded, is told on stderr and passed over.
+        """
+        _forget()
+        entries = self._ledger.read(_STREAM)
+        told_since = set(superseded(entries))
+        self._ledger.remove(told_since)
+        entries = [each for each in entries if each[0] not in told_since]
+        for number, entry in entries:
+            with as_of(entry["seed"], entry["moment"]):
+                version = repeat(entry, partial(self._body, entry))
+                said = self._again(entry) if version is None else None
+            if version not in {None, "null"}:
+                self._versions[str(version)] = number
+            if said:
+                print(f"localcloud: entry {number} of the journal: {said}", file=sys.stderr)  # noqa: T201  # a command speaks so
+        return len(entries)
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """Answer a request by moto."""
+        body = environ["wsgi.input"].getvalue()
+        if not changes_state(environ):
+            return self._moto(environ, start_response)
+        answered: list[int] = []
+        version: list[str] = []
+
+        def watched(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            answered.append(int(status[:3]))
+            version.extend(value for name, value in headers if name == "x-amz-version-id")
+            return start_response(status, headers, *rest)
+
+        with self._lock:
+            mark = self._mark()
+            entry = self._entry(environ, body)
+            number = self._ledger.append(_STREAM, entry | mark)
+            answer = None
+            try:
+                with as_of(**mark):
+                    answer = [b"".join(self._moto(environ, watched))]
+            finally:
+                if answer is None or answered[-1] >= 400:  # noqa: PLR2004  # HTTP's line of errors
+                    self._withdraw(number)
+            if version and is_plain(entry):
+                self._versions[version[0]] = number
+        return answer
+
+    def expire(self, now: float) -> int:
+        """Apply S3's lifecycle rules at a cloud time; returns how many versions expired.
+
+        Their entries leave the journal first: at the next start they are not made again.
+
+        Raises:
+            StorageError: the disk rejects it; nothing has expired.
+        """
+        with self._lock:
+            needed = needed_objects(self._ledger.read(_STREAM))
+            found = [
+                each
+                for each in expired(now, self._versions.keys())
+                if not needed({f"/{each[0].name}/{each[1]}", f"/{each[0].name}"})
+            ]
+            ids = [version.version_id for _, _, versions in found for version in versions]
+            self._ledger.remove(self._versions[each] for each in ids)
+            for bucket, key, versions in found:
+                remove_versions(bucket, key, versions)
+            for each in ids:
+                del self._versions[each]
+        return len(ids)
+
+    def _withdraw(self, number: int) -> None:
+        """Remove an entry that moto rejected."""
+        # One that stays, because the disk is full, is rejected by moto again when it is repeated.
+        with suppress(StorageError):
+            self._ledger.remove([number])
+
+    def _mark(self) -> dict[str, Any]:
+        return {
+            "seed": int.from_bytes(os.urandom(6), "big"),
+            "moment": self._clock.timestamp(),
+        }
+
+    def _again(self, entry: dict[str, Any]) -> str | None:
+        """Do one entry again; what went wrong, or None."""
+        if entry["kind"] == "request":
+            _, status, _ = run_wsgi_app(self._moto, self._environ(entry), buffered=True)
+            failed = not status.startswith(("2", "3"))
+            return f"{entry['method']} {entry['path']} answers {status}" if failed else None
+        try:
+            self._performers[entry["kind"]](entry["document"])
+        except Exception as error:  # noqa: BLE001  # moto raises what it likes
+            return f"{entry['document']}: {error!r}"
+        return None
+
+    def _entry(self, environ: dict[str, Any], body: bytes) -> dict[str, Any]:
+        kept = {
+            name: value
+            for name, value in environ.items()
+            if name not in UNUSED_HEADERS
+            and (name.startswith("HTTP_") or name in {"CONTENT_TYPE", "REQUEST_URI", "RAW_URI"})
+        }
+        entry = {
+            "kind": "request",
+            "method": environ["REQUEST_METHOD"],
+            "path": environ["PATH_INFO"],
+            "query": environ.get("QUERY_STRING", ""),
+            "headers": kept,
+        }
+        if len(body) > _INLINE:
+            return entry | {"blob": self._ledger.store(body)}
+        return entry | {"body": base64.b64encode(body).decode()}
+
+    def _body(self, entry: dict[str, Any]) -> bytes:
+        if "blob" in entry:
+            return self._ledger.load(entry["blob"])
+        return base64.b64decode(entry["body"])
+
+    def _environ(self, entry: dict[str, Any]) -> dict[str, Any]:
+        builder = EnvironBuilder(method=entry["method"], data=self._body(entry))
+        environ = builder.get_environ()
+        environ["PATH_INFO"] = entry["path"]
+        environ["QUERY_STRING"] = entry["query"]
+        environ.update(entry["headers"])
+        return environ
+
+
+def _forget() -> None:
+    """Have moto hold nothing."""
+    for backends in list(BackendDict._instances):  # type: ignore[misc]  # noqa: SLF001  # in use
+        if backends.service_name == "iam":
+            backends.clear()  # to reset it would read all of AWS's policies once more
+    BackendDict.reset()
+
+
+@cache
+def _moto() -> Wsgi:
+    """There is one moto a process, and it takes its time to be put together."""
+    application: Wsgi = _Dispatcher(_backend)
+    return application
+
+
+def _backend(service: Any) -> Flask:
+    application: Flask = create_backend_app(service)
+    application.request_class = _MotoRequest
+    return application
+
+
+class _MotoRequest(BackendRequest):
+    """A form is a POST: the body of an object that calls itself one is not to be taken apart."""
+
+    @property
+    def want_form_data_parsed(self) -> bool:
+        wanted: bool = super().want_form_data_parsed
+        return wanted and self.method == "POST"
+
+
+class _Dispatcher(DomainDispatcherApplication):
+    """moto's dispatcher, by the signed service alone and with a cache of its backends.
+
+    moto sends some paths to backends of its own, whatever service the request is signed for: the
+    control API, which resets and reveals all state, and the instance metadata.
+    """
+
+    def get_application(self, environ: dict[str, Any]) -> Flask:
+        if environ.get("PATH_INFO", "").startswith(_MOTO_PATHS):
+            found = super().get_application(environ | {"PATH_INFO": "/"})
+            environ["wsgi.input"].seek(0)
+        else:
+            found = super().get_application(environ)
+        application: Flask = found
+        return application
+
+    def __init__(self, create_app: Any) -> None:
+        super().__init__(create_app)
+        self._found: dict[str | None, Any] = {}
+
+    def get_backend_for_host(self, host: str | None) -> Any:
+        if host not in self._found:
+            self._found[host] = super().get_backend_for_host(host)
+        return self._found[host]

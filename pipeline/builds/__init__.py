@@ -1,0 +1,1 @@
+"""What synthesis and builds share: the commit, bundles, downloads and recorded settings."""

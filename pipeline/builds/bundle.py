@@ -1,0 +1,223 @@
+"""What goes to Lambda, built without Docker: the service with its locked dependencies, and the
+canary judge and the customers' journeys, which need the standard library alone.
+
+The zip is the same, byte for byte, for the same sources, lock and platform, so that an
+unchanged service is an unchanged asset: nothing is uploaded again. Dependencies are zipped once
+a lock; the service's bundle is a copy of that zip with the service appended. Both are kept in the
+checkout. No build gets them from another build (`pipeline.delivery.build_steps`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.builds import downloads
+from pipeline.builds.downloads import DownloadError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+ROOT = Path(__file__).parents[2]
+LOCK = ROOT / "requirements" / "service.txt"
+_SERVICE = ROOT / "service"
+_EVERY = ("pipeline/__init__.py", "pipeline/names.py")
+_JUDGE = (*_EVERY, "pipeline/judge/statistics/*.py", "pipeline/judge/*.py")
+_SYNTHETIC = (*_EVERY, "pipeline/journeys/*.py")
+_AWS_SERVICES = {"s3"}
+"""Those that the service calls."""
+
+
+class BundleError(Exception):
+    """The bundle could not be built."""
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Where a bundle runs; `wheels` and `python` are None for this very interpreter."""
+
+    architecture: str
+    runtime: str
+    wheels: str | None = None
+    python: str | None = None
+
+
+def target(name: str) -> Platform:
+    """The platform that the context key `bundle` names.
+
+    Raises:
+        BundleError: there is no such platform.
+    """
+    if name == "linux-arm64":
+        return Platform("arm64", "python3.13", "aarch64-manylinux2014", "3.13")
+    if name == "host":
+        machine = "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
+        return Platform(machine, f"python3.{sys.version_info.minor}")
+    raise BundleError(
+        f"context key bundle: found {name!r}; allowed are linux-arm64 (AWS) and host (this machine)"
+    )
+
+
+def digest(platform_name: str) -> str:
+    """SHA-256 over all that the bundle is made from."""
+    return _digest(platform_name, LOCK, *sources())
+
+
+def sources() -> list[Path]:
+    """Return the service's own files, all of which are shipped."""
+    found = (path for path in _SERVICE.rglob("*") if "__pycache__" not in path.parts)
+    return sorted(path for path in found if path.is_file())
+
+
+def build(platform_name: str, cache: Path = ROOT / ".cache" / "bundle") -> Path:
+    """The bundle, a zip, built unless it is there already.
+
+    Raises:
+        BundleError: the lock cannot be installed for the platform.
+    """
+    file = cache / f"{digest(platform_name)}.zip"
+    if not file.exists():
+        dependencies = _dependencies(platform_name, cache)
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            _copy(sources(), root)
+            _finish(file, root, platform_name, onto=dependencies)
+    return file
+
+
+def build_all(platform_name: str) -> tuple[Path, Path, Path]:
+    """The service's bundle, the judge's and the journeys', built unless they are there already.
+
+    Raises:
+        BundleError: see `build`.
+    """
+    return build(platform_name), build_judge(platform_name), build_synthetic(platform_name)
+
+
+def build_judge(platform_name: str, cache: Path = ROOT / ".cache" / "bundle") -> Path:
+    """The judge's bundle, a zip, built unless it is there already."""
+    return _own("judge", _JUDGE, platform_name, cache)
+
+
+def build_synthetic(platform_name: str, cache: Path = ROOT / ".cache" / "bundle") -> Path:
+    """The journeys' bundle, a zip, built unless it is there already."""
+    return _own("synthetic", _SYNTHETIC, platform_name, cache)
+
+
+def _own(name: str, patterns: tuple[str, ...], platform_name: str, cache: Path) -> Path:
+    """A bundle of our own sources alone."""
+    files = sorted(path for pattern in patterns for path in ROOT.glob(pattern))
+    file = cache / f"{name}-{_digest(platform_name, *files)}.zip"
+    if not file.exists():
+        with tempfile.TemporaryDirectory() as folder:
+            _copy(files, Path(folder))
+            _finish(file, Path(folder), platform_name)
+    return file
+
+
+def _copy(files: Iterable[Path], root: Path) -> None:
+    """Copy files of the checkout, each to the same place below another root."""
+    for file in files:
+        copy = root / file.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, copy)
+
+
+def _dependencies(platform_name: str, cache: Path) -> Path:
+    file = cache / f"dependencies-{_digest(platform_name, LOCK)}.zip"
+    if not file.exists():
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            _install(target(platform_name), root)
+            _prune(root)
+            _finish(file, root, platform_name)
+    return file
+
+
+def _digest(platform_name: str, *paths: Path) -> str:
+    # The zip also depends on how it is made.
+    sums = hashlib.sha256(f"{target(platform_name)}".encode() + Path(__file__).read_bytes())
+    for path in paths:
+        content = path.read_bytes()
+        sums.update(f"{path.relative_to(ROOT)}\0{_mode(path):o} {len(content)}\0".encode())
+        sums.update(content)
+    return sums.hexdigest()
+
+
+def _finish(file: Path, root: Path, platform_name: str, onto: Path | None = None) -> None:
+    """Compile what a folder holds, and put it into a zip, behind what another holds."""
+    # Lambda would throw bytecode away at every cold start that is checked by a file's date, and
+    # has no use for that of another minor version.
+    if target(platform_name).python in {None, f"3.{sys.version_info.minor}"}:
+        _compile(root)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_suffix(f".{os.getpid()}")
+    if onto:
+        shutil.copyfile(onto, partial)
+    with zipfile.ZipFile(partial, "a" if onto else "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(path for path in root.rglob("*") if path.is_file()):
+            entry = zipfile.ZipInfo(str(path.relative_to(root)))  # dated 1980, as all are
+            entry.external_attr = _mode(path) << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, path.read_bytes())
+    partial.rename(file)
+
+
+def _mode(path: Path) -> int:
+    return 0o755 if os.access(path, os.X_OK) else 0o644
+
+
+def _compile(root: Path) -> None:
+    """By a process of its own, so that what it makes rests on nothing but the sources.
+
+    Hashes are not seeded anew, and bytecode lands beside its source, where Lambda looks for it,
+    whatever a builder does with its own (`PYTHONPYCACHEPREFIX`).
+    """
+    command = [sys.executable, "-m", "compileall", "-q", "-s", str(root)]
+    command += ["--invalidation-mode", "unchecked-hash", str(root)]
+    # What is no Python of this version is no module of anybody's either: the exit code says so.
+    subprocess.run(command, env={"PYTHONHASHSEED": "0"}, capture_output=True, check=False)
+
+
+def _prune(root: Path) -> None:
+    """Take away what is of no use on Lambda, and what would make every bundle another one."""
+    shutil.rmtree(root / "bin", ignore_errors=True)
+    (root / ".lock").unlink(missing_ok=True)
+    for record in root.glob("*.dist-info/*"):
+        if record.name in {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"}:
+            record.unlink()
+    # botocore describes every service of AWS, in more bytes than all else together.
+    for service in (root / "botocore" / "data").glob("*/"):
+        if service.name not in _AWS_SERVICES:
+            shutil.rmtree(service)
+
+
+def _install(platform_: Platform, folder: Path) -> None:
+    command = ["uv", "pip", "install", "--quiet", "--target", str(folder), "--link-mode", "copy"]
+    command += ["--no-deps", "--only-binary", ":all:"]
+    pip: list[str] = []
+    if platform_.wheels and platform_.python:
+        command += ["--python-platform", platform_.wheels, "--python-version", platform_.python]
+        pip = ["--python-version", platform_.python, "--implementation", "cp"]
+        pip += ["--platform", _pip_platform(platform_.wheels)]
+    else:
+        command += ["--python", sys.executable]
+    try:
+        downloads.install([*command, "--requirement"], LOCK, pip)
+    except DownloadError as error:
+        raise BundleError(str(error)) from error
+
+
+def _pip_platform(wheels: str) -> str:
+    """Return pip's name for what uv calls `aarch64-manylinux2014`."""
+    machine, _, standard = wheels.partition("-")
+    return f"{standard}_{machine}"

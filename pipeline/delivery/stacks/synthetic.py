@@ -1,0 +1,150 @@
+"""The journeys of an environment: their function, their schedule, and what alarms make of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from constructs import Construct
+
+from pipeline.delivery.stacks.scheduled import schedule, scheduled_function
+from pipeline.names import ALIAS, SERVICE, SYNTHETIC_NAMESPACE, synthetic_alarm_name
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_lambda as lambda_
+
+    from environments.gates import Synthetic
+    from pipeline.delivery.stacks.artifact import Artifact
+
+_MEMORY = 256  # MB
+"""For the share of a processor that comes with it: TLS is half of a journey."""
+_TO_TIDY = 10  # seconds
+_PERIODS, _BAD = 3, 2
+"""One journey that fails may be the network's fault; the next would have to fail by it as well."""
+
+
+class Journeys(Construct):
+    """Makes a journey every few minutes, and tells operations when they fail or are not made."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        environment_name: str,
+        artifact: Artifact,
+        log_retention_days: int,
+        synthetic: Synthetic,
+        url: str,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        function = scheduled_function(
+            self,
+            artifact=artifact,
+            code=artifact.synthetic,
+            handler="pipeline.journeys.handler.handler",
+            description=f"A customer's journey through {SERVICE} in {environment_name}",
+            memory_size=_MEMORY,
+            timeout=Duration.seconds(synthetic.seconds + _TO_TIDY),
+            log_retention_days=log_retention_days,
+            environment={
+                "SERVICE": SERVICE,
+                "ENVIRONMENT": environment_name,
+                "URL": url,
+                "SECONDS": str(synthetic.seconds),
+            },
+        )
+        schedule(
+            self,
+            "Schedule",
+            function,
+            minute=f"0/{synthetic.every_minutes}",
+            description=f"Sends a customer through {SERVICE} in {environment_name}",
+        )
+        cloudwatch.Alarm(
+            self,
+            "Alarm",
+            alarm_name=synthetic_alarm_name(environment_name),
+            alarm_description="A customer's journey through the API fails, or is not made",
+            metric=cloudwatch.MathExpression(
+                expression="journeys - failed",
+                using_metrics={
+                    "journeys": _counted("Journeys", environment_name, synthetic),
+                    "failed": _counted("FailedJourneys", environment_name, synthetic),
+                },
+                label="journeys that went well",
+                period=Duration.minutes(synthetic.every_minutes),
+            ),
+            threshold=1,
+            comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+            evaluation_periods=_PERIODS,
+            datapoints_to_alarm=_BAD,
+            treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
+        )
+
+
+class FailedJourneys:
+    """Makes the alarm by which failed journeys roll a release back in its bake.
+
+    It looks at the new version alone: where an old one served in the same minutes, a journey
+    may have failed by that, and the release may be its fix. That no journey is made says nothing
+    of the release, and before the first there can be none: operations are told of it.
+    """
+
+    def __init__(
+        self,
+        environment_name: str,
+        synthetic: Synthetic,
+        function: lambda_.Function,
+        version: lambda_.Version,
+    ) -> None:
+        self._environment = environment_name
+        self._synthetic = synthetic
+        self._function = function.function_name
+        self._version = version.version
+
+    def alarm(self, scope: Construct, construct_id: str, _what: str, name: str) -> cloudwatch.Alarm:
+        """The alarm on journeys that only the new version can have failed; there is one."""
+        return cloudwatch.Alarm(
+            scope,
+            construct_id,
+            alarm_name=name,
+            alarm_description="Customers' journeys fail where the new version alone serves",
+            metric=cloudwatch.MathExpression(
+                # Where nothing was served at all, the way to the service is what failed.
+                expression="IF(FILL(every, 0) > FILL(mine, 0), 0, failed)",
+                using_metrics={
+                    "every": self._invocations(),
+                    "mine": self._invocations(ExecutedVersion=self._version),
+                    "failed": _counted("FailedJourneys", self._environment, self._synthetic),
+                },
+                label="failed journeys",
+                period=Duration.minutes(self._synthetic.every_minutes),
+            ),
+            threshold=1,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            evaluation_periods=_PERIODS,
+            datapoints_to_alarm=_BAD,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+
+    def _invocations(self, **version: str) -> cloudwatch.Metric:
+        every = {"FunctionName": self._function, "Resource": f"{self._function}:{ALIAS}"}
+        return cloudwatch.Metric(
+            namespace="AWS/Lambda",
+            metric_name="Invocations",
+            dimensions_map=every | version,
+            statistic="Sum",
+            period=Duration.minutes(self._synthetic.every_minutes),
+        )
+
+
+def _counted(name: str, environment_name: str, synthetic: Synthetic) -> cloudwatch.Metric:
+    return cloudwatch.Metric(
+        namespace=SYNTHETIC_NAMESPACE,
+        metric_name=name,
+        dimensions_map={"service": SERVICE, "environment": environment_name},
+        statistic="Sum",
+        period=Duration.minutes(synthetic.every_minutes),
+    )

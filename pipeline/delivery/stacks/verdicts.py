@@ -1,0 +1,121 @@
+"""The alarms by which the judge's word stops a release, its silence, and its blindness."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import aws_cloudwatch as cloudwatch
+
+from pipeline.delivery.stacks.rails import MINUTE
+from pipeline.judge.arrival import ARRIVAL_BOUND
+from pipeline.judge.shift import MINUTE as ONE_MINUTE
+from pipeline.judge.statistics.judging import line
+from pipeline.names import ALIAS, BLIND, HEARTBEAT, JUDGE_NAMESPACE, SERVICE
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_lambda as lambda_
+    from constructs import Construct
+
+    from pipeline.judge.statistics.periods import Parameters
+
+_SILENCE, _WINDOW = 3, 5  # minutes
+"""So many of the last so many served, and not judged, are a judge that does not work. Fewer are a
+look that came too late for its minute; and what Lambda counts comes in a minute later."""
+
+
+class Verdicts:
+    """Makes alarms on what the judge says of one version of a function."""
+
+    def __init__(
+        self,
+        environment_name: str,
+        parameters: Parameters,
+        function: lambda_.Function,
+        version: lambda_.Version,
+    ) -> None:
+        self._environment = environment_name
+        self._line = line(parameters)
+        self._function = function.function_name
+        self._version = version.version
+
+    def alarm(
+        self, scope: Construct, construct_id: str, verdict: str, name: str
+    ) -> cloudwatch.Alarm:
+        """The alarm on a verdict."""
+        if verdict == HEARTBEAT:
+            return self._silence(scope, construct_id, name)
+        limit, what = {
+            "evidence": (self._line, "The evidence against the new version is past its line"),
+            "testimony": (
+                1.0,
+                "The service cannot testify: what it counts differs from what Lambda and API "
+                "Gateway count, by more than judge.count_tolerance",
+            ),
+            "undecided": (1.0, "The shift ends before a verdict, and the policy rolls back"),
+            "incident": (1.0, "Both versions fail alike, and the policy stops a release then"),
+            BLIND: (
+                ARRIVAL_BOUND / ONE_MINUTE,
+                "The judge runs and cannot judge: the metrics of a minute of the shift have not "
+                "arrived for so many minutes",
+            ),
+        }[verdict]
+        return cloudwatch.Alarm(
+            scope,
+            construct_id,
+            alarm_name=name,
+            alarm_description=what,
+            metric=self._said(verdict.capitalize(), version=True),
+            threshold=limit,
+            comparison_operator=(cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD),
+            # What was said once holds, also where CloudWatch shows it a minute or two late.
+            evaluation_periods=3,
+            datapoints_to_alarm=1,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+
+    def _silence(self, scope: Construct, construct_id: str, name: str) -> cloudwatch.Alarm:
+        """The heartbeat is missing while this version serves.
+
+        Not whenever it is missing: a judge that was broken before must not block its own fix.
+        """
+        served = cloudwatch.Metric(
+            namespace="AWS/Lambda",
+            metric_name="Invocations",
+            dimensions_map={
+                "FunctionName": self._function,
+                "Resource": f"{self._function}:{ALIAS}",
+                "ExecutedVersion": self._version,
+            },
+            statistic="Sum",
+            period=MINUTE,
+        )
+        return cloudwatch.Alarm(
+            scope,
+            construct_id,
+            alarm_name=name,
+            alarm_description="The new version serves, and the judge does not judge it",
+            metric=cloudwatch.MathExpression(
+                expression="IF(served > 0 AND FILL(heartbeat, 0) < 1, 1, 0)",
+                using_metrics={
+                    "served": served,
+                    "heartbeat": self._said("Heartbeat", version=False),
+                },
+                label="minutes not judged",
+                period=MINUTE,
+            ),
+            threshold=1,
+            comparison_operator=(cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD),
+            evaluation_periods=_WINDOW,
+            datapoints_to_alarm=_SILENCE,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+
+    def _said(self, metric: str, *, version: bool) -> cloudwatch.Metric:
+        dimensions = {"service": SERVICE, "environment": self._environment}
+        return cloudwatch.Metric(
+            namespace=JUDGE_NAMESPACE,
+            metric_name=metric,
+            dimensions_map=dimensions | ({"version": self._version} if version else {}),
+            statistic="Maximum",
+            period=MINUTE,
+        )

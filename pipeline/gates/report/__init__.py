@@ -1,0 +1,1 @@
+"""What gates report: findings, waivers, answers. The console reads it too."""

@@ -1,0 +1,140 @@
+"""A cloud assembly: the folder that `cdk synth` leaves, read back.
+
+"Cloud assembly" is CDK's own word; its package `cloud-assembly-schema` describes `manifest.json`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pipeline.gates.template.template import Template, TemplateError, mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_ENVIRONMENT = "aws://"
+
+
+class AssemblyError(Exception):
+    """A folder is no cloud assembly, or not a whole one."""
+
+
+@dataclass(frozen=True)
+class LookupRole:
+    """The role that CDK's bootstrap made for reading an account."""
+
+    arn: str
+    """With `${AWS::Partition}` where CDK left it."""
+    external_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack of the assembly, or a nested stack of one."""
+
+    name: str
+    account: str
+    """Twelve digits, or `unknown-account` of a stack that goes to whoever deploys it."""
+    region: str
+    file: Path
+    """Its template."""
+    path: str
+    """The template's, as findings name it: below `cdk.out`, wherever the assembly lies."""
+    text: str
+    """The template as it was written."""
+    template: Template
+    lookup_role: LookupRole | None = None
+    parent: str | None = None
+    """The stack that it is nested in."""
+    termination_protection: bool = False
+    """Whether the CDK CLI protects it from deletion when it deploys it."""
+
+
+def read(folder: Path) -> tuple[Stack, ...]:
+    """All stacks of an assembly, those of its stages and the nested ones included.
+
+    Raises:
+        AssemblyError: a file is missing or no JSON, or there is no stack at all.
+    """
+    try:
+        stacks = tuple(_stacks(folder, folder))
+    except (AttributeError, KeyError, TypeError) as error:
+        raise AssemblyError(
+            f"{folder.name}: not as CDK writes it ({type(error).__name__}: {error}); "
+            "synthesise the app"
+        ) from error
+    if not stacks:
+        raise AssemblyError(f"{folder.name}/manifest.json: found no stack; synthesise the app")
+    return stacks
+
+
+def named(folder: Path, file: Path) -> str:
+    """A file of an assembly, as findings name it."""
+    return f"cdk.out/{file.relative_to(folder).as_posix()}"
+
+
+def _stacks(folder: Path, root: Path) -> Iterator[Stack]:
+    for name, artifact in _json(folder / "manifest.json", root)["artifacts"].items():
+        properties = artifact.get("properties", {})
+        if artifact["type"] == "cdk:cloud-assembly":
+            yield from _stacks(folder / properties["directoryName"], root)
+        elif artifact["type"] == "aws:cloudformation:stack":
+            account, _, region = artifact["environment"].removeprefix(_ENVIRONMENT).partition("/")
+            role = properties.get("lookupRole")
+            stack = _stack(
+                folder / properties["templateFile"],
+                root,
+                name=properties.get("stackName") or name,
+                account=account,
+                region=region,
+                lookup_role=role and LookupRole(role["arn"], role.get("assumeRoleExternalId")),
+                termination_protection=properties.get("terminationProtection") is True,
+            )
+            yield stack
+            yield from _nested(stack, root)
+
+
+def _nested(parent: Stack, root: Path) -> Iterator[Stack]:
+    """The stacks in a stack; CDK names their templates in the metadata of the resource."""
+    for resource in parent.template.of_type("AWS::CloudFormation::Stack"):
+        file = mapping(resource.body.get("Metadata")).get("aws:asset:path")
+        if isinstance(file, str):
+            stack = _stack(
+                parent.file.parent / file,
+                root,
+                name=f"{parent.name}/{resource.logical_id}",
+                account=parent.account,
+                region=parent.region,
+                parent=parent.name,
+            )
+            yield stack
+            yield from _nested(stack, root)
+
+
+def _stack(file: Path, root: Path, **kwargs: Any) -> Stack:
+    document = _json(file, root)
+    try:
+        template = Template.of(document)
+    except TemplateError as error:
+        raise AssemblyError(f"{named(root, file)}: {error}; synthesise the app") from error
+    return Stack(
+        file=file,
+        path=named(root, file),
+        text=file.read_text(encoding="utf-8"),
+        template=template,
+        **kwargs,
+    )
+
+
+def _json(file: Path, root: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise AssemblyError(
+            f"{named(root, file)}: the file is missing; synthesise the app"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise AssemblyError(f"{named(root, file)}: no JSON: {error}") from error

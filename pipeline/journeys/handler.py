@@ -1,0 +1,47 @@
+"""The entry point on Lambda: `pipeline.journeys.handler.handler`, which EventBridge calls.
+
+Its one line on the log is the journey and its metrics ("Specification: CloudWatch embedded
+metric format"), so that it may write its log and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import asdict
+from typing import Any
+
+from pipeline.journeys.journey import travel
+from pipeline.names import SYNTHETIC_NAMESPACE
+
+_url = os.environ["URL"]
+_seconds = float(os.environ["SECONDS"])
+_whose = {"service": os.environ["SERVICE"], "environment": os.environ["ENVIRONMENT"]}
+
+
+def handler(_event: Any, _context: Any) -> None:
+    """Make one journey, and say how it went."""
+    came = time.time()
+    journey = travel(_url, _seconds)
+    failure = journey.failure
+    units = {"Journeys": "Count", "FailedJourneys": "Count"}
+    values = {"Journeys": 1, "FailedJourneys": int(failure is not None)}
+    if failure is None:  # one that failed is over early
+        units["Latency"] = "Milliseconds"
+        values["Latency"] = journey.milliseconds
+    directive = {
+        "Namespace": SYNTHETIC_NAMESPACE,
+        "Dimensions": [list(_whose)],
+        "Metrics": [{"Name": name, "Unit": unit} for name, unit in units.items()],
+    }
+    record: dict[str, Any] = {
+        "_aws": {"Timestamp": int(came * 1000), "CloudWatchMetrics": [directive]},
+        **_whose,
+        **values,
+        "level": "ERROR" if failure else "INFO",
+        "steps": journey.steps,
+    }
+    if failure:
+        record |= {"message": failure.sentence, "failure": asdict(failure)}
+    print(json.dumps(record, ensure_ascii=False))  # noqa: T201  # a Lambda logs so

@@ -1,0 +1,7 @@
+"""The statistics of the canary judge: standard library only, for it runs in a small Lambda."""
+
+from pipeline.judge.statistics.canary_test import CanaryTest
+from pipeline.judge.statistics.counts import Counts
+from pipeline.judge.statistics.objectives import Objectives
+
+__all__ = ["CanaryTest", "Counts", "Objectives"]

@@ -1,0 +1,1 @@
+"""What an environment file promises, computed before a release: power, forecast, quotas."""

@@ -1,0 +1,70 @@
+"""What `pithead release` prints of what a release loosens."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import Any
+
+from rich.console import Console
+
+from console.release.looser import looser, show
+
+LIMIT = {
+    "rule": "PH707",
+    "subject": "environments/staging.toml load.max_p95_ms",
+    "message": "max_p95_ms is looser: 250 becomes 900",
+    "severity": "error",
+}
+CODE = {"rule": "PH709", "subject": "pipeline/gates", "message": "other", "severity": "warning"}
+
+
+def _report(aws: Any, pipeline: Any, **reports: list[dict[str, str]]) -> None:
+    """Executions, each with a comparison that reported these."""
+    bodies = {}
+    for name, found in reports.items():
+        pipeline.execution(name, 0, commit="c" * 40)
+        pipeline.action(name, "Build", "Changes", 1, 2)
+        place = {"bucket": "artifacts", "key": name}
+        output = {"outputArtifacts": [{"name": "Changes_Output", "s3location": place}]}
+        pipeline.details[name][-1]["output"] = output
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as archive:
+            archive.writestr("changes.json", json.dumps({"details": {"looser": found}}))
+        bodies[name] = content.getvalue()
+
+    class S3:
+        def get_object(self, **place: str) -> dict[str, Any]:
+            return {"Body": io.BytesIO(bodies[place["Key"]])}
+
+    clients = aws.client
+    aws.client = lambda service, place=None: S3() if service == "s3" else clients(service, place)
+
+
+def test_each_thing_is_named_once_whichever_execution_found_it(aws: Any, pipeline: Any) -> None:
+    _report(aws, pipeline, before=[LIMIT, CODE], after=[CODE])
+    found = looser(aws, ["before", "after"])
+    assert [each.rule for each in found if not isinstance(each, str)] == ["PH707", "PH709"]
+    assert _shown(found) == (
+        "Looser than what was promoted last:\n"
+        "  PH707 max_p95_ms is looser: 250 becomes 900\n"
+        "  PH709 other\n"
+    )
+
+
+def test_a_release_that_loosens_nothing_is_not_mentioned(aws: Any, pipeline: Any) -> None:
+    _report(aws, pipeline, one=[])
+    assert _shown(looser(aws, ["one"])) == ""
+
+
+def test_an_unreadable_report_is_named(aws: Any, pipeline: Any) -> None:
+    _report(aws, pipeline, one=[{"rule": "PH707"}])
+    assert "the report of gate changes cannot be read" in _shown(looser(aws, ["one"]))
+
+
+def _shown(found: Any) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    show(console, found)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()

@@ -1,0 +1,392 @@
+from __future__ import annotations
+
+import json
+import queue
+import threading
+import uuid
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import urllib3
+
+from localcloud.core.delays import NO_DELAYS
+from localcloud.core.ports import Invocation
+from localcloud.server import LocalCloud
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from localcloud.core.ports import Datum
+
+ACCOUNT, REGION = "222222222222", "eu-west-1"
+FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:files"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/logs"
+SERVICES = ("logs", "sts", "gateway", "cloudformation")
+
+
+class FakeFunctions:
+    """The functions service at its port: `answer` is what the function does with an event."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.invoked: list[tuple[Any, ...]] = []
+        self.allowed = True
+        self.asked: list[dict[str, Any]] = []
+        self.answer: Callable[[dict[str, Any]], Any] = lambda _event: {"statusCode": 200}
+
+    def invoke(
+        self,
+        account: str,
+        region: str,
+        function: str,
+        qualifier: str | None,
+        payload: bytes,
+        *,
+        trace: str = "",
+    ) -> Invocation:
+        event = json.loads(payload)
+        self.events.append(event)
+        self.invoked.append((account, region, function, qualifier, trace))
+        answered = self.answer(event)
+        if isinstance(answered, Invocation):
+            return answered
+        return Invocation(json.dumps(answered).encode(), None, "1")
+
+    def policy(self, *_function: str) -> list[dict[str, Any]]:
+        return []
+
+    def allows(
+        self,
+        account: str,
+        region: str,
+        function: str,
+        qualifier: str | None,
+        *,
+        principal: str,
+        source_arn: str,
+    ) -> bool:
+        self.asked.append(
+            {
+                "function": (account, region, function, qualifier),
+                "principal": principal,
+                "source_arn": source_arn,
+            }
+        )
+        return self.allowed
+
+
+class FakeCloudWatch:
+    """Keeps what was put; `sums` waits until a metric has been seen."""
+
+    def __init__(self) -> None:
+        self._data: list[tuple[str, str, str, Datum]] = []
+        self._changed = threading.Condition()
+
+    def put(self, account: str, region: str, namespace: str, data: list[Datum]) -> None:
+        with self._changed:
+            self._data += [(account, region, namespace, datum) for datum in data]
+            self._changed.notify_all()
+
+    def sums(self, name: str, count: float, **dimensions: str) -> float:
+        """A metric's sum, once it has been observed `count` times."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._seen(name, dimensions) >= count, 60)
+            return sum(
+                value * times
+                for datum in self._of(name, dimensions)
+                for value, times in zip(datum.values, datum.counts, strict=True)
+            )
+
+    def _seen(self, name: str, dimensions: dict[str, str]) -> float:
+        return sum(sum(datum.counts) for datum in self._of(name, dimensions))
+
+    def _of(self, name: str, dimensions: dict[str, str]) -> list[Datum]:
+        return [
+            datum
+            for *_, namespace, datum in self._data
+            if namespace == "AWS/ApiGateway"
+            and datum.name == name
+            and datum.dimensions == dimensions
+        ]
+
+
+class Deployed:
+    """A local cloud with a gateway, a client of its API, and one of its data plane."""
+
+    def __init__(self, server: LocalCloud) -> None:
+        self.server = server
+        self.cloud = server.cloud
+        self.functions = FakeFunctions()
+        self.cloudwatch = FakeCloudWatch()
+        self.cloud.functions = self.functions  # type: ignore[assignment]  # a fake at the port
+        self.cloud.cloudwatch = self.cloudwatch  # type: ignore[assignment]  # a fake at the port
+        self.api = self.cloud.client("apigateway", ACCOUNT, REGION)
+        self._http = urllib3.PoolManager(retries=False)
+        self._stacks = self.cloud.client("cloudformation", ACCOUNT, REGION)
+        self._written = threading.Condition()
+        self._lines: defaultdict[str, list[str]] = defaultdict(list)
+        self.cloud.logs.subscribe(self._logged)
+        # What an earlier test's requests left to be told is told of under other names.
+        self.name = f"files-{uuid.uuid4()}"
+        self.put_log_role()
+
+    def put_log_role(self, service: str = "apigateway.amazonaws.com") -> None:
+        """Have the role by which the account's APIs write their logs trust a service."""
+        iam = self.cloud.client("iam", ACCOUNT, REGION)
+        trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+        try:
+            iam.create_role(RoleName="logs", AssumeRolePolicyDocument=document)
+        except iam.exceptions.EntityAlreadyExistsException:
+            iam.update_assume_role_policy(RoleName="logs", PolicyDocument=document)
+
+    def close(self) -> None:
+        """Delete all that there is."""
+        self._http.clear()
+        for stack in self._stacks.describe_stacks()["Stacks"]:
+            self.delete(stack["StackName"])
+        for api in self.api.get_rest_apis()["items"]:
+            self.api.delete_rest_api(restApiId=api["id"])
+
+    @staticmethod
+    def forget_moto() -> None:
+        """As the end of the process would."""
+        forget_moto()
+
+    def template(self, deployment: str = "Deployment1", **settings: Any) -> dict[str, Any]:
+        """The shape of a CDK `LambdaRestApi`; `settings` go into the stage's method settings."""
+        return template(self.name, deployment, **settings)
+
+    def request(
+        self, method: str, path: str, body: bytes | None = None, headers: Any = None
+    ) -> urllib3.BaseHTTPResponse:
+        """A request to `/API/STAGE/…`, exactly as the path is written."""
+        url = f"{self.cloud.gateway_endpoint}{path}"
+        return self._http.request(method, url, body=body, headers=headers, redirect=False)
+
+    def deploy(self, template: dict[str, Any], name: str = "service") -> dict[str, Any]:
+        """Create the stack or bring it to the template; the stack as it ended."""
+        client = self._stacks
+        exists = any(each["StackName"] == name for each in client.describe_stacks()["Stacks"])
+        change = client.update_stack if exists else client.create_stack
+        change(StackName=name, TemplateBody=json.dumps(template))
+        stack = self._settled(name)
+        assert stack is not None
+        events = client.describe_stack_events(StackName=name)["StackEvents"]
+        stack["Reasons"] = [each.get("ResourceStatusReason", "") for each in events]
+        return stack
+
+    def delete(self, name: str = "service") -> None:
+        """Delete a stack and wait until it is gone."""
+        self._stacks.delete_stack(StackName=name)
+        assert self._settled(name) is None
+
+    def _settled(self, name: str) -> dict[str, Any] | None:
+        """The stack, once nothing is under way in it; None: it is gone."""
+        told: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        unsubscribe = self.cloud.bus.subscribe(told.put)
+        while True:
+            stacks = self._stacks.describe_stacks()["Stacks"]
+            found = next((each for each in stacks if each["StackName"] == name), None)
+            if found is None or not found["StackStatus"].endswith("IN_PROGRESS"):
+                unsubscribe()
+                return found
+            told.get(timeout=60)
+
+    def lines(self, group: str, count: int) -> list[str]:
+        """What was written to a log group, once it is as many lines; `access` is the template's."""
+        group = self.name if group == "access" else group
+        with self._written:
+            assert self._written.wait_for(lambda: len(self._lines[group]) >= count, 60)
+            return list(self._lines[group])
+
+    def _logged(self, _account: str, _region: str, group: str, _stream: str, new: Any) -> None:
+        with self._written:
+            self._lines[group] += [text for _, text in new]
+            self._written.notify_all()
+
+
+def forget_moto() -> None:
+    """What moto holds is its process's: a new one would begin with nothing."""
+    from moto.apigateway.models import apigateway_backends  # noqa: PLC0415  # as the gateway does
+
+    apigateway_backends.reset()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    """One local cloud for a module's tests, each of which begins and ends without an API."""
+    forget_moto()
+    made = LocalCloud(tmp_path_factory.mktemp("state"), services=SERVICES, delays=NO_DELAYS)
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def deployed(server: LocalCloud) -> Iterator[Deployed]:
+    made = Deployed(server)
+    yield made
+    made.close()
+    assert made.api.get_rest_apis()["items"] == []
+
+
+def method(
+    resource: Any, name: str, *, function: str = f"{FUNCTION}:live", **more: Any
+) -> dict[str, Any]:
+    return {
+        "Type": "AWS::ApiGateway::Method",
+        "Properties": {
+            "RestApiId": {"Ref": "Api"},
+            "ResourceId": resource,
+            "HttpMethod": name,
+            "AuthorizationType": "NONE",
+            "Integration": {
+                "Type": "AWS_PROXY",
+                "IntegrationHttpMethod": "POST",
+                "Uri": f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/"
+                f"{function}/invocations",
+            },
+            **more,
+        },
+    }
+
+
+def preflight(resource: Any) -> dict[str, Any]:
+    """What CDK's `default_cors_preflight_options` makes for two origins."""
+    header = "method.response.header."
+    template = (
+        '#set($origin = $input.params().header.get("Origin"))\n'
+        '#if($origin == "")\n'
+        '  #set($origin = $input.params().header.get("origin"))\n'
+        "#end\n"
+        '#if($origin == "https://b.example" || $origin == "https://c.example")\n'
+        "  #set($context.responseOverride.header.Access-Control-Allow-Origin = $origin)\n"
+        "#end"
+    )
+    return {
+        "Type": "AWS::ApiGateway::Method",
+        "Properties": {
+            "ApiKeyRequired": False,
+            "AuthorizationType": "NONE",
+            "HttpMethod": "OPTIONS",
+            "RestApiId": {"Ref": "Api"},
+            "ResourceId": resource,
+            "Integration": {
+                "Type": "MOCK",
+                "RequestTemplates": {"application/json": "{ statusCode: 200 }"},
+                "IntegrationResponses": [
+                    {
+                        "StatusCode": "204",
+                        "ResponseParameters": {
+                            f"{header}Access-Control-Allow-Origin": "'https://a.example'",
+                            f"{header}Vary": "'Origin'",
+                        },
+                        "ResponseTemplates": {"application/json": template},
+                    }
+                ],
+            },
+            "MethodResponses": [
+                {
+                    "StatusCode": "204",
+                    "ResponseParameters": {
+                        f"{header}Access-Control-Allow-Origin": True,
+                        f"{header}Vary": True,
+                    },
+                }
+            ],
+        },
+    }
+
+
+ROOT = {"Fn::GetAtt": ["Api", "RootResourceId"]}
+
+
+def template(name: str, deployment: str = "Deployment1", **settings: Any) -> dict[str, Any]:
+    stage: dict[str, Any] = {
+        "HttpMethod": "*",
+        "ResourcePath": "/*",
+        "LoggingLevel": "ERROR",
+        "MetricsEnabled": True,
+        "DataTraceEnabled": False,
+    }
+    return {
+        "Resources": {
+            "Api": {
+                "Type": "AWS::ApiGateway::RestApi",
+                "Properties": {"Name": name, "BinaryMediaTypes": ["*/*"]},
+            },
+            "Account": {
+                "Type": "AWS::ApiGateway::Account",
+                "Properties": {"CloudWatchRoleArn": ROLE},
+                "DependsOn": ["Api"],
+                "DeletionPolicy": "Retain",
+                "UpdateReplacePolicy": "Retain",
+            },
+            "Proxy": {
+                "Type": "AWS::ApiGateway::Resource",
+                "Properties": {
+                    "RestApiId": {"Ref": "Api"},
+                    "ParentId": ROOT,
+                    "PathPart": "{proxy+}",
+                },
+            },
+            "ProxyAny": method({"Ref": "Proxy"}, "ANY"),
+            "ProxyOptions": preflight({"Ref": "Proxy"}),
+            "RootAny": method(ROOT, "ANY"),
+            "AccessLog": {
+                "Type": "AWS::Logs::LogGroup",
+                "Properties": {"LogGroupName": name},
+            },
+            deployment: {
+                "Type": "AWS::ApiGateway::Deployment",
+                "Properties": {"RestApiId": {"Ref": "Api"}, "Description": "The API"},
+                "DependsOn": ["ProxyAny", "ProxyOptions", "RootAny", "Proxy"],
+            },
+            "Stage": {
+                "Type": "AWS::ApiGateway::Stage",
+                "Properties": {
+                    "RestApiId": {"Ref": "Api"},
+                    "DeploymentId": {"Ref": deployment},
+                    "StageName": "dev",
+                    "TracingEnabled": True,
+                    "MethodSettings": [stage | settings],
+                    "AccessLogSetting": {
+                        "DestinationArn": {"Fn::GetAtt": ["AccessLog", "Arn"]},
+                        "Format": '{"ip":"$context.identity.sourceIp","status":"$context.status",'
+                        '"path":"$context.resourcePath","user":"$context.identity.user"}',
+                    },
+                },
+                "DependsOn": ["Account"],
+            },
+        },
+        "Outputs": {
+            "Url": {
+                "Value": {
+                    "Fn::Join": [
+                        "",
+                        [
+                            "https://",
+                            {"Ref": "Api"},
+                            f".execute-api.{REGION}.",
+                            {"Ref": "AWS::URLSuffix"},
+                            "/",
+                            {"Ref": "Stage"},
+                            "/",
+                        ],
+                    ]
+                }
+            }
+        },
+    }
+
+
+@pytest.fixture
+def base(deployed: Deployed) -> str:
+    """The path of the deployed stage, such as `/abcdefghij/dev`."""
+    stack = deployed.deploy(deployed.template())
+    assert stack["StackStatus"] == "CREATE_COMPLETE", stack["Reasons"]
+    url: str = stack["Outputs"][0]["OutputValue"]
+    assert url.startswith(deployed.cloud.gateway_endpoint)
+    return url.removeprefix(deployed.cloud.gateway_endpoint).rstrip("/")

@@ -1,0 +1,57 @@
+"""A function's log is written by its role."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from tests.localcloud.awslambda.conftest import ACCOUNT, REGION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+GROUP = "/aws/lambda/talks"
+BASIC = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
+
+
+def _grant(lambdas: Any, *actions: str) -> None:
+    """Allow the functions' role this on the group, as CDK's `LogGroup.grantWrite` does."""
+    arn = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{GROUP}:*"
+    statement = {"Effect": "Allow", "Action": list(actions), "Resource": arn}
+    lambdas.server.cloud.client("iam", ACCOUNT, REGION).put_role_policy(
+        RoleName="runner",
+        PolicyName="own",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": statement}),
+    )
+
+
+def _said(lambdas: Any) -> bool:
+    """Whether an invocation's line is in the log."""
+    lambdas.written.lines.clear()
+    answer, _ = lambdas.invoke("talks")
+    assert answer["StatusCode"] == 200
+    lambdas.server.cloud.functions._telemetry._flush()
+    return any("hello" in line for line in lambdas.written.lines)
+
+
+def test_a_log_that_the_role_may_not_write_is_missing(start: Callable[..., Any]) -> None:
+    lambdas = start(iam="enforce")
+    logs = lambdas.server.cloud.client("logs", ACCOUNT, REGION)
+    lambdas.create("talks", "def handler(event, context): print('hello')")
+    assert not _said(lambdas)
+    _grant(lambdas, "logs:CreateLogStream", "logs:PutLogEvents")
+    assert not _said(lambdas)  # the group is not there, and nobody may make it
+    assert logs.describe_log_groups()["logGroups"] == []
+    logs.create_log_group(logGroupName=GROUP)
+    _grant(lambdas, "logs:PutLogEvents")
+    assert not _said(lambdas)
+    _grant(lambdas, "logs:CreateLogStream", "logs:PutLogEvents")
+    assert _said(lambdas)
+
+
+def test_awss_basic_role_may_make_the_group(start: Callable[..., Any]) -> None:
+    lambdas = start(iam="enforce")
+    iam = lambdas.server.cloud.client("iam", ACCOUNT, REGION)
+    iam.attach_role_policy(RoleName="runner", PolicyArn=BASIC)
+    lambdas.create("talks", "def handler(event, context): print('hello')")
+    assert _said(lambdas)

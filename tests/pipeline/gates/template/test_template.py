@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.gates.template.template import (
+    Template,
+    TemplateError,
+    listed,
+    mapping,
+    number,
+    references,
+    text,
+)
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["Ref", "Fn::GetAtt", "Fn::Join", "Fn::Sub", "Fn::If", "a"]),
+            inner,
+            max_size=2,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (
+            {"Fn::Join": ["", [{"Fn::GetAtt": ["Files", "Arn"]}, "/*"]]},
+            {"Fn::Sub": "${Files.Arn}/*"},
+        ),
+        ({"Fn::GetAtt": "Files.Arn"}, {"Fn::GetAtt": ["Files", "Arn"]}),
+        ({"Fn::Sub": ["${name}-x", {"name": {"Ref": "Files"}}]}, {"Fn::Sub": "${Files}-x"}),
+        ({"Fn::Join": ["-", ["a", {"Fn::Join": ["", ["b", "c"]]}]]}, "a-bc"),
+    ],
+)
+def test_what_cloudformation_would_make_the_same_has_the_same_text(
+    one: object, other: object
+) -> None:
+    assert text(one) == text(other)
+    assert set(references(one)) == set(references(other))
+
+
+def test_references_are_of_values_and_not_of_names_in_a_sub() -> None:
+    value = {"a": [{"Fn::Sub": ["${x}${Bucket.Arn}${!literal}", {"x": {"Ref": "Key"}}]}]}
+    assert list(references(value)) == ["Bucket", "Key"]
+
+
+@given(JSON)
+def test_no_value_is_too_odd(value: object) -> None:
+    assert isinstance(text(value), str)
+    assert all(isinstance(each, str) for each in references(value))
+    assert isinstance(listed(value), list)
+    assert isinstance(mapping(value), dict)
+
+
+def test_what_a_function_makes_as_a_whole_is_no_table() -> None:
+    assert mapping({"Fn::If": ["c", {"a": 1}, {"b": 1}]}) == {}
+    assert mapping({"a": 1}) == {"a": 1}
+
+
+def test_numbers_may_be_written_as_text() -> None:
+    assert (number("60"), number(60), number(True), number({"Ref": "P"}), number("x")) == (
+        60, 60, None, None, None,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("document", "why"),
+    [
+        ([], "found no table Resources"),
+        ({"Resources": []}, "found no table Resources"),
+        ({"Resources": {"A": {}}}, "Resources.A: found no Type"),
+        ({"Resources": {"A": {"Type": 1}}}, "Resources.A: found no Type"),
+    ],
+)
+def test_what_is_no_template_is_named(document: object, why: str) -> None:
+    with pytest.raises(TemplateError, match=why):
+        Template.of(document)

@@ -1,0 +1,47 @@
+"""The journeys' bundle: the same again, and of the standard library alone."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+from pipeline.builds import bundle
+
+_TRAVEL = """
+import json, sys
+import pipeline.journeys.handler
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def test_it_is_made_the_same_again_for_each_platform(tmp_path: Path) -> None:
+    for name in ("host", "linux-arm64"):
+        first = bundle.build_synthetic(name)
+        assert first.read_bytes() == bundle.build_synthetic(name, cache=tmp_path).read_bytes()
+    made = {build(name) for build in (bundle.build_judge, bundle.build_synthetic)
+            for name in ("host", "linux-arm64")}  # fmt: skip
+    assert len(made) == 4
+
+
+def test_it_starts_without_a_library_and_without_the_judge(tmp_path: Path) -> None:
+    with zipfile.ZipFile(bundle.build_synthetic("host")) as archive:
+        archive.extractall(tmp_path)
+    names = {"URL": "http://x/", "SECONDS": "20", "SERVICE": "files", "ENVIRONMENT": "prod"}
+    run = subprocess.run(
+        [Path(sys.executable).resolve(), "-S", "-P", "-B", "-c", _TRAVEL],
+        env=names | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    modules = set(json.loads(run.stdout))
+    ours = {name for name in modules if name.split(".")[0] == "pipeline"}
+    assert ours == {
+        "pipeline", "pipeline.names", "pipeline.journeys", "pipeline.journeys.handler",
+        "pipeline.journeys.journey",
+    }  # fmt: skip
+    others = {name.split(".")[0] for name in modules - ours} - {"__main__"}
+    assert others <= sys.stdlib_module_names
