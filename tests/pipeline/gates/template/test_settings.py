@@ -177,9 +177,9 @@ def test_other_code_of_the_gates_is_shown(compared: Callable[..., list[Finding]]
 @pytest.mark.parametrize(
     ("file", "place"),
     [
-        ("pipeline/delivery/pipeline.py", "pipeline/delivery/pipeline.py"),
+        ("pipeline/app.py", "pipeline/app.py"),
         ("pipeline/judge/look.py", "pipeline/judge"),
-        ("pipeline/delivery/stacks/rails.py", "pipeline/delivery/stacks"),
+        ("pipeline/delivery/stacks/rails.py", "pipeline/delivery"),
         ("environments/looser.py", "environments/looser.py"),
         ("requirements/gates.txt", "requirements"),
         ("tests/load/test_new.py", "tests/load"),
