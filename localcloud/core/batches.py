@@ -1,4 +1,4 @@
-"""What comes one by one, and is passed on together a few times a second."""
+"""Buffer items and flush them in batches."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Batches(Generic[T]):
-    """Takes items without waiting; a thread of its own has them delivered, in their order."""
+    """Buffers items without blocking; a thread delivers them in order."""
 
     def __init__(self, name: str, deliver: Callable[[list[T]], None]) -> None:
         self._deliver = deliver
@@ -25,16 +25,16 @@ class Batches(Generic[T]):
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def put(self, item: T) -> None:
-        """Have an item delivered soon."""
+        """Append an item to the buffer."""
         self._items.append(item)
         self._something.set()
 
     def start(self) -> None:
-        """Begin to deliver, with what has come before."""
+        """Start to deliver, first the items that are already in the buffer."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Deliver the rest and end."""
+        """Deliver the rest and stop."""
         self._stopping.set()
         self._something.set()
         if self._thread.is_alive():
@@ -46,7 +46,7 @@ class Batches(Generic[T]):
             self._stopping.wait(_EVERY)
             self._something.clear()
             self._pass_on()
-        # What came while the last ones were delivered.
+        # Items that arrived during the last delivery.
         self._pass_on()
 
     def _pass_on(self) -> None:

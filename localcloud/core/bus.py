@@ -1,4 +1,4 @@
-"""The default event bus, as the services of delivery publish to it.
+"""The default event bus, to which the services publish.
 
 Event shapes follow "Events from AWS services" of the EventBridge user guide.
 """
@@ -42,7 +42,7 @@ class EventBus:
         self._lock = threading.Lock()
 
     def subscribe(self, subscriber: Callable[[Event], None]) -> Callable[[], None]:
-        """Be called with each event from now on; returns what ends it."""
+        """Call `subscriber` with each later event; returns a function that unsubscribes it."""
         with self._lock:
             self._subscribers.append(subscriber)
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Clock:
-    """Cloud time, running `speed` times as fast as the wall clock.
+    """Cloud time, which passes `speed` times as fast as the wall clock.
 
     Cloud time is in seconds since the epoch. It starts at `origin` (the wall's own time, or
     where an earlier process left off, so that history never runs backwards) and only grows.
@@ -42,9 +42,9 @@ class Clock:
         return self._origin + (wall - self._wall) * self.speed
 
     def wall_seconds(self, seconds: float) -> float:
-        """How many seconds of the wall `seconds` of the cloud last."""
+        """Convert `seconds` of cloud time to seconds of the wall clock."""
         return seconds / self.speed
 
     def wait(self, seconds: float, until: threading.Event) -> bool:
-        """Wait `seconds` of cloud time, or until the event is set; true when it was set."""
+        """Wait `seconds` of cloud time or until the event is set; returns whether it was set."""
         return until.wait(max(0.0, seconds) / self.speed)

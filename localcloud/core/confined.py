@@ -48,7 +48,7 @@ _SCOPES = 3
 _CAPBSET_DROP = 24
 _CAPABILITIES = struct.pack("=II", 0x20080522, 0)
 """`struct __user_cap_header_struct`: version 3, of this process."""
-# What would let root around Landlock: to read raw devices, other processes, the kernel.
+# Capabilities that bypass Landlock: to read raw devices, other processes, the kernel.
 _DROPPED = (
     2,  # CAP_DAC_READ_SEARCH, for open_by_handle_at
     16, 17, 19, 21, 22, 27,  # CAP_SYS_MODULE, _RAWIO, _PTRACE, _ADMIN, _BOOT, CAP_MKNOD
@@ -153,7 +153,7 @@ def around(path: str, hidden: str) -> Iterator[str]:
 
 
 def _refuse_other_ways_to_connect() -> None:
-    """Answer as a kernel does that was built without them; of other machines nothing is known."""
+    """Answer as a kernel that was built without them; skip unknown architectures."""
     if platform.machine() not in _CALLS:
         return
     code = b"".join(struct.pack("=HBBI", *each) for each in _filter(*_CALLS[platform.machine()]))

@@ -1,4 +1,4 @@
-"""Who a caller is: account and role by access key, proven by the key's secret.
+"""Callers: account and role by access key, proven by the key's secret.
 
 A key id of twelve digits is that account's administrator, whose secret key is the state folder's
 own; every other key was issued by STS for a role and is stored, so that a session outlives the
@@ -22,13 +22,13 @@ _ADMINISTRATOR = re.compile(r"\d{12}")
 _KIND = "session"
 _SECRET = ("credentials", "administrator")
 _LONGEST = 12 * 3600.0
-"""Wall seconds: as long as AWS lets a session last. One that is older is forgotten at a start;
+"""Wall seconds: the longest session of AWS. Older ones are deleted at start;
 while this process lives, its builds and workers keep theirs."""
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Whose request this is, and which service and region its signature names."""
+    """The caller of a request, and the service and region that its signature names."""
 
     access_key: str
     account: str
@@ -76,7 +76,7 @@ class UnknownKeyError(Exception):
 
 
 class Credentials:
-    """Issues sessions for roles, and finds the secret that a caller has to sign with.
+    """Issues sessions for roles, and returns the secret that a caller signs with.
 
     `secret_key` is the administrators': random, made at the state folder's first start.
     """
@@ -94,7 +94,7 @@ class Credentials:
                     self._sessions[key] = session
 
     def assume(self, role_arn: str, name: str, policies: list[str] | None = None) -> Session:
-        """New credentials of a role, limited by session policies if any are given.
+        """Issue credentials of a role, limited by session policies if any are given.
 
         The caller has checked that the role may be assumed.
         """
@@ -114,7 +114,7 @@ class Credentials:
         return session
 
     def session(self, access_key: str) -> Session | None:
-        """The session that owns a key, or None for an administrator's or an unknown key."""
+        """Return the session of a key, or None for an administrator's or an unknown key."""
         return self._sessions.get(access_key)
 
     def account(self, access_key: str) -> str:

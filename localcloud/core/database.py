@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VERSION = 1
-"""Of the layout of the state folder; 0 is a folder of a release that did not number it."""
+"""Version of the state folder's layout; 0 is a folder from before versions."""
 _TABLES = {
     "documents": "SELECT body, json_valid(body) FROM documents",
     "streams": "SELECT body, json_valid(body) FROM streams",
@@ -39,7 +39,7 @@ CREATE INDEX by_stream ON streams (stream, seq);
 COMMIT;
 """
 _KEPT = ("blobs", "git", "functions/code")
-"""Folders whose contents only the ledger gives a meaning."""
+"""Folders whose contents are useless without the ledger."""
 
 
 def open_database(folder: Path) -> sqlite3.Connection:
@@ -119,7 +119,7 @@ def _is_json(body: bytes) -> bool:
 
 
 def _stored(folder: Path) -> str:
-    """The first kept folder that is not empty, as words; "" if all are."""
+    """Describe the first kept folder that is not empty; "" if all are empty."""
     for name in _KEPT:
         place = folder / name
         number = sum(1 for _ in place.iterdir()) if place.is_dir() else 0

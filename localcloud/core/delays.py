@@ -1,4 +1,4 @@
-"""How late changes, data and events are seen: the model that every service shares.
+"""The delay model that every service shares: how late changes, data and events appear.
 
 Each service states its own delays, with their sources, where it applies them:
 
@@ -37,7 +37,7 @@ class Delays:
         return low + (high - low) * self.share(of)
 
     def happens(self, probability: float, of: str) -> bool:
-        """Whether something rare happens to what the text names."""
+        """Whether a rare event happens to what the text names."""
         return self.enabled and self.share(of) < probability
 
     def share(self, of: str) -> float:
@@ -47,4 +47,4 @@ class Delays:
 
 AS_ON_AWS = Delays()
 NO_DELAYS = Delays(enabled=False)
-"""For tests of something else: all is seen at once."""
+"""For tests of other behaviour: no delays."""

@@ -25,9 +25,9 @@ class Door:
     """WSGI middleware in front of one application.
 
     Args:
-        application: what answers the requests that are let in.
-        cors: let a foreign page's request in if the application's own answer to its CORS
-            preflight allows it; otherwise none is.
+        application: answers the requests that are accepted.
+        cors: accept a foreign page's request if the application's own answer to its CORS
+            preflight allows it; without it, reject every foreign page.
     """
 
     def __init__(self, application: Wsgi, *, cors: bool) -> None:

@@ -1,7 +1,7 @@
-"""The port of deployed APIs: a state folder keeps the one that it began with.
+"""The port of deployed APIs: a state folder keeps its first one.
 
-On AWS the address of an API never changes. Here it has a port in it, and what is deployed holds
-that address: outputs, variables of functions, whatever a template has joined of it.
+On AWS the address of an API never changes. Here it contains a port, and deployed resources contain
+the address: outputs, variables of functions, and whatever a template joins from it.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 DEFAULT = 4567
 _ANY = range(20_000, 32_768)
-"""Below those that systems give to clients: a client's would be taken at some later start."""
+"""Below the ephemeral ports, which a client may hold at a later start."""
 
 
 class GatewayPortError(Exception):
-    """The state folder has another port than the one that was asked for."""
+    """The state folder keeps another port than the requested one."""
 
 
 def gateway(
@@ -32,7 +32,7 @@ def gateway(
 ) -> HttpServer:
     """The server of deployed APIs, on the folder's port.
 
-    `asked` counts at a folder's first start: 0 is any free port, None the default.
+    `asked` applies to a folder's first start: 0 is any free port, None the default.
 
     Raises:
         GatewayPortError: a later start asks for another port.

@@ -23,13 +23,13 @@ LOOPBACK = "127.0.0.1"
 
 
 class PortInUseError(Exception):
-    """Something else listens on the port that was asked for."""
+    """Another process listens on the requested port."""
 
 
 class _Handler(MotoRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
-    # An answer leaves as one segment: head and body apart would wait for a delayed ACK.
+    # Send an answer as one segment: head and body apart would wait for a delayed ACK.
     wbufsize = -1
     disable_nagle_algorithm = True
 
@@ -123,15 +123,14 @@ class _Server(ThreadedWSGIServer):
         """Close every open connection, which ends the thread that serves it."""
         with self._lock:
             for connection in self._open:
-                with suppress(OSError):  # the client was quicker
+                with suppress(OSError):  # the client closed it first
                     connection.shutdown(socket.SHUT_RDWR)
 
 
 class HttpServer:
     """A WSGI application served on a loopback port by a thread a connection.
 
-    `now` tells the time (seconds since the epoch) that answers carry as their `Date`, if they are
-    no errors.
+    `now` returns the time (seconds since the epoch) of the `Date` header of answers without error.
 
     Raises:
         PortInUseError: the port is taken.
@@ -169,7 +168,7 @@ class HttpServer:
         return f"http://{LOOPBACK}:{self.port}"
 
     def start(self) -> None:
-        """Serve from now on."""
+        """Start to serve."""
         self._thread.start()
 
     def stop(self) -> None:

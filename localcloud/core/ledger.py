@@ -51,7 +51,7 @@ class Ledger:
         self._blobs = folder / "blobs"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            # It holds secret keys: nobody else lists, reads or enters it.
+            # It contains secret keys: no other user lists, reads or enters it.
             folder.chmod(0o700)
             self._guard = (folder / "lock").open("w")
         except OSError as error:
@@ -79,7 +79,7 @@ class Ledger:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All of it or none of it; nests.
+        """Commit all of the block or nothing; nests.
 
         Raises:
             StorageError: the disk rejects a write; nothing of the transaction is stored.
@@ -134,7 +134,7 @@ class Ledger:
         return self._write("INSERT INTO streams (stream, body) VALUES (?, ?)", (stream, body))
 
     def read(self, stream: str, after: int = 0) -> list[tuple[int, dict[str, Any]]]:
-        """Sequence number and document of all that a stream holds behind `after`."""
+        """Return sequence number and document of each entry of a stream after `after`."""
         rows = self.query(
             "SELECT seq, body FROM streams WHERE stream = ? AND seq > ? ORDER BY seq",
             (stream, after),
@@ -142,7 +142,7 @@ class Ledger:
         return [(seq, json.loads(body)) for seq, body in rows]
 
     def remove(self, numbers: Iterable[int]) -> None:
-        """Take documents out of their streams, by their sequence numbers."""
+        """Remove documents from their streams by sequence number."""
         with self.transaction() as connection:
             connection.executemany("DELETE FROM streams WHERE seq = ?", ((n,) for n in numbers))
 
@@ -182,7 +182,7 @@ class Ledger:
         return content
 
     def sweep(self) -> int:
-        """Delete the blobs that no row names; returns how many those were.
+        """Delete the blobs that no row names; returns their number.
 
         Called at a start, before anything is served: a blob is stored before its row is.
         """

@@ -16,7 +16,7 @@ class ProvisioningError(Exception):
 
 @dataclass(frozen=True)
 class ResourceRequest:
-    """What the template wants of one resource, all intrinsic functions resolved."""
+    """A resource as the template declares it, with all intrinsic functions resolved."""
 
     type: str
     logical_id: str
@@ -26,7 +26,7 @@ class ResourceRequest:
     stack_id: str
     properties: dict[str, Any]
     cancel: threading.Event
-    """Set when the stack operation is cancelled: a provider that waits must look at it."""
+    """Set when the stack operation is cancelled: a provider that waits must check it."""
     update_policy: dict[str, Any] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     """The stack's own tags, which AWS puts on every resource that takes tags."""
@@ -66,7 +66,7 @@ class Provider(Protocol):
     """
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
-        """Whether the change needs a new resource ("Update requires: Replacement")."""
+        """Return whether the change needs a new resource ("Update requires: Replacement")."""
         ...
 
     def create(self, request: ResourceRequest) -> Resource:
@@ -84,7 +84,7 @@ class Provider(Protocol):
 
 @runtime_checkable
 class Claimant(Protocol):
-    """A provider whose resources are found again after a crash that came before their record."""
+    """A provider that finds resources which a crash left without a record."""
 
     def unclaimed(self, stack_id: str, logical_id: str) -> str:
         """Return the physical id of what was last made for a logical id, "" if nothing exists."""

@@ -55,7 +55,7 @@ class ServiceApi(BaseResponse):
         return self.caller.account
 
     def answer(self, request: Request) -> tuple[int, dict[str, Any], Any]:
-        """Run the operation that the request names; one we do not know is an error that says so."""
+        """Run the operation that the request names; answer 501 if the local cloud has none."""
         try:
             status, headers, body = self._dispatch(request, request.url, request.headers)
         except NotImplementedError:

@@ -143,7 +143,7 @@ def verify(
         environ: a WSGI environment of `localcloud.core.http`, with `localcloud.headers` and
         `RAW_URI`.
         signature: what the request claims.
-        secret_key: the key that it has to be signed with.
+        secret_key: the key that must have signed it.
         body: the request's body.
         cloud_time: the cloud's clock. An SDK that has seen a `Date` of the cloud's time signs
             with that time, so a timestamp may lie between the wall's time and the cloud's.

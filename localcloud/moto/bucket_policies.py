@@ -1,8 +1,8 @@
 """Bucket policies, as far as moto enforces them.
 
-moto holds a statement whose condition is not met for a denial. CDK's bootstrap and `enforce_ssl`
-deny what comes without TLS, so that every request to a loopback endpoint would be refused:
-statements with a condition are kept and shown, and not enforced.
+moto treats a statement whose condition is not met as a denial. CDK's bootstrap and `enforce_ssl`
+deny requests without TLS, so moto would deny every request to a loopback endpoint. Statements with
+a condition are stored and returned, and `localcloud.iam` evaluates them in place of moto.
 """
 
 from __future__ import annotations
@@ -25,5 +25,5 @@ def _permission(bucket: FakeBucket, action: str, resource: str) -> Any:
 
 
 def enforce_unconditional_statements() -> None:
-    """Let moto enforce those statements of bucket policies that have no condition."""
+    """Make moto enforce only the statements of bucket policies that have no condition."""
     FakeBucket.get_permission = _permission  # type: ignore[method-assign,assignment]  # moto has no port for it

@@ -1,7 +1,7 @@
-"""Which entries of the journal say nothing any more: objects of S3 overwritten or deleted since.
+"""Find the journal's superseded entries: S3 objects that were overwritten or deleted later.
 
-They are by far the most of what a service's traffic leaves behind. Only what plainly is so is
-left out; whatever could have looked at an object in between keeps it as it is.
+They are most of what a service's traffic writes. An entry is superseded only if no later entry
+can have read the object in between.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 _HOST = "127.0.0.1:"
-# A bucket that keeps versions, or that tells of what is put into it, keeps every entry.
+# A bucket with versions or with notifications keeps every entry.
 _KEEPING = ("versioning", "notification", "logging", "replication", "object-lock")
 _LOOKING = ("HTTP_X_AMZ_COPY_SOURCE", "HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH")
 
 
 def superseded(entries: Iterable[tuple[int, dict[str, Any]]]) -> list[int]:
-    """The sequence numbers of the entries that need not be done again."""
+    """Return the sequence numbers of the entries that a replay can skip."""
     requests = [(number, each) for number, each in entries if _is_s3(each)]
     keeping: set[str] = set()
     looked_at: set[str] = set()
     for _, entry in requests:
         bucket, key = _object(entry)
         if not key and (entry["method"] == "POST" and not entry["query"]):
-            keeping.add(bucket)  # a form that puts an object, whose key its body tells
+            keeping.add(bucket)  # a form upload: the object's key is in its body
         if not key and entry["query"].split("=")[0].split("&")[0] in _KEEPING:
             keeping.add(bucket)
         if entry["headers"].get("HTTP_X_AMZ_BUCKET_OBJECT_LOCK_ENABLED"):
             keeping.add(bucket)
-        # Paths are as WSGI has them, a character a byte.
+        # WSGI decodes paths as Latin-1: one character per byte.
         source = entry["headers"].get("HTTP_X_AMZ_COPY_SOURCE", "")
         looked_at.add("/" + unquote(source, "latin-1").partition("?")[0].lstrip("/"))
     found: list[int] = []
     seen: set[str] = set()
-    told: set[str] = set()  # objects of which a later entry says all
+    told: set[str] = set()  # objects that a later entry defines completely
     deletions: dict[str, int] = {}  # the last entry of an object, with nothing left before it
     for number, entry in reversed(requests):
         bucket, key = _object(entry)
@@ -61,9 +61,9 @@ def superseded(entries: Iterable[tuple[int, dict[str, Any]]]) -> list[int]:
 
 
 def needed_objects(entries: Iterable[tuple[int, dict[str, Any]]]) -> Callable[[set[str]], bool]:
-    """Whether any of some paths (a bucket's or an object's) is in an entry that is not plain.
+    """Whether an entry that is not plain mentions one of the paths (of a bucket or an object).
 
-    Such an entry, a copy or tags of a version, may need what plain entries have made.
+    Such an entry, a copy or the tags of a version, may need what plain entries created.
     """
     named: set[str] = set()
     for _, entry in entries:
@@ -79,7 +79,7 @@ def needed_objects(entries: Iterable[tuple[int, dict[str, Any]]]) -> Callable[[s
 
 
 def _says_all(entry: dict[str, Any]) -> bool:
-    """Whether an object is, after this, what this entry says, whatever it was before."""
+    """Whether an entry defines an object completely, independent of what it was before."""
     return (
         entry["method"] in {"PUT", "DELETE"}
         and entry["query"] in PLAIN_QUERIES

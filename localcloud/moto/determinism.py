@@ -1,7 +1,7 @@
-"""What moto takes from the world, given to it: chance by a seed, the time by the cloud's clock.
+"""Give moto random numbers from a seed and the time of the cloud's clock.
 
-Done again under the same seed and at the same moment, a call to moto makes the same resource,
-with the same identifiers, keys and dates.
+A call to moto that is repeated with the same seed at the same time creates the same resource, with
+the same identifiers, keys and dates.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-# moto would let every web page read its answers.
+# moto would allow every web page to read its answers.
 os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"
 # Roles are given AWS's own policies, which every account has.
 os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
@@ -60,7 +60,7 @@ class _SeededRandom(MotoRandom):
 
 
 def give_to_moto(clock: Clock) -> None:
-    """Have moto ask here for chance and time from now on, in this whole process."""
+    """Replace moto's sources of random numbers and time in this process."""
 
     class Moments(dt.datetime):
         @classmethod
@@ -72,7 +72,7 @@ def give_to_moto(clock: Clock) -> None:
         setattr(module, "datetime", scaled)  # noqa: B010  # which moto does not export
     mock_random.__class__ = _SeededRandom
     setattr(AccountSpecificBackend, "__getitem__", _backend)  # noqa: B010  # as below
-    # Without this, what was encrypted by a key before a restart could not be read behind it.
+    # Without this, nothing encrypted before a restart could be decrypted after it.
     seeded = SimpleNamespace(**vars(os) | {"urandom": mock_random.randbytes})
     for module in (moto.kms.utils, moto.s3.models):
         setattr(module, "os", seeded)  # noqa: B010  # as above
@@ -82,7 +82,7 @@ _found = AccountSpecificBackend.__getitem__
 
 
 def _backend(self: Any, region: str) -> Any:
-    """A backend is made when first looked at, by a read or a write: by a seed of its own."""
+    """Create a backend with a seed of its own: a read or a write may be its first use."""
     if region in self.keys():
         return _found(self, region)
     before = mock_random.getstate()
@@ -95,7 +95,7 @@ def _backend(self: Any, region: str) -> Any:
 
 @contextmanager
 def as_of(seed: int, moment: float) -> Iterator[None]:
-    """In this thread: chance by this seed, at this cloud time (seconds since the epoch)."""
+    """Use this seed and this cloud time (seconds since the epoch) in the current thread."""
     mock_random.seed(seed)
     _thread.moment = moment
     try:

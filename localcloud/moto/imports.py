@@ -54,7 +54,7 @@ def _validate(document: dict[str, Any]) -> None:
 
 @contextmanager
 def _stand_in(name: str, **attributes: Any) -> Iterator[None]:
-    """Have the block's imports find a module with these attributes by the name."""
+    """Import a module with these attributes under `name` in the block."""
     module = ModuleType(name)
     vars(module).update(attributes)
     before = sys.modules.get(name)

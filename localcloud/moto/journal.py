@@ -1,9 +1,9 @@
-"""Makes moto remember: what changed its state is journaled, and done again at the next start.
+"""Persist moto: append each call that changes its state to a journal, and replay it at start.
 
-moto keeps everything in memory. Each of its calls that changes something runs under a random
-seed and at a moment of its own. It is appended to the journal before moto sees it, so that moto
-never holds what the disk rejected, and removed again if moto rejects it. Repeated in the same
-order, the calls make the same resources with the same identifiers and dates.
+moto keeps everything in memory. Each call that changes something runs with a random seed and a time
+of its own. It is appended to the journal before moto runs it, so that moto never contains what the
+disk rejected, and is removed if moto rejects it. A replay in the same order creates the same
+resources with the same identifiers and dates.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from localcloud.moto.compaction import needed_objects, superseded
 from localcloud.moto.determinism import as_of, give_to_moto
 from localcloud.moto.signing_keys import sign_as_aws_does
 
-# Behind what it is given, which it looks for when it is imported.
+# After the sources of random numbers and time, which moto looks up when it is imported.
 from localcloud.moto.lifecycle import expired, remove_versions  # isort: skip
 from localcloud.moto.object_writes import UNUSED_HEADERS, is_plain, repeat  # isort: skip
 from localcloud.moto.sizes import limit_sizes  # isort: skip
@@ -55,8 +55,8 @@ _MOTO_PATHS = ("/moto-api", "/favicon.ico", "/latest/meta-data/", "/latest/api/"
 class Journal:
     """moto as a WSGI application that survives its process.
 
-    `register` names a function that changes moto's state in some other way than by a request
-    (CloudFormation makes its resources so); `perform` runs it under the journal.
+    `register` names a function that changes moto's state without a request (CloudFormation creates
+    resources this way); `perform` runs it and records it.
     """
 
     def __init__(self, ledger: Ledger, clock: Clock) -> None:
@@ -98,11 +98,11 @@ class Journal:
                 raise
 
     def replay(self) -> int:
-        """Do again all that is recorded; returns how many entries that were.
+        """Replay all entries; returns their number.
 
-        Called once, at a start; moto, of which there is one a process, then holds that and
-        nothing else. An entry that fails, which it did not do
-        when it was recorded, is told on stderr and passed over.
+        Called once, at start: afterwards moto, one per process, contains these entries and nothing
+        else. An entry that fails now, although it succeeded when it was recorded, is logged to
+        stderr and skipped.
         """
         _forget()
         entries = self._ledger.read(_STREAM)
@@ -122,7 +122,7 @@ class Journal:
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        """Answer a request by moto."""
+        """Answer a request with moto."""
         body = environ["wsgi.input"].getvalue()
         if not changes_state(environ):
             return self._moto(environ, start_response)
@@ -152,7 +152,7 @@ class Journal:
     def expire(self, now: float) -> int:
         """Apply S3's lifecycle rules at a cloud time; returns how many versions expired.
 
-        Their entries leave the journal first: at the next start they are not made again.
+        Their entries are removed from the journal first, so that no replay restores them.
 
         Raises:
             StorageError: the disk rejects it; nothing has expired.
@@ -174,7 +174,7 @@ class Journal:
 
     def _withdraw(self, number: int) -> None:
         """Remove an entry that moto rejected."""
-        # One that stays, because the disk is full, is rejected by moto again when it is repeated.
+        # If a full disk keeps the entry, moto rejects it again in the next replay.
         with suppress(StorageError):
             self._ledger.remove([number])
 
@@ -185,7 +185,7 @@ class Journal:
         }
 
     def _again(self, entry: dict[str, Any]) -> str | None:
-        """Do one entry again; what went wrong, or None."""
+        """Replay one entry; returns the error, or None."""
         if entry["kind"] == "request":
             _, status, _ = run_wsgi_app(self._moto, self._environ(entry), buffered=True)
             failed = not status.startswith(("2", "3"))
@@ -229,16 +229,16 @@ class Journal:
 
 
 def _forget() -> None:
-    """Have moto hold nothing."""
+    """Delete moto's state."""
     for backends in list(BackendDict._instances):  # type: ignore[misc]  # noqa: SLF001  # in use
         if backends.service_name == "iam":
-            backends.clear()  # to reset it would read all of AWS's policies once more
+            backends.clear()  # a reset would read all of AWS's managed policies again
     BackendDict.reset()
 
 
 @cache
 def _moto() -> Wsgi:
-    """There is one moto a process, and it takes its time to be put together."""
+    """Build moto's application once per process: it takes long."""
     application: Wsgi = _Dispatcher(_backend)
     return application
 
@@ -250,7 +250,7 @@ def _backend(service: Any) -> Flask:
 
 
 class _MotoRequest(BackendRequest):
-    """A form is a POST: the body of an object that calls itself one is not to be taken apart."""
+    """Parse a form only in a POST: an object's content may have a form's content type."""
 
     @property
     def want_form_data_parsed(self) -> bool:

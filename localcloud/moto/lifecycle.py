@@ -25,7 +25,7 @@ _DAY_SECONDS = 86_400
 
 
 class Lifecycle:
-    """Applies the rules at each midnight of the cloud, and once at a start."""
+    """Applies the rules at each midnight of cloud time, and once at start."""
 
     def __init__(self, clock: Clock, journal: Journal) -> None:
         self._clock = clock
@@ -99,7 +99,7 @@ def _oldest(versions: list[Any], rules: list[Any], now: float, plain: Collection
         removes = any(rule.expired_object_delete_marker == "true" for rule in rules)
         if removes and left[0].version_id in plain:
             return versions
-    # A marker can be made again only behind a version.
+    # A replay can create a marker only after a version.
     while number and isinstance(versions[number], FakeDeleteMarker):
         number -= 1
     return versions[:number]

@@ -29,7 +29,7 @@ UNUSED_HEADERS = {
     "HTTP_CONNECTION", "HTTP_USER_AGENT", "HTTP_X_AMZN_TRACE_ID", "HTTP_X_AMZ_SECURITY_TOKEN",
     "HTTP_X_AMZ_USER_AGENT",
 }  # fmt: skip
-"""Headers that change nothing of what a request to moto makes."""
+"""Headers that do not affect what moto stores."""
 
 
 def repeat(entry: dict[str, Any], body: Callable[[], bytes]) -> str | None:

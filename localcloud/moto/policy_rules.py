@@ -39,8 +39,8 @@ def check_policies() -> None:
     )
     setattr(KmsResponse, "create_key", _checked_key(_create_key))  # noqa: B010  # moto has no port
     setattr(KmsResponse, "put_key_policy", _checked_key(_put_key_policy))  # noqa: B010  # as above
-    # moto's own decision reads lists of statements alone, and no principals; `localcloud.iam` has
-    # decided the call before.
+    # moto's own check reads only lists of statements and no principals; `localcloud.iam` has
+    # authorized the call before.
     setattr(KmsResponse, "_validate_key_policy", _require_key)  # noqa: B010  # as above
 
 

@@ -1,9 +1,9 @@
-"""KMS keys that sign with elliptic curves, where moto makes them in another way than AWS.
+"""KMS keys that sign with elliptic curves, where moto differs from AWS.
 
-moto draws their private halves from chance that nobody can seed: behind a restart no earlier
-signature would hold. It hashes a message that is a digest already ("Sign", MessageType): nobody
-could verify the signature by the public key. It answers that a signature is false where AWS
-refuses. It makes each key of a template a symmetric one, and gives a symmetric key a public half.
+moto generates private keys from a source that cannot be seeded: after a restart no earlier
+signature would verify. It hashes a message that already is a digest ("Sign", MessageType): nobody
+could verify the signature with the public key. It returns that a signature is invalid where AWS
+raises an error. It makes each key of a template symmetric, and gives a symmetric key a public key.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _call = threading.local()
 
 
 def sign_as_aws_does() -> None:
-    """Have moto draw such keys from its own chance, sign digests, and refuse false signatures."""
+    """Patch moto to use seeded keys, to sign digests and to reject invalid signatures."""
     drawing = SimpleNamespace(**vars(ec) | {"generate_private_key": _drawn})
     setattr(moto.kms.utils, "ec", drawing)  # noqa: B010  # which moto does not export
     setattr(moto.kms.models, "generate_private_key", _private_key)  # noqa: B010  # as above
@@ -42,7 +42,7 @@ def sign_as_aws_does() -> None:
 
 
 def shape(key: Any, properties: dict[str, Any]) -> None:
-    """Make a key that moto has made from a template the one that its properties ask for."""
+    """Change a key that moto created from a template to the key spec of its properties."""
     key.key_spec = properties.get("KeySpec", "SYMMETRIC_DEFAULT")
     key.key_usage = properties.get("KeyUsage", "ENCRYPT_DECRYPT")
     if key.key_spec != "SYMMETRIC_DEFAULT":
@@ -50,7 +50,7 @@ def shape(key: Any, properties: dict[str, Any]) -> None:
 
 
 class _NoPrivateKey(AbstractPrivateKey):
-    """Of a symmetric key, for which moto would make an RSA key in a tenth of a second."""
+    """The private key of a symmetric key; moto would generate an RSA key in 0.1 s."""
 
     def sign(self, message: bytes, signing_algorithm: str) -> bytes:
         raise self._unsupported(message, signing_algorithm)
@@ -72,7 +72,7 @@ def _private_key(spec: str) -> AbstractPrivateKey:
 
 
 def _drawn(curve: ec.EllipticCurve) -> ec.EllipticCurvePrivateKey:
-    # So many bits more than the order has, that no number is noticeably likelier than another.
+    # More bits than the order has, so that the modulo has no noticeable bias.
     number = mock_random.getrandbits(curve.key_size + 64)
     return ec.derive_private_key(number % (curve.group_order - 1) + 1, curve)
 
@@ -94,7 +94,7 @@ def _verify(self: KmsResponse) -> str:
 
 
 def _knowing_the_type(response: KmsResponse, operation: Callable[[KmsResponse], str]) -> str:
-    """Answer an operation during which it is known whether its message is a digest."""
+    """Run an operation with the message type of its request."""
     _call.digest = response._get_param("MessageType") == "DIGEST"  # noqa: SLF001  # as it does
     try:
         return operation(response)
