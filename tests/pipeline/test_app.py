@@ -65,11 +65,11 @@ def test_an_unreviewed_finding_stops_it(
     context: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = nag.Judgement((("AwsSolutions-X", "Pithead/Y", "do not"),), ())
-    monkeypatch.setattr(nag, "judge", lambda _app, _reviews: found)
+    monkeypatch.setattr(nag, "check", lambda _app, _reviews: found)
     monkeypatch.setattr(app, "DeliveryStack", lambda *_a, **_k: None)
     monkeypatch.setattr(bundle, "build", lambda _platform: tmp_path)
     monkeypatch.setattr(sbom, "write", lambda *_arguments: tmp_path)
-    with pytest.raises(app.AppError, match="cdk-nag found 1; mend each, or review it in"):
+    with pytest.raises(app.AppError, match="cdk-nag found 1; fix each finding, or review it in"):
         app.synthesise(cdk.App(context=context, outdir=str(tmp_path / "out")))
     (finding,) = validation.of_refusal(tmp_path / "out")
     assert (finding.rule, finding.subject) == ("AwsSolutions-X", "Pithead/Y")

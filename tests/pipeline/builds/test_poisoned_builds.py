@@ -116,10 +116,11 @@ def _record(text: str) -> str:
 def checkout(tmp_path: Path, index: Path) -> Path:
     """A commit: the modules that its install phase and its bundle need, a lock, a service."""
     folder = tmp_path / "commit"
-    for each in ("pipeline", "requirements", "service"):
+    for each in ("pipeline/builds", "requirements", "service"):
         (folder / each).mkdir(parents=True)
-    for module in ("__init__", "bundle", "downloads"):
-        shutil.copy(ROOT / "pipeline" / f"{module}.py", folder / "pipeline")
+    for module in ("__init__", "builds/__init__", "builds/bundle", "builds/downloads"):
+        file = f"pipeline/{module}.py"
+        shutil.copy(ROOT / file, folder / file)
     cli = hashlib.sha512((index / "aws-cdk-1.tgz").read_bytes()).hexdigest()
     names = f'CDK_CLI = "1"\nCDK_CLI_SHA512 = "{cli}"\n'
     (folder / "pipeline" / "names.py").write_text(names)
