@@ -42,7 +42,7 @@ for file in [file for place in places for file in place.rglob("*")]:
 """
 _BUNDLE = """.venv/bin/python -c '
 import shutil
-from pipeline import bundle
+from pipeline.builds import bundle
 shutil.copy(bundle.build("host"), "made.zip")'"""
 
 
