@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
-from pathlib import Path
+from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import pytest
 
 from console import cli
 from console.errors import ConsoleError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -82,27 +87,53 @@ def test_an_error_becomes_a_sentence_and_a_code(
     assert capsys.readouterr().err.lstrip("\n") == told
 
 
-def test_a_bug_leaves_a_log_to_attach(
+def test_a_bug_has_its_own_exit_code_and_leaves_a_log(
     pithead: object,
     folder: Path,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     def fail(_root: Path) -> None:
-        raise ZeroDivisionError("a mistake of ours")
+        raise ZeroDivisionError("of https://x:hunter2@example.com, with wJalrXUtnFEMI")
 
     assert callable(pithead)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI")
+    monkeypatch.setenv("HARMLESS", "a variable of the user's own")
     monkeypatch.setattr("console.commands.check.load_home", fail)
-    assert pithead("check") == 1
-    found = re.fullmatch(
-        r"pithead: this is a bug \(ZeroDivisionError\); attach (.+) to its report\n",
-        capsys.readouterr().err,
+    assert pithead("check") == 70
+    (log,) = tmp_path.glob("pithead-*.log")
+    assert capsys.readouterr().err == (
+        "pithead: unexpected error: ZeroDivisionError; this is a bug in Pithead. "
+        f"Next: open an issue and attach {log} (command, versions, traceback)\n"
     )
-    assert found
-    log = Path(found[1])
-    assert "pithead check" in log.read_text()
-    assert "a mistake of ours" in log.read_text()
-    log.unlink()
+    text = log.read_text()
+    assert f"pithead {version('pithead')}\ncommand: pithead check\nPython 3." in text
+    assert text.rstrip().endswith(
+        "ZeroDivisionError: of https://<redacted>@example.com, with <AWS_SECRET_ACCESS_KEY>"
+    )
+    assert "Traceback (most recent call last):" in text
+    assert "hunter2" not in text
+    assert os.environ["HARMLESS"] not in text
+    assert log.stat().st_mode & 0o077 == 0
+
+
+def test_a_bug_whose_log_cannot_be_written_is_reported_too(
+    pithead: object,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(_root: Path) -> None:
+        raise ZeroDivisionError
+
+    assert callable(pithead)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "absent"))
+    monkeypatch.setattr("console.commands.check.load_home", fail)
+    assert pithead("check") == 70
+    assert "Next: set TMPDIR to a writable folder" in capsys.readouterr().err
 
 
 def test_check_names_every_wrong_file(
