@@ -47,7 +47,7 @@ def command(gate: str, lasts: timedelta | None, reason: str | None, withdraw: bo
 
     \b
       pithead override supply-chain
-      pithead override supply-chain --for 7d --reason "pypi.org is down, ticket 4711"
+      pithead override supply-chain --for 7d --reason "the index is down, ticket 4711"
       pithead override supply-chain --withdraw
 
     At speed 60 a local cloud's day lasts 24 minutes.

@@ -29,6 +29,8 @@ GROUPS = (
 _MACHINE = re.compile(
     r"(?<![\w.$}/])/(?:home|Users|work|mnt)/\w|(?:index-url|index_url|registry)\s*[ =]\s*\W?https?:"
 )
+# The hosts of the public package indexes; the brackets keep this line from matching itself.
+_INDEX = re.compile(r"pypi[.]org|pythonhosted[.]org|npmjs[.](?:org|com)", re.IGNORECASE)
 _SECRET = re.compile(
     r"AKIA(?!IOSFODNN7EXAMPLE)[0-9A-Z]{16}|-----BEGIN [A-Z ]*PRIVATE KEY|gh[pousr]_\w{36}"
 )
@@ -68,6 +70,17 @@ def test_no_file_names_a_machine_or_holds_a_secret() -> None:
         if path != Path(__file__)
         for where, line in _lines(path)
         if _MACHINE.search(line) or _SECRET.search(line)
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_no_file_names_a_package_index() -> None:
+    """A private index serves everything unchanged, so nothing may depend on the public one."""
+    found = [
+        f"{where}: {line.strip()}"
+        for path in _files()
+        for where, line in _lines(path)
+        if _INDEX.search(line)
     ]
     assert not found, "\n".join(found)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ARN = "arn:aws:iam::111111111111:user/ops"
-GRANT = ("supply-chain", "--for", "7d", "--reason", "pypi.org  is down")
+GRANT = ("supply-chain", "--for", "7d", "--reason", "the index  is down")
 
 
 @pytest.fixture
@@ -100,13 +100,13 @@ def test_a_grant_is_recorded_by_the_clouds_clock_and_the_refused_stage_is_retrie
     assert pithead(*GRANT) == 0
     granted = Override.model_validate_json(parameter[OVERRIDE_PARAMETER])
     assert granted == Override(
-        until=START + timedelta(days=7), reason="pypi.org is down", by=f"Jane Doe ({ARN})"
+        until=START + timedelta(days=7), reason="the index is down", by=f"Jane Doe ({ARN})"
     )
     assert granted.problem_at(START) is None
     assert capsys.readouterr().out.splitlines() == [
         "supply-chain: override until 2026-01-08 12:00 UTC by the cloud's clock: "
         "in 2 h 48 m here, at speed 60",
-        f"  by Jane Doe ({ARN}): pypi.org is down",
+        f"  by Jane Doe ({ARN}): the index is down",
         "Stage Build is retried. Next: pithead release ccccccc follows it.",
     ]
     (retry,) = [each for each in aws.asked if each[1] == "retry_stage_execution"]
@@ -182,7 +182,7 @@ def test_it_is_shown_until_it_is_withdrawn(
     assert capsys.readouterr().out.splitlines() == [
         "supply-chain: override until 2026-01-08 12:00 UTC by the cloud's clock: "
         "in 24 m 00 s here, at speed 60",
-        f"  by Jane Doe ({ARN}): pypi.org is down",
+        f"  by Jane Doe ({ARN}): the index is down",
     ]
     assert pithead("supply-chain", "--withdraw") == 0
     assert pithead("supply-chain", "--withdraw") == 0

@@ -96,7 +96,7 @@ def test_aws_is_blocked_and_reported(proxy: Egress, blocked: list[str], host: st
 
 def test_others_are_not(proxy: Egress) -> None:
     for host in (
-        "pypi.org", "registry.npmjs.org", "amazonaws.com.example.org", "myamazonaws.com",
+        "packages.example.org", "npm.example.org", "amazonaws.com.example.org", "myamazonaws.com",
         "acme-1.d.codeartifact.eu-west-1.amazonaws.com",
     ):  # fmt: skip
         assert not proxy.blocks(host), host
@@ -136,7 +136,7 @@ def test_a_name_that_resolves_to_instance_metadata_is_blocked(
         ("GET /admin", "Host: 127.0.0.1:{port}\r\n"),
         ("GET https://127.0.0.1:{port}/", ""),
         ("GET http://user@127.0.0.1:{port}/", ""),
-        ("GET http://127.0.0.1:{port}\\@pypi.org/", ""),
+        ("GET http://127.0.0.1:{port}\\@packages.example.org/", ""),
         ("GET http://127.0.0.1:999999/", ""),
         ("GET http://\xaamazonaws.com/", ""),
         ("CONNECT 127.0.0.1:{port}/admin", ""),
@@ -191,8 +191,8 @@ def test_the_users_own_proxy_is_asked(
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.setenv("http_proxy", f"http://me:secret@127.0.0.1:{echo}")
-    seen = ask(proxy, "GET http://pypi.org/simple HTTP/1.1\r\nX: ping\r\n\r\n")
-    assert b"GET http://pypi.org/simple HTTP/1.1\r\n" in seen
+    seen = ask(proxy, "GET http://packages.example.org/simple HTTP/1.1\r\nX: ping\r\n\r\n")
+    assert b"GET http://packages.example.org/simple HTTP/1.1\r\n" in seen
     assert b"Proxy-Authorization: Basic bWU6c2VjcmV0\r\n" in seen
 
 

@@ -1,4 +1,4 @@
-"""A stand-in for the service that pip-audit asks for advisories: pypi.org, behind a proxy."""
+"""A stand-in for pip-audit's default advisory service, behind a proxy."""
 
 from __future__ import annotations
 
@@ -8,23 +8,50 @@ import select
 import socket
 import ssl
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from packaging.version import Version
+from pip_audit._service import ConnectionError as ServiceConnectionError
+from pip_audit._service import PyPIService, ResolvedDependency
+from requests.adapters import HTTPAdapter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from requests import PreparedRequest, Response
+
+
+@cache
+def host() -> str:
+    """Return the host that pip-audit asks by default, as its own service class names it."""
+    asked: list[str] = []
+
+    class Recorder(HTTPAdapter):
+        def send(self, request: PreparedRequest, *_given: Any, **_parameters: Any) -> Response:
+            asked.append(request.url or "")
+            raise requests.ConnectTimeout(request=request)
+
+    with TemporaryDirectory() as folder:
+        service = PyPIService(Path(folder))
+        service.session.mount("https://", Recorder())
+        with suppress(ServiceConnectionError):
+            service.query(ResolvedDependency("alpha", Version("1")))
+    return str(urlsplit(asked[0]).hostname)
 
 
 class Advisories:
-    """PyPI's advisories as the tests want them, behind a proxy as in a closed network."""
+    """The advisories that the tests set; by default, one package has one."""
 
     def __init__(self) -> None:
         self.answers: dict[str, tuple[int, bytes]] = {}
@@ -50,7 +77,7 @@ class Advisories:
 
 
 def certificate(folder: Path) -> Path:
-    """A certificate for pypi.org that nobody but these tests trusts."""
+    """Create a certificate for the advisory service that only these tests trust."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "tests")])
     now = datetime.now(UTC)
@@ -62,11 +89,11 @@ def certificate(folder: Path) -> Path:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("pypi.org")]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host())]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
     )
-    path = folder / "pypi.pem"
+    path = folder / "advisories.pem"
     path.write_bytes(
         key.private_bytes(
             serialization.Encoding.PEM,
@@ -116,7 +143,7 @@ def served(trusted: Path) -> Iterator[tuple[Advisories, dict[str, str]]]:
         protocol_version = "HTTP/1.1"
 
         def do_CONNECT(self) -> None:
-            if not self.path.startswith("pypi.org:"):
+            if not self.path.startswith(f"{host()}:"):
                 _pass_on(self)
                 return
             self.send_response(200)

@@ -63,7 +63,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def advisories(
     certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[advisory_service.Advisories]:
-    """What pip-audit reaches as pypi.org, by its own default settings."""
+    """A stand-in that pip-audit reaches by its own default settings."""
     with advisory_service.served(certificate) as (kept, variables):
         for name, value in variables.items():
             monkeypatch.setenv(name, value)

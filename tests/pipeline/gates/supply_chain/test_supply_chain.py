@@ -1,4 +1,4 @@
-"""The whole gate: pip-audit itself, against a stand-in for pypi.org, and what is deployed."""
+"""The whole gate: pip-audit with a stand-in for its advisory service, and what is deployed."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def override(aws: str) -> Iterator[Callable[[Any], None]]:
 
 def _granted(days: int) -> dict[str, str]:
     until = datetime.now(UTC) + timedelta(days=days)
-    return {"until": until.isoformat(), "reason": "pypi.org is down", "by": "ops"}
+    return {"until": until.isoformat(), "reason": "the advisory service is down", "by": "ops"}
 
 
 def _summary(reports: Path) -> dict[str, Any]:
@@ -237,7 +237,7 @@ def test_a_valid_override_lets_an_audit_by_that_could_not_run(
     report = _summary(reports)
     assert report["status"] == "not run"
     assert report["sentence"].endswith(
-        f"overridden until {granted['until']} by ops: pypi.org is down"
+        f"overridden until {granted['until']} by ops: the advisory service is down"
     )
     assert report["details"]["override"]["by"] == "ops"
 
