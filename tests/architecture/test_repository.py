@@ -178,6 +178,17 @@ def test_each_link_in_the_documents_leads_to_a_file() -> None:
                 assert (path.parent / target).exists(), f"{path.relative_to(ROOT)}: {target}"
 
 
+def test_each_path_in_the_documents_exists() -> None:
+    """Also each test: the part behind `::` is checked by the tests of the single pages."""
+    folders = "|".join(sorted(each.name for each in ROOT.iterdir() if each.is_dir()))
+    path_ = re.compile(rf"`((?:{folders})/[\w./-]*)(?:::[\w:]+)?`")
+    for document in _files():
+        if document.suffix == ".md":
+            for path in path_.findall(document.read_text()):
+                exists = (ROOT / path).exists() or "NAME" in path
+                assert exists, f"{document.relative_to(ROOT)}: {path}"
+
+
 def test_the_documents_name_the_cli_that_is_pinned() -> None:
     for path in _files():
         if path.suffix == ".md":
