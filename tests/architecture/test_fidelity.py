@@ -41,6 +41,11 @@ def test_each_rule_names_its_source_and_a_test_that_exists() -> None:
         _cited(rule, test)
 
 
+def test_each_rule_is_listed_once() -> None:
+    cited = [(source.strip(), test.strip()) for _, source, test in _rows(RULES, "Rule")]
+    assert sorted(cited) == sorted(set(cited))
+
+
 def test_each_planted_fault_says_where_it_fails_and_names_its_test() -> None:
     """And each test in `tests/planted` whose file is of faults has a row."""
     platform, _, permissions = PLANTED.partition("\n### Of permissions\n")
