@@ -171,11 +171,22 @@ def test_workflows_pin_actions_by_commit_and_ask_for_no_more_than_they_need() ->
             assert job["timeout-minutes"], f"{path.name}: {name}"
 
 
-def test_each_link_in_the_documents_leads_to_a_file() -> None:
+def _anchors(document: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+def test_each_link_in_the_documents_leads_to_a_file_and_a_heading() -> None:
     for path in _files():
-        if path.suffix == ".md":
-            for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", path.read_text()):
-                assert (path.parent / target).exists(), f"{path.relative_to(ROOT)}: {target}"
+        if path.suffix != ".md":
+            continue
+        links = re.findall(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)", path.read_text())
+        for target, anchor in links:
+            linked = path.parent / target if target else path
+            assert linked.exists(), f"{path.relative_to(ROOT)}: {target}"
+            if anchor:
+                assert anchor in _anchors(linked), f"{path.relative_to(ROOT)}: {target}#{anchor}"
 
 
 def test_each_path_in_the_documents_exists() -> None:
