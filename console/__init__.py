@@ -1,1 +1,1 @@
-"""The `pithead` command: it speaks the AWS API, and cannot tell AWS from the local cloud."""
+"""The `pithead` command, an AWS client; AWS and the local cloud are the same to it."""

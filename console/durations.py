@@ -1,4 +1,4 @@
-"""Durations as command-line options, such as 30s, 10m, 2h or 7d."""
+"""The type of command-line options that are durations, such as 30s, 10m, 2h or 7d."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SECONDS: Mapping[str, int] = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class Duration(click.ParamType[timedelta]):
-    """A whole number and a unit; above 0, and no longer than `maximum` if that is given."""
+    """A whole number above 0 and a unit (s, m, h, d); at most `maximum` if that is given."""
 
     name = "duration"
 
@@ -31,9 +31,9 @@ class Duration(click.ParamType[timedelta]):
         found = re.fullmatch(r"([0-9]{1,6})([smhd])", str(value))
         if found is None or int(found[1]) == 0:
             self.fail(
-                f"found {value!r}; durations such as 30s, 10m, 2h or 1d are allowed", param, ctx
+                f"found {value!r}; allowed are durations such as 30s, 10m, 2h or 1d", param, ctx
             )
         duration = timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
         if self._maximum is not None and duration > self._maximum:
-            self.fail(f"found {value!r}; at most {self._maximum.days}d is allowed", param, ctx)
+            self.fail(f"found {value!r}; allowed is at most {self._maximum.days}d", param, ctx)
         return duration

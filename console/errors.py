@@ -1,7 +1,7 @@
-"""What the console tells instead of a traceback."""
+"""The error that the console prints instead of a traceback."""
 
 from __future__ import annotations
 
 
 class ConsoleError(Exception):
-    """Something that the user can mend; the message is one sentence that says how."""
+    """An error that the user can fix; the message says what was found and what to do."""

@@ -1,4 +1,4 @@
-"""What is shown while it goes on, on a terminal; elsewhere its lines have to tell."""
+"""A display on the terminal that is refreshed while work is in progress."""
 
 from __future__ import annotations
 
@@ -12,15 +12,22 @@ if TYPE_CHECKING:
 
     from rich.console import Console, RenderableType
 
+_REFRESHES_PER_SECOND = 8
+
 
 @contextmanager
 def live(console: Console, render: Callable[[], RenderableType]) -> Iterator[None]:
-    """Show what `render` makes, eight times a second, while the block runs; then wipe it out.
+    """Show what `render` returns while the block runs, then erase it.
 
-    Where the console is no terminal, nothing is shown.
+    Shows nothing if the console is not a terminal.
     """
     if not console.is_terminal:
         yield
         return
-    with Live(console=console, get_renderable=render, refresh_per_second=8, transient=True):
+    with Live(
+        console=console,
+        get_renderable=render,
+        refresh_per_second=_REFRESHES_PER_SECOND,
+        transient=True,
+    ):
         yield

@@ -1,4 +1,4 @@
-"""Steps that take a while: a spinner on a terminal, plain lines elsewhere."""
+"""Progress of steps that take a while: a spinner on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Steps:
-    """Tells on stderr what goes on, so that stdout holds results alone."""
+    """Prints steps to stderr, so that stdout holds only results."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True)
@@ -35,5 +35,5 @@ class Steps:
         self._console.print(f"[green]✓[/] {title} [dim]{took:.1f} s[/]", highlight=False)
 
     def say(self, line: str) -> None:
-        """One line of its own."""
+        """Print a line."""
         self._console.print(line, highlight=False, markup=False)

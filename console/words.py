@@ -1,4 +1,4 @@
-"""How the console writes things down."""
+"""Statuses, outcomes, durations and foreign text in the form that the console prints."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MARKS = {
     "Superseded": ("↷", "cyan"),
     "NotStarted": ("·", "dim"),
 }
-"""Mark and colour by CodePipeline's status."""
+"""Mark and colour for each status of CodePipeline."""
 
 ENDINGS = {
     "promoted": ("promoted", "green"),
@@ -21,12 +21,12 @@ ENDINGS = {
     "refused": ("refused", "red"),
     "error": ("ended in an error", "red"),
 }
-"""Words and colour by `promotion.Ending`."""
+"""Words and colour for each ending of a release (`promotion.Ending`)."""
 
 
 def duration(seconds: float) -> str:
-    """Such as 4.2 s, 3 m 05 s or 1 h 04 m."""
-    if seconds < 59.95:  # noqa: PLR2004  # what would be written as a minute is one
+    """Format seconds such as 4.2 s, 3 m 05 s or 1 h 04 m."""
+    if seconds < 59.95:  # noqa: PLR2004  # more would be rounded to 60.0 s
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:  # noqa: PLR2004  # an hour
@@ -35,13 +35,13 @@ def duration(seconds: float) -> str:
 
 
 def printable(text: str) -> str:
-    """Return the text with escapes for what a terminal would obey or cannot show."""
+    """Return a text with escapes in place of control and other unprintable characters."""
     return "".join(
         each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
     )
 
 
 def mark(status: str) -> str:
-    """A status as a coloured mark of rich's markup."""
+    """Return a status as a coloured mark, in rich's markup."""
     sign, colour = MARKS.get(status, ("?", "yellow"))
     return f"[{colour}]{sign}[/]"

@@ -1,8 +1,8 @@
-"""The policies that CloudFormation needs to create the resources of the deployed stacks.
+"""Policies for CloudFormation's execution role, made from the deployed stacks.
 
-Each type's schema names what its handlers need ("Resource type schema" of the CloudFormation CLI
-guide). AWS attaches at most ten managed policies of 6,144 characters to a role ("IAM and AWS STS
-quotas").
+The schema of each resource type lists the actions that its handlers need ("Resource type schema"
+of the CloudFormation CLI guide). A role has at most ten managed policies of 6,144 characters
+("IAM and AWS STS quotas").
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ _ACTIONS_WITHOUT_SCHEMA = {
         "codebuild:CreateProject", "codebuild:DeleteProject", "codebuild:UpdateProject",
     ),
 }  # fmt: skip
-"""The actions of types whose schemas name no permissions."""
+"""Actions of the resource types whose schemas list none."""
 _BOOTSTRAP_ACTIONS = ("ssm:GetParameters",)
-"""CDK's templates read the version of the bootstrap from the Parameter Store."""
+"""CDK's templates read the version of the bootstrap stack from the Parameter Store."""
 
 
 def needed_actions(aws: Aws, place: Place, stacks: Iterable[str]) -> set[str]:
-    """Return the actions that the handlers of all resources in stacks need.
+    """Return the actions that the handlers of all resources in some stacks need.
 
     Raises:
-        ConsoleError: AWS names no permissions for a type.
+        ConsoleError: the schema of a resource type lists no actions.
     """
     cloudformation = aws.client("cloudformation", place)
     pages = cloudformation.get_paginator("list_stack_resources")
@@ -50,7 +50,7 @@ def needed_actions(aws: Aws, place: Place, stacks: Iterable[str]) -> set[str]:
 
 
 def policies(actions: Iterable[str]) -> list[dict[str, Any]]:
-    """Pack actions into policies of IAM's size limit, with one statement for each service."""
+    """Pack actions into policies within IAM's size limit, one statement for each service."""
     found: list[dict[str, Any]] = []
     for statement in _statements(actions):
         for policy in found:
@@ -67,8 +67,8 @@ def _statements(actions: Iterable[str]) -> Iterator[dict[str, Any]]:
     services: dict[str, list[str]] = {}
     for action in sorted(actions):
         services.setdefault(action.partition(":")[0], []).append(action)
-    for own in sorted(services.values(), key=len, reverse=True):
-        yield {"Effect": "Allow", "Action": own, "Resource": "*"}
+    for group in sorted(services.values(), key=len, reverse=True):
+        yield {"Effect": "Allow", "Action": group, "Resource": "*"}
 
 
 def _by_schema(cloudformation: Any, type_name: str) -> set[str]:
@@ -77,7 +77,7 @@ def _by_schema(cloudformation: Any, type_name: str) -> set[str]:
     actions = {each for handler in handlers.values() for each in handler["permissions"]}
     if not actions:
         raise ConsoleError(
-            f"{type_name}: its schema names no permissions. Write the policy of CloudFormation's "
+            f"{type_name}: found no actions in its schema. Write the policy of CloudFormation's "
             "role by hand, or bootstrap with AdministratorAccess"
         )
     return actions

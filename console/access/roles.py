@@ -1,4 +1,4 @@
-"""The roles of the platform's stacks, with their policies and the actions that they used."""
+"""The roles of the platform's stacks, with their policies and the actions they used."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Role:
     """A role of one of the platform's stacks.
 
     Attributes:
-        logical_id: its name in the template of `stack`.
-        policies: the documents of its own policies, by name.
-        managed: the documents of its policies that AWS manages, by name.
-        used: the actions that it was allowed, sorted.
+        logical_id: the role's logical id in the template of `stack`.
+        policies: documents of inline and customer managed policies, by name.
+        managed: documents of AWS managed policies, by name.
+        used: the actions that the role was allowed, sorted.
     """
 
     name: str
@@ -47,12 +47,12 @@ class Role:
 
     @property
     def grants(self) -> list[Grant]:
-        """The grants of its policies; a policy that AWS manages is one grant."""
-        whole = [
+        """The grants of the role's policies; an AWS managed policy is one grant."""
+        managed = [
             Grant(name, "all of it", ("*",), _used_of(document, self.used))
             for name, document in self.managed.items()
         ]
-        return [*grants(self.policies, self.used), *whole]
+        return [*grants(self.policies, self.used), *managed]
 
 
 def roles(aws: Aws, home: Home, environments: Mapping[str, Environment]) -> Iterator[Role]:

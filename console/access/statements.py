@@ -1,4 +1,4 @@
-"""Allowing statements of identity policies, compared with the actions that were used."""
+"""Grants of identity policies, compared with the actions that were used."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Grant:
 
 
 def grants(policies: Mapping[str, Mapping[str, Any]], used: Collection[str]) -> Iterator[Grant]:
-    """Yield the grants of policies by name, in their order. `NotAction` counts as `*`."""
+    """Yield the grants of policies, in their order; `NotAction` counts as `*`."""
     for name, document in policies.items():
         for statement in _allowing(document):
             patterns = _list(statement.get("Action", "*"))
@@ -63,7 +63,7 @@ def _allowing(document: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
 
 
 def _matches(pattern: str, action: str) -> bool:
-    """Whether a pattern matches an action, with IAM's wildcards `*` and `?` and in any case."""
+    """Return whether a pattern with IAM's wildcards matches an action, ignoring case."""
     literal = pattern.lower().replace("[", "[[]")
     return fnmatch.fnmatchcase(action.lower(), literal)
 

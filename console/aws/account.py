@@ -1,4 +1,4 @@
-"""The AWS that a command speaks to, and the accounts in it."""
+"""Sessions and clients for the AWS accounts, or the local cloud, that a command uses."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from console.checkout import Checkout
     from environments.schema import Home
 
-_EARLY = timedelta(minutes=5)
-_PATIENT = Config(
+_RENEWAL_MARGIN = timedelta(minutes=5)
+_CLIENT_CONFIG = Config(
     connect_timeout=5,
     read_timeout=60,
     retries={"mode": "standard", "total_max_attempts": 4},
@@ -31,7 +31,7 @@ _PATIENT = Config(
 
 
 class Place(Protocol):
-    """An account's region; every environment is one."""
+    """An account and a region; every environment is one."""
 
     @property
     def account(self) -> str:
@@ -45,12 +45,12 @@ class Place(Protocol):
 
 
 class Aws(Protocol):
-    """All that the console asks of AWS."""
+    """A source of boto3 clients."""
 
     def client(self, service: str, place: Place | None = None, *, role: str | None = None) -> Any:
-        """Return a boto3 client in the pipeline's home, or in another place.
+        """Return a boto3 client for the pipeline's own account and region, or for another place.
 
-        Another account is read by its lookup role, unless a role of the place is named.
+        A client for another account has its lookup role, unless `role` names a role there.
 
         Raises:
             ConsoleError: the role cannot be assumed.
@@ -59,10 +59,10 @@ class Aws(Protocol):
 
 
 class AwsSession:
-    """`Aws` by the credentials of the process's environment.
+    """`Aws` with the credentials of the process's environment variables.
 
-    Other accounts are read as the lookup role that `cdk bootstrap` made there; `_roles` has
-    sessions and their ends by the role's ARN and the region.
+    Clients for other accounts assume the lookup role that `cdk bootstrap` creates there.
+    `_roles` holds a session and its expiry for each role's ARN and region.
     """
 
     def __init__(self, home: Home) -> None:
@@ -77,89 +77,96 @@ class AwsSession:
         arn = None
         if role:
             arn = f"arn:aws:iam::{account}:role/{role}"
-            self._renew(arn, region, f"role {role} of account {account} cannot be assumed", "")
+            self._assume(arn, region, f"role {role} of account {account} cannot be assumed", "")
         elif account != self._home.account:
             arn = lookup_role(account, region)
-            hint = f"; bootstrap it with --trust-for-lookup {self._home.account}"
-            self._renew(arn, region, f"account {account} cannot be read", hint)
+            hint = f". Bootstrap it with --trust-for-lookup {self._home.account}"
+            self._assume(arn, region, f"account {account} cannot be read", hint)
         key = (service, region, arn)
         if key not in self._clients:
             session = self._roles[arn, region][0] if arn else self._session
-            # boto3's own overloads know a service by its literal name alone.
-            made: Any = session.client
-            self._clients[key] = made(service, region_name=region, config=_PATIENT)
+            # boto3's own overloads accept only literal names of services.
+            create: Any = session.client
+            self._clients[key] = create(service, region_name=region, config=_CLIENT_CONFIG)
         return self._clients[key]
 
-    def _renew(self, arn: str, region: str, failure: str, hint: str) -> None:
-        """Have credentials of a role that last a while yet; `hint` is for a denial."""
-        held = self._roles.get((arn, region))
-        if held and held[1] - _EARLY > datetime.now(UTC):
+    def _assume(self, arn: str, region: str, failure: str, hint: str) -> None:
+        """Assume a role, unless its credentials are valid for a while yet.
+
+        The error starts with `failure`; it ends with `hint` if AWS denies the call.
+        """
+        cached = self._roles.get((arn, region))
+        if cached and cached[1] - _RENEWAL_MARGIN > datetime.now(UTC):
             return
         sts = self.client("sts")
         try:
-            given = sts.assume_role(RoleArn=arn, RoleSessionName="pithead")["Credentials"]
+            credentials = sts.assume_role(RoleArn=arn, RoleSessionName="pithead")["Credentials"]
         except sts.exceptions.ClientError as error:
-            told = error.response["Error"]
+            details = error.response["Error"]
+            message = details["Message"].rstrip(".")
             raise ConsoleError(
-                f"{failure}: {told['Message']}{hint if told['Code'] == 'AccessDenied' else ''}"
+                f"{failure}: {message}{hint if details['Code'] == 'AccessDenied' else ''}"
             ) from error
         session = boto3.Session(
-            aws_access_key_id=given["AccessKeyId"],
-            aws_secret_access_key=given["SecretAccessKey"],
-            aws_session_token=given["SessionToken"],
+            aws_access_key_id=credentials["AccessKeyId"],
+            aws_secret_access_key=credentials["SecretAccessKey"],
+            aws_session_token=credentials["SessionToken"],
             region_name=region,
         )
-        self._roles[(arn, region)] = (session, given["Expiration"])
+        self._roles[(arn, region)] = (session, credentials["Expiration"])
         self._clients = {
             key: client for key, client in self._clients.items() if key[1:] != (region, arn)
         }
 
 
 def connect(checkout: Checkout) -> tuple[AwsSession, str]:
-    """Whom a command of this checkout speaks to, and a line that says so.
+    """Return a session for a command of this checkout, and a line that names its target.
 
-    `AWS_ENDPOINT_URL` as it is set; else the checkout's local cloud, if it runs (this process
-    then has exactly the variables of `pithead env`); else AWS as the environment has it.
+    The target is the endpoint in `AWS_ENDPOINT_URL` if that is set, else the checkout's local
+    cloud if it runs (this process then gets the variables of `pithead env`), else AWS with the
+    credentials of the environment variables.
 
     Raises:
-        ConsoleError: nobody answers, or the credentials are of another account.
+        ConsoleError: there are no credentials, or they are of another account.
     """
     home = checkout.home()
-    running = None
+    cloud = None
     if not os.environ.get("AWS_ENDPOINT_URL"):
-        running = local_cloud.find(*checkout.states)
-        if running:
-            adopt(running.variables(home.account, home.region))
+        cloud = local_cloud.find(*checkout.states)
+        if cloud:
+            adopt(cloud.variables(home.account, home.region))
     endpoint = os.environ.get("AWS_ENDPOINT_URL")
     aws = AwsSession(home)
     try:
         account = aws.client("sts").get_caller_identity()["Account"]
     except NoCredentialsError as error:
         raise ConsoleError(
-            "no local cloud of this checkout runs, and the environment has no AWS credentials; "
-            "start one by pithead up, or have credentials of the pipeline's account"
+            "AWS: found no credentials, and no local cloud of this checkout runs. Start one with "
+            "pithead up --detach, or set credentials of the pipeline's account "
+            f"({home.account})"
         ) from error
     if account != home.account:
         raise ConsoleError(
-            f"the credentials are of account {account}, and the pipeline lives in {home.account} "
-            "(tool.pithead.account of pyproject.toml); use credentials of that account"
+            f"AWS: found credentials of account {account}; the pipeline is in account "
+            f"{home.account} (tool.pithead.account of pyproject.toml). Use credentials of that "
+            "account"
         )
-    if running:
-        whom = f"the local cloud at {endpoint}, at speed {running.speed:g}"
+    if cloud:
+        target = f"the local cloud at {endpoint}, at speed {cloud.speed:g}"
     elif endpoint:
-        whom = f"{endpoint} (AWS_ENDPOINT_URL)"
+        target = f"{endpoint} (AWS_ENDPOINT_URL)"
     else:
-        whom = "AWS"
-    return aws, f"speaking to {whom}; account {home.account}, {home.region}"
+        target = "AWS"
+    return aws, f"using {target}; account {home.account}, {home.region}"
 
 
 def adopt(variables: Mapping[str, str]) -> None:
-    """Make variables of `Running.variables` this process's own, in place of all AWS variables."""
-    for name in local_cloud.foreign(os.environ):
+    """Replace all AWS variables of this process's environment by those of a local cloud."""
+    for name in local_cloud.aws_variables(os.environ):
         os.environ.pop(name, None)
     os.environ.update(variables)
 
 
 def answered_at(answer: dict[str, Any]) -> datetime:
-    """When an answer was given, by the clock of whoever gave it, to the second."""
+    """Return the time of an answer by the clock of AWS or the local cloud, to the second."""
     return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from console.aws.deployed import deployed, serving
-from console.aws.in_service import described
 from console.errors import ConsoleError
 
 if TYPE_CHECKING:
@@ -29,10 +28,10 @@ def addresses(aws: Aws, environments: Mapping[str, Place]) -> Iterator[Address]:
     """Yield the address of each environment."""
     for name, place in environments.items():
         try:
-            what = deployed(aws, name, place)
-            if what is None:
+            service = deployed(aws, name, place)
+            if service is None:
                 yield Address(name, "", "nothing is deployed yet")
             else:
-                yield Address(name, what.url, described(serving(aws, what)))
+                yield Address(name, service.url, serving(aws, service).description)
         except ConsoleError as error:
             yield Address(name, "", str(error))

@@ -1,4 +1,4 @@
-"""The connection by which the pipeline reaches its repository."""
+"""The pipeline's connection to its repository, and the repository's git URL."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 
 @dataclass(frozen=True)
 class Source:
-    """The branch that the deployed pipeline follows."""
+    """The branch that the deployed pipeline releases."""
 
     connection: str
     """The connection's ARN."""
@@ -29,19 +29,21 @@ class Source:
 
 
 def source_of(aws: Aws) -> Source | None:
-    """Return the source of the deployed pipeline; None if it is no connection's."""
+    """Return the source of the deployed pipeline; None if it has no connection."""
     stages = aws.client("codepipeline").get_pipeline(name=PIPELINE)["pipeline"]["stages"]
     for action in stages[0]["actions"]:
         if action["actionTypeId"]["provider"] == "CodeStarSourceConnection":
-            given = action["configuration"]
-            return Source(given["ConnectionArn"], given["FullRepositoryId"], given["BranchName"])
+            settings = action["configuration"]
+            return Source(
+                settings["ConnectionArn"], settings["FullRepositoryId"], settings["BranchName"]
+            )
     return None
 
 
 def remote(connections: Any, connection_arn: str, repository: str) -> str:
-    """The git URL that CodeConnections serves a repository at, by its client's own endpoint.
+    """Return the git URL of a repository at the endpoint of a CodeConnections client.
 
-    As the CodeConnections user guide has it:
+    The CodeConnections user guide documents its form:
     `https://codeconnections.REGION.amazonaws.com/git-http/ACCOUNT/REGION/ID/OWNER/REPO.git`.
     """
     _, _, _, region, account, resource = connection_arn.split(":")
@@ -51,7 +53,7 @@ def remote(connections: Any, connection_arn: str, repository: str) -> str:
 
 
 def find_connection(connections: Any, name: str) -> str | None:
-    """The ARN of the connection of a name."""
+    """Return the ARN of the connection with a name; None if there is none."""
     page: dict[str, Any] = {}
     while True:
         answer = connections.list_connections(**page)
@@ -65,16 +67,16 @@ def find_connection(connections: Any, name: str) -> str | None:
 
 
 def named_connection(connections: Any, home: Home) -> str:
-    """The ARN of the connection of the pipeline's home.
+    """Return the ARN of the connection that pyproject.toml names.
 
     Raises:
-        ConsoleError: there is none.
+        ConsoleError: AWS has no connection of this name.
     """
     arn = find_connection(connections, home.connection)
     if arn is None:
         raise ConsoleError(
-            f"there is no connection {home.connection} (tool.pithead.connection of "
-            "pyproject.toml); pithead up makes it in the local cloud, the README's steps on AWS"
+            f"CodeConnections: found no connection {home.connection} (tool.pithead.connection of "
+            "pyproject.toml). Run pithead up for a local cloud, or follow docs/aws.md for AWS"
         )
     return arn
 
@@ -82,9 +84,9 @@ def named_connection(connections: Any, home: Home) -> str:
 def repository_url(aws: Aws, checkout: Checkout, repository: str) -> str:
     """Return the git URL that commits of a repository are pushed to and fetched from.
 
-    CodeConnections of AWS serves clones to builds, and AWS does not document that it accepts
-    pushes: there it is the checkout's own remote. An endpoint of one's own (`AWS_ENDPOINT_URL`)
-    hosts the repository itself.
+    On AWS it is the checkout's own remote: CodeConnections serves clones to builds, and AWS does
+    not document that it accepts pushes. Any other endpoint (`AWS_ENDPOINT_URL`) hosts the
+    repository itself.
 
     Raises:
         ConsoleError: the checkout has no remote of the repository, or there is no connection.
@@ -98,14 +100,17 @@ def repository_url(aws: Aws, checkout: Checkout, repository: str) -> str:
     if url is None:
         raise ConsoleError(
             f"{checkout.root}: found no git remote of {repository} (tool.pithead.repository of "
-            "pyproject.toml), by which commits reach the pipeline. Add yours, e.g. git remote add "
-            f"origin git@github.com:{repository}.git"
+            "pyproject.toml), which commits are pushed to. Add yours, e.g. git remote add origin "
+            f"git@github.com:{repository}.git"
         )
     return url
 
 
 def ensure_connection(connections: Any, home: Home) -> str:
-    """The connection of the pipeline's home, with a link to its repository; made if need be."""
+    """Return the ARN of the pipeline's connection.
+
+    Creates the connection and its link to the repository if they do not exist.
+    """
     arn = find_connection(connections, home.connection)
     if arn is None:
         created = connections.create_connection(

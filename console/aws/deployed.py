@@ -1,4 +1,4 @@
-"""What of the service is deployed in an environment, and what it serves."""
+"""The service that is deployed in an environment, and the versions that serve there."""
 
 from __future__ import annotations
 
@@ -13,41 +13,53 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Deployed:
-    """The names that the environment's stack gave to the service's parts."""
+    """The physical names of the service's resources in an environment's stack."""
 
     environment: str
     place: Place
     function: str
     application: str
+    """CodeDeploy's application."""
     deployment_group: str
     url: str
     stack_status: str = ""
-    """CloudFormation's, such as UPDATE_COMPLETE, when it was read."""
+    """CloudFormation's status when the stack was read, such as UPDATE_COMPLETE."""
     decisions: str | None = None
-    """The bucket of the judge's records; None where nobody judges."""
+    """The bucket of the judge's records; None if the environment has no judge."""
 
 
 @dataclass(frozen=True)
 class Serving:
-    """Where the alias sends its traffic."""
+    """The versions that the alias routes requests to."""
 
     version: str
-    """The version that serves what `weights` leaves over."""
+    """The alias's main version: it serves the share that no other version has."""
     commit: str | None
-    """None where it cannot be read."""
+    """The main version's commit; None if it cannot be read."""
     weights: dict[str, float] = field(default_factory=dict)
-    """Shares (0 to 1) by version; they make 1 together."""
+    """Shares (0 to 1) by version; their sum is 1."""
     commits: dict[str, str | None] = field(default_factory=dict)
-    """The commit of each version that has a share; None where it cannot be read."""
+    """The commit of each version that has a share; None if it cannot be read."""
 
     @property
     def stable(self) -> Serving:
-        """What serves apart from a shift that goes on."""
+        """The main version alone, without the canary of a shift in progress."""
         return Serving(self.version, self.commit, {self.version: 1.0}, {self.version: self.commit})
+
+    @property
+    def description(self) -> str:
+        """Such as `version 3 of commit c0ffeec`; with shares if there are several versions."""
+        shares = {version: share for version, share in self.weights.items() if share}
+        parts = []
+        for version, share in shares.items():
+            percent = f" ({share:.0%})" if len(shares) > 1 else ""
+            commit = (self.commits[version] or "unknown")[:7]
+            parts.append(f"version {version} of commit {commit}{percent}")
+        return " and ".join(parts)
 
 
 def deployed(aws: Aws, environment: str, place: Place) -> Deployed | None:
-    """The service of an environment, None until its stack has a function and an alias."""
+    """Return an environment's service; None until its stack has a function and an alias."""
     cloudformation = aws.client("cloudformation", place)
     stack = service_stack(environment)
     try:
@@ -74,38 +86,38 @@ def deployed(aws: Aws, environment: str, place: Place) -> Deployed | None:
     )
 
 
-def serving(aws: Aws, what: Deployed) -> Serving:
-    """What the alias serves now."""
-    functions = aws.client("lambda", what.place)
-    alias = functions.get_alias(FunctionName=what.function, Name=ALIAS)
+def serving(aws: Aws, service: Deployed) -> Serving:
+    """Read the versions that the alias routes requests to now, and their commits."""
+    functions = aws.client("lambda", service.place)
+    alias = functions.get_alias(FunctionName=service.function, Name=ALIAS)
     version = alias["FunctionVersion"]
     shares = weights(alias)
-    commits = {each: commit_of(aws, what, each) for each, share in shares.items() if share}
+    commits = {each: commit_of(aws, service, each) for each, share in shares.items() if share}
     return Serving(version, commits.get(version), shares, commits)
 
 
 def weights(alias: dict[str, Any]) -> dict[str, float]:
-    """Shares by version, out of GetAlias's answer."""
+    """Return the share (0 to 1) of each version in GetAlias's answer."""
     routed = (alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}
     rest = round(1 - sum(routed.values()), 6)
     return {alias["FunctionVersion"]: rest, **routed}
 
 
-def commit_of(aws: Aws, what: Deployed, version: str) -> str | None:
-    """The commit that a version was built from, which its variable COMMIT says."""
-    configuration = aws.client("lambda", what.place).get_function_configuration(
-        FunctionName=what.function, Qualifier=version
+def commit_of(aws: Aws, service: Deployed, version: str) -> str | None:
+    """Return the commit that a version was built from: its environment variable COMMIT."""
+    configuration = aws.client("lambda", service.place).get_function_configuration(
+        FunctionName=service.function, Qualifier=version
     )
     commit: str | None = (configuration.get("Environment") or {}).get("Variables", {}).get("COMMIT")
     return commit
 
 
-def _physical_id(resources: list[dict[str, Any]], kind: str) -> str | None:
+def _physical_id(resources: list[dict[str, Any]], resource_type: str) -> str | None:
     return next(
         (
             each["PhysicalResourceId"]
             for each in resources
-            if each["ResourceType"] == kind and each.get("PhysicalResourceId")
+            if each["ResourceType"] == resource_type and each.get("PhysicalResourceId")
         ),
         None,
     )

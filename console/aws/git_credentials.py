@@ -1,12 +1,11 @@
-"""Git credentials of CodeConnections, as AWS's git credential helper makes them.
+"""Git credentials for CodeConnections, in the form of `aws codecommit credential-helper`.
 
-Like `aws codecommit credential-helper`: the user name is the caller's access key, followed by `%`
-and the session token if there is one. The password is a timestamp and a SigV4 signature of the
-repository's path, valid for 15 minutes. So no secret key is ever in a URL, a command line or git's
-configuration.
+The user name is the caller's access key, followed by `%` and the session token if there is one.
+The password is a timestamp and a SigV4 signature of the repository's path, valid for 15 minutes.
+So no secret key is ever in a URL, a command line or git's configuration.
 
 `python -m console.aws.git_credentials get` is a credential helper (gitcredentials(7)) for the AWS
-credentials in its environment.
+credentials in its environment variables.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def sign(url: str, credentials: Credentials) -> tuple[str, str]:
-    """User name and password for a repository's URL (see `console.aws.connections.remote`)."""
+    """Return user name and password for a URL of `console.aws.connections.remote`."""
     address = urlsplit(url)
     region = address.path.split("/")[3]  # /git-http/ACCOUNT/REGION/…
     frozen = credentials.get_frozen_credentials()
@@ -42,15 +41,15 @@ def sign(url: str, credentials: Credentials) -> tuple[str, str]:
 
 
 def is_signed(url: str) -> bool:
-    """Return whether a URL is CodeConnections', which wants a signature."""
+    """Return whether a URL is of CodeConnections, which requires a signature."""
     return urlsplit(url).path.startswith("/git-http/")
 
 
 def signed_url(url: str) -> str:
-    """A repository's URL with user name and password of the environment's AWS credentials.
+    """Return a repository's URL with a user name and password in it.
 
     Raises:
-        ConsoleError: there are none.
+        ConsoleError: the environment variables hold no AWS credentials.
     """
     user, password = sign(url, _credentials())
     address = urlsplit(url)
@@ -68,11 +67,11 @@ def _credentials() -> Credentials:
 
 
 def main() -> int:
-    """Answer git; returns the exit code."""
+    """Print credentials for the URL that git writes to stdin; returns the exit code."""
     if sys.argv[1:] != ["get"]:
-        return 0  # nothing is stored, and nothing erased
-    asked = dict(line.rstrip("\n").partition("=")[::2] for line in sys.stdin if "=" in line)
-    url = f"{asked['protocol']}://{asked['host']}/{asked['path']}"
+        return 0  # git's operations `store` and `erase`: nothing is stored
+    request = dict(line.rstrip("\n").partition("=")[::2] for line in sys.stdin if "=" in line)
+    url = f"{request['protocol']}://{request['host']}/{request['path']}"
     user, password = sign(url, _credentials())
     sys.stdout.write(f"username={user}\npassword={password}\n")
     return 0

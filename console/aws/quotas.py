@@ -1,4 +1,4 @@
-"""Quotas of AWS that the pipeline and the service need, compared with those of the accounts."""
+"""AWS quotas of the accounts, compared with what the pipeline and the service need."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class Quota:
     applied: int
     needed: int
     why: str
-    """What needs as much."""
+    """What needs `needed`, as a clause."""
 
     @property
     def suffices(self) -> bool:
-        """Whether it is large enough."""
+        """Whether the quota is large enough."""
         return self.applied >= self.needed
 
     @property
     def command(self) -> str:
-        """The command that asks AWS to raise it, with credentials of the account."""
+        """The command that requests an increase, to run with credentials of the account."""
         return self.quota.increase_command(self.needed, self.place.region)
 
 
@@ -46,11 +46,11 @@ def quotas(aws: Aws, home: Home, environments: Mapping[str, Environment]) -> lis
     shared: dict[tuple[str, str], list[tuple[str, Environment]]] = {}
     for name, environment in environments.items():
         shared.setdefault((environment.account, environment.region), []).append((name, environment))
-    return [builds(aws, home), *(_executions(aws, those) for those in shared.values())]
+    return [builds(aws, home), *(_executions(aws, group) for group in shared.values())]
 
 
 def builds(aws: Aws, home: Home) -> Quota:
-    """Read the quota on builds at once of the tooling account.
+    """Read the tooling account's quota on concurrent builds.
 
     Raises:
         ConsoleError: the account cannot be read.
@@ -63,22 +63,22 @@ def builds(aws: Aws, home: Home) -> Quota:
         needs.SMALL_BUILDS,
         int(answer["Quota"]["Value"]),
         PARALLEL_BUILDS,
-        "stage Verify starts its builds side by side",
+        "stage Verify starts its builds in parallel",
     )
 
 
-def _executions(aws: Aws, those: list[tuple[str, Environment]]) -> Quota:
-    """Return the quota of Lambda that environments of one account and region share."""
-    place = those[0][1]
+def _executions(aws: Aws, group: list[tuple[str, Environment]]) -> Quota:
+    """Read Lambda's quota on concurrent executions, which a group of environments shares."""
+    place = group[0][1]
     limit = aws.client("lambda", place).get_account_settings()["AccountLimit"]
     return Quota(
         place,
         needs.CONCURRENT_EXECUTIONS,
         limit["ConcurrentExecutions"],
-        needs.executions_needed(each for _, each in those),
+        needs.executions_needed(each for _, each in group),
         "; ".join(
             f"{name} admits {each.api.requests_per_second:g} requests a second of up to "
             f"{each.guard.latency_objective_ms} ms"
-            for name, each in those
+            for name, each in group
         ),
     )

@@ -1,1 +1,1 @@
-"""The commands of `pithead`, a module each."""
+"""The commands of `pithead`, one module each."""

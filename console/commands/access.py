@@ -27,33 +27,50 @@ if TYPE_CHECKING:
 
 @click.command("access")
 @click.argument("role", required=False)
-@click.option("--policy", is_flag=True, help="Print ROLE's policy, reduced to the actions it used.")
-@click.option("--execution", "environment", type=click.Choice(("home", *NAMES)),
-              help="Write the policies that CloudFormation needs to deploy this environment, or "
-              "the pipeline (home), into --to.")  # fmt: skip
-@click.option("--to", "folder", default="policies", show_default=True, metavar="FOLDER",
-              type=click.Path(file_okay=False, path_type=Path),
-              help="Folder that --execution writes to.")  # fmt: skip
+@click.option(
+    "--policy",
+    is_flag=True,
+    help="Print ROLE's policy as JSON, reduced to the actions that the role used.",
+)
+@click.option(
+    "--execution",
+    "environment",
+    type=click.Choice(("home", *NAMES)),
+    help="Write the policies that CloudFormation needs to deploy this environment, or the "
+    "pipeline (home), as JSON files to the folder --to.",
+)
+@click.option(
+    "--to",
+    "folder",
+    default="policies",
+    show_default=True,
+    metavar="FOLDER",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder that --execution writes to.",
+)
 def command(role: str | None, environment: str | None, folder: Path, *, policy: bool) -> None:
     """List each role's granted, used and unused permissions.
 
-    ROLE is a role's name or a part of it. The local cloud records every action that a role is
-    allowed. AWS records only management actions (IAM's last accessed information), so an action
-    listed as unused there may be in use.
+    ROLE is a role's name or a part of it; the default is all roles of the platform. The local
+    cloud records every action that a role is allowed. AWS records only management actions (IAM's
+    last accessed information), so an action listed as unused there may be in use.
 
     \b
-      pithead access                          all roles of the platform
-      pithead access AttestRole               each grant of one role
-      pithead access AttestRole --policy      its policy, reduced to the actions it used
-      pithead access --execution prod         policies for cdk bootstrap, from the deployed stacks
+      pithead access                       all roles
+      pithead access AttestRole            each grant of one role
+      pithead access AttestRole --policy   its policy, reduced to the actions it used
+      pithead access --execution prod      policies for cdk bootstrap, from the deployed stacks
 
     \b
-    Exit codes: 0 done, 1 an error, 2 usage.
+    Exit codes:
+      0  done
+      1  error
+      2  wrong usage
     """  # noqa: D301  # \b is click's own sign
     checkout = Checkout.here()
     home, environments = checkout.home(), checkout.environments()
-    aws, whom = connect(checkout)
-    click.echo(whom, err=True)
+    aws, target = connect(checkout)
+    click.echo(target, err=True)
     if environment is not None:
         place = home if environment == "home" else environments[environment]
         stack = STACK if environment == "home" else service_stack(environment)
@@ -65,7 +82,10 @@ def command(role: str | None, environment: str | None, folder: Path, *, policy: 
         return
     chosen = [each for each in found if role in each.name]
     if not chosen:
-        raise ConsoleError(f"{role}: no role of the platform has this name. Run pithead access")
+        raise ConsoleError(
+            f"ROLE: found {role!r}, which is in no name of the platform's roles. Run pithead "
+            "access for a list"
+        )
     for each in chosen:
         if policy:
             documents = {**each.policies, **each.managed}

@@ -19,14 +19,22 @@ if TYPE_CHECKING:
 
 @click.command("check")
 def command() -> None:
-    """Check the environment files and the pipeline's home, as synthesis does.
+    """Validate the environment files and the pipeline's settings.
 
-    Prints one line for each error: file, key, what was found and what is allowed. Errors include a
-    file in environments/ that nothing reads, and an attested gate that does not exist.
-    """
+    The files are environments/*.toml and [tool.pithead] of pyproject.toml; synthesis validates
+    them in the same way. Prints one line for each error: file, key, what was found and what is
+    allowed. A file in environments/ that nothing reads is an error, and so is an attested gate
+    that does not exist.
+
+    \b
+    Exit codes:
+      0  valid
+      1  error
+      2  wrong usage
+    """  # noqa: D301  # \b is click's own sign
     root = Checkout.here().root
     folder = root / "environments"
-    wrong: list[str] = []
+    errors: list[str] = []
     reads: list[Callable[[], object]] = [
         *(partial(load, name, folder) for name in NAMES),
         partial(load_home, root),
@@ -36,16 +44,17 @@ def command() -> None:
         try:
             read()
         except EnvironmentFileError as error:
-            wrong.append(str(error))
-    wrong += _unread(folder)
-    wrong += _unknown_gates(root)
-    wrong = list(dict.fromkeys(wrong))
-    if wrong:
-        raise ConsoleError("\npithead: ".join(wrong))
-    click.echo(f"{', '.join(NAMES)} and the pipeline's home are valid")
+            errors.append(str(error))
+    errors += _unread_files(folder)
+    errors += _unknown_gates(root)
+    errors = list(dict.fromkeys(errors))
+    if errors:
+        raise ConsoleError("\npithead: ".join(errors))
+    click.echo(f"{', '.join(NAMES)} and the pipeline's settings are valid")
 
 
-def _unread(folder: Path) -> list[str]:
+def _unread_files(folder: Path) -> list[str]:
+    """Return an error for each file of a folder that nothing reads."""
     files = ", ".join(f"{name}.toml" for name in NAMES)
     return [
         f"environments/{path.relative_to(folder).as_posix()}: found a file that nothing reads; "
@@ -55,11 +64,11 @@ def _unread(folder: Path) -> list[str]:
 
 
 def _unknown_gates(root: Path) -> list[str]:
-    """Errors for attested gates that are not in the catalogue."""
+    """Return an error for each attested gate that is not in the catalogue."""
     try:
         attested = load_home(root).supply_chain.attested_gates
     except EnvironmentFileError:
-        return []  # which is one of the lines already
+        return []  # reported already
     return [
         f"pyproject.toml: tool.pithead.supply-chain.attested_gates: found {each!r}; allowed are "
         f"{', '.join(catalogue.NAMES)}. Correct the name, or add the gate to "

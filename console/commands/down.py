@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from console.aws.account import Aws
     from console.release.executions import Execution
 
-_EFFECT = (
+_CONSEQUENCES = (
     "Stopping interrupts it: the next start rolls back a traffic shift and a stack update in "
     "progress, so that no environment stays half updated, and marks the execution as interrupted. "
     "pithead release then releases the commit again."
@@ -30,61 +30,64 @@ _EFFECT = (
 @click.option(
     "--state",
     type=click.Path(file_okay=False, path_type=Path),
-    help="State folder of the local cloud to stop; default: the checkout's own, or its "
-    "rehearsal's.",
+    help="State folder of the local cloud to stop; default: .pithead of the checkout, or "
+    ".pithead/rehearsal if only a rehearsal runs.",
 )
 @click.option("--force", is_flag=True, help="Stop without asking, even during a release.")
 def command(state: Path | None, force: bool) -> None:
-    """Stop the local cloud; its state is kept for the next start.
+    """Stop the local cloud and keep its state for the next start.
 
     During a release the command prints the consequences and asks first. If stdin is not a
     terminal, it stops nothing without --force.
 
     \b
-    Exit codes: 0 stopped, 1 not stopped (a release runs, nothing runs, or an error), 2 usage,
-    130 interrupted.
+    Exit codes:
+      0    stopped
+      1    not stopped: a release runs, no local cloud runs, or an error
+      2    wrong usage
+      130  interrupted
     """  # noqa: D301  # \b is click's own sign
     checkout = Checkout.here()
     states = (state.resolve(),) if state else checkout.states
-    running = local_cloud.find(*states)
-    if running is None:
-        raise ConsoleError(f"no local cloud of {states[0]} runs; nothing is to be stopped")
+    cloud = local_cloud.find(*states)
+    if cloud is None:
+        raise ConsoleError(f"{states[0]}: found no running local cloud. Nothing was stopped")
     if not force:
         home = checkout.home()
-        adopt(running.variables(home.account, home.region))
-        _ask(unfinished(AwsSession(home)))
+        adopt(cloud.variables(home.account, home.region))
+        _confirm(running_executions(AwsSession(home)))
     with Steps().step("stopping the local cloud"):
-        local_cloud.stop(running)
+        local_cloud.stop(cloud)
 
 
-def unfinished(aws: Aws) -> list[Execution]:
-    """Return the executions that run, with their stages; none where there is no pipeline yet."""
+def running_executions(aws: Aws) -> list[Execution]:
+    """Return the running executions with their stages; none if there is no pipeline yet."""
     try:
         return [in_detail(aws, each) for each in history(aws) if not each.ended]
     except ConsoleError:
         return []
 
 
-def _ask(executions: list[Execution]) -> None:
-    """Ask whether to interrupt these executions.
+def _confirm(executions: list[Execution]) -> None:
+    """Ask whether to interrupt executions; asks nothing if there are none.
 
     Raises:
-        ConsoleError: there are some, and nobody can answer or the answer is no.
+        ConsoleError: stdin is not a terminal, or the answer is no.
     """
     if not executions:
         return
-    found = "; ".join(_described(each) for each in executions)
+    found = "; ".join(_description(each) for each in executions)
     if not sys.stdin.isatty():
         raise ConsoleError(
-            f"a release is running: {found}. {_EFFECT} Next: wait for it with pithead release, or "
-            "run pithead down --force"
+            f"a release is running: {found}. {_CONSEQUENCES} Next: wait for it with pithead "
+            "release, or run pithead down --force"
         )
-    click.echo(f"A release is running: {found}.\n{_EFFECT}", err=True)
+    click.echo(f"A release is running: {found}.\n{_CONSEQUENCES}", err=True)
     if not click.confirm("Stop the local cloud?", default=False, err=True):
         raise ConsoleError("nothing was stopped. Next: pithead release follows the release")
 
 
-def _described(execution: Execution) -> str:
+def _description(execution: Execution) -> str:
     active = [each.name for each in execution.stages if each.status in {"InProgress", "Stopping"}]
     where = f" in stage {', '.join(active)}" if active else ""
     return f"execution {execution.id}, commit {(execution.commit or 'unknown')[:7]}{where}"

@@ -1,4 +1,4 @@
-"""`pithead judge`: replay, plan, backtest."""
+"""`pithead judge` and its commands replay, plan and backtest."""
 
 from __future__ import annotations
 
@@ -40,72 +40,97 @@ if TYPE_CHECKING:
     from pipeline.judge.statistics.record import Record
 
 
-class _Number(click.FloatRange):
-    """A range that NaN is not in."""
+class _FiniteRange(click.FloatRange):
+    """A range of numbers that rejects NaN and infinity."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         number: float = super().convert(value, param, ctx)
         if not math.isfinite(number):
-            self.fail(f"{value!r} is no number", param, ctx)
+            self.fail(f"found {value!r}; allowed are finite numbers", param, ctx)
         return number
 
 
-_SHARE = _Number(min=0, max=1, min_open=True, max_open=True)
+_SHARE = _FiniteRange(min=0, max=1, min_open=True, max_open=True)
 
 
 @click.group("judge")
 def command() -> None:
-    """Read the canary judge: what it decided, what it will find, what another rule would do.
+    """Replay and plan the canary judge's decisions, or test another rule.
 
     \b
       pithead judge replay prod          recompute the newest release's verdict, and draw it
-      pithead judge replay d-ABCDEF123   do the same for an earlier release
-      pithead judge plan prod            which regressions the canary finds, and how soon
-      pithead judge backtest prod        hold another rule against the past releases
+      pithead judge replay d-ABCDEF123   recompute the verdict of an earlier release
+      pithead judge plan prod            which regressions the canary detects, and how soon
+      pithead judge backtest prod        what another rule would have done with past releases
     """  # noqa: D301  # \b is click's own sign
 
 
 @command.command("replay")
 @click.argument("record", metavar="ENVIRONMENT|DEPLOYMENT_ID|FILE")
-@click.option("--svg", "picture", type=click.Path(dir_okay=False, path_type=Path),
-              help="SVG file to write the picture to.")  # fmt: skip
+@click.option(
+    "--svg",
+    "picture",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="SVG file to write the picture to; default: only the terminal's.",
+)
 def replay(record: str, picture: Path | None) -> int:
-    """Recompute the verdict of a release from its decision record, and draw it.
+    """Recompute a release's verdict from its record, and draw it.
 
-    ENVIRONMENT (dev, staging or prod) selects its newest judged release. The record is read from
-    the bucket of that environment's judge, or from FILE. This checkout's code computes everything
-    again from the record's counts and parameters, and compares it line by line.
+    ENVIRONMENT (dev, staging or prod) selects the newest judged release there, DEPLOYMENT_ID any
+    other, and FILE a decision record on disk. This checkout's code computes everything again from
+    the record's counts and parameters, and compares the results with the record.
 
     \b
-    Exit codes: 0 the same, 1 something differs, or the record cannot be read.
+    Exit codes:
+      0  every result is the same
+      1  a result differs, or the record cannot be read
+      2  wrong usage
     """  # noqa: D301  # \b is click's own sign
-    again = replayed(_record(record))
+    result = replayed(_record(record))
     console = Console()
-    colour = "green" if again.same else "red"
-    say(console, f"[bold]{escape(heading(again.record))}[/]")
-    say(console, escape(again.record.sentence))
-    console.print(tables.checks(again))
-    if again.record.periods:
-        console.print(drawn(again.course))
+    colour = "green" if result.same else "red"
+    say(console, f"[bold]{escape(heading(result.record))}[/]")
+    say(console, escape(result.record.sentence))
+    console.print(tables.checks(result))
+    if result.record.periods:
+        console.print(drawn(result.course))
     if picture:
-        _write(picture, svg(again.course))
-    said = "the same" if again.same else "NOT the same"
-    say(console, f"Replayed: [{colour}]{said}[/].")
-    return 0 if again.same else 1
+        _write(picture, svg(result.course))
+    words = "the same" if result.same else "NOT the same"
+    say(console, f"Replayed: [{colour}]{words}[/].")
+    return 0 if result.same else 1
 
 
 @command.command("plan")
-@click.argument("environment", metavar="ENVIRONMENT", type=click.Choice(NAMES), default="prod")
-@click.option("--requests-per-second", type=_Number(min=0, min_open=True),
-              help="Traffic to plan for; default: measured, or from the file.")  # fmt: skip
-@click.option("--failure-share", type=_SHARE,
-              help="Share of the stable version's requests that fail, such as 0.001.")  # fmt: skip
-@click.option("--certainty", type=_SHARE, default=0.95, show_default=True,
-              help="Probability of detecting the regression.")  # fmt: skip
-@click.option("--regression", type=_Number(min=1, min_open=True), default=5.0,
-              show_default=True, help="Failure-rate multiplier to detect.")  # fmt: skip
+@click.argument("environment", metavar="[ENVIRONMENT]", type=click.Choice(NAMES), default="prod")
+@click.option(
+    "--requests-per-second",
+    type=_FiniteRange(min=0, min_open=True),
+    help="Requests per second of the cloud's clock; default: measured in the last three hours, "
+    "else the environment file's.",
+)
+@click.option(
+    "--failure-share",
+    type=_SHARE,
+    help="Share of the stable version's requests that fail, such as 0.001; default: measured in "
+    "the last three hours, else the environment file's.",
+)
+@click.option(
+    "--certainty",
+    type=_SHARE,
+    default=0.95,
+    show_default=True,
+    help="Probability of detecting the regression.",
+)
+@click.option(
+    "--regression",
+    type=_FiniteRange(min=1, min_open=True),
+    default=5.0,
+    show_default=True,
+    help="Failure-rate multiplier to detect.",
+)
 def plan(
     environment: str,
     requests_per_second: float | None,
@@ -113,27 +138,28 @@ def plan(
     certainty: float,
     regression: float,
 ) -> None:
-    """Say which regressions an environment's canary finds, how surely, how soon, at whose cost.
+    """Show which regressions a canary detects, how soon, and at what cost.
 
-    The traffic is what was counted in the environment in the last three hours, else what its
-    file expects; the canary and the rule are the file's.
+    ENVIRONMENT is dev, staging or prod (the default). Its file sets the canary and the rule.
     """
     checkout = Checkout.here()
     wanted = checkout.environments()[environment]
     if wanted.judge is None:
         raise ConsoleError(
-            f"environments/{environment}.toml: shift.type: found {wanted.shift.type!r}; "
-            "only a canary or a linear shift is judged"
+            f"environments/{environment}.toml: shift.type: found {wanted.shift.type!r}; a judge "
+            "needs a canary or a linear shift. Name another environment"
         )
-    seen = None
+    measured = None
     if requests_per_second is None or failure_share is None:
-        seen = _counted(checkout, environment, wanted)
-    traffic = planning.source(environment, wanted.judge, seen, requests_per_second, failure_share)
-    made = forecast(wanted, traffic.traffic)
-    assert made is not None  # noqa: S101  # it has a judge
+        measured = _measured(checkout, environment, wanted)
+    traffic = planning.source(
+        environment, wanted.judge, measured, requests_per_second, failure_share
+    )
+    prediction = forecast(wanted, traffic.traffic)
+    assert prediction is not None  # noqa: S101  # the environment has a judge
     console = Console()
-    planning.show(made, traffic.words, wanted.judge, console)
-    planning.answer(made, certainty, regression, console)
+    planning.show(prediction, traffic.words, wanted.judge, console)
+    planning.answer(prediction, certainty, regression, console)
     rate = traffic.traffic.requests_per_second
     scaled = rate_here(rate, announced_speed(checkout.states))
     if scaled:
@@ -146,17 +172,28 @@ def plan(
 @click.option(
     "--false-rollback-rate",
     type=_SHARE,
-    help="Share of releases that are no worse which may be rolled back.",
+    help="Largest share of good releases that may be rolled back; default: each record's.",
 )
 @click.option(
     "--tolerance",
-    type=_Number(min=1),
-    help="Odds of a bad request, new to stable, that are no worse.",
+    type=_FiniteRange(min=1),
+    help="Largest odds ratio of a bad request, new version to stable, that counts as no worse; "
+    "default: each record's.",
 )
-@click.option("--objective", "objectives", metavar="NAME=SHARE", multiple=True,
-              help="Share of the evidence; more than once, together 1.")  # fmt: skip
-@click.option("--minutes", type=click.IntRange(min=1), help="Judge only a shift's first minutes.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a table.")
+@click.option(
+    "--objective",
+    "objectives",
+    metavar="NAME=SHARE",
+    multiple=True,
+    help="Share of the false-rollback rate for an objective, such as failures=0.5; repeat it for "
+    "each objective, with a sum of 1; default: each record's.",
+)
+@click.option(
+    "--minutes",
+    type=click.IntRange(min=1),
+    help="Minutes to judge from the begin of each shift; default: all.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document, not a table.")
 def past(
     releases: str,
     false_rollback_rate: float | None,
@@ -165,17 +202,21 @@ def past(
     minutes: int | None,
     as_json: bool,
 ) -> int:
-    """Hold a rule against past releases: would it have fired, when, and at what cost.
+    """Show what another rule would have done with past releases.
 
-    The releases are a folder's decision records (*.json), or all those of an environment. What
-    no option changes is as each record has it. Of a release that ended before the rule had a
-    verdict nobody knows what it would have cost; it is shown as open.
+    FOLDER holds decision records (*.json); ENVIRONMENT selects all records of dev, staging or
+    prod (the default). For each release the command shows whether the rule would have rolled it
+    back, when, and at what cost. A release that ended before the rule had a verdict is shown as
+    open, because its cost is unknown.
 
     \b
-    Exit codes: 0 done, 1 an error, or a record that cannot be read (told; the others count).
+    Exit codes:
+      0  done
+      1  error, or a record cannot be read (it is logged to stderr and skipped)
+      2  wrong usage
     """  # noqa: D301  # \b is click's own sign
     policy = Policy(false_rollback_rate, tolerance, _objectives(objectives), minutes)
-    tested, unread = _tested(policy, _past(releases))
+    tested, unread = _tested(policy, _records(releases))
     if as_json:
         click.echo(json.dumps(document(policy, tested), indent=2))
     else:
@@ -190,7 +231,7 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConsoleError(f"{path} cannot be written: {error.strerror}") from error
-    click.echo(f"drawn into {path}", err=True)
+    click.echo(f"wrote {path}", err=True)
 
 
 def _record(name: str) -> Record:
@@ -198,20 +239,20 @@ def _record(name: str) -> Record:
         return from_file(Path(name))
     checkout = Checkout.here()
     environments = checkout.environments()
-    aws, whom = connect(checkout)
-    click.echo(whom, err=True)
+    aws, target = connect(checkout)
+    click.echo(target, err=True)
     if name in NAMES:
         return newest_of_environment(aws, name, environments[name])
     return of_deployment(aws, environments, name)
 
 
-def _past(name: str) -> Iterable[Record | ConsoleError]:
+def _records(name: str) -> Iterable[Record | ConsoleError]:
     if name not in NAMES:
         return from_folder(Path(name))
     checkout = Checkout.here()
     environment = checkout.environments()[name]
-    aws, whom = connect(checkout)
-    click.echo(whom, err=True)
+    aws, target = connect(checkout)
+    click.echo(target, err=True)
     return of_environment(aws, name, environment)
 
 
@@ -225,7 +266,7 @@ def _tested(
         elif each.outcome != "in progress":
             tested.append(backtest(policy, each))
     if not tested and not unread:
-        raise ConsoleError("there is no decision record of a past release there yet")
+        raise ConsoleError("found no decision record of a past release. Run pithead release first")
     return sorted(tested, key=lambda each: each.record.began), unread
 
 
@@ -236,18 +277,22 @@ def _objectives(given: tuple[str, ...]) -> dict[str, float] | None:
         try:
             shares[name] = float(share)
         except ValueError as error:
-            raise click.BadParameter(f"{each!r} is no NAME=SHARE such as failures=0.5") from error
+            raise click.BadParameter(
+                f"found {each!r}; allowed is NAME=SHARE such as failures=0.5"
+            ) from error
     if shares and not (min(shares.values()) > 0 and math.isclose(sum(shares.values()), 1)):
-        raise click.BadParameter(f"found {' '.join(given)}; the shares must be above 0, together 1")
+        raise click.BadParameter(
+            f"found {' '.join(given)}; allowed are shares above 0 with a sum of 1"
+        )
     return shares or None
 
 
-def _counted(checkout: Checkout, name: str, environment: Environment) -> Counted | None:
-    """What was counted there; a canary can be planned without anybody to ask."""
+def _measured(checkout: Checkout, name: str, environment: Environment) -> Counted | None:
+    """Return the traffic measured in an environment; None if neither AWS nor a cloud answers."""
     try:
-        aws, whom = connect(checkout)
-        click.echo(whom, err=True)
+        aws, target = connect(checkout)
+        click.echo(target, err=True)
         return counted(aws, name, environment)
     except ConsoleError as error:
-        click.echo(f"note: the traffic was not counted: {error}", err=True)
+        click.echo(f"note: the traffic was not measured: {error}", err=True)
         return None

@@ -21,53 +21,71 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from console.aws.account import Aws, Place
-    from environments.schema import Environment
 
-_PAUSE = 1.0  # wall seconds between two looks of --follow
+_POLL_INTERVAL_SECONDS = 1.0
+"""Between two queries of --follow, by this machine's clock."""
 
 
 @click.command("logs")
-@click.argument("of", metavar="[ENVIRONMENT|build]", type=click.Choice([*NAMES, "build"]),
-                default="prod")  # fmt: skip
-@click.option("--follow", is_flag=True, help="Also print new lines as they are written.")
+@click.argument(
+    "source",
+    metavar="[ENVIRONMENT|build]",
+    type=click.Choice([*NAMES, "build"]),
+    default="prod",
+)
+@click.option("--follow", is_flag=True, help="Keep printing new lines until interrupted.")
 @click.option(
     "--since",
     type=Duration(),
-    help="Print only the last 30s, 10m, 2h or 1d of the cloud's clock; default: all.",
+    help="Print only lines of the last 30s, 10m, 2h or 1d of the cloud's clock; default: all "
+    "lines.",
 )
-@click.option("--filter", "term", help="Print only lines that contain this text.")
-@click.option("--execution", metavar="ID", help="For build: an execution's id, or its "
-              "first characters; default: the newest.")  # fmt: skip
+@click.option(
+    "--filter",
+    "term",
+    metavar="TEXT",
+    help="Print only lines that contain this text; default: all lines.",
+)
+@click.option(
+    "--execution",
+    metavar="ID",
+    help="For build: id of an execution, or its first characters; default: the newest execution.",
+)
 @click.option(
     "--action",
     metavar="NAME",
-    help="For build: print only this action, such as Synth; default: all.",
+    help="For build: name of an action, such as Synth; default: all actions.",
 )
 def command(
-    of: str,
+    source: str,
     follow: bool,
     since: timedelta | None,
     term: str | None,
     execution: str | None,
     action: str | None,
 ) -> None:
-    """Print what the service wrote in an environment, or what builds of the pipeline wrote.
+    """Print the logs of an environment, or of the pipeline's builds.
 
-    ENVIRONMENT is dev, staging or prod (the default); `build` is every build of an execution.
-    Times are the cloud's, in UTC.
-    """
-    if of != "build" and (execution or action):
+    ENVIRONMENT is dev, staging or prod (the default): the log lines of the service. `build` is
+    the log lines of all builds of one execution. Times are in UTC, by the cloud's clock.
+
+    \b
+      pithead logs prod --since 1h --filter ERROR
+      pithead logs build --action Synth
+    """  # noqa: D301  # \b is click's own sign
+    if source != "build" and (execution or action):
         raise click.UsageError(
-            f"--execution and --action: found for {of}; allowed only for pithead logs build"
+            f"--execution and --action: found for {source}; allowed only for pithead logs build"
         )
     checkout = Checkout.here()
     environments = checkout.environments()
-    aws, whom = connect(checkout)
-    click.echo(whom, err=True)
-    if of == "build":
-        streams, place = _builds(aws, execution, action), None
+    aws, target = connect(checkout)
+    click.echo(target, err=True)
+    place = None if source == "build" else environments[source]
+    if place is None:
+        streams = _build_streams(aws, execution, action)
     else:
-        streams, place = _function(aws, of, environments[of]), environments[of]
+        streams = _service_streams(aws, source, place)
     begin = None
     if since is not None:
         begin = answered_at(aws.client("sts").get_caller_identity()) - since
@@ -76,23 +94,23 @@ def command(
 
 
 Streams = dict[str, list[str]]
-"""Log streams by group; none at all means every stream of the group."""
+"""Log streams by group; an empty list is every stream of the group."""
 
 
-def _function(aws: Aws, name: str, environment: Environment) -> Streams:
-    what = deployed(aws, name, environment)
-    if what is None:
-        raise ConsoleError(f"nothing is deployed in {name} yet; pithead status shows what is")
-    configuration = aws.client("lambda", environment).get_function_configuration(
-        FunctionName=what.function, Qualifier=ALIAS
+def _service_streams(aws: Aws, name: str, place: Place) -> Streams:
+    service = deployed(aws, name, place)
+    if service is None:
+        raise ConsoleError(f"{name}: nothing is deployed yet. Run pithead release")
+    configuration = aws.client("lambda", place).get_function_configuration(
+        FunctionName=service.function, Qualifier=ALIAS
     )
     return {configuration["LoggingConfig"]["LogGroup"]: []}
 
 
-def _builds(aws: Aws, execution: str | None, action: str | None) -> Streams:
+def _build_streams(aws: Aws, execution: str | None, action: str | None) -> Streams:
     executions = history(aws)
     if not executions:
-        raise ConsoleError("the pipeline has not run yet; pithead release starts it")
+        raise ConsoleError("the pipeline has not run yet. Run pithead release")
     found = [each for each in executions if each.id.startswith(execution or "")]
     if not found:
         ids = ", ".join(each.id[:8] for each in executions[-5:])
@@ -141,7 +159,7 @@ def _lines(
             yield _line(event)
         if not follow:
             return
-        time.sleep(_PAUSE)
+        time.sleep(_POLL_INTERVAL_SECONDS)
 
 
 def _events(
@@ -151,7 +169,7 @@ def _events(
     if streams:
         wanted["logStreamNames"] = streams
     if term:
-        # In quotes it is a term, whatever signs it holds ("Filter pattern syntax").
+        # Quotes make any text a term ("Filter pattern syntax").
         wanted["filterPattern"] = '"' + term.replace('"', '\\"') + '"'
     logs = aws.client("logs", place)
     answer = logs.filter_log_events(**wanted)

@@ -13,11 +13,11 @@ from console.checkout import Checkout
 
 @click.command("preflight")
 def command() -> int:
-    """Compare the accounts' quotas with what the pipeline and the service need.
+    """Compare the accounts' quotas with what a release needs.
 
-    Run it before the first release, when the accounts are bootstrapped. It reads the quotas of
-    CodeBuild and Lambda, and prints for each that is too small the command that asks AWS to raise
-    it.
+    Run it before the first release, after the accounts are bootstrapped. It reads the quotas of
+    CodeBuild and Lambda. For each quota that is too small, it prints the command that requests an
+    increase.
 
     \b
     Exit codes:
@@ -27,8 +27,8 @@ def command() -> int:
     """  # noqa: D301  # \b is click's own sign
     checkout = Checkout.here()
     home, environments = checkout.home(), checkout.environments()
-    aws, whom = connect(checkout)
-    click.echo(whom, err=True)
+    aws, target = connect(checkout)
+    click.echo(target, err=True)
     found = quotas(aws, home, environments)
     table = Table("account", "region", "quota", "applied", "needed", "", box=None, pad_edge=False)
     for each in found:
@@ -44,8 +44,8 @@ def command() -> int:
     small = [each for each in found if not each.suffices]
     for each in small:
         click.echo(
-            f"\n{each.quota.name} of {each.place.account}: found {each.applied}; needed are "
-            f"{each.needed}, because {each.why}. With credentials of that account, run\n"
+            f"\n{each.quota.name} of account {each.place.account}: found {each.applied}; needed "
+            f"are {each.needed}, because {each.why}. With credentials of that account, run\n"
             f"  {each.command}"
         )
     return 1 if small else 0

@@ -14,13 +14,14 @@ from console.checkout import Checkout
 from console.commands.options import iam_option
 from console.errors import ConsoleError
 from console.local import local_cloud
+from console.local.iam_mode import unproved_by
 from console.progress import Steps
 from console.rehearsal.acts import ACTS
 from console.rehearsal.playing import rehearse
 from console.rehearsal.screen import RehearsalScreen, summary
-from console.release.permissions import sentence
 
-_WIDTH = 100  # characters
+_FILE_WIDTH_CHARACTERS = 100
+"""Width of the table if stdout is not a terminal."""
 
 
 @click.command("rehearse")
@@ -29,42 +30,46 @@ _WIDTH = 100  # characters
     type=click.FloatRange(min=0, min_open=True),
     default=60.0,
     show_default=True,
-    help="Seconds of the cloud's clock per second of yours: at 60, 20 requests per second in an "
-    "environment file are 1,200 of yours.",
+    help="Seconds of the cloud's clock per second of this machine's clock.",
 )
 @click.option(
     "--report",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="JSON file to write the result of each act to.",
+    help="JSON file to write the result of each act to; default: none.",
 )
 @iam_option
-@click.option("--keep", is_flag=True, help="Leave the local cloud running at the end.")
+@click.option("--keep", is_flag=True, help="Keep the local cloud running at the end.")
 def command(speed: float, report: Path | None, iam: str, keep: bool) -> int:
-    """Play a release, a rollback, a pipeline change and a refusal, from nothing.
+    """Rehearse a release, a rollback, a pipeline change, a refusal.
 
-    HEAD is cloned, and installed by its own pipeline in a local cloud of its own; customers
-    begin to use production; then four commits are pushed, and each is followed to its end. Your
-    checkout, its branches and its own local cloud are not touched.
+    The command clones HEAD and releases it with its own pipeline in a new local cloud. It then
+    sends customer traffic to production, pushes four commits, and follows each to its outcome.
+    Your checkout, its branches and its own local cloud do not change.
 
     \b
-    Exit codes: 0 every act ended as it should, 1 one did not, or the rehearsal could not begin,
-    2 usage, 130 interrupted.
+    Exit codes:
+      0    every act had the expected outcome
+      1    an act had another outcome, or the rehearsal could not begin
+      2    wrong usage
+      130  interrupted
     """  # noqa: D301  # \b is click's own sign
-    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: the local cloud has to end, too
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C, so that the local cloud is stopped
         signal.signal(number, signal.default_int_handler)
     checkout = Checkout.here()
     console = Console(stderr=True)
     steps = Steps(console)
     state = checkout.rehearsal
     if local_cloud.find(state):
-        raise ConsoleError("a rehearsal runs already; wait for it, or stop it by pithead down")
+        raise ConsoleError(
+            f"{state}: found a running rehearsal. Wait for it, or stop it with pithead down"
+        )
     shutil.rmtree(state, ignore_errors=True)
     uncommitted = checkout.uncommitted()
     if uncommitted:
-        steps.say(f"note: {uncommitted} files are not committed, and not rehearsed")
-    meaning = environment_here("prod", checkout.environments()["prod"], speed)
-    if meaning:
-        steps.say(meaning)
+        steps.say(f"note: only commits are rehearsed; {uncommitted} changed file(s) here are not")
+    scaled = environment_here("prod", checkout.environments()["prod"], speed)
+    if scaled:
+        steps.say(scaled)
     screen = RehearsalScreen(ACTS, console)
     as_expected = False
     try:
@@ -74,25 +79,26 @@ def command(speed: float, report: Path | None, iam: str, keep: bool) -> int:
         if report:
             rehearsal.write(report)
         out = Console()
-        # A file or a pipe has no width; the table has one that it needs.
-        (out if out.is_terminal else Console(width=_WIDTH)).print(summary(rehearsal))
-        if sentence(iam):
-            out.print(sentence(iam), soft_wrap=True)
+        (out if out.is_terminal else Console(width=_FILE_WIDTH_CHARACTERS)).print(
+            summary(rehearsal)
+        )
+        if unproved_by(iam):
+            out.print(unproved_by(iam), soft_wrap=True)
         as_expected = rehearsal.as_expected
     finally:
-        _leave(state, steps, keep=keep, clean=as_expected)
+        _stop(state, steps, keep=keep, clean=as_expected)
     return 0 if as_expected else 1
 
 
-def _leave(state: Path, steps: Steps, *, keep: bool, clean: bool) -> None:
-    """Stop the local cloud and clean up after it; what went wrong stays to be looked at."""
-    running = local_cloud.find(state)
-    if keep and running:
-        steps.say(f"The local cloud is left running at {running.endpoint}; pithead down stops it.")
+def _stop(state: Path, steps: Steps, *, keep: bool, clean: bool) -> None:
+    """Stop the local cloud unless `keep`, and remove its state folder if `clean`."""
+    cloud = local_cloud.find(state)
+    if keep and cloud:
+        steps.say(f"The local cloud still runs at {cloud.endpoint}. Stop it with pithead down")
         return
-    if running:
-        local_cloud.stop(running)
+    if cloud:
+        local_cloud.stop(cloud)
     if clean:
         shutil.rmtree(state, ignore_errors=True)
     else:
-        steps.say(f"What the local cloud remembers of it is in {state}.")
+        steps.say(f"The state and the logs of the local cloud are in {state}")

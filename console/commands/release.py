@@ -8,12 +8,12 @@ from rich.console import Console
 from console.aws.account import connect
 from console.aws.addresses import addresses
 from console.checkout import Checkout
+from console.local.iam_mode import unproved_permissions
 from console.release.following import follow
 from console.release.looser import looser, show
 from console.release.next_steps import next_steps
-from console.release.permissions import unproved
 from console.release.screen import ReleaseScreen
-from console.release.starting import start
+from console.release.start import start
 from console.release.summary import explain
 
 EXIT_CODES = {"promoted": 0, "rolled_back": 3, "refused": 4, "error": 1}
@@ -22,7 +22,7 @@ EXIT_CODES = {"promoted": 0, "rolled_back": 3, "refused": 4, "error": 1}
 @click.command("release")
 @click.argument("revision", metavar="[REV]", default="HEAD")
 @click.option(
-    "--again", is_flag=True, help="Release a commit again after a rollback; needs --reason."
+    "--again", is_flag=True, help="Release a commit again after a rollback; requires --reason."
 )
 @click.option(
     "--reason",
@@ -30,15 +30,17 @@ EXIT_CODES = {"promoted": 0, "rolled_back": 3, "refused": 4, "error": 1}
     help="Reason to record in the judge's bucket; required with --again.",
 )
 def command(revision: str, again: bool, reason: str | None) -> int:
-    """Release a commit: push it to the pipeline's branch and follow it to production.
+    """Release a commit and follow it to production.
 
-    REV is any revision of this checkout, HEAD by default; uncommitted changes are not released.
-    The command follows the release through every stage, even if the pipeline updates itself and
-    restarts, or if a later commit that contains this one supersedes it.
+    The command pushes the commit to the pipeline's branch. REV is any revision of this checkout,
+    HEAD by default; uncommitted changes are not released. It follows the release through every
+    stage, even if the pipeline updates itself and restarts, or if a later commit that contains
+    this one supersedes it.
 
     If the branch is already at the commit, nothing is pushed. The command then follows a running
     execution, reports a promotion or a rollback again, or starts a new execution after any other
-    end.
+    outcome.
+
     After a rollback, add --again and a --reason to release the commit again. That permits the
     version for one more release, even if the judge condemned it. Without a permission the judge
     refuses a condemned version before it gets traffic.
@@ -55,27 +57,29 @@ def command(revision: str, again: bool, reason: str | None) -> int:
       4    refused by a gate
       130  interrupted: the release continues; the same command follows it again
     """  # noqa: D301  # \b is click's own sign
-    why = _reason(again, reason)
+    again_reason = _reason(again, reason)
     checkout = Checkout.here()
     environments = checkout.environments()
     commit = checkout.commit(revision)
-    # Everything that may turn out to be unreadable is read before anything is pushed.
+    # Git is read before anything is pushed, so that an error leaves nothing half done.
     title = f"release of {commit[:7]} {checkout.subject(commit)}"
     uncommitted = checkout.uncommitted()
-    aws, whom = connect(checkout)
-    click.echo(whom, err=True)
+    aws, target = connect(checkout)
+    click.echo(target, err=True)
     if uncommitted:
         _say(f"note: only commits are released; {uncommitted} changed file(s) here are not")
-    begun = start(aws, checkout, environments, commit, again=why, say=_say)
+    release = start(aws, checkout, environments, commit, again=again_reason, say=_say)
     screen = ReleaseScreen(title)
     try:
         with screen.showing():
-            for snapshot in follow(aws, environments, begun.lineage, commit, ignore=begun.ignore):
+            for snapshot in follow(
+                aws, environments, release.lineage, commit, ignore=release.ignore
+            ):
                 screen.show(snapshot)
     except KeyboardInterrupt:
         _say(
             "Detached; the release continues. Run pithead release to follow it again, or "
-            "pithead status to see where it is."
+            "pithead status to see where it is"
         )
         raise
     outcome = snapshot.outcome
@@ -87,7 +91,7 @@ def command(revision: str, again: bool, reason: str | None) -> int:
         addresses=addresses(aws, environments),
         steps=next_steps(aws, checkout.home(), environments, outcome),
     )
-    note = unproved(checkout.states)
+    note = unproved_permissions(checkout.states)
     if note:
         click.echo(f"\n{note}")
     return EXIT_CODES[outcome.ending]
@@ -97,7 +101,7 @@ def _reason(again: bool, reason: str | None) -> str | None:
     """Return the reason for another release; None without --again."""
     if again and not (reason and reason.strip()):
         raise click.UsageError(
-            "--again: found no --reason; a reason is required. Add --reason TEXT"
+            "--again: found without --reason; allowed only with it. Add --reason TEXT"
         )
     if reason is not None and not again:
         raise click.UsageError("--reason: found without --again; allowed only with it. Add --again")

@@ -24,34 +24,39 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from console.aws.account import Aws
-    from console.local.local_cloud import Running
+    from console.local.local_cloud import LocalCloud
     from console.local.provisioning import Ready
     from environments.schema import Environment
 
 
 @click.command("up")
-@click.option("--detach", is_flag=True, help="Return when it is ready; it keeps running.")
+@click.option("--detach", is_flag=True, help="Return when the local cloud is ready.")
 @click.option(
     "--speed",
     type=click.FloatRange(min=0, min_open=True),
     default=1.0,
     show_default=True,
-    help="Seconds of the cloud's clock per second of yours: at 60 a bake of five minutes lasts "
-    "five seconds, and 20 requests per second in an environment file are 1,200 of yours.",
+    help="Seconds of the cloud's clock per second of this machine's clock. At 60 a bake of five "
+    "minutes lasts five seconds here, and 20 requests per second in an environment file are 1,200 "
+    "per second here.",
 )
 @click.option(
-    "--port", default=4566, show_default=True, help="Port of the AWS API; 0: any free port."
+    "--port",
+    default=4566,
+    show_default=True,
+    help="Port of the AWS API; 0 is any free port.",
 )
 @click.option(
     "--gateway-port",
     type=int,
-    help="Port of deployed APIs; default: 4567, 0: any free port. Later starts keep it.",
+    help="Port of deployed APIs; 0 is any free port; default: the port of earlier starts, else "
+    "4567.",
 )
 @click.option(
     "--new-account",
     is_flag=True,
     help="Give each account the quotas of a new AWS account: 10 concurrent executions of Lambda, "
-    "one build at a time. See pithead preflight.",
+    "one build at a time. pithead preflight lists what they prevent.",
 )
 @iam_option
 @click.option(
@@ -59,7 +64,7 @@ if TYPE_CHECKING:
     type=click.FloatRange(min=0),
     default=0.0,
     show_default=True,
-    help="Seconds of the cloud's clock by which metrics arrive later than they usually do on AWS.",
+    help="Seconds of the cloud's clock by which metrics arrive later than usual on AWS.",
 )
 @click.option(
     "--state",
@@ -78,19 +83,27 @@ def command(
 ) -> int:
     """Start a local cloud and deploy the pipeline to it.
 
-    The first start bootstraps its accounts, pushes HEAD to a repository of its own and deploys
-    the pipeline by the CDK's own CLI; the pipeline then releases that commit, which `pithead
-    release` follows. Later starts take up what was there, with the same gateway port, which
-    the addresses of deployed APIs hold. Ctrl-C stops it; so does `pithead down`. Nothing is
-    forgotten: remove the state folder to begin anew.
-    """
+    The first start bootstraps the local cloud's accounts, pushes HEAD to its repository, and
+    deploys the pipeline with the CDK CLI. The pipeline then releases that commit; `pithead
+    release` follows it. Later starts keep all deployed resources and their addresses.
+
+    Stop it with Ctrl-C, or with `pithead down` after --detach. The state folder keeps everything
+    for the next start; remove the folder to start from nothing.
+
+    \b
+    Exit codes:
+      0    ready (--detach), or stopped
+      1    error
+      2    wrong usage
+      130  interrupted before it was ready
+    """  # noqa: D301  # \b is click's own sign
     checkout = Checkout.here()
-    # An invalid file is reported before anything starts.
+    # The files are validated before anything starts.
     home, environments = checkout.home(), checkout.environments()
     state = (state or checkout.state).resolve()
     steps = Steps()
     with steps.step("the local cloud"):
-        process, running = local_cloud.start(
+        process, cloud = local_cloud.start(
             state,
             port=port,
             gateway_port=gateway_port,
@@ -99,52 +112,54 @@ def command(
             iam=iam,
             metric_delay=metric_delay,
         )
-    adopt(running.variables(home.account, home.region))
+    adopt(cloud.variables(home.account, home.region))
     try:
         ready = make_ready(
-            checkout, running, state=state, cache=checkout.root / ".cache" / "cdk", steps=steps
+            checkout, cloud, state=state, cache=checkout.root / ".cache" / "cdk", steps=steps
         )
     except BaseException:
         process.terminate()
         process.wait()
         raise
-    _print_ready(running, ready, environments, steps)
+    _print_ready(cloud, ready, environments, steps)
     _print_addresses(AwsSession(home), environments, steps)
-    return 0 if detach else _attend(process, steps)
+    return 0 if detach else _wait(process, steps)
 
 
 def _print_ready(
-    running: Running, ready: Ready, environments: Mapping[str, Environment], steps: Steps
+    cloud: LocalCloud, ready: Ready, environments: Mapping[str, Environment], steps: Steps
 ) -> None:
-    steps.say(f"\nThe local cloud is ready at {running.endpoint}, at speed {running.speed:g}.")
-    meaning = environment_here("prod", environments["prod"], running.speed)
-    if meaning:
-        steps.say(meaning)
-    steps.say(f"Its pipeline releases what is pushed to the branch {ready.branch}.")
-    steps.say("  pithead release        release HEAD and follow it")
-    steps.say("  pithead status         what serves where")
-    steps.say("  pithead remote         the git URL to push to")
-    steps.say('  eval "$(pithead env)"  point any AWS client at it')
+    steps.say(f"\nThe local cloud is ready at {cloud.endpoint}, at speed {cloud.speed:g}.")
+    scaled = environment_here("prod", environments["prod"], cloud.speed)
+    if scaled:
+        steps.say(scaled)
+    steps.say(f"Its pipeline releases what is pushed to branch {ready.branch}.")
+    steps.say("  pithead release        release HEAD and follow it to production")
+    steps.say("  pithead status         show what serves in each environment")
+    steps.say("  pithead remote         print the git URL to push to")
+    steps.say('  eval "$(pithead env)"  direct AWS clients of this shell to the local cloud')
 
 
 def _print_addresses(aws: Aws, environments: Mapping[str, Environment], steps: Steps) -> None:
-    """Print where each environment is served, if anything is deployed yet."""
+    """Print the address of each environment and what serves there."""
     steps.say("")
     for each in addresses(aws, environments):
         steps.say(f"  {each.environment:<8} {' '.join(filter(None, (each.url, each.serves)))}")
 
 
-def _attend(process: subprocess.Popen[bytes], steps: Steps) -> int:
-    """Stay until it ends, or until a signal asks for its end."""
+def _wait(process: subprocess.Popen[bytes], steps: Steps) -> int:
+    """Wait until the local cloud ends; stop it on a signal."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         process.terminate()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
-    steps.say("\nCtrl-C stops it.")
+    steps.say("\nStop it with Ctrl-C.")
     code = process.wait()
     if code != 0:
-        raise ConsoleError(f"the local cloud ended by itself with code {code}; see its log")
-    steps.say("The local cloud has stopped; pithead up takes up where it was.")
+        raise ConsoleError(
+            f"the local cloud ended with exit code {code}. See localcloud.log in its state folder"
+        )
+    steps.say("The local cloud has stopped. Start it again with pithead up")
     return 0

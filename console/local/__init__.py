@@ -1,1 +1,1 @@
-"""What the console does on this machine: the local cloud's process, tools, local gates."""
+"""What runs on this machine: the local cloud's process, the CDK CLI, local gates."""

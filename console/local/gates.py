@@ -1,4 +1,4 @@
-"""The gates that need nothing but a checkout, run here side by side."""
+"""Gates that run on this machine, in parallel."""
 
 from __future__ import annotations
 
@@ -26,41 +26,43 @@ if TYPE_CHECKING:
 
 @dataclass
 class GateRun:
-    """One gate that is run, or that has ended."""
+    """One gate, while it runs and after it has ended."""
 
     gate: Gate
     status: Literal["to come", "running", "passed", "refused", "not run"] = "to come"
     sentence: str = ""
     began: float = 0.0
-    """By the monotonic clock."""
+    """Seconds of the monotonic clock."""
     seconds: float = 0.0
-    """What it took, its start included, as somebody waits for it."""
+    """Duration, including the start of the process."""
     report: Report | None = None
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
     def ended(self) -> bool:
-        """Whether it has an answer."""
+        """Whether the gate has ended."""
         return self.status not in {"to come", "running"}
 
 
 def possible(environment: dict[str, str], *, aws: bool) -> tuple[list[Gate], list[Gate]]:
     """Return the gates that can run here, and those that lack what they need.
 
-    `aws` is whether AWS answers, be it the local cloud.
+    `environment` holds variables; `aws` says whether AWS or a local cloud answers.
     """
-    given = {"": True, "URL": bool(environment.get("URL")), "AWS": aws, "release": False}
-    return [g for g in GATES if given[g.needs]], [g for g in GATES if not given[g.needs]]
+    available = {"": True, "URL": bool(environment.get("URL")), "AWS": aws, "release": False}
+    runnable = [each for each in GATES if available[each.needs]]
+    return runnable, [each for each in GATES if not available[each.needs]]
 
 
 class LocalGates:
-    """Runs gates while it is entered; what has not ended by then is ended."""
+    """Run gates in parallel until the context exits, which ends those that still run."""
 
     def __init__(self, root: Path, gates: Sequence[Gate], environment: dict[str, str]) -> None:
+        """Start the gates in the checkout `root`, with the variables in `environment`."""
         self.runs = [GateRun(gate) for gate in gates]
         self._reports = root / "reports"
         self._root = root
-        self._environment = environment
+        self._variables = environment
         self._pool = ThreadPoolExecutor(max(1, len(gates)))
         self._waiting = [self._pool.submit(self._run, run) for run in self.runs]
 
@@ -75,34 +77,34 @@ class LocalGates:
     ) -> None:
         for run in self.runs:
             if run.process and run.process.poll() is None:
-                # Its tools as well: they are in its group.
+                # The gate's tools are in its process group.
                 with suppress(ProcessLookupError):
                     os.killpg(run.process.pid, signal.SIGTERM)
         self._pool.shutdown(cancel_futures=True)
 
     def wait(self, seconds: float) -> bool:
-        """Wait until all have ended, at most so long; whether they have."""
-        until = time.monotonic() + seconds
+        """Wait at most `seconds` for all gates; return whether all have ended."""
+        deadline = time.monotonic() + seconds
         for each in self._waiting:
             with suppress(TimeoutError):
-                each.result(max(0.0, until - time.monotonic()))
+                each.result(max(0.0, deadline - time.monotonic()))
         return all(each.done() for each in self._waiting)
 
     def log(self, name: str) -> Path:
-        """Where what a gate wrote is kept."""
+        """Return the path of a gate's log."""
         return self._reports / f"{name}.log"
 
     def _run(self, run: GateRun) -> None:
         name = run.gate.name
         self._reports.mkdir(exist_ok=True)
         path = self._reports / f"{name}.json"
-        path.unlink(missing_ok=True)  # a gate that does not even start leaves its last one
+        path.unlink(missing_ok=True)  # the report of an earlier run
         run.began, run.status = time.monotonic(), "running"
         with self.log(name).open("wb") as log:
             run.process = subprocess.Popen(
                 [sys.executable, "-m", f"pipeline.gates.{name}"],
                 cwd=self._root,
-                env=self._environment,
+                env=self._variables,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -111,13 +113,13 @@ class LocalGates:
             code = run.process.wait()
         run.seconds = time.monotonic() - run.began
         run.report = report(path)
-        run.status, run.sentence = _judged(run.report, code)
+        run.status, run.sentence = _result(run.report, code)
 
 
-def _judged(found: Report | None, code: int) -> tuple[Literal["passed", "refused", "not run"], str]:
-    """What became of a gate: its exit code stands above what it says."""
+def _result(found: Report | None, code: int) -> tuple[Literal["passed", "refused", "not run"], str]:
+    """Return a gate's status and sentence; a report that contradicts the exit code refuses."""
     if found is None:
-        return "refused", f"it ended with exit code {code} and left no report"
+        return "refused", f"it ended with exit code {code} and wrote no report"
     if (code == 0) != (found.status != "refused"):
-        return "refused", f"it ended with exit code {code} and said {found.status}"
+        return "refused", f"it ended with exit code {code}, but its report says {found.status}"
     return found.status, with_next_step(found.sentence, found.next)

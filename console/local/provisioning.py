@@ -1,7 +1,7 @@
-"""Makes a local cloud ready: what an operator does once on AWS, by the same real tools.
+"""Provision a local cloud with the pipeline, by the tools that an operator uses on AWS.
 
-Accounts bootstrapped, a connection, a repository with a branch, the pipeline's stack. Whatever
-is there already is left as it is, so that it can be called at every start.
+Bootstraps the accounts, creates the connection and the repository, pushes a commit, and deploys
+the pipeline's stack. Skips what exists, so it can run at every start.
 """
 
 from __future__ import annotations
@@ -21,50 +21,53 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from console.checkout import Checkout
-    from console.local.local_cloud import Running
+    from console.local.local_cloud import LocalCloud
     from console.progress import Steps
     from environments.schema import Environment, Home
 
-_ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
-_GONE = {"ROLLBACK_COMPLETE", "DELETE_COMPLETE"}
+_ADMINISTRATOR_POLICY = "arn:aws:iam::aws:policy/AdministratorAccess"
+_NOT_DEPLOYED = {"ROLLBACK_COMPLETE", "DELETE_COMPLETE"}
+"""Complete statuses in which a stack has no resources ("Stack status codes")."""
+_MAX_PARALLEL_BOOTSTRAPS = 3
+"""Each takes one core for most of its time."""
 
 
 @dataclass(frozen=True)
 class Ready:
-    """What stands now."""
+    """The source of the deployed pipeline."""
 
     connection_arn: str
     remote: str
     """The git URL of the pipeline's repository."""
     branch: str
     commit: str
-    """Where the branch is."""
+    """The newest commit of the branch."""
 
 
 def make_ready(
-    checkout: Checkout, running: Running, *, state: Path, cache: Path, steps: Steps
+    checkout: Checkout, cloud: LocalCloud, *, state: Path, cache: Path, steps: Steps
 ) -> Ready:
-    """Bring a local cloud to where a push to the checkout's branch is released.
+    """Provision a local cloud, so that it releases what is pushed to the pipeline's branch.
 
-    `state` takes logs and synthesised templates, `cache` the CDK CLI.
+    Writes logs and synthesised templates below `state`, and the CDK CLI below `cache`.
 
     Raises:
-        ConsoleError: something of it did not work; the message says what.
+        ConsoleError: a step failed.
     """
     home, environments = checkout.home(), checkout.environments()
     with steps.step("the CDK CLI"):
         cdk = toolchain.install(cache)
     accounts = _places(home, environments)
     with steps.step(f"repository {home.repository}"):
-        connections = _client(running, "codeconnections", home.account, home.region)
+        connections = _client(cloud, "codeconnections", home.account, home.region)
         arn = ensure_connection(connections, home)
         url = remote(connections, arn, home.repository)
         commit = checkout.tip(url, home.branch)
         if commit is None:
             commit = checkout.commit("HEAD")
             checkout.push(url, commit, home.branch)
-    deployed = _stands(running, STACK, home.account, home.region)
-    assembly, variables = state / "cdk.out", running.variables(home.account, home.region)
+    deployed = _is_deployed(cloud, STACK, home.account, home.region)
+    assembly, variables = state / "cdk.out", cloud.variables(home.account, home.region)
 
     def synthesise() -> None:
         cdk.run(
@@ -78,10 +81,9 @@ def make_ready(
         )
 
     title = f"bootstrap of {len(accounts)} accounts{'' if deployed else ', and synthesis'}"
-    # Node takes a core for most of each: more at once than these would be no faster.
-    with steps.step(title), ThreadPoolExecutor(3) as pool:
+    with steps.step(title), ThreadPoolExecutor(_MAX_PARALLEL_BOOTSTRAPS) as pool:
         synthesis = None if deployed else pool.submit(synthesise)
-        list(pool.map(lambda place: _bootstrap(cdk, running, home, place, state), accounts))
+        list(pool.map(lambda place: _bootstrap(cdk, cloud, home, place, state), accounts))
         if synthesis:
             synthesis.result()
     if not deployed:
@@ -91,7 +93,7 @@ def make_ready(
                     *("deploy", STACK, "--require-approval", "never", "--progress", "events"),
                     *("--app", str(assembly)),
                 ],
-                cwd=state,  # away from cdk.json, as above
+                cwd=state,  # outside of the checkout, whose cdk.json names an app to synthesise
                 variables=variables,
                 log=state / "logs" / "cdk-deploy.log",
             )
@@ -99,7 +101,7 @@ def make_ready(
 
 
 def _places(home: Home, environments: dict[str, Environment]) -> list[tuple[str, str]]:
-    """Accounts and regions to bootstrap; the pipeline needs its own account in every region."""
+    """Return the accounts and regions to bootstrap: the pipeline's account in every region too."""
     places = [(home.account, home.region)]
     for each in environments.values():
         places += [(home.account, each.region), (each.account, each.region)]
@@ -107,10 +109,10 @@ def _places(home: Home, environments: dict[str, Environment]) -> list[tuple[str,
 
 
 def _bootstrap(
-    cdk: toolchain.Cdk, running: Running, home: Home, place: tuple[str, str], state: Path
+    cdk: toolchain.Cdk, cloud: LocalCloud, home: Home, place: tuple[str, str], state: Path
 ) -> None:
     account, region = place
-    if _stands(running, BOOTSTRAP_STACK, account, region):
+    if _is_deployed(cloud, BOOTSTRAP_STACK, account, region):
         return
     trust = []
     if account != home.account:
@@ -118,16 +120,16 @@ def _bootstrap(
     cdk.run(
         [
             *("bootstrap", f"aws://{account}/{region}", *trust),
-            *("--cloudformation-execution-policies", _ADMINISTRATOR),
+            *("--cloudformation-execution-policies", _ADMINISTRATOR_POLICY),
         ],
-        cwd=state,  # away from cdk.json, so that no app is synthesised for it
-        variables=running.variables(account, region),
+        cwd=state,  # outside of the checkout, whose cdk.json names an app to synthesise
+        variables=cloud.variables(account, region),
         log=state / "logs" / f"cdk-bootstrap-{account}-{region}.log",
     )
 
 
-def _stands(running: Running, stack: str, account: str, region: str) -> bool:
-    cloudformation = _client(running, "cloudformation", account, region)
+def _is_deployed(cloud: LocalCloud, stack: str, account: str, region: str) -> bool:
+    cloudformation = _client(cloud, "cloudformation", account, region)
     try:
         status = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
     except cloudformation.exceptions.ClientError as error:
@@ -135,16 +137,16 @@ def _stands(running: Running, stack: str, account: str, region: str) -> bool:
         if "does not exist" in message:
             return False
         raise ConsoleError(f"stack {stack} of account {account}: {message}") from error
-    return str(status).endswith("_COMPLETE") and status not in _GONE
+    return str(status).endswith("_COMPLETE") and status not in _NOT_DEPLOYED
 
 
-def _client(running: Running, service: str, account: str, region: str) -> Any:
-    # boto3's own overloads know a service by its literal name alone.
+def _client(cloud: LocalCloud, service: str, account: str, region: str) -> Any:
+    # boto3's own overloads accept only literal names of services.
     client: Any = boto3.client
     return client(
         service,
-        endpoint_url=running.endpoint,
+        endpoint_url=cloud.endpoint,
         region_name=region,
         aws_access_key_id=account,
-        aws_secret_access_key=running.secret_key,
+        aws_secret_access_key=cloud.secret_key,
     )

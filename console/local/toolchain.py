@@ -1,4 +1,4 @@
-"""The CDK CLI that the platform is made for, and how it is run."""
+"""The CDK CLI in the version that the platform pins: its installation and its runs."""
 
 from __future__ import annotations
 
@@ -27,50 +27,52 @@ class Cdk:
 
     @property
     def path(self) -> str:
-        """A PATH on which the CLI is, and before all else what is beside this Python."""
+        """A PATH that starts with this Python's scripts and the CLI."""
         bins = [str(_SCRIPTS), str(self.folder / "node_modules" / ".bin")]
         return os.pathsep.join([*bins, os.environ.get("PATH", os.defpath)])
 
     def run(
         self, arguments: list[str], *, cwd: Path, variables: Mapping[str, str], log: Path
     ) -> None:
-        """Run it to its end with these AWS variables and no others; it writes to `log`.
+        """Run the CLI to its end; write its output to `log`.
+
+        `variables` are the only AWS variables that it gets.
 
         Raises:
-            ConsoleError: it failed; the message ends with its own sentence.
+            ConsoleError: the CLI failed; the message contains its last error.
         """
         program = self.folder / "node_modules" / "aws-cdk" / "bin" / "cdk"
-        environment = {
+        process_variables = {
             name: value
             for name, value in os.environ.items()
-            # Half of an app's start is the bytecode of aws-cdk-lib: it is kept.
+            # Compiling aws-cdk-lib takes half of an app's start, so its bytecode is written.
             if not name.startswith("AWS_") and name != "PYTHONDONTWRITEBYTECODE"
         }
-        environment |= {
+        process_variables |= {
             **variables,
             "CDK_DISABLE_CLI_TELEMETRY": "true",
             # As in the pipeline's own build.
             "CDK_VALIDATION": "false",
             "NODE_COMPILE_CACHE": str(self.folder.parent / "compiled"),
             "NO_COLOR": "1",
-            # The app is `python -m …`, and jsii looks for node there.
+            # The app starts with `python -m …`, and jsii finds node on the PATH.
             "PATH": os.pathsep.join([str(_SCRIPTS), os.environ.get("PATH", os.defpath)]),
         }
         command = [str(_tool("node")), str(program), *arguments, "--no-notices"]
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as output:
             done = subprocess.run(
-                command, cwd=cwd, env=environment, stdout=output, stderr=output, check=False
+                command, cwd=cwd, env=process_variables, stdout=output, stderr=output, check=False
             )
         if done.returncode != 0:
-            raise ConsoleError(f"cdk {arguments[0]} failed: {_sentence(log)}; see {log}")
+            raise ConsoleError(f"cdk {arguments[0]} failed: {_error_message(log)}. See {log}")
 
 
 def install(cache: Path) -> Cdk:
-    """The pinned CLI below a cache folder, installed from npm unless it is there.
+    """Return the pinned CLI below a cache folder; install it with npm if it is missing.
 
     Raises:
-        ConsoleError: Node is missing, or npm could not install it.
+        ConsoleError: Node is missing, or npm failed.
     """
     folder = cache / CDK_CLI
     if folder.exists():
@@ -79,21 +81,21 @@ def install(cache: Path) -> Cdk:
     partial.mkdir(parents=True, exist_ok=True)
     command = [str(_tool("npm")), "install", "--prefix", str(partial), "--loglevel=error"]
     command += ["--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"]
-    environment = {**os.environ}
-    environment["PATH"] = os.pathsep.join([str(_SCRIPTS), os.environ.get("PATH", os.defpath)])
+    process_variables = {**os.environ}
+    process_variables["PATH"] = os.pathsep.join([str(_SCRIPTS), os.environ.get("PATH", os.defpath)])
     done = subprocess.run(
-        [*command, f"aws-cdk@{CDK_CLI}"], env=environment, capture_output=True, text=True,
-        check=False,
+        [*command, f"aws-cdk@{CDK_CLI}"], env=process_variables, capture_output=True,
+        text=True, check=False,
     )  # fmt: skip
     if done.returncode != 0:
         shutil.rmtree(partial, ignore_errors=True)
-        said = [line for line in done.stderr.splitlines() if line.strip()] or ["no reason given"]
-        raise ConsoleError(f"npm could not install aws-cdk@{CDK_CLI}: {said[0]}")
+        lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no reason given"]
+        raise ConsoleError(f"npm could not install aws-cdk@{CDK_CLI}: {lines[0]}")
     try:
         partial.rename(folder)
     except OSError:
         shutil.rmtree(partial)
-        if not folder.exists():  # else another command was faster
+        if not folder.exists():  # else another process installed it at the same time
             raise
     return Cdk(folder)
 
@@ -101,13 +103,13 @@ def install(cache: Path) -> Cdk:
 def _tool(name: str) -> Path:
     path = _SCRIPTS / name
     if not path.exists():
-        raise ConsoleError(f"{name} is missing from {_SCRIPTS}; run make setup")
+        raise ConsoleError(f"{_SCRIPTS}: found no {name}. Run make setup")
     return path
 
 
-def _sentence(log: Path) -> str:
-    """What went wrong: the app's own sentence, else what the CLI has crossed out."""
+def _error_message(log: Path) -> str:
+    """Return the last error of the app in a log, else that of the CLI, else the last line."""
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    ours = [line.removeprefix("pithead: ") for line in lines if line.startswith("pithead: ")]
-    crossed = [line.lstrip("❌ ") for line in lines if "❌" in line]
-    return (ours or crossed or lines or ["it gave no reason"])[-1].rstrip(".")
+    app = [line.removeprefix("pithead: ") for line in lines if line.startswith("pithead: ")]
+    cli = [line.lstrip("❌ ") for line in lines if "❌" in line]
+    return (app or cli or lines or ["its log is empty"])[-1].rstrip(".")

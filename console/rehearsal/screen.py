@@ -43,7 +43,7 @@ class RehearsalScreen:
     def opening(self, title: str) -> Iterator[None]:
         """Show what comes before the acts."""
         self._title = title
-        self._lines.tell(title)
+        self._lines.print(title)
         with live(self._console, self._render):
             yield
 
@@ -53,14 +53,14 @@ class RehearsalScreen:
         self._to_come.remove(act.name)
         title = f"{act.name}: {commit[:7]} {act.message}"
         self._title, self._served, self._snapshot = title, served, None
-        self._lines.tell(title)
+        self._lines.print(title)
         with live(self._console, self._render):
             yield
 
     def show(self, snapshot: Snapshot) -> None:
         """Show what was seen of the commit's way."""
         self._snapshot = snapshot
-        self._lines.tell_changes(snapshot)
+        self._lines.print_changes(snapshot)
 
     def played(self, result: Result) -> None:
         """Tell how an act ended."""

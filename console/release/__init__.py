@@ -1,1 +1,1 @@
-"""A release as the console sees it: started, followed, concluded, rolled back, retried."""
+"""A release: its start, progress, outcome, next steps, rollback and retry."""

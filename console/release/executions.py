@@ -1,7 +1,7 @@
-"""Executions of a pipeline, out of CodePipeline's own answers.
+"""Executions of a pipeline, from CodePipeline's answers.
 
-Everything here is a pure function of `ListPipelineExecutions`, `ListActionExecutions`,
-`GetPipelineState` and `GetPipeline`. Times are those of the cloud that answered.
+The functions are pure: their arguments are answers of `ListPipelineExecutions`,
+`ListActionExecutions`, `GetPipelineState` and `GetPipeline`. Times are by the cloud's clock.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 ENDED = frozenset({"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"})
-"""Statuses of an execution after which it does nothing more."""
+"""Final statuses of an execution."""
 _BUILD_QUOTA_CODE = "AccountLimitExceededException"
 _REPLACED = frozenset({"Superseded", "Cancelled"})
 
@@ -25,19 +25,19 @@ class Action:
 
     name: str
     provider: str
-    """Such as CodeBuild or CloudFormation; empty for one that is no longer declared."""
+    """Such as CodeBuild or CloudFormation; empty if the pipeline no longer has the action."""
     status: str
     started: datetime
     updated: datetime
     external_id: str
     message: str
-    """Why it failed, in CodePipeline's words."""
+    """CodePipeline's error message; empty if the action did not fail."""
 
     @property
     def exceeded_quota(self) -> bool:
         """Whether CodeBuild rejected the build because of the account's quota.
 
-        Only the message has the code (aws-cdk#27335).
+        The error code is only in the message (aws-cdk#27335).
         """
         return _BUILD_QUOTA_CODE in self.message
 
@@ -59,7 +59,7 @@ class Stage:
         return any(each.status == "Abandoned" for each in self.actions)
 
     def seconds(self, now: datetime) -> float:
-        """How long it took, or has taken so far, in the cloud's seconds."""
+        """Return its duration until its end, else until `now`, in seconds of the cloud's clock."""
         if self.started is None:
             return 0.0
         return max(0.0, ((self.ended or now) - self.started).total_seconds())
@@ -67,13 +67,13 @@ class Stage:
 
 @dataclass(frozen=True)
 class Execution:
-    """One pass through the pipeline."""
+    """One run of the pipeline."""
 
     id: str
     status: str
     summary: str
     commit: str | None
-    """None until its source has answered."""
+    """None until the source action has ended."""
     rollback: bool
     started: datetime
     updated: datetime
@@ -81,16 +81,16 @@ class Execution:
 
     @property
     def ended(self) -> bool:
-        """Whether it does nothing more."""
+        """Whether its status is final."""
         return self.status in ENDED
 
     def stage(self, name: str) -> Stage | None:
-        """A stage by name."""
+        """Return a stage by name; None if there is none."""
         return next((each for each in self.stages if each.name == name), None)
 
 
 def executions(summaries: Iterable[dict[str, Any]]) -> list[Execution]:
-    """Executions without their stages, oldest first, as `ListPipelineExecutions` tells."""
+    """Return the executions of `ListPipelineExecutions`, oldest first, without their stages."""
     found = [
         Execution(
             id=each["pipelineExecutionId"],
@@ -109,12 +109,12 @@ def executions(summaries: Iterable[dict[str, Any]]) -> list[Execution]:
 def carrying(
     history: Sequence[Execution], commit: str, contains: Callable[[str], bool]
 ) -> list[Execution]:
-    """Return the executions that carry a commit, one after the other; the last one decides.
+    """Return the executions that carry a commit, oldest first; the last one decides.
 
     A pipeline that updates itself cancels its execution and starts another with the same commit.
-    An execution that is superseded is followed by the later one if that one's commit contains
-    this one; `contains` says so of a commit. An execution that failed before its source answered
-    counts if nothing else does.
+    A superseded execution is followed by the later one, if `contains` returns true for the later
+    one's commit. An execution that failed before its source action ended has no commit; it counts
+    if no other execution does.
     """
     chain: list[Execution] = []
     for each in history:
@@ -134,7 +134,7 @@ def carrying(
 def last_run(
     history: Sequence[Execution], commit: str, contains: Callable[[str], bool]
 ) -> list[Execution]:
-    """Return the executions of a commit's last release, if it was released more than once."""
+    """Return the executions of a commit's last release."""
     run: list[Execution] = []
     for each in reversed(carrying(history, commit, contains)):
         if run and each.status not in _REPLACED:
@@ -146,7 +146,7 @@ def last_run(
 def replacement(
     history: Sequence[Execution], last: Execution, contains: Callable[[str], bool]
 ) -> Execution | None:
-    """Return the first execution after `last` that superseded it with another branch's commit."""
+    """Return the first execution that superseded `last` with a commit that lacks this one."""
     if last.status != "Superseded":
         return None
     later = (each for each in history if each.started >= last.started and not each.rollback)
@@ -159,7 +159,7 @@ def with_stages(
     state: dict[str, Any],
     declared: dict[str, Any],
 ) -> Execution:
-    """The execution with its stages.
+    """Return an execution with its stages.
 
     `details` are its `actionExecutionDetails`, newest first; `state` is GetPipelineState's answer
     and `declared` GetPipeline's `pipeline`.
@@ -167,8 +167,8 @@ def with_stages(
     newest: dict[tuple[str, str], dict[str, Any]] = {}
     for detail in details:
         newest.setdefault((detail["stageName"], detail["actionName"]), detail)
-    # An execution of an earlier structure may have been in stages that are gone.
-    gone = [stage for stage, _ in reversed(newest)]
+    # An earlier structure of the pipeline may have had other stages.
+    earlier = [stage for stage, _ in reversed(newest)]
     structure = {each["name"]: each for each in declared["stages"]}
     states = {each["stageName"]: each.get("latestExecution") for each in state["stageStates"]}
     return replace(
@@ -180,7 +180,7 @@ def with_stages(
                 [each for (stage, _), each in newest.items() if stage == name],
                 states.get(name) or {},
             )
-            for name in dict.fromkeys([*structure, *gone])
+            for name in dict.fromkeys([*structure, *earlier])
         ),
     )
 
@@ -192,15 +192,15 @@ def _stage(
     latest: dict[str, Any],
 ) -> Stage:
     name = structure["name"]
-    mine = latest.get("pipelineExecutionId") == execution.id
+    is_latest = latest.get("pipelineExecutionId") == execution.id
     if not details:
-        return Stage(name, latest["status"] if mine else "NotStarted")
+        return Stage(name, latest["status"] if is_latest else "NotStarted")
     providers = {each["name"]: each["actionTypeId"]["provider"] for each in structure["actions"]}
     actions = tuple(
         sorted((_action(each, providers) for each in details), key=lambda each: each.started)
     )
-    # GetPipelineState tells of the newest execution in a stage, and of no other.
-    status = latest["status"] if mine else _status(actions, len(providers))
+    # GetPipelineState returns only the newest execution of a stage.
+    status = latest["status"] if is_latest else _status(actions, len(providers))
     return Stage(
         name=name,
         status=status,
@@ -226,7 +226,7 @@ def _action(detail: dict[str, Any], providers: dict[str, str]) -> Action:
 
 
 def _status(actions: tuple[Action, ...], declared: int) -> str:
-    """A stage's status by what is in it."""
+    """Return a stage's status by its actions, of which `declared` are expected."""
     statuses = {each.status for each in actions}
     for status in ("Failed", "Abandoned", "InProgress"):
         if status in statuses:

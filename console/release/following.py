@@ -10,7 +10,7 @@ from console.aws.account import answered_at
 from console.aws.deployed import deployed
 from console.errors import ConsoleError
 from console.release import executions as model
-from console.release.canary import CanaryWatch
+from console.release.canary_watch import CanaryWatch
 from console.release.gates import answers_of_build
 from console.release.outcomes import read_outcome
 from console.words import duration
@@ -244,7 +244,7 @@ class _Follower:
             watch = CanaryWatch(self._aws, what, stage.started, until)
             self._watches.setdefault(key, watch)
         watch = self._watches[key]
-        self._canary = watch.settle() if execution.ended else watch.look()
+        self._canary = watch.read_final() if execution.ended else watch.read()
         shifting = self._canary is not None and not self._canary.ended
         return stage.name if execution.ended and (shifting or updating) else ""
 

@@ -1,19 +1,19 @@
-"""Read the outcome of an ended release from what serves the last environment."""
+"""The outcome of an ended release, by what serves the last environment."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from console.aws.in_service import in_service
+from console.release.containment import containment
 from console.release.promotion import Outcome, conclude
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from console.aws.account import Aws, Place
-    from console.aws.in_service import InService
     from console.lineage import Lineage
     from console.release.canary import Canary
+    from console.release.containment import Containment
     from console.release.executions import Execution
     from console.release.following import Snapshot
     from pipeline.gates.report.answer import Answer
@@ -30,17 +30,24 @@ def read_outcome(
     replacement: Execution | None,
     answers: tuple[Answer, ...],
 ) -> Outcome:
-    """Read the outcome of the release whose last execution is the snapshot's last.
+    """Read the outcome of the release in a snapshot.
 
-    `later` are the executions that started after it, `replacement` one that superseded it with
-    another branch's commit, and `answers` those of its gates.
+    Args:
+        aws: a source of clients.
+        lineage: the order of commits.
+        environments: account and region by name, in the order of promotion.
+        commit: the released commit.
+        snapshot: its last execution has ended.
+        later: the executions that started after it.
+        replacement: an execution that superseded it with a commit that lacks this one.
+        answers: the results of its gates.
     """
     last = snapshot.executions[-1]
     *_, production = environments
-    now = in_service(aws, lineage, production, environments[production], commit)
+    now = containment(aws, lineage, production, environments[production], commit)
     rollback = None
     if last.status == "Succeeded" and now.contains is False:
-        rollback, replacement = _since(later, now)
+        rollback, replacement = _cause(later, now)
     conclusion = conclude(
         snapshot.executions,
         in_service=now,
@@ -63,14 +70,16 @@ def read_outcome(
     )
 
 
-def _since(later: Sequence[Execution], now: InService) -> tuple[Execution | None, Execution | None]:
-    """Return which later execution brought what serves now: a rollback, or another release."""
-    brought = [each for each in later if each.commit in now.commits]
-    rollback = next((each for each in reversed(brought) if each.rollback), None)
-    return rollback, next((each for each in brought if not each.rollback), None)
+def _cause(
+    later: Sequence[Execution], now: Containment
+) -> tuple[Execution | None, Execution | None]:
+    """Return the later execution that released what serves now: a rollback, or a release."""
+    candidates = [each for each in later if each.commit in now.commits]
+    rollback = next((each for each in reversed(candidates) if each.rollback), None)
+    return rollback, next((each for each in candidates if not each.rollback), None)
 
 
 def _canary_of(last: Execution, canary: Canary | None) -> Canary | None:
-    """Return the shift if it is in the stage that the execution ended in."""
+    """Return the shift if it is in the last stage that the execution reached."""
     reached = [each.name for each in last.stages if each.started]
     return canary if canary and reached and canary.environment == reached[-1] else None

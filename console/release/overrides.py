@@ -1,6 +1,7 @@
-"""Grant, read and withdraw overrides of the supply-chain gate over the AWS API.
+"""Overrides of the supply-chain gate: grant, read and withdraw them.
 
-The gate reads them (pipeline/gates/supply_chain/override.py).
+They are a parameter of the Parameter Store, which the gate reads
+(pipeline/gates/supply_chain/override.py).
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Found:
 def grant(aws: Aws, *, lasts: timedelta, reason: str, by: str) -> Override:
     """Set an override that expires after a duration of AWS's clock; replaces an earlier one.
 
-    The identity that AWS knows the caller by is recorded behind `by`.
+    Records `by`, followed by the ARN of the caller.
     """
     caller = aws.client("sts").get_caller_identity()
     override = Override(

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from console.aws.in_service import InService
     from console.release.canary import Canary
+    from console.release.containment import Containment
     from console.release.executions import Action, Execution, Stage
     from pipeline.gates.report.answer import Answer
 
@@ -86,7 +86,7 @@ def failed_actions(execution: Execution) -> list[Action]:
 def conclude(
     executions: Sequence[Execution],
     *,
-    in_service: InService,
+    in_service: Containment,
     answers: Sequence[Answer] = (),
     canary: Canary | None = None,
     rollback: Execution | None = None,
@@ -113,7 +113,7 @@ def conclude(
 
 
 def standing(
-    in_service: InService,
+    in_service: Containment,
     *,
     rollback: Execution | None = None,
     replacement: Execution | None = None,
@@ -145,7 +145,7 @@ def _replaced(last: Execution, replacement: Execution) -> Conclusion:
     )
 
 
-def _by_halt(last: Execution, canary: Canary | None, in_service: InService) -> Conclusion:
+def _by_halt(last: Execution, canary: Canary | None, in_service: Containment) -> Conclusion:
     """Of an execution that was stopped, or cancelled without a successor."""
     ended = f"the execution ended as {last.status}{_because(last.summary)}"
     if canary and canary.stopped:

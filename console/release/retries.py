@@ -1,4 +1,4 @@
-"""Retry the stage in which a gate refused the newest execution."""
+"""Retries of a stage in which a gate refused the newest execution."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Retry:
 
 
 def retry_refused(aws: Aws, gate: str) -> Retry:
-    """Retry the failed actions of the newest execution, if this gate alone refused it.
+    """Retry the failed actions of the newest execution, if only this gate refused it.
 
     Raises:
         ConsoleError: there is no pipeline.

@@ -1,9 +1,9 @@
-"""Move all traffic of an environment back to an earlier version, by CloudFormation.
+"""The rollback of an environment's traffic to an earlier version, by CloudFormation.
 
-The alias alone could be moved by one call. CloudFormation would not know of it, and a later
-release that fails would make it set the alias back to the version that it knows. So the stack is
-updated twice: without the alias's update policy, which moves the traffic at once and passes no
-hook, alarm or pipeline; then with it again, for the next release.
+One call could move the alias, but CloudFormation's record of it would then be wrong: if a later
+release failed, CloudFormation would set the alias back to the recorded version. So the stack is
+updated twice. The first update has no update policy of the alias; it moves the traffic at once,
+without a hook, alarm or pipeline. The second update restores the policy for the next release.
 """
 
 from __future__ import annotations
@@ -25,79 +25,84 @@ if TYPE_CHECKING:
 
 _POLL_INTERVAL_SECONDS = 1.0
 _MAX_DESCRIPTION_CHARACTERS = 256
-_ROLLBACK = "codeDeployRollback"
+_ROLLBACK_CREATOR = "codeDeployRollback"
 
 
 @dataclass(frozen=True)
 class Rollback:
-    """Traffic that was moved back."""
+    """A completed rollback."""
 
     environment: str
     version: str
-    """The version that had all traffic."""
+    """The version that had the traffic before."""
     commit: str | None
     to_version: str
     to_commit: str | None
 
 
-def roll_back(aws: Aws, what: Deployed, reason: str, to_version: str | None = None) -> Rollback:
-    """Move all traffic to a version; by default to the one before the last promoted release.
+def roll_back(aws: Aws, service: Deployed, reason: str, to_version: str | None = None) -> Rollback:
+    """Move all traffic to a version, by default the one before the last promoted release.
 
     Raises:
-        ConsoleError: a release is being deployed, there is no such version, or an update failed.
+        ConsoleError: the stack is being updated, the version is unknown or has all traffic, or an
+            update failed.
     """
-    stack = service_stack(what.environment)
-    if what.stack_status.endswith("_IN_PROGRESS"):
+    stack = service_stack(service.environment)
+    if service.stack_status.endswith("_IN_PROGRESS"):
         raise ConsoleError(
-            f"{stack}: found {what.stack_status}; a rollback needs a stack that is not being "
-            "updated. Stop its shift, which moves the traffic back: aws deploy stop-deployment "
-            "--auto-rollback-enabled --deployment-id ID (pithead status shows the ID)"
+            f"{stack}: found {service.stack_status}; a rollback needs a stack that is not being "
+            "updated. To stop its shift, which moves the traffic back, run aws deploy "
+            "stop-deployment --auto-rollback-enabled --deployment-id ID (pithead status prints "
+            "the ID)"
         )
-    now = serving(aws, what)
-    target = to_version or _before(aws, what, now.version)
+    now = serving(aws, service)
+    target = to_version or _version_before(aws, service, now.version)
     if target == now.version:
-        raise ConsoleError(f"{what.environment}: version {target} has all traffic already")
+        raise ConsoleError(
+            f"{service.environment}: version {target} has all traffic already. Name another with "
+            "--version"
+        )
     rollback = Rollback(
-        what.environment, now.version, now.commit, target, commit_of(aws, what, target)
+        service.environment, now.version, now.commit, target, commit_of(aws, service, target)
     )
-    where = what.place.account, what.place.region
-    cloudformation = aws.client("cloudformation", what.place, role=deploy_role(*where))
+    where = service.place.account, service.place.region
+    cloudformation = aws.client("cloudformation", service.place, role=deploy_role(*where))
     template = cloudformation.get_template(StackName=stack, TemplateStage="Original")[
         "TemplateBody"
     ]
     description = f"Moved back from version {now.version}: {reason}"
     for each in (_pinned(template, target), _guarded(template, target, description)):
-        _update(aws, what, cloudformation, each)
+        _update(aws, service, cloudformation, each)
     return rollback
 
 
-def _before(aws: Aws, what: Deployed, version: str) -> str:
-    """Return the version that a version took over from, by CodeDeploy's last deployment of it."""
-    codedeploy = aws.client("codedeploy", what.place)
+def _version_before(aws: Aws, service: Deployed, version: str) -> str:
+    """Return the version that CodeDeploy's last deployment of a version replaced."""
+    codedeploy = aws.client("codedeploy", service.place)
     ids = codedeploy.list_deployments(
-        applicationName=what.application,
-        deploymentGroupName=what.deployment_group,
+        applicationName=service.application,
+        deploymentGroupName=service.deployment_group,
         includeOnlyStatuses=["Succeeded"],
     )["deployments"]
     infos = [codedeploy.get_deployment(deploymentId=each)["deploymentInfo"] for each in ids]
     for info in sorted(infos, key=lambda each: each["createTime"], reverse=True):
-        if info.get("creator") == _ROLLBACK:
+        if info.get("creator") == _ROLLBACK_CREATOR:
             continue
         deployment_id = info["deploymentId"]
         (target,) = codedeploy.list_deployment_targets(deploymentId=deployment_id)["targetIds"]
         found = codedeploy.get_deployment_target(deploymentId=deployment_id, targetId=target)
-        shifted = found["deploymentTarget"]["lambdaTarget"]["lambdaFunctionInfo"]
-        if shifted["targetVersion"] == version:
-            before: str = shifted["currentVersion"]
+        versions = found["deploymentTarget"]["lambdaTarget"]["lambdaFunctionInfo"]
+        if versions["targetVersion"] == version:
+            before: str = versions["currentVersion"]
             return before
     raise ConsoleError(
-        f"{what.environment}: no deployment to version {version} is known, so the version before "
-        "it is unknown. Name one: pithead rollback --version N"
+        f"{service.environment}: found no deployment to version {version}, so the version before "
+        "it is unknown. Name it with --version"
     )
 
 
 def _pinned(template: dict[str, Any], version: str) -> dict[str, Any]:
-    """The template with the alias at a version, which no deployment shifts there."""
+    """Return the template with the alias at a version and without its update policy."""
     pinned = copy.deepcopy(template)
     alias = _alias(pinned)
     alias.pop("UpdatePolicy", None)
@@ -106,9 +111,10 @@ def _pinned(template: dict[str, Any], version: str) -> dict[str, Any]:
 
 
 def _guarded(template: dict[str, Any], version: str, description: str) -> dict[str, Any]:
-    """The template with the alias at a version, and guarded as before.
+    """Return the template with the alias at a version and with its update policy.
 
-    CloudFormation takes no update in which only the policy differs; the description does, too.
+    The description changes too, because CloudFormation rejects an update that changes only the
+    policy.
     """
     guarded = copy.deepcopy(template)
     _alias(guarded)["Properties"] |= {
@@ -128,11 +134,11 @@ def _alias(template: dict[str, Any]) -> dict[str, Any]:
     return alias
 
 
-def _update(aws: Aws, what: Deployed, cloudformation: Any, template: dict[str, Any]) -> None:
-    stack = service_stack(what.environment)
+def _update(aws: Aws, service: Deployed, cloudformation: Any, template: dict[str, Any]) -> None:
+    stack = service_stack(service.environment)
     cloudformation.update_stack(
         StackName=stack,
-        TemplateURL=_published(aws, what, json.dumps(template).encode()),
+        TemplateURL=_published(aws, service, json.dumps(template).encode()),
         Parameters=[
             {"ParameterKey": each, "UsePreviousValue": True}
             for each in template.get("Parameters") or {}
@@ -146,14 +152,14 @@ def _update(aws: Aws, what: Deployed, cloudformation: Any, template: dict[str, A
             break
         threading.Event().wait(_POLL_INTERVAL_SECONDS)
     if status != "UPDATE_COMPLETE":
-        why = found.get("StackStatusReason") or "see the stack's events"
-        raise ConsoleError(f"{stack}: its update ended as {status}: {why}")
+        reason = found.get("StackStatusReason") or "see the stack's events"
+        raise ConsoleError(f"{stack}: its update ended as {status}: {reason}")
 
 
-def _published(aws: Aws, what: Deployed, body: bytes) -> str:
-    """Upload a template, which may be larger than CloudFormation takes inline."""
-    where = what.place.account, what.place.region
-    s3 = aws.client("s3", what.place, role=publishing_role(*where))
+def _published(aws: Aws, service: Deployed, body: bytes) -> str:
+    """Upload a template, which may be too large for CloudFormation inline; return its URL."""
+    where = service.place.account, service.place.region
+    s3 = aws.client("s3", service.place, role=publishing_role(*where))
     bucket = staging_bucket(*where)
     key = f"{hashlib.sha256(body).hexdigest()}.json"
     s3.put_object(Bucket=bucket, Key=key, Body=body)

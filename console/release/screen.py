@@ -1,4 +1,4 @@
-"""The progress of a release: live on a terminal, a line for each change elsewhere."""
+"""The display of a release's progress: live on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -33,38 +33,38 @@ _VERDICT_COLOURS: dict[Verdict, str] = {
     "good": "green",
     "undecided": "yellow",
 }
-_BAR = 20  # characters of a bar
+_BAR_CHARACTERS = 20
 
 
 class Lines:
-    """What is told where there is no terminal: lines, each with the time since it was made."""
+    """Lines for a file or a pipe, each with the time since the begin; a terminal gets none."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._began = time.monotonic()
-        self._told: set[str] = set()
+        self._printed: set[str] = set()
 
     @property
     def passed(self) -> str:
-        """The time since it was made."""
+        """The time since the begin, as text."""
         return duration(time.monotonic() - self._began)
 
-    def tell(self, line: str) -> None:
-        """Tell a line."""
+    def print(self, line: str) -> None:
+        """Print a line, unless the console is a terminal."""
         if not self._console.is_terminal:
-            told = f"{self.passed:>10}  {escape(line)}"
-            self._console.print(told, highlight=False, soft_wrap=True)
+            text = f"{self.passed:>10}  {escape(line)}"
+            self._console.print(text, highlight=False, soft_wrap=True)
 
-    def tell_changes(self, snapshot: Snapshot) -> None:
-        """Tell what a snapshot shows for the first time."""
+    def print_changes(self, snapshot: Snapshot) -> None:
+        """Print each fact of a snapshot that was not printed before."""
         for key, line in facts(snapshot):
-            if key not in self._told:
-                self._told.add(key)
-                self.tell(line)
+            if key not in self._printed:
+                self._printed.add(key)
+                self.print(line)
 
 
 class ReleaseScreen:
-    """Shows snapshots on stderr."""
+    """Shows snapshots of a release on stderr."""
 
     def __init__(self, title: str, console: Console | None = None) -> None:
         self._title = title
@@ -74,8 +74,8 @@ class ReleaseScreen:
 
     @contextmanager
     def showing(self) -> Iterator[None]:
-        """Show them while the block runs; the last picture stays."""
-        self._lines.tell(self._title)
+        """Show snapshots while the block runs; the last one stays on the terminal."""
+        self._lines.print(self._title)
         try:
             with live(self._console, self._render):
                 yield
@@ -84,9 +84,9 @@ class ReleaseScreen:
                 self._console.print(self._render())
 
     def show(self, snapshot: Snapshot) -> None:
-        """Show what was seen."""
+        """Show a snapshot."""
         self._snapshot = snapshot
-        self._lines.tell_changes(snapshot)
+        self._lines.print_changes(snapshot)
 
     def _render(self) -> RenderableType:
         title = Text(self._title, "bold", no_wrap=True, overflow="ellipsis")
@@ -99,47 +99,48 @@ class ReleaseScreen:
 
 
 def progress(snapshot: Snapshot) -> RenderableType:
-    """The stages of the execution that carries the commit now, and its shift of traffic."""
+    """Return the stages of the current execution and its shift of traffic, to be printed."""
     parts: list[RenderableType] = []
     for each in snapshot.executions[:-1]:
-        sign = mark(each.status)
-        parts.append(Text.from_markup(f"  {sign} [dim]{escape(_handed_over(each))}[/]"))
+        text = escape(_earlier_execution(each))
+        parts.append(Text.from_markup(f"  {mark(each.status)} [dim]{text}[/]"))
     if not snapshot.executions:
-        return Text("  waiting for the pipeline to notice the commit", "dim")
+        return Text("  waiting for the pipeline to start an execution of the commit", "dim")
     parts.append(_stages(snapshot.executions[-1], snapshot))
     if snapshot.canary and snapshot.canary.weights:
-        parts.append(_canary(snapshot.canary))
+        parts.append(_shift(snapshot.canary))
         if snapshot.canary.baking:
             parts.append(Text("  bake: watching the alarms", "dim"))
         if snapshot.canary.record:
-            parts.append(_judge(snapshot.canary.record))
+            parts.append(_evidence_bar(snapshot.canary.record))
     if snapshot.canary and snapshot.canary.refused:
-        parts.append(Text(f"  {_refused(snapshot.canary)}", "red"))
+        parts.append(Text(f"  {_refusal(snapshot.canary)}", "red"))
     if snapshot.moving:
-        parts.append(Text(f"  {_moving(snapshot)}", "yellow"))
+        parts.append(Text(f"  {_shift_after_end(snapshot)}", "yellow"))
     if snapshot.unseen:
         parts.append(Text(f"  {snapshot.unseen}", "yellow"))
     return Group(*parts)
 
 
-def _refused(canary: Canary) -> str:
+def _refusal(canary: Canary) -> str:
     return (
         f"{canary.environment}: the judge refused version {canary.target_version}, which it "
         "condemned before"
     )
 
 
-def _moving(snapshot: Snapshot) -> str:
+def _shift_after_end(snapshot: Snapshot) -> str:
     return (
-        f"the execution has ended, and traffic in {snapshot.moving} still shifts; following it to "
-        "its end"
+        f"the execution has ended, but traffic in {snapshot.moving} still shifts; following the "
+        "shift to its end"
     )
 
 
-def _handed_over(execution: Execution) -> str:
+def _earlier_execution(execution: Execution) -> str:
+    """Return why an execution of the release was followed by another."""
     short = execution.id[:8]
     if execution.status == "Cancelled":
-        return f"{short} changed the pipeline itself, which began again with the same commit"
+        return f"{short} updated the pipeline, which restarted with the same commit"
     if execution.status == "Superseded":
         return f"{short} was superseded by a later commit, which contains this one"
     return f"{short} {execution.status}"
@@ -156,24 +157,27 @@ def _stages(execution: Execution, snapshot: Snapshot) -> Table:
             table.add_row(mark("NotStarted"), Text(stage.name, "dim"))
             continue
         took = snapshot.took(stage)
-        table.add_row(mark(stage.status), stage.name, took, Text(_doing(stage), "dim"))
+        table.add_row(mark(stage.status), stage.name, took, Text(_actions(stage), "dim"))
     return table
 
 
-def _doing(stage: Stage) -> str:
-    """What goes on in a stage, or what in it failed."""
-    if stage.status == "Failed":
-        return ", ".join(each.name for each in stage.actions if each.status == "Failed")
-    return ", ".join(each.name for each in stage.actions if each.status == "InProgress")
+def _actions(stage: Stage) -> str:
+    """Return the names of the failed actions of a failed stage, else of the running ones."""
+    status = "Failed" if stage.status == "Failed" else "InProgress"
+    return ", ".join(each.name for each in stage.actions if each.status == status)
 
 
-def _canary(canary: Canary) -> Text:
-    filled = round(_BAR * canary.percent / 100)
+def _bar(share: float, colour: str) -> str:
+    """Return a bar that is filled to a share, 0 to 1, in rich's markup."""
+    filled = round(_BAR_CHARACTERS * share)
+    return f"[{colour}]{'━' * filled}[/][dim]{'━' * (_BAR_CHARACTERS - filled)}[/]"
+
+
+def _shift(canary: Canary) -> Text:
     traffic = canary.traffic
     line = (
         f"  [dim]{canary.environment}[/] version {canary.current_version} → "
-        f"{canary.target_version} [cyan]{'━' * filled}[/][dim]{'━' * (_BAR - filled)}[/] "
-        f"{canary.percent:g} %"
+        f"{canary.target_version} {_bar(canary.percent / 100, 'cyan')} {canary.percent:g} %"
     )
     if traffic.requests:
         line += (
@@ -185,13 +189,12 @@ def _canary(canary: Canary) -> Text:
     return Text.from_markup(line)
 
 
-def _judge(record: Record) -> Text:
-    """The evidence against its line, and the verdict."""
+def _evidence_bar(record: Record) -> Text:
+    """Return the judge's evidence as a share of its limit, and the verdict."""
     evidence, limit = _evidence(record), judging.line(record.parameters)
-    filled = round(_BAR * min(1.0, max(0.0, evidence / limit)))
     colour = _VERDICT_COLOURS[record.verdict]
     text = (
-        f"  [dim]judge   evidence[/] [{colour}]{'━' * filled}[/][dim]{'━' * (_BAR - filled)}[/] "
+        f"  [dim]judge   evidence[/] {_bar(min(1.0, max(0.0, evidence / limit)), colour)} "
         f"{evidence:z.2f} of {limit:.2f}  [{colour}]{record.verdict}[/]"
     )
     if record.incident:
@@ -200,12 +203,12 @@ def _judge(record: Record) -> Text:
 
 
 def _evidence(record: Record) -> float:
-    """The newest; none at all is 0."""
+    """Return the newest evidence; 0 if there is none yet."""
     return record.evidence[-1] if record.evidence else 0.0
 
 
 def facts(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
-    """Lines, each with a key under which it is told once."""
+    """Yield a line for each fact of a snapshot, with a key that is the same in later snapshots."""
     for execution in snapshot.executions:
         yield f"{execution.id} {execution.status}", f"execution {execution.id}: {execution.status}"
         for stage in execution.stages:
@@ -233,8 +236,8 @@ def facts(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
             f"{', both versions fail alike' if record.incident else ''}",
         )
     if canary and canary.refused:
-        yield f"{canary.deployment_id} refused", _refused(canary)
+        yield f"{canary.deployment_id} refused", _refusal(canary)
     if snapshot.moving:
-        yield f"moving {snapshot.moving}", _moving(snapshot)
+        yield f"moving {snapshot.moving}", _shift_after_end(snapshot)
     if snapshot.unseen:
         yield snapshot.unseen, snapshot.unseen

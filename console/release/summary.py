@@ -1,4 +1,4 @@
-"""Print the end of a release: outcome, durations, serving versions, next steps."""
+"""The summary of a release: outcome, durations, serving versions, next steps."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from console.aws.addresses import Address
     from console.release.canary import Canary
     from console.release.executions import Action, Stage
+    from console.release.next_step import NextStep
     from console.release.promotion import Outcome
-    from console.steps import Step
 
 
 def explain(
-    outcome: Outcome, console: Console, *, addresses: Iterable[Address], steps: Sequence[Step]
+    outcome: Outcome, console: Console, *, addresses: Iterable[Address], steps: Sequence[NextStep]
 ) -> None:
-    """Print the outcome, its reason, the durations, what serves, and the next steps."""
+    """Print the outcome, its reason, the durations, the serving versions and the next steps."""
 
     def line(markup: str) -> None:
-        """Print a sentence; a file or a pipe gets it as one line."""
+        """Print a sentence, on one line in a file or a pipe."""
         console.print(markup, highlight=False, soft_wrap=not console.is_terminal)
 
     words, colour = ENDINGS[outcome.ending]
@@ -36,30 +36,30 @@ def explain(
     line(f"[bold {colour}]{outcome.commit[:7]} {words}[/]: {escape(outcome.sentence)}.")
     for answer in outcome.answers:
         if answer.status == "not run":
-            line(f"[yellow]The gate {answer.gate} did not run[/]: {escape(answer.sentence)}")
+            line(f"[yellow]Gate {answer.gate} did not run[/]: {escape(answer.sentence)}")
     if outcome.ending == "promoted" and outcome.canary and outcome.canary.record:
         line(f"The judge: {escape(outcome.canary.record.sentence)}")
     if outcome.canary and outcome.canary.stopped:
         line(_stopped(outcome.canary))
     if outcome.self_mutated and outcome.canary and outcome.canary.bake_began:
         line(
-            f"The release changed the pipeline. Its bake in {outcome.canary.environment} was "
-            "CodeDeploy's, which moves traffic back whatever the pipeline is."
+            f"The release changed the pipeline. Its bake in {outcome.canary.environment} did not "
+            "depend on the pipeline: CodeDeploy controls it, and moves traffic back by itself."
         )
     line("")
-    console.print(_where_the_time_went(outcome))
+    console.print(_durations(outcome))
     if outcome.pace > 1:
         line(
-            f"[dim]By the cloud's clock, {outcome.pace:.0f} times the wall's, that was "
-            f"{duration(outcome.seconds)}.[/]"
+            f"[dim]By the cloud's clock, which is {outcome.pace:.0f} times as fast, the release "
+            f"took {duration(outcome.seconds)}.[/]"
         )
     line("")
     for markup in (*_serving(addresses, outcome.canary), *_next(steps)):
-        console.print(markup, highlight=False, soft_wrap=True)  # to be copied as it stands
+        console.print(markup, highlight=False, soft_wrap=True)  # so that it can be copied
 
 
 def _serving(addresses: Iterable[Address], shift: Canary | None) -> Iterator[str]:
-    """Yield a line for each environment: its address, what serves there, its shift."""
+    """Yield a line for each environment: its address, what serves there, and its shift."""
     for each in addresses:
         at = f"{escape(each.url)}  " if each.url else ""
         is_shifted = shift and shift.environment == each.environment
@@ -67,7 +67,7 @@ def _serving(addresses: Iterable[Address], shift: Canary | None) -> Iterator[str
         yield f"[bold]{each.environment:<8}[/] {at}[dim]{escape(each.serves)}{id_}[/]"
 
 
-def _next(steps: Sequence[Step]) -> Iterator[str]:
+def _next(steps: Sequence[NextStep]) -> Iterator[str]:
     if steps:
         yield "\nNext steps"
     for step in steps:
@@ -75,7 +75,7 @@ def _next(steps: Sequence[Step]) -> Iterator[str]:
 
 
 def _stopped(canary: Canary) -> str:
-    """Describe who stopped a shift and when, and the requests that it served until then."""
+    """Describe what stopped a shift and when, and the requests that it served until then."""
     at = f" at {canary.completed:%Y-%m-%d %H:%M:%S} UTC" if canary.completed else ""
     shift = f"Shift {canary.deployment_id} of version {canary.target_version}"
     if canary.refused:
@@ -87,11 +87,12 @@ def _stopped(canary: Canary) -> str:
     )
 
 
-def _where_the_time_went(outcome: Outcome) -> Table:
+def _durations(outcome: Outcome) -> Table:
+    """Return a table with the duration of each stage and action, and its share of the whole."""
     total = outcome.seconds / outcome.pace
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("Where the time went")
-    # A release that had ended before it was followed has no pace: it is measured by following.
+    table.add_column("stage or action")
+    # The pace is measured during a release; it is 1 for a release that had ended before.
     unit = "seconds by the cloud's clock" if outcome.pace == 1 else "seconds"
     table.add_column(unit, justify="right")
     table.add_column("share", justify="right")
@@ -103,7 +104,7 @@ def _where_the_time_went(outcome: Outcome) -> Table:
     before = (outcome.executions[-1].started - outcome.executions[0].started).total_seconds()
     accounted = before / outcome.pace
     if accounted:
-        row("until the pipeline had changed itself", accounted)
+        row("until the pipeline had updated itself", accounted)
     for stage in outcome.stages:
         seconds = outcome.wall_seconds(stage)
         accounted += seconds
@@ -111,23 +112,23 @@ def _where_the_time_went(outcome: Outcome) -> Table:
         parts = list(_parts(stage, outcome.canary))
         for name, part in parts if len(parts) > 1 else []:
             row(f"  {name}", part / outcome.pace, "dim")
-    row("between the stages", max(0.0, total - accounted))
-    table.add_row("all", f"{total:.1f}", "", style="bold")
+    row("between stages", max(0.0, total - accounted))
+    table.add_row("release", f"{total:.1f}", "", style="bold")
     return table
 
 
 def _parts(stage: Stage, canary: Canary | None) -> Iterator[tuple[str, float]]:
-    """Yield the actions and how long each took; the bake apart from the action that waited."""
+    """Yield each action and its seconds, without the bake, which is a part of its own."""
     for action in stage.actions:
         seconds = (action.updated - action.started).total_seconds()
-        baked = _baked(stage, action, canary)
-        yield action.name, seconds - baked
-        if baked:
-            yield "bake", baked
+        bake = _bake_seconds(stage, action, canary)
+        yield action.name, seconds - bake
+        if bake:
+            yield "bake", bake
 
 
-def _baked(stage: Stage, action: Action, canary: Canary | None) -> float:
-    """Return the seconds of an action in which its deployment baked."""
+def _bake_seconds(stage: Stage, action: Action, canary: Canary | None) -> float:
+    """Return the seconds of the bake in an action."""
     if canary is None or canary.environment != stage.name or canary.bake_began is None:
         return 0.0
     if canary.completed is None or not action.started <= canary.bake_began <= action.updated:

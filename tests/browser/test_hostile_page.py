@@ -69,7 +69,7 @@ async function attack(target) {
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[local_cloud.Running]:
+def running(tmp_path: Path) -> Iterator[local_cloud.LocalCloud]:
     """A local cloud in a process of its own, with one user whom nobody may delete."""
     process, running = local_cloud.start(tmp_path / "state", port=0, gateway_port=0, speed=1)
     _iam(running).create_user(UserName="kept")
@@ -78,7 +78,7 @@ def running(tmp_path: Path) -> Iterator[local_cloud.Running]:
     process.wait()
 
 
-def _iam(running: local_cloud.Running) -> Any:
+def _iam(running: local_cloud.LocalCloud) -> Any:
     variables = running.variables(ACCOUNT, REGION)
     return boto3.client(
         "iam",
@@ -90,7 +90,7 @@ def _iam(running: local_cloud.Running) -> Any:
 
 
 def test_a_page_can_neither_drive_nor_read_the_local_cloud(
-    running: local_cloud.Running, site: Site, visit: Callable[[Site], Any]
+    running: local_cloud.LocalCloud, site: Site, visit: Callable[[Site], Any]
 ) -> None:
     """The same attacks on the page's own origin show that the browser really sends them."""
     targets = [running.endpoint, running.gateway, site.url]
@@ -113,7 +113,7 @@ def test_a_page_can_neither_drive_nor_read_the_local_cloud(
 
 @pytest.mark.parametrize("port", ["endpoint", "gateway"])
 def test_a_page_whose_name_is_bound_to_loopback_reads_a_refusal(
-    running: local_cloud.Running, read: Callable[[str, str], str], port: str
+    running: local_cloud.LocalCloud, read: Callable[[str, str], str], port: str
 ) -> None:
     """DNS rebinding: the page's own origin, so that no header but `Host` tells."""
     number = getattr(running, port).rsplit(":", 1)[1]

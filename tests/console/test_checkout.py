@@ -23,27 +23,29 @@ def remote(tmp_path: Path) -> str:
     return str(tmp_path / "remote.git")
 
 
-def test_it_is_found_from_a_folder_inside(folder: Path) -> None:
+def test_a_checkout_is_found_from_a_folder_inside_it(folder: Path) -> None:
     checkout = Checkout.here(folder / "environments")
     assert checkout.root == folder
     assert checkout.home().branch == "main"
     assert list(checkout.environments()) == ["dev", "staging", "prod"]
 
 
-def test_outside_of_git_there_is_none(tmp_path: Path) -> None:
-    with pytest.raises(ConsoleError, match="is in no git checkout"):
+def test_a_folder_outside_of_git_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConsoleError, match="found no git checkout"):
         Checkout.here(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("project", "sentence"),
     [
-        (None, r"has no \[tool\.pithead\]"),
-        ("[project]\n", r"has no \[tool\.pithead\]"),
-        ("[tool", "no valid TOML"),
+        (None, r"found no \[tool\.pithead\]"),
+        ("[project]\n", r"found no \[tool\.pithead\]"),
+        ("[tool", "found invalid TOML"),
     ],
 )
-def test_another_project_is_none(folder: Path, project: str | None, sentence: str) -> None:
+def test_a_checkout_of_another_project_is_an_error(
+    folder: Path, project: str | None, sentence: str
+) -> None:
     if project is None:
         (folder / "pyproject.toml").unlink()
     else:
@@ -52,20 +54,20 @@ def test_another_project_is_none(folder: Path, project: str | None, sentence: st
         Checkout.here(folder)
 
 
-def test_without_git_it_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_git_is_an_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(folder))
-    with pytest.raises(ConsoleError, match="git is missing"):
+    with pytest.raises(ConsoleError, match="git is not installed"):
         Checkout.here(folder)
 
 
-def test_a_hooks_own_repository_does_not_matter(
+def test_the_repository_of_a_git_hook_is_ignored(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "another"))
     assert Checkout.here(folder).root == folder
 
 
-def test_what_is_not_committed_is_counted(folder: Path) -> None:
+def test_uncommitted_files_are_counted(folder: Path) -> None:
     checkout = Checkout.here(folder)
     assert checkout.uncommitted() == 0
     (folder / "new").write_text("")
@@ -73,12 +75,12 @@ def test_what_is_not_committed_is_counted(folder: Path) -> None:
     assert checkout.uncommitted() == 2
 
 
-def test_an_unknown_revision_is_refused(folder: Path) -> None:
-    with pytest.raises(ConsoleError, match="v9 names no commit"):
+def test_an_unknown_revision_is_an_error(folder: Path) -> None:
+    with pytest.raises(ConsoleError, match="v9: found no such commit"):
         Checkout.here(folder).commit("v9")
 
 
-def test_a_push_makes_the_branch_and_goes_forward(folder: Path, remote: str) -> None:
+def test_a_push_creates_the_branch_and_then_fast_forwards_it(folder: Path, remote: str) -> None:
     checkout = Checkout.here(folder)
     first = checkout.commit("HEAD")
     assert checkout.tip(remote, "main") is None
@@ -101,8 +103,8 @@ def test_a_push_that_would_lose_commits_names_the_next_step(folder: Path, remote
     with pytest.raises(PushRefusedError) as refused:
         checkout.push(remote, ours, "main")
     assert str(refused.value) == (
-        f"main has commits that {ours[:7]} lacks; bring them in "
-        '(git pull --rebase "$(pithead remote)" main) and release again'
+        f"branch main has commits that {ours[:7]} lacks. Run git pull --rebase "
+        '"$(pithead remote)" main, then pithead release'
     )
 
 
@@ -135,7 +137,7 @@ def test_the_remote_of_a_repository_is_found_by_its_path(
     assert Checkout.here(folder).remote_of("acme/pithead") == (url if found else None)
 
 
-def test_of_several_remotes_origin_is_taken(folder: Path) -> None:
+def test_origin_is_preferred_to_other_remotes(folder: Path) -> None:
     for name, host in (("backup", "a"), ("origin", "b")):
         git(folder, "remote", "add", name, f"https://{host}.example.com/acme/pithead.git")
     assert Checkout.here(folder).remote_of("acme/pithead") == (
@@ -143,6 +145,6 @@ def test_of_several_remotes_origin_is_taken(folder: Path) -> None:
     )
 
 
-def test_a_repository_that_cannot_be_read_is_told_in_gits_words(folder: Path) -> None:
+def test_an_unreadable_repository_is_an_error_with_gits_message(folder: Path) -> None:
     with pytest.raises(ConsoleError, match=r"nowhere cannot be read: .*nowhere"):
         Checkout.here(folder).tip(str(folder / "nowhere"), "main")

@@ -26,7 +26,7 @@ def pithead(monkeypatch: pytest.MonkeyPatch) -> object:
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
-def test_every_command_explains_itself(
+def test_every_command_has_a_help_text(
     name: str, pithead: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert callable(pithead)
@@ -63,7 +63,7 @@ def test_wrong_usage_exits_2(
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "told"),
+    ("error", "code", "printed"),
     [
         (ConsoleError("do this instead"), 1, "pithead: do this instead\n"),
         (KeyboardInterrupt(), 130, ""),
@@ -72,7 +72,7 @@ def test_wrong_usage_exits_2(
 def test_an_error_becomes_a_sentence_and_a_code(
     error: BaseException,
     code: int,
-    told: str,
+    printed: str,
     pithead: object,
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -84,7 +84,7 @@ def test_an_error_becomes_a_sentence_and_a_code(
     assert callable(pithead)
     monkeypatch.setattr("console.commands.check.load_home", fail)
     assert pithead("check") == code
-    assert capsys.readouterr().err.lstrip("\n") == told
+    assert capsys.readouterr().err.lstrip("\n") == printed
 
 
 def test_a_bug_has_its_own_exit_code_and_leaves_a_log(
@@ -136,12 +136,12 @@ def test_a_bug_whose_log_cannot_be_written_is_reported_too(
     assert "Next: set TMPDIR to a writable folder" in capsys.readouterr().err
 
 
-def test_check_names_every_wrong_file(
+def test_check_reports_every_invalid_file(
     pithead: object, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert callable(pithead)
     assert pithead("check") == 0
-    assert capsys.readouterr().out == "dev, staging, prod and the pipeline's home are valid\n"
+    assert capsys.readouterr().out == "dev, staging, prod and the pipeline's settings are valid\n"
     prod = folder / "environments" / "prod.toml"
     prod.write_text(prod.read_text().replace("percent = 10", "percent = 100"))
     home = folder / "pyproject.toml"
@@ -155,7 +155,7 @@ def test_check_names_every_wrong_file(
 
 
 @pytest.mark.parametrize("command", ["down", "env"])
-def test_without_a_local_cloud_there_is_nothing_to_do(
+def test_without_a_local_cloud_down_and_env_are_errors(
     command: str, pithead: object, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert callable(pithead)
@@ -163,7 +163,7 @@ def test_without_a_local_cloud_there_is_nothing_to_do(
     assert "local cloud" in capsys.readouterr().err
 
 
-def test_it_imports_neither_the_local_cloud_nor_the_cdk() -> None:
+def test_the_commands_import_neither_the_local_cloud_nor_the_cdk() -> None:
     imports = "; ".join(f"import console.commands.{name}" for name in cli.COMMANDS)
     check = "import sys; print([m for m in sys.modules if m in ('localcloud', 'aws_cdk', 'moto')])"
     done = subprocess.run(
@@ -172,7 +172,7 @@ def test_it_imports_neither_the_local_cloud_nor_the_cdk() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_check_rejects_what_nothing_reads_and_gates_that_do_not_exist(
+def test_check_rejects_unread_files_and_unknown_gates(
     pithead: object, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert callable(pithead)

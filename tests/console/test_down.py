@@ -1,4 +1,4 @@
-"""`pithead down` during a release, against CodePipeline's answers that a test sets."""
+"""`pithead down` during a release, with answers of CodePipeline that a test sets."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ import pytest
 from console import cli
 from console.errors import ConsoleError
 from console.local import local_cloud
-from console.local.local_cloud import Running
+from console.local.local_cloud import LocalCloud
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-RUNNING = Running("http://127.0.0.1:1", "http://127.0.0.1:2", 1, 60.0, "s")
+CLOUD = LocalCloud("http://127.0.0.1:1", "http://127.0.0.1:2", 1, 60.0, "s")
 
 
 class Terminal(io.StringIO):
-    """An stdin that a person types into."""
+    """An stdin that is a terminal."""
 
     def isatty(self) -> bool:
         return True
 
 
 @pytest.fixture
-def stopped(aws: Any, folder: Any, monkeypatch: pytest.MonkeyPatch) -> list[Running]:
-    """A local cloud runs; the list holds it once it is stopped."""
-    found: list[Running] = []
-    monkeypatch.setattr(local_cloud, "find", lambda *_: RUNNING)
+def stopped(aws: Any, folder: Any, monkeypatch: pytest.MonkeyPatch) -> list[LocalCloud]:
+    """A local cloud runs; the list contains it after it is stopped."""
+    found: list[LocalCloud] = []
+    monkeypatch.setattr(local_cloud, "find", lambda *_: CLOUD)
     monkeypatch.setattr(local_cloud, "stop", found.append)
     monkeypatch.setattr("console.commands.down.AwsSession", lambda _: aws)
     return found
@@ -48,61 +48,61 @@ def down(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
 
 @pytest.fixture
 def released(pipeline: Any) -> None:
-    """A release is in staging."""
+    """A release that is in stage staging."""
     pipeline.execution("e-1", 10, commit="c" * 40)
     pipeline.stage("e-1", "Source", 10, 12)
     pipeline.action("e-1", "staging", "Load", 12, 20, status="InProgress")
 
 
-def test_without_a_release_it_stops(
-    down: Callable[..., int], stopped: list[Running], pipeline: Any
+def test_without_a_release_the_local_cloud_stops(
+    down: Callable[..., int], stopped: list[LocalCloud], pipeline: Any
 ) -> None:
     pipeline.execution("e-1", 10, commit="c" * 40, status="Succeeded")
     assert down() == 0
-    assert stopped == [RUNNING]
+    assert stopped == [CLOUD]
 
 
-def test_before_there_is_a_pipeline_it_stops(
-    down: Callable[..., int], stopped: list[Running], monkeypatch: pytest.MonkeyPatch
+def test_without_a_pipeline_the_local_cloud_stops(
+    down: Callable[..., int], stopped: list[LocalCloud], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def missing(_aws: Any) -> None:
         raise ConsoleError("there is no pipeline pithead yet")
 
     monkeypatch.setattr("console.commands.down.history", missing)
     assert down() == 0
-    assert stopped == [RUNNING]
+    assert stopped == [CLOUD]
 
 
 @pytest.mark.usefixtures("released")
 class TestDuringARelease:
-    def test_where_nobody_can_answer_it_stops_nothing(
+    def test_without_a_terminal_nothing_is_stopped(
         self,
         down: Callable[..., int],
-        stopped: list[Running],
+        stopped: list[LocalCloud],
         capsys: pytest.CaptureFixture[str],
     ) -> None:
         assert down() == 1
-        told = capsys.readouterr().err
-        assert "execution e-1, commit ccccccc in stage staging" in told
-        assert "the next start rolls back a traffic shift" in told
-        assert told.endswith(
+        printed = capsys.readouterr().err
+        assert "execution e-1, commit ccccccc in stage staging" in printed
+        assert "the next start rolls back a traffic shift" in printed
+        assert printed.endswith(
             "Next: wait for it with pithead release, or run pithead down --force\n"
         )
         assert stopped == []
 
     @pytest.mark.parametrize(("typed", "code"), [("y\n", 0), ("n\n", 1), ("\n", 1)])
-    def test_on_a_terminal_it_asks(
-        self, typed: str, code: int, down: Callable[..., int], stopped: list[Running]
+    def test_on_a_terminal_the_answer_decides(
+        self, typed: str, code: int, down: Callable[..., int], stopped: list[LocalCloud]
     ) -> None:
         assert down(typed=typed) == code
-        assert stopped == ([RUNNING] if code == 0 else [])
+        assert stopped == ([CLOUD] if code == 0 else [])
 
-    def test_by_force_it_asks_nothing(
+    def test_force_stops_without_a_question(
         self,
         down: Callable[..., int],
-        stopped: list[Running],
+        stopped: list[LocalCloud],
         capsys: pytest.CaptureFixture[str],
     ) -> None:
         assert down("--force") == 0
-        assert stopped == [RUNNING]
+        assert stopped == [CLOUD]
         assert "release" not in capsys.readouterr().err

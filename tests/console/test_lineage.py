@@ -44,11 +44,11 @@ def test_a_commit_that_only_the_remote_has_is_fetched(folder: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("later", "sentence"),
     [
-        ("a" * 40, "commit aaaaaaa is neither in this checkout nor in the history of main"),
-        ("--all", "'--all' is no commit's id"),
+        ("a" * 40, "commit aaaaaaa is neither in this checkout nor in the history of branch main"),
+        ("--all", "found '--all'; allowed are 4 to 64 hexadecimal digits"),
     ],
 )
-def test_a_commit_that_nobody_has_is_not_compared(
+def test_an_unknown_commit_is_an_error(
     folder: Path, tmp_path: Path, later: str, sentence: str
 ) -> None:
     git(tmp_path, "clone", "--quiet", str(folder), "theirs")
@@ -56,7 +56,7 @@ def test_a_commit_that_nobody_has_is_not_compared(
         lineage(folder, tmp_path / "theirs").contains(later, git(folder, "rev-parse", "HEAD"))
 
 
-def test_a_shallow_clone_does_not_guess(folder: Path, tmp_path: Path) -> None:
+def test_a_shallow_clone_is_an_error(folder: Path, tmp_path: Path) -> None:
     first, second = git(folder, "rev-parse", "HEAD"), commit(folder, "Second")
     git(tmp_path, "clone", "--quiet", "--depth=1", f"file://{folder}", "shallow")
     git(tmp_path / "shallow", "fetch", "--quiet", "--depth=1", "origin", first)

@@ -82,7 +82,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 
 @pytest.fixture(scope="module")
-def running(checkout: Checkout) -> Iterator[local_cloud.Running]:
+def running(checkout: Checkout) -> Iterator[local_cloud.LocalCloud]:
     """A local cloud in which nobody did anything yet."""
     process, running = local_cloud.start(checkout.state, port=0, gateway_port=0, speed=60)
     with process:
@@ -91,7 +91,7 @@ def running(checkout: Checkout) -> Iterator[local_cloud.Running]:
 
 
 @pytest.fixture(scope="module")
-def shell(checkout: Checkout, running: local_cloud.Running) -> Shell:
+def shell(checkout: Checkout, running: local_cloud.LocalCloud) -> Shell:
     """A user's shell in the checkout, after steps 1 to 4."""
     account, region = checkout.home().account, checkout.home().region
     [introduction] = PAGE[""]
@@ -119,7 +119,7 @@ def shell(checkout: Checkout, running: local_cloud.Running) -> Shell:
 class Administrator:
     """The administrator of the account, with any AWS client."""
 
-    def __init__(self, checkout: Checkout, running: local_cloud.Running) -> None:
+    def __init__(self, checkout: Checkout, running: local_cloud.LocalCloud) -> None:
         self._account = checkout.home().account
         self._running = running
         self._regions = {name: each.region for name, each in checkout.environments().items()}
@@ -173,12 +173,12 @@ def _has_line(logs: Any, group: str, text: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def administrator(checkout: Checkout, running: local_cloud.Running) -> Administrator:
+def administrator(checkout: Checkout, running: local_cloud.LocalCloud) -> Administrator:
     return Administrator(checkout, running)
 
 
 def test_without_app_bootstrap_asks_for_what_the_next_step_creates(
-    checkout: Checkout, running: local_cloud.Running
+    checkout: Checkout, running: local_cloud.LocalCloud
 ) -> None:
     """Planted: the second step as it was. The CDK CLI synthesises the app of the checkout first."""
     del running  # but it runs

@@ -39,12 +39,12 @@ def assumed(aws: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
-def test_another_account_is_read_by_its_lookup_role_and_written_by_the_role_named(
+def test_another_account_is_accessed_by_its_lookup_role_or_the_named_role(
     assumed: list[str],
 ) -> None:
     session = AwsSession(HOME)
     assert session.client("s3") == "s3 as own"
-    for _ in range(2):  # what is assumed is held
+    for _ in range(2):  # credentials are cached
         assert session.client("s3", PROD) == f"s3 as {LOOKUP}"
         assert session.client("s3", PROD, role="files-prod-release-again").endswith("release-again")
     assert assumed == [
@@ -53,27 +53,27 @@ def test_another_account_is_read_by_its_lookup_role_and_written_by_the_role_name
     ]
 
 
-def test_a_role_that_is_named_is_assumed_at_home_too(assumed: list[str]) -> None:
+def test_a_named_role_is_assumed_in_the_pipelines_account(assumed: list[str]) -> None:
     assert AwsSession(HOME).client("s3", role="files-dev-release-again").endswith("again")
     assert assumed == [f"arn:aws:iam::{HOME.account}:role/files-dev-release-again"]
 
 
 @pytest.mark.parametrize(
-    ("role", "told"),
+    ("role", "message"),
     [
         (
             None,
-            f"account {PROD.account} cannot be read: no; bootstrap it with --trust-for-lookup "
+            f"account {PROD.account} cannot be read: no. Bootstrap it with --trust-for-lookup "
             f"{HOME.account}",
         ),
         ("again", f"role again of account {PROD.account} cannot be assumed: no"),
     ],
 )
-def test_a_role_that_is_denied_is_named(
-    assumed: list[str], aws: Any, role: str | None, told: str
+def test_a_denied_role_is_an_error_with_a_next_step(
+    assumed: list[str], aws: Any, role: str | None, message: str
 ) -> None:
     denied = aws.client("sts").error("AccessDenied", "no", "AssumeRole")
     aws.answers[("sts", "assume_role")] = denied
     with pytest.raises(ConsoleError) as raised:
         AwsSession(HOME).client("s3", PROD, role=role)
-    assert str(raised.value) == told
+    assert str(raised.value) == message

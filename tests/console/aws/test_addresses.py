@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from tests.console.fakes import Prod
 
 
-def test_each_environment_has_its_address_or_why_there_is_none(aws: Any, prod: Prod) -> None:
+def test_each_environment_has_an_address_or_a_reason(aws: Any, prod: Prod) -> None:
     prod.weights = {"3": 0.1}
     plain = aws.client
     described = aws.answers[("cloudformation", "describe_stacks")]

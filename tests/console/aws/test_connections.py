@@ -37,7 +37,7 @@ def _no_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
 
 
-def test_on_aws_commits_go_by_the_users_own_remote(folder: Path) -> None:
+def test_on_aws_commits_are_pushed_to_the_users_own_remote(folder: Path) -> None:
     """CodeConnections is not documented to accept pushes."""
     checkout = Checkout.here(folder)
     url = f"git@github.com:{checkout.home().repository}.git"

@@ -26,14 +26,14 @@ def _answer(aws: FakeAws, builds: float, executions: int) -> None:
     }
 
 
-def test_established_accounts_suffice(aws: FakeAws) -> None:
+def test_quotas_of_established_accounts_suffice(aws: FakeAws) -> None:
     _answer(aws, 60.0, 1000)
     found = quotas(aws, load_home(), load_all())
     assert [each.quota.service for each in found] == ["codebuild", "lambda", "lambda", "lambda"]
     assert all(each.suffices for each in found)
 
 
-def test_a_new_account_is_told_what_to_ask_for(aws: FakeAws) -> None:
+def test_a_new_account_needs_increases(aws: FakeAws) -> None:
     _answer(aws, 1.0, 10)
     builds, dev, *_ = quotas(aws, load_home(), load_all())
     assert (builds.applied, builds.needed, builds.suffices) == (1, 3, False)
@@ -46,7 +46,7 @@ def test_a_new_account_is_told_what_to_ask_for(aws: FakeAws) -> None:
     assert dev.why == "dev admits 100 requests a second of up to 1000 ms"
 
 
-def test_environments_in_one_account_and_region_share_its_quota(aws: FakeAws) -> None:
+def test_environments_in_one_account_and_region_share_a_quota(aws: FakeAws) -> None:
     _answer(aws, 60.0, 1000)
     environments = {
         name: each.model_copy(update={"account": "222222222222"})
@@ -63,11 +63,11 @@ def test_the_command_prints_each_increase_and_exits_1(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(folder)
-    monkeypatch.setattr("console.commands.preflight.connect", lambda _: (aws, "to a test"))
+    monkeypatch.setattr("console.commands.preflight.connect", lambda _: (aws, "using a test"))
     _answer(aws, 1.0, 1000)
     assert preflight.command.main([], standalone_mode=False) == 1
     shown = capsys.readouterr().out
-    assert "found 1; needed are 3, because stage Verify starts its builds side by side" in shown
+    assert "found 1; needed are 3, because stage Verify starts its builds in parallel" in shown
     assert shown.count("request-service-quota-increase") == 1
     _answer(aws, 3.0, 1000)
     assert preflight.command.main([], standalone_mode=False) == 0

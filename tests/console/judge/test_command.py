@@ -49,7 +49,7 @@ def test_a_record_is_replayed_and_drawn(
     assert "✓ verdict    rollback" in shown.out
     assert "rollback from 2" in shown.out
     assert shown.out.endswith("Replayed: the same.\n")
-    assert shown.err == "drawn into release.svg\n"
+    assert shown.err == "wrote release.svg\n"
     assert (file.parent / "release.svg").read_text().startswith("<svg ")
 
 
@@ -172,7 +172,7 @@ def test_a_canary_is_planned_without_anybody_to_ask(
 ) -> None:
     assert judge("plan", "prod") == 0
     shown = capsys.readouterr()
-    assert shown.err.startswith("note: the traffic was not counted: no local cloud")
+    assert shown.err.startswith("note: the traffic was not measured: AWS: found no credentials")
     assert "(environments/prod.toml)" in shown.out
     assert judge("plan", "--requests-per-second", "7", "--failure-share", "0.01") == 0
     shown = capsys.readouterr()

@@ -73,30 +73,40 @@ def _run(root: Path, *names: str) -> list[GateRun]:
             "refused",
             "unit says refused. Next: run `true`",
         ),
-        # A gate that did not run looks like one that passed, unless somebody looks.
-        ("end(NAME, 1, 'passed')", "refused", "it ended with exit code 1 and said passed"),
-        ("end(NAME, 0, 'refused')", "refused", "it ended with exit code 0 and said refused"),
-        ("import nothing_there", "refused", "it ended with exit code 1 and left no report"),
-        ("", "refused", "it ended with exit code 0 and left no report"),
-        ("end(NAME, 0, 'fine')", "refused", "it ended with exit code 0 and left no report"),
-        ("import os; os.abort()", "refused", "it ended with exit code -6 and left no report"),
+        # A report that contradicts the exit code, or is missing, refuses.
+        (
+            "end(NAME, 1, 'passed')",
+            "refused",
+            "it ended with exit code 1, but its report says passed",
+        ),
+        (
+            "end(NAME, 0, 'refused')",
+            "refused",
+            "it ended with exit code 0, but its report says refused",
+        ),
+        ("import nothing_there", "refused", "it ended with exit code 1 and wrote no report"),
+        ("", "refused", "it ended with exit code 0 and wrote no report"),
+        ("end(NAME, 0, 'fine')", "refused", "it ended with exit code 0 and wrote no report"),
+        ("import os; os.abort()", "refused", "it ended with exit code -6 and wrote no report"),
     ],
 )
-def test_what_becomes_of_a_gate(program: Program, code: str, status: str, sentence: str) -> None:
+def test_exit_code_and_report_decide_the_status(
+    program: Program, code: str, status: str, sentence: str
+) -> None:
     (run,) = _run(program("unit", code), "unit")
     assert (run.status, run.sentence) == (status, sentence)
     assert run.seconds > 0
 
 
-def test_an_earlier_report_is_no_answer(program: Program) -> None:
+def test_the_report_of_an_earlier_run_is_ignored(program: Program) -> None:
     root = program("unit")
     assert _run(root, "unit")[0].status == "passed"
     program("unit", "import nothing_there")
-    assert _run(root, "unit")[0].sentence == "it ended with exit code 1 and left no report"
+    assert _run(root, "unit")[0].sentence == "it ended with exit code 1 and wrote no report"
     assert "No module named 'nothing_there'" in (root / "reports" / "unit.log").read_text()
 
 
-def test_all_run_at_the_same_time(program: Program, tmp_path: Path) -> None:
+def test_gates_run_in_parallel(program: Program, tmp_path: Path) -> None:
     meeting = tmp_path / "meeting"
     os.mkfifo(meeting)
     # Opening one end of a pipe waits for the other.
@@ -105,7 +115,7 @@ def test_all_run_at_the_same_time(program: Program, tmp_path: Path) -> None:
     assert [run.status for run in _run(root, "unit", "security")] == ["passed", "passed"]
 
 
-def test_what_has_not_ended_is_ended_with_its_tools(program: Program, tmp_path: Path) -> None:
+def test_a_running_gate_is_ended_with_its_tools(program: Program, tmp_path: Path) -> None:
     held = tmp_path / "held"
     os.mkfifo(held)
     code = f"""
@@ -114,22 +124,27 @@ subprocess.run([sys.executable, "-c", "import time; open({str(held)!r}, 'w'); ti
 """
     root = program("unit", code)
     with LocalGates(root, [gate("unit")], dict(os.environ)) as running:
-        reader = held.open()  # waits for the tool to be there
+        reader = held.open()  # waits until the tool has opened it
         assert not running.wait(0)
-    # The pipe is at its end when nobody holds it any more.
+    # The pipe is at its end when no process has it open.
     assert reader.read() == ""
     reader.close()
     assert running.runs[0].status == "refused"
 
 
-def test_which_gates_can_have_an_answer_here() -> None:
-    can, cannot = possible({}, aws=False)
-    assert {each.name for each in can} >= {"unit", "security", "supply_chain", "infrastructure"}
-    assert {each.needs for each in cannot} == {"URL", "AWS", "release"}
-    can, cannot = possible({"URL": "http://127.0.0.1/"}, aws=True)
-    assert {each.needs for each in can} == {"", "URL", "AWS"}
-    assert {each.needs for each in cannot} == {"release"}
-    assert len(can) + len(cannot) == len(GATES)
+def test_gates_are_selected_by_what_they_need() -> None:
+    runnable, lacking = possible({}, aws=False)
+    assert {each.name for each in runnable} >= {
+        "unit",
+        "security",
+        "supply_chain",
+        "infrastructure",
+    }
+    assert {each.needs for each in lacking} == {"URL", "AWS", "release"}
+    runnable, lacking = possible({"URL": "http://127.0.0.1/"}, aws=True)
+    assert {each.needs for each in runnable} == {"", "URL", "AWS"}
+    assert {each.needs for each in lacking} == {"release"}
+    assert len(runnable) + len(lacking) == len(GATES)
 
 
 class TestCommand:
@@ -150,7 +165,7 @@ class TestCommand:
 
         return run
 
-    def test_all_that_need_nothing(
+    def test_by_default_gates_that_need_only_the_checkout_run(
         self, pithead: Callable[..., int], capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert pithead() == 0
@@ -163,7 +178,7 @@ class TestCommand:
         assert "not run: it needs a release's artifacts" in shown.out
         assert "note: gates that need AWS are skipped: " in shown.err
 
-    def test_the_running_local_cloud_is_the_gates_aws(
+    def test_gates_that_need_aws_use_the_running_local_cloud(
         self,
         pithead: Callable[..., int],
         program: Program,
@@ -172,43 +187,43 @@ class TestCommand:
     ) -> None:
         def connected(_checkout: Checkout) -> tuple[None, str]:
             monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
-            return None, "speaking to the local cloud"
+            return None, "using the local cloud"
 
         monkeypatch.setattr("console.commands.gates.connect", connected)
         code = "import os\nend(NAME, 0, 'passed', sentence=os.environ['AWS_ENDPOINT_URL'])"
         root = program("window", code)
         assert pithead() == 0
         shown = capsys.readouterr()
-        assert "speaking to the local cloud" in shown.err
+        assert "using the local cloud" in shown.err
         assert "it needs AWS" not in shown.out
         found = report(root / "reports" / "window.json")
         assert found is not None
         assert found.sentence == "http://127.0.0.1:4566"
 
-    def test_one_that_refuses_is_exit_4_and_its_log_is_named(
+    def test_a_refusal_exits_4_and_names_the_log(
         self, pithead: Callable[..., int], program: Program, capsys: pytest.CaptureFixture[str]
     ) -> None:
         program("security", "end(NAME, 1, 'refused', findings=3, waived=1)")
         assert pithead("unit", "security") == 4
         shown = capsys.readouterr().out
-        assert "what security wrote: reports/security.log" in shown
+        assert "log of security: reports/security.log" in shown
         assert "supply_chain" not in shown
         (row,) = [line for line in shown.splitlines() if "security says refused" in line]
         assert row.split()[-5:] == ["3", "1", "security", "says", "refused"]
 
-    def test_a_gate_that_lacks_what_it_needs_runs_where_it_is_named(
+    def test_a_named_gate_runs_without_what_it_needs(
         self, pithead: Callable[..., int], capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert pithead("load") == 0
         assert "load says passed" in capsys.readouterr().out
 
-    def test_a_gate_that_does_not_exist_is_wrong_usage(
+    def test_an_unknown_gate_is_wrong_usage(
         self, pithead: Callable[..., int], capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert pithead("securty") == 2
         assert "'securty' is not one of" in capsys.readouterr().err
 
-    def test_gates_find_the_cdk(self, pithead: Callable[..., int], program: Program) -> None:
+    def test_gates_find_the_cdk_cli(self, pithead: Callable[..., int], program: Program) -> None:
         program("unit", "import os\nend(NAME, 0, 'passed', sentence=os.environ['PATH'])")
         assert pithead("unit") == 0
         found = report(program("none") / "reports" / "unit.json")
@@ -216,7 +231,7 @@ class TestCommand:
         assert f".cache{os.sep}cdk{os.sep}node_modules" in found.sentence
 
 
-def test_the_screen_of_a_terminal_shows_each_gate() -> None:
+def test_a_terminal_shows_each_gate() -> None:
     runs = [GateRun(gate("unit"), "running", began=1.0), GateRun(gate("security"), "passed", "", 1)]
     out = StringIO()
     with GatesScreen(runs, Console(file=out, force_terminal=True, width=80)).showing():
@@ -226,7 +241,7 @@ def test_the_screen_of_a_terminal_shows_each_gate() -> None:
     assert "✓" in shown
 
 
-def test_the_end_says_where_the_time_went() -> None:
+def test_the_summary_shows_durations() -> None:
     run = GateRun(gate("security"), "passed", "clean [not markup]", 0.0, 3.0)
     out = StringIO()
     console = Console(file=out, width=100)

@@ -1,4 +1,4 @@
-"""The console against a real process of the local cloud."""
+"""The console with a real process of the local cloud."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from console.local.local_cloud import Running
+    from console.local.local_cloud import LocalCloud
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Running]]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, LocalCloud]]:
     state = tmp_path_factory.mktemp("shared") / "state"
-    process, running = local_cloud.start(state, port=0, gateway_port=0, speed=30)
-    yield state, running
+    process, cloud = local_cloud.start(state, port=0, gateway_port=0, speed=30)
+    yield state, cloud
     process.terminate()
     process.wait()
 
 
 @pytest.fixture
-def served(shared: tuple[Path, Running], folder: Path) -> Running:
-    """A local cloud that is this checkout's own."""
-    state, running = shared
+def served(shared: tuple[Path, LocalCloud], folder: Path) -> LocalCloud:
+    """The local cloud in the state folder of the checkout."""
+    state, cloud = shared
     (folder / ".pithead").mkdir()
     (folder / ".pithead" / "endpoint.json").write_text((state / "endpoint.json").read_text())
-    return running
+    return cloud
 
 
 @pytest.fixture
@@ -56,22 +56,22 @@ def pithead(monkeypatch: pytest.MonkeyPatch) -> Any:
     return run
 
 
-def test_any_client_finds_it_by_its_variables(shared: tuple[Path, Running]) -> None:
-    state, running = shared
-    assert local_cloud.find(state) == running
-    variables = {"PATH": os.environ["PATH"], **running.variables("1" * 12, "eu-west-1")}
-    asks = "import boto3; print(boto3.client('sts').get_caller_identity()['Account'])"
+def test_its_variables_direct_any_aws_client(shared: tuple[Path, LocalCloud]) -> None:
+    state, cloud = shared
+    assert local_cloud.find(state) == cloud
+    variables = {"PATH": os.environ["PATH"], **cloud.variables("1" * 12, "eu-west-1")}
+    program = "import boto3; print(boto3.client('sts').get_caller_identity()['Account'])"
     done = subprocess.run(
-        [sys.executable, "-c", asks], env=variables, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program], env=variables, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "1" * 12
 
 
-def test_a_second_one_is_told_where_the_first_is(shared: tuple[Path, Running]) -> None:
-    state, running = shared
+def test_a_second_start_names_the_first(shared: tuple[Path, LocalCloud]) -> None:
+    state, cloud = shared
     with pytest.raises(ConsoleError) as refused:
         local_cloud.start(state, port=0, gateway_port=0, speed=1)
-    assert running.endpoint in str(refused.value)
+    assert cloud.endpoint in str(refused.value)
     assert "pithead down" in str(refused.value)
 
 
@@ -82,9 +82,9 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
             local_cloud.start(tmp_path / "state", port=port, gateway_port=0, speed=1)
 
 
-def test_a_state_folder_that_cannot_be_served_is_one_sentence(tmp_path: Path) -> None:
+def test_an_unusable_state_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConsoleError, match="found file exists; a state folder is writable"):
+    with pytest.raises(ConsoleError, match="found file exists; a state folder must be writable"):
         local_cloud.start(tmp_path / "file", port=0, gateway_port=0, speed=1)
     (tmp_path / "old/blobs").mkdir(parents=True)
     (tmp_path / "old/blobs/digest").write_text("what an earlier cloud stored")
@@ -92,13 +92,13 @@ def test_a_state_folder_that_cannot_be_served_is_one_sentence(tmp_path: Path) ->
         local_cloud.start(tmp_path / "old", port=0, gateway_port=0, speed=1)
 
 
-def test_a_later_start_keeps_the_gateway_port_and_is_told_of_another(tmp_path: Path) -> None:
+def test_a_later_start_keeps_the_gateway_port_and_rejects_another(tmp_path: Path) -> None:
     state = tmp_path / "state"
     gateways = set()
     for gateway_port in (0, 0, None):
-        process, running = local_cloud.start(state, port=0, gateway_port=gateway_port, speed=1)
-        gateways.add(running.gateway)
-        local_cloud.stop(running)
+        process, cloud = local_cloud.start(state, port=0, gateway_port=gateway_port, speed=1)
+        gateways.add(cloud.gateway)
+        local_cloud.stop(cloud)
         process.wait()
     (kept,) = gateways
     # Port 1 is never the one that was chosen, and nothing tries to listen there.
@@ -107,21 +107,21 @@ def test_a_later_start_keeps_the_gateway_port_and_is_told_of_another(tmp_path: P
     assert local_cloud.find(state) is None
 
 
-def test_what_a_killed_one_left_behind_is_not_taken_for_it(tmp_path: Path) -> None:
+def test_the_files_of_a_killed_process_are_not_a_local_cloud(tmp_path: Path) -> None:
     state = tmp_path / "state"
-    process, running = local_cloud.start(state, port=0, gateway_port=0, speed=1)
-    os.kill(running.pid, signal.SIGKILL)
+    process, cloud = local_cloud.start(state, port=0, gateway_port=0, speed=1)
+    os.kill(cloud.pid, signal.SIGKILL)
     process.wait()
     assert (state / "endpoint.json").exists()
     assert local_cloud.find(state) is None
-    # Its number may be another process's by now.
+    # Another process may have its id by now.
     left = json.loads((state / "endpoint.json").read_text()) | {"pid": os.getpid()}
     (state / "endpoint.json").write_text(json.dumps(left))
     assert local_cloud.find(state) is None
 
 
-def test_env_is_what_a_shell_needs(
-    served: Running, pithead: Any, capfd: pytest.CaptureFixture[str]
+def test_env_sets_a_shells_variables(
+    served: LocalCloud, pithead: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert pithead("env") == 0
     script = capfd.readouterr().out
@@ -145,42 +145,45 @@ def test_env_is_what_a_shell_needs(
     assert exported == served.variables("111111111111", "eu-west-1")
 
 
-def test_whom_it_speaks_to(served: Running, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_target_is_named(
+    served: LocalCloud, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody-has-this-profile")
-    _, whom = connect(Checkout.here())
-    assert whom == (
-        f"speaking to the local cloud at {served.endpoint}, at speed 30; "
-        "account 111111111111, eu-west-1"
+    _, target = connect(Checkout.here())
+    assert target == (
+        f"using the local cloud at {served.endpoint}, at speed 30; account 111111111111, eu-west-1"
     )
-    # Adopted now: from here on it is what the environment says.
-    _, whom = connect(Checkout.here())
-    assert whom.startswith(f"speaking to {served.endpoint} (AWS_ENDPOINT_URL)")
+    # The process has the variables now, so they name the target.
+    _, target = connect(Checkout.here())
+    assert target.startswith(f"using {served.endpoint} (AWS_ENDPOINT_URL)")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "999999999999")
-    with pytest.raises(ConsoleError, match="the credentials are of account 999999999999"):
+    with pytest.raises(ConsoleError, match="found credentials of account 999999999999"):
         connect(Checkout.here())
 
 
-def test_an_account_that_was_not_bootstrapped_cannot_be_read(served: Running, folder: Path) -> None:
+def test_an_account_that_was_not_bootstrapped_cannot_be_read(
+    served: LocalCloud, folder: Path
+) -> None:
     checkout = Checkout.here()
     aws, _ = connect(checkout)
-    with pytest.raises(ConsoleError, match=r"account 444444444444 cannot be read: .*bootstrap it"):
+    with pytest.raises(ConsoleError, match=r"account 444444444444 cannot be read: .*Bootstrap it"):
         aws.client("lambda", checkout.environments()["prod"])
 
 
 class RecordedCdk:
-    """In place of the CDK CLI: what it was asked."""
+    """In place of the CDK CLI: records its arguments."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[list[str], str]] = []
+        self.calls: list[tuple[list[str], str]] = []
 
     def run(self, arguments: list[str], *, cwd: Path, variables: dict[str, str], log: Path) -> None:
         assert log.suffix == ".log"
         assert (cwd / "cdk.json").exists() == (cwd / "pyproject.toml").exists()
-        self.asked.append((arguments, variables["AWS_ACCESS_KEY_ID"]))
+        self.calls.append((arguments, variables["AWS_ACCESS_KEY_ID"]))
 
 
-def test_what_is_made_ready(
-    served: Running,
+def test_a_local_cloud_is_provisioned_once(
+    served: LocalCloud,
     folder: Path,
     tmp_path: Path,
     pithead: Any,
@@ -195,7 +198,7 @@ def test_what_is_made_ready(
     home = checkout.home()
 
     assert pithead("remote") == 1
-    assert "there is no connection pithead" in capfd.readouterr().err
+    assert "found no connection pithead" in capfd.readouterr().err
 
     adopt(served.variables(home.account, home.region))
     ready = provisioning.make_ready(
@@ -204,7 +207,7 @@ def test_what_is_made_ready(
 
     assert ready.commit == checkout.commit("HEAD") == checkout.tip(ready.remote, "main")
     bootstraps = sorted(
-        (each for each in cdk.asked if each[0][0] == "bootstrap"), key=lambda each: each[1]
+        (each for each in cdk.calls if each[0][0] == "bootstrap"), key=lambda each: each[1]
     )
     assert [arguments[1] for arguments, _ in bootstraps] == [
         f"aws://{account * 12}/eu-west-1" for account in "1234"
@@ -213,16 +216,16 @@ def test_what_is_made_ready(
     assert "--trust" not in bootstraps[0][0]
     trust = ["--trust", "1" * 12, "--trust-for-lookup", "1" * 12]
     assert all(arguments[2:6] == trust for arguments, _ in bootstraps[1:])
-    (synth,) = (arguments for arguments, _ in cdk.asked if arguments[0] == "synth")
+    (synth,) = (arguments for arguments, _ in cdk.calls if arguments[0] == "synth")
     assert f"connection-arn={ready.connection_arn}" in synth
     assert "bundle=host" in synth
     assembly = synth[synth.index("--output") + 1]
-    deploy, account = cdk.asked[-1]
+    deploy, account = cdk.calls[-1]
     assert deploy[:2] == ["deploy", "Pithead"]
     assert deploy[-2:] == ["--app", assembly]
     assert account == "1" * 12
 
-    # The second time everything that stands is found again.
+    # The second time nothing that exists is created again.
     cloudformation = boto3.client(
         "cloudformation",
         endpoint_url=served.endpoint,
@@ -236,12 +239,12 @@ def test_what_is_made_ready(
         cloudformation.get_waiter("stack_create_complete").wait(
             StackName=stack, WaiterConfig={"Delay": 1}
         )
-    cdk.asked.clear()
+    cdk.calls.clear()
     again = provisioning.make_ready(
         checkout, served, state=folder / ".pithead", cache=tmp_path, steps=Steps()
     )
     assert again == ready
-    assert sorted(arguments[:2] for arguments, _ in cdk.asked) == [
+    assert sorted(arguments[:2] for arguments, _ in cdk.calls) == [
         ["bootstrap", f"aws://{account * 12}/eu-west-1"] for account in "234"
     ]
 
@@ -263,7 +266,7 @@ def test_what_is_made_ready(
     assert pithead("status") == 1
 
 
-def test_up_tells_of_a_wrong_file_before_it_starts_anything(
+def test_up_reports_an_invalid_file_before_it_starts_anything(
     folder: Path, pithead: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "environments" / "dev.toml").unlink()
@@ -272,11 +275,12 @@ def test_up_tells_of_a_wrong_file_before_it_starts_anything(
     assert not (folder / ".pithead").exists()
 
 
-def test_up_stays_until_it_is_interrupted_and_down_stops_a_detached_one(folder: Path) -> None:
+def test_up_runs_until_interrupted_and_down_stops_a_detached_one(folder: Path) -> None:
     code = (
         "import sys\n"
-        "from console import cli, provisioning\n"
+        "from console import cli\n"
         "from console.commands import up\n"
+        "from console.local import provisioning\n"
         "ready = provisioning.Ready('arn', 'http://127.0.0.1/r.git', 'main', 'c')\n"
         "up.make_ready = lambda *_, **__: ready\n"
         "sys.exit(cli.main())\n"

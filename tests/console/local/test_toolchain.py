@@ -1,4 +1,4 @@
-"""The CDK CLI's installation, by an npm that a test writes."""
+"""The installation of the CDK CLI, with an npm that a test writes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def cache(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def npm(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Makes npm what the shell lines do, with the folder to fill as $3."""
+    """Write an npm that runs shell lines; the folder to install into is $3."""
     scripts = tmp_path / "scripts"
     scripts.mkdir()
     monkeypatch.setattr(toolchain, "_SCRIPTS", scripts)
@@ -45,16 +45,14 @@ def test_the_cli_is_installed_once(cache: Path, npm: Callable[[str], None]) -> N
     assert list(cache.iterdir()) == [cdk.folder]
 
 
-def test_another_command_that_was_faster_is_left_what_it_made(
-    cache: Path, npm: Callable[[str], None]
-) -> None:
+def test_a_concurrent_installation_is_kept(cache: Path, npm: Callable[[str], None]) -> None:
     faster = cache / CDK_CLI
     npm(f'echo mine > "$3/made"; mkdir "{faster}"; echo theirs > "{faster}/made"')
     assert (install(cache).folder / "made").read_text() == "theirs\n"
     assert list(cache.iterdir()) == [faster]
 
 
-def test_what_cannot_be_put_in_its_place_is_an_error(
+def test_a_folder_that_cannot_be_renamed_is_an_error(
     cache: Path, npm: Callable[[str], None], tmp_path: Path
 ) -> None:
     cache.mkdir()
@@ -66,7 +64,7 @@ def test_what_cannot_be_put_in_its_place_is_an_error(
     assert list(cache.iterdir()) == [place]
 
 
-def test_what_npm_says_of_a_failure_is_told(cache: Path, npm: Callable[[str], None]) -> None:
+def test_a_failure_has_npms_message(cache: Path, npm: Callable[[str], None]) -> None:
     npm("echo >&2; echo 'no network' >&2; echo 'a log' >&2; exit 1")
     with pytest.raises(ConsoleError, match=rf"could not install aws-cdk@{CDK_CLI}: no network$"):
         install(cache)

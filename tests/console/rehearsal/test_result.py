@@ -11,10 +11,11 @@ import pytest
 from rich.console import Console
 
 from console.aws.deployed import Serving
+from console.aws.request_counts import RequestCounts
 from console.rehearsal.acts import ACTS
 from console.rehearsal.result import Rehearsal, Result
 from console.rehearsal.screen import summary
-from console.release.canary import Canary, Traffic
+from console.release.canary import Canary
 from console.release.executions import Execution
 from console.release.promotion import Outcome
 from pipeline.gates.report.answer import Answer
@@ -39,7 +40,7 @@ def rolled_back(decided: Any) -> Result:
         target_version="3",
         stopped_by="files-prod-version-3-evidence",
         weights=((1.0, 10.0), (300.0, 0.0)),
-        traffic=Traffic(800, 40, 80, 40),
+        traffic=RequestCounts(800, 40, 80, 40),
         record=decided(),
     )
     outcome = Outcome(
@@ -73,7 +74,7 @@ def test_the_judge_is_to_stop_it_and_to_say_so_again(rolled_back: Result) -> Non
         ),
         ({"record": None}, "the judge left no record of it"),
         ({"weights": ((1.0, 100.0),)}, "it had 100 % of the traffic, allowed 10 %"),
-        ({"traffic": Traffic(800, 0, 80, 0)}, "no request to the new version failed"),
+        ({"traffic": RequestCounts(800, 0, 80, 0)}, "no request to the new version failed"),
     ],
 )
 def test_what_else_is_a_problem(rolled_back: Result, change: dict[str, Any], problem: str) -> None:

@@ -61,7 +61,7 @@ def pithead(
     folder: Path, aws: Any, parameter: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., int]:
     git(folder, "config", "user.name", "Jane Doe")
-    monkeypatch.setattr("console.commands.override.connect", lambda _: (aws, "speaking to a test"))
+    monkeypatch.setattr("console.commands.override.connect", lambda _: (aws, "using a test"))
     monkeypatch.setattr("console.commands.override.announced_speed", lambda _: 60.0)
 
     def run(*arguments: str) -> int:
@@ -89,7 +89,7 @@ AUDIT = Answer("supply_chain", "refused", "could not run, which refuses: no rout
 HOLE = Answer("security", "refused", "1 finding").line()
 
 
-def test_a_grant_is_recorded_by_the_clouds_clock_and_the_refused_stage_is_retried(
+def test_a_grant_is_recorded_and_the_refused_stage_is_retried(
     pithead: Callable[..., int],
     aws: Any,
     pipeline: Any,
@@ -107,7 +107,7 @@ def test_a_grant_is_recorded_by_the_clouds_clock_and_the_refused_stage_is_retrie
         "supply-chain: override until 2026-01-08 12:00 UTC by the cloud's clock: "
         "in 2 h 48 m here, at speed 60",
         f"  by Jane Doe ({ARN}): the index is down",
-        "Stage Build is retried. Next: pithead release ccccccc follows it.",
+        "Stage Build is retried. Next: pithead release ccccccc follows it",
     ]
     (retry,) = [each for each in aws.asked if each[1] == "retry_stage_execution"]
     assert retry[3] == {
@@ -129,7 +129,7 @@ def test_a_grant_is_recorded_by_the_clouds_clock_and_the_refused_stage_is_retrie
         ((), "execution newest was not refused by supply_chain"),
     ],
 )
-def test_an_execution_that_the_override_does_not_help_is_not_retried(
+def test_an_execution_that_the_override_does_not_permit_is_not_retried(
     lines: tuple[str, ...],
     why: str,
     pithead: Callable[..., int],
@@ -146,7 +146,7 @@ def test_an_execution_that_the_override_does_not_help_is_not_retried(
 
 
 @pytest.mark.parametrize("code", ["StageNotRetryableException", "ConflictException"])
-def test_a_retry_that_aws_rejects_is_told_with_its_reason(
+def test_a_retry_that_aws_rejects_is_printed_with_its_reason(
     code: str,
     pithead: Callable[..., int],
     aws: Any,
@@ -170,7 +170,7 @@ def test_before_the_first_execution_there_is_nothing_to_retry(
     )
 
 
-def test_it_is_shown_until_it_is_withdrawn(
+def test_an_override_is_shown_until_it_is_withdrawn(
     pithead: Callable[..., int], aws: Any, pipeline: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert pithead() == 0
@@ -199,7 +199,7 @@ def test_it_is_shown_until_it_is_withdrawn(
         (json.dumps({"until": "2026-02-01T11:00:00Z", "reason": "down", "by": "x"}), "it lasts"),
     ],
 )
-def test_one_that_the_gate_does_not_apply_is_shown_as_such(
+def test_an_override_that_does_not_apply_is_shown_with_its_problem(
     value: str,
     problem: str,
     pithead: Callable[..., int],
@@ -208,39 +208,44 @@ def test_one_that_the_gate_does_not_apply_is_shown_as_such(
 ) -> None:
     parameter[OVERRIDE_PARAMETER] = value
     assert pithead() == 0
-    told, following = capsys.readouterr().out.splitlines()
-    assert told.startswith(f"supply-chain: the override does not apply: {problem}")
-    assert following == "Next: pithead override supply-chain --withdraw"
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"supply-chain: the override does not apply: {problem}")
+    assert second == "Next: pithead override supply-chain --withdraw"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "printed"),
     [
-        (("supply-chain", "--for", "8d", "--reason", "down"), "'8d'; at most 7d is allowed"),
-        (("supply-chain", "--for", "169h", "--reason", "down"), "at most 7d is allowed"),
+        (("supply-chain", "--for", "8d", "--reason", "down"), "'8d'; allowed is at most 7d"),
+        (("supply-chain", "--for", "169h", "--reason", "down"), "allowed is at most 7d"),
         (("supply-chain", "--for", "0d", "--reason", "down"), "durations such as"),
         (("supply-chain", "--for", "soon", "--reason", "down"), "durations such as"),
-        (("supply-chain", "--for", "1d"), "--for and --reason belong together"),
-        (("supply-chain", "--reason", "down"), "--for and --reason belong together"),
-        (("supply-chain", "--for", "1d", "--reason", "  x "), "found 1 characters; 3 to 500"),
+        (("supply-chain", "--for", "1d"), "--for and --reason: found one of them"),
+        (("supply-chain", "--reason", "down"), "--for and --reason: found one of them"),
+        (
+            ("supply-chain", "--for", "1d", "--reason", "  x "),
+            "found 1 characters; allowed are 3 to 500",
+        ),
         (("supply-chain", "--for", "1d", "--reason", "x" * 501), "found 501 characters"),
-        (("supply-chain", "--withdraw", "--for", "1d"), "--withdraw takes neither"),
+        (("supply-chain", "--withdraw", "--for", "1d"), "--withdraw: found with --for or --reason"),
         (("security",), "'security' is not 'supply-chain'"),
     ],
 )
 def test_wrong_usage_exits_2_and_grants_nothing(
     arguments: tuple[str, ...],
-    told: str,
+    printed: str,
     pithead: Callable[..., int],
     parameter: dict[str, str],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert pithead(*arguments) == 2
-    assert told in " ".join(capsys.readouterr().err.split())
+    assert printed in " ".join(capsys.readouterr().err.split())
     assert parameter == {}
 
 
-def test_the_rehearsal_grants_its_own_in_the_same_way(aws: Any, parameter: dict[str, str]) -> None:
+def test_the_rehearsal_grants_an_override_in_the_same_way(
+    aws: Any, parameter: dict[str, str]
+) -> None:
     audit.override(aws, "no route to host" * 100)
     found = overrides.current(aws)
     assert found is not None

@@ -41,8 +41,8 @@ def branch(
     aws.answers |= {
         ("sts", "get_caller_identity"): {"Account": "1" * 12, "Arn": "arn:aws:iam::1:user/me"},
     }
-    monkeypatch.setattr("console.commands.release.connect", lambda _: (aws, "speaking to a test"))
-    monkeypatch.setattr("console.release.starting.repository_url", lambda *_: url)
+    monkeypatch.setattr("console.commands.release.connect", lambda _: (aws, "using a test"))
+    monkeypatch.setattr("console.release.start.repository_url", lambda *_: url)
     checkout = Checkout(folder)
     checkout.push(url, checkout.commit("HEAD"), "main")
     git(folder, "commit", "--quiet", "--allow-empty", "--message", "Second")
@@ -87,7 +87,7 @@ def test_a_commit_is_pushed_and_followed(
 
     assert checkout.tip(url, "main") == commit
     shown = capsys.readouterr()
-    assert shown.err.splitlines()[0] == "speaking to a test"
+    assert shown.err.splitlines()[0] == "using a test"
     assert "only commits are released; 1 changed file(s) here are not" in shown.err
     assert "execution new: Succeeded" in shown.err
     assert "execution old" not in shown.err
@@ -98,13 +98,13 @@ def test_a_commit_is_pushed_and_followed(
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "told"),
+    ("status", "code", "printed"),
     [("Succeeded", 0, "promoted"), ("InProgress", 0, "promoted")],
 )
-def test_a_commit_that_runs_or_ran_to_the_end_is_not_released_again(
+def test_a_running_or_ended_release_is_followed_and_not_started_again(
     status: str,
     code: int,
-    told: str,
+    printed: str,
     branch: tuple[Checkout, str],
     aws: Any,
     pipeline: Any,
@@ -127,11 +127,11 @@ def test_a_commit_that_runs_or_ran_to_the_end_is_not_released_again(
 
     assert release(monkeypatch) == code
     shown = capsys.readouterr()
-    assert told in shown.out
+    assert printed in shown.out
     assert "first" not in shown.err
 
 
-def test_a_commit_that_did_not_make_it_is_released_anew(
+def test_a_commit_that_was_not_promoted_gets_a_new_execution(
     branch: tuple[Checkout, str],
     aws: Any,
     pipeline: Any,
@@ -161,7 +161,7 @@ def test_a_commit_that_did_not_make_it_is_released_anew(
     assert f"{commit[:7]} ended in an error: Build/Synth failed: no space left." in shown.out
 
 
-def test_gates_are_told_of(
+def test_results_of_gates_are_printed(
     branch: tuple[Checkout, str],
     aws: Any,
     pipeline: Any,
@@ -199,29 +199,29 @@ def test_gates_are_told_of(
     assert release(monkeypatch) == 4
     shown = capsys.readouterr().out
     assert f"{commit[:7]} refused: the gate load refused: p95 was 312 ms." in shown
-    assert "The gate audit did not run: no advisories can be reached; let by until May" in shown
+    assert "Gate audit did not run: no advisories can be reached; let by until May" in shown
 
 
-def test_an_unknown_revision_is_told_before_anything_is_pushed(
+def test_an_unknown_revision_is_an_error_before_anything_is_pushed(
     branch: tuple[Checkout, str],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     checkout, url = branch
     assert release(monkeypatch, "v9") == 1
-    assert "v9 names no commit" in capsys.readouterr().err
+    assert "v9: found no such commit" in capsys.readouterr().err
     assert checkout.tip(url, "main") == checkout.commit("HEAD~1")
 
 
 def refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
 ) -> str:
-    """The sentence that a release ends with before anything is followed."""
+    """Return the error of a release that is rejected before anything is pushed."""
     assert release(monkeypatch, *arguments) == 1
     return capsys.readouterr().err.splitlines()[-1]
 
 
-def test_a_pipeline_that_follows_another_branch_is_an_error_at_once(
+def test_a_pipeline_with_another_branch_is_an_error_at_once(
     branch: tuple[Checkout, str],
     pipeline: Any,
     monkeypatch: pytest.MonkeyPatch,
@@ -232,16 +232,16 @@ def test_a_pipeline_that_follows_another_branch_is_an_error_at_once(
     pipeline.execution("old", 0, commit=OTHER, status="Succeeded")
     pipeline.source["BranchName"] = "trunk"
     assert refused(monkeypatch, capsys) == (
-        "pithead: pyproject.toml: tool.pithead names branch main of acme/pithead, but the deployed "
-        "pipeline follows branch trunk of acme/pithead. To move the pipeline, push the commit to "
+        "pithead: pyproject.toml: tool.pithead: found branch main of acme/pithead; the deployed "
+        "pipeline releases branch trunk of acme/pithead. To move the pipeline, push the commit to "
         f"both (git push {url} {commit}:refs/heads/main && git push {url} "
-        f"{commit}:refs/heads/trunk) and run pithead release; to stay, set branch = "
+        f"{commit}:refs/heads/trunk) and run pithead release. To keep it, set branch = "
         '"trunk"'
     )
     assert checkout.tip(url, "main") == before
 
 
-def test_a_commit_that_moves_the_pipeline_to_another_branch_is_followed(
+def test_a_commit_that_moves_the_pipeline_to_another_branch_is_released(
     branch: tuple[Checkout, str],
     aws: Any,
     pipeline: Any,
@@ -256,7 +256,7 @@ def test_a_commit_that_moves_the_pipeline_to_another_branch_is_followed(
     assert release(monkeypatch) == 0
 
 
-def test_a_branch_that_is_gone_is_not_made_again_silently(
+def test_a_deleted_branch_is_not_created_again(
     branch: tuple[Checkout, str],
     tmp_path: Path,
     pipeline: Any,
@@ -266,13 +266,13 @@ def test_a_branch_that_is_gone_is_not_made_again_silently(
     checkout, url = branch
     pipeline.execution("old", 0, commit=OTHER, status="Succeeded")
     git(tmp_path / "remote.git", "branch", "--move", "main", "trunk")
-    told = refused(monkeypatch, capsys)
-    assert "acme/pithead has no branch main any more" in told
-    assert f"git push {url} {checkout.commit('HEAD')}:refs/heads/main" in told
+    error = refused(monkeypatch, capsys)
+    assert "acme/pithead: found no branch main" in error
+    assert f"git push {url} {checkout.commit('HEAD')}:refs/heads/main" in error
     assert checkout.tip(url, "main") is None
 
 
-def test_the_way_back_to_an_earlier_commit_is_named(
+def test_an_earlier_commit_is_an_error_with_the_ways_back(
     branch: tuple[Checkout, str],
     pipeline: Any,
     monkeypatch: pytest.MonkeyPatch,
@@ -283,11 +283,11 @@ def test_the_way_back_to_an_earlier_commit_is_named(
     checkout.push(url, second, "main")
     pipeline.execution("old", 0, commit=first, status="Succeeded")
     assert refused(monkeypatch, capsys, "HEAD~1") == (
-        f"pithead: {first[:7]} is an earlier commit of main, which is at {second[:7]}: a release "
-        f"goes forward only. To undo what came after it, run git revert --no-edit {first[:7]}.."
-        f"{second[:7]} and pithead release. To move prod back at once, if the pipeline has not "
-        "changed since, run aws codepipeline rollback-stage --pipeline-name pithead --stage-name "
-        "prod --target-pipeline-execution-id old"
+        f"pithead: {first[:7]} is an earlier commit of branch main, which is at {second[:7]}; a "
+        f"release only moves forward. To undo the later commits, run git revert --no-edit "
+        f"{first[:7]}..{second[:7]} and pithead release. To move prod back at once, if the "
+        "pipeline has not changed since, run aws codepipeline rollback-stage --pipeline-name "
+        "pithead --stage-name prod --target-pipeline-execution-id old"
     )
 
 
@@ -331,10 +331,10 @@ def test_a_rollback_is_reported_again(
         f"prod     http://127.0.0.1/prod/  version 2 of commit {before}, shift d-SHIFT",
         "",
         "Next steps",
-        "  pithead logs prod --since 1d  # what the service wrote",
-        f"  git revert --no-edit {rolled_back[:7]} && pithead release  # takes the commit back",
-        '  pithead release --again --reason "…"  # releases it again, if the cause was not the '
-        "commit",
+        "  pithead logs prod --since 1d  # prints the service's log lines",
+        f"  git revert --no-edit {rolled_back[:7]} && pithead release  # reverts the commit",
+        '  pithead release --again --reason "…"  # releases it again, if the commit was not the '
+        "cause",
     ]
     assert "starting a new execution" not in shown.err
     assert "start_pipeline_execution" not in {operation for _, operation, _, _ in aws.asked}
@@ -378,21 +378,21 @@ def test_a_rolled_back_commit_is_released_again_with_a_reason(
     )
 
 
-def test_again_needs_a_version_that_the_judge_knows(
+def test_again_requires_a_record_of_the_judge(
     rolled_back: str,
     aws: Any,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    told = refused(monkeypatch, capsys, "--again", "--reason", "because")
-    assert told == (
-        f"pithead: --again: no judge has a record of the version of {rolled_back[:7]} that was "
+    error = refused(monkeypatch, capsys, "--again", "--reason", "because")
+    assert error == (
+        f"pithead: --again: found no judge's record of the version of {rolled_back[:7]} that was "
         'rolled back. Run git commit --allow-empty -m "Release again: REASON" && pithead release'
     )
     assert not {"put_object", "start_pipeline_execution"} & {each[1] for each in aws.asked}
 
 
-def test_a_commit_that_was_condemned_before_is_reported_as_rolled_back(
+def test_a_condemned_version_is_reported_as_rolled_back(
     rolled_back: str,
     prod: Prod,
     decided: Callable[..., Record],
@@ -420,26 +420,26 @@ def test_a_commit_that_was_condemned_before_is_reported_as_rolled_back(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "code", "printed"),
     [
-        (["--again"], 2, "--again: found no --reason"),
-        (["--again", "--reason", " "], 2, "--again: found no --reason"),
+        (["--again"], 2, "--again: found without --reason"),
+        (["--again", "--reason", " "], 2, "--again: found without --reason"),
         (["--reason", "because"], 2, "--reason: found without --again"),
-        (["--again", "--reason", "because"], 1, "main is not at"),
+        (["--again", "--reason", "because"], 1, "branch main is not at"),
     ],
 )
-def test_again_is_for_what_was_rolled_back_and_needs_a_reason(
+def test_again_requires_a_rollback_and_a_reason(
     branch: tuple[Checkout, str],
     pipeline: Any,
     arguments: list[str],
     code: int,
-    told: str,
+    printed: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     checkout, url = branch
     assert release(monkeypatch, *arguments) == code
-    assert told in capsys.readouterr().err
+    assert printed in capsys.readouterr().err
     assert checkout.tip(url, "main") == checkout.commit("HEAD~1")
 
 
@@ -477,7 +477,7 @@ def test_foreign_bytes_in_a_commit_are_read_before_anything_is_pushed(
     commit = made.stdout.decode().strip()
     git(checkout.root, "reset", "--quiet", "--hard", commit)
     (checkout.root / os.fsdecode(b"th\xe9")).write_text("")
-    # Whatever git is told to write for a terminal, the console reads UTF-8.
+    # The console reads UTF-8, whatever encoding git uses for a terminal.
     git(checkout.root, "config", "i18n.logOutputEncoding", "ISO-8859-1")
     prod.commits["3"] = commit
     push = Checkout.push

@@ -9,17 +9,18 @@ import pytest
 from rich.console import Console
 
 from console.aws.addresses import Address
+from console.aws.request_counts import RequestCounts
 from console.errors import ConsoleError
 from console.local import toolchain
 from console.local.toolchain import Cdk
 from console.progress import Steps
-from console.release.canary import Canary, Traffic
+from console.release.canary import Canary
 from console.release.executions import Action, Execution, Stage
 from console.release.following import Snapshot
+from console.release.next_step import NextStep
 from console.release.promotion import Outcome
 from console.release.screen import ReleaseScreen
 from console.release.summary import explain
-from console.steps import Step
 from console.words import duration
 from pipeline.judge.statistics.judging import Verdict
 
@@ -71,7 +72,7 @@ CANARY = Canary(
     current_version="2",
     target_version="3",
     weights=((1.0, 10.0), (300.0, 100.0)),
-    traffic=Traffic(812, 17, 79, 17),
+    traffic=RequestCounts(812, 17, 79, 17),
     bake_began=at(480),
 )
 
@@ -85,7 +86,7 @@ def paper(*, terminal: bool) -> tuple[Console, StringIO]:
     return Console(file=out, force_terminal=terminal, width=110, color_system=None), out
 
 
-def test_a_terminal_shows_where_it_is() -> None:
+def test_a_terminal_shows_stages_and_traffic() -> None:
     console, out = paper(terminal=True)
     screen = ReleaseScreen("release of c0ffee Better", console)
     with screen.showing():
@@ -93,7 +94,7 @@ def test_a_terminal_shows_where_it_is() -> None:
     # The last picture stays; what was live is wiped out by control sequences before it.
     shown = " ".join(out.getvalue().rsplit("release of c0ffee Better", 1)[-1].split())
     for line in (
-        "changed the pipeline itself, which began again with the same commit",
+        "updated the pipeline, which restarted with the same commit",
         "✓ Build 1.0 s",
         "bake: watching the alarms",
         "version 2 → 3 ━━━━━━━━━━━━━━━━━━━━ 100 % requests 812, on the new version 79 (17 failed)",
@@ -102,7 +103,7 @@ def test_a_terminal_shows_where_it_is() -> None:
     assert "· later" in shown
 
 
-def test_the_last_picture_stays_when_the_release_is_left() -> None:
+def test_the_last_display_stays_after_an_interrupt() -> None:
     console, out = paper(terminal=True)
     screen = ReleaseScreen("release of c0ffee", console)
 
@@ -117,7 +118,7 @@ def test_the_last_picture_stays_when_the_release_is_left() -> None:
     assert "bake: watching the alarms" in out.getvalue().rsplit(erase_line, 1)[1]
 
 
-def test_how_long_what_had_ended_took_is_not_told_before_the_pace_is_known() -> None:
+def test_durations_are_shown_once_the_pace_is_known() -> None:
     console, out = paper(terminal=False)
     screen = ReleaseScreen("release of c0ffee", console)
     with screen.showing():
@@ -128,23 +129,23 @@ def test_how_long_what_had_ended_took_is_not_told_before_the_pace_is_known() -> 
 
 
 @pytest.mark.parametrize(
-    ("counts", "told"),
+    ("counts", "shown"),
     [
         (((80, 40), (720, 0)), "of 2.00 rollback"),
         (((80, 0), (720, 0)), "judge evidence ━━━━━━━━━━━━━━━━━━━━ 0.00 of 2.00 undecided"),
         (((80, 40), (720, 360)), "of 2.00 undecided both versions fail alike"),
     ],
 )
-def test_the_evidence_is_shown_against_its_line(decided: Any, counts: Any, told: str) -> None:
+def test_the_evidence_is_shown_with_its_limit(decided: Any, counts: Any, shown: str) -> None:
     console, out = paper(terminal=True)
     judged = replace(CANARY, record=decided(*counts))
     screen = ReleaseScreen("release of c0ffee", console)
     with screen.showing():
         screen.show(replace(snapshot(), canary=judged))
-    assert told in " ".join(out.getvalue().split())
+    assert shown in " ".join(out.getvalue().split())
 
 
-def test_elsewhere_each_change_is_told_once(decided: Any) -> None:
+def test_a_file_gets_each_change_once(decided: Any) -> None:
     console, out = paper(terminal=False)
     judged = replace(snapshot(), canary=replace(CANARY, record=decided((80, 0))))
     screen = ReleaseScreen("release of c0ffee", console)
@@ -166,19 +167,21 @@ def test_elsewhere_each_change_is_told_once(decided: Any) -> None:
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_traffic_that_moves_after_the_end_is_told(terminal: bool) -> None:
+def test_a_shift_after_the_end_of_its_execution_is_shown(terminal: bool) -> None:
     console, out = paper(terminal=terminal)
     screen = ReleaseScreen("release of c0ffee", console)
     with screen.showing():
         screen.show(replace(snapshot(), moving="prod"))
-    assert "the execution has ended, and traffic in prod still shifts" in out.getvalue()
+    assert "the execution has ended, but traffic in prod still shifts" in out.getvalue()
 
 
 @pytest.mark.parametrize(
     ("ending", "words"),
     [("promoted", "promoted"), ("rolled_back", "rolled back"), ("refused", "refused")],
 )
-def test_the_end_says_why_and_where_the_time_went(decided: Any, ending: Ending, words: str) -> None:
+def test_the_summary_has_the_reason_and_the_durations(
+    decided: Any, ending: Ending, words: str
+) -> None:
     prod = Stage(
         "prod",
         "Succeeded",
@@ -210,23 +213,23 @@ def test_the_end_says_why_and_where_the_time_went(decided: Any, ending: Ending, 
     )
     console, out = paper(terminal=False)
     prod_address = Address("prod", "http://localhost/prod/", "version 2 of commit decaf00")
-    step = Step("git revert --no-edit c0ffee", "takes [it] back")
+    step = NextStep("git revert --no-edit c0ffee", "takes [it] back")
     explain(outcome, console, addresses=[prod_address], steps=[step])
     shown = [" ".join(line.split()) for line in out.getvalue().splitlines()]
     assert f"c0ffeec {words}: because of [this]." in shown
-    # Of one that was not promoted the sentence says why already.
+    # The sentence of any other outcome has the reason already.
     assert any(line.startswith("The judge: Undecided") for line in shown) == (ending == "promoted")
     assert any(line.startswith("The release changed the pipeline. Its bake") for line in shown)
     assert shown[-14:] == [
-        "until the pipeline had changed itself 1.0 9%",
+        "until the pipeline had updated itself 1.0 9%",
         "Build 1.0 9%",
         "prod 9.0 82%",
         "Prepare 1.0 9%",
         "Deploy 5.0 45%",
         "bake 3.0 27%",
-        "between the stages 0.0 0%",
-        "all 11.0",
-        "By the cloud's clock, 60 times the wall's, that was 11 m 00 s.",
+        "between stages 0.0 0%",
+        "release 11.0",
+        "By the cloud's clock, which is 60 times as fast, the release took 11 m 00 s.",
         "",
         "prod http://localhost/prod/ version 2 of commit decaf00, shift d-1",
         "",
@@ -242,11 +245,11 @@ def test_the_end_says_why_and_where_the_time_went(decided: Any, ending: Ending, 
         (3599.7, "1 h 00 m"), (3840, "1 h 04 m"),
     ],
 )  # fmt: skip
-def test_durations(seconds: float, written: str) -> None:
+def test_a_duration_is_formatted(seconds: float, written: str) -> None:
     assert duration(seconds) == written
 
 
-def test_a_step_is_told_at_its_start_and_its_end_and_not_when_it_fails() -> None:
+def test_a_step_is_printed_at_its_begin_and_at_its_end_unless_it_fails() -> None:
     console, out = paper(terminal=False)
     steps = Steps(console)
     with steps.step("bootstrap"):
@@ -258,26 +261,26 @@ def test_a_step_is_told_at_its_start_and_its_end_and_not_when_it_fails() -> None
 
 
 @pytest.mark.parametrize(
-    ("said", "sentence"),
+    ("output", "sentence"),
     [
         ("noise\npithead: environments/prod.toml: x: found 1\nSubprocess exited", "environments"),
         ("noise\n ❌  Pithead failed: ValidationError: no\nat stack", "Pithead failed: Validation"),
-        ("", "it gave no reason"),
+        ("", "its log is empty"),
     ],
 )
-def test_what_the_cdk_says_becomes_a_sentence(
-    said: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_error_of_the_cdk_cli_becomes_a_sentence(
+    output: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = tmp_path / "cdk.log"
-    log.write_text(said)
-    assert toolchain._sentence(log).startswith(sentence)
+    log.write_text(output)
+    assert toolchain._error_message(log).startswith(sentence)
     monkeypatch.setattr(toolchain, "_SCRIPTS", tmp_path)
-    with pytest.raises(ConsoleError, match=r"node is missing from .*; run make setup"):
+    with pytest.raises(ConsoleError, match=r"found no node\. Run make setup"):
         Cdk(tmp_path).run(["deploy"], cwd=tmp_path, variables={}, log=log)
 
 
 @pytest.mark.parametrize("verdict", get_args(Verdict))
-def test_every_verdict_is_shown(verdict: Verdict, decided: Callable[..., Record]) -> None:
+def test_each_verdict_has_a_colour(verdict: Verdict, decided: Callable[..., Record]) -> None:
     record = replace(decided(), verdict=verdict)
     console, out = paper(terminal=True)
     screen = ReleaseScreen("release", console)
@@ -287,9 +290,7 @@ def test_every_verdict_is_shown(verdict: Verdict, decided: Callable[..., Record]
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_a_shift_that_the_judge_refused_is_shown(
-    terminal: bool, decided: Callable[..., Record]
-) -> None:
+def test_a_refused_shift_is_shown(terminal: bool, decided: Callable[..., Record]) -> None:
     record = replace(decided(), outcome="refused as condemned before", periods=(), evidence=())
     refused = replace(CANARY, status="Failed", weights=(), record=record)
     console, out = paper(terminal=terminal)

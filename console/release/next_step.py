@@ -1,4 +1,4 @@
-"""A command to run next."""
+"""A command that a message proposes to run next."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Step:
-    """A command, and what it is for."""
+class NextStep:
+    """A command and its purpose."""
 
     command: str
     purpose: str

@@ -1,4 +1,4 @@
-"""Failed requests and red alarms of an environment, as its customers see it."""
+"""What customers notice of an environment: failed requests and red alarms."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
     from console.aws.account import Aws, Place
 
-MINUTES = 5
-"""Minutes whose requests are counted, in the cloud's time."""
-LATE_MINUTES = 10
-"""How much older than now the newest of them may be: API Gateway's metrics arrive late."""
+WINDOW_MINUTES = 5
+"""Minutes of the cloud's clock whose requests are counted."""
+MAX_METRIC_DELAY_MINUTES = 10
+"""Minutes by which API Gateway's newest metrics may lag behind the cloud's clock."""
 _MINUTE = timedelta(minutes=1)
 _METRICS = {"requests": "Count", "failures": "5XXError", "client_errors": "4XXError"}
 
 
 @dataclass(frozen=True)
 class Responses:
-    """API Gateway's own counts of responses in the newest `MINUTES` that have arrived."""
+    """API Gateway's own counts of responses in the newest `WINDOW_MINUTES` that have arrived."""
 
     requests: int
     failures: int
@@ -31,7 +31,7 @@ class Responses:
     client_errors: int
     """Responses with status 4xx."""
     until: datetime | None = None
-    """The end of the newest minute with a request; None without one."""
+    """The end of the newest minute with a request; None if there is none."""
 
     @property
     def failure_share(self) -> float:
@@ -51,12 +51,13 @@ class RedAlarm:
 def responses(aws: Aws, environment: str, place: Place, now: datetime) -> Responses:
     """Count the responses of the environment's API by its own metrics, up to `now`.
 
-    All counts of a minute arrive together, so the share of failures is right whatever is missing.
+    All counts of a minute arrive together, so late metrics do not distort the share of failures.
     """
     dimensions = [
         {"Name": "ApiName", "Value": api_name(environment)},
         {"Name": "Stage", "Value": environment},
     ]
+    oldest_minutes = WINDOW_MINUTES + MAX_METRIC_DELAY_MINUTES
     counted = aws.client("cloudwatch", place).get_metric_data(
         MetricDataQueries=[
             {
@@ -73,7 +74,7 @@ def responses(aws: Aws, environment: str, place: Place, now: datetime) -> Respon
             }
             for identifier, metric in _METRICS.items()
         ],
-        StartTime=now.replace(second=0, microsecond=0) - (MINUTES + LATE_MINUTES) * _MINUTE,
+        StartTime=now.replace(second=0, microsecond=0) - oldest_minutes * _MINUTE,
         EndTime=now + timedelta(seconds=1),
     )
     series = {
@@ -83,7 +84,7 @@ def responses(aws: Aws, environment: str, place: Place, now: datetime) -> Respon
     newest = max((at for at, value in series.get("requests", {}).items() if value), default=None)
     if newest is None:
         return Responses(0, 0, 0)
-    since = newest - (MINUTES - 1) * _MINUTE
+    since = newest - (WINDOW_MINUTES - 1) * _MINUTE
     sums = {
         name: int(sum(value for at, value in series.get(name, {}).items() if since <= at <= newest))
         for name in _METRICS
@@ -99,11 +100,11 @@ def red_alarms(aws: Aws, environment: str, place: Place) -> tuple[RedAlarm, ...]
         "StateValue": "ALARM",
         "AlarmTypes": ["MetricAlarm", "CompositeAlarm"],
     }
-    answered = cloudwatch.describe_alarms(**wanted)
-    found = [*answered.get("MetricAlarms", []), *answered.get("CompositeAlarms", [])]
-    while answered.get("NextToken"):
-        answered = cloudwatch.describe_alarms(**wanted, NextToken=answered["NextToken"])
-        found += [*answered.get("MetricAlarms", []), *answered.get("CompositeAlarms", [])]
+    answer = cloudwatch.describe_alarms(**wanted)
+    found = [*answer.get("MetricAlarms", []), *answer.get("CompositeAlarms", [])]
+    while answer.get("NextToken"):
+        answer = cloudwatch.describe_alarms(**wanted, NextToken=answer["NextToken"])
+        found += [*answer.get("MetricAlarms", []), *answer.get("CompositeAlarms", [])]
     red = (
         RedAlarm(each["AlarmName"], each["StateUpdatedTimestamp"], each.get("StateReason", ""))
         for each in found

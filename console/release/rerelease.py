@@ -1,4 +1,4 @@
-"""Permit another release of a rolled back version, in the judge's bucket."""
+"""The permission to release a rolled back version again, in the judge's bucket."""
 
 from __future__ import annotations
 
@@ -17,29 +17,31 @@ if TYPE_CHECKING:
     from console.release.promotion import Outcome
 
 
-def permit_again(
+def permit_rerelease(
     aws: Aws, environments: Mapping[str, Place], outcome: Outcome, reason: str
 ) -> Permission:
     """Write the permission for the version that was rolled back, and return it.
 
-    It lifts the judge's condemnation, if there is one. If a guard rail, the bake or a person
-    rolled back, it lifts nothing and records who releases the version again, and why.
+    The permission lifts the judge's condemnation, if there is one. After a rollback by a guard
+    rail, the bake or a person, it only records who releases the version again, and why.
 
     Raises:
-        ConsoleError: no judge knows the version, or the role cannot be assumed.
+        ConsoleError: no judge has a record of the version, or the role cannot be assumed.
     """
     canary = outcome.canary
     digest = canary.record.version_digest if canary and canary.record else ""
-    what = deployed(aws, canary.environment, environments[canary.environment]) if canary else None
-    if canary is None or not digest or what is None or what.decisions is None:
+    service = (
+        deployed(aws, canary.environment, environments[canary.environment]) if canary else None
+    )
+    if canary is None or not digest or service is None or service.decisions is None:
         raise ConsoleError(
-            f"--again: no judge has a record of the version of {outcome.commit[:7]} that was "
+            f"--again: found no judge's record of the version of {outcome.commit[:7]} that was "
             'rolled back. Run git commit --allow-empty -m "Release again: REASON" && pithead '
             "release"
         )
     caller = aws.client("sts").get_caller_identity()
     permission = Permission(digest, answered_at(caller), caller["Arn"], reason)
-    aws.client("s3", what.place, role=again_role(canary.environment)).put_object(
-        Bucket=what.decisions, Key=permission_key(digest), Body=text(permission).encode()
+    aws.client("s3", service.place, role=again_role(canary.environment)).put_object(
+        Bucket=service.decisions, Key=permission_key(digest), Body=text(permission).encode()
     )
     return permission

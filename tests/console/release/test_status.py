@@ -232,7 +232,7 @@ def test_status_as_json(
     assert [each["status"] for each in stages if each["name"] == "prod"] == ["InProgress"]
 
 
-def test_status_has_the_judges_word(
+def test_status_has_the_judges_verdict(
     folder: Path,
     judged: Record,
     monkeypatch: pytest.MonkeyPatch,
@@ -296,7 +296,7 @@ def test_health_is_what_customers_get(
         assert asked["StateValue"] == "ALARM"
         return composite if "NextToken" in asked else red
 
-    monkeypatch.setattr("console.release.state.health", lambda _: Health(alive=True, ready=True))
+    monkeypatch.setattr("console.release.status.health", lambda _: Health(alive=True, ready=True))
     delivery.answers[("cloudwatch", "get_metric_data")] = responses(requests=40, failures=40)
     delivery.answers[("cloudwatch", "describe_alarms")] = alarms
     assert pithead(monkeypatch, "status", "--json") == 0
@@ -350,19 +350,19 @@ def test_logs_of_an_environment(
     }
 
 
-def test_logs_of_what_is_not_deployed(
+def test_logs_of_nothing_deployed_are_an_error(
     folder: Path,
     delivery: Any,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert pithead(monkeypatch, "logs", "staging") == 1
-    assert "nothing is deployed in staging yet" in capsys.readouterr().err
+    assert "staging: nothing is deployed yet" in capsys.readouterr().err
     assert pithead(monkeypatch, "logs", "build") == 1
     assert "execution two has no builds yet" in capsys.readouterr().err
 
 
-def test_what_was_moved_back_by_hand_is_not_promoted(
+def test_a_rollback_by_hand_is_not_a_promotion(
     folder: Path,
     delivery: Any,
     monkeypatch: pytest.MonkeyPatch,
@@ -419,7 +419,7 @@ def test_logs_of_one_build(
     assert pithead(monkeypatch, "logs", "build", "--execution", "on", "--action", "Synth") == 0
     assert capsys.readouterr().out == "12:00:00.123  E   assert 1 == 2\n"
     assert asked == [["synth:1"]]
-    for arguments, code, told in (
+    for arguments, code, printed in (
         (
             ["build", "--execution", "xy"],
             1,
@@ -437,7 +437,7 @@ def test_logs_of_one_build(
         ),
     ):
         assert pithead(monkeypatch, "logs", *arguments) == code
-        assert told in capsys.readouterr().err
+        assert printed in capsys.readouterr().err
 
 
 def test_status_of_an_interrupted_execution_names_the_next_command(

@@ -1,4 +1,4 @@
-"""The state of the delivery: what serves in each environment, and where the pipeline is."""
+"""The status of the delivery: what serves in each environment, and the newest execution."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from console.aws import customers
+from console.aws import impact
 from console.aws.deployed import deployed, serving
 from console.aws.health import health
-from console.aws.in_service import InService, compared
 from console.errors import ConsoleError
-from console.release.canary import CanaryWatch
+from console.release.canary_watch import CanaryWatch
+from console.release.containment import Containment, compare
 from console.release.following import answers_in, history, in_detail
 from console.release.promotion import conclude, standing
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from console.aws.account import Aws
-    from console.aws.customers import RedAlarm, Responses
     from console.aws.deployed import Deployed, Serving
     from console.aws.health import Health
+    from console.aws.impact import RedAlarm, Responses
     from console.lineage import Lineage
     from console.release.canary import Canary
     from console.release.executions import Execution
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from environments.schema import Environment
     from pipeline.judge.statistics.record import Record
 
-_FAR = 10  # executions; what an environment's last one was is not looked for beyond
+_MAX_EXECUTIONS = 10
+"""The newest executions, among which each environment's last outcome is searched."""
 
 
 @dataclass(frozen=True)
@@ -38,15 +39,16 @@ class LastOutcome:
     """How the last execution that passed through an environment's stage ended there."""
 
     ending: Ending
-    """`promoted` when the stage succeeded."""
+    """`promoted` if the stage succeeded."""
     sentence: str
     when: datetime
+    """The end of the stage, by the cloud's clock."""
     execution: str
 
 
 @dataclass(frozen=True)
-class EnvironmentState:
-    """One environment; what is not deployed, or cannot be read, is None."""
+class EnvironmentStatus:
+    """One environment; a field is None if it is not deployed or cannot be read."""
 
     name: str
     account: str
@@ -58,16 +60,15 @@ class EnvironmentState:
     shift: Canary | None = None
     """The newest shift of traffic; None before the first."""
     responses: Responses | None = None
-    """What customers got in the last minutes."""
+    """API Gateway's responses in the last minutes."""
     alarms: tuple[RedAlarm, ...] = ()
-    """Red alarms."""
     max_failure_share: float = 0.0
     """The share of failed requests above which the environment is not healthy, 0 to 1."""
-    unseen: str = ""
-    """Why it cannot be read, where it cannot."""
+    unreadable: str = ""
+    """Why the environment cannot be read; else empty."""
 
     @property
-    def judged(self) -> Record | None:
+    def record(self) -> Record | None:
         """Decision record of the newest shift; None without a judge or a record."""
         return self.shift.record if self.shift else None
 
@@ -87,88 +88,93 @@ class EnvironmentState:
 
 
 @dataclass(frozen=True)
-class State:
-    """Everything; `execution` is the pipeline's newest, None before its first."""
+class Status:
+    """The status of all environments and of the pipeline."""
 
-    environments: tuple[EnvironmentState, ...]
+    environments: tuple[EnvironmentStatus, ...]
     execution: Execution | None
+    """The newest execution; None before the first."""
 
 
-def look(
+def read_status(
     aws: Aws, environments: Mapping[str, Environment], lineage: Lineage, now: datetime
-) -> State:
-    """Read the state as it is `now`, by the cloud's clock.
+) -> Status:
+    """Read the status at `now`, by the cloud's clock.
 
     Raises:
         ConsoleError: there is no pipeline.
     """
-    newest = _Newest(aws)
+    newest = _NewestExecutions(aws)
     found = [
         _environment(aws, name, each, newest, lineage, now) for name, each in environments.items()
     ]
-    # An environment that does not answer takes its time to say so.
+    # In parallel, because a request to an environment that does not answer times out.
     with ThreadPoolExecutor(len(found)) as pool:
-        return State(tuple(pool.map(_asked, found)), next(iter(newest), None))
+        return Status(tuple(pool.map(_with_health, found)), next(iter(newest), None))
 
 
-class _Newest:
-    """The pipeline's executions, newest first, each asked for when it is looked at."""
+class _NewestExecutions:
+    """The pipeline's executions, newest first; the stages of each are read when needed."""
 
     def __init__(self, aws: Aws) -> None:
         self._aws = aws
-        self._left = list(reversed(history(aws)))[:_FAR]
-        self._known: list[Execution] = []
+        self._unread = list(reversed(history(aws)))[:_MAX_EXECUTIONS]
+        self._read: list[Execution] = []
 
     def __iter__(self) -> Iterator[Execution]:
-        yield from self._known
-        while self._left:
-            self._known.append(in_detail(self._aws, self._left.pop(0)))
-            yield self._known[-1]
+        yield from self._read
+        while self._unread:
+            self._read.append(in_detail(self._aws, self._unread.pop(0)))
+            yield self._read[-1]
 
 
 def _environment(
     aws: Aws,
     name: str,
     environment: Environment,
-    newest: _Newest,
+    newest: _NewestExecutions,
     lineage: Lineage,
     now: datetime,
-) -> EnvironmentState:
-    state = EnvironmentState(
+) -> EnvironmentStatus:
+    status = EnvironmentStatus(
         name,
         environment.account,
         environment.region,
         max_failure_share=environment.guard.max_failure_share,
     )
     try:
-        what = deployed(aws, name, environment)
-        if what is not None:
-            state = replace(
-                state,
-                url=what.url,
-                serving=serving(aws, what),
-                shift=_shift(aws, what, newest),
-                responses=customers.responses(aws, name, environment, now),
-                alarms=customers.red_alarms(aws, name, environment),
+        service = deployed(aws, name, environment)
+        if service is not None:
+            status = replace(
+                status,
+                url=service.url,
+                serving=serving(aws, service),
+                shift=_newest_shift(aws, service, newest),
+                responses=impact.responses(aws, name, environment, now),
+                alarms=impact.red_alarms(aws, name, environment),
             )
-        outcomes = (_outcome(aws, state, what, each, lineage) for each in newest)
-        return replace(state, outcome=next(filter(None, outcomes), None))
+        outcomes = (_outcome(aws, status, service, each, lineage) for each in newest)
+        return replace(status, outcome=next(filter(None, outcomes), None))
     except ConsoleError as error:
-        return replace(state, unseen=str(error))
+        return replace(status, unreadable=str(error))
 
 
 def _outcome(
-    aws: Aws, state: EnvironmentState, what: Deployed | None, execution: Execution, lineage: Lineage
+    aws: Aws,
+    status: EnvironmentStatus,
+    service: Deployed | None,
+    execution: Execution,
+    lineage: Lineage,
 ) -> LastOutcome | None:
-    """How an execution ended in an environment's stage; None if it is not, or was never, there."""
-    stage = execution.stage(state.name)
+    """Return how an execution ended in an environment's stage; None if it did not end there."""
+    stage = execution.stage(status.name)
     if stage is None or stage.started is None or stage.ended is None:
         return None
     commit = execution.commit or ""
     in_service = (
-        compared(lineage, state.name, state.serving.stable, commit)
-        if state.serving
-        else InService(None, f"nothing serves {state.name}")
+        compare(lineage, status.name, status.serving.stable, commit)
+        if status.serving
+        else Containment(None, f"nothing serves {status.name}")
     )
     if stage.status == "Succeeded" and execution.rollback:
         sentence = f"the pipeline brought it back to commit {commit[:7] or 'unknown'}"
@@ -177,29 +183,29 @@ def _outcome(
         conclusion = standing(in_service)
     else:
         until = None if stage.abandoned else stage.ended
-        canary = CanaryWatch(aws, what, stage.started, until).look() if what else None
+        canary = CanaryWatch(aws, service, stage.started, until).read() if service else None
         if canary and not canary.ended:
             return None
         conclusion = conclude(
             [execution], in_service=in_service, answers=answers_in(aws, execution), canary=canary
         )
-    # That it is promoted, the table says.
+    # The table shows that a release was promoted.
     sentence = "" if conclusion.ending == "promoted" else conclusion.sentence
     return LastOutcome(conclusion.ending, sentence, stage.ended, execution.id)
 
 
-def _shift(aws: Aws, what: Deployed, newest: _Newest) -> Canary | None:
-    """Return the newest shift of traffic."""
+def _newest_shift(aws: Aws, service: Deployed, newest: _NewestExecutions) -> Canary | None:
+    """Return the newest shift of traffic; None before the first."""
     for execution in newest:
-        stage = execution.stage(what.environment)
+        stage = execution.stage(service.environment)
         if stage and stage.started:
             until = None if stage.abandoned else stage.ended
-            canary = CanaryWatch(aws, what, stage.started, until).look()
+            canary = CanaryWatch(aws, service, stage.started, until).read()
             if canary:
                 return canary
     return None
 
 
-def _asked(state: EnvironmentState) -> EnvironmentState:
-    """With its health, where there is a URL to ask."""
-    return replace(state, health=health(state.url)) if state.url else state
+def _with_health(status: EnvironmentStatus) -> EnvironmentStatus:
+    """Add the health, if the environment has a URL."""
+    return replace(status, health=health(status.url)) if status.url else status
