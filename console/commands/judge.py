@@ -57,7 +57,7 @@ _SHARE = _FiniteRange(min=0, max=1, min_open=True, max_open=True)
 
 @click.group("judge")
 def command() -> None:
-    """Replay and plan the canary judge's decisions, or test another rule.
+    """Replay, plan and backtest the canary judge's decisions.
 
     \b
       pithead judge replay prod          recompute the newest release's verdict, and draw it
@@ -108,18 +108,21 @@ def replay(record: str, picture: Path | None) -> int:
 @click.option(
     "--requests-per-second",
     type=_FiniteRange(min=0, min_open=True),
+    metavar="RATE",
     help="Requests per second of the cloud's clock; default: measured in the last three hours, "
     "else the environment file's.",
 )
 @click.option(
     "--failure-share",
     type=_SHARE,
+    metavar="SHARE",
     help="Share of the stable version's requests that fail, such as 0.001; default: measured in "
     "the last three hours, else the environment file's.",
 )
 @click.option(
     "--certainty",
     type=_SHARE,
+    metavar="SHARE",
     default=0.95,
     show_default=True,
     help="Probability of detecting the regression.",
@@ -127,6 +130,7 @@ def replay(record: str, picture: Path | None) -> int:
 @click.option(
     "--regression",
     type=_FiniteRange(min=1, min_open=True),
+    metavar="FACTOR",
     default=5.0,
     show_default=True,
     help="Failure-rate multiplier to detect.",
@@ -138,9 +142,10 @@ def plan(
     certainty: float,
     regression: float,
 ) -> None:
-    """Show which regressions a canary detects, how soon, and at what cost.
+    """Show which regressions a canary detects, and how soon.
 
-    ENVIRONMENT is dev, staging or prod (the default). Its file sets the canary and the rule.
+    ENVIRONMENT is dev, staging or prod (the default). Its file sets the canary and the rule. The
+    command also shows how many bad requests each regression costs before it is detected.
     """
     checkout = Checkout.here()
     wanted = checkout.environments()[environment]
@@ -172,11 +177,13 @@ def plan(
 @click.option(
     "--false-rollback-rate",
     type=_SHARE,
+    metavar="SHARE",
     help="Largest share of good releases that may be rolled back; default: each record's.",
 )
 @click.option(
     "--tolerance",
     type=_FiniteRange(min=1),
+    metavar="RATIO",
     help="Largest odds ratio of a bad request, new version to stable, that counts as no worse; "
     "default: each record's.",
 )
@@ -191,7 +198,8 @@ def plan(
 @click.option(
     "--minutes",
     type=click.IntRange(min=1),
-    help="Minutes to judge from the begin of each shift; default: all.",
+    metavar="N",
+    help="Number of minutes to judge from the begin of each shift; default: all.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, not a table.")
 def past(

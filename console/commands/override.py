@@ -57,7 +57,7 @@ def command(gate: str, lasts: timedelta | None, reason: str | None, withdraw: bo
 
     \b
       pithead override supply-chain
-      pithead override supply-chain --for 7d --reason "advisory service is down, ticket 4711"
+      pithead override supply-chain --for 7d --reason "the index is down, ticket 4711"
       pithead override supply-chain --withdraw
 
     At speed 60 a day of a local cloud lasts 24 minutes.

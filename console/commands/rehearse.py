@@ -28,6 +28,7 @@ _FILE_WIDTH_CHARACTERS = 100
 @click.option(
     "--speed",
     type=click.FloatRange(min=0, min_open=True),
+    metavar="N",
     default=60.0,
     show_default=True,
     help="Seconds of the cloud's clock per second of this machine's clock.",

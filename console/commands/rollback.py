@@ -29,7 +29,7 @@ _MIN_REASON_CHARACTERS = 10
     help="Number of the version to move to; default: the version before the last promoted release.",
 )
 def command(environment: str, reason: str, version: str | None) -> None:
-    """Move all traffic of an environment to an earlier version, at once.
+    """Move an environment's traffic to an earlier version, at once.
 
     Use it if a promoted release turns out bad after its bake. The release may be of any age,
     because versions are kept, and no gate, freeze or canary delays the command. It updates the

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 @click.command("status")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, not a table.")
 def command(as_json: bool) -> None:
-    """Show what each environment serves, its health, and the pipeline.
+    """Show what each environment serves, and its health.
+
+    The command ends with the pipeline's newest execution.
 
     For each environment the command shows the address, the version and commit that serve, the
     weights during a shift, the outcome of the last release, and the health. An environment is

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 @click.option(
     "--speed",
     type=click.FloatRange(min=0, min_open=True),
+    metavar="N",
     default=1.0,
     show_default=True,
     help="Seconds of the cloud's clock per second of this machine's clock. At 60 a bake of five "
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--port",
+    metavar="PORT",
     default=4566,
     show_default=True,
     help="Port of the AWS API; 0 is any free port.",
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
 @click.option(
     "--gateway-port",
     type=int,
+    metavar="PORT",
     help="Port of deployed APIs; 0 is any free port; default: the port of earlier starts, else "
     "4567.",
 )
@@ -56,12 +59,14 @@ if TYPE_CHECKING:
     "--new-account",
     is_flag=True,
     help="Give each account the quotas of a new AWS account: 10 concurrent executions of Lambda, "
-    "one build at a time. pithead preflight lists what they prevent.",
+    "one build at a time. pithead preflight lists those that "
+    "are too small.",
 )
 @iam_option
 @click.option(
     "--metric-delay",
     type=click.FloatRange(min=0),
+    metavar="SECONDS",
     default=0.0,
     show_default=True,
     help="Seconds of the cloud's clock by which metrics arrive later than usual on AWS.",

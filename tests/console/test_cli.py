@@ -43,6 +43,21 @@ def test_the_commands_are_listed(pithead: object, capsys: pytest.CaptureFixture[
     assert re.findall(r"^  ([a-z]+)  +[A-Z]", shown, re.MULTILINE) == list(cli.COMMANDS)
 
 
+@pytest.mark.parametrize("group", [(), ("judge",)], ids=["pithead", "judge"])
+def test_the_list_of_commands_has_whole_sentences(
+    group: tuple[str, ...],
+    pithead: object,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert callable(pithead)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert pithead(*group, "--help") == 0
+    commands = capsys.readouterr().out.partition("Commands:")[2]
+    assert commands
+    assert "..." not in commands
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -190,10 +190,10 @@ def known(aws: AwsSession) -> Deployed:
     return what
 
 
-def test_a_promoted_release_is_moved_back_and_the_next_one_shifts_from_there(prod: Prod) -> None:
+def test_a_promoted_release_is_rolled_back_and_the_next_one_shifts_from_there(prod: Prod) -> None:
     assert prod.release(1) == "CREATE_COMPLETE"
     aws = AwsSession(HOME)
-    with pytest.raises(ConsoleError, match="no deployment to version 1 is known"):
+    with pytest.raises(ConsoleError, match="found no deployment to version 1"):
         roll_back(aws, known(aws), REASON)
     assert prod.release(2) == "UPDATE_COMPLETE"
     what = known(aws)
@@ -216,7 +216,7 @@ def test_a_promoted_release_is_moved_back_and_the_next_one_shifts_from_there(pro
     assert prod.shifts() == [("1", "2"), ("1", "3")]
 
 
-def test_while_a_release_is_deployed_its_shift_is_to_be_stopped(prod: Prod) -> None:
+def test_a_rollback_during_a_deployment_is_an_error(prod: Prod) -> None:
     assert prod.release(1) == "CREATE_COMPLETE"
     aws = AwsSession(HOME)
     what = known(aws)
