@@ -1,4 +1,4 @@
-"""By which role an account's client acts."""
+"""The role of an account's client."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOOKUP = f"cdk-hnb659fds-lookup-role-{PROD.account}-{PROD.region}"
 
 @pytest.fixture
 def assumed(aws: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The roles that STS was asked for; each client is named by its session's key."""
+    """The roles that were assumed; a client is a text with its service and its session's key."""
     asked: list[str] = []
 
     class Session:

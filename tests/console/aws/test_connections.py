@@ -1,4 +1,4 @@
-"""Where commits reach the pipeline's repository."""
+"""The git URL that commits are pushed to."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class RealAws:
-    """`Aws` whose clients are AWS's own; the tests here call no operation."""
+    """`Aws` with real boto3 clients, of which the tests call no operation."""
 
     def client(self, service: str, place: Place | None = None, *, role: str | None = None) -> Any:
         """See `console.aws.account.Aws`."""

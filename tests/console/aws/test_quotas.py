@@ -1,4 +1,4 @@
-"""`pithead preflight`: which quotas are too small, and the command that asks for more."""
+"""`pithead preflight`: quotas that are too small, and the command that raises them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the cloud's time and rates are on this machine's clock."""
+"""Durations and rates of the cloud on this machine's clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gates run beside each other on this machine: programs of the tests' own in a made-up checkout."""
+"""Gates that run in parallel on this machine; tests write their programs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _PASS = "end(NAME, 0, 'passed')"
 
 @pytest.fixture
 def program(tmp_path: Path) -> Program:
-    """Writes a gate's program; returns the checkout's root."""
+    """Write a gate's program; return the root of its checkout."""
     folder = tmp_path / "pipeline" / "gates"
     folder.mkdir(parents=True)
     for package in (folder.parent, folder):

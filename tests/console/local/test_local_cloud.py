@@ -101,7 +101,7 @@ def test_a_later_start_keeps_the_gateway_port_and_rejects_another(tmp_path: Path
         local_cloud.stop(cloud)
         process.wait()
     (kept,) = gateways
-    # Port 1 is never the one that was chosen, and nothing tries to listen there.
+    # Port 1 is never the chosen one, and nothing listens there.
     with pytest.raises(ConsoleError, match=f"found port {kept.rsplit(':', 1)[1]} .*; leave the"):
         local_cloud.start(state, port=0, gateway_port=1, speed=1)
     assert local_cloud.find(state) is None

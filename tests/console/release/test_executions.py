@@ -78,11 +78,11 @@ def contains_mine(later: str) -> bool:
         pytest.param([run("1", "Failed", None)], "1", id="the source did not answer"),
     ],
 )
-def test_the_executions_that_carry_a_commit(listed: list[Execution], expected: str) -> None:
+def test_executions_that_carry_a_commit_are_found(listed: list[Execution], expected: str) -> None:
     assert "".join(each.id for each in carrying(listed, "mine", contains_mine)) == expected
 
 
-def test_the_last_run_of_a_commit_that_was_released_twice() -> None:
+def test_the_last_run_of_a_commit_is_found() -> None:
     listed = [
         run("1", "Cancelled", "mine"),
         run("2", "Failed", "mine"),
@@ -92,7 +92,7 @@ def test_the_last_run_of_a_commit_that_was_released_twice() -> None:
     assert [each.id for each in last_run(listed, "mine", contains_mine)] == ["3", "4"]
 
 
-def test_stages_have_status_and_seconds_also_when_a_later_execution_is_in_them(
+def test_stages_have_status_and_seconds_after_a_later_execution_entered_them(
     aws: Any, pipeline: Any
 ) -> None:
     pipeline.execution("one", 0, commit="mine", status="Succeeded", updated=300)
@@ -114,13 +114,13 @@ def test_stages_have_status_and_seconds_also_when_a_later_execution_is_in_them(
     assert build.seconds(START + timedelta(seconds=101)) == 10
 
 
-def test_a_stage_that_is_no_longer_declared_is_told_of(aws: Any, pipeline: Any) -> None:
+def test_a_stage_that_was_removed_from_the_pipeline_is_listed(aws: Any, pipeline: Any) -> None:
     pipeline.execution("one", 0, commit="mine", status="Succeeded")
     pipeline.action("one", "Approval", "Ask", 5, 9)
     assert [each.name for each in in_detail(aws, history(aws)[0]).stages][-1] == "Approval"
 
 
-def test_actions_come_in_pages(aws: Any, pipeline: Any) -> None:
+def test_all_pages_of_actions_are_read(aws: Any, pipeline: Any) -> None:
     pipeline.execution("one", 0, commit="mine")
     pipeline.stage("one", "Source", 0, 1)
     pipeline.stage("one", "Build", 1, 2)

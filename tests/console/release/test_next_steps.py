@@ -60,11 +60,11 @@ def commands(aws: Any, outcome: Outcome) -> list[str]:
     return [each.command for each in next_steps(aws, load_home(), PLACES, outcome)]
 
 
-def test_a_promotion_needs_nothing(aws: Any) -> None:
+def test_a_promotion_has_no_next_steps(aws: Any) -> None:
     assert commands(aws, ended("promoted")) == []
 
 
-def test_after_a_rollback_the_evidence_and_the_ways_on_are_named(
+def test_a_rollback_has_the_evidence_and_the_ways_on(
     aws: Any, decided: Callable[..., Record]
 ) -> None:
     canary = Canary("prod", "d-SHIFT", "Stopped", at(0), "2", "3", record=decided())
@@ -77,13 +77,13 @@ def test_after_a_rollback_the_evidence_and_the_ways_on_are_named(
     ]
 
 
-def test_after_a_rollback_of_a_throttled_release_the_quotas_come_first(aws: Any) -> None:
+def test_a_rollback_of_a_throttled_release_has_the_quotas_first(aws: Any) -> None:
     canary = Canary("prod", "d-SHIFT", "Stopped", at(0), "2", "3", throttles=40)
     outcome = replace(ended("rolled_back"), canary=canary)
     assert commands(aws, outcome)[0] == "pithead preflight"
 
 
-def test_a_refusal_has_its_log_and_the_gate_to_try_here(aws: Any) -> None:
+def test_a_refusal_has_the_log_and_the_gate_to_run_here(aws: Any) -> None:
     unit, load = Answer("unit", "refused", "1 of 9"), Answer("load", "refused", "slow")
     synth, sent = build("Synth"), build("Load")
     assert commands(aws, ended("refused", stage("Build", synth), answers=(unit,))) == [
@@ -91,14 +91,14 @@ def test_a_refusal_has_its_log_and_the_gate_to_try_here(aws: Any) -> None:
         "pithead gates unit",
         "pithead release",
     ]
-    # What needs a deployed environment cannot be tried on a checkout.
+    # A gate that needs a deployed environment cannot run on a checkout.
     assert commands(aws, ended("refused", stage("staging", sent), answers=(load,))) == [
         "pithead logs build --execution e1234567 --action Load",
         "pithead release",
     ]
 
 
-def test_a_throttled_gate_waits_for_a_quota_and_no_commit(aws: Any) -> None:
+def test_a_throttled_gate_needs_a_quota_and_no_commit(aws: Any) -> None:
     load = Answer("load", "refused", "could not run", rules=("throttled",))
     outcome = ended("refused", stage("staging", build("Load")), answers=(load,))
     assert commands(aws, outcome)[1:] == ["pithead preflight", "pithead release"]
@@ -107,7 +107,7 @@ def test_a_throttled_gate_waits_for_a_quota_and_no_commit(aws: Any) -> None:
     )
 
 
-def test_builds_that_were_not_started_wait_for_a_quota_and_no_commit(aws: Any) -> None:
+def test_builds_that_did_not_start_need_a_quota_and_no_commit(aws: Any) -> None:
     passed = Answer("security", "passed", "nothing found")
     builds = (build("Security", "Succeeded"), unstarted("SupplyChain"), unstarted("Changes"))
     outcome = ended("error", stage("Build", build("Synth", "Succeeded")), stage("Verify", *builds),
@@ -122,7 +122,7 @@ def test_builds_that_were_not_started_wait_for_a_quota_and_no_commit(aws: Any) -
     ]
 
 
-def test_a_refusal_beside_builds_that_were_not_started_needs_a_commit_and_a_quota(
+def test_a_refusal_beside_builds_that_did_not_start_needs_both(
     aws: Any,
 ) -> None:
     refused = Answer("security", "refused", "1 finding")
@@ -138,7 +138,7 @@ def test_a_refusal_beside_builds_that_were_not_started_needs_a_commit_and_a_quot
     ("buildspec", "context"),
     [('{"commands": ["cdk synth -c bundle=host"]}', " -c bundle=host"), ("{}", "")],
 )
-def test_the_way_out_of_a_build_that_cannot_run_is_named(
+def test_a_build_that_cannot_run_needs_a_deployment(
     aws: Any, pipeline: Any, buildspec: str, context: str
 ) -> None:
     aws.answers |= {
@@ -162,7 +162,7 @@ def test_the_way_out_of_a_build_that_cannot_run_is_named(
         ((stage("Build", build("Synth", "Succeeded")), stage("Verify", build("Security"))), ()),
     ],
 )
-def test_a_build_that_a_commit_can_repair_needs_no_deployment(
+def test_a_build_that_a_commit_fixes_needs_no_deployment(
     aws: Any, stages: tuple[Stage, ...], answers: tuple[Answer, ...]
 ) -> None:
     _log, *rest = commands(aws, ended("error", *stages, answers=answers))
@@ -171,12 +171,12 @@ def test_a_build_that_a_commit_can_repair_needs_no_deployment(
 
 @pytest.fixture
 def deployment(aws: Any) -> Any:
-    """Says how an environment's stack is left by a deployment that failed, and its events."""
+    """Set the status and the events of a stack after a failed deployment."""
     failed = Action("Deploy", "CloudFormation", "Failed", at(0), at(9), "", "It failed")
 
     def left(status: str, *events: tuple[str, str, str]) -> Outcome:
         stack = {"StackName": "prod-files", "CreationTime": at(0), "StackStatus": status}
-        told = [
+        stack_events = [
             {
                 "StackId": "s", "EventId": name, "StackName": "prod-files", "Timestamp": at(0),
                 "LogicalResourceId": name, "PhysicalResourceId": name.lower(),
@@ -186,7 +186,7 @@ def deployment(aws: Any) -> Any:
         ]  # fmt: skip
         aws.answers |= {
             ("cloudformation", "describe_stacks"): {"Stacks": [stack]},
-            ("cloudformation", "describe_stack_events"): {"StackEvents": told},
+            ("cloudformation", "describe_stack_events"): {"StackEvents": stack_events},
         }
         return ended("error", stage("prod", failed))
 
@@ -220,7 +220,7 @@ def test_a_first_deployment_that_failed_is_deleted_before_the_next(
 
 
 def test_a_deployment_that_failed_is_retried_with_all_actions(aws: Any, deployment: Any) -> None:
-    """Its change set is gone (aws-cdk#11995, aws-cdk#21677)."""
+    """The failed action's change set was deleted (aws-cdk#11995, aws-cdk#21677)."""
     retry = (
         "aws codepipeline retry-stage-execution --pipeline-name pithead --stage-name prod "
         "--pipeline-execution-id e1234567-89 --retry-mode ALL_ACTIONS"

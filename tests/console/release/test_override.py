@@ -1,4 +1,4 @@
-"""`pithead override`: granted, shown and withdrawn against answers of AWS that a test sets."""
+"""`pithead override`, with answers of AWS that a test sets."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def pithead(
 
 
 def refused(aws: Any, pipeline: Any, *lines: str) -> None:
-    """The newest execution failed at a gate; its build wrote these lines."""
+    """A newest execution that failed at a gate; its build wrote these lines."""
     pipeline.execution("newest", 10, commit="c" * 40, status="Failed", updated=100)
     pipeline.stage("newest", "Source", 10, 12)
     pipeline.action("newest", "Build", "Synth", 12, 100, status="Failed", external="synth:1")

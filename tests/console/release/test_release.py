@@ -35,7 +35,7 @@ OTHER = "0" * 40
 def branch(
     folder: Path, tmp_path: Path, aws: Any, prod: Prod, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Checkout, str]:
-    """The checkout, and the repository that the pipeline's connection leads to."""
+    """The checkout, and the URL of the pipeline's repository."""
     url = str(tmp_path / "remote.git")
     subprocess.run(["git", "init", "--quiet", "--bare", url], check=True)
     aws.answers |= {
@@ -293,7 +293,7 @@ def test_an_earlier_commit_is_an_error_with_the_ways_back(
 
 @pytest.fixture
 def rolled_back(branch: tuple[Checkout, str], aws: Any, pipeline: Any, prod: Prod) -> str:
-    """A commit whose canary an alarm stopped."""
+    """The commit of a canary that an alarm stopped."""
     checkout, url = branch
     commit = checkout.commit("HEAD")
     checkout.push(url, commit, "main")
@@ -464,7 +464,7 @@ def test_foreign_bytes_in_a_commit_are_read_before_anything_is_pushed(
     (checkout.root / os.fsdecode(b"caf\xe9")).write_text("")
     git(checkout.root, "add", "--all")
     tree, parent = git(checkout.root, "write-tree"), checkout.commit("HEAD")
-    # git commit would take the bytes for Latin 1 and convert them; other tools do not.
+    # git commit converts the bytes as Latin 1; other tools write them as they are.
     who = b"Ren\xe9 <r@example.org> 1767268800 +0000"
     head = f"tree {tree}\nparent {parent}\n".encode() + b"author %s\ncommitter %s\n" % (who, who)
     made = subprocess.run(

@@ -1,4 +1,4 @@
-"""Traffic that a person moves back, over a stack that CodeDeploy shifts, in a local cloud."""
+"""`pithead rollback` of a stack that CodeDeploy shifts, in a local cloud."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ REASON = "customers cannot upload, ticket 4711"
 
 
 def template(number: int) -> dict[str, Any]:
-    """A release: code of its own, a version of its own, and the alias that CodeDeploy shifts."""
+    """The template of a release: its code, its version, and the alias that CodeDeploy shifts."""
     host = target("host")
     version = f"Version{number}"
     trust = {
@@ -106,7 +106,7 @@ def template(number: int) -> dict[str, Any]:
 
 
 class Prod:
-    """Production's account, with the roles that `cdk bootstrap` makes there."""
+    """Production's account, with the roles that `cdk bootstrap` creates."""
 
     def __init__(self, server: LocalCloud) -> None:
         self._cloud = server.cloud
@@ -143,7 +143,7 @@ class Prod:
         )
 
     def release(self, number: int) -> str:
-        """The status of the stack after a release."""
+        """Release a template; return the status of the stack afterwards."""
         cloudformation = self.client("cloudformation")
         call = cloudformation.create_stack if number == 1 else cloudformation.update_stack
         call(
@@ -162,7 +162,7 @@ class Prod:
         return str(alias["FunctionVersion"])
 
     def shifts(self) -> list[tuple[str, str]]:
-        """From which version to which each deployment moved the alias, oldest first."""
+        """Return the old and new version of each deployment, oldest first."""
         codedeploy = self.client("codedeploy")
         found = []
         for each in reversed(codedeploy.list_deployments()["deployments"]):

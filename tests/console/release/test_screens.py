@@ -91,7 +91,7 @@ def test_a_terminal_shows_stages_and_traffic() -> None:
     screen = ReleaseScreen("release of c0ffee Better", console)
     with screen.showing():
         screen.show(snapshot())
-    # The last picture stays; what was live is wiped out by control sequences before it.
+    # Control sequences erase the live display; the last one is printed again.
     shown = " ".join(out.getvalue().rsplit("release of c0ffee Better", 1)[-1].split())
     for line in (
         "updated the pipeline, which restarted with the same commit",

@@ -1,4 +1,4 @@
-"""`pithead status` and `pithead logs` over answers that botocore's models have checked."""
+"""`pithead status` and `pithead logs`, with answers that match botocore's models."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class _Service(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def url() -> Iterator[str]:
 
 
 def responses(**counts: int) -> Callable[..., dict[str, Any]]:
-    """What API Gateway counted, in two of five minutes; nothing of any other metric.
+    """API Gateway's counts in two of five minutes; no values of other metrics.
 
     They end three minutes ago, since its metrics are late. What is older does not count.
     """
@@ -77,7 +77,7 @@ def responses(**counts: int) -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture
 def delivery(aws: Any, pipeline: Any, url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A canary under way in prod, nothing in staging, an account for dev that nobody may read."""
+    """A canary in progress in prod, nothing in staging, and an unreadable account for dev."""
     plain = aws.client
 
     def client(service: str, place: Any = None) -> Any:
@@ -139,7 +139,7 @@ def delivery(aws: Any, pipeline: Any, url: str, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 def judged(delivery: Any, decided: Any) -> Record:
-    """What the judge says of the canary under way."""
+    """The judge's part of the document."""
     record: Record = decided()
     before = delivery.answers[("cloudformation", "describe_stacks")]
 
