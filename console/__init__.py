@@ -1,1 +1,1 @@
-"""The `pithead` command, an AWS client; AWS and the local cloud are the same to it."""
+"""The `pithead` command: a client of AWS or of the local cloud, by the same API."""

@@ -73,7 +73,7 @@ class Checkout:
 
     @property
     def states(self) -> tuple[Path, Path]:
-        """The state folders in which a command searches for a running local cloud, in order."""
+        """The state folders in which commands search for a running local cloud, in order."""
         return self.state, self.rehearsal
 
     def home(self) -> Home:
@@ -112,7 +112,7 @@ class Checkout:
         return done.stdout.strip()
 
     def subject(self, commit: str) -> str:
-        """Return the first line of a commit's message; empty if the checkout lacks the commit.
+        """Return the first line of a commit's message; empty if the commit is unknown.
 
         git converts the message from the encoding that the commit declares. Bytes that are not
         of that encoding, and control characters, become escapes.
@@ -129,7 +129,7 @@ class Checkout:
         return run_git(self.root, "cat-file", "-e", f"{commit}^{{commit}}").returncode == 0
 
     def is_ancestor(self, earlier: str, later: str) -> bool:
-        """Return whether `later` is `earlier` or descends from it; the repository has both.
+        """Return whether `later` is `earlier` or descends from it; both exist here.
 
         Raises:
             ConsoleError: the clone is too shallow to decide.

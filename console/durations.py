@@ -15,7 +15,7 @@ _SECONDS: Mapping[str, int] = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class Duration(click.ParamType[timedelta]):
-    """A whole number above 0 and a unit (s, m, h, d); at most `maximum` if that is given."""
+    """A whole number above 0 and a unit (s, m, h, d); at most `maximum`, if given."""
 
     name = "duration"
 

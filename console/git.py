@@ -45,7 +45,7 @@ def run_git_bytes(folder: Path, *arguments: str) -> subprocess.CompletedProcess[
 
 
 def run_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run git as `run_git_bytes` does, and decode its output; other bytes become escapes."""
+    """Run git, and decode its output; bytes that are not UTF-8 become escapes."""
     done = run_git_bytes(folder, *arguments)
     out, err = (each.decode(errors="backslashreplace") for each in (done.stdout, done.stderr))
     return subprocess.CompletedProcess(done.args, done.returncode, out, err)
@@ -57,7 +57,7 @@ def access_options(url: str) -> tuple[str, ...]:
 
 
 def error_message(done: subprocess.CompletedProcess[str]) -> str:
-    """Return the first message of the remote in git's stderr, else git's own first error."""
+    """Return the remote's first message in git's stderr, else git's first error."""
     lines = [printable(line.strip()) for line in done.stderr.splitlines() if line.strip()]
     for prefix in ("remote: ", "fatal: ", "error: "):
         found = [line.removeprefix(prefix) for line in lines if line.startswith(prefix)]

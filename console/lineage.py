@@ -28,7 +28,7 @@ class Lineage(Protocol):
 
 
 class CheckoutLineage:
-    """`Lineage` of a checkout; fetches the pipeline's branch if the checkout lacks a commit."""
+    """`Lineage` of a checkout; fetches the pipeline's branch if a commit is missing."""
 
     def __init__(self, checkout: Checkout, url: Callable[[], str], branch: str) -> None:
         """Create the lineage; `url` returns the git URL of the pipeline's repository."""

@@ -1,4 +1,4 @@
-"""Progress of steps that take a while: a spinner on a terminal, plain lines elsewhere."""
+"""Progress of long steps: a spinner on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 

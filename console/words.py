@@ -1,4 +1,4 @@
-"""Statuses, outcomes, durations and foreign text in the form that the console prints."""
+"""Statuses, outcomes, durations and foreign text as the console prints them."""
 
 from __future__ import annotations
 

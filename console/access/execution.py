@@ -50,7 +50,7 @@ def needed_actions(aws: Aws, place: Place, stacks: Iterable[str]) -> set[str]:
 
 
 def policies(actions: Iterable[str]) -> list[dict[str, Any]]:
-    """Pack actions into policies within IAM's size limit, one statement for each service."""
+    """Pack actions into policies of IAM's size limit, one statement for each service."""
     found: list[dict[str, Any]] = []
     for statement in _statements(actions):
         for policy in found:

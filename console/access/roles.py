@@ -1,4 +1,4 @@
-"""The roles of the platform's stacks, with their policies and the actions they used."""
+"""The roles of the platform's stacks, their policies, and the actions they used."""
 
 from __future__ import annotations
 

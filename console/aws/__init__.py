@@ -1,1 +1,1 @@
-"""What the console reads from the AWS API: accounts, stacks, connections, health, quotas."""
+"""Accounts, stacks, connections, health and quotas, read from the AWS API."""

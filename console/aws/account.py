@@ -1,4 +1,4 @@
-"""Sessions and clients for the AWS accounts, or the local cloud, that a command uses."""
+"""Sessions and clients for the AWS accounts or the local cloud of a command."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Aws(Protocol):
     """A source of boto3 clients."""
 
     def client(self, service: str, place: Place | None = None, *, role: str | None = None) -> Any:
-        """Return a boto3 client for the pipeline's own account and region, or for another place.
+        """Return a boto3 client for the pipeline's account and region, or another place.
 
         A client for another account has its lookup role, unless `role` names a role there.
 
@@ -120,7 +120,7 @@ class AwsSession:
 
 
 def connect(checkout: Checkout) -> tuple[AwsSession, str]:
-    """Return a session for a command of this checkout, and a line that names its target.
+    """Return a session for a command of a checkout, and a line with its target.
 
     The target is the endpoint in `AWS_ENDPOINT_URL` if that is set, else the checkout's local
     cloud if it runs (this process then gets the variables of `pithead env`), else AWS with the
@@ -161,12 +161,12 @@ def connect(checkout: Checkout) -> tuple[AwsSession, str]:
 
 
 def adopt(variables: Mapping[str, str]) -> None:
-    """Replace all AWS variables of this process's environment by those of a local cloud."""
+    """Replace all AWS variables of this process by those of a local cloud."""
     for name in local_cloud.aws_variables(os.environ):
         os.environ.pop(name, None)
     os.environ.update(variables)
 
 
 def answered_at(answer: dict[str, Any]) -> datetime:
-    """Return the time of an answer by the clock of AWS or the local cloud, to the second."""
+    """Return the time of an answer by the cloud's clock, to the second."""
     return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])

@@ -1,4 +1,4 @@
-"""The service that is deployed in an environment, and the versions that serve there."""
+"""The service deployed in an environment, and the versions that serve there."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Serving:
 
     @property
     def description(self) -> str:
-        """Such as `version 3 of commit c0ffeec`; with shares if there are several versions."""
+        """Such as `version 3 of commit c0ffeec`; with shares if there are several."""
         shares = {version: share for version, share in self.weights.items() if share}
         parts = []
         for version, share in shares.items():
@@ -59,7 +59,7 @@ class Serving:
 
 
 def deployed(aws: Aws, environment: str, place: Place) -> Deployed | None:
-    """Return an environment's service; None until its stack has a function and an alias."""
+    """Return an environment's service; None until its stack has an alias."""
     cloudformation = aws.client("cloudformation", place)
     stack = service_stack(environment)
     try:
@@ -104,7 +104,7 @@ def weights(alias: dict[str, Any]) -> dict[str, float]:
 
 
 def commit_of(aws: Aws, service: Deployed, version: str) -> str | None:
-    """Return the commit that a version was built from: its environment variable COMMIT."""
+    """Return the commit that a version was built from, its variable COMMIT."""
     configuration = aws.client("lambda", service.place).get_function_configuration(
         FunctionName=service.function, Qualifier=version
     )

@@ -1,7 +1,8 @@
-"""Git credentials for CodeConnections, in the form of `aws codecommit credential-helper`.
+"""Git credentials for CodeConnections, signed as AWS's credential helper signs.
 
-The user name is the caller's access key, followed by `%` and the session token if there is one.
-The password is a timestamp and a SigV4 signature of the repository's path, valid for 15 minutes.
+They have the form of `aws codecommit credential-helper`: the user name is the caller's access
+key, followed by `%` and the session token if there is one. The password is a timestamp and a SigV4
+signature of the repository's path, valid for 15 minutes.
 So no secret key is ever in a URL, a command line or git's configuration.
 
 `python -m console.aws.git_credentials get` is a credential helper (gitcredentials(7)) for the AWS

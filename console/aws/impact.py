@@ -23,7 +23,7 @@ _METRICS = {"requests": "Count", "failures": "5XXError", "client_errors": "4XXEr
 
 @dataclass(frozen=True)
 class Responses:
-    """API Gateway's own counts of responses in the newest `WINDOW_MINUTES` that have arrived."""
+    """API Gateway's counts of responses in the newest `WINDOW_MINUTES` that arrived."""
 
     requests: int
     failures: int

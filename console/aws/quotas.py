@@ -1,4 +1,4 @@
-"""AWS quotas of the accounts, compared with what the pipeline and the service need."""
+"""AWS quotas of the accounts, compared with what a release needs."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def builds(aws: Aws, home: Home) -> Quota:
 
 
 def _executions(aws: Aws, group: list[tuple[str, Environment]]) -> Quota:
-    """Read Lambda's quota on concurrent executions, which a group of environments shares."""
+    """Read Lambda's quota on concurrent executions, which environments may share."""
     place = group[0][1]
     limit = aws.client("lambda", place).get_account_settings()["AccountLimit"]
     return Quota(

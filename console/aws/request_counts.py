@@ -1,4 +1,4 @@
-"""Counts of the service's requests and failures by version, and of throttled requests."""
+"""Counts of requests and failures by version, and of throttled requests."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class RequestCounts:
 def count_requests(
     cloudwatch: Any, environment: str, versions: tuple[str, str], begin: datetime, end: datetime
 ) -> RequestCounts:
-    """Count the requests of two versions, the stable one and the canary, by the service's metrics.
+    """Count the requests of the stable version and the canary, by the service.
 
     `begin` and `end` are on whole minutes.
     """
@@ -50,7 +50,7 @@ def count_requests(
 
 
 def count_throttles(cloudwatch: Any, function: str, begin: datetime, end: datetime) -> int:
-    """Count the requests to a function's alias that Lambda throttled, by Lambda's own metric."""
+    """Count the requests to a function's alias that Lambda throttled, by its metric."""
     dimensions = {"FunctionName": function, "Resource": f"{function}:{ALIAS}"}
     metrics = {"throttles": ("AWS/Lambda", "Throttles", dimensions)}
     return _sums(cloudwatch, metrics, begin, end)["throttles"]
@@ -62,7 +62,7 @@ def _sums(
     begin: datetime,
     end: datetime,
 ) -> dict[str, int]:
-    """Return the sum of each metric by its id; a metric is a namespace, a name and dimensions."""
+    """Return each metric's sum by id; a metric is a namespace, a name and dimensions."""
     answer = cloudwatch.get_metric_data(
         MetricDataQueries=[
             {

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def announced_speed(states: Sequence[Path]) -> float:
-    """Return the speed of the cloud that a command uses (`console.aws.account.connect`).
+    """Return the speed of the cloud that a command uses (see `connect`).
 
     A local cloud writes its speed to its state folder. The speed is 1 on AWS, and at an endpoint
     that is in none of these folders.
@@ -35,7 +35,7 @@ def announced_speed(states: Sequence[Path]) -> float:
 
 
 def duration_here(length: timedelta, speed: float) -> str:
-    """Return a duration of the cloud on this machine's clock, as text; "" if speed is 1."""
+    """Return a duration of the cloud on this machine's clock; "" if speed is 1."""
     if speed == 1:
         return ""
     return f"{duration(length.total_seconds() / speed)} here, at speed {speed:g}"
@@ -49,7 +49,7 @@ def rate_here(requests_per_second: float, speed: float) -> str:
 
 
 def environment_here(name: str, environment: Environment, speed: float) -> str:
-    """Return an environment's bake and rates on this machine's clock; "" if speed is 1."""
+    """Return an environment's bake and rates on this machine's clock; "" at speed 1."""
     if speed == 1:
         return ""
     parts = []

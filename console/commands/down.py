@@ -61,7 +61,7 @@ def command(state: Path | None, force: bool) -> None:
 
 
 def running_executions(aws: Aws) -> list[Execution]:
-    """Return the running executions with their stages; none if there is no pipeline yet."""
+    """Return the running executions with their stages; none without a pipeline."""
     try:
         return [in_detail(aws, each) for each in history(aws) if not each.ended]
     except ConsoleError:

@@ -296,7 +296,7 @@ def _objectives(given: tuple[str, ...]) -> dict[str, float] | None:
 
 
 def _measured(checkout: Checkout, name: str, environment: Environment) -> Counted | None:
-    """Return the traffic measured in an environment; None if neither AWS nor a cloud answers."""
+    """Return the traffic measured in an environment; None if no cloud answers."""
     try:
         aws, target = connect(checkout)
         click.echo(target, err=True)

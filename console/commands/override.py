@@ -86,7 +86,7 @@ def command(gate: str, lasts: timedelta | None, reason: str | None, withdraw: bo
 
 
 def _valid_reason(lasts: timedelta | None, reason: str | None, *, withdraw: bool) -> str:
-    """Return the reason with single spaces; raises a usage error if the options are invalid."""
+    """Return the reason with single spaces; raise UsageError for invalid options."""
     if withdraw and (lasts or reason):
         raise click.UsageError(
             "--withdraw: found with --for or --reason; allowed only alone. Remove the others"
@@ -118,7 +118,7 @@ def _show(aws: Aws, gate: str, speed: float) -> None:
 
 
 def _left(until: datetime, left: timedelta, speed: float) -> str:
-    """Return the end by the cloud's clock, and the time until then here if the clocks differ."""
+    """Return the end by the cloud's clock, and the time until then by this machine's."""
     scaled = duration_here(left, speed)
     return f"{until:%Y-%m-%d %H:%M} UTC by the cloud's clock" + (f": in {scaled}" if scaled else "")
 

@@ -117,7 +117,7 @@ class LocalGates:
 
 
 def _result(found: Report | None, code: int) -> tuple[Literal["passed", "refused", "not run"], str]:
-    """Return a gate's status and sentence; a report that contradicts the exit code refuses."""
+    """Return a gate's status and sentence; a contradiction with the exit code refuses."""
     if found is None:
         return "refused", f"it ended with exit code {code} and wrote no report"
     if (code == 0) != (found.status != "refused"):

@@ -16,7 +16,7 @@ MODES = ("enforce", "soft")
 
 
 def unproved_permissions(states: Sequence[Path]) -> str:
-    """Return a sentence if the cloud that a command uses does not enforce IAM, else "".
+    """Return a sentence if a command's cloud does not enforce IAM, else "".
 
     AWS always enforces it. `states` are the state folders of local clouds.
     """

@@ -47,7 +47,7 @@ class LocalCloud:
     """A mode of `console.local.iam_mode.MODES`."""
 
     def variables(self, account: str, region: str) -> dict[str, str]:
-        """Return the variables that direct an AWS client here, as an account's administrator."""
+        """Return the variables that make an AWS client an account's administrator here."""
         direct = ["127.0.0.1", *filter(None, [os.environ.get("NO_PROXY") or ""])]
         no_proxy = ",".join(dict.fromkeys(",".join(direct).split(",")))
         return {
@@ -71,7 +71,7 @@ def find(*states: Path) -> LocalCloud | None:
 
 
 def aws_variables(variables: Mapping[str, str]) -> list[str]:
-    """Return the names of the AWS variables to unset before `LocalCloud.variables` are set."""
+    """Return the AWS variables to unset before `LocalCloud.variables` are set."""
     return sorted({*_ALWAYS_UNSET, *(name for name in variables if name.startswith("AWS_"))})
 
 

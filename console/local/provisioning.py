@@ -1,4 +1,4 @@
-"""Provision a local cloud with the pipeline, by the tools that an operator uses on AWS.
+"""The provisioning of a local cloud, with the tools that an operator uses on AWS.
 
 Bootstraps the accounts, creates the connection and the repository, pushes a commit, and deploys
 the pipeline's stack. Skips what exists, so it can run at every start.
@@ -47,7 +47,7 @@ class Ready:
 def make_ready(
     checkout: Checkout, cloud: LocalCloud, *, state: Path, cache: Path, steps: Steps
 ) -> Ready:
-    """Provision a local cloud, so that it releases what is pushed to the pipeline's branch.
+    """Provision a local cloud, so that it releases what is pushed to the branch.
 
     Writes logs and synthesised templates below `state`, and the CDK CLI below `cache`.
 
@@ -101,7 +101,7 @@ def make_ready(
 
 
 def _places(home: Home, environments: dict[str, Environment]) -> list[tuple[str, str]]:
-    """Return the accounts and regions to bootstrap: the pipeline's account in every region too."""
+    """Return the accounts and regions to bootstrap, the pipeline's in every region."""
     places = [(home.account, home.region)]
     for each in environments.values():
         places += [(home.account, each.region), (each.account, each.region)]

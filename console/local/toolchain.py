@@ -1,4 +1,4 @@
-"""The CDK CLI in the version that the platform pins: its installation and its runs."""
+"""The CDK CLI in the version that the platform pins."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Cdk:
 
 
 def install(cache: Path) -> Cdk:
-    """Return the pinned CLI below a cache folder; install it with npm if it is missing.
+    """Return the pinned CLI below a cache folder; install it if it is missing.
 
     Raises:
         ConsoleError: Node is missing, or npm failed.
@@ -108,7 +108,7 @@ def _tool(name: str) -> Path:
 
 
 def _error_message(log: Path) -> str:
-    """Return the last error of the app in a log, else that of the CLI, else the last line."""
+    """Return the last error of the app in a log, else of the CLI, else the last line."""
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
     app = [line.removeprefix("pithead: ") for line in lines if line.startswith("pithead: ")]
     cli = [line.lstrip("❌ ") for line in lines if "❌" in line]

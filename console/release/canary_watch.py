@@ -1,4 +1,4 @@
-"""Read a release's shift of traffic from CodeDeploy, Lambda, CloudWatch and the judge's bucket."""
+"""The reader of a release's traffic shift: CodeDeploy, Lambda, metrics, records."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def alarm_named(message: str) -> str | None:
 
 
 def newest_alarm(items: list[dict[str, Any]]) -> tuple[str, str] | None:
-    """Return name and reason of the newest change to ALARM in DescribeAlarmHistory's items."""
+    """Return name and reason of the newest change to ALARM in an alarm history."""
     for item in sorted(items, key=lambda each: each["Timestamp"], reverse=True):
         new = json.loads(item.get("HistoryData") or "{}").get("newState") or {}
         if new.get("stateValue") == "ALARM":

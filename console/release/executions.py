@@ -59,7 +59,7 @@ class Stage:
         return any(each.status == "Abandoned" for each in self.actions)
 
     def seconds(self, now: datetime) -> float:
-        """Return its duration until its end, else until `now`, in seconds of the cloud's clock."""
+        """Return its duration so far or in all, in seconds of the cloud's clock."""
         if self.started is None:
             return 0.0
         return max(0.0, ((self.ended or now) - self.started).total_seconds())
@@ -90,7 +90,10 @@ class Execution:
 
 
 def executions(summaries: Iterable[dict[str, Any]]) -> list[Execution]:
-    """Return the executions of `ListPipelineExecutions`, oldest first, without their stages."""
+    """Return the executions in `ListPipelineExecutions`' summaries, oldest first.
+
+    They have no stages; see `with_stages`.
+    """
     found = [
         Execution(
             id=each["pipelineExecutionId"],
@@ -146,7 +149,7 @@ def last_run(
 def replacement(
     history: Sequence[Execution], last: Execution, contains: Callable[[str], bool]
 ) -> Execution | None:
-    """Return the first execution that superseded `last` with a commit that lacks this one."""
+    """Return the first execution that superseded `last` without containing its commit."""
     if last.status != "Superseded":
         return None
     later = (each for each in history if each.started >= last.started and not each.rollback)

@@ -173,7 +173,7 @@ def _after_broken_build(deploy: str) -> tuple[NextStep, ...]:
 
 
 def _deployment(aws: Aws, build: Action) -> str:
-    """Return the command that deploys the pipeline's stack, with the CDK context of its Build."""
+    """Return the command that deploys the pipeline's stack, with its Build's context."""
     codebuild = aws.client("codebuild")
     builds = codebuild.batch_get_builds(ids=[build.external_id])["builds"]
     names = [each["projectName"] for each in builds]

@@ -73,7 +73,7 @@ def read_outcome(
 def _cause(
     later: Sequence[Execution], now: Containment
 ) -> tuple[Execution | None, Execution | None]:
-    """Return the later execution that released what serves now: a rollback, or a release."""
+    """Return the later execution that released what serves: a rollback or a release."""
     candidates = [each for each in later if each.commit in now.commits]
     rollback = next((each for each in reversed(candidates) if each.rollback), None)
     return rollback, next((each for each in candidates if not each.rollback), None)

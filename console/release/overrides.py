@@ -35,9 +35,9 @@ class Found:
 
 
 def grant(aws: Aws, *, lasts: timedelta, reason: str, by: str) -> Override:
-    """Set an override that expires after a duration of AWS's clock; replaces an earlier one.
+    """Set an override that expires after a duration of AWS's clock.
 
-    Records `by`, followed by the ARN of the caller.
+    Replaces an earlier override. Records `by`, followed by the ARN of the caller.
     """
     caller = aws.client("sts").get_caller_identity()
     override = Override(

@@ -1,4 +1,4 @@
-"""The rollback of an environment's traffic to an earlier version, by CloudFormation.
+"""The rollback of an environment to an earlier version, by CloudFormation.
 
 One call could move the alias, but CloudFormation's record of it would then be wrong: if a later
 release failed, CloudFormation would set the alias back to the recorded version. So the stack is
@@ -41,7 +41,7 @@ class Rollback:
 
 
 def roll_back(aws: Aws, service: Deployed, reason: str, to_version: str | None = None) -> Rollback:
-    """Move all traffic to a version, by default the one before the last promoted release.
+    """Move all traffic to a version; by default the one before the last release.
 
     Raises:
         ConsoleError: the stack is being updated, the version is unknown or has all traffic, or an
@@ -157,7 +157,7 @@ def _update(aws: Aws, service: Deployed, cloudformation: Any, template: dict[str
 
 
 def _published(aws: Aws, service: Deployed, body: bytes) -> str:
-    """Upload a template, which may be too large for CloudFormation inline; return its URL."""
+    """Upload a template, which may be too large to pass inline, and return its URL."""
     where = service.place.account, service.place.region
     s3 = aws.client("s3", service.place, role=publishing_role(*where))
     bucket = staging_bucket(*where)

@@ -37,7 +37,7 @@ _BAR_CHARACTERS = 20
 
 
 class Lines:
-    """Lines for a file or a pipe, each with the time since the begin; a terminal gets none."""
+    """Lines for a file or a pipe, with the time since the begin; none for a terminal."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -99,7 +99,7 @@ class ReleaseScreen:
 
 
 def progress(snapshot: Snapshot) -> RenderableType:
-    """Return the stages of the current execution and its shift of traffic, to be printed."""
+    """Return a view of the current execution's stages and its shift of traffic."""
     parts: list[RenderableType] = []
     for each in snapshot.executions[:-1]:
         text = escape(_earlier_execution(each))
@@ -162,7 +162,7 @@ def _stages(execution: Execution, snapshot: Snapshot) -> Table:
 
 
 def _actions(stage: Stage) -> str:
-    """Return the names of the failed actions of a failed stage, else of the running ones."""
+    """Return the names of a failed stage's failed actions, else of the running ones."""
     status = "Failed" if stage.status == "Failed" else "InProgress"
     return ", ".join(each.name for each in stage.actions if each.status == status)
 
@@ -208,7 +208,7 @@ def _evidence(record: Record) -> float:
 
 
 def facts(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
-    """Yield a line for each fact of a snapshot, with a key that is the same in later snapshots."""
+    """Yield a line for each fact of a snapshot, with a key to print it only once."""
     for execution in snapshot.executions:
         yield f"{execution.id} {execution.status}", f"execution {execution.id}: {execution.status}"
         for stage in execution.stages:

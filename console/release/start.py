@@ -1,4 +1,4 @@
-"""The start of a release: a push, a new execution, or a release that exists already."""
+"""The start of a release: a push, a new execution, or an existing release."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def _push(
 
 
 def _earlier_commit(branch: _Branch, tip: str, commit: str, before: list[Execution]) -> str:
-    """Return the error about an earlier commit of the branch, with the ways back to it."""
+    """Return the error for an earlier commit of the branch, with the ways back to it."""
     sentence = (
         f"{commit[:7]} is an earlier commit of branch {branch.name}, which is at {tip[:7]}; a "
         "release only moves forward. To undo the later commits, run git revert --no-edit "
@@ -177,7 +177,7 @@ def _outcome(
     before: list[Execution],
     run: list[Execution],
 ) -> Outcome | None:
-    """Return the outcome of an ended run; None if an execution that continues it may still come."""
+    """Return the outcome of an ended run; None if another execution may continue it."""
     snapshots = follow(aws, environments, lineage, commit, ignore=_others(before, run))
     return next(snapshots).outcome
 

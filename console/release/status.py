@@ -1,4 +1,4 @@
-"""The status of the delivery: what serves in each environment, and the newest execution."""
+"""The status of the delivery: all environments and the newest execution."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def read_status(
 
 
 class _NewestExecutions:
-    """The pipeline's executions, newest first; the stages of each are read when needed."""
+    """The pipeline's executions, newest first; stages are read when needed."""
 
     def __init__(self, aws: Aws) -> None:
         self._aws = aws
@@ -166,7 +166,7 @@ def _outcome(
     execution: Execution,
     lineage: Lineage,
 ) -> LastOutcome | None:
-    """Return how an execution ended in an environment's stage; None if it did not end there."""
+    """Return how an execution ended in an environment's stage; None if it did not."""
     stage = execution.stage(status.name)
     if stage is None or stage.started is None or stage.ended is None:
         return None

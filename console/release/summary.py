@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def explain(
     outcome: Outcome, console: Console, *, addresses: Iterable[Address], steps: Sequence[NextStep]
 ) -> None:
-    """Print the outcome, its reason, the durations, the serving versions and the next steps."""
+    """Print the outcome, its reason, durations, serving versions and next steps."""
 
     def line(markup: str) -> None:
         """Print a sentence, on one line in a file or a pipe."""
@@ -59,7 +59,7 @@ def explain(
 
 
 def _serving(addresses: Iterable[Address], shift: Canary | None) -> Iterator[str]:
-    """Yield a line for each environment: its address, what serves there, and its shift."""
+    """Yield a line for each environment: its address, version and shift."""
     for each in addresses:
         at = f"{escape(each.url)}  " if each.url else ""
         is_shifted = shift and shift.environment == each.environment
@@ -75,7 +75,7 @@ def _next(steps: Sequence[NextStep]) -> Iterator[str]:
 
 
 def _stopped(canary: Canary) -> str:
-    """Describe what stopped a shift and when, and the requests that it served until then."""
+    """Describe what stopped a shift and when, and the requests served until then."""
     at = f" at {canary.completed:%Y-%m-%d %H:%M:%S} UTC" if canary.completed else ""
     shift = f"Shift {canary.deployment_id} of version {canary.target_version}"
     if canary.refused:
@@ -88,7 +88,7 @@ def _stopped(canary: Canary) -> str:
 
 
 def _durations(outcome: Outcome) -> Table:
-    """Return a table with the duration of each stage and action, and its share of the whole."""
+    """Return a table with the duration of each stage and action, and its share."""
     total = outcome.seconds / outcome.pace
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("stage or action")
