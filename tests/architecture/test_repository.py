@@ -11,12 +11,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from console.cli import pithead
 from pipeline.gates import gate, security
 from pipeline.names import CDK_CLI
 
@@ -198,6 +200,23 @@ def test_each_path_in_the_documents_exists() -> None:
             for path in path_.findall(document.read_text()):
                 exists = (ROOT / path).exists() or "NAME" in path
                 assert exists, f"{document.relative_to(ROOT)}: {path}"
+
+
+def test_each_command_in_the_documents_exists() -> None:
+    """With each of its long options."""
+    shown = re.compile(r"^(?:\$ )?pithead ([a-z].*)$|`pithead ([a-z][^`]*)`", re.MULTILINE)
+    for path in _files():
+        if path.suffix != ".md":
+            continue
+        for line, span in shown.findall(path.read_text()):
+            words = (line or span).partition("#")[0].split()
+            command: click.Command | None = pithead
+            while words and isinstance(command, click.Group):
+                command = command.get_command(click.Context(command), words.pop(0))
+            assert command is not None, f"{path.relative_to(ROOT)}: pithead {line or span}"
+            options = {each for option in command.params for each in option.opts}
+            named = {each.partition("=")[0] for each in words if each.startswith("--")}
+            assert named <= options | {"--help"}, f"{path.relative_to(ROOT)}: {line or span}"
 
 
 def test_the_documents_name_the_cli_that_is_pinned() -> None:
