@@ -26,9 +26,10 @@ from localcloud.core.storage import StorageError, require_free_space
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from localcloud.cloud import Cloud
+    from localcloud.core.core import Core
     from localcloud.core.http import Wsgi
-    from localcloud.core.service_api import ServiceApi
+    from localcloud.core.service_api import ApiFactory
+    from localcloud.iam.access import Access
 
 _INVOCATIONS = ("/invocations", "/invoke-async", "/invoke-async/")
 _INSUFFICIENT_STORAGE = 507
@@ -40,9 +41,10 @@ class AwsApi:
     """The WSGI application on the API's port."""
 
     def __init__(
-        self, cloud: Cloud, apis: dict[str, type[ServiceApi]], moto: Wsgi, git: Wsgi
+        self, core: Core, access: Access, apis: dict[str, ApiFactory], moto: Wsgi, git: Wsgi
     ) -> None:
-        self._cloud = cloud
+        self._core = core
+        self._access = access
         self._apis = apis
         self._moto = moto
         self._git = git
@@ -53,7 +55,7 @@ class AwsApi:
         """Answer one request; return an AWS error if the disk rejects a write."""
         try:
             if needs_space(environ):
-                require_free_space(self._cloud.ledger.folder)
+                require_free_space(self._core.ledger.folder)
             wrong = _malformed_json(environ) if _has_json_body(environ) else ""
             if wrong:
                 refused = _refuse(environ, 400, "SerializationException", wrong)
@@ -73,7 +75,7 @@ class AwsApi:
             caller = self._caller(environ)
         except SignatureError as error:
             return _refuse(environ, error.status, error.code, str(error))(environ, start_response)
-        denied = self._cloud.access.refusal(environ, caller)
+        denied = self._access.refusal(environ, caller)
         if denied is not None:
             answer = denied_response(environ, caller.service, denied.message)
             return answer(environ, start_response)
@@ -82,10 +84,10 @@ class AwsApi:
             environ["HTTP_X_MOTO_ACCOUNT_ID"] = caller.account
             answered = self._moto(environ, start_response)
             if caller.service == "iam" and changes_state(environ):
-                self._cloud.access.propagation.changed(caller.account)
+                self._access.propagation.changed(caller.account)
             return answered
         try:
-            status, headers, body = api(self._cloud, caller).answer(Request(environ))
+            status, headers, body = api(caller).answer(Request(environ))
         except StorageError:
             raise
         except Exception:  # noqa: BLE001  # a bug of ours answers its client, and is told
@@ -107,7 +109,7 @@ class AwsApi:
         signature = Signature.of(environ)
         if signature is None:
             raise SignatureError("MissingAuthenticationToken", "Missing Authentication Token")
-        credentials = self._cloud.credentials
+        credentials = self._core.credentials
         try:
             secret = credentials.secret(signature.access_key, signature.token)
             account = credentials.account(signature.access_key)
@@ -119,7 +121,7 @@ class AwsApi:
                 "the keys of an assumed role.",
             ) from error
         body = environ["wsgi.input"].getvalue()
-        now = self._cloud.clock.timestamp()
+        now = self._core.clock.timestamp()
         verify(environ, signature, secret, body, cloud_time=now)
         return Caller(signature.access_key, account, signature.region, signature.service)
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from localcloud.api import AwsApi
-from localcloud.cloud import Cloud
+from localcloud.compose import Substitutes, compose
 from localcloud.core.bus import EventBus
+from localcloud.core.clients import Clients
 from localcloud.core.clock import Clock
+from localcloud.core.core import Core
 from localcloud.core.credentials import Credentials
 from localcloud.core.delays import AS_ON_AWS
 from localcloud.core.door import Door
@@ -30,30 +31,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from localcloud.cloud import Service
     from localcloud.core.delays import Delays
     from localcloud.core.http import Wsgi
     from localcloud.core.quotas import Quotas
     from localcloud.iam.access import Mode
 
-# In the order in which they start: what takes up its work needs what it works with.
-SERVICES = {
-    "logs": "Logs",
-    "cloudwatch": "CloudWatch",
-    "sts": "Sts",
-    "signer": "Signer",
-    "servicequotas": "ServiceQuotas",
-    "functions": "Functions",
-    "gateway": "Gateway",
-    "codedeploy": "CodeDeploy",
-    "codebuild": "CodeBuild",
-    "codeconnections": "CodeConnections",
-    "codepipeline": "CodePipeline",
-    "schedules": "Schedules",
-    # Last: what it left undone it takes up with the providers of all others.
-    "cloudformation": "CloudFormation",
-}
-ALL = tuple(SERVICES)
+_NO_SUBSTITUTES = Substitutes()
 REMEMBERED = 3.0
 """Wall seconds for which a record of the time holds: as long as history may not run back."""
 
@@ -63,6 +46,8 @@ class LocalCloud:
 
     `iam` says what happens to a call of a role that no policy allows: it is refused (`enforce`), or
     logged to stderr and answered (`soft`).
+    `services` are the names (see `Cloud.services`) of those that start and whose API answers; moto
+    answers for the others. `substitutes` replace what services receive of one another.
     `delays` says how late changes, data and events are seen; `NO_DELAYS` is for tests of something
     else.
 
@@ -81,7 +66,8 @@ class LocalCloud:
         gateway_port: int | None = 0,
         speed: float = 1.0,
         quotas: Quotas = ESTABLISHED_ACCOUNT,
-        services: Sequence[str] = ALL,
+        services: Sequence[str] | None = None,
+        substitutes: Substitutes = _NO_SUBSTITUTES,
         iam: Mode = "soft",
         delays: Delays = AS_ON_AWS,
     ) -> None:
@@ -95,27 +81,27 @@ class LocalCloud:
             undone.callback(self._api.stop)
             self._gateway = gateway(self._ledger, gateway_port, gateway_door, clock.timestamp)
             undone.pop_all()
-        self.cloud = Cloud(
-            clock=clock,
-            ledger=self._ledger,
-            bus=EventBus(clock),
-            credentials=Credentials(self._ledger),
-            journal=Journal(self._ledger, clock),
-            endpoint=self._api.url,
-            gateway_endpoint=self._gateway.url,
-            quotas=quotas,
-            delays=delays,
+        credentials = Credentials(self._ledger)
+        core = Core(
+            clock,
+            self._ledger,
+            EventBus(clock),
+            credentials,
+            Clients(self._api.url, credentials),
+            self._api.url,
         )
-        self.cloud.access = Access(self.cloud, iam)
-        answer_simulations(self.cloud.access.stored)
-        answer_last_accessed(self.cloud.access.usage)
-        self._lifecycle = Lifecycle(clock, self.cloud.journal)
+        access = Access(core, delays, iam)
+        answer_simulations(access.stored)
+        answer_last_accessed(access.usage)
+        journal = Journal(self._ledger, clock)
+        self._lifecycle = Lifecycle(clock, journal)
         self.running = False
-        self._services: dict[str, Service] = {}
-        for name in services:
-            package = importlib.import_module(f"localcloud.{name}.service")
-            self._services[name] = getattr(package, SERVICES[name])(self.cloud)
-            setattr(self.cloud, name, self._services[name])
+        self.cloud = compose(core, access, journal, quotas, delays, self._gateway.url, substitutes)
+        self._services = {
+            name: service
+            for name, service in self.cloud.services().items()
+            if services is None or name in services
+        }
         self._wsgi = self._dispatcher()
 
     def start(self) -> None:
@@ -188,7 +174,7 @@ class LocalCloud:
             if "codeconnections" in self._services
             else self.cloud.journal
         )
-        return AwsApi(self.cloud, apis, self.cloud.journal, git)
+        return AwsApi(self.cloud, self.cloud.access, apis, self.cloud.journal, git)
 
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Any:
         return self._wsgi(environ, start_response)

@@ -16,6 +16,8 @@ from localcloud.core.service_api import ApiError, ServiceApi
 if TYPE_CHECKING:
     from moto.core.request import Request
 
+    from localcloud.apigateway.service import Gateway
+
 _CHECKED_PATHS = {
     ("POST", 3, "stages"),
     ("POST", 3, "deployments"),
@@ -29,7 +31,8 @@ _HTTP_APIS = "HTTP and WebSocket APIs are not part of the local cloud; use a RES
 class ApiGatewayApi(ServiceApi):
     """REST APIs. What is not a method here is answered by moto."""
 
-    service: ClassVar[str] = "apigateway"
+    model: ClassVar[str] = "apigateway"
+    service: Gateway
 
     def answer(self, request: Request) -> tuple[int, dict[str, Any], Any]:
         """Answer by an operation of this class or by moto, under the journal."""
@@ -43,9 +46,9 @@ class ApiGatewayApi(ServiceApi):
         ):
             return super().answer(request)
         environ = request.environ | {"HTTP_X_MOTO_ACCOUNT_ID": self.account}
-        answered, status, moto_headers = run_wsgi_app(self.cloud.journal, environ, buffered=True)
+        answered, status, moto_headers = run_wsgi_app(self.service.journal, environ, buffered=True)
         if request.method != "GET" and path[0] == "restapis" and len(path) > 1:
-            self.cloud.gateway.changed(self.account, self.caller.region, path[1])
+            self.service.changed(self.account, self.caller.region, path[1])
         return int(status.split()[0]), dict(moto_headers), b"".join(answered)
 
     def create_rest_api(self) -> ActionResult:
@@ -114,7 +117,7 @@ class ApiGatewayApi(ServiceApi):
 
     def _perform(self, operation: str, document: dict[str, Any]) -> dict[str, Any]:
         try:
-            return self.cloud.gateway.perform(self.account, self.region, operation, document)
+            return self.service.perform(self.account, self.region, operation, document)
         except QuotaError as error:
             raise ApiError("LimitExceededException", str(error)) from error
         except RefusedError as error:

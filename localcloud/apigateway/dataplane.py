@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from localcloud.apigateway.stage import FunctionTarget, Route, ServedStage
     from localcloud.apigateway.telemetry import Telemetry
-    from localcloud.cloud import Cloud
+    from localcloud.core.clock import Clock
+    from localcloud.core.function_ports import FunctionInvoker
     from localcloud.core.ports import Invocation
 
 _LARGEST = 10 * 1024 * 1024  # bytes
@@ -38,11 +39,13 @@ class DataPlane:
 
     def __init__(
         self,
-        cloud: Cloud,
+        clock: Clock,
+        functions: FunctionInvoker,
         stage: Callable[[str, str], ServedStage | None],
         telemetry: Telemetry,
     ) -> None:
-        self._cloud = cloud
+        self._clock = clock
+        self._functions = functions
         self._stage = stage
         self._telemetry = telemetry
         # An invocation runs on a thread of its own, so that its answer can be too late.
@@ -56,7 +59,7 @@ class DataPlane:
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         """Answer one request."""
-        request = Request.of(environ, self._cloud.clock.timestamp())
+        request = Request.of(environ, self._clock.timestamp())
         stage = self._stage(request.api_id, request.stage)
         if stage is None or stage.disabled:
             answer = FaultError(403, "Forbidden", "ForbiddenException").answer()
@@ -137,7 +140,7 @@ class DataPlane:
         function: FunctionTarget,
         parameters: dict[str, str],
     ) -> Invocation:
-        functions = self._cloud.functions
+        functions = self._functions
         source = (
             f"arn:aws:execute-api:{stage.region}:{stage.account}:{stage.api_id}/{stage.name}/"
             f"{request.method}{request.path}"

@@ -8,7 +8,7 @@ from localcloud.apigateway.control import backend
 from localcloud.apigateway.refusals import check_api, check_method
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
+    from localcloud.core.ledger import Ledger
 
 _KIND = "gateway:deployment"
 
@@ -16,8 +16,8 @@ _KIND = "gateway:deployment"
 class Deployments:
     """Snapshots by API and deployment, in the ledger."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
 
     def check(self, account: str, region: str, api_id: str) -> None:
         """Refuse to deploy an API with parts that cannot be honoured.
@@ -47,16 +47,16 @@ class Deployments:
             for name, method in resource.resource_methods.items()
         ]
         snapshot = {"binaryMediaTypes": list(api.binaryMediaTypes or []), "methods": methods}
-        self._cloud.ledger.put(_KIND, f"{api_id}/{deployment_id}", snapshot)
+        self._ledger.put(_KIND, f"{api_id}/{deployment_id}", snapshot)
 
     def get(self, api_id: str, deployment_id: str) -> dict[str, Any] | None:
         """What was captured."""
-        return self._cloud.ledger.get(_KIND, f"{api_id}/{deployment_id}")
+        return self._ledger.get(_KIND, f"{api_id}/{deployment_id}")
 
     def forget(self, account: str, region: str, api_id: str) -> None:
         """Drop what moto no longer has of an API."""
         api = backend(account, region).apis.get(api_id)
         kept = api.deployments if api else {}
-        for key, _ in self._cloud.ledger.all(_KIND, f"{api_id}/"):
+        for key, _ in self._ledger.all(_KIND, f"{api_id}/"):
             if key.split("/")[1] not in kept:
-                self._cloud.ledger.delete(_KIND, key)
+                self._ledger.delete(_KIND, key)

@@ -15,8 +15,13 @@ from localcloud.iam.actions.call import Needed
 from localcloud.iam.service_roles import RoleError, check_service_role
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
+    from collections.abc import Callable
+
     from localcloud.core.providers import Provider, ResourceRequest
+    from localcloud.iam.access import Access
+
+    Perform = Callable[[str, str, str, dict[str, Any]], dict[str, Any]]
+    """Called with account, region, operation and document."""
 
 _REFUSED = (
     "ApiKey", "Authorizer", "BasePathMapping", "BasePathMappingV2", "ClientCertificate",
@@ -34,8 +39,8 @@ class _Provider:
     given_once: ClassVar[tuple[str, ...]]
     """Those whose change needs a new resource."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+    def __init__(self, perform: Perform) -> None:
+        self._change = perform
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
         """See `Provider.replaces`."""
@@ -66,7 +71,7 @@ class _Provider:
         self, request: ResourceRequest, operation: str, document: dict[str, Any]
     ) -> dict[str, Any]:
         try:
-            return self._cloud.gateway.perform(request.account, request.region, operation, document)
+            return self._change(request.account, request.region, operation, document)
         except Exception as error:  # moto raises what its API would answer, of any class
             reason = getattr(error, "message", None) or str(error)
             raise ProvisioningError(f"{reason} (Service: ApiGateway)") from error
@@ -242,11 +247,15 @@ class AccountProvider(_Provider):
     known = frozenset({"CloudWatchRoleArn"})
     given_once = ()
 
+    def __init__(self, perform: Perform, access: Access) -> None:
+        super().__init__(perform)
+        self._access = access
+
     def _made(self, request: ResourceRequest, current: Resource | None) -> Resource:
         role = request.properties.get("CloudWatchRoleArn")
         try:
             if role:
-                check_service_role(self._cloud, role, "apigateway.amazonaws.com")
+                check_service_role(self._access, role, "apigateway.amazonaws.com")
                 self._check_permissions(role, request.region)
         except RoleError as error:
             raise ProvisioningError(
@@ -267,7 +276,7 @@ class AccountProvider(_Provider):
         session = role_session(role, "BackplaneAssumeRoleSession")
         group = f"arn:aws:logs:{region}:{session.account}:log-group:{_WELCOME_GROUP}:log-stream:"
         wanted = [Needed(f"logs:{each}", group) for each in _LOG_OPERATIONS]
-        refused = self._cloud.access.own_call(session, region, *wanted)
+        refused = self._access.own_call(session, region, *wanted)
         if refused is not None:
             raise RoleError(refused.message)
 
@@ -288,17 +297,17 @@ class RefusedProvider(_Provider):
         """There is none."""
 
 
-def providers(cloud: Cloud) -> dict[str, Provider]:
-    """Every provider by its type's name."""
+def providers(perform: Perform, access: Access) -> dict[str, Provider]:
+    """Every provider by its type's name; `perform` is `Gateway.perform`."""
     made: dict[str, Provider] = {
-        "AWS::ApiGateway::RestApi": RestApiProvider(cloud),
-        "AWS::ApiGateway::Resource": ResourceProvider(cloud),
-        "AWS::ApiGateway::Method": MethodProvider(cloud),
-        "AWS::ApiGateway::Deployment": DeploymentProvider(cloud),
-        "AWS::ApiGateway::Stage": StageProvider(cloud),
-        "AWS::ApiGateway::Account": AccountProvider(cloud),
+        "AWS::ApiGateway::RestApi": RestApiProvider(perform),
+        "AWS::ApiGateway::Resource": ResourceProvider(perform),
+        "AWS::ApiGateway::Method": MethodProvider(perform),
+        "AWS::ApiGateway::Deployment": DeploymentProvider(perform),
+        "AWS::ApiGateway::Stage": StageProvider(perform),
+        "AWS::ApiGateway::Account": AccountProvider(perform, access),
     }
-    refused = RefusedProvider(cloud)
+    refused = RefusedProvider(perform)
     return made | {f"AWS::ApiGateway::{name}": refused for name in _REFUSED}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from localcloud.apigateway.api import ApiGatewayApi
@@ -18,22 +19,40 @@ from localcloud.apigateway.telemetry import Telemetry
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from localcloud.cloud import Cloud
+    from localcloud.core.core import Core
+    from localcloud.core.function_ports import FunctionInvoker
+    from localcloud.core.log_ports import LogDelivery
+    from localcloud.core.ports import MetricSink
     from localcloud.core.providers import Provider
-    from localcloud.core.service_api import ServiceApi
+    from localcloud.core.quotas import Quotas
+    from localcloud.core.service_api import ApiFactory
+    from localcloud.iam.access import Access
+    from localcloud.moto.journal import Journal
 
 
 class Gateway:
-    """See `localcloud.cloud.Service`."""
+    """See `localcloud.core.service_api.Service`."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self.cloud = cloud
-        self.apis: dict[str, type[ServiceApi]] = {"apigateway": ApiGatewayApi}
-        self.providers: dict[str, Provider] = providers(cloud)
-        cloud.journal.register(KIND, perform)
-        self._deployments = Deployments(cloud)
-        self._telemetry = Telemetry(cloud)
-        self._data_plane = DataPlane(cloud, self._stage, self._telemetry)
+    def __init__(
+        self,
+        core: Core,
+        access: Access,
+        quotas: Quotas,
+        journal: Journal,
+        *,
+        functions: FunctionInvoker,
+        logs: LogDelivery,
+        metrics: MetricSink,
+    ) -> None:
+        self.core = core
+        self.journal = journal
+        self._quotas = quotas
+        self.apis: dict[str, ApiFactory] = {"apigateway": partial(ApiGatewayApi, self)}
+        self.providers: dict[str, Provider] = providers(self.perform, access)
+        journal.register(KIND, perform)
+        self._deployments = Deployments(core.ledger)
+        self._telemetry = Telemetry(access, logs, metrics)
+        self._data_plane = DataPlane(core.clock, functions, self._stage, self._telemetry)
         self._served: dict[tuple[str, str], ServedStage] = {}
         self._lock = threading.Lock()
 
@@ -69,14 +88,14 @@ class Gateway:
             check_method("", document["method"])
         elif operation == "CreateDeployment":
             self._deployments.check(account, region, document["id"])
-        check_number(backend(account, region), operation, document, self.cloud.quotas)
+        check_number(backend(account, region), operation, document, self._quotas)
         entry = document | {
             "account": account,
             "region": region,
             "operation": operation,
-            "now": self.cloud.clock.timestamp(),
+            "now": self.core.clock.timestamp(),
         }
-        made = self.cloud.journal.perform(KIND, entry) or {}
+        made = self.journal.perform(KIND, entry) or {}
         if operation == "CreateDeployment":
             self._deployments.capture(account, region, document["id"], made["id"])
         if "id" in document:
@@ -108,7 +127,7 @@ class Gateway:
                 api.to_dict(),
                 stage.to_json(),
                 snapshot,
-                self.cloud.clock.timestamp(),
+                self.core.clock.timestamp(),
             )
             self._served[api_id, name] = found
             return found

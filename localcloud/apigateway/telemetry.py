@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from localcloud.apigateway.stage import Route, ServedStage
-    from localcloud.cloud import Cloud
     from localcloud.core.credentials import Session
+    from localcloud.core.log_ports import LogDelivery
+    from localcloud.core.ports import MetricSink
+    from localcloud.iam.access import Access
 
 _PERIOD = 60  # cloud seconds: the resolution of these metrics
 _CLIENT_ERROR, _SERVER_ERROR = 4, 5
@@ -45,8 +47,10 @@ class Observation:
 class Telemetry:
     """Takes observations and log lines without waiting, and passes them on."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+    def __init__(self, access: Access, logs: LogDelivery, metrics: MetricSink) -> None:
+        self._access = access
+        self._logs = logs
+        self._metrics = metrics
         self._observations = Batches("gateway-metrics", self._count)
         self._lines = Batches("gateway-log", self._write)
 
@@ -76,7 +80,7 @@ class Telemetry:
         for (account, region, group, stream), texts in written.items():
             role = roles[account, region]
             if role is not None:
-                self._cloud.logs.deliver(role, region, group, stream, texts)
+                self._logs.deliver(role, region, group, stream, texts)
 
     def _role(self, account: str, region: str) -> Session | None:
         """A session of the log role of an account's region, if API Gateway can assume it.
@@ -88,7 +92,7 @@ class Telemetry:
         if not role:
             return None
         try:
-            check_service_role(self._cloud, role, "apigateway.amazonaws.com")
+            check_service_role(self._access, role, "apigateway.amazonaws.com")
         except RoleError:
             return None
         return role_session(role, "BackplaneAssumeRoleSession")
@@ -98,7 +102,7 @@ class Telemetry:
         for each in observations:
             grouped[each.stage.account, each.stage.region].append(each)
         for (account, region), those in grouped.items():
-            self._cloud.cloudwatch.put(account, region, _NAMESPACE, data(those))
+            self._metrics.put(account, region, _NAMESPACE, data(those))
 
 
 def data(observations: Iterable[Observation]) -> list[Datum]:

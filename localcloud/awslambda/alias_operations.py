@@ -20,33 +20,33 @@ class AliasOperations(Operations):
     def create_alias(self) -> ActionResult:
         """Make an alias."""
         where = self.where(self.params["Name"])
-        alias = self.cloud.functions.definitions.create_alias(
+        alias = self.service.definitions.create_alias(
             where,
             Routing(self.params["FunctionVersion"], self._weights() or {}),
             self.params.get("Description") or "",
         )
-        return ActionResult(description.alias(self.cloud.functions.catalogue.get(where), alias))
+        return ActionResult(description.alias(self.service.catalogue.get(where), alias))
 
     def get_alias(self) -> ActionResult:
         """One alias."""
-        function = self.cloud.functions.catalogue.get(self.where())
+        function = self.service.catalogue.get(self.where())
         return ActionResult(description.alias(function, function.alias(self.params["Name"])))
 
     def update_alias(self) -> ActionResult:
         """Change an alias: its version, its weights, its description."""
         where = self.where(self.params["Name"])
-        alias = self.cloud.functions.definitions.change_alias(
+        alias = self.service.definitions.change_alias(
             where,
             version=self.params.get("FunctionVersion"),
             weights=self._weights(),
             description=self.params.get("Description"),
             expected=self.params.get("RevisionId"),
         )
-        return ActionResult(description.alias(self.cloud.functions.catalogue.get(where), alias))
+        return ActionResult(description.alias(self.service.catalogue.get(where), alias))
 
     def list_aliases(self) -> ActionResult:
         """All aliases, or those that send traffic to `FunctionVersion`."""
-        function = self.cloud.functions.catalogue.get(self.where())
+        function = self.service.catalogue.get(self.where())
         wanted = self.params.get("FunctionVersion")
         found = [
             description.alias(function, each)
@@ -57,12 +57,12 @@ class AliasOperations(Operations):
 
     def delete_alias(self) -> ActionResult:
         """Remove an alias."""
-        self.cloud.functions.definitions.delete_alias(self.where(self.params["Name"]))
+        self.service.definitions.delete_alias(self.where(self.params["Name"]))
         return EmptyResult()
 
     def add_permission(self) -> ActionResult:
         """Let somebody else invoke."""
-        statement = self.cloud.functions.definitions.permit(
+        statement = self.service.definitions.permit(
             self.where(self.params.get("Qualifier")), self.params["StatementId"], self.params
         )
         return ActionResult({"Statement": json.dumps(statement)})
@@ -70,7 +70,7 @@ class AliasOperations(Operations):
     def get_policy(self) -> ActionResult:
         """The resource policy of a function, a version or an alias."""
         where = self.where(self.params.get("Qualifier"))
-        function = self.cloud.functions.catalogue.get(where)
+        function = self.service.catalogue.get(where)
         statements = function.policies.get(where.qualifier)
         if not statements:
             raise ApiError(
@@ -82,7 +82,7 @@ class AliasOperations(Operations):
 
     def remove_permission(self) -> ActionResult:
         """Take a permission back."""
-        self.cloud.functions.definitions.forbid(
+        self.service.definitions.forbid(
             self.where(self.params.get("Qualifier")), self.params["StatementId"]
         )
         return EmptyResult()
@@ -91,44 +91,44 @@ class AliasOperations(Operations):
         """Reserve concurrency; 0 throttles the function wholly."""
         reserved = int(self.params["ReservedConcurrentExecutions"])
         where = self.where()
-        self.cloud.functions.updates.require_settled(where)
-        self.cloud.functions.definitions.reserve(where, reserved)
+        self.service.updates.require_settled(where)
+        self.service.definitions.reserve(where, reserved)
         return ActionResult({"ReservedConcurrentExecutions": reserved})
 
     def get_function_concurrency(self) -> ActionResult:
         """The reserved concurrency, if there is any."""
-        function = self.cloud.functions.catalogue.get(self.where())
+        function = self.service.catalogue.get(self.where())
         if function.reserved is None:
             return ActionResult({})
         return ActionResult({"ReservedConcurrentExecutions": function.reserved})
 
     def delete_function_concurrency(self) -> ActionResult:
         """Give reserved concurrency back."""
-        self.cloud.functions.definitions.reserve(self.where(), None)
+        self.service.definitions.reserve(self.where(), None)
         return EmptyResult()
 
     def put_function_event_invoke_config(self) -> ActionResult:
         """Say how asynchronous invocations are tried again."""
         where = self.where(self.params.get("Qualifier") or LATEST)
-        made = self.cloud.functions.definitions.configure_events(where, self.params)
+        made = self.service.definitions.configure_events(where, self.params)
         return ActionResult({"FunctionArn": where.arn, **made})
 
     def list_tags(self) -> ActionResult:
         """A function's tags."""
         where = self.own(address(self.account, self.region, self.params["Resource"]))
-        return ActionResult({"Tags": self.cloud.functions.catalogue.get(where).tags})
+        return ActionResult({"Tags": self.service.catalogue.get(where).tags})
 
     def tag_resource(self) -> ActionResult:
         """Add tags."""
         where = self.own(address(self.account, self.region, self.params["Resource"]))
-        with self.cloud.functions.catalogue.changing(where) as function:
+        with self.service.catalogue.changing(where) as function:
             function.tags |= self.params["Tags"]
         return EmptyResult()
 
     def untag_resource(self) -> ActionResult:
         """Remove tags."""
         where = self.own(address(self.account, self.region, self.params["Resource"]))
-        with self.cloud.functions.catalogue.changing(where) as function:
+        with self.service.catalogue.changing(where) as function:
             for key in self.params["TagKeys"]:
                 function.tags.pop(key, None)
         return EmptyResult()

@@ -51,13 +51,11 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
         """Make a function, and publish it where asked to."""
         where = address(self.account, self.region, self.params["FunctionName"])
         tags = self.params.get("Tags") or {}
-        function = self.cloud.functions.definitions.create(
-            where, self.params, dict(tags), self._session
-        )
+        function = self.service.definitions.create(where, self.params, dict(tags), self._session)
         version = function.latest
         if self.params.get("Publish"):
-            version = self.cloud.functions.definitions.publish(where)
-        self.cloud.functions.updates.begin(where, "creation")
+            version = self.service.definitions.publish(where)
+        self.service.updates.begin(where, "creation")
         return ActionResult(self._described(function, version))
 
     def get_function(self) -> ActionResult:
@@ -82,7 +80,7 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
         every = self.params.get("FunctionVersion") == "ALL"
         found = [
             self._described(function, version)
-            for function in self.cloud.functions.catalogue.all(self.account, self.region)
+            for function in self.service.catalogue.all(self.account, self.region)
             for version in [function.latest, *(function.versions.values() if every else [])]
         ]
         return self.page("Functions", found)
@@ -94,12 +92,12 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
                 "InvalidParameterValueException", "DryRun is not part of the local cloud"
             )
         where = self.where()
-        self.cloud.functions.updates.require_settled(where)
+        self.service.updates.require_settled(where)
         code = {
             name: self.params.get(name)
             for name in ("ZipFile", "S3Bucket", "S3Key", "S3ObjectVersion", "ImageUri")
         }
-        function = self.cloud.functions.definitions.change(
+        function = self.service.definitions.change(
             where,
             {"Code": code, "Architectures": self.params.get("Architectures")},
             expected=self.params.get("RevisionId"),
@@ -107,43 +105,43 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
         )
         version = function.latest
         if self.params.get("Publish"):
-            version = self.cloud.functions.definitions.publish(where)
-        self.cloud.functions.updates.begin(where)
+            version = self.service.definitions.publish(where)
+        self.service.updates.begin(where)
         return ActionResult(self._described(function, version))
 
     def update_function_configuration(self) -> ActionResult:
         """A new configuration for `$LATEST`."""
         where = self.where()
-        self.cloud.functions.updates.require_settled(where)
-        function = self.cloud.functions.definitions.change(
+        self.service.updates.require_settled(where)
+        function = self.service.definitions.change(
             where, self.params, expected=self.params.get("RevisionId")
         )
-        self.cloud.functions.updates.begin(where)
+        self.service.updates.begin(where)
         return ActionResult(self._described(function, function.latest))
 
     def delete_function(self) -> ActionResult:
         """Remove a function or a version."""
-        self.cloud.functions.definitions.delete(self.where(self.params.get("Qualifier")))
+        self.service.definitions.delete(self.where(self.params.get("Qualifier")))
         self._status = 204
         return EmptyResult()
 
     def publish_version(self) -> ActionResult:
         """Publish `$LATEST`."""
         where = self.where()
-        self.cloud.functions.updates.require_settled(where)
-        version = self.cloud.functions.definitions.publish(
+        self.service.updates.require_settled(where)
+        version = self.service.definitions.publish(
             where,
             description=self.params.get("Description") or "",
             code_sha256=self.params.get("CodeSha256"),
             expected=self.params.get("RevisionId"),
         )
-        function = self.cloud.functions.catalogue.get(where)
+        function = self.service.catalogue.get(where)
         return ActionResult(self._described(function, version))
 
     def get_account_settings(self) -> ActionResult:
         """Return the account's concurrency, and what reservations leave of it."""
-        quota = self.cloud.quotas.concurrent_executions
-        reserved = self.cloud.functions.catalogue.reserved(self.account, self.region)
+        quota = self.service.quotas.concurrent_executions
+        reserved = self.service.catalogue.reserved(self.account, self.region)
         limit = {
             "ConcurrentExecutions": quota,
             "UnreservedConcurrentExecutions": quota - reserved,
@@ -152,7 +150,7 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
 
     def list_versions_by_function(self) -> ActionResult:
         """`$LATEST` and all versions."""
-        function = self.cloud.functions.catalogue.get(self.where())
+        function = self.service.catalogue.get(self.where())
         versions = [function.latest, *function.versions.values()]
         return self.page("Versions", [self._described(function, each) for each in versions])
 
@@ -176,7 +174,7 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
             )
         context = base64.b64decode(self.params.get("ClientContext") or "").decode()
         try:
-            answer = self.cloud.functions.invoke(
+            answer = self.service.invoke(
                 *where,
                 payload,
                 trace=self.headers.get("X-Amzn-Trace-Id", ""),
@@ -197,7 +195,7 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
 
     @property
     def _session(self) -> Session | None:
-        return self.cloud.credentials.session(self.caller.access_key)
+        return self.service.core.credentials.session(self.caller.access_key)
 
     def _described(
         self, function: Function, version: Version, qualifier: str = ""
@@ -205,7 +203,7 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
         """`FunctionConfiguration`; the state is the one of `$LATEST` (see `updates`)."""
         document = description.configuration(function, version, qualifier)
         if version.number == LATEST:
-            document |= self.cloud.functions.updates.states(function.at())
+            document |= self.service.updates.states(function.at())
         return document
 
     def _invocable(self) -> Address:
@@ -217,14 +215,14 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
             self.params.get("Qualifier"),
         )
         wanted = Needed("lambda:InvokeFunction", where.arn)
-        if where.account == self.account or not self.cloud.access.denied(self.caller, wanted):
+        if where.account == self.account or not self.service.access.denied(self.caller, wanted):
             return where
         return self.own(where)
 
     def _version(self) -> tuple[Function, Version, str]:
         """The function, the version that the qualifier leads to, and the qualifier."""
         where = self.where(self.params.get("Qualifier"))
-        function = self.cloud.functions.catalogue.get(where)
+        function = self.service.catalogue.get(where)
         alias = function.aliases.get(where.qualifier)
         number = alias.routing.version if alias else where.qualifier
         return function, function.version(number), where.qualifier

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from localcloud.cloud import Cloud
+    from localcloud.core.core import Core
     from localcloud.core.credentials import Session
+    from localcloud.iam.access import Access
 
 _UNZIPPED = 262_144_000  # bytes, "Lambda quotas"
 _DIRECT_UPLOAD_BYTES = 52_428_800  # 50 MB, "Lambda quotas"; the request holds it in base64
@@ -34,9 +35,10 @@ _INLINE_DATE = (1980, 1, 1, 0, 0, 0)
 class Bundles:
     """The zips of all functions: in the ledger as they came, unzipped below the state folder."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
-        self._folder = cloud.ledger.folder / "functions" / "code"
+    def __init__(self, core: Core, access: Access) -> None:
+        self._core = core
+        self._access = access
+        self._folder = core.ledger.folder / "functions" / "code"
         self._users: Counter[str] = Counter()
         """How many workers use a folder, by its digest."""
         self._lock = threading.Lock()
@@ -54,7 +56,7 @@ class Bundles:
         """
         content = self._content(account, region, code, caller)
         _check(content)
-        return self._cloud.ledger.store(content), len(content)
+        return self._core.ledger.store(content), len(content)
 
     def open(self, digest: str) -> Path:
         """The folder that holds the code, in use until `close`; the first caller unzips it.
@@ -66,7 +68,7 @@ class Bundles:
             if not folder.exists():
                 self._folder.mkdir(parents=True, exist_ok=True)
                 partial = tempfile.mkdtemp(dir=self._folder, prefix="unzipping-")
-                _unzip(self._cloud.ledger.path(digest), partial)
+                _unzip(self._core.ledger.path(digest), partial)
                 os.rename(partial, folder)  # noqa: PTH104  # Path.rename, on the str of mkdtemp
             self._users[digest] += 1
             folder.touch()
@@ -115,7 +117,7 @@ class Bundles:
         if not (code.get("S3Bucket") and code.get("S3Key")):
             raise invalid("Please provide a source for function code.")
         version = {"VersionId": code["S3ObjectVersion"]} if code.get("S3ObjectVersion") else {}
-        s3 = self._cloud.client("s3", account, region, caller)
+        s3 = self._core.client("s3", account, region, caller)
         try:
             answer = s3.get_object(Bucket=code["S3Bucket"], Key=code["S3Key"], **version)
             content: bytes = answer["Body"].read()
@@ -133,7 +135,7 @@ class Bundles:
                 f"Error occurred while GetObject. S3 Error Code: {reason['Code']}. "
                 f"S3 Error Message: {reason['Message']}"
             ) from error
-        bucket = self._cloud.access.stored.bucket(code["S3Bucket"])
+        bucket = self._access.stored.bucket(code["S3Bucket"])
         if bucket is not None and bucket.region != region:
             raise invalid(
                 "Error occurred while GetObject. S3 Error Code: PermanentRedirect. S3 Error "

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from localcloud.awslambda.catalogue import Catalogue
     from localcloud.awslambda.model import Address
-    from localcloud.cloud import Cloud
+    from localcloud.core.core import Core
+    from localcloud.core.function_ports import SignatureReader
     from localcloud.core.ports import Document
 
 _KIND = "functions:code-signing-config"
@@ -25,9 +26,10 @@ _KIND = "functions:code-signing-config"
 class CodeSigning:
     """The configurations, durable, and what is deployed held against them."""
 
-    def __init__(self, cloud: Cloud, catalogue: Catalogue) -> None:
-        self._cloud = cloud
+    def __init__(self, core: Core, catalogue: Catalogue, signatures: SignatureReader) -> None:
+        self._core = core
         self._catalogue = catalogue
+        self._signatures = signatures
 
     def create(self, account: str, region: str, parameters: Mapping[str, Any]) -> Document:
         """A new configuration, as `get` gives it."""
@@ -48,7 +50,7 @@ class CodeSigning:
         Raises:
             ApiError: ResourceNotFoundException.
         """
-        found = self._cloud.ledger.get(_KIND, arn)
+        found = self._core.ledger.get(_KIND, arn)
         if found is None:
             raise ApiError(
                 "ResourceNotFoundException",
@@ -70,7 +72,7 @@ class CodeSigning:
                 "ResourceConflictException",
                 f"The code signing configuration is used by functions: {', '.join(using)}",
             )
-        self._cloud.ledger.delete(_KIND, arn)
+        self._core.ledger.delete(_KIND, arn)
 
     def require(self, where: Address, arn: str) -> None:
         """Make sure that a function may have a configuration.
@@ -78,7 +80,7 @@ class CodeSigning:
         Raises:
             ApiError: CodeSigningConfigNotFoundException.
         """
-        if arn.split(":")[3:5] != [where.region, where.account] or not self._cloud.ledger.get(
+        if arn.split(":")[3:5] != [where.region, where.account] or not self._core.ledger.get(
             _KIND, arn
         ):
             raise ApiError(
@@ -95,7 +97,7 @@ class CodeSigning:
         """
         publishers = self.get(arn)["AllowedPublishers"]["SigningProfileVersionArns"]
         try:
-            signature = self._cloud.signer.signature(self._cloud.ledger.load(code))
+            signature = self._signatures.signature(self._core.ledger.load(code))
         except BrokenSignatureError as error:
             raise ApiError(
                 "InvalidCodeSignatureException",
@@ -104,7 +106,7 @@ class CodeSigning:
         if (
             signature is None
             or signature.profile_version not in publishers
-            or signature.expires <= self._cloud.clock.timestamp()
+            or signature.expires <= self._core.clock.timestamp()
         ):
             raise ApiError(
                 "CodeVerificationFailedException",
@@ -125,8 +127,6 @@ class CodeSigning:
                 f"UntrustedArtifactOnDeployment {policy or 'Warn'} is not part of the local cloud; "
                 "Enforce is"
             )
-        made["LastModified"] = datetime.fromtimestamp(
-            self._cloud.clock.timestamp(), UTC
-        ).isoformat()
-        self._cloud.ledger.put(_KIND, made["CodeSigningConfigArn"], made)
+        made["LastModified"] = datetime.fromtimestamp(self._core.clock.timestamp(), UTC).isoformat()
+        self._core.ledger.put(_KIND, made["CodeSigningConfigArn"], made)
         return made

@@ -12,28 +12,28 @@ class CodeSigningOperations(Operations):
 
     def create_code_signing_config(self) -> ActionResult:
         """Make a configuration."""
-        made = self.cloud.functions.code_signing.create(self.account, self.region, self.params)
+        made = self.service.code_signing.create(self.account, self.region, self.params)
         return ActionResult({"CodeSigningConfig": made})
 
     def update_code_signing_config(self) -> ActionResult:
         """Change a configuration."""
         arn = self.params["CodeSigningConfigArn"]
-        changed = self.cloud.functions.code_signing.update(arn, self.params)
+        changed = self.service.code_signing.update(arn, self.params)
         return ActionResult({"CodeSigningConfig": changed})
 
     def get_code_signing_config(self) -> ActionResult:
         """One configuration."""
-        found = self.cloud.functions.code_signing.get(self.params["CodeSigningConfigArn"])
+        found = self.service.code_signing.get(self.params["CodeSigningConfigArn"])
         return ActionResult({"CodeSigningConfig": found})
 
     def delete_code_signing_config(self) -> ActionResult:
         """Forget a configuration that no function has."""
-        self.cloud.functions.code_signing.delete(self.params["CodeSigningConfigArn"])
+        self.service.code_signing.delete(self.params["CodeSigningConfigArn"])
         return EmptyResult()
 
     def get_function_code_signing_config(self) -> ActionResult:
         """The configuration that a function has; without one, the answer names none."""
-        function = self.cloud.functions.catalogue.get(self.where())
+        function = self.service.catalogue.get(self.where())
         document = {"FunctionName": function.name}
         if function.code_signing:
             document["CodeSigningConfigArn"] = function.code_signing
@@ -42,10 +42,10 @@ class CodeSigningOperations(Operations):
     def put_function_code_signing_config(self) -> ActionResult:
         """Give a function a configuration; its code of now stays, whoever has signed it."""
         arn = self.params["CodeSigningConfigArn"]
-        self.cloud.functions.definitions.require_signatures(self.where(), arn)
+        self.service.definitions.require_signatures(self.where(), arn)
         return self.get_function_code_signing_config()
 
     def delete_function_code_signing_config(self) -> ActionResult:
         """Take a function's configuration away."""
-        self.cloud.functions.definitions.require_signatures(self.where(), "")
+        self.service.definitions.require_signatures(self.where(), "")
         return EmptyResult()

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from localcloud.awslambda.catalogue import Catalogue
     from localcloud.awslambda.code_signing import CodeSigning
     from localcloud.awslambda.model import Address
-    from localcloud.cloud import Cloud
+    from localcloud.core.core import Core
     from localcloud.core.credentials import Session
+    from localcloud.core.quotas import Quotas
+    from localcloud.iam.access import Access
 
 
 class VersionExistsError(Exception):
@@ -38,13 +40,17 @@ class Definitions:
 
     def __init__(
         self,
-        cloud: Cloud,
+        core: Core,
+        access: Access,
+        quotas: Quotas,
         catalogue: Catalogue,
         bundles: Bundles,
         code_signing: CodeSigning,
         retire: Callable[[str], None],
     ) -> None:
-        self._cloud = cloud
+        self._core = core
+        self._access = access
+        self._quotas = quotas
         self._catalogue = catalogue
         self._bundles = bundles
         self._code_signing = code_signing
@@ -66,7 +72,7 @@ class Definitions:
         if signing:
             self._code_signing.require(where, signing)
             self._code_signing.verify(where, signing, configuration.code)
-        latest = Version(LATEST, configuration, self._cloud.clock.timestamp())
+        latest = Version(LATEST, configuration, self._core.clock.timestamp())
         function = Function(
             where.account, where.region, where.name, latest, tags=tags, code_signing=signing
         )
@@ -103,7 +109,7 @@ class Definitions:
                 self._code_signing.verify(where, function.code_signing, made.code)
             self._check_storage(where, made.code_size - before.configuration.code_size)
             if made != before.configuration:
-                function.latest = Version(LATEST, made, self._cloud.clock.timestamp())
+                function.latest = Version(LATEST, made, self._core.clock.timestamp())
         if function.latest is not before:
             self._retire(before.revision)
         return function
@@ -143,7 +149,7 @@ class Definitions:
             version = Version(
                 str(function.published),
                 latest.configuration,
-                self._cloud.clock.timestamp(),
+                self._core.clock.timestamp(),
                 description or latest.configuration.description,
                 made_for,
             )
@@ -242,7 +248,7 @@ class Definitions:
                     f"The statement id ({identifier}) provided already exists. Please provide a "
                     "new statement id, or remove the existing statement.",
                 )
-            check_principal(parameters["Principal"], self._cloud.access.stored.has_role)
+            check_principal(parameters["Principal"], self._access.stored.has_role)
             made = statement(where.arn, identifier, parameters)
             check_size([*statements, made])
             statements.append(made)
@@ -279,7 +285,7 @@ class Definitions:
         with self._catalogue.changing(where) as function:
             reserved = self._catalogue.reserved(where.account, where.region)
             others = reserved - (function.reserved or 0)
-            quotas = self._cloud.quotas
+            quotas = self._quotas
             left = quotas.concurrent_executions - others - (concurrency or 0)
             if left < quotas.unreserved_executions:
                 raise invalid(
@@ -324,7 +330,7 @@ class Definitions:
         In these words in serverless/serverless#5194 and serverless-nextjs/serverless-next.js#1801.
         """
         stored = self._catalogue.code_size(where.account, where.region)
-        if more > 0 and stored + more > self._cloud.quotas.code_storage_bytes:
+        if more > 0 and stored + more > self._quotas.code_storage_bytes:
             raise ApiError("CodeStorageExceededException", "Code storage limit exceeded.")
 
     def _check_role(self, where: Address, role: str) -> None:
@@ -332,7 +338,7 @@ class Definitions:
             raise ApiError("AccessDeniedException", "Cross-account pass role is not allowed.")
         try:
             function = where._replace(qualifier="").arn
-            assume_service_role(self._cloud, role, "lambda.amazonaws.com", where.name, function)
+            assume_service_role(self._access, role, "lambda.amazonaws.com", where.name, function)
         except RoleError as error:
             raise invalid(
                 f"The role defined for the function cannot be assumed by Lambda. ({error})"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from localcloud.awslambda.bundles import Bundles
     from localcloud.awslambda.model import Function, Version
     from localcloud.awslambda.runtime_api import Call
-    from localcloud.cloud import Cloud
+    from localcloud.core.core import Core
     from localcloud.core.credentials import Session
 
 IDLE = 600.0
@@ -73,10 +73,10 @@ class _Pool:
 class Fleet:
     """Hands out environments, one holder each."""
 
-    def __init__(self, cloud: Cloud, bundles: Bundles) -> None:
-        self._cloud = cloud
+    def __init__(self, core: Core, bundles: Bundles) -> None:
+        self._core = core
         self._bundles = bundles
-        folder = cloud.ledger.folder / "functions"
+        folder = core.ledger.folder / "functions"
         self._runtime = folder / "runtime"
         self._scratch = folder / "tmp"
         self._lock = threading.Lock()
@@ -138,7 +138,7 @@ class Fleet:
     def release(self, environment: Environment) -> None:
         """Give an environment back."""
         environment.init = None
-        environment.idle_since = self._cloud.clock.timestamp()
+        environment.idle_since = self._core.clock.timestamp()
         with self._lock:
             pool = self._pools.get(environment.revision)
         if pool is not None:
@@ -171,7 +171,7 @@ class Fleet:
             self.end(environment)
 
     def _start(self, function: Function, version: Version) -> Environment:
-        today = self._cloud.clock.now().strftime("%Y/%m/%d")
+        today = self._core.clock.now().strftime("%Y/%m/%d")
         stream = f"{today}/[{version.number}]{uuid.uuid4().hex}"
         configuration = version.configuration
         session = self._session(configuration.role, function.name)
@@ -183,9 +183,9 @@ class Fleet:
                 task_root,
                 self._runtime,
                 self._scratch,
-                variables(function, version, stream, session, self._cloud.endpoint),
+                variables(function, version, stream, session, self._core.endpoint),
                 configuration.memory,
-                self._cloud.ledger.folder,
+                self._core.ledger.folder,
             )
         except BaseException:
             self._bundles.close(task_root)
@@ -209,15 +209,15 @@ class Fleet:
     def _session(self, role: str, name: str) -> Session:
         with self._lock:
             if (role, name) not in self._sessions:
-                self._sessions[role, name] = self._cloud.credentials.assume(role, name)
+                self._sessions[role, name] = self._core.credentials.assume(role, name)
             return self._sessions[role, name]
 
     def _reap(self) -> None:
         while not self._stopping.is_set():
             self._idle.wait()
             self._idle.clear()
-            while (oldest := self._end_idle()) is not None and not self._cloud.clock.wait(
-                oldest + IDLE - self._cloud.clock.timestamp(), self._stopping
+            while (oldest := self._end_idle()) is not None and not self._core.clock.wait(
+                oldest + IDLE - self._core.clock.timestamp(), self._stopping
             ):
                 pass
 
@@ -225,7 +225,7 @@ class Fleet:
         """End what has been idle for too long; returns since when the next one is idle."""
         expired: list[Environment] = []
         since = None
-        now = self._cloud.clock.timestamp()
+        now = self._core.clock.timestamp()
         with self._lock:
             pools = list(self._pools.values())
         for pool in pools:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from localcloud.awslambda.fleet import Environment, Fleet
     from localcloud.awslambda.model import Function, Version
     from localcloud.awslambda.telemetry import Telemetry
-    from localcloud.cloud import Cloud
+    from localcloud.core.clock import Clock
 
 RESPONSE_BYTES = 6_291_556
 """The largest response ("Invocation payload" of "Lambda quotas", 6 MB)."""
@@ -60,8 +60,8 @@ class _Outcome:
 class Invoker:
     """Runs requests on the fleet."""
 
-    def __init__(self, cloud: Cloud, fleet: Fleet, telemetry: Telemetry) -> None:
-        self._cloud = cloud
+    def __init__(self, clock: Clock, fleet: Fleet, telemetry: Telemetry) -> None:
+        self._clock = clock
         self._fleet = fleet
         self._telemetry = telemetry
 
@@ -73,7 +73,7 @@ class Invoker:
             return self._failed(request, failure), 0.0
         # What initialisation wrote stands before the invocation's own lines.
         earlier = self._written(environment) if environment.init is not None else []
-        start = self._cloud.clock.timestamp()
+        start = self._clock.timestamp()
         began = time.perf_counter()
         outcome = self._outcome(request, environment)
         duration = 1000 * (time.perf_counter() - began)
@@ -117,7 +117,7 @@ class Invoker:
 
     def _died(self, request: Request, error: Exception) -> _Outcome:
         if isinstance(error, WorkerTimeoutError):
-            now = self._cloud.clock.now().isoformat(timespec="milliseconds")[:-6]
+            now = self._clock.now().isoformat(timespec="milliseconds")[:-6]
             message = (
                 f"{now}Z {request.id} Task timed out after "
                 f"{request.version.configuration.timeout:.2f} seconds"
@@ -143,7 +143,7 @@ class Invoker:
         else:
             outcome = self._died(request, cause)
         report = _report(request, environment, outcome, 0.0)
-        now = self._cloud.clock.timestamp()
+        now = self._clock.timestamp()
         lines = [*self._written(environment), *initialised(report, now), *begun(report, now)]
         answer = self._answer(request, environment, outcome, lines, report)
         self._fleet.end(environment)
@@ -157,7 +157,7 @@ class Invoker:
         lines: list[tuple[float, str]],
         report: Report,
     ) -> Invocation:
-        now = self._cloud.clock.timestamp()
+        now = self._clock.timestamp()
         if outcome.line:
             lines.append((now, outcome.line))
         lines += ended(report, now)
@@ -168,7 +168,7 @@ class Invoker:
         return Invocation(outcome.payload, error, version.number, tail)
 
     def _written(self, environment: Environment) -> list[tuple[float, str]]:
-        clock = self._cloud.clock
+        clock = self._clock
         return [(clock.of_wall(at), text) for at, text in environment.worker.output()]
 
 

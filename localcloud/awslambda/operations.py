@@ -11,6 +11,7 @@ from localcloud.core.service_api import ApiError, ServiceApi
 
 if TYPE_CHECKING:
     from localcloud.awslambda.model import Address
+    from localcloud.awslambda.service import Functions
     from localcloud.core.ports import Document
 
 _PAGE = 50
@@ -19,7 +20,8 @@ _PAGE = 50
 class Operations(ServiceApi):
     """The base of Lambda's operations."""
 
-    service: ClassVar[str] = "lambda"
+    model: ClassVar[str] = "lambda"
+    service: Functions
 
     def where(self, qualifier: str | None = None) -> Address:
         """The function of the request, with the qualifier of the name or the one given.
@@ -32,7 +34,7 @@ class Operations(ServiceApi):
     def own(self, where: Address) -> Address:
         """The address, unless it is another account's."""
         if where.account != self.account:
-            session = self.cloud.credentials.session(self.caller.access_key)
+            session = self.service.core.credentials.session(self.caller.access_key)
             who = session.arn if session else f"arn:aws:iam::{self.account}:root"
             raise ApiError(
                 "AccessDeniedException",

@@ -25,22 +25,22 @@ if TYPE_CHECKING:
     from localcloud.awslambda.definitions import Definitions
     from localcloud.awslambda.model import Address
     from localcloud.awslambda.updates import Updates
-    from localcloud.cloud import Cloud
+    from localcloud.core.function_ports import Deployer
     from localcloud.core.providers import Provider, ResourceRequest
 
 
 def providers(
-    cloud: Cloud,
     definitions: Definitions,
     catalogue: Catalogue,
     code_signing: CodeSigning,
     updates: Updates,
+    deploy: Deployer,
 ) -> dict[str, Provider]:
     """The provider of each type."""
     return {
         "AWS::Lambda::Function": FunctionProvider(definitions, updates),
         "AWS::Lambda::Version": VersionProvider(definitions, catalogue),
-        "AWS::Lambda::Alias": AliasProvider(cloud, definitions),
+        "AWS::Lambda::Alias": AliasProvider(definitions, deploy),
         "AWS::Lambda::Permission": PermissionProvider(definitions),
         "AWS::Lambda::CodeSigningConfig": CodeSigningConfigProvider(code_signing),
         "AWS::Lambda::EventInvokeConfig": EventInvokeConfigProvider(definitions, catalogue),
@@ -172,9 +172,9 @@ class VersionProvider:
 class AliasProvider:
     """`AWS::Lambda::Alias`; `Ref` is its ARN. A CodeDeploy update policy shifts its traffic."""
 
-    def __init__(self, cloud: Cloud, definitions: Definitions) -> None:
-        self._cloud = cloud
+    def __init__(self, definitions: Definitions, deploy: Deployer) -> None:
         self._definitions = definitions
+        self._deploy = deploy
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
         """Another name or function is another alias."""
@@ -236,7 +236,7 @@ class AliasProvider:
             after_hook=shift.get("AfterAllowTrafficHook", ""),
         )
         try:
-            self._cloud.codedeploy.deploy(deployment, request.cancel)
+            self._deploy(deployment, request.cancel)
         except DeploymentFailedError as error:
             raise ProvisioningError(str(error)) from error
 

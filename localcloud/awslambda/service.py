@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from localcloud.awslambda.api import LambdaApi
@@ -26,39 +27,63 @@ from localcloud.iam.actions.call import Needed
 
 if TYPE_CHECKING:
     from localcloud.awslambda.model import Function, Version
-    from localcloud.cloud import Cloud
-    from localcloud.core.ports import Routing
+    from localcloud.core.core import Core
+    from localcloud.core.delays import Delays
+    from localcloud.core.function_ports import Deployer, SignatureReader
+    from localcloud.core.log_ports import LogDelivery
+    from localcloud.core.ports import MetricSink, Routing
     from localcloud.core.providers import Provider
-    from localcloud.core.service_api import ServiceApi
+    from localcloud.core.quotas import Quotas
+    from localcloud.core.service_api import ApiFactory
+    from localcloud.iam.access import Access
 
 _LIMITS = {"RequestResponse": 6_291_456, "Event": 1_048_576}
 """Bytes of a payload by type of invocation ("Lambda quotas")."""
 
 
 class Functions:
-    """See `localcloud.cloud.Service`."""
+    """See `localcloud.core.service_api.Service`."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self.cloud = cloud
-        self.bundles = Bundles(cloud)
-        self.catalogue = Catalogue(cloud.ledger)
-        self.fleet = Fleet(cloud, self.bundles)
-        self.code_signing = CodeSigning(cloud, self.catalogue)
-        self.updates = Updates(cloud.clock, cloud.delays)
+    def __init__(
+        self,
+        core: Core,
+        access: Access,
+        quotas: Quotas,
+        delays: Delays,
+        *,
+        logs: LogDelivery,
+        metrics: MetricSink,
+        signatures: SignatureReader,
+        deploy: Deployer,
+    ) -> None:
+        self.core = core
+        self.access = access
+        self.quotas = quotas
+        self.bundles = Bundles(core, access)
+        self.catalogue = Catalogue(core.ledger)
+        self.fleet = Fleet(core, self.bundles)
+        self.code_signing = CodeSigning(core, self.catalogue, signatures)
+        self.updates = Updates(core.clock, delays)
         self.definitions = Definitions(
-            cloud, self.catalogue, self.bundles, self.code_signing, self.fleet.retire
+            core,
+            access,
+            quotas,
+            self.catalogue,
+            self.bundles,
+            self.code_signing,
+            self.fleet.retire,
         )
         self.random = random.Random()  # noqa: S311  # chooses among versions, guards nothing
-        self._telemetry = Telemetry(cloud)
-        self._invoker = Invoker(cloud, self.fleet, self._telemetry)
-        self._concurrency = Concurrency(self.catalogue, cloud.quotas.concurrent_executions)
-        self._events = EventQueue(cloud.clock, cloud.ledger, self)
-        self.apis: dict[str, type[ServiceApi]] = {"lambda": LambdaApi}
+        self._telemetry = Telemetry(logs, metrics)
+        self._invoker = Invoker(core.clock, self.fleet, self._telemetry)
+        self._concurrency = Concurrency(self.catalogue, quotas.concurrent_executions)
+        self._events = EventQueue(core.clock, core.ledger, self)
+        self.apis: dict[str, ApiFactory] = {"lambda": partial(LambdaApi, self)}
         self.providers: dict[str, Provider] = providers(
-            cloud, self.definitions, self.catalogue, self.code_signing, self.updates
+            self.definitions, self.catalogue, self.code_signing, self.updates, deploy
         )
-
-        cloud.access.tags.register("lambda", self._tags)
+        access.tags.register("lambda", self._tags)
+        access.facts.function_policy = self.policy
 
     def start(self) -> None:
         """Make ready to run functions, and take up the events that wait."""
@@ -112,7 +137,7 @@ class Functions:
             return Invocation(b"", None, version.number)
         identifier = str(uuid.uuid4())
         if invocation_type == "Event":
-            now = self.cloud.clock.timestamp()
+            now = self.core.clock.timestamp()
             text = (payload or b"{}").decode()
             self._events.put(Event(identifier, *where, text, trace, now, now))
             return Invocation(b"", None, version.number)
@@ -159,6 +184,7 @@ class Functions:
         region: str,
         function: str,
         qualifier: str | None,
+        *,
         principal: str,
         source_arn: str,
     ) -> bool:
@@ -174,7 +200,7 @@ class Functions:
         own = where._replace(qualifier="") if where.qualifier == LATEST else where
         actor = ServicePrincipal(principal, source_arn)
         wanted = Needed("lambda:InvokeFunction", own.arn)
-        return self.cloud.access.denied_own_call(actor, where.region, wanted) is None
+        return self.access.denied_own_call(actor, where.region, wanted) is None
 
     def attempt(self, event: Event) -> bool:
         """See `localcloud.awslambda.events.Target`."""
@@ -200,11 +226,11 @@ class Functions:
             function, version = self._resolve(where)
         except InvocationError:
             return
-        today = self.cloud.clock.now().strftime("%Y/%m/%d")
+        today = self.core.clock.now().strftime("%Y/%m/%d")
         text = f"Asynchronous invocation {event.id} of {where.arn} was dropped: {why}"
         stream = f"{today}/[{version.number}]dropped"
         self._telemetry.log(
-            log_target(function, version, stream), [(self.cloud.clock.timestamp(), text)]
+            log_target(function, version, stream), [(self.core.clock.timestamp(), text)]
         )
 
     def _tags(self, account: str, region: str, resource: str) -> dict[str, str]:
@@ -215,7 +241,7 @@ class Functions:
             return {}
 
     def _run(self, request: Request) -> Invocation:
-        time = self.cloud.clock.timestamp()
+        time = self.core.clock.timestamp()
         try:
             with self._concurrency.one(request.function) as running:
                 answer, duration = self._invoker.run(request)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from localcloud.awslambda.model import Function, Version
-    from localcloud.cloud import Cloud
+    from localcloud.core.log_ports import LogDelivery
+    from localcloud.core.ports import MetricSink
 
 _Dimensions = tuple[tuple[str, str], ...]
 _Series = tuple[str, str, str, _Dimensions, float]
@@ -69,8 +70,9 @@ class Observation:
 class Telemetry:
     """Log lines and metrics on their way to the logs and cloudwatch services."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+    def __init__(self, logs: LogDelivery, metrics: MetricSink) -> None:
+        self._logs = logs
+        self._metrics = metrics
         self._lock = threading.Lock()
         self._lines: defaultdict[LogTarget, list[tuple[float, str]]]
         self._lines = defaultdict(list)
@@ -119,9 +121,9 @@ class Telemetry:
         for target, written in lines.items():
             # Without the permission the log is missing, and Lambda reports no error.
             role = role_session(target.role, target.function)
-            self._cloud.logs.deliver(role, target.region, target.group, target.stream, written)
+            self._logs.deliver(role, target.region, target.group, target.stream, written)
         for (account, region), data in _aggregated(observations).items():
-            self._cloud.cloudwatch.put(account, region, "AWS/Lambda", data)
+            self._metrics.put(account, region, "AWS/Lambda", data)
 
 
 def log_target(function: Function, version: Version, stream: str) -> LogTarget:

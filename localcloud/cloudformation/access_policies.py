@@ -11,7 +11,7 @@ from localcloud.cloudformation import schemas
 from localcloud.core.providers import ProvisioningError, Resource
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
+    from localcloud.core.clients import ClientFactory
     from localcloud.core.providers import ResourceRequest
 
 _OWNER_ACTIONS = (
@@ -27,8 +27,8 @@ class _PolicyProvider:
     _property = ""
     """The property that lists the resources."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+    def __init__(self, client: ClientFactory) -> None:
+        self._client = client
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:  # noqa: ARG002  # the port's own signature
         """Every property can change in place."""
@@ -80,7 +80,7 @@ class TopicPolicyProvider(_PolicyProvider):
     _property = "Topics"
 
     def _set(self, request: ResourceRequest, name: str, policy: str) -> None:
-        self._cloud.client("sns", request.account, request.region).set_topic_attributes(
+        self._client("sns", request.account, request.region).set_topic_attributes(
             TopicArn=name, AttributeName="Policy", AttributeValue=policy
         )
 
@@ -103,7 +103,7 @@ class QueuePolicyProvider(_PolicyProvider):
     _property = "Queues"
 
     def _set(self, request: ResourceRequest, name: str, policy: str) -> None:
-        self._cloud.client("sqs", request.account, request.region).set_queue_attributes(
+        self._client("sqs", request.account, request.region).set_queue_attributes(
             QueueUrl=name, Attributes={"Policy": policy}
         )
 

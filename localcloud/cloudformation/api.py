@@ -26,7 +26,7 @@ class CloudFormationApi(ChangeSetApi):
         """Create a stack without a change set of one's own."""
         self._refuse()
         name = self.params["StackName"]
-        if self._service.find(self.account, self.region, name):
+        if self.service.find(self.account, self.region, name):
             raise ApiError("AlreadyExistsException", f"Stack [{name}] already exists")
         return self._at_once(None, "CREATE")
 
@@ -45,7 +45,7 @@ class CloudFormationApi(ChangeSetApi):
                 "ValidationError",
                 "CancelUpdateStack cannot be called from current stack status",
             )
-        self._service.executions.cancel(stack)
+        self.service.executions.cancel(stack)
         return EmptyResult()
 
     def continue_update_rollback(self) -> ActionResult:
@@ -55,7 +55,7 @@ class CloudFormationApi(ChangeSetApi):
         stack = self._stack()
         session_key = self._session_key(self._role_arn(stack))
         try:
-            self._service.continue_rollback(stack, skipped, session_key)
+            self.service.continue_rollback(stack, skipped, session_key)
         except StackStatusError as error:
             raise ApiError("ValidationError", str(error)) from error
         return EmptyResult()
@@ -63,13 +63,13 @@ class CloudFormationApi(ChangeSetApi):
     def delete_stack(self) -> ActionResult:
         """Delete a stack; one that is not there is no error."""
         self._refuse()
-        stack = self._service.find(self.account, self.region, self.params["StackName"])
+        stack = self.service.find(self.account, self.region, self.params["StackName"])
         if stack is None:
             return EmptyResult()
         retained = list(self.params.get("RetainResources") or [])
         session_key = self._session_key(self._role_arn(stack))
         try:
-            self._service.delete(stack, retained, session_key)
+            self.service.delete(stack, retained, session_key)
         except StackStatusError as error:
             raise ApiError("ValidationError", str(error)) from error
         return EmptyResult()
@@ -78,7 +78,7 @@ class CloudFormationApi(ChangeSetApi):
         """Protect a stack from deletion, or no longer."""
         stack = self._stack()
         stack.termination_protection = bool(self.params["EnableTerminationProtection"])
-        self._service.records.save(stack)
+        self.service.records.save(stack)
         return ActionResult({"StackId": stack.id})
 
     def describe_stacks(self) -> ActionResult:
@@ -98,7 +98,7 @@ class CloudFormationApi(ChangeSetApi):
     def describe_stack_events(self) -> ActionResult:
         """What happened, newest first, in one page."""
         stack = self._stack()
-        events = self._service.records.events(stack)
+        events = self.service.records.events(stack)
         return ActionResult({"StackEvents": [shapes.event_shape(stack, each) for each in events]})
 
     def describe_events(self) -> ActionResult:
@@ -106,11 +106,11 @@ class CloudFormationApi(ChangeSetApi):
         if self.params.get("StackName"):
             stack = self._stack()
         else:
-            stack = self._service.stacks[self._named_change_set().stack_id]
+            stack = self.service.stacks[self._named_change_set().stack_id]
         failed_only = bool((self.params.get("Filters") or {}).get("FailedEvents"))
         events = [
             shapes.event_shape(stack, each) | {"EventType": "STACK_EVENT"}
-            for each in self._service.records.events(stack)
+            for each in self.service.records.events(stack)
             if not failed_only or each["ResourceStatus"].endswith("_FAILED")
         ]
         return ActionResult({"OperationEvents": events})
@@ -199,7 +199,7 @@ class CloudFormationApi(ChangeSetApi):
 
     def list_exports(self) -> ActionResult:
         """Every export of the account's region, in one page."""
-        exports = self._service.exports.all(self.account, self.region)
+        exports = self.service.exports.all(self.account, self.region)
         found = [
             {"Name": name, "Value": value, "ExportingStackId": stack.id}
             for name, (stack, value) in exports.items()
@@ -209,20 +209,20 @@ class CloudFormationApi(ChangeSetApi):
     def list_imports(self) -> ActionResult:
         """The stacks that use an export."""
         name = self.params["ExportName"]
-        owner = self._service.exports.all(self.account, self.region).get(name)
-        users = self._service.exports.importers(owner[0], name) if owner else []
+        owner = self.service.exports.all(self.account, self.region).get(name)
+        users = self.service.exports.importers(owner[0], name) if owner else []
         if not users:
             raise ApiError("ValidationError", f"Export '{name}' is not imported by any stack.")
         return ActionResult({"Imports": users})
 
     def _at_once(self, stack: Stack | None, kind: str) -> ActionResult:
         change_set = self._planned(stack, f"direct-{uuid.uuid4()}", kind)
-        stack = self._service.stacks[change_set.stack_id]
+        stack = self.service.stacks[change_set.stack_id]
         if change_set.status == "FAILED":
             reason = change_set.reason
-            self._service.forget(change_set)
+            self.service.forget(change_set)
             if kind == "CREATE":
-                self._service.discard(stack)
+                self.service.discard(stack)
             if reason.startswith("The submitted information"):
                 reason = "No updates are to be performed."
             raise ApiError("ValidationError", reason)
@@ -233,7 +233,7 @@ class CloudFormationApi(ChangeSetApi):
     def _given(self) -> dict[str, Any]:
         try:
             template = parse(self._template(None))
-            check(template, self.region, self._service.acts)
+            check(template, self.region, self.service.acts)
         except TemplateError as error:
             raise ApiError("ValidationError", str(error)) from error
         return template
@@ -243,10 +243,10 @@ class CloudFormationApi(ChangeSetApi):
         mine = (self.account, self.region)
         found = [
             each
-            for each in list(self._service.stacks.values())
+            for each in list(self.service.stacks.values())
             if (each.account, each.region) == mine
         ]
         return sorted(found, key=lambda stack: -stack.created)
 
     def _resource(self, stack: Stack, resource: StackResource) -> dict[str, Any]:
-        return shapes.resource_shape(stack, resource, live=self._service.acts(resource.type))
+        return shapes.resource_shape(stack, resource, live=self.service.acts(resource.type))

@@ -14,7 +14,7 @@ from localcloud.core.providers import ProvisioningError, Resource
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from localcloud.cloud import Cloud
+    from localcloud.core.clients import ClientFactory
     from localcloud.core.providers import ResourceRequest
 
 _NOT_HERE = {
@@ -134,8 +134,8 @@ def _acl(properties: dict[str, Any]) -> str:
 class BucketProvider:
     """`AWS::S3::Bucket`."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+    def __init__(self, client: ClientFactory) -> None:
+        self._client = client
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
         """A new name is a new bucket."""
@@ -147,7 +147,7 @@ class BucketProvider:
         _check(request)
         _acl(request.properties)
         name = request.properties.get("BucketName") or request.generated_name(63).lower()
-        s3 = self._cloud.client("s3", request.account, request.region)
+        s3 = self._client("s3", request.account, request.region)
         try:
             s3.head_bucket(Bucket=name)
         except ClientError:
@@ -173,7 +173,7 @@ class BucketProvider:
     def update(self, request: ResourceRequest, current: Resource) -> Resource:
         """See `Provider.update`."""
         _check(request)
-        s3 = self._cloud.client("s3", request.account, request.region)
+        s3 = self._client("s3", request.account, request.region)
         for name, (put, shaped, back, nothing) in _SETTINGS.items():
             value = request.properties.get(name)
             if value:
@@ -187,7 +187,7 @@ class BucketProvider:
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
         """See `Provider.delete`; one that holds objects stays, as on AWS."""
-        s3 = self._cloud.client("s3", request.account, request.region)
+        s3 = self._client("s3", request.account, request.region)
         try:
             s3.delete_bucket(Bucket=current.physical_id)
         except s3.exceptions.NoSuchBucket:
@@ -197,8 +197,8 @@ class BucketProvider:
 class BucketPolicyProvider:
     """`AWS::S3::BucketPolicy`."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+    def __init__(self, client: ClientFactory) -> None:
+        self._client = client
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
         """Another bucket, another policy."""
@@ -207,7 +207,7 @@ class BucketPolicyProvider:
     def create(self, request: ResourceRequest) -> Resource:
         """See `Provider.create`."""
         bucket = str(request.properties["Bucket"])
-        self._cloud.client("s3", request.account, request.region).put_bucket_policy(
+        self._client("s3", request.account, request.region).put_bucket_policy(
             Bucket=bucket, Policy=json.dumps(request.properties["PolicyDocument"])
         )
         return Resource(bucket, {}, request.properties)
@@ -218,7 +218,7 @@ class BucketPolicyProvider:
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
         """See `Provider.delete`."""
-        s3 = self._cloud.client("s3", request.account, request.region)
+        s3 = self._client("s3", request.account, request.region)
         try:
             s3.delete_bucket_policy(Bucket=current.physical_id)
         except s3.exceptions.NoSuchBucket:

@@ -39,7 +39,8 @@ always asks for, is not among the refused: a resource that exists fails the stac
 class ChangeSetApi(ServiceApi):
     """The operations on change sets, and what planning a change needs."""
 
-    service: ClassVar[str] = "cloudformation"
+    model: ClassVar[str] = "cloudformation"
+    service: CloudFormation
 
     def create_change_set(self) -> ActionResult:
         """Plan a change; the stack is made if it does not exist (`REVIEW_IN_PROGRESS`)."""
@@ -49,7 +50,7 @@ class ChangeSetApi(ServiceApi):
             raise ApiError(
                 "ValidationError", f"ChangeSetType {wanted} is not part of the local cloud"
             )
-        stack = self._service.find(self.account, self.region, name)
+        stack = self.service.find(self.account, self.region, name)
         called = self.params["ChangeSetName"]
         # A stack in review does not exist yet for an update (boto3#2327).
         known = stack is not None and stack.status != "REVIEW_IN_PROGRESS"
@@ -77,7 +78,7 @@ class ChangeSetApi(ServiceApi):
         stack = self._stack()
         mine = [
             each
-            for each in self._service.change_sets.values()
+            for each in self.service.change_sets.values()
             if each.stack_id == stack.id and each.execution_status != "EXECUTE_FAILED"
         ]
         return ActionResult({"Summaries": [shapes.change_set_summary(each) for each in mine]})
@@ -98,13 +99,13 @@ class ChangeSetApi(ServiceApi):
                 f"ChangeSet [{change_set.id}] cannot be executed in its current execution status "
                 f"of [{change_set.execution_status}]",
             )
-        self._execute(self._service.stacks[change_set.stack_id], change_set)
+        self._execute(self.service.stacks[change_set.stack_id], change_set)
         return EmptyResult()
 
     def delete_change_set(self) -> ActionResult:
         """Delete a change set; only an absent stack is an error (ministack#1625)."""
         name = self.params.get("StackName") or ""
-        stack = self._service.find(self.account, self.region, name)
+        stack = self.service.find(self.account, self.region, name)
         if name and stack is None:
             raise ApiError("ValidationError", f"Stack [{name}] does not exist")
         found = self._change_set(stack, self.params["ChangeSetName"])
@@ -115,17 +116,13 @@ class ChangeSetApi(ServiceApi):
                     f"ChangeSet [{found.id}] cannot be deleted in its current status of "
                     f"[{found.execution_status}]",
                 )
-            self._service.forget(found)
+            self.service.forget(found)
         return EmptyResult()
-
-    @property
-    def _service(self) -> CloudFormation:
-        return self.cloud.cloudformation
 
     def _execute(self, stack: Stack, change_set: ChangeSet) -> None:
         session_key = self._session_key(change_set.role_arn)
         try:
-            self._service.execute(stack, change_set, session_key)
+            self.service.execute(stack, change_set, session_key)
         except StackStatusError as error:
             raise ApiError("ValidationError", str(error)) from error
 
@@ -139,9 +136,9 @@ class ChangeSetApi(ServiceApi):
                 limits.check_stack_name(self.params["StackName"])
             limits.check_tags(len(self.params.get("Tags") or []))
             template = parse(self._template(stack))
-            check(template, self.region, self._service.acts)
+            check(template, self.region, self.service.acts)
             values = chosen(template, self.params.get("Parameters") or [], before)
-            self._service.planner.check_conditional_references(
+            self.service.planner.check_conditional_references(
                 stack or Stack("", self.params["StackName"], self.account, self.region, "", 0.0),
                 template,
                 values,
@@ -166,7 +163,7 @@ class ChangeSetApi(ServiceApi):
             type=kind,
             status="CREATE_IN_PROGRESS",
             execution_status="UNAVAILABLE",
-            created=self.cloud.clock.timestamp(),
+            created=self.service.core.clock.timestamp(),
             template=json.dumps(template),
             parameters=values,
             tags={tag["Key"]: tag["Value"] for tag in self.params.get("Tags") or []},
@@ -175,23 +172,23 @@ class ChangeSetApi(ServiceApi):
             session_key=session_key,
             description=self.params.get("Description") or "",
         )
-        self._service.plan(stack, change_set)
+        self.service.plan(stack, change_set)
         return change_set
 
     def _check_quotas(self, stack: Stack | None) -> None:
         """Raise if the account has no room for a stack, or the stack none for a change set."""
-        quotas = self.cloud.quotas
+        quotas = self.service.quotas
         if stack is None:
             place = (self.account, self.region)
             held = [
                 each
-                for each in list(self._service.stacks.values())
+                for each in list(self.service.stacks.values())
                 if (each.account, each.region) == place and each.status != "DELETE_COMPLETE"
             ]
             if len(held) >= quotas.stacks:  # in these words in aws-amplify/amplify-cli#2467
                 raise ApiError("LimitExceededException", "Limit for stack has been exceeded")
             return
-        sets = list(self._service.change_sets.values())
+        sets = list(self.service.change_sets.values())
         if sum(each.stack_id == stack.id for each in sets) >= quotas.change_sets:
             # In these words in awslabs/seed-farmer#441 and aws/copilot-cli#5614.
             raise ApiError(
@@ -200,7 +197,7 @@ class ChangeSetApi(ServiceApi):
 
     def _new_stack(self) -> Stack:
         try:
-            return self._service.new_stack(self.account, self.region, self.params["StackName"])
+            return self.service.new_stack(self.account, self.region, self.params["StackName"])
         except StackStatusError as error:
             raise ApiError("AlreadyExistsException", str(error)) from error
 
@@ -209,8 +206,8 @@ class ChangeSetApi(ServiceApi):
             limits.check_inline(str(self.params["TemplateBody"]))
             return str(self.params["TemplateBody"])
         if self.params.get("TemplateURL"):
-            session = self.cloud.credentials.session(self.caller.access_key)
-            lookups = Lookups(self.cloud, self.account, self.region, session)
+            session = self.service.core.credentials.session(self.caller.access_key)
+            lookups = Lookups(self.service.core.client, self.account, self.region, session)
             return lookups.template(self.params["TemplateURL"])
         if stack is not None and self.params.get("UsePreviousTemplate"):
             return stack.template
@@ -222,7 +219,7 @@ class ChangeSetApi(ServiceApi):
 
     def _session_key(self, role_arn: str) -> str:
         try:
-            return self._service.session_key(role_arn, self.caller)
+            return self.service.session_key(role_arn, self.caller)
         except StackStatusError as error:
             raise ApiError("ValidationError", str(error)) from error
 
@@ -244,7 +241,7 @@ class ChangeSetApi(ServiceApi):
 
     def _stack(self) -> Stack:
         name = self.params["StackName"]
-        stack = self._service.find(self.account, self.region, name)
+        stack = self.service.find(self.account, self.region, name)
         if stack is None:
             raise ApiError("ValidationError", f"Stack with id {name} does not exist")
         return stack
@@ -259,7 +256,7 @@ class ChangeSetApi(ServiceApi):
         return found
 
     def _change_set(self, stack: Stack | None, name: str) -> ChangeSet | None:
-        for change_set in list(self._service.change_sets.values()):
+        for change_set in list(self.service.change_sets.values()):
             mine = stack is not None and change_set.stack_id == stack.id
             # One that failed is found by its ARN alone: by its name "ChangeSet [NAME] does not
             # exist" (aws-cdk#11995, aws-cdk#21677).

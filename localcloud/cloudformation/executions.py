@@ -122,7 +122,7 @@ class Executions:
         """Resume an operation that the full disk has interrupted, when there is space again."""
         while not self._stopping.wait(_BETWEEN_LOOKS_SECONDS):
             with suppress(StorageError):
-                require_free_space(self._service.cloud.ledger.folder)
+                require_free_space(self._service.core.ledger.folder)
                 self.resume(stack)
                 return
 
@@ -159,7 +159,7 @@ class Executions:
             running.cancel = operation.cancel = threading.Event()
             self._roll_back(stack, operation)
             return
-        with self._service.cloud.ledger.transaction():
+        with self._service.core.ledger.transaction():
             operation.settle(template, resolver)
             stack.outputs, stack.imports = outputs, sorted(imports)
             stack.template, stack.parameters = change_set.template, change_set.parameters

@@ -12,7 +12,7 @@ from localcloud.cloudformation.limits import check_uploaded
 from localcloud.cloudformation.template import TemplateError
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
+    from localcloud.core.clients import ClientFactory
     from localcloud.core.credentials import Session
 
 
@@ -22,8 +22,10 @@ class Lookups:
     Each method raises `TemplateError` where AWS would refuse the template.
     """
 
-    def __init__(self, cloud: Cloud, account: str, region: str, session: Session | None) -> None:
-        self._cloud = cloud
+    def __init__(
+        self, client: ClientFactory, account: str, region: str, session: Session | None
+    ) -> None:
+        self._client_of = client
         self._account = account
         self._region = region
         self._session = session
@@ -97,4 +99,4 @@ class Lookups:
         return found
 
     def _client(self, service: str) -> Any:
-        return self._cloud.client(service, self._account, self._region, self._session)
+        return self._client_of(service, self._account, self._region, self._session)

@@ -25,8 +25,9 @@ from localcloud.moto.signing_keys import shape
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from localcloud.cloud import Cloud
     from localcloud.core.providers import ResourceRequest
+    from localcloud.iam.access import Access
+    from localcloud.moto.journal import Journal
 
 KIND = "cloudformation"
 _OWN = ("AWS::CloudFormation::", "Custom::")
@@ -45,11 +46,12 @@ class MotoProvider:
     fills the table again.
     """
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+    def __init__(self, access: Access, journal: Journal) -> None:
+        self._propagation = access.propagation
+        self._journal = journal
         self._objects: dict[str, Any] = {}
         self._latest: dict[tuple[str, str], str] = {}
-        cloud.journal.register(KIND, self._perform)
+        journal.register(KIND, self._perform)
 
     @staticmethod
     def makes(type_name: str) -> bool:
@@ -103,7 +105,7 @@ class MotoProvider:
             "region": request.region,
         }
         try:
-            result = self._cloud.journal.perform(KIND, document)
+            result = self._journal.perform(KIND, document)
         except ProvisioningError:
             raise
         except Exception as error:  # moto raises what its API would answer, of any class
@@ -112,7 +114,7 @@ class MotoProvider:
         physical_id = result["physical_id"] if result else ""
         if request.type.startswith("AWS::IAM::"):
             created = physical_id if operation == "create" else ""
-            self._cloud.access.propagation.changed(request.account, request.operation, created)
+            self._propagation.changed(request.account, request.operation, created)
         if result is None:
             return Resource(name, {}, request.properties)
         attributes = self._attributes(request, self._objects[_key(document, physical_id)])

@@ -10,10 +10,11 @@ from localcloud.core.providers import ProvisioningError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from localcloud.cloud import Cloud
     from localcloud.cloudformation.handlers.handler import Verb
     from localcloud.cloudformation.model import Stack
+    from localcloud.core.credentials import Credentials
     from localcloud.core.providers import Resource, ResourceRequest
+    from localcloud.iam.access import Access
 
     Permit = Callable[[ResourceRequest, Verb, Resource | None], None]
 
@@ -28,19 +29,20 @@ class Permissions:
     CloudFormation service role").
     """
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+    def __init__(self, credentials: Credentials, access: Access) -> None:
+        self._credentials = credentials
+        self._access = access
 
     def of(self, stack: Stack) -> Permit:
         """Return a function that raises `ProvisioningError` if a permission is missing."""
 
         def permit(request: ResourceRequest, verb: Verb, current: Resource | None) -> None:
-            session = self._cloud.credentials.session(stack.session_key)
+            session = self._credentials.session(stack.session_key)
             if session is None:
                 if stack.session_key:
                     raise ProvisioningError("The security token included in the request is expired")
                 return
-            access = self._cloud.access
+            access = self._access
             wanted = needed(request, verb, current, access.stored)
             refusal = access.own_call(session, stack.region, *wanted)
             if refusal is not None:

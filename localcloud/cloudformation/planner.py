@@ -21,17 +21,27 @@ from localcloud.core.providers import ResourceRequest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from localcloud.cloud import Cloud
     from localcloud.cloudformation.exports import Exports
     from localcloud.cloudformation.model import ChangeSet, Stack, StackResource
+    from localcloud.core.clients import ClientFactory
+    from localcloud.core.credentials import Credentials
     from localcloud.core.providers import Provider, Resource
 
 
 class Planner:
     """Resolves templates and plans change sets; `provider` finds the provider of a type."""
 
-    def __init__(self, cloud: Cloud, exports: Exports, provider: Callable[[str], Provider]) -> None:
-        self._cloud = cloud
+    def __init__(
+        self,
+        client: ClientFactory,
+        credentials: Credentials,
+        gateway_endpoint: str,
+        exports: Exports,
+        provider: Callable[[str], Provider],
+    ) -> None:
+        self._client = client
+        self._credentials = credentials
+        self._gateway_endpoint = gateway_endpoint
         self._exports = exports
         self._provider = provider
 
@@ -53,8 +63,8 @@ class Planner:
             TemplateError: a parameter's value is not in the Parameter Store.
         """
         account, region = stack.account, stack.region
-        session = self._cloud.credentials.session(session_key)
-        lookups = Lookups(self._cloud, account, region, session)
+        session = self._credentials.session(session_key)
+        lookups = Lookups(self._client, account, region, session)
 
         def imported(name: str) -> str:
             found = self._exports.all(account, region).get(name)
@@ -78,7 +88,7 @@ class Planner:
             resources=made,
             dynamic=lookups.dynamic,
             imported=imported,
-            gateway=self._cloud.gateway_endpoint,
+            gateway=self._gateway_endpoint,
             kept=_kept(stack, template, values),
         )
 

@@ -9,15 +9,17 @@ from localcloud.cloudformation import schemas
 from localcloud.core.providers import Resource
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
+    from localcloud.core.clients import ClientFactory
     from localcloud.core.providers import ResourceRequest
+    from localcloud.iam.propagation import Propagation
 
 
 class RoleProvider:
     """`AWS::IAM::Role`."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+    def __init__(self, client: ClientFactory, propagation: Propagation) -> None:
+        self._client = client
+        self._propagation = propagation
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
         """Name and path are given once."""
@@ -50,8 +52,7 @@ class RoleProvider:
             self.delete(request, Resource(name, attributes, wanted))
             raise
         # It completes when it has propagated: what the operation gives it later is seen at once.
-        propagation = self._cloud.access.propagation
-        propagation.changed(request.account, request.operation, role["Arn"])
+        self._propagation.changed(request.account, request.operation, role["Arn"])
         return made
 
     def update(self, request: ResourceRequest, current: Resource) -> Resource:
@@ -106,7 +107,7 @@ class RoleProvider:
                 iam.detach_role_policy(RoleName=name, PolicyArn=arn)
 
     def _iam(self, request: ResourceRequest) -> Any:
-        return self._cloud.client("iam", request.account, request.region)
+        return self._client("iam", request.account, request.region)
 
 
 def _given(iam: Any, name: str) -> set[str]:

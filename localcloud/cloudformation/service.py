@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING
 
 from localcloud.cloudformation.access_policies import QueuePolicyProvider, TopicPolicyProvider
@@ -24,38 +25,48 @@ from localcloud.core.restoring import restored_on_error
 from localcloud.iam.service_roles import RoleError, assume_service_role
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
+    from localcloud.core.core import Core
     from localcloud.core.credentials import Caller
     from localcloud.core.providers import Provider
-    from localcloud.core.service_api import ServiceApi
+    from localcloud.core.quotas import Quotas
+    from localcloud.core.service_api import ApiFactory
+    from localcloud.iam.access import Access
+    from localcloud.moto.journal import Journal
 
 
 class CloudFormation:
-    """See `localcloud.cloud.Service`."""
+    """See `localcloud.core.service_api.Service`."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self.cloud = cloud
-        self.apis: dict[str, type[ServiceApi]] = {"cloudformation": CloudFormationApi}
+    def __init__(
+        self, core: Core, access: Access, quotas: Quotas, journal: Journal, gateway_endpoint: str
+    ) -> None:
+        self.core = core
+        self.quotas = quotas
+        self._access = access
+        self.apis: dict[str, ApiFactory] = {"cloudformation": partial(CloudFormationApi, self)}
         self._recorded = RecordedProvider()
-        self._moto = MotoProvider(cloud)
+        self._moto = MotoProvider(access, journal)
         self.providers: dict[str, Provider] = {
-            "AWS::IAM::Role": RoleProvider(cloud),
-            "AWS::S3::Bucket": BucketProvider(cloud),
-            "AWS::S3::BucketPolicy": BucketPolicyProvider(cloud),
-            "AWS::SNS::TopicPolicy": TopicPolicyProvider(cloud),
-            "AWS::SQS::QueuePolicy": QueuePolicyProvider(cloud),
-            "AWS::SSM::Parameter": ParameterProvider(cloud),
+            "AWS::IAM::Role": RoleProvider(core.client, access.propagation),
+            "AWS::S3::Bucket": BucketProvider(core.client),
+            "AWS::S3::BucketPolicy": BucketPolicyProvider(core.client),
+            "AWS::SNS::TopicPolicy": TopicPolicyProvider(core.client),
+            "AWS::SQS::QueuePolicy": QueuePolicyProvider(core.client),
+            "AWS::SSM::Parameter": ParameterProvider(core.client),
         }
         self._acting: dict[str, Provider] = {}
         self._lock = threading.RLock()
-        self.records = Records(cloud.ledger, cloud.clock)
-        self.permissions = Permissions(cloud)
+        self.records = Records(core.ledger, core.clock)
+        self.permissions = Permissions(core.credentials, access)
         self.executions = Executions(self)
         self.stacks: dict[str, Stack] = {}
         """By stack id; those that are deleted stay."""
         self.exports = Exports(self.stacks)
-        self.planner = Planner(cloud, self.exports, self.provider)
+        self.planner = Planner(
+            core.client, core.credentials, gateway_endpoint, self.exports, self.provider
+        )
         self.change_sets: dict[str, ChangeSet] = {}
+        access.facts.stack = self.find
 
     def register(self, providers: dict[str, Provider]) -> None:
         """Take the providers of all services."""
@@ -109,7 +120,7 @@ class CloudFormation:
             if self.find(account, region, name):
                 raise StackStatusError(f"Stack [{name}] already exists")
             stack_id = f"arn:aws:cloudformation:{region}:{account}:stack/{name}/{uuid.uuid4()}"
-            now = self.cloud.clock.timestamp()
+            now = self.core.clock.timestamp()
             stack = Stack(stack_id, name, account, region, "REVIEW_IN_PROGRESS", now)
             self.set_status(stack, "REVIEW_IN_PROGRESS", "User Initiated")
             self.stacks[stack_id] = stack
@@ -139,13 +150,13 @@ class CloudFormation:
             StackStatusError: CloudFormation cannot assume the role, or it is another account's.
         """
         if not role_arn:
-            own = self.cloud.credentials.session(caller.access_key)
+            own = self.core.credentials.session(caller.access_key)
             return own.access_key if own else ""
         if role_arn.split(":")[4:5] != [caller.account]:
             raise StackStatusError("Cross-account pass role is not allowed.")
         try:
             return assume_service_role(
-                self.cloud, role_arn, "cloudformation.amazonaws.com", SESSION_NAME
+                self._access, role_arn, "cloudformation.amazonaws.com", SESSION_NAME
             ).access_key
         except RoleError as error:
             raise StackStatusError(f"Role {role_arn} is invalid or cannot be assumed") from error
@@ -170,7 +181,7 @@ class CloudFormation:
                 for each in list(self.change_sets.values())
                 if each.stack_id == stack.id and each is not change_set
             ]
-            with restored_on_error(stack, change_set), self.cloud.ledger.transaction():
+            with restored_on_error(stack, change_set), self.core.ledger.transaction():
                 change_set.execution_status = "EXECUTE_IN_PROGRESS"
                 stack.change_set_id = change_set.id
                 stack.role_arn, stack.session_key = change_set.role_arn, session_key
@@ -248,7 +259,7 @@ class CloudFormation:
         self._publish(stack)
 
     def _publish(self, stack: Stack) -> None:
-        self.cloud.bus.publish(
+        self.core.bus.publish(
             stack.account,
             stack.region,
             "aws.cloudformation",

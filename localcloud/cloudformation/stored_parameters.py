@@ -8,7 +8,7 @@ from localcloud.cloudformation import schemas
 from localcloud.core.providers import ProvisioningError, Resource
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
+    from localcloud.core.clients import ClientFactory
     from localcloud.core.providers import ResourceRequest
 
 _GIVEN = ("AllowedPattern", "DataType", "Description", "Policies", "Tier", "Type", "Value")
@@ -17,8 +17,8 @@ _GIVEN = ("AllowedPattern", "DataType", "Description", "Policies", "Tier", "Type
 class ParameterProvider:
     """`AWS::SSM::Parameter`."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+    def __init__(self, client: ClientFactory) -> None:
+        self._client = client
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
         """A new name is a new parameter."""
@@ -56,7 +56,7 @@ class ParameterProvider:
             return
 
     def _ssm(self, request: ResourceRequest) -> Any:
-        return self._cloud.client("ssm", request.account, request.region)
+        return self._client("ssm", request.account, request.region)
 
     @staticmethod
     def _made(request: ResourceRequest, name: str) -> Resource:

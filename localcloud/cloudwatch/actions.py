@@ -21,9 +21,10 @@ from localcloud.iam.actions import messages
 from localcloud.iam.actions.call import Needed
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
     from localcloud.cloudwatch.history import History
+    from localcloud.core.core import Core
     from localcloud.core.ports import Document
+    from localcloud.iam.access import Access
 
 _KIND = "cloudwatch:action"
 _PARTS = {
@@ -45,15 +46,16 @@ class NotAuthorizedError(Exception):
 class Actions:
     """The actions that are due, and the thread that does them."""
 
-    def __init__(self, cloud: Cloud, history: History) -> None:
-        self._cloud = cloud
+    def __init__(self, core: Core, access: Access, history: History) -> None:
+        self._core = core
+        self._access = access
         self._history = history
         self._due: queue.Queue[tuple[str, Document] | None] = queue.Queue()
         self._thread = threading.Thread(target=self._run, name="alarm-actions", daemon=True)
 
     def start(self) -> None:
         """Do what was left undone, then whatever comes."""
-        for entry in self._cloud.ledger.all(_KIND):
+        for entry in self._core.ledger.all(_KIND):
             self._due.put(entry)
         self._thread.start()
 
@@ -80,7 +82,7 @@ class Actions:
                     "updated": before.updated,
                 },
             }
-            self._cloud.ledger.put(_KIND, key, document)
+            self._core.ledger.put(_KIND, key, document)
             entries.append((key, document))
         return entries
 
@@ -106,17 +108,17 @@ class Actions:
                 data |= {"actionState": "Failed", "error": str(error)}
                 # AWS's text, as quoted in automated-security-response-on-aws#43.
                 summary = f'Failed to execute action {target}. Received error: "{error}"'
-            with self._cloud.ledger.transaction():
-                now = self._cloud.clock.timestamp()
+            with self._core.ledger.transaction():
+                now = self._core.clock.timestamp()
                 self._history.add(alarm, now, "Action", summary, json.dumps(data))
-                self._cloud.ledger.delete(_KIND, key)
+                self._core.ledger.delete(_KIND, key)
 
     def _do(self, target: str, alarm: Alarm, before: State) -> Document:
         arn = target.split(":")
         if target.startswith("arn:aws:sns:"):
             self._check_topic(target, alarm)
             message = sns_message(alarm, before)
-            self._cloud.client("sns", alarm.account, arn[3]).publish(
+            self._core.client("sns", alarm.account, arn[3]).publish(
                 TopicArn=target,
                 Subject=f'{alarm.state.value}: "{alarm.name}" in {alarm.region}'[:_LONGEST_SUBJECT],
                 Message=json.dumps(message),
@@ -125,7 +127,7 @@ class Actions:
         if target.startswith("arn:aws:lambda:"):
             self._check_function(target, alarm)
             payload = lambda_payload(alarm, before)
-            self._cloud.client("lambda", alarm.account, arn[3]).invoke(
+            self._core.client("lambda", alarm.account, arn[3]).invoke(
                 FunctionName=target, InvocationType="Event", Payload=json.dumps(payload).encode()
             )
             return payload
@@ -139,7 +141,7 @@ class Actions:
 
         The default policy of a topic allows it, by `AWS:SourceOwner`.
         """
-        access, region = self._cloud.access, topic.split(":")[3]
+        access, region = self._access, topic.split(":")[3]
         owner = {"aws:sourceowner": [alarm.account]}
         actor = ServicePrincipal("cloudwatch.amazonaws.com", alarm.arn, owner)
         publish, *keys = messages.publish(topic, access.stored.topic_key(topic))
@@ -156,6 +158,6 @@ class Actions:
     def _check_function(self, function: str, alarm: Alarm) -> None:
         actor = ServicePrincipal("lambda.alarms.cloudwatch.amazonaws.com", alarm.arn)
         wanted = Needed("lambda:InvokeFunction", function)
-        refused = self._cloud.access.own_call(actor, function.split(":")[3], wanted)
+        refused = self._access.own_call(actor, function.split(":")[3], wanted)
         if refused is not None:
             raise NotAuthorizedError(refused.message)

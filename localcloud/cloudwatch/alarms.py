@@ -16,10 +16,10 @@ from localcloud.cloudwatch.notifications import event_detail
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from localcloud.cloud import Cloud
     from localcloud.cloudwatch.actions import Actions
     from localcloud.cloudwatch.history import History
     from localcloud.cloudwatch.model import StateValue
+    from localcloud.core.core import Core
     from localcloud.core.ports import Document
 
 _KIND = "cloudwatch:alarm"
@@ -29,11 +29,11 @@ _INITIAL = "Unchecked: Initial alarm creation"
 class Alarms:
     """All alarms. Reading takes no lock: an `Alarm` never changes, a new one takes its place."""
 
-    def __init__(self, cloud: Cloud, history: History, actions: Actions) -> None:
-        self._cloud = cloud
+    def __init__(self, core: Core, history: History, actions: Actions) -> None:
+        self._core = core
         self._history = history
         self._actions = actions
-        self._alarms = {key: Alarm.of(document) for key, document in cloud.ledger.all(_KIND)}
+        self._alarms = {key: Alarm.of(document) for key, document in core.ledger.all(_KIND)}
         self._lock = threading.Lock()
         self._changes: list[tuple[Alarm, State, list[tuple[str, Document]]]] = []
 
@@ -60,7 +60,7 @@ class Alarms:
         """
         check(definition, account)
         with self._changing():
-            now = self._cloud.clock.timestamp()
+            now = self._core.clock.timestamp()
             before = self.get(account, region, definition["AlarmName"])
             how = "created" if before is None else "updated"
             if before is None:
@@ -97,8 +97,8 @@ class Alarms:
             alarms = [alarm for alarm in found.values() if alarm is not None]
             self._check_deletion(alarms)
             for alarm in alarms:
-                self._cloud.ledger.delete(_KIND, alarm.key)
-                self._configured(alarm, "deleted", self._cloud.clock.timestamp())
+                self._core.ledger.delete(_KIND, alarm.key)
+                self._configured(alarm, "deleted", self._core.clock.timestamp())
                 del self._alarms[alarm.key]
 
     def enable_actions(self, alarm: Alarm, enabled: bool) -> None:
@@ -107,7 +107,7 @@ class Alarms:
             definition = self._alarms[alarm.key].definition | {"ActionsEnabled": enabled}
             changed = replace(self._alarms[alarm.key], definition=definition)
             self._save(changed)
-            self._configured(changed, "updated", self._cloud.clock.timestamp())
+            self._configured(changed, "updated", self._core.clock.timestamp())
 
     def tag(self, alarm: Alarm, tags: dict[str, str]) -> None:
         """Give an alarm these tags, and no others."""
@@ -129,13 +129,13 @@ class Alarms:
             changes = self._changes = []
             known = dict(self._alarms)
             try:
-                with self._cloud.ledger.transaction():
+                with self._core.ledger.transaction():
                     yield
             except BaseException:
                 self._alarms = known
                 raise
         for alarm, before, actions in changes:
-            self._cloud.bus.publish(
+            self._core.bus.publish(
                 alarm.account,
                 alarm.region,
                 "aws.cloudwatch",
@@ -149,7 +149,7 @@ class Alarms:
         before = alarm.state
         if value == before.value:
             return
-        now = self._cloud.clock.timestamp()
+        now = self._core.clock.timestamp()
         changed = replace(alarm, state=State(value, reason, data, now))
         self._save(changed)
         self._history.add(
@@ -234,7 +234,7 @@ class Alarms:
                 names |= AlarmRule(child.definition["AlarmRule"]).alarms
 
     def _save(self, alarm: Alarm) -> None:
-        self._cloud.ledger.put(_KIND, alarm.key, alarm.document())
+        self._core.ledger.put(_KIND, alarm.key, alarm.document())
         self._alarms[alarm.key] = alarm
 
     def _configured(self, alarm: Alarm, how: str, time: float) -> None:

@@ -24,7 +24,7 @@ _STATES = ("OK", "ALARM", "INSUFFICIENT_DATA")
 class CloudWatchApi(MetricApi):
     """Metrics and alarms."""
 
-    service: ClassVar[str] = "cloudwatch"
+    model: ClassVar[str] = "cloudwatch"
 
     def answer(self, request: Request) -> tuple[int, dict[str, Any], Any]:
         """See `ServiceApi.answer`; clients that speak CBOR are told that this cloud does not."""
@@ -52,7 +52,7 @@ class CloudWatchApi(MetricApi):
         }
         tags = {each["Key"]: each["Value"] for each in self.params.get("Tags") or []}
         try:
-            self.cloud.cloudwatch.alarms.put(self.account, self.region, definition, tags)
+            self.service.alarms.put(self.account, self.region, definition, tags)
         except DefinitionError as error:
             raise ApiError(error.code, str(error)) from error
         return EmptyResult()
@@ -60,9 +60,7 @@ class CloudWatchApi(MetricApi):
     def delete_alarms(self) -> ActionResult:
         """Delete alarms, all that are named or none."""
         try:
-            self.cloud.cloudwatch.alarms.delete(
-                self.account, self.region, self.params["AlarmNames"]
-            )
+            self.service.alarms.delete(self.account, self.region, self.params["AlarmNames"])
         except DefinitionError as error:
             raise ApiError(error.code, str(error)) from error
         return EmptyResult()
@@ -80,7 +78,7 @@ class CloudWatchApi(MetricApi):
         action = self.params.get("ActionPrefix") or ""
         found = [
             alarm
-            for alarm in self.cloud.cloudwatch.alarms.of(self.account, self.region)
+            for alarm in self.service.alarms.of(self.account, self.region)
             if alarm.type in types
             and (not names or alarm.name in names)
             and alarm.name.startswith(prefix)
@@ -102,7 +100,7 @@ class CloudWatchApi(MetricApi):
         asked = ("Statistic", "ExtendedStatistic", "Period", "Unit")
         found = [
             alarm
-            for alarm in self.cloud.cloudwatch.alarms.of(self.account, self.region)
+            for alarm in self.service.alarms.of(self.account, self.region)
             if "MetricName" in alarm.definition
             and metric_of(alarm.account, alarm.region, alarm.definition) == metric
             and all(self.params.get(part) in {None, alarm.definition.get(part)} for part in asked)
@@ -116,7 +114,7 @@ class CloudWatchApi(MetricApi):
         name = self.params.get("AlarmName")
         items = [
             item
-            for item in self.cloud.cloudwatch.history.items(
+            for item in self.service.history.items(
                 self.account,
                 self.region,
                 name,
@@ -155,7 +153,7 @@ class CloudWatchApi(MetricApi):
         value = self.params["StateValue"]
         if value not in _STATES:
             raise ApiError("ValidationError", f"StateValue {value} is not one of {_STATES}")
-        self.cloud.cloudwatch.alarms.set_state(
+        self.service.alarms.set_state(
             self._found(self.params["AlarmName"]),
             value,
             self.params["StateReason"],
@@ -172,7 +170,7 @@ class CloudWatchApi(MetricApi):
         return self._enable(False)
 
     def _enable(self, enabled: bool) -> ActionResult:
-        alarms = self.cloud.cloudwatch.alarms
+        alarms = self.service.alarms
         for name in self.params["AlarmNames"]:
             alarm = alarms.get(self.account, self.region, name)
             if alarm is not None:
@@ -183,7 +181,7 @@ class CloudWatchApi(MetricApi):
         """Add tags to an alarm."""
         alarm = self._tagged()
         tags = {each["Key"]: each["Value"] for each in self.params["Tags"]}
-        self.cloud.cloudwatch.alarms.tag(alarm, alarm.tags | tags)
+        self.service.alarms.tag(alarm, alarm.tags | tags)
         return EmptyResult()
 
     def untag_resource(self) -> ActionResult:
@@ -191,7 +189,7 @@ class CloudWatchApi(MetricApi):
         alarm = self._tagged()
         gone = set(self.params["TagKeys"])
         kept = {key: value for key, value in alarm.tags.items() if key not in gone}
-        self.cloud.cloudwatch.alarms.tag(alarm, kept)
+        self.service.alarms.tag(alarm, kept)
         return EmptyResult()
 
     def list_tags_for_resource(self) -> ActionResult:
@@ -204,7 +202,7 @@ class CloudWatchApi(MetricApi):
         return self._found(arn.partition(":alarm:")[2], "ResourceNotFoundException")
 
     def _found(self, name: str, code: str = "ResourceNotFound") -> Alarm:
-        alarm = self.cloud.cloudwatch.alarms.get(self.account, self.region, name)
+        alarm = self.service.alarms.get(self.account, self.region, name)
         if alarm is None:
             raise ApiError(code, f"Alarm {name} does not exist")
         return alarm

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from localcloud.cloudwatch.rows import Pending
+    from localcloud.cloudwatch.service import CloudWatch
     from localcloud.cloudwatch.time_series import TimeSeries
     from localcloud.core.ports import Document
 
@@ -41,6 +42,8 @@ _RECENTLY = 3 * 3600
 
 class MetricApi(ServiceApi):
     """See `CloudWatchApi`."""
+
+    service: CloudWatch
 
     def put_metric_data(self) -> ActionResult:
         """Store data points; durable when this returns."""
@@ -76,8 +79,8 @@ class MetricApi(ServiceApi):
             else:
                 distribution.add_set(*observed)
         owner = f"{self.account}/{self.region}/{namespace}"
-        arrives = self.cloud.cloudwatch.delays.of_call(owner, self.cloud.clock.timestamp())
-        self.cloud.cloudwatch.store.write(found, arrives)
+        arrives = self.service.delays.of_call(owner, self.service.core.clock.timestamp())
+        self.service.store.write(found, arrives)
         return EmptyResult()
 
     def _point(self, datum: Document, where: str) -> tuple[Document, float, Any]:
@@ -88,7 +91,7 @@ class MetricApi(ServiceApi):
             raise _invalid(f"{where}.Unit", f"{datum['Unit']} is no unit")
         if (datum.get("StorageResolution") or MINUTE) not in (1, MINUTE):
             raise _invalid(f"{where}.StorageResolution", "it is either 1 or 60")
-        clock = self.cloud.clock
+        clock = self.service.core.clock
         time = now = clock.timestamp()
         if datum.get("Timestamp") is not None:
             time = clock.of_wall(datum["Timestamp"].timestamp())
@@ -131,7 +134,7 @@ class MetricApi(ServiceApi):
                 "InvalidParameterValue", "IncludeLinkedAccounts is not part of the local cloud"
             )
         reach = _RECENTLY if self.params.get("RecentlyActive") else _PAST
-        since = self.cloud.clock.timestamp() - reach
+        since = self.service.core.clock.timestamp() - reach
         wanted = {(each["Name"], each.get("Value")) for each in self.params.get("Dimensions") or []}
         found = [
             {
@@ -139,7 +142,7 @@ class MetricApi(ServiceApi):
                 "MetricName": metric.name,
                 "Dimensions": [{"Name": name, "Value": value} for name, value in metric.dimensions],
             }
-            for metric in self.cloud.cloudwatch.store.metrics(self.account, self.region, since)
+            for metric in self.service.store.metrics(self.account, self.region, since)
             if self.params.get("Namespace") in {None, metric.namespace}
             and self.params.get("MetricName") in {None, metric.name}
             and all(
@@ -176,7 +179,7 @@ class MetricApi(ServiceApi):
                 "by increasing Period, or decreasing the time range.",
             )
         metric = metric_of(self.account, self.region, self.params)
-        store = self.cloud.cloudwatch.store
+        store = self.service.store
         wanted = self.params.get("Unit")
         datapoints = []
         for unit in [wanted] if wanted else store.units(metric):
@@ -200,7 +203,7 @@ class MetricApi(ServiceApi):
                     "local cloud",
                 )
         try:
-            fetch = reader(self.cloud.cloudwatch.store, self.account, self.region, begin, end)
+            fetch = reader(self.service.store, self.account, self.region, begin, end)
             series = Queries(queries, self.account).compute(fetch, begin, end)
         except DefinitionError as error:
             raise ApiError(error.code, str(error)) from error

@@ -13,15 +13,15 @@ from localcloud.cloudwatch.model import DefinitionError
 from localcloud.core.providers import ProvisioningError, Resource
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
+    from localcloud.cloudwatch.alarms import Alarms
     from localcloud.core.providers import ResourceRequest
 
 
 class AlarmProvider:
     """Alarms; `operation` is the API's, by whose input a template's properties are read."""
 
-    def __init__(self, cloud: Cloud, operation: str) -> None:
-        self._cloud = cloud
+    def __init__(self, alarms: Alarms, operation: str) -> None:
+        self._alarms = alarms
         self._operation = operation
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
@@ -31,7 +31,7 @@ class AlarmProvider:
     def create(self, request: ResourceRequest) -> Resource:
         """See `Provider.create`."""
         name = request.properties.get("AlarmName") or request.generated_name(255)
-        if self._cloud.cloudwatch.alarms.get(request.account, request.region, name):
+        if self._alarms.get(request.account, request.region, name):
             raise ProvisioningError(f"{name} already exists")
         return self._put(request, name)
 
@@ -41,7 +41,7 @@ class AlarmProvider:
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
         """See `Provider.delete`."""
-        alarms = self._cloud.cloudwatch.alarms
+        alarms = self._alarms
         if alarms.get(request.account, request.region, current.physical_id) is None:
             return
         try:
@@ -53,7 +53,7 @@ class AlarmProvider:
         shape = get_service_model("cloudwatch").operation_model(self._operation).input_shape
         definition = _read(shape, request.properties | {"AlarmName": name}, request.type)
         tags = {each["Key"]: each["Value"] for each in definition.pop("Tags", [])}
-        alarms = self._cloud.cloudwatch.alarms
+        alarms = self._alarms
         try:
             alarm = alarms.put(request.account, request.region, definition)
         except DefinitionError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import traceback
+from functools import partial
 from typing import TYPE_CHECKING
 
 from localcloud.cloudwatch.actions import Actions
@@ -22,37 +23,41 @@ from localcloud.core.storage import StorageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from localcloud.cloud import Cloud
+    from localcloud.core.core import Core
+    from localcloud.core.delays import Delays
+    from localcloud.core.log_ports import LogFeed
     from localcloud.core.ports import Datum
     from localcloud.core.providers import Provider
-    from localcloud.core.service_api import ServiceApi
+    from localcloud.core.service_api import ApiFactory
+    from localcloud.iam.access import Access
 
 _FLUSH = 1.0  # wall seconds for which what no API call acknowledged may be lost
 _PAST, _FUTURE = 14 * DAY, 7200  # what AWS takes, in seconds
 
 
 class CloudWatch:
-    """See `localcloud.cloud.Service`."""
+    """See `localcloud.core.service_api.Service`."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self.cloud = cloud
-        self.apis: dict[str, type[ServiceApi]] = {"monitoring": CloudWatchApi}
+    def __init__(self, core: Core, access: Access, delays: Delays, logs: LogFeed) -> None:
+        self.core = core
+        self._logs = logs
+        self.apis: dict[str, ApiFactory] = {"monitoring": partial(CloudWatchApi, self)}
+        self.delays = MetricDelays(delays)
+        self.store = MetricStore(core.ledger, core.clock)
+        self.history = History(core.ledger)
+        self._actions = Actions(core, access, self.history)
+        self.alarms = Alarms(core, self.history, self._actions)
         self.providers: dict[str, Provider] = {
-            "AWS::CloudWatch::Alarm": AlarmProvider(cloud, "PutMetricAlarm"),
-            "AWS::CloudWatch::CompositeAlarm": AlarmProvider(cloud, "PutCompositeAlarm"),
+            "AWS::CloudWatch::Alarm": AlarmProvider(self.alarms, "PutMetricAlarm"),
+            "AWS::CloudWatch::CompositeAlarm": AlarmProvider(self.alarms, "PutCompositeAlarm"),
         }
-        self.delays = MetricDelays(cloud.delays)
-        self.store = MetricStore(cloud.ledger, cloud.clock)
-        self.history = History(cloud.ledger)
-        self._actions = Actions(cloud, self.history)
-        self.alarms = Alarms(cloud, self.history, self._actions)
-        self._watch = Watch(cloud.clock, self.store, self.alarms)
+        self._watch = Watch(core.clock, self.store, self.alarms)
         self._stop = threading.Event()
         self._flusher = threading.Thread(target=self._flush, name="metrics", daemon=True)
 
     def start(self) -> None:
         """Read metrics out of logs, and watch alarms, from now on."""
-        self.cloud.logs.subscribe(self._read)
+        self._logs.subscribe(self._read)
         self._flusher.start()
         self._actions.start()
         self._watch.start()
@@ -71,7 +76,7 @@ class CloudWatch:
 
         They are durable within a second; alarms and queries see them when they have arrived.
         """
-        now, owner = self.cloud.clock.timestamp(), f"{account}/{region}/{namespace}"
+        now, owner = self.core.clock.timestamp(), f"{account}/{region}/{namespace}"
         for datum in data:
             arrives = self.delays.of_service(owner, datum.dimensions, now)
             metric = Metric(
@@ -112,7 +117,7 @@ class CloudWatch:
             if '"_aws"' not in line:
                 continue
             found = extract(line)
-            clock = self.cloud.clock
+            clock = self.core.clock
             now = clock.timestamp()
             arrives = self.delays.of_log_line(line, now)
             for each in found.observations:

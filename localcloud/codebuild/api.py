@@ -29,11 +29,8 @@ _OVERRIDES = {
 class CodeBuildApi(ServiceApi):
     """Builds, reports, and a look at projects."""
 
-    service: ClassVar[str] = "codebuild"
-
-    @property
-    def _service(self) -> CodeBuild:
-        return self.cloud.codebuild
+    model: ClassVar[str] = "codebuild"
+    service: CodeBuild
 
     def start_build(self) -> ActionResult:
         """Start a build by hand."""
@@ -56,7 +53,7 @@ class CodeBuildApi(ServiceApi):
             source_version=self.params.get("sourceVersion"),
         )
         try:
-            build = self._service.start_build(request, minutes)
+            build = self.service.start_build(request, minutes)
         except BuildNotStartedError as error:
             raise ApiError(error.code, str(error)) from error
         return ActionResult({"build": self._build(build)})
@@ -71,7 +68,7 @@ class CodeBuildApi(ServiceApi):
         """Builds by id or ARN."""
         found, missing = [], []
         for each in self.params["ids"]:
-            build = self._service.builds.get(each.split(":build/")[-1])
+            build = self.service.builds.get(each.split(":build/")[-1])
             if build and (build.account, build.region) == (self.account, self.region):
                 found.append(self._build(build))
             else:
@@ -82,14 +79,14 @@ class CodeBuildApi(ServiceApi):
         """Ids of a project's builds, newest first."""
         name = self.params["projectName"]
         self._project(name)
-        mine = self._service.of_project(self.account, self.region, name)
+        mine = self.service.of_project(self.account, self.region, name)
         return self._page("ids", self._ordered([each.id for each in mine]))
 
     def list_builds(self) -> ActionResult:
         """Ids of all builds, newest first."""
         mine = [
             each
-            for each in self._service.builds.values()
+            for each in self.service.builds.values()
             if (each.account, each.region) == (self.account, self.region)
         ]
         ids = [each.id for each in sorted(mine, key=lambda each: each.started)]
@@ -99,7 +96,7 @@ class CodeBuildApi(ServiceApi):
         """Projects by name."""
         found, missing = [], []
         for name in self.params["names"]:
-            project = self.cloud.ledger.get(_PROJECT, f"{self.account}/{self.region}/{name}")
+            project = self.service.core.ledger.get(_PROJECT, f"{self.account}/{self.region}/{name}")
             if project:
                 times = {key: _time(project[key]) for key in ("created", "lastModified")}
                 found.append(project | times)
@@ -109,7 +106,7 @@ class CodeBuildApi(ServiceApi):
 
     def list_projects(self) -> ActionResult:
         """Names of all projects."""
-        mine = self.cloud.ledger.all(_PROJECT, f"{self.account}/{self.region}/")
+        mine = self.service.core.ledger.all(_PROJECT, f"{self.account}/{self.region}/")
         return self._page("projects", [each["name"] for _, each in mine])
 
     def list_report_groups(self) -> ActionResult:
@@ -126,7 +123,7 @@ class CodeBuildApi(ServiceApi):
     def list_reports_for_report_group(self) -> ActionResult:
         """ARNs of a group's reports, newest first."""
         group = self.params["reportGroupArn"]
-        if self.cloud.ledger.get(GROUP, group) is None:
+        if self.service.core.ledger.get(GROUP, group) is None:
             raise ApiError("ResourceNotFoundException", f"{group} cannot be found")
         mine = [each for _, each in self._mine(REPORT) if each["reportGroupArn"] == group]
         return self._reports(mine)
@@ -143,7 +140,7 @@ class CodeBuildApi(ServiceApi):
     def describe_test_cases(self) -> ActionResult:
         """The test cases of a report."""
         arn = self.params["reportArn"]
-        kept = self.cloud.ledger.get(CASES, arn)
+        kept = self.service.core.ledger.get(CASES, arn)
         if kept is None:
             raise ApiError("ResourceNotFoundException", f"{arn} cannot be found")
         wanted = self.params.get("filter") or {}
@@ -162,12 +159,14 @@ class CodeBuildApi(ServiceApi):
         return self._page("reports", self._ordered(arns))
 
     def _mine(self, kind: str) -> list[tuple[str, dict[str, Any]]]:
-        return self.cloud.ledger.all(kind, f"arn:aws:codebuild:{self.region}:{self.account}:")
+        return self.service.core.ledger.all(
+            kind, f"arn:aws:codebuild:{self.region}:{self.account}:"
+        )
 
     def _batch(self, kind: str, arns: list[str]) -> tuple[list[dict[str, Any]], list[str]]:
         found, missing = [], []
         for arn in arns:
-            each = self.cloud.ledger.get(kind, arn)
+            each = self.service.core.ledger.get(kind, arn)
             if each is None:
                 missing.append(arn)
             else:
@@ -190,12 +189,12 @@ class CodeBuildApi(ServiceApi):
 
     def _project(self, name: str) -> dict[str, Any]:
         try:
-            return self._service.project(self.account, self.region, name)
+            return self.service.project(self.account, self.region, name)
         except BuildNotStartedError as error:
             raise ApiError(error.code, str(error)) from error
 
     def _found(self, build_id: str) -> Build:
-        build = self._service.builds.get(build_id.rsplit(":build/", maxsplit=1)[-1])
+        build = self.service.builds.get(build_id.rsplit(":build/", maxsplit=1)[-1])
         if build is None or build.account != self.account:
             raise ApiError("ResourceNotFoundException", f"Build {build_id} cannot be found")
         return build

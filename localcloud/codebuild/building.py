@@ -19,15 +19,19 @@ from localcloud.codebuild.sandbox import sandbox
 from localcloud.codebuild.shell import Shell
 from localcloud.codebuild.workspace import Workspace, numbered
 from localcloud.core.confinement import Rules
+from localcloud.iam.actions import log_events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from localcloud.cloud import Cloud
     from localcloud.codebuild.buildspec import Commands
     from localcloud.codebuild.model import Build
+    from localcloud.core.core import Core
     from localcloud.core.credentials import Session
+    from localcloud.core.delivery_ports import RepositoryReader
+    from localcloud.core.log_ports import LogDelivery
     from localcloud.core.ports import BuildRequest
+    from localcloud.iam.access import Access
 
 
 class PhaseError(Exception):
@@ -47,20 +51,26 @@ class Building:
 
     def __init__(
         self,
-        cloud: Cloud,
+        core: Core,
+        access: Access,
+        logs: LogDelivery,
+        repositories: RepositoryReader,
         project: dict[str, Any],
         request: BuildRequest,
         build: Build,
         session: Session,
         save: Callable[[], None],
     ) -> None:
-        self._cloud = cloud
+        self._core = core
+        self._access = access
+        self._logs = logs
+        self._repositories = repositories
         self._project = project
         self._request = request
         self._build = build
         self._save = save
         self._session = session
-        self._s3 = cloud.client("s3", session.account, request.region, session)
+        self._s3 = core.client("s3", session.account, request.region, session)
         self._log = BuildLog(self._keep)
         self._sandbox = Rules((), ())
         self._failure = ""
@@ -77,7 +87,7 @@ class Building:
         timer.daemon = True
         timer.start()
         try:
-            ledger = self._cloud.ledger
+            ledger = self._core.ledger
             name = numbered(ledger, self._project["arn"])
             workspace = Workspace(ledger.folder / "codebuild", name)
             try:
@@ -89,7 +99,7 @@ class Building:
             finally:
                 with self._phase("FINALIZING", always=True):
                     workspace.release()
-                self._build.phases.append(Phase("COMPLETED", "", self._cloud.clock.timestamp()))
+                self._build.phases.append(Phase("COMPLETED", "", self._core.clock.timestamp()))
                 threading.Thread(target=workspace.sweep, name="build-sweep", daemon=True).start()
         finally:
             timer.cancel()
@@ -153,7 +163,7 @@ class Building:
 
     @contextmanager
     def _phase(self, name: str, *, always: bool = False) -> Iterator[None]:
-        phase = Phase(name, "IN_PROGRESS", self._cloud.clock.timestamp())
+        phase = Phase(name, "IN_PROGRESS", self._core.clock.timestamp())
         self._build.phases.append(phase)
         self._write(f"Entering phase {name}")
         try:
@@ -173,7 +183,7 @@ class Building:
             self._write(f"Phase context status code: {error.code} Message: {error}")
             raise
         finally:
-            phase.ended = self._cloud.clock.timestamp()
+            phase.ended = self._core.clock.timestamp()
             self._write(f"Phase complete: {name} State: {phase.status}")
             self._save()
 
@@ -194,10 +204,10 @@ class Building:
         build = self._build
         if not build.group:
             return
-        wanted = self._cloud.logs.needed(
-            build.account, build.region, build.group, build.stream, events=False
+        wanted = log_events.create(
+            self._logs, build.account, build.region, build.group, build.stream
         )
-        refused = self._cloud.access.own_call(self._session, build.region, *wanted)
+        refused = self._access.own_call(self._session, build.region, *wanted)
         if refused is not None:
             raise PhaseError(
                 "ACCESS_DENIED",
@@ -211,7 +221,7 @@ class Building:
             try:
                 content = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
                 place = workspace.place(name, primary=name == self._request.primary)
-                sources.lay(content, place, self._cloud, self._session)
+                sources.lay(content, place, self._core.endpoint, self._repositories, self._session)
             except (BotoCoreError, ClientError, sources.SourceError) as error:
                 raise PhaseError(
                     "CLIENT_ERROR",
@@ -236,7 +246,7 @@ class Building:
 
     def _shell(self, workspace: Workspace, spec: Buildspec, egress: Egress) -> Shell:
         variables = environment.variables(
-            self._cloud,
+            self._core,
             self._project,
             self._request,
             self._build,
@@ -250,7 +260,7 @@ class Building:
             "Network: a proxy lets through all but AWS; connections to ports 80 and 443 that go "
             "round it are refused (EACCES), also those of an SDK that ignores AWS_ENDPOINT_URL"
         )
-        self._sandbox = sandbox(self._cloud.ledger.folder, workspace, variables)
+        self._sandbox = sandbox(self._core.ledger.folder, workspace, variables)
         log = self._log.descriptor
         shell = Shell(spec.shell, workspace.run, workspace.source, variables, log, self._sandbox)
         self._build.process_group = shell.group
@@ -270,7 +280,8 @@ class Building:
     def _leave(self, workspace: Workspace, spec: Buildspec) -> None:
         build = self._build
         outputs = Outputs(
-            self._cloud,
+            self._core,
+            self._access,
             self._request,
             build,
             self._session,
@@ -287,15 +298,15 @@ class Building:
                 raise PhaseError("CLIENT_ERROR", str(error)) from error
 
     def _write(self, text: str) -> None:
-        now = self._cloud.clock.now()
+        now = self._core.clock.now()
         self._log.write(f"[Container] {now:%Y/%m/%d %H:%M:%S.%f} {text}")
 
     def _keep(self, lines: list[str]) -> None:
         build = self._build
         if build.group:
-            now = self._cloud.clock.timestamp()
+            now = self._core.clock.timestamp()
             timed = [(now, each) for each in lines]
-            self._cloud.logs.deliver(self._session, build.region, build.group, build.stream, timed)
+            self._logs.deliver(self._session, build.region, build.group, build.stream, timed)
 
 
 def _check_runtime(runtime: str, version: str) -> None:

@@ -13,10 +13,10 @@ from localcloud.codebuild.buildspec import BuildspecError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from localcloud.cloud import Cloud
     from localcloud.codebuild.buildspec import Buildspec
     from localcloud.codebuild.model import Build
     from localcloud.codebuild.workspace import Workspace
+    from localcloud.core.core import Core
     from localcloud.core.credentials import Session
     from localcloud.core.ports import BuildRequest
 
@@ -24,7 +24,7 @@ _ARN_PARTS = 7  # of a secret's ARN, before what belongs to the reference
 
 
 def variables(
-    cloud: Cloud,
+    core: Core,
     project: dict[str, Any],
     request: BuildRequest,
     build: Build,
@@ -42,7 +42,7 @@ def variables(
     """
     found = image.environment(image.prepare(), workspace.home, workspace.project)
     found |= {
-        "AWS_ENDPOINT_URL": cloud.endpoint,
+        "AWS_ENDPOINT_URL": core.endpoint,
         "AWS_REGION": request.region,
         "AWS_DEFAULT_REGION": request.region,
         "CODEBUILD_BUILD_ARN": build.arn,
@@ -70,7 +70,7 @@ def variables(
             found[f"CODEBUILD_SRC_DIR_{name}"] = str(workspace.place(name, primary=False))
     found |= session.environment()
     for each in _declared(project, request, spec):
-        found[each["name"]] = _value(cloud, request.region, session, each, mask)
+        found[each["name"]] = _value(core, request.region, session, each, mask)
     return found
 
 
@@ -87,7 +87,7 @@ def _declared(
 
 
 def _value(
-    cloud: Cloud,
+    core: Core,
     region: str,
     session: Session,
     variable: dict[str, str],
@@ -99,9 +99,9 @@ def _value(
     code = "Decrypted Variables Error" if kind == "PARAMETER_STORE" else "Secrets Manager Error"
     try:
         if kind == "PARAMETER_STORE":
-            found = _parameter(cloud.client("ssm", session.account, region, session), value)
+            found = _parameter(core.client("ssm", session.account, region, session), value)
         else:
-            found = _secret(cloud.client("secretsmanager", session.account, region, session), value)
+            found = _secret(core.client("secretsmanager", session.account, region, session), value)
     except ClientError as error:
         refused = error.response["Error"]
         raise BuildspecError(f"{refused['Code']}: {refused['Message']}", code) from error

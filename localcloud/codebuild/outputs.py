@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from localcloud.cloud import Cloud
     from localcloud.codebuild.buildspec import Buildspec, Files
     from localcloud.codebuild.model import Build
+    from localcloud.core.core import Core
     from localcloud.core.credentials import Session
     from localcloud.core.ports import BuildRequest
+    from localcloud.iam.access import Access
 
 
 class OutputError(Exception):
@@ -30,7 +31,8 @@ class OutputError(Exception):
 class Outputs:
     """The outputs of one build; `readable` returns whether the build itself may read a file."""
 
-    cloud: Cloud
+    core: Core
+    access: Access
     request: BuildRequest
     build: Build
     session: Session
@@ -61,7 +63,7 @@ class Outputs:
         """Store a report; return the reason if it cannot be stored, else ""."""
         try:
             arn = reports.keep(
-                self.cloud, self.build, self.source, key, wanted, self.readable, self._refused
+                self.core, self.build, self.source, key, wanted, self.readable, self._refused
             )
         except (reports.ReportError, NoFilesError) as error:
             return str(error)
@@ -70,9 +72,7 @@ class Outputs:
 
     def _refused(self, action: str, resource: str) -> str:
         """Return why the build's role may not perform an action, or ""."""
-        refusal = self.cloud.access.own_call(
-            self.session, self.request.region, Needed(action, resource)
-        )
+        refusal = self.access.own_call(self.session, self.request.region, Needed(action, resource))
         return refusal.message if refusal else ""
 
     def _upload(self, spec: Buildspec) -> None:

@@ -9,8 +9,9 @@ from localcloud.codebuild.reports import GROUP, make_group
 from localcloud.core.providers import ProvisioningError, Resource
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
+    from localcloud.core.core import Core
     from localcloud.core.providers import ResourceRequest
+    from localcloud.core.quotas import Quotas
 
 PROJECT = "codebuild:project"
 _HONOURED = {
@@ -24,8 +25,9 @@ _NUMBERS = ("timeoutInMinutes", "queuedTimeoutInMinutes", "concurrentBuildLimit"
 class ProjectProvider:
     """Projects, kept in the API's own shape."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+    def __init__(self, core: Core, quotas: Quotas) -> None:
+        self._core = core
+        self._quotas = quotas
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
         """Only the name is given once."""
@@ -41,7 +43,7 @@ class ProjectProvider:
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
         """See `Provider.delete`; the history of builds stays."""
-        self._cloud.ledger.delete(
+        self._core.ledger.delete(
             PROJECT, f"{request.account}/{request.region}/{current.physical_id}"
         )
 
@@ -62,22 +64,22 @@ class ProjectProvider:
             each["Key"]: each["Value"] for each in request.properties.get("Tags") or []
         }
         project["tags"] = [{"key": key, "value": value} for key, value in tags.items()]
-        project["created"] = project["lastModified"] = self._cloud.clock.timestamp()
+        project["created"] = project["lastModified"] = self._core.clock.timestamp()
         for message in exceeded(project):
             raise ProvisioningError(f"{message} (Service: AWSCodeBuild)")
         key = f"{request.account}/{request.region}/{name}"
-        before = self._cloud.ledger.get(PROJECT, key)
+        before = self._core.ledger.get(PROJECT, key)
         if before is None:
             self._check_number(request.account, request.region)
         else:
             project["created"] = before["created"]
-        self._cloud.ledger.put(PROJECT, key, project)
+        self._core.ledger.put(PROJECT, key, project)
         return Resource(name, {"Arn": arn}, request.properties)
 
     def _check_number(self, account: str, region: str) -> None:
         """Raise if the account has no room for a project."""
-        most = self._cloud.quotas.build_projects
-        held = [key for key, _ in self._cloud.ledger.all(PROJECT)]
+        most = self._quotas.build_projects
+        held = [key for key, _ in self._core.ledger.all(PROJECT)]
         if sum(key.startswith(f"{account}/{region}/") for key in held) >= most:
             raise ProvisioningError(
                 f"Cannot have more than {most} projects for the account (Service: AWSCodeBuild)"
@@ -87,8 +89,8 @@ class ProjectProvider:
 class ReportGroupProvider:
     """Groups of test reports."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+    def __init__(self, core: Core) -> None:
+        self._core = core
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
         """The name and the type are given once."""
@@ -101,7 +103,7 @@ class ReportGroupProvider:
         """See `Provider.create`."""
         self._check(request.properties)
         name = request.properties.get("Name") or request.generated_name(128)
-        arn = make_group(self._cloud, request.account, request.region, name)
+        arn = make_group(self._core, request.account, request.region, name)
         return Resource(arn, {"Arn": arn}, request.properties)
 
     def update(self, request: ResourceRequest, current: Resource) -> Resource:
@@ -111,7 +113,7 @@ class ReportGroupProvider:
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:  # noqa: ARG002  # the port's own signature
         """See `Provider.delete`; its reports stay."""
-        self._cloud.ledger.delete(GROUP, current.physical_id)
+        self._core.ledger.delete(GROUP, current.physical_id)
 
     def _check(self, properties: dict[str, Any]) -> None:
         if properties.get("Type") != "TEST":

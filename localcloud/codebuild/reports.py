@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from localcloud.cloud import Cloud
     from localcloud.codebuild.buildspec import Files
     from localcloud.codebuild.model import Build
+    from localcloud.core.core import Core
 
 GROUP = "codebuild:report-group"
 REPORT = "codebuild:report"
@@ -76,7 +76,7 @@ def _root(content: bytes) -> ET.Element:
 
 
 def keep(
-    cloud: Cloud,
+    core: Core,
     build: Build,
     source: Path,
     key: str,
@@ -92,7 +92,7 @@ def keep(
         ReportError: the group does not exist, a file is no report, or the role may not store it.
         NoFilesError: there is none.
     """
-    group = _group(cloud, build, key, refused)
+    group = _group(core, build, key, refused)
     for action in ("CreateReport", "UpdateReport", "BatchPutTestCases"):
         if denial := refused(f"codebuild:{action}", group):
             raise ReportError(f"error creating report: AccessDeniedException: {denial}")
@@ -100,7 +100,7 @@ def keep(
     cases = [case for path in files for case in read_junit(path)]
     if not cases:
         raise NoFilesError("no test cases found in the report files")
-    now = cloud.clock.timestamp()
+    now = core.clock.timestamp()
     arn = f"{group.replace(':report-group/', ':report/')}:{uuid.uuid4()}"
     counts = {
         status: sum(each.status == status for each in cases)
@@ -134,17 +134,17 @@ def keep(
         }
         for each in cases
     ]
-    with cloud.ledger.transaction():
-        cloud.ledger.put(REPORT, arn, report)
-        cloud.ledger.put(CASES, arn, {"cases": described})
+    with core.ledger.transaction():
+        core.ledger.put(REPORT, arn, report)
+        core.ledger.put(CASES, arn, {"cases": described})
     return arn
 
 
-def make_group(cloud: Cloud, account: str, region: str, name: str) -> str:
+def make_group(core: Core, account: str, region: str, name: str) -> str:
     """A report group's ARN; the group is made unless it is there."""
     arn = f"arn:aws:codebuild:{region}:{account}:report-group/{name}"
-    if cloud.ledger.get(GROUP, arn) is None:
-        now = cloud.clock.timestamp()
+    if core.ledger.get(GROUP, arn) is None:
+        now = core.clock.timestamp()
         group: dict[str, Any] = {
             "arn": arn,
             "name": name,
@@ -154,22 +154,22 @@ def make_group(cloud: Cloud, account: str, region: str, name: str) -> str:
             "lastModified": now,
             "status": "ACTIVE",
         }
-        cloud.ledger.put(GROUP, arn, group)
+        core.ledger.put(GROUP, arn, group)
     return arn
 
 
-def _group(cloud: Cloud, build: Build, key: str, refused: Callable[[str, str], str]) -> str:
+def _group(core: Core, build: Build, key: str, refused: Callable[[str, str], str]) -> str:
     arn = key
     if not key.startswith("arn:"):
         place = f"arn:aws:codebuild:{build.region}:{build.account}:report-group"
         arn = f"{place}/{build.project}-{key}"
-    if cloud.ledger.get(GROUP, arn) is not None:
+    if core.ledger.get(GROUP, arn) is not None:
         return arn
     if arn == key:
         raise ReportError(f"report group {key} does not exist")
     if denial := refused("codebuild:CreateReportGroup", arn):
         raise ReportError(f"error creating report group: AccessDeniedException: {denial}")
-    return make_group(cloud, build.account, build.region, f"{build.project}-{key}")
+    return make_group(core, build.account, build.region, f"{build.project}-{key}")
 
 
 def _case(suite: str, case: ET.Element) -> Case:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import traceback
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from localcloud.codebuild import processes
@@ -17,11 +18,15 @@ from localcloud.core.storage import StorageError
 from localcloud.iam.service_roles import RoleError, assume_service_role
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
+    from localcloud.core.core import Core
     from localcloud.core.credentials import Session
+    from localcloud.core.delivery_ports import RepositoryReader
+    from localcloud.core.log_ports import LogDelivery
     from localcloud.core.ports import BuildRequest
     from localcloud.core.providers import Provider
-    from localcloud.core.service_api import ServiceApi
+    from localcloud.core.quotas import Quotas
+    from localcloud.core.service_api import ApiFactory
+    from localcloud.iam.access import Access
 
 _BUILD = "codebuild:build"
 _PRINCIPAL = "codebuild.amazonaws.com"
@@ -29,23 +34,35 @@ _GONE = 10.0  # wall seconds that a build may take to end when the local cloud s
 
 
 class CodeBuild:
-    """See `localcloud.cloud.Service`."""
+    """See `localcloud.core.service_api.Service`."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self.cloud = cloud
-        self.apis: dict[str, type[ServiceApi]] = {"codebuild": CodeBuildApi}
+    def __init__(
+        self,
+        core: Core,
+        access: Access,
+        quotas: Quotas,
+        *,
+        logs: LogDelivery,
+        repositories: RepositoryReader,
+    ) -> None:
+        self.core = core
+        self._access = access
+        self._quotas = quotas
+        self._logs = logs
+        self._repositories = repositories
+        self.apis: dict[str, ApiFactory] = {"codebuild": partial(CodeBuildApi, self)}
         self.providers: dict[str, Provider] = {
-            "AWS::CodeBuild::Project": ProjectProvider(cloud),
-            "AWS::CodeBuild::ReportGroup": ReportGroupProvider(cloud),
+            "AWS::CodeBuild::Project": ProjectProvider(core, quotas),
+            "AWS::CodeBuild::ReportGroup": ReportGroupProvider(core),
         }
         self.builds: dict[str, Build] = {}
         self._lock = threading.Lock()
         self._closed = False
-        cloud.access.tags.register("codebuild", self._tags)
+        access.tags.register("codebuild", self._tags)
 
     def start(self) -> None:
         """Read builds back; one that was running is ended with all its processes."""
-        for _, document in self.cloud.ledger.all(_BUILD):
+        for _, document in self.core.ledger.all(_BUILD):
             build = Build.of(document)
             self.builds[build.id] = build
             if not build.complete:
@@ -71,7 +88,7 @@ class CodeBuild:
         Raises:
             BuildNotStartedError: there is none.
         """
-        found = self.cloud.ledger.get(PROJECT, f"{account}/{region}/{name.rsplit('/', 1)[-1]}")
+        found = self.core.ledger.get(PROJECT, f"{account}/{region}/{name.rsplit('/', 1)[-1]}")
         if found is None:
             raise BuildNotStartedError(
                 "ResourceNotFoundException", f"Project cannot be found: {name}"
@@ -81,7 +98,7 @@ class CodeBuild:
     def _tags(self, account: str, region: str, resource: str) -> dict[str, str]:
         """The tags of `project/NAME`."""
         kind, _, name = resource.partition("/")
-        found = self.cloud.ledger.get(PROJECT, f"{account}/{region}/{name}")
+        found = self.core.ledger.get(PROJECT, f"{account}/{region}/{name}")
         if kind != "project" or found is None:
             return {}
         return {each["key"]: each["value"] for each in found.get("tags") or []}
@@ -112,7 +129,7 @@ class CodeBuild:
                     "AccountLimitExceededException",
                     f"Cannot have more than {most} active builds for the project",
                 )
-            quota = self.cloud.quotas.concurrent_builds
+            quota = self._quotas.concurrent_builds
             if self._active(request.account, request.region, project) >= quota:
                 # The guide says that builds are queued. Accounts with a quota of one were refused:
                 # awslabs/landing-zone-accelerator-on-aws#249.
@@ -128,7 +145,7 @@ class CodeBuild:
                 account=request.account,
                 region=request.region,
                 status="IN_PROGRESS",
-                started=self.cloud.clock.timestamp(),
+                started=self.core.clock.timestamp(),
                 initiator=request.initiator,
                 source_version=request.source_version,
                 group="" if logs.get("status") == "DISABLED" else group,
@@ -153,7 +170,7 @@ class CodeBuild:
             for each in list(self.builds.values())
             if not each.complete and (each.account, each.region) == (account, region)
         ]
-        projects = (self.cloud.ledger.get(PROJECT, f"{account}/{region}/{n}") for n in running)
+        projects = (self.core.ledger.get(PROJECT, f"{account}/{region}/{n}") for n in running)
         return sum(_compute(each or {}) == _compute(like) for each in projects)
 
     def of_project(self, account: str, region: str, name: str) -> list[Build]:
@@ -169,7 +186,11 @@ class CodeBuild:
     def _session(self, role: str, build_id: str, source: str) -> Session:
         try:
             return assume_service_role(
-                self.cloud, role, _PRINCIPAL, f"AWSCodeBuild-{build_id.rsplit(':', 1)[-1]}", source
+                self._access,
+                role,
+                _PRINCIPAL,
+                f"AWSCodeBuild-{build_id.rsplit(':', 1)[-1]}",
+                source,
             )
         except RoleError as error:
             raise BuildNotStartedError(
@@ -184,28 +205,38 @@ class CodeBuild:
             self._save(build)
 
         try:
-            status = Building(self.cloud, project, request, build, session, save).run()
+            status = Building(
+                self.core,
+                self._access,
+                self._logs,
+                self._repositories,
+                project,
+                request,
+                build,
+                session,
+                save,
+            ).run()
         except Exception as error:  # noqa: BLE001  # a fault of ours is the build's outcome
             traceback.print_exc()
             status, build.reason = "FAULT", f"{type(error).__name__}: {error}"
         self._end(build, status)
 
     def _end(self, build: Build, status: str) -> None:
-        build.ended, build.process_group = self.cloud.clock.timestamp(), 0
+        build.ended, build.process_group = self.core.clock.timestamp(), 0
         document = build.document() | {"status": status}
         # First durable, then told.
         try:
-            self.cloud.ledger.put(_BUILD, build.id, document)
+            self.core.ledger.put(_BUILD, build.id, document)
         except StorageError as error:  # the next start reports it as a fault, too
             status, build.reason = "FAULT", str(error)
         build.finish(status)
         self._publish(build)
 
     def _save(self, build: Build) -> None:
-        self.cloud.ledger.put(_BUILD, build.id, build.document())
+        self.core.ledger.put(_BUILD, build.id, build.document())
 
     def _publish(self, build: Build) -> None:
-        self.cloud.bus.publish(
+        self.core.bus.publish(
             build.account,
             build.region,
             "aws.codebuild",

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from localcloud.cloud import Cloud
     from localcloud.core.credentials import Session
+    from localcloud.core.delivery_ports import RepositoryReader
 
 _COMMIT = re.compile("[0-9a-f]{40}")
 _SECONDS = 300
@@ -39,7 +39,9 @@ class SourceError(Exception):
     """An input artifact that is neither, or that cannot be cloned."""
 
 
-def lay(content: bytes, folder: Path, cloud: Cloud, session: Session) -> None:
+def lay(
+    content: bytes, folder: Path, endpoint: str, repositories: RepositoryReader, session: Session
+) -> None:
     """Lay an artifact below the folder; `session` is the build's role, which clones as itself.
 
     A clone borrows the objects of the repository, which are on this machine already: to copy
@@ -62,21 +64,23 @@ def lay(content: bytes, folder: Path, cloud: Cloud, session: Session) -> None:
         raise SourceError(f"the artifact refers to no repository: {error!r}") from error
     if not _COMMIT.fullmatch(commit):
         raise SourceError(f"the artifact refers to commit {commit!r}, which is no commit's id")
-    borrowed = f"--reference-if-able={cloud.codeconnections.folder(*repository)}"
+    borrowed = f"--reference-if-able={repositories.folder(*repository)}"
     clone = ("clone", "--quiet", "--no-checkout", "--template=", borrowed, "--", url, str(folder))
-    _git(*clone, variables=_credentials(cloud, url, session))
+    _git(*clone, variables=_credentials(endpoint, repositories, url, session))
     # At the commit and on no branch, which may have gone on.
     _git("-C", str(folder), "checkout", "--quiet", "--detach", commit)
 
 
-def _credentials(cloud: Cloud, url: str, session: Session) -> dict[str, str]:
+def _credentials(
+    endpoint: str, repositories: RepositoryReader, url: str, session: Session
+) -> dict[str, str]:
     """Variables that give git the session's credentials for this cloud's repositories alone."""
-    if not url.startswith(f"{cloud.endpoint}/git-http/"):
+    if not url.startswith(f"{endpoint}/git-http/"):
         return {}
-    authorization = cloud.codeconnections.authorization(url, session)
+    authorization = repositories.authorization(url, session)
     return {
         "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": f"http.{cloud.endpoint}/.extraHeader",
+        "GIT_CONFIG_KEY_0": f"http.{endpoint}/.extraHeader",
         "GIT_CONFIG_VALUE_0": f"Authorization: {authorization}",
     }
 

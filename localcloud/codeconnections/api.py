@@ -22,18 +22,15 @@ _PAGE = 100
 class CodeConnectionsApi(ServiceApi):
     """Connections and repository links."""
 
-    service: ClassVar[str] = "codeconnections"
-
-    @property
-    def _service(self) -> CodeConnections:
-        return self.cloud.codeconnections
+    model: ClassVar[str] = "codeconnections"
+    service: CodeConnections
 
     def create_connection(self) -> ActionResult:
         """A connection; here it is available at once, without a handshake."""
         if self.params.get("HostArn"):
             raise ApiError("ResourceUnavailableException", "HostArn is not part of the local cloud")
         tags = {each["Key"]: each["Value"] for each in self.params.get("Tags") or []}
-        arn = self._service.create(
+        arn = self.service.create(
             self.account,
             self.region,
             self.params["ConnectionName"],
@@ -51,7 +48,7 @@ class CodeConnectionsApi(ServiceApi):
         wanted = self.params.get("ProviderTypeFilter")
         found = [
             each
-            for each in self._service.connections(self.account, self.region)
+            for each in self.service.connections(self.account, self.region)
             if wanted in {None, each["ProviderType"]}
         ]
         return self._page("Connections", found)
@@ -59,12 +56,12 @@ class CodeConnectionsApi(ServiceApi):
     def delete_connection(self) -> ActionResult:
         """Forget a connection; its repositories stay on disk."""
         self._connection(self.params["ConnectionArn"])
-        self._service.delete(self.params["ConnectionArn"])
+        self.service.delete(self.params["ConnectionArn"])
         return EmptyResult()
 
     def list_tags_for_resource(self) -> ActionResult:
         """A connection's tags."""
-        found = self._service.find(self.params["ResourceArn"])
+        found = self.service.find(self.params["ResourceArn"])
         tags = (found or {}).get("tags") or {}
         return ActionResult({"Tags": [{"Key": k, "Value": v} for k, v in tags.items()]})
 
@@ -83,7 +80,7 @@ class CodeConnectionsApi(ServiceApi):
                     "ResourceAlreadyExistsException", f"A link to {owner}/{name} already exists"
                 )
         try:
-            self._service.recognise(arn, f"{owner}/{name}")
+            self.service.recognise(arn, f"{owner}/{name}")
         except RepositoryError as error:
             raise ApiError("InvalidInputException", str(error)) from error
         link_id = str(uuid.uuid4())
@@ -95,7 +92,7 @@ class CodeConnectionsApi(ServiceApi):
             "RepositoryLinkId": link_id,
             "RepositoryName": name,
         }
-        self.cloud.ledger.put(_LINK, link_id, link)
+        self.service.core.ledger.put(_LINK, link_id, link)
         return ActionResult({"RepositoryLinkInfo": link})
 
     def get_repository_link(self) -> ActionResult:
@@ -109,21 +106,23 @@ class CodeConnectionsApi(ServiceApi):
     def delete_repository_link(self) -> ActionResult:
         """Forget a link; its repository stays on disk."""
         link = self._link(self.params["RepositoryLinkId"])
-        self.cloud.ledger.delete(_LINK, link["RepositoryLinkId"])
+        self.service.core.ledger.delete(_LINK, link["RepositoryLinkId"])
         return EmptyResult()
 
     def _connection(self, arn: str) -> dict[str, Any]:
-        found = self._service.find(arn)
+        found = self.service.find(arn)
         if found is None:
             raise ApiError("ResourceNotFoundException", f"Connection not found: {arn}")
         return {name: value for name, value in found.items() if name != "tags"}
 
     def _links(self) -> list[dict[str, Any]]:
         mine = f":{self.region}:{self.account}:"
-        return [each for _, each in self.cloud.ledger.all(_LINK) if mine in each["ConnectionArn"]]
+        return [
+            each for _, each in self.service.core.ledger.all(_LINK) if mine in each["ConnectionArn"]
+        ]
 
     def _link(self, link_id: str) -> dict[str, Any]:
-        found = self.cloud.ledger.get(_LINK, link_id)
+        found = self.service.core.ledger.get(_LINK, link_id)
         if found is None:
             raise ApiError("ResourceNotFoundException", f"Repository link not found: {link_id}")
         return found
@@ -142,4 +141,4 @@ class CodeConnectionsApi(ServiceApi):
 class CodeStarConnectionsApi(CodeConnectionsApi):
     """The same under its old name."""
 
-    service: ClassVar[str] = "codestar-connections"
+    model: ClassVar[str] = "codestar-connections"

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 from localcloud.core.providers import ProvisioningError, Resource
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
+    from localcloud.codeconnections.service import CodeConnections
     from localcloud.core.providers import ResourceRequest
 
 
 class ConnectionProvider:
     """Connections; here they are available at once, without a handshake."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+    def __init__(self, connections: CodeConnections) -> None:
+        self._connections = connections
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
         """Every property but the tags is given once."""
@@ -33,7 +33,7 @@ class ConnectionProvider:
         tags = request.tags | {
             each["Key"]: each["Value"] for each in request.properties.get("Tags") or []
         }
-        arn = self._cloud.codeconnections.create(request.account, request.region, name, kind, tags)
+        arn = self._connections.create(request.account, request.region, name, kind, tags)
         attributes = {
             "ConnectionArn": arn,
             "ConnectionStatus": "AVAILABLE",
@@ -47,4 +47,4 @@ class ConnectionProvider:
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:  # noqa: ARG002  # the port's own signature
         """See `Provider.delete`."""
-        self._cloud.codeconnections.delete(current.physical_id)
+        self._connections.delete(current.physical_id)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from localcloud.core.delivery_ports import Commit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,16 +24,6 @@ _CLEAN = {
 
 class RepositoryError(Exception):
     """Git could not do what was asked, or the repository holds what cannot be honoured."""
-
-
-@dataclass(frozen=True)
-class Commit:
-    """A commit as a source action tells of it."""
-
-    id: str
-    message: str
-    author: str
-    date: str
 
 
 class Repositories:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from localcloud.codeconnections.api import CodeConnectionsApi, CodeStarConnectionsApi
@@ -22,13 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from localcloud.cloud import Cloud
-    from localcloud.codeconnections.repositories import Commit
+    from localcloud.core.core import Core
     from localcloud.core.credentials import Session
+    from localcloud.core.delivery_ports import Commit, PushSubscriber
     from localcloud.core.providers import Provider
-    from localcloud.core.service_api import ServiceApi
-
-    Subscriber = Callable[[str, str, str, str], None]
+    from localcloud.core.service_api import ApiFactory
+    from localcloud.iam.access import Access
 
 _KIND = "codeconnections:connection"
 _TOLD = "codeconnections:told"
@@ -42,27 +42,28 @@ class _ForbiddenError(Exception):
 
 
 class CodeConnections:
-    """See `localcloud.cloud.Service`.
+    """See `localcloud.core.service_api.Service`.
 
     Repositories are served at `/git-http/ACCOUNT/REGION/CONNECTION_ID/OWNER/NAME.git`, as on AWS.
     """
 
-    def __init__(self, cloud: Cloud) -> None:
-        self.cloud = cloud
-        self.apis: dict[str, type[ServiceApi]] = {
-            "codeconnections": CodeConnectionsApi,
-            "codestar-connections": CodeStarConnectionsApi,
+    def __init__(self, core: Core, access: Access) -> None:
+        self.core = core
+        self._access = access
+        self.apis: dict[str, ApiFactory] = {
+            "codeconnections": partial(CodeConnectionsApi, self),
+            "codestar-connections": partial(CodeStarConnectionsApi, self),
         }
-        provider = ConnectionProvider(cloud)
+        provider = ConnectionProvider(self)
         self.providers: dict[str, Provider] = {
             "AWS::CodeConnections::Connection": provider,
             "AWS::CodeStarConnections::Connection": provider,
         }
-        self.repositories = Repositories(cloud.ledger.folder / "git")
-        self._subscribers: list[Subscriber] = []
+        self.repositories = Repositories(core.ledger.folder / "git")
+        self._subscribers: list[PushSubscriber] = []
         self._pushing = threading.Lock()
         for service in self.apis:
-            cloud.access.tags.register(service, self._tags)
+            access.tags.register(service, self._tags)
 
     def start(self) -> None:
         """Everything is on disk; who subscribes is told of what was pushed and never told."""
@@ -75,7 +76,7 @@ class CodeConnections:
     ) -> str:
         """A new connection's ARN."""
         arn = f"arn:aws:codeconnections:{region}:{account}:connection/{uuid.uuid4()}"
-        self.cloud.ledger.put(
+        self.core.ledger.put(
             _KIND,
             arn,
             {
@@ -91,7 +92,7 @@ class CodeConnections:
 
     def find(self, connection_arn: str) -> dict[str, Any] | None:
         """A connection in the API's shape, with its `tags`; or None."""
-        return self.cloud.ledger.get(_KIND, _today(connection_arn))
+        return self.core.ledger.get(_KIND, _today(connection_arn))
 
     def _tags(self, account: str, region: str, resource: str) -> dict[str, str]:
         """The tags of `connection/ID`."""
@@ -100,12 +101,12 @@ class CodeConnections:
 
     def connections(self, account: str, region: str) -> list[dict[str, Any]]:
         """All connections of an account's region, without their tags."""
-        found = self.cloud.ledger.all(_KIND, f"arn:aws:codeconnections:{region}:{account}:")
+        found = self.core.ledger.all(_KIND, f"arn:aws:codeconnections:{region}:{account}:")
         return [{name: each[name] for name in each if name != "tags"} for _, each in found]
 
     def delete(self, connection_arn: str) -> None:
         """Forget a connection; its repositories stay on disk."""
-        self.cloud.ledger.delete(_KIND, _today(connection_arn))
+        self.core.ledger.delete(_KIND, _today(connection_arn))
 
     def recognise(self, connection_arn: str, repository: str) -> None:
         """Make the repository, unless it is there.
@@ -146,7 +147,7 @@ class CodeConnections:
         """Where git finds a repository over HTTP."""
         region, account = connection_arn.split(":")[3:5]
         place = f"{account}/{region}/{_id(connection_arn)}/{repository}.git"
-        return f"{self.cloud.endpoint}/git-http/{place}"
+        return f"{self.core.endpoint}/git-http/{place}"
 
     def authorization(self, url: str, session: Session) -> str:
         """The `Authorization` header by which a role's session reads a repository's URL."""
@@ -156,7 +157,7 @@ class CodeConnections:
         """Where on this machine a repository is, or would be."""
         return self.repositories.path(_id(connection_arn), repository)
 
-    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
+    def subscribe(self, subscriber: PushSubscriber) -> Callable[[], None]:
         """Call `subscriber` with connection id, repository, branch and commit of each push.
 
         Pushes that were not delivered before this process or an earlier one ended come first, so a
@@ -164,7 +165,7 @@ class CodeConnections:
         """
         with self._pushing:
             self._subscribers.append(subscriber)
-            for arn, _ in self.cloud.ledger.all(_KIND):
+            for arn, _ in self.core.ledger.all(_KIND):
                 connection = _id(arn)
                 for repository in self.repositories.all(connection):
                     self._tell(connection, repository)
@@ -207,7 +208,7 @@ class CodeConnections:
             raise RepositoryError("The path is not the address of a repository.")
         path, account, region, connection, repository, rest = found.groups()
         authorization, host = environ.get("HTTP_AUTHORIZATION", ""), environ["HTTP_HOST"]
-        credentials = self.cloud.credentials
+        credentials = self.core.credentials
         key = authenticate(authorization, host, path, region, credentials)
         arn = f"arn:aws:codeconnections:{region}:{account}:connection/{connection}"
         if credentials.account(key) != account or self.find(arn) is None:
@@ -221,7 +222,7 @@ class CodeConnections:
         if session is not None:
             pushes = "git-receive-pack" in f"{rest} {environ.get('QUERY_STRING', '')}"
             use = use_connection(arn, repository, action="GitPush" if pushes else "GitPull")
-            refused = self.cloud.access.own_call(session, region, use)
+            refused = self._access.own_call(session, region, use)
             if refused is not None:
                 raise _ForbiddenError(refused.message)
         return connection, repository, rest
@@ -231,14 +232,14 @@ class CodeConnections:
         if not self._subscribers:
             return
         key = f"{connection}/{repository}"
-        told = (self.cloud.ledger.get(_TOLD, key) or {}).get("branches", {})
+        told = (self.core.ledger.get(_TOLD, key) or {}).get("branches", {})
         branches = self.repositories.branches(connection, repository)
         for branch, commit in branches.items():
             if told.get(branch) != commit:
                 for subscriber in self._subscribers:
                     subscriber(connection, repository, branch, commit)
         if told != branches:
-            self.cloud.ledger.put(_TOLD, key, {"branches": branches})
+            self.core.ledger.put(_TOLD, key, {"branches": branches})
 
 
 def _id(connection_arn: str) -> str:

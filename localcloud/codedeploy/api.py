@@ -51,7 +51,7 @@ class CodeDeployApi(RegistryApi):
             spec = AppSpec.parse(content)
         except AppSpecError as error:
             raise ApiError("InvalidRevisionException", str(error)) from error
-        run = self.cloud.codedeploy.begin(
+        run = self.service.begin(
             self.account,
             self.region,
             group,
@@ -70,9 +70,7 @@ class CodeDeployApi(RegistryApi):
     def batch_get_deployments(self) -> ActionResult:
         """Deployments by id; unknown ids are left out."""
         ids = self._limited(self.params["deploymentIds"])
-        known = (
-            self.cloud.codedeploy.deployments.find(self.account, self.region, each) for each in ids
-        )
+        known = (self.service.deployments.find(self.account, self.region, each) for each in ids)
         return ActionResult({"deploymentsInfo": [deployment_info(each) for each in known if each]})
 
     def list_deployments(self) -> ActionResult:
@@ -95,7 +93,7 @@ class CodeDeployApi(RegistryApi):
         created = self.params.get("createTimeRange") or {}
         found = [
             each
-            for each in self.cloud.codedeploy.deployments.of(self.account, self.region)
+            for each in self.service.deployments.of(self.account, self.region)
             if application in {None, each.application}
             and group in {None, each.group}
             and (not statuses or each.status in statuses)
@@ -107,7 +105,7 @@ class CodeDeployApi(RegistryApi):
         """Stop a deployment that is under way."""
         deployment = self._deployment()
         run = self._running(deployment)
-        session = self.cloud.credentials.session(self.caller.access_key)
+        session = self.service.core.credentials.session(self.caller.access_key)
         who = session.arn if session else f"arn:aws:iam::{self.account}:root"
         run.stop(
             f"The deployment was stopped by {who}.",
@@ -142,7 +140,7 @@ class CodeDeployApi(RegistryApi):
                 "InvalidLifecycleEventHookExecutionIdException",
                 f"Lifecycle event hook execution {given} is unknown to deployment {deployment.id}",
             )
-        run = self.cloud.codedeploy.run(deployment.id)
+        run = self.service.run(deployment.id)
         if run is None or event.status != "InProgress":
             raise ApiError(
                 "LifecycleEventAlreadyCompletedException",
@@ -196,7 +194,7 @@ class CodeDeployApi(RegistryApi):
         wanted = self.params.get("deploymentId")
         if not wanted:
             raise ApiError("DeploymentIdRequiredException", "The deployment ID was not given")
-        found = self.cloud.codedeploy.deployments.find(self.account, self.region, wanted)
+        found = self.service.deployments.find(self.account, self.region, wanted)
         if found is None:
             raise ApiError(
                 "DeploymentDoesNotExistException", f"The deployment {wanted} could not be found"
@@ -204,7 +202,7 @@ class CodeDeployApi(RegistryApi):
         return found
 
     def _running(self, deployment: Deployment) -> DeploymentRun:
-        run = self.cloud.codedeploy.run(deployment.id)
+        run = self.service.run(deployment.id)
         if run is None or not deployment.under_way:
             raise ApiError(
                 "DeploymentAlreadyCompletedException",

@@ -11,7 +11,7 @@ from localcloud.codedeploy.shift import BUILT_IN, TrafficRoutingError, plan
 from localcloud.core.service_api import ApiError
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
+    from localcloud.core.core import Core
     from localcloud.core.ports import Document
 
 _KIND = "codedeploy:configuration"
@@ -20,9 +20,9 @@ _KIND = "codedeploy:configuration"
 class Configurations:
     """Kept in the API's own shape; each method raises `ApiError` with AWS's own code."""
 
-    def __init__(self, cloud: Cloud, account: str, region: str) -> None:
-        self._clock = cloud.clock
-        self._ledger = cloud.ledger
+    def __init__(self, core: Core, account: str, region: str) -> None:
+        self._clock = core.clock
+        self._ledger = core.ledger
         self._place = f"{account}/{region}/"
 
     def create(self, name: str, routing: Document) -> Document:

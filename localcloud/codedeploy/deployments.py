@@ -12,7 +12,9 @@ from localcloud.codedeploy.shift import ALL_AT_ONCE, BUILT_IN
 from localcloud.core.ports import Routing
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
+    from localcloud.core.core import Core
+    from localcloud.core.function_ports import AliasRouter
+    from localcloud.iam.access import Access
 
 _KIND = "codedeploy:deployment"
 _INTERRUPTED = Ending(
@@ -26,9 +28,11 @@ _INTERRUPTED = Ending(
 class Deployments:
     """What is known of every deployment, and what is done to one."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
-        self._notices = Notices(cloud)
+    def __init__(self, core: Core, access: Access, functions: AliasRouter) -> None:
+        self._core = core
+        self._access = access
+        self._functions = functions
+        self._notices = Notices(core, access)
         self._all: dict[str, Deployment] = {}
 
     def load(self) -> None:
@@ -36,7 +40,7 @@ class Deployments:
 
         A shift that nobody watched any more is undone, whatever its group says.
         """
-        for _, document in self._cloud.ledger.all(_KIND):
+        for _, document in self._core.ledger.all(_KIND):
             deployment = Deployment.of(document)
             self._all[deployment.id] = deployment
         for deployment in list(self._all.values()):
@@ -54,6 +58,11 @@ class Deployments:
         mine = found is not None and (found.account, found.region) == (account, region)
         return found if mine else None
 
+    def group_of(self, account: str, region: str, deployment_id: str) -> tuple[str, str]:
+        """The application and the group of a deployment, or empty strings."""
+        found = self.find(account, region, deployment_id)
+        return (found.application, found.group) if found else ("", "")
+
     def of(self, account: str, region: str) -> list[Deployment]:
         """A region's deployments, newest first."""
         mine = [
@@ -68,11 +77,11 @@ class Deployments:
 
     def save(self, deployment: Deployment) -> None:
         """Make it durable as it is."""
-        self._cloud.ledger.put(_KIND, deployment.id, deployment.document())
+        self._core.ledger.put(_KIND, deployment.id, deployment.document())
 
     def begin(self, deployment: Deployment) -> None:
         """Mark it as begun, and tell."""
-        deployment.status, deployment.started = "InProgress", self._cloud.clock.timestamp()
+        deployment.status, deployment.started = "InProgress", self._core.clock.timestamp()
         self.save(deployment)
         self._tell(deployment, "START")
 
@@ -83,13 +92,13 @@ class Deployments:
             RolePermissionsError: the service role may not update the alias.
         """
         spec = deployment.spec
-        RolePermissions(self._cloud, deployment).check_alias("UpdateAlias")
+        RolePermissions(self._access, deployment).check_alias("UpdateAlias")
         routing = (
             Routing(spec.target_version)
             if percent == 100  # noqa: PLR2004  # per cent
             else Routing(spec.current_version, {spec.target_version: percent / 100})
         )
-        self._cloud.functions.route(
+        self._functions.route(
             deployment.account, deployment.region, spec.function, spec.alias, routing
         )
         self._record(deployment, percent)
@@ -97,7 +106,7 @@ class Deployments:
 
     def succeed(self, deployment: Deployment) -> None:
         """Mark it as succeeded, and tell."""
-        deployment.status, deployment.ended = "Succeeded", self._cloud.clock.timestamp()
+        deployment.status, deployment.ended = "Succeeded", self._core.clock.timestamp()
         self.save(deployment)
         self._tell(deployment, "SUCCESS")
 
@@ -117,7 +126,7 @@ class Deployments:
         rollback = self._rollback(deployment)
         deployment.rolled_back_by = rollback.id
         deployment.rollback_message = f"Deployment {rollback.id} rolls it back."
-        with self._cloud.ledger.transaction():
+        with self._core.ledger.transaction():
             self.save(deployment)
             self.add(rollback)
         # Before anybody is told: that may take a while, and the alias must not wait for it.
@@ -126,7 +135,7 @@ class Deployments:
         self._tell_rollback(rollback)
 
     def _rollback(self, deployment: Deployment) -> Deployment:
-        now = self._cloud.clock.timestamp()
+        now = self._core.clock.timestamp()
         spec = deployment.spec.back()
         return Deployment(
             account=deployment.account,
@@ -168,16 +177,16 @@ class Deployments:
                 f"Deployment {rollback.id} rolled alias {rollback.spec.alias} back to version "
                 f"{rollback.spec.target_version}."
             )
-            now = self._cloud.clock.timestamp()
+            now = self._core.clock.timestamp()
             for event in rollback.events:
                 event.status, event.started, event.ended = "Succeeded", rollback.started, now
             rollback.status, rollback.ended = "Succeeded", now
-        with self._cloud.ledger.transaction():
+        with self._core.ledger.transaction():
             self.save(failed)
             self.save(rollback)
 
     def _close(self, deployment: Deployment, ending: Ending) -> None:
-        deployment.status, deployment.ended = ending.status, self._cloud.clock.timestamp()
+        deployment.status, deployment.ended = ending.status, self._core.clock.timestamp()
         deployment.error_code, deployment.error_message = ending.code, ending.message
         for event in deployment.events:
             if event.status == "InProgress":
@@ -188,7 +197,7 @@ class Deployments:
 
     def _record(self, deployment: Deployment, percent: float) -> None:
         deployment.weight = float(percent)
-        deployment.shifts.append((self._cloud.clock.timestamp(), deployment.weight))
+        deployment.shifts.append((self._core.clock.timestamp(), deployment.weight))
         self.save(deployment)
 
     def _tell_rollback(self, rollback: Deployment) -> None:

@@ -17,9 +17,10 @@ import botocore.exceptions
 from localcloud.codedeploy.permissions import RolePermissions
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
     from localcloud.codedeploy.model import Deployment
+    from localcloud.core.core import Core
     from localcloud.core.ports import Document, Routing
+    from localcloud.iam.access import Access
 
 _STATES = {
     "START": "DeploymentStart",
@@ -33,8 +34,9 @@ _BEGUN = "InProgress"  # the status that START tells of, though it may have chan
 class Notices:
     """Tells of states and of shifts."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+    def __init__(self, core: Core, access: Access) -> None:
+        self._core = core
+        self._access = access
 
     def state(self, deployment: Deployment, state: str) -> None:
         """Tell of START, SUCCESS, FAILURE or STOP.
@@ -44,7 +46,7 @@ class Notices:
         """
         where = f"arn:aws:codedeploy:{deployment.region}:{deployment.account}"
         group = f"{deployment.application}/{deployment.group}"
-        self._cloud.bus.publish(
+        self._core.bus.publish(
             deployment.account,
             deployment.region,
             "aws.codedeploy",
@@ -73,7 +75,7 @@ class Notices:
     def shift(self, deployment: Deployment, routing: Routing) -> None:
         """Tell of an alias that was shifted, as CloudTrail tells of `UpdateAlias`."""
         session = deployment.role.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/")
-        self._cloud.bus.publish(
+        self._core.bus.publish(
             deployment.account,
             deployment.region,
             "aws.lambda",
@@ -86,7 +88,7 @@ class Notices:
                     "accountId": deployment.account,
                     "invokedBy": "codedeploy.amazonaws.com",
                 },
-                "eventTime": _iso(self._cloud.clock.timestamp()),
+                "eventTime": _iso(self._core.clock.timestamp()),
                 "eventSource": "lambda.amazonaws.com",
                 "eventName": "UpdateAlias20150331",
                 "awsRegion": deployment.region,
@@ -105,12 +107,12 @@ class Notices:
 
     def _trigger(self, deployment: Deployment, trigger: Document, status: str) -> None:
         topic, name = trigger["triggerTargetArn"], trigger["triggerName"]
-        refused = RolePermissions(self._cloud, deployment).refused_topic(topic)
+        refused = RolePermissions(self._access, deployment).refused_topic(topic)
         if refused is not None:
             deployment.messages.append(f"Trigger {name} failed: {refused.message}")
             return
         try:
-            sns = self._cloud.client("sns", deployment.account, topic.split(":")[3])
+            sns = self._core.client("sns", deployment.account, topic.split(":")[3])
             sns.publish(
                 TopicArn=topic,
                 Subject=f"{status.upper()}: AWS CodeDeploy {deployment.id}",

@@ -8,6 +8,7 @@ from localcloud.core.service_api import ApiError, ServiceApi
 
 if TYPE_CHECKING:
     from localcloud.codedeploy.registry import Registry
+    from localcloud.codedeploy.service import CodeDeploy
     from localcloud.core.ports import Document
 
 _PAGE = 100
@@ -16,11 +17,12 @@ _PAGE = 100
 class PagedApi(ServiceApi):
     """What the parts of the CodeDeploy API share."""
 
-    service: ClassVar[str] = "codedeploy"
+    model: ClassVar[str] = "codedeploy"
+    service: CodeDeploy
 
     @property
     def _registry(self) -> Registry:
-        return self.cloud.codedeploy.registry(self.account, self.region)
+        return self.service.registry(self.account, self.region)
 
     def _page(self, key: str, items: list[str]) -> Document:
         token = self.params.get("nextToken") or "0"

@@ -11,8 +11,8 @@ from localcloud.iam.actions.call import Call, Needed
 from localcloud.iam.service_roles import RoleError, check_service_role
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
     from localcloud.codedeploy.model import Deployment
+    from localcloud.iam.access import Access
 
 _LAMBDA, _CLOUDWATCH = "AWSLambda", "AmazonCloudWatch"
 _PRINCIPAL = "codedeploy.amazonaws.com"
@@ -38,8 +38,8 @@ class RolePermissionsError(Exception):
 class RolePermissions:
     """Decides the calls that a deployment makes as its service role."""
 
-    def __init__(self, cloud: Cloud, deployment: Deployment) -> None:
-        self._cloud = cloud
+    def __init__(self, access: Access, deployment: Deployment) -> None:
+        self._access = access
         self._deployment = deployment
 
     def check_alias(self, operation: str) -> None:
@@ -72,7 +72,7 @@ class RolePermissions:
 
     def refused_topic(self, topic: str) -> Refusal | None:
         """Why the role may not publish to a topic, or None."""
-        key = self._cloud.access.stored.topic_key(topic)
+        key = self._access.stored.topic_key(topic)
         return self._refused(*messages.publish(topic, key))
 
     def _check(self, wanted: Needed, service: str) -> None:
@@ -82,11 +82,11 @@ class RolePermissions:
     def _refused(self, *wanted: Needed) -> Refusal | None:
         """Why the role may not do these, or None; without its trust it may do nothing."""
         try:
-            check_service_role(self._cloud, self._deployment.role, _PRINCIPAL)
+            check_service_role(self._access, self._deployment.role, _PRINCIPAL)
         except RoleError as error:
             return Refusal(str(error))
         session = role_session(self._deployment.role, self._deployment.id)
-        return self._cloud.access.own_call(session, self._deployment.region, *wanted)
+        return self._access.own_call(session, self._deployment.region, *wanted)
 
     def _function(self, name: str) -> str:
         place = Call("lambda", "", self._deployment.account, self._deployment.region)

@@ -5,36 +5,38 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from localcloud.codedeploy.registry import Registry
 from localcloud.core.providers import ProvisioningError, Resource
 from localcloud.core.service_api import ApiError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from localcloud.cloud import Cloud
+    from localcloud.codedeploy.registry import Registry
     from localcloud.core.ports import Document
     from localcloud.core.providers import Provider, ResourceRequest
+
+    RegistryOf = Callable[[str, str], Registry]
+    """The registry of an account and a region."""
 
 _NUMBERS = {"canaryPercentage", "canaryInterval", "linearPercentage", "linearInterval"}
 _TRUTHS = {"enabled", "ignorePollAlarmFailure"}
 _KEPT_PROPERTIES = ("alarmConfiguration", "autoRollbackConfiguration", "triggerConfigurations")
 
 
-def providers(cloud: Cloud) -> dict[str, Provider]:
+def providers(registry: RegistryOf) -> dict[str, Provider]:
     """The types that CodeDeploy makes."""
     return {
-        "AWS::CodeDeploy::Application": ApplicationProvider(cloud),
-        "AWS::CodeDeploy::DeploymentGroup": DeploymentGroupProvider(cloud),
-        "AWS::CodeDeploy::DeploymentConfig": DeploymentConfigProvider(cloud),
+        "AWS::CodeDeploy::Application": ApplicationProvider(registry),
+        "AWS::CodeDeploy::DeploymentGroup": DeploymentGroupProvider(registry),
+        "AWS::CodeDeploy::DeploymentConfig": DeploymentConfigProvider(registry),
     }
 
 
 class ApplicationProvider:
     """`AWS::CodeDeploy::Application`: `Ref` is its name."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+    def __init__(self, registry: RegistryOf) -> None:
+        self._registry = registry
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
         """Name and compute platform are given once."""
@@ -44,7 +46,7 @@ class ApplicationProvider:
         """See `Provider.create`."""
         given = request.properties.get("ApplicationName")
         name = given or request.generated_name(100)
-        registry = Registry(self._cloud, request.account, request.region)
+        registry = self._registry(request.account, request.region)
         # A generated name that exists was made by a creation that was interrupted.
         if given or name not in registry.applications():
             with _reasons():
@@ -57,21 +59,21 @@ class ApplicationProvider:
         """Tags alone may change."""
         arn = f"arn:aws:codedeploy:{request.region}:{request.account}:application:"
         with _reasons():
-            registry = Registry(self._cloud, request.account, request.region)
+            registry = self._registry(request.account, request.region)
             registry.retag(arn + current.physical_id, _tags(request))
         return Resource(current.physical_id, {}, request.properties)
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
         """See `Provider.delete`."""
-        registry = Registry(self._cloud, request.account, request.region)
+        registry = self._registry(request.account, request.region)
         registry.delete_application(current.physical_id)
 
 
 class DeploymentGroupProvider:
     """`AWS::CodeDeploy::DeploymentGroup`: `Ref` is its name."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+    def __init__(self, registry: RegistryOf) -> None:
+        self._registry = registry
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
         """Application and name are given once."""
@@ -82,7 +84,7 @@ class DeploymentGroupProvider:
         given = request.properties.get("DeploymentGroupName")
         name = given or request.generated_name(100)
         application = request.properties["ApplicationName"]
-        registry = Registry(self._cloud, request.account, request.region)
+        registry = self._registry(request.account, request.region)
         with _reasons():
             if not given and name in registry.groups(application):
                 registry.replace_group(registry.group(application, name), _group(request, name))
@@ -98,7 +100,7 @@ class DeploymentGroupProvider:
         """
         name = current.physical_id
         application = request.properties["ApplicationName"]
-        registry = Registry(self._cloud, request.account, request.region)
+        registry = self._registry(request.account, request.region)
         arn = f"arn:aws:codedeploy:{request.region}:{request.account}:deploymentgroup:"
         with _reasons():
             before = registry.group(application, name)
@@ -109,15 +111,15 @@ class DeploymentGroupProvider:
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
         """See `Provider.delete`."""
-        registry = Registry(self._cloud, request.account, request.region)
+        registry = self._registry(request.account, request.region)
         registry.delete_group(current.properties["ApplicationName"], current.physical_id)
 
 
 class DeploymentConfigProvider:
     """`AWS::CodeDeploy::DeploymentConfig`: `Ref` is its name; every change is a new one."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+    def __init__(self, registry: RegistryOf) -> None:
+        self._registry = registry
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
         """Every property is given once."""
@@ -136,7 +138,7 @@ class DeploymentConfigProvider:
                 f"Deployment configuration {name}: {found} not part of the local cloud; "
                 "TrafficRoutingConfig of compute platform Lambda is"
             )
-        registry = Registry(self._cloud, request.account, request.region)
+        registry = self._registry(request.account, request.region)
         with _reasons():
             if not given:
                 registry.configurations.delete(name)
@@ -150,7 +152,7 @@ class DeploymentConfigProvider:
     def delete(self, request: ResourceRequest, current: Resource) -> None:
         """See `Provider.delete`."""
         with _reasons():
-            registry = Registry(self._cloud, request.account, request.region)
+            registry = self._registry(request.account, request.region)
             registry.configurations.delete(current.physical_id)
 
 

@@ -16,8 +16,9 @@ from localcloud.core.service_api import ApiError
 from localcloud.iam.service_roles import RoleError, assume_service_role
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
+    from localcloud.core.core import Core
     from localcloud.core.ports import Document
+    from localcloud.iam.access import Access
 
 _APPLICATION = "codedeploy:application"
 _TAGS = "codedeploy:tags"
@@ -26,10 +27,11 @@ _TAGS = "codedeploy:tags"
 class Registry:
     """What deployments are made of; each method raises `ApiError` with AWS's own code."""
 
-    def __init__(self, cloud: Cloud, account: str, region: str) -> None:
-        self._cloud = cloud
-        self._ledger = cloud.ledger
-        self.configurations = Configurations(cloud, account, region)
+    def __init__(self, core: Core, access: Access, account: str, region: str) -> None:
+        self._core = core
+        self._access = access
+        self._ledger = core.ledger
+        self.configurations = Configurations(core, account, region)
         self._place = f"{account}/{region}/"
         self._arn = f"arn:aws:codedeploy:{region}:{account}:"
 
@@ -49,7 +51,7 @@ class Registry:
         application = {
             "applicationId": str(uuid.uuid4()),
             "applicationName": name,
-            "createTime": self._cloud.clock.timestamp(),
+            "createTime": self._core.clock.timestamp(),
             "computePlatform": platform,
             "linkedToGitHub": False,
         }
@@ -155,7 +157,7 @@ class Registry:
     def check_role(self, arn: str) -> None:
         """Refuse a service role that does not exist, or does not trust CodeDeploy."""
         try:
-            assume_service_role(self._cloud, arn, "codedeploy.amazonaws.com", "AWSCodeDeploy")
+            assume_service_role(self._access, arn, "codedeploy.amazonaws.com", "AWSCodeDeploy")
         except RoleError as error:
             raise ApiError(
                 "InvalidRoleException",

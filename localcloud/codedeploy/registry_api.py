@@ -48,7 +48,7 @@ class RegistryApi(PagedApi):
         wanted = named.get("sha256") or digest(named.get("content") or "")
         users = [
             each
-            for each in self.cloud.codedeploy.deployments.of(self.account, self.region)
+            for each in self.service.deployments.of(self.account, self.region)
             if each.application == application and digest(each.content) == wanted
         ]
         if not users:
@@ -162,7 +162,7 @@ class RegistryApi(PagedApi):
     def _latest(self, group: Document) -> Document:
         attempts = [
             each
-            for each in self.cloud.codedeploy.deployments.of(self.account, self.region)
+            for each in self.service.deployments.of(self.account, self.region)
             if each.group_id == group["deploymentGroupId"]
         ]
         good = [each for each in attempts if each.status == "Succeeded"]

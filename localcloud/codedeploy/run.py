@@ -23,8 +23,11 @@ from localcloud.core.service_api import ApiError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from localcloud.cloud import Cloud
     from localcloud.codedeploy.deployments import Deployments
+    from localcloud.core.clock import Clock
+    from localcloud.core.function_ports import AliasRouter
+    from localcloud.core.ports import AlarmStates
+    from localcloud.iam.access import Access
 
 _POLL = 10.0  # seconds between two looks at the alarms when none tells of itself
 _HOOK_LIMIT = 3600.0  # seconds in which a hook must answer, AWS's own limit
@@ -53,11 +56,21 @@ class _AbandonedError(Exception):
 class DeploymentRun:
     """Runs one deployment to its end, rollback included, on a thread of its own."""
 
-    def __init__(self, cloud: Cloud, deployments: Deployments, deployment: Deployment) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        access: Access,
+        functions: AliasRouter,
+        alarms: AlarmStates,
+        deployments: Deployments,
+        deployment: Deployment,
+    ) -> None:
         self.deployment = deployment
         self.done = threading.Event()
-        self._cloud = cloud
-        self._permissions = RolePermissions(cloud, deployment)
+        self._clock = clock
+        self._functions = functions
+        self._alarms = alarms
+        self._permissions = RolePermissions(access, deployment)
         self._deployments = deployments
         self._wake = threading.Event()
         self._stop: Ending | None = None
@@ -118,7 +131,7 @@ class DeploymentRun:
         with self._lifecycle("BeforeAllowTraffic") as event:
             self._hook(event, spec.before_hook)
         with self._lifecycle("AllowTraffic"):
-            began = self._cloud.clock.timestamp()
+            began = self._clock.timestamp()
             for step in plan(self.deployment.routing):
                 self._watch(began + step.after)
                 self._deployments.shift(self.deployment, step.percent)
@@ -129,7 +142,7 @@ class DeploymentRun:
         deployment, spec = self.deployment, self.deployment.spec
         self._permissions.check_alias("GetAlias")
         try:
-            routing = self._cloud.functions.routing(
+            routing = self._functions.routing(
                 deployment.account, deployment.region, spec.function, spec.alias
             )
         except ApiError as error:
@@ -146,11 +159,11 @@ class DeploymentRun:
     @contextmanager
     def _lifecycle(self, name: str) -> Iterator[LifecycleEvent]:
         event = self.deployment.event(name)
-        event.status, event.started = "InProgress", self._cloud.clock.timestamp()
+        event.status, event.started = "InProgress", self._clock.timestamp()
         self._deployments.save(self.deployment)
         self._judge()
         yield event
-        event.status, event.ended = "Succeeded", self._cloud.clock.timestamp()
+        event.status, event.ended = "Succeeded", self._clock.timestamp()
         self._deployments.save(self.deployment)
 
     def _hook(self, event: LifecycleEvent, function: str) -> None:
@@ -165,7 +178,7 @@ class DeploymentRun:
             name=f"hook-{self.deployment.id}",
             daemon=True,
         ).start()
-        limit = self._cloud.clock.timestamp() + _HOOK_LIMIT
+        limit = self._clock.timestamp() + _HOOK_LIMIT
         # Alarms are looked at meanwhile: the deployment is in progress until its last event ends.
         self._watch(limit, until=lambda: event.execution_id in self._answers)
         status, message = self._answers.get(
@@ -195,7 +208,7 @@ class DeploymentRun:
             "LifecycleEventHookExecutionId": event.execution_id,
         }
         try:
-            self._cloud.functions.invoke(
+            self._functions.invoke(
                 deployment.account,
                 deployment.region,
                 function,
@@ -211,10 +224,10 @@ class DeploymentRun:
         while True:
             self._wake.clear()
             self._judge()
-            left = until_time - self._cloud.clock.timestamp()
+            left = until_time - self._clock.timestamp()
             if left <= 0 or until():
                 return
-            self._cloud.clock.wait(min(left, _POLL), self._wake)
+            self._clock.wait(min(left, _POLL), self._wake)
 
     def _judge(self) -> None:
         if self._abandoned:
@@ -225,7 +238,7 @@ class DeploymentRun:
         names = deployment.watched
         if not names or not self._may_watch():
             return
-        states = self._cloud.cloudwatch.alarm_states(deployment.account, deployment.region, names)
+        states = self._alarms.alarm_states(deployment.account, deployment.region, names)
         active = [name for name in names if name in states and states[name].value == "ALARM"]
         if active:
             reasons = (f"{name}: {states[name].reason.rstrip('.')}." for name in active)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 from localcloud.codedeploy.api import CodeDeployApi
@@ -18,32 +19,40 @@ from localcloud.core.service_api import ApiError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from localcloud.cloud import Cloud
     from localcloud.core.bus import Event
-    from localcloud.core.ports import AliasDeployment, Document
+    from localcloud.core.core import Core
+    from localcloud.core.function_ports import AliasRouter
+    from localcloud.core.ports import AlarmStates, AliasDeployment, Document
     from localcloud.core.providers import Provider
-    from localcloud.core.service_api import ServiceApi
+    from localcloud.core.service_api import ApiFactory
+    from localcloud.iam.access import Access
 
 _LOOK = 0.1  # seconds of the wall between two looks at whether a caller has cancelled
 
 
 class CodeDeploy:
-    """See `localcloud.cloud.Service`."""
+    """See `localcloud.core.service_api.Service`."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self.cloud = cloud
-        self.apis: dict[str, type[ServiceApi]] = {"codedeploy": CodeDeployApi}
-        self.providers: dict[str, Provider] = providers(cloud)
-        self.deployments = Deployments(cloud)
+    def __init__(
+        self, core: Core, access: Access, *, functions: AliasRouter, alarms: AlarmStates
+    ) -> None:
+        self.core = core
+        self._access = access
+        self._functions = functions
+        self._alarms = alarms
+        self.apis: dict[str, ApiFactory] = {"codedeploy": partial(CodeDeployApi, self)}
+        self.providers: dict[str, Provider] = providers(self.registry)
+        self.deployments = Deployments(core, access, functions)
         self._runs: dict[str, DeploymentRun] = {}
         self._lock = threading.Lock()
         self._unsubscribe: Callable[[], None] | None = None
-        cloud.access.tags.register("codedeploy", self._tags)
+        access.tags.register("codedeploy", self._tags)
+        access.facts.deployment_group = self.deployments.group_of
 
     def start(self) -> None:
         """Read all back; a deployment that was under way is rolled back first of all."""
         self.deployments.load()
-        self._unsubscribe = self.cloud.bus.subscribe(self._heard)
+        self._unsubscribe = self.core.bus.subscribe(self._heard)
 
     def stop(self) -> None:
         """Leave what is under way as it is; the next start rolls it back."""
@@ -56,7 +65,7 @@ class CodeDeploy:
 
     def registry(self, account: str, region: str) -> Registry:
         """Applications, groups and configurations of one account and region."""
-        return Registry(self.cloud, account, region)
+        return Registry(self.core, self._access, account, region)
 
     def _tags(self, account: str, region: str, resource: str) -> dict[str, str]:
         """The tags of `application:NAME` or `deploymentgroup:APPLICATION/NAME`."""
@@ -151,7 +160,7 @@ class CodeDeploy:
             revision_type=revision_type,
             role=group["serviceRoleArn"],
             creator=creator,
-            created=self.cloud.clock.timestamp(),
+            created=self.core.clock.timestamp(),
             description=settings.get("description") or "",
             alarms=override or group.get("alarmConfiguration") or {},
             overrides_alarms=bool(override),
@@ -160,7 +169,14 @@ class CodeDeploy:
             or {},
             triggers=group.get("triggerConfigurations") or [],
         )
-        run = DeploymentRun(self.cloud, self.deployments, deployment)
+        run = DeploymentRun(
+            self.core.clock,
+            self._access,
+            self._functions,
+            self._alarms,
+            self.deployments,
+            deployment,
+        )
         with self._lock:
             self._runs = {key: each for key, each in self._runs.items() if not each.done.is_set()}
             for each in self._runs.values():

@@ -9,6 +9,7 @@ from moto.core.responses import ActionResult, EmptyResult
 from localcloud.codepipeline import shapes
 from localcloud.codepipeline.reading_api import ReadingApi
 from localcloud.codepipeline.refusals import DefinitionError
+from localcloud.codepipeline.rollback import may_be_target
 from localcloud.core.service_api import ApiError
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ class CodePipelineApi(ReadingApi):
         pipeline = self._put(definition)
         tags = self.params.get("tags") or []
         pipeline.tags = {each["key"]: each["value"] for each in tags}
-        self._service.save_pipeline(pipeline)
-        self._service.begin(pipeline, "CreatePipeline")
+        self.service.store.save_pipeline(pipeline)
+        self.service.begin(pipeline, "CreatePipeline")
         return ActionResult({"pipeline": shapes.declared(pipeline), "tags": tags})
 
     def update_pipeline(self) -> ActionResult:
@@ -40,7 +41,7 @@ class CodePipelineApi(ReadingApi):
 
     def delete_pipeline(self) -> ActionResult:
         """Delete a pipeline."""
-        self._service.delete(self.account, self.region, self.params["name"])
+        self.service.delete(self.account, self.region, self.params["name"])
         return EmptyResult()
 
     def start_pipeline_execution(self) -> ActionResult:
@@ -63,7 +64,7 @@ class CodePipelineApi(ReadingApi):
                     f"COMMIT_ID of one of {', '.join(sorted(sources))}"
                 )
             pins[each["actionName"]] = ("", each["revisionValue"])
-        execution = self._service.begin(
+        execution = self.service.begin(
             pipeline,
             "StartPipelineExecution",
             f"arn:aws:iam::{self.account}:root",
@@ -87,7 +88,7 @@ class CodePipelineApi(ReadingApi):
                 "DuplicatedStopRequestException", f"Execution {execution.id} is stopping already"
             )
         reason = self.params.get("reason") or "Stopped by request"
-        self._service.stop_execution(execution, reason, abandon=abandon)
+        self.service.stop_execution(execution, reason, abandon=abandon)
         return ActionResult({"pipelineExecutionId": execution.id})
 
     def retry_stage_execution(self) -> ActionResult:
@@ -109,7 +110,7 @@ class CodePipelineApi(ReadingApi):
             )
         newer = [
             each
-            for each in self._service.history(pipeline)
+            for each in self.service.store.history(pipeline)
             if stage in each.stages and each.stages[stage].started > held.started
         ]
         if newer:
@@ -117,7 +118,7 @@ class CodePipelineApi(ReadingApi):
                 "NotLatestPipelineExecutionException",
                 f"Execution {newer[0].id} has been in stage {stage} since",
             )
-        self._service.retry(pipeline, execution, stage, self.params["retryMode"])
+        self.service.retry(pipeline, execution, stage, self.params["retryMode"])
         return ActionResult({"pipelineExecutionId": execution.id})
 
     def rollback_stage(self) -> ActionResult:
@@ -130,13 +131,13 @@ class CodePipelineApi(ReadingApi):
                 "PipelineExecutionOutdatedException",
                 f"The pipeline was changed since execution {target.id} began",
             )
-        if pipeline.index(stage) == 0 or not self._service.may_be_target(pipeline, target, stage):
+        if pipeline.index(stage) == 0 or not may_be_target(pipeline, target, stage):
             raise ApiError(
                 "UnableToRollbackStageException",
                 f"Stage {stage} cannot be rolled back to execution {target.id}: the target is a "
                 "standard execution that has succeeded in the stage, and the stage no source stage",
             )
-        execution = self._service.roll_back(pipeline, target, stage, "ManualRollback")
+        execution = self.service.runner.roll_back(pipeline, target, stage, "ManualRollback")
         return ActionResult({"pipelineExecutionId": execution.id})
 
     def override_stage_condition(self) -> ActionResult:
@@ -144,13 +145,13 @@ class CodePipelineApi(ReadingApi):
         pipeline = self._pipeline(self.params["pipelineName"])
         stage = self._stage(pipeline, self.params["stageName"])["name"]
         kind, execution = self.params["conditionType"], self.params["pipelineExecutionId"]
-        held = self._service.runner.conditions.get((execution, stage, kind))
-        if held is None:
+        override = self.service.decisions.conditions.get((execution, stage, kind))
+        if override is None:
             raise ApiError(
                 "ConditionNotOverridableException",
                 f"No {kind} condition of stage {stage} is in progress in execution {execution}",
             )
-        held.override()
+        override()
         return EmptyResult()
 
     def put_approval_result(self) -> ActionResult:
@@ -161,7 +162,7 @@ class CodePipelineApi(ReadingApi):
         if name not in {action["name"] for action in stage["actions"]}:
             raise ApiError("ActionNotFoundException", f"Stage {stage['name']} has no action {name}")
         execution, record = self._approval(pipeline, stage["name"], name, token)
-        with self._service.changing(execution):
+        with self.service.store.changing(execution):
             if record.answer or record.status != "InProgress":
                 raise ApiError(
                     "ApprovalAlreadyCompletedException",
@@ -169,28 +170,28 @@ class CodePipelineApi(ReadingApi):
                 )
             record.answer = self.params["result"]["status"]
             record.summary = self.params["result"]["summary"]
-        answered = self._service.runner.approvals.get(token)
+        answered = self.service.decisions.approvals.get(token)
         if answered:
             answered.set()
-        return ActionResult({"approvedAt": self.cloud.clock.now()})
+        return ActionResult({"approvedAt": self.service.core.clock.now()})
 
     def disable_stage_transition(self) -> ActionResult:
         """Let no execution into a stage, or out of one."""
         pipeline, stage = self._transition()
-        self._service.set_transition(pipeline, stage, self.params["reason"])
+        self.service.set_transition(pipeline, stage, self.params["reason"])
         return EmptyResult()
 
     def enable_stage_transition(self) -> ActionResult:
         """Let executions into a stage again, or out of one."""
         pipeline, stage = self._transition()
-        self._service.set_transition(pipeline, stage, None)
+        self.service.set_transition(pipeline, stage, None)
         return EmptyResult()
 
     def tag_resource(self) -> ActionResult:
         """Add tags to a pipeline."""
         pipeline = self._of_arn()
         pipeline.tags |= {each["key"]: each["value"] for each in self.params["tags"]}
-        self._service.save_pipeline(pipeline)
+        self.service.store.save_pipeline(pipeline)
         return EmptyResult()
 
     def untag_resource(self) -> ActionResult:
@@ -198,7 +199,7 @@ class CodePipelineApi(ReadingApi):
         pipeline = self._of_arn()
         for key in self.params["tagKeys"]:
             pipeline.tags.pop(key, None)
-        self._service.save_pipeline(pipeline)
+        self.service.store.save_pipeline(pipeline)
         return EmptyResult()
 
     def _transition(self) -> tuple[Pipeline, str]:
@@ -214,7 +215,7 @@ class CodePipelineApi(ReadingApi):
     def _approval(
         self, pipeline: Pipeline, stage: str, name: str, token: str
     ) -> tuple[Execution, ActionExecution]:
-        for execution in self._service.history(pipeline):
+        for execution in self.service.store.history(pipeline):
             for record in execution.actions:
                 if (record.stage, record.name, record.token) == (stage, name, token):
                     return execution, record
@@ -223,7 +224,7 @@ class CodePipelineApi(ReadingApi):
     def _put(self, definition: dict[str, Any]) -> Pipeline:
         wanted = {key: value for key, value in definition.items() if key != "version"}
         try:
-            return self._service.put(self.account, self.region, wanted)
+            return self.service.put(self.account, self.region, wanted)
         except DefinitionError as error:
             raise ApiError(error.code, str(error)) from error
 

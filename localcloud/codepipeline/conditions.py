@@ -12,10 +12,9 @@ from localcloud.codepipeline.roles import assume
 from localcloud.iam.actions.call import Needed
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
+    from localcloud.codepipeline.collaborators import Collaborators
     from localcloud.codepipeline.halt import Halt
     from localcloud.codepipeline.model import Execution, Pipeline
-    from localcloud.codepipeline.service import CodePipeline
     from localcloud.core.bus import Event
     from localcloud.core.credentials import Session
 
@@ -31,18 +30,20 @@ class Condition:
 
     def __init__(
         self,
-        service: CodePipeline,
+        collaborators: Collaborators,
         pipeline: Pipeline,
         execution: Execution,
         stage: str,
         kind: str,
         condition: dict[str, Any],
     ) -> None:
-        self._service = service
-        self._cloud: Cloud = service.cloud
+        self._store = collaborators.store
+        self._core = collaborators.core
+        self._access = collaborators.access
+        self._alarms = collaborators.alarms
         self._pipeline = pipeline
         self._execution = execution
-        now = self._cloud.clock.timestamp()
+        now = self._core.clock.timestamp()
         self._began = now
         self._rules = [
             (
@@ -63,9 +64,9 @@ class Condition:
 
     def hold(self, halt: Halt) -> tuple[str, str]:
         """Wait for its end; its status (Succeeded, Failed, Overridden, Cancelled) and summary."""
-        with self._service.changing(self._execution):
+        with self._store.changing(self._execution):
             self._execution.rules += [held for _, held in self._rules]
-        unsubscribe = self._cloud.bus.subscribe(self._heard)
+        unsubscribe = self._core.bus.subscribe(self._heard)
         try:
             with halt.waking(self._changed, when_stopping=True):
                 return self._decide(halt)
@@ -85,14 +86,14 @@ class Condition:
                 return "Succeeded", ""
             if halt.stopping:
                 return self._settle("Abandoned", "Cancelled", "The execution was stopped")
-            self._cloud.clock.wait(min(each for each in left if each), self._changed)
+            self._core.clock.wait(min(each for each in left if each), self._changed)
 
     def _settle(self, rest: str, status: str, summary: str) -> tuple[str, str]:
         """What becomes of the rules that are not decided."""
-        with self._service.changing(self._execution):
+        with self._store.changing(self._execution):
             for _, held in self._rules:
                 if held.status == "InProgress":
-                    held.status, held.updated = rest, self._cloud.clock.timestamp()
+                    held.status, held.updated = rest, self._core.clock.timestamp()
         return status, summary
 
     def _heard(self, event: Event) -> None:
@@ -109,7 +110,7 @@ class Condition:
             if rule["ruleTypeId"]["provider"] == "VariableCheck":
                 failure = _compare(held.configuration)
             else:
-                passed = self._cloud.clock.timestamp() - self._began
+                passed = self._core.clock.timestamp() - self._began
                 left = float(held.configuration.get("WaitTime") or 0) * 60 - passed
                 failure = self._alarmed(rule, held.configuration)
         except UnresolvedVariableError as error:
@@ -117,9 +118,9 @@ class Condition:
         except (ActionError, ValueError, re.error) as error:
             failure = str(error)
         if failure or left <= 0:
-            with self._service.changing(self._execution):
+            with self._store.changing(self._execution):
                 held.status, held.summary = "Failed" if failure else "Succeeded", failure
-                held.updated = self._cloud.clock.timestamp()
+                held.updated = self._core.clock.timestamp()
             return 0.0
         return left
 
@@ -130,16 +131,16 @@ class Condition:
         role = rule.get("roleArn") or ""
         if role not in self._sessions:
             self._sessions[role] = assume(
-                self._cloud, self._pipeline, self._execution, role, region
+                self._core, self._access, self._pipeline, self._execution, role, region
             )
         session = self._sessions[role]
         account = session.account
         alarms = f"arn:aws:cloudwatch:{region}:{account}:alarm:*"
         describe = Needed("cloudwatch:DescribeAlarms", alarms)
-        refused = self._cloud.access.own_call(session, region, describe)
+        refused = self._access.own_call(session, region, describe)
         if refused is not None:
             return refused.message
-        found = self._cloud.cloudwatch.alarm_states(account, region, [name]).get(name)
+        found = self._alarms.alarm_states(account, region, [name]).get(name)
         if found is None:
             return f"Alarm {name} does not exist in account {account}, region {region}"
         wanted = {each.strip() for each in configuration.get("AlarmStates", "ALARM").split(",")}

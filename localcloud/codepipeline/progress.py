@@ -19,20 +19,33 @@ from localcloud.codepipeline.model import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from localcloud.codepipeline.collaborators import Collaborators
     from localcloud.codepipeline.halt import Halt
     from localcloud.codepipeline.model import Execution, Pipeline
-    from localcloud.codepipeline.service import CodePipeline
 
 _FAILED, _RESUME = "FAILED_ACTIONS", "RESUME"
 
 
 class Progress:
-    """Takes one execution through its stages; `stages` are those that it began with."""
+    """Takes one execution through its stages; `stages` are those that it began with.
+
+    `roll_back` brings a stage back after an execution has failed in it.
+    """
 
     def __init__(
-        self, service: CodePipeline, pipeline: Pipeline, execution: Execution, halt: Halt
+        self,
+        collaborators: Collaborators,
+        pipeline: Pipeline,
+        execution: Execution,
+        halt: Halt,
+        roll_back: Callable[[Pipeline, Execution, str], None],
     ) -> None:
-        self._service = service
+        self._collaborators = collaborators
+        self._store = collaborators.store
+        self._clock = collaborators.core.clock
+        self._roll_back = roll_back
         self._pipeline = pipeline
         self.execution = execution
         self.halt = halt
@@ -40,26 +53,26 @@ class Progress:
 
     def stage(self, stage: dict[str, Any], again: str) -> str:
         """Run a stage; its status. `again` as in `Runner.begin`."""
-        name, service, execution = stage["name"], self._service, self.execution
-        now = service.cloud.clock.timestamp()
+        name, store, execution = stage["name"], self._store, self.execution
+        now = self._clock.timestamp()
         before = execution.stages.get(name)
         held = StageExecution(name, "InProgress", now, now)
         if before:
             held.retries = before.retries
-        with service.changing(execution):
+        with store.changing(execution):
             execution.stages[name] = held
-        service.mark_stage(execution, held, "InProgress")
+        store.mark_stage(execution, held, "InProgress")
         status, roll_back = self._attempt(stage, held, again)
         failure = stage.get("onFailure") or {}
         if status == "Failed" and failure.get("result") == "RETRY" and not held.retries:
-            with service.changing(execution):
+            with store.changing(execution):
                 held.retries["AutomatedStageRetry"] = 1
             mode = (failure.get("retryConfiguration") or {}).get("retryMode") or _FAILED
             status, roll_back = self._attempt(stage, held, mode)
         if status == "Failed" and (roll_back or failure.get("result") == "ROLLBACK"):
             # Before the failure is recorded: one that is recorded is not looked at again.
-            service.roll_back_automatically(self._pipeline, execution, name)
-        service.mark_stage(execution, held, status)
+            self._roll_back(self._pipeline, execution, name)
+        store.mark_stage(execution, held, status)
         return status
 
     def _attempt(self, stage: dict[str, Any], held: StageExecution, again: str) -> tuple[str, bool]:
@@ -88,18 +101,21 @@ class Progress:
 
     def _hold(self, held: StageExecution, kind: str, declared: dict[str, Any] | None) -> str:
         """Hold conditions one after the other; "" if all do, else what is to come of it."""
-        service, execution = self._service, self.execution
+        store, execution = self._store, self.execution
         for condition in (declared or {}).get("conditions") or []:
-            with service.changing(execution):
+            with store.changing(execution):
                 held.conditions[kind] = "InProgress"
-            running = Condition(service, self._pipeline, execution, held.name, kind, condition)
+            running = Condition(
+                self._collaborators, self._pipeline, execution, held.name, kind, condition
+            )
             key = (execution.id, held.name, kind)
-            service.runner.conditions[key] = running
+            overrides = self._collaborators.decisions.conditions
+            overrides[key] = running.override
             try:
                 status, summary = running.hold(self.halt)
             finally:
-                service.runner.conditions.pop(key, None)
-            with service.changing(execution):
+                overrides.pop(key, None)
+            with store.changing(execution):
                 held.conditions[kind] = status
                 if status == "Failed":
                     execution.summary = summary
@@ -132,42 +148,44 @@ class Progress:
         return len(results) == len(group) and all(results)
 
     def _action(self, stage: str, action: dict[str, Any], *, resume: bool) -> bool:
-        service, execution = self._service, self.execution
+        store, execution = self._store, self.execution
         record = execution.action(stage, action["name"]) if resume else None
         if record is None or record.status != "InProgress":
-            now = service.cloud.clock.timestamp()
+            now = self._clock.timestamp()
             record = ActionExecution(
                 str(uuid.uuid4()), stage, action["name"], "InProgress", now, now
             )
-            with service.changing(execution):
+            with store.changing(execution):
                 execution.actions.append(record)
                 record.inputs = {
                     each["name"]: execution.artifacts[each["name"]]
                     for each in action.get("inputArtifacts") or []
                     if each["name"] in execution.artifacts
                 }
-        service.mark_action(execution, action, record, "InProgress")
+        store.mark_action(execution, action, record, "InProgress")
         try:
             configuration = self._resolved(action)
-            with service.changing(execution):
+            with store.changing(execution):
                 record.configuration = configuration
-            running = Running(service, self._pipeline, execution, action, record, self.halt)
+            running = Running(
+                self._collaborators, self._pipeline, execution, action, record, self.halt
+            )
             PROVIDERS[action["actionTypeId"]["provider"]](running)
         except AbandonedError:
-            service.mark_action(execution, action, record, "Abandoned")
+            store.mark_action(execution, action, record, "Abandoned")
             return False
         except Exception as error:  # noqa: BLE001  # whatever it was, the action has failed
             known = isinstance(error, ActionError)
-            if not known and not service.closed:
+            if not known and not store.closed:
                 traceback.print_exc()
-            with service.changing(execution):
+            with store.changing(execution):
                 record.error = str(error) if known else f"{type(error).__name__}: {error}"
-            service.mark_action(execution, action, record, "Failed")
+            store.mark_action(execution, action, record, "Failed")
             return False
         if action.get("namespace"):
-            with service.changing(execution):
+            with store.changing(execution):
                 execution.namespaces[action["namespace"]] = record.outputs
-        service.mark_action(execution, action, record, "Succeeded")
+        store.mark_action(execution, action, record, "Succeeded")
         return True
 
     def _resolved(self, action: dict[str, Any]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from localcloud.codepipeline.refusals import DefinitionError
 from localcloud.core.providers import ProvisioningError, Resource
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
+    from localcloud.codepipeline.pipelines import Pipelines
     from localcloud.core.providers import ResourceRequest
 
 _NUMBERS = {"runOrder", "timeoutInMinutes"}
@@ -18,8 +18,8 @@ _NUMBERS = {"runOrder", "timeoutInMinutes"}
 class PipelineProvider:
     """Creates and updates pipelines; both start an execution, as on AWS."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+    def __init__(self, pipelines: Pipelines) -> None:
+        self._pipelines = pipelines
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
         """Only the name is given once."""
@@ -28,7 +28,7 @@ class PipelineProvider:
     def create(self, request: ResourceRequest) -> Resource:
         """See `Provider.create`."""
         name = request.properties.get("Name") or request.generated_name(100)
-        pipelines = self._cloud.codepipeline
+        pipelines = self._pipelines
         there = pipelines.pipelines.get(f"{request.account}/{request.region}/{name}")
         owner = f"{request.stack_id}/{request.logical_id}"
         # One that this very resource made in an operation that was interrupted is its own.
@@ -38,7 +38,7 @@ class PipelineProvider:
         pipeline = pipelines.pipelines[f"{request.account}/{request.region}/{name}"]
         for each in request.properties.get("DisableInboundStageTransitions") or []:
             pipelines.set_transition(pipeline, each["StageName"], each["Reason"])
-        if not pipelines.history(pipeline):
+        if not pipelines.store.history(pipeline):
             pipelines.begin(pipeline, "CreatePipeline")
         return made
 
@@ -50,11 +50,11 @@ class PipelineProvider:
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
         """See `Provider.delete`."""
-        self._cloud.codepipeline.delete(request.account, request.region, current.physical_id)
+        self._pipelines.delete(request.account, request.region, current.physical_id)
 
     def _put(self, request: ResourceRequest, name: str, owner: str, *, restart: bool) -> Resource:
         definition = declaration(request.properties) | {"name": name}
-        pipelines = self._cloud.codepipeline
+        pipelines = self._pipelines
         pipeline = pipelines.pipelines.get(f"{request.account}/{request.region}/{name}")
         # What leaves the structure as it is, such as a tag, is no new version.
         if pipeline is None or pipeline.definition != definition:
@@ -67,7 +67,7 @@ class PipelineProvider:
         pipeline.tags = request.tags | {
             each["Key"]: each["Value"] for each in request.properties.get("Tags") or []
         }
-        pipelines.save_pipeline(pipeline)
+        pipelines.store.save_pipeline(pipeline)
         return Resource(name, {"Version": str(pipeline.version)}, request.properties)
 
 

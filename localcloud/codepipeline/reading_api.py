@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from localcloud.codepipeline.model import Execution, Pipeline
-    from localcloud.codepipeline.service import CodePipeline
+    from localcloud.codepipeline.pipelines import Pipelines
 
 _PAGE = 100
 
@@ -21,11 +21,8 @@ _PAGE = 100
 class ReadingApi(ServiceApi):
     """The operations that change nothing."""
 
-    service: ClassVar[str] = "codepipeline"
-
-    @property
-    def _service(self) -> CodePipeline:
-        return self.cloud.codepipeline
+    model: ClassVar[str] = "codepipeline"
+    service: Pipelines
 
     def get_pipeline(self) -> ActionResult:
         """A pipeline's structure."""
@@ -57,7 +54,7 @@ class ReadingApi(ServiceApi):
                 "created": shapes.time(each.created),
                 "updated": shapes.time(each.updated),
             }
-            for each in self._service.pipelines.values()
+            for each in self.service.pipelines.values()
             if (each.account, each.region) == (self.account, self.region)
         ]
         return self._page("pipelines", sorted(found, key=lambda each: str(each["name"])))
@@ -65,8 +62,8 @@ class ReadingApi(ServiceApi):
     def get_pipeline_state(self) -> ActionResult:
         """Every stage with the newest execution in it."""
         pipeline = self._pipeline(self.params["name"])
-        history = self._service.history(pipeline)
-        gates = self._service.runner.gates
+        history = self.service.store.history(pipeline)
+        gates = self.service.runner.gates
         return ActionResult(
             {
                 "pipelineName": pipeline.name,
@@ -86,7 +83,7 @@ class ReadingApi(ServiceApi):
         stage = wanted.get("stageName")
         found = [
             shapes.summary(each)
-            for each in self._service.history(pipeline)
+            for each in self.service.store.history(pipeline)
             if stage is None or (stage in each.stages and each.stages[stage].status == "Succeeded")
         ]
         return self._page("pipelineExecutionSummaries", found)
@@ -142,7 +139,7 @@ class ReadingApi(ServiceApi):
         given = self.params.get("filter") or {}
         latest = given.get("latestInPipelineExecution") or {}
         wanted = given.get("pipelineExecutionId") or latest.get("pipelineExecutionId")
-        history = self._service.history(pipeline)
+        history = self.service.store.history(pipeline)
         if wanted is None:
             return history
         found = [each for each in history if each.id == wanted]
@@ -161,7 +158,7 @@ class ReadingApi(ServiceApi):
         return ActionResult(answer)
 
     def _find(self, name: str) -> Pipeline | None:
-        return self._service.pipelines.get(f"{self.account}/{self.region}/{name}")
+        return self.service.pipelines.get(f"{self.account}/{self.region}/{name}")
 
     def _pipeline(self, name: str) -> Pipeline:
         found = self._find(name)
@@ -188,7 +185,7 @@ class ReadingApi(ServiceApi):
         )
 
     def _execution(self, execution_id: str) -> Execution:
-        found = self._service.executions.get(execution_id)
+        found = self.service.store.executions.get(execution_id)
         name = self.params["pipelineName"]
         if found is None or (found.account, found.region, found.pipeline) != (
             self.account,

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from localcloud.codepipeline.model import Execution, Pipeline
-    from localcloud.codepipeline.service import CodePipeline
+    from localcloud.codepipeline.store import Store
+
+
+class Begin(Protocol):
+    """Runs an execution from a stage on."""
+
+    def __call__(
+        self, pipeline: Pipeline, execution: Execution, first: int = 0, *, again: str = ""
+    ) -> None:
+        """See `localcloud.codepipeline.runner.Runner.begin`."""
+        ...
+
 
 _INTERRUPTED = "Interrupted: the local cloud stopped during this execution"
 
 
-def take_up(service: CodePipeline, execution: Execution) -> None:
+def take_up(store: Store, begin: Begin, execution: Execution) -> None:
     """Go on with an execution that an earlier process left behind, or say how it ended.
 
     One that waited in front of a stage or for an approval goes on; one that was at work has
     failed, says why, and can be retried.
     """
-    pipeline = service.pipelines.get(f"{execution.account}/{execution.region}/{execution.pipeline}")
+    pipeline = store.pipelines.get(f"{execution.account}/{execution.region}/{execution.pipeline}")
     inside = [each for each in execution.stages.values() if each.status == "InProgress"]
     ended = [
         each.status
@@ -25,35 +36,37 @@ def take_up(service: CodePipeline, execution: Execution) -> None:
         if each.status not in {"InProgress", "Succeeded", "Skipped"}
     ]
     if execution.status == "Stopping" or pipeline is None:
-        _interrupt(service, execution, "Stopped")
+        _interrupt(store, execution, "Stopped")
     elif inside:
-        _inside(service, pipeline, execution, inside[0].name)
+        _inside(store, begin, pipeline, execution, inside[0].name)
     elif ended:
-        service.finish(execution, ended[-1])
+        store.finish(execution, ended[-1])
     elif pipeline.version != execution.version:
-        _interrupt(service, execution, "Cancelled")
+        _interrupt(store, execution, "Cancelled")
     else:
-        _between(service, pipeline, execution)
+        _between(store, begin, pipeline, execution)
 
 
-def _inside(service: CodePipeline, pipeline: Pipeline, execution: Execution, stage: str) -> None:
+def _inside(
+    store: Store, begin: Begin, pipeline: Pipeline, execution: Execution, stage: str
+) -> None:
     if pipeline.version == execution.version and _only_approvals(pipeline, execution, stage):
-        service.runner.begin(pipeline, execution, pipeline.index(stage) or 0, again="RESUME")
+        begin(pipeline, execution, pipeline.index(stage) or 0, again="RESUME")
     else:
-        _interrupt(service, execution, "Failed")
+        _interrupt(store, execution, "Failed")
 
 
-def _between(service: CodePipeline, pipeline: Pipeline, execution: Execution) -> None:
+def _between(store: Store, begin: Begin, pipeline: Pipeline, execution: Execution) -> None:
     names = [execution.stage] if execution.stage else [stage["name"] for stage in pipeline.stages]
     left = [name for name in names if name not in execution.stages]
     if left:
-        service.runner.begin(pipeline, execution, pipeline.index(left[0]) or 0)
+        begin(pipeline, execution, pipeline.index(left[0]) or 0)
     else:
-        service.finish(execution, "Succeeded")
+        store.finish(execution, "Succeeded")
 
 
-def _interrupt(service: CodePipeline, execution: Execution, status: str) -> None:
-    with service.changing(execution):
+def _interrupt(store: Store, execution: Execution, status: str) -> None:
+    with store.changing(execution):
         for action in execution.actions:
             if action.status == "InProgress":
                 action.status = "Failed" if status == "Failed" else "Abandoned"
@@ -69,7 +82,7 @@ def _interrupt(service: CodePipeline, execution: Execution, status: str) -> None
                     for kind, each in stage.conditions.items()
                 }
         execution.summary = _INTERRUPTED
-    service.finish(execution, status)
+    store.finish(execution, status)
 
 
 def _only_approvals(pipeline: Pipeline, execution: Execution, stage: str) -> bool:

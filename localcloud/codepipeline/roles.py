@@ -14,12 +14,15 @@ from localcloud.iam.service_roles import RoleError, assume_service_role, check_s
 if TYPE_CHECKING:
     from typing import Any
 
-    from localcloud.cloud import Cloud
     from localcloud.codepipeline.model import Execution, Pipeline
+    from localcloud.core.core import Core
     from localcloud.core.credentials import Session
+    from localcloud.iam.access import Access
 
 
-def check_roles(cloud: Cloud, account: str, region: str, definition: dict[str, Any]) -> None:
+def check_roles(
+    core: Core, access: Access, account: str, region: str, definition: dict[str, Any]
+) -> None:
     """Check that the roles of a declaration can be assumed, as AWS does when it is put.
 
     Raises:
@@ -29,19 +32,19 @@ def check_roles(cloud: Cloud, account: str, region: str, definition: dict[str, A
     own: str = definition["roleArn"]
     arn = f"arn:aws:codepipeline:{region}:{account}:{definition['name']}"
     try:
-        check_service_role(cloud, own, "codepipeline.amazonaws.com", arn)
+        check_service_role(access, own, "codepipeline.amazonaws.com", arn)
     except RoleError as error:
         raise DefinitionError(
             f"CodePipeline is not authorized to perform AssumeRole on role {own}",
             "InvalidStructureException",
         ) from error
-    session = cloud.credentials.assume(own, definition["name"])
+    session = core.credentials.assume(own, definition["name"])
     caller = Caller(session.access_key, session.account, region, "sts")
     wanted = {
         each.get("roleArn") for stage in definition["stages"] for each in stage["actions"]
     } - {None, "", own}
     for role in sorted(wanted):
-        if cloud.access.assumption(caller, role, {}) is not None:
+        if access.assumption(caller, role, {}) is not None:
             raise DefinitionError(
                 f"{own} is not authorized to perform AssumeRole on role {role}",
                 "InvalidStructureException",
@@ -49,7 +52,12 @@ def check_roles(cloud: Cloud, account: str, region: str, definition: dict[str, A
 
 
 def assume(
-    cloud: Cloud, pipeline: Pipeline, execution: Execution, role: str | None, region: str
+    core: Core,
+    access: Access,
+    pipeline: Pipeline,
+    execution: Execution,
+    role: str | None,
+    region: str,
 ) -> Session:
     """Credentials of the pipeline's role, and with these of an action's or a rule's own.
 
@@ -59,7 +67,7 @@ def assume(
     own: str = pipeline.definition["roleArn"]
     try:
         mine = assume_service_role(
-            cloud, own, "codepipeline.amazonaws.com", execution.id, pipeline.arn
+            access, own, "codepipeline.amazonaws.com", execution.id, pipeline.arn
         )
     except RoleError as error:
         raise ActionError(
@@ -68,11 +76,11 @@ def assume(
     if role in {None, "", own}:
         return mine
     try:
-        given = cloud.client("sts", mine.account, region, mine).assume_role(
+        given = core.client("sts", mine.account, region, mine).assume_role(
             RoleArn=role, RoleSessionName=execution.id
         )
     except ClientError as error:
         raise ActionError(error.response["Error"]["Message"]) from error
-    session = cloud.credentials.session(given["Credentials"]["AccessKeyId"])
+    session = core.credentials.session(given["Credentials"]["AccessKeyId"])
     assert session is not None  # noqa: S101  # it was given out this moment
     return session

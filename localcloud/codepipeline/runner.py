@@ -10,26 +10,23 @@ from localcloud.codepipeline.gates import ENTERED, Gates, Ticket
 from localcloud.codepipeline.halt import Halt
 from localcloud.codepipeline.model import ROLLBACK, STANDARD
 from localcloud.codepipeline.progress import Progress
+from localcloud.codepipeline.rollback import latest_target, new_rollback
 
 if TYPE_CHECKING:
-    from localcloud.codepipeline.conditions import Condition
+    from localcloud.codepipeline.collaborators import Collaborators
     from localcloud.codepipeline.gates import Stage
     from localcloud.codepipeline.model import Execution, Pipeline
-    from localcloud.codepipeline.service import CodePipeline
 
 _UPDATED = "The pipeline's definition was updated before the execution could be completed"
 
 
 class Runner:
-    """Runs executions. The service stores each change of their state."""
+    """Runs executions. The store records each change of their state."""
 
-    def __init__(self, service: CodePipeline) -> None:
-        self._service = service
+    def __init__(self, collaborators: Collaborators) -> None:
+        self._collaborators = collaborators
+        self._store = collaborators.store
         self.gates = Gates()
-        self.approvals: dict[str, threading.Event] = {}
-        """Set when an approval is answered; by token."""
-        self.conditions: dict[tuple[str, str, str], Condition] = {}
-        """Those that are held now, by execution, stage and kind."""
         self._halts: dict[str, Halt] = {}
 
     def begin(
@@ -47,7 +44,9 @@ class Runner:
         those that are not done); `inside` that it was put into the stage already.
         """
         halt = self._halts[execution.id] = Halt()
-        progress = Progress(self._service, pipeline, execution, halt)
+        progress = Progress(
+            self._collaborators, pipeline, execution, halt, self._roll_back_automatically
+        )
         ticket = self._ticket(pipeline, progress, first, None, again=bool(again), inside=inside)
         threading.Thread(
             target=self._guarded,
@@ -63,9 +62,36 @@ class Runner:
             (halt.abandon if abandon else halt.stop)()
         self.gates.withdraw(execution.id, "Stopped")
 
+    def roll_back(
+        self, pipeline: Pipeline, target: Execution, stage: str, trigger: str, failed: str = ""
+    ) -> Execution:
+        """Bring a stage back to an execution that succeeded in it; the new execution.
+
+        `failed` is in the stage still and makes room for it.
+        """
+        execution = new_rollback(self._store, pipeline, target, stage, trigger, failed or target.id)
+        if failed:
+            self.gates.hand_over((pipeline.key, stage), failed, execution.id)
+        self._store.record(execution, "STARTED")
+        first = pipeline.index(stage) or 0
+        self.begin(pipeline, execution, first, inside=bool(failed))
+        return execution
+
+    def _roll_back_automatically(self, pipeline: Pipeline, failed: Execution, stage: str) -> None:
+        """Bring a stage back to the last execution that succeeded in it."""
+        target = latest_target(self._store, pipeline, failed, stage)
+        if target is not None:
+            self.roll_back(pipeline, target, stage, "AutomatedRollback", failed.id)
+            return
+        with self._store.changing(failed):
+            failed.summary = (f"{failed.summary}; " if failed.summary else "") + (
+                f"stage {stage} could not be rolled back: no other execution has succeeded in it "
+                "since the pipeline was last changed"
+            )
+
     def updated(self, pipeline: Pipeline) -> None:
         """The pipeline has a new definition: what waits in front of a stage is cancelled."""
-        for execution in self._service.history(pipeline):
+        for execution in self._store.history(pipeline):
             if execution.running and execution.version != pipeline.version:
                 self.gates.withdraw(execution.id, "Cancelled")
 
@@ -81,10 +107,10 @@ class Runner:
         try:
             self._run(pipeline, progress, first, ticket, again)
         except Exception as error:  # noqa: BLE001  # a bug of ours is the execution's end
-            if not self._service.closed:
+            if not self._store.closed:
                 traceback.print_exc()
             progress.execution.summary = f"{type(error).__name__}: {error}"
-            self._service.finish(progress.execution, "Failed")
+            self._store.finish(progress.execution, "Failed")
         finally:
             # A retry may have begun by now.
             if self._halts.get(progress.execution.id) is progress.halt:
@@ -107,7 +133,7 @@ class Runner:
                     break
             if status == "Cancelled":
                 execution.summary = _UPDATED
-            self._service.finish(execution, "Succeeded" if status == "Skipped" else status)
+            self._store.finish(execution, "Succeeded" if status == "Skipped" else status)
         finally:
             if behind:
                 self.gates.leave(behind, execution.id)

@@ -1,7 +1,7 @@
-"""What the services of the local cloud ask of one another: the words of their ports.
+"""The types in which the services of the local cloud talk to one another.
 
-A service reaches another through `Cloud` and speaks in these types; it imports no other service.
-Times are cloud time in seconds since the epoch.
+A service receives another one as a protocol (here, and in `log_ports`, `function_ports` and
+`delivery_ports`) and imports none. Times are cloud time in seconds since the epoch.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Iterable, Sequence
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,24 @@ class Datum:
     unit: str = "None"
     counts: tuple[float, ...] = ()
     """As long as `values`; empty: once each."""
+
+
+class MetricSink(Protocol):
+    """Takes the metrics of services."""
+
+    def put(self, account: str, region: str, namespace: str, data: Sequence[Datum]) -> None:
+        """Take data; they are durable within a second."""
+        ...
+
+
+class AlarmStates(Protocol):
+    """The states of alarms."""
+
+    def alarm_states(
+        self, account: str, region: str, names: Iterable[str]
+    ) -> dict[str, AlarmState]:
+        """Return the states of those of the named alarms that exist."""
+        ...
 
 
 Document = dict[str, Any]

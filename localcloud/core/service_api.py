@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from moto.core.errors import COMMON_ERROR_CODES
 from moto.core.exceptions import ServiceException
@@ -11,8 +12,8 @@ from moto.core.responses import ActionResult, BaseResponse
 if TYPE_CHECKING:
     from moto.core.request import Request
 
-    from localcloud.cloud import Cloud
     from localcloud.core.credentials import Caller
+    from localcloud.core.providers import Provider
 
 # "Common errors" of every AWS API reference; moto warns of each that is in no service's model.
 COMMON_ERROR_CODES += [
@@ -34,18 +35,21 @@ class ApiError(ServiceException):
 class ServiceApi(BaseResponse):
     """The operations of one service, a method each, in snake case, returning `ActionResult`.
 
+    An instance answers one request; `service` is the service that it belongs to.
+
     `self.params` holds the parsed parameters by botocore's own names; `self.account`,
     `self.region` say for whom; errors are raised as `ApiError`.
     """
 
-    service: ClassVar[str]
+    model: ClassVar[str]
     """botocore's name of the service."""
-    cloud: Cloud
+    service: Any
+    """Of the type that each API names."""
     caller: Caller
 
-    def __init__(self, cloud: Cloud, caller: Caller) -> None:
-        super().__init__(service_name=self.service)
-        self.cloud = cloud
+    def __init__(self, service: Any, caller: Caller) -> None:
+        super().__init__(service_name=self.model)
+        self.service = service
         self.caller = caller
         self.automated_parameter_parsing = True
 
@@ -62,7 +66,7 @@ class ServiceApi(BaseResponse):
             operation = self._get_action()
             unknown = ApiError(
                 "NotImplemented",
-                f"{self.service}:{operation} is not part of the local cloud",
+                f"{self.model}:{operation} is not part of the local cloud",
             )
             status, headers, body = self.serialized(ActionResult(unknown))
             status = 501
@@ -70,3 +74,24 @@ class ServiceApi(BaseResponse):
 
     def get_current_account(self) -> str:  # moto asks this before it parses anything
         return self.caller.account
+
+
+ApiFactory = Callable[["Caller"], ServiceApi]
+"""Creates the API of a service for one request of a caller."""
+
+
+class Service(Protocol):
+    """One AWS service that acts."""
+
+    apis: dict[str, ApiFactory]
+    """Its API by SigV4 signing name."""
+    providers: dict[str, Provider]
+    """The CloudFormation types that it creates, by type name."""
+
+    def start(self) -> None:
+        """Continue what the ledger holds; the API already answers."""
+        ...
+
+    def stop(self) -> None:
+        """Stop every thread and process of its own; `start` continues what was under way."""
+        ...

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from localcloud.core.ports import InvocationError
 from localcloud.iam.acting import ServicePrincipal, role_session
-from localcloud.iam.actions import messages
+from localcloud.iam.actions import log_events, messages
 from localcloud.iam.actions.call import Needed
 from localcloud.iam.service_roles import RoleError, check_service_role
 
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from localcloud.cloud import Cloud
     from localcloud.core.credentials import Session
-    from localcloud.iam.access import Refusal
+    from localcloud.core.function_ports import FunctionInvoker
+    from localcloud.core.log_ports import LogGroups
+    from localcloud.iam.access import Access, Refusal
 
 _RULES, _SCHEDULES = "events.amazonaws.com", "scheduler.amazonaws.com"
 _ACTIONS = {
@@ -39,8 +40,10 @@ class NotAuthorizedError(Exception):
 class Authority:
     """Decides deliveries."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+    def __init__(self, access: Access, functions: FunctionInvoker, logs: LogGroups) -> None:
+        self._access = access
+        self._functions = functions
+        self._logs = logs
 
     def check(self, target: Mapping[str, Any], source_arn: str) -> None:
         """Decide a delivery to a target for a rule or a schedule.
@@ -55,7 +58,7 @@ class Authority:
             wanted = self._needed(arn, service, source_arn)
             # A KMS key of AWS's own lets the roles of its account encrypt.
             wanted = [each for each in wanted if ":alias/" not in each.resource]
-            _raise(self._cloud.access.own_call(session, region, *wanted))
+            _raise(self._access.own_call(session, region, *wanted))
         elif service == "lambda":
             self._check_function(arn, source_arn)
         elif service in {"logs", "sns", "sqs"}:
@@ -76,7 +79,7 @@ class Authority:
         is_rule = ":rule/" in source_arn
         service, source = (_RULES, source_arn) if is_rule else (_SCHEDULES, _group(source_arn))
         try:
-            check_service_role(self._cloud, role, service, source)
+            check_service_role(self._access, role, service, source)
         except RoleError as error:
             raise NotAuthorizedError(str(error)) from error
         return role_session(role, service.partition(".")[0])
@@ -85,7 +88,7 @@ class Authority:
         region, account = arn.split(":")[3:5]
         name, _, qualifier = arn.split(":function:")[1].partition(":")
         try:
-            allowed = self._cloud.functions.allows(
+            allowed = self._functions.allows(
                 account, region, name, qualifier or None, principal=_RULES, source_arn=source_arn
             )
         except InvocationError:  # it is said by the invocation that follows
@@ -98,10 +101,10 @@ class Authority:
     def _check_service(self, arn: str, source_arn: str) -> None:
         service, region = arn.split(":")[2:4]
         actor = ServicePrincipal(_RULES, source_arn)
-        _raise(self._cloud.access.own_call(actor, region, *self._needed(arn, service, source_arn)))
+        _raise(self._access.own_call(actor, region, *self._needed(arn, service, source_arn)))
 
     def _needed(self, arn: str, service: str, source_arn: str) -> list[Needed]:
-        stored = self._cloud.access.stored
+        stored = self._access.stored
         if service == "sns":
             return messages.publish(arn, stored.topic_key(arn))
         if service == "sqs":
@@ -110,7 +113,7 @@ class Authority:
             region, account = arn.split(":")[3:5]
             group = arn.split(":log-group:")[1].removesuffix(":*")
             stream = source_arn.rsplit("/", 1)[-1]
-            wanted = self._cloud.logs.needed(account, region, group, stream)
+            wanted = log_events.write(self._logs, account, region, group, stream)
             # EventBridge makes no group: a target without one fails.
             return [each for each in wanted if each.action != "logs:CreateLogGroup"]
         return [Needed(_ACTIONS[service], arn)]

@@ -15,13 +15,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from localcloud.eventbridge.authority import NotAuthorizedError
-from localcloud.eventbridge.targets import Targets, TransientError, UndeliverableError
+from localcloud.eventbridge.targets import TransientError, UndeliverableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from localcloud.cloud import Cloud
+    from localcloud.core.core import Core
     from localcloud.eventbridge.metrics import Metrics
+    from localcloud.eventbridge.targets import Targets
     from localcloud.eventbridge.timer import Timer
 
 _KIND = "schedules:delivery"
@@ -57,16 +58,16 @@ class Delivery:
 class Deliveries:
     """Sees every delivery through."""
 
-    def __init__(self, cloud: Cloud, timer: Timer, metrics: Metrics) -> None:
-        self._cloud = cloud
+    def __init__(self, core: Core, targets: Targets, timer: Timer, metrics: Metrics) -> None:
+        self._core = core
         self._timer = timer
         self._metrics = metrics
-        self._targets = Targets(cloud)
+        self._targets = targets
         self._workers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="delivery")
 
     def start(self) -> None:
         """Take up what was accepted and not yet delivered."""
-        for _, document in self._cloud.ledger.all(_KIND):
+        for _, document in self._core.ledger.all(_KIND):
             self._submit(Delivery(**document))
 
     def stop(self) -> None:
@@ -76,10 +77,10 @@ class Deliveries:
     def accept(self, deliveries: Iterable[Delivery]) -> None:
         """Deliver these; they are durable when this returns."""
         accepted = list(deliveries)
-        with self._cloud.ledger.transaction():
+        with self._core.ledger.transaction():
             for delivery in accepted:
-                self._cloud.ledger.put(_KIND, delivery.id, asdict(delivery))
-        now = self._cloud.clock.timestamp()
+                self._core.ledger.put(_KIND, delivery.id, asdict(delivery))
+        now = self._core.clock.timestamp()
         for delivery in accepted:
             if delivery.begins > now:
                 self._timer.at(delivery.begins, partial(self._submit, delivery))
@@ -110,14 +111,14 @@ class Deliveries:
     def _again(self, delivery: Delivery, reason: str) -> None:
         policy = delivery.target.get("RetryPolicy") or {}
         pause = min(2.0**delivery.attempts, _LONGEST_PAUSE)
-        now = self._cloud.clock.timestamp()
+        now = self._core.clock.timestamp()
         oldest = policy.get("MaximumEventAgeInSeconds", _OLDEST)
         # `MaximumRetryAttempts` counts those behind the first.
         spent = delivery.attempts > policy.get("MaximumRetryAttempts", _ATTEMPTS)
         if spent or now + pause > delivery.due + oldest:
             self._give_up(delivery, reason)
             return
-        self._cloud.ledger.put(_KIND, delivery.id, asdict(delivery))
+        self._core.ledger.put(_KIND, delivery.id, asdict(delivery))
         self._timer.at(now + pause, lambda: self._submit(delivery))
 
     def _give_up(self, delivery: Delivery, reason: str, code: str = "") -> None:
@@ -139,6 +140,6 @@ class Deliveries:
         self._end(delivery, "Invocations", "FailedInvocations")
 
     def _end(self, delivery: Delivery, *metrics: str) -> None:
-        self._cloud.ledger.delete(_KIND, delivery.id)
+        self._core.ledger.delete(_KIND, delivery.id)
         if ":rule/" in delivery.source_arn:
             self._metrics.count(delivery.account, delivery.region, delivery.rule, *metrics)

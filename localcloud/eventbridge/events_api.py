@@ -16,6 +16,7 @@ from localcloud.eventbridge.model import timestamp
 
 if TYPE_CHECKING:
     from localcloud.eventbridge.model import Rule
+    from localcloud.eventbridge.service import Schedules
 
 _LARGEST = 256 * 1024  # bytes of all entries of a call
 _MOST_ENTRIES = 10
@@ -24,27 +25,28 @@ _MOST_ENTRIES = 10
 class EventsApi(ServiceApi):
     """Rules, targets and events."""
 
-    service: ClassVar[str] = "events"
+    model: ClassVar[str] = "events"
+    service: Schedules
 
     def put_rule(self) -> ActionResult:
         """Make or change a rule."""
-        before = self.cloud.schedules.rules.get(self._key(self.params["Name"]))
-        now = self.cloud.clock.timestamp()
+        before = self.service.rules.get(self._key(self.params["Name"]))
+        now = self.service.core.clock.timestamp()
         try:
             rule = definitions.rule(self.account, self.region, self.params, now, before)
-            execution_roles.check_rule(self.cloud, rule)
+            execution_roles.check_rule(self.service.access, rule)
         except DefinitionError as error:
             raise ApiError(error.code, str(error)) from error
-        self.cloud.schedules.put_rule(rule)
+        self.service.put_rule(rule)
         return ActionResult({"RuleArn": rule.arn})
 
     def delete_rule(self) -> ActionResult:
         """Forget a rule; its targets have to be gone."""
         self._bus()
-        rule = self.cloud.schedules.rules.get(self._key(self.params["Name"]))
+        rule = self.service.rules.get(self._key(self.params["Name"]))
         if rule is not None and rule.targets:
             raise ApiError("ValidationException", "Rule can't be deleted since it has targets.")
-        self.cloud.schedules.delete_rule(self.account, self.region, self.params["Name"])
+        self.service.delete_rule(self.account, self.region, self.params["Name"])
         return EmptyResult()
 
     def describe_rule(self) -> ActionResult:
@@ -55,7 +57,7 @@ class EventsApi(ServiceApi):
         """Rules by prefix."""
         self._bus()
         prefix = self._key(self.params.get("NamePrefix") or "")
-        rules = self.cloud.schedules.rules
+        rules = self.service.rules
         return ActionResult(
             {"Rules": [_described(rules[key]) for key in sorted(rules) if key.startswith(prefix)]}
         )
@@ -68,7 +70,7 @@ class EventsApi(ServiceApi):
             {
                 "RuleNames": [
                     rule.name
-                    for key, rule in sorted(self.cloud.schedules.rules.items())
+                    for key, rule in sorted(self.service.rules.items())
                     if key.startswith(prefix) and any(each["Arn"] == arn for each in rule.targets)
                 ]
             }
@@ -87,10 +89,10 @@ class EventsApi(ServiceApi):
         given = [_without_none(each) for each in self.params["Targets"]]
         try:
             rule = definitions.with_targets(self._rule("Rule"), given)
-            execution_roles.check_rule(self.cloud, rule)
+            execution_roles.check_rule(self.service.access, rule)
         except DefinitionError as error:
             raise ApiError(error.code, str(error)) from error
-        self.cloud.schedules.put_rule(rule)
+        self.service.put_rule(rule)
         return ActionResult({"FailedEntryCount": 0, "FailedEntries": []})
 
     def remove_targets(self) -> ActionResult:
@@ -98,7 +100,7 @@ class EventsApi(ServiceApi):
         rule = self._rule("Rule")
         gone = set(self.params["Ids"])
         kept = [each for each in rule.targets if each["Id"] not in gone]
-        self.cloud.schedules.put_rule(replace(rule, targets=kept))
+        self.service.put_rule(replace(rule, targets=kept))
         missing = gone - {each["Id"] for each in rule.targets}
         return ActionResult(
             {
@@ -178,7 +180,7 @@ class EventsApi(ServiceApi):
             detail = None
         if not isinstance(detail, dict):
             return _failed("MalformedDetail", "Detail is malformed.")
-        clock = self.cloud.clock
+        clock = self.service.core.clock
         time = clock.of_wall(_seconds(entry["Time"])) if entry.get("Time") else clock.timestamp()
         event = {
             "version": "0",
@@ -191,17 +193,17 @@ class EventsApi(ServiceApi):
             "resources": entry.get("Resources") or [],
             "detail": detail,
         }
-        self.cloud.schedules.accept(self.account, self.region, event)
+        self.service.accept(self.account, self.region, event)
         return {"EventId": event["id"]}
 
     def _set_state(self, state: str) -> ActionResult:
-        self.cloud.schedules.put_rule(replace(self._rule("Name"), state=state))
+        self.service.put_rule(replace(self._rule("Name"), state=state))
         return EmptyResult()
 
     def _rule(self, parameter: str) -> Rule:
         self._bus()
         name = self.params[parameter]
-        found = self.cloud.schedules.rules.get(self._key(name))
+        found = self.service.rules.get(self._key(name))
         if found is None:
             raise ApiError(
                 "ResourceNotFoundException",

@@ -12,7 +12,8 @@ from localcloud.core.batches import Batches
 from localcloud.core.ports import Datum
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
+    from localcloud.core.clock import Clock
+    from localcloud.core.ports import MetricSink
 
 _Counted = tuple[str, str, str, str]
 """Account, region, rule, and the metric that counts one more."""
@@ -21,8 +22,9 @@ _Counted = tuple[str, str, str, str]
 class Metrics:
     """Counts without waiting, and passes the counts on."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+    def __init__(self, clock: Clock, metrics: MetricSink) -> None:
+        self._clock = clock
+        self._metrics = metrics
         self._counted = Batches("schedules-metrics", self._pass_on)
 
     def start(self) -> None:
@@ -39,7 +41,7 @@ class Metrics:
             self._counted.put((account, region, rule, name))
 
     def _pass_on(self, counted: list[_Counted]) -> None:
-        now = self._cloud.clock.timestamp()
+        now = self._clock.timestamp()
         counts = Counter(counted)
         for account, region in {key[:2] for key in counts}:
             data = [
@@ -47,4 +49,4 @@ class Metrics:
                 for (owner, place, rule, name), count in counts.items()
                 if (owner, place) == (account, region)
             ]
-            self._cloud.cloudwatch.put(account, region, "AWS/Events", data)
+            self._metrics.put(account, region, "AWS/Events", data)

@@ -65,7 +65,7 @@ class RuleProvider:
             "EventPattern": json.dumps(pattern) if isinstance(pattern, dict) else pattern,
         }
         before = self._schedules.rules.get(f"{request.account}/{request.region}/{name}")
-        now = self._schedules.cloud.clock.timestamp()
+        now = self._schedules.core.clock.timestamp()
         try:
             rule = definitions.rule(request.account, request.region, wanted, now, before)
             # The template says all that the rule has.
@@ -73,7 +73,7 @@ class RuleProvider:
                 replace(rule, targets=[]),
                 [_target(each) for each in properties.get("Targets") or []],
             )
-            execution_roles.check_rule(self._schedules.cloud, rule)
+            execution_roles.check_rule(self._schedules.access, rule)
         except definitions.DefinitionError as error:
             raise ProvisioningError(f"{error} (Service: EventBridge)") from error
         self._schedules.put_rule(rule)
@@ -111,10 +111,10 @@ class ScheduleProvider:
             if wanted.get(date):
                 wanted[date] = datetime.fromisoformat(wanted[date]).timestamp()
         before = self._schedules.schedules.get(f"{request.account}/{request.region}/{name}")
-        now = self._schedules.cloud.clock.timestamp()
+        now = self._schedules.core.clock.timestamp()
         try:
             schedule = definitions.schedule(request.account, request.region, wanted, now, before)
-            execution_roles.check_schedule(self._schedules.cloud, schedule)
+            execution_roles.check_schedule(self._schedules.access, schedule)
             self._schedules.put_schedule(schedule)
         except definitions.DefinitionError as error:
             raise ProvisioningError(f"{error} (Service: Scheduler)") from error

@@ -12,17 +12,19 @@ from localcloud.eventbridge.definitions import DefinitionError
 
 if TYPE_CHECKING:
     from localcloud.eventbridge.model import Schedule
+    from localcloud.eventbridge.service import Schedules
 
 
 class SchedulerApi(ServiceApi):
     """Schedules."""
 
-    service: ClassVar[str] = "scheduler"
+    model: ClassVar[str] = "scheduler"
+    service: Schedules
 
     def create_schedule(self) -> ActionResult:
         """Make a schedule."""
         name = self.params["Name"]
-        if self._key(name) in self.cloud.schedules.schedules:
+        if self._key(name) in self.service.schedules:
             raise ApiError("ConflictException", f"Schedule {name} already exists.")
         return self._put(None)
 
@@ -67,7 +69,7 @@ class SchedulerApi(ServiceApi):
                         "LastModificationDate": each.modified,
                         "Target": {"Arn": each.target["Arn"]},
                     }
-                    for key, each in sorted(self.cloud.schedules.schedules.items())
+                    for key, each in sorted(self.service.schedules.items())
                     if key.startswith(prefix) and state in {None, each.state}
                 ]
             }
@@ -76,7 +78,7 @@ class SchedulerApi(ServiceApi):
     def delete_schedule(self) -> ActionResult:
         """Forget a schedule."""
         found = self._schedule()
-        self.cloud.schedules.delete_schedule(self.account, self.region, found.name)
+        self.service.delete_schedule(self.account, self.region, found.name)
         return EmptyResult()
 
     def _put(self, before: Schedule | None) -> ActionResult:
@@ -86,17 +88,17 @@ class SchedulerApi(ServiceApi):
                 wanted[name] = wanted[name].timestamp()
         try:
             schedule = definitions.schedule(
-                self.account, self.region, wanted, self.cloud.clock.timestamp(), before
+                self.account, self.region, wanted, self.service.core.clock.timestamp(), before
             )
-            execution_roles.check_schedule(self.cloud, schedule)
-            self.cloud.schedules.put_schedule(schedule)
+            execution_roles.check_schedule(self.service.access, schedule)
+            self.service.put_schedule(schedule)
         except DefinitionError as error:
             raise ApiError(error.code, str(error)) from error
         return ActionResult({"ScheduleArn": schedule.arn})
 
     def _schedule(self) -> Schedule:
         name = self.params["Name"]
-        found = self.cloud.schedules.schedules.get(self._key(name))
+        found = self.service.schedules.get(self._key(name))
         if found is None:
             raise ApiError("ResourceNotFoundException", f"Schedule {name} does not exist.")
         return found

@@ -7,9 +7,11 @@ import random
 import threading
 import uuid
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from localcloud.eventbridge import inputs, patterns
+from localcloud.eventbridge.authority import Authority
 from localcloud.eventbridge.deliveries import Deliveries, Delivery
 from localcloud.eventbridge.events_api import EventsApi
 from localcloud.eventbridge.latency import Latency
@@ -17,51 +19,81 @@ from localcloud.eventbridge.metrics import Metrics
 from localcloud.eventbridge.model import Rule, Schedule, timestamp
 from localcloud.eventbridge.providers import providers
 from localcloud.eventbridge.scheduler_api import SchedulerApi
+from localcloud.eventbridge.targets import Targets
 from localcloud.eventbridge.timer import Timer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from localcloud.cloud import Cloud
     from localcloud.core.bus import Event
+    from localcloud.core.core import Core
+    from localcloud.core.delays import Delays
+    from localcloud.core.delivery_ports import BuildStarter, PipelineStarter
+    from localcloud.core.function_ports import FunctionInvoker
+    from localcloud.core.log_ports import LogWriter
+    from localcloud.core.ports import MetricSink
     from localcloud.core.providers import Provider
-    from localcloud.core.service_api import ServiceApi
+    from localcloud.core.service_api import ApiFactory
+    from localcloud.iam.access import Access
 
 _RULE = "schedules:rule"
 _SCHEDULE = "schedules:schedule"
 
 
 class Schedules:
-    """See `localcloud.cloud.Service`."""
+    """See `localcloud.core.service_api.Service`."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self.cloud = cloud
-        self.apis: dict[str, type[ServiceApi]] = {"events": EventsApi, "scheduler": SchedulerApi}
+    def __init__(
+        self,
+        core: Core,
+        access: Access,
+        delays: Delays,
+        *,
+        functions: FunctionInvoker,
+        logs: LogWriter,
+        metrics: MetricSink,
+        builds: BuildStarter,
+        pipelines: PipelineStarter,
+    ) -> None:
+        self.core = core
+        self.access = access
+        self.apis: dict[str, ApiFactory] = {
+            "events": partial(EventsApi, self),
+            "scheduler": partial(SchedulerApi, self),
+        }
         self.providers: dict[str, Provider] = providers(self)
         self.rules: dict[str, Rule] = {}
         self.schedules: dict[str, Schedule] = {}
-        self._timer = Timer(cloud.clock)
-        self._metrics = Metrics(cloud)
-        self._latency = Latency(cloud.delays)
-        self._deliveries = Deliveries(cloud, self._timer, self._metrics)
+        self._timer = Timer(core.clock)
+        self._metrics = Metrics(core.clock, metrics)
+        self._latency = Latency(delays)
+        targets = Targets(
+            core,
+            Authority(access, functions, logs),
+            functions=functions,
+            logs=logs,
+            builds=builds,
+            pipelines=pipelines,
+        )
+        self._deliveries = Deliveries(core, targets, self._timer, self._metrics)
         self._unsubscribe: Callable[[], None] = lambda: None
         self._lock = threading.RLock()
 
     def start(self) -> None:
         """Take up rules, schedules and deliveries; what was missed meanwhile is not made up."""
-        for key, document in self.cloud.ledger.all(_RULE):
+        for key, document in self.core.ledger.all(_RULE):
             self.rules[key] = Rule(**document)
-        for key, document in self.cloud.ledger.all(_SCHEDULE):
+        for key, document in self.core.ledger.all(_SCHEDULE):
             self.schedules[key] = Schedule(**document)
         self._metrics.start()
         self._timer.start()
         self._deliveries.start()
-        now = self.cloud.clock.timestamp()
+        now = self.core.clock.timestamp()
         for rule in self.rules.values():
             self._await_rule(rule, now)
         for schedule in self.schedules.values():
             self._await_schedule(schedule, now)
-        self._unsubscribe = self.cloud.bus.subscribe(self._published)
+        self._unsubscribe = self.core.bus.subscribe(self._published)
 
     def stop(self) -> None:
         """Fire nothing any more."""
@@ -76,29 +108,29 @@ class Schedules:
         A rule is never changed in place: what waits for one knows by that whether it still is.
         """
         with self._lock:
-            self.cloud.ledger.put(_RULE, rule.key, asdict(rule))
+            self.core.ledger.put(_RULE, rule.key, asdict(rule))
             self.rules[rule.key] = rule
-        self._await_rule(rule, self.cloud.clock.timestamp())
+        self._await_rule(rule, self.core.clock.timestamp())
 
     def delete_rule(self, account: str, region: str, name: str) -> None:
         """Forget a rule with its targets, if there is one."""
         key = f"{account}/{region}/{name}"
         with self._lock:
-            self.cloud.ledger.delete(_RULE, key)
+            self.core.ledger.delete(_RULE, key)
             self.rules.pop(key, None)
 
     def put_schedule(self, schedule: Schedule) -> None:
         """Keep a schedule and fire it from now on; durable when this returns."""
         with self._lock:
-            self.cloud.ledger.put(_SCHEDULE, schedule.key, asdict(schedule))
+            self.core.ledger.put(_SCHEDULE, schedule.key, asdict(schedule))
             self.schedules[schedule.key] = schedule
-        self._await_schedule(schedule, self.cloud.clock.timestamp())
+        self._await_schedule(schedule, self.core.clock.timestamp())
 
     def delete_schedule(self, account: str, region: str, name: str) -> None:
         """Forget a schedule, if there is one."""
         key = f"{account}/{region}/{name}"
         with self._lock:
-            self.cloud.ledger.delete(_SCHEDULE, key)
+            self.core.ledger.delete(_SCHEDULE, key)
             self.schedules.pop(key, None)
 
     def accept(self, account: str, region: str, event: dict[str, Any]) -> None:
@@ -155,7 +187,7 @@ class Schedules:
         self._set_off(rule, event)
 
     def _set_off(self, rule: Rule, event: dict[str, Any]) -> None:
-        now = self.cloud.clock.timestamp()
+        now = self.core.clock.timestamp()
         self._metrics.count(rule.account, rule.region, rule.name, "TriggeredRules")
         self._deliveries.accept(
             Delivery(
@@ -185,7 +217,7 @@ class Schedules:
         if self.schedules.get(schedule.key) is not schedule:
             return
         self._await_schedule(schedule, due)
-        now, payload = self.cloud.clock.timestamp(), _scheduled_payload(schedule, due)
+        now, payload = self.core.clock.timestamp(), _scheduled_payload(schedule, due)
         deliveries = [
             Delivery(
                 account=schedule.account,
@@ -198,7 +230,7 @@ class Schedules:
             )
             for late in self._latency.of_deliveries(schedule.arn)
         ]
-        with self.cloud.ledger.transaction():
+        with self.core.ledger.transaction():
             # First, so that what it calls finds it gone.
             if schedule.after_completion == "DELETE" and schedule.next_after(due) is None:
                 self.delete_schedule(schedule.account, schedule.region, schedule.name)

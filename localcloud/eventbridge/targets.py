@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from localcloud.core.ports import BuildNotStartedError, BuildRequest, InvocationError
-from localcloud.eventbridge.authority import Authority, NotAuthorizedError
+from localcloud.eventbridge.authority import NotAuthorizedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from localcloud.cloud import Cloud
+    from localcloud.core.core import Core
+    from localcloud.core.delivery_ports import BuildStarter, PipelineStarter
+    from localcloud.core.function_ports import FunctionInvoker
+    from localcloud.core.log_ports import LogWriter
+    from localcloud.eventbridge.authority import Authority
 
 _ARN = re.compile(
     r"arn:aws:(?P<service>lambda|sns|sqs|codepipeline|codebuild|logs):"
@@ -83,9 +87,22 @@ def check(target: Mapping[str, Any], *, scheduler: bool = False) -> None:
 class Targets:
     """Reaches targets; each method raises `UndeliverableError` or `TransientError`."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
-        self._authority = Authority(cloud)
+    def __init__(
+        self,
+        core: Core,
+        authority: Authority,
+        *,
+        functions: FunctionInvoker,
+        logs: LogWriter,
+        builds: BuildStarter,
+        pipelines: PipelineStarter,
+    ) -> None:
+        self._core = core
+        self._authority = authority
+        self._functions = functions
+        self._logs = logs
+        self._builds = builds
+        self._pipelines = pipelines
         self._ways: dict[str, Callable[[Mapping[str, Any], re.Match[str], str, str], None]] = {
             "lambda": self._invoke,
             "sns": self._publish,
@@ -142,7 +159,7 @@ class Targets:
         assert function is not None  # noqa: S101  # as above
         name, qualifier = function["name"], function["qualifier"]
         try:
-            self._cloud.functions.invoke(
+            self._functions.invoke(
                 arn["account"],
                 arn["region"],
                 name,
@@ -171,11 +188,10 @@ class Targets:
     def _begin(
         self, target: Mapping[str, Any], arn: re.Match[str], _payload: str, source_arn: str
     ) -> None:
-        pipelines = self._cloud.codepipeline
-        pipeline = pipelines.pipelines.get(f"{arn['account']}/{arn['region']}/{arn['rest']}")
-        if pipeline is None:
+        trigger = f"CloudWatchEvent: {source_arn}"
+        place = (arn["account"], arn["region"], arn["rest"])
+        if not self._pipelines.start_execution(*place, trigger):
             raise UndeliverableError(f"There is no pipeline {target['Arn']}")
-        pipelines.begin(pipeline, f"CloudWatchEvent: {source_arn}")
 
     def _build(
         self, target: Mapping[str, Any], arn: re.Match[str], payload: str, source_arn: str
@@ -195,7 +211,7 @@ class Targets:
             initiator=f"rule/{source_arn.rsplit('/', 1)[-1]}",
         )
         try:
-            self._cloud.codebuild.start_build(request)
+            self._builds.start_build(request)
         except BuildNotStartedError as error:
             kind = TransientError if error.code in _PASSING else UndeliverableError
             raise kind(f"{error.code}: {error}") from error
@@ -205,14 +221,14 @@ class Targets:
     ) -> None:
         group = arn["rest"].removeprefix("log-group:").removesuffix(":*")
         stream = source_arn.rsplit("/", 1)[-1]
-        if self._cloud.logs.events.group(f"{arn['account']}/{arn['region']}/{group}") is None:
+        if not self._logs.has_group(arn["account"], arn["region"], group):
             raise UndeliverableError("The specified log group does not exist.")
-        line = (self._cloud.clock.timestamp(), payload)
-        self._cloud.logs.write(arn["account"], arn["region"], group, stream, [line])
+        line = (self._core.clock.timestamp(), payload)
+        self._logs.write(arn["account"], arn["region"], group, stream, [line])
 
     def _queue(self, arn: re.Match[str]) -> tuple[Any, str]:
         client = self._client("sqs", arn)
         return client, client.get_queue_url(QueueName=arn["rest"])["QueueUrl"]
 
     def _client(self, service: str, arn: re.Match[str]) -> Any:
-        return self._cloud.client(service, arn["account"], arn["region"])
+        return self._core.client(service, arn["account"], arn["region"])

@@ -20,6 +20,7 @@ from localcloud.iam.principals import Principal
 from localcloud.iam.propagation import Propagation
 from localcloud.iam.reading import read_call, read_s3
 from localcloud.iam.resource_policies import ResourcePolicies
+from localcloud.iam.service_facts import ServiceFacts
 from localcloud.iam.stored import NoSuchRoleError, Stored
 from localcloud.iam.tags import ResourceTags
 from localcloud.iam.usage import Usage
@@ -27,8 +28,9 @@ from localcloud.iam.usage import Usage
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from localcloud.cloud import Cloud
+    from localcloud.core.core import Core
     from localcloud.core.credentials import Session
+    from localcloud.core.delays import Delays
     from localcloud.iam.evaluation import Decision
 
 Mode = Literal["enforce", "soft"]
@@ -50,20 +52,21 @@ class Refusal:
 class Access:
     """Decides calls; `mode` says whether a denial is enforced or only logged."""
 
-    def __init__(self, cloud: Cloud, mode: Mode) -> None:
-        self._cloud = cloud
+    def __init__(self, core: Core, delays: Delays, mode: Mode) -> None:
+        self.core = core
         self.mode = mode
-        self.propagation = Propagation(cloud.clock, cloud.delays)
-        self.stored = Stored(cloud, self.propagation)
-        self.usage = Usage(cloud.ledger, cloud.clock)
+        self.propagation = Propagation(core.clock, delays)
+        self.facts = ServiceFacts()
+        self.stored = Stored(self.facts, self.propagation)
+        self.usage = Usage(core.ledger, core.clock)
         self.tags = ResourceTags(self.stored)
-        self._resource_policies = ResourcePolicies(cloud, self.stored)
+        self._resource_policies = ResourcePolicies(self.facts, self.stored)
         self._lock = threading.Lock()
         self._logged: set[str] = set()
 
     def refusal(self, environ: Mapping[str, Any], caller: Caller) -> Refusal | None:
         """Why a signed request is denied, or None; an administrator's key may do everything."""
-        session = self._cloud.credentials.session(caller.access_key)
+        session = self.core.credentials.session(caller.access_key)
         if session is None:
             return None
         denied = self._denied_session(session, caller, self._needed(environ, caller))
@@ -74,7 +77,7 @@ class Access:
 
         The administrator of another account needs the resource's policy.
         """
-        session = self._cloud.credentials.session(caller.access_key)
+        session = self.core.credentials.session(caller.access_key)
         return self._denied_session(session, caller, wanted)
 
     def own_call(
@@ -110,7 +113,7 @@ class Access:
         another account AWS names no reason.
         """
         wanted = Needed("sts:AssumeRole", role_arn, context=context)
-        session = self._cloud.credentials.session(caller.access_key)
+        session = self.core.credentials.session(caller.access_key)
         request, policies = self._asked(session, caller, wanted)
         decision = evaluate(request, replace(policies, identity=[_EVERYTHING], boundary=None,
                                              session=None))  # fmt: skip
@@ -158,7 +161,7 @@ class Access:
         self, actor: ServicePrincipal, region: str, wanted: Needed
     ) -> Refusal | None:
         account = wanted.account or _account(wanted.resource)
-        context = keys.of_request(self._cloud.clock.timestamp(), region, account)
+        context = keys.of_request(self.core.clock.timestamp(), region, account)
         context |= keys.of_service(actor) | self.tags.keys(wanted.resource) | dict(wanted.context)
         principal = Principal("service", actor.name)
         request = AccessRequest(principal, wanted.action, wanted.resource, account, context)
@@ -190,7 +193,7 @@ class Access:
             principal = Principal("account", root, caller.account)
         else:
             principal = Principal("session", session.arn, session.account, session.role_arn)
-        context = keys.of_request(self._cloud.clock.timestamp(), caller.region, account)
+        context = keys.of_request(self.core.clock.timestamp(), caller.region, account)
         context |= keys.of_principal(principal, role)
         context |= self.tags.keys(wanted.resource) | dict(wanted.context)
         if wanted.action.startswith("kms:"):

@@ -10,7 +10,7 @@ from localcloud.iam.stored import moto_backend, stored_policy
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from localcloud.cloud import Cloud
+    from localcloud.iam.service_facts import ServiceFacts
     from localcloud.iam.stored import Stored
 
     Reader = Callable[[str, str, str, str], Policy | None]
@@ -23,8 +23,8 @@ _LOGS = "resource policy of Logs"
 class ResourcePolicies:
     """Reads the policies of resources."""
 
-    def __init__(self, cloud: Cloud, stored: Stored) -> None:
-        self._cloud = cloud
+    def __init__(self, facts: ServiceFacts, stored: Stored) -> None:
+        self._facts = facts
         self._stored = stored
         self._readers: dict[str, Reader] = {
             "events": _bus,
@@ -62,10 +62,10 @@ class ResourcePolicies:
         return stored_policy(trust, "trust", "trust policy")
 
     def _function(self, account: str, region: str, resource: str, _arn: str) -> Policy | None:
-        if not hasattr(self._cloud, "functions") or not resource.startswith("function:"):
+        if not resource.startswith("function:"):
             return None
         _, name, *qualifier = resource.split(":")
-        statements = self._cloud.functions.policy(account, region, name, "".join(qualifier))
+        statements = self._facts.function_policy(account, region, name, "".join(qualifier))
         if not statements:
             return None
         document = {"Version": "2012-10-17", "Statement": statements}
@@ -73,11 +73,9 @@ class ResourcePolicies:
 
     def _logs(self, account: str, region: str, _resource: str, _arn: str) -> Policy | None:
         """All policies of CloudWatch Logs in an account's region together."""
-        if not hasattr(self._cloud, "logs"):
-            return None
         statements = [
             statement
-            for each in self._cloud.logs.resource_policies.all(account, region)
+            for each in self._facts.log_policies(account, region)
             for statement in stored_policy(each["policyDocument"], "resource", _LOGS).statements
         ]
         return Policy(tuple(statements), _LOGS) if statements else None

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from localcloud.iam.stored import NoSuchRoleError
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
     from localcloud.core.credentials import Session
+    from localcloud.iam.access import Access
 
 
 class RoleError(Exception):
@@ -16,7 +16,7 @@ class RoleError(Exception):
 
 
 def assume_service_role(
-    cloud: Cloud, role_arn: str, service: str, name: str, source_arn: str = ""
+    access: Access, role_arn: str, service: str, name: str, source_arn: str = ""
 ) -> Session:
     """Credentials of a role for a service principal such as `codebuild.amazonaws.com`.
 
@@ -27,18 +27,18 @@ def assume_service_role(
         RoleError: the role's account has no such role, or its trust policy does not allow the
             service.
     """
-    check_service_role(cloud, role_arn, service, source_arn)
-    return cloud.credentials.assume(role_arn, name)
+    check_service_role(access, role_arn, service, source_arn)
+    return access.core.credentials.assume(role_arn, name)
 
 
-def check_service_role(cloud: Cloud, role_arn: str, service: str, source_arn: str = "") -> None:
+def check_service_role(access: Access, role_arn: str, service: str, source_arn: str = "") -> None:
     """Check that a service principal may assume a role.
 
     Raises:
         RoleError: as `assume_service_role`.
     """
     try:
-        trusted = cloud.access.trusts_service(role_arn, service, source_arn)
+        trusted = access.trusts_service(role_arn, service, source_arn)
     except NoSuchRoleError as error:
         raise RoleError(f"{role_arn} does not exist") from error
     if not trusted:

@@ -18,9 +18,9 @@ from localcloud.iam.actions.call import BucketFacts
 from localcloud.iam.documents import MalformedPolicyError, Policy, parse
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
     from localcloud.iam.documents import Kind
     from localcloud.iam.propagation import Propagation, Role
+    from localcloud.iam.service_facts import ServiceFacts
 
 _ACCOUNT = re.compile(r"\d{12}")
 _PARTITION = "aws"
@@ -41,8 +41,8 @@ class NoSuchRoleError(Exception):
 class Stored:
     """See `localcloud.iam.actions.call.Facts`; and roles with their policies."""
 
-    def __init__(self, cloud: Cloud, propagation: Propagation) -> None:
-        self._cloud = cloud
+    def __init__(self, facts: ServiceFacts, propagation: Propagation) -> None:
+        self._facts = facts
         self._propagation = propagation
 
     def role(self, arn: str) -> Role:
@@ -199,31 +199,22 @@ class Stored:
 
     def stack(self, account: str, region: str, name: str) -> str:
         """See `Facts.stack`."""
-        if not hasattr(self._cloud, "cloudformation"):
-            return ""
-        found = self._cloud.cloudformation.find(account, region, name)
+        found = self._facts.stack(account, region, name)
         return found.id if found else ""
 
     def stack_tags(self, account: str, region: str, resource: str) -> dict[str, str]:
         """The tags of `stack/NAME/ID`."""
         name = resource.split("/")[1] if resource.startswith("stack/") else ""
-        if not name or not hasattr(self._cloud, "cloudformation"):
-            return {}
-        found = self._cloud.cloudformation.find(account, region, name)
+        found = self._facts.stack(account, region, name) if name else None
         return found.tags if found else {}
 
     def deployment_group(self, account: str, region: str, deployment: str) -> tuple[str, str]:
         """See `Facts.deployment_group`."""
-        if not hasattr(self._cloud, "codedeploy"):
-            return "", ""
-        found = self._cloud.codedeploy.deployments.find(account, region, deployment)
-        return (found.application, found.group) if found else ("", "")
+        return self._facts.deployment_group(account, region, deployment)
 
     def signing_profile_version(self, account: str, region: str, name: str) -> str:
         """See `Facts.signing_profile_version`."""
-        if not hasattr(self._cloud, "signer"):
-            return ""
-        return self._cloud.signer.version(account, region, name)
+        return self._facts.signing_profile_version(account, region, name)
 
     def moto_bucket(self, name: str) -> Any:
         """Return moto's bucket of any account, or None."""

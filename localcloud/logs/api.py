@@ -30,7 +30,7 @@ class LogsApi(ResourcePolicyOperations):
 
     @property
     def _events(self) -> Events:
-        return self.cloud.logs.events
+        return self.service.events
 
     def create_log_group(self) -> ActionResult:
         """Make a group."""
@@ -39,7 +39,7 @@ class LogsApi(ResourcePolicyOperations):
             raise ApiError(
                 "ResourceAlreadyExistsException", "The specified log group already exists"
             )
-        group = self.cloud.logs.create_group(self.account, self.region, name)
+        group = self.service.create_group(self.account, self.region, name)
         if self.params.get("tags"):
             self._events.put_group(self._key(name), group | {"tags": self.params["tags"]})
         return EmptyResult()
@@ -125,14 +125,14 @@ class LogsApi(ResourcePolicyOperations):
         """Events of a client, whose clock is the wall's."""
         key, group = self._group()
         stream = self._found_stream(key).name
-        clock = self.cloud.clock
+        clock = self.service.core.clock
         _check_batch(self.params["logEvents"])
         lines = [
             (clock.of_wall(each["timestamp"] / 1000), each["message"])
             for each in self.params["logEvents"]
         ]
         name = group["logGroupName"]
-        self.cloud.logs.write(self.account, self.region, name, stream, lines)
+        self.service.write(self.account, self.region, name, stream, lines)
         return ActionResult({"nextSequenceToken": "0"})
 
     def get_log_events(self) -> ActionResult:

@@ -14,10 +14,10 @@ from localcloud.core.service_api import ApiError, ServiceApi
 from localcloud.iam.documents import MalformedPolicyError, parse
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
     from localcloud.core.clock import Clock
     from localcloud.core.ledger import Ledger
     from localcloud.core.providers import ResourceRequest
+    from localcloud.logs.service import Logs
 
 _KIND = "logs:resource-policy"
 _MAX_POLICIES = 10
@@ -79,11 +79,12 @@ class ResourcePolicies:
 class ResourcePolicyOperations(ServiceApi):
     """The operations on resource policies."""
 
-    service: ClassVar[str] = "logs"
+    model: ClassVar[str] = "logs"
+    service: Logs
 
     @property
     def _policies(self) -> ResourcePolicies:
-        return self.cloud.logs.resource_policies
+        return self.service.resource_policies
 
     def put_resource_policy(self) -> ActionResult:
         """Create or change a policy."""
@@ -107,8 +108,8 @@ class ResourcePolicyOperations(ServiceApi):
 class ResourcePolicyProvider:
     """`AWS::Logs::ResourcePolicy`."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+    def __init__(self, logs: Logs) -> None:
+        self._logs = logs
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
         """The name is given once."""
@@ -118,7 +119,7 @@ class ResourcePolicyProvider:
         """See `Provider.create`."""
         name: str = request.properties["PolicyName"]
         try:
-            self._cloud.logs.resource_policies.put(
+            self._logs.resource_policies.put(
                 request.account, request.region, name, request.properties["PolicyDocument"]
             )
         except ApiError as error:
@@ -131,6 +132,4 @@ class ResourcePolicyProvider:
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
         """See `Provider.delete`."""
-        self._cloud.logs.resource_policies.delete(
-            request.account, request.region, current.physical_id
-        )
+        self._logs.resource_policies.delete(request.account, request.region, current.physical_id)

@@ -2,43 +2,43 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from localcloud.iam.actions.call import Needed
+from localcloud.iam.actions import log_events
 from localcloud.logs.api import LogsApi
 from localcloud.logs.events import Events
 from localcloud.logs.providers import LogGroupProvider, LogStreamProvider, RefusedProvider
 from localcloud.logs.resource_policies import ResourcePolicies, ResourcePolicyProvider
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from localcloud.cloud import Cloud
+    from localcloud.core.core import Core
     from localcloud.core.credentials import Session
+    from localcloud.core.delays import Delays
+    from localcloud.core.log_ports import Lines, LogSubscriber
     from localcloud.core.providers import Provider
-    from localcloud.core.service_api import ServiceApi
-    from localcloud.iam.access import Refusal
-    from localcloud.logs.events import Lines
-
-    Subscriber = Callable[[str, str, str, str, Lines], None]
+    from localcloud.core.service_api import ApiFactory
+    from localcloud.iam.access import Access, Refusal
 
 
 class Logs:
-    """See `localcloud.cloud.Service`."""
+    """See `localcloud.core.service_api.Service`."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self.cloud = cloud
-        self.apis: dict[str, type[ServiceApi]] = {"logs": LogsApi}
+    def __init__(self, core: Core, access: Access, delays: Delays) -> None:
+        self.core = core
+        self._access = access
+        self.apis: dict[str, ApiFactory] = {"logs": partial(LogsApi, self)}
         self.providers: dict[str, Provider] = {
-            "AWS::Logs::LogGroup": LogGroupProvider(cloud),
-            "AWS::Logs::LogStream": LogStreamProvider(cloud),
-            "AWS::Logs::ResourcePolicy": ResourcePolicyProvider(cloud),
+            "AWS::Logs::LogGroup": LogGroupProvider(self),
+            "AWS::Logs::LogStream": LogStreamProvider(self),
+            "AWS::Logs::ResourcePolicy": ResourcePolicyProvider(self),
             "AWS::Logs::MetricFilter": RefusedProvider(),
             "AWS::Logs::SubscriptionFilter": RefusedProvider(),
         }
-        self.events = Events(cloud.ledger, cloud.clock, cloud.delays)
-        self.resource_policies = ResourcePolicies(cloud.ledger, cloud.clock)
-        self._subscribers: list[Subscriber] = []
+        self.events = Events(core.ledger, core.clock, delays)
+        self.resource_policies = ResourcePolicies(core.ledger, core.clock)
+        self._subscribers: list[LogSubscriber] = []
+        access.facts.log_policies = self.resource_policies.all
 
     def start(self) -> None:
         """Everything is in the ledger."""
@@ -56,7 +56,7 @@ class Logs:
                 "logGroupName": name,
                 "arn": f"{arn}:*",
                 "logGroupArn": arn,
-                "creationTime": int(self.cloud.clock.timestamp() * 1000),
+                "creationTime": int(self.core.clock.timestamp() * 1000),
                 "logGroupClass": "STANDARD",
                 "metricFilterCount": 0,
                 "storedBytes": 0,
@@ -85,27 +85,20 @@ class Logs:
 
         Returns why the role may not; nothing is written then.
         """
-        wanted = self.needed(role.account, region, group, stream)
-        refused = self.cloud.access.own_call(role, region, *wanted)
+        wanted = log_events.write(self, role.account, region, group, stream)
+        refused = self._access.own_call(role, region, *wanted)
         if refused is None:
             self.write(role.account, region, group, stream, lines)
         return refused
 
-    def needed(
-        self, account: str, region: str, group: str, stream: str, *, events: bool = True
-    ) -> list[Needed]:
-        """What it needs to make the group and the stream if absent and to write `events`."""
-        wanted = []
-        key = f"{account}/{region}/{group}"
-        streams = f"arn:aws:logs:{region}:{account}:log-group:{group}:log-stream:"
-        if self.events.group(key) is None:
-            wanted.append(Needed("logs:CreateLogGroup", streams))
-        if not self.events.has_stream(key, stream):
-            wanted.append(Needed("logs:CreateLogStream", streams + stream))
-        if events:
-            wanted.append(Needed("logs:PutLogEvents", streams + stream))
-        return wanted
+    def has_group(self, account: str, region: str, group: str) -> bool:
+        """See `LogGroups.has_group`."""
+        return self.events.group(f"{account}/{region}/{group}") is not None
 
-    def subscribe(self, subscriber: Subscriber) -> None:
+    def has_stream(self, account: str, region: str, group: str, stream: str) -> bool:
+        """See `LogGroups.has_stream`."""
+        return self.events.has_stream(f"{account}/{region}/{group}", stream)
+
+    def subscribe(self, subscriber: LogSubscriber) -> None:
         """Be called with account, region, group, stream and lines of whatever is written."""
         self._subscribers.append(subscriber)

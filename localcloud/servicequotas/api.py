@@ -9,7 +9,7 @@ from moto.core.responses import ActionResult
 from localcloud.core.service_api import ApiError, ServiceApi
 
 if TYPE_CHECKING:
-    from localcloud.core.quotas import Quotas
+    from localcloud.servicequotas.service import ServiceQuotas
 
 _BUILDS = {
     "L-9D07B6EF": "Concurrently running builds for Linux/Small environment",
@@ -21,7 +21,8 @@ _BUILDS = {
 class ServiceQuotasApi(ServiceApi):
     """Quotas to read; an increase is a support case, which nobody here works on."""
 
-    service: ClassVar[str] = "service-quotas"
+    model: ClassVar[str] = "service-quotas"
+    service: ServiceQuotas
 
     def get_service_quota(self) -> ActionResult:
         """Return one applied quota."""
@@ -40,7 +41,7 @@ class ServiceQuotasApi(ServiceApi):
         return ActionResult({"Quotas": self._quotas(self.params["ServiceCode"])})
 
     def _quotas(self, service: str) -> list[dict[str, Any]]:
-        applied: Quotas = self.cloud.quotas
+        applied = self.service.quotas
         if service == "lambda":
             names = {"L-B99A9384": "Concurrent executions"}
             return [

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from localcloud.servicequotas.api import ServiceQuotasApi
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
     from localcloud.core.providers import Provider
-    from localcloud.core.service_api import ServiceApi
+    from localcloud.core.quotas import Quotas
+    from localcloud.core.service_api import ApiFactory
 
 
 class ServiceQuotas:
-    """See `localcloud.cloud.Service`."""
+    """See `localcloud.core.service_api.Service`."""
 
-    def __init__(self, _cloud: Cloud) -> None:
-        self.apis: dict[str, type[ServiceApi]] = {"servicequotas": ServiceQuotasApi}
+    def __init__(self, quotas: Quotas) -> None:
+        self.quotas = quotas
+        self.apis: dict[str, ApiFactory] = {"servicequotas": partial(ServiceQuotasApi, self)}
         self.providers: dict[str, Provider] = {}
 
     def start(self) -> None:

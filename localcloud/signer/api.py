@@ -17,16 +17,13 @@ _UNSUPPORTED = ("signingMaterial", "overrides", "signingParameters", "tags", "pr
 class SignerApi(ServiceApi):
     """Signing profiles and jobs."""
 
-    service: ClassVar[str] = "signer"
-
-    @property
-    def _service(self) -> Signer:
-        return self.cloud.signer
+    model: ClassVar[str] = "signer"
+    service: Signer
 
     def put_signing_profile(self) -> ActionResult:
         """A new profile; one that there is does not change."""
         self._supported()
-        made = self._service.create_profile(
+        made = self.service.create_profile(
             self.account,
             self.region,
             self.params["profileName"],
@@ -41,18 +38,18 @@ class SignerApi(ServiceApi):
         """One profile."""
         self._supported()
         name = self.params["profileName"]
-        return ActionResult(self._service.profile(self.account, self.region, name))
+        return ActionResult(self.service.profile(self.account, self.region, name))
 
     def start_signing_job(self) -> ActionResult:
         """Sign a version of an object."""
         self._supported()
-        session = self.cloud.credentials.session(self.caller.access_key)
-        job = self._service.start_job(self.account, self.region, self.params, session)
+        session = self.service.core.credentials.session(self.caller.access_key)
+        job = self.service.start_job(self.account, self.region, self.params, session)
         return ActionResult({"jobId": job["jobId"], "jobOwner": job["jobOwner"]})
 
     def describe_signing_job(self) -> ActionResult:
         """One job."""
-        return ActionResult(self._service.job(self.account, self.region, self.params["jobId"]))
+        return ActionResult(self.service.job(self.account, self.region, self.params["jobId"]))
 
     def _supported(self) -> None:
         for name in _UNSUPPORTED:

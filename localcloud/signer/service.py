@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import string
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -15,10 +16,11 @@ from localcloud.signer import envelope
 from localcloud.signer.api import SignerApi
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
+    from localcloud.core.core import Core
     from localcloud.core.credentials import Session
     from localcloud.core.providers import Provider
-    from localcloud.core.service_api import ServiceApi
+    from localcloud.core.service_api import ApiFactory
+    from localcloud.iam.access import Access
 
 PLATFORM = "AWSLambda-SHA384-ECDSA"
 _PROFILE, _JOB, _TOKEN = "signer:profile", "signer:job", "signer:token"
@@ -29,14 +31,15 @@ _SECONDS = {"DAYS": 86400.0, "MONTHS": 30 * 86400.0, "YEARS": 365 * 86400.0}
 
 
 class Signer:
-    """See `localcloud.cloud.Service`.
+    """See `localcloud.core.service_api.Service`.
 
     A job has ended when `StartSigningJob` answers. On AWS it may take a while.
     """
 
-    def __init__(self, cloud: Cloud) -> None:
-        self.cloud = cloud
-        self.apis: dict[str, type[ServiceApi]] = {"signer": SignerApi}
+    def __init__(self, core: Core, access: Access) -> None:
+        self.core = core
+        access.facts.signing_profile_version = self.version
+        self.apis: dict[str, ApiFactory] = {"signer": partial(SignerApi, self)}
         self.providers: dict[str, Provider] = {}
 
     def start(self) -> None:
@@ -66,7 +69,7 @@ class Signer:
                 f"{', '.join(_SECONDS)}",
             )
         key = f"{account}/{region}/{name}"
-        if self.cloud.ledger.get(_PROFILE, key):
+        if self.core.ledger.get(_PROFILE, key):
             raise ApiError("ValidationException", f"Signing profile {name} already exists")
         arn = f"arn:aws:signer:{region}:{account}:/signing-profiles/{name}"
         alphabet = string.ascii_letters + string.digits
@@ -81,7 +84,7 @@ class Signer:
             "status": "Active",
             "arn": arn,
         }
-        self.cloud.ledger.put(_PROFILE, key, {"profile": profile, "key": envelope.new_key()})
+        self.core.ledger.put(_PROFILE, key, {"profile": profile, "key": envelope.new_key()})
         return profile
 
     def profile(self, account: str, region: str, name: str) -> dict[str, Any]:
@@ -95,7 +98,7 @@ class Signer:
 
     def version(self, account: str, region: str, name: str) -> str:
         """The version of a profile, or "" if there is none."""
-        found = self.cloud.ledger.get(_PROFILE, f"{account}/{region}/{name}")
+        found = self.core.ledger.get(_PROFILE, f"{account}/{region}/{name}")
         return str(found["profile"]["profileVersion"]) if found else ""
 
     def start_job(
@@ -117,11 +120,11 @@ class Signer:
         if not source or not destination or not destination.get("bucketName"):
             raise ApiError("ValidationException", "Source and destination must be in S3")
         token = f"{account}/{region}/{parameters['clientRequestToken']}"
-        known = self.cloud.ledger.get(_TOKEN, token)
+        known = self.core.ledger.get(_TOKEN, token)
         if known:
             return self.job(account, region, known["job"])
         kept = self._profile(account, region, parameters["profileName"])
-        profile, now = kept["profile"], self.cloud.clock.timestamp()
+        profile, now = kept["profile"], self.core.clock.timestamp()
         validity = profile["signatureValidityPeriod"]
         identifier = str(uuid.uuid4())
         signature = CodeSignature(
@@ -142,7 +145,7 @@ class Signer:
         }
         key = f"{destination.get('prefix') or ''}{identifier}.zip"
         place = {"bucketName": destination["bucketName"], "key": key}
-        s3 = self.cloud.client("s3", account, region, caller)
+        s3 = self.core.client("s3", account, region, caller)
         try:
             signed = envelope.sign(_source(s3, source), signature, kept["key"])
             s3.put_object(Bucket=place["bucketName"], Key=key, Body=signed)
@@ -150,10 +153,10 @@ class Signer:
             job |= {"signatureExpiresAt": signature.expires}
         except (ClientError, envelope.SigningError) as error:
             job |= {"status": "Failed", "statusReason": str(error)}
-        job["completedAt"] = self.cloud.clock.timestamp()
-        with self.cloud.ledger.transaction():
-            self.cloud.ledger.put(_JOB, f"{account}/{region}/{identifier}", job)
-            self.cloud.ledger.put(_TOKEN, token, {"job": identifier})
+        job["completedAt"] = self.core.clock.timestamp()
+        with self.core.ledger.transaction():
+            self.core.ledger.put(_JOB, f"{account}/{region}/{identifier}", job)
+            self.core.ledger.put(_TOKEN, token, {"job": identifier})
         return job
 
     def job(self, account: str, region: str, identifier: str) -> dict[str, Any]:
@@ -162,7 +165,7 @@ class Signer:
         Raises:
             ApiError: ResourceNotFoundException.
         """
-        found = self.cloud.ledger.get(_JOB, f"{account}/{region}/{identifier}")
+        found = self.core.ledger.get(_JOB, f"{account}/{region}/{identifier}")
         if found is None:
             raise ApiError("ResourceNotFoundException", f"Signing job {identifier} not found")
         return found
@@ -177,14 +180,14 @@ class Signer:
         if found is None:
             return None
         version = found.signature.profile_version
-        for _, kept in self.cloud.ledger.all(_PROFILE):
+        for _, kept in self.core.ledger.all(_PROFILE):
             if kept["profile"]["profileVersionArn"] == version:
                 found.check(content, kept["key"])
                 return found.signature
         raise BrokenSignatureError(f"there is no signing profile {version}")
 
     def _profile(self, account: str, region: str, name: str) -> dict[str, Any]:
-        found = self.cloud.ledger.get(_PROFILE, f"{account}/{region}/{name}")
+        found = self.core.ledger.get(_PROFILE, f"{account}/{region}/{name}")
         if found is None:
             raise ApiError("ResourceNotFoundException", f"Signing profile {name} not found")
         return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from moto.core.responses import ActionResult
@@ -17,18 +18,21 @@ _SHORTEST_SECONDS, _HOUR_SECONDS, _LONGEST_SECONDS = 900, 3600, 43200
 _ROLE = re.compile(r"arn:aws:iam::\d{12}:role/.+")
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
+    from localcloud.core.core import Core
     from localcloud.core.providers import Provider
+    from localcloud.core.service_api import ApiFactory
+    from localcloud.iam.access import Access
 
 
 class StsApi(ServiceApi):
     """GetCallerIdentity and AssumeRole."""
 
-    service: ClassVar[str] = "sts"
+    model: ClassVar[str] = "sts"
+    service: Sts
 
     def get_caller_identity(self) -> ActionResult:
         """The account, and the role if one was assumed."""
-        session = self.cloud.credentials.session(self.caller.access_key)
+        session = self.service.core.credentials.session(self.caller.access_key)
         if session is None:
             arn, user = f"arn:aws:iam::{self.account}:root", self.account
         else:
@@ -45,11 +49,11 @@ class StsApi(ServiceApi):
         external = self.params.get("ExternalId")
         context = {"sts:rolesessionname": [name]}
         context |= {"sts:externalid": [external]} if external else {}
-        denied = self.cloud.access.assumption(self.caller, role_arn, context)
+        denied = self.service.access.assumption(self.caller, role_arn, context)
         if denied is not None:
             raise ApiError("AccessDenied", denied.message)
         duration = self._duration(role_arn)
-        session = self.cloud.credentials.assume(role_arn, name, policies)
+        session = self.service.core.credentials.assume(role_arn, name, policies)
         # A client holds this against its own clock, so it is the wall's time.
         expires = datetime.now(UTC) + timedelta(seconds=duration)
         return ActionResult(
@@ -78,14 +82,14 @@ class StsApi(ServiceApi):
                 f"1 validation error detected: Value '{duration}' at 'durationSeconds' failed to "
                 f"satisfy constraint: Member must have value {bound} than or equal to {limit}",
             )
-        chained = self.cloud.credentials.session(self.caller.access_key) is not None
+        chained = self.service.core.credentials.session(self.caller.access_key) is not None
         if chained and duration > _HOUR_SECONDS:
             raise ApiError(
                 "ValidationError",
                 "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed "
                 "by role chaining.",
             )
-        longest = self.cloud.access.stored.role(role_arn).max_session_duration
+        longest = self.service.access.stored.role(role_arn).max_session_duration
         if duration > int(longest or _HOUR_SECONDS):
             raise ApiError(
                 "ValidationError",
@@ -100,7 +104,7 @@ class StsApi(ServiceApi):
         self._check_policy(own)
         documents = [] if own is None else [own]
         for arn in arns:
-            text = self.cloud.access.stored.managed_text(role_arn.split(":")[4], arn)
+            text = self.service.access.stored.managed_text(role_arn.split(":")[4], arn)
             if not text:
                 raise ApiError("MalformedPolicyDocument", f"Policy {arn} does not exist")
             documents.append(text)
@@ -123,11 +127,12 @@ class StsApi(ServiceApi):
 
 
 class Sts:
-    """See `localcloud.cloud.Service`."""
+    """See `localcloud.core.service_api.Service`."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self.cloud = cloud
-        self.apis: dict[str, type[ServiceApi]] = {"sts": StsApi}
+    def __init__(self, core: Core, access: Access) -> None:
+        self.core = core
+        self.access = access
+        self.apis: dict[str, ApiFactory] = {"sts": partial(StsApi, self)}
         self.providers: dict[str, Provider] = {}
 
     def start(self) -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from localcloud.codebuild.provider import ProjectProvider
 from localcloud.core.quotas import NEW_ACCOUNT
 from tests.corpus.builds import spec
 from tests.corpus.deliveries import trust
@@ -134,7 +133,7 @@ def test_a_role_that_cloudformation_may_not_assume(world: World) -> None:
 def test_more_builds_than_the_account_may_run(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(world.server.cloud, "quotas", NEW_ACCOUNT)
+    monkeypatch.setattr(world.server.cloud.codebuild, "_quotas", NEW_ACCOUNT)
     with world.lock():
         execution = world.create(world.stage("Build", world.locked("One"), world.locked("Two")))
         world.until(lambda: bool(world.errors(execution)))
@@ -239,7 +238,7 @@ def test_a_variable_in_a_projects_own_environment(world: World) -> None:
         Artifacts={"Type": "CODEPIPELINE"},
         Environment=environment,
     )
-    ProjectProvider(world.server.cloud).create(declared)
+    world.server.cloud.codebuild.providers["AWS::CodeBuild::Project"].create(declared)
     execution = world.create(world.stage("Build", build))
     assert world.ended(execution) == "Succeeded"
     assert world.log(execution, "See") == ["#{codepipeline.PipelineExecutionId}"]

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from localcloud.compose import Substitutes
 from localcloud.core.delays import NO_DELAYS
 from localcloud.core.quotas import ESTABLISHED_ACCOUNT
-from localcloud.server import ALL, LocalCloud
+from localcloud.server import LocalCloud
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from localcloud.iam.access import Mode
 
 
+_NO_SUBSTITUTES = Substitutes()
+
+
 @pytest.fixture
 def start_cloud(tmp_path: Path) -> Iterator[Callable[..., LocalCloud]]:
     """Starts local clouds, on `tmp_path / "state"` unless told otherwise; stops those still up."""
@@ -24,12 +28,13 @@ def start_cloud(tmp_path: Path) -> Iterator[Callable[..., LocalCloud]]:
 
     def start(
         *,
-        services: Sequence[str] = ALL,
+        services: Sequence[str] | None = None,
         speed: float = 1.0,
         state: Path | None = None,
         quotas: Quotas = ESTABLISHED_ACCOUNT,
         iam: Mode = "soft",
         delays: Delays = NO_DELAYS,
+        substitutes: Substitutes = _NO_SUBSTITUTES,
     ) -> LocalCloud:
         server = LocalCloud(
             state or tmp_path / "state",
@@ -38,6 +43,7 @@ def start_cloud(tmp_path: Path) -> Iterator[Callable[..., LocalCloud]]:
             quotas=quotas,
             iam=iam,
             delays=delays,
+            substitutes=substitutes,
         )
         server.start()
         started.append(server)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from localcloud.cloud import Cloud
+    from localcloud.compose import Cloud
 
 _VARIABLES = {
     "GIT_CONFIG_NOSYSTEM": "1",

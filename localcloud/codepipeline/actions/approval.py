@@ -35,14 +35,14 @@ def approval(running: Running) -> None:
         running.note(token=token, summary=running.configuration.get("CustomData", ""))
         if running.configuration.get("NotificationArn"):
             _notify(running, running.configuration["NotificationArn"], minutes)
-    running.service.runner.approvals[token] = answered
-    clock = running.cloud.clock
+    running.collaborators.decisions.approvals[token] = answered
+    clock = running.core.clock
     left = running.record.started + minutes * 60 - clock.timestamp()
     with running.halt.waking(answered):
         # The answer may be there by now, or from before the local cloud stopped.
         if not running.record.answer:
             clock.wait(left, answered)
-    running.service.runner.approvals.pop(token, None)
+    running.collaborators.decisions.approvals.pop(token, None)
     if not running.record.answer:
         running.halt.check()
         raise ActionError(f"The approval action timed out after {minutes:g} minutes")
@@ -57,7 +57,7 @@ def _notify(running: Running, topic: str, minutes: float) -> None:
         ActionError: the action's role may not publish to the topic, or there is no such topic.
     """
     refused = running.refusal(
-        *messages.publish(topic, running.cloud.access.stored.topic_key(topic))
+        *messages.publish(topic, running.collaborators.access.stored.topic_key(topic))
     )
     if refused is not None:
         raise ActionError(
@@ -66,7 +66,7 @@ def _notify(running: Running, topic: str, minutes: float) -> None:
         )
     pipeline, action = running.pipeline.name, running.action["name"]
     try:
-        running.cloud.client("sns", topic.split(":")[4], topic.split(":")[3]).publish(
+        running.core.client("sns", topic.split(":")[4], topic.split(":")[3]).publish(
             TopicArn=topic,
             Subject=f"APPROVAL NEEDED: AWS CodePipeline {pipeline} for action {action}"[:100],
             Message=json.dumps(_message(running, minutes)),

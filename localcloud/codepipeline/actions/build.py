@@ -40,7 +40,7 @@ def build(running: Running) -> None:
     )
     _permit(running, request, "StartBuild")
     try:
-        started = running.cloud.codebuild.start_build(request)
+        started = running.collaborators.builds.start_build(request)
     except BuildNotStartedError as error:
         # AWS's text, as quoted in aws-gateway-load-balancer-suricata-ids-ips-nsm#12.
         raise ActionError(

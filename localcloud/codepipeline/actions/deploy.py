@@ -145,7 +145,7 @@ def _settling(running: Running, stack_id: str) -> Iterator[threading.Event]:
             if not status.endswith("_IN_PROGRESS"):
                 settled.set()
 
-    unsubscribe = running.cloud.bus.subscribe(heard)
+    unsubscribe = running.core.bus.subscribe(heard)
     try:
         with running.halt.waking(settled):
             yield settled

@@ -18,10 +18,11 @@ from localcloud.codepipeline.roles import assume
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from localcloud.cloud import Cloud
+    from localcloud.codepipeline.collaborators import Collaborators
     from localcloud.codepipeline.halt import Halt
     from localcloud.codepipeline.model import ActionExecution, Execution, Pipeline
-    from localcloud.codepipeline.service import CodePipeline
+    from localcloud.codepipeline.store import Store
+    from localcloud.core.core import Core
     from localcloud.core.credentials import Session
     from localcloud.iam.access import Refusal
     from localcloud.iam.actions.call import Needed
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 class Running:
     """One run of an action."""
 
-    service: CodePipeline
+    collaborators: Collaborators
     pipeline: Pipeline
     execution: Execution
     action: dict[str, Any]
@@ -39,9 +40,14 @@ class Running:
     halt: Halt
 
     @property
-    def cloud(self) -> Cloud:
-        """The local cloud."""
-        return self.service.cloud
+    def core(self) -> Core:
+        """The core of the local cloud."""
+        return self.collaborators.core
+
+    @property
+    def store(self) -> Store:
+        """The store of executions."""
+        return self.collaborators.store
 
     @property
     def configuration(self) -> dict[str, str]:
@@ -55,7 +61,7 @@ class Running:
 
     def note(self, **fields: Any) -> None:
         """Write to the action's record; durable when this returns."""
-        with self.service.changing(self.execution):
+        with self.store.changing(self.execution):
             for name, value in fields.items():
                 setattr(self.record, name, value)
 
@@ -66,11 +72,11 @@ class Running:
 
     def keep(self, artifacts: dict[str, tuple[str, str]]) -> None:
         """These artifacts are there now."""
-        with self.service.changing(self.execution):
+        with self.store.changing(self.execution):
             self.execution.artifacts.update(artifacts)
             self.record.artifacts.update(artifacts)
 
-    def store(self, artifact: str, content: bytes) -> None:
+    def upload(self, artifact: str, content: bytes) -> None:
         """Put an output artifact, as the action's role, for the owner of the bucket.
 
         The canned ACL needs `s3:PutObjectAcl` (aws-cdk#13557).
@@ -137,10 +143,10 @@ class Running:
         permission for it.
         """
         bucket, key = self.place("templates")
-        s3 = self.cloud.client("s3", self.pipeline.account, self.region)
+        s3 = self.core.client("s3", self.pipeline.account, self.region)
         s3.put_object(Bucket=bucket, Key=key, Body=template.encode())
         try:
-            yield f"{self.cloud.endpoint}/{bucket}/{key}"
+            yield f"{self.core.endpoint}/{bucket}/{key}"
         finally:
             s3.delete_object(Bucket=bucket, Key=key)
 
@@ -151,14 +157,19 @@ class Running:
             ActionError: it cannot be assumed.
         """
         return assume(
-            self.cloud, self.pipeline, self.execution, self.action.get("roleArn"), self.region
+            self.core,
+            self.collaborators.access,
+            self.pipeline,
+            self.execution,
+            self.action.get("roleArn"),
+            self.region,
         )
 
     def client(self, service: str) -> Any:
         """A client of a service with the action's credentials."""
         session = self.session()
-        return self.cloud.client(service, session.account, self.region, session)
+        return self.core.client(service, session.account, self.region, session)
 
     def refusal(self, *wanted: Needed) -> Refusal | None:
         """Return why IAM denies permissions to the action's role, or None."""
-        return self.cloud.access.own_call(self.session(), self.region, *wanted)
+        return self.collaborators.access.own_call(self.session(), self.region, *wanted)

@@ -27,7 +27,7 @@ def source(running: Running) -> None:
     arn, repository, branch = (
         running.configuration[key] for key in ("ConnectionArn", "FullRepositoryId", "BranchName")
     )
-    connections = running.cloud.codeconnections
+    connections = running.collaborators.repositories
     name, output = running.action["name"], running.action["outputArtifacts"][0]["name"]
     branch, pinned = running.execution.pins.get(name, (branch, ""))
     branch = branch or running.configuration["BranchName"]
@@ -53,7 +53,7 @@ def source(running: Running) -> None:
     if len(content) > MAX_SOURCE_BYTES:
         raise ActionError(f"Artifact [{output}] exceeds max artifact size")
     try:
-        running.store(output, content)
+        running.upload(output, content)
     except ClientError as error:
         # AWS's text, as quoted in aws-cdk#13733 and aws-cdk#30360.
         raise ActionError(
@@ -61,7 +61,7 @@ def source(running: Running) -> None:
             f"{error.response['Error']['Message']}"
         ) from error
     summary = json.dumps({"ProviderType": "GitHub", "CommitMessage": told.message})
-    with running.service.changing(running.execution):
+    with running.store.changing(running.execution):
         running.record.outputs = {
             "AuthorDate": told.date,
             "AuthorDisplayName": told.author,
@@ -84,7 +84,7 @@ def _reference(running: Running, commit: str, branch: str) -> bytes:
         "ProviderType": "GitHub",
         "ConnectionArn": arn,
         "FullRepositoryName": repository,
-        "CloneUrl": running.cloud.codeconnections.clone_url(arn, repository),
+        "CloneUrl": running.collaborators.repositories.clone_url(arn, repository),
         "BranchName": branch,
         "CommitId": commit,
     }

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import urllib3
 
+from localcloud.compose import Substitutes
 from localcloud.core.delays import NO_DELAYS
-from localcloud.core.ports import Invocation
 from localcloud.server import LocalCloud
+from tests.localcloud.fakes import AnsweringFunctions, FakeMetrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from localcloud.core.ports import Datum
+    from collections.abc import Iterator
 
 ACCOUNT, REGION = "222222222222", "eu-west-1"
 FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:files"
@@ -25,102 +24,23 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/logs"
 SERVICES = ("logs", "sts", "gateway", "cloudformation")
 
 
-class FakeFunctions:
-    """The functions service at its port: `answer` is what the function does with an event."""
+class Fakes:
+    """What a gateway receives in place of Lambda and CloudWatch."""
 
     def __init__(self) -> None:
-        self.events: list[dict[str, Any]] = []
-        self.invoked: list[tuple[Any, ...]] = []
-        self.allowed = True
-        self.asked: list[dict[str, Any]] = []
-        self.answer: Callable[[dict[str, Any]], Any] = lambda _event: {"statusCode": 200}
-
-    def invoke(
-        self,
-        account: str,
-        region: str,
-        function: str,
-        qualifier: str | None,
-        payload: bytes,
-        *,
-        trace: str = "",
-    ) -> Invocation:
-        event = json.loads(payload)
-        self.events.append(event)
-        self.invoked.append((account, region, function, qualifier, trace))
-        answered = self.answer(event)
-        if isinstance(answered, Invocation):
-            return answered
-        return Invocation(json.dumps(answered).encode(), None, "1")
-
-    def policy(self, *_function: str) -> list[dict[str, Any]]:
-        return []
-
-    def allows(
-        self,
-        account: str,
-        region: str,
-        function: str,
-        qualifier: str | None,
-        *,
-        principal: str,
-        source_arn: str,
-    ) -> bool:
-        self.asked.append(
-            {
-                "function": (account, region, function, qualifier),
-                "principal": principal,
-                "source_arn": source_arn,
-            }
-        )
-        return self.allowed
-
-
-class FakeCloudWatch:
-    """Keeps what was put; `sums` waits until a metric has been seen."""
-
-    def __init__(self) -> None:
-        self._data: list[tuple[str, str, str, Datum]] = []
-        self._changed = threading.Condition()
-
-    def put(self, account: str, region: str, namespace: str, data: list[Datum]) -> None:
-        with self._changed:
-            self._data += [(account, region, namespace, datum) for datum in data]
-            self._changed.notify_all()
-
-    def sums(self, name: str, count: float, **dimensions: str) -> float:
-        """A metric's sum, once it has been observed `count` times."""
-        with self._changed:
-            assert self._changed.wait_for(lambda: self._seen(name, dimensions) >= count, 60)
-            return sum(
-                value * times
-                for datum in self._of(name, dimensions)
-                for value, times in zip(datum.values, datum.counts, strict=True)
-            )
-
-    def _seen(self, name: str, dimensions: dict[str, str]) -> float:
-        return sum(sum(datum.counts) for datum in self._of(name, dimensions))
-
-    def _of(self, name: str, dimensions: dict[str, str]) -> list[Datum]:
-        return [
-            datum
-            for *_, namespace, datum in self._data
-            if namespace == "AWS/ApiGateway"
-            and datum.name == name
-            and datum.dimensions == dimensions
-        ]
+        self.functions, self.metrics = AnsweringFunctions(), FakeMetrics()
+        self.substitutes = Substitutes(functions=self.functions, metrics=self.metrics)
 
 
 class Deployed:
     """A local cloud with a gateway, a client of its API, and one of its data plane."""
 
-    def __init__(self, server: LocalCloud) -> None:
+    def __init__(self, server: LocalCloud, fakes: Fakes) -> None:
         self.server = server
+        self.fakes = fakes
         self.cloud = server.cloud
-        self.functions = FakeFunctions()
-        self.cloudwatch = FakeCloudWatch()
-        self.cloud.functions = self.functions  # type: ignore[assignment]  # a fake at the port
-        self.cloud.cloudwatch = self.cloudwatch  # type: ignore[assignment]  # a fake at the port
+        self.functions, self.metrics = fakes.functions, fakes.metrics
+        self.functions.reset()
         self.api = self.cloud.client("apigateway", ACCOUNT, REGION)
         self._http = urllib3.PoolManager(retries=False)
         self._stacks = self.cloud.client("cloudformation", ACCOUNT, REGION)
@@ -215,18 +135,29 @@ def forget_moto() -> None:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+def fakes() -> Fakes:
+    """The fakes of the module's server."""
+    return Fakes()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, fakes: Fakes) -> Iterator[LocalCloud]:
     """One local cloud for a module's tests, each of which begins and ends without an API."""
     forget_moto()
-    made = LocalCloud(tmp_path_factory.mktemp("state"), services=SERVICES, delays=NO_DELAYS)
+    made = LocalCloud(
+        tmp_path_factory.mktemp("state"),
+        services=SERVICES,
+        delays=NO_DELAYS,
+        substitutes=fakes.substitutes,
+    )
     made.start()
     yield made
     made.stop()
 
 
 @pytest.fixture
-def deployed(server: LocalCloud) -> Iterator[Deployed]:
-    made = Deployed(server)
+def deployed(server: LocalCloud, fakes: Fakes) -> Iterator[Deployed]:
+    made = Deployed(server, fakes)
     yield made
     made.close()
     assert made.api.get_rest_apis()["items"] == []

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
+from localcloud.core.clients import Clients
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -221,8 +223,10 @@ def test_what_was_acknowledged_survives_a_kill(
         assert process.stdout is not None
         endpoint = process.stdout.readline().strip()
         published = json.loads((state / "endpoint.json").read_text())
-        other = type(deployed.cloud)(**_parts(deployed.cloud, endpoint, published["secret_key"]))
-        api_id = _made_by_calls(other.client("apigateway", ACCOUNT, REGION))
+        # The credentials of the state folder, whose ledger the other process has open.
+        credentials: Any = SimpleNamespace(secret_key=published["secret_key"])
+        client = Clients(endpoint, credentials)("apigateway", ACCOUNT, REGION)
+        api_id = _made_by_calls(client)
         process.send_signal(signal.SIGKILL)
     again = start_cloud(services=("logs", "gateway"), state=state)
     [api] = again.cloud.client("apigateway", ACCOUNT, REGION).get_rest_apis()["items"]
@@ -231,36 +235,23 @@ def test_what_was_acknowledged_survives_a_kill(
     assert served.data == b"hello"
 
 
-def _parts(cloud: Any, endpoint: str, secret_key: str) -> dict[str, Any]:
-    return {
-        "clock": cloud.clock,
-        "ledger": cloud.ledger,
-        "bus": cloud.bus,
-        "credentials": SimpleNamespace(secret_key=secret_key),
-        "journal": cloud.journal,
-        "endpoint": endpoint,
-        "gateway_endpoint": "",
-        "quotas": cloud.quotas,
-        "delays": cloud.delays,
-    }
-
-
 def test_a_restart_serves_the_same_address(
     tmp_path: Path, start_cloud: Callable[..., LocalCloud], deployed: Any
 ) -> None:
     state = tmp_path / "restarted"
     deployed.forget_moto()
-    first = type(deployed)(
-        start_cloud(services=("logs", "sts", "gateway", "cloudformation"), state=state)
-    )
+    options: dict[str, Any] = {
+        "services": ("logs", "sts", "gateway", "cloudformation"),
+        "state": state,
+        "substitutes": deployed.fakes.substitutes,
+    }
+    first = type(deployed)(start_cloud(**options), deployed.fakes)
     url = first.deploy(first.template())["Outputs"][0]["OutputValue"]
     api_id = url.removeprefix(first.cloud.gateway_endpoint).split("/")[1]
     before = first.api.get_resources(restApiId=api_id)["items"]
     first.server.stop()
     deployed.forget_moto()
-    again = type(deployed)(
-        start_cloud(services=("logs", "sts", "gateway", "cloudformation"), state=state)
-    )
+    again = type(deployed)(start_cloud(**options), deployed.fakes)
     assert again._http.request("GET", f"{url}x").status == 200
     assert again.api.get_resources(restApiId=api_id)["items"] == before
     [stage] = again.api.get_stages(restApiId=api_id)["item"]

@@ -293,13 +293,13 @@ def test_metrics_and_the_access_log_tell_of_each_request(deployed: Any, base: st
         deployed.request("GET", f"{base}/x")
     deployed.request("OPTIONS", f"{base}/x")
     both = {"ApiName": deployed.name, "Stage": "dev"}
-    watched = deployed.cloudwatch
-    assert watched.sums("Count", 4, **both) == 4
-    assert watched.sums("4XXError", 4, **both) == 1
-    assert watched.sums("5XXError", 4, ApiName=deployed.name) == 1
-    assert watched.sums("Latency", 4, **both) >= 0
-    assert watched.sums("IntegrationLatency", 4, **both) >= 0
-    assert watched.sums("5XXError", 3, **both, Resource="/{proxy+}", Method="GET") == 1
+    watched = deployed.metrics
+    assert watched.total_of(4, "Count", **both) == 4
+    assert watched.total_of(4, "4XXError", **both) == 1
+    assert watched.total_of(4, "5XXError", ApiName=deployed.name) == 1
+    assert watched.total_of(4, "Latency", **both) >= 0
+    assert watched.total_of(4, "IntegrationLatency", **both) >= 0
+    assert watched.total_of(3, "5XXError", **both, Resource="/{proxy+}", Method="GET") == 1
     lines = [json.loads(line) for line in deployed.lines("access", 4)]
     assert [each["status"] for each in lines] == ["200", "404", "500", "204"]
     assert lines[0] == {"ip": "127.0.0.1", "status": "200", "path": "/{proxy+}", "user": "-"}
@@ -315,7 +315,7 @@ def test_without_its_log_role_an_api_is_served_and_its_log_is_lost(
     for service, line in (("lambda.amazonaws.com", "lost"), ("apigateway.amazonaws.com", "kept")):
         deployed.put_log_role(service)
         assert deployed.request("GET", f"{base}/x").status == 200
-        telemetry = Telemetry(deployed.cloud)
+        telemetry = Telemetry(deployed.cloud.access, deployed.cloud.logs, deployed.metrics)
         telemetry.start()
         telemetry.log(stage, deployed.name, 0.0, line)  # type: ignore[arg-type]  # what it reads
         telemetry.stop()
@@ -331,4 +331,4 @@ def test_the_stage_is_throttled_by_its_settings(deployed: Any) -> None:
     answers = [deployed.request("GET", f"{path}x") for _ in range(3)]
     assert [each.status for each in answers] == [200, 200, 429]
     assert answers[-1].json() == {"message": "Too Many Requests"}
-    assert deployed.cloudwatch.sums("4XXError", 3, ApiName=deployed.name, Stage="dev") == 1
+    assert deployed.metrics.total_of(3, "4XXError", ApiName=deployed.name, Stage="dev") == 1

@@ -38,7 +38,7 @@ def server(start_cloud: Callable[..., LocalCloud]) -> LocalCloud:
 def logged(server: LocalCloud, line: str) -> list[str]:
     """What is in the log after this line was written to it."""
     stage: Any = SimpleNamespace(account=ACCOUNT, region=REGION, log_stream="a")
-    telemetry = Telemetry(server.cloud)
+    telemetry = Telemetry(server.cloud.access, server.cloud.logs, server.cloud.cloudwatch)
     telemetry.start()
     telemetry.log(stage, "access", 0.0, line)
     telemetry.stop()
@@ -67,7 +67,7 @@ def test_an_account_takes_no_role_that_may_not_write_logs(server: LocalCloud) ->
         properties={"CloudWatchRoleArn": ROLE},
         cancel=threading.Event(),
     )
-    provider = AccountProvider(server.cloud)
+    provider = AccountProvider(server.cloud.gateway.perform, server.cloud.access)
     with pytest.raises(ProvisioningError, match="does not have required permissions configured"):
         provider.create(account)
     iam = server.cloud.client("iam", ACCOUNT, REGION)

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from localcloud.awslambda.configuration import ARCHITECTURE, RUNTIME
+from localcloud.compose import Substitutes
 from localcloud.core.delays import NO_DELAYS
 from localcloud.server import LocalCloud
+from tests.localcloud.fakes import FakeDeployments, FakeMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from localcloud.cloud import Cloud
-    from localcloud.core.ports import Datum
+    from localcloud.compose import Cloud
+
 
 ACCOUNT = "222222222222"
 REGION = "eu-west-1"
@@ -32,36 +34,6 @@ TRUST = {
         }
     ],
 }
-
-
-class Metrics:
-    """CloudWatch's port, which keeps what it is given."""
-
-    def __init__(self) -> None:
-        self.data: list[Datum] = []
-        self.arrived = threading.Condition()
-
-    def put(self, account: str, region: str, namespace: str, data: Sequence[Datum]) -> None:
-        assert (account, region, namespace) == (ACCOUNT, REGION, "AWS/Lambda")
-        with self.arrived:
-            self.data += data
-            self.arrived.notify_all()
-
-    def total(self, name: str, **dimensions: str) -> float:
-        """The sum of a metric."""
-        return sum(
-            value * count
-            for datum in self.data
-            if datum.name == name and datum.dimensions == dimensions
-            for value, count in zip(datum.values, datum.counts, strict=True)
-        )
-
-    def wait_for(self, total: float, name: str, **dimensions: str) -> None:
-        """Wait until a metric has come to a sum."""
-        with self.arrived:
-            assert self.arrived.wait_for(
-                lambda: self.total(name, **dimensions) == total, timeout=60
-            ), self.data
 
 
 class Written:
@@ -96,7 +68,8 @@ class Lambdas:
 
     server: LocalCloud
     client: Any
-    metrics: Metrics
+    metrics: FakeMetrics
+    deployments: FakeDeployments
     written: Written
 
     def zipped(self, source: str) -> bytes:
@@ -127,14 +100,15 @@ class Lambdas:
 SERVICES = ("logs", "sts", "signer", "functions", "cloudformation")
 
 
-def _lambdas(server: LocalCloud) -> Lambdas:
-    metrics = Metrics()
-    server.cloud.cloudwatch = metrics  # type: ignore[assignment]  # a fake at the port
+def _lambdas(start: Callable[[Substitutes], LocalCloud]) -> Lambdas:
+    metrics, deployments = FakeMetrics(), FakeDeployments()
+    server = start(Substitutes(metrics=metrics, deploy=deployments.deploy))
+    deployments.aliases = server.cloud.functions
     iam = server.cloud.client("iam", ACCOUNT, REGION)
     if not iam.list_roles()["Roles"]:
         iam.create_role(RoleName="runner", AssumeRolePolicyDocument=json.dumps(TRUST))
     client = server.cloud.client("lambda", ACCOUNT, REGION)
-    return Lambdas(server, client, metrics, Written(server.cloud))
+    return Lambdas(server, client, metrics, deployments, Written(server.cloud))
 
 
 @pytest.fixture
@@ -142,7 +116,9 @@ def start(start_cloud: Callable[..., LocalCloud]) -> Callable[..., Lambdas]:
     """Starts a cloud of the test's own, and a role for its functions."""
 
     def started(**options: Any) -> Lambdas:
-        return _lambdas(start_cloud(services=SERVICES, **options))
+        return _lambdas(
+            lambda substitutes: start_cloud(services=SERVICES, substitutes=substitutes, **options)
+        )
 
     return started
 
@@ -150,12 +126,16 @@ def start(start_cloud: Callable[..., LocalCloud]) -> Callable[..., Lambdas]:
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lambdas]:
     """A cloud for all tests that leave it as they found it."""
-    server = LocalCloud(
-        tmp_path_factory.mktemp("cloud") / "state", services=SERVICES, delays=NO_DELAYS
-    )
-    server.start()
-    yield _lambdas(server)
-    server.stop()
+    state = tmp_path_factory.mktemp("cloud") / "state"
+
+    def start(substitutes: Substitutes) -> LocalCloud:
+        server = LocalCloud(state, services=SERVICES, delays=NO_DELAYS, substitutes=substitutes)
+        server.start()
+        return server
+
+    lambdas = _lambdas(start)
+    yield lambdas
+    lambdas.server.stop()
 
 
 @pytest.fixture
@@ -165,5 +145,5 @@ def lambdas(shared: Lambdas) -> Iterator[Lambdas]:
     for function in shared.client.list_functions()["Functions"]:
         shared.client.delete_function(FunctionName=function["FunctionName"])
     shared.server.cloud.functions._telemetry._flush()
-    shared.metrics.data.clear()
+    shared.metrics.reset()
     shared.written.lines.clear()

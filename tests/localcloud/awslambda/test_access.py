@@ -40,14 +40,18 @@ def test_a_permission_on_an_alias_is_for_the_alias_alone(lambdas: Any) -> None:
     assert json.loads(added["Statement"])["Resource"].endswith(":function:shy:live")
 
     def may(qualifier: str, source: str = f"{API}/prod/GET/files") -> Any:
-        return functions.allows(ACCOUNT, REGION, "shy", qualifier, GATEWAY, source)
+        return functions.allows(
+            ACCOUNT, REGION, "shy", qualifier, principal=GATEWAY, source_arn=source
+        )
 
     assert may("live")
     assert not may("live", f"{API}/prod/PUT/files")
     assert not may("")
     assert not may("1")
     with pytest.raises(InvocationError, match="Function not found"):
-        functions.allows(ACCOUNT, REGION, "nobody", "live", GATEWAY, f"{API}/prod/GET/files")
+        functions.allows(
+            ACCOUNT, REGION, "nobody", "live", principal=GATEWAY, source_arn=f"{API}/prod/GET/files"
+        )
     policy = json.loads(client.get_policy(FunctionName="shy", Qualifier="live")["Policy"])
     assert [each["Sid"] for each in policy["Statement"]] == ["api"]
     with pytest.raises(client.exceptions.ResourceConflictException):
@@ -114,8 +118,12 @@ def test_a_permission_names_the_account_of_its_source(lambdas: Any) -> None:
     )
     functions = lambdas.server.cloud.functions
     theirs = API.replace(ACCOUNT, "333333333333")
-    assert functions.allows(ACCOUNT, REGION, "shy", "$LATEST", GATEWAY, f"{API}/prod/GET/")
-    assert not functions.allows(ACCOUNT, REGION, "shy", None, GATEWAY, f"{theirs}/prod/GET/")
+    assert functions.allows(
+        ACCOUNT, REGION, "shy", "$LATEST", principal=GATEWAY, source_arn=f"{API}/prod/GET/"
+    )
+    assert not functions.allows(
+        ACCOUNT, REGION, "shy", None, principal=GATEWAY, source_arn=f"{theirs}/prod/GET/"
+    )
 
 
 def test_a_role_of_another_account_needs_both_sides(lambdas: Any) -> None:

@@ -73,7 +73,9 @@ def test_functions_outlive_a_restart(start: Any) -> None:
     assert after == before
     functions = lambdas.server.cloud.functions
     assert functions.routing(ACCOUNT, REGION, "kept", "live") == Routing("2", {"1": 0})
-    assert functions.allows(ACCOUNT, REGION, "kept", "live", "events.amazonaws.com", RULE)
+    assert functions.allows(
+        ACCOUNT, REGION, "kept", "live", principal="events.amazonaws.com", source_arn=RULE
+    )
     assert lambdas.invoke("kept:1")[1] == 1
     assert lambdas.invoke("kept:live")[1] == 2
     assert lambdas.client.publish_version(FunctionName="kept")["Version"] == "2"

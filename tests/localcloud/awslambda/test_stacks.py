@@ -8,41 +8,20 @@ import pytest
 from botocore.exceptions import ClientError, WaiterError
 
 from localcloud.awslambda.configuration import ARCHITECTURE, RUNTIME
-from localcloud.core.ports import AliasDeployment, DeploymentFailedError, Routing
 
 ACCOUNT, REGION = "222222222222", "eu-west-1"
 SOURCE = "import os\ndef handler(event, context): return [os.environ['SHADE'], {}]"
-
-
-class Shifts:
-    """CodeDeploy's port: shifts at once, or fails."""
-
-    def __init__(self, functions: Any) -> None:
-        self._functions = functions
-        self.deployments: list[AliasDeployment] = []
-        self.failure = ""
-        self.compares = True
-
-    def deploy(self, deployment: AliasDeployment, cancel: Any) -> None:
-        self.deployments.append(deployment)
-        routing = self._functions.routing(ACCOUNT, REGION, deployment.function, "live")
-        assert not self.compares or routing == Routing(deployment.current_version)
-        if self.failure:
-            raise DeploymentFailedError(self.failure)
-        self._functions.route(
-            ACCOUNT, REGION, deployment.function, "live", Routing(deployment.target_version)
-        )
 
 
 @pytest.fixture
 def stack(lambdas: Any, request: pytest.FixtureRequest) -> Any:
     """A stack of the test's own: deploys templates and is removed at the end."""
     cloudformation = lambdas.server.cloud.client("cloudformation", ACCOUNT, REGION)
-    lambdas.server.cloud.codedeploy = Shifts(lambdas.server.cloud.functions)
+    lambdas.deployments.reset()
     name = request.function.__name__.replace("_", "-")
 
     class Stack:
-        shifts = lambdas.server.cloud.codedeploy
+        shifts = lambdas.deployments
         existing = False
 
         def deploy(self, template: Any) -> tuple[str, dict[str, str]]:
@@ -135,7 +114,9 @@ def test_a_stack_is_deployed_and_invoked(lambdas: Any, stack: Any) -> None:
     assert stack.shifts.deployments == []
     functions = lambdas.server.cloud.functions
     gateway, source = "apigateway.amazonaws.com", f"arn:aws:execute-api:{REGION}:{ACCOUNT}:api/x"
-    assert functions.allows(ACCOUNT, REGION, outputs["Function"], "live", gateway, source)
+    assert functions.allows(
+        ACCOUNT, REGION, outputs["Function"], "live", principal=gateway, source_arn=source
+    )
     tags = lambdas.client.list_tags(Resource=outputs["Arn"])["Tags"]
     assert tags["aws:cloudformation:logical-id"] == "Function"
 

@@ -9,7 +9,6 @@ import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from localcloud.codebuild.provider import ProjectProvider
 from localcloud.core.ports import BuildRequest
 from localcloud.core.providers import ResourceRequest
 
@@ -76,7 +75,9 @@ class Builds:
         }
         if buildspec is not None:
             wanted["Source"]["BuildSpec"] = text or json.dumps(buildspec)
-        ProjectProvider(self.server.cloud).create(request(wanted | properties))
+        self.server.cloud.codebuild.providers["AWS::CodeBuild::Project"].create(
+            request(wanted | properties)
+        )
 
     def put(self, key: str, files: dict[str, str]) -> tuple[str, str]:
         """An artifact in S3."""

@@ -235,7 +235,7 @@ class TestApi:
             client.create_repository_link(**ask | {"RepositoryName": "../../x"})
 
     def test_a_declared_connection(self, client: Any, server: LocalCloud) -> None:
-        provider = ConnectionProvider(server.cloud)
+        provider = ConnectionProvider(server.cloud.codeconnections)
         wanted = declared(ConnectionName="declared", ProviderType="GitHub")
         made = provider.create(wanted)
         found = client.get_connection(ConnectionArn=made.physical_id)["Connection"]

@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from localcloud.compose import Substitutes
 from localcloud.core.delays import NO_DELAYS
-from localcloud.core.ports import AlarmState, AliasDeployment, Invocation, Routing
+from localcloud.core.ports import AliasDeployment
 from localcloud.iam.service_roles import RoleError
 from localcloud.server import LocalCloud
+from tests.localcloud.fakes import LONG, FakeAlarms, FakeAlias, RegionalAlarms, RegionalAliases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from localcloud.cloud import Cloud
     from localcloud.core.bus import Event
+    from localcloud.iam.access import Access, Mode
 
 ACCOUNT = "222222222222"
 # Each test has one of its own: moto takes a third of a second for a new account.
 REGIONS = (f"test-{number}" for number in itertools.count(1))
-VERSION_1 = Routing("1")
 ROLES: set[str] = set()  # that exist and trust CodeDeploy
-LONG = 60.0  # seconds of the wall in which what is awaited surely comes
 
 
 GUARDED = {
@@ -35,66 +35,6 @@ GUARDED = {
         "events": ["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM", "DEPLOYMENT_STOP_ON_REQUEST"],
     },
 }
-
-
-class FakeFunctions:
-    """One alias, and hooks that do what a test says."""
-
-    region = ""
-
-    def __init__(self, routing: Routing = VERSION_1) -> None:
-        self.history: list[Routing] = [routing]
-        self.hooks: dict[str, Callable[[dict[str, str]], Invocation]] = {}
-        self.failing: Exception | None = None
-        self._changed = threading.Condition()
-
-    def routing(self, account: str, region: str, function: str, alias: str) -> Routing:
-        assert (account, region, function, alias) == (ACCOUNT, self.region, "files", "live")
-        return self.history[-1]
-
-    def route(self, account: str, region: str, function: str, alias: str, to: Routing) -> None:
-        assert (account, region, function, alias) == (ACCOUNT, self.region, "files", "live")
-        if self.failing:
-            raise self.failing
-        with self._changed:
-            self.history.append(to)
-            self._changed.notify_all()
-
-    def invoke(
-        self, account: str, region: str, function: str, qualifier: None, payload: bytes
-    ) -> Invocation:
-        assert (account, region) == (ACCOUNT, self.region)
-        return self.hooks[function](json.loads(payload))
-
-    def policy(self, *_function: str) -> list[dict[str, Any]]:
-        return []
-
-    def await_routing(self, routing: Routing) -> None:
-        with self._changed:
-            assert self._changed.wait_for(lambda: self.history[-1] == routing, LONG)
-
-
-class FakeCloudWatch:
-    """Alarms that a test sets; a change is told on the bus."""
-
-    def __init__(self, cloud: Cloud, region: str) -> None:
-        self._cloud = cloud
-        self._region = region
-        self.states: dict[str, AlarmState] = {}
-
-    def set(self, name: str, value: Any, reason: str = "") -> None:
-        self.states[name] = AlarmState(value, reason, self._cloud.clock.timestamp())
-        self._cloud.bus.publish(
-            ACCOUNT,
-            self._region,
-            "aws.cloudwatch",
-            "CloudWatch Alarm State Change",
-            {"alarmName": name},
-        )
-
-    def alarm_states(self, account: str, region: str, names: list[str]) -> dict[str, AlarmState]:
-        assert (account, region) == (ACCOUNT, self._region)
-        return {name: self.states[name] for name in names if name in self.states}
 
 
 @dataclass
@@ -131,19 +71,34 @@ class Heard:
             )
 
 
+class Faked:
+    """A local cloud with CodeDeploy, in each region an alias and alarms that a scene gives."""
+
+    def __init__(self, state: Path, speed: float, iam: Mode = "soft") -> None:
+        self.aliases, self.alarms = RegionalAliases(), RegionalAlarms()
+        self.server = LocalCloud(
+            state,
+            speed=speed,
+            services=("codedeploy",),
+            iam=iam,
+            delays=NO_DELAYS,
+            substitutes=Substitutes(aliases=self.aliases, alarms=self.alarms),
+        )
+
+
 class Scene:
     """A local cloud with CodeDeploy, an application and its groups."""
 
     guarded = GUARDED
     account = ACCOUNT
 
-    def __init__(self, server: LocalCloud, functions: FakeFunctions, region: str) -> None:
-        self.server, self.cloud, self.functions = server, server.cloud, functions
-        self.region = functions.region = region
-        self.alarms = FakeCloudWatch(self.cloud, region)
+    def __init__(self, faked: Faked, functions: FakeAlias, region: str) -> None:
+        self.server, self.cloud, self.functions = faked.server, faked.server.cloud, functions
+        self.region = region
+        self.alarms = FakeAlarms(self.cloud.bus, ACCOUNT, region)
+        faked.aliases.regions[region] = functions
+        faked.alarms.regions[region] = self.alarms
         self.heard = Heard()
-        self.cloud.functions = functions  # type: ignore[assignment]  # a fake at the port
-        self.cloud.cloudwatch = self.alarms  # type: ignore[assignment]  # a fake at the port
         self._unsubscribe = self.cloud.bus.subscribe(self.heard)
         self.alarms.set("failures", "OK")
         self.alarms.set("slow", "OK")
@@ -262,7 +217,7 @@ def fake_roles(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) 
     """Roles without IAM, which takes moto half a second, unless a test asks for `real_roles`."""
     ROLES.clear()
 
-    def assume(_cloud: Cloud, role_arn: str, service: str, _name: str) -> None:
+    def assume(_access: Access, role_arn: str, service: str, _name: str) -> None:
         assert service == "codedeploy.amazonaws.com"
         if role_arn not in ROLES:
             raise RoleError(f"{role_arn} does not exist")
@@ -271,7 +226,7 @@ def fake_roles(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) 
         monkeypatch.setattr("localcloud.codedeploy.registry.assume_service_role", assume)
         monkeypatch.setattr(
             "localcloud.codedeploy.permissions.check_service_role",
-            lambda cloud, role, service: assume(cloud, role, service, ""),
+            lambda access, role, service: assume(access, role, service, ""),
         )
 
 
@@ -281,37 +236,35 @@ def real_roles() -> None:
 
 
 @pytest.fixture
-def make_functions() -> type[FakeFunctions]:
+def make_functions() -> type[FakeAlias]:
     """Functions whose alias is routed as is said."""
-    return FakeFunctions
+    return FakeAlias
 
 
 @pytest.fixture(scope="session")
-def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[float], LocalCloud]]:
+def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[float], Faked]]:
     """One local cloud a speed, for all tests: to start one takes moto half a second."""
-    running: dict[float, LocalCloud] = {}
+    running: dict[float, Faked] = {}
 
-    def at(speed: float) -> LocalCloud:
+    def at(speed: float) -> Faked:
         if speed not in running:
             folder = tmp_path_factory.mktemp("state")
-            running[speed] = LocalCloud(
-                folder, speed=speed, services=("codedeploy",), delays=NO_DELAYS
-            )
-            running[speed].start()
+            running[speed] = Faked(folder, speed)
+            running[speed].server.start()
         return running[speed]
 
     yield at
-    for server in running.values():
-        server.stop()
+    for faked in running.values():
+        faked.server.stop()
 
 
 @pytest.fixture
-def make_scene(clouds: Callable[[float], LocalCloud]) -> Iterator[Callable[..., Scene]]:
+def make_scene(clouds: Callable[[float], Faked]) -> Iterator[Callable[..., Scene]]:
     """A scene at a speed, in a region of its own; alarms `failures` and `slow` are OK."""
     made: list[Scene] = []
 
     def make(speed: float = 6000.0) -> Scene:
-        made.append(Scene(clouds(speed), FakeFunctions(), next(REGIONS)))
+        made.append(Scene(clouds(speed), FakeAlias(), next(REGIONS)))
         return made[-1]
 
     yield make
@@ -324,11 +277,11 @@ def open_scene() -> Iterator[Callable[..., Scene]]:
     """A scene over a state folder and functions that were there before; stopped at the end."""
     opened: list[LocalCloud] = []
 
-    def open_(state: Path, functions: FakeFunctions, speed: float = 6000.0) -> Scene:
-        server = LocalCloud(state, speed=speed, services=("codedeploy",), delays=NO_DELAYS)
-        scene = Scene(server, functions, "eu-west-1")
-        server.start()
-        opened.append(server)
+    def open_(state: Path, functions: FakeAlias, speed: float = 6000.0) -> Scene:
+        faked = Faked(state, speed)
+        scene = Scene(faked, functions, "eu-west-1")
+        faked.server.start()
+        opened.append(faked.server)
         return scene
 
     yield open_

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from localcloud.core.delays import NO_DELAYS
 from localcloud.core.ports import Invocation
-from localcloud.server import LocalCloud
-from tests.localcloud.codedeploy.conftest import ACCOUNT, GUARDED, REGIONS, FakeFunctions, Scene
+from tests.localcloud.codedeploy.conftest import ACCOUNT, GUARDED, REGIONS, Faked, Scene
+from tests.localcloud.fakes import FakeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,24 +22,23 @@ SHIFT = Scene.canary(minutes=1)
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faked]:
     """A local cloud with a service role that may do nothing."""
     folder = tmp_path_factory.mktemp("guarded")
-    server = LocalCloud(
-        folder, speed=6000.0, services=("codedeploy",), iam="enforce", delays=NO_DELAYS
-    )
+    faked = Faked(folder, 6000.0, "enforce")
+    server = faked.server
     server.start()
     trust = {"Principal": {"Service": "codedeploy.amazonaws.com"}, "Action": "sts:AssumeRole"}
     server.cloud.client("iam", ACCOUNT, "eu-west-1").create_role(
         RoleName="deployer", AssumeRolePolicyDocument=document(trust)
     )
-    yield server
+    yield faked
     server.stop()
 
 
 @pytest.fixture
-def scene(guarded: LocalCloud) -> Iterator[Scene]:
-    made = Scene(guarded, FakeFunctions(), next(REGIONS))
+def scene(guarded: Faked) -> Iterator[Scene]:
+    made = Scene(guarded, FakeAlias(), next(REGIONS))
     made.role_arn = ROLE
     yield made
     made.leave()

@@ -22,21 +22,22 @@ DYING = """
 import json, sys, threading
 from pathlib import Path
 from localcloud.core.ports import AliasDeployment, Routing
+from localcloud.compose import Substitutes
 from localcloud.core.delays import NO_DELAYS
 from localcloud.server import LocalCloud
 
 ACCOUNT, REGION = "222222222222", "eu-west-1"
 
 class Functions:
-    def policy(self, *function):
-        return []
     def routing(self, *where):
         return Routing("1")
     def route(self, *where_and_routing):
         print("shifted", flush=True)
 
-server = LocalCloud(Path(sys.argv[1]), services=("codedeploy",), delays=NO_DELAYS)
-server.cloud.functions = Functions()
+server = LocalCloud(
+    Path(sys.argv[1]), services=("codedeploy",), delays=NO_DELAYS,
+    substitutes=Substitutes(aliases=Functions()),
+)
 server.start()
 iam = server.cloud.client("iam", ACCOUNT, "us-east-1")
 trust = {"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",

@@ -4,36 +4,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from localcloud.compose import Substitutes
 from localcloud.core.delays import NO_DELAYS
-from localcloud.core.ports import AlarmState
 from localcloud.server import LocalCloud
 from tests.localcloud.codepipeline.world import ACCOUNT, NUMBERS, REGION, SERVICES, World
+from tests.localcloud.fakes import FakeAlarms, RegionalAlarms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 SPEED = 600.0  # a minute of the cloud in a tenth of a second
-
-
-class Alarms:
-    """CloudWatch, as far as a pipeline asks it: alarms that a test sets."""
-
-    def __init__(self, server: LocalCloud) -> None:
-        self._bus = server.cloud.bus
-        self.states: dict[str, str] = {}
-
-    def alarm_states(
-        self, account: str, region: str, names: Iterable[str]
-    ) -> dict[str, AlarmState]:
-        return {
-            name: AlarmState(self.states[name], "a test said so", 0.0)  # type: ignore[arg-type]  # one of the literals
-            for name in names
-            if name in self.states
-        }
-
-    def set(self, name: str, state: str) -> None:
-        self.states[name] = state
-        self._bus.publish(ACCOUNT, REGION, "aws.cloudwatch", "CloudWatch Alarm State Change", {})
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -45,10 +25,22 @@ def _own_image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalCloud, str]]:
+def alarm_states() -> RegionalAlarms:
+    """What pipelines receive in place of CloudWatch."""
+    return RegionalAlarms()
+
+
+@pytest.fixture(scope="session")
+def shared(
+    tmp_path_factory: pytest.TempPathFactory, alarm_states: RegionalAlarms
+) -> Iterator[tuple[LocalCloud, str]]:
     """One local cloud for all pipelines, and its connection."""
     server = LocalCloud(
-        tmp_path_factory.mktemp("pipelines"), services=SERVICES, speed=SPEED, delays=NO_DELAYS
+        tmp_path_factory.mktemp("pipelines"),
+        services=SERVICES,
+        speed=SPEED,
+        delays=NO_DELAYS,
+        substitutes=Substitutes(alarms=alarm_states),
     )
     server.start()
     world = World(server, "none")
@@ -69,7 +61,7 @@ def world(shared: tuple[LocalCloud, str]) -> Iterator[World]:
 
 
 @pytest.fixture
-def alarms(world: World) -> Alarms:
-    alarms = Alarms(world.server)
-    world.server.cloud.cloudwatch = alarms  # type: ignore[assignment]  # a fake at the port
+def alarms(world: World, alarm_states: RegionalAlarms) -> FakeAlarms:
+    alarms = FakeAlarms(world.server.cloud.bus, ACCOUNT, REGION)
+    alarm_states.regions[REGION] = alarms
     return alarms

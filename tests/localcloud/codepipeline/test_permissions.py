@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from localcloud.compose import Substitutes
 from localcloud.core.delays import NO_DELAYS
 from localcloud.server import LocalCloud
-from tests.localcloud.codepipeline.conftest import SPEED, Alarms
+from tests.localcloud.codepipeline.conftest import SPEED
 from tests.localcloud.codepipeline.world import ACCOUNT, REGION, ROLE, SERVICES, World, kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.localcloud.fakes import FakeAlarms, RegionalAlarms
 
 _numbers = itertools.count()
 _BUCKET = ["arn:aws:s3:::artifacts", "arn:aws:s3:::artifacts/*"]
@@ -44,10 +47,19 @@ SOURCE = (CONNECTION, READ, WRITE, KEY)
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalCloud, str, str]]:
+def guarded(
+    tmp_path_factory: pytest.TempPathFactory, alarm_states: RegionalAlarms
+) -> Iterator[tuple[LocalCloud, str, str]]:
     """A local cloud that enforces policies; its artifacts are under a customer's key."""
     folder = tmp_path_factory.mktemp("guarded")
-    server = LocalCloud(folder, services=SERVICES, speed=SPEED, iam="enforce", delays=NO_DELAYS)
+    server = LocalCloud(
+        folder,
+        services=SERVICES,
+        speed=SPEED,
+        iam="enforce",
+        delays=NO_DELAYS,
+        substitutes=Substitutes(alarms=alarm_states),
+    )
     server.start()
     world = World(server, "none")
     connection = world.set_up()
@@ -212,7 +224,7 @@ def test_a_cloudformation_role_is_passed(world: World) -> None:
 
 
 @pytest.mark.parametrize("allowed", [False, True], ids=["denied", "allowed"])
-def test_a_rule_reads_alarms_by_its_role(world: World, alarms: Alarms, allowed: bool) -> None:
+def test_a_rule_reads_alarms_by_its_role(world: World, alarms: FakeAlarms, allowed: bool) -> None:
     alarms.set("errors", "ALARM")
     read = {"Action": "cloudwatch:DescribeAlarms", "Resource": "*"}
     grant(world, "codepipeline", *SOURCE, *([read] if allowed else []))

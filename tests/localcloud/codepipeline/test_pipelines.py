@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from tests.localcloud.codepipeline.conftest import Alarms
     from tests.localcloud.codepipeline.world import World
+    from tests.localcloud.fakes import FakeAlarms
 
 
 class TestFlow:
@@ -457,8 +457,8 @@ class TestConditions:
     def prod(self, world: World, **more: Any) -> Any:
         return world.stage("Prod", world.build("Deploy", "cat message; echo"), **more)
 
-    def test_a_bake_without_alarm_lasts_its_time(self, world: World, alarms: Alarms) -> None:
-        alarms.states = {"errors": "OK"}
+    def test_a_bake_without_alarm_lasts_its_time(self, world: World, alarms: FakeAlarms) -> None:
+        alarms.set("errors", "OK")
         execution = world.create(self.prod(world, onSuccess=self.bake(world)))
         assert world.ended(execution) == "Succeeded"
         (rule,) = world.client.list_rule_executions(pipelineName=world.name)["ruleExecutionDetails"]
@@ -470,9 +470,9 @@ class TestConditions:
         assert condition["conditionStates"][0]["ruleStates"][0]["ruleName"] == "CloudWatchAlarm-0"
 
     def test_an_alarm_in_the_bake_rolls_back_to_the_last_good_one(
-        self, world: World, alarms: Alarms
+        self, world: World, alarms: FakeAlarms
     ) -> None:
-        alarms.states = {"errors": "OK"}
+        alarms.set("errors", "OK")
         good = world.create(self.prod(world, onSuccess=self.bake(world, minutes="100000")))
         world.until(lambda: world.baking(good))
         world.override(good)
@@ -494,22 +494,22 @@ class TestConditions:
         failed = next(each for each in world.executions() if each["pipelineExecutionId"] == bad)
         assert failed["statusSummary"] == "Alarm errors is in state ALARM: a test said so"
 
-    def test_without_a_good_one_the_summary_says_so(self, world: World, alarms: Alarms) -> None:
-        alarms.states = {"errors": "ALARM"}
+    def test_without_a_good_one_the_summary_says_so(self, world: World, alarms: FakeAlarms) -> None:
+        alarms.set("errors", "ALARM")
         execution = world.create(self.prod(world, onSuccess=self.bake(world)))
         assert world.ended(execution) == "Failed"
         (only,) = world.executions()
         assert "could not be rolled back" in only["statusSummary"]
 
     def test_an_alarm_that_does_not_exist_fails_the_condition(
-        self, world: World, alarms: Alarms
+        self, world: World, alarms: FakeAlarms
     ) -> None:
         execution = world.create(self.prod(world, onSuccess=self.bake(world, "FAIL")))
         assert world.ended(execution) == "Failed"
         assert "Alarm errors does not exist" in world.executions()[0]["statusSummary"]
 
-    def test_a_bake_is_overridden(self, world: World, alarms: Alarms) -> None:
-        alarms.states = {"errors": "OK"}
+    def test_a_bake_is_overridden(self, world: World, alarms: FakeAlarms) -> None:
+        alarms.set("errors", "OK")
         endless = self.bake(world, "FAIL", "100000")
         execution = world.create(self.prod(world, onSuccess=endless))
         world.until(lambda: world.baking(execution))
@@ -525,8 +525,8 @@ class TestConditions:
         condition = world.state("Prod")["onSuccessConditionState"]
         assert condition["latestExecution"]["status"] == "Overridden"
 
-    def test_a_bake_is_stopped(self, world: World, alarms: Alarms) -> None:
-        alarms.states = {"errors": "OK"}
+    def test_a_bake_is_stopped(self, world: World, alarms: FakeAlarms) -> None:
+        alarms.set("errors", "OK")
         endless = self.bake(world, "FAIL", "100000")
         execution = world.create(self.prod(world, onSuccess=endless))
         world.until(lambda: world.baking(execution))
@@ -556,10 +556,10 @@ class TestConditions:
         assert ("After" in ran) == (status == "Succeeded")
 
     def test_a_rollback_meets_the_entry_condition_of_its_stage(
-        self, world: World, alarms: Alarms
+        self, world: World, alarms: FakeAlarms
     ) -> None:
         """A freeze that has started rejects the rollback of its stage."""
-        alarms.states = {"freeze": "OK"}
+        alarms.set("freeze", "OK")
         window = world.conditions("FAIL", ("CloudWatchAlarm", {"AlarmName": "freeze"}))
         good = world.create(self.prod(world, beforeEntry=window))
         assert world.ended(good) == "Succeeded"

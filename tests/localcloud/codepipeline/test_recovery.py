@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from localcloud.codepipeline.model import ActionExecution, Execution, Pipeline, StageExecution
 from localcloud.codepipeline.recovery import take_up
+from localcloud.codepipeline.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,21 +33,23 @@ PIPELINE = Pipeline(
 )
 
 
-class Service:
+class NotingStore(Store):
     """Notes what is decided."""
 
     def __init__(self) -> None:
         self.pipelines = {PIPELINE.key: PIPELINE}
         self.decided: list[Any] = []
-        self.runner = SimpleNamespace(
-            begin=lambda _p, _e, first, again="": self.decided.append((first, again))
-        )
 
-    def finish(self, _execution: Execution, status: str) -> None:
+    def begin(
+        self, pipeline: Pipeline, execution: Execution, first: int = 0, *, again: str = ""
+    ) -> None:
+        self.decided.append((first, again))
+
+    def finish(self, execution: Execution, status: str) -> None:
         self.decided.append(status)
 
     @contextmanager
-    def changing(self, _execution: Execution) -> Iterator[None]:
+    def changing(self, execution: Execution) -> Iterator[None]:
         yield
 
 
@@ -87,6 +89,6 @@ def test_what_is_decided(stages: dict[str, str], more: dict[str, Any], decided: 
         ],
         **given,
     )
-    service = Service()
-    take_up(service, Execution.of(execution.document()))  # type: ignore[arg-type]  # one of the literals
-    assert service.decided == [decided]
+    store = NotingStore()
+    take_up(store, store.begin, Execution.of(execution.document()))
+    assert store.decided == [decided]

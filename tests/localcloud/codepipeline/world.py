@@ -15,7 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from localcloud.codebuild.provider import ProjectProvider
 from localcloud.codeconnections.authentication import sign
 from localcloud.codepipeline.provider import PipelineProvider
 from localcloud.core.providers import ResourceRequest
@@ -145,7 +144,7 @@ class World:
         if files:
             spec["artifacts"] = {"files": [files]}
             more["outputArtifacts"] = [{"name": f"{name}_Output"}]
-        ProjectProvider(self.server.cloud).create(
+        self.server.cloud.codebuild.providers["AWS::CodeBuild::Project"].create(
             request(
                 "AWS::CodeBuild::Project",
                 Name=project,
@@ -272,7 +271,7 @@ class World:
 
     def baking(self, execution: str) -> bool:
         """Whether the condition behind the stage Prod is being held."""
-        return (execution, "Prod", "ON_SUCCESS") in self.service.runner.conditions
+        return (execution, "Prod", "ON_SUCCESS") in self.service.decisions.conditions
 
     def override(self, execution: str) -> None:
         """Release the condition behind the stage Prod."""
@@ -286,11 +285,11 @@ class World:
     def approval_token(self, stage: str, action: str) -> str:
         """The token of an approval, once it waits."""
         self.until(lambda: bool(self._token(stage, action)))
-        with self.service._lock:  # what is being changed can be read before it is durable
+        with self.service.store.lock:  # what is being changed can be read before it is durable
             return self._token(stage, action)
 
     def provider(self) -> PipelineProvider:
-        return PipelineProvider(self.server.cloud)
+        return PipelineProvider(self.service)
 
     def declared(
         self,

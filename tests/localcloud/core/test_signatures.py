@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from localcloud.cloud import Cloud
+    from localcloud.compose import Cloud
     from localcloud.server import LocalCloud
 
 ACCOUNT, REGION = "111111111111", "eu-west-1"

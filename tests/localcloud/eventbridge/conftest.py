@@ -4,118 +4,37 @@ import json
 import queue
 import threading
 from contextlib import suppress
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from localcloud.compose import Substitutes
 from localcloud.core.delays import NO_DELAYS
-from localcloud.core.ports import BuildNotStartedError, Invocation
 from localcloud.server import LocalCloud
+from tests.localcloud.fakes import FakeBuilds, FakeMetrics, FakePipelines, QueueingFunctions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from localcloud.core.delays import Delays
-    from localcloud.core.ports import BuildRequest, Datum
 
 ACCOUNT, REGION = "222222222222", "eu-west-1"
 SERVICES = ("logs", "sts", "cloudformation", "schedules")
 
 
-class FakeFunctions:
-    """The functions service at its port; `fail` raises what it should for an attempt."""
+class Fakes:
+    """What EventBridge receives in place of what it reaches."""
 
     def __init__(self) -> None:
-        self.invoked: queue.Queue[dict[str, Any]] = queue.Queue()
-        self.asked: list[tuple[Any, ...]] = []
-        self.allowed = True
-        self.fail: Callable[[], None] = lambda: None
-
-    def invoke(
-        self,
-        account: str,
-        region: str,
-        function: str,
-        qualifier: str | None,
-        payload: bytes,
-        *,
-        invocation_type: str,
-    ) -> Invocation:
-        self.fail()
-        self.invoked.put(
-            {
-                "function": (account, region, function, qualifier),
-                "type": invocation_type,
-                "payload": json.loads(payload),
-            }
+        self.functions, self.metrics = QueueingFunctions(), FakeMetrics()
+        self.pipelines, self.builds = FakePipelines(), FakeBuilds()
+        self.substitutes = Substitutes(
+            functions=self.functions,
+            metrics=self.metrics,
+            pipelines=self.pipelines,
+            builds=self.builds,
         )
-        return Invocation(b"", None, "1")
-
-    def policy(self, *_function: str) -> list[dict[str, Any]]:
-        return []
-
-    def allows(
-        self,
-        account: str,
-        region: str,
-        function: str,
-        qualifier: str | None,
-        principal: str,
-        source_arn: str,
-    ) -> bool:
-        self.asked.append((account, region, function, qualifier, principal, source_arn))
-        return self.allowed
-
-
-class FakeCloudWatch:
-    """Keeps what was put."""
-
-    def __init__(self) -> None:
-        self._sums: dict[tuple[str, str], float] = {}
-        self._changed = threading.Condition()
-
-    def put(self, _account: str, _region: str, namespace: str, data: list[Datum]) -> None:
-        with self._changed:
-            for datum in data:
-                assert namespace == "AWS/Events"
-                key = (datum.name, datum.dimensions["RuleName"])
-                self._sums[key] = self._sums.get(key, 0) + sum(datum.counts)
-            self._changed.notify_all()
-
-    def counted(self, name: str, rule: str) -> float:
-        """The sum of a metric of a rule by now."""
-        with self._changed:
-            return self._sums.get((name, rule), 0.0)
-
-    def reaches(self, name: str, rule: str, count: float) -> bool:
-        """Wait until a metric of a rule sums up to `count`."""
-        with self._changed:
-            return self._changed.wait_for(lambda: self._sums.get((name, rule), 0) >= count, 60)
-
-
-class FakePipelines:
-    """CodePipeline, as far as a target reaches it."""
-
-    def __init__(self) -> None:
-        self.pipelines = {f"{ACCOUNT}/{REGION}/delivery": SimpleNamespace(name="delivery")}
-        self.begun: queue.Queue[tuple[str, str]] = queue.Queue()
-
-    def begin(self, pipeline: Any, trigger: str) -> None:
-        self.begun.put((pipeline.name, trigger))
-
-
-class FakeBuilds:
-    """CodeBuild, as far as a target reaches it."""
-
-    def __init__(self) -> None:
-        self.started: queue.Queue[BuildRequest] = queue.Queue()
-
-    def start_build(self, request: BuildRequest) -> None:
-        if request.project == "missing":
-            raise BuildNotStartedError("ResourceNotFoundException", "Project cannot be found")
-        self.started.put(request)
 
 
 def document(*statements: dict[str, Any]) -> str:
@@ -127,15 +46,13 @@ def document(*statements: dict[str, Any]) -> str:
 class Events:
     """A local cloud with rules and schedules, and fakes of what they reach."""
 
-    def __init__(self, server: LocalCloud) -> None:
+    def __init__(self, server: LocalCloud, fakes: Fakes) -> None:
         self.server = server
         self.cloud = server.cloud
-        self.functions, self.pipelines = FakeFunctions(), FakePipelines()
-        self.builds, self.cloudwatch = FakeBuilds(), FakeCloudWatch()
-        self.cloud.functions = self.functions  # type: ignore[assignment]  # a fake at the port
-        self.cloud.codepipeline = self.pipelines  # type: ignore[assignment]  # a fake at the port
-        self.cloud.codebuild = self.builds  # type: ignore[assignment]  # a fake at the port
-        self.cloud.cloudwatch = self.cloudwatch  # type: ignore[assignment]  # a fake at the port
+        self.functions, self.metrics = fakes.functions, fakes.metrics
+        self.pipelines, self.builds = fakes.pipelines, fakes.builds
+        for each in (self.functions, self.metrics, self.pipelines, self.builds):
+            each.reset()
         self.events = self.cloud.client("events", ACCOUNT, REGION)
         self.scheduler = self.cloud.client("scheduler", ACCOUNT, REGION)
 
@@ -207,10 +124,20 @@ class Events:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+def fakes() -> Fakes:
+    """The fakes of the module's server."""
+    return Fakes()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, fakes: Fakes) -> Iterator[LocalCloud]:
     """One local cloud for a module's tests; a minute of it lasts a tenth of a second."""
     made = LocalCloud(
-        tmp_path_factory.mktemp("state"), services=SERVICES, speed=600, delays=NO_DELAYS
+        tmp_path_factory.mktemp("state"),
+        services=SERVICES,
+        speed=600,
+        delays=NO_DELAYS,
+        substitutes=fakes.substitutes,
     )
     made.start()
     yield made
@@ -218,8 +145,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
 
 
 @pytest.fixture
-def reached(server: LocalCloud) -> Iterator[Events]:
-    made = Events(server)
+def reached(server: LocalCloud, fakes: Fakes) -> Iterator[Events]:
+    made = Events(server, fakes)
     for service in ("events", "scheduler"):
         made.role(service)
     yield made
@@ -232,9 +159,16 @@ def start() -> Iterator[Callable[..., Events]]:
     started: list[LocalCloud] = []
 
     def start(state: Path, delays: Delays = NO_DELAYS) -> Events:
-        server = LocalCloud(state, services=("logs", "schedules"), speed=600, delays=delays)
+        fakes = Fakes()
+        server = LocalCloud(
+            state,
+            services=("logs", "schedules"),
+            speed=600,
+            delays=delays,
+            substitutes=fakes.substitutes,
+        )
         started.append(server)
-        made = Events(server)
+        made = Events(server, fakes)
         server.start()
         for service in ("events", "scheduler"):
             made.role(service)

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from localcloud.core.delays import NO_DELAYS
 from localcloud.server import LocalCloud
-from tests.localcloud.eventbridge.conftest import ACCOUNT, REGION, SERVICES, Events, document
+from tests.localcloud.eventbridge.conftest import ACCOUNT, REGION, SERVICES, Events, Fakes, document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,18 +27,25 @@ EVENTS = {"Principal": {"Service": "events.amazonaws.com"}}
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+def guarded(tmp_path_factory: pytest.TempPathFactory, fakes: Fakes) -> Iterator[LocalCloud]:
     folder = tmp_path_factory.mktemp("guarded")
-    made = LocalCloud(folder, services=SERVICES, speed=600, iam="enforce", delays=NO_DELAYS)
+    made = LocalCloud(
+        folder,
+        services=SERVICES,
+        speed=600,
+        iam="enforce",
+        delays=NO_DELAYS,
+        substitutes=fakes.substitutes,
+    )
     made.start()
     yield made
     made.stop()
 
 
 @pytest.fixture
-def reached(guarded: LocalCloud) -> Iterator[Events]:
+def reached(guarded: LocalCloud, fakes: Fakes) -> Iterator[Events]:
     """A topic, and two queues of which the one named `dead` takes what a rule cannot deliver."""
-    made = Events(guarded)
+    made = Events(guarded, fakes)
     made.cloud.client("sns", ACCOUNT, REGION).create_topic(Name="told")
     sqs = made.cloud.client("sqs", ACCOUNT, REGION)
     for name in ("told", "dead"):
@@ -77,7 +84,7 @@ def fire(reached: Events, name: str, target: dict[str, Any]) -> str:
 
 def buried(reached: Events, rule: str) -> tuple[str, str]:
     """Code and message of what a rule could not deliver."""
-    assert reached.cloudwatch.reaches("FailedInvocations", rule, 1)
+    reached.metrics.wait_for(1, "FailedInvocations", RuleName=rule)
     sqs = reached.cloud.client("sqs", ACCOUNT, REGION)
     url = sqs.get_queue_url(QueueName="dead")["QueueUrl"]
     [message] = sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"])["Messages"]
@@ -104,7 +111,7 @@ def test_a_rule_acts_by_the_role_of_its_target(reached: Events, action: str, tar
     reached.events.remove_targets(Rule=f"{name}-denied", Ids=["one"])
     reached.role("events", {"Action": action, "Resource": target})
     fire(reached, f"{name}-allowed", {"Arn": target, "RoleArn": role})
-    assert reached.cloudwatch.reaches("Invocations", f"{name}-allowed", 1)
+    reached.metrics.wait_for(1, "Invocations", RuleName=f"{name}-allowed")
     assert reached.pipelines.begun.qsize() + reached.builds.started.qsize() == 1
 
 
@@ -146,8 +153,8 @@ def test_a_topic_lets_a_rule_publish(reached: Events) -> None:
         AttributeValue=document(from_rule(TOPIC, "sns:Publish", "rule/topic-allowed")),
     )
     fire(reached, "topic-allowed", {"Arn": TOPIC})
-    assert reached.cloudwatch.reaches("Invocations", "topic-allowed", 1)
-    assert not reached.cloudwatch.counted("FailedInvocations", "topic-allowed")
+    reached.metrics.wait_for(1, "Invocations", RuleName="topic-allowed")
+    assert not reached.metrics.total("FailedInvocations", RuleName="topic-allowed")
 
 
 def test_a_queue_lets_one_rule_send(reached: Events) -> None:
@@ -156,8 +163,8 @@ def test_a_queue_lets_one_rule_send(reached: Events) -> None:
     assert "sqs:SendMessage" in buried(reached, "queue-denied")[1]
     reached.events.remove_targets(Rule="queue-denied", Ids=["one"])
     fire(reached, "queue-allowed", {"Arn": QUEUE})
-    assert reached.cloudwatch.reaches("Invocations", "queue-allowed", 1)
-    assert not reached.cloudwatch.counted("FailedInvocations", "queue-allowed")
+    reached.metrics.wait_for(1, "Invocations", RuleName="queue-allowed")
+    assert not reached.metrics.total("FailedInvocations", RuleName="queue-allowed")
 
 
 def test_a_queue_under_a_customers_key_needs_the_key(reached: Events) -> None:
@@ -188,14 +195,14 @@ def test_a_policy_of_logs_lets_a_rule_write(reached: Events) -> None:
     policy = document(EVENTS | {"Action": actions, "Resource": f"{group}:*"})
     logs.put_resource_policy(policyName="events", policyDocument=policy)
     fire(reached, "log-allowed", {"Arn": group})
-    assert reached.cloudwatch.reaches("Invocations", "log-allowed", 1)
-    assert not reached.cloudwatch.counted("FailedInvocations", "log-allowed")
+    reached.metrics.wait_for(1, "Invocations", RuleName="log-allowed")
+    assert not reached.metrics.total("FailedInvocations", RuleName="log-allowed")
 
 
 def test_a_dead_letter_queue_that_lets_nobody_send_stays_empty(reached: Events) -> None:
     set_queue_policy(reached, "dead", "")
     fire(reached, "lost", {"Arn": TOPIC + "-absent"})
-    assert reached.cloudwatch.reaches("FailedInvocations", "lost", 1)
+    reached.metrics.wait_for(1, "FailedInvocations", RuleName="lost")
     sqs = reached.cloud.client("sqs", ACCOUNT, REGION)
     url = sqs.get_queue_url(QueueName="dead")["QueueUrl"]
     assert "Messages" not in sqs.receive_message(QueueUrl=url)

@@ -68,8 +68,8 @@ def test_a_rate_invokes_its_function_period_by_period(reached: Any) -> None:
     assert seconds(events[0]) >= int(before) + 86400
     assert [seconds(event) - seconds(events[0]) for event in events] == [0, 86400, 172800]
     assert reached.functions.asked[0][-2:] == ("events.amazonaws.com", arn)
-    assert reached.cloudwatch.reaches("TriggeredRules", "daily", 3)
-    assert reached.cloudwatch.reaches("Invocations", "daily", 3)
+    reached.metrics.wait_for(3, "TriggeredRules", RuleName="daily")
+    reached.metrics.wait_for(3, "Invocations", RuleName="daily")
 
 
 def test_a_cron_fires_on_the_minute(reached: Any) -> None:
@@ -168,7 +168,7 @@ def test_every_kind_of_target(reached: Any) -> None:
     build = reached.builds.started.get(timeout=60)
     assert (build.account, build.region, build.project) == (ACCOUNT, REGION, "scan")
     assert (build.source_version, build.initiator) == ("main", "rule/all")
-    assert reached.cloudwatch.reaches("Invocations", "all", 5)
+    reached.metrics.wait_for(5, "Invocations", RuleName="all")
     got = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
     assert {each["Body"] for each in got} == {'"to the topic"', '"to the queue"'}
     [line] = logs.filter_log_events(logGroupName="/aws/events/all")["events"]
@@ -187,7 +187,7 @@ def test_a_delivery_is_tried_again_until_it_goes_through(reached: Any) -> None:
     put(reached, "again", {"Id": "one", "Arn": FUNCTION}, EventPattern='{"source": ["mine"]}')
     send(reached, {"n": 1})
     assert reached.next()["payload"]["detail"] == {"n": 1}
-    assert reached.cloudwatch.reaches("Invocations", "again", 1)
+    reached.metrics.wait_for(1, "Invocations", RuleName="again")
     assert reached.cloud.ledger.all("schedules:delivery") == []
 
 
@@ -216,7 +216,7 @@ def test_what_cannot_be_delivered_is_dropped_with_a_metric(reached: Any, case: s
     }
     put(reached, name, target, EventPattern='{"source": ["mine"]}')
     send(reached, {"n": 1})
-    assert reached.cloudwatch.reaches("FailedInvocations", name, 1)
+    reached.metrics.wait_for(1, "FailedInvocations", RuleName=name)
     [buried] = sqs.receive_message(QueueUrl=queue, MessageAttributeNames=["All"])["Messages"]
     assert json.loads(buried["Body"])["detail"] == {"n": 1}
     assert buried["MessageAttributes"]["RULE_ARN"]["StringValue"].endswith(f"rule/{name}")
@@ -384,7 +384,7 @@ _PROCESS = """
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from localcloud.core.ledger import Ledger
+from localcloud.compose import Substitutes
 from localcloud.core.ports import InvocationError
 from localcloud.core.delays import NO_DELAYS
 from localcloud.server import LocalCloud
@@ -392,9 +392,13 @@ from localcloud.server import LocalCloud
 def throttled(*_arguments, **_named):
     raise InvocationError("TooManyRequestsException", "Rate exceeded")
 
-server = LocalCloud(Path(sys.argv[1]), services=("logs", "schedules"), delays=NO_DELAYS)
-server.cloud.functions = SimpleNamespace(invoke=throttled, allows=lambda *_a, **_n: True)
-server.cloud.cloudwatch = SimpleNamespace(put=lambda *_arguments: None)
+fakes = Substitutes(
+    functions=SimpleNamespace(invoke=throttled, allows=lambda *_a, **_n: True),
+    metrics=SimpleNamespace(put=lambda *_arguments: None),
+)
+server = LocalCloud(
+    Path(sys.argv[1]), services=("logs", "schedules"), delays=NO_DELAYS, substitutes=fakes
+)
 server.start()
 print(server.cloud.endpoint, flush=True)
 sys.stdin.read()

@@ -361,12 +361,12 @@ def test_a_service_is_trusted_for_the_resource_that_a_condition_names(server: Lo
         RoleName="r",
         AssumeRolePolicyDocument=_document(statement | {"Condition": conditions}),
     )
-    assert assume_service_role(server.cloud, ROLE, service, "me", source).role_arn == ROLE
+    assert assume_service_role(server.cloud.access, ROLE, service, "me", source).role_arn == ROLE
     for other, asked in (("lambda.amazonaws.com", source), (service, ""), (service, f"{source}2")):
         with pytest.raises(RoleError, match=f"does not allow {other} to assume it"):
-            assume_service_role(server.cloud, ROLE, other, "me", asked)
+            assume_service_role(server.cloud.access, ROLE, other, "me", asked)
     with pytest.raises(RoleError, match="does not exist"):
-        assume_service_role(server.cloud, f"{ROLE}2", service, "me", source)
+        assume_service_role(server.cloud.access, f"{ROLE}2", service, "me", source)
 
 
 def test_a_role_is_assumed_by_its_tags(server: LocalCloud) -> None:

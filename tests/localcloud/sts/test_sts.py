@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from localcloud.cloud import Cloud
+    from localcloud.compose import Cloud
     from localcloud.server import LocalCloud
 
 TOOLS, PROD, REGION = "111111111111", "222222222222", "eu-west-1"

@@ -1,0 +1,164 @@
+"""The composition of the local cloud: creates every service and gives it what it uses.
+
+No service imports another one. Each receives the others as the protocols of `localcloud.core`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from localcloud.apigateway.service import Gateway
+from localcloud.awslambda.service import Functions
+from localcloud.cloudformation.service import CloudFormation
+from localcloud.cloudwatch.service import CloudWatch
+from localcloud.codebuild.service import CodeBuild
+from localcloud.codeconnections.service import CodeConnections
+from localcloud.codedeploy.service import CodeDeploy
+from localcloud.codepipeline.service import CodePipeline
+from localcloud.core.core import Core
+from localcloud.eventbridge.service import Schedules
+from localcloud.logs.service import Logs
+from localcloud.servicequotas.service import ServiceQuotas
+from localcloud.signer.service import Signer
+from localcloud.sts.service import Sts
+
+if TYPE_CHECKING:
+    import threading
+
+    from localcloud.core.delays import Delays
+    from localcloud.core.delivery_ports import BuildStarter, PipelineStarter
+    from localcloud.core.function_ports import AliasRouter, Deployer, FunctionInvoker
+    from localcloud.core.ports import AlarmStates, AliasDeployment, MetricSink
+    from localcloud.core.quotas import Quotas
+    from localcloud.core.service_api import Service
+    from localcloud.iam.access import Access
+    from localcloud.moto.journal import Journal
+
+
+@dataclass(frozen=True)
+class Substitutes:
+    """What services receive in place of another service; a test gives its fakes."""
+
+    functions: FunctionInvoker | None = None
+    aliases: AliasRouter | None = None
+    metrics: MetricSink | None = None
+    alarms: AlarmStates | None = None
+    builds: BuildStarter | None = None
+    pipelines: PipelineStarter | None = None
+    deploy: Deployer | None = None
+
+
+@dataclass(frozen=True)
+class Cloud(Core):
+    """A composed local cloud. No service receives it."""
+
+    access: Access
+    journal: Journal
+    gateway_endpoint: str
+    logs: Logs
+    cloudwatch: CloudWatch
+    sts: Sts
+    signer: Signer
+    servicequotas: ServiceQuotas
+    functions: Functions
+    gateway: Gateway
+    codedeploy: CodeDeploy
+    codebuild: CodeBuild
+    codeconnections: CodeConnections
+    codepipeline: CodePipeline
+    schedules: Schedules
+    cloudformation: CloudFormation
+
+    def services(self) -> dict[str, Service]:
+        """Return every service by name, in the order in which they start.
+
+        A service that continues its work at the start comes after those that it works with.
+        """
+        return {
+            "logs": self.logs,
+            "cloudwatch": self.cloudwatch,
+            "sts": self.sts,
+            "signer": self.signer,
+            "servicequotas": self.servicequotas,
+            "functions": self.functions,
+            "gateway": self.gateway,
+            "codedeploy": self.codedeploy,
+            "codebuild": self.codebuild,
+            "codeconnections": self.codeconnections,
+            "codepipeline": self.codepipeline,
+            "schedules": self.schedules,
+            # Last: it continues stack operations with the providers of all others.
+            "cloudformation": self.cloudformation,
+        }
+
+
+def compose(
+    core: Core,
+    access: Access,
+    journal: Journal,
+    quotas: Quotas,
+    delays: Delays,
+    gateway_endpoint: str,
+    substitutes: Substitutes,
+) -> Cloud:
+    """Create every service of a local cloud; none has started when this returns."""
+
+    def deploy(deployment: AliasDeployment, cancel: threading.Event) -> None:
+        # Lambda's aliases are deployed by CodeDeploy, which routes Lambda's aliases.
+        codedeploy.deploy(deployment, cancel)
+
+    logs = Logs(core, access, delays)
+    cloudwatch = CloudWatch(core, access, delays, logs)
+    metrics = substitutes.metrics or cloudwatch
+    alarms = substitutes.alarms or cloudwatch
+    signer = Signer(core, access)
+    functions = Functions(
+        core,
+        access,
+        quotas,
+        delays,
+        logs=logs,
+        metrics=metrics,
+        signatures=signer,
+        deploy=substitutes.deploy or deploy,
+    )
+    invoker = substitutes.functions or functions
+    aliases = substitutes.aliases or functions
+    codedeploy = CodeDeploy(core, access, functions=aliases, alarms=alarms)
+    connections = CodeConnections(core, access)
+    codebuild = CodeBuild(core, access, quotas, logs=logs, repositories=connections)
+    builds = substitutes.builds or codebuild
+    codepipeline = CodePipeline(
+        core, access, quotas, alarms=alarms, builds=builds, repositories=connections
+    )
+    return Cloud(
+        **vars(core),
+        access=access,
+        journal=journal,
+        gateway_endpoint=gateway_endpoint,
+        logs=logs,
+        cloudwatch=cloudwatch,
+        sts=Sts(core, access),
+        signer=signer,
+        servicequotas=ServiceQuotas(quotas),
+        functions=functions,
+        gateway=Gateway(
+            core, access, quotas, journal, functions=invoker, logs=logs, metrics=metrics
+        ),
+        codedeploy=codedeploy,
+        codebuild=codebuild,
+        codeconnections=connections,
+        codepipeline=codepipeline,
+        schedules=Schedules(
+            core,
+            access,
+            delays,
+            functions=invoker,
+            logs=logs,
+            metrics=metrics,
+            builds=builds,
+            pipelines=substitutes.pipelines or codepipeline,
+        ),
+        cloudformation=CloudFormation(core, access, quotas, journal, gateway_endpoint),
+    )

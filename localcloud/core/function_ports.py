@@ -1,0 +1,98 @@
+"""What the services of the local cloud need of Lambda, and Lambda of CodeDeploy and Signer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from localcloud.core.ports import AliasDeployment
+
+if TYPE_CHECKING:
+    from localcloud.core.ports import CodeSignature, Invocation, Routing
+
+Deployer = Callable[[AliasDeployment, threading.Event], None]
+"""Shifts an alias and returns when all its traffic is shifted; the event cancels the deployment.
+
+Raises `DeploymentFailedError`.
+"""
+
+
+class FunctionInvoker(Protocol):
+    """Invokes functions for a service that a function's policy has to allow."""
+
+    def invoke(
+        self,
+        account: str,
+        region: str,
+        function: str,
+        qualifier: str | None,
+        payload: bytes,
+        *,
+        trace: str = "",
+        invocation_type: str = "RequestResponse",
+    ) -> Invocation:
+        """Invoke a function by name, partial ARN or ARN.
+
+        `payload` is JSON, `trace` an `X-Amzn-Trace-Id`. `invocation_type` is Lambda's:
+        RequestResponse, or Event, which returns once the invocation is queued.
+
+        Raises:
+            InvocationError: the function was not invoked.
+        """
+        ...
+
+    def allows(
+        self,
+        account: str,
+        region: str,
+        function: str,
+        qualifier: str | None,
+        *,
+        principal: str,
+        source_arn: str,
+    ) -> bool:
+        """Return whether a function's policy allows a service principal for a source.
+
+        Raises:
+            InvocationError: the function does not exist.
+        """
+        ...
+
+
+class AliasRouter(Protocol):
+    """Shifts the traffic of aliases, and invokes the hooks of a deployment."""
+
+    def invoke(
+        self, account: str, region: str, function: str, qualifier: str | None, payload: bytes
+    ) -> Invocation:
+        """See `FunctionInvoker.invoke`."""
+        ...
+
+    def routing(self, account: str, region: str, function: str, alias: str) -> Routing:
+        """Return where an alias sends its traffic.
+
+        Raises:
+            ApiError: the alias does not exist.
+        """
+        ...
+
+    def route(self, account: str, region: str, function: str, alias: str, routing: Routing) -> None:
+        """Set where an alias sends its traffic; durable when this returns.
+
+        Raises:
+            ApiError: the alias or a version does not exist, or Lambda rejects the routing.
+        """
+        ...
+
+
+class SignatureReader(Protocol):
+    """Reads the signatures of code."""
+
+    def signature(self, content: bytes) -> CodeSignature | None:
+        """Return the verified signature of a zip, or None if it has none.
+
+        Raises:
+            BrokenSignatureError: the zip was changed after it was signed.
+        """
+        ...
