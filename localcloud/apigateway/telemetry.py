@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from localcloud.apigateway.control import log_role
-from localcloud.core.batches import Batches
+from localcloud.core.buffer import Buffer
 from localcloud.core.ports import Datum
 from localcloud.iam.acting import role_session
 from localcloud.iam.service_roles import RoleError, check_service_role
@@ -51,8 +51,8 @@ class Telemetry:
         self._access = access
         self._logs = logs
         self._metrics = metrics
-        self._observations = Batches("gateway-metrics", self._count)
-        self._lines = Batches("gateway-log", self._write)
+        self._observations = Buffer("gateway-metrics", self._count)
+        self._lines = Buffer("gateway-log", self._write)
 
     def start(self) -> None:
         """Begin to pass on."""

@@ -5,13 +5,12 @@ An invocation costs two appends to a list; one thread turns them into log events
 
 from __future__ import annotations
 
-import threading
-import traceback
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from localcloud.awslambda.environment import log_group
+from localcloud.core.buffer import Buffer
 from localcloud.core.ports import Datum
 from localcloud.iam.acting import role_session
 
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
 
 _Dimensions = tuple[tuple[str, str], ...]
 _Series = tuple[str, str, str, _Dimensions, float]
-_GATHER = 0.1
-"""Wall seconds that what an invocation leaves may wait for company."""
+_INTERVAL_SECONDS = 0.1
+"""Wall seconds for which log lines and metrics are buffered."""
 _MINUTE = 60.0
 _UNITS = {"Duration": "Milliseconds"}
 
@@ -67,57 +66,46 @@ class Observation:
             yield (function, ("Resource", resource), ("ExecutedVersion", self.executed))
 
 
+_Written = tuple[LogTarget, "Sequence[tuple[float, str]]"]
+
+
 class Telemetry:
     """Log lines and metrics on their way to the logs and cloudwatch services."""
 
     def __init__(self, logs: LogDelivery, metrics: MetricSink) -> None:
         self._logs = logs
         self._metrics = metrics
-        self._lock = threading.Lock()
-        self._lines: defaultdict[LogTarget, list[tuple[float, str]]]
-        self._lines = defaultdict(list)
-        self._observations: list[Observation] = []
-        self._pending = threading.Event()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="functions-telemetry", daemon=True)
+        self._buffer: Buffer[_Written | Observation]
+        self._buffer = Buffer("functions-telemetry", self._deliver, _INTERVAL_SECONDS)
 
     def start(self) -> None:
         """Write from now on."""
-        self._thread.start()
+        self._buffer.start()
 
     def stop(self) -> None:
         """Write what is left."""
-        self._stopping.set()
-        self._pending.set()
-        self._thread.join()
-        self._flush()
+        self._buffer.stop()
+
+    def flush(self) -> None:
+        """Write everything now."""
+        self._buffer.flush()
 
     def log(self, target: LogTarget, lines: Sequence[tuple[float, str]]) -> None:
         """Queue lines (cloud time, text) of the log, which the function's role has to allow."""
-        with self._lock:
-            self._lines[target].extend(lines)
-        self._pending.set()
+        self._buffer.put((target, lines))
 
     def observe(self, observation: Observation) -> None:
         """Have an observation counted soon."""
-        with self._lock:
-            self._observations.append(observation)
-        self._pending.set()
+        self._buffer.put(observation)
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._pending.wait()
-            self._stopping.wait(_GATHER)
-            self._pending.clear()
-            try:
-                self._flush()
-            except Exception:  # noqa: BLE001  # a bug elsewhere must not end all logging
-                traceback.print_exc()
-
-    def _flush(self) -> None:
-        with self._lock:
-            lines, self._lines = self._lines, defaultdict(list)
-            observations, self._observations = self._observations, []
+    def _deliver(self, items: list[_Written | Observation]) -> None:
+        lines: defaultdict[LogTarget, list[tuple[float, str]]] = defaultdict(list)
+        observations = []
+        for item in items:
+            if isinstance(item, Observation):
+                observations.append(item)
+            else:
+                lines[item[0]].extend(item[1])
         for target, written in lines.items():
             # Without the permission the log is missing, and Lambda reports no error.
             role = role_session(target.role, target.function)

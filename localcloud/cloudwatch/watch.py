@@ -8,8 +8,8 @@ that what processes wrote at its very end has arrived.
 
 from __future__ import annotations
 
+import logging
 import threading
-import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from localcloud.cloudwatch.definition import rule, watched
 from localcloud.cloudwatch.evaluation import Datapoint, evaluate
 from localcloud.cloudwatch.model import metric_of
 from localcloud.cloudwatch.queries import Queries, reader
+from localcloud.core.buffer import LONGEST_INTERVAL_SECONDS
 
 if TYPE_CHECKING:
     from localcloud.cloudwatch.alarms import Alarms
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
     from localcloud.core.clock import Clock
     from localcloud.core.ports import Document
 
-# Wall seconds for what was written in a period to arrive: services gather theirs for up to 0.25 s.
-_GRACE = 0.4
+logger = logging.getLogger(__name__)
+_DELIVERY_SECONDS = 0.15
+_GRACE_SECONDS = LONGEST_INTERVAL_SECONDS + _DELIVERY_SECONDS
+"""Wall seconds for the metrics of a period to arrive: services buffer theirs."""
 _SHORT, _MINUTE, _HOUR, _DAY = 10, 60, 3600, 86400
 _BEHIND = _HOUR  # further behind than this, what was missed is not made up for
 
@@ -53,7 +56,7 @@ class Watch:
         self._thread.join()
 
     def _run(self) -> None:
-        grace = _GRACE * self._clock.speed
+        grace = _GRACE_SECONDS * self._clock.speed
         passed = int(self._clock.timestamp()) // _SHORT * _SHORT
         while True:
             due = self._next(passed)
@@ -65,8 +68,8 @@ class Watch:
                 if due % self._plan(alarm).step == 0:
                     try:
                         self._look(alarm, due)
-                    except Exception:  # noqa: BLE001  # a bug of ours, or of one who is told
-                        traceback.print_exc()
+                    except Exception:  # a bug of ours, or of one who is told
+                        logger.exception("Alarm %s is not evaluated", alarm.key)
             passed = due
 
     def _next(self, passed: int) -> int:

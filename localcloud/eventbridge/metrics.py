@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from localcloud.core.batches import Batches
+from localcloud.core.buffer import Buffer
 from localcloud.core.ports import Datum
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Metrics:
     def __init__(self, clock: Clock, metrics: MetricSink) -> None:
         self._clock = clock
         self._metrics = metrics
-        self._counted = Batches("schedules-metrics", self._pass_on)
+        self._counted = Buffer("schedules-metrics", self._pass_on)
 
     def start(self) -> None:
         """Begin to pass on."""

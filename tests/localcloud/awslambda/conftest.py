@@ -144,6 +144,6 @@ def lambdas(shared: Lambdas) -> Iterator[Lambdas]:
     yield shared
     for function in shared.client.list_functions()["Functions"]:
         shared.client.delete_function(FunctionName=function["FunctionName"])
-    shared.server.cloud.functions._telemetry._flush()
+    shared.server.cloud.functions._telemetry.flush()
     shared.metrics.reset()
     shared.written.lines.clear()

@@ -30,7 +30,7 @@ def _said(lambdas: Any) -> bool:
     lambdas.written.lines.clear()
     answer, _ = lambdas.invoke("talks")
     assert answer["StatusCode"] == 200
-    lambdas.server.cloud.functions._telemetry._flush()
+    lambdas.server.cloud.functions._telemetry.flush()
     return any("hello" in line for line in lambdas.written.lines)
 
 
