@@ -28,7 +28,12 @@ if TYPE_CHECKING:
 
     from localcloud.core.delays import Delays
     from localcloud.core.delivery_ports import BuildStarter, PipelineStarter
-    from localcloud.core.function_ports import AliasRouter, Deployer, FunctionInvoker
+    from localcloud.core.function_ports import (
+        AliasRouter,
+        Deployer,
+        EventFunctions,
+        FunctionInvoker,
+    )
     from localcloud.core.ports import AlarmStates, AliasDeployment, MetricSink
     from localcloud.core.quotas import Quotas
     from localcloud.core.service_api import Service
@@ -41,6 +46,7 @@ class Substitutes:
     """What services receive in place of another service; a test gives its fakes."""
 
     functions: FunctionInvoker | None = None
+    event_functions: EventFunctions | None = None
     aliases: AliasRouter | None = None
     metrics: MetricSink | None = None
     alarms: AlarmStates | None = None
@@ -104,12 +110,16 @@ def compose(
 ) -> Cloud:
     """Create every service of a local cloud; none has started when this returns."""
 
+    def invoke(arn: str, payload: bytes) -> None:
+        # Alarms invoke functions, whose metrics they watch.
+        functions.queue(arn, payload)
+
     def deploy(deployment: AliasDeployment, cancel: threading.Event) -> None:
         # Lambda's aliases are deployed by CodeDeploy, which routes Lambda's aliases.
         codedeploy.deploy(deployment, cancel)
 
     logs = Logs(core, access, delays)
-    cloudwatch = CloudWatch(core, access, delays, logs)
+    cloudwatch = CloudWatch(core, access, delays, logs=logs, invoke=invoke)
     metrics = substitutes.metrics or cloudwatch
     alarms = substitutes.alarms or cloudwatch
     signer = Signer(core, access)
@@ -123,9 +133,7 @@ def compose(
         signatures=signer,
         deploy=substitutes.deploy or deploy,
     )
-    invoker = substitutes.functions or functions
-    aliases = substitutes.aliases or functions
-    codedeploy = CodeDeploy(core, access, functions=aliases, alarms=alarms)
+    codedeploy = CodeDeploy(core, access, functions=substitutes.aliases or functions, alarms=alarms)
     connections = CodeConnections(core, access)
     codebuild = CodeBuild(core, access, quotas, logs=logs, repositories=connections)
     builds = substitutes.builds or codebuild
@@ -144,7 +152,13 @@ def compose(
         servicequotas=ServiceQuotas(quotas),
         functions=functions,
         gateway=Gateway(
-            core, access, quotas, journal, functions=invoker, logs=logs, metrics=metrics
+            core,
+            access,
+            quotas,
+            journal,
+            functions=substitutes.functions or functions,
+            logs=logs,
+            metrics=metrics,
         ),
         codedeploy=codedeploy,
         codebuild=codebuild,
@@ -154,7 +168,7 @@ def compose(
             core,
             access,
             delays,
-            functions=invoker,
+            functions=substitutes.event_functions or functions,
             logs=logs,
             metrics=metrics,
             builds=builds,

@@ -147,6 +147,11 @@ class Functions:
             )
         )
 
+    def queue(self, arn: str, payload: bytes) -> None:
+        """See `localcloud.core.function_ports.EventInvoker`."""
+        region, account = arn.split(":")[3:5]
+        self.invoke(account, region, arn, None, payload, invocation_type="Event")
+
     def routing(self, account: str, region: str, function: str, alias: str) -> Routing:
         """Where an alias sends its traffic.
 

@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from localcloud.cloudwatch.model import Alarm, State
 from localcloud.cloudwatch.notifications import lambda_payload, sns_message
+from localcloud.core.ports import InvocationError
 from localcloud.iam.acting import ServicePrincipal
 from localcloud.iam.actions import messages
 from localcloud.iam.actions.call import Needed
@@ -23,6 +24,7 @@ from localcloud.iam.actions.call import Needed
 if TYPE_CHECKING:
     from localcloud.cloudwatch.history import History
     from localcloud.core.core import Core
+    from localcloud.core.function_ports import EventInvoker
     from localcloud.core.ports import Document
     from localcloud.iam.access import Access
 
@@ -46,9 +48,10 @@ class NotAuthorizedError(Exception):
 class Actions:
     """The actions that are due, and the thread that does them."""
 
-    def __init__(self, core: Core, access: Access, history: History) -> None:
+    def __init__(self, core: Core, access: Access, history: History, invoke: EventInvoker) -> None:
         self._core = core
         self._access = access
+        self._invoke = invoke
         self._history = history
         self._due: queue.Queue[tuple[str, Document] | None] = queue.Queue()
         self._thread = threading.Thread(target=self._run, name="alarm-actions", daemon=True)
@@ -104,7 +107,13 @@ class Actions:
             summary = f"Successfully executed action {target}"
             try:
                 data["publishedMessage"] = self._do(target, alarm, before)
-            except (NoSuchActionError, NotAuthorizedError, ClientError, BotoCoreError) as error:
+            except (
+                NoSuchActionError,
+                NotAuthorizedError,
+                InvocationError,
+                ClientError,
+                BotoCoreError,
+            ) as error:
                 data |= {"actionState": "Failed", "error": str(error)}
                 # AWS's text, as quoted in automated-security-response-on-aws#43.
                 summary = f'Failed to execute action {target}. Received error: "{error}"'
@@ -127,9 +136,7 @@ class Actions:
         if target.startswith("arn:aws:lambda:"):
             self._check_function(target, alarm)
             payload = lambda_payload(alarm, before)
-            self._core.client("lambda", alarm.account, arn[3]).invoke(
-                FunctionName=target, InvocationType="Event", Payload=json.dumps(payload).encode()
-            )
+            self._invoke(target, json.dumps(payload).encode())
             return payload
         raise NoSuchActionError(
             f"{target} is not part of the local cloud, whose alarms tell SNS topics and invoke "

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-import traceback
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 
     from localcloud.core.core import Core
     from localcloud.core.delays import Delays
+    from localcloud.core.function_ports import EventInvoker
     from localcloud.core.log_ports import LogFeed
     from localcloud.core.ports import Datum
     from localcloud.core.providers import Provider
     from localcloud.core.service_api import ApiFactory
     from localcloud.iam.access import Access
 
+logger = logging.getLogger(__name__)
 _FLUSH = 1.0  # wall seconds for which what no API call acknowledged may be lost
 _PAST, _FUTURE = 14 * DAY, 7200  # what AWS takes, in seconds
 
@@ -38,14 +40,16 @@ _PAST, _FUTURE = 14 * DAY, 7200  # what AWS takes, in seconds
 class CloudWatch:
     """See `localcloud.core.service_api.Service`."""
 
-    def __init__(self, core: Core, access: Access, delays: Delays, logs: LogFeed) -> None:
+    def __init__(
+        self, core: Core, access: Access, delays: Delays, *, logs: LogFeed, invoke: EventInvoker
+    ) -> None:
         self.core = core
         self._logs = logs
         self.apis: dict[str, ApiFactory] = {"monitoring": partial(CloudWatchApi, self)}
         self.delays = MetricDelays(delays)
         self.store = MetricStore(core.ledger, core.clock)
         self.history = History(core.ledger)
-        self._actions = Actions(core, access, self.history)
+        self._actions = Actions(core, access, self.history, invoke)
         self.alarms = Alarms(core, self.history, self._actions)
         self.providers: dict[str, Provider] = {
             "AWS::CloudWatch::Alarm": AlarmProvider(self.alarms, "PutMetricAlarm"),
@@ -102,7 +106,7 @@ class CloudWatch:
             try:
                 self.store.flush()
             except StorageError:  # what was put is kept for the next time
-                traceback.print_exc()
+                logger.exception("Metrics are kept in memory until the next flush")
 
     def _read(
         self,

@@ -18,6 +18,34 @@ Raises `DeploymentFailedError`.
 """
 
 
+EventInvoker = Callable[[str, bytes], None]
+"""Queues an asynchronous invocation of a function, version or alias by its ARN.
+
+The payload is JSON. Raises `InvocationError` if the invocation is not queued.
+"""
+
+
+class EventFunctions(Protocol):
+    """Functions that a rule or a schedule invokes."""
+
+    def queue(self, arn: str, payload: bytes) -> None:
+        """See `EventInvoker`."""
+        ...
+
+    def allows(
+        self,
+        account: str,
+        region: str,
+        function: str,
+        qualifier: str | None,
+        *,
+        principal: str,
+        source_arn: str,
+    ) -> bool:
+        """See `FunctionInvoker.allows`."""
+        ...
+
+
 class FunctionInvoker(Protocol):
     """Invokes functions for a service that a function's policy has to allow."""
 
@@ -30,12 +58,10 @@ class FunctionInvoker(Protocol):
         payload: bytes,
         *,
         trace: str = "",
-        invocation_type: str = "RequestResponse",
     ) -> Invocation:
-        """Invoke a function by name, partial ARN or ARN.
+        """Invoke a function by name, partial ARN or ARN; return its answer.
 
-        `payload` is JSON, `trace` an `X-Amzn-Trace-Id`. `invocation_type` is Lambda's:
-        RequestResponse, or Event, which returns once the invocation is queued.
+        `payload` is JSON, `trace` an `X-Amzn-Trace-Id`.
 
         Raises:
             InvocationError: the function was not invoked.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from localcloud.core.credentials import Session
-    from localcloud.core.function_ports import FunctionInvoker
+    from localcloud.core.function_ports import EventFunctions
     from localcloud.core.log_ports import LogGroups
     from localcloud.iam.access import Access, Refusal
 
@@ -40,7 +40,7 @@ class NotAuthorizedError(Exception):
 class Authority:
     """Decides deliveries."""
 
-    def __init__(self, access: Access, functions: FunctionInvoker, logs: LogGroups) -> None:
+    def __init__(self, access: Access, functions: EventFunctions, logs: LogGroups) -> None:
         self._access = access
         self._functions = functions
         self._logs = logs

@@ -6,8 +6,7 @@ attempts by default, with exponential back-off; a missing target or permission i
 
 from __future__ import annotations
 
-import sys
-import traceback
+import logging
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from localcloud.eventbridge.targets import Targets
     from localcloud.eventbridge.timer import Timer
 
+logger = logging.getLogger(__name__)
 _KIND = "schedules:delivery"
 _AT_ONCE = 4
 _OLDEST, _ATTEMPTS = 86400, 185
@@ -102,8 +102,8 @@ class Deliveries:
             self._again(delivery, str(error))
         except UndeliverableError as error:
             self._give_up(delivery, str(error), error.code)
-        except Exception as error:  # noqa: BLE001  # a fault of ours is this delivery's alone
-            traceback.print_exc()
+        except Exception as error:  # a fault of ours is this delivery's alone
+            logger.exception("Delivery to %s", delivery.target["Arn"])
             self._give_up(delivery, f"{type(error).__name__}: {error}")
         else:
             self._end(delivery, "Invocations")
@@ -134,9 +134,9 @@ class Deliveries:
                     delivery.target, delivery.payload, delivery.source_arn, attributes
                 )
             except NotAuthorizedError as error:
-                print(f"events: {delivery.source_arn}: {error}", file=sys.stderr)  # noqa: T201  # the log
-            except Exception:  # noqa: BLE001  # a queue that is gone drops the event, as on AWS
-                traceback.print_exc()
+                logger.warning("%s: %s", delivery.source_arn, error)
+            except Exception:  # a queue that is gone drops the event, as on AWS
+                logger.exception("%s: an event is dropped", delivery.source_arn)
         self._end(delivery, "Invocations", "FailedInvocations")
 
     def _end(self, delivery: Delivery, *metrics: str) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from localcloud.core.core import Core
     from localcloud.core.delays import Delays
     from localcloud.core.delivery_ports import BuildStarter, PipelineStarter
-    from localcloud.core.function_ports import FunctionInvoker
+    from localcloud.core.function_ports import EventFunctions
     from localcloud.core.log_ports import LogWriter
     from localcloud.core.ports import MetricSink
     from localcloud.core.providers import Provider
@@ -49,7 +49,7 @@ class Schedules:
         access: Access,
         delays: Delays,
         *,
-        functions: FunctionInvoker,
+        functions: EventFunctions,
         logs: LogWriter,
         metrics: MetricSink,
         builds: BuildStarter,
@@ -70,7 +70,7 @@ class Schedules:
         targets = Targets(
             core,
             Authority(access, functions, logs),
-            functions=functions,
+            invoke=functions.queue,
             logs=logs,
             builds=builds,
             pipelines=pipelines,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from localcloud.core.core import Core
     from localcloud.core.delivery_ports import BuildStarter, PipelineStarter
-    from localcloud.core.function_ports import FunctionInvoker
+    from localcloud.core.function_ports import EventInvoker
     from localcloud.core.log_ports import LogWriter
     from localcloud.eventbridge.authority import Authority
 
@@ -92,14 +92,14 @@ class Targets:
         core: Core,
         authority: Authority,
         *,
-        functions: FunctionInvoker,
+        invoke: EventInvoker,
         logs: LogWriter,
         builds: BuildStarter,
         pipelines: PipelineStarter,
     ) -> None:
         self._core = core
         self._authority = authority
-        self._functions = functions
+        self._queue_invocation = invoke
         self._logs = logs
         self._builds = builds
         self._pipelines = pipelines
@@ -153,20 +153,10 @@ class Targets:
         )
 
     def _invoke(
-        self, _target: Mapping[str, Any], arn: re.Match[str], payload: str, _source: str
+        self, target: Mapping[str, Any], _arn: re.Match[str], payload: str, _source: str
     ) -> None:
-        function = _FUNCTION.fullmatch(arn["rest"])
-        assert function is not None  # noqa: S101  # as above
-        name, qualifier = function["name"], function["qualifier"]
         try:
-            self._functions.invoke(
-                arn["account"],
-                arn["region"],
-                name,
-                qualifier,
-                payload.encode(),
-                invocation_type="Event",
-            )
+            self._queue_invocation(target["Arn"], payload.encode())
         except InvocationError as error:
             kind = TransientError if error.code in _PASSING else UndeliverableError
             raise kind(f"{error.code}: {error}") from error

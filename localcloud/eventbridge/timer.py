@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import logging
 import threading
-import traceback
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from localcloud.core.clock import Clock
+
+logger = logging.getLogger(__name__)
 
 
 class Timer:
@@ -60,5 +62,5 @@ class Timer:
             else:
                 try:
                     first[2]()
-                except Exception:  # noqa: BLE001  # the others are still due
-                    traceback.print_exc()
+                except Exception:  # the others are still due
+                    logger.exception("A scheduled action fails")

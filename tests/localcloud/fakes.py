@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 
     from localcloud.core.bus import EventBus
     from localcloud.core.delivery_ports import BuildStarter, PipelineStarter
-    from localcloud.core.function_ports import AliasRouter, Deployer, FunctionInvoker
+    from localcloud.core.function_ports import (
+        AliasRouter,
+        Deployer,
+        EventFunctions,
+        FunctionInvoker,
+    )
     from localcloud.core.ports import AlarmStates, BuildRequest, Datum, MetricSink
 
 LONG = 60.0
@@ -51,9 +56,7 @@ class AnsweringFunctions:
         payload: bytes,
         *,
         trace: str = "",
-        invocation_type: str = "RequestResponse",
     ) -> Invocation:
-        assert invocation_type == "RequestResponse"
         event = json.loads(payload)
         self.events.append(event)
         self.invoked.append((account, region, function, qualifier, trace))
@@ -94,26 +97,11 @@ class QueueingFunctions:
         self.allowed = True
         self.fail: Callable[[], None] = lambda: None
 
-    def invoke(
-        self,
-        account: str,
-        region: str,
-        function: str,
-        qualifier: str | None,
-        payload: bytes,
-        *,
-        trace: str = "",
-        invocation_type: str = "RequestResponse",
-    ) -> Invocation:
+    def queue(self, arn: str, payload: bytes) -> None:
         self.fail()
-        self.invoked.put(
-            {
-                "function": (account, region, function, qualifier),
-                "type": invocation_type,
-                "payload": json.loads(payload),
-            }
-        )
-        return Invocation(b"", None, "1")
+        _, _, _, region, account, _, name, *qualifier = arn.split(":")
+        function = (account, region, name, qualifier[0] if qualifier else None)
+        self.invoked.put({"function": function, "payload": json.loads(payload)})
 
     def allows(
         self,
@@ -333,10 +321,8 @@ if TYPE_CHECKING:
 
     def _made_up() -> FakeAlarms: ...
 
-    _functions: tuple[FunctionInvoker, FunctionInvoker] = (
-        AnsweringFunctions(),
-        QueueingFunctions(),
-    )
+    _functions: FunctionInvoker = AnsweringFunctions()
+    _event_functions: EventFunctions = QueueingFunctions()
     _aliases: tuple[AliasRouter, AliasRouter] = (FakeAlias(), RegionalAliases())
     _alarms: tuple[AlarmStates, AlarmStates] = (_made_up(), RegionalAlarms())
     _metrics: MetricSink = FakeMetrics()

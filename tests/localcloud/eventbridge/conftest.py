@@ -30,7 +30,7 @@ class Fakes:
         self.functions, self.metrics = QueueingFunctions(), FakeMetrics()
         self.pipelines, self.builds = FakePipelines(), FakeBuilds()
         self.substitutes = Substitutes(
-            functions=self.functions,
+            event_functions=self.functions,
             metrics=self.metrics,
             pipelines=self.pipelines,
             builds=self.builds,

@@ -58,9 +58,7 @@ def test_a_rate_invokes_its_function_period_by_period(reached: Any) -> None:
         ScheduleExpression="rate(1 day)",
     )
     calls = [next_day(reached) for _ in range(3)]
-    assert {(call["function"], call["type"]) for call in calls} == {
-        ((ACCOUNT, REGION, "judge", "live"), "Event")
-    }
+    assert {call["function"] for call in calls} == {(ACCOUNT, REGION, "judge", "live")}
     events = [call["payload"] for call in calls]
     assert events[0]["source"] == "aws.events"
     assert events[0]["detail-type"] == "Scheduled Event"
@@ -393,7 +391,7 @@ def throttled(*_arguments, **_named):
     raise InvocationError("TooManyRequestsException", "Rate exceeded")
 
 fakes = Substitutes(
-    functions=SimpleNamespace(invoke=throttled, allows=lambda *_a, **_n: True),
+    event_functions=SimpleNamespace(queue=throttled, allows=lambda *_a, **_n: True),
     metrics=SimpleNamespace(put=lambda *_arguments: None),
 )
 server = LocalCloud(
