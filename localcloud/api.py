@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
-import traceback
+import logging
 import zlib
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
@@ -20,6 +20,7 @@ from localcloud.core import strict_json
 from localcloud.core.credentials import Caller, UnknownKeyError
 from localcloud.core.denied import denied_response
 from localcloud.core.operations import changes_state, needs_space
+from localcloud.core.request_id import new_request, request_id
 from localcloud.core.signatures import Signature, SignatureError, verify
 from localcloud.core.storage import StorageError, require_free_space
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from localcloud.core.service_api import ApiFactory
     from localcloud.iam.access import Access
 
+logger = logging.getLogger(__name__)
 _INVOCATIONS = ("/invocations", "/invoke-async", "/invoke-async/")
 _INSUFFICIENT_STORAGE = 507
 """An AWS SDK repeats a request after 500, 502, 503 and 504, which frees no space, and not after
@@ -53,6 +55,12 @@ class AwsApi:
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         """Answer one request; return an AWS error if the disk rejects a write."""
+        with new_request():
+            return self._checked(environ, start_response)
+
+    def _checked(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
         try:
             if needs_space(environ):
                 require_free_space(self._core.ledger.folder)
@@ -90,8 +98,8 @@ class AwsApi:
             status, headers, body = api(caller).answer(Request(environ))
         except StorageError:
             raise
-        except Exception:  # noqa: BLE001  # a bug of ours answers its client, and is told
-            traceback.print_exc()
+        except Exception:  # a bug of ours answers its client, and is logged
+            logger.exception("%s request fails", caller.service)
             return _refuse(
                 environ,
                 500,
@@ -165,5 +173,9 @@ def _refuse(environ: dict[str, Any], status: int, code: str, message: str) -> Re
         error = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
         query = "form-urlencoded" in environ.get("CONTENT_TYPE", "")
         body = f"<ErrorResponse>{error}</ErrorResponse>" if query else error
-    headers = {"x-amzn-errortype": code, "Content-Type": kind}
+    headers = {
+        "x-amzn-errortype": code,
+        "x-amzn-requestid": request_id(),
+        "Content-Type": kind,
+    }
     return Response(body, status=status, headers=headers)

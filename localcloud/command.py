@@ -19,6 +19,7 @@ from localcloud.core.delays import Delays
 from localcloud.core.gateway_port import DEFAULT, GatewayPortError
 from localcloud.core.http import PortInUseError
 from localcloud.core.ledger import StateInUseError
+from localcloud.core.log_format import configure_log
 from localcloud.core.quotas import ESTABLISHED_ACCOUNT, NEW_ACCOUNT
 from localcloud.core.storage import StorageError, UnusableStateError
 from localcloud.iam.access import MODES
@@ -60,6 +61,7 @@ def main() -> int:
         parser.error(f"--speed is {arguments.speed}; it must be above 0")
     if not arguments.metric_delay >= 0:
         parser.error(f"--metric-delay is {arguments.metric_delay}; it must be 0 or more")
+    configure_log()
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())

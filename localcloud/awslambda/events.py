@@ -8,8 +8,8 @@ intervals from one second to five minutes, for as long as the event may age.
 from __future__ import annotations
 
 import heapq
+import logging
 import threading
-import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from localcloud.core.clock import Clock
     from localcloud.core.ledger import Ledger
 
+logger = logging.getLogger(__name__)
 _KIND = "functions:event"
 _AT_ONCE = 16
 _RETRIES = 2
@@ -120,8 +121,10 @@ class EventQueue:
     def _deliver(self, event: Event) -> None:
         try:
             self._try(event)
-        except Exception:  # noqa: BLE001  # a bug of ours is told; the event waits in the ledger
-            traceback.print_exc()
+        except Exception:  # a bug of ours is told; the event waits in the ledger
+            logger.exception(
+                "Event %s of function %s waits for the next start", event.id, event.function
+            )
 
     def _try(self, event: Event) -> None:
         patience = self._target.patience(event)

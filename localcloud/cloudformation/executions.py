@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from localcloud.cloudformation.model import ChangeSet, Stack
     from localcloud.cloudformation.service import CloudFormation
 
+logger = logging.getLogger(__name__)
 _PROMPT = 2.0  # wall seconds
 _PATIENCE = 10.0  # wall seconds
 _BETWEEN_LOOKS_SECONDS = 1.0
@@ -102,7 +103,7 @@ class Executions:
             except InterruptedOperationError:
                 return
             except StorageError as error:
-                print(f"localcloud: stack {stack.name}: {error}", file=sys.stderr)  # noqa: T201  # a command speaks so
+                logger.warning("Stack %s: %s", stack.name, error)
                 self._ended(stack, running)
                 self._resume_with_space(stack)
             finally:

@@ -6,7 +6,7 @@ so it can be undone by this process, or by the next one.
 
 from __future__ import annotations
 
-import traceback
+import logging
 import uuid
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from localcloud.cloudformation.records import Records
     from localcloud.core.providers import Provider
 
+logger = logging.getLogger(__name__)
 _REPLACED = "Requested update requires the creation of a new physical resource; hence creating one."
 
 
@@ -315,14 +316,14 @@ class Operation:
         )
 
     def _reason(self, error: Exception) -> str:
-        """Why a resource failed; an error of this cloud itself is told on stderr as well."""
+        """Why a resource failed; an error of this cloud itself is logged as well."""
         if self.stopping.is_set():
             raise InterruptedOperationError from error
         if isinstance(error, ClientError):
             said = error.response["Error"]
             return f"{said['Message']} (Error Code: {said['Code']})"
         if not isinstance(error, ProvisioningError | TemplateError | ParamValidationError):
-            traceback.print_exception(error)
+            logger.error("Internal failure", exc_info=error)
             return f"Internal failure of the local cloud: {error!r}"
         return str(error)
 

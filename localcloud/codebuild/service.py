@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-import traceback
 import uuid
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from localcloud.core.service_api import ApiFactory
     from localcloud.iam.access import Access
 
+logger = logging.getLogger(__name__)
 _BUILD = "codebuild:build"
 _PRINCIPAL = "codebuild.amazonaws.com"
 _GONE = 10.0  # wall seconds that a build may take to end when the local cloud stops
@@ -216,8 +217,8 @@ class CodeBuild:
                 session,
                 save,
             ).run()
-        except Exception as error:  # noqa: BLE001  # a fault of ours is the build's outcome
-            traceback.print_exc()
+        except Exception as error:  # a fault of ours is the build's outcome
+            logger.exception("Build %s", build.id)
             status, build.reason = "FAULT", f"{type(error).__name__}: {error}"
         self._end(build, status)
 

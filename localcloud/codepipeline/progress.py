@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-import traceback
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from localcloud.codepipeline.halt import Halt
     from localcloud.codepipeline.model import Execution, Pipeline
 
+logger = logging.getLogger(__name__)
 _FAILED, _RESUME = "FAILED_ACTIONS", "RESUME"
 
 
@@ -174,10 +175,10 @@ class Progress:
         except AbandonedError:
             store.mark_action(execution, action, record, "Abandoned")
             return False
-        except Exception as error:  # noqa: BLE001  # whatever it was, the action has failed
+        except Exception as error:  # whatever it was, the action has failed
             known = isinstance(error, ActionError)
             if not known and not store.closed:
-                traceback.print_exc()
+                logger.exception("Action %s of execution %s", action["name"], execution.id)
             with store.changing(execution):
                 record.error = str(error) if known else f"{type(error).__name__}: {error}"
             store.mark_action(execution, action, record, "Failed")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-import traceback
 from typing import TYPE_CHECKING
 
 from localcloud.codepipeline.gates import ENTERED, Gates, Ticket
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from localcloud.codepipeline.gates import Stage
     from localcloud.codepipeline.model import Execution, Pipeline
 
+logger = logging.getLogger(__name__)
 _UPDATED = "The pipeline's definition was updated before the execution could be completed"
 
 
@@ -106,9 +107,9 @@ class Runner:
     ) -> None:
         try:
             self._run(pipeline, progress, first, ticket, again)
-        except Exception as error:  # noqa: BLE001  # a bug of ours is the execution's end
+        except Exception as error:  # a bug of ours is the execution's end
             if not self._store.closed:
-                traceback.print_exc()
+                logger.exception("Execution %s", progress.execution.id)
             progress.execution.summary = f"{type(error).__name__}: {error}"
             self._store.finish(progress.execution, "Failed")
         finally:

@@ -8,6 +8,8 @@ from xml.sax.saxutils import escape
 
 from werkzeug.wrappers import Response
 
+from localcloud.core.request_id import request_id
+
 _XML = {"cloudformation", "iam", "sns", "sts"}
 """Services of the query protocol; CloudWatch and SQS speak several."""
 _CODES = {"sns": "AuthorizationError", "s3": "AccessDenied"}
@@ -36,7 +38,11 @@ def denied_response(environ: dict[str, Any], service: str, message: str) -> Resp
         rest = "HTTP_X_AMZ_TARGET" not in environ
         status, kind = (403, "application/json") if rest else (400, content)
         body, headers = json.dumps({"__type": code, "message": message}).encode(), {}
-    head = {"x-amzn-errortype": code, "Content-Type": kind} | headers
+    head = {
+        "x-amzn-errortype": code,
+        "x-amzn-requestid": request_id(),
+        "Content-Type": kind,
+    } | headers
     return Response(body, status=status, headers=head)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import io
+import logging
 import socket
 import threading
-import traceback
 from contextlib import suppress
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
+logger = logging.getLogger(__name__)
 LOOPBACK = "127.0.0.1"
 
 
@@ -72,8 +73,8 @@ class _Handler(MotoRequestHandler):
 
         try:
             body = b"".join(self.server.app(environ, start_response))
-        except Exception:  # noqa: BLE001  # a bug of ours answers its client, and is told
-            traceback.print_exc()
+        except Exception:  # a bug of ours answers its client, and is told
+            logger.exception("%s %s", environ["REQUEST_METHOD"], environ["PATH_INFO"])
             head[:] = ["500 Internal Server Error", [("Content-Type", "text/plain")]]
             body = b"The local cloud failed on this request; its log says how."
         code, _, reason = head[0].partition(" ")

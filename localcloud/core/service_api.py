@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from moto.core.errors import COMMON_ERROR_CODES
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
+
+from localcloud.core.request_id import request_id
 
 if TYPE_CHECKING:
     from moto.core.request import Request
@@ -20,6 +23,9 @@ COMMON_ERROR_CODES += [
     "AccessDenied", "AccessDeniedException", "InternalFailure", "NotImplemented",
     "RequestEntityTooLarge",
 ]  # fmt: skip
+
+
+_REQUEST_ID = re.compile(r"(?<=<RequestId>).*(?=</RequestId>)")
 
 
 class ApiError(ServiceException):
@@ -71,6 +77,16 @@ class ServiceApi(BaseResponse):
             status, headers, body = self.serialized(ActionResult(unknown))
             status = 501
         return int(headers.pop("status", status)), headers, body
+
+    @staticmethod
+    def _enrich_response(headers: dict[str, Any], body: Any) -> tuple[dict[str, Any], Any]:
+        """As moto does it, with the request's own id: the log has the same one."""
+        if "status" in headers:
+            headers["status"] = str(headers["status"])
+        headers["x-amzn-requestid"] = request_id()
+        if isinstance(body, str):
+            body = _REQUEST_ID.sub(request_id(), body)
+        return headers, body
 
     def get_current_account(self) -> str:  # moto asks this before it parses anything
         return self.caller.account

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from localcloud.core.delays import Delays
     from localcloud.iam.evaluation import Decision
 
+logger = logging.getLogger(__name__)
 Mode = Literal["enforce", "soft"]
 MODES: tuple[Mode, ...] = ("enforce", "soft")
 _ARN_PARTS = 6
@@ -143,7 +144,7 @@ class Access:
             new = refusal.message not in self._logged
             self._logged.add(refusal.message)
         if new:
-            print(f"iam: would deny: {refusal.message}", file=sys.stderr, flush=True)  # noqa: T201  # the log
+            logger.warning("would deny: %s", refusal.message)
         return None
 
     def _denied_session(

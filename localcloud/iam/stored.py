@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
-import sys
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from localcloud.iam.propagation import Propagation, Role
     from localcloud.iam.service_facts import ServiceFacts
 
+logger = logging.getLogger(__name__)
 _ACCOUNT = re.compile(r"\d{12}")
 _PARTITION = "aws"
 
@@ -231,7 +232,7 @@ def stored_policy(document: Any, kind: Kind, name: str) -> Policy:
     try:
         return parse(_text(document), kind, name)
     except MalformedPolicyError as error:
-        print(f"iam: {name} is no policy: {error}", file=sys.stderr)  # noqa: T201  # the log
+        logger.warning("%s is no policy: %s", name, error)
         return Policy((), name)
 
 

@@ -9,8 +9,8 @@ resources with the same identifiers and dates.
 from __future__ import annotations
 
 import base64
+import logging
 import os
-import sys
 import threading
 from contextlib import suppress
 from functools import cache, partial
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from localcloud.core.http import Wsgi
     from localcloud.core.ledger import Ledger
 
+logger = logging.getLogger(__name__)
 _STREAM = "moto"
 _INLINE = 4096  # bytes; a longer body becomes a file
 _MOTO_PATHS = ("/moto-api", "/favicon.ico", "/latest/meta-data/", "/latest/api/")
@@ -101,8 +102,8 @@ class Journal:
         """Replay all entries; returns their number.
 
         Called once, at start: afterwards moto, one per process, contains these entries and nothing
-        else. An entry that fails now, although it succeeded when it was recorded, is logged to
-        stderr and skipped.
+        else. An entry that fails now, although it succeeded when it was recorded, is logged and
+        skipped.
         """
         _forget()
         entries = self._ledger.read(_STREAM)
@@ -116,7 +117,7 @@ class Journal:
             if version not in {None, "null"}:
                 self._versions[str(version)] = number
             if said:
-                print(f"localcloud: entry {number} of the journal: {said}", file=sys.stderr)  # noqa: T201  # a command speaks so
+                logger.warning("Entry %d of the journal is skipped: %s", number, said)
         return len(entries)
 
     def __call__(

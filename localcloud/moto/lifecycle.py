@@ -7,9 +7,9 @@ rule asks for it. Versions that the journal's plain entries cannot restore are k
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
-import traceback
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from localcloud.core.clock import Clock
     from localcloud.moto.journal import Journal
 
+logger = logging.getLogger(__name__)
 _DAY_SECONDS = 86_400
 
 
@@ -47,8 +48,8 @@ class Lifecycle:
         while True:
             try:
                 self._journal.expire(self._clock.timestamp())
-            except Exception:  # noqa: BLE001  # the next midnight is another chance
-                traceback.print_exc()
+            except Exception:  # the next midnight is another chance
+                logger.exception("Lifecycle rules are applied again at the next midnight")
             now = self._clock.timestamp()
             midnight = (now // _DAY_SECONDS + 1) * _DAY_SECONDS
             if self._clock.wait(midnight - now, self._stopping):

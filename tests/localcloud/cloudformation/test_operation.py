@@ -21,6 +21,8 @@ from localcloud.core.ledger import Ledger
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import pytest
+
 _NAMES = "ABCDE"
 
 
@@ -179,8 +181,8 @@ def test_an_update_goes_through_or_leaves_everything_as_it_was(new_world: Any, k
     _check_updates(new_world, killed)
 
 
-def test_a_bug_of_a_provider_fails_its_resource_and_says_so_on_stderr(
-    world: Any, capsys: Any
+def test_a_bug_of_a_provider_fails_its_resource_and_is_logged(
+    world: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     for ledger in _ledgers():
         Records(ledger, Clock()).save(Stack("id", "name", "1", "r", "CREATE_COMPLETE", 0.0))
@@ -188,4 +190,4 @@ def test_a_bug_of_a_provider_fails_its_resource_and_says_so_on_stderr(
         assert not process.update({"A": {"Type": "Test", "Properties": {"Value": "bug"}}})
         reasons = [each["ResourceStatusReason"] for each in process.records.events(process.stack)]
         assert "Internal failure of the local cloud: KeyError('a bug')" in reasons
-    assert "KeyError: 'a bug'" in capsys.readouterr().err
+    assert "KeyError: 'a bug'" in caplog.text

@@ -95,13 +95,13 @@ def test_a_client_that_asks_first_is_told_to_go_on(server: HttpServer) -> None:
 
 
 def test_a_bug_is_told_to_the_log_and_not_to_the_client(
-    connection: http.client.HTTPConnection, capsys: Any
+    connection: http.client.HTTPConnection, caplog: pytest.LogCaptureFixture
 ) -> None:
     answer, body = _ask(connection, "GET", "/bug")
     assert answer.status == 500
     assert b"secret" not in body
     assert b"its log says how" in body
-    assert "a secret of the inside" in capsys.readouterr().err
+    assert "a secret of the inside" in caplog.text
 
 
 @pytest.mark.parametrize(
