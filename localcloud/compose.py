@@ -6,21 +6,36 @@ No service imports another one. Each receives the others as the protocols of `lo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
+from localcloud.apigateway.api import ApiGatewayApi
 from localcloud.apigateway.service import Gateway
+from localcloud.awslambda.api import LambdaApi
 from localcloud.awslambda.service import Functions
+from localcloud.cloudformation.api import CloudFormationApi
 from localcloud.cloudformation.service import CloudFormation
+from localcloud.cloudwatch.api import CloudWatchApi
 from localcloud.cloudwatch.service import CloudWatch
+from localcloud.codebuild.api import CodeBuildApi
 from localcloud.codebuild.service import CodeBuild
+from localcloud.codeconnections.api import CodeConnectionsApi, CodeStarConnectionsApi
 from localcloud.codeconnections.service import CodeConnections
+from localcloud.codedeploy.api import CodeDeployApi
 from localcloud.codedeploy.service import CodeDeploy
+from localcloud.codepipeline.api import CodePipelineApi
 from localcloud.codepipeline.service import CodePipeline
 from localcloud.core.core import Core
+from localcloud.eventbridge.events_api import EventsApi
+from localcloud.eventbridge.scheduler_api import SchedulerApi
 from localcloud.eventbridge.service import Schedules
+from localcloud.logs.api import LogsApi
 from localcloud.logs.service import Logs
+from localcloud.servicequotas.api import ServiceQuotasApi
 from localcloud.servicequotas.service import ServiceQuotas
+from localcloud.signer.api import SignerApi
 from localcloud.signer.service import Signer
+from localcloud.sts.api import StsApi
 from localcloud.sts.service import Sts
 
 if TYPE_CHECKING:
@@ -36,7 +51,7 @@ if TYPE_CHECKING:
     )
     from localcloud.core.ports import AlarmStates, AliasDeployment, MetricSink
     from localcloud.core.quotas import Quotas
-    from localcloud.core.service_api import Service
+    from localcloud.core.service_api import ApiFactory, Service
     from localcloud.iam.access import Access
     from localcloud.moto.journal import Journal
 
@@ -96,6 +111,31 @@ class Cloud(Core):
             "schedules": self.schedules,
             # Last: it continues stack operations with the providers of all others.
             "cloudformation": self.cloudformation,
+        }
+
+    def apis(self) -> dict[str, dict[str, ApiFactory]]:
+        """Return the APIs of each service, by the service's name and by SigV4 signing name."""
+        connections = self.codeconnections
+        return {
+            "logs": {"logs": partial(LogsApi, self.logs)},
+            "cloudwatch": {"monitoring": partial(CloudWatchApi, self.cloudwatch)},
+            "sts": {"sts": partial(StsApi, self.sts)},
+            "signer": {"signer": partial(SignerApi, self.signer)},
+            "servicequotas": {"servicequotas": partial(ServiceQuotasApi, self.servicequotas)},
+            "functions": {"lambda": partial(LambdaApi, self.functions)},
+            "gateway": {"apigateway": partial(ApiGatewayApi, self.gateway)},
+            "codedeploy": {"codedeploy": partial(CodeDeployApi, self.codedeploy)},
+            "codebuild": {"codebuild": partial(CodeBuildApi, self.codebuild)},
+            "codeconnections": {
+                "codeconnections": partial(CodeConnectionsApi, connections),
+                "codestar-connections": partial(CodeStarConnectionsApi, connections),
+            },
+            "codepipeline": {"codepipeline": partial(CodePipelineApi, self.codepipeline)},
+            "schedules": {
+                "events": partial(EventsApi, self.schedules),
+                "scheduler": partial(SchedulerApi, self.schedules),
+            },
+            "cloudformation": {"cloudformation": partial(CloudFormationApi, self.cloudformation)},
         }
 
 

@@ -80,7 +80,20 @@ class LocalCloud:
             self._api = HttpServer("api", port, api_door, clock.timestamp)
             undone.callback(self._api.stop)
             self._gateway = gateway(self._ledger, gateway_port, gateway_door, clock.timestamp)
+            undone.callback(self._gateway.stop)
+            self._compose(clock, quotas, services, substitutes, iam, delays)
             undone.pop_all()
+        self.running = False
+
+    def _compose(
+        self,
+        clock: Clock,
+        quotas: Quotas,
+        services: Sequence[str] | None,
+        substitutes: Substitutes,
+        iam: Mode,
+        delays: Delays,
+    ) -> None:
         credentials = Credentials(self._ledger)
         core = Core(
             clock,
@@ -94,13 +107,14 @@ class LocalCloud:
         answer_simulations(access.stored)
         answer_last_accessed(access.usage)
         journal = Journal(self._ledger, clock)
-        self._lifecycle = Lifecycle(clock, journal)
-        self.running = False
+        self._lifecycle = Lifecycle(clock, journal.expire)
         self.cloud = compose(core, access, journal, quotas, delays, self._gateway.url, substitutes)
+        known = self.cloud.services()
+        unknown = sorted(set(services or ()) - known.keys())
+        if unknown:
+            raise ValueError(f"services: found {unknown[0]}; there are {', '.join(known)}")
         self._services = {
-            name: service
-            for name, service in self.cloud.services().items()
-            if services is None or name in services
+            name: service for name, service in known.items() if services is None or name in services
         }
         self._wsgi = self._dispatcher()
 
@@ -166,8 +180,9 @@ class LocalCloud:
     def _dispatcher(self) -> Wsgi:
         apis = {
             signing_name: api
-            for service in self._services.values()
-            for signing_name, api in service.apis.items()
+            for name, apis_of_service in self.cloud.apis().items()
+            if name in self._services
+            for signing_name, api in apis_of_service.items()
         }
         git: Wsgi = (
             self.cloud.codeconnections.git

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import threading
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from localcloud.apigateway.api import ApiGatewayApi
 from localcloud.apigateway.control import KIND, backend, owner, perform
 from localcloud.apigateway.dataplane import DataPlane
 from localcloud.apigateway.deployments import Deployments
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from localcloud.core.ports import MetricSink
     from localcloud.core.providers import Provider
     from localcloud.core.quotas import Quotas
-    from localcloud.core.service_api import ApiFactory
     from localcloud.iam.access import Access
     from localcloud.moto.journal import Journal
 
@@ -47,7 +44,6 @@ class Gateway:
         self.core = core
         self.journal = journal
         self._quotas = quotas
-        self.apis: dict[str, ApiFactory] = {"apigateway": partial(ApiGatewayApi, self)}
         self.providers: dict[str, Provider] = providers(self.perform, access)
         journal.register(KIND, perform)
         self._deployments = Deployments(core.ledger)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import random
 import uuid
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from localcloud.awslambda.api import LambdaApi
 from localcloud.awslambda.bundles import Bundles
 from localcloud.awslambda.catalogue import Catalogue
 from localcloud.awslambda.code_signing import CodeSigning
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
     from localcloud.core.ports import MetricSink, Routing
     from localcloud.core.providers import Provider
     from localcloud.core.quotas import Quotas
-    from localcloud.core.service_api import ApiFactory
     from localcloud.iam.access import Access
 
 _LIMITS = {"RequestResponse": 6_291_456, "Event": 1_048_576}
@@ -78,7 +75,6 @@ class Functions:
         self._invoker = Invoker(core.clock, self.fleet, self._telemetry)
         self._concurrency = Concurrency(self.catalogue, quotas.concurrent_executions)
         self._events = EventQueue(core.clock, core.ledger, self)
-        self.apis: dict[str, ApiFactory] = {"lambda": partial(LambdaApi, self)}
         self.providers: dict[str, Provider] = providers(
             self.definitions, self.catalogue, self.code_signing, self.updates, deploy
         )

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import threading
 import uuid
-from functools import partial
 from typing import TYPE_CHECKING
 
 from localcloud.cloudformation.access_policies import QueuePolicyProvider, TopicPolicyProvider
-from localcloud.cloudformation.api import CloudFormationApi
 from localcloud.cloudformation.buckets import BucketPolicyProvider, BucketProvider
 from localcloud.cloudformation.executions import Executions
 from localcloud.cloudformation.exports import Exports
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
     from localcloud.core.credentials import Caller
     from localcloud.core.providers import Provider
     from localcloud.core.quotas import Quotas
-    from localcloud.core.service_api import ApiFactory
     from localcloud.iam.access import Access
     from localcloud.moto.journal import Journal
 
@@ -43,7 +40,6 @@ class CloudFormation:
         self.core = core
         self.quotas = quotas
         self._access = access
-        self.apis: dict[str, ApiFactory] = {"cloudformation": partial(CloudFormationApi, self)}
         self._recorded = RecordedProvider()
         self._moto = MotoProvider(access, journal)
         self.providers: dict[str, Provider] = {

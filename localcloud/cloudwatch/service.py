@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from functools import partial
 from typing import TYPE_CHECKING
 
 from localcloud.cloudwatch.actions import Actions
 from localcloud.cloudwatch.alarms import Alarms
-from localcloud.cloudwatch.api import CloudWatchApi
 from localcloud.cloudwatch.delays import MetricDelays
 from localcloud.cloudwatch.emf import extract
 from localcloud.cloudwatch.history import History
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
     from localcloud.core.log_ports import LogFeed
     from localcloud.core.ports import Datum
     from localcloud.core.providers import Provider
-    from localcloud.core.service_api import ApiFactory
     from localcloud.iam.access import Access
 
 logger = logging.getLogger(__name__)
@@ -45,7 +42,6 @@ class CloudWatch:
     ) -> None:
         self.core = core
         self._logs = logs
-        self.apis: dict[str, ApiFactory] = {"monitoring": partial(CloudWatchApi, self)}
         self.delays = MetricDelays(delays)
         self.store = MetricStore(core.ledger, core.clock)
         self.history = History(core.ledger)

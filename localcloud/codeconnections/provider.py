@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING
 from localcloud.core.providers import ProvisioningError, Resource
 
 if TYPE_CHECKING:
-    from localcloud.codeconnections.service import CodeConnections
+    from collections.abc import Callable
+
     from localcloud.core.providers import ResourceRequest
+
+    Create = Callable[[str, str, str, str, dict[str, str]], str]
+    """Creates a connection of an account, a region, a name, a provider and tags; its ARN."""
 
 
 class ConnectionProvider:
     """Connections; here they are available at once, without a handshake."""
 
-    def __init__(self, connections: CodeConnections) -> None:
-        self._connections = connections
+    def __init__(self, create: Create, delete: Callable[[str], None]) -> None:
+        self._create = create
+        self._delete = delete
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
         """Every property but the tags is given once."""
@@ -33,7 +38,7 @@ class ConnectionProvider:
         tags = request.tags | {
             each["Key"]: each["Value"] for each in request.properties.get("Tags") or []
         }
-        arn = self._connections.create(request.account, request.region, name, kind, tags)
+        arn = self._create(request.account, request.region, name, kind, tags)
         attributes = {
             "ConnectionArn": arn,
             "ConnectionStatus": "AVAILABLE",
@@ -47,4 +52,4 @@ class ConnectionProvider:
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:  # noqa: ARG002  # the port's own signature
         """See `Provider.delete`."""
-        self._connections.delete(current.physical_id)
+        self._delete(current.physical_id)

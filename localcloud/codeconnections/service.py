@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 import threading
 import uuid
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from localcloud.codeconnections.api import CodeConnectionsApi, CodeStarConnectionsApi
 from localcloud.codeconnections.authentication import (
     GitCredentialsError,
     authenticate,
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
     from localcloud.core.credentials import Session
     from localcloud.core.delivery_ports import Commit, PushSubscriber
     from localcloud.core.providers import Provider
-    from localcloud.core.service_api import ApiFactory
     from localcloud.iam.access import Access
 
 _KIND = "codeconnections:connection"
@@ -50,11 +47,7 @@ class CodeConnections:
     def __init__(self, core: Core, access: Access) -> None:
         self.core = core
         self._access = access
-        self.apis: dict[str, ApiFactory] = {
-            "codeconnections": partial(CodeConnectionsApi, self),
-            "codestar-connections": partial(CodeStarConnectionsApi, self),
-        }
-        provider = ConnectionProvider(self)
+        provider = ConnectionProvider(self.create, self.delete)
         self.providers: dict[str, Provider] = {
             "AWS::CodeConnections::Connection": provider,
             "AWS::CodeStarConnections::Connection": provider,
@@ -62,7 +55,7 @@ class CodeConnections:
         self.repositories = Repositories(core.ledger.folder / "git")
         self._subscribers: list[PushSubscriber] = []
         self._pushing = threading.Lock()
-        for service in self.apis:
+        for service in ("codeconnections", "codestar-connections"):
             access.tags.register(service, self._tags)
 
     def start(self) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import threading
-from functools import partial
 from typing import TYPE_CHECKING
 
-from localcloud.codedeploy.api import CodeDeployApi
 from localcloud.codedeploy.appspec import AppSpec
 from localcloud.codedeploy.deployments import Deployments
 from localcloud.codedeploy.model import Deployment
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from localcloud.core.function_ports import AliasRouter
     from localcloud.core.ports import AlarmStates, AliasDeployment, Document
     from localcloud.core.providers import Provider
-    from localcloud.core.service_api import ApiFactory
     from localcloud.iam.access import Access
 
 _LOOK = 0.1  # seconds of the wall between two looks at whether a caller has cancelled
@@ -40,7 +37,6 @@ class CodeDeploy:
         self._access = access
         self._functions = functions
         self._alarms = alarms
-        self.apis: dict[str, ApiFactory] = {"codedeploy": partial(CodeDeployApi, self)}
         self.providers: dict[str, Provider] = providers(self.registry)
         self.deployments = Deployments(core, access, functions)
         self._runs: dict[str, DeploymentRun] = {}

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
-from localcloud.codepipeline.api import CodePipelineApi
 from localcloud.codepipeline.collaborators import Collaborators, Decisions
 from localcloud.codepipeline.pipelines import Pipelines
 from localcloud.codepipeline.provider import PipelineProvider
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
     from localcloud.core.ports import AlarmStates
     from localcloud.core.providers import Provider
     from localcloud.core.quotas import Quotas
-    from localcloud.core.service_api import ApiFactory
     from localcloud.iam.access import Access
 
 
@@ -42,7 +39,6 @@ class CodePipeline(Pipelines):
             Collaborators(core, access, Store(core), Decisions(), alarms, builds, repositories),
             quotas,
         )
-        self.apis: dict[str, ApiFactory] = {"codepipeline": partial(CodePipelineApi, self)}
         self.providers: dict[str, Provider] = {
             "AWS::CodePipeline::Pipeline": PipelineProvider(self)
         }

@@ -99,8 +99,6 @@ ApiFactory = Callable[["Caller"], ServiceApi]
 class Service(Protocol):
     """One AWS service that acts."""
 
-    apis: dict[str, ApiFactory]
-    """Its API by SigV4 signing name."""
     providers: dict[str, Provider]
     """The CloudFormation types that it creates, by type name."""
 

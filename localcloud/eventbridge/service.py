@@ -7,18 +7,15 @@ import random
 import threading
 import uuid
 from dataclasses import asdict
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from localcloud.eventbridge import inputs, patterns
 from localcloud.eventbridge.authority import Authority
 from localcloud.eventbridge.deliveries import Deliveries, Delivery
-from localcloud.eventbridge.events_api import EventsApi
 from localcloud.eventbridge.latency import Latency
 from localcloud.eventbridge.metrics import Metrics
 from localcloud.eventbridge.model import Rule, Schedule, timestamp
 from localcloud.eventbridge.providers import providers
-from localcloud.eventbridge.scheduler_api import SchedulerApi
 from localcloud.eventbridge.targets import Targets
 from localcloud.eventbridge.timer import Timer
 
@@ -33,7 +30,6 @@ if TYPE_CHECKING:
     from localcloud.core.log_ports import LogWriter
     from localcloud.core.ports import MetricSink
     from localcloud.core.providers import Provider
-    from localcloud.core.service_api import ApiFactory
     from localcloud.iam.access import Access
 
 _RULE = "schedules:rule"
@@ -57,10 +53,6 @@ class Schedules:
     ) -> None:
         self.core = core
         self.access = access
-        self.apis: dict[str, ApiFactory] = {
-            "events": partial(EventsApi, self),
-            "scheduler": partial(SchedulerApi, self),
-        }
         self.providers: dict[str, Provider] = providers(self)
         self.rules: dict[str, Rule] = {}
         self.schedules: dict[str, Schedule] = {}

@@ -8,7 +8,7 @@ from moto.core.responses import ActionResult, EmptyResult
 
 from localcloud.core.service_api import ApiError
 from localcloud.logs.patterns import PatternError, matcher
-from localcloud.logs.resource_policies import ResourcePolicyOperations
+from localcloud.logs.resource_policy_operations import ResourcePolicyOperations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ class LogsApi(ResourcePolicyOperations):
             raise ApiError(
                 "ResourceAlreadyExistsException", "The specified log group already exists"
             )
-        group = self.service.create_group(self.account, self.region, name)
+        group = self._events.create_group(self.account, self.region, name)
         if self.params.get("tags"):
             self._events.put_group(self._key(name), group | {"tags": self.params["tags"]})
         return EmptyResult()

@@ -89,6 +89,24 @@ class Events:
         """A group in the API's shape, or None."""
         return self._groups.get(key)
 
+    def create_group(self, account: str, region: str, name: str) -> dict[str, Any]:
+        """A group, made unless it is there."""
+        key = f"{account}/{region}/{name}"
+        found = self.group(key)
+        if found is None:
+            arn = f"arn:aws:logs:{region}:{account}:log-group:{name}"
+            found = {
+                "logGroupName": name,
+                "arn": f"{arn}:*",
+                "logGroupArn": arn,
+                "creationTime": int(self._clock.timestamp() * 1000),
+                "logGroupClass": "STANDARD",
+                "metricFilterCount": 0,
+                "storedBytes": 0,
+            }
+            self.put_group(key, found)
+        return found
+
     def groups(self, prefix: str) -> list[dict[str, Any]]:
         """All groups whose key begins so, by name."""
         return [group for key, group in sorted(self._groups.items()) if key.startswith(prefix)]

@@ -8,7 +8,7 @@ from localcloud.core.providers import ProvisioningError, Resource
 
 if TYPE_CHECKING:
     from localcloud.core.providers import ResourceRequest
-    from localcloud.logs.service import Logs
+    from localcloud.logs.events import Events
 
 _HONOURED = {"KmsKeyId", "LogGroupClass", "LogGroupName", "RetentionInDays", "Tags",
              "DeletionProtectionEnabled"}  # fmt: skip
@@ -17,8 +17,8 @@ _HONOURED = {"KmsKeyId", "LogGroupClass", "LogGroupName", "RetentionInDays", "Ta
 class LogGroupProvider:
     """`AWS::Logs::LogGroup`."""
 
-    def __init__(self, logs: Logs) -> None:
-        self._logs = logs
+    def __init__(self, events: Events) -> None:
+        self._events = events
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
         """A new name is a new group."""
@@ -28,7 +28,7 @@ class LogGroupProvider:
     def create(self, request: ResourceRequest) -> Resource:
         """See `Provider.create`."""
         name = request.properties.get("LogGroupName") or request.generated_name(512)
-        there = self._logs.events.group(f"{request.account}/{request.region}/{name}")
+        there = self._events.group(f"{request.account}/{request.region}/{name}")
         # One that this very resource made in an operation that was interrupted is its own.
         if there is not None and there.get("owner") != _owner(request):
             raise ProvisioningError(
@@ -43,7 +43,7 @@ class LogGroupProvider:
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
         """See `Provider.delete`."""
-        self._logs.delete_group(request.account, request.region, current.physical_id)
+        self._events.delete_group(f"{request.account}/{request.region}/{current.physical_id}")
 
     def _put(self, request: ResourceRequest, name: str) -> Resource:
         properties = request.properties
@@ -53,7 +53,7 @@ class LogGroupProvider:
                 f"Log group {name}: {', '.join(other)} cannot be honoured by the local cloud"
             )
         key = f"{request.account}/{request.region}/{name}"
-        made = self._logs.create_group(request.account, request.region, name)
+        made = self._events.create_group(request.account, request.region, name)
         tags = request.tags | {each["Key"]: each["Value"] for each in properties.get("Tags") or []}
         group: dict[str, Any] = {
             each: value for each, value in made.items() if each != "retentionInDays"
@@ -63,15 +63,15 @@ class LogGroupProvider:
             group["retentionInDays"] = int(properties["RetentionInDays"])
         if "KmsKeyId" in properties:
             group["kmsKeyId"] = properties["KmsKeyId"]
-        self._logs.events.put_group(key, group)
+        self._events.put_group(key, group)
         return Resource(name, {"Arn": group["arn"]}, properties)
 
 
 class LogStreamProvider:
     """`AWS::Logs::LogStream`."""
 
-    def __init__(self, logs: Logs) -> None:
-        self._logs = logs
+    def __init__(self, events: Events) -> None:
+        self._events = events
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
         """Every property is given once."""
@@ -81,10 +81,10 @@ class LogStreamProvider:
         """See `Provider.create`."""
         group = request.properties["LogGroupName"]
         key = f"{request.account}/{request.region}/{group}"
-        if self._logs.events.group(key) is None:
+        if self._events.group(key) is None:
             raise ProvisioningError("The specified log group does not exist.")
         name = request.properties.get("LogStreamName") or request.generated_name(512)
-        self._logs.events.make_stream(key, name)
+        self._events.make_stream(key, name)
         return Resource(name, {}, request.properties)
 
     def update(self, request: ResourceRequest, current: Resource) -> Resource:
@@ -95,7 +95,7 @@ class LogStreamProvider:
         """See `Provider.delete`."""
         group = current.properties["LogGroupName"]
         key = f"{request.account}/{request.region}/{group}"
-        self._logs.events.delete_stream(key, current.physical_id)
+        self._events.delete_stream(key, current.physical_id)
 
 
 class RefusedProvider:

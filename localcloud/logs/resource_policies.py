@@ -5,19 +5,16 @@ Sources: `PutResourcePolicy` of the API reference; "AWS::Logs::ResourcePolicy".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
-
-from moto.core.responses import ActionResult, EmptyResult
+from typing import TYPE_CHECKING, Any
 
 from localcloud.core.providers import ProvisioningError, Resource
-from localcloud.core.service_api import ApiError, ServiceApi
+from localcloud.core.service_api import ApiError
 from localcloud.iam.documents import MalformedPolicyError, parse
 
 if TYPE_CHECKING:
     from localcloud.core.clock import Clock
     from localcloud.core.ledger import Ledger
     from localcloud.core.providers import ResourceRequest
-    from localcloud.logs.service import Logs
 
 _KIND = "logs:resource-policy"
 _MAX_POLICIES = 10
@@ -76,40 +73,11 @@ class ResourcePolicies:
         return self._policies.pop(key, None) is not None
 
 
-class ResourcePolicyOperations(ServiceApi):
-    """The operations on resource policies."""
-
-    model: ClassVar[str] = "logs"
-    service: Logs
-
-    @property
-    def _policies(self) -> ResourcePolicies:
-        return self.service.resource_policies
-
-    def put_resource_policy(self) -> ActionResult:
-        """Create or change a policy."""
-        policy = self._policies.put(
-            self.account, self.region, self.params["policyName"], self.params["policyDocument"]
-        )
-        return ActionResult({"resourcePolicy": policy})
-
-    def describe_resource_policies(self) -> ActionResult:
-        """All policies."""
-        return ActionResult({"resourcePolicies": self._policies.all(self.account, self.region)})
-
-    def delete_resource_policy(self) -> ActionResult:
-        """Delete a policy."""
-        name: str = self.params["policyName"]
-        if not self._policies.delete(self.account, self.region, name):
-            raise ApiError("ResourceNotFoundException", f"Policy with name [{name}] does not exist")
-        return EmptyResult()
-
-
 class ResourcePolicyProvider:
     """`AWS::Logs::ResourcePolicy`."""
 
-    def __init__(self, logs: Logs) -> None:
-        self._logs = logs
+    def __init__(self, policies: ResourcePolicies) -> None:
+        self._policies = policies
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
         """The name is given once."""
@@ -119,7 +87,7 @@ class ResourcePolicyProvider:
         """See `Provider.create`."""
         name: str = request.properties["PolicyName"]
         try:
-            self._logs.resource_policies.put(
+            self._policies.put(
                 request.account, request.region, name, request.properties["PolicyDocument"]
             )
         except ApiError as error:
@@ -132,4 +100,4 @@ class ResourcePolicyProvider:
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
         """See `Provider.delete`."""
-        self._logs.resource_policies.delete(request.account, request.region, current.physical_id)
+        self._policies.delete(request.account, request.region, current.physical_id)

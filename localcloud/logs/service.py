@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from localcloud.iam.actions import log_events
-from localcloud.logs.api import LogsApi
 from localcloud.logs.events import Events
 from localcloud.logs.providers import LogGroupProvider, LogStreamProvider, RefusedProvider
 from localcloud.logs.resource_policies import ResourcePolicies, ResourcePolicyProvider
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
     from localcloud.core.delays import Delays
     from localcloud.core.log_ports import Lines, LogSubscriber
     from localcloud.core.providers import Provider
-    from localcloud.core.service_api import ApiFactory
     from localcloud.iam.access import Access, Refusal
 
 
@@ -27,16 +24,15 @@ class Logs:
     def __init__(self, core: Core, access: Access, delays: Delays) -> None:
         self.core = core
         self._access = access
-        self.apis: dict[str, ApiFactory] = {"logs": partial(LogsApi, self)}
+        self.events = Events(core.ledger, core.clock, delays)
+        self.resource_policies = ResourcePolicies(core.ledger, core.clock)
         self.providers: dict[str, Provider] = {
-            "AWS::Logs::LogGroup": LogGroupProvider(self),
-            "AWS::Logs::LogStream": LogStreamProvider(self),
-            "AWS::Logs::ResourcePolicy": ResourcePolicyProvider(self),
+            "AWS::Logs::LogGroup": LogGroupProvider(self.events),
+            "AWS::Logs::LogStream": LogStreamProvider(self.events),
+            "AWS::Logs::ResourcePolicy": ResourcePolicyProvider(self.resource_policies),
             "AWS::Logs::MetricFilter": RefusedProvider(),
             "AWS::Logs::SubscriptionFilter": RefusedProvider(),
         }
-        self.events = Events(core.ledger, core.clock, delays)
-        self.resource_policies = ResourcePolicies(core.ledger, core.clock)
         self._subscribers: list[LogSubscriber] = []
         access.facts.log_policies = self.resource_policies.all
 
@@ -46,34 +42,12 @@ class Logs:
     def stop(self) -> None:
         """Nothing runs."""
 
-    def create_group(self, account: str, region: str, name: str) -> dict[str, Any]:
-        """A group, made unless it is there."""
-        key = f"{account}/{region}/{name}"
-        found = self.events.group(key)
-        if found is None:
-            arn = f"arn:aws:logs:{region}:{account}:log-group:{name}"
-            found = {
-                "logGroupName": name,
-                "arn": f"{arn}:*",
-                "logGroupArn": arn,
-                "creationTime": int(self.core.clock.timestamp() * 1000),
-                "logGroupClass": "STANDARD",
-                "metricFilterCount": 0,
-                "storedBytes": 0,
-            }
-            self.events.put_group(key, found)
-        return found
-
-    def delete_group(self, account: str, region: str, name: str) -> None:
-        """Forget a group and its events."""
-        self.events.delete_group(f"{account}/{region}/{name}")
-
     def write(self, account: str, region: str, group: str, stream: str, lines: Lines) -> None:
         """Append lines (cloud time in seconds, text); durable when this returns.
 
         The group and the stream are made unless they are there.
         """
-        self.create_group(account, region, group)
+        self.events.create_group(account, region, group)
         self.events.write(f"{account}/{region}/{group}", stream, lines)
         for subscriber in self._subscribers:
             subscriber(account, region, group, stream, lines)

@@ -16,21 +16,23 @@ from typing import TYPE_CHECKING, Any
 from moto.s3.models import FakeDeleteMarker, s3_backends
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from localcloud.core.clock import Clock
-    from localcloud.moto.journal import Journal
 
 logger = logging.getLogger(__name__)
 _DAY_SECONDS = 86_400
 
 
 class Lifecycle:
-    """Applies the rules at each midnight of cloud time, and once at start."""
+    """Applies the rules at each midnight of cloud time, and once at start.
 
-    def __init__(self, clock: Clock, journal: Journal) -> None:
+    `expire` applies them at a cloud time (`Journal.expire`).
+    """
+
+    def __init__(self, clock: Clock, expire: Callable[[float], object]) -> None:
         self._clock = clock
-        self._journal = journal
+        self._expire = expire
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="s3-lifecycle", daemon=True)
 
@@ -47,7 +49,7 @@ class Lifecycle:
     def _run(self) -> None:
         while True:
             try:
-                self._journal.expire(self._clock.timestamp())
+                self._expire(self._clock.timestamp())
             except Exception:  # the next midnight is another chance
                 logger.exception("Lifecycle rules are applied again at the next midnight")
             now = self._clock.timestamp()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import string
 import uuid
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -13,13 +12,11 @@ from botocore.exceptions import ClientError
 from localcloud.core.ports import BrokenSignatureError, CodeSignature
 from localcloud.core.service_api import ApiError
 from localcloud.signer import envelope
-from localcloud.signer.api import SignerApi
 
 if TYPE_CHECKING:
     from localcloud.core.core import Core
     from localcloud.core.credentials import Session
     from localcloud.core.providers import Provider
-    from localcloud.core.service_api import ApiFactory
     from localcloud.iam.access import Access
 
 PLATFORM = "AWSLambda-SHA384-ECDSA"
@@ -39,7 +36,6 @@ class Signer:
     def __init__(self, core: Core, access: Access) -> None:
         self.core = core
         access.facts.signing_profile_version = self.version
-        self.apis: dict[str, ApiFactory] = {"signer": partial(SignerApi, self)}
         self.providers: dict[str, Provider] = {}
 
     def start(self) -> None:

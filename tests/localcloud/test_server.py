@@ -130,3 +130,8 @@ def test_the_start_is_ready_for_what_it_serves(start_cloud: Callable[..., Any]) 
     server.stop()
     ssm = start_cloud(services=_SERVICES).cloud.client("ssm", "1" * 12, "eu-west-1")
     assert ssm.get_parameter(Name="p")["Parameter"]["Value"] == "v"
+
+
+def test_an_unknown_service_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="services: found lambda; there are logs, cloudwatch"):
+        LocalCloud(tmp_path / "state", services=("logs", "lambda"), delays=NO_DELAYS)

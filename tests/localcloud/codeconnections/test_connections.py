@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from localcloud.codeconnections.authentication import sign
-from localcloud.codeconnections.provider import ConnectionProvider
 from localcloud.codeconnections.repositories import RepositoryError
 from localcloud.core.delays import NO_DELAYS
 from localcloud.core.providers import ProvisioningError, ResourceRequest
@@ -235,7 +234,7 @@ class TestApi:
             client.create_repository_link(**ask | {"RepositoryName": "../../x"})
 
     def test_a_declared_connection(self, client: Any, server: LocalCloud) -> None:
-        provider = ConnectionProvider(server.cloud.codeconnections)
+        provider = server.cloud.codeconnections.providers["AWS::CodeConnections::Connection"]
         wanted = declared(ConnectionName="declared", ProviderType="GitHub")
         made = provider.create(wanted)
         found = client.get_connection(ConnectionArn=made.physical_id)["Connection"]

@@ -78,7 +78,7 @@ def test_the_answer_and_the_log_have_the_same_request_id(
     assert re.fullmatch(r"[0-9a-f-]{36}", answered)
     handler, logger = Ids(), logging.getLogger("localcloud.api")
     logger.addHandler(handler)
-    monkeypatch.setattr(server.cloud.logs, "create_group", fail)
+    monkeypatch.setattr(server.cloud.logs.events, "create_group", fail)
     with pytest.raises(ClientError) as refused:
         client.create_log_group(logGroupName="group")
     logger.removeHandler(handler)

@@ -271,7 +271,7 @@ def declared(type_name: str, **properties: Any) -> ResourceRequest:
 
 class TestProviders:
     def test_a_group_from_its_making_to_its_end(self, server: LocalCloud, logs: Any) -> None:
-        provider = LogGroupProvider(server.cloud.logs)
+        provider = LogGroupProvider(server.cloud.logs.events)
         wanted = declared("AWS::Logs::LogGroup", LogGroupName="declared", RetentionInDays="30")
         made = provider.create(wanted)
         assert provider.create(wanted) == made, "an interrupted creation is taken up"
@@ -290,20 +290,20 @@ class TestProviders:
         self, server: LocalCloud, logs: Any, group: str
     ) -> None:
         with pytest.raises(ProvisioningError, match="already exists"):
-            LogGroupProvider(server.cloud.logs).create(
+            LogGroupProvider(server.cloud.logs.events).create(
                 declared("AWS::Logs::LogGroup", LogGroupName=group)
             )
 
     def test_what_cannot_be_honoured_is_named(self, server: LocalCloud) -> None:
         with pytest.raises(ProvisioningError, match="DataProtectionPolicy"):
-            LogGroupProvider(server.cloud.logs).create(
+            LogGroupProvider(server.cloud.logs.events).create(
                 declared("AWS::Logs::LogGroup", LogGroupName="x", DataProtectionPolicy={})
             )
         with pytest.raises(ProvisioningError, match="AWS::Logs::MetricFilter"):
             RefusedProvider().create(declared("AWS::Logs::MetricFilter"))
 
     def test_a_stream(self, server: LocalCloud, logs: Any, group: str) -> None:
-        provider = LogStreamProvider(server.cloud.logs)
+        provider = LogStreamProvider(server.cloud.logs.events)
         wanted = declared("AWS::Logs::LogStream", LogGroupName=group, LogStreamName="s")
         made = provider.create(wanted)
         assert len(logs.describe_log_streams(logGroupName=group)["logStreams"]) == 1

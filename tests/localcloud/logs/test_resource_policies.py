@@ -90,7 +90,7 @@ def test_a_region_has_ten_policies(server: LocalCloud) -> None:
 
 
 def test_a_template_makes_a_policy(server: LocalCloud) -> None:
-    provider = ResourcePolicyProvider(server.cloud.logs)
+    provider = ResourcePolicyProvider(server.cloud.logs.resource_policies)
     made = provider.create(_request(DOCUMENT))
     assert _names(server) == [made.physical_id] == ["events"]
     assert not provider.replaces(_request("{}"), made)

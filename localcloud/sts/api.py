@@ -1,0 +1,122 @@
+"""The STS API."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, ClassVar
+
+from moto.core.responses import ActionResult
+
+from localcloud.core.service_api import ApiError, ServiceApi
+from localcloud.iam.documents import MalformedPolicyError, parse
+
+_POLICY_CHARACTERS = 2048
+"""Of a session policy ("AssumeRole" of the STS API reference)."""
+_SHORTEST_SECONDS, _HOUR_SECONDS, _LONGEST_SECONDS = 900, 3600, 43200
+_ROLE = re.compile(r"arn:aws:iam::\d{12}:role/.+")
+
+if TYPE_CHECKING:
+    from localcloud.sts.service import Sts
+
+
+class StsApi(ServiceApi):
+    """GetCallerIdentity and AssumeRole."""
+
+    model: ClassVar[str] = "sts"
+    service: Sts
+
+    def get_caller_identity(self) -> ActionResult:
+        """The account, and the role if one was assumed."""
+        session = self.service.core.credentials.session(self.caller.access_key)
+        if session is None:
+            arn, user = f"arn:aws:iam::{self.account}:root", self.account
+        else:
+            arn, user = session.arn, f"AROA{session.role_name.upper()[:16]}:{session.name}"
+        return ActionResult({"Account": self.account, "Arn": arn, "UserId": user})
+
+    def assume_role(self) -> ActionResult:
+        """Credentials of a role that trusts the caller, who may assume it."""
+        role_arn: str = self.params["RoleArn"]
+        name: str = self.params["RoleSessionName"]
+        if not _ROLE.fullmatch(role_arn):
+            raise ApiError("ValidationError", f"{role_arn} is invalid")
+        policies = self._session_policies(role_arn)
+        external = self.params.get("ExternalId")
+        context = {"sts:rolesessionname": [name]}
+        context |= {"sts:externalid": [external]} if external else {}
+        denied = self.service.access.assumption(self.caller, role_arn, context)
+        if denied is not None:
+            raise ApiError("AccessDenied", denied.message)
+        duration = self._duration(role_arn)
+        session = self.service.core.credentials.assume(role_arn, name, policies)
+        # A client holds this against its own clock, so it is the wall's time.
+        expires = datetime.now(UTC) + timedelta(seconds=duration)
+        return ActionResult(
+            {
+                "Credentials": {
+                    "AccessKeyId": session.access_key,
+                    "SecretAccessKey": session.secret_key,
+                    "SessionToken": session.token,
+                    "Expiration": expires,
+                },
+                "AssumedRoleUser": {
+                    "AssumedRoleId": f"AROA{session.role_name.upper()[:16]}:{name}",
+                    "Arn": session.arn,
+                },
+            }
+        )
+
+    def _duration(self, role_arn: str) -> int:
+        """The seconds that a session lasts, at most an hour if a session assumes the role."""
+        duration = int(self.params.get("DurationSeconds") or _HOUR_SECONDS)
+        if not _SHORTEST_SECONDS <= duration <= _LONGEST_SECONDS:
+            bound = "greater" if duration < _SHORTEST_SECONDS else "less"
+            limit = _SHORTEST_SECONDS if duration < _SHORTEST_SECONDS else _LONGEST_SECONDS
+            raise ApiError(
+                "ValidationError",
+                f"1 validation error detected: Value '{duration}' at 'durationSeconds' failed to "
+                f"satisfy constraint: Member must have value {bound} than or equal to {limit}",
+            )
+        chained = self.service.core.credentials.session(self.caller.access_key) is not None
+        if chained and duration > _HOUR_SECONDS:
+            raise ApiError(
+                "ValidationError",
+                "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed "
+                "by role chaining.",
+            )
+        longest = self.service.access.stored.role(role_arn).max_session_duration
+        if duration > int(longest or _HOUR_SECONDS):
+            raise ApiError(
+                "ValidationError",
+                "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+            )
+        return duration
+
+    def _session_policies(self, role_arn: str) -> list[str] | None:
+        """The documents of `Policy` and `PolicyArns`, or None if neither is given."""
+        own: str | None = self.params.get("Policy")
+        arns = [each["arn"] for each in self.params.get("PolicyArns") or []]
+        self._check_policy(own)
+        documents = [] if own is None else [own]
+        for arn in arns:
+            text = self.service.access.stored.managed_text(role_arn.split(":")[4], arn)
+            if not text:
+                raise ApiError("MalformedPolicyDocument", f"Policy {arn} does not exist")
+            documents.append(text)
+        return documents or None
+
+    @staticmethod
+    def _check_policy(policy: str | None) -> None:
+        if policy is None:
+            return
+        if len(policy) > _POLICY_CHARACTERS:
+            raise ApiError(
+                "ValidationError",
+                "1 validation error detected: Value at 'policy' failed to satisfy constraint: "
+                f"Member must have length less than or equal to {_POLICY_CHARACTERS}",
+            )
+        try:
+            parse(policy, "identity")
+        except MalformedPolicyError as error:
+            raise ApiError("MalformedPolicyDocument", str(error)) from error
