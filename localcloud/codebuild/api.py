@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from moto.core.responses import ActionResult
 
 from localcloud.codebuild.quotas import outside, too_long
-from localcloud.codebuild.reports import CASES, GROUP, REPORT
 from localcloud.core.ports import BuildNotStartedError, BuildRequest
 from localcloud.core.service_api import ApiError, ServiceApi
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from localcloud.codebuild.model import Build
     from localcloud.codebuild.service import CodeBuild
 
-_PROJECT = "codebuild:project"
 _PAGE = 100
 _OVERRIDES = {
     "projectName", "environmentVariablesOverride", "buildspecOverride", "sourceVersion",
@@ -96,7 +94,7 @@ class CodeBuildApi(ServiceApi):
         """Projects by name."""
         found, missing = [], []
         for name in self.params["names"]:
-            project = self.service.core.ledger.get(_PROJECT, f"{self.account}/{self.region}/{name}")
+            project = self.service.store.project(self.account, self.region, name)
             if project:
                 times = {key: _time(project[key]) for key in ("created", "lastModified")}
                 found.append(project | times)
@@ -106,16 +104,16 @@ class CodeBuildApi(ServiceApi):
 
     def list_projects(self) -> ActionResult:
         """Names of all projects."""
-        mine = self.service.core.ledger.all(_PROJECT, f"{self.account}/{self.region}/")
-        return self._page("projects", [each["name"] for _, each in mine])
+        mine = self.service.store.projects(self.account, self.region)
+        return self._page("projects", [each["name"] for each in mine])
 
     def list_report_groups(self) -> ActionResult:
         """ARNs of all report groups."""
-        return self._page("reportGroups", [arn for arn, _ in self._mine(GROUP)])
+        return self._page("reportGroups", [each["arn"] for each in self._groups])
 
     def batch_get_report_groups(self) -> ActionResult:
         """Report groups by ARN."""
-        found, missing = self._batch(GROUP, self.params["reportGroupArns"])
+        found, missing = self._batch(self.service.store.group, self.params["reportGroupArns"])
         for group in found:
             group["lastModified"] = _time(group["lastModified"])
         return ActionResult({"reportGroups": found, "reportGroupsNotFound": missing})
@@ -123,30 +121,30 @@ class CodeBuildApi(ServiceApi):
     def list_reports_for_report_group(self) -> ActionResult:
         """ARNs of a group's reports, newest first."""
         group = self.params["reportGroupArn"]
-        if self.service.core.ledger.get(GROUP, group) is None:
+        if self.service.store.group(group) is None:
             raise ApiError("ResourceNotFoundException", f"{group} cannot be found")
-        mine = [each for _, each in self._mine(REPORT) if each["reportGroupArn"] == group]
-        return self._reports(mine)
+        mine = self.service.store.reports(self.account, self.region)
+        return self._reports([each for each in mine if each["reportGroupArn"] == group])
 
     def list_reports(self) -> ActionResult:
         """ARNs of all reports, newest first."""
-        return self._reports([each for _, each in self._mine(REPORT)])
+        return self._reports(self.service.store.reports(self.account, self.region))
 
     def batch_get_reports(self) -> ActionResult:
         """Reports by ARN."""
-        found, missing = self._batch(REPORT, self.params["reportArns"])
+        found, missing = self._batch(self.service.store.report, self.params["reportArns"])
         return ActionResult({"reports": found, "reportsNotFound": missing})
 
     def describe_test_cases(self) -> ActionResult:
         """The test cases of a report."""
         arn = self.params["reportArn"]
-        kept = self.service.core.ledger.get(CASES, arn)
+        kept = self.service.store.cases(arn)
         if kept is None:
             raise ApiError("ResourceNotFoundException", f"{arn} cannot be found")
         wanted = self.params.get("filter") or {}
         cases = [
             each
-            for each in kept["cases"]
+            for each in kept
             if wanted.get("status") in {None, each["status"]}
             and (wanted.get("keyword") or "") in each["name"]
         ]
@@ -158,15 +156,16 @@ class CodeBuildApi(ServiceApi):
         arns = [each["arn"] for each in sorted(wanted, key=lambda each: each["created"])]
         return self._page("reports", self._ordered(arns))
 
-    def _mine(self, kind: str) -> list[tuple[str, dict[str, Any]]]:
-        return self.service.core.ledger.all(
-            kind, f"arn:aws:codebuild:{self.region}:{self.account}:"
-        )
+    @property
+    def _groups(self) -> list[dict[str, Any]]:
+        return self.service.store.groups(self.account, self.region)
 
-    def _batch(self, kind: str, arns: list[str]) -> tuple[list[dict[str, Any]], list[str]]:
+    def _batch(
+        self, find: Callable[[str], dict[str, Any] | None], arns: list[str]
+    ) -> tuple[list[dict[str, Any]], list[str]]:
         found, missing = [], []
         for arn in arns:
-            each = self.service.core.ledger.get(kind, arn)
+            each = find(arn)
             if each is None:
                 missing.append(arn)
             else:

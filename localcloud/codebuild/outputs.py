@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from localcloud.codebuild.buildspec import Buildspec, Files
     from localcloud.codebuild.model import Build
-    from localcloud.core.core import Core
+    from localcloud.codebuild.store import Store
+    from localcloud.core.clock import Clock
     from localcloud.core.credentials import Session
     from localcloud.core.ports import BuildRequest
     from localcloud.iam.access import Access
@@ -31,7 +32,8 @@ class OutputError(Exception):
 class Outputs:
     """The outputs of one build; `readable` returns whether the build itself may read a file."""
 
-    core: Core
+    store: Store
+    clock: Clock
     access: Access
     request: BuildRequest
     build: Build
@@ -63,7 +65,14 @@ class Outputs:
         """Store a report; return the reason if it cannot be stored, else ""."""
         try:
             arn = reports.keep(
-                self.core, self.build, self.source, key, wanted, self.readable, self._refused
+                self.store,
+                self.clock.timestamp(),
+                self.build,
+                self.source,
+                key,
+                wanted,
+                self.readable,
+                self._refused,
             )
         except (reports.ReportError, NoFilesError) as error:
             return str(error)

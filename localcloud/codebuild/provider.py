@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from localcloud.codebuild.quotas import exceeded
-from localcloud.codebuild.reports import GROUP, make_group
+from localcloud.codebuild.reports import make_group
 from localcloud.core.providers import ProvisioningError, Resource
 
 if TYPE_CHECKING:
-    from localcloud.core.core import Core
+    from localcloud.codebuild.store import Store
+    from localcloud.core.clock import Clock
     from localcloud.core.providers import ResourceRequest
     from localcloud.core.quotas import Quotas
 
-PROJECT = "codebuild:project"
 _HONOURED = {
     "Artifacts", "BadgeEnabled", "Cache", "ConcurrentBuildLimit", "Description", "EncryptionKey",
     "Environment", "LogsConfig", "Name", "QueuedTimeoutInMinutes", "ServiceRole", "Source", "Tags",
@@ -25,8 +25,9 @@ _NUMBERS = ("timeoutInMinutes", "queuedTimeoutInMinutes", "concurrentBuildLimit"
 class ProjectProvider:
     """Projects, kept in the API's own shape."""
 
-    def __init__(self, core: Core, quotas: Quotas) -> None:
-        self._core = core
+    def __init__(self, store: Store, clock: Clock, quotas: Quotas) -> None:
+        self._store = store
+        self._clock = clock
         self._quotas = quotas
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
@@ -43,9 +44,7 @@ class ProjectProvider:
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
         """See `Provider.delete`; the history of builds stays."""
-        self._core.ledger.delete(
-            PROJECT, f"{request.account}/{request.region}/{current.physical_id}"
-        )
+        self._store.remove_project(request.account, request.region, current.physical_id)
 
     def _put(self, request: ResourceRequest, name: str) -> Resource:
         arn = f"arn:aws:codebuild:{request.region}:{request.account}:project/{name}"
@@ -64,23 +63,21 @@ class ProjectProvider:
             each["Key"]: each["Value"] for each in request.properties.get("Tags") or []
         }
         project["tags"] = [{"key": key, "value": value} for key, value in tags.items()]
-        project["created"] = project["lastModified"] = self._core.clock.timestamp()
+        project["created"] = project["lastModified"] = self._clock.timestamp()
         for message in exceeded(project):
             raise ProvisioningError(f"{message} (Service: AWSCodeBuild)")
-        key = f"{request.account}/{request.region}/{name}"
-        before = self._core.ledger.get(PROJECT, key)
+        before = self._store.project(request.account, request.region, name)
         if before is None:
             self._check_number(request.account, request.region)
         else:
             project["created"] = before["created"]
-        self._core.ledger.put(PROJECT, key, project)
+        self._store.put_project(request.account, request.region, project)
         return Resource(name, {"Arn": arn}, request.properties)
 
     def _check_number(self, account: str, region: str) -> None:
         """Raise if the account has no room for a project."""
         most = self._quotas.build_projects
-        held = [key for key, _ in self._core.ledger.all(PROJECT)]
-        if sum(key.startswith(f"{account}/{region}/") for key in held) >= most:
+        if len(self._store.projects(account, region)) >= most:
             raise ProvisioningError(
                 f"Cannot have more than {most} projects for the account (Service: AWSCodeBuild)"
             )
@@ -89,8 +86,9 @@ class ProjectProvider:
 class ReportGroupProvider:
     """Groups of test reports."""
 
-    def __init__(self, core: Core) -> None:
-        self._core = core
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
         """The name and the type are given once."""
@@ -103,7 +101,9 @@ class ReportGroupProvider:
         """See `Provider.create`."""
         self._check(request.properties)
         name = request.properties.get("Name") or request.generated_name(128)
-        arn = make_group(self._core, request.account, request.region, name)
+        arn = make_group(
+            self._store, self._clock.timestamp(), request.account, request.region, name
+        )
         return Resource(arn, {"Arn": arn}, request.properties)
 
     def update(self, request: ResourceRequest, current: Resource) -> Resource:
@@ -113,7 +113,7 @@ class ReportGroupProvider:
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:  # noqa: ARG002  # the port's own signature
         """See `Provider.delete`; its reports stay."""
-        self._core.ledger.delete(GROUP, current.physical_id)
+        self._store.remove_group(current.physical_id)
 
     def _check(self, properties: dict[str, Any]) -> None:
         if properties.get("Type") != "TEST":

@@ -16,11 +16,8 @@ if TYPE_CHECKING:
 
     from localcloud.codebuild.buildspec import Files
     from localcloud.codebuild.model import Build
-    from localcloud.core.core import Core
+    from localcloud.codebuild.store import Store
 
-GROUP = "codebuild:report-group"
-REPORT = "codebuild:report"
-CASES = "codebuild:report-cases"
 _NANO = 1_000_000_000
 
 
@@ -76,7 +73,8 @@ def _root(content: bytes) -> ET.Element:
 
 
 def keep(
-    core: Core,
+    store: Store,
+    now: float,
     build: Build,
     source: Path,
     key: str,
@@ -86,13 +84,14 @@ def keep(
 ) -> str:
     """Keep a report of a build; returns its ARN. Its group is made if the project has none yet.
 
-    `refused` returns why the build's role may not perform an action on a resource, or "".
+    `now` is cloud time. `refused` returns why the build's role may not perform an action on a
+    resource, or "".
 
     Raises:
         ReportError: the group does not exist, a file is no report, or the role may not store it.
         NoFilesError: there is none.
     """
-    group = _group(core, build, key, refused)
+    group = _group(store, now, build, key, refused)
     for action in ("CreateReport", "UpdateReport", "BatchPutTestCases"):
         if denial := refused(f"codebuild:{action}", group):
             raise ReportError(f"error creating report: AccessDeniedException: {denial}")
@@ -100,7 +99,6 @@ def keep(
     cases = [case for path in files for case in read_junit(path)]
     if not cases:
         raise NoFilesError("no test cases found in the report files")
-    now = core.clock.timestamp()
     arn = f"{group.replace(':report-group/', ':report/')}:{uuid.uuid4()}"
     counts = {
         status: sum(each.status == status for each in cases)
@@ -134,17 +132,14 @@ def keep(
         }
         for each in cases
     ]
-    with core.ledger.transaction():
-        core.ledger.put(REPORT, arn, report)
-        core.ledger.put(CASES, arn, {"cases": described})
+    store.put_report(report, described)
     return arn
 
 
-def make_group(core: Core, account: str, region: str, name: str) -> str:
+def make_group(store: Store, now: float, account: str, region: str, name: str) -> str:
     """A report group's ARN; the group is made unless it is there."""
     arn = f"arn:aws:codebuild:{region}:{account}:report-group/{name}"
-    if core.ledger.get(GROUP, arn) is None:
-        now = core.clock.timestamp()
+    if store.group(arn) is None:
         group: dict[str, Any] = {
             "arn": arn,
             "name": name,
@@ -154,22 +149,24 @@ def make_group(core: Core, account: str, region: str, name: str) -> str:
             "lastModified": now,
             "status": "ACTIVE",
         }
-        core.ledger.put(GROUP, arn, group)
+        store.put_group(group)
     return arn
 
 
-def _group(core: Core, build: Build, key: str, refused: Callable[[str, str], str]) -> str:
+def _group(
+    store: Store, now: float, build: Build, key: str, refused: Callable[[str, str], str]
+) -> str:
     arn = key
     if not key.startswith("arn:"):
         place = f"arn:aws:codebuild:{build.region}:{build.account}:report-group"
         arn = f"{place}/{build.project}-{key}"
-    if core.ledger.get(GROUP, arn) is not None:
+    if store.group(arn) is not None:
         return arn
     if arn == key:
         raise ReportError(f"report group {key} does not exist")
     if denial := refused("codebuild:CreateReportGroup", arn):
         raise ReportError(f"error creating report group: AccessDeniedException: {denial}")
-    return make_group(core, build.account, build.region, f"{build.project}-{key}")
+    return make_group(store, now, build.account, build.region, f"{build.project}-{key}")
 
 
 def _case(suite: str, case: ET.Element) -> Case:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from localcloud.codebuild import processes
-from localcloud.codebuild.api import CodeBuildApi
-from localcloud.codebuild.building import Building
+from localcloud.codebuild.build_run import BuildRun
 from localcloud.codebuild.model import Build
-from localcloud.codebuild.provider import PROJECT, ProjectProvider, ReportGroupProvider
+from localcloud.codebuild.provider import ProjectProvider, ReportGroupProvider
+from localcloud.codebuild.store import Store
 from localcloud.core.ports import BuildNotStartedError
 from localcloud.core.storage import StorageError
 from localcloud.iam.service_roles import RoleError, assume_service_role
@@ -25,11 +24,9 @@ if TYPE_CHECKING:
     from localcloud.core.ports import BuildRequest
     from localcloud.core.providers import Provider
     from localcloud.core.quotas import Quotas
-    from localcloud.core.service_api import ApiFactory
     from localcloud.iam.access import Access
 
 logger = logging.getLogger(__name__)
-_BUILD = "codebuild:build"
 _PRINCIPAL = "codebuild.amazonaws.com"
 _GONE = 10.0  # wall seconds that a build may take to end when the local cloud stops
 
@@ -47,14 +44,14 @@ class CodeBuild:
         repositories: RepositoryReader,
     ) -> None:
         self.core = core
+        self.store = Store(core.ledger)
         self._access = access
         self._quotas = quotas
         self._logs = logs
         self._repositories = repositories
-        self.apis: dict[str, ApiFactory] = {"codebuild": partial(CodeBuildApi, self)}
         self.providers: dict[str, Provider] = {
-            "AWS::CodeBuild::Project": ProjectProvider(core, quotas),
-            "AWS::CodeBuild::ReportGroup": ReportGroupProvider(core),
+            "AWS::CodeBuild::Project": ProjectProvider(self.store, core.clock, quotas),
+            "AWS::CodeBuild::ReportGroup": ReportGroupProvider(self.store, core.clock),
         }
         self.builds: dict[str, Build] = {}
         self._lock = threading.Lock()
@@ -63,8 +60,7 @@ class CodeBuild:
 
     def start(self) -> None:
         """Read builds back; one that was running is ended with all its processes."""
-        for _, document in self.core.ledger.all(_BUILD):
-            build = Build.of(document)
+        for build in self.store.builds():
             self.builds[build.id] = build
             if not build.complete:
                 processes.end_orphans(build.id, build.process_group)
@@ -89,7 +85,7 @@ class CodeBuild:
         Raises:
             BuildNotStartedError: there is none.
         """
-        found = self.core.ledger.get(PROJECT, f"{account}/{region}/{name.rsplit('/', 1)[-1]}")
+        found = self.store.project(account, region, name.rsplit("/", 1)[-1])
         if found is None:
             raise BuildNotStartedError(
                 "ResourceNotFoundException", f"Project cannot be found: {name}"
@@ -99,7 +95,7 @@ class CodeBuild:
     def _tags(self, account: str, region: str, resource: str) -> dict[str, str]:
         """The tags of `project/NAME`."""
         kind, _, name = resource.partition("/")
-        found = self.core.ledger.get(PROJECT, f"{account}/{region}/{name}")
+        found = self.store.project(account, region, name)
         if kind != "project" or found is None:
             return {}
         return {each["key"]: each["value"] for each in found.get("tags") or []}
@@ -153,7 +149,7 @@ class CodeBuild:
                 stream=f"{logs['streamName']}/{stream}" if logs.get("streamName") else stream,
                 timeout=minutes or float(project.get("timeoutInMinutes") or 60),
             )
-            self._save(build)
+            self.store.save_build(build)
             self.builds[build_id] = build
         self._publish(build)
         threading.Thread(
@@ -171,7 +167,7 @@ class CodeBuild:
             for each in list(self.builds.values())
             if not each.complete and (each.account, each.region) == (account, region)
         ]
-        projects = (self.core.ledger.get(PROJECT, f"{account}/{region}/{n}") for n in running)
+        projects = (self.store.project(account, region, name) for name in running)
         return sum(_compute(each or {}) == _compute(like) for each in projects)
 
     def of_project(self, account: str, region: str, name: str) -> list[Build]:
@@ -203,11 +199,12 @@ class CodeBuild:
         self, project: dict[str, Any], request: BuildRequest, build: Build, session: Session
     ) -> None:
         def save() -> None:
-            self._save(build)
+            self.store.save_build(build)
 
         try:
-            status = Building(
+            status = BuildRun(
                 self.core,
+                self.store,
                 self._access,
                 self._logs,
                 self._repositories,
@@ -224,17 +221,13 @@ class CodeBuild:
 
     def _end(self, build: Build, status: str) -> None:
         build.ended, build.process_group = self.core.clock.timestamp(), 0
-        document = build.document() | {"status": status}
         # First durable, then told.
         try:
-            self.core.ledger.put(_BUILD, build.id, document)
+            self.store.save_build(build, status)
         except StorageError as error:  # the next start reports it as a fault, too
             status, build.reason = "FAULT", str(error)
         build.finish(status)
         self._publish(build)
-
-    def _save(self, build: Build) -> None:
-        self.core.ledger.put(_BUILD, build.id, build.document())
 
     def _publish(self, build: Build) -> None:
         self.core.bus.publish(

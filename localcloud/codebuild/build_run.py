@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from localcloud.codebuild.buildspec import Commands
     from localcloud.codebuild.model import Build
+    from localcloud.codebuild.store import Store
     from localcloud.core.core import Core
     from localcloud.core.credentials import Session
     from localcloud.core.delivery_ports import RepositoryReader
@@ -46,12 +47,13 @@ class InterruptedBuildError(PhaseError):
     """The build was stopped, or its time is over."""
 
 
-class Building:
+class BuildRun:
     """Runs one build; `save` makes its state durable."""
 
     def __init__(
         self,
         core: Core,
+        store: Store,
         access: Access,
         logs: LogDelivery,
         repositories: RepositoryReader,
@@ -62,6 +64,7 @@ class Building:
         save: Callable[[], None],
     ) -> None:
         self._core = core
+        self._store = store
         self._access = access
         self._logs = logs
         self._repositories = repositories
@@ -280,7 +283,8 @@ class Building:
     def _leave(self, workspace: Workspace, spec: Buildspec) -> None:
         build = self._build
         outputs = Outputs(
-            self._core,
+            self._store,
+            self._core.clock,
             self._access,
             self._request,
             build,
