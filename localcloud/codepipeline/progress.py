@@ -8,7 +8,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from localcloud.codepipeline.actions import PROVIDERS
-from localcloud.codepipeline.actions.running import Running
+from localcloud.codepipeline.actions.run import ActionRun
 from localcloud.codepipeline.conditions import OVERRIDDEN, Condition
 from localcloud.codepipeline.halt import AbandonedError
 from localcloud.codepipeline.model import (
@@ -168,7 +168,7 @@ class Progress:
             configuration = self._resolved(action)
             with store.changing(execution):
                 record.configuration = configuration
-            running = Running(
+            running = ActionRun(
                 self._collaborators, self._pipeline, execution, action, record, self.halt
             )
             PROVIDERS[action["actionTypeId"]["provider"]](running)

@@ -1,4 +1,4 @@
-"""What each kind of action does: a function of `Running` that returns when it is done."""
+"""What each kind of action does: a function of `ActionRun` that returns when it is done."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from localcloud.codepipeline.actions.source import source
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from localcloud.codepipeline.actions.running import Running
+    from localcloud.codepipeline.actions.run import ActionRun
 
-PROVIDERS: dict[str, Callable[[Running], None]] = {
+PROVIDERS: dict[str, Callable[[ActionRun], None]] = {
     "CodeStarSourceConnection": source,
     "CodeBuild": build,
     "CloudFormation": deploy,

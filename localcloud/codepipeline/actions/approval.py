@@ -18,65 +18,65 @@ from localcloud.codepipeline.model import ActionError
 from localcloud.iam.actions import messages
 
 if TYPE_CHECKING:
-    from localcloud.codepipeline.actions.running import Running
+    from localcloud.codepipeline.actions.run import ActionRun
 
 _LONGEST = 7 * 24 * 60  # minutes of the cloud
 
 
-def approval(running: Running) -> None:
+def approval(run: ActionRun) -> None:
     """Wait for `PutApprovalResult`, for the action's timeout or seven days.
 
     The topic is notified once, with the permissions of the action's role.
     """
-    minutes = float(running.action.get("timeoutInMinutes") or _LONGEST)
-    token = running.record.token or str(uuid.uuid4())
+    minutes = float(run.action.get("timeoutInMinutes") or _LONGEST)
+    token = run.record.token or str(uuid.uuid4())
     answered = threading.Event()
-    if not running.record.token:
-        running.note(token=token, summary=running.configuration.get("CustomData", ""))
-        if running.configuration.get("NotificationArn"):
-            _notify(running, running.configuration["NotificationArn"], minutes)
-    running.collaborators.decisions.approvals[token] = answered
-    clock = running.core.clock
-    left = running.record.started + minutes * 60 - clock.timestamp()
-    with running.halt.waking(answered):
+    if not run.record.token:
+        run.note(token=token, summary=run.configuration.get("CustomData", ""))
+        if run.configuration.get("NotificationArn"):
+            _notify(run, run.configuration["NotificationArn"], minutes)
+    run.collaborators.decisions.approvals[token] = answered
+    clock = run.core.clock
+    left = run.record.started + minutes * 60 - clock.timestamp()
+    with run.halt.waking(answered):
         # The answer may be there by now, or from before the local cloud stopped.
-        if not running.record.answer:
+        if not run.record.answer:
             clock.wait(left, answered)
-    running.collaborators.decisions.approvals.pop(token, None)
-    if not running.record.answer:
-        running.halt.check()
+    run.collaborators.decisions.approvals.pop(token, None)
+    if not run.record.answer:
+        run.halt.check()
         raise ActionError(f"The approval action timed out after {minutes:g} minutes")
-    if running.record.answer != "Approved":
-        raise ActionError(f"Rejected: {running.record.summary}")
+    if run.record.answer != "Approved":
+        raise ActionError(f"Rejected: {run.record.summary}")
 
 
-def _notify(running: Running, topic: str, minutes: float) -> None:
+def _notify(run: ActionRun, topic: str, minutes: float) -> None:
     """Notify the topic that an approval is needed.
 
     Raises:
         ActionError: the action's role may not publish to the topic, or there is no such topic.
     """
-    refused = running.refusal(
-        *messages.publish(topic, running.collaborators.access.stored.topic_key(topic))
+    refused = run.refusal(
+        *messages.publish(topic, run.collaborators.access.stored.topic_key(topic))
     )
     if refused is not None:
         raise ActionError(
             f"{refused.message} (Service: AmazonSNS; Status Code: 403; Error Code: "
             f"AuthorizationError; Request ID: {uuid.uuid4()}; Proxy: null)"
         )
-    pipeline, action = running.pipeline.name, running.action["name"]
+    pipeline, action = run.pipeline.name, run.action["name"]
     try:
-        running.core.client("sns", topic.split(":")[4], topic.split(":")[3]).publish(
+        run.core.client("sns", topic.split(":")[4], topic.split(":")[3]).publish(
             TopicArn=topic,
             Subject=f"APPROVAL NEEDED: AWS CodePipeline {pipeline} for action {action}"[:100],
-            Message=json.dumps(_message(running, minutes)),
+            Message=json.dumps(_message(run, minutes)),
         )
     except ClientError as error:
         raise ActionError(error.response["Error"]["Message"]) from error
 
 
-def _message(running: Running, minutes: float) -> dict[str, object]:
-    pipeline, record = running.pipeline, running.record
+def _message(run: ActionRun, minutes: float) -> dict[str, object]:
+    pipeline, record = run.pipeline, run.record
     console = "https://console.aws.account.amazon.com/codepipeline/home"
     view = f"{console}?region={pipeline.region}#/view/{pipeline.name}"
     approval = {
@@ -87,8 +87,8 @@ def _message(running: Running, minutes: float) -> dict[str, object]:
         "expires": datetime.fromtimestamp(record.started + minutes * 60, UTC).strftime(
             "%Y-%m-%dT%H:%MZ"
         ),
-        "externalEntityLink": running.configuration.get("ExternalEntityLink"),
+        "externalEntityLink": run.configuration.get("ExternalEntityLink"),
         "approvalReviewLink": f"{view}/{record.stage}/{record.name}/approve/{record.token}",
-        "customData": running.configuration.get("CustomData"),
+        "customData": run.configuration.get("CustomData"),
     }
     return {"region": pipeline.region, "consoleLink": view, "approval": approval}

@@ -12,62 +12,61 @@ from localcloud.core.ports import BuildNotStartedError, BuildRequest
 from localcloud.iam.actions.call import Needed
 
 if TYPE_CHECKING:
-    from localcloud.codepipeline.actions.running import Running
+    from localcloud.codepipeline.actions.run import ActionRun
 
 
-def build(running: Running) -> None:
+def build(run: ActionRun) -> None:
     """One build of the project, with the action's artifacts and variables."""
-    configuration = running.configuration
-    inputs = running.record.inputs
+    configuration = run.configuration
+    inputs = run.record.inputs
     outputs = {
-        each["name"]: running.place(each["name"])
-        for each in running.action.get("outputArtifacts") or []
+        each["name"]: run.place(each["name"]) for each in run.action.get("outputArtifacts") or []
     }
     try:
         environment = json.loads(configuration.get("EnvironmentVariables") or "[]")
     except ValueError as error:
         raise ActionError(f"EnvironmentVariables is no JSON: {error}") from error
     request = BuildRequest(
-        account=running.session().account,
-        region=running.region,
+        account=run.session().account,
+        region=run.region,
         project=configuration["ProjectName"],
         environment=environment,
         inputs=inputs,
         primary=configuration.get("PrimarySource") or next(iter(inputs), None),
         outputs=outputs,
-        initiator=f"codepipeline/{running.pipeline.name}",
-        source_version=next((each["revisionId"] for each in running.execution.revisions), None),
+        initiator=f"codepipeline/{run.pipeline.name}",
+        source_version=next((each["revisionId"] for each in run.execution.revisions), None),
     )
-    _permit(running, request, "StartBuild")
+    _permit(run, request, "StartBuild")
     try:
-        started = running.collaborators.builds.start_build(request)
+        started = run.collaborators.builds.start_build(request)
     except BuildNotStartedError as error:
         # AWS's text, as quoted in aws-gateway-load-balancer-suricata-ids-ips-nsm#12.
         raise ActionError(
             f"Error calling startBuild: {error} (Service: AWSCodeBuild; Status Code: 400; Error "
             f"Code: {error.code}; Request ID: {uuid.uuid4()}; Proxy: null)"
         ) from error
-    running.note(external_id=started.id)
-    _permit(running, request, "BatchGetBuilds")
+    run.note(external_id=started.id)
+    _permit(run, request, "BatchGetBuilds")
     ended = threading.Event()
     started.tell(ended)
-    with running.halt.waking(ended):
+    with run.halt.waking(ended):
         ended.wait()
-    running.halt.check()
-    running.note(outputs=dict(started.exported))
+    run.halt.check()
+    run.note(outputs=dict(started.exported))
     if started.status != "SUCCEEDED":
         raise ActionError(f"Build terminated with state: {started.status}. {started.reason}")
-    running.keep(outputs)
+    run.keep(outputs)
 
 
-def _permit(running: Running, request: BuildRequest, operation: str) -> None:
+def _permit(run: ActionRun, request: BuildRequest, operation: str) -> None:
     """Check that the action's role may call CodeBuild; AWS's text is in cdk-eks-blueprints#483.
 
     Raises:
         ActionError: the action's role may not make it.
     """
     project = f"arn:aws:codebuild:{request.region}:{request.account}:project/{request.project}"
-    refused = running.refusal(Needed(f"codebuild:{operation}", project))
+    refused = run.refusal(Needed(f"codebuild:{operation}", project))
     if refused is not None:
         raise ActionError(
             f"Error calling {operation[0].lower()}{operation[1:]}: {refused.message} (Service: "

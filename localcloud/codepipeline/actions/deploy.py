@@ -15,29 +15,29 @@ from localcloud.codepipeline.model import ActionError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from localcloud.codepipeline.actions.running import Running
+    from localcloud.codepipeline.actions.run import ActionRun
     from localcloud.core.bus import Event
 
 _DONE = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"}
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
 
-def deploy(running: Running) -> None:
+def deploy(run: ActionRun) -> None:
     """Make or execute a change set, create or update a stack, or delete one."""
-    configuration = running.configuration
+    configuration = run.configuration
     mode, stack = configuration["ActionMode"], configuration["StackName"]
-    client = running.client("cloudformation")
+    client = run.client("cloudformation")
     try:
         if mode == "CHANGE_SET_REPLACE":
-            _replace_change_set(running, client, stack, configuration["ChangeSetName"])
+            _replace_change_set(run, client, stack, configuration["ChangeSetName"])
         elif mode == "CHANGE_SET_EXECUTE":
-            _execute_change_set(running, client, stack, configuration["ChangeSetName"])
+            _execute_change_set(run, client, stack, configuration["ChangeSetName"])
         elif mode == "CREATE_UPDATE":
-            name = f"codepipeline-{running.execution.id}"
-            _replace_change_set(running, client, stack, name)
-            _execute_change_set(running, client, stack, name)
+            name = f"codepipeline-{run.execution.id}"
+            _replace_change_set(run, client, stack, name)
+            _execute_change_set(run, client, stack, name)
         else:
-            _delete(running, client, stack)
+            _delete(run, client, stack)
     except ClientError as error:
         raise ActionError(_told(error)) from error
 
@@ -52,18 +52,18 @@ def _told(error: ClientError) -> str:
     )
 
 
-def _replace_change_set(running: Running, client: Any, stack: str, name: str) -> None:
-    configuration = running.configuration
+def _replace_change_set(run: ActionRun, client: Any, stack: str, name: str) -> None:
+    configuration = run.configuration
     if not configuration.get("RoleArn"):  # terraform-provider-aws#13121
         raise ActionError(
             "Configuration Property RoleArn should not be empty in current ActionMode"
         )
     status = (_described(client, stack) or {"StackStatus": ""})["StackStatus"]
-    template = running.file(configuration["TemplatePath"])
-    extra = _parameters_and_tags(running)
+    template = run.file(configuration["TemplatePath"])
+    extra = _parameters_and_tags(run)
     if status:
         client.delete_change_set(StackName=stack, ChangeSetName=name)
-    with running.uploaded(template) as url:
+    with run.uploaded(template) as url:
         client.create_change_set(
             StackName=stack,
             ChangeSetName=name,
@@ -76,16 +76,16 @@ def _replace_change_set(running: Running, client: Any, stack: str, name: str) ->
             **extra,
         )
     found = client.describe_change_set(StackName=stack, ChangeSetName=name)
-    running.note(external_id=found["ChangeSetId"], summary=f"Change set {name} was created.")
+    run.note(external_id=found["ChangeSetId"], summary=f"Change set {name} was created.")
     if found["Status"] == "FAILED" and not _without_changes(found):
         raise ActionError(found["StatusReason"])
 
 
-def _parameters_and_tags(running: Running) -> dict[str, Any]:
-    configuration = running.configuration
+def _parameters_and_tags(run: ActionRun) -> dict[str, Any]:
+    configuration = run.configuration
     given: dict[str, Any] = {}
     if configuration.get("TemplateConfiguration"):
-        given = json.loads(running.file(configuration["TemplateConfiguration"]))
+        given = json.loads(run.file(configuration["TemplateConfiguration"]))
     parameters = given.get("Parameters", {}) | json.loads(
         configuration.get("ParameterOverrides") or "{}"
     )
@@ -101,41 +101,41 @@ def _parameters_and_tags(running: Running) -> dict[str, Any]:
     }
 
 
-def _execute_change_set(running: Running, client: Any, stack: str, name: str) -> None:
+def _execute_change_set(run: ActionRun, client: Any, stack: str, name: str) -> None:
     found = client.describe_change_set(StackName=stack, ChangeSetName=name)
-    running.note(external_id=found["StackId"])
-    with _settling(running, found["StackId"]) as settled:
+    run.note(external_id=found["StackId"])
+    with _settling(run, found["StackId"]) as settled:
         if found["Status"] == "FAILED":
             if not _without_changes(found):
                 raise ActionError(found["StatusReason"])
-            running.note(summary="The change set contains no changes; nothing was executed.")
+            run.note(summary="The change set contains no changes; nothing was executed.")
         else:
             client.execute_change_set(StackName=stack, ChangeSetName=name)
-        described = _wait(running, client, found["StackId"], settled)
+        described = _wait(run, client, found["StackId"], settled)
     if described["StackStatus"] not in _DONE | {"UPDATE_ROLLBACK_COMPLETE"} or (
         described["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE" and found["Status"] != "FAILED"
     ):
         raise ActionError(_reason(client, described))
-    running.note(
+    run.note(
         outputs={each["OutputKey"]: each["OutputValue"] for each in described.get("Outputs", [])}
     )
 
 
-def _delete(running: Running, client: Any, stack: str) -> None:
+def _delete(run: ActionRun, client: Any, stack: str) -> None:
     described = _described(client, stack)
     if described is None:
         return
     stack_id = described["StackId"]
-    running.note(external_id=stack_id)
-    with _settling(running, stack_id) as settled:
+    run.note(external_id=stack_id)
+    with _settling(run, stack_id) as settled:
         client.delete_stack(StackName=stack)
-        described = _wait(running, client, stack_id, settled)
+        described = _wait(run, client, stack_id, settled)
     if described["StackStatus"] != "DELETE_COMPLETE":
         raise ActionError(_reason(client, described))
 
 
 @contextmanager
-def _settling(running: Running, stack_id: str) -> Iterator[threading.Event]:
+def _settling(run: ActionRun, stack_id: str) -> Iterator[threading.Event]:
     """An event that is set whenever the stack comes to rest."""
     settled = threading.Event()
 
@@ -145,22 +145,22 @@ def _settling(running: Running, stack_id: str) -> Iterator[threading.Event]:
             if not status.endswith("_IN_PROGRESS"):
                 settled.set()
 
-    unsubscribe = running.core.bus.subscribe(heard)
+    unsubscribe = run.core.bus.subscribe(heard)
     try:
-        with running.halt.waking(settled):
+        with run.halt.waking(settled):
             yield settled
     finally:
         unsubscribe()
 
 
-def _wait(running: Running, client: Any, stack_id: str, settled: threading.Event) -> dict[str, Any]:
+def _wait(run: ActionRun, client: Any, stack_id: str, settled: threading.Event) -> dict[str, Any]:
     while True:
         described: dict[str, Any] = client.describe_stacks(StackName=stack_id)["Stacks"][0]
         if not described["StackStatus"].endswith("_IN_PROGRESS"):
             return described
         settled.wait()
         settled.clear()
-        running.halt.check()
+        run.halt.check()
 
 
 def _described(client: Any, stack: str) -> dict[str, Any] | None:

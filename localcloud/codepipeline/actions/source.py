@@ -12,10 +12,10 @@ from localcloud.codepipeline.quotas import MAX_SOURCE_BYTES
 from localcloud.iam.actions.delivery import use_connection
 
 if TYPE_CHECKING:
-    from localcloud.codepipeline.actions.running import Running
+    from localcloud.codepipeline.actions.run import ActionRun
 
 
-def source(running: Running) -> None:
+def source(run: ActionRun) -> None:
     """The branch's commit, with the action's variables.
 
     A push, or who started the execution, may have said which commit; else it is the newest.
@@ -25,13 +25,13 @@ def source(running: Running) -> None:
     which CodeBuild clones the repository itself ("full clone").
     """
     arn, repository, branch = (
-        running.configuration[key] for key in ("ConnectionArn", "FullRepositoryId", "BranchName")
+        run.configuration[key] for key in ("ConnectionArn", "FullRepositoryId", "BranchName")
     )
-    connections = running.collaborators.repositories
-    name, output = running.action["name"], running.action["outputArtifacts"][0]["name"]
-    branch, pinned = running.execution.pins.get(name, (branch, ""))
-    branch = branch or running.configuration["BranchName"]
-    if running.refusal(use_connection(arn, repository, branch)) is not None:
+    connections = run.collaborators.repositories
+    name, output = run.action["name"], run.action["outputArtifacts"][0]["name"]
+    branch, pinned = run.execution.pins.get(name, (branch, ""))
+    branch = branch or run.configuration["BranchName"]
+    if run.refusal(use_connection(arn, repository, branch)) is not None:
         # AWS's text: terraform-provider-aws#11389, landing-zone-accelerator-on-aws#828.
         raise ActionError(
             f"Unable to use Connection: {arn}. The provided role does not have sufficient "
@@ -44,8 +44,8 @@ def source(running: Running) -> None:
         )
     try:
         told = connections.commit(arn, repository, commit)
-        if running.configuration.get("OutputArtifactFormat") == "CODEBUILD_CLONE_REF":
-            content = _reference(running, told.id, branch)
+        if run.configuration.get("OutputArtifactFormat") == "CODEBUILD_CLONE_REF":
+            content = _reference(run, told.id, branch)
         else:
             content = connections.archive(arn, repository, told.id)
     except Exception as error:
@@ -53,7 +53,7 @@ def source(running: Running) -> None:
     if len(content) > MAX_SOURCE_BYTES:
         raise ActionError(f"Artifact [{output}] exceeds max artifact size")
     try:
-        running.upload(output, content)
+        run.upload(output, content)
     except ClientError as error:
         # AWS's text, as quoted in aws-cdk#13733 and aws-cdk#30360.
         raise ActionError(
@@ -61,8 +61,8 @@ def source(running: Running) -> None:
             f"{error.response['Error']['Message']}"
         ) from error
     summary = json.dumps({"ProviderType": "GitHub", "CommitMessage": told.message})
-    with running.store.changing(running.execution):
-        running.record.outputs = {
+    with run.store.changing(run.execution):
+        run.record.outputs = {
             "AuthorDate": told.date,
             "AuthorDisplayName": told.author,
             "BranchName": branch,
@@ -71,20 +71,20 @@ def source(running: Running) -> None:
             "ConnectionArn": arn,
             "FullRepositoryName": repository,
         }
-        running.record.external_id, running.record.summary = told.id, summary
-        running.execution.revisions = [
-            *(each for each in running.execution.revisions if each["actionName"] != name),
+        run.record.external_id, run.record.summary = told.id, summary
+        run.execution.revisions = [
+            *(each for each in run.execution.revisions if each["actionName"] != name),
             {"actionName": name, "revisionId": told.id, "revisionSummary": summary},
         ]
 
 
-def _reference(running: Running, commit: str, branch: str) -> bytes:
-    arn, repository = (running.configuration[key] for key in ("ConnectionArn", "FullRepositoryId"))
+def _reference(run: ActionRun, commit: str, branch: str) -> bytes:
+    arn, repository = (run.configuration[key] for key in ("ConnectionArn", "FullRepositoryId"))
     reference = {
         "ProviderType": "GitHub",
         "ConnectionArn": arn,
         "FullRepositoryName": repository,
-        "CloneUrl": running.collaborators.repositories.clone_url(arn, repository),
+        "CloneUrl": run.collaborators.repositories.clone_url(arn, repository),
         "BranchName": branch,
         "CommitId": commit,
     }

@@ -130,7 +130,7 @@ def test_an_account_has_so_many_pipelines(small: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "constant"), [("source", "MAX_SOURCE_BYTES"), ("running", "MAX_DEPLOYED_BYTES")]
+    ("module", "constant"), [("source", "MAX_SOURCE_BYTES"), ("run", "MAX_DEPLOYED_BYTES")]
 )
 def test_an_artifact_is_too_large(
     small: World, monkeypatch: pytest.MonkeyPatch, module: str, constant: str

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Running:
+class ActionRun:
     """One run of an action."""
 
     collaborators: Collaborators
