@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from localcloud.core.providers import ProvisioningError, Resource
 from localcloud.eventbridge import definitions, execution_roles
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from localcloud.core.providers import Provider, ResourceRequest
-    from localcloud.eventbridge.service import Schedules
+    from localcloud.eventbridge.model import Rule, Schedule
+    from localcloud.iam.access import Access
 
 _RULE = {
     "Name", "Description", "EventBusName", "EventPattern", "ScheduleExpression", "State",
@@ -27,11 +28,26 @@ _REFUSED = (
 )  # fmt: skip
 
 
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Kept(Generic[T]):
+    """The rules or the schedules of EventBridge, and what changes them."""
+
+    by_key: Mapping[str, T]
+    """By account, region and name."""
+    put: Callable[[T], None]
+    delete: Callable[[str, str, str], None]
+    """Called with account, region and name."""
+
+
 class RuleProvider:
     """`AWS::Events::Rule`, with its targets."""
 
-    def __init__(self, schedules: Schedules) -> None:
-        self._schedules = schedules
+    def __init__(self, access: Access, rules: Kept[Rule]) -> None:
+        self._access = access
+        self._rules = rules
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
         """The name and the bus are given once."""
@@ -50,7 +66,7 @@ class RuleProvider:
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
         """See `Provider.delete`."""
-        self._schedules.delete_rule(request.account, request.region, current.physical_id)
+        self._rules.delete(request.account, request.region, current.physical_id)
 
     def _put(self, request: ResourceRequest, name: str) -> Resource:
         properties = request.properties
@@ -64,8 +80,8 @@ class RuleProvider:
             "Name": name,
             "EventPattern": json.dumps(pattern) if isinstance(pattern, dict) else pattern,
         }
-        before = self._schedules.rules.get(f"{request.account}/{request.region}/{name}")
-        now = self._schedules.core.clock.timestamp()
+        before = self._rules.by_key.get(f"{request.account}/{request.region}/{name}")
+        now = self._access.core.clock.timestamp()
         try:
             rule = definitions.rule(request.account, request.region, wanted, now, before)
             # The template says all that the rule has.
@@ -73,17 +89,18 @@ class RuleProvider:
                 replace(rule, targets=[]),
                 [_target(each) for each in properties.get("Targets") or []],
             )
-            execution_roles.check_rule(self._schedules.access, rule)
+            execution_roles.check_rule(self._access, rule)
         except definitions.DefinitionError as error:
             raise ProvisioningError(f"{error} (Service: EventBridge)") from error
-        self._schedules.put_rule(rule)
+        self._rules.put(rule)
         return Resource(name, {"Arn": rule.arn}, properties)
 
 
 class ScheduleProvider:
     """`AWS::Scheduler::Schedule`."""
 
-    def __init__(self, schedules: Schedules) -> None:
+    def __init__(self, access: Access, schedules: Kept[Schedule]) -> None:
+        self._access = access
         self._schedules = schedules
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
@@ -100,7 +117,7 @@ class ScheduleProvider:
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
         """See `Provider.delete`."""
-        self._schedules.delete_schedule(request.account, request.region, current.physical_id)
+        self._schedules.delete(request.account, request.region, current.physical_id)
 
     def _put(self, request: ResourceRequest, name: str) -> Resource:
         wanted = request.properties | {
@@ -110,12 +127,12 @@ class ScheduleProvider:
         for date in ("StartDate", "EndDate"):
             if wanted.get(date):
                 wanted[date] = datetime.fromisoformat(wanted[date]).timestamp()
-        before = self._schedules.schedules.get(f"{request.account}/{request.region}/{name}")
-        now = self._schedules.core.clock.timestamp()
+        before = self._schedules.by_key.get(f"{request.account}/{request.region}/{name}")
+        now = self._access.core.clock.timestamp()
         try:
             schedule = definitions.schedule(request.account, request.region, wanted, now, before)
-            execution_roles.check_schedule(self._schedules.access, schedule)
-            self._schedules.put_schedule(schedule)
+            execution_roles.check_schedule(self._access, schedule)
+            self._schedules.put(schedule)
         except definitions.DefinitionError as error:
             raise ProvisioningError(f"{error} (Service: Scheduler)") from error
         return Resource(name, {"Arn": schedule.arn}, request.properties)
@@ -140,11 +157,11 @@ class RefusedProvider:
         """There is none."""
 
 
-def providers(schedules: Schedules) -> dict[str, Provider]:
-    """Every provider by its type's name."""
+def providers(access: Access, rules: Kept[Rule], schedules: Kept[Schedule]) -> dict[str, Provider]:
+    """Return every provider by its type's name."""
     made: dict[str, Provider] = {
-        "AWS::Events::Rule": RuleProvider(schedules),
-        "AWS::Scheduler::Schedule": ScheduleProvider(schedules),
+        "AWS::Events::Rule": RuleProvider(access, rules),
+        "AWS::Scheduler::Schedule": ScheduleProvider(access, schedules),
     }
     refused = RefusedProvider()
     return made | dict.fromkeys(_REFUSED, refused)

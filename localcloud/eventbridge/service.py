@@ -15,7 +15,7 @@ from localcloud.eventbridge.deliveries import Deliveries, Delivery
 from localcloud.eventbridge.latency import Latency
 from localcloud.eventbridge.metrics import Metrics
 from localcloud.eventbridge.model import Rule, Schedule, timestamp
-from localcloud.eventbridge.providers import providers
+from localcloud.eventbridge.providers import Kept, providers
 from localcloud.eventbridge.targets import Targets
 from localcloud.eventbridge.timer import Timer
 
@@ -53,9 +53,13 @@ class Schedules:
     ) -> None:
         self.core = core
         self.access = access
-        self.providers: dict[str, Provider] = providers(self)
         self.rules: dict[str, Rule] = {}
         self.schedules: dict[str, Schedule] = {}
+        self.providers: dict[str, Provider] = providers(
+            access,
+            Kept(self.rules, self.put_rule, self.delete_rule),
+            Kept(self.schedules, self.put_schedule, self.delete_schedule),
+        )
         self._timer = Timer(core.clock)
         self._metrics = Metrics(core.clock, metrics)
         self._latency = Latency(delays)
