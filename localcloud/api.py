@@ -99,7 +99,7 @@ class AwsApi:
         except StorageError:
             raise
         except Exception:  # a bug of ours answers its client, and is logged
-            logger.exception("%s request fails", caller.service)
+            logger.exception("A request to %s fails", caller.service)
             return _refuse(
                 environ,
                 500,

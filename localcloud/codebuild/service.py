@@ -215,7 +215,7 @@ class CodeBuild:
                 save,
             ).run()
         except Exception as error:  # a fault of ours is the build's outcome
-            logger.exception("Build %s", build.id)
+            logger.exception("Build %s fails", build.id)
             status, build.reason = "FAULT", f"{type(error).__name__}: {error}"
         self._end(build, status)
 

@@ -178,7 +178,7 @@ class Progress:
         except Exception as error:  # whatever it was, the action has failed
             known = isinstance(error, ActionError)
             if not known and not store.closed:
-                logger.exception("Action %s of execution %s", action["name"], execution.id)
+                logger.exception("Action %s of execution %s fails", action["name"], execution.id)
             with store.changing(execution):
                 record.error = str(error) if known else f"{type(error).__name__}: {error}"
             store.mark_action(execution, action, record, "Failed")

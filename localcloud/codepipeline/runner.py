@@ -109,7 +109,7 @@ class Runner:
             self._run(pipeline, progress, first, ticket, again)
         except Exception as error:  # a bug of ours is the execution's end
             if not self._store.closed:
-                logger.exception("Execution %s", progress.execution.id)
+                logger.exception("Execution %s fails", progress.execution.id)
             progress.execution.summary = f"{type(error).__name__}: {error}"
             self._store.finish(progress.execution, "Failed")
         finally:

@@ -103,7 +103,7 @@ class Deliveries:
         except UndeliverableError as error:
             self._give_up(delivery, str(error), error.code)
         except Exception as error:  # a fault of ours is this delivery's alone
-            logger.exception("Delivery to %s", delivery.target["Arn"])
+            logger.exception("Delivery to %s fails", delivery.target["Arn"])
             self._give_up(delivery, f"{type(error).__name__}: {error}")
         else:
             self._end(delivery, "Invocations")
