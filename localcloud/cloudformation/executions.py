@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from localcloud.cloudformation.model import ChangeSet, Stack
-    from localcloud.cloudformation.service import CloudFormation
+    from localcloud.cloudformation.stacks import Stacks
 
 logger = logging.getLogger(__name__)
 _PROMPT = 2.0  # wall seconds
@@ -34,9 +34,9 @@ class _Running:
 class Executions:
     """Carries operations out, at most one for a stack at a time."""
 
-    def __init__(self, service: CloudFormation) -> None:
-        self._service = service
-        self._records = service.records
+    def __init__(self, stacks: Stacks) -> None:
+        self._stacks = stacks
+        self._records = stacks.records
         self._running: dict[str, _Running] = {}
         self._stopping = threading.Event()
 
@@ -56,7 +56,7 @@ class Executions:
             if before is not None:
                 before.cancel.set()
                 before.thread.join()
-                self._service.set_status(stack, "DELETE_IN_PROGRESS", "User Initiated")
+                self._stacks.set_status(stack, "DELETE_IN_PROGRESS", "User Initiated")
             self._delete(stack, running)
 
         self._run(stack, work)
@@ -80,20 +80,20 @@ class Executions:
         """Take up an operation that the last process did not end: what was being made goes
         back, what was going back or being removed goes on.
         """
-        change_set = self._service.change_sets.get(stack.change_set_id)
+        change_set = self._stacks.change_sets.get(stack.change_set_id)
         if change_set is not None and change_set.execution_status == "EXECUTE_IN_PROGRESS":
             cleaning = stack.status == "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
             change_set.execution_status = "EXECUTE_COMPLETE" if cleaning else "EXECUTE_FAILED"
-            self._service.save(change_set)
+            self._stacks.save(change_set)
         if stack.status == "DELETE_IN_PROGRESS":
             self.delete(stack)
         elif stack.status.endswith("_COMPLETE_CLEANUP_IN_PROGRESS"):
             self._run(stack, lambda running: self._clean_up(self._operation(stack, running)))
         else:
             if stack.status == "CREATE_IN_PROGRESS":
-                self._service.set_status(stack, "ROLLBACK_IN_PROGRESS", _INTERRUPTED)
+                self._stacks.set_status(stack, "ROLLBACK_IN_PROGRESS", _INTERRUPTED)
             elif stack.status == "UPDATE_IN_PROGRESS":
-                self._service.set_status(stack, "UPDATE_ROLLBACK_IN_PROGRESS", _INTERRUPTED)
+                self._stacks.set_status(stack, "UPDATE_ROLLBACK_IN_PROGRESS", _INTERRUPTED)
             self.roll_back(stack)
 
     def _run(self, stack: Stack, work: Callable[[_Running], None]) -> None:
@@ -123,15 +123,15 @@ class Executions:
         """Resume an operation that the full disk has interrupted, when there is space again."""
         while not self._stopping.wait(_BETWEEN_LOOKS_SECONDS):
             with suppress(StorageError):
-                require_free_space(self._service.core.ledger.folder)
+                require_free_space(self._stacks.core.ledger.folder)
                 self.resume(stack)
                 return
 
     def _operation(self, stack: Stack, running: _Running) -> Operation:
         return Operation(
             stack,
-            self._service.provider,
-            self._service.permissions.of(stack),
+            self._stacks.provider,
+            self._stacks.permissions.of(stack),
             self._records,
             running.cancel,
             self._stopping,
@@ -144,23 +144,23 @@ class Executions:
         imports: set[str] = set()
         operation = self._operation(stack, running)
         try:
-            resolver = self._service.planner.resolver(
+            resolver = self._stacks.planner.resolver(
                 stack, template, change_set.parameters, made, stack.session_key, imports.add
             )
             reason = operation.apply(template, resolver, made, change_set.tags)
-            outputs = [] if reason else self._service.exports.outputs(stack, template, resolver)
+            outputs = [] if reason else self._stacks.exports.outputs(stack, template, resolver)
         except TemplateError as error:
             reason = str(error)
         if reason is not None:
             change_set.execution_status = "EXECUTE_FAILED"
-            self._service.save(change_set)
+            self._stacks.save(change_set)
             going = "ROLLBACK" if verb == "CREATE" else "UPDATE_ROLLBACK"
             asked = "Rollback requested by user." if verb == "CREATE" else ""
-            self._service.set_status(stack, f"{going}_IN_PROGRESS", f"{reason}{asked}")
+            self._stacks.set_status(stack, f"{going}_IN_PROGRESS", f"{reason}{asked}")
             running.cancel = operation.cancel = threading.Event()
             self._roll_back(stack, operation)
             return
-        with self._service.core.ledger.transaction():
+        with self._stacks.core.ledger.transaction():
             operation.settle(template, resolver)
             stack.outputs, stack.imports = outputs, sorted(imports)
             stack.template, stack.parameters = change_set.template, change_set.parameters
@@ -169,16 +169,16 @@ class Executions:
             if verb == "UPDATE":
                 self._records.status(stack, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
             change_set.execution_status = "EXECUTE_COMPLETE"
-            self._service.save(change_set)
+            self._stacks.save(change_set)
         if verb == "UPDATE":
             self._clean_up(operation)
         else:
-            self._service.set_status(stack, "CREATE_COMPLETE")
+            self._stacks.set_status(stack, "CREATE_COMPLETE")
 
     def _clean_up(self, operation: Operation) -> None:
         operation.clean_up()
         stack = operation.stack
-        self._service.set_status(stack, stack.status.removesuffix("_CLEANUP_IN_PROGRESS"))
+        self._stacks.set_status(stack, stack.status.removesuffix("_CLEANUP_IN_PROGRESS"))
 
     def _roll_back(self, stack: Stack, operation: Operation) -> None:
         going = stack.status.removesuffix("_IN_PROGRESS")
@@ -186,22 +186,22 @@ class Executions:
         stuck = operation.roll_back(update=update)
         if stuck:
             said = "update" if update else "delete"
-            self._service.set_status(
+            self._stacks.set_status(
                 stack,
                 f"{going}_FAILED",
                 f"The following resource(s) failed to {said}: [{', '.join(stuck)}]. ",
             )
             return
         if update:
-            self._service.set_status(stack, "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
+            self._stacks.set_status(stack, "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
             self._clean_up(operation)
         else:
-            self._service.set_status(stack, "ROLLBACK_COMPLETE")
+            self._stacks.set_status(stack, "ROLLBACK_COMPLETE")
 
     def _delete(self, stack: Stack, running: _Running) -> None:
-        used = self._service.exports.used(stack, kept=set())
+        used = self._stacks.exports.used(stack, kept=set())
         if used:
-            self._service.set_status(stack, "DELETE_FAILED", used)
+            self._stacks.set_status(stack, "DELETE_FAILED", used)
             return
         operation = self._operation(stack, running)
         # What an update replaced and could not bring back.
@@ -212,11 +212,11 @@ class Executions:
         operation.clean_up()
         stuck = operation.delete_all()
         if stuck:
-            self._service.set_status(
+            self._stacks.set_status(
                 stack,
                 "DELETE_FAILED",
                 f"The following resource(s) failed to delete: [{', '.join(stuck)}]. ",
             )
         else:
-            self._service.forget_all(stack)
-            self._service.set_status(stack, "DELETE_COMPLETE")
+            self._stacks.forget_all(stack)
+            self._stacks.set_status(stack, "DELETE_COMPLETE")
