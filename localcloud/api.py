@@ -1,7 +1,8 @@
-"""The AWS API: one WSGI application in front of our services and of moto.
+"""The AWS API: one WSGI application for the local cloud's services and for moto.
 
-A request without a valid SigV4 signature is rejected. Its scope names the service: ours are
-answered by a `ServiceApi`, all others by moto, under the journal that makes moto remember.
+A request without a valid SigV4 signature is rejected. The scope of the signature names the service.
+A `ServiceApi` answers requests to services of the local cloud. Moto answers all others, through the
+journal that makes moto's state durable.
 """
 
 from __future__ import annotations
@@ -35,8 +36,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 _INVOCATIONS = ("/invocations", "/invoke-async", "/invoke-async/")
 _INSUFFICIENT_STORAGE = 507
-"""An AWS SDK repeats a request after 500, 502, 503 and 504, which frees no space, and not after
-this."""
+"""An AWS SDK does not retry after this status; it does after 500, 502, 503 and 504."""
 
 
 class AwsApi:
@@ -104,15 +104,15 @@ class AwsApi:
                 environ,
                 500,
                 "InternalFailure",
-                "The local cloud failed on this request; its log says how.",
+                "The local cloud failed on this request; see the traceback in its log.",
             )(environ, start_response)
         return Response(body, status=status, headers=headers)(environ, start_response)
 
     def _caller(self, environ: dict[str, Any]) -> Caller:
-        """Who signed the request.
+        """Return the caller that signed the request.
 
         Raises:
-            SignatureError: nobody whom this cloud knows.
+            SignatureError: the signature is missing or invalid, or its access key is unknown.
         """
         signature = Signature.of(environ)
         if signature is None:
@@ -135,9 +135,9 @@ class AwsApi:
 
 
 def _has_json_body(environ: dict[str, Any]) -> bool:
-    """Whether a request is of the JSON or the REST-JSON protocol and its body is its parameters.
+    """Return whether a request's body is JSON parameters (protocols JSON and REST-JSON).
 
-    The body of an object of S3, and of an invocation, is what its caller likes.
+    The body of an S3 object or of an invocation may be anything.
     """
     if "json" not in environ.get("CONTENT_TYPE", ""):
         return False
@@ -149,7 +149,7 @@ def _has_json_body(environ: dict[str, Any]) -> bool:
 
 
 def _malformed_json(environ: dict[str, Any]) -> str:
-    """Why the body of a request is no JSON object, or "" if it is one."""
+    """Return why the body of a request is not a JSON object, or "" if it is one."""
     try:
         body: Any = environ["wsgi.input"].getvalue()
         if environ.get("HTTP_CONTENT_ENCODING") == "gzip":
@@ -157,18 +157,18 @@ def _malformed_json(environ: dict[str, Any]) -> str:
         body = strict_json.parse(body or b"{}")
     except (ValueError, OSError, EOFError, zlib.error) as error:
         return f"The request body is not well-formed JSON: {error}"
-    return "" if isinstance(body, dict) else "The request body is no JSON object"
+    return "" if isinstance(body, dict) else "The request body is not a JSON object"
 
 
 def _refuse(environ: dict[str, Any], status: int, code: str, message: str) -> Response:
     """Return an error outside of any service: text for git, JSON or XML for AWS's clients."""
     if environ["PATH_INFO"].startswith("/git-http/"):
-        # git shows its user the text of an error only if it is plain.
+        # git prints the body of an error only if it is plain text.
         return Response(f"{message}\n", status=status, content_type="text/plain; charset=utf-8")
     if "json" in environ.get("CONTENT_TYPE", ""):
         kind, body = "application/x-amz-json-1.1", json.dumps({"__type": code, "message": message})
     else:
-        # The query protocol's answer holds what S3's is.
+        # The query protocol wraps the `Error` element that S3 returns.
         kind = "text/xml"
         error = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
         query = "form-urlencoded" in environ.get("CONTENT_TYPE", "")

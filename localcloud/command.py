@@ -29,32 +29,36 @@ _UNABLE = (GatewayPortError, PortInUseError, StateInUseError, StorageError, Unus
 
 
 def main() -> int:
-    """Serve; returns the exit code."""
+    """Run the local cloud and return the exit code."""
     parser = argparse.ArgumentParser(prog="localcloud", description=__doc__)
-    parser.add_argument("--state", type=Path, default=Path(".pithead"), help="where to remember")
-    parser.add_argument("--port", type=int, default=4566, help="of the AWS API")
+    parser.add_argument(
+        "--state", type=Path, default=Path(".pithead"), help="state folder (.pithead)"
+    )
+    parser.add_argument("--port", type=int, default=4566, help="port of the AWS API (4566)")
     parser.add_argument(
         "--gateway-port",
         type=int,
-        help=f"of deployed APIs, {DEFAULT} unless given; later starts keep it",
+        help=f"port of deployed APIs ({DEFAULT}); later starts keep the first one",
     )
-    parser.add_argument("--speed", type=float, default=1.0, help="cloud seconds a wall second")
+    parser.add_argument(
+        "--speed", type=float, default=1.0, help="cloud seconds per wall-clock second (1)"
+    )
     parser.add_argument(
         "--new-account",
         action="store_true",
-        help="the quotas of a new AWS account: 10 concurrent executions, one build at a time",
+        help="use a new AWS account's quotas: 10 concurrent executions, one concurrent build",
     )
     parser.add_argument(
         "--iam",
         choices=MODES,
         default="enforce",
-        help="what happens to a call of a role that IAM denies: refused, or logged and answered",
+        help="reject calls that IAM denies to a role, or only log them (enforce)",
     )
     parser.add_argument(
         "--metric-delay",
         type=float,
         default=0.0,
-        help="cloud seconds by which metrics arrive later than on AWS",
+        help="cloud seconds by which metrics arrive later than on AWS (0)",
     )
     arguments = parser.parse_args()
     if not arguments.speed > 0:
@@ -78,13 +82,13 @@ def main() -> int:
         server.start()
     except _UNABLE as error:
         print(f"localcloud: {error}", file=sys.stderr, flush=True)  # noqa: T201  # a command speaks so
-        os._exit(1)  # threads of a service that has started must not keep the process
+        os._exit(1)  # threads of started services would keep the process alive
     unconfined = announce()
     if unconfined:
         print(unconfined, file=sys.stderr, flush=True)  # noqa: T201  # a command speaks so
     print(f"localcloud: {server.cloud.endpoint}", flush=True)  # noqa: T201  # a command speaks so
     while not stopped.wait(REMEMBERED / 3):
-        with suppress(StorageError):  # requests report it; the time is recorded when it can be
+        with suppress(StorageError):  # requests report the full disk; the next round retries
             server.remember_time(REMEMBERED)
     server.stop()
     return 0

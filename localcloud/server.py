@@ -1,4 +1,4 @@
-"""Where the local cloud is put together."""
+"""The local cloud of one state folder: its ports, its start and its stop."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _NO_SUBSTITUTES = Substitutes()
 REMEMBERED = 3.0
-"""Wall seconds for which a record of the time holds: as long as history may not run back."""
+"""Wall seconds by which a recorded time is ahead; must exceed the interval of the records."""
 
 
 class LocalCloud:
@@ -119,10 +119,10 @@ class LocalCloud:
         self._wsgi = self._dispatcher()
 
     def start(self) -> None:
-        """Bring back what the ledger holds, then serve.
+        """Restore the state from the ledger, then serve.
 
-        `endpoint.json` in the state folder, readable by its owner alone, then holds the addresses
-        and the administrators' secret key.
+        Writes the addresses and the administrators' secret key to `endpoint.json` in the state
+        folder, which only its owner can read.
         """
         self.running = True
         self.remember_time(REMEMBERED)
@@ -156,7 +156,7 @@ class LocalCloud:
         partial.replace(self._state / "endpoint.json")
 
     def stop(self) -> None:
-        """End all that runs; what was under way is taken up, or told of, at the next start."""
+        """Stop all services; the next start resumes or fails what was in progress."""
         self.running = False
         (self._state / "endpoint.json").unlink(missing_ok=True)
         self._lifecycle.stop()
@@ -164,15 +164,15 @@ class LocalCloud:
             service.stop()
         self._api.stop()
         self._gateway.stop()
-        with suppress(StorageError):  # a full disk keeps the time that was recorded last
+        with suppress(StorageError):  # the disk is full: the last recorded time stays
             self.remember_time()
         self._ledger.close()
 
     def remember_time(self, ahead: float = 0.0) -> None:
-        """Record the cloud's time as it will be in `ahead` wall seconds.
+        """Record the cloud time that will be in `ahead` wall seconds.
 
-        The next start does not go back behind it: a process that may be killed records a time
-        that it has not reached yet, and does so again before it is.
+        The next start continues no earlier than this time. A running process records a future time,
+        and a new one before that is reached, so that time does not go back after a kill.
         """
         clock = self.cloud.clock
         self._ledger.put("clock", "last", {"timestamp": clock.timestamp() + ahead * clock.speed})

@@ -1,1 +1,1 @@
-"""API Gateway REST APIs: moto keeps what they are, this serves them."""
+"""API Gateway: REST APIs, which moto stores and the data plane serves."""

@@ -1,4 +1,4 @@
-"""What a client gets: a function's proxy response, or a response of the gateway's own."""
+"""HTTP responses: a function's proxy response, or one of the gateway itself."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _KEYS = {"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"}
-# Set by the gateway itself; the function's own value goes under another name.
+# Headers that the gateway sets itself; it renames those of the function.
 _REMAPPED = frozenset({"connection", "content-length", "date", "server"})
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Status, headers and body."""
+    """An HTTP response: status, headers and body."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -26,23 +26,23 @@ class Answer:
 
 
 class FaultError(Exception):
-    """The gateway answers itself: `message` is for the client, `reason` for the log."""
+    """The gateway responds itself: `message` is for the client, `reason` for the log."""
 
     def __init__(self, status: int, message: str, error: str, reason: str = "") -> None:
         super().__init__(reason or message)
         self.status = status
         self.message = message
         self.error = error
-        """The `x-amzn-ErrorType`."""
+        """The value of the `x-amzn-ErrorType` header."""
 
     def answer(self) -> Answer:
-        """As the client sees it."""
+        """Return the response that the client receives."""
         headers = [("Content-Type", "application/json"), ("x-amzn-ErrorType", self.error)]
         return Answer(self.status, headers, json.dumps({"message": self.message}).encode())
 
 
 def malformed(reason: str) -> FaultError:
-    """A function's answer that is no proxy response."""
+    """Return the error for a function's output that is not a proxy response."""
     return FaultError(
         502,
         "Internal server error",
@@ -52,12 +52,13 @@ def malformed(reason: str) -> FaultError:
 
 
 def proxy_answer(payload: bytes, *, decodes: Callable[[], bool]) -> Answer:
-    """Read a function's proxy response; `decodes` says whether the client takes binary.
+    """Parse a function's proxy response.
 
-    See "Output format of a Lambda function for proxy integration" of the developer guide.
+    `decodes` returns whether the client accepts binary content, so that base64 is decoded. See
+    "Output format of a Lambda function for proxy integration" of the developer guide.
 
     Raises:
-        FaultError: it is malformed.
+        FaultError: the response is malformed.
     """
     try:
         response = json.loads(payload)
@@ -98,7 +99,7 @@ def _headers(response: dict[str, Any]) -> list[tuple[str, str]]:
         raise malformed("Malformed Lambda proxy response")
     if not all(isinstance(values, list) for values in several.values()):
         raise malformed("Malformed Lambda proxy response")
-    # A name in both is taken from the second.
+    # `multiValueHeaders` overrides `headers`.
     given = {name.lower() for name in several}
     pairs = [(name, value) for name, value in single.items() if name.lower() not in given]
     pairs += [(name, value) for name, values in several.items() for value in values]

@@ -1,4 +1,4 @@
-"""The API Gateway API: moto's, except where it would forget what the data plane must know."""
+"""The API Gateway API: moto's, except operations that lose data of the data plane."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _HTTP_APIS = "HTTP and WebSocket APIs are not part of the local cloud; use a RES
 
 
 class ApiGatewayApi(ServiceApi):
-    """REST APIs. What is not a method here is answered by moto."""
+    """The operations on REST APIs; moto handles those without a method here."""
 
     model: ClassVar[str] = "apigateway"
     service: Gateway
 
     def answer(self, request: Request) -> tuple[int, dict[str, Any], Any]:
-        """Answer by an operation of this class or by moto, under the journal."""
+        """Handle a request by an operation of this class, or by moto under the journal."""
         path = request.path.strip("/").split("/")
         if path[0] == "v2":
             headers = {"x-amzn-errortype": "NotImplemented", "Content-Type": "application/json"}
@@ -52,13 +52,13 @@ class ApiGatewayApi(ServiceApi):
         return int(status.split()[0]), dict(moto_headers), b"".join(answered)
 
     def create_rest_api(self) -> ActionResult:
-        """A new API; moto would drop its binary media types."""
+        """Create an API; moto would drop its binary media types."""
         wanted = {key: value for key, value in self.params.items() if value is not None}
         made = self._perform("PutApi", {"api": wanted})
         return ActionResult(backend(self.account, self.region).get_rest_api(made["id"]).to_dict())
 
     def create_stage(self) -> ActionResult:
-        """A new stage of a deployment."""
+        """Create a stage of a deployment."""
         held, api_id = self._api()
         name = self.params["stageName"]
         if name in held.get_rest_api(api_id).stages:
@@ -67,7 +67,7 @@ class ApiGatewayApi(ServiceApi):
         return ActionResult(held.get_stage(api_id, name).to_json())
 
     def create_deployment(self) -> ActionResult:
-        """Deploy the API as it is now; a stage that is named keeps its settings."""
+        """Deploy the API; an existing stage keeps its settings."""
         held, api_id = self._api()
         stages = held.get_rest_api(api_id).stages
         made = self._perform(
@@ -92,14 +92,14 @@ class ApiGatewayApi(ServiceApi):
         )
 
     def delete_deployment(self) -> ActionResult:
-        """Delete a deployment to which no stage points."""
+        """Delete a deployment that no stage uses."""
         _, api_id = self._api()
         document = {"id": api_id, "deployment": self.params["deploymentId"]}
         self._perform("DeleteDeployment", document)
         return EmptyResult()
 
     def create_resource(self) -> ActionResult:
-        """A new resource below another one."""
+        """Create a resource below another one."""
         held, api_id = self._api()
         parent = self.params["parentId"]
         if parent not in held.get_rest_api(api_id).resources:

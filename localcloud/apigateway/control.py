@@ -1,7 +1,7 @@
-"""Changes to moto's REST APIs, each of them one entry of the journal.
+"""Changes to moto's REST APIs, each of which is one entry of the journal.
 
-A template's resource is made in one step, so that a kill between two calls leaves no half of
-one behind; done again at the next start, the same step makes the same identifiers.
+A template's resource is created by one entry, so that a crash cannot leave it half created. The
+replay of an entry at the next start creates the same identifiers.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ _SETTINGS = {
 
 
 def backend(account: str, region: str) -> Any:
-    """What moto holds of an account's region."""
+    """Return moto's API Gateway backend of an account and region."""
     from moto.apigateway.models import apigateway_backends  # noqa: PLC0415  # half a second
 
     return apigateway_backends[account][region]
 
 
 def log_role(account: str, region: str) -> str | None:
-    """The ARN of the role by which all APIs of an account's region write their logs."""
+    """Return the ARN of the role that writes the logs of an account and region."""
     arn: str | None = backend(account, region).account.cloudwatch_role_arn
     return arn
 
 
 def owner(api_id: str) -> tuple[str, str] | None:
-    """Account and region of an API."""
+    """Return account and region of an API, or None."""
     from moto.apigateway.models import apigateway_backends  # noqa: PLC0415  # as above
 
     for account, regions in list(apigateway_backends.items()):
@@ -56,10 +56,10 @@ def owner(api_id: str) -> tuple[str, str] | None:
 
 
 def perform(document: Document) -> Document | None:
-    """Carry one change out. Registered with the journal.
+    """Perform one change; the function is registered with the journal.
 
     Raises:
-        RefusedError: it contradicts what there is, in AWS's words.
+        RefusedError: the change conflicts with the API; the text is AWS's.
     """
     held = backend(document["account"], document["region"])
     return _OPERATIONS[document["operation"]](held, document)
@@ -155,7 +155,7 @@ def _delete_method(held: Any, document: Document) -> None:
 
 
 def _create_deployment(held: Any, document: Document) -> Document:
-    # moto gives a stage that exists up for a new one; ours keeps its settings, as on AWS.
+    # Pass no stage name: moto would replace an existing stage, and AWS keeps its settings.
     deployment = held.create_deployment(document["id"], None, document["description"])
     deployment.created_date = int(document["now"])
     return {"id": deployment.id}

@@ -30,12 +30,12 @@ _BODILESS = frozenset({204, 304})
 _TOO_LARGE = frozenset({"RequestTooLargeException", "RequestEntityTooLargeException"})
 _THROTTLED = "TooManyRequestsException"
 _THROTTLED_LOG_LINE = "Lambda invocation failed with status: 429. Lambda request id: {}"
-"""The line of the execution log before the reason, "Rate Exceeded."."""
+"""The execution log's line before the line with the reason, "Rate Exceeded."."""
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
 class DataPlane:
-    """Answers requests; `stage` finds what an API's stage serves, or None."""
+    """Serves requests; `stage` returns a stage by API id and name, or None."""
 
     def __init__(
         self,
@@ -48,17 +48,17 @@ class DataPlane:
         self._functions = functions
         self._stage = stage
         self._telemetry = telemetry
-        # An invocation runs on a thread of its own, so that its answer can be too late.
+        # An invocation runs in its own thread, so that it can time out.
         self._invocations = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="gateway")
 
     def stop(self) -> None:
-        """Begin no further invocation."""
+        """Start no further invocations."""
         self._invocations.shutdown(wait=False, cancel_futures=True)
 
     def application(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        """Answer one request."""
+        """Serve one request, as a WSGI application."""
         request = Request.of(environ, self._clock.timestamp())
         stage = self._stage(request.api_id, request.stage)
         if stage is None or stage.disabled:
@@ -113,7 +113,7 @@ class DataPlane:
                     raise _failed("Execution failed: no integration response for the mock's status")
                 headers, body = route.mock.answer(dict(request.headers))
                 return Answer(route.mock.status, list(headers.items()), body)
-            assert route.function is not None  # noqa: S101  # the one or the other
+            assert route.function is not None  # noqa: S101  # a route has a mock or a function
             invocation = self._invoke(request, stage, route, route.function, parameters)
         finally:
             request.integration_latency = _milliseconds(started)
@@ -159,7 +159,7 @@ class DataPlane:
         if not allowed:
             raise _failed(
                 "Execution failed due to configuration error: Invalid permissions on Lambda "
-                f"function: no statement lets {source} invoke {function.arn}"
+                f"function: no statement allows {source} to invoke {function.arn}"
             )
         event = proxy_event(request, stage, route, parameters)
         if route.logging == "INFO" and route.trace_data:
@@ -227,8 +227,8 @@ class DataPlane:
 def _rejected(error: InvocationError) -> FaultError:
     """Return the response to an invocation that Lambda rejected.
 
-    It is 500, also for throttling (Lambda guide), and 502 if the function or alias does not exist
-    (azul#7883).
+    Its status is 500, also for throttling (Lambda guide), 502 if the function or alias does not
+    exist (azul#7883), and 413 if the request is too large.
     """
     if error.code in _TOO_LARGE:
         return FaultError(413, "Request Too Long", "RequestTooLargeException")

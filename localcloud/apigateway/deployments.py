@@ -1,4 +1,4 @@
-"""Deployments: what an API was at the moment it was deployed, which is what its stages serve."""
+"""Deployments: snapshots of an API, which its stages serve."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _KIND = "gateway:deployment"
 
 
 class Deployments:
-    """Snapshots by API and deployment, in the ledger."""
+    """Stores snapshots by API and deployment in the ledger."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
     def check(self, account: str, region: str, api_id: str) -> None:
-        """Refuse to deploy an API with parts that cannot be honoured.
+        """Check that the local cloud supports all parts of an API before its deployment.
 
         Raises:
-            RefusedError: it has such a part.
+            RefusedError: it does not support a part.
         """
         api = backend(account, region).apis.get(api_id)
         if api is None:
@@ -34,7 +34,7 @@ class Deployments:
                 check_method(resource.get_path(), method.to_json())
 
     def capture(self, account: str, region: str, api_id: str, deployment_id: str) -> None:
-        """Keep the API as it is now under the deployment's id; durable when this returns."""
+        """Store a snapshot of the API for a deployment; it is durable when this returns."""
         api = backend(account, region).get_rest_api(api_id)
         methods = [
             {
@@ -50,11 +50,11 @@ class Deployments:
         self._ledger.put(_KIND, f"{api_id}/{deployment_id}", snapshot)
 
     def get(self, api_id: str, deployment_id: str) -> dict[str, Any] | None:
-        """What was captured."""
+        """Return the snapshot of a deployment, or None."""
         return self._ledger.get(_KIND, f"{api_id}/{deployment_id}")
 
     def forget(self, account: str, region: str, api_id: str) -> None:
-        """Drop what moto no longer has of an API."""
+        """Delete the snapshots of deployments that moto no longer has."""
         api = backend(account, region).apis.get(api_id)
         kept = api.deployments if api else {}
         for key, _ in self._ledger.all(_KIND, f"{api_id}/"):

@@ -1,8 +1,8 @@
-"""MOCK integrations: a constant answer, and the one mapping template that CORS needs.
+"""MOCK integrations: constant responses, and the mapping template that CORS needs.
 
-CORS for several origins answers by a template that compares the request's `Origin` with each
-of them. Its statements (`#set` of a header, `#if` of comparisons, `#set` of a response
-override, `#end`) are understood; any other template is refused when the method is made.
+CORS for several origins uses a template that compares the request's `Origin` with each of them.
+Its statements (`#set` of a header, `#if` of comparisons, `#set` of a response override, `#end`)
+are supported. Any other template is rejected when the method is created.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _STATUS = re.compile(r'"?statusCode"?\s*:\s*(\d{3})')
 
 
 class MockTemplate:
-    """A response template: text without references, or statements that override headers.
+    """A response template: plain text, or statements that override headers.
 
     Raises:
-        ValueError: it has a statement that is not understood.
+        ValueError: a statement is not supported.
     """
 
     def __init__(self, template: str) -> None:
@@ -37,7 +37,7 @@ class MockTemplate:
             self._check(line)
 
     def overrides(self, headers: Mapping[str, str]) -> dict[str, str]:
-        """The response headers that it sets for a request with these headers."""
+        """Return the response headers that the template sets, given the request's headers."""
         variables: dict[str, str] = {}
         found: dict[str, str] = {}
         blocks: list[bool] = []
@@ -69,22 +69,22 @@ class MockTemplate:
         if not known:
             raise ValueError(
                 f"the mapping template's {line!r} is not part of the local cloud; "
-                "answer by a Lambda function"
+                "use a Lambda function"
             )
 
 
 class Mock:
-    """What a MOCK integration answers, out of its API description."""
+    """A MOCK integration's response, from its description in the API's shape."""
 
     def __init__(self, integration: Mapping[str, Any]) -> None:
         template = (integration.get("requestTemplates") or {}).get("application/json") or ""
         wanted = _STATUS.search(template)
         responses: dict[str, Any] = integration.get("integrationResponses") or {}
-        # The response for the template's status, else the default: the one without a pattern.
+        # The response for the template's status, or else the default one without a pattern.
         found = responses.get(wanted[1]) if wanted else None
         chosen = found or next(iter(responses.values()), None)
         self.status = int(chosen["statusCode"]) if wanted and chosen else None
-        """None when the request template names no status, or no response is there for it."""
+        """None if the request template sets no status, or no response exists."""
         self._headers = {
             name.removeprefix("method.response.header."): value.strip("'")
             for name, value in ((chosen or {}).get("responseParameters") or {}).items()
@@ -93,7 +93,7 @@ class Mock:
         self._template = MockTemplate(templates.get("application/json") or "")
 
     def answer(self, headers: Mapping[str, str]) -> tuple[dict[str, str], bytes]:
-        """Headers and body for a request with these headers, names as they were sent."""
+        """Return headers and body; the names of the request's headers are as sent."""
         answered = {"Content-Type": "application/json"} | self._headers
         return answered | self._template.overrides(headers), self._template.text.encode()
 

@@ -1,4 +1,4 @@
-"""What a template says of methods and stages, in the shapes of the API Gateway API."""
+"""Conversion of CloudFormation's properties to the shapes of the API Gateway API."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NUMBERS: dict[str, Callable[[Any], float]] = {
 
 
 def method(properties: Properties) -> dict[str, Any]:
-    """A method with its integration, as `GetMethod` describes it."""
+    """Return a method with its integration, as `GetMethod` does."""
     integration = properties.get("Integration") or {}
     method = _lowered(properties, "RestApiId", "ResourceId", "Integration", "MethodResponses")
     method["apiKeyRequired"] = flag(properties.get("ApiKeyRequired"))
@@ -39,7 +39,7 @@ def method(properties: Properties) -> dict[str, Any]:
 
 
 def method_settings(listed: list[Properties]) -> dict[str, dict[str, Any]]:
-    """Method settings by the API's own keys: `*/*`, or the path with `~1` for `/`."""
+    """Return method settings by the API's keys: `*/*`, or the path with `~1` for `/`."""
     found: dict[str, dict[str, Any]] = {}
     for each in listed:
         path = each.get("ResourcePath", "/*").removeprefix("/").replace("~1", "/") or "/"
@@ -63,5 +63,5 @@ def _lowered(properties: Properties, *without: str) -> dict[str, Any]:
 
 
 def flag(value: Any) -> bool:
-    """A boolean, which a template may write as text."""
+    """Convert a boolean, which a template may write as text."""
     return str(value).lower() == "true"

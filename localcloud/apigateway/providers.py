@@ -1,7 +1,7 @@
-"""The CloudFormation types of REST APIs.
+"""The providers of the `AWS::ApiGateway::*` resource types.
 
-moto's own models of four of them leave out most of their properties, and it has none of the
-others; so all are made here.
+moto's CloudFormation models of four of these types omit most properties, and it has no models of
+the others.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _REFUSED = (
 
 
 class _Provider:
-    """What the types have in common."""
+    """The base of all providers of this module."""
 
     known: ClassVar[frozenset[str]]
-    """The properties that are honoured."""
+    """The supported properties."""
     given_once: ClassVar[tuple[str, ...]]
-    """Those whose change needs a new resource."""
+    """The properties whose change replaces the resource."""
 
     def __init__(self, perform: Perform) -> None:
         self._change = perform
@@ -72,7 +72,7 @@ class _Provider:
     ) -> dict[str, Any]:
         try:
             return self._change(request.account, request.region, operation, document)
-        except Exception as error:  # moto raises what its API would answer, of any class
+        except Exception as error:  # moto raises API errors of any class
             reason = getattr(error, "message", None) or str(error)
             raise ProvisioningError(f"{reason} (Service: ApiGateway)") from error
 
@@ -175,7 +175,7 @@ class MethodProvider(_Provider):
 
 
 class DeploymentProvider(_Provider):
-    """`AWS::ApiGateway::Deployment`: what the API is at this moment."""
+    """`AWS::ApiGateway::Deployment`: a snapshot of the API."""
 
     known = frozenset({"RestApiId", "Description"})
     given_once = ("RestApiId",)
@@ -242,7 +242,7 @@ _LOG_OPERATIONS = ("CreateLogGroup", "CreateLogStream", "PutLogEvents")
 
 
 class AccountProvider(_Provider):
-    """`AWS::ApiGateway::Account`: the role by which a region's stages may log."""
+    """`AWS::ApiGateway::Account`: the role by which a region's stages write logs."""
 
     known = frozenset({"CloudWatchRoleArn"})
     given_once = ()
@@ -268,7 +268,7 @@ class AccountProvider(_Provider):
         return Resource(physical_id, {"Id": physical_id}, request.properties)
 
     def _check_permissions(self, role: str, region: str) -> None:
-        """Check that the role may write the log by which API Gateway tests it.
+        """Check that the role may write the log that API Gateway writes as a test.
 
         Raises:
             RoleError: it may not.
@@ -281,11 +281,11 @@ class AccountProvider(_Provider):
             raise RoleError(refused.message)
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
-        """Leave the setting, as on AWS ("AWS::ApiGateway::Account")."""
+        """Keep the setting, as on AWS ("AWS::ApiGateway::Account")."""
 
 
 class RefusedProvider(_Provider):
-    """A type whose resources would do nothing here."""
+    """Rejects a type that the local cloud does not support."""
 
     known = frozenset()
     given_once = ()
@@ -294,7 +294,7 @@ class RefusedProvider(_Provider):
         raise ProvisioningError(f"{request.type} is not part of the local cloud")
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
-        """There is none."""
+        """Do nothing: no resource of the type exists."""
 
 
 def providers(perform: Perform, access: Access) -> dict[str, Provider]:

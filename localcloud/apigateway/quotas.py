@@ -1,7 +1,7 @@
-"""Sizes and numbers that AWS allows in REST APIs.
+"""Quotas of REST APIs.
 
-"Quotas for configuring and running a REST API in API Gateway" of the developer guide; the errors'
-words are from boto/boto3#1296 and Miserlou/Zappa#628.
+Sources: "Quotas for configuring and running a REST API in API Gateway" of the developer guide;
+AWS's error texts are quoted in boto/boto3#1296 and Miserlou/Zappa#628.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ _STAGE_VARIABLES = 100
 _VARIABLE_CHARACTERS = {"name": 64, "value": 512}
 _LOG_FORMAT_BYTES = 3 * 1024
 _HEADER_BYTES = 10_240
-"""Of the request line and the values of all headers."""
+"""Maximum total size of the request line and the values of all headers."""
 
 
 class QuotaError(RefusedError):
-    """An API has as many of a thing as it may have."""
+    """An API has its maximum of resources or stages."""
 
 
 def check_number(held: Any, operation: str, document: Mapping[str, Any], quotas: Quotas) -> None:
-    """Refuse an API, resource or stage for which there is no room; `held` is moto's backend.
+    """Check the quotas of APIs, resources and stages; `held` is moto's backend.
 
     Raises:
-        RefusedError: the region has as many APIs as it may.
-        QuotaError: the API has as many resources or stages as it may.
+        RefusedError: the region has its maximum of APIs.
+        QuotaError: the API has its maximum of resources or stages.
     """
     if operation == "PutApi" and "id" not in document:
         kind = _endpoint(document["api"].get("endpointConfiguration"))
@@ -43,17 +43,17 @@ def check_number(held: Any, operation: str, document: Mapping[str, Any], quotas:
                 "additional APIs."
             )
     elif operation == "CreateResource":
-        # The root is one of them.
+        # The root resource counts as well.
         _check_room("Resources", held.get_rest_api(document["id"]).resources, quotas.api_resources)
     elif operation == "PutStage" and document["new"]:
         _check_room("Stages", held.get_rest_api(document["id"]).stages, quotas.api_stages)
 
 
 def check_stage_sizes(stage: Mapping[str, Any]) -> None:
-    """Refuse a stage whose variables or access log format are too large.
+    """Check the sizes of a stage's variables and access log format.
 
     Raises:
-        RefusedError: they are.
+        RefusedError: there are too many variables, or a size exceeds its quota.
     """
     name, variables = f"Stage {stage['stageName']}", stage.get("variables") or {}
     if len(variables) > _STAGE_VARIABLES:
@@ -72,7 +72,7 @@ def check_stage_sizes(stage: Mapping[str, Any]) -> None:
 
 
 def headers_too_large(line: str, values: Iterable[str]) -> bool:
-    """Whether the request line and the values of the headers have too many bytes together."""
+    """Whether the request line and the header values together exceed their quota."""
     return len(line.encode()) + sum(len(each.encode()) for each in values) > _HEADER_BYTES
 
 

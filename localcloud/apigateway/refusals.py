@@ -1,6 +1,7 @@
-"""What of a REST API cannot be honoured here: found when it is made, never when it is called.
+"""Checks for parts of REST APIs that the local cloud does not support.
 
-All shapes are those of the API Gateway API (`PutMethod`, `CreateStage` and so on).
+They run when an API is created or changed, not when it is called. All shapes are those of the API
+Gateway API (`PutMethod`, `CreateStage` and so on).
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ _LONGEST = 29_000  # milliseconds; a longer timeout is a raised quota on AWS
 
 
 class RefusedError(Exception):
-    """A part of an API that cannot be honoured; the message names it."""
+    """An API has an unsupported part, or AWS rejects it; the message names the part."""
 
 
 def check_api(api: Mapping[str, Any]) -> None:
-    """Refuse what the data plane would leave out of an API's own settings.
+    """Reject settings of an API that the data plane would ignore.
 
     Raises:
-        RefusedError: it has such a part.
+        RefusedError: the API has such a setting.
     """
     _refuse_any(api, "RestApi", "policy", "minimumCompressionSize", "cloneFrom")
     if api.get("apiKeySource", "HEADER") != "HEADER":
@@ -41,10 +42,10 @@ def check_api(api: Mapping[str, Any]) -> None:
 
 
 def check_method(path: str, method: Mapping[str, Any]) -> None:
-    """Refuse what the data plane would leave out of a method and its integration.
+    """Reject settings of a method or its integration that the data plane would ignore.
 
     Raises:
-        RefusedError: it has such a part.
+        RefusedError: the method has such a setting.
     """
     name = f"Method {method['httpMethod']} {path}"
     authorization = method.get("authorizationType") or "NONE"
@@ -88,10 +89,10 @@ def check_method(path: str, method: Mapping[str, Any]) -> None:
 
 
 def check_stage(stage: Mapping[str, Any]) -> None:
-    """Refuse what the data plane would leave out of a stage.
+    """Reject settings of a stage that the data plane would ignore.
 
     Raises:
-        RefusedError: it has such a part.
+        RefusedError: the stage has such a setting.
     """
     name = f"Stage {stage['stageName']}"
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", stage["stageName"]):
@@ -111,7 +112,7 @@ def check_stage(stage: Mapping[str, Any]) -> None:
     if destination and ":logs:" not in destination:
         raise RefusedError(
             f"{name}: access logs to {destination} are not part of the local cloud; "
-            "give the ARN of a log group"
+            "use the ARN of a log group"
         )
 
 
@@ -122,7 +123,7 @@ def _check_function(name: str, integration: Mapping[str, Any]) -> None:
             "invokes arn:aws:apigateway:REGION:lambda:path/2015-03-31/functions/ARN/invocations"
         )
     if integration.get("httpMethod") != "POST":
-        raise RefusedError(f"{name}: a Lambda function is invoked by POST alone")
+        raise RefusedError(f"{name}: a Lambda integration requires httpMethod POST")
     timeout = int(integration.get("timeoutInMillis") or _LONGEST)
     if not 50 <= timeout <= _LONGEST:  # noqa: PLR2004  # AWS's own minimum
         raise RefusedError(f"{name}: Timeout should be between 50 ms and {_LONGEST} ms")

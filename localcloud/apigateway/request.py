@@ -1,4 +1,4 @@
-"""A request as it came in, and the proxy event that a Lambda function gets of it."""
+"""HTTP requests, and the proxy events that Lambda functions receive."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 if TYPE_CHECKING:
     from localcloud.apigateway.stage import Route, ServedStage
 
-# Headers that end at the gateway: "Important notes for REST APIs" of the developer guide.
+# Headers that the gateway drops: "Important notes for REST APIs" of the developer guide.
 _DROPPED = frozenset(
     {
         "connection", "content-length", "content-md5", "expect", "max-forwards",
@@ -35,7 +35,7 @@ _NO_IDENTITY = dict.fromkeys(
 
 @dataclass
 class Request:
-    """One request; `path` is the part behind the stage, encoded as it was sent."""
+    """An HTTP request; `path` is the part after the stage, encoded as it was sent."""
 
     api_id: str
     stage: str
@@ -54,13 +54,13 @@ class Request:
     extended_id: str = field(default_factory=lambda: base64.b64encode(os.urandom(11)).decode())
     trace: str = ""
     integration_latency: int | None = None
-    """In milliseconds, once an integration has answered or failed."""
+    """In milliseconds; None until the integration has responded or failed."""
 
     @staticmethod
     def of(environ: dict[str, Any], at: float) -> Request:
-        """Read a WSGI environment; `/API/STAGE/…` is its path."""
+        """Create a request from a WSGI environment, whose path is `/API/STAGE/…`."""
         target, _, query = environ["RAW_URI"].partition("?")
-        if not target.startswith("/"):  # an absolute URL, as a proxy's client would send
+        if not target.startswith("/"):  # an absolute URL, as clients of a proxy send
             target = "/" + target.split("://", 1)[-1].partition("/")[2]
         parts = target.split("/", 3)
         request = Request(
@@ -81,32 +81,32 @@ class Request:
         return request
 
     def header(self, name: str) -> str:
-        """The last value of a header, named in lower case; "" when it was not sent."""
+        """Return the last value of a header by its lower-case name, or ""."""
         return next((value for sent, value in reversed(self.headers) if sent.lower() == name), "")
 
     @property
     def media_type(self) -> str:
-        """The body's, `application/json` unless the client says otherwise."""
+        """The media type of the body; `application/json` if the client sent none."""
         return self.header("content-type").partition(";")[0].strip() or "application/json"
 
     @property
     def accepted(self) -> str:
-        """The first media type of `Accept`: only that one counts for the gateway."""
+        """The first media type of `Accept`; the gateway ignores the others."""
         return self.header("accept").partition(",")[0].partition(";")[0].strip()
 
     @property
     def request_time(self) -> str:
-        """The time in the form of the common log format."""
+        """The time in the common log format."""
         return datetime.fromtimestamp(self.at, UTC).strftime("%d/%b/%Y:%H:%M:%S +0000")
 
 
 def proxy_event(
     request: Request, stage: ServedStage, route: Route, parameters: dict[str, str]
 ) -> bytes:
-    """The event of a Lambda proxy integration, payload format 1.0, as JSON.
+    """Return the event of a Lambda proxy integration, payload format 1.0, as JSON.
 
-    See "Input format of a Lambda function for proxy integration" of the developer guide.
-    A body that is not of a binary media type is taken for UTF-8 text, whatever it is.
+    A body without a binary media type is decoded as UTF-8. See "Input format of a Lambda function
+    for proxy integration" of the developer guide.
     """
     headers: dict[str, list[str]] = {}
     for name, value in request.headers:

@@ -1,8 +1,8 @@
-"""Which resource and method of a deployment a request reaches.
+"""Routing of requests to the resources and methods of a deployment.
 
-At each segment of the path an exact name wins over a `{parameter}`, and that over a greedy
-`{proxy+}`; a trailing slash is ignored. The resource is found first and its methods looked at
-then: a resource without the method is an error even where a greedy one would have it.
+At each segment of the path an exact name takes precedence over a `{parameter}`, and that over a
+greedy `{proxy+}`. A trailing slash is ignored. The resource is selected before its method: if it
+lacks the method, the request fails, even if a greedy resource has the method.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class _Node(Generic[T]):
 
 
 class RouteTable(Generic[T]):
-    """Methods by the paths of their resources: (`/pets/{id}`, `GET`, what to give for it).
+    """A table of routes: resource path, method and value, such as `/pets/{id}`, `GET`.
 
-    A resource without methods takes part in no match.
+    A resource without methods never matches.
     """
 
     def __init__(self, routes: Iterable[tuple[str, str, T]]) -> None:
@@ -37,9 +37,10 @@ class RouteTable(Generic[T]):
             self._place(path)[method] = value
 
     def match(self, method: str, path: str) -> tuple[T, dict[str, str]] | None:
-        """What a request reaches, and its path parameters, still encoded as they were sent.
+        """Return a request's route and path parameters, or None.
 
-        `path` is the part behind the stage, as it was sent, such as `/pets/a%20cat`.
+        `path` is the part after the stage, encoded as it was sent, such as `/pets/a%20cat`. The
+        parameters stay encoded.
         """
         segments = path.strip("/").split("/") if path.strip("/") else []
         found = self._descend(self._root, segments, 0)

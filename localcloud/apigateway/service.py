@@ -1,4 +1,4 @@
-"""API Gateway: REST APIs, their deployments, and the port on which they are served."""
+"""API Gateway: REST APIs, their deployments, and the data plane."""
 
 from __future__ import annotations
 
@@ -53,27 +53,27 @@ class Gateway:
         self._lock = threading.Lock()
 
     def start(self) -> None:
-        """The journal has brought the APIs back, and the ledger holds their deployments."""
+        """Start telemetry; APIs and deployments are restored from journal and ledger."""
         self._telemetry.start()
 
     def stop(self) -> None:
-        """Pass on what was gathered."""
+        """Stop the data plane, and deliver the buffered metrics and logs."""
         self._data_plane.stop()
         self._telemetry.stop()
 
     def application(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        """The WSGI application of deployed APIs, at `/API/STAGE/…`."""
+        """Serve deployed APIs at `/API/STAGE/…`, as a WSGI application."""
         return self._data_plane.application(environ, start_response)
 
     def perform(
         self, account: str, region: str, operation: str, document: dict[str, Any]
     ) -> dict[str, Any]:
-        """Change something, durably; see `localcloud.apigateway.control` for the operations.
+        """Perform an operation of `localcloud.apigateway.control`; the change is durable.
 
         Raises:
-            RefusedError: it has a part that cannot be honoured, or contradicts what there is.
+            RefusedError: the document has an unsupported part, or conflicts with the API.
         """
         if "api" in document:
             check_api(document["api"])
@@ -99,7 +99,7 @@ class Gateway:
         return made
 
     def changed(self, account: str, region: str, api_id: str) -> None:
-        """Serve an API as it is now."""
+        """Discard the cached stages of an API after a change."""
         with self._lock:
             for key in [key for key in self._served if key[0] == api_id]:
                 del self._served[key]

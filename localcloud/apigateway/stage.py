@@ -1,4 +1,4 @@
-"""A stage as it is served: its deployment's routes, its settings, its buckets."""
+"""Served stages: a deployment's routes, the stage's settings, token buckets."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from localcloud.apigateway.throttle import TokenBucket
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# The account's quota, which throttles a method without settings of its own.
+# The account's quota: the throttling limits of a method without its own settings.
 _RATE, _BURST = 10_000.0, 5_000.0
 
 
 @dataclass(frozen=True)
 class FunctionTarget:
-    """The function that an integration invokes; the timeout is in seconds."""
+    """The Lambda function that an integration invokes; the timeout is in seconds."""
 
     account: str
     region: str
@@ -32,7 +32,7 @@ class FunctionTarget:
 
 @dataclass(frozen=True)
 class Route:
-    """A method of a deployed resource. One of `function` and `mock` is there."""
+    """A method of a deployed resource; exactly one of `function` and `mock` is set."""
 
     resource_id: str
     path: str
@@ -41,16 +41,16 @@ class Route:
     mock: Mock | None
     bucket: TokenBucket
     detailed: bool
-    """Whether its metrics have the dimensions Resource and Method too."""
+    """Whether its metrics also have the dimensions Resource and Method."""
     logging: str
-    """What its execution log holds: OFF, ERROR or INFO."""
+    """The level of its execution log: OFF, ERROR or INFO."""
     trace_data: bool
 
 
 class ServedStage:
-    """What requests to one stage need, worked out once.
+    """A stage prepared for serving requests.
 
-    `api` and `stage` are in the API's own shapes, `snapshot` as `Deployments` keeps it.
+    `api` and `stage` are in the API's shapes, `snapshot` is that of `Deployments`.
     """
 
     def __init__(
@@ -90,13 +90,13 @@ class ServedStage:
     def is_binary(self, media_type: str) -> bool:
         """Whether a media type is one of the API's binary media types.
 
-        `*/*` stands for every one; other patterns are taken literally, as on AWS.
+        `*/*` matches every media type; other patterns are compared literally, as on AWS.
         """
         return "*/*" in self.binary or media_type in self.binary
 
 
 def settings_key(path: str, method: str) -> str:
-    """The key of a method's settings; the path is a resource's, or `*`."""
+    """Return the key of a method's settings; the path is a resource's path or `*`."""
     return f"{path.replace('/', '~1')}/{method}"
 
 

@@ -1,4 +1,4 @@
-"""Metrics and logs of the data plane, gathered on the way and handed on a few times a second.
+"""Metrics and logs of the data plane, buffered and flushed a few times a second.
 
 See "Amazon API Gateway dimensions and metrics" of the developer guide.
 """
@@ -33,7 +33,7 @@ _Line = tuple[str, str, str, str, float, str]
 
 @dataclass(frozen=True)
 class Observation:
-    """How one request went: `at` in cloud time, latencies in milliseconds of the wall."""
+    """The result of one request: `at` in cloud time, latencies in wall milliseconds."""
 
     stage: ServedStage
     route: Route | None
@@ -45,7 +45,7 @@ class Observation:
 
 
 class Telemetry:
-    """Takes observations and log lines without waiting, and passes them on."""
+    """Buffers observations and log lines without blocking, and delivers them."""
 
     def __init__(self, access: Access, logs: LogDelivery, metrics: MetricSink) -> None:
         self._access = access
@@ -55,12 +55,12 @@ class Telemetry:
         self._lines = Buffer("gateway-log", self._write)
 
     def start(self) -> None:
-        """Begin to pass on."""
+        """Start to deliver."""
         self._lines.start()
         self._observations.start()
 
     def stop(self) -> None:
-        """Pass the rest on and end."""
+        """Deliver the rest and stop."""
         self._lines.stop()
         self._observations.stop()
 
@@ -69,7 +69,7 @@ class Telemetry:
         self._observations.put(observation)
 
     def log(self, stage: ServedStage, group: str, at: float, text: str) -> None:
-        """Write a line of a log group of the stage's account."""
+        """Write a line to a log group in the stage's account."""
         self._lines.put((stage.account, stage.region, group, stage.log_stream, at, text))
 
     def _write(self, lines: list[_Line]) -> None:
@@ -83,7 +83,7 @@ class Telemetry:
                 self._logs.deliver(role, region, group, stream, texts)
 
     def _role(self, account: str, region: str) -> Session | None:
-        """A session of the log role of an account's region, if API Gateway can assume it.
+        """Return a session of the log role, or None if API Gateway cannot assume it.
 
         If the role is deleted or may not write, AWS serves requests and drops the log
         (aws-cdk#10878, #12769).
@@ -106,7 +106,7 @@ class Telemetry:
 
 
 def data(observations: Iterable[Observation]) -> list[Datum]:
-    """The metric data of some requests: one datum a metric, its dimensions and a minute."""
+    """Return the metric data of requests: a datum for each metric, dimensions, minute."""
     counted: defaultdict[tuple[str, str, tuple[tuple[str, str], ...], int], Counter[float]]
     counted = defaultdict(Counter)
     times: dict[int, float] = {}

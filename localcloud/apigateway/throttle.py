@@ -6,9 +6,9 @@ import threading
 
 
 class TokenBucket:
-    """Holds `burst` tokens and gains `rate` of them a second of cloud time.
+    """A bucket of `burst` tokens that gains `rate` tokens per second of cloud time.
 
-    A negative `rate` is no limit, as in a stage's method settings.
+    A negative `rate` means no limit, as in a stage's method settings.
     """
 
     def __init__(self, rate: float, burst: float, now: float) -> None:
@@ -19,7 +19,7 @@ class TokenBucket:
         self._lock = threading.Lock()
 
     def take(self, now: float) -> bool:
-        """Take a token; false when there is none."""
+        """Take a token; return False if the bucket is empty."""
         if self.rate < 0:
             return True
         with self._lock:

@@ -1,1 +1,1 @@
-"""Lambda: versions, weighted aliases, and real invocations over the Runtime API."""
+"""Lambda: versions, weighted aliases, and invocations over the Runtime API."""

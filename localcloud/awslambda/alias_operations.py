@@ -1,4 +1,4 @@
-"""The operations of Lambda on aliases, permissions, concurrency, retries and tags."""
+"""Lambda's operations on aliases, permissions, concurrency, retries and tags."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from localcloud.core.service_api import ApiError
 
 
 class AliasOperations(Operations):
-    """What hangs on a function."""
+    """Operations on aliases, policies, concurrency and tags of functions."""
 
     def create_alias(self) -> ActionResult:
-        """Make an alias."""
+        """Create an alias."""
         where = self.where(self.params["Name"])
         alias = self.service.definitions.create_alias(
             where,
@@ -28,12 +28,12 @@ class AliasOperations(Operations):
         return ActionResult(description.alias(self.service.catalogue.get(where), alias))
 
     def get_alias(self) -> ActionResult:
-        """One alias."""
+        """Return an alias."""
         function = self.service.catalogue.get(self.where())
         return ActionResult(description.alias(function, function.alias(self.params["Name"])))
 
     def update_alias(self) -> ActionResult:
-        """Change an alias: its version, its weights, its description."""
+        """Change the version, the weights or the description of an alias."""
         where = self.where(self.params["Name"])
         alias = self.service.definitions.change_alias(
             where,
@@ -45,7 +45,7 @@ class AliasOperations(Operations):
         return ActionResult(description.alias(self.service.catalogue.get(where), alias))
 
     def list_aliases(self) -> ActionResult:
-        """All aliases, or those that send traffic to `FunctionVersion`."""
+        """Return all aliases, or those that route traffic to `FunctionVersion`."""
         function = self.service.catalogue.get(self.where())
         wanted = self.params.get("FunctionVersion")
         found = [
@@ -56,19 +56,19 @@ class AliasOperations(Operations):
         return self.page("Aliases", found)
 
     def delete_alias(self) -> ActionResult:
-        """Remove an alias."""
+        """Delete an alias."""
         self.service.definitions.delete_alias(self.where(self.params["Name"]))
         return EmptyResult()
 
     def add_permission(self) -> ActionResult:
-        """Let somebody else invoke."""
+        """Add a statement to a resource policy."""
         statement = self.service.definitions.permit(
             self.where(self.params.get("Qualifier")), self.params["StatementId"], self.params
         )
         return ActionResult({"Statement": json.dumps(statement)})
 
     def get_policy(self) -> ActionResult:
-        """The resource policy of a function, a version or an alias."""
+        """Return the resource policy of a function, a version or an alias."""
         where = self.where(self.params.get("Qualifier"))
         function = self.service.catalogue.get(where)
         statements = function.policies.get(where.qualifier)
@@ -81,14 +81,14 @@ class AliasOperations(Operations):
         )
 
     def remove_permission(self) -> ActionResult:
-        """Take a permission back."""
+        """Remove a statement from a resource policy."""
         self.service.definitions.forbid(
             self.where(self.params.get("Qualifier")), self.params["StatementId"]
         )
         return EmptyResult()
 
     def put_function_concurrency(self) -> ActionResult:
-        """Reserve concurrency; 0 throttles the function wholly."""
+        """Reserve concurrency; 0 throttles every invocation."""
         reserved = int(self.params["ReservedConcurrentExecutions"])
         where = self.where()
         self.service.updates.require_settled(where)
@@ -96,25 +96,25 @@ class AliasOperations(Operations):
         return ActionResult({"ReservedConcurrentExecutions": reserved})
 
     def get_function_concurrency(self) -> ActionResult:
-        """The reserved concurrency, if there is any."""
+        """Return the reserved concurrency, if any."""
         function = self.service.catalogue.get(self.where())
         if function.reserved is None:
             return ActionResult({})
         return ActionResult({"ReservedConcurrentExecutions": function.reserved})
 
     def delete_function_concurrency(self) -> ActionResult:
-        """Give reserved concurrency back."""
+        """Remove the reserved concurrency."""
         self.service.definitions.reserve(self.where(), None)
         return EmptyResult()
 
     def put_function_event_invoke_config(self) -> ActionResult:
-        """Say how asynchronous invocations are tried again."""
+        """Configure retries and maximum age of asynchronous invocations."""
         where = self.where(self.params.get("Qualifier") or LATEST)
         made = self.service.definitions.configure_events(where, self.params)
         return ActionResult({"FunctionArn": where.arn, **made})
 
     def list_tags(self) -> ActionResult:
-        """A function's tags."""
+        """Return a function's tags."""
         where = self.own(address(self.account, self.region, self.params["Resource"]))
         return ActionResult({"Tags": self.service.catalogue.get(where).tags})
 

@@ -1,4 +1,4 @@
-"""The operations of Lambda on functions and versions, and Invoke."""
+"""Lambda's operations on functions and versions, and Invoke."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ _STATUS = {"RequestResponse": 200, "Event": 202, "DryRun": 204}
 class LambdaApi(AliasOperations, CodeSigningOperations):
     """Lambda's REST API."""
 
-    use_raw_body = True  # an invocation's payload is its bytes
+    use_raw_body = True  # the payload of an invocation may be any bytes
 
     _status: int | None = None
 
     def answer(self, request: Request) -> tuple[int, dict[str, Any], Any]:
-        """As all APIs, with the status where the operation and not its model decides on it."""
+        """See `ServiceApi.answer`; sets the status that botocore's model leaves open."""
         status, headers, body = super().answer(request)
         return self._status or status, headers, body
 
     def serialized(self, action_result: ActionResult) -> Any:
-        """As moto does it, and the errors of Lambda that botocore's model lacks."""
+        """Serialize as moto does; set the status of errors that botocore's model lacks."""
         error = action_result.result
         if isinstance(error, ApiError) and error.code in _UNMODELLED:
             body = json.dumps({"Type": "User", "message": error.message})
@@ -48,7 +48,7 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
         return super().serialized(action_result)
 
     def create_function(self) -> ActionResult:
-        """Make a function, and publish it where asked to."""
+        """Create a function; publish it if `Publish` is set."""
         where = address(self.account, self.region, self.params["FunctionName"])
         tags = self.params.get("Tags") or {}
         function = self.service.definitions.create(where, self.params, dict(tags), self._session)
@@ -59,7 +59,7 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
         return ActionResult(self._described(function, version))
 
     def get_function(self) -> ActionResult:
-        """A function's configuration and tags; its code is not given out again."""
+        """Return a function's configuration and tags, without its code."""
         function, version, qualifier = self._version()
         document: dict[str, Any] = {
             "Configuration": self._described(function, version, qualifier),
@@ -72,11 +72,11 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
         return ActionResult(document)
 
     def get_function_configuration(self) -> ActionResult:
-        """The configuration alone."""
+        """Return a function's configuration."""
         return ActionResult(self._described(*self._version()))
 
     def list_functions(self) -> ActionResult:
-        """All functions, or with `FunctionVersion` ALL all their versions too."""
+        """Return all functions; with `FunctionVersion` ALL, also their versions."""
         every = self.params.get("FunctionVersion") == "ALL"
         found = [
             self._described(function, version)
@@ -86,7 +86,7 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
         return self.page("Functions", found)
 
     def update_function_code(self) -> ActionResult:
-        """New code for `$LATEST`."""
+        """Change the code of `$LATEST`."""
         if self.params.get("DryRun"):
             raise ApiError(
                 "InvalidParameterValueException", "DryRun is not part of the local cloud"
@@ -110,7 +110,7 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
         return ActionResult(self._described(function, version))
 
     def update_function_configuration(self) -> ActionResult:
-        """A new configuration for `$LATEST`."""
+        """Change the configuration of `$LATEST`."""
         where = self.where()
         self.service.updates.require_settled(where)
         function = self.service.definitions.change(
@@ -120,7 +120,7 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
         return ActionResult(self._described(function, function.latest))
 
     def delete_function(self) -> ActionResult:
-        """Remove a function or a version."""
+        """Delete a function or a version."""
         self.service.definitions.delete(self.where(self.params.get("Qualifier")))
         self._status = 204
         return EmptyResult()
@@ -139,7 +139,7 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
         return ActionResult(self._described(function, version))
 
     def get_account_settings(self) -> ActionResult:
-        """Return the account's concurrency, and what reservations leave of it."""
+        """Return the account's concurrency, and the unreserved part of it."""
         quota = self.service.quotas.concurrent_executions
         reserved = self.service.catalogue.reserved(self.account, self.region)
         limit = {
@@ -149,13 +149,13 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
         return ActionResult({"AccountLimit": limit})
 
     def list_versions_by_function(self) -> ActionResult:
-        """`$LATEST` and all versions."""
+        """Return `$LATEST` and all versions."""
         function = self.service.catalogue.get(self.where())
         versions = [function.latest, *function.versions.values()]
         return self.page("Versions", [self._described(function, each) for each in versions])
 
     def invoke(self) -> ActionResult:
-        """Run a function, queue an event for it, or check that it could be run."""
+        """Run a function, queue an event for it, or check that it can run."""
         where = self._invocable()
         payload = self.params.get("Payload") or b""
         if payload:
@@ -200,14 +200,14 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
     def _described(
         self, function: Function, version: Version, qualifier: str = ""
     ) -> dict[str, Any]:
-        """`FunctionConfiguration`; the state is the one of `$LATEST` (see `updates`)."""
+        """Return `FunctionConfiguration` with the state of `$LATEST` (see `updates`)."""
         document = description.configuration(function, version, qualifier)
         if version.number == LATEST:
             document |= self.service.updates.states(function.at())
         return document
 
     def _invocable(self) -> Address:
-        """The function to invoke: the account's own, or one whose policy allows the caller."""
+        """Return the function to invoke; a policy may allow one of another account."""
         where = address(
             self.account,
             self.region,
@@ -220,7 +220,7 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
         return self.own(where)
 
     def _version(self) -> tuple[Function, Version, str]:
-        """The function, the version that the qualifier leads to, and the qualifier."""
+        """Return the function, the version of the qualifier, and the qualifier."""
         where = self.where(self.params.get("Qualifier"))
         function = self.service.catalogue.get(where)
         alias = function.aliases.get(where.qualifier)

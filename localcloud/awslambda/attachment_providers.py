@@ -1,4 +1,4 @@
-"""The CloudFormation types that hang on a function: permissions, signatures, retries, URLs."""
+"""Providers of types that belong to a function: permissions, retries and others."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _CODE_SIGNING = ("AllowedPublishers", "CodeSigningPolicies", "Description", "Tag
 
 
 class PermissionProvider:
-    """`AWS::Lambda::Permission`; `Ref` is its statement's id."""
+    """`AWS::Lambda::Permission`; `Ref` is the id of its statement."""
 
     def __init__(self, definitions: Definitions) -> None:
         self._definitions = definitions
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
-        """A statement does not change."""
+        """Every change needs replacement."""
         return bool(request.properties != current.properties)
 
     def create(self, request: ResourceRequest) -> Resource:
         """See `Provider.create`."""
-        # For a while, the one that replaces another stands beside it.
+        # During a replacement both statements exist, so ids must differ.
         name = f"{request.stack_name}-{request.logical_id}"
         identifier = f"{name[:80]}-{secrets.token_hex(6)}"
         with told():
@@ -40,7 +40,7 @@ class PermissionProvider:
         return Resource(identifier, {"Id": identifier}, request.properties)
 
     def update(self, request: ResourceRequest, current: Resource) -> Resource:
-        """Nothing to change."""
+        """See `Provider.update`; nothing can change in place."""
         return Resource(current.physical_id, current.attributes, request.properties)
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
@@ -57,7 +57,7 @@ class CodeSigningConfigProvider:
         self._code_signing = code_signing
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:  # noqa: ARG002  # the port's own signature
-        """All of it may change."""
+        """Every property can change in place."""
         return False
 
     def create(self, request: ResourceRequest) -> Resource:
@@ -89,7 +89,7 @@ class EventInvokeConfigProvider:
         self._catalogue = catalogue
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
-        """It belongs to one function and qualifier."""
+        """A new function or qualifier needs replacement."""
         return differs(request, current, "FunctionName", "Qualifier")
 
     def create(self, request: ResourceRequest) -> Resource:
@@ -116,22 +116,22 @@ class EventInvokeConfigProvider:
 
 
 class UrlProvider:
-    """`AWS::Lambda::Url`, which is refused."""
+    """Rejects `AWS::Lambda::Url`."""
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:  # noqa: ARG002  # the port's own signature
-        """There is none to replace."""
+        """See `Provider.replaces`; no resource exists."""
         return False
 
     def create(self, request: ResourceRequest) -> Resource:
-        """Refuse."""
+        """Reject the resource."""
         raise ProvisioningError(
-            f"{request.logical_id}: function URLs are not part of the local cloud; put a REST API "
+            f"{request.logical_id}: function URLs are not part of the local cloud; use a REST API "
             "in front of the function"
         )
 
     def update(self, request: ResourceRequest, current: Resource) -> Resource:  # noqa: ARG002  # the port's own signature
-        """Refuse."""
+        """Reject the resource."""
         return self.create(request)
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
-        """There is none to remove."""
+        """See `Provider.delete`; no resource exists."""

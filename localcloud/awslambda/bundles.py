@@ -1,4 +1,4 @@
-"""Function code: fetched, checked, kept by its SHA-256, and unzipped once for every worker."""
+"""Function code: checked, stored by SHA-256, and unzipped once for all workers."""
 
 from __future__ import annotations
 
@@ -26,42 +26,42 @@ if TYPE_CHECKING:
     from localcloud.iam.access import Access
 
 _UNZIPPED = 262_144_000  # bytes, "Lambda quotas"
-_DIRECT_UPLOAD_BYTES = 52_428_800  # 50 MB, "Lambda quotas"; the request holds it in base64
+_DIRECT_UPLOAD_BYTES = 52_428_800  # 50 MB, "Lambda quotas"; in base64 in the request
 _REQUEST_BYTES = 70_167_211
 _KEPT_FOLDERS = 4
 _INLINE_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 class Bundles:
-    """The zips of all functions: in the ledger as they came, unzipped below the state folder."""
+    """The zips of all functions: in the ledger, and unzipped in the state folder."""
 
     def __init__(self, core: Core, access: Access) -> None:
         self._core = core
         self._access = access
         self._folder = core.ledger.folder / "functions" / "code"
         self._users: Counter[str] = Counter()
-        """How many workers use a folder, by its digest."""
+        """The number of workers that use a folder, by digest."""
         self._lock = threading.Lock()
 
     def take(
         self, account: str, region: str, code: Mapping[str, Any], caller: Session | None = None
     ) -> tuple[str, int]:
-        """Keep the code that a request gives; returns its SHA-256 in hex and its size in bytes.
+        """Store the code of a request; return its SHA-256 (hex) and its size (bytes).
 
-        `ZipFile` is a zip (the API) or Python source, which becomes `index.py` (a template). From
-        S3 it is read as the caller, else as the account's administrator.
+        `ZipFile` is a zip (in the API) or Python source for `index.py` (in a template). S3 is read
+        as the caller, or without a caller as the account's administrator.
 
         Raises:
-            ApiError: it names no zip that can be had, or nothing that the local cloud runs.
+            ApiError: the code cannot be read, or is of a kind that the local cloud does not run.
         """
         content = self._content(account, region, code, caller)
         _check(content)
         return self._core.ledger.store(content), len(content)
 
     def open(self, digest: str) -> Path:
-        """The folder that holds the code, in use until `close`; the first caller unzips it.
+        """Return the folder of the code, in use until `close`; unzip it if needed.
 
-        Folders that are in use by nobody and were not used for long are removed.
+        Deletes folders that have not been used for the longest time.
         """
         folder = self._folder / digest
         with self._lock:
@@ -76,14 +76,14 @@ class Bundles:
         return folder
 
     def close(self, folder: Path) -> None:
-        """End one use of a folder that `open` returned."""
+        """Release a folder from `open`."""
         with self._lock:
             self._users[folder.name] -= 1
 
     def clear(self) -> None:
-        """Remove what a killed process left half unzipped, and what was not used for long.
+        """Delete folders that a killed process left half unzipped, and old folders.
 
-        Called before any worker runs. A folder that is needed again is unzipped from its blob.
+        Call it before any worker runs. A deleted folder is unzipped again when it is needed.
         """
         for partial in self._folder.glob("unzipping-*"):
             shutil.rmtree(partial)
@@ -148,7 +148,7 @@ class Bundles:
 def _inline(source: str) -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        # Dated alike, so that equal source is equal code.
+        # A constant date, so that equal source has an equal SHA-256.
         entry = zipfile.ZipInfo("index.py", _INLINE_DATE)
         entry.external_attr = 0o644 << 16
         archive.writestr(entry, source)
@@ -171,8 +171,8 @@ def _check(content: bytes) -> None:
         if stat.S_ISLNK(entry.external_attr >> 16):
             raise ApiError(
                 "InvalidParameterValueException",
-                f"{entry.filename} is a symbolic link, which the local cloud does not unzip; "
-                "put the file itself into the zip",
+                f"{entry.filename} is a symbolic link, which the local cloud does not unzip. "
+                "Put the file itself into the zip",
             )
 
 
@@ -182,4 +182,4 @@ def _unzip(path: Path, folder: str) -> None:
             target = archive.extract(entry, folder)
             mode = (entry.external_attr >> 16) & 0o777
             if mode and not entry.is_dir():
-                os.chmod(target, mode | 0o400)  # noqa: PTH101  # the zip's own execute bits
+                os.chmod(target, mode | 0o400)  # noqa: PTH101  # the zip's execute bits

@@ -1,4 +1,4 @@
-"""The durable list of functions: what a change has returned is in the ledger."""
+"""The store of functions, in the ledger."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _Key = tuple[str, str, str]
 
 
 class Catalogue:
-    """All functions. One that was handed out never changes: a change replaces it."""
+    """All functions. A returned `Function` is never changed; a change replaces it."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -32,7 +32,7 @@ class Catalogue:
             self._functions[function.account, function.region, function.name] = function
 
     def get(self, where: Address) -> Function:
-        """The function at an address, whatever its qualifier.
+        """Return the function of an address; ignore the qualifier.
 
         Raises:
             ApiError: ResourceNotFoundException.
@@ -43,7 +43,7 @@ class Catalogue:
         return function
 
     def all(self, account: str, region: str) -> list[Function]:
-        """The functions of an account's region, by name."""
+        """Return the functions of an account and region, sorted by name."""
         with self._lock:
             return [
                 function
@@ -52,13 +52,13 @@ class Catalogue:
             ]
 
     def reserved(self, account: str, region: str) -> int:
-        """The concurrency that the functions of an account's region have reserved."""
+        """Return the sum of reserved concurrency of an account and region."""
         return sum(each.reserved or 0 for each in self.all(account, region))
 
     def code_size(self, account: str, region: str) -> int:
-        """The bytes of code of all functions and versions of an account's region.
+        """Return the bytes of code of all functions and versions of an account and region.
 
-        Each version counts, also one whose code another one has ("Lambda quotas").
+        Each version counts, even if another one has the same code ("Lambda quotas").
         """
         return sum(
             version.configuration.code_size
@@ -67,7 +67,7 @@ class Catalogue:
         )
 
     def add(self, function: Function) -> None:
-        """Keep a new function.
+        """Add a new function.
 
         Raises:
             ApiError: ResourceConflictException.
@@ -81,14 +81,14 @@ class Catalogue:
 
     @contextmanager
     def changing(self, where: Address) -> Iterator[Function]:
-        """A copy to change; it takes the function's place unless the block raises."""
+        """Yield a copy to change; it replaces the function unless the block raises."""
         with self._lock:
             function = copy.deepcopy(self.get(where))
             yield function
             self._store(function)
 
     def remove(self, where: Address) -> Function:
-        """Forget a function with all its versions; returns what it was."""
+        """Delete a function with all its versions, and return it."""
         with self._lock:
             function = self.get(where)
             self._ledger.delete(_KIND, "/".join(where[:3]))

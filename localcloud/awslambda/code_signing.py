@@ -1,4 +1,4 @@
-"""Code signing configurations: whose signature the code of a function must have."""
+"""Code signing configurations, and the verification of signatures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _KIND = "functions:code-signing-config"
 
 
 class CodeSigning:
-    """The configurations, durable, and what is deployed held against them."""
+    """Stores code signing configurations and verifies code against them."""
 
     def __init__(self, core: Core, catalogue: Catalogue, signatures: SignatureReader) -> None:
         self._core = core
@@ -32,7 +32,7 @@ class CodeSigning:
         self._signatures = signatures
 
     def create(self, account: str, region: str, parameters: Mapping[str, Any]) -> Document:
-        """A new configuration, as `get` gives it."""
+        """Create a configuration and return it in the API's shape."""
         alphabet = string.ascii_lowercase + string.digits
         identifier = "csc-" + "".join(secrets.choice(alphabet) for _ in range(17))
         arn = f"arn:aws:lambda:{region}:{account}:code-signing-config:{identifier}"
@@ -41,11 +41,11 @@ class CodeSigning:
         )
 
     def update(self, arn: str, parameters: Mapping[str, Any]) -> Document:
-        """Another description, other publishers or another policy; what is not named stays."""
+        """Change description, publishers or policy; an omitted parameter keeps its value."""
         return self._put(self.get(arn), parameters)
 
     def get(self, arn: str) -> Document:
-        """A configuration in the API's shape.
+        """Return a configuration in the API's shape.
 
         Raises:
             ApiError: ResourceNotFoundException.
@@ -59,10 +59,10 @@ class CodeSigning:
         return found
 
     def delete(self, arn: str) -> None:
-        """Forget a configuration.
+        """Delete a configuration.
 
         Raises:
-            ApiError: it is not there, or a function has it.
+            ApiError: it does not exist, or a function uses it.
         """
         self.get(arn)
         account, region = arn.split(":")[4], arn.split(":")[3]
@@ -75,7 +75,7 @@ class CodeSigning:
         self._core.ledger.delete(_KIND, arn)
 
     def require(self, where: Address, arn: str) -> None:
-        """Make sure that a function may have a configuration.
+        """Check that a configuration exists in the function's account and region.
 
         Raises:
             ApiError: CodeSigningConfigNotFoundException.
@@ -89,11 +89,13 @@ class CodeSigning:
             )
 
     def verify(self, where: Address, arn: str, code: str) -> None:
-        """Hold code, by its SHA-256 in hex, against a configuration ("Signature validation").
+        """Verify code (by SHA-256 in hex) as a configuration requires.
+
+        Source: "Signature validation" in the Lambda developer guide.
 
         Raises:
-            ApiError: InvalidCodeSignatureException where it was changed after it was signed,
-                CodeVerificationFailedException where no publisher's signature on it holds.
+            ApiError: InvalidCodeSignatureException if the code was changed after signing,
+                CodeVerificationFailedException if no allowed publisher has signed it.
         """
         publishers = self.get(arn)["AllowedPublishers"]["SigningProfileVersionArns"]
         try:
@@ -120,12 +122,12 @@ class CodeSigning:
         given = {name: parameters[name] for name in named if parameters.get(name)}
         made = before | given
         if not (made.get("AllowedPublishers") or {}).get("SigningProfileVersionArns"):
-            raise invalid("AllowedPublishers names no signing profile version")
+            raise invalid("AllowedPublishers has no signing profile version")
         policy = (made.get("CodeSigningPolicies") or {}).get("UntrustedArtifactOnDeployment")
         if policy != "Enforce":
             raise invalid(
                 f"UntrustedArtifactOnDeployment {policy or 'Warn'} is not part of the local cloud; "
-                "Enforce is"
+                "use Enforce"
             )
         made["LastModified"] = datetime.fromtimestamp(self._core.clock.timestamp(), UTC).isoformat()
         self._core.ledger.put(_KIND, made["CodeSigningConfigArn"], made)

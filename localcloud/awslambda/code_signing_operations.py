@@ -1,4 +1,4 @@
-"""The operations of Lambda on code signing configurations."""
+"""Lambda's operations on code signing configurations."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from localcloud.awslambda.operations import Operations
 
 
 class CodeSigningOperations(Operations):
-    """Configurations, and which function has which."""
+    """Operations on code signing configurations and their use by functions."""
 
     def create_code_signing_config(self) -> ActionResult:
-        """Make a configuration."""
+        """Create a configuration."""
         made = self.service.code_signing.create(self.account, self.region, self.params)
         return ActionResult({"CodeSigningConfig": made})
 
@@ -22,17 +22,17 @@ class CodeSigningOperations(Operations):
         return ActionResult({"CodeSigningConfig": changed})
 
     def get_code_signing_config(self) -> ActionResult:
-        """One configuration."""
+        """Return a configuration."""
         found = self.service.code_signing.get(self.params["CodeSigningConfigArn"])
         return ActionResult({"CodeSigningConfig": found})
 
     def delete_code_signing_config(self) -> ActionResult:
-        """Forget a configuration that no function has."""
+        """Delete a configuration that no function uses."""
         self.service.code_signing.delete(self.params["CodeSigningConfigArn"])
         return EmptyResult()
 
     def get_function_code_signing_config(self) -> ActionResult:
-        """The configuration that a function has; without one, the answer names none."""
+        """Return a function's configuration; without one, the answer has no ARN."""
         function = self.service.catalogue.get(self.where())
         document = {"FunctionName": function.name}
         if function.code_signing:
@@ -40,12 +40,12 @@ class CodeSigningOperations(Operations):
         return ActionResult(document)
 
     def put_function_code_signing_config(self) -> ActionResult:
-        """Give a function a configuration; its code of now stays, whoever has signed it."""
+        """Set a function's configuration; does not verify the code deployed so far."""
         arn = self.params["CodeSigningConfigArn"]
         self.service.definitions.require_signatures(self.where(), arn)
         return self.get_function_code_signing_config()
 
     def delete_function_code_signing_config(self) -> ActionResult:
-        """Take a function's configuration away."""
+        """Remove a function's configuration."""
         self.service.definitions.require_signatures(self.where(), "")
         return EmptyResult()

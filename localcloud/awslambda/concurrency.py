@@ -1,6 +1,6 @@
-"""How many invocations may run at once: reserved for a function, or shared in its account.
+"""Concurrency limits: reserved for a function, or shared in its account.
 
-"Understanding Lambda function scaling" of the developer guide.
+Source: "Understanding Lambda function scaling" in the Lambda developer guide.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class Concurrency:
-    """Counts what runs; lets in what may."""
+    """Counts running invocations and throttles those above the limit."""
 
     def __init__(self, catalogue: Catalogue, quota: int) -> None:
-        """`quota` is the account's concurrent executions in a region."""
+        """`quota` is the number of concurrent executions of an account in a region."""
         self._catalogue = catalogue
         self._quota = quota
         self._lock = threading.Lock()
@@ -31,7 +31,7 @@ class Concurrency:
 
     @contextmanager
     def one(self, function: Function) -> Iterator[int]:
-        """While one more invocation runs; gives how many of the function run then.
+        """Count an invocation during the block; yield the function's concurrency.
 
         Raises:
             InvocationError: TooManyRequestsException.

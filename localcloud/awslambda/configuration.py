@@ -1,7 +1,7 @@
-"""Reads a function's configuration out of a request, and refuses what cannot be honoured.
+"""Read and check a function's configuration.
 
-CreateFunction, UpdateFunctionConfiguration and `AWS::Lambda::Function` name and shape their
-parameters alike; the limits are those of the API reference and of "Lambda quotas".
+CreateFunction, UpdateFunctionConfiguration and `AWS::Lambda::Function` have the same parameters.
+Limits are from the API reference and "Lambda quotas".
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 ARCHITECTURE = "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"
 _ENVIRONMENT_BYTES = 4096
 _DESCRIPTION_CHARACTERS = 256
-# "Defined runtime environment variables": the reserved ones.
+# The reserved variables of "Defined runtime environment variables".
 _RESERVED = {
     "_HANDLER", "_X_AMZN_TRACE_ID", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_EXECUTION_ENV",
     "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_VERSION",
@@ -37,8 +37,8 @@ REFUSED = (
     "DurableConfig", "FunctionScalingConfig", "PublishToLatestPublished", "PublishTo",
     "RuntimeConfig", "AcceleratorConfig",
 )  # fmt: skip
-"""What a request may ask for and the local cloud does not have."""
-# Values that ask for nothing, besides empty ones.
+"""Parameters of AWS that the local cloud does not have."""
+# Values that have no effect, like empty ones.
 _HARMLESS: tuple[Any, ...] = (
     {"SubnetIds": [], "SecurityGroupIds": []},
     {"ApplyOn": "None"},
@@ -49,12 +49,12 @@ _HARMLESS: tuple[Any, ...] = (
 def configure(
     name: str, parameters: Mapping[str, Any], code: tuple[str, int], base: Configuration | None
 ) -> Configuration:
-    """The configuration that a request makes of `base`, or of nothing.
+    """Return the configuration of a request, with omitted values from `base`.
 
     `code` is the zip's SHA-256 in hex and its size in bytes.
 
     Raises:
-        ApiError: InvalidParameterValueException, naming what is wrong or not available.
+        ApiError: InvalidParameterValueException; the message names the parameter.
     """
     _refuse(name, parameters)
     asked = _asked(parameters)
@@ -65,14 +65,14 @@ def configure(
         needed = {"handler": "Handler", "role": "Role", "runtime": "Runtime"}
         absent = [parameter for key, parameter in needed.items() if not asked.get(key)]
         if absent:
-            raise invalid(f"Function {name} has no {', '.join(absent)}; a zip function needs it")
+            raise invalid(f"Function {name} has no {', '.join(absent)}; a zip function requires it")
         made = Configuration(**{"architecture": "x86_64"} | asked, code=sha256, code_size=size)
     _check(name, made)
     return made
 
 
 def invalid(message: str) -> ApiError:
-    """The error for a parameter of a wrong value."""
+    """Return the error for an invalid parameter."""
     return ApiError("InvalidParameterValueException", message)
 
 
@@ -149,13 +149,13 @@ def _check(name: str, made: Configuration) -> None:
             f"Member must have length less than or equal to {_DESCRIPTION_CHARACTERS}",
         )
     if not re.fullmatch(r"[^\s]{1,128}", made.handler):
-        raise invalid(f"Function {name}: {made.handler!r} is no handler; write module.function")
+        raise invalid(f"Function {name}: handler is {made.handler!r}; use module.function")
     if not re.fullmatch(r"arn:aws:iam::\d{12}:role/\S+", made.role):
-        raise invalid(f"Function {name}: {made.role!r} is no role; give the ARN of an IAM role")
+        raise invalid(f"Function {name}: role is {made.role!r}; use the ARN of an IAM role")
     _check_environment(made.environment)
     if made.log_format != "JSON" and (made.application_log_level or made.system_log_level):
         raise invalid(
-            f"Function {name}: log levels need the log format JSON, but it is {made.log_format}"
+            f"Function {name}: the log format is {made.log_format}; log levels require JSON"
         )
 
 
@@ -180,8 +180,8 @@ def _check_environment(variables: dict[str, str]) -> None:
     for key in variables:
         if not re.fullmatch(r"[a-zA-Z][a-zA-Z0-9_]+", key):
             raise invalid(
-                f"Environment variable {key!r} must begin with a letter and hold only letters, "
-                "digits and the underscore"
+                f"Environment variable {key!r} must begin with a letter and contain only letters, "
+                "digits and underscores"
             )
     size = sum(len(key.encode()) + len(value.encode()) for key, value in variables.items())
     if size > _ENVIRONMENT_BYTES:

@@ -1,4 +1,4 @@
-"""What the API and CloudFormation both do to functions, versions, aliases and permissions."""
+"""Change functions, aliases and policies, for the API and CloudFormation."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 
 class VersionExistsError(Exception):
-    """Nothing changed since the last version, whose ARN is the message."""
+    """Nothing changed since the last version; the message is its ARN."""
 
 
 class Definitions:
-    """Changes what the catalogue holds; a failed change leaves it as it was.
+    """Changes functions in the catalogue; a failed change has no effect.
 
-    `retire` is told the revision of each version whose workers are no longer wanted. All methods
-    raise `ApiError` with Lambda's own codes.
+    `retire` is called with the revision of each version whose workers must end. All methods raise
+    `ApiError` with Lambda's codes.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Definitions:
         tags: dict[str, str],
         caller: Session | None = None,
     ) -> Function:
-        """A new function, whose code in S3 is read as the caller."""
+        """Create a function; read its code in S3 as the caller."""
         code = self._bundles.take(where.account, where.region, parameters["Code"], caller)
         configuration = configure(where.name, parameters, code, None)
         self._check_storage(where, configuration.code_size)
@@ -88,9 +88,9 @@ class Definitions:
         expected: str | None = None,
         caller: Session | None = None,
     ) -> Function:
-        """Change `$LATEST`: its configuration, its code, or both.
+        """Change configuration or code of `$LATEST`, or both.
 
-        What is not named stays, or goes back to its default where the parameters are the `whole`.
+        An omitted parameter keeps its value; with `whole` it gets its default.
         """
         code = parameters.get("Code")
         taken = self._bundles.take(where.account, where.region, code, caller) if code else None
@@ -104,7 +104,7 @@ class Definitions:
             made = configure(where.name, parameters, taken or kept, base)
             if whole:
                 self._sign_by(where, function, parameters.get("CodeSigningConfigArn") or "")
-            # A template names its code in any case, and code that stays is not deployed.
+            # A template always names its code; unchanged code is not deployed.
             if function.code_signing and taken and not (whole and taken == kept):
                 self._code_signing.verify(where, function.code_signing, made.code)
             self._check_storage(where, made.code_size - before.configuration.code_size)
@@ -123,12 +123,13 @@ class Definitions:
         expected: str | None = None,
         made_for: str = "",
     ) -> Version:
-        """Publish `$LATEST`, or return the last version if nothing changed ("PublishVersion").
+        """Publish `$LATEST`; return the last version if nothing changed.
 
-        `made_for` is the resource of a stack that asks, which needs a version of its own.
+        `made_for` is the stack's resource that publishes. A resource must have a new version.
+        Source: `PublishVersion` in the API reference.
 
         Raises:
-            VersionExistsError: a resource asks, and nothing changed.
+            VersionExistsError: `made_for` is set, and nothing changed.
         """
         with self._catalogue.changing(where) as function:
             latest = function.latest
@@ -157,7 +158,7 @@ class Definitions:
         return version
 
     def delete(self, where: Address) -> None:
-        """Remove a function, or the version that the qualifier names."""
+        """Delete a function, or the version of the qualifier."""
         if not where.qualifier:
             function = self._catalogue.remove(where)
             for version in [function.latest, *function.versions.values()]:
@@ -183,11 +184,11 @@ class Definitions:
         self._retire(version.revision)
 
     def create_alias(self, where: Address, routing: Routing, description: str) -> Alias:
-        """A new alias, whose name is the qualifier."""
+        """Create an alias; its name is the qualifier."""
         if not re.fullmatch(r"(?!\d+$)[a-zA-Z0-9_-]{1,128}", where.qualifier):
             raise invalid(
-                f"{where.qualifier!r} is no name for an alias: use letters, digits, - and _, and "
-                "not digits alone"
+                f"{where.qualifier!r} is not a valid alias name; use letters, digits, - and _, and "
+                "not only digits"
             )
         with self._catalogue.changing(where) as function:
             if where.qualifier in function.aliases:
@@ -206,7 +207,7 @@ class Definitions:
         description: str | None = None,
         expected: str | None = None,
     ) -> Alias:
-        """Change an alias; what is None stays."""
+        """Change an alias; None keeps a value."""
         with self._catalogue.changing(where) as function:
             before = function.alias(where.qualifier)
             require(expected, before.revision)
@@ -225,7 +226,7 @@ class Definitions:
         return alias
 
     def delete_alias(self, where: Address) -> None:
-        """Remove an alias with its policy; one that is gone is no error."""
+        """Delete an alias with its policy; do nothing if it does not exist."""
         with self._catalogue.changing(where) as function:
             function.aliases.pop(where.qualifier, None)
             function.policies.pop(where.qualifier, None)
@@ -234,7 +235,7 @@ class Definitions:
     def permit(
         self, where: Address, identifier: str, parameters: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Add a statement to the policy of the function, or of what the qualifier names."""
+        """Add a statement to the policy of the function or of its qualifier."""
         with self._catalogue.changing(where) as function:
             require(parameters.get("RevisionId"), function.policy_revision)
             if where.qualifier == LATEST:
@@ -256,7 +257,7 @@ class Definitions:
         return made
 
     def forbid(self, where: Address, identifier: str) -> None:
-        """Remove a statement again."""
+        """Remove a statement from a policy."""
         with self._catalogue.changing(where) as function:
             statements = function.policies.get(where.qualifier, [])
             kept = [each for each in statements if each["Sid"] != identifier]
@@ -269,19 +270,19 @@ class Definitions:
             function.policy_revision = revision()
 
     def tag(self, where: Address, tags: dict[str, str]) -> None:
-        """Give the function these tags and no others."""
+        """Replace the function's tags."""
         with self._catalogue.changing(where) as function:
             function.tags = tags
 
     def tagged(self, where: Address, tags: dict[str, str]) -> bool:
-        """Whether the function is there and has all of these tags."""
+        """Return whether the function exists and has all of these tags."""
         try:
             return tags.items() <= self._catalogue.get(where).tags.items()
         except ApiError:
             return False
 
     def reserve(self, where: Address, concurrency: int | None) -> None:
-        """Reserve concurrency for the function, or give it back."""
+        """Reserve concurrency for the function; None removes the reservation."""
         with self._catalogue.changing(where) as function:
             reserved = self._catalogue.reserved(where.account, where.region)
             others = reserved - (function.reserved or 0)
@@ -296,16 +297,16 @@ class Definitions:
             function.reserved = concurrency
 
     def require_signatures(self, where: Address, config: str) -> None:
-        """Hold new code against a code signing configuration from now on; "" against none."""
+        """Set the code signing configuration for new code; "" removes it."""
         with self._catalogue.changing(where) as function:
             self._sign_by(where, function, config)
 
     def configure_events(self, where: Address, parameters: Mapping[str, Any]) -> dict[str, int]:
-        """Say how often and for how long asynchronous invocations are tried again."""
+        """Configure retries and maximum age of asynchronous invocations."""
         if any((parameters.get("DestinationConfig") or {}).values()):
             raise invalid(
-                f"{where.arn}: destinations are not part of the local cloud; an event that fails "
-                "to the last leaves a line in the function's log"
+                f"{where.arn}: destinations are not part of the local cloud; a dropped event is "
+                "logged in the function's log group"
             )
         limits = {"MaximumRetryAttempts": (0, 2), "MaximumEventAgeInSeconds": (60, 21600)}
         made = {}
@@ -325,9 +326,9 @@ class Definitions:
         function.code_signing = config
 
     def _check_storage(self, where: Address, more: int) -> None:
-        """Check that so many bytes more of code can be stored.
+        """Check that `more` bytes of code can be stored.
 
-        In these words in serverless/serverless#5194 and serverless-nextjs/serverless-next.js#1801.
+        The error is from serverless/serverless#5194 and serverless-nextjs/serverless-next.js#1801.
         """
         stored = self._catalogue.code_size(where.account, where.region)
         if more > 0 and stored + more > self._quotas.code_storage_bytes:

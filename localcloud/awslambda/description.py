@@ -1,4 +1,4 @@
-"""Functions, versions and aliases in the shapes of Lambda's API."""
+"""Convert functions, versions and aliases to the shapes of Lambda's API."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def configuration(function: Function, version: Version, qualifier: str = "") -> Document:
-    """`FunctionConfiguration` of a version; the ARN is qualified as it was asked for."""
+    """Return `FunctionConfiguration` of a version; the ARN has the given qualifier."""
     made = version.configuration
     named = qualifier or ("" if version.number == LATEST else version.number)
     logging = {
@@ -54,7 +54,7 @@ def configuration(function: Function, version: Version, qualifier: str = "") -> 
 
 
 def alias(function: Function, found: Alias) -> Document:
-    """`AliasConfiguration`."""
+    """Return `AliasConfiguration`."""
     document: dict[str, Any] = {
         "AliasArn": function.at(found.name).arn,
         "Name": found.name,

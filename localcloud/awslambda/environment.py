@@ -1,6 +1,6 @@
-"""What a worker finds around it: the runtime's folder and its environment variables.
+"""The contents of a sandbox: the runtime's folder and the worker's variables.
 
-"Defined runtime environment variables" of the Lambda developer guide lists them.
+Source: "Defined runtime environment variables" in the Lambda developer guide.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from localcloud.awslambda.model import Function, Version
     from localcloud.core.credentials import Session
 
-# The runtime interface client and what it needs; a function sees these and its own bundle.
+# The runtime interface client and its dependencies; a function can import these and its bundle.
 _CLIENT = ("awslambdaric", "runtime_client", "simplejson", "snapshot_restore_py")
 
 
 def install_runtime(folder: Path) -> None:
-    """Make the folder that stands for `/var/runtime`: links to the runtime interface client."""
+    """Create the folder for `/var/runtime`: links to the runtime interface client."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in _CLIENT:
         spec = importlib.util.find_spec(name)
         if spec is None or spec.origin is None:
-            raise ModuleNotFoundError(f"{name} is not installed; Lambda workers need it")
+            raise ModuleNotFoundError(f"{name} is not installed; Lambda workers require it")
         origin = Path(spec.origin)
         source = origin.parent if origin.name == "__init__.py" else origin
         link = folder / source.name
@@ -35,14 +35,14 @@ def install_runtime(folder: Path) -> None:
 
 
 def log_group(function: Function, version: Version) -> str:
-    """The group that a version writes to."""
+    """Return the log group of a version."""
     return version.configuration.log_group or f"/aws/lambda/{function.name}"
 
 
 def variables(
     function: Function, version: Version, stream: str, session: Session, endpoint: str
 ) -> dict[str, str]:
-    """The variables of one worker: the function's own, the role's credentials, Lambda's."""
+    """Return a worker's variables: the function's, the role's credentials, Lambda's."""
     configuration = version.configuration
     logging = {
         "AWS_LAMBDA_LOG_FORMAT": configuration.log_format,
@@ -51,7 +51,7 @@ def variables(
     return {
         "LANG": "C.UTF-8",
         "PATH": "/usr/local/bin:/usr/bin:/bin",
-        # The user's own are about some other AWS, and cannot be read.
+        # The user's own files are for another AWS account, and the worker cannot read them.
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         **configuration.environment,

@@ -1,8 +1,8 @@
-"""Asynchronous invocations: queued in the ledger, tried again, and dropped after the last try.
+"""Asynchronous invocations: queued in the ledger, retried, and dropped in the end.
 
-"How Lambda handles errors and retries with asynchronous invocation": a function error is tried
-again after one and after two minutes; a throttled event goes back to the queue, with growing
-intervals from one second to five minutes, for as long as the event may age.
+Source: "How Lambda handles errors and retries with asynchronous invocation". After a function error
+the event is retried after one and after two minutes. A throttled event is queued again, with
+intervals that grow from one second to five minutes, until its maximum age.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LONGEST_BACKOFF = 300.0  # cloud seconds
 
 @dataclass
 class Event:
-    """A queued event; times are cloud time."""
+    """A queued event. Times are cloud time."""
 
     id: str
     account: str
@@ -46,27 +46,27 @@ class Event:
 
 
 class Target(Protocol):
-    """What runs the events, and decides how often."""
+    """Invokes functions for events, and knows their retry settings."""
 
     def attempt(self, event: Event) -> bool:
-        """Invoke the function; false when it failed.
+        """Invoke the function; return whether it succeeded.
 
         Raises:
-            InvocationError: it could not be invoked.
+            InvocationError: the function cannot be invoked.
         """
         ...
 
     def patience(self, event: Event) -> dict[str, int]:
-        """`MaximumRetryAttempts` and `MaximumEventAgeInSeconds`, where they are configured."""
+        """Return the configured `MaximumRetryAttempts`, `MaximumEventAgeInSeconds`."""
         ...
 
     def dropped(self, event: Event, why: str) -> None:
-        """Tell that an event was given up."""
+        """Log that an event was dropped."""
         ...
 
 
 class EventQueue:
-    """Events on their way to their functions, at least once each."""
+    """The queue of events; delivers each at least once."""
 
     def __init__(self, clock: Clock, ledger: Ledger, target: Target) -> None:
         self._clock = clock
@@ -80,23 +80,23 @@ class EventQueue:
         self._thread = threading.Thread(target=self._run, name="functions-events", daemon=True)
 
     def start(self) -> None:
-        """Take up what the ledger holds."""
+        """Queue the events in the ledger and start the thread."""
         for _, document in self._ledger.all(_KIND):
             self._queue(Event(**document))
         self._thread.start()
 
     def stop(self) -> None:
-        """Begin nothing more; what is under way is taken up at the next start."""
+        """Start no more invocations; the next start repeats those that still run."""
         self._stopping = True
         self._changed.set()
         self._thread.join()
 
     def join(self) -> None:
-        """Wait for what was under way; its workers have been ended."""
+        """Wait for the running invocations, whose workers must have been killed."""
         self._running.shutdown(cancel_futures=True)
 
     def put(self, event: Event) -> None:
-        """Accept an event; durable when this returns."""
+        """Write an event to the ledger and queue it."""
         self._ledger.put(_KIND, event.id, asdict(event))
         self._queue(event)
 
@@ -121,7 +121,7 @@ class EventQueue:
     def _deliver(self, event: Event) -> None:
         try:
             self._try(event)
-        except Exception:  # a bug of ours is told; the event waits in the ledger
+        except Exception:  # log an internal error; the event stays in the ledger
             logger.exception(
                 "Event %s of function %s waits for the next start", event.id, event.function
             )
@@ -143,13 +143,13 @@ class EventQueue:
                 return
             event.failures += 1
             delay = 60.0 * event.failures
-        if self._stopping:  # it failed because its worker was ended
+        if self._stopping:  # it failed because its worker was killed
             return
         event.due = self._clock.timestamp() + delay
         if event.failures > patience.get("MaximumRetryAttempts", _RETRIES):
             self._end(event, f"it failed {event.failures} times")
         elif event.due > oldest:
-            self._end(event, "it has become too old")
+            self._end(event, "it exceeded its maximum age")
         else:
             self.put(event)
 

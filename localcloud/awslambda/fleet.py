@@ -1,4 +1,4 @@
-"""The execution environments of all versions: warm ones reused, cold ones started on demand."""
+"""The sandboxes (execution environments) of all versions, started on demand."""
 
 from __future__ import annotations
 
@@ -29,17 +29,20 @@ if TYPE_CHECKING:
     from localcloud.core.credentials import Session
 
 IDLE = 600.0
-"""Cloud seconds after which an idle environment is ended."""
+"""Cloud seconds after which an idle sandbox is ended."""
 _INITIALISATION = 10.0
-"""Wall seconds that initialisation may take, unless the function's timeout is longer."""
-# A burst on a cold function must not start more processes at once than the machine can bear;
-# who waits for one takes the first that becomes free.
+"""Wall seconds for the initialisation, or the function's timeout if that is longer."""
+# Limits the processes that a burst on a cold function starts concurrently. Other invocations wait
+# and take the first free sandbox.
 _STARTING = 2 * (os.cpu_count() or 1)
 
 
 @dataclass
 class Environment:
-    """A worker with its log stream; `init` is how long it took to initialise, until first used."""
+    """A Lambda sandbox: a worker with its log stream.
+
+    `init` is the duration of the initialisation, or None after the first invocation.
+    """
 
     revision: str
     worker: Worker
@@ -52,7 +55,7 @@ class Environment:
 
 
 class InitError(Exception):
-    """An environment could not be initialised; it is ended by its holder."""
+    """A sandbox could not be initialised; the caller must end it."""
 
     def __init__(self, environment: Environment, cause: Call | Exception) -> None:
         super().__init__("Initialisation failed")
@@ -61,7 +64,7 @@ class InitError(Exception):
 
 
 class _Pool:
-    """The environments of one version."""
+    """The sandboxes of one version."""
 
     def __init__(self) -> None:
         self.changed = threading.Condition()
@@ -71,7 +74,7 @@ class _Pool:
 
 
 class Fleet:
-    """Hands out environments, one holder each."""
+    """All sandboxes; an acquired sandbox belongs to one invocation."""
 
     def __init__(self, core: Core, bundles: Bundles) -> None:
         self._core = core
@@ -88,8 +91,8 @@ class Fleet:
         self._reaper = threading.Thread(target=self._reap, name="functions-idle", daemon=True)
 
     def start(self) -> None:
-        """Prepare what every worker needs."""
-        # A worker takes six descriptors; the usual soft limit is too low for a busy account.
+        """Create the folders of the workers and start to end idle sandboxes."""
+        # A worker uses six descriptors; the usual soft limit is too low for a busy account.
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         shutil.rmtree(self._scratch, ignore_errors=True)
@@ -98,7 +101,7 @@ class Fleet:
         self._reaper.start()
 
     def stop(self) -> None:
-        """End every worker; invocations under way fail."""
+        """Kill all workers; running invocations fail."""
         self._stopping.set()
         self._idle.set()
         self._reaper.join()
@@ -110,10 +113,10 @@ class Fleet:
             worker.kill()
 
     def acquire(self, function: Function, version: Version) -> Environment:
-        """A warm environment of a version, or a new one.
+        """Return a warm sandbox of a version, or start a new one.
 
         Raises:
-            InitError: a new one did not become ready.
+            InitError: the initialisation of a new sandbox failed.
         """
         with self._lock:
             pool = self._pools.setdefault(version.revision, _Pool())
@@ -136,7 +139,7 @@ class Fleet:
                 pool.changed.notify()
 
     def release(self, environment: Environment) -> None:
-        """Give an environment back."""
+        """Return a sandbox to the warm ones."""
         environment.init = None
         environment.idle_since = self._core.clock.timestamp()
         with self._lock:
@@ -151,7 +154,7 @@ class Fleet:
         self.end(environment)
 
     def end(self, environment: Environment) -> None:
-        """End an environment that is held."""
+        """End an acquired sandbox."""
         with self._lock:
             known = self._workers.pop(id(environment.worker), None)
         environment.worker.end()
@@ -159,7 +162,7 @@ class Fleet:
             self._bundles.close(environment.task_root)
 
     def retire(self, revision: str) -> None:
-        """End the idle environments of a version now and the busy ones when they are released."""
+        """End a version's idle sandboxes now, and its busy ones at their release."""
         with self._lock:
             pool = self._pools.pop(revision, None)
         if pool is None:
@@ -222,7 +225,7 @@ class Fleet:
                 pass
 
     def _end_idle(self) -> float | None:
-        """End what has been idle for too long; returns since when the next one is idle."""
+        """End expired sandboxes; return since when the oldest other one is idle."""
         expired: list[Environment] = []
         since = None
         now = self._core.clock.timestamp()

@@ -1,4 +1,4 @@
-"""One invocation: a worker, its answer, and what is logged and counted of it."""
+"""Run one invocation on a worker, log it and count it."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 RESPONSE_BYTES = 6_291_556
 """The largest response ("Invocation payload" of "Lambda quotas", 6 MB)."""
 _TAIL = 4096
-"""Bytes of log that an answer carries."""
+"""Bytes of the log tail in an answer."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be invoked, all decided."""
+    """A resolved invocation."""
 
     function: Function
     version: Version
@@ -41,7 +41,7 @@ class Request:
 
     @property
     def arn(self) -> str:
-        """The ARN by which it was invoked."""
+        """The ARN that was invoked."""
         return self.function.at(self.qualifier).arn
 
 
@@ -49,16 +49,16 @@ class Request:
 class _Outcome:
     payload: bytes
     error: str = ""
-    """Lambda's error type, "" for a response."""
+    """Lambda's error type; "" for a response."""
     line: str = ""
-    """What the platform says of it in the log."""
+    """The platform's line in the log."""
     status: str = "success"
     usable: bool = True
-    """Whether the worker can go on."""
+    """Whether the worker can run further invocations."""
 
 
 class Invoker:
-    """Runs requests on the fleet."""
+    """Runs invocations on the fleet's sandboxes."""
 
     def __init__(self, clock: Clock, fleet: Fleet, telemetry: Telemetry) -> None:
         self._clock = clock
@@ -66,12 +66,12 @@ class Invoker:
         self._telemetry = telemetry
 
     def run(self, request: Request) -> tuple[Invocation, float]:
-        """The answer, and how long the handler took in milliseconds; returns at its end."""
+        """Run an invocation; return the answer and the handler's duration in ms."""
         try:
             environment = self._fleet.acquire(request.function, request.version)
         except InitError as failure:
             return self._failed(request, failure), 0.0
-        # What initialisation wrote stands before the invocation's own lines.
+        # Output of the initialisation comes before the invocation's lines.
         earlier = self._written(environment) if environment.init is not None else []
         start = self._clock.timestamp()
         began = time.perf_counter()
@@ -131,8 +131,8 @@ class Invoker:
         else:
             told, error_type = "Runtime exited without providing a reason", "Runtime.ExitError"
         message = f"RequestId: {request.id} Error: {told}"
-        # Lambda calls the error of a killed runtime ExitError to the caller, and gives its
-        # reason in the report alone.
+        # For a killed runtime, Lambda returns ExitError to the caller; only the report has the
+        # reason.
         payload = _error(message, "Runtime.ExitError")
         return _Outcome(payload, error_type, f"{message}\nRuntime.ExitError", "error", usable=False)
 
@@ -192,7 +192,7 @@ def _error(message: str, error_type: str) -> bytes:
 
 
 def _trace(version: Version) -> str:
-    """A trace header of its own ("X-Amzn-Trace-Id"), sampled where tracing is active."""
+    """Return a new `X-Amzn-Trace-Id`, sampled if tracing is active."""
     sampled = int(version.configuration.tracing == "Active")
     root = f"1-{int(time.time()):08x}-{secrets.token_hex(12)}"
     return f"Root={root};Parent={secrets.token_hex(8)};Sampled={sampled}"

@@ -1,4 +1,4 @@
-"""Functions, their versions and aliases, as the ledger keeps them. Times are cloud time."""
+"""Functions, versions and aliases, as stored in the ledger. Times are cloud time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _IDENTIFIER = re.compile(
 
 
 class Address(NamedTuple):
-    """A function, and which version or alias of it ("" is the function itself)."""
+    """A function, and a version or alias of it ("" is the function itself)."""
 
     account: str
     region: str
@@ -28,22 +28,24 @@ class Address(NamedTuple):
 
     @property
     def arn(self) -> str:
-        """The ARN, qualified where a qualifier is given."""
+        """The ARN, with the qualifier if there is one."""
         arn = f"arn:aws:lambda:{self.region}:{self.account}:function:{self.name}"
         return f"{arn}:{self.qualifier}" if self.qualifier else arn
 
 
 def address(account: str, region: str, identifier: str, qualifier: str | None = None) -> Address:
-    """Read a name, partial ARN or ARN, with or without a qualifier ("Name formats" of Invoke).
+    """Parse a name, partial ARN or ARN, with or without a qualifier.
+
+    Source: "Name formats" of `Invoke` in the API reference.
 
     Raises:
-        ApiError: it is none of them, or it names another qualifier than the given one.
+        ApiError: the identifier is invalid, or contradicts the given qualifier.
     """
     found = _IDENTIFIER.fullmatch(identifier)
     if found is None:
         raise ApiError(
             "InvalidParameterValueException",
-            f"{identifier!r} is no function: give a name, a partial ARN or an ARN",
+            f"{identifier!r} is not a function; use a name, a partial ARN or an ARN",
         )
     own = found["qualifier"] or ""
     if own and qualifier and own != qualifier:
@@ -61,13 +63,13 @@ def address(account: str, region: str, identifier: str, qualifier: str | None = 
 
 @dataclass(frozen=True)
 class Configuration:
-    """What a version is made of; two versions of equal configuration are the same code."""
+    """The configuration of a version, including the SHA-256 of its code."""
 
     runtime: str
     handler: str
     role: str
     code: str
-    """SHA-256 of the zip in hex, by which the ledger finds it."""
+    """SHA-256 of the zip in hex, its name in the ledger."""
     code_size: int
     """Bytes of the zip."""
     architecture: str
@@ -80,40 +82,40 @@ class Configuration:
     tracing: str = "PassThrough"
     log_format: str = "Text"
     log_group: str = ""
-    """"" is `/aws/lambda/` and the function's name."""
+    """"" means `/aws/lambda/` and the function's name."""
     application_log_level: str = ""
     system_log_level: str = ""
     ephemeral_storage: int = 512
-    """MB; taken and told, while the machine's disk is the real limit."""
+    """MB; stored and returned, but not enforced."""
     kms_key: str = ""
 
     @property
     def code_sha256(self) -> str:
-        """As Lambda writes it: base64."""
+        """The SHA-256 of the code in base64, as in Lambda's API."""
         return base64.b64encode(bytes.fromhex(self.code)).decode()
 
 
 def revision() -> str:
-    """A new RevisionId."""
+    """Return a new RevisionId."""
     return str(uuid.uuid4())
 
 
 @dataclass(frozen=True)
 class Version:
-    """A configuration under a number that never changes its meaning, or `$LATEST`."""
+    """`$LATEST`, or a published configuration, which is immutable."""
 
     number: str
     configuration: Configuration
     modified: float
     description: str = ""
     made_for: str = ""
-    """Stack id and logical id of the resource that it was published for, "" for an API call."""
+    """Stack id and logical id of the resource that published it; "" for an API call."""
     revision: str = field(default_factory=revision)
 
 
 @dataclass(frozen=True)
 class Alias:
-    """A name for a version, and the shares of traffic that others get."""
+    """A name for a version, with the weights of other versions."""
 
     name: str
     routing: Routing
@@ -123,33 +125,33 @@ class Alias:
 
 @dataclass
 class Function:
-    """A function. The catalogue hands out one that no longer changes."""
+    """A function; immutable once it is in the catalogue."""
 
     account: str
     region: str
     name: str
     latest: Version
     published: int = 0
-    """The last number that was given to a version; numbers are not given twice."""
+    """The number of the last published version; numbers are not reused."""
     versions: dict[str, Version] = field(default_factory=dict)
     aliases: dict[str, Alias] = field(default_factory=dict)
     policies: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    """Statements by the qualifier that they are for, "" for the function itself."""
+    """Policy statements by qualifier; "" is the function itself."""
     policy_revision: str = field(default_factory=revision)
     reserved: int | None = None
-    """Reserved concurrency, None for a share of the account's."""
+    """Reserved concurrency; None uses the account's unreserved concurrency."""
     tags: dict[str, str] = field(default_factory=dict)
     event_invoke: dict[str, dict[str, int]] = field(default_factory=dict)
     """`MaximumRetryAttempts` and `MaximumEventAgeInSeconds` by qualifier."""
     code_signing: str = ""
-    """The ARN of the configuration that its code must be signed by; "" where it need not."""
+    """The ARN of the code signing configuration; "" if there is none."""
 
     def at(self, qualifier: str = "") -> Address:
-        """Its address."""
+        """Return the function's address with a qualifier."""
         return Address(self.account, self.region, self.name, qualifier)
 
     def version(self, qualifier: str) -> Version:
-        """A version by its number, `$LATEST` or "".
+        """Return a version by its number, `$LATEST` or "".
 
         Raises:
             ApiError: ResourceNotFoundException.
@@ -161,7 +163,7 @@ class Function:
         return self.versions[qualifier]
 
     def alias(self, name: str) -> Alias:
-        """An alias.
+        """Return an alias.
 
         Raises:
             ApiError: ResourceNotFoundException.
@@ -173,12 +175,12 @@ class Function:
         return self.aliases[name]
 
     def document(self) -> dict[str, Any]:
-        """As JSON."""
+        """Return the function as a JSON document."""
         return asdict(self)
 
     @classmethod
     def of(cls, document: dict[str, Any]) -> Function:
-        """Back from JSON."""
+        """Create a function from its JSON document."""
         return cls(
             **document
             | {
@@ -193,7 +195,7 @@ class Function:
 
 
 def missing(where: Address) -> ApiError:
-    """Lambda's words for a function or version that is not there."""
+    """Return Lambda's error for a function or version that does not exist."""
     return ApiError("ResourceNotFoundException", f"Function not found: {where.arn}")
 
 

@@ -1,4 +1,4 @@
-"""What the operations of Lambda's API share: whom a request addresses, and pages of answers."""
+"""Common base of Lambda's API: the addressed function, and pages of answers."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ _PAGE = 50
 
 
 class Operations(ServiceApi):
-    """The base of Lambda's operations."""
+    """Base class of Lambda's operations."""
 
     model: ClassVar[str] = "lambda"
     service: Functions
 
     def where(self, qualifier: str | None = None) -> Address:
-        """The function of the request, with the qualifier of the name or the one given.
+        """Return the request's function, with the given or the name's qualifier.
 
         Raises:
-            ApiError: the function is another account's, or its name is none.
+            ApiError: the function belongs to another account, or its name is invalid.
         """
         return self.own(address(self.account, self.region, self.params["FunctionName"], qualifier))
 
     def own(self, where: Address) -> Address:
-        """The address, unless it is another account's."""
+        """Return the address; raise if it belongs to another account."""
         if where.account != self.account:
             session = self.service.core.credentials.session(self.caller.access_key)
             who = session.arn if session else f"arn:aws:iam::{self.account}:root"
@@ -44,7 +44,7 @@ class Operations(ServiceApi):
         return where
 
     def page(self, name: str, found: list[Document]) -> ActionResult:
-        """One page of a list, from `Marker`, of `MaxItems` at most."""
+        """Return a page of a list, from `Marker`, with at most `MaxItems` items."""
         begin = int(self.params.get("Marker") or 0)
         end = begin + min(int(self.params.get("MaxItems") or _PAGE), _PAGE)
         document: dict[str, Any] = {name: found[begin:end]}

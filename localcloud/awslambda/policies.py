@@ -1,4 +1,4 @@
-"""Resource-based policies: who else may invoke a function, a version or an alias.
+"""Resource-based policies of functions, versions and aliases.
 
 `localcloud.iam` evaluates them.
 """
@@ -26,10 +26,10 @@ _PRINCIPAL_PATTERN = (
 
 
 def statement(resource: str, identifier: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The statement that AddPermission or `AWS::Lambda::Permission` adds for a resource's ARN.
+    """Return the statement of AddPermission or `AWS::Lambda::Permission`.
 
     Raises:
-        ApiError: InvalidParameterValueException for a condition that is not decided here.
+        ApiError: InvalidParameterValueException for a condition that is not supported.
     """
     for parameter in _UNSUPPORTED:
         if parameters.get(parameter):
@@ -70,7 +70,7 @@ def check_size(statements: Iterable[Mapping[str, Any]]) -> None:
 
 
 def check_principal(principal: str, has_role: Callable[[str], bool]) -> None:
-    """Check a permission's principal: everyone, an account, a role or user, or a service.
+    """Check a principal: `*`, an account, a role or user, or a service.
 
     `has_role` returns whether the role of an ARN exists.
 

@@ -1,4 +1,4 @@
-"""What must hold before a function or an alias is changed."""
+"""Preconditions of changes to functions and aliases."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def require(expected: str | None, found: str) -> None:
-    """Refuse a change of something that has changed since the caller looked.
+    """Check the RevisionId that the caller expects.
 
     Raises:
         ApiError: PreconditionFailedException.
@@ -28,7 +28,7 @@ def require(expected: str | None, found: str) -> None:
 
 
 def check_routing(function: Function, routing: Routing) -> None:
-    """Refuse a routing that Lambda does not take ("Implement Lambda canary deployments").
+    """Check an alias's routing ("Implement Lambda canary deployments").
 
     Raises:
         ApiError: InvalidParameterValueException, or ResourceNotFoundException for a version.

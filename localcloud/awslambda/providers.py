@@ -1,4 +1,4 @@
-"""The CloudFormation types of Lambda."""
+"""Providers of `AWS::Lambda::*`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def providers(
     updates: Updates,
     deploy: Deployer,
 ) -> dict[str, Provider]:
-    """The provider of each type."""
+    """Return Lambda's providers by resource type."""
     return {
         "AWS::Lambda::Function": FunctionProvider(definitions, updates),
         "AWS::Lambda::Version": VersionProvider(definitions, catalogue),
@@ -64,11 +64,11 @@ class FunctionProvider:
         self._updates = updates
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
-        """A new name is a new function."""
+        """Only a new name needs replacement."""
         return differs(request, current, "FunctionName", "PackageType", "TenancyConfig")
 
     def create(self, request: ResourceRequest) -> Resource:
-        """See `Provider.create`; takes a function that this resource made before a crash."""
+        """See `Provider.create`; reuses this resource's function from before a crash."""
         properties = request.properties
         name = properties.get("FunctionName") or request.generated_name(64)
         only(request, *_FUNCTION, *REFUSED)
@@ -133,11 +133,11 @@ class VersionProvider:
         )
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
-        """A version does not change."""
+        """Every change needs replacement."""
         return bool(request.properties != current.properties)
 
     def create(self, request: ResourceRequest) -> Resource:
-        """See `Provider.create`; the refusal is worded as in aws-cdk#35540."""
+        """See `Provider.create`; the error's text is from aws-cdk#35540."""
         properties = request.properties
         only(request, "FunctionName", "Description", "CodeSha256")
         try:
@@ -160,7 +160,7 @@ class VersionProvider:
         return Resource(arn, {"FunctionArn": arn, "Version": version.number}, properties)
 
     def update(self, request: ResourceRequest, current: Resource) -> Resource:
-        """Nothing to change."""
+        """See `Provider.update`; nothing can change in place."""
         return Resource(current.physical_id, current.attributes, request.properties)
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
@@ -170,14 +170,17 @@ class VersionProvider:
 
 
 class AliasProvider:
-    """`AWS::Lambda::Alias`; `Ref` is its ARN. A CodeDeploy update policy shifts its traffic."""
+    """`AWS::Lambda::Alias`; `Ref` is its ARN.
+
+    With a CodeDeploy update policy, an update is a CodeDeploy deployment.
+    """
 
     def __init__(self, definitions: Definitions, deploy: Deployer) -> None:
         self._definitions = definitions
         self._deploy = deploy
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
-        """Another name or function is another alias."""
+        """A new name or function needs replacement."""
         return differs(request, current, "Name", "FunctionName")
 
     def create(self, request: ResourceRequest) -> Resource:
@@ -191,15 +194,16 @@ class AliasProvider:
         return Resource(where.arn, {"AliasArn": where.arn}, properties)
 
     def update(self, request: ResourceRequest, current: Resource) -> Resource:
-        """See `Provider.update`; returns, or raises, when the deployment has ended."""
+        """See `Provider.update`; waits for the end of the deployment."""
         properties = request.properties
         only(request, *_ALIAS)
         version: str | None = properties["FunctionVersion"]
         weights: dict[str, float] | None = _weights(properties)
         with told():
             where = address(request.account, request.region, current.physical_id)
-            # Not the alias's own version: nothing documents that CloudFormation asks for it. If
-            # someone moved the alias, CodeDeploy finds another version than the AppSpec names.
+            # The stack's version, not the alias's current one: no documentation says that
+            # CloudFormation reads the alias. If someone moved the alias, CodeDeploy reports that
+            # its version does not match the AppSpec file.
             now = current.properties["FunctionVersion"]
             shift = request.update_policy.get("CodeDeployLambdaAliasUpdate")
             if shift and version != now and not request.rollback:

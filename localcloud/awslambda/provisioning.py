@@ -1,4 +1,4 @@
-"""How the providers of Lambda's types read a request and tell of errors."""
+"""Helpers of Lambda's providers: properties of requests, and errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def told(*, gone: bool = False) -> Iterator[None]:
-    """Turns Lambda's errors into CloudFormation's; what is `gone` already need not be removed."""
+    """Convert Lambda's errors to CloudFormation's; with `gone`, ignore a missing one."""
     try:
         yield
     except ApiError as error:
@@ -28,17 +28,17 @@ def told(*, gone: bool = False) -> Iterator[None]:
 
 
 def only(request: ResourceRequest, *supported: str) -> None:
-    """Refuse every property but the supported ones."""
+    """Reject properties that are not supported."""
     for name, value in request.properties.items():
         if value and name not in supported:
             raise ProvisioningError(f"{request.logical_id}: {name} is not part of the local cloud")
 
 
 def function(request: ResourceRequest) -> Address:
-    """The function that the resource belongs to."""
+    """Return the function that the resource belongs to."""
     return address(request.account, request.region, request.properties["FunctionName"])
 
 
 def differs(request: ResourceRequest, current: Resource, *names: str) -> bool:
-    """Whether one of the named properties changes."""
+    """Return whether one of the named properties changes."""
     return any(request.properties.get(name) != current.properties.get(name) for name in names)

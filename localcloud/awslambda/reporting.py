@@ -1,6 +1,7 @@
-"""The lines that Lambda itself writes into a function's log, as text or as JSON.
+"""Lambda's own lines in a function's log, as text or as JSON.
 
-"Working with Lambda function logs" shows the texts, "Lambda Telemetry API event schema" the JSON.
+Sources: "Working with Lambda function logs" for the text, "Lambda Telemetry API event schema" for
+the JSON.
 """
 
 from __future__ import annotations
@@ -19,28 +20,28 @@ _Lines = list[tuple[float, str]]
 
 @dataclass(frozen=True)
 class Report:
-    """What is reported of one invocation."""
+    """The report of one invocation."""
 
     request_id: str
     version: Version
     duration: float
     """Milliseconds."""
     memory: int
-    """The most that was used, in MB."""
+    """The maximum memory used, in MB."""
     init: float | None
-    """Milliseconds of initialisation, where this invocation waited for it."""
+    """Milliseconds of initialisation; None if the sandbox was warm."""
     status: str
     """`success`, `error` or `timeout`."""
     error_type: str
 
     @property
     def billed(self) -> int:
-        """Milliseconds, each begun one whole."""
+        """Billed milliseconds, rounded up."""
         return math.ceil(self.duration + (self.init or 0.0))
 
 
 def initialised(report: Report, at: float) -> _Lines:
-    """What is said of an initialisation that failed."""
+    """Return the lines of a failed initialisation."""
     if report.init is None:
         return []
     if _is_json(report):
@@ -62,7 +63,7 @@ def initialised(report: Report, at: float) -> _Lines:
 
 
 def begun(report: Report, at: float) -> _Lines:
-    """What stands before the function's own lines."""
+    """Return the lines before the function's own lines."""
     number = report.version.number
     if _is_json(report):
         record = {"requestId": report.request_id, "version": number}
@@ -71,7 +72,7 @@ def begun(report: Report, at: float) -> _Lines:
 
 
 def ended(report: Report, at: float) -> _Lines:
-    """What stands behind them."""
+    """Return the lines after the function's own lines."""
     size = report.version.configuration.memory
     used = min(report.memory, size)
     if _is_json(report):

@@ -1,8 +1,8 @@
-"""The Runtime API of one worker: HTTP/1.1 on a loopback port of its own.
+"""The Runtime API of one worker: HTTP/1.1 on its own loopback port.
 
-"Using the Lambda runtime API for custom runtimes" defines the paths and headers. No thread
-serves it: whoever has an invocation for the worker speaks to it, and so the way to a warm
-worker and back is two writes and a few reads.
+Paths and headers are from "Using the Lambda runtime API for custom runtimes". No thread serves the
+port: the thread of an invocation reads and writes the connection itself. An invocation of a warm
+worker therefore costs two writes and a few reads.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _CHUNK = 1 << 18
 
 @dataclass(frozen=True)
 class Call:
-    """What a worker asked or told; `path` is what follows `/runtime`."""
+    """A worker's request; `path` is the part after `/runtime`."""
 
     path: str
     body: bytes
@@ -40,7 +40,7 @@ class Call:
 
 
 class RuntimeApi:
-    """The port and the connection of one worker; used by one thread at a time."""
+    """The port and the connection of one worker; not thread-safe."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=4)
@@ -49,17 +49,17 @@ class RuntimeApi:
 
     @property
     def address(self) -> str:
-        """`AWS_LAMBDA_RUNTIME_API`."""
+        """The value of `AWS_LAMBDA_RUNTIME_API`."""
         return f"127.0.0.1:{self._listener.getsockname()[1]}"
 
     def watch(self, poll: select.poll) -> None:
-        """Have `poll` tell of the worker's calls."""
+        """Register the port with `poll`."""
         poll.register(self._listener, select.POLLIN)
         if self._connection is not None:
             poll.register(self._connection, select.POLLIN)
 
     def receive(self, descriptor: int, poll: select.poll) -> bool:
-        """Read what a ready descriptor has for us; false when it is none of ours."""
+        """Read from a ready descriptor; return False if it is not of this port."""
         if descriptor == self._listener.fileno():
             self._accept(poll)
             return True
@@ -76,7 +76,7 @@ class RuntimeApi:
         return True
 
     def call(self) -> Call | None:
-        """The next call, once it has come whole."""
+        """Return the next complete call, or None."""
         end = self._read.find(_HEAD_END)
         if end < 0:
             return None
@@ -95,7 +95,7 @@ class RuntimeApi:
         """Answer `/invocation/next` with an event.
 
         Raises:
-            OSError: the worker is gone.
+            OSError: the worker has ended.
         """
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         head = (
@@ -105,15 +105,15 @@ class RuntimeApi:
         self._send(head.encode() + payload)
 
     def accept(self, *, too_large: bool = False) -> None:
-        """Answer a response or an error that the worker has posted.
+        """Answer the worker's posted response or error.
 
         Raises:
-            OSError: the worker is gone.
+            OSError: the worker has ended.
         """
         self._send(_TOO_LARGE if too_large else _ACCEPTED)
 
     def close(self) -> None:
-        """Close the port: a worker that still runs finds nobody and exits."""
+        """Close the port; a worker that still runs then exits."""
         self._listener.close()
         if self._connection is not None:
             self._connection.close()
@@ -135,5 +135,5 @@ class RuntimeApi:
 
     def _send(self, content: bytes) -> None:
         if self._connection is None:
-            raise ConnectionResetError("The worker has hung up")
+            raise ConnectionResetError("The worker has closed the connection")
         self._connection.sendall(content)

@@ -1,4 +1,4 @@
-"""Lambda: where its parts are put together, and what other services ask of it."""
+"""Lambda: its parts, and its interface to other services."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from localcloud.iam.access import Access
 
 _LIMITS = {"RequestResponse": 6_291_456, "Event": 1_048_576}
-"""Bytes of a payload by type of invocation ("Lambda quotas")."""
+"""Maximum bytes of a payload by type of invocation ("Lambda quotas")."""
 
 
 class Functions:
@@ -70,7 +70,7 @@ class Functions:
             self.code_signing,
             self.fleet.retire,
         )
-        self.random = random.Random()  # noqa: S311  # chooses among versions, guards nothing
+        self.random = random.Random()  # noqa: S311  # selects versions, not for security
         self._telemetry = Telemetry(logs, metrics)
         self._invoker = Invoker(core.clock, self.fleet, self._telemetry)
         self._concurrency = Concurrency(self.catalogue, quotas.concurrent_executions)
@@ -82,14 +82,14 @@ class Functions:
         access.facts.function_policy = self.policy
 
     def start(self) -> None:
-        """Make ready to run functions, and take up the events that wait."""
+        """Start the fleet and the queue of asynchronous invocations."""
         self.bundles.clear()
         self.fleet.start()
         self._telemetry.start()
         self._events.start()
 
     def stop(self) -> None:
-        """End every worker; what they have written is kept."""
+        """Kill all workers and write their remaining output to the logs."""
         self._events.stop()
         self.fleet.stop()
         self._events.join()
@@ -107,11 +107,12 @@ class Functions:
         invocation_type: str = "RequestResponse",
         client_context: str = "",
     ) -> Invocation:
-        """Invoke a function by name, partial ARN or ARN; an alias chooses its version each time.
+        """Invoke a function by name, partial ARN or ARN.
 
-        `payload` is JSON (empty: `{}`), `trace` an `X-Amzn-Trace-Id`, `client_context` JSON.
-        `invocation_type` is Lambda's: RequestResponse; Event, which returns once it is queued;
-        or DryRun, which runs nothing. The last two have no payload.
+        An alias selects a version for each invocation. `payload` is JSON (empty: `{}`), `trace` an
+        `X-Amzn-Trace-Id`, `client_context` JSON. `invocation_type` is Lambda's: RequestResponse;
+        Event, which returns after queueing; or DryRun, which runs nothing. The last two return no
+        payload.
 
         Raises:
             InvocationError: with Lambda's code, such as ResourceNotFoundException,
@@ -149,7 +150,7 @@ class Functions:
         self.invoke(account, region, arn, None, payload, invocation_type="Event")
 
     def routing(self, account: str, region: str, function: str, alias: str) -> Routing:
-        """Where an alias sends its traffic.
+        """Return the routing of an alias.
 
         Raises:
             ApiError: ResourceNotFoundException.
@@ -158,10 +159,10 @@ class Functions:
         return self.catalogue.get(where).alias(alias).routing
 
     def route(self, account: str, region: str, function: str, alias: str, routing: Routing) -> None:
-        """Send an alias's traffic elsewhere; durable when this returns.
+        """Set the routing of an alias and write it to the ledger.
 
         Raises:
-            ApiError: the alias or a version is not there, or Lambda takes no such routing.
+            ApiError: the alias or a version does not exist, or the routing is invalid.
         """
         where = address(account, region, function, alias)
         self.definitions.change_alias(where, version=routing.version, weights=routing.weights)
@@ -169,9 +170,9 @@ class Functions:
     def policy(
         self, account: str, region: str, function: str, qualifier: str
     ) -> list[dict[str, Any]]:
-        """The statements of the policy of a function (qualifier ""), a version or an alias.
+        """Return the policy statements of a function (qualifier ""), version or alias.
 
-        A function's own policy does not apply to its aliases and versions, as on AWS.
+        As on AWS, a function's policy does not apply to its versions and aliases.
         """
         try:
             found = self.catalogue.get(Address(account, region, function, ""))
@@ -189,9 +190,9 @@ class Functions:
         principal: str,
         source_arn: str,
     ) -> bool:
-        """Whether a function's policy allows a service, such as API Gateway, for a source.
+        """Return whether a function's policy allows a service for a source.
 
-        This is decided in every mode of IAM.
+        The policy is enforced in every mode of IAM.
 
         Raises:
             InvocationError: ResourceNotFoundException.
@@ -235,7 +236,7 @@ class Functions:
         )
 
     def _tags(self, account: str, region: str, resource: str) -> dict[str, str]:
-        """The tags of `function:NAME`, which its versions and aliases have too."""
+        """Return the tags of `function:NAME`, which its versions and aliases share."""
         try:
             return self.catalogue.get(Address(account, region, resource.split(":")[1], "")).tags
         except (ApiError, IndexError):
@@ -278,7 +279,7 @@ class Functions:
         )
 
     def _resolve(self, where: Address) -> tuple[Function, Version]:
-        """The function and the version that an invocation of this address runs."""
+        """Return the function and the version to invoke for an address."""
         try:
             function = self.catalogue.get(where)
             alias = function.aliases.get(where.qualifier)

@@ -1,6 +1,6 @@
-"""Gathers what invocations leave behind, and writes it a few times a second.
+"""Buffer log lines and metrics of invocations, and flush them in batches.
 
-An invocation costs two appends to a list; one thread turns them into log events and metrics.
+An invocation only appends to two lists; one thread converts them to log events and metrics.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _UNITS = {"Duration": "Milliseconds"}
 
 @dataclass(frozen=True)
 class LogTarget:
-    """Where a function's lines go, and the role by which Lambda writes them."""
+    """A function's log stream, and the role with which Lambda writes to it."""
 
     role: str
     function: str
@@ -42,22 +42,22 @@ class LogTarget:
 
 @dataclass(frozen=True)
 class Observation:
-    """What the metrics of AWS/Lambda say of one request for an invocation."""
+    """The AWS/Lambda metrics of one requested invocation."""
 
     account: str
     region: str
     function: str
     qualifier: str
-    """The alias or version that was asked for, "" for none."""
+    """The requested alias or version; "" for none."""
     executed: str
-    """The version that an alias chose, "" without an alias."""
+    """The version that the alias selected; "" without an alias."""
     time: float
-    """Cloud time at which it was asked for."""
+    """Cloud time of the request."""
     values: dict[str, float]
     """By metric name."""
 
     def dimensions(self) -> Iterator[_Dimensions]:
-        """The sets of dimensions under which it counts ("Dimensions for Lambda metrics")."""
+        """Yield the sets of dimensions to count in ("Dimensions for Lambda metrics")."""
         function = ("FunctionName", self.function)
         resource = f"{self.function}:{self.qualifier}" if self.qualifier else self.function
         yield (function,)
@@ -70,7 +70,7 @@ _Written = tuple[LogTarget, "Sequence[tuple[float, str]]"]
 
 
 class Telemetry:
-    """Log lines and metrics on their way to the logs and cloudwatch services."""
+    """Buffers log lines and metrics for the logs and cloudwatch services."""
 
     def __init__(self, logs: LogDelivery, metrics: MetricSink) -> None:
         self._logs = logs
@@ -79,11 +79,11 @@ class Telemetry:
         self._buffer = Buffer("functions-telemetry", self._deliver, _INTERVAL_SECONDS)
 
     def start(self) -> None:
-        """Write from now on."""
+        """Start to flush."""
         self._buffer.start()
 
     def stop(self) -> None:
-        """Write what is left."""
+        """Flush the rest and stop."""
         self._buffer.stop()
 
     def flush(self) -> None:
@@ -91,11 +91,11 @@ class Telemetry:
         self._buffer.flush()
 
     def log(self, target: LogTarget, lines: Sequence[tuple[float, str]]) -> None:
-        """Queue lines (cloud time, text) of the log, which the function's role has to allow."""
+        """Buffer log lines (cloud time, text); the function's role must allow them."""
         self._buffer.put((target, lines))
 
     def observe(self, observation: Observation) -> None:
-        """Have an observation counted soon."""
+        """Buffer an observation."""
         self._buffer.put(observation)
 
     def _deliver(self, items: list[_Written | Observation]) -> None:
@@ -107,7 +107,7 @@ class Telemetry:
             else:
                 lines[item[0]].extend(item[1])
         for target, written in lines.items():
-            # Without the permission the log is missing, and Lambda reports no error.
+            # As on AWS, lines are dropped without an error if the role may not write them.
             role = role_session(target.role, target.function)
             self._logs.deliver(role, target.region, target.group, target.stream, written)
         for (account, region), data in _aggregated(observations).items():
@@ -115,13 +115,13 @@ class Telemetry:
 
 
 def log_target(function: Function, version: Version, stream: str) -> LogTarget:
-    """The stream of a version's log."""
+    """Return the log stream of a version."""
     group, role = log_group(function, version), version.configuration.role
     return LogTarget(role, function.name, function.region, group, stream)
 
 
 def _aggregated(observations: list[Observation]) -> dict[tuple[str, str], list[Datum]]:
-    """The data of each account's region: equal values counted, by the minute, as Lambda does."""
+    """Aggregate observations by account and region, minute and value, as Lambda does."""
     seen: defaultdict[_Series, Counter[float]] = defaultdict(Counter)
     for each in observations:
         minute = each.time // _MINUTE * _MINUTE

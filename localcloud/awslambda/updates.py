@@ -1,9 +1,10 @@
-"""How long a function is being created or updated, and refuses another change.
+"""States of functions during creations and updates, which reject other changes.
 
-"Lambda function states" (Lambda guide): a new function is `Pending`, and the last update of another
-`InProgress`, for some seconds; what depends on it fails with ResourceConflictException
-(aws/aws-cli#6585, nficano/python-lambda#711, community.aws#830). It is so behind an update that
-changes nothing, too (aws/aws-cli#6718). CloudFormation waits. A restart ends the wait.
+Source: "Lambda function states" in the Lambda developer guide. For some seconds the state of a new
+function is `Pending`, and the last update of a changed function is `InProgress`. Meanwhile, what
+depends on it fails with ResourceConflictException (aws/aws-cli#6585, nficano/python-lambda#711,
+community.aws#830), even after an update without changes (aws/aws-cli#6718). CloudFormation waits. A
+restart of the local cloud ends these states.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class _Update:
 
 
 class Updates:
-    """Functions that are being created or updated."""
+    """The functions in creation or in update."""
 
     def __init__(self, clock: Clock, delays: Delays) -> None:
         self._clock = clock
@@ -40,13 +41,13 @@ class Updates:
         self._under_way: dict[tuple[str, ...], _Update] = {}
 
     def begin(self, where: Address, kind: Literal["creation", "update"] = "update") -> None:
-        """Have a function be created or updated from now on."""
+        """Start the creation or the update of a function."""
         until = self._clock.timestamp() + self.delays.between(_SECONDS, f"lambda {where.arn}")
         with self._lock:
             self._under_way[where[:3]] = _Update(kind, until)
 
     def require_settled(self, where: Address) -> None:
-        """Check that nothing is under way.
+        """Check that no creation or update is in progress.
 
         Raises:
             ApiError: ResourceConflictException.
@@ -60,18 +61,18 @@ class Updates:
             raise ApiError("ResourceConflictException", message)
 
     def rejection(self, where: Address) -> str:
-        """Why a function cannot be invoked yet, or ""."""
+        """Return why a function cannot be invoked yet, or ""."""
         found = self._found(where)
         return self._pending() if found is not None and found.kind == "creation" else ""
 
     def wait(self, where: Address, cancel: threading.Event) -> None:
-        """Wait until nothing is under way, or until the event is set."""
+        """Wait for the end of the creation or update, or until the event is set."""
         found = self._found(where)
         if found is not None:
             self._clock.wait(found.until - self._clock.timestamp(), cancel)
 
     def states(self, where: Address) -> dict[str, Any]:
-        """The fields of `FunctionConfiguration` that report an update."""
+        """Return the fields of `FunctionConfiguration` about states."""
         found = self._found(where)
         if found is None:
             return {"State": "Active", "LastUpdateStatus": "Successful"}

@@ -1,7 +1,7 @@
-"""A worker: one process that runs AWS's runtime interface client for one version of a function.
+"""A worker: a process that runs AWS's runtime interface client for one version.
 
-It sees its bundle, the runtime's own folder and the standard library, in an environment with
-nothing of the host's. Whoever holds the worker runs one invocation at a time through it.
+The process can read its bundle, the runtime's folder and the standard library, and it inherits no
+variables of the host. It runs one invocation at a time.
 """
 
 from __future__ import annotations
@@ -29,41 +29,41 @@ if TYPE_CHECKING:
     from localcloud.awslambda.runtime_api import Call
 
 _LOOK_AT_MEMORY = 0.025
-"""Wall seconds between two looks at the memory of a busy worker: nothing tells of it."""
+"""Wall seconds between checks of a busy worker's memory; the kernel sends no event."""
 _PYTHON = Path(sys.executable).resolve()
-"""The interpreter itself, not that of a virtual environment."""
-# -S leaves out site-packages, -P the working directory, -B writing into the bundle.
+"""The interpreter itself, not a link in a virtual environment."""
+# -S: no site-packages; -P: no working directory in sys.path; -B: no bytecode in the bundle.
 _START = (_PYTHON, "-S", "-P", "-B", PROGRAM)
 _PIPE_READ = 1 << 16
 
 
 class WorkerEndedError(Exception):
-    """The process has exited; the message is how, in the words of Lambda, "" for status 0."""
+    """The process exited; the message is the reason as in Lambda, "" for status 0."""
 
 
 class OutOfMemoryError(Exception):
-    """The process took more memory than it may, and was killed."""
+    """The process exceeded its memory and was killed."""
 
 
 class WorkerTimeoutError(Exception):
-    """The process did not answer in time, and was killed."""
+    """The process timed out and was killed."""
 
 
 @dataclass
 class Output:
-    """Lines that a worker has written, each with the wall time at which it came."""
+    """Lines of a worker's output, each with its wall time."""
 
     lines: list[tuple[float, str]] = field(default_factory=list)
     partial: bytes = b""
 
     def add(self, written: bytes) -> None:
-        """Take what was read."""
+        """Add bytes that were read."""
         *whole, self.partial = (self.partial + written).split(b"\n")
         now = time.time()
         self.lines += [(now, _text(line)) for line in whole if line]
 
     def take(self) -> list[tuple[float, str]]:
-        """The lines so far, the last one even if it has no end."""
+        """Remove and return the lines so far, with an unterminated last line."""
         if self.partial:
             self.add(b"\n")
         taken, self.lines = self.lines, []
@@ -71,16 +71,16 @@ class Output:
 
 
 class Worker:
-    """Starts the process at once; `ready` says how its initialisation ended.
+    """Starts the process immediately; `ready` waits for its initialisation.
 
     Args:
         handler: the function's handler.
         task_root: the folder of its code.
         runtime: the folder of the runtime interface client.
-        scratch: where it gets a folder of its own for temporary files.
+        scratch: the parent of the worker's folder for temporary files.
         environment: its variables, besides those that name folders and the Runtime API.
-        memory: what it may use, in MB.
-        state: the local cloud's folder, of which it sees nothing else.
+        memory: the limit in MB.
+        state: the local cloud's state folder, the rest of which the worker cannot read.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Worker:
         memory: int,
         state: Path,
     ) -> None:
-        self._memory = memory * 1024  # kB, as all that the kernel says
+        self._memory = memory * 1024  # kB, the kernel's unit
         self._peak = 0
         self._output = Output()
         with contextlib.ExitStack() as owned:
@@ -104,7 +104,7 @@ class Worker:
         self._poll.register(self._exit, select.POLLIN)
         self._api.watch(self._poll)
         self._waiting = False
-        """Whether the worker has asked for its next event."""
+        """Whether the worker has requested its next event."""
 
     def _launch(
         self,
@@ -116,7 +116,7 @@ class Worker:
         environment: Mapping[str, str],
         state: Path,
     ) -> None:
-        """Start the process; `owned` releases what this worker then owns."""
+        """Start the process; register its resources with `owned`."""
         self._temporary = tempfile.mkdtemp(dir=scratch)
         owned.callback(shutil.rmtree, self._temporary, ignore_errors=True)
         self._api = RuntimeApi()
@@ -156,7 +156,7 @@ class Worker:
         owned.callback(os.close, self._status)
 
     def ready(self, seconds: float) -> Call | None:
-        """Wait until it is initialised; returns None, or the error that it reported.
+        """Wait for the initialisation; return None, or the error that was reported.
 
         Raises:
             WorkerEndedError, OutOfMemoryError, WorkerTimeoutError.
@@ -170,9 +170,9 @@ class Worker:
         return call
 
     def invoke(self, headers: Mapping[str, str], payload: bytes, seconds: float) -> Call:
-        """Run one event; returns the response or the error that the worker posted.
+        """Run one event; return the response or the error that the worker posted.
 
-        It stays unanswered, for `accept`.
+        The caller must answer the worker with `accept`.
 
         Raises:
             WorkerEndedError, OutOfMemoryError, WorkerTimeoutError.
@@ -190,7 +190,7 @@ class Worker:
         return call
 
     def accept(self, *, too_large: bool = False) -> None:
-        """Let the worker go on after what it posted; that it has exited is noticed later."""
+        """Answer the worker's response or error; ignore that it has exited."""
         with contextlib.suppress(OSError):
             self._api.accept(too_large=too_large)
 
@@ -200,30 +200,31 @@ class Worker:
         return self._process.poll() is None
 
     def output(self) -> list[tuple[float, str]]:
-        """What it has written since this was last asked: wall time and text of each line."""
+        """Return the lines since the last call, with their wall times."""
         self._drain()
         return self._output.take()
 
     def memory(self) -> int:
-        """The most memory that it was seen to use, in MB."""
+        """Return the peak of the observed memory, in MB."""
         return -(-self._peak // 1024)
 
     def kill(self) -> None:
-        """Kill the process with all that it started; whoever holds the worker notices."""
+        """Kill the process group; a running invocation then fails."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     def end(self) -> None:
-        """Kill it and let go of all that is its own; only its holder may."""
+        """Kill the process group and release the worker's resources."""
         self.kill()
         self._owned.close()
 
     def _die_with_us(self, alive: int) -> None:
-        """Have the kernel kill the process group when this process ends, however it ends.
+        """Make the kernel kill the process group when this process ends in any way.
 
-        The worker holds the reading end of a pipe whose only writer is this process; losing the
-        writer raises the signal that is set on the pipe, without a thread or code in the worker.
+        The worker has the reading end of a pipe whose only writer is this process. When the writer
+        closes, the kernel sends the signal that is set on the pipe, without a thread or code in the
+        worker.
         """
         fcntl.fcntl(alive, fcntl.F_SETOWN, -self._process.pid)
         fcntl.fcntl(alive, fcntl.F_SETSIG, signal.SIGKILL)
@@ -245,7 +246,7 @@ class Worker:
             if self._stdout in ready:
                 self._drain()
             called = [self._api.receive(each, self._poll) for each in ready]
-            # What it posted before it exited still counts.
+            # A response that was posted before the exit is valid.
             if self._exit in ready and not any(called):
                 raise WorkerEndedError(self._reason())
         return call
@@ -276,10 +277,10 @@ class Worker:
                 self._output.add(written)
         except BlockingIOError:
             return
-        with contextlib.suppress(KeyError):  # closed for good: no more to wait for
+        with contextlib.suppress(KeyError):  # the pipe is closed
             self._poll.unregister(self._stdout)
 
 
 def _text(line: bytes) -> str:
-    # The runtime writes the lines of one record with carriage returns between them.
+    # The runtime separates the lines of one record with carriage returns.
     return line.decode(errors="replace").rstrip("\r").replace("\r", "\n")

@@ -1,4 +1,4 @@
-"""`AWS::SNS::TopicPolicy` and `AWS::SQS::QueuePolicy`: the policies of topics and queues."""
+"""The providers of `AWS::SNS::TopicPolicy` and `AWS::SQS::QueuePolicy`."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _OWNER_ACTIONS = (
     "AddPermission", "DeleteTopic", "GetTopicAttributes", "ListSubscriptionsByTopic", "Publish",
     "RemovePermission", "SetTopicAttributes", "Subscribe",
 )  # fmt: skip
-"""Actions that a new topic's policy allows its account ("Default policy" of the SNS guide)."""
+"""Actions of a topic's default policy ("Default policy" of the SNS guide)."""
 
 
 class _PolicyProvider:
-    """One policy for several resources, which lose it when the policy is deleted."""
+    """Sets one policy on several resources, and resets it when it is deleted."""
 
     _property = ""
     """The property that lists the resources."""
@@ -31,7 +31,7 @@ class _PolicyProvider:
         self._client = client
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:  # noqa: ARG002  # the port's own signature
-        """Every property can change in place."""
+        """Return False: every property can be updated in place."""
         return False
 
     def create(self, request: ResourceRequest) -> Resource:
@@ -39,7 +39,7 @@ class _PolicyProvider:
         return self._put(request, request.generated_name(), [])
 
     def update(self, request: ResourceRequest, current: Resource) -> Resource:
-        """See `Provider.update`; a resource that is no longer named loses the policy."""
+        """See `Provider.update`; resets the policy of resources that are no longer listed."""
         return self._put(request, current.physical_id, self._named(current.properties))
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:

@@ -1,4 +1,4 @@
-"""The CloudFormation API, as far as the CDK CLI, CodePipeline and people use it."""
+"""The operations on stacks that the CDK CLI, CodePipeline and users need."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class CloudFormationApi(ChangeSetApi):
-    """Stacks; change sets are in `ChangeSetApi`."""
+    """The operations on stacks; `ChangeSetApi` has those on change sets."""
 
     def create_stack(self) -> ActionResult:
-        """Create a stack without a change set of one's own."""
+        """Create a stack directly, without a change set."""
         self._refuse()
         name = self.params["StackName"]
         if self.service.find(self.account, self.region, name):
@@ -31,14 +31,14 @@ class CloudFormationApi(ChangeSetApi):
         return self._at_once(None, "CREATE")
 
     def update_stack(self) -> ActionResult:
-        """Update a stack without a change set of one's own."""
+        """Update a stack directly, without a change set."""
         self._refuse()
         stack = self._stack()
         self._may_be_updated(stack)
         return self._at_once(stack, "UPDATE")
 
     def cancel_update_stack(self) -> ActionResult:
-        """Stop an update; it is rolled back."""
+        """Cancel an update, which then rolls back."""
         stack = self._stack()
         if stack.status != "UPDATE_IN_PROGRESS":
             raise ApiError(
@@ -49,7 +49,7 @@ class CloudFormationApi(ChangeSetApi):
         return EmptyResult()
 
     def continue_update_rollback(self) -> ActionResult:
-        """Try again to go back from an update that could not."""
+        """Retry a rollback that failed."""
         self._refuse()
         skipped = list(self.params.get("ResourcesToSkip") or [])
         stack = self._stack()
@@ -61,7 +61,7 @@ class CloudFormationApi(ChangeSetApi):
         return EmptyResult()
 
     def delete_stack(self) -> ActionResult:
-        """Delete a stack; one that is not there is no error."""
+        """Delete a stack; return without error if it does not exist."""
         self._refuse()
         stack = self.service.find(self.account, self.region, self.params["StackName"])
         if stack is None:
@@ -75,14 +75,14 @@ class CloudFormationApi(ChangeSetApi):
         return EmptyResult()
 
     def update_termination_protection(self) -> ActionResult:
-        """Protect a stack from deletion, or no longer."""
+        """Enable or disable a stack's termination protection."""
         stack = self._stack()
         stack.termination_protection = bool(self.params["EnableTerminationProtection"])
         self.service.records.save(stack)
         return ActionResult({"StackId": stack.id})
 
     def describe_stacks(self) -> ActionResult:
-        """One stack, or all that are not deleted, in one page."""
+        """Return one stack, or all that are not deleted, in one page."""
         if self.params.get("StackName"):
             stacks = [self._stack()]
         else:
@@ -90,19 +90,19 @@ class CloudFormationApi(ChangeSetApi):
         return ActionResult({"Stacks": [shapes.stack_shape(stack) for stack in stacks]})
 
     def list_stacks(self) -> ActionResult:
-        """Summaries of stacks, deleted ones included, in one page."""
+        """List summaries of stacks, deleted ones included, in one page."""
         wanted = set(self.params.get("StackStatusFilter") or [])
         found = [each for each in self._stacks() if not wanted or each.status in wanted]
         return ActionResult({"StackSummaries": [shapes.summary_shape(each) for each in found]})
 
     def describe_stack_events(self) -> ActionResult:
-        """What happened, newest first, in one page."""
+        """Return a stack's events, newest first, in one page."""
         stack = self._stack()
         events = self.service.records.events(stack)
         return ActionResult({"StackEvents": [shapes.event_shape(stack, each) for each in events]})
 
     def describe_events(self) -> ActionResult:
-        """The same, as the operation that the newer CLI asks."""
+        """Return a stack's events by the operation that the newer CLI calls."""
         if self.params.get("StackName"):
             stack = self._stack()
         else:
@@ -116,9 +116,9 @@ class CloudFormationApi(ChangeSetApi):
         return ActionResult({"OperationEvents": events})
 
     def describe_stack_resources(self) -> ActionResult:
-        """The resources of a stack."""
+        """Return the resources of a stack."""
         if not self.params.get("StackName"):
-            raise ApiError("ValidationError", "DescribeStackResources needs a StackName here")
+            raise ApiError("ValidationError", "DescribeStackResources requires StackName")
         stack = self._stack()
         wanted = self.params.get("LogicalResourceId")
         found = [
@@ -129,13 +129,13 @@ class CloudFormationApi(ChangeSetApi):
         return ActionResult({"StackResources": found})
 
     def list_stack_resources(self) -> ActionResult:
-        """The resources of a stack, in short, in one page."""
+        """List summaries of a stack's resources, in one page."""
         stack = self._stack()
         found = [self._resource(stack, each) for each in list(stack.resources.values())]
         return ActionResult({"StackResourceSummaries": found})
 
     def describe_stack_resource(self) -> ActionResult:
-        """One resource; its metadata says whether it is live or only recorded."""
+        """Return one resource; its metadata shows whether it is live or only recorded."""
         stack = self._stack()
         logical_id = self.params["LogicalResourceId"]
         resource = stack.resources.get(logical_id)
@@ -146,8 +146,9 @@ class CloudFormationApi(ChangeSetApi):
         return ActionResult({"StackResourceDetail": self._resource(stack, resource)})
 
     def get_template(self) -> ActionResult:
-        """The template that the stack was last brought to, empty while it is in review; or that
-        of a change set.
+        """Return the current template of a stack, or the template of a change set.
+
+        The template of a stack in review is empty.
         """
         if self.params.get("ChangeSetName"):
             body = self._named_change_set().template
@@ -156,7 +157,7 @@ class CloudFormationApi(ChangeSetApi):
         return ActionResult({"TemplateBody": body, "StagesAvailable": ["Original", "Processed"]})
 
     def get_template_summary(self) -> ActionResult:
-        """What a template declares."""
+        """Return a template's description, parameters and resource types."""
         if self.params.get("StackName"):
             template = json.loads(self._stack().template)
         else:
@@ -171,7 +172,7 @@ class CloudFormationApi(ChangeSetApi):
         )
 
     def validate_template(self) -> ActionResult:
-        """Whether a template would be taken."""
+        """Check a template; return its description and parameters."""
         template = self._given()
         declared = [
             {key: each[key] for key in ("ParameterKey", "DefaultValue", "Description", "NoEcho")}
@@ -182,7 +183,7 @@ class CloudFormationApi(ChangeSetApi):
         )
 
     def describe_type(self) -> ActionResult:
-        """The schema of a resource type, with the permissions that its handlers need."""
+        """Return the schema of a resource type, with its handlers' permissions."""
         name = self.params.get("TypeName") or ""
         if not schemas.known(self.region, name):
             raise ApiError("TypeNotFoundException", f"The type '{name}' cannot be found.")
@@ -198,7 +199,7 @@ class CloudFormationApi(ChangeSetApi):
         )
 
     def list_exports(self) -> ActionResult:
-        """Every export of the account's region, in one page."""
+        """List the exports of the account in the region, in one page."""
         exports = self.service.exports.all(self.account, self.region)
         found = [
             {"Name": name, "Value": value, "ExportingStackId": stack.id}
@@ -207,7 +208,7 @@ class CloudFormationApi(ChangeSetApi):
         return ActionResult({"Exports": found})
 
     def list_imports(self) -> ActionResult:
-        """The stacks that use an export."""
+        """List the stacks that import an export."""
         name = self.params["ExportName"]
         owner = self.service.exports.all(self.account, self.region).get(name)
         users = self.service.exports.importers(owner[0], name) if owner else []
@@ -239,7 +240,7 @@ class CloudFormationApi(ChangeSetApi):
         return template
 
     def _stacks(self) -> list[Stack]:
-        """Those of the account's region, the newest first."""
+        """Return the stacks of the account in the region, newest first."""
         mine = (self.account, self.region)
         found = [
             each

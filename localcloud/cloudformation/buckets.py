@@ -1,4 +1,7 @@
-"""S3 buckets and their policies, made by the S3 API: moto's own model of them knows little."""
+"""The providers of S3 buckets and bucket policies, by the S3 API.
+
+moto's CloudFormation model of them supports only few properties.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ _NOT_HERE = {
     "NotificationConfiguration", "ObjectLockConfiguration", "ObjectLockEnabled",
     "ReplicationConfiguration", "WebsiteConfiguration",
 }  # fmt: skip
-"""What would act on AWS and would not here; the rest changes nothing that a client sees."""
+"""Rejected properties: they have an effect on AWS, and none here.
+
+Other unsupported properties have no effect that a client sees.
+"""
 _RULE = {
     "Id": "ID",
     "Status": "Status",
@@ -74,7 +80,7 @@ def _public_access(value: dict[str, Any]) -> dict[str, Any]:
 
 _Request = dict[str, Any]
 _SETTINGS: dict[str, tuple[str, Callable[[Any], _Request], str, _Request]] = {
-    # Property: the operation that sets it, with what; the operation that takes it back, with what.
+    # Property: operation that sets it, its parameters; operation that resets it, its parameters.
     "VersioningConfiguration": (
         "put_bucket_versioning",
         lambda value: {"VersioningConfiguration": value},
@@ -138,7 +144,7 @@ class BucketProvider:
         self._client = client
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
-        """A new name is a new bucket."""
+        """Replace the bucket if its name changes."""
         name = request.properties.get("BucketName")
         return bool(name != current.properties.get("BucketName"))
 
@@ -186,7 +192,7 @@ class BucketProvider:
         return Resource(current.physical_id, current.attributes, request.properties)
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
-        """See `Provider.delete`; one that holds objects stays, as on AWS."""
+        """See `Provider.delete`; fails if the bucket contains objects, as on AWS."""
         s3 = self._client("s3", request.account, request.region)
         try:
             s3.delete_bucket(Bucket=current.physical_id)
@@ -201,7 +207,7 @@ class BucketPolicyProvider:
         self._client = client
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
-        """Another bucket, another policy."""
+        """Replace the policy if its bucket changes."""
         return bool(request.properties["Bucket"] != current.physical_id)
 
     def create(self, request: ResourceRequest) -> Resource:

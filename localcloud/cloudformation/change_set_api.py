@@ -1,4 +1,4 @@
-"""Change sets, as far as the CDK CLI, CodePipeline and people use them."""
+"""The operations on change sets that the CDK CLI, CodePipeline and users need."""
 
 from __future__ import annotations
 
@@ -32,18 +32,21 @@ _USUAL: tuple[Any, ...] = (
     {"Mode": "STANDARD"},
     {"Mode": "STANDARD", "DisableRollback": False},
 )
-"""What says no more than what is done anyway. `ImportExistingResources`, which `cdk bootstrap`
-always asks for, is not among the refused: a resource that exists fails the stack by its name."""
+"""Accepted values of unsupported parameters: they equal the default behavior.
+
+`ImportExistingResources`, which `cdk bootstrap` always sets, is accepted and has no effect: a
+resource whose name exists fails the stack.
+"""
 
 
 class ChangeSetApi(ServiceApi):
-    """The operations on change sets, and what planning a change needs."""
+    """The operations on change sets, and the lookups that all operations share."""
 
     model: ClassVar[str] = "cloudformation"
     service: CloudFormation
 
     def create_change_set(self) -> ActionResult:
-        """Plan a change; the stack is made if it does not exist (`REVIEW_IN_PROGRESS`)."""
+        """Create a change set, and its stack in REVIEW_IN_PROGRESS if it does not exist."""
         self._refuse()
         name, wanted = self.params["StackName"], self.params.get("ChangeSetType") or "UPDATE"
         if wanted not in {"CREATE", "UPDATE"}:
@@ -52,7 +55,7 @@ class ChangeSetApi(ServiceApi):
             )
         stack = self.service.find(self.account, self.region, name)
         called = self.params["ChangeSetName"]
-        # A stack in review does not exist yet for an update (boto3#2327).
+        # For an update, a stack in review does not exist yet (boto3#2327).
         known = stack is not None and stack.status != "REVIEW_IN_PROGRESS"
         if wanted == "UPDATE" and not known:
             raise ApiError("ValidationError", f"Stack [{name}] does not exist")
@@ -70,11 +73,11 @@ class ChangeSetApi(ServiceApi):
         return ActionResult({"Id": change_set.id, "StackId": change_set.stack_id})
 
     def describe_change_set(self) -> ActionResult:
-        """A change set with its changes."""
+        """Return a change set with its changes."""
         return ActionResult(shapes.change_set_shape(self._named_change_set()))
 
     def list_change_sets(self) -> ActionResult:
-        """The change sets of a stack; one that failed is gone (aws-cdk#11995)."""
+        """List a stack's change sets without those that failed (aws-cdk#11995)."""
         stack = self._stack()
         mine = [
             each
@@ -84,7 +87,7 @@ class ChangeSetApi(ServiceApi):
         return ActionResult({"Summaries": [shapes.change_set_summary(each) for each in mine]})
 
     def execute_change_set(self) -> ActionResult:
-        """Carry a change set out; none is carried out twice (amazon-chime-sdk-js#1089)."""
+        """Execute a change set, once only (amazon-chime-sdk-js#1089)."""
         self._refuse()
         change_set = self._named_change_set()
         if change_set.status != "CREATE_COMPLETE":
@@ -103,7 +106,7 @@ class ChangeSetApi(ServiceApi):
         return EmptyResult()
 
     def delete_change_set(self) -> ActionResult:
-        """Delete a change set; only an absent stack is an error (ministack#1625)."""
+        """Delete a change set; only a missing stack is an error (ministack#1625)."""
         name = self.params.get("StackName") or ""
         stack = self.service.find(self.account, self.region, name)
         if name and stack is None:
@@ -127,7 +130,7 @@ class ChangeSetApi(ServiceApi):
             raise ApiError("ValidationError", str(error)) from error
 
     def _planned(self, stack: Stack | None, name: str, kind: str) -> ChangeSet:
-        """A change set that was worked out; nothing is made of a template that AWS refuses."""
+        """Plan a change set and store it; create nothing if AWS rejects the template."""
         role_arn = self._role_arn(stack)
         session_key = self._session_key(role_arn)
         before = stack.parameters if stack else {}
@@ -176,7 +179,7 @@ class ChangeSetApi(ServiceApi):
         return change_set
 
     def _check_quotas(self, stack: Stack | None) -> None:
-        """Raise if the account has no room for a stack, or the stack none for a change set."""
+        """Raise if the account has its maximum of stacks, or the stack of change sets."""
         quotas = self.service.quotas
         if stack is None:
             place = (self.account, self.region)
@@ -185,12 +188,12 @@ class ChangeSetApi(ServiceApi):
                 for each in list(self.service.stacks.values())
                 if (each.account, each.region) == place and each.status != "DELETE_COMPLETE"
             ]
-            if len(held) >= quotas.stacks:  # in these words in aws-amplify/amplify-cli#2467
+            if len(held) >= quotas.stacks:  # AWS's text: aws-amplify/amplify-cli#2467
                 raise ApiError("LimitExceededException", "Limit for stack has been exceeded")
             return
         sets = list(self.service.change_sets.values())
         if sum(each.stack_id == stack.id for each in sets) >= quotas.change_sets:
-            # In these words in awslabs/seed-farmer#441 and aws/copilot-cli#5614.
+            # AWS's text, as quoted in awslabs/seed-farmer#441 and aws/copilot-cli#5614.
             raise ApiError(
                 "LimitExceededException", f"ChangeSet limit exceeded for stack {stack.id}"
             )
@@ -214,7 +217,7 @@ class ChangeSetApi(ServiceApi):
         raise ApiError("ValidationError", "Either Template URL or Template Body must be specified.")
 
     def _role_arn(self, stack: Stack | None) -> str:
-        """The service role of the request, or else of the stack."""
+        """Return the service role of the request, or else of the stack."""
         return self.params.get("RoleARN") or (stack.role_arn if stack else "")
 
     def _session_key(self, role_arn: str) -> str:
@@ -224,7 +227,7 @@ class ChangeSetApi(ServiceApi):
             raise ApiError("ValidationError", str(error)) from error
 
     def _refuse(self) -> None:
-        """Name what was asked for and is not honoured here."""
+        """Reject a request with a parameter that is not supported."""
         for name in sorted(_NOT_HERE & self.params.keys()):
             if self.params[name] and self.params[name] not in _USUAL:
                 raise ApiError(
@@ -258,8 +261,8 @@ class ChangeSetApi(ServiceApi):
     def _change_set(self, stack: Stack | None, name: str) -> ChangeSet | None:
         for change_set in list(self.service.change_sets.values()):
             mine = stack is not None and change_set.stack_id == stack.id
-            # One that failed is found by its ARN alone: by its name "ChangeSet [NAME] does not
-            # exist" (aws-cdk#11995, aws-cdk#21677).
+            # A change set whose execution failed is found only by its ARN; by its name AWS
+            # returns "ChangeSet [NAME] does not exist" (aws-cdk#11995, aws-cdk#21677).
             named = change_set.name == name and change_set.execution_status != "EXECUTE_FAILED"
             if change_set.id == name or (mine and named):
                 return change_set

@@ -1,4 +1,4 @@
-"""What a change set would change, before anything is touched."""
+"""The changes of a change set, computed before its execution."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ NO_CHANGES = (
 )
 _SAID = ("Metadata", "DeletionPolicy", "UpdateReplacePolicy")
 _UNKNOWN = "{{changeSet:KNOWN_AFTER_APPLY}}"
-"""AWS's word for a value that another resource's change decides."""
+"""AWS's placeholder for a value that another resource's change decides."""
 
 
 class Plan:
-    """Compares a template, its functions resolved, with what the stack's resources are.
+    """Compares a template, its functions resolved, with the stack's resources.
 
-    `made` is what the resolver sees: a resource that is added or replaced leaves it, so that
-    what hangs on it is known to change, as yet nobody knows to what.
+    `made` holds the resources that the resolver sees. A resource that is added or replaced is
+    removed from it, so that values which depend on it become unknown.
     """
 
     def __init__(
@@ -47,10 +47,10 @@ class Plan:
         self._request = request
 
     def changes(self, template: dict[str, Any]) -> list[dict[str, Any]]:
-        """The `Changes` of a change set, in AWS's shape; empty when all stays as it is.
+        """Return the `Changes` of a change set in AWS's shape; empty if nothing changes.
 
         Raises:
-            TemplateError: a value cannot be resolved, or a resource becomes another type.
+            TemplateError: a value cannot be resolved, or the type of a resource changes.
         """
         wanted = template["Resources"]
         changes = []

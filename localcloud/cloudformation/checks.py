@@ -1,4 +1,4 @@
-"""What CloudFormation says no to before it touches anything."""
+"""Checks of templates before any resource is created."""
 
 from __future__ import annotations
 
@@ -28,8 +28,10 @@ _SNAPSHOTS = {
     "AWS::ElastiCache::ReplicationGroup", "AWS::Neptune::DBCluster", "AWS::RDS::DBCluster",
     "AWS::RDS::DBInstance", "AWS::Redshift::Cluster",
 }  # fmt: skip
-"""Types that support Snapshot ("DeletionPolicy attribute"). None of them holds data here, so no
-snapshot is taken."""
+"""Types that support Snapshot ("DeletionPolicy attribute").
+
+None of them has data in the local cloud, so no snapshot is taken.
+"""
 _WORDS = {"DeletionPolicy": "deletion policy", "UpdateReplacePolicy": "update replace policy"}
 _IAM = {"AWS::IAM::Group", "AWS::IAM::InstanceProfile", "AWS::IAM::ManagedPolicy"} | {
     "AWS::IAM::Policy", "AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::UserToGroupAddition",
@@ -38,11 +40,11 @@ _NAMES = {"GroupName", "InstanceProfileName", "ManagedPolicyName", "RoleName", "
 
 
 def check(template: dict[str, Any], region: str, acts: Callable[[str], bool]) -> None:
-    """Refuse what could not be carried out; `acts` tells the types that have a provider.
+    """Check that a template can be deployed; `acts` returns whether a type is live.
 
     Raises:
-        TemplateError: a type, an attribute or a function that there is not, a reference that
-            leads nowhere, or a part that the local cloud cannot honour.
+        TemplateError: a type, attribute or function is unknown, a reference is missing, or the
+            local cloud does not support a part of the template.
     """
     check_declarations(template)
     check_names(template)
@@ -58,7 +60,7 @@ def check(template: dict[str, Any], region: str, acts: Callable[[str], bool]) ->
 
 
 def missing_capability(template: dict[str, Any], given: Iterable[str]) -> str | None:
-    """The capability that a template needs and was not given, or None."""
+    """Return the capability that a template needs and `given` lacks, or None."""
     needed = [each for each in template["Resources"].values() if each["Type"] in _IAM]
     if any(_NAMES & (each.get("Properties") or {}).keys() for each in needed):
         return None if "CAPABILITY_NAMED_IAM" in given else "CAPABILITY_NAMED_IAM"
@@ -67,17 +69,17 @@ def missing_capability(template: dict[str, Any], given: Iterable[str]) -> str | 
 
 
 def check_rules(template: dict[str, Any], resolver: Resolver) -> None:
-    """Assert the template's `Rules` on its parameters.
+    """Evaluate the assertions of a template's `Rules`.
 
     Raises:
-        TemplateError: an assertion does not hold.
+        TemplateError: an assertion is false.
     """
     for name, rule in template.get("Rules", {}).items():
         if not resolver.value(rule.get("RuleCondition", True)):
             continue
         for assertion in rule["Assertions"]:
             if not resolver.value(assertion["Assert"]):
-                said = assertion.get("AssertDescription", "an assertion does not hold")
+                said = assertion.get("AssertDescription", "an assertion is false")
                 raise TemplateError(f"Rule {name} failed: {said}")
 
 
@@ -111,9 +113,10 @@ def _resource(logical_id: str, definition: dict[str, Any]) -> None:
 
 
 def _policy(logical_id: str, definition: dict[str, Any], attribute: str) -> None:
-    """Refuse a deletion policy in the words that users saw.
+    """Check a resource's `DeletionPolicy` or `UpdateReplacePolicy`.
 
-    See cfn-language-discussion#139 (unrecognised) and aws-servicebroker#22 (no string).
+    AWS's texts are in cfn-language-discussion#139 (unrecognized policy) and aws-servicebroker#22
+    (not a string).
     """
     policy = definition.get(attribute, "Delete")
     if not isinstance(policy, str):

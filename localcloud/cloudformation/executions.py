@@ -1,4 +1,4 @@
-"""Stack operations under way: a thread each, and what the last process left undone."""
+"""Stack operations in progress, each in its own thread, and their recovery."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class _Running:
 
 
 class Executions:
-    """Carries operations out, at most one for a stack at a time."""
+    """Runs stack operations, at most one at a time for each stack."""
 
     def __init__(self, stacks: Stacks) -> None:
         self._stacks = stacks
@@ -41,15 +41,15 @@ class Executions:
         self._stopping = threading.Event()
 
     def carry_out(self, stack: Stack, change_set: ChangeSet, verb: str) -> None:
-        """Bring a stack, which is in `verb`_IN_PROGRESS, to a change set."""
+        """Execute a change set on a stack that is in `verb`_IN_PROGRESS."""
         self._run(stack, lambda running: self._carry_out(stack, change_set, verb, running))
 
     def roll_back(self, stack: Stack) -> None:
-        """Undo the steps of a stack that is in progress of going back."""
+        """Roll back the steps of a stack whose status is a rollback in progress."""
         self._run(stack, lambda running: self._roll_back(stack, self._operation(stack, running)))
 
     def delete(self, stack: Stack) -> None:
-        """Remove a stack that is in DELETE_IN_PROGRESS, behind what is under way with it."""
+        """Delete a stack; first cancel its operation in progress and wait for it."""
         before = self._running.get(stack.id)
 
         def work(running: _Running) -> None:
@@ -62,13 +62,13 @@ class Executions:
         self._run(stack, work)
 
     def cancel(self, stack: Stack) -> None:
-        """Have the update that is under way go back."""
+        """Cancel the update in progress, which then rolls back."""
         running = self._running.get(stack.id)
         if running is not None:
             running.cancel.set()
 
     def stop(self) -> None:
-        """Leave every operation where it is; `resume` takes it up in the next process."""
+        """Interrupt every operation; `resume` continues it in the next process."""
         self._stopping.set()
         under_way = list(self._running.values())
         for running in under_way:
@@ -77,8 +77,9 @@ class Executions:
             running.thread.join(_PATIENCE)
 
     def resume(self, stack: Stack) -> None:
-        """Take up an operation that the last process did not end: what was being made goes
-        back, what was going back or being removed goes on.
+        """Resume an operation that the last process did not end.
+
+        A creation or update rolls back; a rollback, cleanup or deletion continues.
         """
         change_set = self._stacks.change_sets.get(stack.change_set_id)
         if change_set is not None and change_set.execution_status == "EXECUTE_IN_PROGRESS":
@@ -112,7 +113,7 @@ class Executions:
         thread = threading.Thread(target=guarded, name=f"stack-{stack.name}", daemon=True)
         running = self._running[stack.id] = _Running(thread)
         thread.start()
-        # A short operation is over before its caller begins to poll, every few seconds.
+        # Let a short operation end before its caller starts to poll, every few seconds.
         thread.join(_PROMPT)
 
     def _ended(self, stack: Stack, running: _Running) -> None:
@@ -120,7 +121,7 @@ class Executions:
             del self._running[stack.id]
 
     def _resume_with_space(self, stack: Stack) -> None:
-        """Resume an operation that the full disk has interrupted, when there is space again."""
+        """Resume an operation that a full disk interrupted once there is space."""
         while not self._stopping.wait(_BETWEEN_LOOKS_SECONDS):
             with suppress(StorageError):
                 require_free_space(self._stacks.core.ledger.folder)
@@ -204,7 +205,7 @@ class Executions:
             self._stacks.set_status(stack, "DELETE_FAILED", used)
             return
         operation = self._operation(stack, running)
-        # What an update replaced and could not bring back.
+        # Resources that an update replaced and its rollback did not restore.
         stack.leftovers += [
             each.before for each in operation.steps if each.replaces and each.before
         ]

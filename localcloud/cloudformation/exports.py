@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Exports:
-    """The exports of stacks; the mapping has them by id, and may grow."""
+    """The exports of stacks; reads a mapping of stacks by id, which may change."""
 
     def __init__(self, stacks: Mapping[str, Stack]) -> None:
         self._stacks = stacks
@@ -22,10 +22,10 @@ class Exports:
     def outputs(
         self, stack: Stack, template: dict[str, Any], resolver: Resolver
     ) -> list[dict[str, Any]]:
-        """The outputs of a stack that was brought to a template.
+        """Return the outputs of a stack whose resources match a template.
 
         Raises:
-            TemplateError: an export is another stack's, or one in use would change.
+            TemplateError: another stack has an export's name, or an export in use would change.
         """
         outputs = []
         exports = self.all(stack.account, stack.region)
@@ -61,7 +61,7 @@ class Exports:
         return None
 
     def importers(self, stack: Stack, export: str) -> list[str]:
-        """The names of the stacks that use an export of this one."""
+        """Return the names of the stacks that import an export of this stack."""
         return sorted(
             other.name
             for other in list(self._stacks.values())
@@ -71,7 +71,7 @@ class Exports:
         )
 
     def all(self, account: str, region: str) -> dict[str, tuple[Stack, str]]:
-        """Every export's stack and value."""
+        """Return stack and value of each export, by export name."""
         return {
             output["ExportName"]: (stack, output["OutputValue"])
             for stack in list(self._stacks.values())

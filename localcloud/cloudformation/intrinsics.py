@@ -1,4 +1,4 @@
-"""Intrinsic functions, resolved against what exists."""
+"""Intrinsic functions, resolved against existing resources."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ _NO_VALUE = object()
 
 
 class NotMadeError(TemplateError):
-    """A value hangs on a resource that does not exist yet."""
+    """A value depends on a resource that does not exist yet."""
 
 
 def _string(value: Any) -> str:
-    """A value in a string, as CloudFormation writes it."""
+    """Convert a value to a string as CloudFormation does."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class Resolver:
     """Resolves values of one template.
 
-    `resources` may still be growing; `dynamic` answers `{{resolve:service:reference}}`,
-    `kept` names the services whose references keep the values of `references`;
-    `imported` an export's name, and `gateway` is where REST APIs are served on this machine:
-    their address is the one thing that AWS would name differently.
+    `resources` may change between calls. `dynamic` returns the value of
+    `{{resolve:service:reference}}`; `kept` are the services whose references keep the values of
+    `references`. `imported` returns an export's value. `gateway` is the local base URL of REST
+    APIs: it replaces their host name on AWS.
     """
 
     def __init__(
@@ -60,25 +60,25 @@ class Resolver:
         self._gateway = gateway
         self._kept = kept
         self.references: dict[str, str] = {}
-        """The values of dynamic references: those that are kept, and those read since."""
+        """The values of dynamic references: the kept ones, and those read since."""
 
     def value(self, value: Any) -> Any:
-        """The value with every function in it resolved.
+        """Resolve every function in a value.
 
         Raises:
-            TemplateError: it refers to what there is not, or uses what is not known here.
+            TemplateError: a reference is missing, or a function is unknown.
         """
         found = self._resolve(value)
         return None if found is _NO_VALUE else found
 
     def condition(self, name: str) -> bool:
-        """Whether a named condition holds."""
+        """Whether a named condition is true."""
         if name not in self._conditions:
             raise TemplateError(f"Template format error: Unresolved condition {name}")
         return bool(self._resolve(self._conditions[name]))
 
     def holds(self, definition: dict[str, Any]) -> bool:
-        """Whether a resource or an output is wanted at all."""
+        """Whether a resource or an output is included: it has no condition or a true one."""
         return "Condition" not in definition or self.condition(definition["Condition"])
 
     def _resolve(self, value: Any) -> Any:
@@ -91,7 +91,7 @@ class Resolver:
             return value
         if len(value) == 1:
             name, argument = next(iter(value.items()))
-            # A policy's Condition is an object; a condition's name is a string.
+            # In a policy, `Condition` is an object; as a reference, it is a string.
             if (
                 name == "Ref"
                 or name.startswith("Fn::")
@@ -224,4 +224,4 @@ FUNCTIONS: dict[str, Callable[[Resolver, Any], Any]] = {
     "Fn::ImportValue": lambda self, argument: self._imported(str(self.value(argument))),
     "Fn::Cidr": Resolver._cidr,  # noqa: SLF001  # the class's own table
 }
-"""Every intrinsic function that there is here."""
+"""The supported intrinsic functions."""

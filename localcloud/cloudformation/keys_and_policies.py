@@ -1,4 +1,4 @@
-"""KMS keys and managed policies of templates: the parts that moto's models lack."""
+"""KMS keys and managed policies: the operations that moto's models lack."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MAX_POLICY_VERSIONS = 5
 
 
 def check_key(account: str, properties: Mapping[str, Any]) -> None:
-    """Check the policy of a key as KMS does.
+    """Check a key's policy as KMS does.
 
     Raises:
         JsonRESTError: MalformedPolicyDocumentException.
@@ -25,7 +25,7 @@ def check_key(account: str, properties: Mapping[str, Any]) -> None:
 
 
 def key_properties(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a key's properties in the shape of the KMS API, which moto reads."""
+    """Return a key's properties in the shape of the KMS API, as moto expects them."""
     made = {**properties, "KeyPolicy": json.dumps(properties["KeyPolicy"])}
     if "Tags" in properties:
         made["Tags"] = [
@@ -35,14 +35,14 @@ def key_properties(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def update_key(key: Any, properties: Mapping[str, Any]) -> None:
-    """Change a key in place; the properties are those of `key_properties`."""
+    """Update a key in place, with the properties that `key_properties` returns."""
     key.policy = properties["KeyPolicy"]
     key.description = properties.get("Description", "")
     key.key_rotation_status = bool(properties.get("EnableKeyRotation"))
 
 
 def update_policy(policy: Any, document: Any) -> None:
-    """Make a new default version of a managed policy, in place of its oldest one if need be."""
+    """Create a default version of a policy; if it is full, delete the oldest version."""
     if len(policy.versions) == _MAX_POLICY_VERSIONS:
         oldest = next(each for each in policy.versions if not each.is_default)
         policy.backend.delete_policy_version(policy.arn, oldest.version_id)
@@ -50,10 +50,10 @@ def update_policy(policy: Any, document: Any) -> None:
 
 
 def delete_policy(policy: Any, roles: list[str]) -> None:
-    """Detach a managed policy from the roles that its template named, and delete it.
+    """Detach a managed policy from the roles that its template names, and delete it.
 
     Raises:
-        DeleteConflictException: something else is attached to it.
+        DeleteConflictException: it is attached to something else.
     """
     for role in list(policy.backend.roles.values()):
         if role.name in roles and policy.arn in role.managed_policies:

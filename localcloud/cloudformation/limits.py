@@ -1,4 +1,4 @@
-"""CloudFormation's limits on templates ("CloudFormation quotas", user guide)."""
+"""CloudFormation's quotas of templates ("CloudFormation quotas", user guide)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DESCRIPTION_BYTES = 1024
 _PARAMETER_BYTES = 4096
 _DECLARED = {"Resources": 500, "Parameters": 200, "Outputs": 200, "Mappings": 200}
 _NAME_CHARACTERS = 255
-"""Of a resource, parameter, output, mapping, and key of a mapping."""
+"""Applies to resources, parameters, outputs, mappings, and keys of mappings."""
 _MAPPING_ATTRIBUTES = 200
 _TAGS = 50
 _STACK_NAME = "[a-zA-Z][-a-zA-Z0-9]*"
@@ -21,10 +21,10 @@ _STACK_NAME_CHARACTERS = 128
 
 
 def check_inline(body: str) -> None:
-    """Check a `TemplateBody`.
+    """Check the size of a `TemplateBody`.
 
     Raises:
-        TemplateError: it is too long.
+        TemplateError: it is too large.
     """
     if len(body.encode()) > INLINE_BYTES:
         raise TemplateError(
@@ -34,20 +34,20 @@ def check_inline(body: str) -> None:
 
 
 def check_uploaded(body: bytes) -> None:
-    """Check a template that a `TemplateURL` names.
+    """Check the size of a template from a `TemplateURL`.
 
     Raises:
-        TemplateError: it is too long.
+        TemplateError: it is too large.
     """
     if len(body) > UPLOADED_BYTES:
         raise TemplateError(f"Template may not exceed {UPLOADED_BYTES} bytes in size.")
 
 
 def check_declarations(template: dict[str, Any]) -> None:
-    """Check how much a template declares.
+    """Check the numbers of a template's declarations and its description's length.
 
     Raises:
-        TemplateError: it declares too much.
+        TemplateError: there are too many, or the description is too long.
     """
     for section, most in _DECLARED.items():
         number = len(template.get(section) or {})
@@ -63,7 +63,7 @@ def check_declarations(template: dict[str, Any]) -> None:
 
 
 def check_names(template: dict[str, Any]) -> None:
-    """Check the lengths of what a template names, and the sizes of its mappings.
+    """Check the lengths of a template's names, and the sizes of its mappings.
 
     Raises:
         TemplateError: a name is too long, or a mapping has too many attributes.
@@ -114,7 +114,7 @@ def check_stack_name(name: str) -> None:
     """Check the name of a new stack.
 
     Raises:
-        TemplateError: AWS gives no stack this name.
+        TemplateError: AWS rejects the name.
     """
     if not re.fullmatch(_STACK_NAME, name):
         constraint = f"Member must satisfy regular expression pattern: {_STACK_NAME}"

@@ -1,4 +1,4 @@
-"""What a template asks of other services: its own text, stored parameters, secrets."""
+"""Lookups in other services: template bodies, stored parameters, and secrets."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 class Lookups:
-    """Reads with a session, or else as the administrator of the account, in one region.
+    """Reads in one region with a session, or else as the account's administrator.
 
-    Each method raises `TemplateError` where AWS would refuse the template.
+    Each method raises `TemplateError` if AWS would reject the template.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class Lookups:
         self._session = session
 
     def template(self, url: str) -> str:
-        """A template that was uploaded to S3; the address in path or virtual-host style."""
+        """Return a template from S3; the URL has path or virtual-host style."""
         parts = urlparse(url)
         host, path = parts.netloc, unquote(parts.path.lstrip("/"))
         if ".s3." in host or ".s3-" in host:
@@ -47,11 +47,15 @@ class Lookups:
         return body.decode()
 
     def stored(self, name: str) -> str:
-        """A parameter of the Parameter Store; `name:version` asks for a version of it."""
+        """Return the value of a stored parameter, or of a version of it: `name:version`."""
         return str(self._stored(name)["Value"])
 
     def parameter(self, name: str) -> str:
-        """The stored value of a template's parameter, not of a SecureString (aws-cdk#15135)."""
+        """Return the stored value of a template's parameter.
+
+        Raises:
+            TemplateError: the stored parameter is a SecureString (aws-cdk#15135), or is missing.
+        """
         found = self._stored(name)
         if found["Type"] == "SecureString":
             raise TemplateError(
@@ -61,7 +65,7 @@ class Lookups:
         return str(found["Value"])
 
     def dynamic(self, service: str, reference: str) -> str:
-        """What `{{resolve:service:reference}}` stands for."""
+        """Return the value of `{{resolve:service:reference}}`."""
         if service == "ssm":
             return self.stored(reference)
         if service != "secretsmanager":

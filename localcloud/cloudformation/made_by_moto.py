@@ -1,4 +1,4 @@
-"""Resources that moto makes by its own CloudFormation models, under the journal."""
+"""The provider of resources that moto's CloudFormation models create."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ _PACKAGES = {
     "ElasticLoadBalancingV2": "elbv2",
     "Lambda": "awslambda",
 }
-"""Where moto's name of a service is another than CloudFormation's."""
+"""moto's package by CloudFormation's service name, where the two differ."""
 
 
 class MotoProvider:
-    """Makes the resources of a type by moto's own CloudFormation model of it.
+    """Creates resources by moto's CloudFormation models, under the journal.
 
-    moto's objects are kept here by physical id for updates and deletions; the journal's replay
-    fills the table again.
+    The provider keeps moto's objects by physical id for updates and deletions; a replay of the
+    journal restores them.
     """
 
     def __init__(self, access: Access, journal: Journal) -> None:
@@ -55,7 +55,7 @@ class MotoProvider:
 
     @staticmethod
     def makes(type_name: str) -> bool:
-        """Whether moto has a model of the type; its own CloudFormation's are not wanted."""
+        """Whether moto has a model of the type, other than CloudFormation's own types."""
         return not type_name.startswith(_OWN) and _model(type_name) is not None
 
     def unclaimed(self, stack_id: str, logical_id: str) -> str:
@@ -63,7 +63,7 @@ class MotoProvider:
         return self._latest.get((stack_id, logical_id), "")
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
-        """A new name is a new resource, and so is what AWS's schema says is given once."""
+        """Replace the resource if its name or a create-only property changes."""
         name = _model(request.type).cloudformation_name_type()
         if name and request.properties.get(name, "") != current.properties.get(name, ""):
             return True
@@ -82,7 +82,7 @@ class MotoProvider:
         """See `Provider.update`."""
         schemas.require(request)
         if not _has(_model(request.type).update_from_cloudformation_json, request.type):
-            if request.rollback:  # what was refused a moment ago is as it was
+            if request.rollback:  # the failed update did not change it
                 return replace(current, properties=request.properties)
             raise ProvisioningError(
                 f"{request.type} cannot be updated in the local cloud; give it a new name"
@@ -108,7 +108,7 @@ class MotoProvider:
             result = self._journal.perform(KIND, document)
         except ProvisioningError:
             raise
-        except Exception as error:  # moto raises what its API would answer, of any class
+        except Exception as error:  # moto raises API errors of any class
             said = getattr(error, "message", None) or getattr(error, "description", None) or error
             raise ProvisioningError(f"{said} (Service: {request.type.split('::')[1]})") from error
         physical_id = result["physical_id"] if result else ""
@@ -126,7 +126,7 @@ class MotoProvider:
         for attribute in schemas.attributes(request.region, request.type):
             try:
                 found[attribute] = made.get_cfn_attribute(attribute)
-            except Exception:  # noqa: BLE001, S112  # moto does not say which it has
+            except Exception:  # noqa: BLE001, S112  # moto does not list its attributes
                 continue
         return found
 
@@ -202,7 +202,7 @@ class MotoProvider:
 
 @cache
 def _model(type_name: str) -> Any:
-    """Moto's model of a type; only its service is imported, as all of them take seconds."""
+    """Return moto's model of a type, or None; imports only that service, for speed."""
     service = type_name.split("::")[1] if type_name.count("::") > 1 else "none"
     package = f"moto.{_PACKAGES.get(service, service.lower())}.models"
     try:
@@ -226,7 +226,7 @@ def _models(base: Any) -> Iterator[Any]:
 
 
 def _has(method: Any, type_name: str = "") -> bool:
-    """Whether moto has written the method, or its part is done here."""
+    """Whether moto implements the method, or this package does."""
     own = type_name in {KEY_TYPE, POLICY_TYPE}
     return own or not getattr(method, "__isabstractmethod__", False)
 

@@ -1,4 +1,4 @@
-"""Stacks, what was done to them, and change sets, as documents of the ledger."""
+"""Stacks, the steps of their operations, and change sets, as ledger documents."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from localcloud.core.providers import Resource
 SETTLED = {
     "CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE",
 }  # fmt: skip
-"""Statuses from which a stack may be updated."""
+"""Statuses in which a stack can be updated."""
 
 
 class StackStatusError(Exception):
@@ -19,7 +19,7 @@ class StackStatusError(Exception):
 
 @dataclass
 class StackResource:
-    """One resource of a stack, as it is now; without a physical id it is not made yet."""
+    """A stack's resource as it is; `physical_id` is empty until it is created."""
 
     logical_id: str
     type: str
@@ -30,31 +30,34 @@ class StackResource:
     update_policy: dict[str, Any] = field(default_factory=dict)
     deletion_policy: str = "Delete"
     dependencies: list[str] = field(default_factory=list)
-    """Logical ids: what they name is removed only after this."""
+    """Logical ids of the resources that it needs, which are deleted after it."""
     timestamp: float = 0.0
     reason: str = ""
     references: dict[str, str] = field(default_factory=dict)
     """The values of the dynamic references in its properties."""
 
     def made(self) -> Resource:
-        """The resource as its provider knows it."""
+        """Return the resource as its provider sees it."""
         return Resource(self.physical_id, self.attributes, self.properties)
 
 
 @dataclass
 class Step:
-    """What an operation does to one resource, with what it was before (None: it was not)."""
+    """What an operation does to one resource.
+
+    `before` is the resource's earlier state, or None if the step creates it.
+    """
 
     number: int
     logical_id: str
     before: StackResource | None
     replaces: bool = False
-    """Whether a new resource takes the place of `before`, which then still exists."""
+    """Whether a new resource replaces `before`, which is deleted later."""
     replace_policy: str = "Delete"
 
     @classmethod
     def of(cls, document: dict[str, Any]) -> Step:
-        """Back from JSON."""
+        """Create a step from its JSON document."""
         before = document.pop("before")
         return cls(**document, before=StackResource(**before) if before else None)
 
@@ -79,40 +82,40 @@ class Stack:
     role_arn: str = ""
     outputs: list[dict[str, Any]] = field(default_factory=list)
     imports: list[str] = field(default_factory=list)
-    """Names of the exports that its resources were made with."""
+    """Names of the exports that its resources use."""
     resources: dict[str, StackResource] = field(default_factory=dict)
     leftovers: list[StackResource] = field(default_factory=list)
-    """What an update no longer needs and is still to remove."""
+    """Resources that an update no longer needs and still has to delete."""
     termination_protection: bool = False
     change_set_id: str = ""
     session_key: str = ""
-    """The access key of the session that its operation works with; "" for an administrator."""
+    """The access key of its operation's session; "" for an administrator."""
 
     @property
     def key(self) -> str:
-        """Where the ledger keeps it."""
+        """The stack's key in the ledger."""
         return f"{self.account}/{self.region}/{self.id}"
 
     @property
     def in_progress(self) -> bool:
-        """Whether an operation is under way."""
+        """Whether an operation is in progress."""
         return self.status.endswith("_IN_PROGRESS") and self.status != "REVIEW_IN_PROGRESS"
 
     def document(self) -> dict[str, Any]:
-        """As JSON, without its resources: each of them has a document of its own."""
+        """Return the stack as JSON without its resources, which have their own documents."""
         document = {name: value for name, value in vars(self).items() if name != "resources"}
         return document | {"leftovers": [asdict(each) for each in self.leftovers]}
 
     @classmethod
     def of(cls, document: dict[str, Any]) -> Stack:
-        """Back from JSON, without its resources."""
+        """Create a stack from its JSON document, without resources."""
         leftovers = [StackResource(**each) for each in document.pop("leftovers")]
         return cls(**document, leftovers=leftovers)
 
 
 @dataclass
 class ChangeSet:
-    """A change set; `changes` in the shape that `DescribeChangeSet` answers."""
+    """A change set; `changes` has the shape of `DescribeChangeSet`."""
 
     id: str
     name: str
@@ -128,7 +131,7 @@ class ChangeSet:
     capabilities: list[str]
     role_arn: str = ""
     session_key: str = ""
-    """The access key of the session that it is planned with; "" for an administrator."""
+    """The access key of the session that plans it; "" for an administrator."""
     description: str = ""
     reason: str = ""
     changes: list[dict[str, Any]] = field(default_factory=list)

@@ -1,7 +1,7 @@
-"""One stack operation: resources made in order, or everything back as it was.
+"""The steps of one stack operation: apply a template, roll back, or delete.
 
-What it does to a resource is recorded as a step before it is done, with the resource as it was:
-so it can be undone by this process, or by the next one.
+Before each change to a resource, the operation records a step with the resource's earlier state,
+so that this process or the next one can roll it back.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ _REPLACED = "Requested update requires the creation of a new physical resource; 
 
 
 class InterruptedOperationError(Exception):
-    """The local cloud stops: the next one takes the operation up where its records end."""
+    """The local cloud stops; its next start resumes the operation from its records."""
 
 
 @dataclass
 class Operation:
-    """Does one thing to a stack: brings it to a template, back, or to an end.
+    """One operation on a stack: applies a template, rolls back, or deletes.
 
-    `permit` raises `ProvisioningError` for what the stack's role may not do;
-    `cancel` ends a wait of a provider, `stopping` says that this process ends. Each method
-    raises `InterruptedOperationError` then, with everything recorded that was done.
+    `permit` raises `ProvisioningError` if the stack's role lacks a permission.
+    `cancel` ends a provider's wait. `stopping` is set when this process stops: each method then
+    raises `InterruptedOperationError`, with all completed changes recorded.
     """
 
     stack: Stack
@@ -61,9 +61,9 @@ class Operation:
         made: dict[str, Resource],
         tags: Mapping[str, str],
     ) -> str | None:
-        """Make all that the template wants; the reason of a failure, or None.
+        """Create or update the template's resources; return the failure's reason, or None.
 
-        `made` is what the resolver sees; it grows as resources are made.
+        `made` holds the resources that the resolver sees; each created resource is added to it.
         """
         resources = template["Resources"]
         for logical_id in order(resources):
@@ -89,7 +89,10 @@ class Operation:
         return None
 
     def settle(self, template: dict[str, Any], resolver: Resolver) -> None:
-        """Have the template's own word on what stays, and what is left over: to be removed."""
+        """Adopt the template's deletion policies, and collect resources to delete later.
+
+        They become the stack's leftovers: replaced resources and those not in the template.
+        """
         resources = template["Resources"]
         left = [
             replace(step.before, deletion_policy=step.replace_policy)
@@ -112,9 +115,9 @@ class Operation:
         self.steps = []
 
     def clean_up(self) -> None:
-        """Remove what is left over; what will not go is left to its owner.
+        """Delete the stack's leftovers; one that cannot be deleted stays in the account.
 
-        AWS reports it as DELETE_FAILED and completes the stack all the same
+        AWS reports it as DELETE_FAILED and still completes the update
         (serverless-full-stack-webapp-starter-kit#185).
         """
         for resource in list(self.stack.leftovers):
@@ -126,11 +129,11 @@ class Operation:
             self.records.save(self.stack)
 
     def roll_back(self, *, update: bool) -> list[str]:
-        """Undo every step, newest first; return the logical ids that could not be undone.
+        """Roll back every step, newest first; return the logical ids that failed.
 
-        A failed creation removes what it made. A failed update first restores every resource;
-        what it made is left over for `clean_up`, as AWS removes it in
-        UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS ("Stack status codes").
+        A failed creation deletes the resources that it created. A failed update first restores
+        every resource. `clean_up` then deletes the resources that the update created, as AWS does
+        in UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS ("Stack status codes").
         """
         stuck = []
         for step in reversed(list(self.steps)):
@@ -153,9 +156,9 @@ class Operation:
         return stuck
 
     def delete_all(self) -> list[str]:
-        """Remove every resource, dependents first; the logical ids that would not go.
+        """Delete every resource, dependents first; return the logical ids that failed.
 
-        What one of those depends on stays as well.
+        The resources that a failed one depends on stay as well.
         """
         stuck: list[str] = []
         needed: set[str] = set()
@@ -249,12 +252,12 @@ class Operation:
 
     def _undo_creation(self, step: Step) -> None:
         now = self.stack.resources.get(step.logical_id)
-        if now is not None:  # None: interrupted before it was begun
+        if now is not None:  # None: interrupted before the step started
             self._remove(_created(now))
             self.records.drop(self.stack, step.logical_id)
 
     def _leave_over(self, step: Step) -> None:
-        """Take what a step made out of the stack, and put back what it replaced."""
+        """Move what a step created to the leftovers; restore the replaced resource."""
         now = self.stack.resources.get(step.logical_id)
         before = step.before
         made = now and now.physical_id != (before.physical_id if before else "")
@@ -277,7 +280,7 @@ class Operation:
         self.records.mark(self.stack, now, "UPDATE_COMPLETE")
 
     def _remove(self, resource: StackResource) -> None:
-        """Remove a resource that its policy does not keep ("DeletionPolicy attribute")."""
+        """Delete a resource unless its policy retains it ("DeletionPolicy attribute")."""
         if not resource.physical_id:
             return
         if resource.deletion_policy in {"Retain", "RetainExceptOnCreate"}:
@@ -329,7 +332,7 @@ class Operation:
 
 
 def dependents_first(resources: Iterable[StackResource]) -> list[StackResource]:
-    """The order in which resources are removed."""
+    """Sort resources in the order of their deletion."""
     by_name = {each.logical_id: each for each in resources}
     placed: dict[str, StackResource] = {}
     entered: set[str] = set()
@@ -351,7 +354,7 @@ def resolved(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Resolve the properties and the update policy of a template's resource.
 
-    References to secrets keep the values that the resource was made with, unless the resource
+    References to secrets keep the values with which the resource was created, unless the resource
     changes ("Using dynamic references": Secrets Manager; serverless-application-model#3547).
     """
 
@@ -368,9 +371,9 @@ def resolved(
 
 
 def _created(resource: StackResource) -> StackResource:
-    """A resource that is removed by the rollback of the operation that created it.
+    """Return a resource for deletion by the rollback of the operation that created it.
 
-    RetainExceptOnCreate differs from Retain in that alone ("DeletionPolicy attribute").
+    Only there RetainExceptOnCreate differs from Retain ("DeletionPolicy attribute").
     """
     if resource.deletion_policy == "RetainExceptOnCreate":
         return replace(resource, deletion_policy="Delete")

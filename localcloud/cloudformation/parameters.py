@@ -1,4 +1,4 @@
-"""Values of a template's parameters: given, kept from before, or by default; and their types."""
+"""Values and types of a template's parameters."""
 
 from __future__ import annotations
 
@@ -33,10 +33,12 @@ _BOUNDS: tuple[tuple[str, Callable[[str, Any], bool], str], ...] = (
 def chosen(
     template: dict[str, Any], given: list[dict[str, Any]], before: Mapping[str, Any]
 ) -> dict[str, str]:
-    """The value of each parameter; `given` in the API's shape, `before` by name.
+    """Return the value of each parameter: the given, previous or default one.
+
+    `given` is in the API's shape, `before` holds the previous values by name.
 
     Raises:
-        TemplateError: one has no value, or one that is not allowed.
+        TemplateError: a parameter has no value or a value that is not allowed, or is unknown.
     """
     declared: dict[str, Any] = template.get("Parameters", {})
     by_name = {each["ParameterKey"]: each for each in given}
@@ -62,23 +64,25 @@ def chosen(
 def typed(
     template: dict[str, Any], values: Mapping[str, str], stored: Callable[[str], str]
 ) -> dict[str, Any]:
-    """What `Ref` gives for each parameter; `stored` reads the Parameter Store.
+    """Return what `Ref` returns for each parameter, by name.
+
+    `stored` reads the Parameter Store.
 
     Raises:
-        TemplateError: from `stored`.
+        TemplateError: `stored` raises it.
     """
     found: dict[str, Any] = {}
     for name, value in values.items():
         kind = template.get("Parameters", {}).get(name, {}).get("Type", "String")
         if kind.startswith(_SSM):
-            kind, value = kind.removeprefix(_SSM)[:-1], stored(value)  # noqa: PLW2901  # the loop goes on with what the type is of
+            kind, value = kind.removeprefix(_SSM)[:-1], stored(value)  # noqa: PLW2901  # continue with the inner type
         is_list = kind == "CommaDelimitedList" or kind.startswith("List<")
         found[name] = [part.strip() for part in value.split(",")] if is_list else value
     return found
 
 
 def hidden(template: dict[str, Any]) -> set[str]:
-    """The parameters that nobody is shown (`NoEcho`)."""
+    """Return the names of the parameters with `NoEcho`."""
     declared: dict[str, Any] = template.get("Parameters", {})
     return {name for name, each in declared.items() if str(each.get("NoEcho")).lower() == "true"}
 

@@ -1,4 +1,4 @@
-"""The permissions of a stack's role for the calls of resource handlers."""
+"""The permissions that a stack's role needs for the calls of resource handlers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SESSION_NAME = "AWSCloudFormation"
 
 
 class Permissions:
-    """Decides the calls of resource handlers.
+    """Allows or denies the calls of resource handlers.
 
     CloudFormation uses the stack's service role, or else the caller's credentials ("AWS
     CloudFormation service role").

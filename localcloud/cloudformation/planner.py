@@ -1,4 +1,4 @@
-"""Resolves templates for stacks, and plans change sets."""
+"""The planner of change sets, and the resolver of templates for stacks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Planner:
-    """Resolves templates and plans change sets; `provider` finds the provider of a type."""
+    """Plans change sets and resolves templates; `provider` returns a type's provider."""
 
     def __init__(
         self,
@@ -54,10 +54,10 @@ class Planner:
         session_key: str,
         importing: Callable[[str], object] = lambda _name: None,
     ) -> Resolver:
-        """Resolves the template's functions in the stack's place; `made` may still grow.
+        """Return a resolver of a template's functions for a stack; `made` may change.
 
-        Stored parameters and secrets are read with the session of a key; `importing` is called
-        with the name of each export that is used.
+        It reads stored parameters and secrets with the session of `session_key`, and calls
+        `importing` with the name of each export that is used.
 
         Raises:
             TemplateError: a parameter's value is not in the Parameter Store.
@@ -95,16 +95,16 @@ class Planner:
     def check_conditional_references(
         self, stack: Stack, template: dict[str, Any], values: dict[str, str], session_key: str
     ) -> None:
-        """Check the references between what a template's conditions include.
+        """Check that included parts of a template refer only to included resources.
 
         Raises:
-            TemplateError: as `template_rules.check_conditional_references`; or from `resolver`.
+            TemplateError: as in `template_rules.check_conditional_references` and `resolver`.
         """
         resolver = self.resolver(stack, template, values, {}, session_key)
         check_conditional_references(template, resolver.holds, resolver.condition)
 
     def plan(self, stack: Stack, change_set: ChangeSet) -> None:
-        """Fill in a change set; a failure is its status, as on AWS."""
+        """Set a change set's changes and status; a failure becomes its status, as on AWS."""
         change_set.status, change_set.execution_status = "FAILED", "UNAVAILABLE"
         try:
             template = parse(change_set.template)

@@ -1,4 +1,4 @@
-"""Resources of every other type: validated against AWS's own schema, and only recorded."""
+"""The provider of all other types: it validates by schema and only records."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class RecordedProvider:
-    """Keeps what the template says of a resource; nothing acts behind it."""
+    """Records a resource's properties; nothing runs for it."""
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
-        """Whether a property changed that is given once, at creation."""
+        """Replace the resource if a create-only property changes."""
         return schemas.changes_what_is_given_once(
             request.region, request.type, request.properties, current.properties
         )

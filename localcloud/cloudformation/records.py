@@ -1,4 +1,4 @@
-"""What the ledger holds of stacks: each change is written when it happens, and only it."""
+"""The ledger's records of stacks; each change is written by itself at once."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _CHANGE_SET = "cloudformation:change-set"
 
 
 class Records:
-    """Stacks with their resources, the steps of operations under way, events, change sets."""
+    """Stacks, resources, steps of operations in progress, events, and change sets."""
 
     def __init__(self, ledger: Ledger, clock: Clock) -> None:
         self._ledger = ledger
         self._clock = clock
 
     def stacks(self) -> Iterator[Stack]:
-        """Every stack that there ever was."""
+        """Return every stack, deleted ones included."""
         stacks = {key: Stack.of(document) for key, document in self._ledger.all(_STACK)}
         for key, document in self._ledger.all(_RESOURCE):
             resource = StackResource(**document)
@@ -37,7 +37,7 @@ class Records:
         return iter(stacks.values())
 
     def status(self, stack: Stack, status: str, reason: str = "") -> None:
-        """Bring a stack to a status, with an event, and keep all that it says of itself."""
+        """Set a stack's status, append an event, and write the stack."""
         now = self._clock.timestamp()
         with restored_on_error(stack), self._ledger.transaction():
             stack.status, stack.reason = status, reason
@@ -49,15 +49,15 @@ class Records:
             self._event(stack, stack.name, stack.id, "AWS::CloudFormation::Stack")
 
     def save(self, stack: Stack) -> None:
-        """Keep what a stack says of itself; not its resources."""
+        """Write a stack without its resources."""
         self._ledger.put(_STACK, stack.key, stack.document())
 
     def discard(self, stack: Stack) -> None:
-        """Forget a stack that has nothing; its events stay, under an id that nobody knows."""
+        """Delete a stack without resources; its events stay, and cannot be found."""
         self._ledger.delete(_STACK, stack.key)
 
     def mark(self, stack: Stack, resource: StackResource, status: str, reason: str = "") -> None:
-        """Bring a resource to a status, with an event; kept if it is the stack's own."""
+        """Set a resource's status, append an event, and write it if the stack has it."""
         resource.status, resource.reason = status, reason
         resource.timestamp = self._clock.timestamp()
         with self._ledger.transaction():
@@ -66,32 +66,32 @@ class Records:
             self._event(stack, resource.logical_id, resource.physical_id, resource.type, resource)
 
     def keep(self, stack: Stack, resource: StackResource) -> None:
-        """Have a resource as the stack's own."""
+        """Write a resource and add it to the stack."""
         self._ledger.put(_RESOURCE, f"{stack.key}#{resource.logical_id}", asdict(resource))
         stack.resources[resource.logical_id] = resource
 
     def drop(self, stack: Stack, logical_id: str) -> None:
-        """Have a resource no longer."""
+        """Delete a resource and remove it from the stack."""
         self._ledger.delete(_RESOURCE, f"{stack.key}#{logical_id}")
         stack.resources.pop(logical_id, None)
 
     def steps(self, stack: Stack) -> list[Step]:
-        """The steps of the operation that is under way, or that could not be undone."""
+        """Return the steps of the operation in progress, or those not rolled back."""
         found = self._ledger.all(_STEP, f"{stack.key}#")
         return [Step.of(document) for _, document in found]
 
     def begin(self, stack: Stack, step: Step) -> None:
-        """Remember a step before it is taken."""
+        """Write a step before it is carried out."""
         self._ledger.put(_STEP, f"{stack.key}#{step.number:06}", asdict(step))
 
     def forget(self, stack: Stack, steps: list[Step]) -> None:
-        """Steps that are undone, or that nobody will undo any more."""
+        """Delete steps that were rolled back or need no rollback."""
         with self._ledger.transaction():
             for step in steps:
                 self._ledger.delete(_STEP, f"{stack.key}#{step.number:06}")
 
     def leave_over(self, stack: Stack, step: Step, made: StackResource | None) -> None:
-        """Undo a step in the stack; `made`, what it made, is to be removed afterwards."""
+        """Undo a step in the stack; add `made`, the resource it created, to the leftovers."""
         with self._ledger.transaction():
             if step.before is not None:
                 self.keep(stack, step.before)
@@ -103,16 +103,16 @@ class Records:
             self.forget(stack, [step])
 
     def events(self, stack: Stack) -> list[dict[str, Any]]:
-        """The stack's events, newest first."""
+        """Return the stack's events, newest first."""
         read = self._ledger.read(f"cloudformation:events:{stack.id}")
         return [event for _, event in reversed(read)]
 
     def change_sets(self) -> Iterator[ChangeSet]:
-        """Every change set that was not deleted."""
+        """Return every change set that was not deleted."""
         return (ChangeSet(**document) for _, document in self._ledger.all(_CHANGE_SET))
 
     def save_change_set(self, change_set: ChangeSet) -> None:
-        """Keep a change set."""
+        """Write a change set."""
         self._ledger.put(_CHANGE_SET, change_set.id, asdict(change_set))
 
     def forget_change_set(self, change_set: ChangeSet) -> None:

@@ -1,4 +1,7 @@
-"""IAM roles, made by the IAM API: moto's own model of them does not update their trust."""
+"""The provider of IAM roles, by the IAM API.
+
+moto's CloudFormation model does not update their trust policy.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ class RoleProvider:
         self._propagation = propagation
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
-        """Name and path are given once."""
+        """Replace the role if its name or path changes."""
         return any(
             request.properties.get(name) != current.properties.get(name)
             for name in ("RoleName", "Path")
@@ -51,7 +54,7 @@ class RoleProvider:
         except Exception:
             self.delete(request, Resource(name, attributes, wanted))
             raise
-        # It completes when it has propagated: what the operation gives it later is seen at once.
+        # Creation completes after propagation, so later changes of this operation apply at once.
         self._propagation.changed(request.account, request.operation, role["Arn"])
         return made
 
@@ -85,7 +88,7 @@ class RoleProvider:
         return Resource(name, current.attributes, wanted)
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
-        """See `Provider.delete`; one that others gave policies to stays, as on AWS."""
+        """See `Provider.delete`; fails if others attached policies to it, as on AWS."""
         iam = self._iam(request)
         try:
             self._take_back(request, current.physical_id, current.properties, {})
@@ -111,14 +114,14 @@ class RoleProvider:
 
 
 def _given(iam: Any, name: str) -> set[str]:
-    """Names of the role's own policies, and ARNs of those attached."""
+    """Return the names of the role's inline policies, and the ARNs of attached ones."""
     attached = iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
     own = set(iam.list_role_policies(RoleName=name)["PolicyNames"])
     return own | {each["PolicyArn"] for each in attached}
 
 
 def _document(policy: dict[str, Any]) -> str:
-    # AWS takes a document without a version for one of its first; moto takes none but the last.
+    # AWS accepts a document without a version; moto accepts only the latest version.
     return json.dumps({"Version": "2012-10-17"} | policy)
 
 

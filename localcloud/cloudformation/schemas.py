@@ -1,7 +1,7 @@
-"""What AWS's own resource schemas say, as cfn-lint ships them.
+"""AWS's resource type schemas, as cfn-lint ships them.
 
-Which properties a type has and must have (`properties`, `required`), which are given once
-(`createOnlyProperties`), and which attributes `Fn::GetAtt` knows.
+They list the properties of a type (`properties`, `required`), those whose change replaces a
+resource (`createOnlyProperties`), and the attributes of `Fn::GetAtt`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from localcloud.core.providers import ResourceRequest
 
-# AWS takes anything for it.
+# AWS accepts any properties of it.
 _UNCHECKED = "AWS::CDK::Metadata"
 
 
@@ -31,7 +31,7 @@ def known(region: str, type_name: str) -> bool:
 
 @cache
 def schema(region: str, type_name: str) -> dict[str, Any]:
-    """The type's schema; empty when there is none."""
+    """Return the schema of a type, or {} if it has none."""
     digest = _types(region).get(type_name)
     if digest is None or type_name == _UNCHECKED:
         return {}
@@ -40,15 +40,16 @@ def schema(region: str, type_name: str) -> dict[str, Any]:
 
 
 def has_attribute(region: str, type_name: str, attribute: str) -> bool:
-    """Whether `Fn::GetAtt` may know the attribute; of a type without a schema it knows any."""
+    """Whether a type has the attribute; true for any if the type has no schema."""
     found = schema(region, type_name)
     first = attribute.split(".", maxsplit=1)[0]
     return not found or first in {each.split(".")[0] for each in attributes(region, type_name)}
 
 
 def attributes(region: str, type_name: str) -> list[str]:
-    """What `Fn::GetAtt` may name, with dots where it is nested: what AWS generates, and of some
-    types the properties.
+    """Return the attributes of `Fn::GetAtt`, nested ones with dots.
+
+    They are the read-only properties and, as some types allow, the other properties.
     """
     found = schema(region, type_name)
     generated = [".".join(path) for path in _paths(found, "readOnlyProperties")]
@@ -56,15 +57,16 @@ def attributes(region: str, type_name: str) -> list[str]:
 
 
 def identifiers(region: str, type_name: str) -> list[str]:
-    """The properties that make a resource's physical id."""
+    """Return the properties that form a resource's physical id."""
     return [path[0] for path in _paths(schema(region, type_name), "primaryIdentifier")]
 
 
 def changes_what_is_given_once(
     region: str, type_name: str, wanted: dict[str, Any], current: dict[str, Any]
 ) -> bool:
-    """Whether a property differs that cannot change without a new resource; or only can under
-    conditions that the schema does not tell (`conditionalCreateOnlyProperties`).
+    """Whether a create-only property differs, so that the resource must be replaced.
+
+    It includes `conditionalCreateOnlyProperties`, as the schema does not state their conditions.
     """
     found = schema(region, type_name)
     return any(
@@ -77,8 +79,8 @@ def changes_what_is_given_once(
 def kept_name(region: str, type_name: str, wanted: dict[str, Any], current: dict[str, Any]) -> str:
     """Return the custom name that a resource and its replacement share, or "".
 
-    It consists of the identifying properties if the template gives them, else of the name from
-    which AWS makes the identifier, such as the queue's name in a queue's URL.
+    It consists of the identifying properties if the template sets them, or else of the name from
+    which AWS generates the identifier, such as a queue's name in the queue's URL.
     """
     found = schema(region, type_name)
     generated = {path[0] for path in _paths(found, "readOnlyProperties")}
@@ -92,10 +94,10 @@ def kept_name(region: str, type_name: str, wanted: dict[str, Any], current: dict
 
 
 def require(request: ResourceRequest) -> None:
-    """Refuse properties that the type does not have, and the lack of those that it must have.
+    """Check that a resource has only known properties and all required ones.
 
     Raises:
-        ProvisioningError: in AWS's own words.
+        ProvisioningError: a property is unknown or missing; the text is AWS's.
     """
     found = schema(request.region, request.type)
     if "properties" not in found:
@@ -116,7 +118,7 @@ def require(request: ResourceRequest) -> None:
 
 @cache
 def _types(region: str) -> dict[str, str]:
-    """Each type of the region, with the name of its schema's file."""
+    """Return the name of the schema file by type, for the types of a region."""
     file = _data() / "providers" / f"{region}.json"
     if not file.exists():
         raise TemplateError(f"Region {region} is not known to CloudFormation")
@@ -126,7 +128,7 @@ def _types(region: str) -> dict[str, str]:
 
 @cache
 def _data() -> Path:
-    # Only its data: to import cfn-lint takes seconds.
+    # Read only cfn-lint's data: its import takes seconds.
     spec = importlib.util.find_spec("cfnlint")
     assert spec is not None  # noqa: S101  # a dependency
     assert spec.origin is not None  # noqa: S101  # which is a package

@@ -28,9 +28,9 @@ class CloudFormation(Stacks):
         access.facts.stack = self.find
 
     def start(self) -> None:
-        """Read back every stack, and take up what was under way.
+        """Load every stack, and resume the operations in progress.
 
-        It starts as the last of all services: their providers know their resources by now.
+        CloudFormation starts as the last service: the other services' providers need their state.
         """
         self.stacks.update({stack.id: stack for stack in self.records.stacks()})
         self.change_sets = {each.id: each for each in self.records.change_sets()}
@@ -40,17 +40,17 @@ class CloudFormation(Stacks):
                 self.executions.resume(stack)
 
     def stop(self) -> None:
-        """Leave what is under way where it is."""
+        """Interrupt operations in progress; the next start resumes them."""
         self.executions.stop()
 
     def execute(self, stack: Stack, change_set: ChangeSet, session_key: str) -> None:
         """Start the execution of a change set; `DescribeStacks` shows its progress.
 
         The stack keeps the change set's role, also for its deletion ("AWS CloudFormation service
-        role"). The stack's other change sets are void, and are deleted.
+        role"). The stack's other change sets are deleted.
 
         Raises:
-            StackStatusError: the stack is not in a status for it.
+            StackStatusError: the stack's status does not allow an update.
         """
         with self._lock:
             if stack.status not in SETTLED | {"REVIEW_IN_PROGRESS"}:
@@ -77,7 +77,7 @@ class CloudFormation(Stacks):
         self.executions.carry_out(stack, change_set, verb)
 
     def continue_rollback(self, stack: Stack, skipped: list[str], session_key: str) -> None:
-        """Try again to go back from an update; resources that are skipped stay as they are.
+        """Retry the rollback of an update; skipped resources keep their current state.
 
         Raises:
             StackStatusError: the stack is not in UPDATE_ROLLBACK_FAILED.
@@ -95,10 +95,11 @@ class CloudFormation(Stacks):
         self.executions.roll_back(stack)
 
     def delete(self, stack: Stack, retained: list[str], session_key: str) -> None:
-        """Begin to delete a stack, all but the resources that are to be retained.
+        """Start the deletion of a stack; `retained` are the logical ids to retain.
 
         Raises:
-            StackStatusError: it is protected or being updated, or nothing of it failed to go.
+            StackStatusError: the stack is protected or being updated, or `retained` is set and
+                its status is not DELETE_FAILED.
         """
         with self._lock:
             if stack.termination_protection:
@@ -125,7 +126,7 @@ class CloudFormation(Stacks):
         self.executions.delete(stack)
 
     def _adopt(self, stack: Stack) -> None:
-        """Find what was made when the last process ended before it could record it."""
+        """Find resources that the last process created but did not record."""
         for resource in stack.resources.values():
             provider = self.provider(resource.type)
             if not resource.physical_id and isinstance(provider, Claimant):

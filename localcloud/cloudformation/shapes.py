@@ -1,4 +1,4 @@
-"""Stacks, resources, events and change sets in the shapes that the API answers."""
+"""Stacks, resources, events and change sets in the shapes of the API."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _MASK = "****"
 
 
 def time_of(seconds: float) -> datetime:
-    """Cloud time as the API writes it."""
+    """Convert cloud time to the API's timestamp."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
 def stack_shape(stack: Stack) -> dict[str, Any]:
-    """As `DescribeStacks` tells it."""
+    """Return a stack as `DescribeStacks` does."""
     template = json.loads(stack.template)
     return {
         "StackId": stack.id,
@@ -44,7 +44,7 @@ def stack_shape(stack: Stack) -> dict[str, Any]:
 
 
 def summary_shape(stack: Stack) -> dict[str, Any]:
-    """As `ListStacks` tells it."""
+    """Return a stack as `ListStacks` does."""
     whole = stack_shape(stack)
     kept = ("StackId", "StackName", "CreationTime", "LastUpdatedTime", "DeletionTime")
     return {name: whole[name] for name in (*kept, "StackStatus", "StackStatusReason")} | {
@@ -53,7 +53,10 @@ def summary_shape(stack: Stack) -> dict[str, Any]:
 
 
 def resource_shape(stack: Stack, resource: StackResource, *, live: bool) -> dict[str, Any]:
-    """As the three operations on resources tell it; the metadata says whether something acts."""
+    """Return a resource as the operations on stack resources do.
+
+    Its metadata shows whether it is live or only recorded.
+    """
     template = json.loads(stack.template).get("Resources", {})
     metadata = template.get(resource.logical_id, {}).get("Metadata", {})
     return {
@@ -71,7 +74,7 @@ def resource_shape(stack: Stack, resource: StackResource, *, live: bool) -> dict
 
 
 def event_shape(stack: Stack, event: dict[str, Any]) -> dict[str, Any]:
-    """As `DescribeStackEvents` tells it."""
+    """Return an event as `DescribeStackEvents` does."""
     return event | {
         "StackId": stack.id,
         "StackName": stack.name,
@@ -81,7 +84,7 @@ def event_shape(stack: Stack, event: dict[str, Any]) -> dict[str, Any]:
 
 
 def change_set_shape(change_set: ChangeSet) -> dict[str, Any]:
-    """As `DescribeChangeSet` tells it."""
+    """Return a change set as `DescribeChangeSet` does."""
     template = json.loads(change_set.template)
     return change_set_summary(change_set) | {
         "Parameters": parameters_shape(template, change_set.parameters),
@@ -93,7 +96,7 @@ def change_set_shape(change_set: ChangeSet) -> dict[str, Any]:
 
 
 def change_set_summary(change_set: ChangeSet) -> dict[str, Any]:
-    """As `ListChangeSets` tells it."""
+    """Return a change set as `ListChangeSets` does."""
     return {
         "ChangeSetId": change_set.id,
         "ChangeSetName": change_set.name,
@@ -109,7 +112,7 @@ def change_set_summary(change_set: ChangeSet) -> dict[str, Any]:
 
 
 def declared_parameters(template: dict[str, Any]) -> list[dict[str, Any]]:
-    """A template's own parameters, as `GetTemplateSummary` tells them."""
+    """Return a template's parameters as `GetTemplateSummary` does."""
     masked = hidden(template)
     return [
         {
@@ -124,7 +127,7 @@ def declared_parameters(template: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def parameters_shape(template: dict[str, Any], values: dict[str, Any]) -> list[dict[str, Any]]:
-    """Parameters with their values, those masked that nobody is shown."""
+    """Return parameters with their values; values with `NoEcho` are masked."""
     masked = hidden(template)
     return [
         {"ParameterKey": name, "ParameterValue": _MASK if name in masked else value}
@@ -133,5 +136,5 @@ def parameters_shape(template: dict[str, Any], values: dict[str, Any]) -> list[d
 
 
 def tags_shape(tags: dict[str, str]) -> list[dict[str, str]]:
-    """Tags as a list."""
+    """Return tags as a list."""
     return [{"Key": key, "Value": value} for key, value in tags.items()]

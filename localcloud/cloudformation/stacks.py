@@ -52,7 +52,7 @@ class Stacks:
         self.records = Records(core.ledger, core.clock)
         self.permissions = Permissions(core.credentials, access)
         self.stacks: dict[str, Stack] = {}
-        """By stack id; those that are deleted stay."""
+        """Stacks by id, deleted ones included."""
         self.exports = Exports(self.stacks)
         self.planner = Planner(
             core.client, core.credentials, gateway_endpoint, self.exports, self.provider
@@ -60,21 +60,21 @@ class Stacks:
         self.change_sets: dict[str, ChangeSet] = {}
 
     def register(self, providers: dict[str, Provider]) -> None:
-        """Take the providers of all services."""
+        """Register the providers of all services."""
         self._acting = providers
 
     def acts(self, type_name: str) -> bool:
-        """Whether something acts behind resources of this type, or they are only recorded."""
+        """Whether resources of the type are live, not only recorded."""
         return type_name in self._acting or self._moto.makes(type_name)
 
     def provider(self, type_name: str) -> Provider:
-        """Who makes resources of the type."""
+        """Return the provider of a resource type."""
         if type_name in self._acting:
             return self._acting[type_name]
         return self._moto if self._moto.makes(type_name) else self._recorded
 
     def find(self, account: str, region: str, name: str) -> Stack | None:
-        """The stack of a name that is not deleted, or of an id."""
+        """Return the stack with an id, or the one with a name that is not deleted."""
         return next(
             (
                 stack
@@ -86,10 +86,10 @@ class Stacks:
         )
 
     def new_stack(self, account: str, region: str, name: str) -> Stack:
-        """A stack that has nothing yet, in review.
+        """Create an empty stack in REVIEW_IN_PROGRESS.
 
         Raises:
-            StackStatusError: there is one already.
+            StackStatusError: a stack of this name exists.
         """
         with self._lock:
             if self.find(account, region, name):
@@ -102,12 +102,12 @@ class Stacks:
         return stack
 
     def plan(self, stack: Stack, change_set: ChangeSet) -> None:
-        """Work out a change set and store it; a failure is its status, as on AWS."""
+        """Plan a change set and store it; a failure becomes its status, as on AWS."""
         self.planner.plan(stack, change_set)
         self.save(change_set)
 
     def save(self, change_set: ChangeSet) -> None:
-        """Make a change set durable."""
+        """Write a change set to the ledger."""
         self.records.save_change_set(change_set)
         self.change_sets[change_set.id] = change_set
 
@@ -117,13 +117,13 @@ class Stacks:
         self.change_sets.pop(change_set.id, None)
 
     def forget_all(self, stack: Stack) -> None:
-        """Delete a stack's change sets, as its deletion does (ministack#1418)."""
+        """Delete a stack's change sets after its deletion, as AWS does (ministack#1418)."""
         for change_set in list(self.change_sets.values()):
             if change_set.stack_id == stack.id:
                 self.forget(change_set)
 
     def discard(self, stack: Stack) -> None:
-        """Have a stack in review never have been."""
+        """Remove a stack in review as if it had never existed."""
         self.records.discard(stack)
         self.stacks.pop(stack.id, None)
 
@@ -133,7 +133,7 @@ class Stacks:
         The session is the service role's, or else the caller's; "" for an administrator.
 
         Raises:
-            StackStatusError: CloudFormation cannot assume the role, or it is another account's.
+            StackStatusError: CloudFormation cannot assume the role, or it is in another account.
         """
         if not role_arn:
             own = self.core.credentials.session(caller.access_key)
@@ -148,7 +148,7 @@ class Stacks:
             raise StackStatusError(f"Role {role_arn} is invalid or cannot be assumed") from error
 
     def set_status(self, stack: Stack, status: str, reason: str = "") -> None:
-        """Record a stack's status as state and as event, and tell the bus."""
+        """Record a stack's status with an event, and publish it on the event bus."""
         self.records.status(stack, status, reason)
         self._publish(stack)
 

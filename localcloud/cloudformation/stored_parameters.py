@@ -1,4 +1,7 @@
-"""SSM parameters, made by the SSM API: moto's own model of them starts anew at each update."""
+"""The provider of SSM parameters, by the SSM API.
+
+moto's CloudFormation model would recreate a parameter at each update.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ class ParameterProvider:
         self._client = client
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
-        """A new name is a new parameter."""
+        """Replace the parameter if its name changes."""
         return bool(request.properties.get("Name") != current.properties.get("Name"))
 
     def create(self, request: ResourceRequest) -> Resource:
@@ -41,7 +44,7 @@ class ParameterProvider:
         return self._made(request, name)
 
     def update(self, request: ResourceRequest, current: Resource) -> Resource:
-        """See `Provider.update`; history and version go on."""
+        """See `Provider.update`; the parameter keeps its history and its version counter."""
         schemas.require(request)
         name = current.physical_id
         self._ssm(request).put_parameter(Name=name, Overwrite=True, **_given(request))

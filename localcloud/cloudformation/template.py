@@ -1,4 +1,4 @@
-"""Templates: read, and put in order."""
+"""Templates: parsing, references, and the order of resources."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _SECTIONS = {
 }  # fmt: skip
 _VARIABLE = re.compile(r"\$\{(?!!)\s*([^}]*?)\s*\}")
 DYNAMIC = re.compile(r"\{\{resolve:([a-z-]+):([^}]+)\}\}")
-"""A dynamic reference: its service and what it names there."""
+"""A dynamic reference; its groups are the service and the reference."""
 
 
 class TemplateError(Exception):
-    """A template that CloudFormation would not take; the message is AWS's, or in its style."""
+    """CloudFormation rejects the template; the message is AWS's, or in its style."""
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML with CloudFormation's short forms (`!Ref`, `!GetAtt a.b`, `!Sub` …).
+    """Loads YAML with CloudFormation's short forms (`!Ref`, `!GetAtt a.b`, `!Sub` …).
 
-    A date is a string, as `Version: 2012-10-17` of every policy.
+    A date stays a string, such as the `Version: 2012-10-17` of policies.
     """
 
-    yaml_implicit_resolvers = {  # noqa: RUF012  # as the class it is taken from
+    yaml_implicit_resolvers = {  # noqa: RUF012  # as in the base class
         first: [each for each in resolvers if each[0] != "tag:yaml.org,2002:timestamp"]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
@@ -51,7 +51,7 @@ def _short_form(loader: _Loader, suffix: str, node: yaml.Node) -> Any:
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    """A mapping whose keys are unique: YAML forbids others, and PyYAML takes the last."""
+    """Load a mapping; reject repeated keys, which YAML forbids and PyYAML accepts."""
     seen: set[str] = set()
     for key, _ in node.value:
         if isinstance(key, yaml.ScalarNode) and key.value != "<<":
@@ -69,10 +69,10 @@ _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
 def _read(text: str) -> Any:
-    """The value of a template's text.
+    """Parse a template's text as JSON or YAML.
 
     Raises:
-        TemplateError: it is neither JSON nor YAML, in AWS's words.
+        TemplateError: it is neither; the text is AWS's.
     """
     if text.lstrip().startswith("{"):
         try:
@@ -98,10 +98,10 @@ def _read(text: str) -> Any:
 
 
 def parse(text: str) -> dict[str, Any]:
-    """Read a template, JSON or YAML.
+    """Parse a template, JSON or YAML, and check its structure.
 
     Raises:
-        TemplateError: it is malformed, or has a part that this cloud cannot honour.
+        TemplateError: it is malformed, or the local cloud does not support a part of it.
     """
     template = _read(text)
     if not isinstance(template, dict):
@@ -129,12 +129,12 @@ def parse(text: str) -> dict[str, Any]:
 
 
 def references(value: Any) -> set[str]:
-    """Every name that a value refers to by Ref, GetAtt or Sub."""
+    """Return every name that a value refers to by Ref, GetAtt or Sub."""
     return {name for name, _ in mentions(value)}
 
 
 def mentions(value: Any) -> set[tuple[str, str]]:
-    """Every name that a value refers to, each with the attribute that it asks for, or ""."""
+    """Return every name that a value refers to, with its attribute or ""."""
     if isinstance(value, list):
         return set().union(*map(mentions, value))
     if not isinstance(value, dict):
@@ -160,10 +160,10 @@ def mentions(value: Any) -> set[tuple[str, str]]:
 
 
 def attribute_of(argument: Any) -> tuple[str, Any]:
-    """Logical id and attribute of an `Fn::GetAtt`, in either of its two forms.
+    """Return logical id and attribute of an `Fn::GetAtt`, in either of its two forms.
 
     Raises:
-        TemplateError: it has neither.
+        TemplateError: it has neither form.
     """
     parts = argument.split(".", 1) if isinstance(argument, str) else argument
     if not isinstance(parts, list) or len(parts) != 2 or not isinstance(parts[0], str):  # noqa: PLR2004  # a separator and a list
@@ -175,7 +175,7 @@ def attribute_of(argument: Any) -> tuple[str, Any]:
 
 
 def dependencies(definition: dict[str, Any], resources: dict[str, Any]) -> list[str]:
-    """The logical ids that a resource must come behind, sorted."""
+    """Return the logical ids that a resource depends on, sorted."""
     explicit = definition.get("DependsOn", [])
     named = {explicit} if isinstance(explicit, str) else set(explicit)
     parts = [definition.get("Properties"), definition.get("UpdatePolicy")]
@@ -183,10 +183,10 @@ def dependencies(definition: dict[str, Any], resources: dict[str, Any]) -> list[
 
 
 def order(resources: dict[str, Any]) -> list[str]:
-    """Logical ids so that each comes behind all that it depends on; always the same order.
+    """Sort logical ids so that each follows its dependencies; the order is stable.
 
     Raises:
-        TemplateError: a `DependsOn` leads nowhere (AWS's words), or references in a circle.
+        TemplateError: a `DependsOn` names no resource (AWS's text), or dependencies are circular.
     """
     graph = {name: dependencies(each, resources) for name, each in resources.items()}
     missing = {name for needed in graph.values() for name in needed} - resources.keys()
@@ -200,7 +200,7 @@ def order(resources: dict[str, Any]) -> list[str]:
 
 
 def unresolved(names: set[str], block: str) -> TemplateError:
-    """The error for references that lead nowhere."""
+    """Return the error for references to missing names."""
     return TemplateError(
         f"Template format error: Unresolved resource dependencies [{', '.join(sorted(names))}] "
         f"in the {block} block of the template"

@@ -44,7 +44,7 @@ def check_template(template: dict[str, Any]) -> None:
     """Check a template's names, parameter types, conditions and imports.
 
     Raises:
-        TemplateError: a rule does not hold, in AWS's words.
+        TemplateError: the template violates a rule; the text is AWS's.
     """
     for section, kind in _NAMES.items():
         for name in template.get(section, {}):
@@ -69,7 +69,7 @@ def check_template(template: dict[str, Any]) -> None:
 
 
 def check_secure_references(resources: dict[str, Any]) -> None:
-    """Check that only the properties that support it refer to a SecureString.
+    """Check that only properties that support it refer to a SecureString.
 
     Raises:
         TemplateError: another property refers to one.
@@ -92,7 +92,7 @@ def check_conditional_references(
     `holds` returns whether a resource or an output is included, `met` whether a condition is true.
 
     Raises:
-        TemplateError: a resource's condition is false, and something else needs it.
+        TemplateError: an included part refers to a resource whose condition is false.
     """
     resources = template["Resources"]
     absent = {name for name, each in resources.items() if not holds(each)}
@@ -127,7 +127,7 @@ def _check_conditions(template: dict[str, Any]) -> None:
 
 
 def _arguments(value: Any, function: str) -> Iterator[Any]:
-    """The argument of each use of a function in a value."""
+    """Yield the argument of each use of a function in a value."""
     if isinstance(value, list):
         for item in value:
             yield from _arguments(item, function)
@@ -143,7 +143,7 @@ def _uses(value: Any, function: str) -> bool:
 
 
 def _paths(value: Any, path: str) -> Iterator[str]:
-    """Yield the path of each secure reference; functions and lists are not part of a path."""
+    """Yield the path of each secure reference, without functions and list indices."""
     if isinstance(value, str) and _SECURE_PREFIX in value:
         yield path
     elif isinstance(value, list):
@@ -156,7 +156,7 @@ def _paths(value: Any, path: str) -> Iterator[str]:
 
 
 def _chosen(value: Any, met: Callable[[str], bool]) -> Any:
-    """A value with each Fn::If replaced by the branch that its condition chooses."""
+    """Replace each `Fn::If` in a value by the branch that its condition selects."""
     if isinstance(value, list):
         return [_chosen(item, met) for item in value]
     if not isinstance(value, dict):

@@ -1,1 +1,1 @@
-"""CloudWatch: metrics, metric math, and alarms that really change their state."""
+"""CloudWatch: metrics, metric math, and alarms that are evaluated."""

@@ -1,7 +1,7 @@
-"""What an alarm does when its state changes: topics told and functions invoked, in order.
+"""Alarm actions: publish to SNS topics and invoke Lambda functions, in order.
 
-An action that is due is in the ledger from the change on, and done at the next start if the
-process ends before.
+A due action is written to the ledger with the change of state. If the process ends before the
+action, the next start runs it.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ _PARTS = {
     "ALARM": "AlarmActions",
     "INSUFFICIENT_DATA": "InsufficientDataActions",
 }
-_LONGEST_SUBJECT = 100  # of an SNS message
+_LONGEST_SUBJECT = 100  # characters, of an SNS message
 
 
 class NoSuchActionError(Exception):
-    """The ARN names something that alarms of the local cloud cannot act on."""
+    """The ARN names a resource that alarms of the local cloud cannot act on."""
 
 
 class NotAuthorizedError(Exception):
-    """An action that the policy of a topic, a key or a function does not allow the alarm."""
+    """The policy of a topic, a key or a function does not allow the action."""
 
 
 class Actions:
-    """The actions that are due, and the thread that does them."""
+    """The queue of due actions, and the thread that runs them."""
 
     def __init__(self, core: Core, access: Access, history: History, invoke: EventInvoker) -> None:
         self._core = core
@@ -57,18 +57,18 @@ class Actions:
         self._thread = threading.Thread(target=self._run, name="alarm-actions", daemon=True)
 
     def start(self) -> None:
-        """Do what was left undone, then whatever comes."""
+        """Start to run actions, first those that an earlier process left."""
         for entry in self._core.ledger.all(_KIND):
             self._due.put(entry)
         self._thread.start()
 
     def stop(self) -> None:
-        """End when the action under way has ended."""
+        """Stop after the running action."""
         self._due.put(None)
         self._thread.join()
 
     def record(self, alarm: Alarm, before: State) -> list[tuple[str, Document]]:
-        """Make durable what a change of state makes due; `begin` starts it."""
+        """Write the actions of a change of state to the ledger; `begin` queues them."""
         definition = alarm.definition
         if definition.get("ActionsEnabled") is False:
             return []
@@ -90,7 +90,7 @@ class Actions:
         return entries
 
     def begin(self, entries: list[tuple[str, Document]]) -> None:
-        """Do what `record` returned, soon."""
+        """Queue the actions that `record` returned."""
         for entry in entries:
             self._due.put(entry)
 
@@ -139,14 +139,14 @@ class Actions:
             self._invoke(target, json.dumps(payload).encode())
             return payload
         raise NoSuchActionError(
-            f"{target} is not part of the local cloud, whose alarms tell SNS topics and invoke "
-            "Lambda functions"
+            f"{target} is not part of the local cloud; use the ARN of an SNS topic or of a "
+            "Lambda function"
         )
 
     def _check_topic(self, topic: str, alarm: Alarm) -> None:
-        """Check that the policies of a topic and of its KMS key allow the alarm to publish.
+        """Check that the policies of a topic and its KMS key allow the alarm to publish.
 
-        The default policy of a topic allows it, by `AWS:SourceOwner`.
+        A topic's default policy allows it by `AWS:SourceOwner`.
         """
         access, region = self._access, topic.split(":")[3]
         owner = {"aws:sourceowner": [alarm.account]}

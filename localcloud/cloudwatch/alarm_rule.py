@@ -23,7 +23,7 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True)
 class _Node:
-    """A state that an alarm must be in (`alarm` set), a constant, or an operator's operands."""
+    """An alarm's required state (`alarm` is set), a constant, or an operator."""
 
     what: str
     alarm: str = ""
@@ -48,12 +48,12 @@ class _Node:
 
 
 class AlarmRule:
-    """A rule over the states of other alarms, which it knows by name or ARN.
+    """A rule over the states of other alarms, given by name or ARN.
 
     `NOT` binds tightest, then `AND`, then `OR`.
 
     Raises:
-        DefinitionError: it is no rule.
+        DefinitionError: the rule cannot be parsed.
     """
 
     def __init__(self, rule: str) -> None:
@@ -78,11 +78,11 @@ class AlarmRule:
 
     @property
     def alarms(self) -> set[str]:
-        """The names of the alarms that it depends on."""
+        """The names of the alarms that the rule depends on."""
         return set(self._root.alarms())
 
     def holds(self, state: Callable[[str], str | None]) -> bool:
-        """Whether the rule is true; `state` tells an alarm's state by its name."""
+        """Return whether the rule is true; `state` returns an alarm's state by its name."""
         return self._root.holds(state)
 
     def _either(self) -> _Node:

@@ -1,4 +1,4 @@
-"""The alarms of the cloud, their states, and what a change of state sets off."""
+"""The alarms of the cloud, and the events and actions of their changes of state."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _INITIAL = "Unchecked: Initial alarm creation"
 
 
 class Alarms:
-    """All alarms. Reading takes no lock: an `Alarm` never changes, a new one takes its place."""
+    """All alarms. Reading takes no lock, because an `Alarm` is immutable."""
 
     def __init__(self, core: Core, history: History, actions: Actions) -> None:
         self._core = core
@@ -38,25 +38,25 @@ class Alarms:
         self._changes: list[tuple[Alarm, State, list[tuple[str, Document]]]] = []
 
     def get(self, account: str, region: str, name: str) -> Alarm | None:
-        """The alarm of that name."""
+        """Return the alarm with this name, or None."""
         return self._alarms.get(f"{account}/{region}/{name}")
 
     def of(self, account: str, region: str) -> list[Alarm]:
-        """The account's alarms by name."""
+        """Return the account's alarms, sorted by name."""
         mine = [each for each in self.all() if (each.account, each.region) == (account, region)]
         return sorted(mine, key=lambda each: each.name)
 
     def all(self) -> list[Alarm]:
-        """Every alarm of the cloud."""
+        """Return every alarm of the cloud."""
         return list(self._alarms.values())
 
     def put(
         self, account: str, region: str, definition: Document, tags: dict[str, str] | None = None
     ) -> Alarm:
-        """Make an alarm, or give one a new definition; its state and, here, its tags stay.
+        """Create an alarm, or change its definition; a change keeps its state and tags.
 
         Raises:
-            DefinitionError: the alarm cannot be.
+            DefinitionError: the definition is invalid.
         """
         check(definition, account)
         with self._changing():
@@ -72,7 +72,7 @@ class Alarms:
                 alarm = replace(before, definition=definition, configured=now)
                 if alarm.composite != before.composite:
                     raise DefinitionError(
-                        f"An alarm named {alarm.name} exists with another type: delete it first"
+                        f"An alarm named {alarm.name} exists with another type. Delete it first"
                     )
             if alarm.composite:
                 self._check_children(alarm)
@@ -83,11 +83,11 @@ class Alarms:
             return self._alarms[alarm.key]
 
     def delete(self, account: str, region: str, names: Iterable[str]) -> None:
-        """Delete alarms, all or none; their history stays.
+        """Delete all of the alarms or none; keeps their history.
 
         Raises:
-            DefinitionError: there is no alarm of one of the names, a composite alarm depends on
-                one, or two of them are composite.
+            DefinitionError: one of them does not exist, a composite alarm depends on one, or two
+                of them are composite.
         """
         with self._changing():
             found = {name: self.get(account, region, name) for name in names}
@@ -102,7 +102,7 @@ class Alarms:
                 del self._alarms[alarm.key]
 
     def enable_actions(self, alarm: Alarm, enabled: bool) -> None:
-        """Let an alarm act when its state changes, or not."""
+        """Enable or disable the actions of an alarm."""
         with self._changing():
             definition = self._alarms[alarm.key].definition | {"ActionsEnabled": enabled}
             changed = replace(self._alarms[alarm.key], definition=definition)
@@ -110,21 +110,21 @@ class Alarms:
             self._configured(changed, "updated", self._core.clock.timestamp())
 
     def tag(self, alarm: Alarm, tags: dict[str, str]) -> None:
-        """Give an alarm these tags, and no others."""
+        """Replace the tags of an alarm."""
         with self._changing():
             self._save(replace(self._alarms[alarm.key], tags=tags))
 
     def set_state(self, alarm: Alarm, value: StateValue, reason: str, data: str) -> None:
-        """Bring an alarm into a state; when it is another, it acts and is told of."""
+        """Set an alarm's state; if it changes, publish the event and queue the actions."""
         with self._changing():
             current = self._alarms.get(alarm.key)
-            # An alarm that was given another definition meanwhile is looked at anew.
+            # The state belongs to an older definition: the next evaluation decides.
             if current is not None and current.definition == alarm.definition:
                 self._transition(current, value, reason, data)
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """One change at a time, durable as a whole; told of when it is, and not before."""
+        """Run one change at a time, as a transaction; then publish and queue actions."""
         with self._lock:
             changes = self._changes = []
             known = dict(self._alarms)
@@ -189,7 +189,7 @@ class Alarms:
         ]
 
     def _evaluate(self, composite: Alarm, reason: str) -> None:
-        """Bring a composite alarm into the state of its rule."""
+        """Set a composite alarm's state to that of its rule."""
         rule = AlarmRule(composite.definition["AlarmRule"])
         children = {
             name: self.get(composite.account, composite.region, name) for name in rule.alarms

@@ -27,21 +27,21 @@ class CloudWatchApi(MetricApi):
     model: ClassVar[str] = "cloudwatch"
 
     def answer(self, request: Request) -> tuple[int, dict[str, Any], Any]:
-        """See `ServiceApi.answer`; clients that speak CBOR are told that this cloud does not."""
+        """See `ServiceApi.answer`; rejects requests in CBOR."""
         if request.content_type == "application/cbor":
             sentence = (
-                "CloudWatch of the local cloud speaks JSON and the query protocol, not CBOR: "
-                "use boto3 or the AWS CLI, or choose another protocol in the client"
+                "CloudWatch of the local cloud supports JSON and the query protocol, not CBOR. "
+                "Use boto3 or the AWS CLI, or choose another protocol in the client"
             )
             return 501, {"Content-Type": "text/plain"}, sentence
         return super().answer(request)
 
     def put_metric_alarm(self) -> ActionResult:
-        """Make a metric alarm or give one a new definition."""
+        """Create or change a metric alarm."""
         return self._put()
 
     def put_composite_alarm(self) -> ActionResult:
-        """Make a composite alarm or give one a new definition; it is evaluated at once."""
+        """Create or change a composite alarm, and evaluate it immediately."""
         return self._put()
 
     def _put(self) -> ActionResult:
@@ -58,7 +58,7 @@ class CloudWatchApi(MetricApi):
         return EmptyResult()
 
     def delete_alarms(self) -> ActionResult:
-        """Delete alarms, all that are named or none."""
+        """Delete all of the named alarms or none."""
         try:
             self.service.alarms.delete(self.account, self.region, self.params["AlarmNames"])
         except DefinitionError as error:
@@ -66,14 +66,14 @@ class CloudWatchApi(MetricApi):
         return EmptyResult()
 
     def describe_alarms(self) -> ActionResult:
-        """Alarms by name, prefix, state and action; metric alarms unless types are given."""
+        """Return alarms by name, prefix, state and action; by default metric alarms."""
         for part in ("ChildrenOfAlarmName", "ParentsOfAlarmName"):
             if part in self.params:
                 raise ApiError("ValidationError", f"{part} is not part of the local cloud")
         names = self.params.get("AlarmNames")
         prefix = self.params.get("AlarmNamePrefix") or ""
         if names and prefix:
-            raise ApiError("ValidationError", "AlarmNames and AlarmNamePrefix exclude each other")
+            raise ApiError("ValidationError", "Use either AlarmNames or AlarmNamePrefix, not both")
         types = self.params.get("AlarmTypes") or ["MetricAlarm"]
         action = self.params.get("ActionPrefix") or ""
         found = [
@@ -95,7 +95,7 @@ class CloudWatchApi(MetricApi):
         )
 
     def describe_alarms_for_metric(self) -> ActionResult:
-        """The metric alarms that watch one metric directly."""
+        """Return the metric alarms on a metric, without those on expressions."""
         metric = metric_of(self.account, self.region, self.params)
         asked = ("Statistic", "ExtendedStatistic", "Period", "Unit")
         found = [
@@ -108,7 +108,7 @@ class CloudWatchApi(MetricApi):
         return ActionResult({"MetricAlarms": [_described(alarm) for alarm in found]})
 
     def describe_alarm_history(self) -> ActionResult:
-        """What became of an alarm or of all, newest first unless asked otherwise."""
+        """Return the history of one alarm or of all; by default newest first."""
         start, end = self.params.get("StartDate"), self.params.get("EndDate")
         types = self.params.get("AlarmTypes") or ["MetricAlarm"]
         name = self.params.get("AlarmName")
@@ -149,7 +149,7 @@ class CloudWatchApi(MetricApi):
         )
 
     def set_alarm_state(self) -> ActionResult:
-        """Bring an alarm into a state until it is evaluated next."""
+        """Set an alarm's state until its next evaluation."""
         value = self.params["StateValue"]
         if value not in _STATES:
             raise ApiError("ValidationError", f"StateValue {value} is not one of {_STATES}")
@@ -162,11 +162,11 @@ class CloudWatchApi(MetricApi):
         return EmptyResult()
 
     def enable_alarm_actions(self) -> ActionResult:
-        """Let alarms act when their states change."""
+        """Enable the actions of alarms."""
         return self._enable(True)
 
     def disable_alarm_actions(self) -> ActionResult:
-        """Let alarms change their states without acting."""
+        """Disable the actions of alarms."""
         return self._enable(False)
 
     def _enable(self, enabled: bool) -> ActionResult:
@@ -185,7 +185,7 @@ class CloudWatchApi(MetricApi):
         return EmptyResult()
 
     def untag_resource(self) -> ActionResult:
-        """Take tags from an alarm."""
+        """Remove tags from an alarm."""
         alarm = self._tagged()
         gone = set(self.params["TagKeys"])
         kept = {key: value for key, value in alarm.tags.items() if key not in gone}
@@ -193,7 +193,7 @@ class CloudWatchApi(MetricApi):
         return EmptyResult()
 
     def list_tags_for_resource(self) -> ActionResult:
-        """The tags of an alarm."""
+        """Return the tags of an alarm."""
         tags = self._tagged().tags
         return ActionResult({"Tags": [{"Key": key, "Value": tags[key]} for key in sorted(tags)]})
 

@@ -1,4 +1,4 @@
-"""Metrics on their way: kept until they arrive, in memory and in the ledger."""
+"""Metrics that have not arrived yet, in memory and in the ledger."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _INSERT = "INSERT INTO metric_arrivals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 
 
 
 class Arriving:
-    """Observations by the cloud second in which they arrive. Whoever calls holds the lock."""
+    """Observations by their cloud second of arrival. Callers must hold the lock."""
 
     def __init__(self, ledger: Ledger) -> None:
         ledger.create(_SCHEMA)
@@ -53,29 +53,29 @@ class Arriving:
             points.setdefault(start, Distribution()).merge(of_row(columns))
 
     def open(self, metric: Metric, unit: str, start: int, arrives: float) -> Distribution:
-        """The distribution to which an observation is added."""
+        """Return the distribution to add an observation to."""
         pending = self._fresh.setdefault(math.ceil(arrives), {})
         points = pending.setdefault(metric, {}).setdefault(unit, {})
         return points.setdefault(start, Distribution())
 
     def arrived(self, now: float) -> Iterator[Pending]:
-        """Give away what has arrived by now."""
+        """Remove and yield the observations that have arrived."""
         for kept in (self._fresh, self._saved):
             for due in [each for each in kept if each <= now]:
                 yield kept.pop(due)
         self._arrived = max(self._arrived, int(now))
 
     def take(self) -> dict[int, Pending]:
-        """What is in memory only, to be saved or put back."""
+        """Remove and return the unsaved observations; follow with `saved` or `put_back`."""
         fresh, self._fresh = self._fresh, {}
         return fresh
 
     def delete_arrived(self, connection: sqlite3.Connection) -> None:
-        """Delete what has arrived, in the transaction that writes it elsewhere."""
+        """Delete arrived rows in the transaction that writes them to the metric's table."""
         connection.execute("DELETE FROM metric_arrivals WHERE due <= ?", (self._arrived,))
 
     def save(self, connection: sqlite3.Connection, fresh: dict[int, Pending]) -> None:
-        """Write what is still on its way."""
+        """Write observations to the ledger."""
         connection.executemany(
             _INSERT,
             (
@@ -88,11 +88,11 @@ class Arriving:
         )
 
     def saved(self, fresh: dict[int, Pending]) -> None:
-        """Keep what has been saved."""
+        """Add saved observations to those in memory."""
         _merge(self._saved, fresh)
 
     def put_back(self, fresh: dict[int, Pending]) -> None:
-        """Keep what could not be saved."""
+        """Return observations that could not be saved to the unsaved ones."""
         _merge(self._fresh, fresh)
 
 
@@ -102,7 +102,7 @@ def _merge(into: dict[int, Pending], more: dict[int, Pending]) -> None:
 
 
 def merge(into: Pending, more: Pending) -> None:
-    """Add observations to others."""
+    """Add the observations of `more` to `into`."""
     for metric, units in more.items():
         for unit, points in units.items():
             kept = into.setdefault(metric, {}).setdefault(unit, {})

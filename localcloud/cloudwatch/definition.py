@@ -1,7 +1,7 @@
-"""What an alarm may be: the checks of `PutMetricAlarm` and `PutCompositeAlarm`.
+"""Check alarm definitions as `PutMetricAlarm` and `PutCompositeAlarm` do.
 
-A definition has the shape of the request. What AWS knows and the local cloud does not is refused
-by its name, never left out.
+A definition has the shape of the request. A parameter of AWS that the local cloud does not support
+is rejected by name, never ignored.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _NOT_HERE = {
 
 
 def check(definition: Document, account: str) -> None:
-    """Refuse an alarm that cannot be.
+    """Check an alarm's definition.
 
     Raises:
         DefinitionError: a part is missing, contradicts another, or is not in the local cloud.
@@ -48,8 +48,8 @@ def check(definition: Document, account: str) -> None:
     name = definition["AlarmName"]
     if not 0 < len(name) <= _LONGEST_NAME or any(ord(letter) < ord(" ") for letter in name):
         raise DefinitionError(
-            f"The value {name!r} for parameter AlarmName is invalid: it has 1 to 255 characters, "
-            "none of them a control character"
+            f"The value {name!r} for parameter AlarmName is invalid; use 1 to 255 characters "
+            "without control characters"
         )
     for part, what in _NOT_HERE.items():
         if part in definition:
@@ -129,7 +129,7 @@ def _check_expression(name: str, definition: Document, account: str) -> None:
     )
     if len(series[watched[0]]) != 1:
         raise DefinitionError(
-            f"Alarm {name}: {watched[0]} must come to one time series, "
+            f"Alarm {name}: {watched[0]} has to return one time series, "
             f"not {len(series[watched[0]])}"
         )
 
@@ -147,7 +147,7 @@ def _check_length(name: str, definition: Document, account: str) -> None:
 
 
 def watched(definition: Document) -> tuple[list[Document], str]:
-    """An alarm's metric data queries, and the id of the one it watches."""
+    """Return an alarm's metric data queries, and the id of the one it evaluates."""
     if definition.get("Metrics"):
         return definition["Metrics"], next(
             query["Id"] for query in definition["Metrics"] if returned(query)
@@ -167,7 +167,7 @@ def watched(definition: Document) -> tuple[list[Document], str]:
 
 
 def rule(definition: Document, account: str) -> Rule:
-    """How a metric alarm is evaluated."""
+    """Return the evaluation rule of a metric alarm."""
     queries, watched_id = watched(definition)
     namespaces = {
         query["MetricStat"]["Metric"]["Namespace"] for query in queries if "MetricStat" in query
@@ -179,7 +179,8 @@ def rule(definition: Document, account: str) -> Rule:
         threshold=float(definition["Threshold"]),
         periods=periods,
         to_alarm=definition.get("DatapointsToAlarm", periods),
-        # Alarms on this namespace always ignore missing data, whatever they say.
+        # Alarms on this namespace always ignore missing data ("Configuring how CloudWatch alarms
+        # treat missing data").
         missing="ignore" if "AWS/DynamoDB" in namespaces else missing,
         statistic=definition.get("Statistic") or definition.get("ExtendedStatistic"),
         period=Queries(queries, account).period(watched_id),
@@ -188,13 +189,13 @@ def rule(definition: Document, account: str) -> Rule:
 
 
 def _least_samples(definition: Document) -> float:
-    """See "Percentile-based CloudWatch alarms and low data samples"."""
+    """Return the least samples ("Percentile-based … alarms and low data samples")."""
     if definition.get("EvaluateLowSampleCountPercentile") != "ignore":
         return 0.0
     statistic = definition.get("ExtendedStatistic", "")
     if not statistic.startswith("p"):
         return 0.0
     share = float(statistic[1:]) / 100
-    rest = 1 - share if share >= 0.5 else share  # noqa: PLR2004  # the document's own middle
-    # Rounded: 1 - 0.99 is a little more than 0.01.
+    rest = 1 - share if share >= 0.5 else share  # noqa: PLR2004  # the median
+    # Round: in floating point 1 - 0.99 is slightly more than 0.01.
     return round(10 / rest, 6) if rest else 0.0

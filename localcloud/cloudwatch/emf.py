@@ -1,8 +1,8 @@
-"""Metrics out of log lines ("Specification: Embedded metric format").
+"""Extract metrics from log lines ("Specification: Embedded metric format").
 
-A metric whose target is missing or no number, and a directive that is malformed, are left out
-and counted as `EMFValidationErrors`; a line that is no JSON as `EMFParsingErrors`, both in
-`AWS/Logs` by `LogGroupName`, as AWS does.
+A metric without a numeric target and a malformed directive are skipped and counted as
+`EMFValidationErrors`. A line that is not JSON is counted as `EMFParsingErrors`. As on AWS, both
+metrics are in `AWS/Logs` by `LogGroupName`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn, TypeGuard
 
 LARGEST = 2.0**360
-"""The largest value of a metric, either way."""
+"""The largest absolute value of a metric."""
 UNITS = frozenset({
     "Seconds", "Microseconds", "Milliseconds", "Bytes", "Kilobytes", "Megabytes", "Gigabytes",
     "Terabytes", "Bits", "Kilobits", "Megabits", "Gigabits", "Terabits", "Percent", "Count",
@@ -23,7 +23,7 @@ UNITS = frozenset({
 })  # fmt: skip
 """`StandardUnit` of the API."""
 DIMENSIONS = 30
-"""The most dimensions of a metric."""
+"""The maximum number of dimensions of a metric."""
 _METRICS = 100
 _VALUES = 100
 
@@ -42,7 +42,7 @@ class Observation(NamedTuple):
 
 @dataclass
 class Extracted:
-    """What a line had in it."""
+    """The metrics of a log line, and the numbers of errors."""
 
     observations: list[Observation] = field(default_factory=list)
     invalid: int = 0
@@ -50,7 +50,7 @@ class Extracted:
 
 
 def extract(line: str) -> Extracted:
-    """The metrics of a log line, which may have other words before its JSON, as Lambda's have."""
+    """Extract a line's metrics; text may precede its JSON, as in Lambda's lines."""
     found = Extracted()
     if '"CloudWatchMetrics"' not in line:
         return found
@@ -74,7 +74,7 @@ def extract(line: str) -> Extracted:
 
 
 def _refuse(constant: str) -> NoReturn:
-    message = f"{constant} is no JSON"
+    message = f"{constant} is not JSON"
     raise ValueError(message)
 
 

@@ -1,6 +1,7 @@
-"""When an alarm changes its state ("Evaluating an alarm", "Configuring how CloudWatch alarms
-treat missing data", "Avoiding premature transitions to alarm state"). Nothing here has a clock
-or a store.
+"""Evaluate an alarm's data points to a state; pure functions.
+
+Sources in the CloudWatch user guide: "Evaluating an alarm", "Configuring how CloudWatch alarms
+treat missing data", "Avoiding premature transitions to alarm state".
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _EXTRA = 2
 
 @dataclass(frozen=True)
 class Datapoint:
-    """What a metric was in the period that began at `time`; `samples` where that is known."""
+    """A metric's value in the period from `time`; `samples` is None if unknown."""
 
     time: int
     value: float
@@ -43,7 +44,7 @@ class Datapoint:
 
 @dataclass(frozen=True)
 class Rule:
-    """`to_alarm` out of `periods` data points must compare so to the threshold."""
+    """M out of N: `to_alarm` of `periods` data points must breach the threshold."""
 
     comparison: str
     threshold: float
@@ -53,24 +54,25 @@ class Rule:
     statistic: str | None = None
     period: int = 60
     least_samples: float = 0.0
-    """Below so many samples a percentile changes no state
+    """With fewer samples a percentile does not change the state
     (`EvaluateLowSampleCountPercentile`: ignore)."""
 
     @property
     def evaluation_range(self) -> int:
-        """How many periods are looked at, so that there are enough data points where some are
-        missing. AWS gives no rule; 5 for 3 evaluation periods is its own example.
+        """The number of periods to read, more than `periods` because some may be missing.
+
+        AWS documents no rule; its example has 5 for 3 evaluation periods.
         """
         return self.periods + _EXTRA
 
     def breaches(self, point: Datapoint) -> bool:
-        """Whether a data point is beyond the threshold."""
+        """Return whether a data point breaches the threshold."""
         return _COMPARISONS[self.comparison][1](point.value, self.threshold)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The state to be in and AWS's words for why."""
+    """An alarm's new state, with the reason in AWS's words."""
 
     value: StateValue
     reason: str
@@ -78,9 +80,9 @@ class Verdict:
 
 
 def evaluate(rule: Rule, points: Sequence[Datapoint | None], now: float) -> Verdict | None:
-    """The state by the data points of the evaluation range, oldest first; None: as before.
+    """Return the state for an evaluation range, oldest first; None keeps the state.
 
-    `now` is the cloud time that the verdict's data gives as `queryDate`.
+    `now` is the cloud time for `queryDate` in the state's data.
     """
     real = [point for point in reversed(points) if point is not None][: rule.periods]
     if real and sum(point.samples or 0 for point in real) < rule.least_samples:
@@ -91,7 +93,7 @@ def evaluate(rule: Rule, points: Sequence[Datapoint | None], now: float) -> Verd
     value: StateValue = "ALARM" if counted >= rule.to_alarm else "OK"
     undecided = filled and rule.missing in {"missing", "ignore"} and len(breaching) == len(real)
     if undecided and value == "OK":
-        # Nothing speaks against an alarm, and too little for it.
+        # All real data points breach, but they are too few for an alarm.
         if rule.missing == "ignore":
             return None
         value = "ALARM" if _old_enough(rule, points) else "INSUFFICIENT_DATA"
@@ -99,7 +101,7 @@ def evaluate(rule: Rule, points: Sequence[Datapoint | None], now: float) -> Verd
 
 
 def _old_enough(rule: Rule, points: Sequence[Datapoint | None]) -> bool:
-    """Whether the oldest data point, all of them breaching, is `to_alarm` periods back or more."""
+    """Return whether the oldest data point is at least `to_alarm` periods old."""
     ages = [age for age, point in enumerate(reversed(points), 1) if point is not None]
     return bool(ages) and max(ages) >= rule.to_alarm
 

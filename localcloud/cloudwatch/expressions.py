@@ -1,6 +1,7 @@
-"""The grammar of metric math ("Metric math syntax and functions"), as a tree.
+"""Parse metric math into a syntax tree ("Metric math syntax and functions").
 
-Loosest first: `OR` `||`, `AND` `&&`, comparisons, `+ -`, `* /`, unary `-`, `^`.
+Operators from lowest to highest precedence: `OR` `||`, `AND` `&&`, comparisons, `+ -`, `* /`, unary
+`-`, `^`.
 """
 
 from __future__ import annotations
@@ -91,10 +92,11 @@ Node = Number | Text | Name | Call | Negation | Operation | Listing
 
 
 def parse(expression: str) -> Node:
-    """The tree of an expression.
+    """Parse an expression.
 
     Raises:
-        DefinitionError: it is no metric math, or it asks for what the local cloud has not.
+        DefinitionError: it is not metric math, or uses a function that the local cloud does not
+            have.
     """
     if re.match(r"\s*SELECT\b", expression, re.IGNORECASE):
         raise DefinitionError(
@@ -135,7 +137,7 @@ class _Parser:
         while self._sign() in _BINARY and _BINARY[self._sign()] > loosest:
             operator = self._take()[1]
             strength = _BINARY[operator]
-            # A power binds to the right: 2^3^2 is 2^9.
+            # Powers are right-associative: 2^3^2 is 2^9.
             left = Operation(
                 operator, left, self._operation(strength - 1 if operator == "^" else strength)
             )

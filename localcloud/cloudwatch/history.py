@@ -1,4 +1,4 @@
-"""What became of each alarm, kept for 30 days and beyond the alarm's own life."""
+"""Alarm history, kept for 30 days even if the alarm is deleted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CREATE INDEX IF NOT EXISTS by_alarm ON alarm_history (account, region, alarm, se
 
 @dataclass(frozen=True)
 class HistoryItem:
-    """One item; `type` is the alarm's, `time` cloud time in seconds."""
+    """A history item; `type` is the alarm's type, `time` is cloud time in seconds."""
 
     alarm: str
     type: str
@@ -40,7 +40,7 @@ class History:
         self._ledger = ledger
 
     def add(self, alarm: Alarm, time: float, item_type: str, summary: str, data: str) -> None:
-        """Add an item, durable when this returns or with the transaction it is called in."""
+        """Write an item to the ledger, within the caller's transaction if there is one."""
         with self._ledger.transaction() as connection:
             connection.execute(
                 "INSERT INTO alarm_history (account, region, alarm, type, time, item_type,"
@@ -66,7 +66,7 @@ class History:
         item_type: str | None,
         between: tuple[float, float],
     ) -> list[HistoryItem]:
-        """The items of an alarm, or of all, newest first."""
+        """Return the items of one alarm or of all, newest first."""
         parameters: list[Any] = [account, region, *between]
         statement = (
             "SELECT alarm, type, time, item_type, summary, data FROM alarm_history"

@@ -1,7 +1,7 @@
-"""The operations on metrics.
+"""The API's operations on metrics.
 
-The times of a request to read, and of every answer, are cloud time. `Timestamp` of a
-`PutMetricData` is the wall's, as that of a log event: whoever writes has no other clock.
+Times of read requests and of answers are cloud time. `Timestamp` of a `PutMetricData` is wall clock
+time, as in a log event, because the writer has no other clock.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from localcloud.core.ports import Document
 
 _REQUEST_BYTES = 1024 * 1024
-"""Of a `PutMetricData` as it is sent, compressed or not ("PutMetricData" of the API reference)."""
+"""Of a `PutMetricData` request's body, compressed or not (API reference, "PutMetricData")."""
 _MOST_METRICS = 1000
 _MOST_VALUES = 150
 _MOST_STATISTICS = 1440
@@ -46,7 +46,7 @@ class MetricApi(ServiceApi):
     service: CloudWatch
 
     def put_metric_data(self) -> ActionResult:
-        """Store data points; durable when this returns."""
+        """Store data points in the ledger."""
         if "EntityMetricData" in self.params:
             raise ApiError("InvalidParameterValue", "EntityMetricData is not in the local cloud")
         namespace = self.params["Namespace"]
@@ -84,11 +84,11 @@ class MetricApi(ServiceApi):
         return EmptyResult()
 
     def _point(self, datum: Document, where: str) -> tuple[Document, float, Any]:
-        """A datum with its time and either its values, with counts, or its statistic set."""
+        """Return a datum, its time, and its values with counts or its statistic set."""
         if len(datum.get("Dimensions") or []) > DIMENSIONS:
             raise _invalid(f"{where}.Dimensions", f"at most {DIMENSIONS} are allowed")
         if (datum.get("Unit") or "None") not in UNITS:
-            raise _invalid(f"{where}.Unit", f"{datum['Unit']} is no unit")
+            raise _invalid(f"{where}.Unit", f"{datum['Unit']} is not a unit")
         if (datum.get("StorageResolution") or MINUTE) not in (1, MINUTE):
             raise _invalid(f"{where}.StorageResolution", "it is either 1 or 60")
         clock = self.service.core.clock
@@ -101,7 +101,7 @@ class MetricApi(ServiceApi):
                 f"The parameter {where}.Timestamp must specify a time within the past two weeks.",
             )
         if time > now + _FUTURE:
-            raise _invalid(f"{where}.Timestamp", "it lies more than two hours in the future")
+            raise _invalid(f"{where}.Timestamp", "it is more than two hours in the future")
         given = [
             part for part in ("Value", "Values", "StatisticValues") if datum.get(part) is not None
         ]
@@ -128,7 +128,7 @@ class MetricApi(ServiceApi):
         return datum, time, list(zip(values, counts, strict=True))
 
     def list_metrics(self) -> ActionResult:
-        """Metrics with data in the last two weeks, or in the last three hours."""
+        """Return metrics with data in the last two weeks, or in the last three hours."""
         if self.params.get("IncludeLinkedAccounts"):
             raise ApiError(
                 "InvalidParameterValue", "IncludeLinkedAccounts is not part of the local cloud"
@@ -154,7 +154,7 @@ class MetricApi(ServiceApi):
         return ActionResult({"Metrics": listed} | token)
 
     def get_metric_statistics(self) -> ActionResult:
-        """Statistics of one metric, a data point a period and unit."""
+        """Return statistics of a metric, one data point for each period and unit."""
         begin, end = self._span("InvalidParameterValue")
         period = self.params["Period"]
         plain = self.params.get("Statistics") or []
@@ -192,7 +192,7 @@ class MetricApi(ServiceApi):
         return ActionResult({"Label": metric.name, "Datapoints": datapoints})
 
     def get_metric_data(self) -> ActionResult:
-        """Metrics and metric math, `MaxDatapoints` at a time."""
+        """Return metrics and metric math, in pages of `MaxDatapoints`."""
         begin, end = self._span("ValidationError")
         queries = self.params["MetricDataQueries"]
         for query in queries:
@@ -220,7 +220,7 @@ class MetricApi(ServiceApi):
         )
 
     def _span(self, code: str) -> tuple[int, float]:
-        """Begin, at a whole minute, and end of the time that is asked for, in cloud seconds."""
+        """Return the requested begin (a whole minute) and end, in cloud seconds."""
         start: datetime = self.params["StartTime"]
         end: datetime = self.params["EndTime"]
         if start >= end:
@@ -231,7 +231,7 @@ class MetricApi(ServiceApi):
 def _page_of_series(
     wanted: list[tuple[str, TimeSeries]], newest_first: bool, first: int, most: int
 ) -> Document:
-    """The series, those data points that come behind `first` others, at most `most` of them."""
+    """Return the series with at most `most` data points, skipping the first `first`."""
     results = []
     passed = 0
     for name, series in wanted:

@@ -1,7 +1,7 @@
-"""What a metric math expression comes to ("Metric math syntax and functions").
+"""Evaluate metric math expressions ("Metric math syntax and functions").
 
-A value is a number, a time series, or an array of time series. Where two time series meet, a
-value that only one of them has meets 0. What cannot be computed (a division by zero, the
+A value is a number, a time series, or an array of time series. An operator on two time series uses
+0 for a missing value of one of them. A data point that cannot be computed (a division by zero, the
 logarithm of 0) is dropped.
 """
 
@@ -36,7 +36,7 @@ Value = float | TimeSeries | list[TimeSeries]
 
 @dataclass(frozen=True)
 class Scope:
-    """What an expression is computed in. `grid` are the times at which there could be values."""
+    """The context of an expression; `grid` are all times that can have a value."""
 
     id: str
     label: str
@@ -46,7 +46,7 @@ class Scope:
     metrics: Sequence[TimeSeries]
 
     def series(self, values: Mapping[int, float]) -> TimeSeries:
-        """The expression's own series, without what is no number."""
+        """Return the expression's own series, without values that are not finite."""
         kept = {time: values[time] for time in sorted(values) if math.isfinite(values[time])}
         return TimeSeries(self.id, self.label, self.period, kept)
 
@@ -81,16 +81,16 @@ _ARITHMETIC: dict[str, Callable[[Sequence[float]], float]] = {
     "STDDEV": statistics.pstdev,
     "DATAPOINT_COUNT": lambda values: float(len(values)),
 }
-# Over an array, what a series has not counts as 0 for these.
+# Over an array, these functions count a series' missing value as 0.
 _WITH_ZEROS = {"AVG", "STDDEV"}
 _OF_NOTHING = {"SUM": 0.0, "DATAPOINT_COUNT": 0.0}
 
 
 def evaluate(node: Node, scope: Scope) -> Value:
-    """The value of an expression.
+    """Return the value of an expression.
 
     Raises:
-        DefinitionError: an operator or a function was given what it does not take.
+        DefinitionError: an operand or an argument has the wrong type.
     """
     match node:
         case Number(value):
@@ -106,7 +106,7 @@ def evaluate(node: Node, scope: Scope) -> Value:
         case Call(function, arguments):
             return _call(scope, function, arguments)
         case Text(value):
-            raise DefinitionError(f"A string, {value!r}, has no place there in an expression")
+            raise DefinitionError(f"Unexpected string {value!r} in an expression")
 
 
 def _operate(scope: Scope, operator: str, left: Value, right: Value) -> Value:
@@ -156,9 +156,9 @@ def _each(scope: Scope, function: str, value: Value, change: _Change) -> Value:
 
 
 def _named(origin: TimeSeries, value: Value) -> TimeSeries:
-    """Of an array each series keeps its own name."""
+    """Name the value after `origin`; in an array each series keeps its name."""
     if not isinstance(value, TimeSeries):
-        raise DefinitionError("An array holds time series only")
+        raise DefinitionError("An array can only contain time series")
     return replace(value, id=origin.id, label=origin.label)
 
 
@@ -167,7 +167,7 @@ def _array(value: Value) -> list[TimeSeries]:
         return value
     if isinstance(value, TimeSeries):
         return [value]
-    raise DefinitionError("An array holds time series only, and no numbers")
+    raise DefinitionError("An array can only contain time series, not numbers")
 
 
 def _call(scope: Scope, function: str, arguments: tuple[Node, ...]) -> Value:
@@ -186,7 +186,7 @@ def _metrics(scope: Scope, arguments: tuple[Node, ...]) -> Value:
             return list(scope.metrics)
         case (Text(part),):
             return [each for each in scope.metrics if part in each.id]
-    raise DefinitionError("Function METRICS takes nothing, or one string")
+    raise DefinitionError("Function METRICS takes no argument or one string")
 
 
 def _reduce(scope: Scope, function: str, value: Value) -> Value:
@@ -217,19 +217,19 @@ def _if(scope: Scope, arguments: tuple[Node, ...]) -> Value:
     if isinstance(condition, float):
         return yes if condition else no
     result: dict[int, float] = {}
-    for time, holds in condition.values.items():  # type: ignore[union-attr]  # no list, as said above
+    for time, holds in condition.values.items():  # type: ignore[union-attr]  # not a list, see above
         if isinstance(chosen := yes if holds else no, TimeSeries):
             # A true condition without a value is 0; a false one is dropped.
             if holds or time in chosen.values:
                 result[time] = chosen.values.get(time, 0.0)
         else:
-            result[time] = float(chosen)  # type: ignore[arg-type]  # a series is read at its time above
+            result[time] = float(chosen)  # type: ignore[arg-type]  # the value of a series at this time, see above
     return scope.series(result)
 
 
 def _fill(scope: Scope, arguments: tuple[Node, ...]) -> Value:
     if len(arguments) != 2:  # noqa: PLR2004  # the series and its filler
-        raise DefinitionError("Function FILL takes a time series and what to fill it with")
+        raise DefinitionError("Function FILL takes a time series and a filler")
     filler = arguments[1]
     if filler in {Name("REPEAT"), Name("LINEAR")}:
         fill = repeated if filler == Name("REPEAT") else interpolated
@@ -241,7 +241,7 @@ def _fill(scope: Scope, arguments: tuple[Node, ...]) -> Value:
         )
     value = evaluate(filler, scope)
     if isinstance(value, list):
-        raise DefinitionError("Function FILL takes a number or one time series to fill with")
+        raise DefinitionError("Function FILL takes a number or one time series as filler")
     known = value.values if isinstance(value, TimeSeries) else dict.fromkeys(scope.grid, value)
     return _each(scope, "FILL", evaluate(arguments[0], scope), lambda values: {**known, **values})
 

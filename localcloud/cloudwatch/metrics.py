@@ -1,9 +1,8 @@
-"""Where metrics are kept: a distribution a minute (a second, for high resolution), in the ledger.
+"""Metric store: one distribution per minute (or second, for high resolution).
 
-What is put is merged in memory and written by `flush`; a reader sees both, once it has arrived
-(`localcloud.cloudwatch.delays`). Data older than 15
-days of cloud time is not returned, and dropped once a day. (AWS keeps coarser data for longer,
-and high-resolution data for three hours only.)
+`put` merges data in memory and `flush` writes it. Readers see both, after the data's arrival
+(`localcloud.cloudwatch.delays`). Data older than 15 days of cloud time is not returned, and deleted
+once a day. (AWS keeps coarser data for longer, and high-resolution data for only three hours.)
 """
 
 from __future__ import annotations
@@ -51,9 +50,7 @@ _POINTS = (
 
 
 class MetricStore:
-    """All metrics of the cloud. `put` never waits for SQLite; every method may be called from
-    any thread.
-    """
+    """All metrics of the cloud; thread-safe. `put` never waits for SQLite."""
 
     def __init__(self, ledger: Ledger, clock: Clock) -> None:
         ledger.create(_SCHEMA)
@@ -64,10 +61,10 @@ class MetricStore:
         self._pending: Pending = {}
         self._arriving = Arriving(ledger)
         self._putting = threading.Lock()
-        # Held while points move from memory to SQLite, and by whoever reads both.
+        # For moving points from memory to SQLite, and for reading both.
         self._moving = threading.RLock()
         self.changed = threading.Event()
-        """Set when something waits to be flushed."""
+        """Set when there is data to flush."""
         self._load()
         self._dropped = 0.0
 
@@ -91,7 +88,7 @@ class MetricStore:
         resolution: int = MINUTE,
         arrives: float = 0.0,
     ) -> None:
-        """Observe values, each with how often it was seen; `arrives` is when they can be read."""
+        """Add (value, count) pairs, which can be read from the cloud time `arrives` on."""
         start = int(time) // resolution * resolution
         with self._putting:
             if arrives > self._clock.timestamp():
@@ -103,7 +100,7 @@ class MetricStore:
         self.changed.set()
 
     def write(self, observed: Pending, arrives: float = 0.0) -> None:
-        """Store observations of an API call: durable when this returns, or not held at all.
+        """Write observations of an API call to the ledger: all of them or none.
 
         Raises:
             StorageError: the disk rejects them.
@@ -132,13 +129,13 @@ class MetricStore:
             self._latest[metric] = max(self._latest.get(metric, 0), *points)
 
     def _arrive(self) -> None:
-        """Take in what has arrived; whoever calls holds both locks."""
+        """Merge the observations that have arrived. Callers must hold both locks."""
         for arrived in self._arriving.arrived(self._clock.timestamp()):
             self._note(arrived)
             merge(self._pending, arrived)
 
     def flush(self) -> None:
-        """Make durable all that was put before this call."""
+        """Write everything that was put before this call to the ledger."""
         with self._moving:
             self.changed.clear()
             with self._putting:
@@ -195,13 +192,13 @@ class MetricStore:
             connection.execute("DELETE FROM metric_points WHERE start < ?", (now - RETENTION,))
 
     def units(self, metric: Metric) -> list[str]:
-        """The units with which a metric was put."""
+        """Return the units of a metric's data."""
         with self._moving, self._putting:
             self._arrive()
             return sorted({*self._series.get(metric, {}), *self._pending.get(metric, {})})
 
     def read(self, metric: Metric, unit: str | None, begin: float, end: float) -> Points:
-        """What was observed from `begin` on, before `end`; of one unit, or of all."""
+        """Return the data in [`begin`, `end`); `unit` None means all units."""
         begin = max(begin, self._clock.timestamp() - RETENTION)
         found: Points = {}
         with self._moving:
@@ -223,7 +220,7 @@ class MetricStore:
     def windows(
         self, metric: Metric, unit: str | None, begin: int, end: float, period: int
     ) -> Points:
-        """What was observed within each `period` seconds, counted from `begin` on, before `end`."""
+        """Return the data in [`begin`, `end`) by windows of `period` seconds."""
         found: Points = {}
         for start, distribution in sorted(self.read(metric, unit, begin, end).items()):
             window = begin + (start - begin) // period * period
@@ -231,7 +228,7 @@ class MetricStore:
         return found
 
     def metrics(self, account: str, region: str, since: float) -> list[Metric]:
-        """The account's metrics with data at or after `since`, sorted."""
+        """Return the account's metrics with data at or after `since`, sorted."""
         with self._moving, self._putting:
             self._arrive()
             latest = list(self._latest.items())

@@ -1,4 +1,4 @@
-"""What CloudWatch is about: metrics, and alarms with the state they are in.
+"""Metrics, and alarms with their states.
 
 Times are cloud time in seconds since the epoch.
 """
@@ -16,7 +16,7 @@ StateValue = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
 
 
 class Metric(NamedTuple):
-    """What makes a metric one and the same; dimensions are sorted by name."""
+    """The identity of a metric; dimensions are sorted by name."""
 
     account: str
     region: str
@@ -27,7 +27,7 @@ class Metric(NamedTuple):
 
 @dataclass(frozen=True)
 class State:
-    """What an alarm says; `data` is AWS's `StateReasonData`, a JSON document."""
+    """The state of an alarm; `data` is AWS's `StateReasonData`, a JSON document."""
 
     value: StateValue
     reason: str
@@ -37,7 +37,7 @@ class State:
 
 @dataclass(frozen=True)
 class Alarm:
-    """A metric alarm or a composite one; `definition` is in the shape of the API's Put request."""
+    """A metric or composite alarm; `definition` has the shape of the Put request."""
 
     account: str
     region: str
@@ -49,17 +49,17 @@ class Alarm:
 
     @property
     def key(self) -> str:
-        """What it is known by in this cloud."""
+        """The key in the ledger."""
         return f"{self.account}/{self.region}/{self.name}"
 
     @property
     def arn(self) -> str:
-        """Its Amazon Resource Name."""
+        """The Amazon Resource Name."""
         return f"arn:aws:cloudwatch:{self.region}:{self.account}:alarm:{self.name}"
 
     @property
     def composite(self) -> bool:
-        """Whether it watches other alarms, and no metric."""
+        """Whether this is a composite alarm."""
         return "AlarmRule" in self.definition
 
     @property
@@ -68,17 +68,17 @@ class Alarm:
         return "CompositeAlarm" if self.composite else "MetricAlarm"
 
     def document(self) -> Document:
-        """What the ledger keeps of it."""
+        """Return the ledger's document of the alarm."""
         return asdict(self)
 
     @classmethod
     def of(cls, document: Document) -> Alarm:
-        """What `document` made a document of."""
+        """Create an alarm from the ledger's document."""
         return cls(**document | {"state": State(**document["state"])})
 
 
 class DefinitionError(Exception):
-    """An alarm or a query that cannot be; `code` is AWS's own name of the error."""
+    """An alarm or a query is invalid; `code` is AWS's error code."""
 
     def __init__(self, message: str, code: str = "ValidationError") -> None:
         super().__init__(message)
@@ -86,7 +86,7 @@ class DefinitionError(Exception):
 
 
 def metric_of(account: str, region: str, document: Document) -> Metric:
-    """The metric that a request names by `Namespace`, `MetricName` and `Dimensions`."""
+    """Return the metric of a request's `Namespace`, `MetricName` and `Dimensions`."""
     dimensions = document.get("Dimensions") or []
     return Metric(
         account,
@@ -98,10 +98,10 @@ def metric_of(account: str, region: str, document: Document) -> Metric:
 
 
 def moment(time: float) -> datetime:
-    """A time as API answers have it."""
+    """Convert a time to the type of API answers."""
     return datetime.fromtimestamp(time, UTC)
 
 
 def stamp(time: float) -> str:
-    """A time as CloudWatch writes it into JSON, such as `2026-11-24T08:15:00.000+0000`."""
+    """Format a time as in CloudWatch's JSON: `2026-11-24T08:15:00.000+0000`."""
     return moment(time).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "+0000"

@@ -1,4 +1,4 @@
-"""The shapes in which an alarm tells of a change of its state."""
+"""Payloads that notify of an alarm's change of state."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TRIGGER = (
 
 
 def event_detail(alarm: Alarm, before: State) -> Document:
-    """The detail of a `CloudWatch Alarm State Change` event ("Alarm events and EventBridge")."""
+    """Return the detail of a state change event ("Alarm events and EventBridge")."""
     return {
         "alarmName": alarm.name,
         "state": _state(alarm.state),
@@ -30,7 +30,7 @@ def event_detail(alarm: Alarm, before: State) -> Document:
 
 
 def lambda_payload(alarm: Alarm, before: State) -> Document:
-    """What a function is invoked with ("Invoke a Lambda function from an alarm")."""
+    """Return the payload for a function ("Invoke a Lambda function from an alarm")."""
     return {
         "source": "aws.cloudwatch",
         "alarmArn": alarm.arn,
@@ -42,7 +42,7 @@ def lambda_payload(alarm: Alarm, before: State) -> Document:
 
 
 def sns_message(alarm: Alarm, before: State) -> Document:
-    """The message to a topic."""
+    """Return the message for an SNS topic."""
     definition = alarm.definition
     message: Document = {
         "AlarmName": alarm.name,

@@ -1,4 +1,4 @@
-"""Pages of an answer; a `NextToken` is the number of what was answered before."""
+"""Pages of an answer; a `NextToken` is the number of items on earlier pages."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ T = TypeVar("T")
 
 
 def begin(token: str | None) -> int:
-    """Where the page of a token begins.
+    """Return the index of the first item of a token's page.
 
     Raises:
-        ApiError: it is no token of ours.
+        ApiError: the token is invalid.
     """
     if token is None:
         return 0
     if not token.isdecimal():
-        raise ApiError("InvalidNextToken", f"The token {token!r} was not given out by this cloud")
+        raise ApiError("InvalidNextToken", f"The token {token!r} is not a NextToken of this cloud")
     return int(token)
 
 
 def page(items: Sequence[T], token: str | None, most: int) -> tuple[Sequence[T], dict[str, str]]:
-    """The page of a token, and the `NextToken` of the answer where more follows."""
+    """Return the page of a token, and the `NextToken` if more items follow."""
     first = begin(token)
     last = first + most
     return items[first:last], {"NextToken": str(last)} if len(items) > last else {}

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class AlarmProvider:
-    """Alarms; `operation` is the API's, by whose input a template's properties are read."""
+    """Provider of alarms; the input of `operation` defines the properties' types."""
 
     def __init__(self, alarms: Alarms, operation: str) -> None:
         self._alarms = alarms
         self._operation = operation
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
-        """Only the name is given once."""
+        """Only a new name needs replacement."""
         return bool(request.properties.get("AlarmName") != current.properties.get("AlarmName"))
 
     def create(self, request: ResourceRequest) -> Resource:
@@ -63,7 +63,7 @@ class AlarmProvider:
 
 
 def _read(shape: Any, value: Any, where: str) -> Any:
-    """A property as the API has it; templates may write numbers and booleans as strings."""
+    """Convert a property to the API's type; templates may write values as strings."""
     try:
         match shape.type_name:
             case "structure":
@@ -80,7 +80,7 @@ def _read(shape: Any, value: Any, where: str) -> Any:
             case "boolean":
                 return {"true": True, "false": False}[str(value).lower()]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ProvisioningError(f"{where}: {value!r} is no {shape.type_name}") from error
+        raise ProvisioningError(f"{where}: {value!r} is not a valid {shape.type_name}") from error
     return value
 
 

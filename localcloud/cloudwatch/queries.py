@@ -1,4 +1,4 @@
-"""Metric data queries: what `GetMetricData` and an alarm's `Metrics` ask ("MetricDataQuery")."""
+"""Metric data queries of `GetMetricData` and of alarms ("MetricDataQuery")."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from localcloud.core.ports import Document
 
     Fetch = Callable[[Document], TimeSeries]
-    """Reads what the `MetricStat` of a query names."""
+    """Reads the time series of a query's `MetricStat`."""
 
 _ID = re.compile(r"[a-z][a-zA-Z0-9_]*")
 _SHORT_PERIODS = {1, 5, 10, 20, 30}
 _MINUTE = 60
-_WITHOUT_METRICS = 300  # the period of an expression that names no metric and has none itself
+_WITHOUT_METRICS = 300  # seconds, for an expression without metrics and without a period
 
 
 class Queries:
-    """A request's queries; computes each once, in whatever order they name one another.
+    """A request's queries; computes each once, after those that it refers to.
 
     Raises:
-        DefinitionError: a query is malformed, or asks for what the local cloud has not.
+        DefinitionError: a query is malformed, or not supported by the local cloud.
     """
 
     def __init__(self, queries: Sequence[Document], account: str) -> None:
@@ -45,7 +45,7 @@ class Queries:
             name for name, count in Counter(each["Id"] for each in queries).items() if count > 1
         ]
         if twice:
-            raise DefinitionError(f"The values of Id must be unique: {twice[0]} is there twice")
+            raise DefinitionError(f"The values of Id must be unique: {twice[0]} is used twice")
         for query in queries:
             self._check(query, account)
         for name in self._trees:
@@ -55,8 +55,8 @@ class Queries:
         name = query["Id"]
         if not _ID.fullmatch(name):
             raise DefinitionError(
-                f"The value {name} for parameter Id is invalid: it begins with a lower case "
-                "letter and holds letters, digits and underscores"
+                f"The value {name} for parameter Id is invalid: it must begin with a lower case "
+                "letter and contain only letters, digits and underscores"
             )
         if ("Expression" in query) == ("MetricStat" in query):
             raise DefinitionError(f"Query {name} must have either MetricStat or Expression")
@@ -85,7 +85,7 @@ class Queries:
                 self._refuse_circle(other, (*behind, name))
 
     def period(self, name: str) -> int:
-        """How many seconds the data points of a query are apart: the longest of its metrics'."""
+        """Return a query's period in seconds: the longest period of its metrics."""
         query = self._queries[name]
         if "MetricStat" in query:
             return int(query["MetricStat"]["Period"])
@@ -96,10 +96,10 @@ class Queries:
         return max(used, default=int(query.get("Period") or _WITHOUT_METRICS))
 
     def compute(self, fetch: Fetch, begin: int, end: float) -> dict[str, list[TimeSeries]]:
-        """The series of each query, with what lies from `begin` on, before `end`.
+        """Return the time series of each query in [`begin`, `end`).
 
         Raises:
-            DefinitionError: an expression comes to a number, or has an argument it cannot have.
+            DefinitionError: an expression returns a number, or has an invalid argument.
         """
         known: dict[str, Value] = {
             name: fetch(query) for name, query in self._queries.items() if "MetricStat" in query
@@ -108,7 +108,7 @@ class Queries:
 
         def named(name: str) -> Value:
             if name not in self._queries:
-                raise DefinitionError(f"The word {name} has no place there in an expression")
+                raise DefinitionError(f"Unexpected word {name} in an expression")
             if name not in known:
                 period = self.period(name)
                 grid = range(begin, math.ceil(end), period)
@@ -123,7 +123,7 @@ class Queries:
             if isinstance(value, float):
                 if returned(query):
                     raise DefinitionError(
-                        f"Expression {query['Expression']!r} of {name} comes to a number: the "
+                        f"Expression {query['Expression']!r} of {name} returns a number; the "
                         "result must be a time series"
                     )
                 continue
@@ -132,15 +132,15 @@ class Queries:
 
 
 def returned(query: Document) -> bool:
-    """Whether a query's result is wanted, and not only used by another."""
+    """Return whether a query's result is returned (`ReturnData`)."""
     return query.get("ReturnData", True) is not False
 
 
 def check_period(period: int) -> None:
-    """Refuse what is no period.
+    """Check a period in seconds.
 
     Raises:
-        DefinitionError: it is neither 1, 5, 10, 20 or 30 nor a multiple of 60 seconds.
+        DefinitionError: it is neither 1, 5, 10, 20 or 30 nor a multiple of 60.
     """
     if period not in _SHORT_PERIODS and (period < _MINUTE or period % _MINUTE):
         raise DefinitionError(
@@ -149,7 +149,7 @@ def check_period(period: int) -> None:
 
 
 def reader(store: MetricStore, account: str, region: str, begin: int, end: float) -> Fetch:
-    """Reads from the store, from `begin` on, before `end`."""
+    """Return a function that reads a query's data in [`begin`, `end`) from the store."""
 
     def fetch(query: Document) -> TimeSeries:
         stat = query["MetricStat"]
@@ -180,7 +180,7 @@ def _children(node: Node) -> tuple[Node, ...]:
 
 
 def _names(node: Node) -> Iterator[str]:
-    """The ids that an expression refers to; words such as REPEAT are written in capitals."""
+    """Yield the ids in an expression; words in capitals such as REPEAT are not ids."""
     if isinstance(node, Name) and not node.name.isupper():
         yield node.name
     for child in _children(node):

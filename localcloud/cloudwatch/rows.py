@@ -1,4 +1,4 @@
-"""How observations are kept: by metric, unit and time in memory, by column in the ledger."""
+"""Observations in memory (by metric, unit and time) and as rows of the ledger."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from localcloud.cloudwatch.model import Metric
 
     Points = dict[int, Distribution]
-    """By the cloud second at which a minute (or a second, for high resolution) begins."""
+    """By the first cloud second of the minute (high resolution: of the second)."""
     Pending = dict[Metric, dict[str, Points]]
     """By metric and unit."""
 

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from localcloud.iam.access import Access
 
 logger = logging.getLogger(__name__)
-_FLUSH = 1.0  # wall seconds for which what no API call acknowledged may be lost
-_PAST, _FUTURE = 14 * DAY, 7200  # what AWS takes, in seconds
+_FLUSH = 1.0  # wall seconds of unacknowledged data that a kill loses
+_PAST, _FUTURE = 14 * DAY, 7200  # seconds that AWS accepts
 
 
 class CloudWatch:
@@ -56,14 +56,14 @@ class CloudWatch:
         self._flusher = threading.Thread(target=self._flush, name="metrics", daemon=True)
 
     def start(self) -> None:
-        """Read metrics out of logs, and watch alarms, from now on."""
+        """Start to extract metrics from logs and to evaluate alarms."""
         self._logs.subscribe(self._read)
         self._flusher.start()
         self._actions.start()
         self._watch.start()
 
     def stop(self) -> None:
-        """Write what is still in memory."""
+        """Stop all threads and write the metrics in memory to the ledger."""
         self._watch.stop()
         self._actions.stop()
         self._stop.set()
@@ -72,9 +72,9 @@ class CloudWatch:
         self.store.flush()
 
     def put(self, account: str, region: str, namespace: str, data: Sequence[Datum]) -> None:
-        """Observe metrics of a service: no call waits for the disk.
+        """Add metrics of a service without waiting for the disk.
 
-        They are durable within a second; alarms and queries see them when they have arrived.
+        They are in the ledger within a second. Alarms and queries see them after their arrival.
         """
         now, owner = self.core.clock.timestamp(), f"{account}/{region}/{namespace}"
         for datum in data:
@@ -89,7 +89,7 @@ class CloudWatch:
     def alarm_states(
         self, account: str, region: str, names: Iterable[str]
     ) -> dict[str, AlarmState]:
-        """The states of those of the named alarms, metric or composite, that exist."""
+        """Return the states of the named metric and composite alarms that exist."""
         found = {name: self.alarms.get(account, region, name) for name in names}
         return {
             name: AlarmState(alarm.state.value, alarm.state.reason, alarm.state.updated)
@@ -101,7 +101,7 @@ class CloudWatch:
         while self.store.changed.wait() and not self._stop.wait(_FLUSH):
             try:
                 self.store.flush()
-            except StorageError:  # what was put is kept for the next time
+            except StorageError:  # the store keeps the data for the next flush
                 logger.exception("Metrics are kept in memory until the next flush")
 
     def _read(
@@ -112,7 +112,7 @@ class CloudWatch:
         _stream: str,
         lines: Sequence[tuple[float, str]],
     ) -> None:
-        """Take the metrics out of log lines, on the thread that writes them."""
+        """Extract metrics from log lines, on the writer's thread."""
         for time, line in lines:
             if '"_aws"' not in line:
                 continue
@@ -121,7 +121,7 @@ class CloudWatch:
             now = clock.timestamp()
             arrives = self.delays.of_log_line(line, now)
             for each in found.observations:
-                # A process stamps with the wall clock.
+                # Processes write timestamps of the wall clock.
                 at = clock.of_wall(each.milliseconds / 1000)
                 if now - _PAST <= at <= now + _FUTURE:
                     metric = Metric(account, region, each.namespace, each.name, each.dimensions)

@@ -1,7 +1,7 @@
-"""Statistics of what was observed of a metric within a time ("CloudWatch statistics definitions").
+"""Statistics of a metric's data ("CloudWatch statistics definitions").
 
-A distribution keeps how often each value was seen, so that percentiles are exact up to 1,000
-different values; a further new value is kept to three significant digits (0.5 % off at most).
+A distribution counts each value, so that percentiles are exact up to 1,000 different values.
+Further new values are rounded to three significant digits (an error of at most 0.5 %).
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ _NAMES = ("SampleCount", "Average", "Sum", "Minimum", "Maximum")
 
 
 class Distribution:
-    """Count, sum, extremes and values of observations. `opaque`: some values are not known,
-    as they came as a statistic set, so that no percentile is.
+    """Count, sum, extremes and values of observations.
+
+    `opaque` means that some values are unknown, because they came as a statistic set. Then
+    percentiles are unknown, too.
     """
 
     __slots__ = ("count", "maximum", "minimum", "opaque", "total", "values")
@@ -37,7 +39,7 @@ class Distribution:
         self.values: dict[float, float] = {}
 
     def add(self, value: float, count: float = 1.0) -> None:
-        """Observe a value `count` times."""
+        """Add a value `count` times."""
         self.count += count
         self.total += value * count
         self.minimum = min(self.minimum, value)
@@ -45,7 +47,7 @@ class Distribution:
         self._keep(value, count)
 
     def add_set(self, count: float, total: float, minimum: float, maximum: float) -> None:
-        """Observe a statistic set; its values are known only when they are all the same."""
+        """Add a statistic set; its values are known only if all are equal."""
         self.count += count
         self.total += total
         self.minimum = min(self.minimum, minimum)
@@ -56,7 +58,7 @@ class Distribution:
             self.opaque = True
 
     def merge(self, other: Distribution) -> None:
-        """Observe all that another one did."""
+        """Add all observations of another distribution."""
         self.count += other.count
         self.total += other.total
         self.minimum = min(self.minimum, other.minimum)
@@ -72,10 +74,10 @@ class Distribution:
         values[value] = values.get(value, 0.0) + count
 
     def percentile(self, share: float) -> float | None:
-        """The smallest value that at least `share` per cent of the observations do not exceed.
+        """Return the smallest value that `share` per cent of observations do not exceed.
 
-        None where it is not known: AWS has no percentiles of statistic sets and of metrics with
-        negative values.
+        None if unknown: AWS has no percentiles of statistic sets and of metrics with negative
+        values.
         """
         if self.opaque or self.minimum < 0:
             return None
@@ -88,7 +90,7 @@ class Distribution:
         return self.maximum
 
     def statistic(self, name: str) -> float | None:
-        """A statistic by AWS's name, such as `Average` or `p99.9`; None where it is not known."""
+        """Return a statistic such as `Average` or `p99.9`; None if unknown."""
         if not self.count:
             return None
         if name.startswith("p"):
@@ -103,10 +105,10 @@ class Distribution:
 
 
 def check_statistic(name: str) -> None:
-    """Refuse what is no statistic, or none that the local cloud computes.
+    """Check the name of a statistic.
 
     Raises:
-        DefinitionError: it is not one of the five plain statistics or a percentile.
+        DefinitionError: it is neither one of the five basic statistics nor a percentile.
     """
     if name not in _NAMES and not _PERCENTILE.fullmatch(name):
         raise DefinitionError(
@@ -116,7 +118,7 @@ def check_statistic(name: str) -> None:
 
 
 def merged(distributions: Iterable[Distribution]) -> Distribution:
-    """One distribution of all observations."""
+    """Return one distribution of all observations."""
     result = Distribution()
     for each in distributions:
         result.merge(each)

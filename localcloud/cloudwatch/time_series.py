@@ -1,4 +1,4 @@
-"""Time series, and what is made of one alone ("Functions supported for metric math")."""
+"""Time series and functions of one series ("Functions supported for metric math")."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TimeSeries:
-    """Values by cloud second, in order of time, `period` seconds apart where none is missing."""
+    """Values by cloud second in order of time, `period` seconds apart or a multiple."""
 
     id: str
     label: str
@@ -27,14 +27,14 @@ class TimeSeries:
 
 
 def repeated(values: Values, grid: Iterable[int]) -> dict[int, float]:
-    """What is missing is what was there last."""
+    """Fill each missing value with the last value before it."""
     times = sorted(values)
     places = ((time, bisect_right(times, time)) for time in grid)
     return {time: values[times[place - 1]] for time, place in places if place}
 
 
 def interpolated(values: Values, grid: Iterable[int]) -> dict[int, float]:
-    """What is missing lies on a line between its neighbours; nothing is put at the ends."""
+    """Fill missing values by linear interpolation; do not fill at the ends."""
     times = sorted(values)
     result = dict(values)
     for time in grid:
@@ -47,7 +47,7 @@ def interpolated(values: Values, grid: Iterable[int]) -> dict[int, float]:
 
 
 def differences(values: Values, compute: Callable[[float, float], float]) -> dict[int, float]:
-    """Each value against the one before: `compute` has the rise and the seconds between them."""
+    """Apply `compute` to each step's difference of values and of seconds."""
     times = sorted(values)
     return {
         time: compute(values[time] - values[before], time - before)
@@ -56,7 +56,7 @@ def differences(values: Values, compute: Callable[[float, float], float]) -> dic
 
 
 def running_sum(values: Values) -> dict[int, float]:
-    """The sum of each value and all before it."""
+    """Return the cumulative sums."""
     total = 0.0
     return {time: (total := total + values[time]) for time in sorted(values)}
 

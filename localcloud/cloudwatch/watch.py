@@ -1,9 +1,9 @@
-"""Looks at each metric alarm when its time has come.
+"""Evaluate metric alarms on schedule.
 
-An alarm with a period of a minute or more is evaluated once a cloud minute, over windows that
-slide by that minute; one with a shorter period every 10 seconds; one that looks back further
-than a day once an hour. Only time that has passed wholly is looked at, and a little later, so
-that what processes wrote at its very end has arrived.
+An alarm with a period of a minute or more is evaluated once per cloud minute, over windows that
+slide by a minute. An alarm with a shorter period is evaluated every 10 seconds, and an alarm whose
+range is longer than a day once an hour. An evaluation reads only complete periods, after a grace
+period in which the last data of services arrives.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _DELIVERY_SECONDS = 0.15
 _GRACE_SECONDS = LONGEST_INTERVAL_SECONDS + _DELIVERY_SECONDS
 """Wall seconds for the metrics of a period to arrive: services buffer theirs."""
 _SHORT, _MINUTE, _HOUR, _DAY = 10, 60, 3600, 86400
-_BEHIND = _HOUR  # further behind than this, what was missed is not made up for
+_BEHIND = _HOUR  # cloud seconds; a longer delay skips evaluations
 
 
 class Watch:
@@ -47,11 +47,11 @@ class Watch:
         self._thread = threading.Thread(target=self._run, name="alarm-watch", daemon=True)
 
     def start(self) -> None:
-        """Evaluate from now on."""
+        """Start to evaluate."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End, after the evaluation under way."""
+        """Stop after the running evaluation."""
         self._stop.set()
         self._thread.join()
 
@@ -68,12 +68,12 @@ class Watch:
                 if due % self._plan(alarm).step == 0:
                     try:
                         self._look(alarm, due)
-                    except Exception:  # a bug of ours, or of one who is told
+                    except Exception:  # a bug, here or in a subscriber
                         logger.exception("Alarm %s is not evaluated", alarm.key)
             passed = due
 
     def _next(self, passed: int) -> int:
-        """When something is to be evaluated next."""
+        """Return the cloud time of the next evaluation."""
         short = any(self._plan(each).step == _SHORT for each in self._watched())
         step = _SHORT if short else _MINUTE
         return passed // step * step + step
@@ -95,7 +95,7 @@ class Watch:
             self._alarms.set_state(alarm, verdict.value, verdict.reason, verdict.data)
 
     def _datapoints(self, alarm: Alarm, plan: _Plan, now: int) -> list[Datapoint | None]:
-        """A data point, or None, for each period of the alarm's evaluation range."""
+        """Return a data point or None for each period of the evaluation range."""
         how = plan.rule
         begin = now - how.evaluation_range * how.period
         found: dict[int, Datapoint] = {}
@@ -116,7 +116,7 @@ class Watch:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What an alarm's definition means for its evaluation."""
+    """An alarm's definition, prepared for evaluation."""
 
     definition: Document
     rule: Rule

@@ -1,1 +1,1 @@
-"""CodeBuild: buildspecs run as processes, each with its project's own role."""
+"""CodeBuild: runs buildspecs as processes with the service role of their project."""

@@ -25,13 +25,13 @@ _OVERRIDES = {
 
 
 class CodeBuildApi(ServiceApi):
-    """Builds, reports, and a look at projects."""
+    """Operations on builds and reports; projects are read-only."""
 
     model: ClassVar[str] = "codebuild"
     service: CodeBuild
 
     def start_build(self) -> ActionResult:
-        """Start a build by hand."""
+        """Start a build outside of a pipeline."""
         other = sorted(name for name, value in self.params.items() if value is not None)
         other = [name for name in other if name not in _OVERRIDES]
         if other:
@@ -63,7 +63,7 @@ class CodeBuildApi(ServiceApi):
         return ActionResult({"build": self._build(build)})
 
     def batch_get_builds(self) -> ActionResult:
-        """Builds by id or ARN."""
+        """Return builds by id or ARN."""
         found, missing = [], []
         for each in self.params["ids"]:
             build = self.service.builds.get(each.split(":build/")[-1])
@@ -74,14 +74,14 @@ class CodeBuildApi(ServiceApi):
         return ActionResult({"builds": found, "buildsNotFound": missing})
 
     def list_builds_for_project(self) -> ActionResult:
-        """Ids of a project's builds, newest first."""
+        """Return the ids of a project's builds, newest first."""
         name = self.params["projectName"]
         self._project(name)
         mine = self.service.of_project(self.account, self.region, name)
         return self._page("ids", self._ordered([each.id for each in mine]))
 
     def list_builds(self) -> ActionResult:
-        """Ids of all builds, newest first."""
+        """Return the ids of all builds, newest first."""
         mine = [
             each
             for each in self.service.builds.values()
@@ -91,7 +91,7 @@ class CodeBuildApi(ServiceApi):
         return self._page("ids", self._ordered(ids))
 
     def batch_get_projects(self) -> ActionResult:
-        """Projects by name."""
+        """Return projects by name."""
         found, missing = [], []
         for name in self.params["names"]:
             project = self.service.store.project(self.account, self.region, name)
@@ -103,23 +103,23 @@ class CodeBuildApi(ServiceApi):
         return ActionResult({"projects": found, "projectsNotFound": missing})
 
     def list_projects(self) -> ActionResult:
-        """Names of all projects."""
+        """Return the names of all projects."""
         mine = self.service.store.projects(self.account, self.region)
         return self._page("projects", [each["name"] for each in mine])
 
     def list_report_groups(self) -> ActionResult:
-        """ARNs of all report groups."""
+        """Return the ARNs of all report groups."""
         return self._page("reportGroups", [each["arn"] for each in self._groups])
 
     def batch_get_report_groups(self) -> ActionResult:
-        """Report groups by ARN."""
+        """Return report groups by ARN."""
         found, missing = self._batch(self.service.store.group, self.params["reportGroupArns"])
         for group in found:
             group["lastModified"] = _time(group["lastModified"])
         return ActionResult({"reportGroups": found, "reportGroupsNotFound": missing})
 
     def list_reports_for_report_group(self) -> ActionResult:
-        """ARNs of a group's reports, newest first."""
+        """Return the ARNs of a group's reports, newest first."""
         group = self.params["reportGroupArn"]
         if self.service.store.group(group) is None:
             raise ApiError("ResourceNotFoundException", f"{group} cannot be found")
@@ -127,16 +127,16 @@ class CodeBuildApi(ServiceApi):
         return self._reports([each for each in mine if each["reportGroupArn"] == group])
 
     def list_reports(self) -> ActionResult:
-        """ARNs of all reports, newest first."""
+        """Return the ARNs of all reports, newest first."""
         return self._reports(self.service.store.reports(self.account, self.region))
 
     def batch_get_reports(self) -> ActionResult:
-        """Reports by ARN."""
+        """Return reports by ARN."""
         found, missing = self._batch(self.service.store.report, self.params["reportArns"])
         return ActionResult({"reports": found, "reportsNotFound": missing})
 
     def describe_test_cases(self) -> ActionResult:
-        """The test cases of a report."""
+        """Return the test cases of a report."""
         arn = self.params["reportArn"]
         kept = self.service.store.cases(arn)
         if kept is None:
@@ -179,7 +179,7 @@ class CodeBuildApi(ServiceApi):
     def _page(self, name: str, entries: Sequence[Any]) -> ActionResult:
         token = self.params.get("nextToken") or "0"
         if not token.isdecimal():
-            raise ApiError("InvalidInputException", f"{token} is no nextToken of this service")
+            raise ApiError("InvalidInputException", f"{token} is not a nextToken of this service")
         begin, most = int(token), int(self.params.get("maxResults") or _PAGE)
         page: dict[str, Any] = {name: list(entries[begin : begin + most])}
         if begin + most < len(entries):

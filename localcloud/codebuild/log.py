@@ -1,4 +1,4 @@
-"""A build's log: one pipe that the build and all its processes write to, kept line by line."""
+"""A build's log: a pipe for all processes of the build, read line by line."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _CHUNK = 65536
-_LONGEST = 256 * 1024  # bytes; CloudWatch Logs takes no longer event
+_LONGEST = 256 * 1024  # the maximum size of an event in CloudWatch Logs
 
 
 class BuildLog:
-    """Hands lines to `keep` in the order in which they were written, secrets replaced by `***`."""
+    """Passes lines to `keep` in their order; replaces secrets with `***`."""
 
     def __init__(self, keep: Callable[[list[str]], None]) -> None:
         self._keep = keep
@@ -26,17 +26,17 @@ class BuildLog:
         self._reader.start()
 
     def write(self, line: str) -> None:
-        """Add a line; whatever a process wrote before without ending its line is one of its own."""
+        """Write a line; an unterminated line of a process before it becomes its own line."""
         os.write(self.descriptor, f"\0{line}\n".encode(errors="replace"))
 
     def mask(self, secret: str) -> None:
-        """Never show this value; of one with several lines, none of them."""
+        """Replace this value, and each line of a multi-line value, in all later output."""
         parts = {secret, *secret.splitlines()} - {""}
-        # The longest first: a short one may be part of it.
+        # The longest first: a short secret may be part of a longer one.
         self._secrets = sorted({*self._secrets, *parts}, key=len, reverse=True)
 
     def close(self) -> None:
-        """Keep all that was written; a process that still writes is not waited for."""
+        """Pass on all lines written so far; do not wait for processes that still write."""
         os.write(self.descriptor, self._end)
         self._reader.join()
         os.close(self.descriptor)

@@ -1,4 +1,4 @@
-"""Builds, and what became of them."""
+"""Builds and their phases."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Phase:
 
 @dataclass
 class Build:
-    """A build."""
+    """A build, and the events that wait for its end."""
 
     id: str
     arn: str
@@ -39,10 +39,10 @@ class Build:
     initiator: str
     source_version: str | None
     group: str
-    """The log group; empty when the project keeps no log."""
+    """The log group; empty if the project disables CloudWatch Logs."""
     stream: str
     timeout: float
-    """Minutes of the wall."""
+    """In minutes of the wall clock."""
     ended: float | None = None
     reason: str = ""
     exported: dict[str, str] = field(default_factory=dict)
@@ -50,22 +50,22 @@ class Build:
     """ARNs."""
     phases: list[Phase] = field(default_factory=list)
     process_group: int = 0
-    """Of the commands, 0 when none run."""
+    """The process group of the commands; 0 if none run."""
 
     def __post_init__(self) -> None:
         self.interrupted = ""
-        """STOPPED or TIMED_OUT from the moment when it was to end early."""
+        """STOPPED or TIMED_OUT after `interrupt`, else empty."""
         self._end: Callable[[], None] | None = None
         self._waiting: list[threading.Event] = []
         self._lock = threading.Lock()
 
     @property
     def complete(self) -> bool:
-        """Whether it has ended."""
+        """Whether the build has ended."""
         return self.status in _ENDED
 
     def tell(self, ended: threading.Event) -> None:
-        """Set the event at its end; at once when it has ended already."""
+        """Set the event when the build ends; immediately if it has ended."""
         with self._lock:
             if not self.complete:
                 self._waiting.append(ended)
@@ -73,7 +73,7 @@ class Build:
         ended.set()
 
     def finish(self, status: str) -> None:
-        """It has ended: tell all that wait."""
+        """Set the final status and wake all waiters."""
         with self._lock:
             self.status = status
             waiting, self._waiting = self._waiting, []
@@ -81,21 +81,21 @@ class Build:
             event.set()
 
     def interrupt(self, status: str) -> None:
-        """End it early; the first reason stands."""
+        """End the build early with a status; a later call does not change the status."""
         with self._lock:
             self.interrupted = self.interrupted or status
             if self._end:
                 self._end()
 
     def interruptible(self, end: Callable[[], None] | None) -> None:
-        """What ends its processes from now on, if something does."""
+        """Set the function that ends the build's processes; None if none run."""
         with self._lock:
             self._end = end
             if self._end and self.interrupted:
                 self._end()
 
     def document(self) -> dict[str, Any]:
-        """As JSON."""
+        """Return the build as a JSON document."""
         return {
             each.name: [vars(phase) for phase in self.phases]
             if each.name == "phases"
@@ -105,6 +105,6 @@ class Build:
 
     @classmethod
     def of(cls, document: dict[str, Any]) -> Build:
-        """Back from JSON."""
+        """Create a build from its JSON document."""
         phases = [Phase(**phase) for phase in document.pop("phases")]
         return cls(**document, phases=phases)

@@ -1,4 +1,4 @@
-"""The outputs of a build: its test reports and its artifacts."""
+"""Store a build's test reports and artifacts."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 
 class OutputError(Exception):
-    """A report or an artifact that cannot be kept; the message is the phase's."""
+    """A report or an artifact cannot be stored; the message is the phase's."""
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """The outputs of one build; `readable` returns whether the build itself may read a file."""
+    """The outputs of a build; `readable` returns whether the build may read a file."""
 
     store: Store
     clock: Clock
@@ -45,12 +45,12 @@ class Outputs:
     readable: Callable[[Path], bool]
 
     def keep(self, spec: Buildspec) -> None:
-        """Keep reports and artifacts, also those of a build that has failed.
+        """Store reports and artifacts, also those of a failed build.
 
-        A report that cannot be kept fails the build: aws-cdk#7367, prowler#1182.
+        A report that cannot be stored fails the build: aws-cdk#7367, prowler#1182.
 
         Raises:
-            OutputError: one of them cannot be kept.
+            OutputError: a report or an artifact cannot be stored.
         """
         failed = [
             f"[{key}: [{problem}]]"
@@ -87,8 +87,8 @@ class Outputs:
     def _upload(self, spec: Buildspec) -> None:
         outputs = self.request.outputs
         for name, (bucket, key) in outputs.items():
-            # As CodeBuild does for CodePipeline: one output is the primary one, several are
-            # the secondary ones, by their names.
+            # As CodeBuild does for CodePipeline: a single output is the primary artifact, several
+            # are the secondary artifacts of their names.
             artifacts = spec.secondary.get(name) or (spec.artifacts if len(outputs) == 1 else None)
             if artifacts is None:
                 raise OutputError(f"the buildspec declares no artifacts for {name}")

@@ -1,4 +1,4 @@
-"""The processes of a build, wherever they went."""
+"""Find and kill all processes of a build."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from contextlib import suppress
 from pathlib import Path
 
 _PROC = Path("/proc")
-_ROUNDS = 50  # a process may fork while it is looked for
+_ROUNDS = 50  # a process may fork between search and kill
 
 
 def end(build_id: str, group: int) -> None:
-    """Kill every process of a build: its group, and whatever left that for a session of its own.
+    """Kill every process of a build: its group, and processes that left the group.
 
-    AWS takes the container away, so nobody is asked first. A process that has left the group is
-    known by the build's id in its environment; that needs `/proc`, which macOS does not have.
+    AWS removes the container without a SIGTERM, so the signal is SIGKILL. A process that left the
+    group is found by the build's id in its variables; that needs `/proc`, which macOS does not
+    have.
     """
     _kill_group(group)
     for _ in range(_ROUNDS):
@@ -28,10 +29,10 @@ def end(build_id: str, group: int) -> None:
 
 
 def end_orphans(build_id: str, group: int) -> None:
-    """Kill what a build of an earlier local cloud left behind.
+    """Kill the remaining processes of a build of an earlier local cloud.
 
-    Its group's number may be another's by now: where there is `/proc` the group is only ended
-    when one of its processes is the build's.
+    The system may have reused the group's number. With `/proc`, the group is killed only if one of
+    its processes belongs to the build.
     """
     if not _PROC.is_dir():
         _kill_group(group)
@@ -45,12 +46,12 @@ def end_orphans(build_id: str, group: int) -> None:
 
 
 def marked(build_id: str) -> list[int]:
-    """The living processes whose environment names the build."""
+    """Return the running processes whose variables name the build."""
     mark = f"CODEBUILD_BUILD_ID={build_id}".encode()
     found = []
     for entry in _PROC.glob("[0-9]*"):
         with suppress(OSError):
-            # A process that has ended and is not yet waited for has no environment.
+            # A zombie has no variables.
             if mark in (entry / "environ").read_bytes().split(b"\0"):
                 found.append(int(entry.name))
     return found

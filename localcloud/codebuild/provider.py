@@ -23,7 +23,7 @@ _NUMBERS = ("timeoutInMinutes", "queuedTimeoutInMinutes", "concurrentBuildLimit"
 
 
 class ProjectProvider:
-    """Projects, kept in the API's own shape."""
+    """Provider of projects; stores them in the API's shape."""
 
     def __init__(self, store: Store, clock: Clock, quotas: Quotas) -> None:
         self._store = store
@@ -31,7 +31,7 @@ class ProjectProvider:
         self._quotas = quotas
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
-        """Only the name is given once."""
+        """Only a new name needs replacement."""
         return bool(request.properties.get("Name") != current.properties.get("Name"))
 
     def create(self, request: ResourceRequest) -> Resource:
@@ -43,14 +43,14 @@ class ProjectProvider:
         return self._put(request, current.physical_id)
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
-        """See `Provider.delete`; the history of builds stays."""
+        """See `Provider.delete`; keeps the builds."""
         self._store.remove_project(request.account, request.region, current.physical_id)
 
     def _put(self, request: ResourceRequest, name: str) -> Resource:
         arn = f"arn:aws:codebuild:{request.region}:{request.account}:project/{name}"
         _check(name, request.properties)
         project = lowered(request.properties) | {"name": name, "arn": arn}
-        # What CloudFormation and the API name differently.
+        # CloudFormation and the API spell this property differently.
         project["source"]["buildspec"] = project["source"].pop("buildSpec", None)
         for key in _NUMBERS:
             if key in project:
@@ -75,7 +75,7 @@ class ProjectProvider:
         return Resource(name, {"Arn": arn}, request.properties)
 
     def _check_number(self, account: str, region: str) -> None:
-        """Raise if the account has no room for a project."""
+        """Raise if the account has reached its quota of projects."""
         most = self._quotas.build_projects
         if len(self._store.projects(account, region)) >= most:
             raise ProvisioningError(
@@ -84,14 +84,14 @@ class ProjectProvider:
 
 
 class ReportGroupProvider:
-    """Groups of test reports."""
+    """Provider of report groups."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
-        """The name and the type are given once."""
+        """A new name or type needs replacement."""
         return any(
             request.properties.get(name) != current.properties.get(name)
             for name in ("Name", "Type")
@@ -112,7 +112,7 @@ class ReportGroupProvider:
         return Resource(current.physical_id, current.attributes, request.properties)
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:  # noqa: ARG002  # the port's own signature
-        """See `Provider.delete`; its reports stay."""
+        """See `Provider.delete`; keeps the group's reports."""
         self._store.remove_group(current.physical_id)
 
     def _check(self, properties: dict[str, Any]) -> None:
@@ -127,7 +127,7 @@ class ReportGroupProvider:
 
 
 def _check(name: str, properties: dict[str, Any]) -> None:
-    """Raise for what a build here cannot honour."""
+    """Raise if a property is not supported by the local cloud."""
     found = [each for each in properties if each not in _HONOURED]
     environment = properties.get("Environment", {})
     logs = properties.get("LogsConfig") or {}
@@ -147,12 +147,12 @@ def _check(name: str, properties: dict[str, Any]) -> None:
         found.append("Cache.Modes LOCAL_DOCKER_LAYER_CACHE")
     if found:
         raise ProvisioningError(
-            f"Project {name}: {', '.join(found)} cannot be honoured by the local cloud"
+            f"Project {name}: {', '.join(found)} is not part of the local cloud"
         )
 
 
 def lowered(value: Any) -> Any:
-    """Keys with a small first letter, as the API has them."""
+    """Return the value with keys in lower camel case, as in the API."""
     if isinstance(value, list):
         return [lowered(item) for item in value]
     if isinstance(value, dict):

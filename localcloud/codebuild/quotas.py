@@ -1,7 +1,7 @@
-"""Sizes and numbers that AWS allows in a build project ("Quotas for AWS CodeBuild", user guide).
+"""Quotas of a build project ("Quotas for AWS CodeBuild", user guide).
 
-The constraints are those of `CreateProject` and `StartBuild` in the API reference. The length of a
-variable is from users (wolfeidau/buildkite-serverless-agent#35).
+The constraints are those of `CreateProject` and `StartBuild` in the API reference. The maximum
+length of a variable is from users' reports (wolfeidau/buildkite-serverless-agent#35).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def exceeded(project: Mapping[str, Any]) -> Iterator[str]:
 
 
 def outside(key: str, minutes: float | None) -> Iterator[str]:
-    """Yield a message if a timeout is given and not allowed."""
+    """Yield a message if a timeout is set and out of range."""
     least, most = _MINUTES[key]
     if minutes is not None and minutes < least:
         yield _invalid(key, f"Member must have value greater than or equal to {least}")

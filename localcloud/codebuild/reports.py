@@ -1,4 +1,4 @@
-"""Test reports: the JUnit files that a build leaves, kept case by case."""
+"""Test reports: store the test cases of a build's JUnit files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NANO = 1_000_000_000
 
 
 class ReportError(Exception):
-    """A file that is no JUnit report, or a group that does not exist."""
+    """A report cannot be read or stored."""
 
 
 @dataclass(frozen=True)
@@ -38,17 +38,17 @@ class Case:
 
 
 def read_junit(path: Path) -> list[Case]:
-    """The test cases of a JUnit XML file.
+    """Read the test cases of a JUnit XML file.
 
     Raises:
-        ReportError: it is none.
+        ReportError: the file is not JUnit XML.
     """
     try:
         root = _root(path.read_bytes())
     except expat.ExpatError as error:
-        raise ReportError(f"{path.name} is no JUnit XML: {error}") from error
+        raise ReportError(f"{path.name} is not JUnit XML: {error}") from error
     if root.tag not in {"testsuites", "testsuite"}:
-        raise ReportError(f"{path.name} is no JUnit XML: its root is {root.tag}")
+        raise ReportError(f"{path.name} is not JUnit XML: its root is {root.tag}")
     return [
         _case(suite.get("name", ""), case)
         for suite in root.iter("testsuite")
@@ -57,7 +57,7 @@ def read_junit(path: Path) -> list[Case]:
 
 
 def _root(content: bytes) -> ET.Element:
-    """Parse XML without entities, which could make a small file as large as they like."""
+    """Parse XML and reject entities, which can expand a small file without limit."""
 
     def refuse(name: str, *_rest: object) -> None:
         raise ReportError(f"the report declares the entity {name}; JUnit XML needs none")
@@ -68,7 +68,7 @@ def _root(content: bytes) -> ET.Element:
     parser.StartElementHandler = builder.start
     parser.EndElementHandler = builder.end
     parser.CharacterDataHandler = builder.data
-    parser.Parse(content, True)  # it takes no keyword
+    parser.Parse(content, True)  # a positional-only parameter
     return builder.close()
 
 
@@ -82,14 +82,14 @@ def keep(
     readable: Callable[[Path], bool],
     refused: Callable[[str, str], str],
 ) -> str:
-    """Keep a report of a build; returns its ARN. Its group is made if the project has none yet.
+    """Store a report of a build and return its ARN; create its group if it is missing.
 
     `now` is cloud time. `refused` returns why the build's role may not perform an action on a
     resource, or "".
 
     Raises:
-        ReportError: the group does not exist, a file is no report, or the role may not store it.
-        NoFilesError: there is none.
+        ReportError: the group does not exist, a file is not a report, or the role may not store it.
+        NoFilesError: no file matches, or no file contains a test case.
     """
     group = _group(store, now, build, key, refused)
     for action in ("CreateReport", "UpdateReport", "BatchPutTestCases"):
@@ -137,7 +137,7 @@ def keep(
 
 
 def make_group(store: Store, now: float, account: str, region: str, name: str) -> str:
-    """A report group's ARN; the group is made unless it is there."""
+    """Return a report group's ARN; create the group if it does not exist."""
     arn = f"arn:aws:codebuild:{region}:{account}:report-group/{name}"
     if store.group(arn) is None:
         group: dict[str, Any] = {

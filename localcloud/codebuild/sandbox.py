@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from localcloud.codebuild.workspace import Workspace
     from localcloud.core.confinement import Rules
 
-# What asks the web asks the build's proxy (`localcloud.codebuild.egress`): AWS is on these ports.
+# AWS uses these ports: a build reaches them only through `localcloud.codebuild.egress`.
 _WEB_PORTS = (80, 443)
 _PLACE = re.compile(r"(?:file://)?(/[^\s\"',;]+)")
 _PROJECT_FILES = (
@@ -28,7 +28,7 @@ _INDEXES = re.compile(r"^(PIP|UV|NPM_CONFIG|npm_config)_|SSL_CERT|_CA_BUNDLE$|_C
 
 
 def sandbox(state: Path, workspace: Workspace, variables: Mapping[str, str]) -> Rules:
-    """The rules of one build; `variables` are those that its commands see."""
+    """Return the confinement of a build; `variables` are those of its commands."""
     tools = image.folder()
     borrowed = _borrowed(workspace, (state / "git").resolve())
     read: list[Path | str] = [
@@ -42,16 +42,17 @@ def sandbox(state: Path, workspace: Workspace, variables: Mapping[str, str]) -> 
 
 
 def _looked_for_above(folder: Path) -> Iterator[Path]:
-    """Files that tools look for in every folder above, and fail if they cannot read.
+    """Yield files that tools search in all parent folders.
 
-    On AWS nothing is above; here the state folder mostly lies in a checkout.
+    The tools fail if they find such a file and cannot read it. On AWS the parent folders are empty.
+    Here the state folder is usually inside a checkout.
     """
     for above in folder.resolve().parents:
         yield from (above / name for name in _PROJECT_FILES if (above / name).is_file())
 
 
 def _configured(variables: Mapping[str, str]) -> Iterator[str]:
-    """Files and folders that the user's settings of indexes and certificates name."""
+    """Yield the paths in the user's settings of package indexes and certificates."""
     texts = [value for name, value in variables.items() if _INDEXES.search(name)]
     for name in _INDEX_FILES:
         path = Path(variables.get(name, ""))
@@ -64,11 +65,11 @@ def _configured(variables: Mapping[str, str]) -> Iterator[str]:
 
 
 def _borrowed(workspace: Workspace, repositories: Path) -> Iterator[str]:
-    """The object stores of repositories that the clones of a build's sources borrow from."""
+    """Yield the object stores of the repositories that a build's clones refer to."""
     for source in (workspace.source, *(workspace.folder / "inputs").iterdir()):
         alternates = source / ".git" / "objects" / "info" / "alternates"
         if alternates.is_file():
             for line in alternates.read_text().splitlines():
-                # A source that is no clone may bring a file of this name that says anything.
+                # A source that is not a clone may contain a file of this name with any content.
                 if Path(line).resolve().is_relative_to(repositories):
                     yield line

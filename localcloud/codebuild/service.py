@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 _PRINCIPAL = "codebuild.amazonaws.com"
-_GONE = 10.0  # wall seconds that a build may take to end when the local cloud stops
+_GONE = 10.0  # wall seconds to wait for each build at a stop
 
 
 class CodeBuild:
@@ -59,7 +59,7 @@ class CodeBuild:
         access.tags.register("codebuild", self._tags)
 
     def start(self) -> None:
-        """Read builds back; one that was running is ended with all its processes."""
+        """Load the builds; end those that were running, with all their processes."""
         for build in self.store.builds():
             self.builds[build.id] = build
             if not build.complete:
@@ -68,7 +68,7 @@ class CodeBuild:
                 self._end(build, "FAULT")
 
     def stop(self) -> None:
-        """Stop every build and wait for its processes to end; no other begins."""
+        """Stop every build and wait for its processes; reject new builds."""
         with self._lock:
             self._closed = True
         running = [build for build in list(self.builds.values()) if not build.complete]
@@ -80,10 +80,10 @@ class CodeBuild:
             ended.wait(_GONE)
 
     def project(self, account: str, region: str, name: str) -> dict[str, Any]:
-        """A project in the API's shape, by name or ARN.
+        """Return a project in the API's shape, by name or ARN.
 
         Raises:
-            BuildNotStartedError: there is none.
+            BuildNotStartedError: the project does not exist.
         """
         found = self.store.project(account, region, name.rsplit("/", 1)[-1])
         if found is None:
@@ -93,7 +93,7 @@ class CodeBuild:
         return found
 
     def _tags(self, account: str, region: str, resource: str) -> dict[str, str]:
-        """The tags of `project/NAME`."""
+        """Return the tags of `project/NAME`."""
         kind, _, name = resource.partition("/")
         found = self.store.project(account, region, name)
         if kind != "project" or found is None:
@@ -101,13 +101,13 @@ class CodeBuild:
         return {each["key"]: each["value"] for each in found.get("tags") or []}
 
     def start_build(self, request: BuildRequest, minutes: float | None = None) -> Build:
-        """Start a build; it is durable before this returns.
+        """Start a build; it is in the ledger before this returns.
 
-        `minutes` of the wall are its timeout, the project's if None.
+        `minutes` is its timeout in minutes of the wall clock; None is the project's timeout.
 
         Raises:
-            BuildNotStartedError: there is no such project, its role cannot be assumed, or as
-                many of its builds run as may.
+            BuildNotStartedError: the project does not exist, its role cannot be assumed, or a
+                quota of concurrent builds is reached.
         """
         project = self.project(request.account, request.region, request.project)
         build_id = f"{project['name']}:{uuid.uuid4()}"
@@ -161,7 +161,7 @@ class CodeBuild:
         return build
 
     def _active(self, account: str, region: str, like: dict[str, Any]) -> int:
-        """Return how many builds run that count against the quota of a project's compute type."""
+        """Count the running builds of the same compute type as a project."""
         running = [
             each.project
             for each in list(self.builds.values())
@@ -171,7 +171,7 @@ class CodeBuild:
         return sum(_compute(each or {}) == _compute(like) for each in projects)
 
     def of_project(self, account: str, region: str, name: str) -> list[Build]:
-        """A project's builds, oldest first."""
+        """Return a project's builds, oldest first."""
         mine = (account, region, name)
         found = [
             each
@@ -214,17 +214,17 @@ class CodeBuild:
                 session,
                 save,
             ).run()
-        except Exception as error:  # a fault of ours is the build's outcome
+        except Exception as error:  # an internal error fails the build
             logger.exception("Build %s fails", build.id)
             status, build.reason = "FAULT", f"{type(error).__name__}: {error}"
         self._end(build, status)
 
     def _end(self, build: Build, status: str) -> None:
         build.ended, build.process_group = self.core.clock.timestamp(), 0
-        # First durable, then told.
+        # Write to the ledger before waking those that wait for the build.
         try:
             self.store.save_build(build, status)
-        except StorageError as error:  # the next start reports it as a fault, too
+        except StorageError as error:  # the next start ends it with FAULT, too
             status, build.reason = "FAULT", str(error)
         build.finish(status)
         self._publish(build)

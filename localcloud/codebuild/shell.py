@@ -1,7 +1,7 @@
-"""Runs a buildspec's commands, each in a shell of its own, as CodeBuild's agent does.
+"""Run a buildspec's commands, each in its own shell, as CodeBuild's agent does.
 
-What a command leaves for the next is its variables (all that it assigns are exported) and its
-folder; a function or an option such as `set -e` ends with its command.
+The next command gets the variables (all assigned variables are exported) and the working directory
+of the previous one. Functions and options such as `set -e` apply only to their command.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
     from localcloud.core.confinement import Rules
 
-# One session leader a build. What it starts stays in its group, also what a command leaves in
-# the background for the next ones; when the local cloud dies it ends after its command.
+# A session leader for each build. All processes stay in its group, also the background processes
+# that a command starts for the next ones. If the local cloud dies, it exits after its command.
 _LEADER = 'while IFS= read -r script; do "$0" "$script" </dev/null >&2; echo $?; done'
 
 
 class Shell:
-    """The shell of a build: `run` a command, `end` all of them."""
+    """The shell of a build: `run` runs a command, `end` kills all processes."""
 
     def __init__(
         self,
@@ -61,22 +61,22 @@ class Shell:
         return self._leader.pid
 
     def run(self, command: str, *, succeeding: bool) -> int | None:
-        """Run a command to its end; its exit status, or None when `end` was called meanwhile."""
+        """Run a command; return its exit status, or None if `end` was called meanwhile."""
         self._script.write_text(self._text(command, succeeding))
         try:
-            self._leader.stdin.write(f"{self._script}\n".encode())  # type: ignore[union-attr]  # it was asked for
+            self._leader.stdin.write(f"{self._script}\n".encode())  # type: ignore[union-attr]  # it is a pipe
         except BrokenPipeError:
             return None
-        status = self._leader.stdout.readline()  # type: ignore[union-attr]  # it was asked for
+        status = self._leader.stdout.readline()  # type: ignore[union-attr]  # it is a pipe
         return int(status) if status else None
 
     def exported(self, names: tuple[str, ...]) -> dict[str, str]:
-        """Variables as the last command left them; one that was never set is empty."""
+        """Return variables after the last command; an unset one is empty."""
         if not names:
             return {}
         shown = "; ".join(f'printf "%s\\0" "${{{name}-}}"' for name in names)
         done = subprocess.run(
-            # What it reads was written by the build: it is as confined as that.
+            # The build wrote the script, so it runs under the build's confinement.
             self._rules.command(
                 self._name, "-c", f". {shlex.quote(str(self._variables))}; {shown}"
             ),
@@ -89,11 +89,11 @@ class Shell:
         return dict(zip(names, values, strict=False))
 
     def end(self) -> None:
-        """Kill every process that the build has started; safe from any thread."""
+        """Kill every process of the build; thread-safe."""
         processes.end(self._build, self.group)
 
     def close(self) -> None:
-        """End what is left, and take the leader's end."""
+        """Kill the remaining processes and wait for the leader."""
         self.end()
         with self._leader:
             pass

@@ -1,7 +1,7 @@
-"""An input artifact in its place: a zip's files, or a clone of the repository that it refers to.
+"""Unpack an input artifact: a zip, or a reference to a repository to clone.
 
-A source action of `OutputArtifactFormat` `CODEBUILD_CLONE_REF` puts out no files but a reference
-of JSON, and CodeBuild clones the whole repository with all of its history ("Full clone" in
+A source action with the `OutputArtifactFormat` `CODEBUILD_CLONE_REF` outputs a JSON reference
+instead of files. CodeBuild then clones the whole repository with its history ("Full clone" in
 "CodeStarSourceConnection for Bitbucket Cloud, GitHub, … actions").
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _COMMIT = re.compile("[0-9a-f]{40}")
 _SECONDS = 300
-# Neither the user's git configuration nor a question at a terminal has a say.
+# Ignore the user's git configuration, and do not prompt.
 _GIT = {
     "PATH": os.environ.get("PATH", os.defpath),
     "LANG": "C.UTF-8",
@@ -36,19 +36,19 @@ _GIT = {
 
 
 class SourceError(Exception):
-    """An input artifact that is neither, or that cannot be cloned."""
+    """An input artifact is neither a zip nor a reference, or it cannot be cloned."""
 
 
 def lay(
     content: bytes, folder: Path, endpoint: str, repositories: RepositoryReader, session: Session
 ) -> None:
-    """Lay an artifact below the folder; `session` is the build's role, which clones as itself.
+    """Unpack an artifact into the folder; `session` is the build's role, which clones.
 
-    A clone borrows the objects of the repository, which are on this machine already: to copy
-    and index them for each build would take longer than many a build's commands.
+    A clone refers to the objects of the repository, which are already on this machine: to copy and
+    index them for each build would take longer than the commands of many builds.
 
     Raises:
-        SourceError: it is no zip and no reference, or its commit cannot be cloned.
+        SourceError: it is neither a zip nor a reference, or its commit cannot be cloned.
     """
     if not content.startswith(b"{"):
         try:
@@ -63,18 +63,18 @@ def lay(
     except (ValueError, KeyError) as error:
         raise SourceError(f"the artifact refers to no repository: {error!r}") from error
     if not _COMMIT.fullmatch(commit):
-        raise SourceError(f"the artifact refers to commit {commit!r}, which is no commit's id")
+        raise SourceError(f"the artifact refers to {commit!r}; expected 40 hexadecimal digits")
     borrowed = f"--reference-if-able={repositories.folder(*repository)}"
     clone = ("clone", "--quiet", "--no-checkout", "--template=", borrowed, "--", url, str(folder))
     _git(*clone, variables=_credentials(endpoint, repositories, url, session))
-    # At the commit and on no branch, which may have gone on.
+    # Check out the commit and not its branch, which may have moved.
     _git("-C", str(folder), "checkout", "--quiet", "--detach", commit)
 
 
 def _credentials(
     endpoint: str, repositories: RepositoryReader, url: str, session: Session
 ) -> dict[str, str]:
-    """Variables that give git the session's credentials for this cloud's repositories alone."""
+    """Return variables with git's credentials, which only this cloud's URLs get."""
     if not url.startswith(f"{endpoint}/git-http/"):
         return {}
     authorization = repositories.authorization(url, session)

@@ -1,4 +1,4 @@
-"""The folder that a build works in: sources in, artifacts out, a cache kept."""
+"""The working folder of a build: its sources, its outputs and its cache."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ _LASTING = {"cache", "lock", _DISCARDED}
 
 
 class Workspace:
-    """A folder that is a project's own for as long as a build holds it.
+    """A folder of a project, locked by one build.
 
-    Builds of one project at the same time have different ones; the first that is free is taken,
-    so that a project's sources mostly stand at the same place.
+    Concurrent builds of a project use different folders. A build takes the first free one, so that
+    a project's sources usually have the same path.
     """
 
     def __init__(self, root: Path, name: str) -> None:
         self.folder, self._guard = _claim(root, name)
         self.project = name
         (self.folder / _DISCARDED).mkdir(exist_ok=True)
-        self._graves = [*(self.folder / _DISCARDED).iterdir()]  # a kill may have left some
+        self._graves = [*(self.folder / _DISCARDED).iterdir()]  # left by a killed process
         self._discard()
         for folder in self.own:
             folder.mkdir()
 
     @property
     def own(self) -> list[Path]:
-        """The folders that a build writes."""
+        """The folders that a build may write."""
         return [self.folder / part for part in ("src", "home", "run", "inputs", "tmp")]
 
     @property
@@ -47,7 +47,7 @@ class Workspace:
 
     @property
     def source(self) -> Path:
-        """Where the primary source is, and where commands begin."""
+        """The folder of the primary source, in which the commands start."""
         return self.folder / "src"
 
     @property
@@ -57,15 +57,15 @@ class Workspace:
 
     @property
     def run(self) -> Path:
-        """Where a build's own scripts and state are."""
+        """The folder of the build's scripts and shell state."""
         return self.folder / "run"
 
     def place(self, name: str, *, primary: bool) -> Path:
-        """Where an input artifact goes."""
+        """Return the folder of an input artifact."""
         return self.source if primary else self.folder / "inputs" / name
 
     def restore(self, paths: tuple[str, ...]) -> None:
-        """Bring a local cache back, as far as there is one (`LOCAL_CUSTOM_CACHE`).
+        """Restore the local cache if there is one (`LOCAL_CUSTOM_CACHE`).
 
         Raises:
             BuildspecError: a path is outside of the source and of the home.
@@ -77,7 +77,7 @@ class Workspace:
                 kept.rename(target)
 
     def keep(self, paths: tuple[str, ...]) -> None:
-        """Keep the cache for the project's next build; as on AWS, folders only."""
+        """Store the cache for the project's next build; as on AWS, folders only."""
         for path in paths:
             kept, made = self._cached(path)
             if made.is_dir() and made not in {self.source.resolve(), self.home.resolve()}:
@@ -86,12 +86,12 @@ class Workspace:
                 made.rename(kept)
 
     def release(self) -> None:
-        """Give the folder back."""
+        """Empty the folder and release its lock."""
         self._discard()
         self._guard.close()
 
     def sweep(self) -> None:
-        """Delete what is discarded, after `release`: the project's next build need not wait."""
+        """Delete discarded files; after `release`, so that the next build does not wait."""
         for grave in self._graves:
             shutil.rmtree(grave, ignore_errors=True)
 
@@ -104,7 +104,7 @@ class Workspace:
                 each.rename(grave / each.name)
 
     def _cached(self, pattern: str) -> tuple[Path, Path]:
-        """Where the folder in front of a pattern such as `.cache/**/*` is kept, and its place."""
+        """Return the stored and the used path of a cache pattern such as `.cache/**/*`."""
         text = pattern.split("*", 1)[0]
         for prefix in ("/root/", "~/", "$HOME/"):
             if text.startswith(prefix):
@@ -115,7 +115,7 @@ class Workspace:
         target = (base / text).resolve()
         if not target.is_relative_to(base):
             raise BuildspecError(
-                f"cache path {pattern} is not part of the local cloud: it lies outside of the "
+                f"cache path {pattern} is not part of the local cloud: it is outside of the "
                 "source and of the home",
                 "INVALID_INPUT",
             )
@@ -123,10 +123,10 @@ class Workspace:
 
 
 def numbered(ledger: Ledger, project_arn: str) -> str:
-    """The name of a project's folder: its number in the order in which projects first built.
+    """Return the name of a project's folder: its number in the order of first builds.
 
-    A pipeline that is deployed anew builds at the same places, so that bytecode, which Python
-    keeps by a source's place, outlives even the state folder.
+    A pipeline that is deployed again builds in the same folders. Python keeps bytecode by the path
+    of its source, so that the bytecode is reused even after the state folder was deleted.
     """
     with ledger.transaction():
         known = ledger.get(_NUMBER, project_arn)
@@ -147,4 +147,4 @@ def _claim(root: Path, name: str) -> tuple[Path, IO[str]]:
             guard.close()
         else:
             return folder, guard
-    raise RuntimeError(f"a thousand builds hold folder {name}")
+    raise RuntimeError(f"folder {name}: 1000 builds use its copies; at most 1000 can run at a time")

@@ -1,4 +1,4 @@
-"""The CodeConnections API, as far as a pipeline and its pushers need it."""
+"""The operations of the CodeConnections API that pipelines and their users need."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class CodeConnectionsApi(ServiceApi):
     service: CodeConnections
 
     def create_connection(self) -> ActionResult:
-        """A connection; here it is available at once, without a handshake."""
+        """Create a connection; it is available at once, without a handshake."""
         if self.params.get("HostArn"):
             raise ApiError("ResourceUnavailableException", "HostArn is not part of the local cloud")
         tags = {each["Key"]: each["Value"] for each in self.params.get("Tags") or []}
@@ -40,11 +40,11 @@ class CodeConnectionsApi(ServiceApi):
         return ActionResult({"ConnectionArn": arn, "Tags": self.params.get("Tags") or []})
 
     def get_connection(self) -> ActionResult:
-        """One connection."""
+        """Return one connection."""
         return ActionResult({"Connection": self._connection(self.params["ConnectionArn"])})
 
     def list_connections(self) -> ActionResult:
-        """All connections of the account's region."""
+        """List the connections of the account in the region."""
         wanted = self.params.get("ProviderTypeFilter")
         found = [
             each
@@ -54,19 +54,19 @@ class CodeConnectionsApi(ServiceApi):
         return self._page("Connections", found)
 
     def delete_connection(self) -> ActionResult:
-        """Forget a connection; its repositories stay on disk."""
+        """Delete a connection; its repositories stay on disk."""
         self._connection(self.params["ConnectionArn"])
         self.service.delete(self.params["ConnectionArn"])
         return EmptyResult()
 
     def list_tags_for_resource(self) -> ActionResult:
-        """A connection's tags."""
+        """List a connection's tags."""
         found = self.service.find(self.params["ResourceArn"])
         tags = (found or {}).get("tags") or {}
         return ActionResult({"Tags": [{"Key": k, "Value": v} for k, v in tags.items()]})
 
     def create_repository_link(self) -> ActionResult:
-        """Name a repository, so that it can be pushed to before a pipeline names it."""
+        """Create a repository, so that it accepts pushes before a pipeline exists."""
         connection = self._connection(self.params["ConnectionArn"])
         owner, name = self.params["OwnerId"], self.params["RepositoryName"]
         arn = connection["ConnectionArn"]
@@ -96,15 +96,15 @@ class CodeConnectionsApi(ServiceApi):
         return ActionResult({"RepositoryLinkInfo": link})
 
     def get_repository_link(self) -> ActionResult:
-        """One repository link."""
+        """Return one repository link."""
         return ActionResult({"RepositoryLinkInfo": self._link(self.params["RepositoryLinkId"])})
 
     def list_repository_links(self) -> ActionResult:
-        """All repository links of the account's region."""
+        """List the repository links of the account in the region."""
         return self._page("RepositoryLinks", self._links())
 
     def delete_repository_link(self) -> ActionResult:
-        """Forget a link; its repository stays on disk."""
+        """Delete a repository link; its repository stays on disk."""
         link = self._link(self.params["RepositoryLinkId"])
         self.service.core.ledger.delete(_LINK, link["RepositoryLinkId"])
         return EmptyResult()
@@ -130,7 +130,7 @@ class CodeConnectionsApi(ServiceApi):
     def _page(self, name: str, entries: Sequence[Any]) -> ActionResult:
         token = self.params.get("NextToken") or "0"
         if not token.isdecimal():
-            raise ApiError("InvalidInputException", f"{token} is no NextToken of this service")
+            raise ApiError("InvalidInputException", f"NextToken {token} is not valid")
         begin, most = int(token), int(self.params.get("MaxResults") or _PAGE)
         answer: dict[str, Any] = {name: list(entries[begin : begin + most])}
         if begin + most < len(entries):
@@ -139,6 +139,6 @@ class CodeConnectionsApi(ServiceApi):
 
 
 class CodeStarConnectionsApi(CodeConnectionsApi):
-    """The same under its old name."""
+    """The same operations under the service's former name."""
 
     model: ClassVar[str] = "codestar-connections"

@@ -1,4 +1,4 @@
-"""Authentication of git's HTTP endpoint by AWS's git credential helper.
+"""Authentication of git requests by AWS's git credential helper.
 
 The helper (`aws codecommit credential-helper`, also named in the CodeConnections guide) derives
 HTTP basic credentials from the caller's own. The user name is the access key, followed by `%` and
@@ -33,11 +33,11 @@ _MAX_AGE_SECONDS = 15 * 60
 
 
 class GitCredentialsError(Exception):
-    """A request without credentials that verify."""
+    """The credentials of a request are missing, or do not verify."""
 
 
 def sign(url: str, access_key: str, secret_key: str, token: str = "") -> tuple[str, str]:
-    """User name and password for a repository's URL, as the helper makes them."""
+    """Return user name and password for a repository's URL, as the helper does."""
     address = urlsplit(url)
     region = address.path.split("/")[3]  # /git-http/ACCOUNT/REGION/…
     now = datetime.now(UTC).strftime(_TIMESTAMP)
@@ -46,7 +46,7 @@ def sign(url: str, access_key: str, secret_key: str, token: str = "") -> tuple[s
 
 
 def header(user: str, password: str) -> str:
-    """An `Authorization` header of basic credentials."""
+    """Return the `Authorization` header of basic credentials."""
     return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
 
 
@@ -63,10 +63,10 @@ def _password(
 def authenticate(
     authorization: str, host: str, path: str, region: str, credentials: Credentials
 ) -> str:
-    """Verify a request for a repository's path; returns the caller's access key.
+    """Verify a request for a repository's path; return the caller's access key.
 
     Raises:
-        GitCredentialsError: it has no credentials, or they do not verify.
+        GitCredentialsError: the request has no credentials, or they do not verify.
     """
     user, given = _basic(authorization)
     found = _PASSWORD.fullmatch(given)

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class ConnectionProvider:
-    """Connections; here they are available at once, without a handshake."""
+    """Creates connections; they are available at once, without a handshake."""
 
     def __init__(self, create: Create, delete: Callable[[str], None]) -> None:
         self._create = create
         self._delete = delete
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
-        """Every property but the tags is given once."""
+        """Replace the connection if any property but the tags changes."""
         return any(
             request.properties.get(name) != current.properties.get(name)
             for name in ("ConnectionName", "ProviderType", "HostArn")
@@ -47,7 +47,7 @@ class ConnectionProvider:
         return Resource(arn, attributes, request.properties)
 
     def update(self, request: ResourceRequest, current: Resource) -> Resource:
-        """Tags alone may change."""
+        """See `Provider.update`; only tags can change."""
         return Resource(current.physical_id, current.attributes, request.properties)
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:  # noqa: ARG002  # the port's own signature

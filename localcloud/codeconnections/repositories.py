@@ -1,4 +1,4 @@
-"""Bare repositories on disk, and git's own HTTP backend in front of them."""
+"""Bare git repositories on disk, served by `git http-backend`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SUBMODULE = "160000"
-# Neither the user's git configuration nor a git that this process runs below has a say.
+# Git must not read the user's configuration, nor the variables of a git that started us.
 _CLEAN = {
     "PATH": os.environ.get("PATH", os.defpath),
     "LANG": "C.UTF-8",
@@ -23,7 +23,7 @@ _CLEAN = {
 
 
 class RepositoryError(Exception):
-    """Git could not do what was asked, or the repository holds what cannot be honoured."""
+    """Git failed, or the repository has content that is not supported."""
 
 
 class Repositories:
@@ -33,33 +33,33 @@ class Repositories:
         self._folder = folder
 
     def path(self, connection: str, repository: str) -> Path:
-        """Where a repository is, or would be."""
+        """Return the folder of a repository, which need not exist."""
         return self._folder / connection / f"{repository}.git"
 
     def exists(self, connection: str, repository: str) -> bool:
-        """Whether anything has named it yet."""
+        """Whether a repository was created."""
         return (self.path(connection, repository) / "HEAD").exists()
 
     def all(self, connection: str) -> list[str]:
-        """`owner/name` of each repository of a connection."""
+        """List the repositories of a connection as `owner/name`."""
         found = (self._folder / connection).glob("*/*.git")
         return sorted(f"{each.parent.name}/{each.name.removesuffix('.git')}" for each in found)
 
     def create(self, connection: str, repository: str) -> None:
-        """Make it, unless it is there."""
+        """Create a repository if it does not exist."""
         path = self.path(connection, repository)
         if self.exists(connection, repository):
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         made = path.with_name(f".{path.name}.{os.getpid()}")
         _git("init", "--quiet", "--bare", "--template=", "--initial-branch=main", str(made))
-        # Its answer would wait for a garbage collection that goes on in the background.
+        # Otherwise the response to a push waits for a background garbage collection.
         for setting in ("http.receivepack=true", "receive.autogc=false", "gc.auto=0"):
             _git("-C", str(made), "config", *setting.split("="))
         made.rename(path)
 
     def branches(self, connection: str, repository: str) -> dict[str, str]:
-        """Branch names and the commits that they are at."""
+        """Return the commit of each branch, by branch name."""
         listed = self._in(
             connection,
             repository,
@@ -70,7 +70,7 @@ class Repositories:
         return dict(line.rsplit(" ", 1) for line in listed.decode().splitlines())
 
     def commit(self, connection: str, repository: str, commit: str) -> Commit:
-        """What a commit says of itself.
+        """Return the details of a commit.
 
         Raises:
             RepositoryError: there is no such commit.
@@ -88,7 +88,7 @@ class Repositories:
         return Commit(sha, message.strip(), author, date)
 
     def archive(self, connection: str, repository: str, commit: str) -> bytes:
-        """The tree of a commit as a zip: links as links, executables executable.
+        """Return a commit's tree as a zip that keeps symbolic links and executable bits.
 
         Raises:
             RepositoryError: there is no such commit, or it has a submodule.
@@ -97,8 +97,8 @@ class Repositories:
         for line in tree.decode(errors="replace").splitlines():
             if line.startswith(_SUBMODULE):
                 raise RepositoryError(
-                    f"{line.split(chr(9), 1)[1]} of {repository} is a submodule; submodules are "
-                    "not part of a source artifact"
+                    f"{line.split(chr(9), 1)[1]} of {repository} is a submodule; a source "
+                    "artifact cannot contain submodules"
                 )
         return self._in(connection, repository, "archive", "--format=zip", "-0", commit)
 
@@ -134,7 +134,7 @@ class Repositories:
         head, found, body = done.stdout.partition(b"\r\n\r\n")
         if not found:
             start_response("500 Internal Server Error", [("Content-Type", "text/plain")])
-            return [done.stderr or b"git http-backend gave no answer\n"]
+            return [done.stderr or b"git http-backend returned no response\n"]
         headers = [
             tuple(line.split(": ", 1)) for line in head.decode().splitlines() if ": " in line
         ]

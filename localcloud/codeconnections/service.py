@@ -1,4 +1,4 @@
-"""CodeConnections: connections to repositories, and who is told of a push."""
+"""CodeConnections: connections, their repositories, and subscriptions to pushes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _PATH = re.compile(rf"(/git-http/(\d{{12}})/([\w-]+)/([\w-]+)/({_NAME}/{_NAME}?)
 
 
 class _ForbiddenError(Exception):
-    """A role that may not use a connection."""
+    """The caller's role may not use the connection."""
 
 
 class CodeConnections:
@@ -59,15 +59,15 @@ class CodeConnections:
             access.tags.register(service, self._tags)
 
     def start(self) -> None:
-        """Everything is on disk; who subscribes is told of what was pushed and never told."""
+        """Do nothing: state is on disk, and `subscribe` delivers pushes that are pending."""
 
     def stop(self) -> None:
-        """Nothing runs."""
+        """Do nothing: the service has no threads."""
 
     def create(
         self, account: str, region: str, name: str, provider: str, tags: dict[str, str]
     ) -> str:
-        """A new connection's ARN."""
+        """Create a connection; return its ARN."""
         arn = f"arn:aws:codeconnections:{region}:{account}:connection/{uuid.uuid4()}"
         self.core.ledger.put(
             _KIND,
@@ -84,44 +84,44 @@ class CodeConnections:
         return arn
 
     def find(self, connection_arn: str) -> dict[str, Any] | None:
-        """A connection in the API's shape, with its `tags`; or None."""
+        """Return a connection in the API's shape with its `tags`, or None."""
         return self.core.ledger.get(_KIND, _today(connection_arn))
 
     def _tags(self, account: str, region: str, resource: str) -> dict[str, str]:
-        """The tags of `connection/ID`."""
+        """Return the tags of the resource `connection/ID`."""
         found = self.find(f"arn:aws:codeconnections:{region}:{account}:{resource}")
         return dict(found.get("tags") or {}) if found else {}
 
     def connections(self, account: str, region: str) -> list[dict[str, Any]]:
-        """All connections of an account's region, without their tags."""
+        """List the connections of an account in a region, without their tags."""
         found = self.core.ledger.all(_KIND, f"arn:aws:codeconnections:{region}:{account}:")
         return [{name: each[name] for name in each if name != "tags"} for _, each in found]
 
     def delete(self, connection_arn: str) -> None:
-        """Forget a connection; its repositories stay on disk."""
+        """Delete a connection; its repositories stay on disk."""
         self.core.ledger.delete(_KIND, _today(connection_arn))
 
     def recognise(self, connection_arn: str, repository: str) -> None:
-        """Make the repository, unless it is there.
+        """Create the repository if it does not exist.
 
         Raises:
-            RepositoryError: there is no such connection, or it is no name of a repository.
+            RepositoryError: the connection does not exist, or the repository's name is not valid.
         """
         if self.find(connection_arn) is None:
             raise RepositoryError(f"Connection not found: {connection_arn}")
         if not _REPOSITORY.fullmatch(repository):
-            raise RepositoryError(f"{repository} is no name of a repository; use owner/name")
+            raise RepositoryError(f"{repository} is not a repository name; use owner/name")
         self.repositories.create(_id(connection_arn), repository)
 
     def resolve(self, connection_arn: str, repository: str, branch: str) -> str | None:
-        """The commit that a branch is at; None where there is no such branch or repository."""
+        """Return the commit of a branch, or None if branch or repository do not exist."""
         connection = _id(connection_arn)
         if not self.repositories.exists(connection, repository):
             return None
         return self.repositories.branches(connection, repository).get(branch)
 
     def commit(self, connection_arn: str, repository: str, commit: str) -> Commit:
-        """What a commit says of itself.
+        """Return the details of a commit.
 
         Raises:
             RepositoryError: there is no such commit.
@@ -129,7 +129,7 @@ class CodeConnections:
         return self.repositories.commit(_id(connection_arn), repository, commit)
 
     def archive(self, connection_arn: str, repository: str, commit: str) -> bytes:
-        """The tree of a commit as a zip.
+        """Return the tree of a commit as a zip.
 
         Raises:
             RepositoryError: there is no such commit, or it has a submodule.
@@ -137,24 +137,24 @@ class CodeConnections:
         return self.repositories.archive(_id(connection_arn), repository, commit)
 
     def clone_url(self, connection_arn: str, repository: str) -> str:
-        """Where git finds a repository over HTTP."""
+        """Return the URL from which git clones a repository."""
         region, account = connection_arn.split(":")[3:5]
         place = f"{account}/{region}/{_id(connection_arn)}/{repository}.git"
         return f"{self.core.endpoint}/git-http/{place}"
 
     def authorization(self, url: str, session: Session) -> str:
-        """The `Authorization` header by which a role's session reads a repository's URL."""
+        """Return the header by which a session reads a repository's URL."""
         return header(*sign(url, session.access_key, session.secret_key, session.token))
 
     def folder(self, connection_arn: str, repository: str) -> Path:
-        """Where on this machine a repository is, or would be."""
+        """Return the local folder of a repository, which need not exist."""
         return self.repositories.path(_id(connection_arn), repository)
 
     def subscribe(self, subscriber: PushSubscriber) -> Callable[[], None]:
-        """Call `subscriber` with connection id, repository, branch and commit of each push.
+        """Call `subscriber` for each push; return a function that unsubscribes it.
 
-        Pushes that were not delivered before this process or an earlier one ended come first, so a
-        push may be delivered twice. Returns a function that ends the subscription.
+        The arguments are connection id, repository, branch and commit. Pushes whose delivery an
+        earlier process did not record come first, so a push may be delivered twice.
         """
         with self._pushing:
             self._subscribers.append(subscriber)
@@ -164,14 +164,14 @@ class CodeConnections:
                     self._tell(connection, repository)
 
         def unsubscribe() -> None:
-            # A push that is being delivered is delivered to every subscriber.
+            # Wait for a delivery in progress: it goes to every subscriber.
             with self._pushing:
                 self._subscribers.remove(subscriber)
 
         return unsubscribe
 
     def git(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """The WSGI application below `/git-http/`."""
+        """Serve git's HTTP protocol, as the WSGI application below `/git-http/`."""
         try:
             connection, repository, rest = self._admit(environ)
         except GitCredentialsError as error:
@@ -182,18 +182,18 @@ class CodeConnections:
             return _refuse(start_response, str(error), "403 Forbidden")
         if rest != "git-receive-pack":
             return self.repositories.serve(connection, repository, rest, environ, start_response)
-        # One push after the other, so that they are told of in their order.
+        # One push at a time, so that pushes are delivered in order.
         with self._pushing:
             answer = self.repositories.serve(connection, repository, rest, environ, start_response)
             self._tell(connection, repository)
         return answer
 
     def _admit(self, environ: dict[str, Any]) -> tuple[str, str, str]:
-        """The connection, the repository and the rest of the path of a request.
+        """Authorize a request; return connection, repository and the rest of the path.
 
         Raises:
-            GitCredentialsError: it is not signed by who may call.
-            RepositoryError: its path names no repository of the caller's account.
+            GitCredentialsError: the request has no valid signature.
+            RepositoryError: the path is not that of a repository in the caller's account.
             _ForbiddenError: the caller's role may not use the connection.
         """
         found = _PATH.fullmatch(environ["PATH_INFO"])
@@ -221,7 +221,7 @@ class CodeConnections:
         return connection, repository, rest
 
     def _tell(self, connection: str, repository: str) -> None:
-        """Tell of every branch that is not where it was when last told of."""
+        """Deliver every branch whose commit differs from the last delivered one."""
         if not self._subscribers:
             return
         key = f"{connection}/{repository}"
@@ -240,18 +240,18 @@ def _id(connection_arn: str) -> str:
 
 
 def _today(connection_arn: str) -> str:
-    """The ARN under the service's name of today."""
+    """Return the ARN with the current prefix of the service."""
     return connection_arn.replace(":codestar-connections:", ":codeconnections:", 1)
 
 
 def _refuse(start_response: Any, sentence: str, status: str = "404 Not Found") -> Iterable[bytes]:
-    # git shows the text of an error to its user only when it is plain text.
+    # git shows the body of an error only if it is plain text.
     start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
     return [sentence.encode() + b"\n"]
 
 
 def _challenge(start_response: Any, sentence: str) -> Iterable[bytes]:
-    # git then asks its credential helpers, and shows a 401's text only when it is plain.
+    # git then asks its credential helpers, and shows the body only if it is plain text.
     headers = [
         ("Content-Type", "text/plain; charset=utf-8"),
         ("WWW-Authenticate", 'Basic realm="CodeConnections"'),

@@ -28,7 +28,7 @@ _MOST = 25  # ids in one Batch… call
 
 
 class CodeDeployApi(RegistryApi):
-    """Deployments, and the levers on them."""
+    """Operations on deployments."""
 
     def create_deployment(self) -> ActionResult:
         """Start a deployment."""
@@ -42,7 +42,7 @@ class CodeDeployApi(RegistryApi):
             if self.params.get(parameter) not in (None, "STANDARD"):
                 raise ApiError(
                     "InvalidInputException",
-                    f"{parameter} is no parameter of a deployment of the Lambda compute platform",
+                    f"{parameter} is not a parameter of the Lambda compute platform",
                 )
         check_alarms(self.params.get("overrideAlarmConfiguration") or {})
         check_auto_rollback(self.params.get("autoRollbackConfiguration") or {})
@@ -64,28 +64,28 @@ class CodeDeployApi(RegistryApi):
         return ActionResult({"deploymentId": run.deployment.id})
 
     def get_deployment(self) -> ActionResult:
-        """One deployment."""
+        """Return a deployment."""
         return ActionResult({"deploymentInfo": deployment_info(self._deployment())})
 
     def batch_get_deployments(self) -> ActionResult:
-        """Deployments by id; unknown ids are left out."""
+        """Return deployments by id; unknown ids are skipped."""
         ids = self._limited(self.params["deploymentIds"])
         known = (self.service.deployments.find(self.account, self.region, each) for each in ids)
         return ActionResult({"deploymentsInfo": [deployment_info(each) for each in known if each]})
 
     def list_deployments(self) -> ActionResult:
-        """Ids of deployments, newest first."""
+        """Return the ids of deployments, newest first."""
         application, group = (
             self.params.get("applicationName"),
             self.params.get("deploymentGroupName"),
         )
         if self.params.get("externalId"):
-            raise ApiError("InvalidExternalIdException", "No deployment here has an external id")
+            raise ApiError("InvalidExternalIdException", "Deployments have no external id here")
         if application:
             self._registry.application(application)
         if group and not application:
             raise ApiError(
-                "ApplicationNameRequiredException", "A deployment group needs its application name"
+                "ApplicationNameRequiredException", "deploymentGroupName requires applicationName"
             )
         if application and group:
             self._registry.group(application, group)
@@ -102,7 +102,7 @@ class CodeDeployApi(RegistryApi):
         return ActionResult(self._page("deployments", [each.id for each in found]))
 
     def stop_deployment(self) -> ActionResult:
-        """Stop a deployment that is under way."""
+        """Stop a running deployment."""
         deployment = self._deployment()
         run = self._running(deployment)
         session = self.service.core.credentials.session(self.caller.access_key)
@@ -116,7 +116,7 @@ class CodeDeployApi(RegistryApi):
         )
 
     def continue_deployment(self) -> ActionResult:
-        """Nothing waits for this on the Lambda compute platform."""
+        """Raise: no deployment of the Lambda compute platform waits for this."""
         deployment = self._deployment()
         self._running(deployment)
         raise ApiError(
@@ -125,7 +125,7 @@ class CodeDeployApi(RegistryApi):
         )
 
     def put_lifecycle_event_hook_execution_status(self) -> ActionResult:
-        """A hook's function says how its validation ended."""
+        """Record the result of a hook's validation function."""
         deployment = self._deployment()
         status = self.params.get("status")
         if status not in {"Succeeded", "Failed"}:
@@ -150,24 +150,24 @@ class CodeDeployApi(RegistryApi):
         return ActionResult({"lifecycleEventHookExecutionId": given})
 
     def list_deployment_targets(self) -> ActionResult:
-        """The one target of a Lambda deployment."""
+        """Return the single target of a Lambda deployment."""
         deployment = self._deployment()
         filters = self.params.get("targetFilters") or {}
         if set(filters) - {"TargetStatus"}:
             raise ApiError(
                 "InvalidTargetFilterNameException",
-                "TargetStatus is the one filter of a deployment of the Lambda compute platform",
+                "TargetStatus is the only filter on the Lambda compute platform",
             )
         wanted = filters.get("TargetStatus") or [target_status(deployment)]
         ids = [target_id(deployment)] if target_status(deployment) in wanted else []
         return ActionResult(self._page("targetIds", ids))
 
     def get_deployment_target(self) -> ActionResult:
-        """A target with its lifecycle events and its present weight."""
+        """Return a target with its lifecycle events and its current weight."""
         return ActionResult({"deploymentTarget": self._target(self.params["targetId"])})
 
     def batch_get_deployment_targets(self) -> ActionResult:
-        """Targets by id."""
+        """Return targets by id."""
         ids = self._limited(self.params["targetIds"])
         return ActionResult({"deploymentTargets": [self._target(each) for each in ids]})
 
@@ -179,14 +179,14 @@ class CodeDeployApi(RegistryApi):
         if kind not in {"String", "AppSpecContent"}:
             raise ApiError(
                 "InvalidRevisionException",
-                f"Revision type {kind} is not part of the local cloud; AppSpecContent and String "
-                "are",
+                f"Revision type {kind} is not part of the local cloud; use AppSpecContent or "
+                "String",
             )
         named = given.get("string" if kind == "String" else "appSpecContent") or {}
         content = named.get("content") or ""
         if named.get("sha256") not in {None, digest(content)}:
             raise ApiError(
-                "InvalidRevisionException", "The revision's content has another SHA-256 than given"
+                "InvalidRevisionException", "The revision's content does not match its SHA-256"
             )
         return kind, content
 
@@ -227,7 +227,7 @@ class CodeDeployApi(RegistryApi):
 
 
 def _within(deployment: Deployment, created: Document) -> bool:
-    # moto gives the timestamps of a request in UTC, without saying so.
+    # moto parses timestamps as UTC without a time zone.
     start, end = (
         at.replace(tzinfo=UTC).timestamp() if at else None
         for at in (created.get("start"), created.get("end"))

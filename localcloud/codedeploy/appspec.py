@@ -1,6 +1,6 @@
-"""The AppSpec file of a Lambda deployment: which alias goes from which version to which.
+"""Parse the AppSpec file of a Lambda deployment.
 
-See "AppSpec file structure for AWS Lambda deployments" in the CodeDeploy user guide.
+Source: "AppSpec file structure for AWS Lambda deployments" in the CodeDeploy user guide.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ _PROPERTIES = ("Name", "Alias", "CurrentVersion", "TargetVersion")
 
 
 class AppSpecError(ValueError):
-    """An AppSpec file that cannot be followed; the message says why."""
+    """An AppSpec file is invalid."""
 
 
 @dataclass(frozen=True)
 class AppSpec:
-    """One alias of one function, and the functions that validate the shift."""
+    """An alias, its current and target version, and the hooks that validate the shift."""
 
     function: str
     alias: str
@@ -32,10 +32,10 @@ class AppSpec:
 
     @classmethod
     def parse(cls, content: str) -> AppSpec:
-        """Read a YAML or JSON AppSpec.
+        """Parse an AppSpec file in YAML or JSON.
 
         Raises:
-            AppSpecError: it is no AppSpec of a Lambda deployment.
+            AppSpecError: it is not an AppSpec file of a Lambda deployment.
         """
         try:
             document = yaml.safe_load(content)
@@ -43,7 +43,7 @@ class AppSpec:
             raise AppSpecError(f"The AppSpec file is neither YAML nor JSON: {error}") from error
         if not isinstance(document, dict):
             raise AppSpecError("The AppSpec file is empty")
-        # Key names are written in either case in AWS's own examples.
+        # AWS's examples write the keys in both cases.
         parts = {str(key).lower(): value for key, value in document.items()}
         if str(parts.get("version")) != "0.0":
             raise AppSpecError(
@@ -56,7 +56,7 @@ class AppSpec:
         )
 
     def content(self) -> str:
-        """As JSON."""
+        """Return the AppSpec file as JSON."""
         values = (self.function, self.alias, self.current_version, self.target_version)
         hooks = zip(_HOOKS, (self.before_hook, self.after_hook), strict=True)
         return json.dumps(
@@ -75,7 +75,7 @@ class AppSpec:
         )
 
     def back(self) -> AppSpec:
-        """From the target version back to the current one, without hooks."""
+        """Return the reverse shift, without hooks."""
         return AppSpec(self.function, self.alias, self.target_version, self.current_version)
 
 
@@ -99,6 +99,6 @@ def _hooks(declared: Any) -> dict[str, str]:
     unknown = sorted(set(hooks) - set(_HOOKS))
     if unknown:
         raise AppSpecError(
-            f"Hook {unknown[0]} is no hook of a Lambda deployment; {' and '.join(_HOOKS)} are"
+            f"Hook {unknown[0]} is not a hook of a Lambda deployment; use {' or '.join(_HOOKS)}"
         )
     return hooks

@@ -1,4 +1,4 @@
-"""Deployment configurations of one account and region, the predefined ones included."""
+"""Deployment configurations of an account and region, with the predefined ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _KIND = "codedeploy:configuration"
 
 
 class Configurations:
-    """Kept in the API's own shape; each method raises `ApiError` with AWS's own code."""
+    """Deployment configurations in the API's shape; methods raise `ApiError`."""
 
     def __init__(self, core: Core, account: str, region: str) -> None:
         self._clock = core.clock
@@ -26,7 +26,7 @@ class Configurations:
         self._place = f"{account}/{region}/"
 
     def create(self, name: str, routing: Document) -> Document:
-        """A deployment configuration; it never changes."""
+        """Create a deployment configuration, which is immutable."""
         check_name(name, "DeploymentConfig")
         if name in BUILT_IN or self._ledger.get(_KIND, self._place + name):
             raise ApiError(
@@ -55,7 +55,7 @@ class Configurations:
         return configuration
 
     def get(self, name: str) -> Document:
-        """A deployment configuration by name, predefined or not."""
+        """Return a deployment configuration by name, predefined or not."""
         if name in BUILT_IN:
             return {
                 "deploymentConfigId": str(uuid.uuid5(uuid.NAMESPACE_DNS, name)),
@@ -72,14 +72,14 @@ class Configurations:
         return found
 
     def names(self) -> list[str]:
-        """Names of all configurations, the predefined ones first."""
+        """Return the names of all configurations, the predefined ones first."""
         own = self._ledger.all(_KIND, self._place)
         return [*BUILT_IN, *(each["deploymentConfigName"] for _, each in own)]
 
     def delete(self, name: str) -> None:
-        """Delete a configuration that no group uses; one that is gone already is no error."""
+        """Delete an unused configuration; do nothing if it does not exist."""
         if name in BUILT_IN:
-            raise ApiError("InvalidOperationException", f"{name} is predefined and stays")
+            raise ApiError("InvalidOperationException", f"{name} is a predefined configuration")
         groups = self._ledger.all(GROUP, self._place)
         used = [key for key, group in groups if group["deploymentConfigName"] == name]
         if used:

@@ -1,4 +1,4 @@
-"""All deployments: durable, shifted, ended, rolled back."""
+"""The store of deployments, and their changes of state, shifts and rollbacks."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _KIND = "codedeploy:deployment"
 _INTERRUPTED = Ending(
     "Failed",
     "INTERNAL_ERROR",
-    "The deployment was interrupted: the local cloud stopped while it was under way.",
+    "The deployment was interrupted: the local cloud stopped during it.",
     "DEPLOYMENT_FAILURE",
 )
 
 
 class Deployments:
-    """What is known of every deployment, and what is done to one."""
+    """All deployments of the cloud; writes each change to the ledger."""
 
     def __init__(self, core: Core, access: Access, functions: AliasRouter) -> None:
         self._core = core
@@ -36,9 +36,10 @@ class Deployments:
         self._all: dict[str, Deployment] = {}
 
     def load(self) -> None:
-        """Read all back; those that were under way are ended.
+        """Load all deployments and end those that were in progress.
 
-        A shift that nobody watched any more is undone, whatever its group says.
+        A deployment that had started to shift traffic is rolled back even if its group disables
+        rollbacks, because its alarms were not watched.
         """
         for _, document in self._core.ledger.all(_KIND):
             deployment = Deployment.of(document)
@@ -48,12 +49,12 @@ class Deployments:
                 self._complete_rollback(deployment)
                 self._tell_rollback(deployment)
             elif deployment.under_way:
-                # Marked before the first shift, so that none is missed.
+                # The start of AllowTraffic is in the ledger before the first shift.
                 shifted = deployment.event("AllowTraffic").started is not None
                 self.end(deployment, replace(_INTERRUPTED, roll_back=shifted))
 
     def find(self, account: str, region: str, deployment_id: str) -> Deployment | None:
-        """A deployment by id."""
+        """Return a deployment by id, or None."""
         found = self._all.get(deployment_id)
         mine = found is not None and (found.account, found.region) == (account, region)
         return found if mine else None
@@ -64,23 +65,23 @@ class Deployments:
         return (found.application, found.group) if found else ("", "")
 
     def of(self, account: str, region: str) -> list[Deployment]:
-        """A region's deployments, newest first."""
+        """Return an account's deployments in a region, newest first."""
         mine = [
             each for each in self._all.values() if (each.account, each.region) == (account, region)
         ]
         return sorted(mine, key=lambda each: -each.created)
 
     def add(self, deployment: Deployment) -> None:
-        """Take a new deployment up; it is durable when this returns."""
+        """Add a new deployment and write it to the ledger."""
         self.save(deployment)
         self._all[deployment.id] = deployment
 
     def save(self, deployment: Deployment) -> None:
-        """Make it durable as it is."""
+        """Write a deployment to the ledger."""
         self._core.ledger.put(_KIND, deployment.id, deployment.document())
 
     def begin(self, deployment: Deployment) -> None:
-        """Mark it as begun, and tell."""
+        """Set the status to InProgress and notify."""
         deployment.status, deployment.started = "InProgress", self._core.clock.timestamp()
         self.save(deployment)
         self._tell(deployment, "START")
@@ -95,7 +96,7 @@ class Deployments:
         RolePermissions(self._access, deployment).check_alias("UpdateAlias")
         routing = (
             Routing(spec.target_version)
-            if percent == 100  # noqa: PLR2004  # per cent
+            if percent == 100  # noqa: PLR2004  # all traffic
             else Routing(spec.current_version, {spec.target_version: percent / 100})
         )
         self._functions.route(
@@ -105,17 +106,17 @@ class Deployments:
         self._notices.shift(deployment, routing)
 
     def succeed(self, deployment: Deployment) -> None:
-        """Mark it as succeeded, and tell."""
+        """Set the status to Succeeded and notify."""
         deployment.status, deployment.ended = "Succeeded", self._core.clock.timestamp()
         self.save(deployment)
         self._tell(deployment, "SUCCESS")
 
     def end(self, deployment: Deployment, ending: Ending) -> None:
-        """Mark it as failed or stopped, tell, and roll it back where that is due.
+        """Set the final status, roll back if the ending requires it, and notify.
 
-        A rollback is a deployment of its own ("Redeploy and roll back a deployment with
-        CodeDeploy"): at once, whatever the alarms say. Where none is due the alias stays as it
-        was last shifted.
+        A rollback is a separate deployment ("Redeploy and roll back a deployment with CodeDeploy").
+        It shifts all traffic at once and ignores alarms. Without a rollback the alias keeps its
+        last weights.
         """
         self._close(deployment, ending)
         state = "STOP" if ending.status == "Stopped" else "FAILURE"
@@ -129,7 +130,7 @@ class Deployments:
         with self._core.ledger.transaction():
             self.save(deployment)
             self.add(rollback)
-        # Before anybody is told: that may take a while, and the alias must not wait for it.
+        # Shift the alias first, because notifications may be slow.
         self._complete_rollback(rollback)
         self._tell(deployment, state)
         self._tell_rollback(rollback)
@@ -162,7 +163,7 @@ class Deployments:
         failed = self._all[rollback.rollback_of]
         try:
             self.shift(rollback, 100)
-        except Exception as error:  # noqa: BLE001  # whatever it was, the rollback has failed
+        except Exception as error:  # noqa: BLE001  # any error fails the rollback
             message = f"{type(error).__name__}: {error}"
             failed.rollback_message = f"The rollback {rollback.id} failed: {message}"
             rollback.event("AllowTraffic").status = "InProgress"

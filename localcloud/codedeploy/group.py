@@ -1,6 +1,6 @@
-"""What a deployment group of the Lambda compute platform may say.
+"""Check deployment groups of the Lambda compute platform.
 
-See `CreateDeploymentGroup` in the CodeDeploy API reference.
+Source: `CreateDeploymentGroup` in the CodeDeploy API reference.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from localcloud.core.ports import Document
 
 GROUP = "codedeploy:group"
-"""The ledger's kind of deployment groups."""
+"""The kind of deployment groups in the ledger."""
 _KEPT = (
     "applicationName",
     "deploymentGroupName",
@@ -39,17 +39,17 @@ _TRIGGER_EVENTS = {
 
 
 def check_group(wanted: Document) -> Document:
-    """The group in `DeploymentGroupInfo`'s shape, without its id.
+    """Check a group; return it in the shape of `DeploymentGroupInfo`, without its id.
 
     Raises:
-        ApiError: a part of it is wrong, or belongs to EC2 or ECS.
+        ApiError: a parameter is invalid, or belongs to EC2 or ECS.
     """
     name = wanted["deploymentGroupName"]
     foreign = [key for key, value in wanted.items() if value and key not in _KEPT]
     if foreign:
         raise ApiError(
             "InvalidInputException",
-            f"Deployment group {name}: {foreign[0]} is no part of a group of the Lambda compute "
+            f"Deployment group {name}: {foreign[0]} is not a parameter of the Lambda compute "
             "platform",
         )
     group = {key: wanted[key] for key in _KEPT if wanted.get(key)}
@@ -67,10 +67,10 @@ def check_group(wanted: Document) -> Document:
 
 
 def check_alarms(alarms: Document) -> None:
-    """Refuse an `AlarmConfiguration` as AWS does.
+    """Check an `AlarmConfiguration` as AWS does.
 
     Raises:
-        ApiError: see its message.
+        ApiError: it is invalid.
     """
     names = [alarm.get("name") for alarm in alarms.get("alarms") or []]
     if len(names) > _MOST:
@@ -80,7 +80,7 @@ def check_alarms(alarms: Document) -> None:
         )
     if not all(names) or len(set(names)) < len(names):
         raise ApiError(
-            "InvalidAlarmConfigException", "An alarm has no name, or two have the same name"
+            "InvalidAlarmConfigException", "An alarm has no name, or two alarms have the same name"
         )
     if alarms.get("enabled") and not names:
         raise ApiError(
@@ -90,10 +90,10 @@ def check_alarms(alarms: Document) -> None:
 
 
 def check_auto_rollback(rollback: Document) -> None:
-    """Refuse an `AutoRollbackConfiguration` as AWS does.
+    """Check an `AutoRollbackConfiguration` as AWS does.
 
     Raises:
-        ApiError: see its message.
+        ApiError: it is invalid.
     """
     events = rollback.get("events") or []
     if rollback.get("enabled") and not events:
@@ -106,7 +106,7 @@ def check_auto_rollback(rollback: Document) -> None:
         raise ApiError(
             "InvalidAutoRollbackConfigException",
             f"Automatic rollback event {min(unknown)} is unknown; "
-            f"{', '.join(sorted(_ROLLBACK_EVENTS))} are known",
+            f"use {', '.join(sorted(_ROLLBACK_EVENTS))}",
         )
 
 

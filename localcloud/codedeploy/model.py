@@ -1,4 +1,4 @@
-"""Deployments, and what became of them. Times are cloud time in seconds since the epoch."""
+"""Deployments and their state. Times are cloud time in seconds since the epoch."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ EVENTS = ("BeforeAllowTraffic", "AllowTraffic", "AfterAllowTraffic")
 
 @dataclass
 class LifecycleEvent:
-    """One step of a deployment to its target."""
+    """A lifecycle event of a deployment."""
 
     name: str
     status: str = "Pending"
     started: float | None = None
     ended: float | None = None
     message: str = ""
-    """Why it failed."""
+    """The reason of a failure."""
     execution_id: str = ""
-    """Of its hook, by which the hook's function answers."""
+    """The id with which the hook's function reports its result."""
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How a deployment ended otherwise than `Succeeded`."""
+    """The end of a deployment that did not succeed."""
 
     status: Literal["Failed", "Stopped"]
     code: str
     """CodeDeploy's `ErrorCode`."""
     message: str
     event: str
-    """The `AutoRollbackEvent` that this is."""
+    """The `AutoRollbackEvent`."""
     roll_back: bool | None = None
-    """Whether it is rolled back; None: as the automatic rollback configuration says."""
+    """Whether to roll back; None uses the automatic rollback configuration."""
 
 
 @dataclass
 class Deployment:
-    """A deployment, with its group's settings as they were when it was created."""
+    """A deployment, with the settings of its group at its creation."""
 
     account: str
     region: str
@@ -54,19 +54,19 @@ class Deployment:
     group: str
     group_id: str
     configuration: str
-    """The deployment configuration's name."""
+    """The name of the deployment configuration."""
     routing: Document
-    """Its `TrafficRoutingConfig`."""
+    """The `TrafficRoutingConfig` of the deployment configuration."""
     spec: AppSpec
     content: str
-    """The AppSpec file as it was given."""
+    """The text of the AppSpec file."""
     revision_type: str
     role: str
     creator: str
     created: float
     description: str = ""
     alarms: Document = field(default_factory=dict)
-    """The `AlarmConfiguration` that holds."""
+    """The effective `AlarmConfiguration`."""
     overrides_alarms: bool = False
     auto_rollback: Document = field(default_factory=dict)
     triggers: list[Document] = field(default_factory=list)
@@ -75,9 +75,9 @@ class Deployment:
     started: float | None = None
     ended: float | None = None
     weight: float = 0.0
-    """Per cent of the traffic on the target version."""
+    """The percentage of traffic on the target version."""
     shifts: list[tuple[float, float]] = field(default_factory=list)
-    """Time and weight of every shift."""
+    """Time and weight of each shift."""
     error_code: str = ""
     error_message: str = ""
     rollback_of: str = ""
@@ -95,34 +95,34 @@ class Deployment:
 
     @property
     def under_way(self) -> bool:
-        """Whether it has not ended."""
+        """Whether the deployment has not ended."""
         return self.status in {"Created", "InProgress"}
 
     @property
     def watched(self) -> list[str]:
-        """Names of the alarms that stop it."""
+        """The names of the alarms that stop the deployment."""
         if not self.alarms.get("enabled"):
             return []
         return [alarm["name"] for alarm in self.alarms.get("alarms") or []]
 
     def rolls_back_on(self, ending: Ending) -> bool:
-        """Whether such an ending is rolled back."""
+        """Return whether this ending is rolled back."""
         if ending.roll_back is not None:
             return ending.roll_back
         events = self.auto_rollback.get("events") or []
         return bool(self.auto_rollback.get("enabled")) and ending.event in events
 
     def event(self, name: str) -> LifecycleEvent:
-        """A lifecycle event by name."""
+        """Return a lifecycle event by name."""
         return next(each for each in self.events if each.name == name)
 
     def document(self) -> Document:
-        """As JSON."""
+        """Return the deployment as a JSON document."""
         return asdict(self)
 
     @classmethod
     def of(cls, document: Document) -> Deployment:
-        """Back from JSON."""
+        """Create a deployment from its JSON document."""
         return cls(
             **document
             | {

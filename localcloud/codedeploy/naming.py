@@ -1,4 +1,4 @@
-"""What applications, deployment groups and deployment configurations may be called."""
+"""Names of applications, deployment groups and deployment configurations."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ _NAME = re.compile(r"[A-Za-z0-9+=,.@_-]{1,100}")
 
 
 def check_name(name: str, kind: str) -> None:
-    """Refuse a name of an Application, a DeploymentGroup or a DeploymentConfig as AWS does.
+    """Check the name of an Application, a DeploymentGroup or a DeploymentConfig.
 
     Raises:
-        ApiError: Invalid…NameException.
+        ApiError: the name is invalid (Invalid…NameException).
     """
     if not _NAME.fullmatch(name):
         raise ApiError(
             f"Invalid{kind}NameException",
-            f"Name {name!r} has other characters than letters, digits and +=,.@_-, "
-            "or is not 1 to 100 long",
+            f"Name {name!r} is invalid; use 1 to 100 characters, which may be letters, digits and "
+            "+=,.@_-",
         )

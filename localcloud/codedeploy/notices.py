@@ -1,8 +1,8 @@
-"""Who is told of a deployment: the event bus, and the topics of its group's triggers.
+"""Notifications of deployments: events, and messages to the topics of triggers.
 
-The shapes are those of "Monitoring deployments with Amazon CloudWatch Events", of "JSON data
-formats for CodeDeploy triggers" (both in the CodeDeploy user guide), and of the event by which
-CloudTrail tells of the call that shifts an alias.
+The shapes are from "Monitoring deployments with Amazon CloudWatch Events" and "JSON data formats
+for CodeDeploy triggers" (both in the CodeDeploy user guide), and CloudTrail's event of the call
+that shifts an alias.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ _STATES = {
     "FAILURE": "DeploymentFailure",
     "STOP": "DeploymentStop",
 }
-_BEGUN = "InProgress"  # the status that START tells of, though it may have changed since
+_BEGUN = "InProgress"  # the status in START, even if it has changed since
 
 
 class Notices:
-    """Tells of states and of shifts."""
+    """Publishes changes of state and shifts."""
 
     def __init__(self, core: Core, access: Access) -> None:
         self._core = core
         self._access = access
 
     def state(self, deployment: Deployment, state: str) -> None:
-        """Tell of START, SUCCESS, FAILURE or STOP.
+        """Publish START, SUCCESS, FAILURE or STOP.
 
-        A topic that cannot be published to is noted in the deployment's status messages, and
-        ends nothing, as on AWS.
+        If a topic cannot be published to, the deployment's status messages say so and the
+        deployment continues, as on AWS.
         """
         where = f"arn:aws:codedeploy:{deployment.region}:{deployment.account}"
         group = f"{deployment.application}/{deployment.group}"
@@ -73,7 +73,7 @@ class Notices:
                 self._trigger(deployment, trigger, status)
 
     def shift(self, deployment: Deployment, routing: Routing) -> None:
-        """Tell of an alias that was shifted, as CloudTrail tells of `UpdateAlias`."""
+        """Publish a shift of an alias, as CloudTrail's event of `UpdateAlias`."""
         session = deployment.role.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/")
         self._core.bus.publish(
             deployment.account,

@@ -1,4 +1,4 @@
-"""Lists in pages, as every `List…` operation gives them."""
+"""Pages of the `List…` operations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PAGE = 100
 
 
 class PagedApi(ServiceApi):
-    """What the parts of the CodeDeploy API share."""
+    """Common base of the classes of the CodeDeploy API."""
 
     model: ClassVar[str] = "codedeploy"
     service: CodeDeploy
@@ -27,7 +27,7 @@ class PagedApi(ServiceApi):
     def _page(self, key: str, items: list[str]) -> Document:
         token = self.params.get("nextToken") or "0"
         if not token.isdecimal():
-            raise ApiError("InvalidNextTokenException", f"Next token {token} was never given out")
+            raise ApiError("InvalidNextTokenException", f"Next token {token} is unknown")
         first = int(token)
         answer: Document = {key: items[first : first + _PAGE]}
         if first + _PAGE < len(items):

@@ -21,9 +21,9 @@ _FUNCTION_PARTS = 7
 
 
 class RolePermissionsError(Exception):
-    """A call that the service role may not make: `IAM_ROLE_PERMISSIONS`.
+    """The service role may not make a call: `IAM_ROLE_PERMISSIONS`.
 
-    The text is that of terraform-aws-lambda#77 and serverless-application-model#219.
+    The message is from terraform-aws-lambda#77 and serverless-application-model#219.
     """
 
     def __init__(self, role: str, service: str) -> None:
@@ -36,14 +36,14 @@ class RolePermissionsError(Exception):
 
 
 class RolePermissions:
-    """Decides the calls that a deployment makes as its service role."""
+    """Authorizes the calls that a deployment makes with its service role."""
 
     def __init__(self, access: Access, deployment: Deployment) -> None:
         self._access = access
         self._deployment = deployment
 
     def check_alias(self, operation: str) -> None:
-        """Decide `GetAlias` or `UpdateAlias` of the deployed function.
+        """Authorize `GetAlias` or `UpdateAlias` of the deployed function.
 
         Raises:
             RolePermissionsError: the role may not do it.
@@ -53,7 +53,7 @@ class RolePermissions:
         self._check(Needed(f"lambda:{operation}", arn), _LAMBDA)
 
     def check_hook(self, function: str) -> None:
-        """Decide the invocation of a hook: the managed policies allow `CodeDeployHook_*`.
+        """Authorize the invocation of a hook: managed policies allow `CodeDeployHook_*`.
 
         Raises:
             RolePermissionsError: the role may not do it.
@@ -61,7 +61,7 @@ class RolePermissions:
         self._check(Needed("lambda:InvokeFunction", self._function(function)), _LAMBDA)
 
     def check_alarms(self) -> None:
-        """Decide `DescribeAlarms`.
+        """Authorize `DescribeAlarms`.
 
         Raises:
             RolePermissionsError: the role may not do it.
@@ -71,7 +71,7 @@ class RolePermissions:
         self._check(Needed("cloudwatch:DescribeAlarms", alarms), _CLOUDWATCH)
 
     def refused_topic(self, topic: str) -> Refusal | None:
-        """Why the role may not publish to a topic, or None."""
+        """Return the refusal if the role may not publish to a topic, else None."""
         key = self._access.stored.topic_key(topic)
         return self._refused(*messages.publish(topic, key))
 
@@ -80,7 +80,7 @@ class RolePermissions:
             raise RolePermissionsError(self._deployment.role, service)
 
     def _refused(self, *wanted: Needed) -> Refusal | None:
-        """Why the role may not do these, or None; without its trust it may do nothing."""
+        """Return the refusal of these calls, or None; a role must trust CodeDeploy."""
         try:
             check_service_role(self._access, self._deployment.role, _PRINCIPAL)
         except RoleError as error:

@@ -1,4 +1,4 @@
-"""CloudFormation's `AWS::CodeDeploy::*`."""
+"""Providers of `AWS::CodeDeploy::*`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _KEPT_PROPERTIES = ("alarmConfiguration", "autoRollbackConfiguration", "triggerC
 
 
 def providers(registry: RegistryOf) -> dict[str, Provider]:
-    """The types that CodeDeploy makes."""
+    """Return CodeDeploy's providers by resource type."""
     return {
         "AWS::CodeDeploy::Application": ApplicationProvider(registry),
         "AWS::CodeDeploy::DeploymentGroup": DeploymentGroupProvider(registry),
@@ -33,13 +33,13 @@ def providers(registry: RegistryOf) -> dict[str, Provider]:
 
 
 class ApplicationProvider:
-    """`AWS::CodeDeploy::Application`: `Ref` is its name."""
+    """`AWS::CodeDeploy::Application`; `Ref` is its name."""
 
     def __init__(self, registry: RegistryOf) -> None:
         self._registry = registry
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
-        """Name and compute platform are given once."""
+        """A new name or compute platform needs replacement."""
         return _differ(request, current, "ApplicationName", "ComputePlatform")
 
     def create(self, request: ResourceRequest) -> Resource:
@@ -47,7 +47,7 @@ class ApplicationProvider:
         given = request.properties.get("ApplicationName")
         name = given or request.generated_name(100)
         registry = self._registry(request.account, request.region)
-        # A generated name that exists was made by a creation that was interrupted.
+        # An existing generated name is from an interrupted creation.
         if given or name not in registry.applications():
             with _reasons():
                 registry.create_application(
@@ -56,7 +56,7 @@ class ApplicationProvider:
         return Resource(name, {}, request.properties)
 
     def update(self, request: ResourceRequest, current: Resource) -> Resource:
-        """Tags alone may change."""
+        """See `Provider.update`; only tags can change."""
         arn = f"arn:aws:codedeploy:{request.region}:{request.account}:application:"
         with _reasons():
             registry = self._registry(request.account, request.region)
@@ -70,13 +70,13 @@ class ApplicationProvider:
 
 
 class DeploymentGroupProvider:
-    """`AWS::CodeDeploy::DeploymentGroup`: `Ref` is its name."""
+    """`AWS::CodeDeploy::DeploymentGroup`; `Ref` is its name."""
 
     def __init__(self, registry: RegistryOf) -> None:
         self._registry = registry
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
-        """Application and name are given once."""
+        """A new application or name needs replacement."""
         return _differ(request, current, "ApplicationName", "DeploymentGroupName")
 
     def create(self, request: ResourceRequest) -> Resource:
@@ -95,8 +95,8 @@ class DeploymentGroupProvider:
     def update(self, request: ResourceRequest, current: Resource) -> Resource:
         """See `Provider.update`.
 
-        As in `UpdateDeploymentGroup`, what the template leaves out stays as it is: aws-cdk#23307
-        (alarms), aws-cdk#21691 (automatic rollback).
+        As in `UpdateDeploymentGroup`, a property that the template omits keeps its value:
+        aws-cdk#23307 (alarms), aws-cdk#21691 (automatic rollback).
         """
         name = current.physical_id
         application = request.properties["ApplicationName"]
@@ -116,13 +116,13 @@ class DeploymentGroupProvider:
 
 
 class DeploymentConfigProvider:
-    """`AWS::CodeDeploy::DeploymentConfig`: `Ref` is its name; every change is a new one."""
+    """`AWS::CodeDeploy::DeploymentConfig`; `Ref` is its name."""
 
     def __init__(self, registry: RegistryOf) -> None:
         self._registry = registry
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
-        """Every property is given once."""
+        """Every change needs replacement."""
         return bool(request.properties != current.properties)
 
     def create(self, request: ResourceRequest) -> Resource:
@@ -136,7 +136,7 @@ class DeploymentConfigProvider:
             found = f"{next(iter(properties))} is" if properties else f"platform {platform} is"
             raise ProvisioningError(
                 f"Deployment configuration {name}: {found} not part of the local cloud; "
-                "TrafficRoutingConfig of compute platform Lambda is"
+                "use TrafficRoutingConfig and compute platform Lambda"
             )
         registry = self._registry(request.account, request.region)
         with _reasons():
@@ -146,7 +146,7 @@ class DeploymentConfigProvider:
         return Resource(name, {}, request.properties)
 
     def update(self, request: ResourceRequest, current: Resource) -> Resource:
-        """Nothing can change in place."""
+        """See `Provider.update`; nothing can change in place."""
         return Resource(current.physical_id, {}, request.properties)
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
@@ -158,7 +158,7 @@ class DeploymentConfigProvider:
 
 @contextmanager
 def _reasons() -> Iterator[None]:
-    """AWS's words of a refusal as a resource's status reason."""
+    """Convert an `ApiError` to a resource's status reason."""
     try:
         yield
     except ApiError as error:
@@ -181,7 +181,7 @@ def _tags(request: ResourceRequest) -> dict[str, str]:
 
 
 def _lowered(value: Any, key: str = "") -> Any:
-    """The API's names, with a small first letter, and its types: a template may hold strings."""
+    """Convert properties to the API's names and types; templates may write strings."""
     if isinstance(value, list):
         return [_lowered(item) for item in value]
     if isinstance(value, dict):

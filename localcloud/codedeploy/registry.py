@@ -1,6 +1,7 @@
-"""Applications and deployment groups of one account and region, and their tags.
+"""Applications, deployment groups and tags of one account and region.
 
-Kept in the API's own shapes, with the limits of its reference and of "Quotas" in the user guide.
+They are stored in the API's shapes. Limits are from the API reference and "Quotas" in the user
+guide.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _TAGS = "codedeploy:tags"
 
 
 class Registry:
-    """What deployments are made of; each method raises `ApiError` with AWS's own code."""
+    """Applications, groups and tags; methods raise `ApiError` with AWS's code."""
 
     def __init__(self, core: Core, access: Access, account: str, region: str) -> None:
         self._core = core
@@ -36,13 +37,13 @@ class Registry:
         self._arn = f"arn:aws:codedeploy:{region}:{account}:"
 
     def create_application(self, name: str, platform: str | None, tags: dict[str, str]) -> Document:
-        """A new application; of the Lambda compute platform, the only one here."""
+        """Create an application of the Lambda compute platform, the only one here."""
         check_name(name, "Application")
         if platform != "Lambda":
             raise ApiError(
                 "InvalidComputePlatformException",
                 f"Application {name}: compute platform {platform or 'Server'} is not part of the "
-                "local cloud; Lambda is",
+                "local cloud; use Lambda",
             )
         if self._ledger.get(_APPLICATION, self._place + name):
             raise ApiError(
@@ -61,7 +62,7 @@ class Registry:
         return application
 
     def application(self, name: str) -> Document:
-        """An application by name."""
+        """Return an application by name."""
         found = self._ledger.get(_APPLICATION, self._place + name)
         if found is None:
             raise ApiError(
@@ -70,11 +71,11 @@ class Registry:
         return found
 
     def applications(self) -> list[str]:
-        """Names of all applications."""
+        """Return the names of all applications."""
         return [each["applicationName"] for _, each in self._ledger.all(_APPLICATION, self._place)]
 
     def delete_application(self, name: str) -> None:
-        """Delete an application with its groups; one that is gone already is no error."""
+        """Delete an application with its groups; do nothing if it does not exist."""
         with self._ledger.transaction():
             for group in self.groups(name):
                 self.delete_group(name, group)
@@ -82,7 +83,7 @@ class Registry:
             self._ledger.delete(_TAGS, f"{self._arn}application:{name}")
 
     def create_group(self, wanted: Document, tags: dict[str, str]) -> Document:
-        """A new deployment group from `CreateDeploymentGroup`'s parameters."""
+        """Create a deployment group from the parameters of `CreateDeploymentGroup`."""
         application, name = wanted["applicationName"], wanted["deploymentGroupName"]
         self.application(application)
         check_name(name, "DeploymentGroup")
@@ -98,7 +99,7 @@ class Registry:
         return group
 
     def group(self, application: str, name: str) -> Document:
-        """A deployment group by name."""
+        """Return a deployment group by name."""
         self.application(application)
         found = self._ledger.get(GROUP, f"{self._place}{application}/{name}")
         if found is None:
@@ -109,12 +110,12 @@ class Registry:
         return found
 
     def groups(self, application: str) -> list[str]:
-        """Names of an application's groups."""
+        """Return the names of an application's groups."""
         found = self._ledger.all(GROUP, f"{self._place}{application}/")
         return [each["deploymentGroupName"] for _, each in found]
 
     def replace_group(self, current: Document, wanted: Document) -> Document:
-        """Make a group what is wanted, under its own name or a new one."""
+        """Change a group, and rename it if the name differs."""
         application, old = current["applicationName"], current["deploymentGroupName"]
         new = wanted["deploymentGroupName"]
         check_name(new, "DeploymentGroup")
@@ -133,12 +134,12 @@ class Registry:
         return group
 
     def delete_group(self, application: str, name: str) -> None:
-        """Delete a group; one that is gone already is no error."""
+        """Delete a group; do nothing if it does not exist."""
         self._ledger.delete(GROUP, f"{self._place}{application}/{name}")
         self._ledger.delete(_TAGS, f"{self._arn}deploymentgroup:{application}/{name}")
 
     def tags(self, arn: str) -> dict[str, str]:
-        """The tags of an application or a group."""
+        """Return the tags of an application or a group."""
         return self._ledger.get(_TAGS, self._known(arn)) or {}
 
     def tag(self, arn: str, tags: dict[str, str]) -> None:
@@ -146,16 +147,16 @@ class Registry:
         self._ledger.put(_TAGS, arn, self.tags(arn) | tags)
 
     def retag(self, arn: str, tags: dict[str, str]) -> None:
-        """Have these tags and no others."""
+        """Replace all tags."""
         self._ledger.put(_TAGS, self._known(arn), tags)
 
     def untag(self, arn: str, keys: list[str]) -> None:
-        """Take tags away."""
+        """Remove tags."""
         kept = {key: value for key, value in self.tags(arn).items() if key not in keys}
         self._ledger.put(_TAGS, arn, kept)
 
     def check_role(self, arn: str) -> None:
-        """Refuse a service role that does not exist, or does not trust CodeDeploy."""
+        """Raise if the service role does not exist or does not trust CodeDeploy."""
         try:
             assume_service_role(self._access, arn, "codedeploy.amazonaws.com", "AWSCodeDeploy")
         except RoleError as error:
@@ -169,13 +170,13 @@ class Registry:
         group = check_group(wanted)
         group.setdefault("deploymentConfigName", ALL_AT_ONCE)
         self.configurations.get(group["deploymentConfigName"])
-        # Asks IAM over the wire: never inside a transaction.
+        # This calls IAM over HTTP, so it must not run inside a transaction.
         self.check_role(group["serviceRoleArn"])
         return group
 
     def _known(self, arn: str) -> str:
         if not arn.startswith(self._arn):
-            raise ApiError("InvalidArnException", f"{arn} is no ARN of {self._arn}")
+            raise ApiError("InvalidArnException", f"{arn} does not begin with {self._arn}")
         kind, _, name = arn[len(self._arn) :].partition(":")
         if kind == "application":
             self.application(name)
@@ -183,6 +184,6 @@ class Registry:
             self.group(*name.split("/", 1))
         else:
             raise ApiError(
-                "ArnNotSupportedException", f"{arn}: only applications and groups take tags"
+                "ArnNotSupportedException", f"{arn}: only applications and groups can have tags"
             )
         return arn

@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
 
 class RegistryApi(PagedApi):
-    """What deployments are made of."""
+    """Operations on applications, groups, configurations and tags."""
 
     def create_application(self) -> ActionResult:
-        """A new application."""
+        """Create an application."""
         application = self._registry.create_application(
             self.params["applicationName"], self.params.get("computePlatform"), self._tags("tags")
         )
         return ActionResult({"applicationId": application["applicationId"]})
 
     def get_application(self) -> ActionResult:
-        """One application."""
+        """Return an application."""
         application = self._registry.application(self.params["applicationName"])
         return ActionResult({"application": _created(application)})
 
     def list_applications(self) -> ActionResult:
-        """Names of all applications."""
+        """Return the names of all applications."""
         return ActionResult(self._page("applications", self._registry.applications()))
 
     def delete_application(self) -> ActionResult:
@@ -40,7 +40,7 @@ class RegistryApi(PagedApi):
         return EmptyResult()
 
     def get_application_revision(self) -> ActionResult:
-        """An AppSpec file by its SHA-256."""
+        """Return an AppSpec file by its SHA-256."""
         application = self.params["applicationName"]
         self._registry.application(application)
         given = self.params["revision"]
@@ -70,28 +70,28 @@ class RegistryApi(PagedApi):
         )
 
     def create_deployment_group(self) -> ActionResult:
-        """A new deployment group."""
+        """Create a deployment group."""
         tags = self._tags("tags")
         wanted = {key: value for key, value in self.params.items() if key != "tags"}
         group = self._registry.create_group(wanted, tags)
         return ActionResult({"deploymentGroupId": group["deploymentGroupId"]})
 
     def get_deployment_group(self) -> ActionResult:
-        """One group, with what became of its latest deployments."""
+        """Return a group, with the state of its latest deployments."""
         group = self._registry.group(
             self.params["applicationName"], self.params["deploymentGroupName"]
         )
         return ActionResult({"deploymentGroupInfo": group | self._latest(group)})
 
     def list_deployment_groups(self) -> ActionResult:
-        """Names of an application's groups."""
+        """Return the names of an application's groups."""
         name = self.params["applicationName"]
         self._registry.application(name)
         page = self._page("deploymentGroups", self._registry.groups(name))
         return ActionResult(page | {"applicationName": name})
 
     def update_deployment_group(self) -> ActionResult:
-        """Change what is given of a group; an empty value takes away what was there."""
+        """Change the given settings of a group; an empty value removes a setting."""
         changes = dict(self.params)
         name = changes.pop("currentDeploymentGroupName")
         current = self._registry.group(changes["applicationName"], name)
@@ -112,25 +112,25 @@ class RegistryApi(PagedApi):
         return ActionResult({"hooksNotCleanedUp": []})
 
     def create_deployment_config(self) -> ActionResult:
-        """A new configuration of the Lambda compute platform."""
+        """Create a configuration of the Lambda compute platform."""
         name, platform = self.params["deploymentConfigName"], self.params.get("computePlatform")
         if platform != "Lambda":
             raise ApiError(
                 "InvalidComputePlatformException",
                 f"Deployment configuration {name}: compute platform {platform or 'Server'} is not "
-                "part of the local cloud; Lambda is",
+                "part of the local cloud; use Lambda",
             )
         routing = self.params.get("trafficRoutingConfig") or {"type": "AllAtOnce"}
         configuration = self._registry.configurations.create(name, routing)
         return ActionResult({"deploymentConfigId": configuration["deploymentConfigId"]})
 
     def get_deployment_config(self) -> ActionResult:
-        """One configuration."""
+        """Return a configuration."""
         found = self._registry.configurations.get(self.params["deploymentConfigName"])
         return ActionResult({"deploymentConfigInfo": _created(found)})
 
     def list_deployment_configs(self) -> ActionResult:
-        """Names of all configurations, the predefined ones included."""
+        """Return the names of all configurations, with the predefined ones."""
         return ActionResult(
             self._page("deploymentConfigsList", self._registry.configurations.names())
         )
@@ -141,7 +141,7 @@ class RegistryApi(PagedApi):
         return EmptyResult()
 
     def list_tags_for_resource(self) -> ActionResult:
-        """The tags of an application or a group."""
+        """Return the tags of an application or a group."""
         tags = self._registry.tags(self.params["ResourceArn"])
         return ActionResult({"Tags": [{"Key": key, "Value": tags[key]} for key in tags]})
 
@@ -151,7 +151,7 @@ class RegistryApi(PagedApi):
         return EmptyResult()
 
     def untag_resource(self) -> ActionResult:
-        """Take tags away."""
+        """Remove tags."""
         self._registry.untag(self.params["ResourceArn"], self.params["TagKeys"])
         return EmptyResult()
 

@@ -1,9 +1,9 @@
-"""A deployment under way: the hooks, the shifts, and what stops them.
+"""Run a deployment: its hooks, its shifts, and the alarms that stop it.
 
-The order is that of "List of lifecycle event hooks for an AWS Lambda deployment" in the
-CodeDeploy user guide: BeforeAllowTraffic, AllowTraffic, AfterAllowTraffic. Alarms are asked for
-before anything is shifted and until the deployment ends, as "Monitoring deployments with
-CloudWatch alarms" says.
+The lifecycle events are BeforeAllowTraffic, AllowTraffic, AfterAllowTraffic, in this order ("List
+of lifecycle event hooks for an AWS Lambda deployment" in the CodeDeploy user guide). Alarms are
+checked before the first shift and until the deployment ends ("Monitoring deployments with
+CloudWatch alarms").
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from localcloud.core.ports import AlarmStates
     from localcloud.iam.access import Access
 
-_POLL = 10.0  # seconds between two looks at the alarms when none tells of itself
-_HOOK_LIMIT = 3600.0  # seconds in which a hook must answer, AWS's own limit
+_POLL = 10.0  # cloud seconds; alarm events trigger earlier checks
+_HOOK_LIMIT = 3600.0  # cloud seconds; AWS's timeout of a hook
 _APPSPEC_INVALID = (
     "The deployment failed because the AppSpec file that specifies the AWS Lambda deployment "
     "configuration is missing or has an invalid configuration."
@@ -42,7 +42,7 @@ _NOT_CURRENT = (
 
 
 class _EndedError(Exception):
-    """The deployment must not go on."""
+    """The deployment ends."""
 
     def __init__(self, ending: Ending) -> None:
         super().__init__(ending.message)
@@ -50,11 +50,11 @@ class _EndedError(Exception):
 
 
 class _AbandonedError(Exception):
-    """The local cloud stops; the next start takes the deployment up."""
+    """The local cloud stops; the next start ends the deployment."""
 
 
 class DeploymentRun:
-    """Runs one deployment to its end, rollback included, on a thread of its own."""
+    """Runs one deployment with its rollback, in its own thread."""
 
     def __init__(
         self,
@@ -81,27 +81,27 @@ class DeploymentRun:
         )
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self, message: str, *, roll_back: bool | None) -> None:
-        """Have it stopped; the first who asks is the one who stopped it."""
+        """Stop the deployment; the message of the first call is kept."""
         self._stop = self._stop or Ending(
             "Stopped", "MANUAL_STOP", message, "DEPLOYMENT_STOP_ON_REQUEST", roll_back
         )
         self._wake.set()
 
     def wake(self) -> None:
-        """Look at the alarms now."""
+        """Check the alarms now."""
         self._wake.set()
 
     def answer(self, execution_id: str, status: str, message: str) -> None:
-        """Say how an execution of a hook ended, Succeeded or Failed, and why; once."""
+        """Record the status (Succeeded or Failed) of a hook; later calls do nothing."""
         self._answers.setdefault(execution_id, (status, message))
         self._wake.set()
 
     def abandon(self) -> None:
-        """Leave everything as it is, for the next start to take up."""
+        """Stop the thread without ending the deployment; the next start ends it."""
         self._abandoned = True
         self._wake.set()
         self._thread.join(5)
@@ -118,7 +118,7 @@ class DeploymentRun:
         except RolePermissionsError as error:
             refused = Ending("Failed", "IAM_ROLE_PERMISSIONS", str(error), "DEPLOYMENT_FAILURE")
             self._deployments.end(self.deployment, refused)
-        except Exception as error:  # noqa: BLE001  # a fault of ours is the deployment's outcome
+        except Exception as error:  # noqa: BLE001  # an internal error fails the deployment
             message = f"{type(error).__name__}: {error}"
             failure = Ending("Failed", "INTERNAL_ERROR", message, "DEPLOYMENT_FAILURE")
             self._deployments.end(self.deployment, failure)
@@ -151,7 +151,7 @@ class DeploymentRun:
             ) from error
         if routing.version != spec.current_version or routing.weights:
             raise _EndedError(_unsound("INVALID_LAMBDA_CONFIGURATION", _NOT_CURRENT))
-        # A gradual shift needs two versions: terraform-aws-lambda#82 and #85.
+        # A gradual shift requires two versions: terraform-aws-lambda#82 and #85.
         gradual = deployment.routing["type"] != "AllAtOnce"
         if gradual and spec.current_version == spec.target_version:
             raise _EndedError(_unsound("INVALID_LAMBDA_CONFIGURATION", _APPSPEC_INVALID))
@@ -179,10 +179,10 @@ class DeploymentRun:
             daemon=True,
         ).start()
         limit = self._clock.timestamp() + _HOOK_LIMIT
-        # Alarms are looked at meanwhile: the deployment is in progress until its last event ends.
+        # Check alarms while waiting: the deployment is in progress until its last event ends.
         self._watch(limit, until=lambda: event.execution_id in self._answers)
         status, message = self._answers.get(
-            event.execution_id, ("Failed", "it did not answer within one hour")
+            event.execution_id, ("Failed", "no result was reported within one hour")
         )
         if status != "Succeeded":
             raise _EndedError(
@@ -196,10 +196,10 @@ class DeploymentRun:
             )
 
     def _invoke(self, event: LifecycleEvent, function: str) -> None:
-        """Call a hook's function.
+        """Invoke a hook's function.
 
-        Only `PutLifecycleEventHookExecutionStatus` answers, whenever it comes: one that crashes
-        or times out has not answered, and CodeDeploy waits out its hour
+        Only `PutLifecycleEventHookExecutionStatus` reports the result. If a function crashes or
+        times out, there is no result and CodeDeploy waits for the whole hour
         (serverless-application-model#1963, serverless-plugin-canary-deployments#32).
         """
         deployment = self.deployment
@@ -215,12 +215,12 @@ class DeploymentRun:
                 None,
                 json.dumps(payload).encode(),
             )
-        except Exception as error:  # noqa: BLE001  # whatever it was, the hook has failed
+        except Exception as error:  # noqa: BLE001  # any error fails the hook
             code = error.code if isinstance(error, InvocationError) else type(error).__name__
             self.answer(event.execution_id, "Failed", f"{code}: {error}")
 
     def _watch(self, until_time: float, until: Callable[[], bool] = lambda: False) -> None:
-        """Wait, and look up whenever something may have stopped the deployment."""
+        """Wait until a time or condition, and check alarms and stop requests meanwhile."""
         while True:
             self._wake.clear()
             self._judge()
@@ -262,7 +262,11 @@ class DeploymentRun:
             )
 
     def _may_watch(self) -> bool:
-        """Whether the role may read alarms. `ignorePollAlarmFailure` makes it optional."""
+        """Return whether the role may read alarms.
+
+        Raises:
+            RolePermissionsError: it may not, and `ignorePollAlarmFailure` is not set.
+        """
         try:
             self._permissions.check_alarms()
         except RolePermissionsError:
@@ -273,7 +277,7 @@ class DeploymentRun:
 
 
 def _unsound(code: str, message: str) -> Ending:
-    # The alias is not where this deployment would set it back to.
+    # No rollback: the alias is not on the version to roll back to.
     return Ending("Failed", code, message, "DEPLOYMENT_FAILURE", roll_back=False)
 
 

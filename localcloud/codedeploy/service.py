@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from localcloud.core.providers import Provider
     from localcloud.iam.access import Access
 
-_LOOK = 0.1  # seconds of the wall between two looks at whether a caller has cancelled
+_LOOK = 0.1  # wall seconds between checks for a cancellation
 
 
 class CodeDeploy:
@@ -46,12 +46,12 @@ class CodeDeploy:
         access.facts.deployment_group = self.deployments.group_of
 
     def start(self) -> None:
-        """Read all back; a deployment that was under way is rolled back first of all."""
+        """Load all deployments; roll back those that were in progress."""
         self.deployments.load()
         self._unsubscribe = self.core.bus.subscribe(self._heard)
 
     def stop(self) -> None:
-        """Leave what is under way as it is; the next start rolls it back."""
+        """Stop running deployments; the next start rolls them back."""
         if self._unsubscribe:
             self._unsubscribe()
         with self._lock:
@@ -60,11 +60,11 @@ class CodeDeploy:
             run.abandon()
 
     def registry(self, account: str, region: str) -> Registry:
-        """Applications, groups and configurations of one account and region."""
+        """Return the applications and groups of an account and region."""
         return Registry(self.core, self._access, account, region)
 
     def _tags(self, account: str, region: str, resource: str) -> dict[str, str]:
-        """The tags of `application:NAME` or `deploymentgroup:APPLICATION/NAME`."""
+        """Return the tags of `application:NAME` or `deploymentgroup:APPLICATION/NAME`."""
         try:
             return self.registry(account, region).tags(
                 f"arn:aws:codedeploy:{region}:{account}:{resource}"
@@ -73,16 +73,16 @@ class CodeDeploy:
             return {}
 
     def run(self, deployment_id: str) -> DeploymentRun | None:
-        """The run of a deployment that is under way, or None."""
+        """Return the run of a deployment in progress, or None."""
         return self._runs.get(deployment_id)
 
     def deploy(self, request: AliasDeployment, cancel: threading.Event) -> None:
-        """Shift an alias to its target version, and return when all its traffic is there.
+        """Shift an alias to its target version; return when all traffic is shifted.
 
-        A deployment that is cancelled is stopped and rolled back.
+        A cancelled deployment is stopped and rolled back.
 
         Raises:
-            DeploymentFailedError: it ended otherwise; the message says who stopped it and why.
+            DeploymentFailedError: it failed or was stopped; the message says by whom and why.
         """
         spec = AppSpec(
             request.function,
@@ -108,7 +108,7 @@ class CodeDeploy:
         if deployment.under_way:
             raise DeploymentFailedError(
                 f"CodeDeploy deployment {deployment.id} was interrupted: the local cloud stopped. "
-                "Its next start sets the alias back."
+                "The next start rolls the alias back."
             )
         if deployment.status != "Succeeded":
             raise DeploymentFailedError(
@@ -128,13 +128,13 @@ class CodeDeploy:
         revision_type: str = "AppSpecContent",
         settings: Document | None = None,
     ) -> DeploymentRun:
-        """Start a deployment to a group; it is durable before this returns.
+        """Start a deployment to a group; it is in the ledger before this returns.
 
-        `settings` are those of `CreateDeployment` that go before the group's own:
+        `settings` are parameters of `CreateDeployment` that override those of the group:
         deploymentConfigName, autoRollbackConfiguration, overrideAlarmConfiguration, description.
 
         Raises:
-            ApiError: it cannot begin; one deployment at a time goes to a group.
+            ApiError: the deployment cannot start, for example because the group has an active one.
         """
         settings = settings or {}
         registry = self.registry(account, region)
@@ -188,7 +188,7 @@ class CodeDeploy:
         return run
 
     def _heard(self, event: Event) -> None:
-        """An alarm that has changed is looked at without delay."""
+        """Check alarms immediately when the state of one changes."""
         if event.detail_type != "CloudWatch Alarm State Change":
             return
         for run in list(self._runs.values()):

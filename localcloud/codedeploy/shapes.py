@@ -1,4 +1,4 @@
-"""Deployments in the shapes of the API's answers."""
+"""Convert deployments to the shapes of the API's answers."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _LOG_TAIL = 4096  # bytes of a diagnostic log that the API returns
 
 
 def time(seconds: float | None) -> datetime | None:
-    """Cloud time as the API's timestamps."""
+    """Convert cloud time to the API's type of timestamps."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 def digest(content: str) -> str:
-    """By which the API names an AppSpec file."""
+    """Return the SHA-256 by which the API names an AppSpec file."""
     return hashlib.sha256(content.encode()).hexdigest()
 
 
 def revision(deployment: Deployment, *, content: bool = False) -> Document:
-    """`RevisionLocation`. The content is in `GetApplicationRevision`'s answer alone, as on AWS."""
+    """Return `RevisionLocation`; only `GetApplicationRevision` has the content."""
     named: Document = {"sha256": digest(deployment.content)}
     if content:
         named["content"] = deployment.content
@@ -33,7 +33,7 @@ def revision(deployment: Deployment, *, content: bool = False) -> Document:
 
 
 def deployment_info(deployment: Deployment) -> Document:
-    """`DeploymentInfo`."""
+    """Return `DeploymentInfo`."""
     rollback = {
         "rollbackDeploymentId": deployment.rolled_back_by,
         "rollbackTriggeringDeploymentId": deployment.rollback_of,
@@ -74,17 +74,17 @@ def deployment_info(deployment: Deployment) -> Document:
 
 
 def target_id(deployment: Deployment) -> str:
-    """Of the one target of a Lambda deployment."""
+    """Return the id of the single target of a Lambda deployment."""
     return f"{deployment.spec.function}:{deployment.spec.alias}"
 
 
 def target_status(deployment: Deployment) -> str:
-    """`TargetStatus` of the one target."""
+    """Return the `TargetStatus` of the single target."""
     return {"Created": "Pending", "Stopped": "Failed"}.get(deployment.status, deployment.status)
 
 
 def deployment_target(deployment: Deployment) -> Document:
-    """`DeploymentTarget` of the one target."""
+    """Return the `DeploymentTarget` of the single target."""
     spec = deployment.spec
     times = [each for event in deployment.events for each in (event.started, event.ended) if each]
     function = spec.function.rsplit(":", 1)[-1]
@@ -119,7 +119,7 @@ def _event(deployment: Deployment, event: LifecycleEvent) -> Document:
         shape["endTime"] = time(event.ended)
     diagnostics: Document = {}
     if event.name == "AllowTraffic" and deployment.shifts:
-        # The API gives the present weight alone; what it was before stands in the event's log.
+        # The API returns only the current weight; the event's log has the earlier ones.
         diagnostics["logTail"] = _shift_log(deployment)[-_LOG_TAIL:]
     if event.status in {"Succeeded", "Failed"}:
         failed = event.status == "Failed"

@@ -1,7 +1,7 @@
-"""How a deployment configuration shifts traffic: pure, without a clock.
+"""The traffic shifts of a deployment configuration; pure functions.
 
-The rules are those of `TrafficRoutingConfig` in the CodeDeploy API reference, and of "Quotas" in
-its user guide: 48 hours at most between the first and the last shift of a Lambda deployment.
+Sources: `TrafficRoutingConfig` in the CodeDeploy API reference; "Quotas" in the user guide, by
+which at most 48 hours are between the first and the last shift of a Lambda deployment.
 """
 
 from __future__ import annotations
@@ -17,22 +17,24 @@ ALL_AT_ONCE = "CodeDeployDefault.LambdaAllAtOnce"
 
 
 class TrafficRoutingError(ValueError):
-    """A traffic routing configuration that shifts nothing sensible; the message says why."""
+    """A traffic routing configuration is invalid."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """`percent` of the traffic on the target version from `after` seconds on."""
+    """A shift: `percent` of the traffic on the target version, `after` seconds."""
 
     after: float
     percent: int
 
 
 def plan(routing: Document) -> tuple[Step, ...]:
-    """The shifts of a `TrafficRoutingConfig` (API shape), the first at 0 seconds, the last to 100.
+    """Return the shifts of a `TrafficRoutingConfig` (API shape).
+
+    The first shift is at 0 seconds, the last one is to 100 per cent.
 
     Raises:
-        TrafficRoutingError: see its message.
+        TrafficRoutingError: the configuration is invalid.
     """
     kind = routing.get("type")
     if kind == "AllAtOnce":
@@ -47,7 +49,7 @@ def plan(routing: Document) -> tuple[Step, ...]:
         _within(steps[-1])
         return steps
     raise TrafficRoutingError(
-        f"Traffic routing type {kind} is none of TimeBasedCanary, TimeBasedLinear and AllAtOnce"
+        f"Traffic routing type {kind} is unknown; use TimeBasedCanary, TimeBasedLinear or AllAtOnce"
     )
 
 
@@ -58,7 +60,7 @@ def _measures(routing: Document, part: str, prefix: str) -> tuple[int, int]:
         raise TrafficRoutingError(f"{part}.{prefix}Percentage is {percent}; it must be 1 to 99")
     if not isinstance(minutes, int) or minutes < 1:
         raise TrafficRoutingError(
-            f"{part}.{prefix}Interval is {minutes}; it must be a whole number of minutes from 1 on"
+            f"{part}.{prefix}Interval is {minutes}; it must be whole minutes, at least 1"
         )
     return percent, minutes
 
@@ -66,7 +68,7 @@ def _measures(routing: Document, part: str, prefix: str) -> tuple[int, int]:
 def _within(last: Step) -> Step:
     if last.after > 60 * MOST_MINUTES:
         raise TrafficRoutingError(
-            f"The last shift would come {last.after / 60:g} minutes after the first; "
+            f"The last shift is {last.after / 60:g} minutes after the first; "
             f"at most {MOST_MINUTES} are allowed"
         )
     return last

@@ -1,1 +1,1 @@
-"""CodePipeline (V2): stages, actions, artifacts, variables, approvals, stage conditions."""
+"""CodePipeline (V2): stages, actions, artifacts, variables, approvals, conditions."""

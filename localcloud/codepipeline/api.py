@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class CodePipelineApi(ReadingApi):
-    """Pipelines, and the levers on their executions."""
+    """The operations that change pipelines and control their executions."""
 
     def create_pipeline(self) -> ActionResult:
-        """Create a pipeline; its first execution starts."""
+        """Create a pipeline and start its first execution."""
         definition = self.params["pipeline"]
         if self._find(definition["name"]):
             raise ApiError(
@@ -35,7 +35,7 @@ class CodePipelineApi(ReadingApi):
         return ActionResult({"pipeline": shapes.declared(pipeline), "tags": tags})
 
     def update_pipeline(self) -> ActionResult:
-        """Give a pipeline a new structure and version; executions of the old one are cancelled."""
+        """Update a pipeline's structure and version; cancel executions of the old version."""
         self._pipeline(self.params["pipeline"]["name"])
         return ActionResult({"pipeline": shapes.declared(self._put(self.params["pipeline"]))})
 
@@ -45,7 +45,7 @@ class CodePipelineApi(ReadingApi):
         return EmptyResult()
 
     def start_pipeline_execution(self) -> ActionResult:
-        """Start an execution by hand."""
+        """Start an execution manually."""
         pipeline = self._pipeline(self.params["name"])
         given = {each["name"]: each["value"] for each in self.params.get("variables") or []}
         declared = {each["name"]: each for each in pipeline.definition.get("variables") or []}
@@ -54,14 +54,14 @@ class CodePipelineApi(ReadingApi):
                 raise _invalid(f"Variable {name} is not declared by pipeline {pipeline.name}")
         for name, each in declared.items():
             if name not in given and "defaultValue" not in each:
-                raise _invalid(f"Variable {name} has no default value: give it one")
+                raise _invalid(f"Variable {name} has no default value; pass a value for it")
         sources = {action["name"] for action in pipeline.stages[0]["actions"]}
         pins = {}
         for each in self.params.get("sourceRevisions") or []:
             if each["actionName"] not in sources or each["revisionType"] != "COMMIT_ID":
                 raise _invalid(
-                    f"Source revision {each['revisionType']} of {each['actionName']}: give the "
-                    f"COMMIT_ID of one of {', '.join(sorted(sources))}"
+                    f"Source revision {each['revisionType']} of {each['actionName']}: allowed is "
+                    f"a COMMIT_ID of one of {', '.join(sorted(sources))}"
                 )
             pins[each["actionName"]] = ("", each["revisionValue"])
         execution = self.service.begin(
@@ -75,7 +75,7 @@ class CodePipelineApi(ReadingApi):
         return ActionResult({"pipelineExecutionId": execution.id})
 
     def stop_pipeline_execution(self) -> ActionResult:
-        """Stop an execution, with or without waiting for what runs."""
+        """Stop an execution, with or without waiting for its running actions."""
         execution = self._execution(self.params["pipelineExecutionId"])
         abandon = bool(self.params.get("abandon"))
         if not execution.running:
@@ -85,14 +85,14 @@ class CodePipelineApi(ReadingApi):
             )
         if execution.status == "Stopping" and not abandon:
             raise ApiError(
-                "DuplicatedStopRequestException", f"Execution {execution.id} is stopping already"
+                "DuplicatedStopRequestException", f"Execution {execution.id} is already stopping"
             )
         reason = self.params.get("reason") or "Stopped by request"
         self.service.stop_execution(execution, reason, abandon=abandon)
         return ActionResult({"pipelineExecutionId": execution.id})
 
     def retry_stage_execution(self) -> ActionResult:
-        """Run the failed actions of a stage again, or all of them."""
+        """Retry the failed actions of a stage, or all of them."""
         pipeline = self._pipeline(self.params["pipelineName"])
         stage = self._stage(pipeline, self.params["stageName"])["name"]
         execution = self._execution(self.params["pipelineExecutionId"])
@@ -116,13 +116,13 @@ class CodePipelineApi(ReadingApi):
         if newer:
             raise ApiError(
                 "NotLatestPipelineExecutionException",
-                f"Execution {newer[0].id} has been in stage {stage} since",
+                f"A newer execution, {newer[0].id}, has entered stage {stage}",
             )
         self.service.retry(pipeline, execution, stage, self.params["retryMode"])
         return ActionResult({"pipelineExecutionId": execution.id})
 
     def rollback_stage(self) -> ActionResult:
-        """Bring a stage back to an execution that succeeded in it."""
+        """Roll a stage back to an execution that succeeded in it."""
         pipeline = self._pipeline(self.params["pipelineName"])
         stage = self._stage(pipeline, self.params["stageName"])["name"]
         target = self._execution(self.params["targetPipelineExecutionId"])
@@ -134,14 +134,14 @@ class CodePipelineApi(ReadingApi):
         if pipeline.index(stage) == 0 or not may_be_target(pipeline, target, stage):
             raise ApiError(
                 "UnableToRollbackStageException",
-                f"Stage {stage} cannot be rolled back to execution {target.id}: the target is a "
-                "standard execution that has succeeded in the stage, and the stage no source stage",
+                f"Stage {stage} cannot be rolled back to execution {target.id}: the target must "
+                "be a standard execution that succeeded in it, and it must not be a source stage",
             )
         execution = self.service.runner.roll_back(pipeline, target, stage, "ManualRollback")
         return ActionResult({"pipelineExecutionId": execution.id})
 
     def override_stage_condition(self) -> ActionResult:
-        """Let a condition pass that is being held."""
+        """Override a condition that is in progress."""
         pipeline = self._pipeline(self.params["pipelineName"])
         stage = self._stage(pipeline, self.params["stageName"])["name"]
         kind, execution = self.params["conditionType"], self.params["pipelineExecutionId"]
@@ -155,7 +155,7 @@ class CodePipelineApi(ReadingApi):
         return EmptyResult()
 
     def put_approval_result(self) -> ActionResult:
-        """Answer a manual approval."""
+        """Approve or reject a manual approval."""
         pipeline = self._pipeline(self.params["pipelineName"])
         stage = self._stage(pipeline, self.params["stageName"])
         name, token = self.params["actionName"], self.params["token"]
@@ -176,13 +176,13 @@ class CodePipelineApi(ReadingApi):
         return ActionResult({"approvedAt": self.service.core.clock.now()})
 
     def disable_stage_transition(self) -> ActionResult:
-        """Let no execution into a stage, or out of one."""
+        """Disable the inbound or outbound transition of a stage."""
         pipeline, stage = self._transition()
         self.service.set_transition(pipeline, stage, self.params["reason"])
         return EmptyResult()
 
     def enable_stage_transition(self) -> ActionResult:
-        """Let executions into a stage again, or out of one."""
+        """Enable the inbound or outbound transition of a stage."""
         pipeline, stage = self._transition()
         self.service.set_transition(pipeline, stage, None)
         return EmptyResult()
@@ -195,7 +195,7 @@ class CodePipelineApi(ReadingApi):
         return EmptyResult()
 
     def untag_resource(self) -> ActionResult:
-        """Take tags from a pipeline."""
+        """Remove tags from a pipeline."""
         pipeline = self._of_arn()
         for key in self.params["tagKeys"]:
             pipeline.tags.pop(key, None)
@@ -209,7 +209,7 @@ class CodePipelineApi(ReadingApi):
             return pipeline, stage
         behind = (pipeline.index(stage) or 0) + 1
         if behind == len(pipeline.stages):
-            raise _invalid(f"Stage {stage} is the last: it has no outbound transition")
+            raise _invalid(f"Stage {stage} is the last stage; it has no outbound transition")
         return pipeline, pipeline.stages[behind]["name"]
 
     def _approval(

@@ -21,7 +21,7 @@ class Decisions:
     """Approvals and conditions that wait, and that a call of the API can decide."""
 
     approvals: dict[str, threading.Event] = field(default_factory=dict)
-    """Set when an approval is answered; by token."""
+    """By token: the event that is set when the approval has a result."""
     conditions: dict[tuple[str, str, str], Callable[[], None]] = field(default_factory=dict)
     """What overrides a condition; by execution, stage and kind."""
 

@@ -1,4 +1,4 @@
-"""Stage conditions ("How do stage conditions work?" of the CodePipeline user guide)."""
+"""Stage conditions ("How do stage conditions work?", CodePipeline user guide)."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ OVERRIDDEN = "Overridden"
 
 
 class Condition:
-    """One condition that is held: its rules are looked at together until all are decided.
+    """The evaluation of one condition: all rules run in parallel until each has ended.
 
-    It fails with the first rule that does. A CloudWatchAlarm rule fails when its alarm comes into
-    one of its states within its wait (minutes of the cloud), and succeeds at the end of the wait.
+    The condition fails with the first failed rule. A CloudWatchAlarm rule fails if its alarm
+    enters one of `AlarmStates` within `WaitTime` (minutes of cloud time), and else succeeds at
+    the end of that time.
     """
 
     def __init__(
@@ -55,15 +56,18 @@ class Condition:
         self._changed = threading.Event()
         self._overridden = False
         self._sessions: dict[str, Session] = {}
-        """By the roles that were assumed."""
+        """The session of each role that was assumed."""
 
     def override(self) -> None:
-        """Let it pass, whatever its rules say."""
+        """End the condition as overridden, whatever its rules find."""
         self._overridden = True
         self._changed.set()
 
     def hold(self, halt: Halt) -> tuple[str, str]:
-        """Wait for its end; its status (Succeeded, Failed, Overridden, Cancelled) and summary."""
+        """Wait for the condition to end; return its status and summary.
+
+        The status is Succeeded, Failed, Overridden or Cancelled.
+        """
         with self._store.changing(self._execution):
             self._execution.rules += [held for _, held in self._rules]
         unsubscribe = self._core.bus.subscribe(self._heard)
@@ -89,7 +93,7 @@ class Condition:
             self._core.clock.wait(min(each for each in left if each), self._changed)
 
     def _settle(self, rest: str, status: str, summary: str) -> tuple[str, str]:
-        """What becomes of the rules that are not decided."""
+        """Give the rules that still run the status `rest`; return status and summary."""
         with self._store.changing(self._execution):
             for _, held in self._rules:
                 if held.status == "InProgress":
@@ -101,7 +105,7 @@ class Condition:
             self._changed.set()
 
     def _look(self, rule: dict[str, Any], held: RuleExecution) -> float:
-        """Look at a rule; the cloud's seconds that are left to watch it, 0 when it is decided."""
+        """Evaluate a rule; return the cloud seconds left to watch it, 0 if it has ended."""
         if held.status != "InProgress":
             return 0.0
         left, failure = 0.0, ""
@@ -127,7 +131,7 @@ class Condition:
     def _alarmed(self, rule: dict[str, Any], configuration: dict[str, str]) -> str:
         region = rule.get("region") or self._pipeline.region
         name = configuration["AlarmName"]
-        # The rule's role names the account whose alarm it is.
+        # The rule reads the alarm in the account of its role.
         role = rule.get("roleArn") or ""
         if role not in self._sessions:
             self._sessions[role] = assume(
@@ -160,4 +164,4 @@ def _compare(configuration: dict[str, str]) -> str:
         "CONTAINS": lambda: value in variable,
         "MATCHES": lambda: re.fullmatch(value, variable) is not None,
     }[operator]()
-    return "" if holds else f"{variable} {operator} {value} does not hold"
+    return "" if holds else f"{variable} {operator} {value} is false"

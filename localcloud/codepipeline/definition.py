@@ -1,4 +1,4 @@
-"""What a pipeline's declaration may hold ("CodePipeline pipeline structure reference")."""
+"""Checks of pipeline declarations ("CodePipeline pipeline structure reference")."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ACTIONS = {
     ("Approval", "AWS", "Manual"): (set(), {
         "CustomData", "ExternalEntityLink", "NotificationArn"}),
 }  # fmt: skip
-"""What an action must, and what it may be configured with; by category, owner and provider."""
+"""Required and optional configuration keys, by category, owner and provider."""
 RULES = {
     "CloudWatchAlarm": ({"AlarmName"}, {"AlarmStates", "WaitTime"}),
     "VariableCheck": ({"Variable", "Value", "Operator"}, set()),
@@ -37,10 +37,10 @@ _RESULTS = {"beforeEntry": {"FAIL", "SKIP"}, "onSuccess": {"FAIL", "ROLLBACK"}}
 
 
 def check(definition: dict[str, Any], region: str = "") -> None:
-    """Check that AWS accepts and the local cloud supports a declaration in a region.
+    """Check that AWS accepts a declaration and the local cloud supports it.
 
     Raises:
-        DefinitionError: some of it is not.
+        DefinitionError: AWS rejects a part of it, or the local cloud does not support one.
     """
     stages = definition.get("stages") or []
     if len(stages) < _LEAST_STAGES:
@@ -63,7 +63,7 @@ def check(definition: dict[str, Any], region: str = "") -> None:
 
 
 def _check_actions(definition: dict[str, Any], region: str) -> None:
-    """Check the actions in their order: one may use what those before it put out."""
+    """Check the actions in order: each may use the outputs of earlier actions."""
     namespaces = {"codepipeline"} | ({"variables"} if definition.get("variables") else set())
     artifacts: set[str] = set()
     for index, stage in enumerate(definition["stages"]):
@@ -71,7 +71,7 @@ def _check_actions(definition: dict[str, Any], region: str) -> None:
         if stage.get("blockers"):
             raise unsupported(f"Stage {name}: blockers")
         if not actions:
-            raise invalid_structure(f"Stage {name} has no action")
+            raise invalid_structure(f"Stage {name} has no actions; it needs at least one")
         _unique(f"Action of stage {name}", [action["name"] for action in actions])
         for order in sorted({action.get("runOrder") or 1 for action in actions}):
             group = [each for each in actions if (each.get("runOrder") or 1) == order]
@@ -86,7 +86,7 @@ def _check_actions(definition: dict[str, Any], region: str) -> None:
 
 
 def _check_available(action: dict[str, Any], region: str) -> None:
-    """Reject a custom action type: none is registered here."""
+    """Reject a custom action type: the local cloud has none."""
     kind = action["actionTypeId"]
     if kind["owner"] == "Custom":
         raise DefinitionError(
@@ -119,7 +119,7 @@ def _check_action(stage: str, action: dict[str, Any], *, first: bool) -> None:
         if action.get(key):
             raise unsupported(f"{where}: {key}")
     if action.get("timeoutInMinutes") and kind[0] != "Approval":
-        raise unsupported(f"{where}: timeoutInMinutes of an action that is no approval")
+        raise unsupported(f"{where}: timeoutInMinutes of an action that is not an approval")
     configuration = action.get("configuration") or {}
     _check_keys(where, configuration, ACTIONS[kind])
     _check_values(where, configuration)
@@ -147,7 +147,7 @@ def _check_uses(
 
 
 def _check_namespace(stage: str, action: dict[str, Any], namespaces: set[str]) -> None:
-    """Reject a namespace that another action has; AWS's text is in aws-cdk#6111."""
+    """Reject a namespace that another action uses; AWS's text is in aws-cdk#6111."""
     if action.get("namespace") in namespaces:
         raise DefinitionError(
             "Namespaces must be unique across the pipeline definition. The following occur more "
@@ -211,7 +211,7 @@ def _check_conditions(stage: dict[str, Any]) -> None:
                 if provider not in RULES:
                     raise unsupported(f"{where}: {provider}")
                 if result == "SKIP" and provider != "VariableCheck":
-                    raise DefinitionError(f"{where}: {provider} does not go with result SKIP")
+                    raise DefinitionError(f"{where}: {provider} does not support result SKIP")
                 if rule.get("commands") or rule.get("inputArtifacts"):
                     raise unsupported(f"{where}: commands and input artifacts of a rule")
                 _check_keys(where, rule.get("configuration") or {}, RULES[provider])

@@ -1,7 +1,9 @@
-"""The entrances of stages ("How pipeline executions work" of the CodePipeline user guide).
+"""Queues of executions at stages.
 
-A stage has one execution inside. Those that wait in front of it go in by their order; in
-SUPERSEDED mode one that arrives takes the place of those that wait.
+A stage runs one execution at a time. Waiting executions enter the stage in order of arrival. In
+SUPERSEDED mode an arriving execution supersedes those that wait.
+
+Source: "How pipeline executions work", CodePipeline user guide.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ Stage = tuple[str, str]
 
 
 class Gate:
-    """One stage's entrance, by itself: who is inside, and who waits."""
+    """One stage: the execution inside and those that wait. Not thread-safe."""
 
     def __init__(self) -> None:
         self.inside: str | None = None
@@ -27,13 +29,13 @@ class Gate:
         self.open = True
 
     def arrive(self, execution: str, *, supersede: bool) -> list[str]:
-        """Come to stand in front of the stage; returns who has to go."""
+        """Queue an execution for the stage; return those that it supersedes."""
         gone = self.waiting if supersede else []
         self.waiting = [*([] if supersede else self.waiting), execution]
         return gone
 
     def admit(self) -> str | None:
-        """Let the first in that may go in, if one may."""
+        """Move the first waiting execution into the stage if it is free and enabled."""
         if self.inside is None and self.waiting and self.open:
             self.inside = self.waiting.pop(0)
             return self.inside
@@ -41,25 +43,25 @@ class Gate:
 
 
 class Ticket:
-    """A place in front of a stage."""
+    """The pending decision about an execution that waits for a stage."""
 
     def __init__(self) -> None:
         self._decided = threading.Event()
         self._outcome = ""
 
     def decide(self, outcome: str) -> None:
-        """Say what becomes of who holds it."""
+        """Set the decision and wake the thread that waits for it."""
         self._outcome = outcome
         self._decided.set()
 
     def wait(self) -> str:
-        """ENTERED, SUPERSEDED, or what `withdraw` or `refused` said."""
+        """Wait for the decision: ENTERED, SUPERSEDED, or that of `withdraw` or `refused`."""
         self._decided.wait()
         return self._outcome
 
 
 class Gates:
-    """All entrances; safe from any thread. Nothing is called back under its lock but `refused`."""
+    """The queues of all stages. Thread-safe; under its lock it calls only `refused`."""
 
     def __init__(self) -> None:
         self._gates: dict[Stage, Gate] = {}
@@ -75,10 +77,11 @@ class Gates:
         supersede: bool = False,
         refused: Callable[[], str] = lambda: "",
     ) -> Ticket:
-        """Come to stand in front of a stage; the ticket tells when it may be entered.
+        """Queue an execution for a stage; return the ticket that admits it.
 
-        In the same moment the stage behind is left, so that nobody overtakes. `refused` says why
-        the execution may not even wait, if so. With any outcome but ENTERED it is in no stage.
+        The execution leaves its previous stage under the same lock, so that no other overtakes it.
+        `refused` returns the decision if the execution must not wait, or else "". With any
+        decision but ENTERED the execution is in no stage.
         """
         ticket = Ticket()
         with self._lock:
@@ -95,19 +98,19 @@ class Gates:
         return ticket
 
     def leave(self, stage: Stage, execution: str) -> None:
-        """Make room for the next."""
+        """Remove an execution from a stage and admit the next one."""
         with self._lock:
             self._leave(stage, execution)
 
     def hand_over(self, stage: Stage, execution: str, to: str) -> None:
-        """Put another execution in one's place, ahead of all that wait."""
+        """Replace the execution in a stage by another one, ahead of those that wait."""
         with self._lock:
             gate = self._gate(stage)
             if gate.inside == execution:
                 gate.inside = to
 
     def withdraw(self, execution: str, outcome: str) -> None:
-        """Take an execution from in front of a stage, if it waits there."""
+        """Remove a waiting execution from its queue, with a decision."""
         with self._lock:
             for gate in self._gates.values():
                 if execution in gate.waiting:
@@ -121,12 +124,12 @@ class Gates:
             self._admit(stage)
 
     def waiting(self, stage: Stage) -> list[str]:
-        """Who waits in front of a stage."""
+        """Return the executions that wait for a stage, in order."""
         with self._lock:
             return list(self._gate(stage).waiting)
 
     def inside(self, stage: Stage) -> str | None:
-        """Who is in a stage."""
+        """Return the execution in a stage, or None."""
         with self._lock:
             return self._gate(stage).inside
 

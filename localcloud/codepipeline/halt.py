@@ -1,4 +1,4 @@
-"""How an execution is told to end before its time."""
+"""The stop signal of an execution."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ if TYPE_CHECKING:
 
 
 class AbandonedError(Exception):
-    """What runs is not waited for any more."""
+    """The execution was abandoned while an action waited."""
 
 
 class Halt:
-    """Stopping lets what runs come to its end, abandoning does not.
+    """The stop signal of one execution.
 
-    Whoever waits for something hangs its event in here, and is woken.
+    Stopping waits for running actions, abandoning does not. A thread that waits registers its
+    event with `waking`, and the signal sets it.
     """
 
     def __init__(self) -> None:
@@ -27,25 +28,25 @@ class Halt:
         self._waiting: list[tuple[threading.Event, bool]] = []
 
     def stop(self) -> None:
-        """Begin nothing any more."""
+        """Start no further actions."""
         self._wake(abandon=False)
 
     def abandon(self) -> None:
-        """Wait for nothing any more."""
+        """Start no further actions, and do not wait for those that run."""
         self._wake(abandon=True)
 
     def check(self) -> None:
-        """Raise what ends an action that is abandoned.
+        """Raise if the execution was abandoned.
 
         Raises:
-            AbandonedError: it is.
+            AbandonedError: the execution was abandoned.
         """
         if self.abandoned:
             raise AbandonedError
 
     @contextmanager
     def waking(self, event: threading.Event, *, when_stopping: bool = False) -> Iterator[None]:
-        """Set the event when it is over: at abandoning, or also at stopping."""
+        """Set the event when the execution is abandoned; optionally also when stopped."""
         entry = (event, when_stopping)
         with self._lock:
             self._waiting.append(entry)

@@ -15,16 +15,16 @@ STANDARD, ROLLBACK = "STANDARD", "ROLLBACK"
 
 
 class ActionError(Exception):
-    """An action failed; the message is its `errorDetails.message`."""
+    """An action failed; the message becomes its `errorDetails.message`."""
 
 
 class UnresolvedVariableError(ActionError):
-    """No action has put out a variable; the message is its reference."""
+    """No action has produced a variable; the message is the variable's reference."""
 
 
 @dataclass
 class ActionExecution:
-    """One action of one execution."""
+    """One run of an action in an execution."""
 
     id: str
     stage: str
@@ -37,10 +37,10 @@ class ActionExecution:
     error: str = ""
     token: str = ""
     answer: str = ""
-    """Of an approval: Approved or Rejected, as soon as somebody has said so."""
+    """The result of an approval: Approved, Rejected, or "" while it is pending."""
     outputs: dict[str, str] = field(default_factory=dict)
     configuration: dict[str, str] = field(default_factory=dict)
-    """As it was resolved."""
+    """The configuration with its variables resolved."""
     inputs: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Bucket and key of each input artifact."""
     artifacts: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class ActionExecution:
 
 @dataclass
 class RuleExecution:
-    """One rule of a stage's condition."""
+    """One run of a rule of a stage's condition."""
 
     id: str
     stage: str
@@ -65,21 +65,21 @@ class RuleExecution:
 
 @dataclass
 class StageExecution:
-    """One stage of one execution."""
+    """One run of a stage in an execution."""
 
     name: str
     status: str
     started: float
     updated: float
     conditions: dict[str, str] = field(default_factory=dict)
-    """The status of each kind of condition that was held."""
+    """The status of each kind of condition that was evaluated."""
     retries: dict[str, int] = field(default_factory=dict)
-    """How often it was run again, by AutomatedStageRetry and ManualStageRetry."""
+    """The number of retries by trigger: AutomatedStageRetry and ManualStageRetry."""
 
 
 @dataclass
 class Execution:
-    """One pass of a commit through a pipeline."""
+    """One run of a pipeline."""
 
     id: str
     pipeline: str
@@ -91,19 +91,19 @@ class Execution:
     started: float
     updated: float
     trigger: str
-    """AWS's trigger type."""
+    """The trigger type, as AWS names it."""
     trigger_detail: str = ""
     summary: str = ""
     type: str = STANDARD
     rolled_back: str = ""
-    """Of a rollback: the execution whose artifacts it brings back."""
+    """For a rollback: the id of the target execution, whose artifacts it deploys."""
     stage: str = ""
-    """Of a rollback: its one stage."""
+    """For a rollback: the stage that it rolls back."""
     stop_reason: str = ""
     token: str = ""
-    """Of a start by hand: the client's token; the same again starts nothing more."""
+    """For a manual start: the client request token, which makes it idempotent."""
     pins: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """Branch and commit that a source action takes, where a push or a person said which."""
+    """Branch and commit by source action, where a push or the caller set them."""
     revisions: list[dict[str, str]] = field(default_factory=list)
     artifacts: dict[str, tuple[str, str]] = field(default_factory=dict)
     namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -113,21 +113,21 @@ class Execution:
 
     @property
     def key(self) -> str:
-        """Where the ledger keeps it."""
+        """The execution's key in the ledger."""
         return f"{self.account}/{self.region}/{self.pipeline}/{self.started:017.6f}/{self.id}"
 
     @property
     def running(self) -> bool:
-        """Whether it has not ended."""
+        """Whether the execution is in progress or stopping."""
         return self.status in {"InProgress", "Stopping"}
 
     def document(self) -> dict[str, Any]:
-        """As JSON."""
+        """Return the execution as a JSON document."""
         return asdict(self)
 
     @classmethod
     def of(cls, document: dict[str, Any]) -> Execution:
-        """Back from JSON."""
+        """Create an execution from its JSON document."""
         return cls(
             **document
             | {
@@ -140,17 +140,17 @@ class Execution:
         )
 
     def action(self, stage: str, name: str) -> ActionExecution | None:
-        """The newest run of an action."""
+        """Return the newest run of an action, or None if it has not run."""
         return next(
             (each for each in reversed(self.actions) if (each.stage, each.name) == (stage, name)),
             None,
         )
 
     def resolve(self, value: Any) -> Any:
-        """The value with `#{Namespace.Variable}` replaced.
+        """Replace each `#{Namespace.Variable}` in a value.
 
         Raises:
-            UnresolvedVariableError: no action has put out such a variable.
+            UnresolvedVariableError: no action has produced the variable.
         """
         if isinstance(value, dict):
             return {key: self.resolve(inner) for key, inner in value.items()}
@@ -181,14 +181,14 @@ class Pipeline:
     created: float
     updated: float
     disabled: dict[str, str] = field(default_factory=dict)
-    """Stages whose inbound transition is disabled, with the reason."""
+    """The reason by stage, for stages whose inbound transition is disabled."""
     tags: dict[str, str] = field(default_factory=dict)
     owner: str = ""
-    """The resource of a stack that made it, if one did."""
+    """`STACK_ID/LOGICAL_ID` of the stack resource that created it, or ""."""
 
     @property
     def key(self) -> str:
-        """Where the ledger keeps it."""
+        """The pipeline's key in the ledger."""
         return f"{self.account}/{self.region}/{self.name}"
 
     @property
@@ -208,18 +208,19 @@ class Pipeline:
         return str(self.definition.get("executionMode") or "SUPERSEDED")
 
     def index(self, stage: str) -> int | None:
-        """Where a stage stands, or None where there is none of this name."""
+        """Return the position of a stage, or None if the pipeline has no such stage."""
         names = [each["name"] for each in self.stages]
         return names.index(stage) if stage in names else None
 
     def bucket(self, region: str) -> str:
-        """The artifact bucket of a region."""
+        """Return the artifact bucket of a region."""
         return str(self._store(region)["location"])
 
     def encryption_key(self, region: str) -> str:
-        """The KMS key that encrypts artifacts: the store's, else AWS's own for S3.
+        """Return the KMS key that encrypts a region's artifacts.
 
-        The bucket's own does not matter (aws-cdk#10079).
+        It is the artifact store's key, or else the AWS managed key for S3. The bucket's default
+        key is not used (aws-cdk#10079).
         """
         own = f"arn:aws:kms:{region}:{self.account}:alias/aws/s3"
         return str((self._store(region).get("encryptionKey") or {}).get("id") or own)

@@ -41,10 +41,10 @@ class Pipelines:
     def put(
         self, account: str, region: str, definition: dict[str, Any], owner: str = ""
     ) -> Pipeline:
-        """Create a pipeline or bring it to a new version; executions of the old one are cancelled.
+        """Create a pipeline, or update it and cancel executions of its old version.
 
         Raises:
-            DefinitionError: it has a part that cannot be honoured.
+            DefinitionError: AWS rejects the definition, or the local cloud does not support it.
         """
         check(definition, region)
         check_roles(self.core, self._access, account, region, definition)
@@ -74,7 +74,10 @@ class Pipelines:
         return pipeline
 
     def _check_number(self, account: str, region: str) -> None:
-        """Raise if the account has no room for a pipeline, as the exception is documented."""
+        """Raise if the region has its maximum of pipelines.
+
+        The text is the documented one of `LimitExceededException`.
+        """
         held = [each for each in self.pipelines if each.startswith(f"{account}/{region}/")]
         if len(held) >= self._quotas.pipelines:
             raise DefinitionError(
@@ -84,7 +87,7 @@ class Pipelines:
             )
 
     def delete(self, account: str, region: str, name: str) -> None:
-        """Delete a pipeline; its executions end."""
+        """Delete a pipeline and abandon its running executions."""
         pipeline = self.store.remove_pipeline(f"{account}/{region}/{name}")
         if pipeline is not None:
             for execution in self.store.history(pipeline):
@@ -118,8 +121,8 @@ class Pipelines:
     ) -> Execution:
         """Start an execution; it is durable before this returns.
 
-        `variables` are the pipeline's, for those whose default does not do; `pins` are branch and
-        commit by source action; a `token` that was given before starts nothing more.
+        `variables` override the defaults of the pipeline's variables. `pins` are branch and
+        commit by source action. A `token` that was used before returns the earlier execution.
         """
         if token:
             for each in self.store.history(pipeline):
@@ -137,7 +140,7 @@ class Pipelines:
         return execution
 
     def retry(self, pipeline: Pipeline, execution: Execution, stage: str, mode: str) -> None:
-        """Run a failed stage, and what comes behind it, again."""
+        """Retry a failed stage and continue with the stages after it."""
         with self.store.changing(execution):
             retries = execution.stages[stage].retries
             retries["ManualStageRetry"] = retries.get("ManualStageRetry", 0) + 1
@@ -147,7 +150,7 @@ class Pipelines:
         self.runner.begin(pipeline, execution, pipeline.index(stage) or 0, again=mode)
 
     def stop_execution(self, execution: Execution, reason: str, *, abandon: bool) -> None:
-        """Stop an execution; durable before this returns."""
+        """Stop an execution; the request is durable before this returns."""
         with self.store.changing(execution):
             if not execution.running:
                 return

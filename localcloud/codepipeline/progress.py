@@ -1,4 +1,4 @@
-"""An execution in a stage: its conditions, its groups of actions, its second attempt."""
+"""The run of a stage: conditions, groups of actions, automatic retry."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Progress:
         self.stages = list(pipeline.stages)
 
     def stage(self, stage: dict[str, Any], again: str) -> str:
-        """Run a stage; its status. `again` as in `Runner.begin`."""
+        """Run a stage and return its status. `again` is as in `Runner.begin`."""
         name, store, execution = stage["name"], self._store, self.execution
         now = self._clock.timestamp()
         before = execution.stages.get(name)
@@ -71,13 +71,13 @@ class Progress:
             mode = (failure.get("retryConfiguration") or {}).get("retryMode") or _FAILED
             status, roll_back = self._attempt(stage, held, mode)
         if status == "Failed" and (roll_back or failure.get("result") == "ROLLBACK"):
-            # Before the failure is recorded: one that is recorded is not looked at again.
+            # Before the failure is recorded: recovery ignores a stage that has ended.
             self._roll_back(self._pipeline, execution, name)
         store.mark_stage(execution, held, status)
         return status
 
     def _attempt(self, stage: dict[str, Any], held: StageExecution, again: str) -> tuple[str, bool]:
-        """Run the stage once; its status, and whether a condition says to roll back."""
+        """Run the stage once; return its status, and whether a condition rolls it back."""
         result = self._hold(held, "BEFORE_ENTRY", stage.get("beforeEntry"))
         if result:
             return ("Skipped" if result == "SKIP" else result), False
@@ -101,7 +101,7 @@ class Progress:
         return "Cancelled" if done else "Failed"
 
     def _hold(self, held: StageExecution, kind: str, declared: dict[str, Any] | None) -> str:
-        """Hold conditions one after the other; "" if all do, else what is to come of it."""
+        """Evaluate conditions in order; return "" if all pass, else the result to apply."""
         store, execution = self._store, self.execution
         for condition in (declared or {}).get("conditions") or []:
             with store.changing(execution):
@@ -128,7 +128,7 @@ class Progress:
         return ""
 
     def _group(self, stage: str, group: list[dict[str, Any]], *, resume: bool) -> bool:
-        """Run actions side by side; whether all have succeeded."""
+        """Run actions in parallel; return whether all succeeded."""
         if self.halt.stopping:
             return False
         results: list[bool] = []
@@ -175,7 +175,7 @@ class Progress:
         except AbandonedError:
             store.mark_action(execution, action, record, "Abandoned")
             return False
-        except Exception as error:  # whatever it was, the action has failed
+        except Exception as error:  # any error fails the action
             known = isinstance(error, ActionError)
             if not known and not store.closed:
                 logger.exception("Action %s of execution %s fails", action["name"], execution.id)
@@ -190,7 +190,7 @@ class Progress:
         return True
 
     def _resolved(self, action: dict[str, Any]) -> dict[str, str]:
-        """An action's configuration with its variables."""
+        """Return an action's configuration with its variables resolved."""
         try:
             found: dict[str, str] = self.execution.resolve(action.get("configuration") or {})
         except UnresolvedVariableError as error:
@@ -202,7 +202,7 @@ class Progress:
 
     @property
     def _outdated(self) -> bool:
-        """Whether the pipeline was updated since the execution began."""
+        """Whether the pipeline was updated since the execution started."""
         return self._pipeline.version != self.execution.version
 
     def _succeeded(self, stage: str, action: dict[str, Any]) -> bool:

@@ -22,7 +22,7 @@ class PipelineProvider:
         self._pipelines = pipelines
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
-        """Only the name is given once."""
+        """Replace the pipeline if its name changes."""
         return bool(request.properties.get("Name") != current.properties.get("Name"))
 
     def create(self, request: ResourceRequest) -> Resource:
@@ -31,7 +31,7 @@ class PipelineProvider:
         pipelines = self._pipelines
         there = pipelines.pipelines.get(f"{request.account}/{request.region}/{name}")
         owner = f"{request.stack_id}/{request.logical_id}"
-        # One that this very resource made in an operation that was interrupted is its own.
+        # An interrupted operation may have created the pipeline for this same resource.
         if there is not None and there.owner != owner:
             raise ProvisioningError(f"A pipeline with the name '{name}' already exists")
         made = self._put(request, name, owner, restart=False)
@@ -43,7 +43,7 @@ class PipelineProvider:
         return made
 
     def update(self, request: ResourceRequest, current: Resource) -> Resource:
-        """See `Provider.update`; executions start again only if the template asks for it."""
+        """See `Provider.update`; starts an execution if `RestartExecutionOnUpdate` is set."""
         wanted = str(request.properties.get("RestartExecutionOnUpdate", False)).lower() == "true"
         restart = wanted and not request.rollback
         return self._put(request, current.physical_id, "", restart=restart)
@@ -56,7 +56,7 @@ class PipelineProvider:
         definition = declaration(request.properties) | {"name": name}
         pipelines = self._pipelines
         pipeline = pipelines.pipelines.get(f"{request.account}/{request.region}/{name}")
-        # What leaves the structure as it is, such as a tag, is no new version.
+        # A change outside the structure, such as a tag, does not create a version.
         if pipeline is None or pipeline.definition != definition:
             try:
                 pipeline = pipelines.put(request.account, request.region, definition, owner)
@@ -72,7 +72,7 @@ class PipelineProvider:
 
 
 def declaration(properties: dict[str, Any]) -> dict[str, Any]:
-    """The API's declaration out of CloudFormation's properties.
+    """Convert CloudFormation's properties to the API's declaration.
 
     The two differ in the case of the first letter, in artifact stores, and in numbers.
     """
@@ -92,7 +92,7 @@ def _lower(value: Any, key: str = "") -> Any:
     if not isinstance(value, dict):
         return int(value) if key in _NUMBERS else value
     if key == "configuration":
-        # Keys of a configuration are the action's own; its values are strings.
+        # An action defines the case of its configuration keys; the values are strings.
         return {
             name: inner if isinstance(inner, str) else json.dumps(inner)
             for name, inner in value.items()

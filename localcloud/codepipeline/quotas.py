@@ -1,9 +1,10 @@
-"""Sizes and numbers that AWS allows in a pipeline's declaration.
+"""Quotas of a pipeline's declaration.
 
-"Quotas in AWS CodePipeline" and "Valid number of input and output artifacts for each action type"
-of its user guide, and the constraints of `CreatePipeline` in its API reference. Users report that
-a configuration value may have 50,000 characters (hashicorp/terraform-provider-aws#41023) where
-documentation and model say 1,000 (aws/aws-cdk#12747); the stricter number holds here.
+Sources: "Quotas in AWS CodePipeline" and "Valid number of input and output artifacts for each
+action type" of the user guide, and the constraints of `CreatePipeline` in the API reference.
+Users report that a configuration value may have 50,000 characters
+(hashicorp/terraform-provider-aws#41023), while documentation and model say 1,000
+(aws/aws-cdk#12747); this module enforces the stricter limit.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ _MAX_KEY_CHARACTERS = 50
 _MAX_VALUE_CHARACTERS = 1000
 _APPROVAL_MINUTES = range(5, 86_400 + 1)
 MAX_SOURCE_BYTES = 2**30
-"""Of the artifact of a repository that a connection reads."""
+"""Maximum size of the artifact of a source action."""
 MAX_DEPLOYED_BYTES = 256 * 2**20
-"""Of an input artifact of a CloudFormation action."""
+"""Maximum size of an input artifact of a CloudFormation action."""
 _NAME = re.compile(r"[A-Za-z0-9.@\-_]{1,100}")
 _ARTIFACT_NAME = re.compile(r"[a-zA-Z0-9_\-]{1,100}")
 _ARTIFACTS = {
@@ -34,7 +35,7 @@ _ARTIFACTS = {
     "CloudFormation": (range(11), range(2)),
     "Manual": (range(1), range(1)),
 }
-"""By provider, how many input and output artifacts an action has."""
+"""Allowed numbers of input and output artifacts, by provider of the action."""
 
 
 def exceeded(definition: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""What the CodePipeline API tells of pipelines and their executions."""
+"""The read-only operations of the CodePipeline API."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _PAGE = 100
 
 
 class ReadingApi(ServiceApi):
-    """The operations that change nothing."""
+    """The operations that change nothing, and the lookups that all operations share."""
 
     model: ClassVar[str] = "codepipeline"
     service: Pipelines
 
     def get_pipeline(self) -> ActionResult:
-        """A pipeline's structure."""
+        """Return a pipeline's structure."""
         pipeline = self._pipeline(self.params["name"])
         if self.params.get("version") not in {None, pipeline.version}:
             raise ApiError(
@@ -44,7 +44,7 @@ class ReadingApi(ServiceApi):
         )
 
     def list_pipelines(self) -> ActionResult:
-        """All pipelines of the account's region."""
+        """List the pipelines of the account in the region."""
         found = [
             {
                 "name": each.name,
@@ -60,7 +60,7 @@ class ReadingApi(ServiceApi):
         return self._page("pipelines", sorted(found, key=lambda each: str(each["name"])))
 
     def get_pipeline_state(self) -> ActionResult:
-        """Every stage with the newest execution in it."""
+        """Return every stage with its newest execution."""
         pipeline = self._pipeline(self.params["name"])
         history = self.service.store.history(pipeline)
         gates = self.service.runner.gates
@@ -77,7 +77,7 @@ class ReadingApi(ServiceApi):
         )
 
     def list_pipeline_executions(self) -> ActionResult:
-        """Executions, newest first."""
+        """List executions, newest first."""
         pipeline = self._pipeline(self.params["pipelineName"])
         wanted = (self.params.get("filter") or {}).get("succeededInStage") or {}
         stage = wanted.get("stageName")
@@ -89,12 +89,12 @@ class ReadingApi(ServiceApi):
         return self._page("pipelineExecutionSummaries", found)
 
     def get_pipeline_execution(self) -> ActionResult:
-        """One execution."""
+        """Return one execution."""
         execution = self._execution(self.params["pipelineExecutionId"])
         return ActionResult({"pipelineExecution": shapes.detail(execution)})
 
     def list_action_executions(self) -> ActionResult:
-        """What the actions of an execution, or of all, did; newest first."""
+        """List the action runs of one or all executions, newest first."""
         pipeline = self._pipeline(self.params["pipelineName"])
         declared = {
             (stage["name"], action["name"]): action
@@ -110,7 +110,7 @@ class ReadingApi(ServiceApi):
         return self._page("actionExecutionDetails", found)
 
     def list_rule_executions(self) -> ActionResult:
-        """What the rules of an execution's conditions, or of all, found; newest first."""
+        """List the rule runs of one or all executions, newest first."""
         pipeline = self._pipeline(self.params["pipelineName"])
         declared = {
             (stage["name"], kind, rule["name"]): rule
@@ -126,7 +126,7 @@ class ReadingApi(ServiceApi):
         return self._page("ruleExecutionDetails", found)
 
     def list_tags_for_resource(self) -> ActionResult:
-        """A pipeline's tags."""
+        """List a pipeline's tags."""
         tags = self._of_arn().tags
         return self._page("tags", [{"key": k, "value": v} for k, v in tags.items()])
 

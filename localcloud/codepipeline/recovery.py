@@ -1,4 +1,4 @@
-"""What becomes of executions when the local cloud starts again."""
+"""Recovery of executions after a restart of the local cloud."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _INTERRUPTED = "Interrupted: the local cloud stopped during this execution"
 
 
 def take_up(store: Store, begin: Begin, execution: Execution) -> None:
-    """Go on with an execution that an earlier process left behind, or say how it ended.
+    """Resume an execution that the last process left running, or record its end.
 
-    One that waited in front of a stage or for an approval goes on; one that was at work has
-    failed, says why, and can be retried.
+    An execution that waited for a stage or an approval resumes. One with other running actions
+    fails with the reason, and can be retried.
     """
     pipeline = store.pipelines.get(f"{execution.account}/{execution.region}/{execution.pipeline}")
     inside = [each for each in execution.stages.values() if each.status == "InProgress"]
@@ -86,7 +86,7 @@ def _interrupt(store: Store, execution: Execution, status: str) -> None:
 
 
 def _only_approvals(pipeline: Pipeline, execution: Execution, stage: str) -> bool:
-    """Whether a stage did nothing but wait for people."""
+    """Whether every running action of a stage is a manual approval."""
     declared = {
         each["name"]: each for each in pipeline.stages[pipeline.index(stage) or 0]["actions"]
     }

@@ -1,4 +1,4 @@
-"""The roles that a pipeline works with."""
+"""The roles that a pipeline assumes."""
 
 from __future__ import annotations
 
@@ -23,11 +23,14 @@ if TYPE_CHECKING:
 def check_roles(
     core: Core, access: Access, account: str, region: str, definition: dict[str, Any]
 ) -> None:
-    """Check that the roles of a declaration can be assumed, as AWS does when it is put.
+    """Check that the roles of a declaration can be assumed.
+
+    AWS checks this when a pipeline is created or updated.
 
     Raises:
-        DefinitionError: one cannot: hashicorp/terraform#19264 (the pipeline's own),
-            quickstart-trek10-serverless-enterprise-cicd#10 (an action's).
+        DefinitionError: a role cannot be assumed. AWS's texts are in hashicorp/terraform#19264
+            (the pipeline's role) and quickstart-trek10-serverless-enterprise-cicd#10 (an
+            action's role).
     """
     own: str = definition["roleArn"]
     arn = f"arn:aws:codepipeline:{region}:{account}:{definition['name']}"
@@ -59,10 +62,10 @@ def assume(
     role: str | None,
     region: str,
 ) -> Session:
-    """Credentials of the pipeline's role, and with these of an action's or a rule's own.
+    """Assume the pipeline's role, and with it an action's or rule's own role if any.
 
     Raises:
-        ActionError: one of the two cannot be assumed.
+        ActionError: one of the two roles cannot be assumed.
     """
     own: str = pipeline.definition["roleArn"]
     try:
@@ -82,5 +85,5 @@ def assume(
     except ClientError as error:
         raise ActionError(error.response["Error"]["Message"]) from error
     session = core.credentials.session(given["Credentials"]["AccessKeyId"])
-    assert session is not None  # noqa: S101  # it was given out this moment
+    assert session is not None  # noqa: S101  # issued above
     return session

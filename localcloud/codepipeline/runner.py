@@ -1,4 +1,4 @@
-"""Runs executions: a thread each, through the stages of their pipelines."""
+"""The runner of executions, each in its own thread."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ class Runner:
         again: str = "",
         inside: bool = False,
     ) -> None:
-        """Run an execution from a stage on; it stands in front of it when this returns.
+        """Run an execution from a stage on; it is queued for that stage on return.
 
-        `again` says which actions of that stage run again (ALL_ACTIONS, FAILED_ACTIONS, RESUME:
-        those that are not done); `inside` that it was put into the stage already.
+        `again` selects the actions of that stage that run again: ALL_ACTIONS, FAILED_ACTIONS, or
+        RESUME (not succeeded; those in progress go on). `inside`: it is already in the stage.
         """
         halt = self._halts[execution.id] = Halt()
         progress = Progress(
@@ -57,7 +57,7 @@ class Runner:
         ).start()
 
     def stop(self, execution: Execution, *, abandon: bool) -> None:
-        """Let what runs come to its end, or not even that; nothing begins any more."""
+        """Stop an execution after its running actions, or abandon it at once."""
         halt = self._halts.get(execution.id)
         if halt:
             (halt.abandon if abandon else halt.stop)()
@@ -66,9 +66,9 @@ class Runner:
     def roll_back(
         self, pipeline: Pipeline, target: Execution, stage: str, trigger: str, failed: str = ""
     ) -> Execution:
-        """Bring a stage back to an execution that succeeded in it; the new execution.
+        """Roll a stage back to an execution that succeeded in it; return the new one.
 
-        `failed` is in the stage still and makes room for it.
+        `failed` is the id of the execution that is still in the stage; the rollback replaces it.
         """
         execution = new_rollback(self._store, pipeline, target, stage, trigger, failed or target.id)
         if failed:
@@ -91,13 +91,13 @@ class Runner:
             )
 
     def updated(self, pipeline: Pipeline) -> None:
-        """The pipeline has a new definition: what waits in front of a stage is cancelled."""
+        """Cancel executions of a pipeline's old version that wait for a stage."""
         for execution in self._store.history(pipeline):
             if execution.running and execution.version != pipeline.version:
                 self.gates.withdraw(execution.id, "Cancelled")
 
     def stop_all(self) -> None:
-        """Wait for nothing any more; nothing is recorded."""
+        """Abandon all executions without recording it."""
         for execution_id, halt in list(self._halts.items()):
             halt.abandon()
             self.gates.withdraw(execution_id, "Stopped")
@@ -107,13 +107,13 @@ class Runner:
     ) -> None:
         try:
             self._run(pipeline, progress, first, ticket, again)
-        except Exception as error:  # a bug of ours is the execution's end
+        except Exception as error:  # an internal error fails the execution
             if not self._store.closed:
                 logger.exception("Execution %s fails", progress.execution.id)
             progress.execution.summary = f"{type(error).__name__}: {error}"
             self._store.finish(progress.execution, "Failed")
         finally:
-            # A retry may have begun by now.
+            # A retry may have started by now.
             if self._halts.get(progress.execution.id) is progress.halt:
                 self._halts.pop(progress.execution.id)
 
@@ -164,8 +164,8 @@ class Runner:
             (pipeline.key, progress.stages[index]["name"]),
             execution.id,
             leaving=behind,
-            # Executions supersede one another between stages, never in front of the first; one
-            # that goes back to a stage comes behind those that wait there.
+            # Executions supersede one another between stages, never before the first stage. A
+            # retry or rollback queues behind the executions that wait.
             supersede=execution.mode == "SUPERSEDED"
             and execution.type == STANDARD
             and index > 0

@@ -63,7 +63,7 @@ class CodePipeline(Pipelines):
         self.runner.stop_all()
 
     def _tags(self, account: str, region: str, resource: str) -> dict[str, str]:
-        """The tags of a pipeline, which its stages and actions (`NAME/STAGE/ACTION`) have too."""
+        """Return the tags of a pipeline, stage or action (`NAME/STAGE/ACTION`)."""
         found = self.pipelines.get(f"{account}/{region}/{resource.partition('/')[0]}")
         return found.tags if found else {}
 
@@ -72,7 +72,7 @@ class CodePipeline(Pipelines):
             action = started_by(pipeline, connection, repository, branch)
             if action is None:
                 continue
-            # A push may be told of twice, when the process ended between its start and its record.
+            # A push is delivered again if the process ended before its delivery was recorded.
             last = next(
                 (each for each in self.store.history(pipeline) if each.trigger == "WebhookV2"),
                 None,

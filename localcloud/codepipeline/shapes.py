@@ -19,17 +19,17 @@ _DECLARED = {"BEFORE_ENTRY": "beforeEntry", "ON_SUCCESS": "onSuccess"}
 
 
 def time(seconds: float) -> datetime:
-    """Cloud time as the API has it."""
+    """Convert cloud time to the API's timestamp."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
 def declared(pipeline: Pipeline) -> dict[str, Any]:
-    """`PipelineDeclaration`."""
+    """Return a pipeline as `PipelineDeclaration`."""
     return pipeline.definition | {"version": pipeline.version}
 
 
 def summary(execution: Execution) -> dict[str, Any]:
-    """`PipelineExecutionSummary`."""
+    """Return an execution as `PipelineExecutionSummary`."""
     shown = _common(execution) | {
         "startTime": time(execution.started),
         "lastUpdateTime": time(execution.updated),
@@ -41,7 +41,7 @@ def summary(execution: Execution) -> dict[str, Any]:
 
 
 def detail(execution: Execution) -> dict[str, Any]:
-    """`PipelineExecution`."""
+    """Return an execution as `PipelineExecution`."""
     return _common(execution) | {
         "pipelineName": execution.pipeline,
         "pipelineVersion": execution.version,
@@ -63,7 +63,7 @@ def detail(execution: Execution) -> dict[str, Any]:
 def stage_state(
     pipeline: Pipeline, stage: dict[str, Any], history: list[Execution], gates: Gates
 ) -> dict[str, Any]:
-    """`StageState`: the newest execution in a stage, and those in front of it."""
+    """Return a stage's newest execution and its inbound executions as `StageState`."""
     name = stage["name"]
     inside = [each for each in history if name in each.stages]
     newest = max(inside, key=lambda each: each.stages[name].started, default=None)
@@ -106,7 +106,10 @@ def stage_state(
 def action_detail(
     execution: Execution, action: ActionExecution, declaration: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """`ActionExecutionDetail`; the declaration is None when the pipeline has it no more."""
+    """Return an action run as `ActionExecutionDetail`.
+
+    `declaration` is None if the pipeline no longer has the action.
+    """
     result: dict[str, Any] = {
         "externalExecutionId": action.external_id,
         "externalExecutionSummary": action.summary,
@@ -147,7 +150,7 @@ def action_detail(
 def rule_detail(
     execution: Execution, rule: RuleExecution, declaration: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """`RuleExecutionDetail`."""
+    """Return a rule run as `RuleExecutionDetail`."""
     given: dict[str, Any] = {"resolvedConfiguration": rule.configuration}
     if declaration:
         given |= {
@@ -173,7 +176,7 @@ def rule_detail(
 
 
 def rules_of(stage: dict[str, Any], kind: str) -> list[dict[str, Any]]:
-    """The declared rules of a kind of condition."""
+    """Return the declared rules of a stage's conditions of one kind."""
     return [
         rule
         for condition in (stage.get(_DECLARED[kind]) or {}).get("conditions") or []

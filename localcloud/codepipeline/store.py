@@ -44,7 +44,7 @@ class Store:
             self.closed = True
 
     def save_pipeline(self, pipeline: Pipeline) -> None:
-        """Make a pipeline durable."""
+        """Write a pipeline to the ledger."""
         self._core.ledger.put(_PIPELINE, pipeline.key, asdict(pipeline))
 
     def remove_pipeline(self, key: str) -> Pipeline | None:
@@ -53,7 +53,7 @@ class Store:
         return self.pipelines.pop(key, None)
 
     def history(self, pipeline: Pipeline) -> list[Execution]:
-        """The pipeline's executions, newest first; not those of an earlier one of its name."""
+        """Return a pipeline's executions, newest first, without a deleted namesake's."""
         mine = (pipeline.account, pipeline.region, pipeline.name)
         found = [
             each
@@ -105,7 +105,7 @@ class Store:
                 self._core.ledger.put(_EXECUTION, execution.key, execution.document())
 
     def finish(self, execution: Execution, status: str) -> None:
-        """Record how an execution ended."""
+        """Record an execution's final status and publish it."""
         with self.changing(execution):
             execution.status = status
         self.publish(execution, "Pipeline", {}, _past(status))

@@ -1,4 +1,7 @@
-"""Which pushes start an execution ("Automate starting pipelines using triggers and filtering")."""
+"""Triggers of pipelines.
+
+Source: "Automate starting pipelines using triggers and filtering", CodePipeline user guide.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def started_by(pipeline: Pipeline, connection: str, repository: str, branch: str) -> str | None:
-    """The source action that takes a push of the branch, if one does.
+    """Return the source action that a push to the branch triggers, or None.
 
-    Triggers, where a source action has some, say which branches; else `BranchName` does, unless
-    `DetectChanges` is false.
+    A source action with triggers uses their branch filters. One without triggers uses
+    `BranchName`, unless `DetectChanges` is false.
     """
     for action in pipeline.stages[0]["actions"]:
         configuration = action.get("configuration") or {}
@@ -85,7 +88,7 @@ def _takes(pipeline: Pipeline, action: dict[str, Any], branch: str) -> bool:
 
 def _branch_matches(branches: dict[str, list[str]], branch: str) -> bool:
     includes, excludes = branches.get("includes") or ["**"], branches.get("excludes") or []
-    # As documented, what is in both is excluded.
+    # As documented, a branch that matches both is excluded.
     return _any(includes, branch) and not _any(excludes, branch)
 
 
@@ -94,7 +97,10 @@ def _any(patterns: list[str], branch: str) -> bool:
 
 
 def _expression(pattern: str) -> str:
-    """`*` is anything but `/`, `**` anything, `{a,b}` one of these."""
+    """Convert a glob to a regular expression.
+
+    `*` matches anything but `/`, `**` anything, and `{a,b}` one of the alternatives.
+    """
     parts = re.split(r"(\*\*|\*|\?|\{[^}]*\})", pattern)
     meaning = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
     return "".join(

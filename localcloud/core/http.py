@@ -73,7 +73,7 @@ class _Handler(MotoRequestHandler):
 
         try:
             body = b"".join(self.server.app(environ, start_response))
-        except Exception:  # a bug of ours answers its client, and is told
+        except Exception:  # an internal error is logged and answered
             logger.exception("%s %s fails", environ["REQUEST_METHOD"], environ["PATH_INFO"])
             head[:] = ["500 Internal Server Error", [("Content-Type", "text/plain")]]
             body = b"The local cloud failed on this request; its log says how."

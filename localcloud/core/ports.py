@@ -39,7 +39,7 @@ class RunningBuild(Protocol):
     reason: str
     exported: dict[str, str]
 
-    def tell(self, ended: threading.Event) -> None:
+    def set_when_complete(self, ended: threading.Event) -> None:
         """Set the event at its end; at once when it has ended already."""
         ...
 

@@ -1,1 +1,1 @@
-"""EventBridge: rules of the default bus, and Scheduler."""
+"""EventBridge: rules of the default event bus, and Scheduler."""

@@ -1,9 +1,10 @@
-"""Whether a rule or a schedule may reach its target.
+"""Authorize deliveries of rules and schedules to their targets.
 
-A rule reaches a target by the target's role, or as `events.amazonaws.com` by the policy of the
-function, topic or queue, or by one of CloudWatch Logs ("Using resource-based policies for Amazon
-EventBridge"). A schedule always has a role ("Setting up Amazon EventBridge Scheduler"), whose
-`aws:SourceArn` is the schedule's group ("Confused deputy prevention in EventBridge Scheduler").
+A rule uses the target's role. Without a role it calls as `events.amazonaws.com`, which the policy
+of the function, topic or queue or a resource policy of CloudWatch Logs must allow ("Using
+resource-based policies for Amazon EventBridge"). A schedule always has a role ("Setting up Amazon
+EventBridge Scheduler"), whose `aws:SourceArn` is the schedule's group ("Confused deputy prevention
+in EventBridge Scheduler").
 """
 
 from __future__ import annotations
@@ -34,11 +35,11 @@ _ACTIONS = {
 
 
 class NotAuthorizedError(Exception):
-    """A target that its rule or schedule may not reach."""
+    """The rule or schedule is not authorized to call its target."""
 
 
 class Authority:
-    """Decides deliveries."""
+    """Authorizes deliveries."""
 
     def __init__(self, access: Access, functions: EventFunctions, logs: LogGroups) -> None:
         self._access = access
@@ -46,7 +47,7 @@ class Authority:
         self._logs = logs
 
     def check(self, target: Mapping[str, Any], source_arn: str) -> None:
-        """Decide a delivery to a target for a rule or a schedule.
+        """Authorize a delivery of a rule or a schedule to a target.
 
         Raises:
             NotAuthorizedError: the role does not trust the service, or no policy allows the call.
@@ -56,7 +57,7 @@ class Authority:
         if role:
             session = self._session(role, source_arn)
             wanted = self._needed(arn, service, source_arn)
-            # A KMS key of AWS's own lets the roles of its account encrypt.
+            # An AWS managed KMS key allows the roles of its account to encrypt.
             wanted = [each for each in wanted if ":alias/" not in each.resource]
             _raise(self._access.own_call(session, region, *wanted))
         elif service == "lambda":
@@ -65,7 +66,9 @@ class Authority:
             self._check_service(arn, source_arn)
 
     def check_dead_letters(self, queue: str, target: Mapping[str, Any], source_arn: str) -> None:
-        """Decide a delivery to a dead-letter queue: of a rule as the service, whatever its role.
+        """Authorize a delivery to a dead-letter queue.
+
+        A rule sends as the service, even if its target has a role.
 
         Raises:
             NotAuthorizedError: the queue's policy, or the schedule's role, does not allow it.
@@ -91,11 +94,11 @@ class Authority:
             allowed = self._functions.allows(
                 account, region, name, qualifier or None, principal=_RULES, source_arn=source_arn
             )
-        except InvocationError:  # it is said by the invocation that follows
+        except InvocationError:  # the invocation itself will raise it
             return
         if not allowed:
             raise NotAuthorizedError(
-                f"No statement of {arn} lets events.amazonaws.com invoke it for {source_arn}"
+                f"The policy of {arn} does not allow events.amazonaws.com for {source_arn}"
             )
 
     def _check_service(self, arn: str, source_arn: str) -> None:
@@ -114,13 +117,13 @@ class Authority:
             group = arn.split(":log-group:")[1].removesuffix(":*")
             stream = source_arn.rsplit("/", 1)[-1]
             wanted = log_events.write(self._logs, account, region, group, stream)
-            # EventBridge makes no group: a target without one fails.
+            # EventBridge does not create log groups: the delivery fails if there is none.
             return [each for each in wanted if each.action != "logs:CreateLogGroup"]
         return [Needed(_ACTIONS[service], arn)]
 
 
 def _group(schedule_arn: str) -> str:
-    """The group of a schedule."""
+    """Return the ARN of a schedule's group."""
     return schedule_arn.replace(":schedule/", ":schedule-group/").rsplit("/", 1)[0]
 
 

@@ -1,4 +1,4 @@
-"""Rules and schedules out of what a caller or a template says, checked as AWS checks them."""
+"""Create rules and schedules from parameters, with AWS's checks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LONGEST_WINDOW = 1440  # minutes
 
 
 class DefinitionError(ValueError):
-    """What AWS would refuse, under AWS's own `code`."""
+    """AWS would reject the definition; `code` is AWS's error code."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -29,10 +29,10 @@ class DefinitionError(ValueError):
 def rule(
     account: str, region: str, wanted: Mapping[str, Any], now: float, before: Rule | None
 ) -> Rule:
-    """A rule in the shape of `PutRule`; one that is there keeps its targets.
+    """Return a rule from parameters of `PutRule`; an existing rule keeps its targets.
 
     Raises:
-        DefinitionError: it is not valid, or cannot be honoured.
+        DefinitionError: the rule is invalid, or not part of the local cloud.
     """
     name = wanted["Name"]
     bus(wanted.get("EventBusName"))
@@ -61,7 +61,7 @@ def rule(
         account=account,
         region=region,
         name=name,
-        # A rate counts from when the rule got it.
+        # A rate counts from the moment the rule was created or changed.
         created=before.created if before and before.schedule == schedule else now,
         state=state,
         description=wanted.get("Description") or "",
@@ -73,10 +73,10 @@ def rule(
 
 
 def event_pattern(text: str) -> dict[str, Any]:
-    """A pattern, checked.
+    """Parse an event pattern.
 
     Raises:
-        DefinitionError: it is not valid.
+        DefinitionError: the pattern is invalid.
     """
     try:
         return patterns.parse(text)
@@ -87,10 +87,10 @@ def event_pattern(text: str) -> dict[str, Any]:
 
 
 def with_targets(before: Rule, given: list[dict[str, Any]]) -> Rule:
-    """The rule with targets put, each in place of the one with its id.
+    """Return the rule with these targets; each replaces the target with its id.
 
     Raises:
-        DefinitionError: a target is not valid, or cannot be honoured.
+        DefinitionError: a target is invalid, or not part of the local cloud.
     """
     by_id = {each["Id"]: each for each in before.targets}
     for target in given:
@@ -108,32 +108,32 @@ def with_targets(before: Rule, given: list[dict[str, Any]]) -> Rule:
 
 
 def bus(name: str | None) -> None:
-    """Refuse every bus but the default one.
+    """Check that an event bus is the default bus.
 
     Raises:
-        DefinitionError: it is another.
+        DefinitionError: it is another bus.
     """
     if name not in {None, "", "default"} and not str(name).endswith(":event-bus/default"):
         raise DefinitionError(
             "ResourceNotFoundException",
-            f"Event bus {name} does not exist: the local cloud has the default one alone.",
+            f"Event bus {name} does not exist: the local cloud has only the default bus.",
         )
 
 
 def schedule(
     account: str, region: str, wanted: Mapping[str, Any], now: float, before: Schedule | None
 ) -> Schedule:
-    """A schedule in the shape of `CreateSchedule`; its dates are seconds of cloud time.
+    """Return a schedule from parameters of `CreateSchedule`; dates are cloud seconds.
 
     Raises:
-        DefinitionError: it is not valid, or cannot be honoured.
+        DefinitionError: the schedule is invalid, or not part of the local cloud.
     """
     _named(wanted["Name"], 64)
     if (wanted.get("GroupName") or "default") != "default":
         raise DefinitionError(
             "ResourceNotFoundException",
-            f"Schedule group {wanted['GroupName']} does not exist: the local cloud has the "
-            "default one alone.",
+            f"Schedule group {wanted['GroupName']} does not exist: the local cloud has only the "
+            "default group.",
         )
     if wanted.get("KmsKeyArn"):
         raise DefinitionError("ValidationException", "KmsKeyArn is not part of the local cloud")
@@ -143,7 +143,7 @@ def schedule(
         parse(text, 0.0, ZoneInfo(zone))
     except (ZoneInfoNotFoundError, IsADirectoryError) as error:
         raise DefinitionError(
-            "ValidationException", f"{zone} is no time zone of ScheduleExpressionTimezone."
+            "ValidationException", f"{zone} is not a valid ScheduleExpressionTimezone."
         ) from error
     except ValueError as error:
         raise DefinitionError(

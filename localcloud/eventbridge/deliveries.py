@@ -1,7 +1,8 @@
-"""Deliveries to targets: durable from the moment they are due, retried, and then given up.
+"""Deliveries to targets: queued in the ledger, and retried.
 
-See "How EventBridge retries delivering events" of the user guide: up to 24 hours and 185
-attempts by default, with exponential back-off; a missing target or permission is not retried.
+Source: "How EventBridge retries delivering events" in the user guide. By default a delivery is
+retried with exponential back-off for up to 24 hours and 185 times. A missing target or permission
+is not retried. A failed delivery goes to the dead-letter queue of the target, if there is one.
 """
 
 from __future__ import annotations
@@ -34,18 +35,18 @@ _ATTEMPT = "<aws.scheduler.attempt-number>"
 
 @dataclass
 class Delivery:
-    """One payload for one target; times in cloud time."""
+    """One payload for one target. Times are cloud time."""
 
     account: str
     region: str
     source_arn: str
-    """The rule's or the schedule's."""
+    """The ARN of the rule or the schedule."""
     target: dict[str, Any]
     payload: str
     due: float
     """The time of the event."""
     begins: float = 0.0
-    """When the first attempt is made."""
+    """The time of the first attempt."""
     attempts: int = 0
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
@@ -56,7 +57,7 @@ class Delivery:
 
 
 class Deliveries:
-    """Sees every delivery through."""
+    """Runs deliveries, with retries, until they succeed or are given up."""
 
     def __init__(self, core: Core, targets: Targets, timer: Timer, metrics: Metrics) -> None:
         self._core = core
@@ -66,16 +67,16 @@ class Deliveries:
         self._workers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="delivery")
 
     def start(self) -> None:
-        """Take up what was accepted and not yet delivered."""
+        """Resume the deliveries in the ledger."""
         for _, document in self._core.ledger.all(_KIND):
             self._submit(Delivery(**document))
 
     def stop(self) -> None:
-        """Finish what is being delivered; the rest is taken up at the next start."""
+        """Finish running attempts; the next start resumes the other deliveries."""
         self._workers.shutdown(cancel_futures=True)
 
     def accept(self, deliveries: Iterable[Delivery]) -> None:
-        """Deliver these; they are durable when this returns."""
+        """Write deliveries to the ledger and start them."""
         accepted = list(deliveries)
         with self._core.ledger.transaction():
             for delivery in accepted:
@@ -90,7 +91,7 @@ class Deliveries:
     def _submit(self, delivery: Delivery) -> None:
         try:
             self._workers.submit(self._attempt, delivery)
-        except RuntimeError:  # stopped; the ledger remembers it
+        except RuntimeError:  # stopped; the delivery stays in the ledger
             return
 
     def _attempt(self, delivery: Delivery) -> None:
@@ -102,7 +103,7 @@ class Deliveries:
             self._again(delivery, str(error))
         except UndeliverableError as error:
             self._give_up(delivery, str(error), error.code)
-        except Exception as error:  # a fault of ours is this delivery's alone
+        except Exception as error:  # an internal error fails only this delivery
             logger.exception("Delivery to %s fails", delivery.target["Arn"])
             self._give_up(delivery, f"{type(error).__name__}: {error}")
         else:
@@ -113,7 +114,7 @@ class Deliveries:
         pause = min(2.0**delivery.attempts, _LONGEST_PAUSE)
         now = self._core.clock.timestamp()
         oldest = policy.get("MaximumEventAgeInSeconds", _OLDEST)
-        # `MaximumRetryAttempts` counts those behind the first.
+        # `MaximumRetryAttempts` does not count the first attempt.
         spent = delivery.attempts > policy.get("MaximumRetryAttempts", _ATTEMPTS)
         if spent or now + pause > delivery.due + oldest:
             self._give_up(delivery, reason)
@@ -135,7 +136,7 @@ class Deliveries:
                 )
             except NotAuthorizedError as error:
                 logger.warning("%s: %s", delivery.source_arn, error)
-            except Exception:  # a queue that is gone drops the event, as on AWS
+            except Exception:  # as on AWS, the event is dropped if the queue does not exist
                 logger.exception("%s: an event is dropped", delivery.source_arn)
         self._end(delivery, "Invocations", "FailedInvocations")
 

@@ -23,13 +23,13 @@ _MOST_ENTRIES = 10
 
 
 class EventsApi(ServiceApi):
-    """Rules, targets and events."""
+    """Operations on rules, targets and events."""
 
     model: ClassVar[str] = "events"
     service: Schedules
 
     def put_rule(self) -> ActionResult:
-        """Make or change a rule."""
+        """Create or change a rule."""
         before = self.service.rules.get(self._key(self.params["Name"]))
         now = self.service.core.clock.timestamp()
         try:
@@ -41,7 +41,7 @@ class EventsApi(ServiceApi):
         return ActionResult({"RuleArn": rule.arn})
 
     def delete_rule(self) -> ActionResult:
-        """Forget a rule; its targets have to be gone."""
+        """Delete a rule without targets."""
         self._bus()
         rule = self.service.rules.get(self._key(self.params["Name"]))
         if rule is not None and rule.targets:
@@ -50,11 +50,11 @@ class EventsApi(ServiceApi):
         return EmptyResult()
 
     def describe_rule(self) -> ActionResult:
-        """One rule."""
+        """Return a rule."""
         return ActionResult(_described(self._rule("Name")) | {"CreatedBy": self.account})
 
     def list_rules(self) -> ActionResult:
-        """Rules by prefix."""
+        """Return rules by prefix."""
         self._bus()
         prefix = self._key(self.params.get("NamePrefix") or "")
         rules = self.service.rules
@@ -63,7 +63,7 @@ class EventsApi(ServiceApi):
         )
 
     def list_rule_names_by_target(self) -> ActionResult:
-        """The rules that have a target."""
+        """Return the names of the rules with a target."""
         self._bus()
         arn, prefix = self.params["TargetArn"], self._key("")
         return ActionResult(
@@ -77,15 +77,15 @@ class EventsApi(ServiceApi):
         )
 
     def enable_rule(self) -> ActionResult:
-        """Let a rule fire."""
+        """Enable a rule."""
         return self._set_state("ENABLED")
 
     def disable_rule(self) -> ActionResult:
-        """Keep a rule from firing."""
+        """Disable a rule."""
         return self._set_state("DISABLED")
 
     def put_targets(self) -> ActionResult:
-        """Add targets to a rule, or change them."""
+        """Add or change targets of a rule."""
         given = [_without_none(each) for each in self.params["Targets"]]
         try:
             rule = definitions.with_targets(self._rule("Rule"), given)
@@ -96,7 +96,7 @@ class EventsApi(ServiceApi):
         return ActionResult({"FailedEntryCount": 0, "FailedEntries": []})
 
     def remove_targets(self) -> ActionResult:
-        """Take targets off a rule."""
+        """Remove targets from a rule."""
         rule = self._rule("Rule")
         gone = set(self.params["Ids"])
         kept = [each for each in rule.targets if each["Id"] not in gone]
@@ -117,11 +117,11 @@ class EventsApi(ServiceApi):
         )
 
     def list_targets_by_rule(self) -> ActionResult:
-        """A rule's targets."""
+        """Return a rule's targets."""
         return ActionResult({"Targets": self._rule("Rule").targets})
 
     def put_events(self) -> ActionResult:
-        """Take events; what they set off is durable when this answers."""
+        """Accept events; their deliveries are in the ledger before the answer."""
         entries = self.params["Entries"]
         if len(entries) > _MOST_ENTRIES:
             raise ApiError("ValidationException", "Entries must have at most 10 members.")
@@ -139,7 +139,7 @@ class EventsApi(ServiceApi):
         return ActionResult({"FailedEntryCount": failed, "Entries": results})
 
     def test_event_pattern(self) -> ActionResult:
-        """Whether a pattern matches an event."""
+        """Return whether a pattern matches an event."""
         try:
             pattern = definitions.event_pattern(self.params["EventPattern"])
         except DefinitionError as error:
@@ -151,13 +151,13 @@ class EventsApi(ServiceApi):
         return ActionResult({"Result": patterns.matches(pattern, event)})
 
     def list_event_buses(self) -> ActionResult:
-        """The default bus."""
+        """Return the default bus."""
         prefix = self.params.get("NamePrefix") or ""
         buses = [{"Name": "default", "Arn": self._bus_arn()}]
         return ActionResult({"EventBuses": buses if "default".startswith(prefix) else []})
 
     def describe_event_bus(self) -> ActionResult:
-        """The default bus."""
+        """Return the default bus."""
         self._bus(self.params.get("Name"))
         return ActionResult({"Name": "default", "Arn": self._bus_arn()})
 

@@ -1,4 +1,4 @@
-"""The roles that rules, targets and schedules give to EventBridge, checked when they are put."""
+"""Check the execution roles of rules, targets and schedules when they are put."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def check_rule(access: Access, rule: Rule) -> None:
 
 
 def check_schedule(access: Access, schedule: Schedule) -> None:
-    """Check the execution role of a schedule, which Scheduler assumes for the schedule's group.
+    """Check a schedule's execution role, which Scheduler assumes for the group.
 
     Raises:
         DefinitionError: Scheduler cannot assume it (aws/aws-sdk-js-v3#6494).

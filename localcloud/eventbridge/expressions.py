@@ -1,7 +1,7 @@
-"""Schedule expressions: `rate(…)`, `cron(…)` in AWS's dialect, and Scheduler's `at(…)`.
+"""Parse schedule expressions: `rate(…)`, AWS's `cron(…)`, and Scheduler's `at(…)`.
 
-See "Schedule expressions" of the EventBridge user guide. Times are cloud time in seconds
-since the epoch.
+Source: "Schedule expressions" in the EventBridge user guide. Times are cloud time in seconds since
+the epoch.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ _FIELDS = 6
 
 
 class ExpressionError(ValueError):
-    """An expression that AWS would not take."""
+    """AWS would reject the expression."""
 
 
 class Expression(Protocol):
-    """When something is due."""
+    """A series of due times."""
 
     def after(self, time: float) -> float | None:
-        """The first time after `time` at which it is due; None: never again."""
+        """Return the first due time after `time`; None if there is none."""
         ...
 
 
 @dataclass(frozen=True)
 class Rate:
-    """Due every `seconds` from `origin` on, and not at `origin` itself."""
+    """Due every `seconds` after `origin`, but not at `origin` itself."""
 
     seconds: int
     origin: float
@@ -64,10 +64,10 @@ class At:
 
 
 class Cron:
-    """Due at the minutes that six fields name, in a time zone.
+    """Due at the minutes of six cron fields, in a time zone.
 
-    A local time that a zone's change of the clock skips is not due, and one that comes twice
-    is due once.
+    A local time that a change of daylight saving time skips is not due, and a repeated one is due
+    once.
     """
 
     def __init__(self, text: str, zone: tzinfo = UTC) -> None:
@@ -87,7 +87,7 @@ class Cron:
     def after(self, time: float) -> float | None:
         """See `Expression.after`."""
         local = datetime.fromtimestamp(time, self._zone).replace(tzinfo=None)
-        # A clock that goes back an hour shows an earlier time than `time` twice.
+        # When the clock goes back an hour, local times repeat.
         for moment in self._moments(local - timedelta(hours=2)):
             aware = moment.replace(tzinfo=self._zone)
             due = aware.timestamp()
@@ -118,21 +118,23 @@ class Cron:
 
 
 def parse(text: str, origin: float = 0.0, zone: tzinfo | None = None) -> Expression:
-    """Read an expression. `origin` is where a rate begins to count; a `zone` allows `at`.
+    """Parse an expression.
+
+    `origin` is the start of a rate. `at` is only valid with a `zone`.
 
     Raises:
-        ExpressionError: AWS would not take it; the message says why.
+        ExpressionError: AWS would reject the expression.
     """
     found = re.fullmatch(r"(rate|cron|at)\((.+)\)", text)
     if found is None:
-        raise ExpressionError("it is no rate(…), cron(…) or at(…)")
+        raise ExpressionError("it is not rate(…), cron(…) or at(…)")
     kind, inner = found.groups()
     if kind == "rate":
         return _rate(inner, origin)
     if kind == "cron":
         return Cron(inner, zone or UTC)
     if zone is None:
-        raise ExpressionError("a rule has no at(…); use Scheduler")
+        raise ExpressionError("a rule cannot have at(…); use Scheduler")
     try:
         moment = datetime.strptime(inner, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=zone)
     except ValueError as error:
@@ -172,11 +174,11 @@ def _number(text: str, names: dict[str, int]) -> int:
         return int(text)
     if text.upper() in names:
         return names[text.upper()]
-    raise ExpressionError(f"{text or 'nothing'} is no value")
+    raise ExpressionError(f"{text or 'nothing'} is not a valid value")
 
 
 def _days(text: str) -> Callable[[int, int], list[int]]:
-    """Days of a month, by day-of-month."""
+    """Return a function of the due days of a month, by day-of-month."""
     if text == "L":
         return lambda year, month: [_length(year, month)]
     if text == "LW":
@@ -192,7 +194,7 @@ def _days(text: str) -> Callable[[int, int], list[int]]:
 
 
 def _weekdays(text: str) -> Callable[[int, int], list[int]]:
-    """Days of a month, by day-of-week (1 is Sunday)."""
+    """Return a function of the due days of a month, by day-of-week (1 is Sunday)."""
     last = re.fullmatch(r"(\w+)L", text)
     if last:
         [wanted] = _values(last[1], 1, 7, _DAYS)
@@ -202,7 +204,7 @@ def _weekdays(text: str) -> Callable[[int, int], list[int]]:
         [wanted] = _values(which[1], 1, 7, _DAYS)
         place = int(which[2]) - 1
         return lambda year, month: _falls(year, month, {wanted})[place : place + 1]
-    # A lone L is the week's last day.
+    # L alone is the last day of the week.
     values = set(_values("7" if text == "L" else text, 1, 7, _DAYS))
     return lambda year, month: _falls(year, month, values)
 
@@ -217,7 +219,7 @@ def _falls(year: int, month: int, weekdays: set[int]) -> list[int]:
 
 
 def _nearest(year: int, month: int, day: int) -> int:
-    """The weekday nearest to a day, in the same month."""
+    """Return the weekday nearest to a day, in the same month."""
     weekday = date(year, month, day).isoweekday()
     if weekday == 6:  # noqa: PLR2004  # Saturday
         return day - 1 if day > 1 else day + 2

@@ -1,6 +1,6 @@
-"""What a target is given of an event: its input, input path or input transformer.
+"""A target's input: constant input, input path or input transformer.
 
-See "Amazon EventBridge input transformation" of the user guide.
+Source: "Amazon EventBridge input transformation" in the user guide.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _MISSING = object()
 
 
 class InputError(ValueError):
-    """An input that EventBridge would not take; the message says why."""
+    """EventBridge would reject the input settings."""
 
 
 def check(target: Mapping[str, Any]) -> None:
     """Check a target's input settings.
 
     Raises:
-        InputError: one of them is not valid.
+        InputError: one of them is invalid.
     """
     given = [
         name for name in ("Input", "InputPath", "InputTransformer") if target.get(name) is not None
@@ -55,13 +55,13 @@ def check(target: Mapping[str, Any]) -> None:
         for name in _PLACEHOLDER.findall(target["InputTransformer"]["InputTemplate"]):
             if name not in names and name not in _RESERVED:
                 raise InputError(f"Invalid InputTemplate for target {target['Id']}: "
-                                 f"[<{name}>] is no input path.")  # fmt: skip
+                                 f"[<{name}>] is not an input path.")  # fmt: skip
 
 
 def render(
     target: Mapping[str, Any], event: Mapping[str, Any], rule_arn: str, ingested: str
 ) -> str:
-    """The text that the target gets, JSON unless its template makes something else."""
+    """Return the target's input: JSON, unless the template renders other text."""
     if target.get("Input") is not None:
         return str(target["Input"])
     if target.get("InputPath") is not None:
@@ -83,7 +83,7 @@ def render(
 
 
 def _filled(template: str, values: Mapping[str, Any]) -> str:
-    """Put values in: as JSON, or as text where the template has them inside a string."""
+    """Fill in a template: values are JSON, or text inside of a JSON string."""
     done, at = [], 0
     inside = False
     for found in _PLACEHOLDER.finditer(template):

@@ -1,6 +1,6 @@
-"""When EventBridge acts: never at the very moment, and now and then twice.
+"""EventBridge's latency, and its occasional second deliveries.
 
-| what | when |
+| event | delay |
 |---|---|
 | a cron rule, a schedule of Scheduler | at any second of its minute ("Setting a schedule pattern for scheduled rules"; "Schedule types in EventBridge Scheduler": between 1:00:00 and 1:00:59) |
 | a rate rule | up to 20 seconds later (Miserlou/Zappa#806: 1 to 20, at no regular pace) |
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from localcloud.core.delays import Delays
 
 _MINUTE_SECONDS = (0.0, 55.0)
-"""The rest of the minute is for the delivery."""
+"""The rest of the minute remains for the delivery."""
 _RATE_SECONDS = (0.0, 20.0)
 _DELIVERY_SECONDS = (0.3, 3.0)
 _REPETITION_SECONDS = (1.0, 10.0)
@@ -26,7 +26,7 @@ _REPETITION_PROBABILITY = 0.01
 
 
 class Latency:
-    """Seconds to wait, by the ARN of a rule or a schedule."""
+    """Computes delays in cloud seconds, by the ARN of a rule or a schedule."""
 
     def __init__(self, delays: Delays) -> None:
         self._delays = delays
@@ -34,12 +34,12 @@ class Latency:
         self._deliveries: Counter[str] = Counter()
 
     def of_time(self, expression: str, arn: str, due: float) -> float:
-        """From the time that an expression names until it takes effect."""
+        """Return the delay from an expression's due time to its event."""
         limits = _RATE_SECONDS if expression.startswith("rate") else _MINUTE_SECONDS
         return self._delays.between(limits, f"{arn}/{due:.0f}")
 
     def of_deliveries(self, arn: str) -> list[float]:
-        """From an event to each of its deliveries to one target: as a rule, to one."""
+        """Return the delays of an event's deliveries to a target, usually one."""
         with self._lock:
             self._deliveries[arn] += 1
             number = self._deliveries[arn]

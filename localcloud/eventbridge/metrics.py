@@ -1,6 +1,6 @@
-"""EventBridge's own metrics, by rule, handed on a few times a second.
+"""EventBridge's own metrics by rule, flushed in batches.
 
-See "Monitoring Amazon EventBridge" of the user guide.
+Source: "Monitoring Amazon EventBridge" in the user guide.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from localcloud.core.ports import MetricSink
 
 _Counted = tuple[str, str, str, str]
-"""Account, region, rule, and the metric that counts one more."""
+"""Account, region, rule, and the metric to increment."""
 
 
 class Metrics:
-    """Counts without waiting, and passes the counts on."""
+    """Buffers increments without blocking, and flushes them to CloudWatch."""
 
     def __init__(self, clock: Clock, metrics: MetricSink) -> None:
         self._clock = clock
@@ -28,15 +28,15 @@ class Metrics:
         self._counted = Buffer("schedules-metrics", self._pass_on)
 
     def start(self) -> None:
-        """Begin to pass on."""
+        """Start to flush."""
         self._counted.start()
 
     def stop(self) -> None:
-        """Pass the rest on and end."""
+        """Flush the rest and stop."""
         self._counted.stop()
 
     def count(self, account: str, region: str, rule: str, *names: str) -> None:
-        """Add one to metrics of a rule."""
+        """Increment metrics of a rule by one."""
         for name in names:
             self._counted.put((account, region, rule, name))
 

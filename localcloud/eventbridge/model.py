@@ -1,4 +1,4 @@
-"""Rules and schedules, as they are kept in the ledger."""
+"""Rules and schedules, as the ledger stores them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from localcloud.eventbridge.expressions import parse
 
 @dataclass
 class Rule:
-    """A rule of the default bus; `pattern` is JSON text."""
+    """A rule of the default event bus; `pattern` is JSON text."""
 
     account: str
     region: str
@@ -26,7 +26,7 @@ class Rule:
     pattern: str = ""
     role_arn: str = ""
     targets: list[dict[str, Any]] = field(default_factory=list)
-    """In the shape of the API, by the order in which they were put."""
+    """In the API's shape, in the order in which they were put."""
 
     @property
     def key(self) -> str:
@@ -40,7 +40,7 @@ class Rule:
 
     @cached_property
     def parsed(self) -> dict[str, Any]:
-        """The pattern, checked."""
+        """The parsed event pattern."""
         return patterns.parse(self.pattern)
 
     def due_after(self, time: float) -> float | None:
@@ -52,7 +52,7 @@ class Rule:
 
 @dataclass
 class Schedule:
-    """A schedule of Scheduler's default group; `target` and `window` in the API's shapes."""
+    """A schedule of the default group; `target` and `window` have the API's shapes."""
 
     account: str
     region: str
@@ -80,7 +80,7 @@ class Schedule:
         return f"arn:aws:scheduler:{self.region}:{self.account}:schedule/default/{self.name}"
 
     def next_after(self, time: float) -> float | None:
-        """When it is due next, enabled or not."""
+        """Return the next due time, also if the schedule is disabled."""
         origin = self.start if self.start is not None else self.created
         expression = parse(self.expression, origin, ZoneInfo(self.zone))
         due = expression.after(max(time, self.start or time))
@@ -92,5 +92,5 @@ class Schedule:
 
 
 def timestamp(time: float) -> str:
-    """A time as events carry it, such as `2026-11-24T08:30:00Z`."""
+    """Format a time as in events: `2026-11-24T08:30:00Z`."""
     return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,6 +1,6 @@
-"""Event patterns: which events a rule matches.
+"""Parse event patterns and match events.
 
-See "Creating EventBridge event patterns" and "Comparison operators" of the user guide.
+Sources: "Creating EventBridge event patterns" and "Comparison operators" in the user guide.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ _BOUND = 5_000_000_000
 
 
 class PatternError(ValueError):
-    """A pattern that EventBridge would not take; the message is the reason."""
+    """EventBridge would reject the pattern; the message is the reason."""
 
 
 def parse(text: str) -> dict[str, Any]:
-    """Read a pattern and check it.
+    """Parse and check a pattern.
 
     Raises:
-        PatternError: it is not valid.
+        PatternError: the pattern is invalid.
     """
     try:
         pattern = json.loads(text)
     except ValueError as error:
-        raise PatternError("it is no JSON") from error
+        raise PatternError("it is not JSON") from error
     if not isinstance(pattern, dict):
         raise PatternError("Filter is not an object")
     _check(pattern)
@@ -45,7 +45,7 @@ def parse(text: str) -> dict[str, Any]:
 
 
 def matches(pattern: dict[str, Any], event: Any) -> bool:
-    """Whether an event matches a pattern that `parse` has checked."""
+    """Return whether an event matches a pattern from `parse`."""
     for key, wanted in pattern.items():
         if key == "$or" and isinstance(wanted, list):
             if not any(matches(each, event) for each in wanted):
@@ -53,7 +53,7 @@ def matches(pattern: dict[str, Any], event: Any) -> bool:
             continue
         value = event.get(key, _MISSING) if isinstance(event, dict) else _MISSING
         if isinstance(wanted, dict):
-            # Of an array of objects, one has to match as a whole.
+            # In an array of objects, one object must match the whole pattern.
             inner = value if isinstance(value, list) else [value]
             if not any(matches(wanted, each) for each in inner):
                 return False
@@ -83,7 +83,7 @@ def _alternative(wanted: Any, value: Any) -> bool:
 
 
 def _equal(wanted: Any, value: Any) -> bool:
-    # 1, 1.0 and true are three values.
+    # 1, 1.0 and true are different values.
     return type(wanted) is type(value) and bool(wanted == value)
 
 
@@ -121,7 +121,7 @@ def _cidr(argument: str, value: str) -> bool:
 
 
 def _wildcard(argument: str, value: str) -> bool:
-    # A backslash makes the character behind it stand for itself.
+    # A backslash escapes the next character.
     parts = re.findall(r"\\.|\*|[^\\*]+", argument, re.DOTALL)
     expression = "".join(
         ".*" if part == "*" else re.escape(part[1:] if part[0] == "\\" else part) for part in parts
@@ -144,7 +144,7 @@ def _check(pattern: dict[str, Any]) -> None:
         raise PatternError("Empty objects are not allowed")
     for key, wanted in pattern.items():
         if key == "$or" and isinstance(wanted, list):
-            if len(wanted) < 2 or not all(isinstance(each, dict) for each in wanted):  # noqa: PLR2004  # AWS's own minimum
+            if len(wanted) < 2 or not all(isinstance(each, dict) for each in wanted):  # noqa: PLR2004  # AWS's minimum
                 raise PatternError("$or takes an array of at least two objects")
             for each in wanted:
                 _check(each)

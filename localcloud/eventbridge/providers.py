@@ -1,4 +1,4 @@
-"""`AWS::Events::Rule`, `AWS::Scheduler::Schedule`, and their neighbours that are refused."""
+"""Providers of `AWS::Events::*` and `AWS::Scheduler::*`."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ class Kept(Generic[T]):
 
 
 class RuleProvider:
-    """`AWS::Events::Rule`, with its targets."""
+    """Provider of `AWS::Events::Rule` with its targets."""
 
     def __init__(self, access: Access, rules: Kept[Rule]) -> None:
         self._access = access
         self._rules = rules
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
-        """The name and the bus are given once."""
+        """A new name or bus needs replacement."""
         return any(
             request.properties.get(name) != current.properties.get(name)
             for name in ("Name", "EventBusName")
@@ -84,7 +84,7 @@ class RuleProvider:
         now = self._access.core.clock.timestamp()
         try:
             rule = definitions.rule(request.account, request.region, wanted, now, before)
-            # The template says all that the rule has.
+            # The template replaces all of the rule's targets.
             rule = definitions.with_targets(
                 replace(rule, targets=[]),
                 [_target(each) for each in properties.get("Targets") or []],
@@ -97,14 +97,14 @@ class RuleProvider:
 
 
 class ScheduleProvider:
-    """`AWS::Scheduler::Schedule`."""
+    """Provider of `AWS::Scheduler::Schedule`."""
 
     def __init__(self, access: Access, schedules: Kept[Schedule]) -> None:
         self._access = access
         self._schedules = schedules
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
-        """The name is given once."""
+        """Only a new name needs replacement."""
         return bool(request.properties.get("Name") != current.properties.get("Name"))
 
     def create(self, request: ResourceRequest) -> Resource:
@@ -139,10 +139,10 @@ class ScheduleProvider:
 
 
 class RefusedProvider:
-    """A type whose resources would do nothing here."""
+    """Rejects a type that the local cloud does not support."""
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:  # noqa: ARG002  # the port's own signature
-        """There is none."""
+        """See `Provider.replaces`; no resource exists."""
         return False
 
     def create(self, request: ResourceRequest) -> Resource:
@@ -154,7 +154,7 @@ class RefusedProvider:
         return self.create(request)
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
-        """There is none."""
+        """See `Provider.delete`; no resource exists."""
 
 
 def providers(access: Access, rules: Kept[Rule], schedules: Kept[Schedule]) -> dict[str, Provider]:
@@ -168,7 +168,7 @@ def providers(access: Access, rules: Kept[Rule], schedules: Kept[Schedule]) -> d
 
 
 def _target(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """A target in the API's shape: a template may write numbers as text."""
+    """Convert a target to the API's types; templates may write numbers as strings."""
     target = dict(properties)
     if "RetryPolicy" in target:
         target["RetryPolicy"] = {name: int(value) for name, value in target["RetryPolicy"].items()}

@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 
 
 class SchedulerApi(ServiceApi):
-    """Schedules."""
+    """Operations on schedules."""
 
     model: ClassVar[str] = "scheduler"
     service: Schedules
 
     def create_schedule(self) -> ActionResult:
-        """Make a schedule."""
+        """Create a schedule."""
         name = self.params["Name"]
         if self._key(name) in self.service.schedules:
             raise ApiError("ConflictException", f"Schedule {name} already exists.")
         return self._put(None)
 
     def update_schedule(self) -> ActionResult:
-        """Set all of a schedule; what is left out falls back to its default."""
+        """Replace a schedule; an omitted parameter gets its default."""
         return self._put(self._schedule())
 
     def get_schedule(self) -> ActionResult:
-        """One schedule."""
+        """Return a schedule."""
         found = self._schedule()
         described = {
             "Arn": found.arn,
@@ -54,7 +54,7 @@ class SchedulerApi(ServiceApi):
         return ActionResult({key: value for key, value in described.items() if value is not None})
 
     def list_schedules(self) -> ActionResult:
-        """Schedules by prefix and state."""
+        """Return schedules by prefix and state."""
         prefix = self._key(self.params.get("NamePrefix") or "")
         state = self.params.get("State")
         return ActionResult(
@@ -76,7 +76,7 @@ class SchedulerApi(ServiceApi):
         )
 
     def delete_schedule(self) -> ActionResult:
-        """Forget a schedule."""
+        """Delete a schedule."""
         found = self._schedule()
         self.service.delete_schedule(self.account, self.region, found.name)
         return EmptyResult()

@@ -1,4 +1,4 @@
-"""EventBridge rules and schedules: what is due, what matches, and who is told."""
+"""EventBridge: fires due rules and schedules, and matches events with rules."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Schedules:
         self._lock = threading.RLock()
 
     def start(self) -> None:
-        """Take up rules, schedules and deliveries; what was missed meanwhile is not made up."""
+        """Load rules and schedules and resume deliveries; skip missed due times."""
         for key, document in self.core.ledger.all(_RULE):
             self.rules[key] = Rule(**document)
         for key, document in self.core.ledger.all(_SCHEDULE):
@@ -92,16 +92,17 @@ class Schedules:
         self._unsubscribe = self.core.bus.subscribe(self._published)
 
     def stop(self) -> None:
-        """Fire nothing any more."""
+        """Stop firing rules and schedules."""
         self._unsubscribe()
         self._timer.stop()
         self._deliveries.stop()
         self._metrics.stop()
 
     def put_rule(self, rule: Rule) -> None:
-        """Keep a rule and fire it from now on; durable when this returns.
+        """Write a rule to the ledger and start to fire it.
 
-        A rule is never changed in place: what waits for one knows by that whether it still is.
+        A `Rule` is never changed in place: a pending timer compares identities to see whether its
+        rule was replaced.
         """
         with self._lock:
             self.core.ledger.put(_RULE, rule.key, asdict(rule))
@@ -109,30 +110,30 @@ class Schedules:
         self._await_rule(rule, self.core.clock.timestamp())
 
     def delete_rule(self, account: str, region: str, name: str) -> None:
-        """Forget a rule with its targets, if there is one."""
+        """Delete a rule with its targets, if it exists."""
         key = f"{account}/{region}/{name}"
         with self._lock:
             self.core.ledger.delete(_RULE, key)
             self.rules.pop(key, None)
 
     def put_schedule(self, schedule: Schedule) -> None:
-        """Keep a schedule and fire it from now on; durable when this returns."""
+        """Write a schedule to the ledger and start to fire it."""
         with self._lock:
             self.core.ledger.put(_SCHEDULE, schedule.key, asdict(schedule))
             self.schedules[schedule.key] = schedule
         self._await_schedule(schedule, self.core.clock.timestamp())
 
     def delete_schedule(self, account: str, region: str, name: str) -> None:
-        """Forget a schedule, if there is one."""
+        """Delete a schedule, if it exists."""
         key = f"{account}/{region}/{name}"
         with self._lock:
             self.core.ledger.delete(_SCHEDULE, key)
             self.schedules.pop(key, None)
 
     def accept(self, account: str, region: str, event: dict[str, Any]) -> None:
-        """Take an event (in its JSON form) to the rules of the default bus.
+        """Match an event (in its JSON form) with the rules of the default bus.
 
-        What it sets off is durable when this returns.
+        Its deliveries are in the ledger when this returns.
         """
         matched = [
             rule
@@ -156,7 +157,7 @@ class Schedules:
             "resources": list(event.resources),
             "detail": event.detail,
         }
-        # On the timer's thread: the publisher goes on at once, and the order stays.
+        # Use the timer's thread: the publisher does not wait, and events keep their order.
         self._timer.at(0.0, lambda: self.accept(event.account, event.region, document))
 
     def _await_rule(self, rule: Rule, after: float) -> None:
@@ -202,9 +203,9 @@ class Schedules:
     def _await_schedule(self, schedule: Schedule, after: float) -> None:
         due = schedule.due_after(after)
         if due is not None:
-            # Anywhere within the flexible window is in time.
+            # Any time within the flexible window is allowed.
             window = 60.0 * schedule.window.get("MaximumWindowInMinutes", 0)
-            when = due + random.uniform(0, window)  # noqa: S311  # no secret
+            when = due + random.uniform(0, window)  # noqa: S311  # not for security
             if not window:
                 when += self._latency.of_time(schedule.expression, schedule.arn, due)
             self._timer.at(when, lambda: self._fire_schedule(schedule, due))
@@ -227,14 +228,14 @@ class Schedules:
             for late in self._latency.of_deliveries(schedule.arn)
         ]
         with self.core.ledger.transaction():
-            # First, so that what it calls finds it gone.
+            # Delete it before the delivery, so that the target does not find it.
             if schedule.after_completion == "DELETE" and schedule.next_after(due) is None:
                 self.delete_schedule(schedule.account, schedule.region, schedule.name)
             self._deliveries.accept(deliveries)
 
 
 def _scheduled_payload(schedule: Schedule, due: float) -> str:
-    """The schedule's input with its context attributes, or Scheduler's own notification."""
+    """Return the schedule's input with context attributes, or Scheduler's default."""
     execution = str(uuid.uuid4())
     given = schedule.target.get("Input")
     if given is None:

@@ -1,4 +1,4 @@
-"""What a rule or a schedule can set off: which targets there are, and how each is reached."""
+"""Targets of rules and schedules: their checks, and the deliveries to them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _KNOWN = {
 }  # fmt: skip
 _NEED_ROLE = {"codepipeline", "codebuild"}
 _BUILD_OVERRIDES = {"environmentVariablesOverride", "sourceVersion", "buildspecOverride"}
-# What may be over by the next attempt, by Lambda's and CodeBuild's own names.
+# Error codes of Lambda and CodeBuild that are retried.
 _PASSING = {
     "AccountLimitExceededException", "ResourceNotReadyException", "ServiceException",
     "TooManyRequestsException",
@@ -39,11 +39,11 @@ _PASSING = {
 
 
 class TargetError(ValueError):
-    """A target that cannot be honoured; the message names it."""
+    """A target is invalid, or not part of the local cloud."""
 
 
 class UndeliverableError(Exception):
-    """A delivery that a retry cannot fix; `code` is EventBridge's `ERROR_CODE`."""
+    """A delivery failed and is not retried; `code` is EventBridge's `ERROR_CODE`."""
 
     def __init__(self, message: str, code: str = "") -> None:
         super().__init__(message)
@@ -51,14 +51,14 @@ class UndeliverableError(Exception):
 
 
 class TransientError(Exception):
-    """A delivery that a further attempt may mend."""
+    """A delivery failed and is retried."""
 
 
 def check(target: Mapping[str, Any], *, scheduler: bool = False) -> None:
-    """Refuse a target that cannot be reached, or a setting of it that would do nothing.
+    """Check a target and its settings.
 
     Raises:
-        TargetError: there is such a thing.
+        TargetError: the target or a setting is invalid, or not part of the local cloud.
     """
     arn = target["Arn"]
     unknown = sorted(name for name in target.keys() - _KNOWN if target[name] is not None)
@@ -67,12 +67,12 @@ def check(target: Mapping[str, Any], *, scheduler: bool = False) -> None:
     found = _ARN.fullmatch(arn)
     if found is None:
         raise TargetError(
-            f"Target {arn} is not part of the local cloud; it reaches Lambda functions, SNS "
-            "topics, SQS queues, log groups, CodePipeline pipelines and CodeBuild projects"
+            f"Target {arn} is not part of the local cloud; use a Lambda function, an SNS topic, "
+            "an SQS queue, a log group, a CodePipeline pipeline or a CodeBuild project"
         )
     service = found["service"]
     if service == "lambda" and not _FUNCTION.fullmatch(found["rest"]):
-        raise TargetError(f"Target {arn} is no function's ARN")
+        raise TargetError(f"Target {arn} is not the ARN of a function")
     if (service in _NEED_ROLE or scheduler) and not target.get("RoleArn"):
         raise TargetError(f"RoleArn is required for target {arn}.")
     if service == "codepipeline" and not scheduler:
@@ -81,11 +81,11 @@ def check(target: Mapping[str, Any], *, scheduler: bool = False) -> None:
                 raise TargetError(f"{name} of target {arn} is not part of the local cloud")
     dead = (target.get("DeadLetterConfig") or {}).get("Arn")
     if dead and not dead.startswith("arn:aws:sqs:"):
-        raise TargetError(f"The dead-letter queue {dead} of target {arn} is no SQS queue")
+        raise TargetError(f"The dead-letter queue {dead} of target {arn} is not an SQS queue")
 
 
 class Targets:
-    """Reaches targets; each method raises `UndeliverableError` or `TransientError`."""
+    """Delivers to targets; methods raise `UndeliverableError` or `TransientError`."""
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ class Targets:
         }
 
     def deliver(self, target: Mapping[str, Any], payload: str, source_arn: str) -> None:
-        """Hand the payload to the target, on behalf of the rule or the schedule."""
+        """Deliver the payload to the target for the rule or the schedule."""
         found = _ARN.fullmatch(target["Arn"])
         assert found is not None  # noqa: S101  # checked when it was put
         try:
@@ -123,7 +123,7 @@ class Targets:
             raise UndeliverableError(str(error), "NO_PERMISSIONS") from error
         except ClientError as error:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-            kind = TransientError if status >= 500 else UndeliverableError  # noqa: PLR2004  # HTTP's server errors
+            kind = TransientError if status >= 500 else UndeliverableError  # noqa: PLR2004  # HTTP server errors
             raise kind(str(error)) from error
 
     def bury(
@@ -133,10 +133,10 @@ class Targets:
         source_arn: str,
         attributes: Mapping[str, str],
     ) -> None:
-        """Put what could not be delivered in a target's dead-letter queue.
+        """Send an undeliverable payload to the target's dead-letter queue.
 
         Raises:
-            NotAuthorizedError: the rule or the schedule may not send to it.
+            NotAuthorizedError: the rule or the schedule may not send to the queue.
         """
         queue = target["DeadLetterConfig"]["Arn"]
         self._authority.check_dead_letters(queue, target, source_arn)
@@ -181,16 +181,16 @@ class Targets:
         trigger = f"CloudWatchEvent: {source_arn}"
         place = (arn["account"], arn["region"], arn["rest"])
         if not self._pipelines.start_execution(*place, trigger):
-            raise UndeliverableError(f"There is no pipeline {target['Arn']}")
+            raise UndeliverableError(f"Pipeline {target['Arn']} does not exist")
 
     def _build(
         self, target: Mapping[str, Any], arn: re.Match[str], payload: str, source_arn: str
     ) -> None:
-        # An event as such overrides nothing of a build.
+        # The event itself, without a configured input, overrides nothing.
         overrides = json.loads(payload) if target.get("Input") else {}
         unknown = sorted(overrides.keys() - _BUILD_OVERRIDES)
         if unknown:
-            raise UndeliverableError(f"{unknown[0]} is no override that the local cloud knows")
+            raise UndeliverableError(f"{unknown[0]} is not part of the local cloud")
         request = BuildRequest(
             account=arn["account"],
             region=arn["region"],

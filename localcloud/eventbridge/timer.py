@@ -1,4 +1,4 @@
-"""The one thread that waits on the clock for whatever is due next."""
+"""A timer on the cloud's clock, with one thread."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 class Timer:
-    """Calls actions at their times, in order; an action must return at once."""
+    """Calls actions at their times, in order; actions must not block."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -29,18 +29,18 @@ class Timer:
         self._thread = threading.Thread(target=self._run, name="schedules", daemon=True)
 
     def start(self) -> None:
-        """Begin to wait."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Call nothing any more."""
+        """Stop; pending actions are not called."""
         self._stopped = True
         self._changed.set()
         if self._thread.is_alive():
             self._thread.join()
 
     def at(self, time: float, action: Callable[[], None]) -> None:
-        """Call the action at a cloud time, or soon when that has passed."""
+        """Call the action at a cloud time, or immediately if it has passed."""
         with self._lock:
             heapq.heappush(self._waiting, (time, next(self._places), action))
         self._changed.set()
@@ -62,5 +62,5 @@ class Timer:
             else:
                 try:
                     first[2]()
-                except Exception:  # the others are still due
+                except Exception:  # the other actions are still due
                     logger.exception("A scheduled action fails")

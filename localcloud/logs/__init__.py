@@ -1,1 +1,1 @@
-"""CloudWatch Logs, durable."""
+"""CloudWatch Logs: groups, streams and events in the ledger."""

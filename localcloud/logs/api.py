@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from localcloud.logs.events import Event, Events, Place, Stream
 
 _PAGE = 10_000  # events
-_SCANNED = 100_000  # events that are looked at in one go
+_SCANNED = 100_000  # events that one request reads at most
 _LISTED = 50  # groups or streams
 _BATCH_EVENTS = 10_000
 _BATCH_BYTES = 1_048_576
@@ -26,14 +26,14 @@ _NO_STREAM = "The specified log stream does not exist."
 
 
 class LogsApi(ResourcePolicyOperations):
-    """Groups, streams and events."""
+    """Operations on log groups, streams and events."""
 
     @property
     def _events(self) -> Events:
         return self.service.events
 
     def create_log_group(self) -> ActionResult:
-        """Make a group."""
+        """Create a log group."""
         name = self.params["logGroupName"]
         if self._events.group(self._key(name)):
             raise ApiError(
@@ -45,13 +45,13 @@ class LogsApi(ResourcePolicyOperations):
         return EmptyResult()
 
     def delete_log_group(self) -> ActionResult:
-        """Remove a group with all its events."""
+        """Delete a log group with all its events."""
         key, _ = self._group()
         self._events.delete_group(key)
         return EmptyResult()
 
     def create_log_stream(self) -> ActionResult:
-        """Make a stream; it is shown from now on."""
+        """Create a log stream."""
         key, _ = self._group()
         name = self.params["logStreamName"]
         if self._stream(key, name):
@@ -62,26 +62,26 @@ class LogsApi(ResourcePolicyOperations):
         return EmptyResult()
 
     def delete_log_stream(self) -> ActionResult:
-        """Remove a stream with its events."""
+        """Delete a log stream with its events."""
         key, _ = self._group()
         self._events.delete_stream(key, self._found_stream(key).name)
         return EmptyResult()
 
     def put_retention_policy(self) -> ActionResult:
-        """Say how long events are kept, in days of the cloud's time."""
+        """Set the retention of events, in days of cloud time."""
         key, group = self._group()
         self._events.put_group(key, group | {"retentionInDays": self.params["retentionInDays"]})
         return EmptyResult()
 
     def delete_retention_policy(self) -> ActionResult:
-        """Keep events for ever."""
+        """Remove the retention: keep events without limit."""
         key, group = self._group()
         kept = {name: value for name, value in group.items() if name != "retentionInDays"}
         self._events.put_group(key, kept)
         return EmptyResult()
 
     def list_tags_for_resource(self) -> ActionResult:
-        """A group's tags."""
+        """Return a log group's tags."""
         _, group = self._group_of_arn()
         return ActionResult({"tags": group.get("tags") or {}})
 
@@ -93,7 +93,7 @@ class LogsApi(ResourcePolicyOperations):
         return EmptyResult()
 
     def untag_resource(self) -> ActionResult:
-        """Take tags from a group."""
+        """Remove tags from a log group."""
         key, group = self._group_of_arn()
         gone = set(self.params["tagKeys"])
         tags = {name: text for name, text in (group.get("tags") or {}).items() if name not in gone}
@@ -101,7 +101,7 @@ class LogsApi(ResourcePolicyOperations):
         return EmptyResult()
 
     def describe_log_groups(self) -> ActionResult:
-        """Groups by prefix or part of their name."""
+        """Return log groups by a prefix or a part of their names."""
         prefix = self.params.get("logGroupNamePrefix") or ""
         part = self.params.get("logGroupNamePattern") or ""
         found = [
@@ -112,7 +112,7 @@ class LogsApi(ResourcePolicyOperations):
         return self._page("logGroups", found)
 
     def describe_log_streams(self) -> ActionResult:
-        """Streams of a group, by name or by the time of their last event."""
+        """Return a log group's streams, sorted by name or by their last event."""
         key, group = self._group()
         found = self._events.streams(key, self.params.get("logStreamNamePrefix") or "")
         if self.params.get("orderBy") == "LastEventTime":
@@ -122,7 +122,7 @@ class LogsApi(ResourcePolicyOperations):
         return self._page("logStreams", [_shown_stream(group["logGroupArn"], s) for s in found])
 
     def put_log_events(self) -> ActionResult:
-        """Events of a client, whose clock is the wall's."""
+        """Write a client's events, whose times are of the wall clock."""
         key, group = self._group()
         stream = self._found_stream(key).name
         clock = self.service.core.clock
@@ -136,7 +136,7 @@ class LogsApi(ResourcePolicyOperations):
         return ActionResult({"nextSequenceToken": "0"})
 
     def get_log_events(self) -> ActionResult:
-        """A page of one stream; at its end the token that was given comes back."""
+        """Return a page of a stream; at the end, return the request's token again."""
         key, _ = self._group()
         stream = self._found_stream(key).name
         most = min(int(self.params.get("limit") or _PAGE), _PAGE)
@@ -157,7 +157,7 @@ class LogsApi(ResourcePolicyOperations):
         )
 
     def filter_log_events(self) -> ActionResult:
-        """Events of a group that match a pattern, by time."""
+        """Return a log group's events that match a pattern, sorted by time."""
         key, _ = self._group()
         try:
             matches = matcher(self.params.get("filterPattern") or "")
@@ -166,7 +166,7 @@ class LogsApi(ResourcePolicyOperations):
         names = self._searched(key)
         most = min(int(self.params.get("limit") or _PAGE), _PAGE)
         token = self.params.get("nextToken")
-        # A sequence number below all others: events of the very time are in.
+        # A sequence number below all others, to include events at exactly this time.
         place: Place | None = ((self.params.get("startTime") or 0) / 1000, 0)
         if token:
             _, place = _place(token)

@@ -1,4 +1,4 @@
-"""Log groups, their streams and events, as tables of the ledger."""
+"""The store of log groups, streams and events, in tables of the ledger."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS log_events (
 CREATE INDEX IF NOT EXISTS by_log_stream ON log_events (stream, time, seq);
 """
 _WITHOUT_SEEN = "ALTER TABLE log_events ADD COLUMN seen REAL NOT NULL DEFAULT 0"
-"""For a folder of a release that showed events at once."""
+"""Migrates the table of a release without delayed events."""
 _SELECT = (
     "SELECT seq, stream, time, message FROM log_events"
     " WHERE stream IN (SELECT value FROM json_each(?))"
@@ -44,12 +44,12 @@ _DAY = 86400.0
 _BETWEEN_PURGES = 3600.0  # cloud seconds
 
 Place = tuple[float, int]
-"""Where an event stands: its time and its sequence number."""
+"""The position of an event: its time and its sequence number."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """One event; `time` is cloud time in seconds since the epoch."""
+    """A log event; the time is cloud time in seconds since the epoch."""
 
     place: Place
     stream: str
@@ -57,13 +57,13 @@ class Event:
 
     @property
     def milliseconds(self) -> int:
-        """Its time as the API tells it."""
+        """The time in the API's unit."""
         return int(self.place[0] * 1000)
 
 
 @dataclass(frozen=True)
 class Stream:
-    """A stream; the times of its first and last event are None while it has none."""
+    """A log stream; the times of its first and last event are None if it is empty."""
 
     name: str
     created: float
@@ -72,7 +72,7 @@ class Stream:
 
 
 class Events:
-    """What is written is durable when `write` returns. Keys are `account/region/group`."""
+    """All log groups, streams and events. Keys are `account/region/group`."""
 
     def __init__(self, ledger: Ledger, clock: Clock, delays: Delays) -> None:
         self._ledger = ledger
@@ -86,11 +86,11 @@ class Events:
         self._purged: dict[str, float] = {}
 
     def group(self, key: str) -> dict[str, Any] | None:
-        """A group in the API's shape, or None."""
+        """Return a log group in the API's shape, or None."""
         return self._groups.get(key)
 
     def create_group(self, account: str, region: str, name: str) -> dict[str, Any]:
-        """A group, made unless it is there."""
+        """Return a log group; create it if it does not exist."""
         key = f"{account}/{region}/{name}"
         found = self.group(key)
         if found is None:
@@ -108,17 +108,17 @@ class Events:
         return found
 
     def groups(self, prefix: str) -> list[dict[str, Any]]:
-        """All groups whose key begins so, by name."""
+        """Return the log groups whose key has the prefix, sorted by name."""
         return [group for key, group in sorted(self._groups.items()) if key.startswith(prefix)]
 
     def put_group(self, key: str, group: dict[str, Any]) -> None:
-        """Make a group, or change it."""
+        """Create or change a log group."""
         self._ledger.put(GROUP, key, group)
         self._groups[key] = group
         self._purged.pop(key, None)
 
     def delete_group(self, key: str) -> None:
-        """Forget a group with all that is in it."""
+        """Delete a log group with its streams and events."""
         with self._ledger.transaction() as connection:
             for stream in self.streams(key):
                 self._delete_stream(connection, key, stream.name)
@@ -126,12 +126,12 @@ class Events:
         self._groups.pop(key, None)
 
     def delete_stream(self, key: str, name: str) -> None:
-        """Forget a stream with its events."""
+        """Delete a log stream with its events."""
         with self._ledger.transaction() as connection:
             self._delete_stream(connection, key, name)
 
     def make_stream(self, key: str, name: str) -> int:
-        """The number of a stream, which is made unless it is there."""
+        """Return the number of a stream; create the stream if it does not exist."""
         number = self._streams.get((key, name))
         if number is None:
             with self._ledger.transaction() as connection:
@@ -147,7 +147,7 @@ class Events:
         return number
 
     def has_stream(self, key: str, name: str) -> bool:
-        """Whether a group has a stream."""
+        """Return whether a log group has a stream."""
         if (key, name) in self._streams:
             return True
         found = self._ledger.query(
@@ -156,7 +156,7 @@ class Events:
         return bool(found)
 
     def streams(self, key: str, prefix: str = "") -> list[Stream]:
-        """A group's streams, by name, with the times of events that are seen."""
+        """Return a group's streams, sorted by name, with the times of visible events."""
         oldest, now = self._oldest(key), self._clock.timestamp()
         rows = self._ledger.query(
             "SELECT name, created,"
@@ -168,7 +168,10 @@ class Events:
         return [Stream(*row) for row in rows]
 
     def write(self, key: str, stream: str, lines: Lines) -> None:
-        """Append lines (cloud time in seconds, text) to a stream of a group that there is."""
+        """Append lines (cloud time in seconds, text) to a stream of an existing group.
+
+        The lines are in the ledger when this returns.
+        """
         number = self.make_stream(key, stream)
         with self._ledger.transaction() as connection:
             seen = self._visibility.seen(number, f"{key}/{stream}", self._clock.timestamp())
@@ -188,7 +191,7 @@ class Events:
         most: int,
         newest_first: bool = False,
     ) -> list[Event]:
-        """At most so many events of streams that are seen, by time.
+        """Return at most `most` visible events of streams, sorted by time.
 
         `after` and `before` are exclusive.
         """
@@ -202,7 +205,7 @@ class Events:
         return [Event((time, seq), names[stream], text) for seq, stream, time, text in rows]
 
     def _oldest(self, key: str) -> float:
-        """The time before which the group's retention shows nothing."""
+        """Return the time before which the log group's retention hides events."""
         days = self._groups.get(key, {}).get("retentionInDays")
         return self._clock.timestamp() - days * _DAY if days else 0.0
 

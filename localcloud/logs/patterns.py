@@ -1,4 +1,4 @@
-"""Filter patterns ("Filter pattern syntax" of the CloudWatch Logs user guide): terms."""
+"""Filter patterns of terms (user guide, "Filter pattern syntax")."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ _TERM = re.compile(r'([-?]?)(?:"((?:[^"\\]|\\.)*)"|([^\s"]+))(?=\s|$)|(\S)')
 
 
 class PatternError(Exception):
-    """A pattern that is malformed, or not part of the local cloud."""
+    """A pattern is malformed, or not part of the local cloud."""
 
 
 def matcher(pattern: str) -> Callable[[str], bool]:
-    """Whether a message matches: all plain terms, none with `-`, or one of those with `?`.
+    """Return a function that matches messages.
+
+    A message matches if it contains all plain terms and no term with `-`, or any term with `?`.
 
     Raises:
-        PatternError: see there.
+        PatternError: the pattern is malformed, or not part of the local cloud.
     """
     stripped = pattern.strip()
     if stripped.startswith(("{", "[", "%")):

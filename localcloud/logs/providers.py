@@ -21,7 +21,7 @@ class LogGroupProvider:
         self._events = events
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
-        """A new name is a new group."""
+        """A new name needs replacement."""
         name = request.properties.get("LogGroupName")
         return bool(name != current.properties.get("LogGroupName"))
 
@@ -29,7 +29,7 @@ class LogGroupProvider:
         """See `Provider.create`."""
         name = request.properties.get("LogGroupName") or request.generated_name(512)
         there = self._events.group(f"{request.account}/{request.region}/{name}")
-        # One that this very resource made in an operation that was interrupted is its own.
+        # A group that this resource created in an interrupted operation is its own.
         if there is not None and there.get("owner") != _owner(request):
             raise ProvisioningError(
                 f"Resource of type 'AWS::Logs::LogGroup' with identifier "
@@ -50,7 +50,7 @@ class LogGroupProvider:
         other = sorted(properties.keys() - _HONOURED)
         if other:
             raise ProvisioningError(
-                f"Log group {name}: {', '.join(other)} cannot be honoured by the local cloud"
+                f"Log group {name}: {', '.join(other)} is not part of the local cloud"
             )
         key = f"{request.account}/{request.region}/{name}"
         made = self._events.create_group(request.account, request.region, name)
@@ -74,7 +74,7 @@ class LogStreamProvider:
         self._events = events
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
-        """Every property is given once."""
+        """Every change needs replacement."""
         return bool(request.properties != current.properties)
 
     def create(self, request: ResourceRequest) -> Resource:
@@ -88,7 +88,7 @@ class LogStreamProvider:
         return Resource(name, {}, request.properties)
 
     def update(self, request: ResourceRequest, current: Resource) -> Resource:
-        """Nothing of it changes in place."""
+        """See `Provider.update`; nothing can change in place."""
         return Resource(current.physical_id, current.attributes, request.properties)
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
@@ -99,10 +99,10 @@ class LogStreamProvider:
 
 
 class RefusedProvider:
-    """A type that would have to act on every event, and does not: it is refused by name."""
+    """Rejects a type that the local cloud does not support."""
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:  # noqa: ARG002  # the port's own signature
-        """There is none."""
+        """See `Provider.replaces`; no resource exists."""
         return False
 
     def create(self, request: ResourceRequest) -> Resource:
@@ -116,7 +116,7 @@ class RefusedProvider:
         return self.create(request)
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
-        """There is none."""
+        """See `Provider.delete`; no resource exists."""
 
 
 def _owner(request: ResourceRequest) -> str:

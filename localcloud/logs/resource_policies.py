@@ -1,4 +1,4 @@
-"""Resource policies of CloudWatch Logs, which let services write to an account's log groups.
+"""Resource policies, which allow services to write to an account's log groups.
 
 Sources: `PutResourcePolicy` of the API reference; "AWS::Logs::ResourcePolicy".
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _KIND = "logs:resource-policy"
 _MAX_POLICIES = 10
-"""Of an account in a region."""
+"""Per account and region."""
 _MAX_DOCUMENT_CHARACTERS = 5120
 
 
@@ -28,14 +28,14 @@ class ResourcePolicies:
     def __init__(self, ledger: Ledger, clock: Clock) -> None:
         self._ledger = ledger
         self._clock = clock
-        # Each delivery of a log reads them.
+        # In memory, because each delivery of a log reads them.
         self._policies = dict(ledger.all(_KIND))
 
     def put(self, account: str, region: str, name: str, document: str) -> dict[str, Any]:
-        """Create or change a policy; returns it in the API's shape.
+        """Create or change a policy and return it in the API's shape.
 
         Raises:
-            ApiError: it is no policy, or one too many.
+            ApiError: the policy is invalid, or the quota of policies is reached.
         """
         if len(document) > _MAX_DOCUMENT_CHARACTERS:
             raise ApiError("InvalidParameterException", "Policy document is too long.")
@@ -57,7 +57,7 @@ class ResourcePolicies:
         return policy
 
     def all(self, account: str, region: str) -> list[dict[str, Any]]:
-        """The policies of an account's region, by name."""
+        """Return the policies of an account and region, sorted by name."""
         place = f"{account}/{region}/"
         policies = list(self._policies.items())
         return [
@@ -67,7 +67,7 @@ class ResourcePolicies:
         ]
 
     def delete(self, account: str, region: str, name: str) -> bool:
-        """Delete a policy; returns whether there was one."""
+        """Delete a policy; return whether it existed."""
         key = f"{account}/{region}/{name}"
         self._ledger.delete(_KIND, key)
         return self._policies.pop(key, None) is not None
@@ -80,7 +80,7 @@ class ResourcePolicyProvider:
         self._policies = policies
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
-        """The name is given once."""
+        """Only a new name needs replacement."""
         return bool(request.properties["PolicyName"] != current.physical_id)
 
     def create(self, request: ResourceRequest) -> Resource:

@@ -31,7 +31,7 @@ class ResourcePolicyOperations(ServiceApi):
         return ActionResult({"resourcePolicy": policy})
 
     def describe_resource_policies(self) -> ActionResult:
-        """All policies."""
+        """Return all policies."""
         return ActionResult({"resourcePolicies": self._policies.all(self.account, self.region)})
 
     def delete_resource_policy(self) -> ActionResult:

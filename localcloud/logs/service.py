@@ -1,4 +1,4 @@
-"""CloudWatch Logs: what every other service writes to."""
+"""CloudWatch Logs: the log groups that every other service writes to."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ class Logs:
         access.facts.log_policies = self.resource_policies.all
 
     def start(self) -> None:
-        """Everything is in the ledger."""
+        """Do nothing: the state is in the ledger."""
 
     def stop(self) -> None:
-        """Nothing runs."""
+        """Do nothing: no thread runs."""
 
     def write(self, account: str, region: str, group: str, stream: str, lines: Lines) -> None:
-        """Append lines (cloud time in seconds, text); durable when this returns.
+        """Append lines (cloud time in seconds, text); they are in the ledger on return.
 
-        The group and the stream are made unless they are there.
+        Creates the log group and the stream if they do not exist.
         """
         self.events.create_group(account, region, group)
         self.events.write(f"{account}/{region}/{group}", stream, lines)
@@ -55,9 +55,9 @@ class Logs:
     def deliver(
         self, role: Session, region: str, group: str, stream: str, lines: Lines
     ) -> Refusal | None:
-        """Append lines as a service does with a role of the group's account.
+        """Append lines with a role of the log group's account.
 
-        Returns why the role may not; nothing is written then.
+        Returns the denial if the role may not write; then nothing is written.
         """
         wanted = log_events.write(self, role.account, region, group, stream)
         refused = self._access.own_call(role, region, *wanted)
@@ -74,5 +74,5 @@ class Logs:
         return self.events.has_stream(f"{account}/{region}/{group}", stream)
 
     def subscribe(self, subscriber: LogSubscriber) -> None:
-        """Be called with account, region, group, stream and lines of whatever is written."""
+        """Call `subscriber` with account, region, group, stream and lines of each write."""
         self._subscribers.append(subscriber)

@@ -1,12 +1,12 @@
-"""When a log event can be read: some seconds after it was written.
+"""The delay after which a log event is visible: some seconds after its write.
 
-`GetLogEvents` and `FilterLogEvents` return what CloudWatch Logs has indexed (aws/aws-sdk-net#1387,
-rlister/stax#54), and may return nothing although there is data
-(aws-actions/aws-codebuild-run-build#171). The Lambda guide allows 5 to 10 minutes ("Sending Lambda
-function logs to CloudWatch Logs"); users who follow logs see seconds.
+`GetLogEvents` and `FilterLogEvents` return the events that CloudWatch Logs has indexed
+(aws/aws-sdk-net#1387, rlister/stax#54). They may return nothing although there are events
+(aws-actions/aws-codebuild-run-build#171). The Lambda guide names 5 to 10 minutes ("Sending Lambda
+function logs to CloudWatch Logs"); users report seconds.
 
-The events of a stream are seen in the order in which they were written, those of several streams
-are not. Metrics and subscribers do not wait for this.
+Events of one stream become visible in the order of their writes, events of several streams do not.
+Metrics and subscribers are not delayed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SECONDS = (2.0, 30.0)
 
 
 class Visibility:
-    """The cloud times from which on the events of streams are seen."""
+    """Computes the cloud time from which an event is visible."""
 
     def __init__(self, delays: Delays) -> None:
         self._delays = delays
@@ -28,7 +28,7 @@ class Visibility:
         self._writes: dict[int, int] = {}
 
     def seen(self, stream: int, name: str, now: float) -> float:
-        """When what is written to a stream now is seen; `name` is the stream's with its group."""
+        """Return when an event written now is visible; `name` includes the log group."""
         if not self._delays.enabled:
             return 0.0
         number = self._writes[stream] = self._writes.get(stream, 0) + 1

@@ -1,1 +1,1 @@
-"""Service Quotas: the quotas that this cloud enforces, to be read."""
+"""Service Quotas: a read-only view of the quotas that the local cloud enforces."""

@@ -19,7 +19,7 @@ _BUILDS = {
 
 
 class ServiceQuotasApi(ServiceApi):
-    """Quotas to read; an increase is a support case, which nobody here works on."""
+    """Read-only quotas; the local cloud has no support cases to increase them."""
 
     model: ClassVar[str] = "service-quotas"
     service: ServiceQuotas

@@ -1,4 +1,4 @@
-"""Service Quotas: it keeps nothing, as the quotas are the cloud's own settings."""
+"""Service Quotas: stateless, as the quotas are settings of the local cloud."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Signer: signs the code of Lambda functions, and says who has signed what."""
+"""Signer: signs the code of Lambda functions, and verifies its signatures."""

@@ -1,4 +1,4 @@
-"""The Signer API, as far as the signing of a function's code needs it."""
+"""The operations of the Signer API that sign the code of Lambda functions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class SignerApi(ServiceApi):
     service: Signer
 
     def put_signing_profile(self) -> ActionResult:
-        """A new profile; one that there is does not change."""
+        """Create a profile; an existing one is not changed."""
         self._supported()
         made = self.service.create_profile(
             self.account,
@@ -35,20 +35,20 @@ class SignerApi(ServiceApi):
         )
 
     def get_signing_profile(self) -> ActionResult:
-        """One profile."""
+        """Return one profile."""
         self._supported()
         name = self.params["profileName"]
         return ActionResult(self.service.profile(self.account, self.region, name))
 
     def start_signing_job(self) -> ActionResult:
-        """Sign a version of an object."""
+        """Sign a version of an S3 object."""
         self._supported()
         session = self.service.core.credentials.session(self.caller.access_key)
         job = self.service.start_job(self.account, self.region, self.params, session)
         return ActionResult({"jobId": job["jobId"], "jobOwner": job["jobOwner"]})
 
     def describe_signing_job(self) -> ActionResult:
-        """One job."""
+        """Return one job."""
         return ActionResult(self.service.job(self.account, self.region, self.params["jobId"]))
 
     def _supported(self) -> None:

@@ -1,8 +1,8 @@
-"""A signature inside of the zip that it signs.
+"""Signatures embedded in the zip files that they sign.
 
-AWS puts one entry into the zip and publishes no description of it. The entry's name is the one
-that signed zips are seen to have; what it says is our own: a signed JSON document, by ECDSA on
-P-384 with SHA-384, as the platform `AWSLambda-SHA384-ECDSA` is called.
+AWS adds one entry to the zip and does not document its format. The entry's name is that of zips
+which AWS signed. Its content is the local cloud's own: a JSON document signed by ECDSA on P-384
+with SHA-384, after the platform's name, `AWSLambda-SHA384-ECDSA`.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _ALGORITHM = ec.ECDSA(hashes.SHA384())
 
 
 class SigningError(Exception):
-    """The code cannot be signed; the message is the job's StatusReason."""
+    """The code cannot be signed; the message becomes the job's `statusReason`."""
 
 
 def new_key() -> str:
-    """A private key, in PEM."""
+    """Generate a private key, in PEM."""
     key = ec.generate_private_key(ec.SECP384R1())
     return key.private_bytes(
         serialization.Encoding.PEM,
@@ -41,10 +41,10 @@ def new_key() -> str:
 
 
 def sign(content: bytes, signature: CodeSignature, key: str) -> bytes:
-    """The zip with a signature in it, and otherwise as it was.
+    """Add a signature to a zip; its other bytes do not change.
 
     Raises:
-        SigningError: it is no zip, or it has a signature already.
+        SigningError: the content is not a zip file, or is already signed.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -52,7 +52,7 @@ def sign(content: bytes, signature: CodeSignature, key: str) -> bytes:
                 raise SigningError("The object is signed already")
             digest = _digest(archive)
     except (zipfile.BadZipFile, zlib.error, BrokenSignatureError) as error:
-        raise SigningError(f"The object is no zip that can be signed: {error}") from error
+        raise SigningError(f"The object is not a zip file that can be signed: {error}") from error
     said = json.dumps(asdict(signature) | {"digest": digest}, sort_keys=True)
     sealed = _private(key).sign(said.encode(), _ALGORITHM)
     entry = zipfile.ZipInfo(ENTRY)
@@ -67,7 +67,7 @@ def sign(content: bytes, signature: CodeSignature, key: str) -> bytes:
 
 @dataclass(frozen=True)
 class Envelope:
-    """What a zip says of its signature. Nothing of it is true before `check`."""
+    """The signature in a zip; do not trust its content before `check`."""
 
     signature: CodeSignature
     _said: str
@@ -75,15 +75,15 @@ class Envelope:
     _sealed: bytes
 
     def check(self, content: bytes, key: str) -> None:
-        """Make sure that the key has signed exactly this zip.
+        """Verify that the key has signed exactly this zip.
 
         Raises:
-            BrokenSignatureError: it has not.
+            BrokenSignatureError: another key signed it, or it was changed since.
         """
         try:
             _private(key).public_key().verify(self._sealed, self._said.encode(), _ALGORITHM)
         except InvalidSignature as error:
-            raise BrokenSignatureError("another key has made the signature") from error
+            raise BrokenSignatureError("it was signed with another key") from error
         try:
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
                 unchanged = _digest(archive) == self._digest
@@ -94,10 +94,10 @@ class Envelope:
 
 
 def opened(content: bytes) -> Envelope | None:
-    """What a zip says of its signature; None where it has none.
+    """Read the signature of a zip; None if it has none.
 
     Raises:
-        BrokenSignatureError: that cannot be read.
+        BrokenSignatureError: the signature entry cannot be read.
     """
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         if ENTRY not in archive.namelist():
@@ -113,16 +113,16 @@ def opened(content: bytes) -> Envelope | None:
 
 
 def _digest(archive: zipfile.ZipFile) -> str:
-    """SHA-384 over name, mode and bytes of every entry but the signature, in their order."""
+    """Return the SHA-384 of all other entries in order: name, mode and bytes."""
     sums = hashlib.sha384()
     twice = [name for name, count in Counter(archive.namelist()).items() if count > 1]
     if twice:
-        raise BrokenSignatureError(f"it has two of {twice[0]}")
+        raise BrokenSignatureError(f"it has more than one entry {twice[0]}")
     for entry in archive.infolist():
         if entry.filename == ENTRY:
             continue
         content = archive.read(entry)
-        # Framed, so that no byte of a name can pass for one of a file.
+        # Length-prefixed, so that bytes of a name cannot be read as bytes of a file.
         sums.update(json.dumps([entry.filename, entry.external_attr, len(content)]).encode())
         sums.update(content)
     return sums.hexdigest()

@@ -1,4 +1,4 @@
-"""Signer: profiles, jobs, and whose signature a zip has."""
+"""Signer: signing profiles, signing jobs, and verification of signed zip files."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ PLATFORM = "AWSLambda-SHA384-ECDSA"
 _PROFILE, _JOB, _TOKEN = "signer:profile", "signer:job", "signer:token"
 _VALIDITY = {"value": 135, "type": "MONTHS"}
 """AWS's default."""
-# A month has thirty days here: nobody waits for a signature to expire to the day.
+# A month has 30 days here: the exact day on which a signature expires does not matter.
 _SECONDS = {"DAYS": 86400.0, "MONTHS": 30 * 86400.0, "YEARS": 365 * 86400.0}
 
 
 class Signer:
     """See `localcloud.core.service_api.Service`.
 
-    A job has ended when `StartSigningJob` answers. On AWS it may take a while.
+    A job ends before `StartSigningJob` returns. On AWS it runs asynchronously.
     """
 
     def __init__(self, core: Core, access: Access) -> None:
@@ -39,23 +39,24 @@ class Signer:
         self.providers: dict[str, Provider] = {}
 
     def start(self) -> None:
-        """Everything is in the ledger."""
+        """Do nothing: all state is in the ledger."""
 
     def stop(self) -> None:
-        """Nothing runs."""
+        """Do nothing: the service has no threads."""
 
     def create_profile(
         self, account: str, region: str, name: str, platform: str, validity: dict[str, Any] | None
     ) -> dict[str, Any]:
-        """A new profile with a key of its own, as `profile` gives it.
+        """Create a profile with its own key; return it in the API's shape.
 
         Raises:
-            ApiError: ValidationException; there is one of this name, or it cannot be had.
+            ApiError: ValidationException; the name is in use, or the platform or validity period
+                is not supported.
         """
         if platform != PLATFORM:
             raise ApiError(
                 "ValidationException",
-                f"Platform {platform} is not part of the local cloud; {PLATFORM} is",
+                f"Platform {platform} is not part of the local cloud; use {PLATFORM}",
             )
         validity = validity or _VALIDITY
         if validity.get("type") not in _SECONDS or not validity.get("value"):
@@ -84,7 +85,7 @@ class Signer:
         return profile
 
     def profile(self, account: str, region: str, name: str) -> dict[str, Any]:
-        """A profile in the API's shape.
+        """Return a profile in the API's shape.
 
         Raises:
             ApiError: ResourceNotFoundException.
@@ -93,7 +94,7 @@ class Signer:
         return found
 
     def version(self, account: str, region: str, name: str) -> str:
-        """The version of a profile, or "" if there is none."""
+        """Return the version of a profile, or "" if the profile does not exist."""
         found = self.core.ledger.get(_PROFILE, f"{account}/{region}/{name}")
         return str(found["profile"]["profileVersion"]) if found else ""
 
@@ -104,12 +105,13 @@ class Signer:
         parameters: dict[str, Any],
         caller: Session | None = None,
     ) -> dict[str, Any]:
-        """Sign an object; the job in the API's shape, `Succeeded` or `Failed`.
+        """Sign an object; return the job in the API's shape, `Succeeded` or `Failed`.
 
-        The object is read and written as the caller ("StartSigningJob" of the API reference).
+        Signer reads and writes S3 as the caller ("StartSigningJob" of the API reference). A
+        repeated client request token returns the earlier job.
 
         Raises:
-            ApiError: there is no such profile, or the parameters name no objects in S3.
+            ApiError: the profile does not exist, or source or destination is not in S3.
         """
         source = parameters["source"].get("s3")
         destination = parameters["destination"].get("s3")
@@ -156,7 +158,7 @@ class Signer:
         return job
 
     def job(self, account: str, region: str, identifier: str) -> dict[str, Any]:
-        """A job in the API's shape.
+        """Return a job in the API's shape.
 
         Raises:
             ApiError: ResourceNotFoundException.
@@ -167,10 +169,10 @@ class Signer:
         return found
 
     def signature(self, content: bytes) -> CodeSignature | None:
-        """The signature that a zip has, verified; None where it has none.
+        """Return the verified signature of a zip, or None if it has none.
 
         Raises:
-            BrokenSignatureError: no profile has signed exactly this zip.
+            BrokenSignatureError: no profile's key has signed exactly this zip.
         """
         found = envelope.opened(content)
         if found is None:

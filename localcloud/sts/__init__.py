@@ -1,1 +1,1 @@
-"""STS: who calls, and roles to assume."""
+"""STS: the caller's identity, and sessions of roles."""

@@ -12,7 +12,7 @@ from localcloud.core.service_api import ApiError, ServiceApi
 from localcloud.iam.documents import MalformedPolicyError, parse
 
 _POLICY_CHARACTERS = 2048
-"""Of a session policy ("AssumeRole" of the STS API reference)."""
+"""Maximum length of a session policy ("AssumeRole" of the STS API reference)."""
 _SHORTEST_SECONDS, _HOUR_SECONDS, _LONGEST_SECONDS = 900, 3600, 43200
 _ROLE = re.compile(r"arn:aws:iam::\d{12}:role/.+")
 
@@ -27,7 +27,7 @@ class StsApi(ServiceApi):
     service: Sts
 
     def get_caller_identity(self) -> ActionResult:
-        """The account, and the role if one was assumed."""
+        """Return the caller's account, ARN and user id."""
         session = self.service.core.credentials.session(self.caller.access_key)
         if session is None:
             arn, user = f"arn:aws:iam::{self.account}:root", self.account
@@ -36,7 +36,7 @@ class StsApi(ServiceApi):
         return ActionResult({"Account": self.account, "Arn": arn, "UserId": user})
 
     def assume_role(self) -> ActionResult:
-        """Credentials of a role that trusts the caller, who may assume it."""
+        """Return credentials of a role, if it trusts the caller and IAM allows the call."""
         role_arn: str = self.params["RoleArn"]
         name: str = self.params["RoleSessionName"]
         if not _ROLE.fullmatch(role_arn):
@@ -50,7 +50,7 @@ class StsApi(ServiceApi):
             raise ApiError("AccessDenied", denied.message)
         duration = self._duration(role_arn)
         session = self.service.core.credentials.assume(role_arn, name, policies)
-        # A client holds this against its own clock, so it is the wall's time.
+        # Clients compare it with their own clock, so it is wall clock time.
         expires = datetime.now(UTC) + timedelta(seconds=duration)
         return ActionResult(
             {
@@ -68,7 +68,10 @@ class StsApi(ServiceApi):
         )
 
     def _duration(self, role_arn: str) -> int:
-        """The seconds that a session lasts, at most an hour if a session assumes the role."""
+        """Return the session's duration in seconds.
+
+        It is at most an hour if the caller is a session itself (role chaining).
+        """
         duration = int(self.params.get("DurationSeconds") or _HOUR_SECONDS)
         if not _SHORTEST_SECONDS <= duration <= _LONGEST_SECONDS:
             bound = "greater" if duration < _SHORTEST_SECONDS else "less"
@@ -94,7 +97,7 @@ class StsApi(ServiceApi):
         return duration
 
     def _session_policies(self, role_arn: str) -> list[str] | None:
-        """The documents of `Policy` and `PolicyArns`, or None if neither is given."""
+        """Return the documents of `Policy` and `PolicyArns`, or None if neither is set."""
         own: str | None = self.params.get("Policy")
         arns = [each["arn"] for each in self.params.get("PolicyArns") or []]
         self._check_policy(own)

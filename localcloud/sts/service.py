@@ -1,4 +1,4 @@
-"""STS over the cloud's own credentials."""
+"""STS on the local cloud's own credentials."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Sts:
         self.providers: dict[str, Provider] = {}
 
     def start(self) -> None:
-        """Nothing to take up: sessions are the credentials' own."""
+        """Do nothing: `Credentials` stores the sessions."""
 
     def stop(self) -> None:
-        """Nothing runs."""
+        """Do nothing: the service has no threads."""

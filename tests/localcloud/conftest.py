@@ -23,7 +23,7 @@ _NO_SUBSTITUTES = Substitutes()
 
 @pytest.fixture
 def start_cloud(tmp_path: Path) -> Iterator[Callable[..., LocalCloud]]:
-    """Starts local clouds, on `tmp_path / "state"` unless told otherwise; stops those still up."""
+    """Start local clouds, by default on `tmp_path / "state"`; stop them at the end."""
     started: list[LocalCloud] = []
 
     def start(

@@ -121,7 +121,7 @@ VERSION_1 = Routing("1")
 
 
 class FakeAlias:
-    """One alias, and hooks that do what a test says."""
+    """A fake of Lambda with one alias, and with hooks that a test defines."""
 
     def __init__(self, routing: Routing = VERSION_1) -> None:
         self.history: list[Routing] = [routing]

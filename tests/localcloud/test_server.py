@@ -84,7 +84,7 @@ def test_time_does_not_go_back(start_cloud: Callable[..., LocalCloud]) -> None:
 
 
 def test_time_does_not_go_back_after_a_kill_either(tmp_path: Path) -> None:
-    """What a process that may be killed has recorded is ahead of all that it stamps next."""
+    """A running process records a time later than its next timestamps."""
     server = LocalCloud(tmp_path, services=_SERVICES, speed=5000, delays=NO_DELAYS)
     before = server.cloud.clock.timestamp()
     server.start()
@@ -122,7 +122,7 @@ def test_usage(tmp_path: Path) -> None:
 
 
 def test_the_start_is_ready_for_what_it_serves(start_cloud: Callable[..., Any]) -> None:
-    """A folder that an earlier cloud left serves what it held from the first request on."""
+    """A cloud on an existing state folder answers the first request from that state."""
     server = start_cloud(services=_SERVICES)
     server.cloud.client("ssm", "1" * 12, "eu-west-1").put_parameter(
         Name="p", Value="v", Type="String"

@@ -25,11 +25,11 @@ _CUSTOM_TYPES = ("AWS::CloudFormation::CustomResource", "Custom::")
 def needed(
     request: ResourceRequest, verb: Verb, current: Resource | None, facts: Facts
 ) -> list[Needed]:
-    """Return the permissions that a stack's role needs for one operation on a resource.
+    """Return the permissions that a stack's role needs for an operation on a resource.
 
-    A type that is not listed needs every action of its own service that its schema names, on all
-    resources: more than AWS asks for, as the schema does not say which of them depend on a
-    property. It also passes each role that its properties name.
+    A type without an entry in `HANDLERS` needs every action of its own service that its schema
+    lists, on all resources. AWS requires fewer: the schema does not state which actions depend on
+    a property. Such a type also needs `iam:PassRole` for each role in its properties.
     """
     if request.type.startswith(_CUSTOM_TYPES):
         return _custom(request, facts)
@@ -51,7 +51,7 @@ def _custom(request: ResourceRequest, facts: Facts) -> list[Needed]:
 
 
 def _of_bucket(request: ResourceRequest, verb: Verb, current: Resource | None) -> list[Needed]:
-    """Return S3's permissions: its actions differ from operations, and are on the bucket."""
+    """Return S3's permissions, all on the bucket; its actions differ from operations."""
     handler = HANDLERS[request.type]
     return [
         Needed(f"s3:{call.operation}", f"arn:aws:s3:::{call.text('Bucket')}", request.account)
@@ -60,9 +60,9 @@ def _of_bucket(request: ResourceRequest, verb: Verb, current: Resource | None) -
 
 
 def _passed(request: ResourceRequest, verb: Verb) -> list[Needed]:
-    """`iam:PassRole` for each role in a resource's properties, if its handler passes roles.
+    """Return `iam:PassRole` for each role in a resource's properties.
 
-    Each is taken to be passed to the service of the type.
+    It is empty if the type's handler passes no roles. The receiving service is that of the type.
     """
     actions = _permissions(request, verb)
     if "iam:PassRole" not in actions:
@@ -73,7 +73,7 @@ def _passed(request: ResourceRequest, verb: Verb) -> list[Needed]:
 
 
 def _roles(value: Any) -> Iterator[str]:
-    """The ARNs of roles in properties."""
+    """Yield the ARNs of roles in a value."""
     if isinstance(value, str):
         if _ROLE.fullmatch(value):
             yield value

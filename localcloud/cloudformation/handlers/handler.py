@@ -1,4 +1,4 @@
-"""A resource handler: the API calls by which CloudFormation makes a resource of one type.
+"""Resource handlers: the API calls by which CloudFormation manages a type.
 
 Each call needs a permission of the stack's role. The calls are those that the type's schema lists
 (`handlers.*.permissions`, "Resource type schema" of the CloudFormation CLI guide), without those
@@ -31,13 +31,12 @@ class Operation:
 
     Attributes:
         name: the operation, such as `PutFunctionConcurrency`.
-        properties: the properties for which it is called: if one is given, or changes in an
-            update. Empty: always.
-        parameters: those of the call in place of the handler's own; see `Handler.parameters`.
-        service: another than the handler's.
-        each: the property that lists what the call is made for, one by one, as `{item}`: in an
-            update, of what is new in it.
-        removes: whether the call is made for what is in `each` no longer.
+        properties: the operation is called if one of these properties is set, or in an update if
+            one changes. Empty: always.
+        parameters: parameters that replace the handler's; see `Handler.parameters`.
+        service: the signing name of the service, if it differs from the handler's.
+        each: a list property; the operation is called once for each new element, as `{item}`.
+        removes: call the operation for the elements that `each` no longer contains.
     """
 
     name: str
@@ -54,15 +53,15 @@ class Handler:
 
     Attributes:
         service: the signing name of the service.
-        parameters: of each call, by botocore's names. The value is the name of a property (with
-            `|name`, the last part of the ARN that it holds), or a text with `{account}`,
+        parameters: the parameters of each call, by botocore's names. The value is the name of a
+            property (with `|name`: the last part of its ARN), or a text with `{account}`,
             `{region}`, `{id}` (the physical id), `{name}`, `{path}`, `{item}` and properties in
             braces.
-        each: the property that lists the `{item}`s; the calls are made for each of them.
-        name: the property that gives the resource its name.
-        passes: the properties that hold the ARN of a role, with the service that it is passed to;
-            for calls whose parameters do not say so.
-        code: the property that names an object in S3 (`S3Bucket`, `S3Key`), which is read.
+        each: a list property; every call is made once for each element, as `{item}`.
+        name: the property that contains the resource's name.
+        passes: properties that contain the ARN of a role, with the service that receives it, for
+            calls whose parameters do not contain the role.
+        code: the property that names an S3 object (`S3Bucket`, `S3Key`), which is read.
     """
 
     service: str
@@ -156,7 +155,7 @@ def _value(source: str, properties: Mapping[str, Any], words: Mapping[str, Any])
 def _applies(
     names: tuple[str, ...], request: ResourceRequest, verb: Verb, current: Resource | None
 ) -> bool:
-    """Whether a call is made. The stack's own tags apply to every new resource."""
+    """Whether a call is made; the stack's tags apply to every new resource."""
     if not names:
         return True
     wanted = request.properties
@@ -170,7 +169,7 @@ def _applies(
 def _items(
     operation: Operation, request: ResourceRequest, verb: Verb, current: Resource | None
 ) -> list[Any]:
-    """What a call is made for, one by one."""
+    """Return the elements for which a call is made, once each."""
     wanted = [] if verb == "delete" else request.properties.get(operation.each) or []
     before = (current.properties.get(operation.each) or []) if current else []
     more, less = (before, wanted) if operation.removes else (wanted, before)
@@ -178,5 +177,5 @@ def _items(
 
 
 def calls(*names: str | Operation) -> tuple[Operation, ...]:
-    """Return operations; a name alone is an operation that is always called."""
+    """Return operations; a plain name is an operation that is always called."""
     return tuple(each if isinstance(each, Operation) else Operation(each) for each in names)

@@ -20,4 +20,4 @@ PROVIDERS: dict[str, Callable[[ActionRun], None]] = {
     "CloudFormation": deploy,
     "Manual": approval,
 }
-"""By provider; `definition.ACTIONS` says in which category, and lets no other through."""
+"""Functions by provider; `definition.ACTIONS` lists the allowed categories."""

@@ -1,7 +1,7 @@
 """The manual approval action.
 
-"Manage approval actions in pipelines" and "JSON data format for manual approval notifications" of
-the CodePipeline user guide.
+Sources: "Manage approval actions in pipelines" and "JSON data format for manual approval
+notifications", CodePipeline user guide.
 """
 
 from __future__ import annotations
@@ -24,9 +24,12 @@ _LONGEST = 7 * 24 * 60  # minutes of the cloud
 
 
 def approval(run: ActionRun) -> None:
-    """Wait for `PutApprovalResult`, for the action's timeout or seven days.
+    """Wait for `PutApprovalResult` until the action's timeout, by default seven days.
 
-    The topic is notified once, with the permissions of the action's role.
+    It notifies the topic once, with the permissions of the action's role.
+
+    Raises:
+        ActionError: the approval was rejected or timed out, or the topic cannot be notified.
     """
     minutes = float(run.action.get("timeoutInMinutes") or _LONGEST)
     token = run.record.token or str(uuid.uuid4())
@@ -39,7 +42,7 @@ def approval(run: ActionRun) -> None:
     clock = run.core.clock
     left = run.record.started + minutes * 60 - clock.timestamp()
     with run.halt.waking(answered):
-        # The answer may be there by now, or from before the local cloud stopped.
+        # The result may have arrived by now, or before the local cloud stopped.
         if not run.record.answer:
             clock.wait(left, answered)
     run.collaborators.decisions.approvals.pop(token, None)
@@ -51,10 +54,10 @@ def approval(run: ActionRun) -> None:
 
 
 def _notify(run: ActionRun, topic: str, minutes: float) -> None:
-    """Notify the topic that an approval is needed.
+    """Publish the approval request to the topic.
 
     Raises:
-        ActionError: the action's role may not publish to the topic, or there is no such topic.
+        ActionError: the action's role may not publish to the topic, or it does not exist.
     """
     refused = run.refusal(
         *messages.publish(topic, run.collaborators.access.stored.topic_key(topic))

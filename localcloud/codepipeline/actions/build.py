@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def build(run: ActionRun) -> None:
-    """One build of the project, with the action's artifacts and variables."""
+    """Run one build of the project with the action's artifacts and variables."""
     configuration = run.configuration
     inputs = run.record.inputs
     outputs = {
@@ -25,7 +25,7 @@ def build(run: ActionRun) -> None:
     try:
         environment = json.loads(configuration.get("EnvironmentVariables") or "[]")
     except ValueError as error:
-        raise ActionError(f"EnvironmentVariables is no JSON: {error}") from error
+        raise ActionError(f"EnvironmentVariables is not valid JSON: {error}") from error
     request = BuildRequest(
         account=run.session().account,
         region=run.region,
@@ -49,7 +49,7 @@ def build(run: ActionRun) -> None:
     run.note(external_id=started.id)
     _permit(run, request, "BatchGetBuilds")
     ended = threading.Event()
-    started.tell(ended)
+    started.set_when_complete(ended)
     with run.halt.waking(ended):
         ended.wait()
     run.halt.check()
@@ -60,10 +60,10 @@ def build(run: ActionRun) -> None:
 
 
 def _permit(run: ActionRun, request: BuildRequest, operation: str) -> None:
-    """Check that the action's role may call CodeBuild; AWS's text is in cdk-eks-blueprints#483.
+    """Check that the action's role may call an operation of CodeBuild.
 
     Raises:
-        ActionError: the action's role may not make it.
+        ActionError: it may not; AWS's text is in cdk-eks-blueprints#483.
     """
     project = f"arn:aws:codebuild:{request.region}:{request.account}:project/{request.project}"
     refused = run.refusal(Needed(f"codebuild:{operation}", project))

@@ -23,7 +23,7 @@ _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
 
 def deploy(run: ActionRun) -> None:
-    """Make or execute a change set, create or update a stack, or delete one."""
+    """Create or execute a change set, or create, update or delete a stack."""
     configuration = run.configuration
     mode, stack = configuration["ActionMode"], configuration["StackName"]
     client = run.client("cloudformation")
@@ -43,7 +43,10 @@ def deploy(run: ActionRun) -> None:
 
 
 def _told(error: ClientError) -> str:
-    """Word a refusal of CloudFormation as in quickstart-trek10-serverless-enterprise-cicd#23."""
+    """Format an error of CloudFormation as CodePipeline does.
+
+    AWS's text is in quickstart-trek10-serverless-enterprise-cicd#23.
+    """
     said, answered = error.response["Error"], error.response["ResponseMetadata"]
     request = answered.get("RequestId") or uuid.uuid4()
     return (
@@ -136,7 +139,7 @@ def _delete(run: ActionRun, client: Any, stack: str) -> None:
 
 @contextmanager
 def _settling(run: ActionRun, stack_id: str) -> Iterator[threading.Event]:
-    """An event that is set whenever the stack comes to rest."""
+    """Yield an event that is set whenever the stack leaves its `_IN_PROGRESS` status."""
     settled = threading.Event()
 
     def heard(event: Event) -> None:
@@ -178,10 +181,10 @@ def _without_changes(change_set: dict[str, Any]) -> bool:
 
 
 def _reason(client: Any, described: dict[str, Any]) -> str:
-    """Why a stack did not come where it should: its first failure of this operation."""
+    """Return why a stack operation failed: the first failed resource's reason."""
     events = client.describe_stack_events(StackName=described["StackId"])["StackEvents"]
     reason = described.get("StackStatusReason", "")
-    for event in events:  # newest first, down to where the operation began
+    for event in events:  # newest first, back to the start of the operation
         if event["PhysicalResourceId"] == described["StackId"] and (
             event.get("ResourceStatusReason") == "User Initiated"
         ):

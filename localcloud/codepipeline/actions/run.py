@@ -1,4 +1,4 @@
-"""An action that runs: all that it may look at and write to."""
+"""The run of an action: its inputs, its record and its credentials."""
 
 from __future__ import annotations
 
@@ -56,33 +56,33 @@ class ActionRun:
 
     @property
     def region(self) -> str:
-        """Where the action runs."""
+        """The region in which the action runs."""
         return str(self.action.get("region") or self.pipeline.region)
 
     def note(self, **fields: Any) -> None:
-        """Write to the action's record; durable when this returns."""
+        """Update the action's record; it is durable when this returns."""
         with self.store.changing(self.execution):
             for name, value in fields.items():
                 setattr(self.record, name, value)
 
     def place(self, artifact: str) -> tuple[str, str]:
-        """A new place for an output artifact: bucket and key."""
+        """Return bucket and key for a new output artifact."""
         bucket = self.pipeline.bucket(self.region)
         return bucket, f"{self.pipeline.name[:20]}/{artifact[:10]}/{uuid.uuid4().hex[:7]}"
 
     def keep(self, artifacts: dict[str, tuple[str, str]]) -> None:
-        """These artifacts are there now."""
+        """Add output artifacts that exist to the execution and the action's record."""
         with self.store.changing(self.execution):
             self.execution.artifacts.update(artifacts)
             self.record.artifacts.update(artifacts)
 
     def upload(self, artifact: str, content: bytes) -> None:
-        """Put an output artifact, as the action's role, for the owner of the bucket.
+        """Upload an output artifact as the action's role, owned by the bucket's owner.
 
         The canned ACL needs `s3:PutObjectAcl` (aws-cdk#13557).
 
         Raises:
-            ClientError: S3 refuses it.
+            ClientError: S3 rejects the upload.
         """
         bucket, key = self.place(artifact)
         self.client("s3").put_object(
@@ -96,12 +96,12 @@ class ActionRun:
         self.keep({artifact: (bucket, key)})
 
     def file(self, reference: str) -> str:
-        """The text of `Artifact::path/in/it`, read as the action's role.
+        """Return the text of the file `Artifact::path`, read as the action's role.
 
         Raises:
-            ActionError: the action has no such input artifact, or that no such file, or it is a
-                reference to a repository, which CodeBuild alone can clone; or the role may not
-                read it; or the artifact is too large.
+            ActionError: the action has no such input artifact, the artifact has no such file or
+                is too large, the role may not read it, or it is a reference to a repository,
+                which only CodeBuild can clone.
         """
         artifact, _, path = reference.partition("::")
         if artifact not in self.record.inputs:  # cfn-lint#3125
@@ -111,7 +111,7 @@ class ActionRun:
         bucket, key = self.record.inputs[artifact]
         try:
             stored = self.client("s3").get_object(Bucket=bucket, Key=key)
-            # In these words in aws-cdk#21325 and aws-cdk#10330.
+            # AWS's text, as quoted in aws-cdk#21325 and aws-cdk#10330.
             if stored["ContentLength"] > MAX_DEPLOYED_BYTES:
                 raise ActionError(f"Artifact [{artifact}] exceeds max artifact size")
             content = stored["Body"].read()
@@ -128,19 +128,18 @@ class ActionRun:
                 return archive.read(path).decode()
         except zipfile.BadZipFile as error:
             raise ActionError(
-                f"Artifact [{artifact}] is no zip: an artifact of format CODEBUILD_CLONE_REF can "
-                "be used by CodeBuild actions only"
+                f"Artifact [{artifact}] is not a zip file; only CodeBuild actions can use an "
+                "artifact of format CODEBUILD_CLONE_REF"
             ) from error
         except KeyError as error:
             raise ActionError(f"File [{path}] does not exist in artifact [{artifact}]") from error
 
     @contextmanager
     def uploaded(self, template: str) -> Iterator[str]:
-        """The address of a template in S3, as long as this is entered.
+        """Upload a template to S3, yield its URL, and delete it at the end.
 
-        A template that CloudFormation reads from S3 may have a megabyte, an inline one 51,200
-        bytes ("CloudFormation quotas"). CodePipeline itself stores it: the action's role needs no
-        permission for it.
+        CloudFormation accepts 1 MB from S3, and 51,200 bytes inline ("CloudFormation quotas").
+        CodePipeline uploads the template itself: the action's role needs no permission for it.
         """
         bucket, key = self.place("templates")
         s3 = self.core.client("s3", self.pipeline.account, self.region)
@@ -151,10 +150,10 @@ class ActionRun:
             s3.delete_object(Bucket=bucket, Key=key)
 
     def session(self) -> Session:
-        """The credentials of the action's own role, else of the pipeline's.
+        """Return credentials of the action's role, or else of the pipeline's role.
 
         Raises:
-            ActionError: it cannot be assumed.
+            ActionError: the role cannot be assumed.
         """
         return assume(
             self.core,
@@ -166,7 +165,7 @@ class ActionRun:
         )
 
     def client(self, service: str) -> Any:
-        """A client of a service with the action's credentials."""
+        """Return a client of a service with the action's credentials."""
         session = self.session()
         return self.core.client(service, session.account, self.region, session)
 

@@ -16,13 +16,17 @@ if TYPE_CHECKING:
 
 
 def source(run: ActionRun) -> None:
-    """The branch's commit, with the action's variables.
+    """Store the branch's commit as the output artifact and set the action's variables.
 
-    A push, or who started the execution, may have said which commit; else it is the newest.
+    The commit is the one that the push or `StartPipelineExecution` named, or else the newest.
     The action's role needs `UseConnection` with the service prefix of the connection's ARN
     ("Connections rename"), and writes the artifact.
-    `OutputArtifactFormat` says whether the artifact is a zip of its files, or a reference by
-    which CodeBuild clones the repository itself ("full clone").
+    `OutputArtifactFormat` selects a zip of the commit's files, or a reference by which CodeBuild
+    clones the repository itself ("full clone").
+
+    Raises:
+        ActionError: the role may not use the connection or write the artifact, the branch or
+            commit does not exist, or the artifact is too large.
     """
     arn, repository, branch = (
         run.configuration[key] for key in ("ConnectionArn", "FullRepositoryId", "BranchName")

@@ -33,7 +33,7 @@ class Fakes:
 
 
 class Deployed:
-    """A local cloud with a gateway, a client of its API, and one of its data plane."""
+    """A local cloud with clients of API Gateway's API and its data plane."""
 
     def __init__(self, server: LocalCloud, fakes: Fakes) -> None:
         self.server = server
@@ -47,12 +47,12 @@ class Deployed:
         self._written = threading.Condition()
         self._lines: defaultdict[str, list[str]] = defaultdict(list)
         self.cloud.logs.subscribe(self._logged)
-        # What an earlier test's requests left to be told is told of under other names.
+        # Metrics of an earlier test's requests arrive under other API names.
         self.name = f"files-{uuid.uuid4()}"
         self.put_log_role()
 
     def put_log_role(self, service: str = "apigateway.amazonaws.com") -> None:
-        """Have the role by which the account's APIs write their logs trust a service."""
+        """Set the account's log role, which trusts a service."""
         iam = self.cloud.client("iam", ACCOUNT, REGION)
         trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
         document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
@@ -62,7 +62,7 @@ class Deployed:
             iam.update_assume_role_policy(RoleName="logs", PolicyDocument=document)
 
     def close(self) -> None:
-        """Delete all that there is."""
+        """Delete all stacks and APIs."""
         self._http.clear()
         for stack in self._stacks.describe_stacks()["Stacks"]:
             self.delete(stack["StackName"])
@@ -71,22 +71,22 @@ class Deployed:
 
     @staticmethod
     def forget_moto() -> None:
-        """As the end of the process would."""
+        """Reset moto's backend, as the end of the process would."""
         forget_moto()
 
     def template(self, deployment: str = "Deployment1", **settings: Any) -> dict[str, Any]:
-        """The shape of a CDK `LambdaRestApi`; `settings` go into the stage's method settings."""
+        """Return a CDK `LambdaRestApi`; `settings` are the stage's method settings."""
         return template(self.name, deployment, **settings)
 
     def request(
         self, method: str, path: str, body: bytes | None = None, headers: Any = None
     ) -> urllib3.BaseHTTPResponse:
-        """A request to `/API/STAGE/…`, exactly as the path is written."""
+        """Send a request to `/API/STAGE/…`, with the path exactly as written."""
         url = f"{self.cloud.gateway_endpoint}{path}"
         return self._http.request(method, url, body=body, headers=headers, redirect=False)
 
     def deploy(self, template: dict[str, Any], name: str = "service") -> dict[str, Any]:
-        """Create the stack or bring it to the template; the stack as it ended."""
+        """Create or update the stack; wait for it to end and return it."""
         client = self._stacks
         exists = any(each["StackName"] == name for each in client.describe_stacks()["Stacks"])
         change = client.update_stack if exists else client.create_stack
@@ -98,12 +98,12 @@ class Deployed:
         return stack
 
     def delete(self, name: str = "service") -> None:
-        """Delete a stack and wait until it is gone."""
+        """Delete a stack and wait until it is deleted."""
         self._stacks.delete_stack(StackName=name)
         assert self._settled(name) is None
 
     def _settled(self, name: str) -> dict[str, Any] | None:
-        """The stack, once nothing is under way in it; None: it is gone."""
+        """Wait for the stack's operation to end; return the stack, or None if deleted."""
         told: queue.SimpleQueue[Any] = queue.SimpleQueue()
         unsubscribe = self.cloud.bus.subscribe(told.put)
         while True:
@@ -115,7 +115,7 @@ class Deployed:
             told.get(timeout=60)
 
     def lines(self, group: str, count: int) -> list[str]:
-        """What was written to a log group, once it is as many lines; `access` is the template's."""
+        """Wait for `count` lines in a log group; `access` selects the template's group."""
         group = self.name if group == "access" else group
         with self._written:
             assert self._written.wait_for(lambda: len(self._lines[group]) >= count, 60)
@@ -128,7 +128,7 @@ class Deployed:
 
 
 def forget_moto() -> None:
-    """What moto holds is its process's: a new one would begin with nothing."""
+    """Reset moto's backend, as the end of the process would."""
     from moto.apigateway.models import apigateway_backends  # noqa: PLC0415  # as the gateway does
 
     apigateway_backends.reset()
@@ -142,7 +142,7 @@ def fakes() -> Fakes:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, fakes: Fakes) -> Iterator[LocalCloud]:
-    """One local cloud for a module's tests, each of which begins and ends without an API."""
+    """One local cloud for a module's tests, each of which starts and ends without an API."""
     forget_moto()
     made = LocalCloud(
         tmp_path_factory.mktemp("state"),
@@ -185,7 +185,7 @@ def method(
 
 
 def preflight(resource: Any) -> dict[str, Any]:
-    """What CDK's `default_cors_preflight_options` makes for two origins."""
+    """Return what CDK's `default_cors_preflight_options` generates for two origins."""
     header = "method.response.header."
     template = (
         '#set($origin = $input.params().header.get("Origin"))\n'
@@ -315,7 +315,7 @@ def template(name: str, deployment: str = "Deployment1", **settings: Any) -> dic
 
 @pytest.fixture
 def base(deployed: Deployed) -> str:
-    """The path of the deployed stage, such as `/abcdefghij/dev`."""
+    """Return the path of the deployed stage, such as `/abcdefghij/dev`."""
     stack = deployed.deploy(deployed.template())
     assert stack["StackStatus"] == "CREATE_COMPLETE", stack["Reasons"]
     url: str = stack["Outputs"][0]["OutputValue"]

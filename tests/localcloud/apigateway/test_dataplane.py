@@ -184,7 +184,7 @@ def test_what_lambda_rejects(deployed: Any, base: str, code: str, status: int) -
 
 
 def test_a_throttled_function_is_a_500_and_the_log_says_429(deployed: Any, base: str) -> None:
-    """The client cannot see it (Lambda guide, "Handling Lambda errors with an API Gateway API")."""
+    """The client cannot see it ("Handling Lambda errors with an API Gateway API")."""
 
     def reject(_event: Any) -> Any:
         raise InvocationError("TooManyRequestsException", "Rate Exceeded.")
@@ -308,7 +308,7 @@ def test_metrics_and_the_access_log_tell_of_each_request(deployed: Any, base: st
 def test_without_its_log_role_an_api_is_served_and_its_log_is_lost(
     deployed: Any, base: str
 ) -> None:
-    """As after the stack that set the role was deleted (aws-cdk#10878, aws-cdk#12769)."""
+    """As after the deletion of the stack that set the role (aws-cdk#10878, #12769)."""
     deployed.request("GET", f"{base}/x")
     deployed.lines("access", 1)
     stage = SimpleNamespace(account=ACCOUNT, region=REGION, log_stream="a")

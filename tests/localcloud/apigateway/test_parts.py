@@ -27,7 +27,7 @@ def test_a_bucket_lets_through_its_burst_and_its_rate_and_no_more(
         for last in range(first, len(times)):
             span = times[last] - times[first]
             assert last - first + 1 <= burst + rate * span + 1e-6
-    # Whoever stays under the rate is never refused.
+    # A client below the rate limit is never throttled.
     steady = TokenBucket(rate, burst, 0.0)
     assert all(steady.take(index / rate + 1e-6 * index) for index in range(1, 50))
 

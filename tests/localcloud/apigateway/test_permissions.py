@@ -1,4 +1,4 @@
-"""API Gateway's logs are written by the account's log role."""
+"""API Gateway writes logs with the account's log role."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PUSH = "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLog
 
 @pytest.fixture
 def server(start_cloud: Callable[..., LocalCloud]) -> LocalCloud:
-    """A local cloud with a log role that trusts API Gateway and may do nothing."""
+    """A local cloud with a log role that trusts API Gateway and has no permissions."""
     made = start_cloud(services=("logs", "gateway"), iam="enforce")
     principal = {"Service": "apigateway.amazonaws.com"}
     trust = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
@@ -36,7 +36,7 @@ def server(start_cloud: Callable[..., LocalCloud]) -> LocalCloud:
 
 
 def logged(server: LocalCloud, line: str) -> list[str]:
-    """What is in the log after this line was written to it."""
+    """Write a line to the log; return the log's lines."""
     stage: Any = SimpleNamespace(account=ACCOUNT, region=REGION, log_stream="a")
     telemetry = Telemetry(server.cloud.access, server.cloud.logs, server.cloud.cloudwatch)
     telemetry.start()

@@ -1,4 +1,4 @@
-"""Quotas of REST APIs, each at its edge and one beyond."""
+"""Quotas of REST APIs, each at its limit and one above."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ACCOUNT, REGION = "222222222222", "eu-west-1"
 
 @pytest.fixture
 def client(start_cloud: Callable[..., Any]) -> Any:
-    """API Gateway in a region that may have one API of a kind, with two resources and one stage."""
+    """API Gateway with quotas of one API of a kind, two resources and one stage."""
     forget_moto()
     quotas = Quotas(
         concurrent_executions=1,
@@ -47,7 +47,7 @@ def _refusal(call: Callable[..., Any], **parameters: Any) -> tuple[str, str]:
 
 @pytest.mark.parametrize("kind", ["REGIONAL", "EDGE"])
 def test_a_region_has_so_many_apis(client: Any, kind: str) -> None:
-    """In these words in Miserlou/Zappa#628."""
+    """AWS's text is quoted in Miserlou/Zappa#628."""
     first, _ = _api(client, kind)
     other = "EDGE" if kind == "REGIONAL" else "REGIONAL"
     _api(client, other)
@@ -61,7 +61,7 @@ def test_a_region_has_so_many_apis(client: Any, kind: str) -> None:
 
 
 def test_an_api_has_so_many_resources(client: Any) -> None:
-    """In these words in boto/boto3#1296."""
+    """AWS's text is quoted in boto/boto3#1296."""
     api, root = _api(client)
     client.create_resource(restApiId=api, parentId=root, pathPart="one")
     refused = _refusal(client.create_resource, restApiId=api, parentId=root, pathPart="two")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from localcloud.apigateway.routing import RouteTable
 
-# Names that collide often, one of which has to be encoded; one parameter name a depth.
+# Names that often collide, one that needs encoding, and a parameter name for each depth.
 NAME = st.sampled_from(["a", "b", "c d"])
 RESOURCE = st.tuples(st.lists(st.one_of(NAME, st.just("{}")), max_size=3), st.booleans()).map(
     lambda drawn: (
@@ -24,7 +24,10 @@ METHODS = st.sampled_from([("GET",), ("ANY",), ("GET", "ANY")])
 
 
 def fits(resource: str, segments: list[str]) -> tuple[list[int], dict[str, str]] | None:
-    """How unspecific a resource is at each segment, and its parameters; None: it does not fit."""
+    """Return how unspecific a resource is at each segment, and its parameters.
+
+    None means that the resource does not match the path.
+    """
     parts = [each for each in resource.split("/") if each]
     ranks: list[int] = []
     parameters: dict[str, str] = {}

@@ -37,7 +37,7 @@ TRUST = {
 
 
 class Written:
-    """What has been written to the logs."""
+    """Records the lines written to the logs."""
 
     def __init__(self, cloud: Cloud) -> None:
         self.lines: list[str] = []
@@ -64,7 +64,7 @@ class Written:
 
 @dataclass
 class Lambdas:
-    """A local cloud with functions in it, and what a test does with them."""
+    """A local cloud with functions, and helpers to use them."""
 
     server: LocalCloud
     client: Any
@@ -91,7 +91,7 @@ class Lambdas:
         return self.client.create_function(**made | parameters)
 
     def invoke(self, name: str, event: Any = None, **parameters: Any) -> tuple[Any, Any]:
-        """The answer with its payload read, and the payload."""
+        """Invoke a function; return the answer and its parsed payload."""
         answer = self.client.invoke(FunctionName=name, Payload=json.dumps(event), **parameters)
         payload = answer["Payload"].read()
         return answer, json.loads(payload) if payload else None
@@ -113,7 +113,7 @@ def _lambdas(start: Callable[[Substitutes], LocalCloud]) -> Lambdas:
 
 @pytest.fixture
 def start(start_cloud: Callable[..., LocalCloud]) -> Callable[..., Lambdas]:
-    """Starts a cloud of the test's own, and a role for its functions."""
+    """Start a separate cloud for a test, with a role for its functions."""
 
     def started(**options: Any) -> Lambdas:
         return _lambdas(
@@ -125,7 +125,7 @@ def start(start_cloud: Callable[..., LocalCloud]) -> Callable[..., Lambdas]:
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lambdas]:
-    """A cloud for all tests that leave it as they found it."""
+    """A cloud for all tests that clean up after themselves."""
     state = tmp_path_factory.mktemp("cloud") / "state"
 
     def start(substitutes: Substitutes) -> LocalCloud:

@@ -17,7 +17,7 @@ DEPLOYER = f"arn:aws:sts::{ACCOUNT}:assumed-role/deployer/me"
 
 
 def _client(lambdas: Any, *actions: str) -> Any:
-    """A client of Lambda by a role that may do this."""
+    """Return a client of Lambda for a role with these permissions."""
     cloud = lambdas.server.cloud
     iam = cloud.client("iam", ACCOUNT, REGION)
     trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": ACCOUNT}}

@@ -1,4 +1,4 @@
-"""Code signing as Lambda enforces it, by its API and in a stack."""
+"""Code signing as Lambda enforces it, in its API and in a stack."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Publisher:
             )
 
     def profile(self, name: str, **parameters: Any) -> str:
-        """The version's ARN of a profile, which is made unless it is there."""
+        """Return the version ARN of a profile; create the profile if it does not exist."""
         with contextlib.suppress(ClientError):
             self._signer.put_signing_profile(
                 profileName=name, platformId="AWSLambda-SHA384-ECDSA", **parameters
@@ -72,7 +72,7 @@ def publisher(lambdas: Any) -> Publisher:
 
 
 def _exchanged(signed: bytes, source: str) -> bytes:
-    """The signature of a zip on other code."""
+    """Return other code with the signature of a zip."""
     made = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(signed)) as archive, zipfile.ZipFile(made, "w") as copy:
         for entry in archive.infolist():
@@ -104,8 +104,8 @@ def test_a_configuration_is_made_changed_and_removed(lambdas: Any, publisher: Pu
 
 
 def test_a_policy_that_only_warns_is_refused(lambdas: Any, publisher: Publisher) -> None:
-    """It is AWS's default, and would let everything by."""
-    with pytest.raises(ClientError, match="Warn is not part of the local cloud; Enforce is"):
+    """It is AWS's default, and would accept all code."""
+    with pytest.raises(ClientError, match="Warn is not part of the local cloud; use Enforce"):
         lambdas.client.create_code_signing_config(
             AllowedPublishers={"SigningProfileVersionArns": [publisher.profile("release")]}
         )
@@ -308,10 +308,10 @@ def test_signatures_are_asked_for_and_no_longer_while_the_function_stays(
     release, other = publisher.profile("release"), publisher.profile("other")
     unsigned = lambdas.zipped(ANSWERS.format(1))
     assert stack.deploy(unsigned)[0] == "CREATE_COMPLETE"
-    # What is deployed already is not asked for a signature.
+    # Code that is already deployed needs no signature.
     assert stack.deploy(unsigned, release)[0] == "UPDATE_COMPLETE"
     assert stack.deploy(publisher.signed(2), release)[0] == "UPDATE_COMPLETE"
-    # Publishers and code change at once.
+    # Publishers and code change together.
     assert stack.deploy(publisher.signed(3, "other"), other)[0] == "UPDATE_COMPLETE"
     assert lambdas.invoke("f")[1] == 3
     assert stack.deploy(unsigned)[0] == "UPDATE_COMPLETE"

@@ -34,7 +34,7 @@ def handler(event, context):
         time.sleep(600)
     return os.getpid()
 """
-# A local cloud in a process of its own, which a test may kill.
+# A local cloud in a separate process, which a test may kill.
 SERVER = """
 import json, sys, threading
 from pathlib import Path
@@ -102,7 +102,7 @@ def test_no_worker_outlives_a_killed_cloud(start: Any, tmp_path: Path) -> None:
             ],
         )
         idle = json.loads(client.invoke(FunctionName="sleeper")["Payload"].read())
-        # It is left without an answer when the cloud dies.
+        # It gets no answer because the cloud is killed.
         busy = threading.Thread(target=_ignore, args=(client, str(told)))
         busy.start()
         pids = [idle, *map(int, told.read_text().split())]

@@ -9,7 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Writes a line of cloud time for each attempt; fails as long as it is told to.
+# Writes a line of cloud time for each attempt; fails as often as configured.
 STUBBORN = """
 def handler(event, context):
     with open(event["file"], "a") as file:
@@ -22,7 +22,7 @@ def handler(event, context):
 
 @pytest.fixture
 def attempts_in() -> Iterator[Path]:
-    """A folder that a function can write to."""
+    """Return a folder that a function can write to."""
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
 

@@ -114,7 +114,7 @@ def test_what_a_worker_has_started_ends_with_it(lambdas: Any, tmp_path: Any) -> 
     )
     child = tmp_path / "child"
     child.touch()
-    while not child.read_text():  # until one came so far within its second
+    while not child.read_text():  # until an attempt gets this far within its second
         lambdas.invoke("parent", str(child))
     try:
         ended = os.pidfd_open(int(child.read_text()))

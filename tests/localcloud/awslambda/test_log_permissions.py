@@ -1,4 +1,4 @@
-"""A function's log is written by its role."""
+"""Lambda writes a function's log with the function's role."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BASIC = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
 
 
 def _grant(lambdas: Any, *actions: str) -> None:
-    """Allow the functions' role this on the group, as CDK's `LogGroup.grantWrite` does."""
+    """Allow actions on the log group to the functions' role, as CDK's `grantWrite` does."""
     arn = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{GROUP}:*"
     statement = {"Effect": "Allow", "Action": list(actions), "Resource": arn}
     lambdas.server.cloud.client("iam", ACCOUNT, REGION).put_role_policy(
@@ -26,7 +26,7 @@ def _grant(lambdas: Any, *actions: str) -> None:
 
 
 def _said(lambdas: Any) -> bool:
-    """Whether an invocation's line is in the log."""
+    """Return whether an invocation's line is in the log."""
     lambdas.written.lines.clear()
     answer, _ = lambdas.invoke("talks")
     assert answer["StatusCode"] == 200
@@ -40,7 +40,7 @@ def test_a_log_that_the_role_may_not_write_is_missing(start: Callable[..., Any])
     lambdas.create("talks", "def handler(event, context): print('hello')")
     assert not _said(lambdas)
     _grant(lambdas, "logs:CreateLogStream", "logs:PutLogEvents")
-    assert not _said(lambdas)  # the group is not there, and nobody may make it
+    assert not _said(lambdas)  # the log group does not exist, and the role may not create it
     assert logs.describe_log_groups()["logGroups"] == []
     logs.create_log_group(logGroupName=GROUP)
     _grant(lambdas, "logs:PutLogEvents")

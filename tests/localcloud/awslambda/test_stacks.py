@@ -15,7 +15,7 @@ SOURCE = "import os\ndef handler(event, context): return [os.environ['SHADE'], {
 
 @pytest.fixture
 def stack(lambdas: Any, request: pytest.FixtureRequest) -> Any:
-    """A stack of the test's own: deploys templates and is removed at the end."""
+    """A separate stack for each test, deleted at the end."""
     cloudformation = lambdas.server.cloud.client("cloudformation", ACCOUNT, REGION)
     lambdas.deployments.reset()
     name = request.function.__name__.replace("_", "-")
@@ -25,7 +25,7 @@ def stack(lambdas: Any, request: pytest.FixtureRequest) -> Any:
         existing = False
 
         def deploy(self, template: Any) -> tuple[str, dict[str, str]]:
-            """The stack's status and outputs; why it failed is the output `why`."""
+            """Deploy; return status and outputs; output `why` is the reason of a failure."""
             act = cloudformation.update_stack if self.existing else cloudformation.create_stack
             act(StackName=name, TemplateBody=json.dumps(template))
             waiter = cloudformation.get_waiter(
@@ -145,7 +145,7 @@ def test_an_alias_that_someone_moved_is_shifted_from_what_the_stack_knows(
     assert status == "UPDATE_ROLLBACK_COMPLETE"
     deployment = stack.shifts.deployments[-1]
     assert (deployment.current_version, deployment.target_version) == ("2", "3")
-    # The rollback sets what the stack knows, too.
+    # The rollback also sets the version that the stack records.
     assert lambdas.invoke(outputs["Alias"])[1] == ["blue", 1]
 
 
@@ -174,7 +174,7 @@ def test_a_version_that_was_rolled_back_is_deleted_and_released_again_under_a_ne
     assert outputs["Version"].endswith(":3")
     assert stack.shifts.deployments[-1].target_version == "3"
     assert lambdas.invoke(outputs["Alias"])[1] == ["blue", 1]
-    # The version before is needed to go back to, and stays when its resource goes.
+    # The previous version is needed for rollbacks, so it is retained with its resource's deletion.
     assert _versions(lambdas, outputs["Function"]) == ["$LATEST", "1", "3"]
 
 
@@ -205,7 +205,7 @@ def test_an_unchanged_function_gets_no_second_version(stack: Any) -> None:
 
 
 def test_a_version_that_serves_is_not_deleted(lambdas: Any, stack: Any) -> None:
-    """Neither one that an alias names, nor one that has a share of its traffic."""
+    """Neither an alias's version, nor one that gets a share of its traffic."""
     _, outputs = stack.deploy(_template("red"))
     name = outputs["Function"]
     lambdas.client.update_function_configuration(
@@ -224,7 +224,7 @@ def test_a_version_that_serves_is_not_deleted(lambdas: Any, stack: Any) -> None:
 
 
 def test_a_version_that_a_crash_left_unrecorded_is_found_again(lambdas: Any, stack: Any) -> None:
-    """Otherwise it would stay, and the same release could not be published any more."""
+    """Otherwise it would remain, and the same release could not be published again."""
     _, outputs = stack.deploy(_template("red"))
     cloudformation = lambdas.server.cloud.cloudformation
     [made] = [each for each in cloudformation.stacks.values() if "Version" in each.resources]

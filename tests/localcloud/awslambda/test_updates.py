@@ -1,4 +1,4 @@
-"""A function that is being created or updated: what is refused, and who waits."""
+"""Rejections and waits during creations and updates of a function."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHORTEST, LONGEST = 1.0, 5.0
 
 @pytest.fixture
 def start_slow(start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Starts a cloud in which updates take their time, and nothing else does."""
+    """Start a cloud in which only updates are delayed."""
 
     def started(**options: Any) -> Any:
         lambdas = start(**options)

@@ -22,15 +22,16 @@ ACCOUNT, REGION = "111111111111", "eu-west-1"
 
 
 class KilledError(BaseException):
-    """The process dies, as far as what is under test can tell."""
+    """Simulates the end of the process for the code under test."""
 
 
 @dataclass
 class World:
-    """A provider, and all that it made: physical id to properties.
+    """A fake provider with the resources that it created: properties by physical id.
 
-    `Key` is given once; a `Value` of "bad" fails, and so does an update that leaves "bad". The
-    next call but `dies_in` finds the process dead, before it did anything.
+    `Key` is a create-only property. A `Value` of "bad" or "bug" fails, and "slow" waits for `held`.
+    A resource whose logical id is in `stuck` cannot be deleted, nor restored by a rollback. After
+    `dies_in` calls, the next one raises `KilledError` before it does anything.
     """
 
     exists: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -38,7 +39,7 @@ class World:
     dies_in: int | None = None
     stuck: set[str] = field(default_factory=set)
     held: threading.Event | None = None
-    """A provider that waits waits for this, or until it is cancelled."""
+    """A waiting call waits for this event, or until it is cancelled."""
     entered: threading.Event = field(default_factory=threading.Event)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
@@ -102,7 +103,7 @@ def killed() -> type[BaseException]:
 
 @pytest.fixture
 def start(tmp_path: Path, world: World) -> Iterator[Callable[..., LocalCloud]]:
-    """Starts local clouds in which `Test::World::Thing` is made by the world."""
+    """Starts local clouds in which the world provides `Test::World::Thing`."""
     servers: list[LocalCloud] = []
 
     def started(*, speed: float = 1.0) -> LocalCloud:
@@ -130,7 +131,7 @@ def cloud(start: Callable[..., LocalCloud]) -> LocalCloud:
 
 @pytest.fixture
 def settle() -> Callable[[LocalCloud], None]:
-    """Waits until every operation under way in a cloud has ended."""
+    """Wait until every operation in progress in a cloud has ended."""
 
     def settle(cloud: LocalCloud) -> None:
         for running in list(cloud.cloud.cloudformation.executions._running.values()):
@@ -141,7 +142,7 @@ def settle() -> Callable[[LocalCloud], None]:
 
 @pytest.fixture
 def client(cloud: LocalCloud, world: World, settle: Callable[[LocalCloud], None]) -> Any:
-    """A client whose calls return when the operation that they began has ended."""
+    """Return a client whose calls return when their operation has ended."""
     client = cloud.cloud.client("cloudformation", ACCOUNT, REGION)
 
     def wait(**_: Any) -> None:
@@ -154,7 +155,7 @@ def client(cloud: LocalCloud, world: World, settle: Callable[[LocalCloud], None]
 
 @pytest.fixture
 def template() -> Callable[..., str]:
-    """A template of things, each `name=value`, or `name={…}` for its whole definition."""
+    """Return a template of things: `name=value`, or `name={…}` for a full definition."""
 
     def text(outputs: dict[str, Any] | None = None, /, **things: Any) -> str:
         resources = {

@@ -29,7 +29,7 @@ def program() -> Path:
 
 @pytest.fixture
 def cdk(program: Path, cloud: LocalCloud, tmp_path: Path) -> Callable[..., str]:
-    """Runs the CLI against the cloud, with an app of one stack; returns what it says."""
+    """Runs the CLI against the cloud with an app of one stack; returns its output."""
 
     def run(*arguments: str, fails: bool = False, **resources: Any) -> str:
         app = tmp_path / "app"

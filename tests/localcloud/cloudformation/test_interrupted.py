@@ -1,4 +1,4 @@
-"""Operations that the end of a process interrupts."""
+"""Operations that the end of the process interrupts."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_creation_is_rolled_back_at_the_next_start(
 
 
 def test_a_stop_leaves_nothing_marked_that_did_not_happen(interrupted: Any, template: Any) -> None:
-    """What a stop cut short has not failed: no event says so."""
+    """An interrupted change has not failed: no event reports a failure."""
     client = interrupted(template(A="x", S="y"), template(A="x", S=_slow("A")))
     events = client.describe_stack_events(StackName="app")["StackEvents"]
     assert not [each for each in events if each["ResourceStatus"].endswith("FAILED")]
@@ -173,7 +173,7 @@ def test_a_kill_in_an_update_of_real_resources_is_rolled_back(tmp_path: Path) ->
     try:
         client = boto3.client("cloudformation", **options)
         _wait(client, "stack_rollback_complete")
-        # Before the endpoint was told, or behind it where that took long.
+        # Before the endpoint was printed, or after it if that took long.
         assert process.stdout
         told = process.lines_before or [process.stdout.readline()]  # type: ignore[attr-defined]  # kept for the test
         assert any("restored {'Value': 'one'" in line for line in told)
@@ -191,7 +191,7 @@ def test_a_kill_in_an_update_of_real_resources_is_rolled_back(tmp_path: Path) ->
 
 
 def _sid(options: dict[str, Any], resources: Any) -> str:
-    """Which policy the key has."""
+    """Return the statement id of the key's policy."""
     kms = boto3.client("kms", **options)
     found = kms.get_key_policy(KeyId=_id(resources, "Key"), PolicyName="default")["Policy"]
     return str(json.loads(found)["Statement"]["Sid"])

@@ -1,4 +1,4 @@
-"""Resources that moto holds, made, changed and removed by stacks."""
+"""Resources in moto that stacks create, update and delete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine against a model: random templates, failures, and deaths of the process."""
+"""Operations against a model: random templates, failures, and process ends."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def updates(draw: st.DrawFn) -> list[Update]:
 
 @st.composite
 def _update(draw: st.DrawFn) -> Update:
-    # A random order, so that what depends on what turns round between two templates.
+    # A random order, so that dependencies reverse between two templates.
     names = draw(st.permutations(_NAMES))[: draw(st.integers(1, len(_NAMES)))]
     resources: dict[str, Any] = {}
     for place, name in enumerate(names):
@@ -53,7 +53,7 @@ def _update(draw: st.DrawFn) -> Update:
 
 
 class Process:
-    """One process: what it knows of the stack it has from the records."""
+    """One process, which loads the stack from the records."""
 
     def __init__(self, ledger: Ledger, world: Any) -> None:
         self.ledger, self.world = ledger, world
@@ -72,7 +72,7 @@ class Process:
         )
 
     def update(self, resources: dict[str, Any]) -> bool:
-        """As `Executions` does it; whether it went through."""
+        """Update the stack as `Executions` does; return whether it succeeded."""
         made = {name: each.made() for name, each in self.stack.resources.items()}
         resolver = Resolver(
             {},
@@ -98,7 +98,7 @@ class Process:
         return True
 
     def resume(self) -> bool:
-        """As `Executions.resume` does it; whether the update went through."""
+        """Resume as `Executions.resume` does; return whether the update succeeded."""
         if self.stack.status == "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS":
             self.operation().clean_up()
             self.records.status(self.stack, "UPDATE_COMPLETE")
@@ -107,7 +107,7 @@ class Process:
         return False
 
     def roll_back(self, operation: Operation) -> None:
-        """As `Executions` does it; does nothing twice."""
+        """Roll back as `Executions` does; repeat nothing that was done."""
         assert operation.roll_back(update=True) == []
         self.records.status(self.stack, "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
         operation.clean_up()
@@ -115,7 +115,7 @@ class Process:
 
 
 def _state(world: Any, stack: Stack) -> dict[str, Any]:
-    """What exists, by logical id; nothing else exists."""
+    """Return the resources that exist, by logical id."""
     found = {
         name: world.exists[each.physical_id] | {"id": each.physical_id}
         for name, each in stack.resources.items()
@@ -174,9 +174,11 @@ def _check_updates(new_world: Any, killed: Any, wanted: list[Update]) -> None:
 
 
 def test_an_update_goes_through_or_leaves_everything_as_it_was(new_world: Any, killed: Any) -> None:
-    """After a success the resources are the template's; after a failure, or a death of the
-    process at any call of a provider, they are what they were before; nothing is left over, and
-    nothing is removed (the world sees to it) while something refers to it.
+    """An update succeeds, or leaves all resources as they were.
+
+    After a success the resources match the template. After a failure, or the end of the process at
+    any call of a provider, they are unchanged. No resource is left over, and the world asserts
+    that none is deleted while another one refers to it.
     """
     _check_updates(new_world, killed)
 

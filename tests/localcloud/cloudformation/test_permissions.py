@@ -41,7 +41,7 @@ DELETE = {
     "ssm:DeleteParameter",
 }
 WITHOUT_HANDLERS = {"AWS::CodeBuild::Project"}
-"""Types whose schema has none: CloudFormation makes them by its former means."""
+"""Types whose schema has no handlers: CloudFormation uses its legacy ones."""
 PREFIXES = {"monitoring": "cloudwatch"}
 TRUST = {
     "Statement": [
@@ -138,7 +138,7 @@ class Account:
         return status
 
     def failures(self) -> list[tuple[str, str]]:
-        """Logical id and reason of each failed resource, in order."""
+        """Return logical id and reason of each failed resource, in order."""
         events = self.client.describe_stack_events(StackName="s")["StackEvents"]
         return [
             (each["LogicalResourceId"], each["ResourceStatusReason"])

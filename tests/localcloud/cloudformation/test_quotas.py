@@ -1,4 +1,4 @@
-"""Quotas of stacks and templates ("CloudFormation quotas"), each at its edge and one beyond."""
+"""Quotas of stacks and templates ("CloudFormation quotas"), at the limit and above."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SERVICES = ("logs", "sts", "cloudformation")
 
 @pytest.fixture
 def client(start_cloud: Callable[..., Any]) -> Any:
-    """CloudFormation in an account that may have two stacks, each with two change sets."""
+    """CloudFormation in an account with quotas of two stacks and two change sets each."""
     quotas = Quotas(concurrent_executions=1, concurrent_builds=1, stacks=2, change_sets=2)
     server = start_cloud(services=SERVICES, quotas=quotas)
     return server.cloud.client("cloudformation", ACCOUNT, REGION)
@@ -44,7 +44,7 @@ def _refusal(client: Any, *what: Any, **more: Any) -> tuple[str, str]:
 
 
 def test_an_account_has_so_many_stacks(client: Any) -> None:
-    """In these words in aws-amplify/amplify-cli#2467."""
+    """AWS's text is quoted in aws-amplify/amplify-cli#2467."""
     for number in range(2):
         _planned(client, f"s{number}", "c", {"Resources": {"Log": LOG}})
     refused = _refusal(client, "s2", "c", {"Resources": {"Log": LOG}})
@@ -55,7 +55,7 @@ def test_an_account_has_so_many_stacks(client: Any) -> None:
 
 
 def test_a_stack_has_so_many_change_sets(client: Any) -> None:
-    """In these words in awslabs/seed-farmer#441."""
+    """AWS's text is quoted in awslabs/seed-farmer#441."""
     for number in range(2):
         _planned(client, "s", f"c{number}", {"Resources": {"Log": LOG}})
     code, message = _refusal(client, "s", "c2", {"Resources": {"Log": LOG}})

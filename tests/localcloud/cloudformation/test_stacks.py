@@ -1,4 +1,4 @@
-"""Stacks and change sets through boto3, so that botocore's own model checks the wire."""
+"""Stacks and change sets by boto3, whose models check requests and responses."""
 
 from __future__ import annotations
 
@@ -462,7 +462,7 @@ def test_what_a_failed_update_made_and_cannot_remove_is_left_to_its_owner(
 def test_a_deletion_policy_in_the_rollback_of_an_update(
     client: Any, template: Any, world: Any, created: str
 ) -> None:
-    """RetainExceptOnCreate is Retain but for the operation that created the resource."""
+    """RetainExceptOnCreate equals Retain, except in the operation that created it."""
     client.create_stack(StackName="app", TemplateBody=template(A="x"))
     bad = thing(DependsOn="New", properties={"Value": "bad"})
     new = thing(DeletionPolicy=created, properties={"Value": "n"})
@@ -499,7 +499,7 @@ def test_a_creation_that_fails_leaves_neither_bucket_nor_key(
 
 
 def test_a_change_set_is_executed_once(client: Any, template: Any) -> None:
-    """One that failed is found by its ARN alone (aws-cdk#11995, aws-cdk#21677)."""
+    """A failed change set is found only by its ARN (aws-cdk#11995, aws-cdk#21677)."""
     change_set(client, template(A="x"), "CREATE")
     client.execute_change_set(StackName="app", ChangeSetName="cs")
     again = r"cannot be executed in its current execution status of \[EXECUTE_COMPLETE\]"
@@ -520,7 +520,7 @@ def test_a_change_set_is_executed_once(client: Any, template: Any) -> None:
 
 @pytest.fixture
 def slow_update(client: Any, template: Any, world: Any) -> Any:
-    """An update that waits in a provider."""
+    """Start an update that waits in its provider."""
     client.create_stack(StackName="app", TemplateBody=template(A="x", B="y"))
     world.held = threading.Event()
     body = template(A="z", B=thing(DependsOn="A", properties={"Value": "slow"}))

@@ -1,4 +1,4 @@
-"""One cloud of ordinary speed and one that is fast; every test has an account of its own there."""
+"""A cloud at normal speed and fast ones; every test has its own account."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def fast_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud
 
 @pytest.fixture(scope="module")
 def aws_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    """A fast one whose metrics arrive as late as AWS's."""
+    """A fast cloud whose metrics arrive as late as on AWS."""
     yield from _started(tmp_path_factory, FAST, AS_ON_AWS)
 
 
 @pytest.fixture(scope="module")
 def late_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    """A fast one whose metrics arrive fifteen minutes later than AWS's."""
+    """A fast cloud whose metrics arrive fifteen minutes later than on AWS."""
     yield from _started(tmp_path_factory, FAST, Delays(metric_seconds=900.0))
 
 
@@ -67,7 +67,7 @@ def client(server: LocalCloud, account: str) -> Any:
 
 @pytest.fixture(scope="module")
 def empty_client(server: LocalCloud) -> Any:
-    """Of an account in which nothing is ever made."""
+    """A client of an account without resources."""
     return server.cloud.client("cloudwatch", "100000000000", REGION)
 
 
@@ -78,5 +78,5 @@ def fast_client(fast_server: LocalCloud, account: str) -> Any:
 
 @pytest.fixture
 def state_changes(account: str) -> Callable[[LocalCloud], StateChanges]:
-    """Watches the account in a cloud from now on."""
+    """Record the state changes of an account."""
     return lambda server: StateChanges(server, account)

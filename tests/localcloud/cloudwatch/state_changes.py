@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class StateChanges:
-    """The alarm state changes of an account, as they come."""
+    """Records the alarm state changes of an account."""
 
     def __init__(self, server: LocalCloud, account: str) -> None:
         self.seen: list[Event] = []
@@ -26,7 +26,7 @@ class StateChanges:
                 self._changed.notify_all()
 
     def wait(self, alarm: str, value: str, after: Event | None = None) -> Event:
-        """The first change of the alarm into a state, behind another event where one is given."""
+        """Wait for an alarm's first change to a state, optionally after another event."""
 
         def found() -> Event | None:
             first = self.seen.index(after) if after else 0

@@ -1,4 +1,4 @@
-"""Alarms over time: what they see, what they do, and what outlives the process."""
+"""Alarms over time: evaluations, actions, and recovery after a restart."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ FAILURES: dict[str, Any] = {
     "ComparisonOperator": "GreaterThanThreshold",
 }
 BY_HAND = FAILURES | {"TreatMissingData": "ignore"}
-"""Of a metric that never comes: no evaluation takes back what a test sets."""
+"""On a metric without data, so that no evaluation changes a state set by a test."""
 
 
 def _put(server: LocalCloud, account: str, name: str, *values: float) -> None:
@@ -82,7 +82,7 @@ def test_an_alarm_goes_off_and_back_and_tells_of_it(
         "period": 60,
         "stat": "Sum",
     }
-    # The data point leaves the evaluation range, and nothing comes after it.
+    # The data point leaves the evaluation range, and no other follows.
     back = changes.wait("failing", "OK", after=alarm)
     assert back.detail["previousState"] == alarm.detail["state"]
     assert back.detail["state"]["reason"].endswith("treated as [NonBreaching].")
@@ -105,7 +105,7 @@ def test_an_alarm_on_a_metric_that_never_comes(
 ) -> None:
     changes = state_changes(fast_server)
     fast_client.put_metric_alarm(AlarmName="silent", TreatMissingData=treated, **FAILURES)
-    # Put later and changed by each evaluation: when it has, the other was evaluated too.
+    # Created later and changed by each evaluation: after its change, the other was evaluated, too.
     fast_client.put_metric_alarm(
         AlarmName="witness",
         **FAILURES | {"MetricName": "also silent", "TreatMissingData": "breaching"},
@@ -208,7 +208,7 @@ def test_actions_are_done_in_order_and_recorded(
     )
     for name in ("a", "quiet"):
         client.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="by hand")
-    server.stop()  # ends when the actions that are due are done
+    server.stop()  # returns after all due actions
     again = start_cloud(services=SERVICES)
     client = again.cloud.client("cloudwatch", account, REGION)
     done = _history(client, "a", "Action")

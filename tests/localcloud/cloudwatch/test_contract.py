@@ -30,13 +30,13 @@ ALARM: dict[str, Any] = {
     "DatapointsToAlarm": 2,
     "Threshold": 1.5,
     "ComparisonOperator": "GreaterThanThreshold",
-    # So that no evaluation takes back what a test sets by hand.
+    # So that no evaluation changes a state set by a test.
     "TreatMissingData": "ignore",
 }
 
 
 def _minute(server: LocalCloud, ago: int = 0) -> datetime:
-    """The beginning of a minute of cloud time."""
+    """Return the start of a minute of cloud time."""
     return datetime.fromtimestamp(int(server.cloud.clock.timestamp()) // 60 * 60 - 60 * ago, UTC)
 
 

@@ -1,4 +1,4 @@
-"""Metrics arrive as late as on AWS, by their source, and alarms see them when they arrive."""
+"""Arrival delays of metrics by source, and alarms on late metrics."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_data_is_read_when_it_has_arrived_whatever_happens_before(tmp_path: Path
     assert read() == {0: 1}
     store.flush()
     assert read() == {0: 1}
-    # As after a kill: what was flushed is on its way still.
+    # As after a kill: flushed data still arrives.
     store = MetricStore(ledger, clock)
     clock.held += 30
     assert read() == {0: 3}
@@ -143,7 +143,7 @@ def test_an_alarm_sees_late_data_within_its_evaluation_range_and_not_beyond(
     state_changes: Callable[[LocalCloud], StateChanges],
     delay: str,
 ) -> None:
-    """See "Evaluating an alarm", and mapbox/cloudfriend#70 for what is beyond."""
+    """See "Evaluating an alarm"; mapbox/cloudfriend#70 is about data beyond the range."""
     late = delay != "as on AWS"
     server = request.getfixturevalue("late_server" if late else "aws_server")
     client = server.cloud.client("cloudwatch", account, REGION)

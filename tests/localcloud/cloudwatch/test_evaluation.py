@@ -1,4 +1,4 @@
-"""AWS's own tables of alarm evaluation, and what must hold for every alarm."""
+"""AWS's tables of alarm evaluation, and properties of every alarm."""
 
 from __future__ import annotations
 

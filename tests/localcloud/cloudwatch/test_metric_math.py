@@ -1,4 +1,4 @@
-"""Metric math: the grammar, AWS's examples, and what is missing."""
+"""Metric math: the grammar, AWS's examples, and missing values."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ arithmetic = st.recursive(
 
 
 def _python_value(node: ast.expr) -> float:
-    """What Python makes of numbers and the four operators."""
+    """Evaluate numbers and the four operators with Python."""
     if isinstance(node, ast.BinOp):
         return float(_OPERATORS[type(node.op)](_python_value(node.left), _python_value(node.right)))
     if isinstance(node, ast.UnaryOp):

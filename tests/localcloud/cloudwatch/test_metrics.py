@@ -1,4 +1,4 @@
-"""The store: what is put is there at once, once, and after whatever happens."""
+"""The metric store: data is visible immediately, once, and after failures."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_windows_hold_what_was_put_in_whatever_order_it_was_flushed(
     clock = Clock()
     store = MetricStore(ledger, clock)
     begin = int(clock.timestamp()) // 600 * 600 - 6000
-    # Every example has metrics of its own in the one ledger.
+    # Every example has its own metrics in the shared ledger.
     names = [METRIC._replace(name=f"m{next(_numbers)}") for _ in range(2)]
     expected: dict[tuple[int, int], list[float]] = defaultdict(list)
     for step in steps:

@@ -1,4 +1,4 @@
-"""The policies of topics, keys and functions decide an alarm's actions."""
+"""Alarm actions need the policies of topics, keys and functions."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def server(start_cloud: Callable[..., LocalCloud]) -> LocalCloud:
 
 
 def act(server: LocalCloud, start_cloud: Callable[..., LocalCloud], target: str) -> dict[str, Any]:
-    """The history item of an alarm's only action."""
+    """Return the history item of an alarm's only action."""
     client = server.cloud.client("cloudwatch", ACCOUNT, REGION)
     client.put_metric_alarm(AlarmName="errors", AlarmActions=[target], **DEFINITION)
     client.set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="by hand")
-    server.stop()  # ends when the actions that are due are done
+    server.stop()  # returns after all due actions
     again = start_cloud(services=("logs", "cloudwatch"), iam="enforce")
     client = again.cloud.client("cloudwatch", ACCOUNT, REGION)
     found = client.describe_alarm_history(AlarmName="errors", HistoryItemType="Action")
@@ -45,7 +45,7 @@ def act(server: LocalCloud, start_cloud: Callable[..., LocalCloud], target: str)
 
 
 def topic(server: LocalCloud, *statements: dict[str, Any], **attributes: str) -> str:
-    """A topic with these statements in place of the default policy."""
+    """Create a topic with these statements instead of the default policy."""
     if statements:
         stated = [{"Effect": "Allow"} | each for each in statements]
         attributes["Policy"] = json.dumps({"Version": "2012-10-17", "Statement": stated})

@@ -1,4 +1,4 @@
-"""Alarms out of templates."""
+"""Alarms in templates."""
 
 from __future__ import annotations
 
@@ -102,9 +102,9 @@ def test_a_composite_alarm_watches_alarms_by_reference_or_arn(
     [
         ({"Colour": "red"}, r"AWS::CloudWatch::Alarm: property Colour is unknown"),
         ({"Metrics": [{"Id": "m", "Foo": 1}]}, r"Metrics: property Foo is unknown"),
-        ({"Threshold": "high"}, r"Threshold: 'high' is no double"),
-        ({"ActionsEnabled": "perhaps"}, r"ActionsEnabled: 'perhaps' is no boolean"),
-        ({"EvaluationPeriods": []}, r"EvaluationPeriods: \[\] is no integer"),
+        ({"Threshold": "high"}, r"Threshold: 'high' is not a valid double"),
+        ({"ActionsEnabled": "perhaps"}, r"ActionsEnabled: 'perhaps' is not a valid boolean"),
+        ({"EvaluationPeriods": []}, r"EvaluationPeriods: \[\] is not a valid integer"),
         ({"Metrics": "m1"}, r"Metrics"),
         ({"ThresholdMetricId": "ad1"}, r"anomaly detection"),
         ({"AlarmName": "there"}, r"already exists"),

@@ -1,4 +1,4 @@
-"""Statistics against their plain definitions."""
+"""Statistics compared with their definitions."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Builds:
         return self.server.cloud.client(service, ACCOUNT, REGION)
 
     def set_up(self) -> None:
-        """The role of all builds, and the bucket of all artifacts."""
+        """Create the role of all builds and the bucket of all artifacts."""
         self.client("iam").create_role(
             RoleName="build",
             AssumeRolePolicyDocument=json.dumps(
@@ -60,7 +60,7 @@ class Builds:
         )
 
     def declare(self, buildspec: Any = None, **properties: Any) -> None:
-        """Make or change the project."""
+        """Create or change the project."""
         text = buildspec if buildspec is None or isinstance(buildspec, str) else None
         wanted: dict[str, Any] = {
             "Name": self.project,
@@ -80,7 +80,7 @@ class Builds:
         )
 
     def put(self, key: str, files: dict[str, str]) -> tuple[str, str]:
-        """An artifact in S3."""
+        """Put an artifact in S3."""
         self.client("s3").put_object(Bucket=self.bucket, Key=key, Body=zipped(files))
         return self.bucket, key
 
@@ -90,13 +90,13 @@ class Builds:
         )
 
     def run(self, minutes: float | None = None, **request: Any) -> Build:
-        """A build that has ended."""
+        """Run a build to its end."""
         build = self.start(minutes, **request)
         wait(build)
         return build
 
     def commands(self, *commands: str, **request: Any) -> Build:
-        """A build of these commands."""
+        """Run a build of these commands."""
         return self.run(
             buildspec=json.dumps(
                 {"version": "0.2", "phases": {"build": {"commands": list(commands)}}}
@@ -105,7 +105,7 @@ class Builds:
         )
 
     def log(self, build: Build) -> list[str]:
-        """The lines of the commands, without those of CodeBuild."""
+        """Return the log lines of the commands, without CodeBuild's own."""
         return [line for line in self.whole_log(build) if not line.startswith("[Container]")]
 
     def whole_log(self, build: Build) -> list[str]:

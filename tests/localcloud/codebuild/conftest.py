@@ -17,7 +17,7 @@ _numbers = itertools.count()
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """An image of the tests' own, made once."""
+    """Use a separate image for the tests, created once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
@@ -35,7 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
 
 @pytest.fixture
 def builds(server: LocalCloud) -> Builds:
-    """A project of the test's own."""
+    """A separate project for each test."""
     found = Builds(server, project=f"builder-{next(_numbers)}")
     found.declare()
     return found

@@ -34,7 +34,7 @@ def phases(build: Any) -> dict[str, str]:
 
 
 def gone(marker: Path) -> bool:
-    """Whether the process that wrote its number there has ended."""
+    """Return whether the process whose id is in the file has ended."""
     number = int(marker.read_text())
     try:
         return Path(f"/proc/{number}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
@@ -254,7 +254,7 @@ class TestSources:
             (b"no zip", "File is not a zip file"),
             (b"{}", "refers to no repository: KeyError('CloneUrl')"),
             (b'{"CloneUrl', "refers to no repository: JSONDecodeError"),
-            (REFERENCE % b"--all", "'--all', which is no commit's id"),
+            (REFERENCE % b"--all", "'--all'; expected 40 hexadecimal digits"),
             (REFERENCE % (b"0" * 40), "'/none' does not exist"),
         ],
     )
@@ -458,7 +458,7 @@ class TestEnvironment:
 
 class TestEnd:
     def hanging(self, marker: Path) -> str:
-        """Ignores every signal that can be ignored, and leaves its session."""
+        """A process that ignores all signals it can, and leaves its session."""
         deaf = "trap '' TERM INT HUP"
         return (
             f'setsid sh -c "{deaf}; echo \\$\\$ > {marker}; while :; do sleep 600; done" & '
@@ -474,7 +474,7 @@ class TestEnd:
                 "post_build": {"commands": ["echo never"]},
             }
         )
-        # Until there is time enough to come so far.
+        # Retry with more time until the build gets this far.
         for minutes in (0.01, 0.05, 0.25, 1):
             build = builds.run(minutes, buildspec=never_ends)
             if marker.read_text():
@@ -583,7 +583,7 @@ class TestReports:
             )
         )
         assert build.status == "FAILED"
-        assert [x for x in builds.whole_log(build) if "u.xml is no JUnit XML" in x]
+        assert [x for x in builds.whole_log(build) if "u.xml is not JUnit XML" in x]
 
 
 class TestApi:
@@ -664,7 +664,7 @@ class TestConfinement:
     def test_what_tools_look_for_above_is_readable_and_nothing_else_there(
         self, builds: Builds, tmp_path: Path
     ) -> None:
-        """Uv fails on a pyproject.toml that is there and cannot be read, in any folder above."""
+        """Uv fails if it cannot read a pyproject.toml of any parent folder."""
         for name in ("pyproject.toml", ".env"):
             (tmp_path / name).write_text("")
         workspace = Workspace(tmp_path / "state" / "codebuild", "1")
@@ -688,7 +688,7 @@ class TestConfinement:
         assert "open out: permission denied" in build.reason
 
     def test_what_it_installs_does_not_touch_the_hosts_python(self, builds: Builds) -> None:
-        """`--system` finds the host's Python, and may not write to it."""
+        """`--system` selects the host's Python, to which a build cannot write."""
         library = Path(sysconfig.get_path("purelib", vars={"base": sys.base_prefix}))
         before = set(library.iterdir())
         build = builds.commands(
@@ -700,7 +700,7 @@ class TestConfinement:
     def test_a_build_writes_no_cache_of_code_that_another_project_reads(
         self, builds: Builds, tmp_path: Path
     ) -> None:
-        """What npm installs from in the step that changes the pipeline is no other project's."""
+        """No other project can write npm's cache of the step that changes the pipeline."""
         names = (
             "NPM_CONFIG_CACHE", "NODE_COMPILE_CACHE", "PYTHONPYCACHEPREFIX", "XDG_CACHE_HOME",
             "JSII_RUNTIME_PACKAGE_CACHE_ROOT",

@@ -1,4 +1,4 @@
-"""A build's way to the network: it never ends at real AWS."""
+"""A build's network access, which never reaches the real AWS."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def echo() -> Iterator[int]:
-    """A server that answers each connection's first bytes with a response that holds them."""
+    """A server that returns the first bytes of each connection in its response."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
@@ -62,7 +62,7 @@ def credentials(proxy: Egress) -> str:
 
 
 def ask(proxy: Egress, request: str) -> bytes:
-    """The answer to a request of the build, which has its credentials."""
+    """Send a request with the build's credentials and return the answer."""
     line, _, rest = request.partition("\r\n")
     return ask_as_is(proxy, f"{line}\r\n{credentials(proxy)}{rest}")
 
@@ -205,7 +205,7 @@ def test_a_build_that_asks_aws_is_refused_and_its_log_names_the_host(builds: Bui
     build = builds.commands(f'printf "{ask_aws}" > ask.py && python3 ask.py')
     log = "\n".join(builds.whole_log(build))
     assert "Tunnel connection failed: 403 AWS is blocked" in log
-    assert "sts.eu-west-1.amazonaws.com: blocked, because it is AWS itself" in log
+    assert "sts.eu-west-1.amazonaws.com: blocked, because it is a host of AWS" in log
     assert "ignores AWS_ENDPOINT_URL" in log
 
 

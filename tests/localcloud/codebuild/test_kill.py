@@ -1,4 +1,4 @@
-"""What a `kill -9` of the local cloud leaves of a build."""
+"""The state of a build after a `kill -9` of the local cloud."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Quotas of an account's builds, and of a project."""
+"""Quotas of an account's builds and of a project."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def new_account(tmp_path: Path) -> Iterator[Builds]:
 
 
 def test_a_new_account_runs_one_build_at_a_time(new_account: Builds) -> None:
-    """Any project's, of one compute type (awslabs/landing-zone-accelerator-on-aws#249)."""
+    """Per compute type, over all projects (awslabs/landing-zone-accelerator-on-aws#249)."""
     new_account.declare(_WAITS)
     other = Builds(new_account.server, project="other")
     other.declare()
@@ -57,7 +57,7 @@ def test_a_new_account_runs_one_build_at_a_time(new_account: Builds) -> None:
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builds]:
-    """A project in an account that may have one."""
+    """A project in an account with a quota of one project."""
     quotas = Quotas(concurrent_executions=1000, concurrent_builds=60, build_projects=1)
     state = tmp_path_factory.mktemp("small") / "state"
     server = LocalCloud(state, services=SERVICES, quotas=quotas, delays=NO_DELAYS)

@@ -37,7 +37,7 @@ ENVIRONMENT = {
 
 
 class Checkout:
-    """A clone of a user's, and the address that it pushes to."""
+    """A user's clone, and the URL that it pushes to."""
 
     def __init__(self, folder: Path, url: str) -> None:
         self.folder, self.url = folder, url
@@ -94,7 +94,7 @@ def checkout(server: LocalCloud, client: Any, arn: str, tmp_path: Path) -> Check
 
 @pytest.fixture
 def pushes(server: LocalCloud, arn: str) -> Iterator[list[tuple[str, str]]]:
-    """Branch and commit of every push that is told of."""
+    """Branch and commit of every push that is delivered."""
     told: list[tuple[str, str]] = []
     mine = arn.rsplit("/", 1)[-1]
 
@@ -148,14 +148,14 @@ class TestPush:
     def test_a_large_push_and_a_clone(
         self, checkout: Checkout, pushes: list[tuple[str, str]], tmp_path: Path
     ) -> None:
-        # Above http.postBuffer git sends chunks, and asks first whether it may.
+        # Above http.postBuffer git sends chunks, after a probe request.
         (checkout.folder / "large").write_bytes(os.urandom(3_000_000))
         for number in range(60):
             checkout.git("branch", f"b{number}", checkout.commit(f"{number}"))
         commit = checkout.commit()
         checkout.push("--all")
         assert ("main", commit) in pushes
-        # With as many branches as these a fetch says what it wants in a gzipped body.
+        # With this many branches, git compresses the body of a fetch.
         checkout.git("clone", "--quiet", "--mirror", checkout.url, str(tmp_path / "clone"))
         again = checkout.git("--git-dir", str(tmp_path / "clone"), "rev-parse", "main")
         assert again == commit
@@ -289,7 +289,7 @@ def test_a_push_that_nobody_was_told_of_is_told_after_a_kill(
         published = json.loads((tmp_path / "state" / "endpoint.json").read_text())
         checkout = Checkout(tmp_path / "checkout", signed(url, published["secret_key"]))
         commit = checkout.commit()
-        checkout.push("main", fails=True)  # git had taken it when the process was killed
+        checkout.push("main", fails=True)  # git accepted it before the process was killed
         assert child.wait() == -9
     server = start_cloud(services=SERVICES)
     told: list[tuple[str, ...]] = []

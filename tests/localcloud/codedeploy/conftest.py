@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from localcloud.iam.access import Access, Mode
 
 ACCOUNT = "222222222222"
-# Each test has one of its own: moto takes a third of a second for a new account.
+# Each test has its own region, because moto needs a third of a second for a new account.
 REGIONS = (f"test-{number}" for number in itertools.count(1))
 ROLES: set[str] = set()  # that exist and trust CodeDeploy
 
@@ -39,7 +39,7 @@ GUARDED = {
 
 @dataclass
 class Heard:
-    """What the bus carried."""
+    """Records the events of the bus."""
 
     events: list[Event] = field(default_factory=list)
     _changed: threading.Condition = field(default_factory=threading.Condition)
@@ -63,7 +63,7 @@ class Heard:
             )
 
     def await_shift(self, region: str) -> None:
-        """Wait until a shift was told of, which is when it has been recorded."""
+        """Wait for the event of a shift, which follows its record."""
         with self._changed:
             assert self._changed.wait_for(
                 lambda: any((e.source, e.region) == ("aws.lambda", region) for e in self.events),
@@ -157,19 +157,19 @@ class Scene:
         )
 
     def leave(self) -> None:
-        """Have nothing run on behind this test."""
+        """Stop all deployments of this test."""
         for deployment in self.cloud.codedeploy.deployments.of(ACCOUNT, self.region):
             if run := self.cloud.codedeploy.run(deployment.id):
                 run.abandon()
         self._unsubscribe()
 
     def role(self) -> str:
-        """The role that CodeDeploy takes on, made by this call."""
+        """Create the service role of CodeDeploy."""
         ROLES.add(self.role_arn)
         return self.role_arn
 
     def group(self, routing: dict[str, Any], **settings: Any) -> None:
-        """The group `prod` of application `files`, with a configuration of its own."""
+        """Create the group `prod` of application `files`, with its own configuration."""
         self.client.create_application(applicationName="files", computePlatform="Lambda")
         self.client.create_deployment_config(
             deploymentConfigName="shift", computePlatform="Lambda", trafficRoutingConfig=routing
@@ -187,7 +187,7 @@ class Scene:
         )
 
     def begin(self, **settings: Any) -> str:
-        """Deploy version 2 over version 1 by the API."""
+        """Deploy version 2 in place of version 1 with the API."""
         content = settings.pop("content", None) or self.app_spec(**settings.pop("hooks", {}))
         made = self.client.create_deployment(
             applicationName="files",
@@ -206,7 +206,7 @@ class Scene:
         return dict(found["deploymentTarget"]["lambdaTarget"])
 
     def await_end(self, deployment_id: str) -> dict[str, Any]:
-        """The deployment when all is done, its rollback included."""
+        """Wait for the deployment and its rollback, and return it."""
         run = self.cloud.codedeploy.run(deployment_id)
         assert run is None or run.done.wait(LONG)
         return self.info(deployment_id)
@@ -214,7 +214,7 @@ class Scene:
 
 @pytest.fixture(autouse=True)
 def fake_roles(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """Roles without IAM, which takes moto half a second, unless a test asks for `real_roles`."""
+    """Fake the roles (IAM costs moto half a second), unless a test uses `real_roles`."""
     ROLES.clear()
 
     def assume(_access: Access, role_arn: str, service: str, _name: str) -> None:
@@ -232,18 +232,18 @@ def fake_roles(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) 
 
 @pytest.fixture
 def real_roles() -> None:
-    """IAM's own roles, by moto."""
+    """Use moto's IAM roles."""
 
 
 @pytest.fixture
 def make_functions() -> type[FakeAlias]:
-    """Functions whose alias is routed as is said."""
+    """Create fakes of Lambda with a given routing of the alias."""
     return FakeAlias
 
 
 @pytest.fixture(scope="session")
 def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[float], Faked]]:
-    """One local cloud a speed, for all tests: to start one takes moto half a second."""
+    """One local cloud per speed, shared because moto needs half a second to start."""
     running: dict[float, Faked] = {}
 
     def at(speed: float) -> Faked:
@@ -260,7 +260,7 @@ def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[float
 
 @pytest.fixture
 def make_scene(clouds: Callable[[float], Faked]) -> Iterator[Callable[..., Scene]]:
-    """A scene at a speed, in a region of its own; alarms `failures` and `slow` are OK."""
+    """Create a scene at a speed in a new region; alarms `failures` and `slow` are OK."""
     made: list[Scene] = []
 
     def make(speed: float = 6000.0) -> Scene:
@@ -274,7 +274,7 @@ def make_scene(clouds: Callable[[float], Faked]) -> Iterator[Callable[..., Scene
 
 @pytest.fixture
 def open_scene() -> Iterator[Callable[..., Scene]]:
-    """A scene over a state folder and functions that were there before; stopped at the end."""
+    """Create a scene from an existing state folder and functions; stop it at the end."""
     opened: list[LocalCloud] = []
 
     def open_(state: Path, functions: FakeAlias, speed: float = 6000.0) -> Scene:

@@ -32,7 +32,7 @@ def refusal(call: Callable[..., Any], **parameters: Any) -> tuple[str, str]:
 
 @pytest.fixture
 def scene(make_scene: Callable[..., Any]) -> Any:
-    """A group whose canary outlasts every test."""
+    """A group whose canary lasts longer than every test."""
     made = make_scene(speed=0.1)
     made.group(made.canary(), tags=[{"Key": "team", "Value": "files"}], **made.guarded)
     return made

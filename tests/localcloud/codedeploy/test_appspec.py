@@ -44,7 +44,7 @@ def test_back_goes_the_other_way_without_hooks() -> None:
         ("version: 0.0", "version: 1.0", "version is 1.0"),
         ("AWS::Lambda::Function", "AWS::ECS::Service", "AWS::Lambda::Function"),
         ("        Alias: live\n", "", "no Alias"),
-        ("BeforeAllowTraffic", "BeforeInstall", "BeforeInstall is no hook"),
+        ("BeforeAllowTraffic", "BeforeInstall", "BeforeInstall is not a hook"),
         ("  - files:", "  - files: {}\n  - more:", "one Lambda function"),
         ("version: 0.0", "version: [", "neither YAML nor JSON"),
         (YAML, "", "empty"),

@@ -1,4 +1,4 @@
-"""Deployments that shift, that are stopped, and that go back."""
+"""Deployments: shifts, stops and rollbacks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AT_TEN = Routing("1", {"2": 0.1})
 
 
 class Deploy:
-    """A call of the port, on a thread of its own."""
+    """Runs `deploy` in a thread."""
 
     def __init__(self, scene: Any, **changes: Any) -> None:
         self.cancel = threading.Event()
@@ -55,7 +55,7 @@ def test_a_canary_shifts_by_the_clouds_clock(make_scene: Callable[..., Any]) -> 
     deployment = scene.cloud.codedeploy.deployments.of(scene.account, scene.region)[0]
     (first, ten), (second, hundred) = deployment.shifts
     assert (ten, hundred) == (10, 100)
-    # Not from the first shift's own time: that is noted when the alias has it.
+    # Not from the first shift's recorded time, which is after the change of the alias.
     allowing = deployment.events[1].started
     assert allowing <= first
     assert second - allowing >= 300
@@ -110,7 +110,7 @@ def test_every_shift_can_be_read_and_heard(make_scene: Callable[..., Any]) -> No
 
 
 def test_an_alarm_stops_the_shift_at_once_and_rolls_back(make_scene: Callable[..., Any]) -> None:
-    scene = make_scene(speed=0.1)  # the next poll is too far away to help
+    scene = make_scene(speed=0.1)  # the next poll is too late for this test
     scene.group(scene.canary(10, 60), **scene.guarded)
     deploy = Deploy(scene)
     scene.heard.await_shift(scene.region)
@@ -290,7 +290,7 @@ def answering(scene: Any, event: dict[str, str], status: str) -> None:
 
 
 class Waiting:
-    """A hook after all traffic that returns, and is answered later."""
+    """An AfterAllowTraffic hook that returns before its result is reported."""
 
     def __init__(self, scene: Any) -> None:
         self._scene = scene
@@ -304,7 +304,7 @@ class Waiting:
         return Invocation(b"null", None, "1")
 
     def begun(self) -> str:
-        """The deployment, when it waits."""
+        """Return the deployment once it waits for the hook."""
         assert self._invoked.wait(60)
         return self._event["DeploymentId"]
 
@@ -322,7 +322,7 @@ class Waiting:
 def test_a_hook_after_all_traffic_is_answered_later(
     make_scene: Callable[..., Any], status: str, history: list[Routing], event: str
 ) -> None:
-    """Until then the deployment, and the stack that waits for it, are in progress."""
+    """Until the result, the deployment and its stack are in progress."""
     scene = make_scene(speed=600.0)
     scene.group(scene.canary(), **scene.guarded)
     hook = Waiting(scene)
@@ -365,7 +365,7 @@ def test_a_hook_that_does_not_answer_has_an_hour(
     scene.group(scene.canary(), **scene.guarded)
     payload = json.dumps({"errorMessage": "boom"}).encode()
     scene.functions.hooks = {"after": lambda _event: Invocation(payload, error, "1")}
-    assert "did not answer within one hour" in Deploy(scene, after_hook="after").ended()
+    assert "no result was reported within one hour" in Deploy(scene, after_hook="after").ended()
     (events,) = (
         each.events for each in scene.cloud.codedeploy.deployments.of(scene.account, scene.region)
         if not each.rollback_of

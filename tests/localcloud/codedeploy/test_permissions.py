@@ -1,4 +1,4 @@
-"""CodeDeploy makes its calls as its service role."""
+"""CodeDeploy calls other services with its service role."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHIFT = Scene.canary(minutes=1)
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faked]:
-    """A local cloud with a service role that may do nothing."""
+    """A local cloud with a service role without permissions."""
     folder = tmp_path_factory.mktemp("guarded")
     faked = Faked(folder, 6000.0, "enforce")
     server = faked.server
@@ -53,7 +53,7 @@ def document(*statements: dict[str, Any]) -> str:
 
 
 def grant(scene: Scene, *actions: str, resource: str = "*", managed: bool = False) -> None:
-    """What the role may do; `managed` says whether also what AWS's managed policy allows."""
+    """Set the role's permissions; `managed` adds AWS's managed policy."""
     iam = scene.cloud.client("iam", ACCOUNT, "eu-west-1")
     if managed:
         iam.attach_role_policy(RoleName="deployer", PolicyArn=LIMITED)
@@ -72,7 +72,7 @@ def refused(service: str) -> dict[str, str]:
 
 
 def ended(scene: Scene, **settings: Any) -> dict[str, Any]:
-    """How a deployment ended."""
+    """Return the end of a deployment."""
     return scene.await_end(scene.begin(**settings))
 
 

@@ -1,4 +1,4 @@
-"""`AWS::CodeDeploy::*`, as CloudFormation asks for them."""
+"""Providers of `AWS::CodeDeploy::*`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CANARY = {
 
 
 class Stack:
-    """Makes requests of one stack."""
+    """Creates requests of one stack."""
 
     def __init__(self, scene: Any) -> None:
         self._scene = scene
@@ -176,5 +176,5 @@ def test_a_group_of_ecs_or_without_a_role_is_a_reason(scene: Any, stack: Stack) 
         stack.create(GROUP, "Group", group_of(scene, application.physical_id))
     scene.role()
     wanted = group_of(scene, application.physical_id, LoadBalancerInfo={"ElbInfoList": []})
-    with pytest.raises(ProvisioningError, match="loadBalancerInfo is no part"):
+    with pytest.raises(ProvisioningError, match="loadBalancerInfo is not a parameter"):
         stack.create(GROUP, "Group", wanted)

@@ -1,4 +1,4 @@
-"""What a death in the middle of a shift leaves, and what the next start makes of it."""
+"""A kill in the middle of a shift, and the recovery at the next start."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_killed_shift_is_rolled_back_by_the_next_start(
     newest, oldest = scene.client.list_deployments()["deployments"]
     assert_interrupted(scene, oldest)
     assert scene.info(newest)["creator"] == "codeDeployRollback"
-    # The group is free again, and the alias is where its next deployment begins.
+    # The group has no active deployment, and the alias is on the current version.
     scene.cloud.codedeploy.deploy(scene.request(), threading.Event())
     assert functions.history[-1] == Routing("2")
 
@@ -126,7 +126,7 @@ def test_a_rollback_that_was_cut_short_is_completed(
     functions.await_routing(AT_TEN)
     scene.client.stop_deployment(deploymentId=stopped, autoRollbackEnabled=True)
     rollback = scene.await_end(stopped)["rollbackInfo"]["rollbackDeploymentId"]
-    # As the ledger was when the rollback was recorded and the alias not yet set.
+    # The ledger after the record of the rollback and before the change of the alias.
     half = scene.cloud.ledger.get("codedeploy:deployment", rollback)
     half |= {"status": "InProgress", "shifts": [], "ended": None}
     scene.cloud.ledger.put("codedeploy:deployment", rollback, half)

@@ -18,7 +18,7 @@ SPEED = 600.0  # a minute of the cloud in a tenth of a second
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """An image of the tests' own, made once."""
+    """A build image for the tests, created once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
@@ -52,7 +52,7 @@ def shared(
 
 @pytest.fixture
 def world(shared: tuple[LocalCloud, str]) -> Iterator[World]:
-    """A pipeline of the test's own, not yet created."""
+    """A pipeline for one test, not yet created."""
     server, connection = shared
     world = World(server, f"pipeline-{next(NUMBERS)}", connection)
     yield world

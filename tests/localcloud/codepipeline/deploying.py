@@ -1,4 +1,4 @@
-"""Actions that deploy a stack of one parameter."""
+"""Actions that deploy a stack with one parameter."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ REGION = "eu-west-1"
 
 @pytest.fixture
 def stages(world: World) -> Any:
-    """Synth, then a change set that is made and executed, then a step with its output."""
+    """Synth, create and execute a change set, then use its output."""
 
     def declare(made: dict[str, Any]) -> list[dict[str, Any]]:
         return [
@@ -45,7 +45,7 @@ def test_a_change_set_is_made_and_executed(world: World, stages: Any) -> None:
     ssm = world.server.cloud.client("ssm", "111111111111", REGION)
     assert ssm.get_parameter(Name=f"/{world.name}")["Parameter"]["Value"] == "one"
     again = world.start()
-    assert world.ended(again) == "Succeeded", "a change set without changes is no failure"
+    assert world.ended(again) == "Succeeded", "a change set without changes is not a failure"
     result = world.action(again, "Deploy")["output"]["executionResult"]
     assert "no changes" in result["externalExecutionSummary"]
     assert world.log(again, "Smoke") == [f"/{world.name}"]
@@ -86,8 +86,9 @@ def test_a_stack_that_fails_says_which_resource_and_why(world: World, stages: An
 
 
 def test_a_stack_whose_creation_failed_is_not_prepared_again(world: World, stages: Any) -> None:
-    """CHANGE_SET_REPLACE replaces a change set and no stack (aws-cdk#901; the words are those of
-    quickstart-trek10-serverless-enterprise-cicd#23).
+    """CHANGE_SET_REPLACE replaces a change set, not a stack (aws-cdk#901).
+
+    AWS's text is in quickstart-trek10-serverless-enterprise-cicd#23.
     """
     made = template(world.name, "one")
     made["Resources"]["Group"] = {
@@ -107,7 +108,7 @@ def test_a_stack_whose_creation_failed_is_not_prepared_again(world: World, stage
 
 
 def test_a_deployment_that_failed_is_retried_with_all_actions(world: World, stages: Any) -> None:
-    """FAILED_ACTIONS executes the change set again, which is gone (aws-cdk#11995, #21677)."""
+    """FAILED_ACTIONS would execute the deleted change set (aws-cdk#11995, #21677)."""
     cloud, account = world.server.cloud, "111111111111"
     first = {"Resources": {"First": {"Type": "AWS::SQS::Queue"}}}
     cloudformation = cloud.client("cloudformation", account, REGION)

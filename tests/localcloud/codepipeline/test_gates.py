@@ -1,4 +1,4 @@
-"""The entrances of stages, against a model of what AWS promises."""
+"""The queues of stages, against a model of AWS's documented behavior."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ STAGES: list[Stage] = [("p", name) for name in ("source", "build", "prod")]
 
 
 def outcome(ticket: Ticket) -> str:
-    """What is decided, without waiting for it."""
+    """Return the decision of a ticket without waiting for it."""
     return ticket._outcome
 
 
 class Traffic(RuleBasedStateMachine):
-    """Executions move through three stages; they are numbered by their start."""
+    """Moves executions, numbered in order of start, through three stages."""
 
     @initialize(mode=st.sampled_from(["SUPERSEDED", "QUEUED"]))
     def begin(self, mode: str) -> None:
@@ -39,13 +39,13 @@ class Traffic(RuleBasedStateMachine):
         self.gates = Gates()
         self.tickets: dict[str, Ticket] = {}
         self.stage: dict[str, int] = {}
-        """Where an execution is, or waits to be."""
+        """The stage in which an execution is or for which it waits."""
         self.ended: dict[str, str] = {}
         self.began = 0
         self.entered: list[list[int]] = [[], [], []]
         self.closed: set[int] = set()
         self.rollbacks: set[str] = set()
-        """Executions of one stage only."""
+        """Executions that run only one stage."""
 
     def arrive(self, execution: str, index: int) -> None:
         self.stage[execution] = index
@@ -58,7 +58,7 @@ class Traffic(RuleBasedStateMachine):
         self.settle()
 
     def settle(self) -> None:
-        """Take note of all that was decided."""
+        """Record all decisions so far."""
         for execution, ticket in list(self.tickets.items()):
             if outcome(ticket) == ENTERED:
                 del self.tickets[execution]

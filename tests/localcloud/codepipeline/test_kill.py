@@ -1,4 +1,4 @@
-"""What a `kill -9` of the local cloud leaves of executions, and what the next start makes of it."""
+"""Recovery of executions after a `kill -9` of the local cloud."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ sys.stdin.read()
 
 
 class Killed:
-    """A local cloud that was killed, and the execution that it told of."""
+    """A local cloud that was killed, and its execution."""
 
     def __init__(self, state: Path, play: str) -> None:
         script = _CHILD.format(here=str(Path(__file__).parent), state=str(state), play=play)
@@ -58,7 +58,7 @@ def executions(server: LocalCloud) -> dict[str, str]:
 
 
 def wait(server: LocalCloud, execution: str) -> str:
-    """How an execution ends."""
+    """Wait for an execution to end; return its status."""
     service = server.cloud.codepipeline
     ended = threading.Event()
     unsubscribe = server.cloud.bus.subscribe(
@@ -100,7 +100,7 @@ def test_what_was_at_work_is_marked_and_can_be_retried(
 def test_what_waited_goes_on_waiting(
     start_cloud: Callable[..., LocalCloud], tmp_path: Path
 ) -> None:
-    """An approval keeps its token, and its answer counts even if the kill came right behind it."""
+    """An approval keeps its token, and its result counts even if the kill follows at once."""
     killed = Killed(
         tmp_path / "state",
         "execution = world.create(world.stage('Prod', world.approval()), "

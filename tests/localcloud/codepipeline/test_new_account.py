@@ -50,7 +50,7 @@ def test_a_build_beside_another_one_fails_its_action_in_codebuilds_words(
         r"Request ID: [0-9a-f-]{36}; Proxy: null\)",
         result["errorDetails"]["message"],
     )
-    # What a release prints as the way on until the quota is raised.
+    # A release prints this as the workaround until the quota is raised.
     world.client.retry_stage_execution(
         pipelineName=world.name,
         stageName="Verify",

@@ -1,4 +1,4 @@
-"""The permissions of a pipeline's roles, with the grants that CDK makes."""
+"""The permissions of a pipeline's roles, with the grants that CDK generates."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ SOURCE = (CONNECTION, READ, WRITE, KEY)
 def guarded(
     tmp_path_factory: pytest.TempPathFactory, alarm_states: RegionalAlarms
 ) -> Iterator[tuple[LocalCloud, str, str]]:
-    """A local cloud that enforces policies; its artifacts are under a customer's key."""
+    """A local cloud that enforces policies; a customer managed key encrypts artifacts."""
     folder = tmp_path_factory.mktemp("guarded")
     server = LocalCloud(
         folder,
@@ -80,7 +80,7 @@ def world(guarded: tuple[LocalCloud, str, str]) -> Iterator[World]:
 
 
 def grant(world: World, role: str, *statements: dict[str, Any]) -> None:
-    """Allow a role only this."""
+    """Replace a role's permissions by these."""
     document = {
         "Version": "2012-10-17",
         "Statement": [{"Effect": "Allow"} | each for each in statements],
@@ -91,7 +91,7 @@ def grant(world: World, role: str, *statements: dict[str, Any]) -> None:
 
 
 def failure(world: World, *stages: dict[str, Any], **more: Any) -> str:
-    """The message of the failed action."""
+    """Return the message of the failed action."""
     execution = world.create(*stages, **more)
     assert world.ended(execution) == "Failed"
     (said,) = world.errors(execution)
@@ -99,7 +99,7 @@ def failure(world: World, *stages: dict[str, Any], **more: Any) -> str:
 
 
 def session(world: World, role: str = "codepipeline") -> str:
-    """The session of a role in the only execution."""
+    """Return the session of a role in the only execution."""
     execution = world.executions()[0]["pipelineExecutionId"]
     return f"arn:aws:sts::{ACCOUNT}:assumed-role/{role}/{execution}"
 
@@ -243,7 +243,7 @@ def test_a_rule_reads_alarms_by_its_role(world: World, alarms: FakeAlarms, allow
 
 
 def _topic(world: World) -> tuple[str, str]:
-    """A topic, and the URL of a queue that has its messages."""
+    """Create a topic; return its ARN and the URL of a subscribed queue."""
     cloud = world.server.cloud
     topic = cloud.client("sns", ACCOUNT, REGION).create_topic(Name=world.name)["TopicArn"]
     queue = cloud.client("sqs", ACCOUNT, REGION).create_queue(QueueName=world.name)["QueueUrl"]

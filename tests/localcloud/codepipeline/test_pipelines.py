@@ -108,7 +108,7 @@ class TestFlow:
         execution = world.create(
             world.stage("Hold", world.held("Hold")), world.stage("Build", build, role, own)
         )
-        iam.delete_role(RoleName="leaving")  # one that is not there at first is refused
+        iam.delete_role(RoleName="leaving")  # a repository that does not exist yet is rejected
         world.release("Hold")
         assert world.ended(execution) == "Failed"
         said = world.action(execution, "Test")["output"]["executionResult"]["errorDetails"]

@@ -1,4 +1,4 @@
-"""Quotas of a pipeline's declaration, each at its edge and one beyond."""
+"""Quotas of a pipeline's declaration, each at its limit and one above."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ INPUTS = [{"name": "App"}]
 
 
 def _changed(**changes: Any) -> dict[str, Any]:
-    """The declaration whose second stage's action has other keys."""
+    """Return the declaration with other keys in its second stage's action."""
     definition = copy.deepcopy(good())
     definition["stages"][1]["actions"][0] |= changes
     return definition
@@ -112,7 +112,7 @@ def test_what_exceeds_a_quota_is_rejected(
 
 @pytest.fixture
 def small(start_cloud: Callable[..., LocalCloud]) -> Iterator[World]:
-    """A pipeline in an account that may have one."""
+    """A pipeline in an account whose quota is one pipeline."""
     quotas = Quotas(concurrent_executions=1000, concurrent_builds=60, pipelines=1)
     world = World(start_cloud(services=SERVICES, speed=SPEED, quotas=quotas), "small")
     world.set_up()
@@ -135,7 +135,7 @@ def test_an_account_has_so_many_pipelines(small: World) -> None:
 def test_an_artifact_is_too_large(
     small: World, monkeypatch: pytest.MonkeyPatch, module: str, constant: str
 ) -> None:
-    """In these words in aws-cdk#21325 and aws-cdk#10330."""
+    """AWS's text is quoted in aws-cdk#21325 and aws-cdk#10330."""
     acting = sys.modules[f"localcloud.codepipeline.actions.{module}"]
     monkeypatch.setattr(acting, constant, 10)
     prepare = action(small, "Prepare", "CHANGE_SET_REPLACE", inputArtifacts=[{"name": "App"}])

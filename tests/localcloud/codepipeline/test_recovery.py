@@ -1,4 +1,4 @@
-"""What the next start makes of an execution, wherever the process was when it ended."""
+"""Recovery of an execution, by the point at which the last process ended."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PIPELINE = Pipeline(
 
 
 class NotingStore(Store):
-    """Notes what is decided."""
+    """A fake of the service that records what recovery does."""
 
     def __init__(self) -> None:
         self.pipelines = {PIPELINE.key: PIPELINE}

@@ -63,7 +63,7 @@ class World:
         shutil.rmtree(self.folder)
 
     def set_up(self) -> str:
-        """Roles, bucket and connection; returns the connection's ARN."""
+        """Create roles, bucket and connection; return the connection's ARN."""
         iam = self.server.cloud.client("iam", ACCOUNT, REGION)
         for name in ("codepipeline", "codebuild", "cloudformation"):
             iam.create_role(
@@ -80,7 +80,7 @@ class World:
         self.connection = connections.create(ACCOUNT, REGION, "github", "GitHub", {})
         return self.connection
 
-    # What a pipeline is made of.
+    # Parts of a pipeline's declaration.
 
     @property
     def repository(self) -> str:
@@ -100,7 +100,7 @@ class World:
 
     @staticmethod
     def conditions(result: str, *rules: tuple[str, dict[str, str]]) -> dict[str, Any]:
-        """One condition of rules: provider and configuration of each."""
+        """Return one condition with rules, given the provider and configuration of each."""
         declared = [
             {
                 "name": f"{provider}-{number}",
@@ -134,7 +134,7 @@ class World:
         exported: tuple[str, ...] = (),
         **more: Any,
     ) -> dict[str, Any]:
-        """A build action; its project is made."""
+        """Create a build project; return an action that runs it."""
         project = f"{self.name}-{name}-{next(NUMBERS)}"
         spec: dict[str, Any] = {
             "version": "0.2",
@@ -167,12 +167,12 @@ class World:
         } | more
 
     def held(self, name: str, *then: str, **more: Any) -> dict[str, Any]:
-        """A build that waits until the test says `release`."""
+        """Return an action whose build waits until the test calls `release`."""
         os.mkfifo(self.folder / name)
         return self.build(name, f"cat {self.folder / name}", *then, **more)
 
     def locked(self, name: str, *then: str, **more: Any) -> dict[str, Any]:
-        """A build that waits, as often as it runs, while the test holds the lock."""
+        """Return an action whose every build waits while the test holds the lock."""
         return self.build(name, f"flock {self.folder / 'lock'} true", *then, **more)
 
     @contextmanager
@@ -183,11 +183,11 @@ class World:
             yield
 
     def release(self, name: str) -> None:
-        """Waits until the build is there."""
+        """Wait for a held build to start, and let it continue."""
         (self.folder / name).write_text("go\n")
 
     def create(self, *stages: dict[str, Any], **more: Any) -> str:
-        """Create the pipeline after a first push; its first execution."""
+        """Create the pipeline after a first push; return its first execution."""
         self.server.cloud.codeconnections.recognise(self.connection, self.repository)
         self.push("first")
         self.client.create_pipeline(pipeline=self.definition(*stages, **more))
@@ -206,7 +206,7 @@ class World:
             "stages": [{"name": "Source", "actions": [self.source()]}, *stages],
         } | more
 
-    # What happens to it.
+    # Executions of the pipeline.
 
     def push(self, message: str, branch: str = "main") -> str:
         checkout = self.folder / "checkout"
@@ -227,22 +227,22 @@ class World:
         return str(started["pipelineExecutionId"])
 
     def executions(self) -> list[dict[str, Any]]:
-        """Newest first."""
+        """Return the executions, newest first."""
         listed = self.client.list_pipeline_executions(pipelineName=self.name)
         return list(listed["pipelineExecutionSummaries"])
 
     def until(self, holds: Callable[[], bool], seconds: float = 90) -> None:
-        """Wait until something holds; looked at when the ledger or a gate changes."""
+        """Wait for a predicate; it is evaluated when the ledger or a queue changes."""
         with self._changed:
             assert self._changed.wait_for(holds, seconds)
 
     def ended(self, execution: str) -> str:
-        """How an execution has ended, once it has."""
+        """Wait for an execution to end; return its status."""
         self.until(lambda: not self.service.executions[execution].running)
         return self.service.executions[execution].status
 
     def action(self, execution: str, name: str) -> dict[str, Any]:
-        """The newest run of an action, in the API's shape."""
+        """Return the newest run of an action, in the API's shape."""
         listed = self.client.list_action_executions(
             pipelineName=self.name, filter={"pipelineExecutionId": execution}
         )["actionExecutionDetails"]
@@ -250,13 +250,13 @@ class World:
         return found
 
     def state(self, name: str) -> dict[str, Any]:
-        """A stage's state, in the API's shape."""
+        """Return a stage's state, in the API's shape."""
         states = self.client.get_pipeline_state(name=self.name)["stageStates"]
         found: dict[str, Any] = next(each for each in states if each["stageName"] == name)
         return found
 
     def log(self, execution: str, action: str) -> list[str]:
-        """The log of an action's build."""
+        """Return the log of an action's build."""
         build_id = self.action(execution, action)["output"]["executionResult"]
         build = self.server.cloud.codebuild.builds[build_id["externalExecutionId"]]
         events = self.server.cloud.client("logs", ACCOUNT, REGION).get_log_events(
@@ -266,15 +266,15 @@ class World:
         return [each for each in messages if not each.startswith("[Container]")]
 
     def place(self, stage: str) -> tuple[str, str]:
-        """The runner's key of a stage."""
+        """Return the runner's key of a stage."""
         return f"{ACCOUNT}/{REGION}/{self.name}", stage
 
     def baking(self, execution: str) -> bool:
-        """Whether the condition behind the stage Prod is being held."""
+        """Whether the ON_SUCCESS condition of the stage Prod is in progress."""
         return (execution, "Prod", "ON_SUCCESS") in self.service.decisions.conditions
 
     def override(self, execution: str) -> None:
-        """Release the condition behind the stage Prod."""
+        """Override the ON_SUCCESS condition of the stage Prod."""
         self.client.override_stage_condition(
             pipelineName=self.name,
             stageName="Prod",
@@ -283,9 +283,9 @@ class World:
         )
 
     def approval_token(self, stage: str, action: str) -> str:
-        """The token of an approval, once it waits."""
+        """Wait for an approval action to run; return its token."""
         self.until(lambda: bool(self._token(stage, action)))
-        with self.service.store.lock:  # what is being changed can be read before it is durable
+        with self.service.store.lock:  # a change can be read before it is durable
             return self._token(stage, action)
 
     def provider(self) -> PipelineProvider:
@@ -297,7 +297,7 @@ class World:
         tags: dict[str, str] | None = None,
         rollback: bool = False,
     ) -> ResourceRequest:
-        """The pipeline as a template declares it."""
+        """Return the pipeline as a CloudFormation template declares it."""
         definition = _upper(self.definition(*stages)) | {"RestartExecutionOnUpdate": True}
         return replace(
             request("AWS::CodePipeline::Pipeline", **definition),
@@ -314,11 +314,11 @@ class World:
         return ""
 
     def errors(self, execution: str) -> list[str]:
-        """The messages of failed actions."""
+        """Return the messages of failed actions."""
         return [each.error for each in self.service.executions[execution].actions if each.error]
 
     def running(self, execution: str, action: str) -> bool:
-        """Whether an action runs now."""
+        """Whether an action is in progress."""
         for stage in self.service.pipelines[f"{ACCOUNT}/{REGION}/{self.name}"].stages:
             ran = self.service.executions[execution].action(stage["name"], action)
             if ran is not None:

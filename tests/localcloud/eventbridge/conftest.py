@@ -38,13 +38,13 @@ class Fakes:
 
 
 def document(*statements: dict[str, Any]) -> str:
-    """A policy of these statements."""
+    """Return a policy of these statements."""
     stated = [{"Effect": "Allow"} | each for each in statements]
     return json.dumps({"Version": "2012-10-17", "Statement": stated})
 
 
 class Events:
-    """A local cloud with rules and schedules, and fakes of what they reach."""
+    """A local cloud with rules and schedules, and fakes of their targets."""
 
     def __init__(self, server: LocalCloud, fakes: Fakes) -> None:
         self.server = server
@@ -57,7 +57,7 @@ class Events:
         self.scheduler = self.cloud.client("scheduler", ACCOUNT, REGION)
 
     def role(self, service: str, *statements: dict[str, Any]) -> str:
-        """The role of a service's name, which trusts it and may do this; its ARN."""
+        """Create a role that trusts a service, with permissions; return its ARN."""
         iam = self.cloud.client("iam", ACCOUNT, REGION)
         principal = {"Principal": {"Service": f"{service}.amazonaws.com"}}
         with suppress(iam.exceptions.EntityAlreadyExistsException):
@@ -72,11 +72,11 @@ class Events:
         return f"arn:aws:iam::{ACCOUNT}:role/{service}"
 
     def next(self) -> dict[str, Any]:
-        """The next invocation of a function."""
+        """Return the next invocation of a function."""
         return self.functions.invoked.get(timeout=60)
 
     def deploy(self, resources: dict[str, Any], name: str = "service") -> dict[str, Any]:
-        """Bring a stack to these resources; the stack as it ended, with its events' reasons."""
+        """Deploy a stack; return it in its final state, with the reasons of its events."""
         client = self.cloud.client("cloudformation", ACCOUNT, REGION)
         exists = any(each["StackName"] == name for each in client.describe_stacks()["Stacks"])
         change = client.update_stack if exists else client.create_stack
@@ -93,7 +93,7 @@ class Events:
         assert self._settled(name) is None
 
     def _settled(self, name: str) -> dict[str, Any] | None:
-        """The stack, once nothing is under way in it; None: it is gone."""
+        """Return the stack if no operation is in progress; None if it does not exist."""
         client = self.cloud.client("cloudformation", ACCOUNT, REGION)
         told: queue.SimpleQueue[Any] = queue.SimpleQueue()
         unsubscribe = self.cloud.bus.subscribe(told.put)
@@ -106,18 +106,18 @@ class Events:
             told.get(timeout=60)
 
     def advance(self, seconds: float) -> None:
-        """Let cloud time pass at once."""
+        """Advance cloud time immediately."""
         self.cloud.clock._origin += seconds
         self.cloud.schedules._timer._changed.set()
 
     def close(self) -> None:
-        """Delete all rules and schedules; what they have set off does not reach the next test."""
+        """Delete all rules and schedules; their deliveries do not reach the next test."""
         for rule in list(self.cloud.schedules.rules.values()):
             self.cloud.schedules.delete_rule(rule.account, rule.region, rule.name)
         for each in list(self.cloud.schedules.schedules.values()):
             self.cloud.schedules.delete_schedule(each.account, each.region, each.name)
         passed = threading.Event()
-        self.cloud.schedules._timer.at(0.0, passed.set)  # behind what is being fired
+        self.cloud.schedules._timer.at(0.0, passed.set)  # after the events in progress
         assert passed.wait(60)
         while self.cloud.ledger.all("schedules:delivery"):
             threading.Event().wait(0.01)
@@ -131,7 +131,7 @@ def fakes() -> Fakes:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, fakes: Fakes) -> Iterator[LocalCloud]:
-    """One local cloud for a module's tests; a minute of it lasts a tenth of a second."""
+    """One local cloud for a module's tests; a cloud minute takes 0.1 s."""
     made = LocalCloud(
         tmp_path_factory.mktemp("state"),
         services=SERVICES,
@@ -155,7 +155,7 @@ def reached(server: LocalCloud, fakes: Fakes) -> Iterator[Events]:
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., Events]]:
-    """Starts clouds on a state folder, their fakes in place before anything is taken up."""
+    """Start clouds on a state folder, with fakes installed before the start."""
     started: list[LocalCloud] = []
 
     def start(state: Path, delays: Delays = NO_DELAYS) -> Events:

@@ -13,7 +13,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def first(text: str, after: str, zone: str = "UTC") -> str | None:
-    """The first time behind another, both as local times of a zone."""
+    """Return the first due time after another, both in local time of a zone."""
     place = ZoneInfo(zone)
     due = parse(text, 0.0, place).after(
         datetime.fromisoformat(after).replace(tzinfo=place).timestamp()

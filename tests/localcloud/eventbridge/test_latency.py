@@ -1,4 +1,4 @@
-"""EventBridge acts some seconds late, and now and then twice."""
+"""EventBridge's latency, and second deliveries."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ EVENT = {
         ({"missing": [{"exists": False}]}, True),
         ({"missing": {"deeper": [{"exists": False}]}}, True),
         ({"missing": [{"exists": True}]}, False),
-        # `exists` looks at leaves alone.
+        # `exists` only matches leaves.
         ({"nested": [{"exists": True}]}, False),
         ({"ip": [{"cidr": "10.0.0.0/24"}]}, True),
         ({"ip": [{"cidr": "10.0.1.0/24"}]}, False),

@@ -1,4 +1,4 @@
-"""Rules and schedules reach what IAM lets them reach."""
+"""Rules and schedules need permissions for their targets."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, fakes: Fakes) -> Iterator[
 
 @pytest.fixture
 def reached(guarded: LocalCloud, fakes: Fakes) -> Iterator[Events]:
-    """A topic, and two queues of which the one named `dead` takes what a rule cannot deliver."""
+    """A topic and two queues; `dead` is the dead-letter queue."""
     made = Events(guarded, fakes)
     made.cloud.client("sns", ACCOUNT, REGION).create_topic(Name="told")
     sqs = made.cloud.client("sqs", ACCOUNT, REGION)
@@ -64,7 +64,7 @@ def set_queue_policy(reached: Events, name: str, policy: str) -> None:
 
 
 def from_rule(resource: str, action: str, source: str) -> dict[str, Any]:
-    """The statement by which CDK lets a rule send."""
+    """Return CDK's statement that allows a rule to send."""
     condition = {"ArnEquals": {"aws:SourceArn": f"arn:aws:events:{HERE}:{source}"}}
     return EVENTS | {"Action": action, "Resource": resource, "Condition": condition}
 
@@ -75,7 +75,7 @@ def allow_queue(reached: Events, name: str, source: str) -> None:
 
 
 def fire(reached: Events, name: str, target: dict[str, Any]) -> str:
-    """Put a rule with one target and a dead-letter queue, and set it off; its ARN."""
+    """Create and trigger a rule with one target and a dead-letter queue; return its ARN."""
     rule: str = reached.events.put_rule(Name=name, EventPattern=PATTERN)["RuleArn"]
     reached.events.put_targets(Rule=name, Targets=[{"Id": "one"} | target | DEAD])
     reached.events.put_events(Entries=[ENTRY])
@@ -83,7 +83,7 @@ def fire(reached: Events, name: str, target: dict[str, Any]) -> str:
 
 
 def buried(reached: Events, rule: str) -> tuple[str, str]:
-    """Code and message of what a rule could not deliver."""
+    """Return code and message of a rule's entry in the dead-letter queue."""
     reached.metrics.wait_for(1, "FailedInvocations", RuleName=rule)
     sqs = reached.cloud.client("sqs", ACCOUNT, REGION)
     url = sqs.get_queue_url(QueueName="dead")["QueueUrl"]

@@ -44,7 +44,7 @@ def seconds(event: dict[str, Any]) -> float:
 
 
 def next_day(reached: Any) -> Any:
-    """The call that another day brings: two that are due together come in any order."""
+    """Advance a day and return the invocation; simultaneous ones have no order."""
     reached.advance(86400)
     return reached.next()
 
@@ -443,7 +443,7 @@ def test_what_was_missed_while_the_cloud_was_down_is_not_made_up(
     put(first, "daily", {"Id": "one", "Arn": FUNCTION}, ScheduleExpression="rate(1 day)")
     next_day(first)
     first.server.stop()
-    # Ten days go by.
+    # Ten days pass.
     ledger = Ledger(tmp_path)
     later = first.cloud.clock.timestamp() + 10 * 86400
     ledger.put("clock", "last", {"timestamp": later})

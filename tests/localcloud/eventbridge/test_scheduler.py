@@ -18,7 +18,7 @@ OFF = {"Mode": "OFF"}
 
 
 def at(reached: Any, seconds: float) -> str:
-    """An `at(…)` so many seconds of cloud time from now."""
+    """Return an `at(…)` in a number of seconds of cloud time."""
     moment = datetime.fromtimestamp(reached.cloud.clock.timestamp() + seconds, UTC)
     return f"at({moment.strftime('%Y-%m-%dT%H:%M:%S')})"
 
@@ -41,7 +41,7 @@ def test_a_schedule_fires_once_and_deletes_itself(reached: Any) -> None:
     assert call["payload"] == {"arn": arn, "attempt": 1}
     assert call["function"] == (ACCOUNT, REGION, "judge", None)
     assert reached.scheduler.list_schedules()["Schedules"] == []
-    # A schedule acts as its role: the function's own policy is not asked.
+    # A schedule uses its role; the function's own policy is not evaluated.
     assert reached.functions.asked == []
 
 
@@ -54,7 +54,7 @@ def test_a_rate_sends_schedulers_own_notification(reached: Any) -> None:
     )
     payloads = []
     for _ in range(2):
-        # One at a time: two that are due together come in any order.
+        # One at a time, because simultaneous invocations have no order.
         reached.advance(86400)
         payloads.append(reached.next()["payload"])
     first, second = payloads
@@ -95,7 +95,7 @@ def test_the_api_tells_what_it_was_told(reached: Any) -> None:
     [
         ({"ScheduleExpression": "cron(0 9 * * * *)"}, "Invalid Schedule Expression"),
         ({"ScheduleExpression": "at(tomorrow)"}, "yyyy-mm-ddThh:mm:ss"),
-        ({"ScheduleExpressionTimezone": "Europe/Nowhere"}, "Europe/Nowhere is no time zone"),
+        ({"ScheduleExpressionTimezone": "Europe/Nowhere"}, "Europe/Nowhere is not a valid"),
         ({"GroupName": "other"}, "Schedule group other does not exist"),
         (
             {"Target": TARGET | {"Arn": "arn:aws:scheduler:::aws-sdk:s3:listBuckets"}},

@@ -43,7 +43,7 @@ def logs(server: LocalCloud) -> Any:
 
 @pytest.fixture
 def group(request: pytest.FixtureRequest, logs: Any) -> str:
-    """A group of the test's own."""
+    """A separate log group for each test."""
     name: str = request.node.name
     logs.create_log_group(logGroupName=name)
     return name

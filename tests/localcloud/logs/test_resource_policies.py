@@ -1,4 +1,4 @@
-"""Resource policies of CloudWatch Logs by the API and by templates."""
+"""Resource policies of CloudWatch Logs in the API and in templates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Log events are seen some seconds after they were written, and none is lost."""
+"""Log events become visible some seconds after their write; none is lost."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ACCOUNT, REGION = "111111111111", "eu-west-1"
 SHORTEST, LONGEST = 1.0, 31.0
-"""Cloud seconds in which no event is seen, and every one."""
+"""Cloud seconds after which the first and the last event is visible."""
 
 
 class HeldClock(Clock):
@@ -62,7 +62,7 @@ def test_events_are_seen_later_by_each_operation(server: LocalCloud) -> None:
     assert "lastEventTimestamp" not in described
     _pass(server, LONGEST)
     assert _texts(client.filter_log_events(logGroupName="g")) == ["a", "b"]
-    # One who follows the stream by its tokens loses nothing.
+    # A client that follows the stream by its tokens loses no event.
     second = client.get_log_events(**stream, nextToken=first["nextForwardToken"])
     assert _texts(second) == ["a", "b"]
     [described] = client.describe_log_streams(logGroupName="g")["logStreams"]

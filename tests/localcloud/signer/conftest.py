@@ -18,7 +18,7 @@ PLATFORM = "AWSLambda-SHA384-ECDSA"
 
 @dataclass
 class Signing:
-    """A local cloud with a versioned bucket and what a test does with Signer in it."""
+    """A local cloud with Signer and a versioned bucket."""
 
     server: LocalCloud
 
@@ -36,7 +36,7 @@ class Signing:
         return self.client.put_signing_profile(profileName=name, platformId=PLATFORM, **parameters)
 
     def job(self, content: bytes, profile: str = "release", **parameters: Any) -> Any:
-        """A job as it is described at its end."""
+        """Start a job; return its description at the end."""
         put = self.s3.put_object(Bucket="code", Key="app.zip", Body=content)
         made = {
             "source": {"s3": {"bucketName": "code", "key": "app.zip", "version": put["VersionId"]}},

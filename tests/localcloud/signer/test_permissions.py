@@ -1,4 +1,4 @@
-"""A signing job reads and writes S3 as its caller, by a version of a profile."""
+"""A signing job reads and writes S3 with the caller's permissions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def document(*statements: dict[str, Any]) -> str:
 
 
 def by_role(signing: Signing, *statements: dict[str, Any]) -> None:
-    """Have jobs started by a role that may do this."""
+    """Start jobs as a role with these permissions."""
     cloud = signing.server.cloud
     iam = cloud.client("iam", ACCOUNT, REGION)
     trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": ACCOUNT}}

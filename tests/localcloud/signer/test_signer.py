@@ -1,4 +1,4 @@
-"""Signer by boto3, and what is known of a zip afterwards."""
+"""Signer by boto3, and the verification of signed zip files."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_one_token_is_one_job(signing: Any) -> None:
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"no zip", "The object is no zip that can be signed"), (None, "The object is signed alre")],
+    [(b"no zip", "The object is not a zip file that can"), (None, "The object is signed already")],
 )
 def test_a_job_that_cannot_sign_fails_and_says_why(
     signing: Any, content: bytes | None, reason: str
@@ -117,7 +117,7 @@ def test_a_job_without_its_object_fails(signing: Any) -> None:
 
 
 def _changed(signed: bytes, change: str) -> bytes:
-    """A signed zip, put together anew with one change."""
+    """Return a signed zip, rewritten with one change."""
     made = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(signed)) as archive, zipfile.ZipFile(made, "w") as copy:
         for entry in archive.infolist():
@@ -156,7 +156,7 @@ def test_a_file_that_hides_another_breaks_the_signature(signing: Any) -> None:
         pytest.warns(UserWarning, match="Duplicate name"),
     ):
         archive.writestr("app.py", "def handler(event, context): return 2")
-    with pytest.raises(BrokenSignatureError, match=r"it has two of app\.py"):
+    with pytest.raises(BrokenSignatureError, match=r"it has more than one entry app\.py"):
         signing.server.cloud.signer.signature(signed.getvalue())
 
 

@@ -48,7 +48,7 @@ def test_who_calls(server: LocalCloud) -> None:
     told = cloud.client("sts", PROD, REGION, session).get_caller_identity()
     assert told["Arn"] == f"arn:aws:sts::{PROD}:assumed-role/deploy/me"
     assert told["Account"] == PROD
-    # What the role does, it does in its own account.
+    # The role acts in its own account.
     cloud.client("ssm", PROD, REGION, session).put_parameter(Name="p", Value="v", Type="String")
     assert cloud.client("ssm", PROD, REGION).get_parameter(Name="p")["Parameter"]["Value"] == "v"
     assert cloud.client("ssm", TOOLS, REGION).describe_parameters()["Parameters"] == []

@@ -171,7 +171,7 @@ def test_a_job_that_fails_is_told_with_its_reason(tooling: Tooling, unsigned: Pa
     unsigned.write_bytes(b"no zip")
     told = _refusal(unsigned, tooling.profile, tooling.bucket)
     assert "signing job " in told
-    assert " failed: The object is no zip that can be signed: " in told
+    assert " failed: The object is not a zip file that can be signed: " in told
 
 
 def test_a_job_that_hangs_is_left(
