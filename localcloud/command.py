@@ -23,7 +23,7 @@ from localcloud.core.log_format import configure_log
 from localcloud.core.quotas import ESTABLISHED_ACCOUNT, NEW_ACCOUNT
 from localcloud.core.storage import StorageError, UnusableStateError
 from localcloud.iam.access import MODES
-from localcloud.server import REMEMBERED, LocalCloud
+from localcloud.server import CLOCK_RECORD_AHEAD_SECONDS, LocalCloud
 
 _UNABLE = (GatewayPortError, PortInUseError, StateInUseError, StorageError, UnusableStateError)
 
@@ -87,8 +87,8 @@ def main() -> int:
     if unconfined:
         print(unconfined, file=sys.stderr, flush=True)  # noqa: T201  # a command speaks so
     print(f"localcloud: {server.cloud.endpoint}", flush=True)  # noqa: T201  # a command speaks so
-    while not stopped.wait(REMEMBERED / 3):
+    while not stopped.wait(CLOCK_RECORD_AHEAD_SECONDS / 3):
         with suppress(StorageError):  # requests report the full disk; the next round retries
-            server.remember_time(REMEMBERED)
+            server.remember_time(CLOCK_RECORD_AHEAD_SECONDS)
     server.stop()
     return 0

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from localcloud.iam.access import Mode
 
 _NO_SUBSTITUTES = Substitutes()
-REMEMBERED = 3.0
+CLOCK_RECORD_AHEAD_SECONDS = 3.0
 """Wall seconds by which a recorded time is ahead; must exceed the interval of the records."""
 
 
@@ -125,7 +125,7 @@ class LocalCloud:
         folder, which only its owner can read.
         """
         self.running = True
-        self.remember_time(REMEMBERED)
+        self.remember_time(CLOCK_RECORD_AHEAD_SECONDS)
         providers = {
             type_name: provider
             for service in self._services.values()

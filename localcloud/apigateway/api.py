@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from moto.core.responses import ActionResult, EmptyResult
 from werkzeug.test import run_wsgi_app
 
+from localcloud.apigateway.checks import RejectedError
 from localcloud.apigateway.control import backend
 from localcloud.apigateway.quotas import QuotaError
-from localcloud.apigateway.refusals import RefusedError
 from localcloud.core.service_api import ApiError, ServiceApi
 
 if TYPE_CHECKING:
@@ -120,5 +120,5 @@ class ApiGatewayApi(ServiceApi):
             return self.service.perform(self.account, self.region, operation, document)
         except QuotaError as error:
             raise ApiError("LimitExceededException", str(error)) from error
-        except RefusedError as error:
+        except RejectedError as error:
             raise ApiError("BadRequestException", str(error)) from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from localcloud.apigateway.refusals import RefusedError
+from localcloud.apigateway.checks import RejectedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Document = dict[str, Any]
 
 KIND = "apigateway"
-_SETTINGS = {
+_DEFAULT_METHOD_SETTINGS = {
     "metricsEnabled": False,
     "loggingLevel": "OFF",
     "dataTraceEnabled": False,
@@ -88,21 +88,21 @@ def _create_resource(held: Any, document: Document) -> Document:
     api = held.get_rest_api(document["id"])
     part, parent = document["part"], document["parent"]
     if not re.fullmatch(r"\{[A-Za-z0-9._:-]+\+?\}|[A-Za-z0-9._:$-]+", part):
-        raise RefusedError(
+        raise RejectedError(
             "Resource's path part only allow a-zA-Z0-9._-: or a valid greedy path variable "
             "and curly braces at the beginning and the end."
         )
     siblings = [each for each in api.resources.values() if each.parent_id == parent]
     if any(each.path_part == part for each in siblings):
-        raise RefusedError(f"Another resource with the same parent already has this name: {part}")
+        raise RejectedError(f"Another resource with the same parent already has this name: {part}")
     variable = [each.path_part for each in siblings if each.path_part.startswith("{")]
     if part.startswith("{") and variable:
-        raise RefusedError(
+        raise RejectedError(
             f"A sibling ({variable[0]}) of this resource already has a variable path part -- only "
             "one is allowed"
         )
     if held.get_resource(api.id, parent).path_part.endswith("+}"):
-        raise RefusedError("Cannot create a child of a resource with a greedy path variable")
+        raise RejectedError("Cannot create a child of a resource with a greedy path variable")
     return {"id": api.add_child(part, parent).id}
 
 
@@ -171,7 +171,7 @@ def _delete_deployment(held: Any, document: Document) -> None:
     if api is None:
         return
     if any(stage.deployment_id == document["deployment"] for stage in api.stages.values()):
-        raise RefusedError("Active stages pointing to this deployment must be moved or deleted")
+        raise RejectedError("Active stages pointing to this deployment must be moved or deleted")
     api.deployments.pop(document["deployment"], None)
 
 
@@ -180,11 +180,11 @@ def _put_stage(held: Any, document: Document) -> None:
     name, deployment = wanted["stageName"], wanted["deploymentId"]
     api = held.get_rest_api(document["id"])
     if deployment not in api.deployments:
-        raise RefusedError("Invalid Deployment identifier specified")
+        raise RejectedError("Invalid Deployment identifier specified")
     settings = wanted.get("methodSettings") or {}
     logs = any(each.get("loggingLevel", "OFF") != "OFF" for each in settings.values())
     if (logs or wanted.get("accessLogSettings")) and not held.account.cloudwatch_role_arn:
-        raise RefusedError(
+        raise RejectedError(
             "CloudWatch Logs role ARN must be set in account settings to enable logging"
         )
     if document["new"]:
@@ -196,7 +196,7 @@ def _put_stage(held: Any, document: Document) -> None:
     stage.tracing_enabled = bool(wanted.get("tracingEnabled"))
     stage.access_log_settings = wanted.get("accessLogSettings")
     stage.tags = wanted.get("tags") or {}
-    stage.method_settings = {key: _SETTINGS | each for key, each in settings.items()}
+    stage.method_settings = {key: _DEFAULT_METHOD_SETTINGS | each for key, each in settings.items()}
 
 
 def _delete_stage(held: Any, document: Document) -> None:

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from localcloud.apigateway.answer import Answer, FaultError, proxy_answer
 from localcloud.apigateway.quotas import headers_too_large
 from localcloud.apigateway.request import Request, proxy_event
+from localcloud.apigateway.response import GatewayError, HttpResponse, parse_proxy_response
 from localcloud.apigateway.telemetry import Observation
 from localcloud.core.ports import InvocationError
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from localcloud.core.function_ports import FunctionInvoker
     from localcloud.core.ports import Invocation
 
-_LARGEST = 10 * 1024 * 1024  # bytes
-_LONGEST_LINE = 1024  # characters of an execution log's event
-_AT_ONCE = 256  # invocations; more wait for one to end
+_MAX_BODY_BYTES = 10 * 1024 * 1024  # bytes
+_MAX_LOG_LINE_CHARACTERS = 1024  # characters of an execution log's event
+_MAX_CONCURRENT_INVOCATIONS = 256  # invocations; more wait for one to end
 _BODILESS = frozenset({204, 304})
 _TOO_LARGE = frozenset({"RequestTooLargeException", "RequestEntityTooLargeException"})
 _THROTTLED = "TooManyRequestsException"
@@ -49,7 +49,9 @@ class DataPlane:
         self._stage = stage
         self._telemetry = telemetry
         # An invocation runs in its own thread, so that it can time out.
-        self._invocations = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="gateway")
+        self._invocations = ThreadPoolExecutor(
+            _MAX_CONCURRENT_INVOCATIONS, thread_name_prefix="gateway"
+        )
 
     def stop(self) -> None:
         """Start no further invocations."""
@@ -62,7 +64,7 @@ class DataPlane:
         request = Request.of(environ, self._clock.timestamp())
         stage = self._stage(request.api_id, request.stage)
         if stage is None or stage.disabled:
-            answer = FaultError(403, "Forbidden", "ForbiddenException").answer()
+            answer = GatewayError(403, "Forbidden", "ForbiddenException").answer()
         else:
             answer = self._serve(request, stage)
         body = b"" if answer.status in _BODILESS else answer.body
@@ -76,43 +78,43 @@ class DataPlane:
         start_response(f"{answer.status} {_PHRASES.get(answer.status, '')}", headers)
         return [body]
 
-    def _serve(self, request: Request, stage: ServedStage) -> Answer:
+    def _serve(self, request: Request, stage: ServedStage) -> HttpResponse:
         route, parameters = stage.routes.match(request.method, request.path) or (None, {})
-        fault: FaultError | None = None
+        fault: GatewayError | None = None
         try:
-            admitted = self._admitted(request, route)
+            admitted = self._check_request(request, route)
             answer = self._integrate(request, stage, admitted, parameters)
-        except FaultError as error:
+        except GatewayError as error:
             fault = error
             answer = error.answer()
-        self._tell(request, stage, route, answer, fault)
+        self._record_request(request, stage, route, answer, fault)
         return answer
 
     @staticmethod
-    def _admitted(request: Request, route: Route | None) -> Route:
+    def _check_request(request: Request, route: Route | None) -> Route:
         if route is None:
-            raise FaultError(
+            raise GatewayError(
                 403, "Missing Authentication Token", "MissingAuthenticationTokenException"
             )
         if not route.bucket.take(request.at):
-            raise FaultError(429, "Too Many Requests", "TooManyRequestsException")
+            raise GatewayError(429, "Too Many Requests", "TooManyRequestsException")
         line = f"{request.method} {request.path}?{request.query} {request.protocol}"
         if headers_too_large(line, (value for _, value in request.headers)):
-            raise FaultError(431, "Request Header Fields Too Large", "RequestTooLargeException")
-        if len(request.body) > _LARGEST:
-            raise FaultError(413, "Request Too Long", "RequestTooLargeException")
+            raise GatewayError(431, "Request Header Fields Too Large", "RequestTooLargeException")
+        if len(request.body) > _MAX_BODY_BYTES:
+            raise GatewayError(413, "Request Too Long", "RequestTooLargeException")
         return route
 
     def _integrate(
         self, request: Request, stage: ServedStage, route: Route, parameters: dict[str, str]
-    ) -> Answer:
+    ) -> HttpResponse:
         started = time.perf_counter()
         try:
             if route.mock is not None:
                 if route.mock.status is None:
                     raise _failed("Execution failed: no integration response for the mock's status")
                 headers, body = route.mock.answer(dict(request.headers))
-                return Answer(route.mock.status, list(headers.items()), body)
+                return HttpResponse(route.mock.status, list(headers.items()), body)
             assert route.function is not None  # noqa: S101  # a route has a mock or a function
             invocation = self._invoke(request, stage, route, route.function, parameters)
         finally:
@@ -121,14 +123,16 @@ class DataPlane:
             text = invocation.payload.decode(errors="replace")
             self._log(request, stage, f"Endpoint response body: {text}")
         if invocation.error is not None:
-            raise FaultError(
+            raise GatewayError(
                 502,
                 "Internal server error",
                 "InternalServerErrorException",
                 f"Lambda execution failed with status 200 due to customer function error: "
                 f"{invocation.payload.decode(errors='replace')}",
             )
-        answer = proxy_answer(invocation.payload, decodes=lambda: stage.is_binary(request.accepted))
+        answer = parse_proxy_response(
+            invocation.payload, decodes=lambda: stage.is_binary(request.accepted)
+        )
         answer.headers.append(("X-Amzn-Trace-Id", _trace(request, stage)))
         return answer
 
@@ -176,7 +180,7 @@ class DataPlane:
         try:
             invocation: Invocation = future.result(function.timeout)
         except TimeoutError as error:
-            raise FaultError(
+            raise GatewayError(
                 504,
                 "Endpoint request timed out",
                 "InternalServerErrorException",
@@ -188,13 +192,13 @@ class DataPlane:
             raise _rejected(error) from error
         return invocation
 
-    def _tell(
+    def _record_request(
         self,
         request: Request,
         stage: ServedStage,
         route: Route | None,
-        answer: Answer,
-        fault: FaultError | None,
+        answer: HttpResponse,
+        fault: GatewayError | None,
     ) -> None:
         latency = _milliseconds(request.started)
         logging = route.logging if route else stage.logging
@@ -220,27 +224,27 @@ class DataPlane:
         )
 
     def _log(self, request: Request, stage: ServedStage, text: str) -> None:
-        line = f"({request.id}) {text}"[:_LONGEST_LINE]
+        line = f"({request.id}) {text}"[:_MAX_LOG_LINE_CHARACTERS]
         self._telemetry.log(stage, stage.log_group, request.at, line)
 
 
-def _rejected(error: InvocationError) -> FaultError:
+def _rejected(error: InvocationError) -> GatewayError:
     """Return the response to an invocation that Lambda rejected.
 
     Its status is 500, also for throttling (Lambda guide), 502 if the function or alias does not
     exist (azul#7883), and 413 if the request is too large.
     """
     if error.code in _TOO_LARGE:
-        return FaultError(413, "Request Too Long", "RequestTooLargeException")
+        return GatewayError(413, "Request Too Long", "RequestTooLargeException")
     if error.code == "ResourceNotFoundException":
         reason = f"Execution failed due to configuration error: {error}"
-        return FaultError(502, "Internal server error", "InternalServerErrorException", reason)
+        return GatewayError(502, "Internal server error", "InternalServerErrorException", reason)
     code = "" if error.code == _THROTTLED else f"{error.code}: "
     return _failed(f"Execution failed due to configuration error: {code}{error}")
 
 
-def _failed(reason: str) -> FaultError:
-    return FaultError(500, "Internal server error", "InternalServerErrorException", reason)
+def _failed(reason: str) -> GatewayError:
+    return GatewayError(500, "Internal server error", "InternalServerErrorException", reason)
 
 
 def _milliseconds(started: float) -> int:
@@ -257,8 +261,8 @@ def _context(
     request: Request,
     stage: ServedStage,
     route: Route | None,
-    answer: Answer,
-    fault: FaultError | None,
+    answer: HttpResponse,
+    fault: GatewayError | None,
     latency: int,
 ) -> dict[str, object]:
     return {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from localcloud.apigateway.checks import check_api, check_method
 from localcloud.apigateway.control import backend
-from localcloud.apigateway.refusals import check_api, check_method
 
 if TYPE_CHECKING:
     from localcloud.core.ledger import Ledger

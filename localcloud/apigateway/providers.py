@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Perform = Callable[[str, str, str, dict[str, Any]], dict[str, Any]]
     """Called with account, region, operation and document."""
 
-_REFUSED = (
+_UNSUPPORTED_TYPES = (
     "ApiKey", "Authorizer", "BasePathMapping", "BasePathMappingV2", "ClientCertificate",
     "DocumentationPart", "DocumentationVersion", "DomainName", "DomainNameAccessAssociation",
     "DomainNameV2", "GatewayResponse", "Model", "RequestValidator", "UsagePlan", "UsagePlanKey",
@@ -36,7 +36,7 @@ class _Provider:
 
     known: ClassVar[frozenset[str]]
     """The supported properties."""
-    given_once: ClassVar[tuple[str, ...]]
+    create_only: ClassVar[tuple[str, ...]]
     """The properties whose change replaces the resource."""
 
     def __init__(self, perform: Perform) -> None:
@@ -45,7 +45,8 @@ class _Provider:
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
         """See `Provider.replaces`."""
         return any(
-            request.properties.get(name) != current.properties.get(name) for name in self.given_once
+            request.properties.get(name) != current.properties.get(name)
+            for name in self.create_only
         )
 
     def create(self, request: ResourceRequest) -> Resource:
@@ -62,9 +63,9 @@ class _Provider:
                 raise ProvisioningError(
                     f"{request.type}: property {name} is not part of the local cloud"
                 )
-        return self._made(request, current)
+        return self._create_or_update(request, current)
 
-    def _made(self, request: ResourceRequest, current: Resource | None) -> Resource:
+    def _create_or_update(self, request: ResourceRequest, current: Resource | None) -> Resource:
         raise NotImplementedError
 
     def _perform(
@@ -86,9 +87,9 @@ class RestApiProvider(_Provider):
             "DisableExecuteApiEndpoint", "ApiKeySourceType", "Tags", "FailOnWarnings",
         }
     )  # fmt: skip
-    given_once = ()
+    create_only = ()
 
-    def _made(self, request: ResourceRequest, current: Resource | None) -> Resource:
+    def _create_or_update(self, request: ResourceRequest, current: Resource | None) -> Resource:
         properties = request.properties
         if "Name" not in properties:
             raise ProvisioningError("AWS::ApiGateway::RestApi: Name is required without a Body")
@@ -122,9 +123,9 @@ class ResourceProvider(_Provider):
     """`AWS::ApiGateway::Resource`."""
 
     known = frozenset({"RestApiId", "ParentId", "PathPart"})
-    given_once = ("RestApiId", "ParentId", "PathPart")
+    create_only = ("RestApiId", "ParentId", "PathPart")
 
-    def _made(self, request: ResourceRequest, current: Resource | None) -> Resource:
+    def _create_or_update(self, request: ResourceRequest, current: Resource | None) -> Resource:
         if current is not None:
             return current
         wanted = request.properties
@@ -152,9 +153,9 @@ class MethodProvider(_Provider):
             "RequestModels",
         }
     )  # fmt: skip
-    given_once = ("RestApiId", "ResourceId", "HttpMethod")
+    create_only = ("RestApiId", "ResourceId", "HttpMethod")
 
-    def _made(self, request: ResourceRequest, current: Resource | None) -> Resource:
+    def _create_or_update(self, request: ResourceRequest, current: Resource | None) -> Resource:
         wanted = request.properties
         document = {
             "id": wanted["RestApiId"],
@@ -178,9 +179,9 @@ class DeploymentProvider(_Provider):
     """`AWS::ApiGateway::Deployment`: a snapshot of the API."""
 
     known = frozenset({"RestApiId", "Description"})
-    given_once = ("RestApiId",)
+    create_only = ("RestApiId",)
 
-    def _made(self, request: ResourceRequest, current: Resource | None) -> Resource:
+    def _create_or_update(self, request: ResourceRequest, current: Resource | None) -> Resource:
         wanted = request.properties
         document = {"id": wanted["RestApiId"], "description": wanted.get("Description", "")}
         if current is not None:
@@ -205,9 +206,9 @@ class StageProvider(_Provider):
             "TracingEnabled", "AccessLogSetting", "MethodSettings", "Tags",
         }
     )  # fmt: skip
-    given_once = ("RestApiId", "StageName")
+    create_only = ("RestApiId", "StageName")
 
-    def _made(self, request: ResourceRequest, current: Resource | None) -> Resource:
+    def _create_or_update(self, request: ResourceRequest, current: Resource | None) -> Resource:
         properties = request.properties
         access = properties.get("AccessLogSetting") or {}
         name = properties.get("StageName") or request.generated_name(128)
@@ -245,13 +246,13 @@ class AccountProvider(_Provider):
     """`AWS::ApiGateway::Account`: the role by which a region's stages write logs."""
 
     known = frozenset({"CloudWatchRoleArn"})
-    given_once = ()
+    create_only = ()
 
     def __init__(self, perform: Perform, access: Access) -> None:
         super().__init__(perform)
         self._access = access
 
-    def _made(self, request: ResourceRequest, current: Resource | None) -> Resource:
+    def _create_or_update(self, request: ResourceRequest, current: Resource | None) -> Resource:
         role = request.properties.get("CloudWatchRoleArn")
         try:
             if role:
@@ -288,7 +289,7 @@ class RefusedProvider(_Provider):
     """Rejects a type that the local cloud does not support."""
 
     known = frozenset()
-    given_once = ()
+    create_only = ()
 
     def _put(self, request: ResourceRequest, current: Resource | None) -> Resource:  # noqa: ARG002  # the port's own signature
         raise ProvisioningError(f"{request.type} is not part of the local cloud")
@@ -308,7 +309,7 @@ def providers(perform: Perform, access: Access) -> dict[str, Provider]:
         "AWS::ApiGateway::Account": AccountProvider(perform, access),
     }
     refused = RefusedProvider(perform)
-    return made | {f"AWS::ApiGateway::{name}": refused for name in _REFUSED}
+    return made | {f"AWS::ApiGateway::{name}": refused for name in _UNSUPPORTED_TYPES}
 
 
 def _tags(request: ResourceRequest) -> dict[str, str]:

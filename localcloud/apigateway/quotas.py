@@ -8,21 +8,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from localcloud.apigateway.refusals import RefusedError
+from localcloud.apigateway.checks import RejectedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from localcloud.core.quotas import Quotas
 
-_STAGE_VARIABLES = 100
-_VARIABLE_CHARACTERS = {"name": 64, "value": 512}
-_LOG_FORMAT_BYTES = 3 * 1024
-_HEADER_BYTES = 10_240
+_MAX_STAGE_VARIABLES = 100
+_MAX_VARIABLE_CHARACTERS = {"name": 64, "value": 512}
+_MAX_LOG_FORMAT_BYTES = 3 * 1024
+_MAX_HEADER_BYTES = 10_240
 """Maximum total size of the request line and the values of all headers."""
 
 
-class QuotaError(RefusedError):
+class QuotaError(RejectedError):
     """An API has its maximum of resources or stages."""
 
 
@@ -38,7 +38,7 @@ def check_number(held: Any, operation: str, document: Mapping[str, Any], quotas:
         kinds = [_endpoint(each.endpoint_configuration) for each in held.apis.values()]
         most = quotas.edge_apis if kind == "EDGE" else quotas.regional_apis
         if kinds.count(kind) >= most:
-            raise RefusedError(
+            raise RejectedError(
                 "Maximum number of APIs has been reached.  Please contact AWS if you need "
                 "additional APIs."
             )
@@ -56,24 +56,26 @@ def check_stage_sizes(stage: Mapping[str, Any]) -> None:
         RefusedError: there are too many variables, or a size exceeds its quota.
     """
     name, variables = f"Stage {stage['stageName']}", stage.get("variables") or {}
-    if len(variables) > _STAGE_VARIABLES:
-        raise RefusedError(
-            f"{name}: found {len(variables)} stage variables; allowed are {_STAGE_VARIABLES}"
+    if len(variables) > _MAX_STAGE_VARIABLES:
+        raise RejectedError(
+            f"{name}: found {len(variables)} stage variables; allowed are {_MAX_STAGE_VARIABLES}"
         )
     for kind, texts in (("name", variables.keys()), ("value", variables.values())):
-        most = _VARIABLE_CHARACTERS[kind]
+        most = _MAX_VARIABLE_CHARACTERS[kind]
         if any(len(str(each)) > most for each in texts):
-            raise RefusedError(
+            raise RejectedError(
                 f"{name}: the {kind} of a stage variable has at most {most} characters"
             )
     text = (stage.get("accessLogSettings") or {}).get("format") or ""
-    if len(text.encode()) > _LOG_FORMAT_BYTES:
-        raise RefusedError(f"{name}: an access log format has at most {_LOG_FORMAT_BYTES} bytes")
+    if len(text.encode()) > _MAX_LOG_FORMAT_BYTES:
+        raise RejectedError(
+            f"{name}: an access log format has at most {_MAX_LOG_FORMAT_BYTES} bytes"
+        )
 
 
 def headers_too_large(line: str, values: Iterable[str]) -> bool:
     """Whether the request line and the header values together exceed their quota."""
-    return len(line.encode()) + sum(len(each.encode()) for each in values) > _HEADER_BYTES
+    return len(line.encode()) + sum(len(each.encode()) for each in values) > _MAX_HEADER_BYTES
 
 
 def _check_room(what: str, there: Mapping[str, Any], most: int) -> None:

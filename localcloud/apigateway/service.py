@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from localcloud.apigateway.checks import check_api, check_method, check_stage
 from localcloud.apigateway.control import KIND, backend, owner, perform
 from localcloud.apigateway.dataplane import DataPlane
 from localcloud.apigateway.deployments import Deployments
 from localcloud.apigateway.providers import providers
 from localcloud.apigateway.quotas import check_number, check_stage_sizes
-from localcloud.apigateway.refusals import check_api, check_method, check_stage
 from localcloud.apigateway.stage import ServedStage
 from localcloud.apigateway.telemetry import Telemetry
 

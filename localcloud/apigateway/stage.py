@@ -6,9 +6,9 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from localcloud.apigateway.accesslog import AccessLogFormat
+from localcloud.apigateway.access_log import AccessLogFormat
+from localcloud.apigateway.checks import FUNCTION_URI
 from localcloud.apigateway.mock import Mock
-from localcloud.apigateway.refusals import FUNCTION_URI
 from localcloud.apigateway.routing import RouteTable
 from localcloud.apigateway.throttle import TokenBucket
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # The account's quota: the throttling limits of a method without its own settings.
-_RATE, _BURST = 10_000.0, 5_000.0
+_DEFAULT_RATE_LIMIT, _DEFAULT_BURST_LIMIT = 10_000.0, 5_000.0
 
 
 @dataclass(frozen=True)
@@ -126,8 +126,8 @@ def _route(described: Mapping[str, Any], settings: Mapping[str, Any], now: float
         else None,
         mock=None if function else Mock(integration),
         bucket=TokenBucket(
-            float(own.get("throttlingRateLimit", _RATE)),
-            float(own.get("throttlingBurstLimit", _BURST)),
+            float(own.get("throttlingRateLimit", _DEFAULT_RATE_LIMIT)),
+            float(own.get("throttlingBurstLimit", _DEFAULT_BURST_LIMIT)),
             now,
         ),
         detailed=bool(own.get("metricsEnabled")),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from localcloud.core.ports import MetricSink
     from localcloud.iam.access import Access
 
-_PERIOD = 60  # cloud seconds: the resolution of these metrics
+_METRIC_PERIOD_SECONDS = 60  # cloud seconds: the resolution of these metrics
 _CLIENT_ERROR, _SERVER_ERROR = 4, 5
 _NAMESPACE = "AWS/ApiGateway"
 _Line = tuple[str, str, str, str, float, str]
@@ -111,7 +111,7 @@ def data(observations: Iterable[Observation]) -> list[Datum]:
     counted = defaultdict(Counter)
     times: dict[int, float] = {}
     for each in observations:
-        minute = int(each.at // _PERIOD)
+        minute = int(each.at // _METRIC_PERIOD_SECONDS)
         times.setdefault(minute, each.at)
         values = [
             ("Count", "Count", 1.0),

@@ -91,7 +91,7 @@ class AliasOperations(Operations):
         """Reserve concurrency; 0 throttles every invocation."""
         reserved = int(self.params["ReservedConcurrentExecutions"])
         where = self.where()
-        self.service.updates.require_settled(where)
+        self.service.updates.require_no_update(where)
         self.service.definitions.reserve(where, reserved)
         return ActionResult({"ReservedConcurrentExecutions": reserved})
 

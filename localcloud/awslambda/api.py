@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from localcloud.awslambda.model import Address, Function, Version
     from localcloud.core.credentials import Session
 
-_UNMODELLED = {"AccessDeniedException": 403, "RequestEntityTooLargeException": 413}
+_EXTRA_STATUS = {"AccessDeniedException": 403, "RequestEntityTooLargeException": 413}
 _STATUS = {"RequestResponse": 200, "Event": 202, "DryRun": 204}
 
 
@@ -42,9 +42,9 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
     def serialized(self, action_result: ActionResult) -> Any:
         """Serialize as moto does; set the status of errors that botocore's model lacks."""
         error = action_result.result
-        if isinstance(error, ApiError) and error.code in _UNMODELLED:
+        if isinstance(error, ApiError) and error.code in _EXTRA_STATUS:
             body = json.dumps({"Type": "User", "message": error.message})
-            return _UNMODELLED[error.code], {"x-amzn-errortype": error.code}, body
+            return _EXTRA_STATUS[error.code], {"x-amzn-errortype": error.code}, body
         return super().serialized(action_result)
 
     def create_function(self) -> ActionResult:
@@ -92,7 +92,7 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
                 "InvalidParameterValueException", "DryRun is not part of the local cloud"
             )
         where = self.where()
-        self.service.updates.require_settled(where)
+        self.service.updates.require_no_update(where)
         code = {
             name: self.params.get(name)
             for name in ("ZipFile", "S3Bucket", "S3Key", "S3ObjectVersion", "ImageUri")
@@ -112,7 +112,7 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
     def update_function_configuration(self) -> ActionResult:
         """Change the configuration of `$LATEST`."""
         where = self.where()
-        self.service.updates.require_settled(where)
+        self.service.updates.require_no_update(where)
         function = self.service.definitions.change(
             where, self.params, expected=self.params.get("RevisionId")
         )
@@ -128,7 +128,7 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
     def publish_version(self) -> ActionResult:
         """Publish `$LATEST`."""
         where = self.where()
-        self.service.updates.require_settled(where)
+        self.service.updates.require_no_update(where)
         version = self.service.definitions.publish(
             where,
             description=self.params.get("Description") or "",

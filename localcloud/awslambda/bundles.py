@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from localcloud.core.credentials import Session
     from localcloud.iam.access import Access
 
-_UNZIPPED = 262_144_000  # bytes, "Lambda quotas"
-_DIRECT_UPLOAD_BYTES = 52_428_800  # 50 MB, "Lambda quotas"; in base64 in the request
-_REQUEST_BYTES = 70_167_211
-_KEPT_FOLDERS = 4
+_MAX_UNZIPPED_BYTES = 262_144_000  # bytes, "Lambda quotas"
+_MAX_UPLOAD_BYTES = 52_428_800  # 50 MB, "Lambda quotas"; in base64 in the request
+_MAX_REQUEST_BYTES = 70_167_211
+_MAX_UNUSED_FOLDERS = 4
 _INLINE_DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -95,7 +95,7 @@ class Bundles:
         unzipped = [each for each in self._folder.glob("*") if each.is_dir()]
         unused = [each for each in unzipped if not self._users[each.name]]
         unused.sort(key=lambda each: each.stat().st_mtime, reverse=True)
-        for each in unused[_KEPT_FOLDERS:]:
+        for each in unused[_MAX_UNUSED_FOLDERS:]:
             shutil.rmtree(each)
 
     def _content(
@@ -105,10 +105,10 @@ class Bundles:
             raise invalid("Container images are not part of the local cloud; give a zip")
         inline = code.get("ZipFile")
         if isinstance(inline, bytes):
-            if len(inline) > _DIRECT_UPLOAD_BYTES:
+            if len(inline) > _MAX_UPLOAD_BYTES:
                 raise ApiError(
                     "RequestEntityTooLargeException",
-                    f"Request must be smaller than {_REQUEST_BYTES} bytes for the "
+                    f"Request must be smaller than {_MAX_REQUEST_BYTES} bytes for the "
                     "UpdateFunctionCode operation",
                 )
             return inline
@@ -165,8 +165,8 @@ def _check(content: bytes) -> None:
         ) from error
     if not entries:
         raise invalid("Uploaded file must be a non-empty zip")
-    if sum(entry.file_size for entry in entries) > _UNZIPPED:
-        raise invalid(f"Unzipped size must be smaller than {_UNZIPPED} bytes")
+    if sum(entry.file_size for entry in entries) > _MAX_UNZIPPED_BYTES:
+        raise invalid(f"Unzipped size must be smaller than {_MAX_UNZIPPED_BYTES} bytes")
     for entry in entries:
         if stat.S_ISLNK(entry.external_attr >> 16):
             raise ApiError(

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 ARCHITECTURE = "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"
-_ENVIRONMENT_BYTES = 4096
-_DESCRIPTION_CHARACTERS = 256
+_MAX_VARIABLES_BYTES = 4096
+_MAX_DESCRIPTION_CHARACTERS = 256
 # The reserved variables of "Defined runtime environment variables".
 _RESERVED = {
     "_HANDLER", "_X_AMZN_TRACE_ID", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_EXECUTION_ENV",
@@ -31,7 +31,7 @@ _RESERVED = {
     "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
     "AWS_LAMBDA_RUNTIME_API", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR",
 }  # fmt: skip
-REFUSED = (
+UNSUPPORTED_PARAMETERS = (
     "Layers", "VpcConfig", "FileSystemConfigs", "ImageConfig", "DeadLetterConfig",
     "SnapStart", "TenancyConfig", "CapacityProviderConfig",
     "DurableConfig", "FunctionScalingConfig", "PublishToLatestPublished", "PublishTo",
@@ -39,7 +39,7 @@ REFUSED = (
 )  # fmt: skip
 """Parameters of AWS that the local cloud does not have."""
 # Values that have no effect, like empty ones.
-_HARMLESS: tuple[Any, ...] = (
+_VALUES_WITHOUT_EFFECT: tuple[Any, ...] = (
     {"SubnetIds": [], "SecurityGroupIds": []},
     {"ApplyOn": "None"},
     "false",
@@ -57,7 +57,7 @@ def configure(
         ApiError: InvalidParameterValueException; the message names the parameter.
     """
     _refuse(name, parameters)
-    asked = _asked(parameters)
+    asked = _requested(parameters)
     sha256, size = code
     if base is not None:
         made = replace(base, **asked, code=sha256, code_size=size)
@@ -82,13 +82,13 @@ def _refuse(name: str, parameters: Mapping[str, Any]) -> None:
             f"Function {name}: container images are not part of the local cloud; "
             "package the function as a zip"
         )
-    for parameter in REFUSED:
+    for parameter in UNSUPPORTED_PARAMETERS:
         value = parameters.get(parameter)
-        if value and value not in _HARMLESS:
+        if value and value not in _VALUES_WITHOUT_EFFECT:
             raise invalid(f"Function {name}: {parameter} is not part of the local cloud")
 
 
-def _asked(parameters: Mapping[str, Any]) -> dict[str, Any]:
+def _requested(parameters: Mapping[str, Any]) -> dict[str, Any]:
     logging = parameters.get("LoggingConfig") or {}
     architectures = parameters.get("Architectures") or [None]
     environment = parameters.get("Environment")
@@ -142,11 +142,11 @@ def _check(name: str, made: Configuration) -> None:
     _within(name, "MemorySize", made.memory, 128, 10240)
     _within(name, "Timeout", made.timeout, 1, 900)
     _within(name, "EphemeralStorage.Size", made.ephemeral_storage, 512, 10240)
-    if len(made.description) > _DESCRIPTION_CHARACTERS:
+    if len(made.description) > _MAX_DESCRIPTION_CHARACTERS:
         raise ApiError(
             "ValidationException",
             "1 validation error detected: Value at 'description' failed to satisfy constraint: "
-            f"Member must have length less than or equal to {_DESCRIPTION_CHARACTERS}",
+            f"Member must have length less than or equal to {_MAX_DESCRIPTION_CHARACTERS}",
         )
     if not re.fullmatch(r"[^\s]{1,128}", made.handler):
         raise invalid(f"Function {name}: handler is {made.handler!r}; use module.function")
@@ -184,6 +184,6 @@ def _check_environment(variables: dict[str, str]) -> None:
                 "digits and underscores"
             )
     size = sum(len(key.encode()) + len(value.encode()) for key, value in variables.items())
-    if size > _ENVIRONMENT_BYTES:
+    if size > _MAX_VARIABLES_BYTES:
         measured = json.dumps(variables, separators=(",", ":"))
         raise invalid(f"{because}exceeded the 4KB limit. String measured: {measured}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from localcloud.awslambda.environment import log_group
 from localcloud.awslambda.model import LATEST
+from localcloud.awslambda.runtime import log_group
 
 if TYPE_CHECKING:
     from localcloud.awslambda.model import Alias, Function, Version

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 _KIND = "functions:event"
-_AT_ONCE = 16
-_RETRIES = 2
-_OLDEST = 21600.0  # cloud seconds
-_LONGEST_BACKOFF = 300.0  # cloud seconds
+_MAX_CONCURRENT_EVENTS = 16
+_DEFAULT_RETRIES = 2
+_DEFAULT_MAX_AGE_SECONDS = 21600.0  # cloud seconds
+_MAX_BACKOFF_SECONDS = 300.0  # cloud seconds
 
 
 @dataclass
@@ -56,7 +56,7 @@ class Target(Protocol):
         """
         ...
 
-    def patience(self, event: Event) -> dict[str, int]:
+    def retry_settings(self, event: Event) -> dict[str, int]:
         """Return the configured `MaximumRetryAttempts`, `MaximumEventAgeInSeconds`."""
         ...
 
@@ -76,7 +76,9 @@ class EventQueue:
         self._due: list[tuple[float, str, Event]] = []
         self._changed = threading.Event()
         self._stopping = False
-        self._running = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="functions-event")
+        self._running = ThreadPoolExecutor(
+            _MAX_CONCURRENT_EVENTS, thread_name_prefix="functions-event"
+        )
         self._thread = threading.Thread(target=self._run, name="functions-events", daemon=True)
 
     def start(self) -> None:
@@ -127,8 +129,10 @@ class EventQueue:
             )
 
     def _try(self, event: Event) -> None:
-        patience = self._target.patience(event)
-        oldest = event.accepted + patience.get("MaximumEventAgeInSeconds", _OLDEST)
+        retry_settings = self._target.retry_settings(event)
+        oldest = event.accepted + retry_settings.get(
+            "MaximumEventAgeInSeconds", _DEFAULT_MAX_AGE_SECONDS
+        )
         try:
             succeeded = self._target.attempt(event)
         except InvocationError as error:
@@ -136,7 +140,7 @@ class EventQueue:
                 self._end(event, str(error))
                 return
             event.throttles += 1
-            delay = min(2.0 ** (event.throttles - 1), _LONGEST_BACKOFF)
+            delay = min(2.0 ** (event.throttles - 1), _MAX_BACKOFF_SECONDS)
         else:
             if succeeded:
                 self._end(event)
@@ -146,7 +150,7 @@ class EventQueue:
         if self._stopping:  # it failed because its worker was killed
             return
         event.due = self._clock.timestamp() + delay
-        if event.failures > patience.get("MaximumRetryAttempts", _RETRIES):
+        if event.failures > retry_settings.get("MaximumRetryAttempts", _DEFAULT_RETRIES):
             self._end(event, f"it failed {event.failures} times")
         elif event.due > oldest:
             self._end(event, "it exceeded its maximum age")

@@ -11,7 +11,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from localcloud.awslambda.environment import install_runtime, variables
+from localcloud.awslambda.runtime import install_runtime, variables
 from localcloud.awslambda.worker import (
     OutOfMemoryError,
     Worker,
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
     from localcloud.core.core import Core
     from localcloud.core.credentials import Session
 
-IDLE = 600.0
+IDLE_TIMEOUT_SECONDS = 600.0
 """Cloud seconds after which an idle sandbox is ended."""
-_INITIALISATION = 10.0
+_INIT_TIMEOUT_SECONDS = 10.0
 """Wall seconds for the initialisation, or the function's timeout if that is longer."""
 # Limits the processes that a burst on a cold function starts concurrently. Other invocations wait
 # and take the first free sandbox.
-_STARTING = 2 * (os.cpu_count() or 1)
+_MAX_STARTING_WORKERS = 2 * (os.cpu_count() or 1)
 
 
 @dataclass
-class Environment:
+class Sandbox:
     """A Lambda sandbox: a worker with its log stream.
 
     `init` is the duration of the initialisation, or None after the first invocation.
@@ -57,9 +57,9 @@ class Environment:
 class InitError(Exception):
     """A sandbox could not be initialised; the caller must end it."""
 
-    def __init__(self, environment: Environment, cause: Call | Exception) -> None:
+    def __init__(self, sandbox: Sandbox, cause: Call | Exception) -> None:
         super().__init__("Initialisation failed")
-        self.environment = environment
+        self.sandbox = sandbox
         self.cause = cause
 
 
@@ -68,7 +68,7 @@ class _Pool:
 
     def __init__(self) -> None:
         self.changed = threading.Condition()
-        self.idle: list[Environment] = []
+        self.idle: list[Sandbox] = []
         self.starting = 0
         self.retired = False
 
@@ -112,7 +112,7 @@ class Fleet:
         for worker in busy:
             worker.kill()
 
-    def acquire(self, function: Function, version: Version) -> Environment:
+    def acquire(self, function: Function, version: Version) -> Sandbox:
         """Return a warm sandbox of a version, or start a new one.
 
         Raises:
@@ -123,11 +123,11 @@ class Fleet:
         with pool.changed:
             while True:
                 while pool.idle:
-                    environment = pool.idle.pop()
-                    if environment.worker.alive:
-                        return environment
-                    self.end(environment)
-                if pool.starting < _STARTING:
+                    sandbox = pool.idle.pop()
+                    if sandbox.worker.alive:
+                        return sandbox
+                    self.end(sandbox)
+                if pool.starting < _MAX_STARTING_WORKERS:
                     pool.starting += 1
                     break
                 pool.changed.wait()
@@ -138,28 +138,28 @@ class Fleet:
                 pool.starting -= 1
                 pool.changed.notify()
 
-    def release(self, environment: Environment) -> None:
+    def release(self, sandbox: Sandbox) -> None:
         """Return a sandbox to the warm ones."""
-        environment.init = None
-        environment.idle_since = self._core.clock.timestamp()
+        sandbox.init = None
+        sandbox.idle_since = self._core.clock.timestamp()
         with self._lock:
-            pool = self._pools.get(environment.revision)
+            pool = self._pools.get(sandbox.revision)
         if pool is not None:
             with pool.changed:
                 if not pool.retired:
-                    pool.idle.append(environment)
+                    pool.idle.append(sandbox)
                     pool.changed.notify()
                     self._idle.set()
                     return
-        self.end(environment)
+        self.end(sandbox)
 
-    def end(self, environment: Environment) -> None:
+    def end(self, sandbox: Sandbox) -> None:
         """End an acquired sandbox."""
         with self._lock:
-            known = self._workers.pop(id(environment.worker), None)
-        environment.worker.end()
+            known = self._workers.pop(id(sandbox.worker), None)
+        sandbox.worker.end()
         if known is not None:
-            self._bundles.close(environment.task_root)
+            self._bundles.close(sandbox.task_root)
 
     def retire(self, revision: str) -> None:
         """End a version's idle sandboxes now, and its busy ones at their release."""
@@ -170,10 +170,10 @@ class Fleet:
         with pool.changed:
             pool.retired = True
             idle, pool.idle = pool.idle, []
-        for environment in idle:
-            self.end(environment)
+        for sandbox in idle:
+            self.end(sandbox)
 
-    def _start(self, function: Function, version: Version) -> Environment:
+    def _start(self, function: Function, version: Version) -> Sandbox:
         today = self._core.clock.now().strftime("%Y/%m/%d")
         stream = f"{today}/[{version.number}]{uuid.uuid4().hex}"
         configuration = version.configuration
@@ -193,21 +193,21 @@ class Fleet:
         except BaseException:
             self._bundles.close(task_root)
             raise
-        environment = Environment(version.revision, worker, stream, task_root)
+        sandbox = Sandbox(version.revision, worker, stream, task_root)
         with self._lock:
             self._workers[id(worker)] = worker
         if self._stopping.is_set():
             worker.kill()
         try:
             cause: Call | Exception | None = worker.ready(
-                max(_INITIALISATION, configuration.timeout)
+                max(_INIT_TIMEOUT_SECONDS, configuration.timeout)
             )
         except (WorkerEndedError, OutOfMemoryError, WorkerTimeoutError) as error:
             cause = error
-        environment.init = 1000 * (time.monotonic() - began)
+        sandbox.init = 1000 * (time.monotonic() - began)
         if cause is not None:
-            raise InitError(environment, cause)
-        return environment
+            raise InitError(sandbox, cause)
+        return sandbox
 
     def _session(self, role: str, name: str) -> Session:
         with self._lock:
@@ -220,23 +220,27 @@ class Fleet:
             self._idle.wait()
             self._idle.clear()
             while (oldest := self._end_idle()) is not None and not self._core.clock.wait(
-                oldest + IDLE - self._core.clock.timestamp(), self._stopping
+                oldest + IDLE_TIMEOUT_SECONDS - self._core.clock.timestamp(), self._stopping
             ):
                 pass
 
     def _end_idle(self) -> float | None:
         """End expired sandboxes; return since when the oldest other one is idle."""
-        expired: list[Environment] = []
+        expired: list[Sandbox] = []
         since = None
         now = self._core.clock.timestamp()
         with self._lock:
             pools = list(self._pools.values())
         for pool in pools:
             with pool.changed:
-                expired += [each for each in pool.idle if each.idle_since + IDLE <= now]
-                pool.idle = [each for each in pool.idle if each.idle_since + IDLE > now]
+                expired += [
+                    each for each in pool.idle if each.idle_since + IDLE_TIMEOUT_SECONDS <= now
+                ]
+                pool.idle = [
+                    each for each in pool.idle if each.idle_since + IDLE_TIMEOUT_SECONDS > now
+                ]
                 for each in pool.idle:
                     since = min(since or each.idle_since, each.idle_since)
-        for environment in expired:
-            self.end(environment)
+        for sandbox in expired:
+            self.end(sandbox)
         return since

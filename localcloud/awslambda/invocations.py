@@ -16,14 +16,14 @@ from localcloud.awslambda.worker import OutOfMemoryError, WorkerEndedError, Work
 from localcloud.core.ports import Invocation
 
 if TYPE_CHECKING:
-    from localcloud.awslambda.fleet import Environment, Fleet
+    from localcloud.awslambda.fleet import Fleet, Sandbox
     from localcloud.awslambda.model import Function, Version
     from localcloud.awslambda.telemetry import Telemetry
     from localcloud.core.clock import Clock
 
-RESPONSE_BYTES = 6_291_556
+MAX_RESPONSE_BYTES = 6_291_556
 """The largest response ("Invocation payload" of "Lambda quotas", 6 MB)."""
-_TAIL = 4096
+_LOG_TAIL_BYTES = 4096
 """Bytes of the log tail in an answer."""
 
 
@@ -46,7 +46,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class _Outcome:
+class _Result:
     payload: bytes
     error: str = ""
     """Lambda's error type; "" for a response."""
@@ -68,25 +68,25 @@ class Invoker:
     def run(self, request: Request) -> tuple[Invocation, float]:
         """Run an invocation; return the answer and the handler's duration in ms."""
         try:
-            environment = self._fleet.acquire(request.function, request.version)
+            sandbox = self._fleet.acquire(request.function, request.version)
         except InitError as failure:
             return self._failed(request, failure), 0.0
         # Output of the initialisation comes before the invocation's lines.
-        earlier = self._written(environment) if environment.init is not None else []
+        earlier = self._written(sandbox) if sandbox.init is not None else []
         start = self._clock.timestamp()
         began = time.perf_counter()
-        outcome = self._outcome(request, environment)
+        result = self._result(request, sandbox)
         duration = 1000 * (time.perf_counter() - began)
-        report = _report(request, environment, outcome, duration)
-        lines = [*earlier, *begun(report, start), *self._written(environment)]
-        answer = self._answer(request, environment, outcome, lines, report)
-        if outcome.usable:
-            self._fleet.release(environment)
+        report = _report(request, sandbox, result, duration)
+        lines = [*earlier, *begun(report, start), *self._written(sandbox)]
+        answer = self._answer(request, sandbox, result, lines, report)
+        if result.usable:
+            self._fleet.release(sandbox)
         else:
-            self._fleet.end(environment)
+            self._fleet.end(sandbox)
         return answer, duration
 
-    def _outcome(self, request: Request, environment: Environment) -> _Outcome:
+    def _result(self, request: Request, sandbox: Sandbox) -> _Result:
         timeout = request.version.configuration.timeout
         headers = {
             "Lambda-Runtime-Aws-Request-Id": request.id,
@@ -96,26 +96,26 @@ class Invoker:
         }
         if request.client_context:
             headers["Lambda-Runtime-Client-Context"] = request.client_context
-        worker = environment.worker
+        worker = sandbox.worker
         try:
             call = worker.invoke(headers, request.payload, timeout)
         except (WorkerEndedError, OutOfMemoryError, WorkerTimeoutError) as error:
             return self._died(request, error)
         failed = call.path.endswith("/error")
-        if not failed and len(call.body) > RESPONSE_BYTES:
+        if not failed and len(call.body) > MAX_RESPONSE_BYTES:
             worker.accept(too_large=True)
             message = (
                 "Response payload size exceeded maximum allowed payload size "
-                f"({RESPONSE_BYTES} bytes)."
+                f"({MAX_RESPONSE_BYTES} bytes)."
             )
             error_type = "Function.ResponseSizeTooLarge"
-            return _Outcome(_error(message, error_type), error_type, message, "error", usable=False)
+            return _Result(_error(message, error_type), error_type, message, "error", usable=False)
         worker.accept()
         if failed:
-            return _Outcome(call.body, call.error_type or "Unhandled", "", "error")
-        return _Outcome(call.body)
+            return _Result(call.body, call.error_type or "Unhandled", "", "error")
+        return _Result(call.body)
 
-    def _died(self, request: Request, error: Exception) -> _Outcome:
+    def _died(self, request: Request, error: Exception) -> _Result:
         if isinstance(error, WorkerTimeoutError):
             now = self._clock.now().isoformat(timespec="milliseconds")[:-6]
             message = (
@@ -123,7 +123,7 @@ class Invoker:
                 f"{request.version.configuration.timeout:.2f} seconds"
             )
             payload = json.dumps({"errorMessage": message}).encode()
-            return _Outcome(payload, "Sandbox.Timedout", message, "timeout", usable=False)
+            return _Result(payload, "Sandbox.Timedout", message, "timeout", usable=False)
         if isinstance(error, OutOfMemoryError):
             told, error_type = "Runtime exited with error: signal: killed", "Runtime.OutOfMemory"
         elif str(error):
@@ -134,55 +134,53 @@ class Invoker:
         # For a killed runtime, Lambda returns ExitError to the caller; only the report has the
         # reason.
         payload = _error(message, "Runtime.ExitError")
-        return _Outcome(payload, error_type, f"{message}\nRuntime.ExitError", "error", usable=False)
+        return _Result(payload, error_type, f"{message}\nRuntime.ExitError", "error", usable=False)
 
     def _failed(self, request: Request, failure: InitError) -> Invocation:
-        environment, cause = failure.environment, failure.cause
+        sandbox, cause = failure.sandbox, failure.cause
         if isinstance(cause, Call):
-            outcome = _Outcome(cause.body, cause.error_type, "", "error", usable=False)
+            result = _Result(cause.body, cause.error_type, "", "error", usable=False)
         else:
-            outcome = self._died(request, cause)
-        report = _report(request, environment, outcome, 0.0)
+            result = self._died(request, cause)
+        report = _report(request, sandbox, result, 0.0)
         now = self._clock.timestamp()
-        lines = [*self._written(environment), *initialised(report, now), *begun(report, now)]
-        answer = self._answer(request, environment, outcome, lines, report)
-        self._fleet.end(environment)
+        lines = [*self._written(sandbox), *initialised(report, now), *begun(report, now)]
+        answer = self._answer(request, sandbox, result, lines, report)
+        self._fleet.end(sandbox)
         return answer
 
     def _answer(
         self,
         request: Request,
-        environment: Environment,
-        outcome: _Outcome,
+        sandbox: Sandbox,
+        result: _Result,
         lines: list[tuple[float, str]],
         report: Report,
     ) -> Invocation:
         now = self._clock.timestamp()
-        if outcome.line:
-            lines.append((now, outcome.line))
+        if result.line:
+            lines.append((now, result.line))
         lines += ended(report, now)
         function, version = request.function, request.version
-        self._telemetry.log(log_target(function, version, environment.stream), lines)
-        tail = "".join(f"{text}\n" for _, text in lines).encode()[-_TAIL:]
-        error = "Unhandled" if outcome.error else None
-        return Invocation(outcome.payload, error, version.number, tail)
+        self._telemetry.log(log_target(function, version, sandbox.stream), lines)
+        tail = "".join(f"{text}\n" for _, text in lines).encode()[-_LOG_TAIL_BYTES:]
+        error = "Unhandled" if result.error else None
+        return Invocation(result.payload, error, version.number, tail)
 
-    def _written(self, environment: Environment) -> list[tuple[float, str]]:
+    def _written(self, sandbox: Sandbox) -> list[tuple[float, str]]:
         clock = self._clock
-        return [(clock.of_wall(at), text) for at, text in environment.worker.output()]
+        return [(clock.of_wall(at), text) for at, text in sandbox.worker.output()]
 
 
-def _report(
-    request: Request, environment: Environment, outcome: _Outcome, duration: float
-) -> Report:
+def _report(request: Request, sandbox: Sandbox, result: _Result, duration: float) -> Report:
     return Report(
         request.id,
         request.version,
         duration,
-        environment.worker.memory(),
-        environment.init,
-        outcome.status,
-        outcome.error,
+        sandbox.worker.memory(),
+        sandbox.init,
+        result.status,
+        result.error,
     )
 
 

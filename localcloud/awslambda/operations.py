@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from localcloud.awslambda.service import Functions
     from localcloud.core.ports import Document
 
-_PAGE = 50
+_PAGE_SIZE = 50
 
 
 class Operations(ServiceApi):
@@ -46,7 +46,7 @@ class Operations(ServiceApi):
     def page(self, name: str, found: list[Document]) -> ActionResult:
         """Return a page of a list, from `Marker`, with at most `MaxItems` items."""
         begin = int(self.params.get("Marker") or 0)
-        end = begin + min(int(self.params.get("MaxItems") or _PAGE), _PAGE)
+        end = begin + min(int(self.params.get("MaxItems") or _PAGE_SIZE), _PAGE_SIZE)
         document: dict[str, Any] = {name: found[begin:end]}
         if end < len(found):
             document["NextMarker"] = str(end)

@@ -11,7 +11,7 @@ from localcloud.awslambda.attachment_providers import (
     PermissionProvider,
     UrlProvider,
 )
-from localcloud.awslambda.configuration import REFUSED
+from localcloud.awslambda.configuration import UNSUPPORTED_PARAMETERS
 from localcloud.awslambda.definitions import VersionExistsError
 from localcloud.awslambda.model import address
 from localcloud.awslambda.provisioning import differs, function, only, told
@@ -71,7 +71,7 @@ class FunctionProvider:
         """See `Provider.create`; reuses this resource's function from before a crash."""
         properties = request.properties
         name = properties.get("FunctionName") or request.generated_name(64)
-        only(request, *_FUNCTION, *REFUSED)
+        only(request, *_FUNCTION, *UNSUPPORTED_PARAMETERS)
         with told():
             where = address(request.account, request.region, name)
             try:
@@ -91,7 +91,7 @@ class FunctionProvider:
 
     def update(self, request: ResourceRequest, current: Resource) -> Resource:
         """See `Provider.update`."""
-        only(request, *_FUNCTION, *REFUSED)
+        only(request, *_FUNCTION, *UNSUPPORTED_PARAMETERS)
         with told():
             where = address(request.account, request.region, current.physical_id)
             self._updates.wait(where, request.cancel)

@@ -27,7 +27,7 @@ _TOO_LARGE = (
     b"HTTP/1.1 413 Payload Too Large\r\nContent-Type: application/json\r\n"
     b"Content-Length: 2\r\n\r\n{}"
 )
-_CHUNK = 1 << 18
+_CHUNK_BYTES = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -66,13 +66,13 @@ class RuntimeApi:
         if self._connection is None or descriptor != self._connection.fileno():
             return False
         try:
-            received = self._connection.recv(_CHUNK)
+            received = self._connection.recv(_CHUNK_BYTES)
         except ConnectionError:
             received = b""
         if received:
             self._read += received
         else:
-            self._hang_up(poll)
+            self._disconnect(poll)
         return True
 
     def call(self) -> Call | None:
@@ -122,11 +122,11 @@ class RuntimeApi:
         connection, _ = self._listener.accept()
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._connection is not None:
-            self._hang_up(poll)
+            self._disconnect(poll)
         self._connection = connection
         poll.register(connection, select.POLLIN)
 
-    def _hang_up(self, poll: select.poll) -> None:
+    def _disconnect(self, poll: select.poll) -> None:
         if self._connection is not None:
             poll.unregister(self._connection)
             self._connection.close()

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from localcloud.core.quotas import Quotas
     from localcloud.iam.access import Access
 
-_LIMITS = {"RequestResponse": 6_291_456, "Event": 1_048_576}
+_MAX_PAYLOAD_BYTES = {"RequestResponse": 6_291_456, "Event": 1_048_576}
 """Maximum bytes of a payload by type of invocation ("Lambda quotas")."""
 
 
@@ -123,7 +123,7 @@ class Functions:
         rejection = self.updates.rejection(where)
         if rejection:
             raise InvocationError("ResourceConflictException", rejection)
-        limit = _LIMITS.get(invocation_type, _LIMITS["RequestResponse"])
+        limit = _MAX_PAYLOAD_BYTES.get(invocation_type, _MAX_PAYLOAD_BYTES["RequestResponse"])
         if len(payload) > limit:
             raise InvocationError(
                 "RequestEntityTooLargeException",
@@ -212,7 +212,7 @@ class Functions:
         request = Request(found, version, where.qualifier, payload, event.id, event.trace)
         return self._run(request).error is None
 
-    def patience(self, event: Event) -> dict[str, int]:
+    def retry_settings(self, event: Event) -> dict[str, int]:
         """See `localcloud.awslambda.events.Target`."""
         where = _address(event.account, event.region, event.function, event.qualifier)
         try:

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from localcloud.awslambda.environment import log_group
+from localcloud.awslambda.runtime import log_group
 from localcloud.core.buffer import Buffer
 from localcloud.core.ports import Datum
 from localcloud.iam.acting import role_session
@@ -25,7 +25,7 @@ _Dimensions = tuple[tuple[str, str], ...]
 _Series = tuple[str, str, str, _Dimensions, float]
 _INTERVAL_SECONDS = 0.1
 """Wall seconds for which log lines and metrics are buffered."""
-_MINUTE = 60.0
+_MINUTE_SECONDS = 60.0
 _UNITS = {"Duration": "Milliseconds"}
 
 
@@ -124,7 +124,7 @@ def _aggregated(observations: list[Observation]) -> dict[tuple[str, str], list[D
     """Aggregate observations by account and region, minute and value, as Lambda does."""
     seen: defaultdict[_Series, Counter[float]] = defaultdict(Counter)
     for each in observations:
-        minute = each.time // _MINUTE * _MINUTE
+        minute = each.time // _MINUTE_SECONDS * _MINUTE_SECONDS
         for dimensions in each.dimensions():
             for name, value in each.values.items():
                 key = (each.account, each.region, name, dimensions, minute)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from localcloud.core.clock import Clock
     from localcloud.core.delays import Delays
 
-_SECONDS = (1.0, 5.0)  # cloud seconds
-_CANNOT = "The operation cannot be performed at this time."
+_UPDATE_SECONDS = (1.0, 5.0)  # cloud seconds
+_CONFLICT_MESSAGE = "The operation cannot be performed at this time."
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,17 @@ class Updates:
         self._clock = clock
         self.delays = delays
         self._lock = threading.Lock()
-        self._under_way: dict[tuple[str, ...], _Update] = {}
+        self._in_progress: dict[tuple[str, ...], _Update] = {}
 
     def begin(self, where: Address, kind: Literal["creation", "update"] = "update") -> None:
         """Start the creation or the update of a function."""
-        until = self._clock.timestamp() + self.delays.between(_SECONDS, f"lambda {where.arn}")
+        until = self._clock.timestamp() + self.delays.between(
+            _UPDATE_SECONDS, f"lambda {where.arn}"
+        )
         with self._lock:
-            self._under_way[where[:3]] = _Update(kind, until)
+            self._in_progress[where[:3]] = _Update(kind, until)
 
-    def require_settled(self, where: Address) -> None:
+    def require_no_update(self, where: Address) -> None:
         """Check that no creation or update is in progress.
 
         Raises:
@@ -57,7 +59,7 @@ class Updates:
             raise ApiError("ResourceConflictException", self._pending())
         if found is not None:
             arn = where._replace(qualifier="").arn
-            message = f"{_CANNOT} An update is in progress for resource: {arn}"
+            message = f"{_CONFLICT_MESSAGE} An update is in progress for resource: {arn}"
             raise ApiError("ResourceConflictException", message)
 
     def rejection(self, where: Address) -> str:
@@ -88,12 +90,12 @@ class Updates:
     def _found(self, where: Address) -> _Update | None:
         now = self._clock.timestamp()
         with self._lock:
-            found = self._under_way.get(where[:3])
+            found = self._in_progress.get(where[:3])
             if found is not None and found.until <= now:
-                del self._under_way[where[:3]]
+                del self._in_progress[where[:3]]
                 return None
             return found
 
     @staticmethod
     def _pending() -> str:
-        return f"{_CANNOT} The function is currently in the following state: Pending"
+        return f"{_CONFLICT_MESSAGE} The function is currently in the following state: Pending"

@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
     from localcloud.awslambda.runtime_api import Call
 
-_LOOK_AT_MEMORY = 0.025
+_MEMORY_CHECK_INTERVAL_SECONDS = 0.025
 """Wall seconds between checks of a busy worker's memory; the kernel sends no event."""
 _PYTHON = Path(sys.executable).resolve()
 """The interpreter itself, not a link in a virtual environment."""
 # -S: no site-packages; -P: no working directory in sys.path; -B: no bytecode in the bundle.
-_START = (_PYTHON, "-S", "-P", "-B", PROGRAM)
-_PIPE_READ = 1 << 16
+_COMMAND = (_PYTHON, "-S", "-P", "-B", PROGRAM)
+_PIPE_READ_BYTES = 1 << 16
 
 
 class WorkerEndedError(Exception):
@@ -132,7 +132,7 @@ class Worker:
             given.callback(os.close, alive)
             given.callback(os.close, stdout)
             self._process = subprocess.Popen(
-                [*_START, confined.json(), "-m", "awslambdaric", handler],
+                [*_COMMAND, confined.json(), "-m", "awslambdaric", handler],
                 cwd=task_root,
                 env={
                     **environment,
@@ -148,7 +148,7 @@ class Worker:
                 pass_fds=[alive],
                 start_new_session=True,
             )
-            self._die_with_us(alive)
+            self._kill_with_parent(alive)
         os.set_blocking(self._stdout, False)
         self._exit = os.pidfd_open(self._process.pid)
         owned.callback(os.close, self._exit)
@@ -219,7 +219,7 @@ class Worker:
         self.kill()
         self._owned.close()
 
-    def _die_with_us(self, alive: int) -> None:
+    def _kill_with_parent(self, alive: int) -> None:
         """Make the kernel kill the process group when this process ends in any way.
 
         The worker has the reading end of a pipe whose only writer is this process. When the writer
@@ -237,11 +237,14 @@ class Worker:
             if now >= deadline:
                 self.kill()
                 raise WorkerTimeoutError
-            if now - looked >= _LOOK_AT_MEMORY:
+            if now - looked >= _MEMORY_CHECK_INTERVAL_SECONDS:
                 self._check_memory()
                 looked = now
             ready = [
-                each for each, _ in self._poll.poll(1000 * min(_LOOK_AT_MEMORY, deadline - now))
+                each
+                for each, _ in self._poll.poll(
+                    1000 * min(_MEMORY_CHECK_INTERVAL_SECONDS, deadline - now)
+                )
             ]
             if self._stdout in ready:
                 self._drain()
@@ -273,7 +276,7 @@ class Worker:
 
     def _drain(self) -> None:
         try:
-            while written := os.read(self._stdout, _PIPE_READ):
+            while written := os.read(self._stdout, _PIPE_READ_BYTES):
                 self._output.add(written)
         except BlockingIOError:
             return

@@ -24,18 +24,18 @@ class CloudFormationApi(ChangeSetApi):
 
     def create_stack(self) -> ActionResult:
         """Create a stack directly, without a change set."""
-        self._refuse()
+        self._reject_unsupported()
         name = self.params["StackName"]
         if self.service.find(self.account, self.region, name):
             raise ApiError("AlreadyExistsException", f"Stack [{name}] already exists")
-        return self._at_once(None, "CREATE")
+        return self._execute_directly(None, "CREATE")
 
     def update_stack(self) -> ActionResult:
         """Update a stack directly, without a change set."""
-        self._refuse()
+        self._reject_unsupported()
         stack = self._stack()
-        self._may_be_updated(stack)
-        return self._at_once(stack, "UPDATE")
+        self._check_updatable(stack)
+        return self._execute_directly(stack, "UPDATE")
 
     def cancel_update_stack(self) -> ActionResult:
         """Cancel an update, which then rolls back."""
@@ -50,7 +50,7 @@ class CloudFormationApi(ChangeSetApi):
 
     def continue_update_rollback(self) -> ActionResult:
         """Retry a rollback that failed."""
-        self._refuse()
+        self._reject_unsupported()
         skipped = list(self.params.get("ResourcesToSkip") or [])
         stack = self._stack()
         session_key = self._session_key(self._role_arn(stack))
@@ -62,7 +62,7 @@ class CloudFormationApi(ChangeSetApi):
 
     def delete_stack(self) -> ActionResult:
         """Delete a stack; return without error if it does not exist."""
-        self._refuse()
+        self._reject_unsupported()
         stack = self.service.find(self.account, self.region, self.params["StackName"])
         if stack is None:
             return EmptyResult()
@@ -216,8 +216,8 @@ class CloudFormationApi(ChangeSetApi):
             raise ApiError("ValidationError", f"Export '{name}' is not imported by any stack.")
         return ActionResult({"Imports": users})
 
-    def _at_once(self, stack: Stack | None, kind: str) -> ActionResult:
-        change_set = self._planned(stack, f"direct-{uuid.uuid4()}", kind)
+    def _execute_directly(self, stack: Stack | None, kind: str) -> ActionResult:
+        change_set = self._plan_change_set(stack, f"direct-{uuid.uuid4()}", kind)
         stack = self.service.stacks[change_set.stack_id]
         if change_set.status == "FAILED":
             reason = change_set.reason
@@ -234,7 +234,7 @@ class CloudFormationApi(ChangeSetApi):
     def _given(self) -> dict[str, Any]:
         try:
             template = parse(self._template(None))
-            check(template, self.region, self.service.acts)
+            check(template, self.region, self.service.is_live)
         except TemplateError as error:
             raise ApiError("ValidationError", str(error)) from error
         return template
@@ -250,4 +250,4 @@ class CloudFormationApi(ChangeSetApi):
         return sorted(found, key=lambda stack: -stack.created)
 
     def _resource(self, stack: Stack, resource: StackResource) -> dict[str, Any]:
-        return shapes.resource_shape(stack, resource, live=self.service.acts(resource.type))
+        return shapes.resource_shape(stack, resource, live=self.service.is_live(resource.type))

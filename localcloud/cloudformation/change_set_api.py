@@ -11,21 +11,21 @@ from moto.core.responses import ActionResult, EmptyResult
 from localcloud.cloudformation import limits, shapes
 from localcloud.cloudformation.checks import check, missing_capability
 from localcloud.cloudformation.lookups import Lookups
-from localcloud.cloudformation.model import SETTLED, ChangeSet, Stack, StackStatusError
-from localcloud.cloudformation.parameters import chosen
+from localcloud.cloudformation.model import UPDATABLE_STATUSES, ChangeSet, Stack, StackStatusError
+from localcloud.cloudformation.parameters import parameter_values
 from localcloud.cloudformation.template import TemplateError, parse
 from localcloud.core.service_api import ApiError, ServiceApi
 
 if TYPE_CHECKING:
     from localcloud.cloudformation.service import CloudFormation
 
-_NOT_HERE = {
+_UNSUPPORTED = {
     "DeletionMode", "DeploymentConfig", "DeploymentMode", "DisableRollback", "ForceRollback",
     "NotificationARNs", "OnFailure", "OnStackFailure", "ResourceTypes", "ResourcesToImport",
     "RetainExceptOnCreate", "RollbackConfiguration", "StackPolicyBody", "StackPolicyURL",
     "StackPolicyDuringUpdateBody", "StackPolicyDuringUpdateURL", "TimeoutInMinutes",
 }  # fmt: skip
-_USUAL: tuple[Any, ...] = (
+_DEFAULT_VALUES: tuple[Any, ...] = (
     "ROLLBACK",
     "STANDARD",
     {},
@@ -47,7 +47,7 @@ class ChangeSetApi(ServiceApi):
 
     def create_change_set(self) -> ActionResult:
         """Create a change set, and its stack in REVIEW_IN_PROGRESS if it does not exist."""
-        self._refuse()
+        self._reject_unsupported()
         name, wanted = self.params["StackName"], self.params.get("ChangeSetType") or "UPDATE"
         if wanted not in {"CREATE", "UPDATE"}:
             raise ApiError(
@@ -66,10 +66,10 @@ class ChangeSetApi(ServiceApi):
                 f"[{called}].",
             )
         if stack and wanted == "UPDATE":
-            self._may_be_updated(stack)
+            self._check_updatable(stack)
         if stack and self._change_set(stack, called):
             raise ApiError("AlreadyExistsException", f"ChangeSet {called} already exists")
-        change_set = self._planned(stack, called, wanted)
+        change_set = self._plan_change_set(stack, called, wanted)
         return ActionResult({"Id": change_set.id, "StackId": change_set.stack_id})
 
     def describe_change_set(self) -> ActionResult:
@@ -88,7 +88,7 @@ class ChangeSetApi(ServiceApi):
 
     def execute_change_set(self) -> ActionResult:
         """Execute a change set, once only (amazon-chime-sdk-js#1089)."""
-        self._refuse()
+        self._reject_unsupported()
         change_set = self._named_change_set()
         if change_set.status != "CREATE_COMPLETE":
             raise ApiError(
@@ -129,7 +129,7 @@ class ChangeSetApi(ServiceApi):
         except StackStatusError as error:
             raise ApiError("ValidationError", str(error)) from error
 
-    def _planned(self, stack: Stack | None, name: str, kind: str) -> ChangeSet:
+    def _plan_change_set(self, stack: Stack | None, name: str, kind: str) -> ChangeSet:
         """Plan a change set and store it; create nothing if AWS rejects the template."""
         role_arn = self._role_arn(stack)
         session_key = self._session_key(role_arn)
@@ -139,8 +139,8 @@ class ChangeSetApi(ServiceApi):
                 limits.check_stack_name(self.params["StackName"])
             limits.check_tags(len(self.params.get("Tags") or []))
             template = parse(self._template(stack))
-            check(template, self.region, self.service.acts)
-            values = chosen(template, self.params.get("Parameters") or [], before)
+            check(template, self.region, self.service.is_live)
+            values = parameter_values(template, self.params.get("Parameters") or [], before)
             self.service.planner.check_conditional_references(
                 stack or Stack("", self.params["StackName"], self.account, self.region, "", 0.0),
                 template,
@@ -226,17 +226,17 @@ class ChangeSetApi(ServiceApi):
         except StackStatusError as error:
             raise ApiError("ValidationError", str(error)) from error
 
-    def _refuse(self) -> None:
+    def _reject_unsupported(self) -> None:
         """Reject a request with a parameter that is not supported."""
-        for name in sorted(_NOT_HERE & self.params.keys()):
-            if self.params[name] and self.params[name] not in _USUAL:
+        for name in sorted(_UNSUPPORTED & self.params.keys()):
+            if self.params[name] and self.params[name] not in _DEFAULT_VALUES:
                 raise ApiError(
                     "ValidationError",
                     f"{name} of {self._get_action()} is not part of the local cloud",
                 )
 
-    def _may_be_updated(self, stack: Stack) -> None:
-        if stack.status not in SETTLED:
+    def _check_updatable(self, stack: Stack) -> None:
+        if stack.status not in UPDATABLE_STATUSES:
             raise ApiError(
                 "ValidationError",
                 f"Stack:{stack.id} is in {stack.status} state and can not be updated.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from localcloud.cloudformation.intrinsics import NotMadeError
+from localcloud.cloudformation.intrinsics import NotCreatedError
 from localcloud.cloudformation.template import TemplateError, mentions, order
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ NO_CHANGES = (
     "The submitted information didn't contain changes. "
     "Submit different information to create a change set."
 )
-_SAID = ("Metadata", "DeletionPolicy", "UpdateReplacePolicy")
+_COMPARED_ATTRIBUTES = ("Metadata", "DeletionPolicy", "UpdateReplacePolicy")
 _UNKNOWN = "{{changeSet:KNOWN_AFTER_APPLY}}"
 """AWS's placeholder for a value that another resource's change decides."""
 
@@ -94,7 +94,7 @@ class Plan:
         if self._value(definition.get("UpdatePolicy") or {}) != current.update_policy:
             scope.append("UpdatePolicy")
         said = self._before.get(current.logical_id, {})
-        scope += [name for name in _SAID if said.get(name) != definition.get(name)]
+        scope += [name for name in _COMPARED_ATTRIBUTES if said.get(name) != definition.get(name)]
         if not scope:
             return None
         details = [self._detail(current, name, after, wanted.get(name)) for name in names]
@@ -146,7 +146,7 @@ class Plan:
     def _value(self, value: Any) -> Any:
         try:
             return self._resolver.value(value)
-        except NotMadeError:
+        except NotCreatedError:
             return _UNKNOWN
 
     def _replaces(self, current: StackResource, properties: dict[str, Any]) -> bool:

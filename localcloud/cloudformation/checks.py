@@ -23,7 +23,7 @@ _POLICIES = {
     "DeletionPolicy": {"Delete", "Retain", "RetainExceptOnCreate", "Snapshot"},
     "UpdateReplacePolicy": {"Delete", "Retain", "Snapshot"},
 }
-_SNAPSHOTS = {
+_SNAPSHOT_TYPES = {
     "AWS::DocDB::DBCluster", "AWS::EC2::Volume", "AWS::ElastiCache::CacheCluster",
     "AWS::ElastiCache::ReplicationGroup", "AWS::Neptune::DBCluster", "AWS::RDS::DBCluster",
     "AWS::RDS::DBInstance", "AWS::Redshift::Cluster",
@@ -32,15 +32,18 @@ _SNAPSHOTS = {
 
 None of them has data in the local cloud, so no snapshot is taken.
 """
-_WORDS = {"DeletionPolicy": "deletion policy", "UpdateReplacePolicy": "update replace policy"}
-_IAM = {"AWS::IAM::Group", "AWS::IAM::InstanceProfile", "AWS::IAM::ManagedPolicy"} | {
+_POLICY_NAMES = {
+    "DeletionPolicy": "deletion policy",
+    "UpdateReplacePolicy": "update replace policy",
+}
+_IAM_TYPES = {"AWS::IAM::Group", "AWS::IAM::InstanceProfile", "AWS::IAM::ManagedPolicy"} | {
     "AWS::IAM::Policy", "AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::UserToGroupAddition",
 }  # fmt: skip
 _NAMES = {"GroupName", "InstanceProfileName", "ManagedPolicyName", "RoleName", "UserName"}
 
 
-def check(template: dict[str, Any], region: str, acts: Callable[[str], bool]) -> None:
-    """Check that a template can be deployed; `acts` returns whether a type is live.
+def check(template: dict[str, Any], region: str, is_live: Callable[[str], bool]) -> None:
+    """Check that a template can be deployed; `is_live` returns whether a type is live.
 
     Raises:
         TemplateError: a type, attribute or function is unknown, a reference is missing, or the
@@ -50,7 +53,7 @@ def check(template: dict[str, Any], region: str, acts: Callable[[str], bool]) ->
     check_names(template)
     check_template(template)
     resources: dict[str, Any] = template["Resources"]
-    _types({each["Type"] for each in resources.values()}, region, acts)
+    _types({each["Type"] for each in resources.values()}, region, is_live)
     for logical_id, definition in resources.items():
         _resource(logical_id, definition)
     _functions(template.get("Conditions", {}))
@@ -61,7 +64,7 @@ def check(template: dict[str, Any], region: str, acts: Callable[[str], bool]) ->
 
 def missing_capability(template: dict[str, Any], given: Iterable[str]) -> str | None:
     """Return the capability that a template needs and `given` lacks, or None."""
-    needed = [each for each in template["Resources"].values() if each["Type"] in _IAM]
+    needed = [each for each in template["Resources"].values() if each["Type"] in _IAM_TYPES]
     if any(_NAMES & (each.get("Properties") or {}).keys() for each in needed):
         return None if "CAPABILITY_NAMED_IAM" in given else "CAPABILITY_NAMED_IAM"
     allowed = {"CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"} & set(given)
@@ -83,17 +86,17 @@ def check_rules(template: dict[str, Any], resolver: Resolver) -> None:
                 raise TemplateError(f"Rule {name} failed: {said}")
 
 
-def _types(types: set[str], region: str, acts: Callable[[str], bool]) -> None:
+def _types(types: set[str], region: str, is_live: Callable[[str], bool]) -> None:
     refused = {
         name
         for name in types
-        if name.startswith(("AWS::CloudFormation::", "Custom::")) and not acts(name)
+        if name.startswith(("AWS::CloudFormation::", "Custom::")) and not is_live(name)
     }
     if refused:
         raise TemplateError(
             f"Resource types [{', '.join(sorted(refused))}] are not part of the local cloud"
         )
-    unknown = {name for name in types if not acts(name) and not schemas.known(region, name)}
+    unknown = {name for name in types if not is_live(name) and not schemas.known(region, name)}
     if unknown:
         raise TemplateError(
             f"Template format error: Unrecognized resource types: [{', '.join(sorted(unknown))}]"
@@ -125,10 +128,10 @@ def _policy(logical_id: str, definition: dict[str, Any], attribute: str) -> None
         raise TemplateError(
             f"Template format error: Unrecognized {attribute} {policy} for resource {logical_id}"
         )
-    if policy == "Snapshot" and definition["Type"] not in _SNAPSHOTS:
+    if policy == "Snapshot" and definition["Type"] not in _SNAPSHOT_TYPES:
         raise TemplateError(
             f"Template error: resource type {definition['Type']} does not support "
-            f"{_WORDS[attribute]} Snapshot"
+            f"{_POLICY_NAMES[attribute]} Snapshot"
         )
 
 

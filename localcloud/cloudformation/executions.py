@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from localcloud.cloudformation.stacks import Stacks
 
 logger = logging.getLogger(__name__)
-_PROMPT = 2.0  # wall seconds
-_PATIENCE = 10.0  # wall seconds
-_BETWEEN_LOOKS_SECONDS = 1.0
-_INTERRUPTED = "The local cloud stopped during this operation"
+_SYNCHRONOUS_WAIT_SECONDS = 2.0  # wall seconds
+_SHUTDOWN_TIMEOUT_SECONDS = 10.0  # wall seconds
+_DISK_SPACE_POLL_SECONDS = 1.0
+_INTERRUPTED_REASON = "The local cloud stopped during this operation"
 
 
 @dataclass
-class _Running:
+class _OperationThread:
     thread: threading.Thread
     cancel: threading.Event = field(default_factory=threading.Event)
 
@@ -37,12 +37,12 @@ class Executions:
     def __init__(self, stacks: Stacks) -> None:
         self._stacks = stacks
         self._records = stacks.records
-        self._running: dict[str, _Running] = {}
+        self._running: dict[str, _OperationThread] = {}
         self._stopping = threading.Event()
 
-    def carry_out(self, stack: Stack, change_set: ChangeSet, verb: str) -> None:
+    def execute(self, stack: Stack, change_set: ChangeSet, verb: str) -> None:
         """Execute a change set on a stack that is in `verb`_IN_PROGRESS."""
-        self._run(stack, lambda running: self._carry_out(stack, change_set, verb, running))
+        self._run(stack, lambda running: self._execute(stack, change_set, verb, running))
 
     def roll_back(self, stack: Stack) -> None:
         """Roll back the steps of a stack whose status is a rollback in progress."""
@@ -52,7 +52,7 @@ class Executions:
         """Delete a stack; first cancel its operation in progress and wait for it."""
         before = self._running.get(stack.id)
 
-        def work(running: _Running) -> None:
+        def work(running: _OperationThread) -> None:
             if before is not None:
                 before.cancel.set()
                 before.thread.join()
@@ -74,7 +74,7 @@ class Executions:
         for running in under_way:
             running.cancel.set()
         for running in under_way:
-            running.thread.join(_PATIENCE)
+            running.thread.join(_SHUTDOWN_TIMEOUT_SECONDS)
 
     def resume(self, stack: Stack) -> None:
         """Resume an operation that the last process did not end.
@@ -92,12 +92,12 @@ class Executions:
             self._run(stack, lambda running: self._clean_up(self._operation(stack, running)))
         else:
             if stack.status == "CREATE_IN_PROGRESS":
-                self._stacks.set_status(stack, "ROLLBACK_IN_PROGRESS", _INTERRUPTED)
+                self._stacks.set_status(stack, "ROLLBACK_IN_PROGRESS", _INTERRUPTED_REASON)
             elif stack.status == "UPDATE_IN_PROGRESS":
-                self._stacks.set_status(stack, "UPDATE_ROLLBACK_IN_PROGRESS", _INTERRUPTED)
+                self._stacks.set_status(stack, "UPDATE_ROLLBACK_IN_PROGRESS", _INTERRUPTED_REASON)
             self.roll_back(stack)
 
-    def _run(self, stack: Stack, work: Callable[[_Running], None]) -> None:
+    def _run(self, stack: Stack, work: Callable[[_OperationThread], None]) -> None:
         def guarded() -> None:
             try:
                 work(running)
@@ -105,30 +105,30 @@ class Executions:
                 return
             except StorageError as error:
                 logger.warning("Stack %s: %s", stack.name, error)
-                self._ended(stack, running)
+                self._forget_thread(stack, running)
                 self._resume_with_space(stack)
             finally:
-                self._ended(stack, running)
+                self._forget_thread(stack, running)
 
         thread = threading.Thread(target=guarded, name=f"stack-{stack.name}", daemon=True)
-        running = self._running[stack.id] = _Running(thread)
+        running = self._running[stack.id] = _OperationThread(thread)
         thread.start()
         # Let a short operation end before its caller starts to poll, every few seconds.
-        thread.join(_PROMPT)
+        thread.join(_SYNCHRONOUS_WAIT_SECONDS)
 
-    def _ended(self, stack: Stack, running: _Running) -> None:
+    def _forget_thread(self, stack: Stack, running: _OperationThread) -> None:
         if self._running.get(stack.id) is running:
             del self._running[stack.id]
 
     def _resume_with_space(self, stack: Stack) -> None:
         """Resume an operation that a full disk interrupted once there is space."""
-        while not self._stopping.wait(_BETWEEN_LOOKS_SECONDS):
+        while not self._stopping.wait(_DISK_SPACE_POLL_SECONDS):
             with suppress(StorageError):
                 require_free_space(self._stacks.core.ledger.folder)
                 self.resume(stack)
                 return
 
-    def _operation(self, stack: Stack, running: _Running) -> Operation:
+    def _operation(self, stack: Stack, running: _OperationThread) -> Operation:
         return Operation(
             stack,
             self._stacks.provider,
@@ -139,7 +139,9 @@ class Executions:
             self._records.steps(stack),
         )
 
-    def _carry_out(self, stack: Stack, change_set: ChangeSet, verb: str, running: _Running) -> None:
+    def _execute(
+        self, stack: Stack, change_set: ChangeSet, verb: str, running: _OperationThread
+    ) -> None:
         template = parse(change_set.template)
         made = {name: each.made() for name, each in stack.resources.items()}
         imports: set[str] = set()
@@ -199,7 +201,7 @@ class Executions:
         else:
             self._stacks.set_status(stack, "ROLLBACK_COMPLETE")
 
-    def _delete(self, stack: Stack, running: _Running) -> None:
+    def _delete(self, stack: Stack, running: _OperationThread) -> None:
         used = self._stacks.exports.used(stack, kept=set())
         if used:
             self._stacks.set_status(stack, "DELETE_FAILED", used)

@@ -20,7 +20,7 @@ _API = re.compile(r"https://([a-z0-9]{10})\.execute-api\.[a-z0-9-]+\.amazonaws\.
 _NO_VALUE = object()
 
 
-class NotMadeError(TemplateError):
+class NotCreatedError(TemplateError):
     """A value depends on a resource that does not exist yet."""
 
 
@@ -128,7 +128,7 @@ class Resolver:
         try:
             return self._resources[name]
         except KeyError:
-            raise NotMadeError(f"Resource {name} does not exist") from None
+            raise NotCreatedError(f"Resource {name} does not exist") from None
 
     def _get_att(self, argument: Any) -> Any:
         name, attribute = attribute_of(argument)

@@ -7,17 +7,17 @@ from typing import Any
 
 from localcloud.cloudformation.template import TemplateError
 
-INLINE_BYTES = 51_200
-UPLOADED_BYTES = 1_000_000
-_DESCRIPTION_BYTES = 1024
-_PARAMETER_BYTES = 4096
-_DECLARED = {"Resources": 500, "Parameters": 200, "Outputs": 200, "Mappings": 200}
-_NAME_CHARACTERS = 255
+MAX_INLINE_BYTES = 51_200
+MAX_UPLOADED_BYTES = 1_000_000
+_MAX_DESCRIPTION_BYTES = 1024
+_MAX_PARAMETER_BYTES = 4096
+_MAX_DECLARATIONS = {"Resources": 500, "Parameters": 200, "Outputs": 200, "Mappings": 200}
+_MAX_NAME_CHARACTERS = 255
 """Applies to resources, parameters, outputs, mappings, and keys of mappings."""
-_MAPPING_ATTRIBUTES = 200
+_MAX_MAPPING_ATTRIBUTES = 200
 _TAGS = 50
-_STACK_NAME = "[a-zA-Z][-a-zA-Z0-9]*"
-_STACK_NAME_CHARACTERS = 128
+_STACK_NAME_PATTERN = "[a-zA-Z][-a-zA-Z0-9]*"
+_MAX_STACK_NAME_CHARACTERS = 128
 
 
 def check_inline(body: str) -> None:
@@ -26,10 +26,10 @@ def check_inline(body: str) -> None:
     Raises:
         TemplateError: it is too large.
     """
-    if len(body.encode()) > INLINE_BYTES:
+    if len(body.encode()) > MAX_INLINE_BYTES:
         raise TemplateError(
             "1 validation error detected: Value at 'templateBody' failed to satisfy constraint: "
-            f"Member must have length less than or equal to {INLINE_BYTES}"
+            f"Member must have length less than or equal to {MAX_INLINE_BYTES}"
         )
 
 
@@ -39,8 +39,8 @@ def check_uploaded(body: bytes) -> None:
     Raises:
         TemplateError: it is too large.
     """
-    if len(body) > UPLOADED_BYTES:
-        raise TemplateError(f"Template may not exceed {UPLOADED_BYTES} bytes in size.")
+    if len(body) > MAX_UPLOADED_BYTES:
+        raise TemplateError(f"Template may not exceed {MAX_UPLOADED_BYTES} bytes in size.")
 
 
 def check_declarations(template: dict[str, Any]) -> None:
@@ -49,16 +49,16 @@ def check_declarations(template: dict[str, Any]) -> None:
     Raises:
         TemplateError: there are too many, or the description is too long.
     """
-    for section, most in _DECLARED.items():
+    for section, most in _MAX_DECLARATIONS.items():
         number = len(template.get(section) or {})
         if number > most:
             raise TemplateError(
                 f"Template format error: Number of {section.lower()}, {number}, is greater than "
                 f"maximum allowed, {most}"
             )
-    if len(str(template.get("Description") or "").encode()) > _DESCRIPTION_BYTES:
+    if len(str(template.get("Description") or "").encode()) > _MAX_DESCRIPTION_BYTES:
         raise TemplateError(
-            f"Template format error: 'Description' length is greater than {_DESCRIPTION_BYTES}."
+            f"Template format error: 'Description' length is greater than {_MAX_DESCRIPTION_BYTES}."
         )
 
 
@@ -68,20 +68,22 @@ def check_names(template: dict[str, Any]) -> None:
     Raises:
         TemplateError: a name is too long, or a mapping has too many attributes.
     """
-    named = [(section, name) for section in _DECLARED for name in template.get(section) or {}]
+    named = [
+        (section, name) for section in _MAX_DECLARATIONS for name in template.get(section) or {}
+    ]
     for name, mapping in (template.get("Mappings") or {}).items():
         named += [("Mappings", f"{key}") for key in mapping]
         for key, attributes in mapping.items():
-            if len(attributes) > _MAPPING_ATTRIBUTES:
+            if len(attributes) > _MAX_MAPPING_ATTRIBUTES:
                 raise TemplateError(
                     f"Template format error: Number of attributes, {len(attributes)}, of {name} "
-                    f"{key} is greater than maximum allowed, {_MAPPING_ATTRIBUTES}"
+                    f"{key} is greater than maximum allowed, {_MAX_MAPPING_ATTRIBUTES}"
                 )
     for section, name in named:
-        if len(name) > _NAME_CHARACTERS:
+        if len(name) > _MAX_NAME_CHARACTERS:
             raise TemplateError(
                 f"Template format error: {section} name {name} is longer than "
-                f"{_NAME_CHARACTERS} characters."
+                f"{_MAX_NAME_CHARACTERS} characters."
             )
 
 
@@ -104,9 +106,9 @@ def check_parameter(name: str, value: str) -> None:
     Raises:
         TemplateError: it is too long.
     """
-    if len(value.encode()) > _PARAMETER_BYTES:
+    if len(value.encode()) > _MAX_PARAMETER_BYTES:
         raise TemplateError(
-            f"Parameter '{name}' must contain at most {_PARAMETER_BYTES} bytes of value"
+            f"Parameter '{name}' must contain at most {_MAX_PARAMETER_BYTES} bytes of value"
         )
 
 
@@ -116,10 +118,10 @@ def check_stack_name(name: str) -> None:
     Raises:
         TemplateError: AWS rejects the name.
     """
-    if not re.fullmatch(_STACK_NAME, name):
-        constraint = f"Member must satisfy regular expression pattern: {_STACK_NAME}"
-    elif len(name) > _STACK_NAME_CHARACTERS:
-        constraint = f"Member must have length less than or equal to {_STACK_NAME_CHARACTERS}"
+    if not re.fullmatch(_STACK_NAME_PATTERN, name):
+        constraint = f"Member must satisfy regular expression pattern: {_STACK_NAME_PATTERN}"
+    elif len(name) > _MAX_STACK_NAME_CHARACTERS:
+        constraint = f"Member must have length less than or equal to {_MAX_STACK_NAME_CHARACTERS}"
     else:
         return
     raise TemplateError(

@@ -7,7 +7,7 @@ from typing import Any
 
 from localcloud.core.providers import Resource
 
-SETTLED = {
+UPDATABLE_STATUSES = {
     "CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE",
 }  # fmt: skip
 """Statuses in which a stack can be updated."""

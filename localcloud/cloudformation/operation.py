@@ -77,7 +77,7 @@ class Operation:
                     properties, policy = resolved(resolver, definition, before)
                     wanted.references = dict(resolver.references)
                     request = self._request(wanted, properties, policy, tags)
-                    self._reach(request, wanted, definition)
+                    self._create_or_update(request, wanted, definition)
                     made[logical_id] = self.stack.resources[logical_id].made()
             except Exception as error:  # noqa: BLE001  # a provider's bug fails its resource
                 reason = self._reason(error)
@@ -110,7 +110,7 @@ class Operation:
             resource.deletion_policy = definition.get("DeletionPolicy", "Delete")
             resource.dependencies = dependencies(definition, resources)
             self.records.keep(self.stack, resource)
-        self.stack.leftovers = dependents_first(left)
+        self.stack.leftovers = deletion_order(left)
         self.records.forget(self.stack, self.steps)
         self.steps = []
 
@@ -141,7 +141,7 @@ class Operation:
                 if not update:
                     self._undo_creation(step)
                 elif step.before is None or step.replaces:
-                    self._leave_over(step)
+                    self._move_to_leftovers(step)
                     continue
                 else:
                     self._restore(self.stack.resources[step.logical_id], step.before)
@@ -162,7 +162,7 @@ class Operation:
         """
         stuck: list[str] = []
         needed: set[str] = set()
-        for resource in dependents_first(self.stack.resources.values()):
+        for resource in deletion_order(self.stack.resources.values()):
             if resource.logical_id in needed:
                 needed.update(resource.dependencies)
                 continue
@@ -175,7 +175,7 @@ class Operation:
                 needed.update(resource.dependencies)
         return stuck
 
-    def _reach(
+    def _create_or_update(
         self, request: ResourceRequest, wanted: StackResource, definition: dict[str, Any]
     ) -> None:
         current = self.stack.resources.get(request.logical_id)
@@ -188,7 +188,7 @@ class Operation:
         ):
             return
         elif provider.replaces(request, current.made()):
-            name = schemas.kept_name(
+            name = schemas.shared_custom_name(
                 request.region, request.type, request.properties, current.properties
             )
             if name:
@@ -215,7 +215,7 @@ class Operation:
         verb, reason = ("UPDATE", _REPLACED) if before else ("CREATE", "")
         self.records.mark(self.stack, wanted, f"{verb}_IN_PROGRESS", reason)
         self.permit(request, "create", None)
-        _hold(wanted, request, provider.create(request))
+        _record_result(wanted, request, provider.create(request))
         self.records.mark(self.stack, wanted, f"{verb}_COMPLETE")
 
     def _update(
@@ -229,7 +229,7 @@ class Operation:
         self._begin(current.logical_id, before)
         self.records.mark(self.stack, current, "UPDATE_IN_PROGRESS")
         self.permit(request, "update", before.made())
-        _hold(current, request, provider.update(request, before.made()))
+        _record_result(current, request, provider.update(request, before.made()))
         current.deletion_policy = wanted.deletion_policy
         current.dependencies = wanted.dependencies
         current.references = wanted.references
@@ -256,12 +256,12 @@ class Operation:
             self._remove(_created(now))
             self.records.drop(self.stack, step.logical_id)
 
-    def _leave_over(self, step: Step) -> None:
+    def _move_to_leftovers(self, step: Step) -> None:
         """Move what a step created to the leftovers; restore the replaced resource."""
         now = self.stack.resources.get(step.logical_id)
         before = step.before
         made = now and now.physical_id != (before.physical_id if before else "")
-        self.records.leave_over(self.stack, step, _created(now) if now and made else None)
+        self.records.move_to_leftovers(self.stack, step, _created(now) if now and made else None)
         self.steps.remove(step)
         if before is not None:
             self.records.mark(self.stack, before, "UPDATE_COMPLETE")
@@ -274,7 +274,7 @@ class Operation:
         )
         self.records.mark(self.stack, now, "UPDATE_IN_PROGRESS")
         self.permit(request, "update", now.made())
-        _hold(now, request, self.provider(before.type).update(request, now.made()))
+        _record_result(now, request, self.provider(before.type).update(request, now.made()))
         now.deletion_policy, now.dependencies = before.deletion_policy, before.dependencies
         now.references = before.references
         self.records.mark(self.stack, now, "UPDATE_COMPLETE")
@@ -331,7 +331,7 @@ class Operation:
         return str(error)
 
 
-def dependents_first(resources: Iterable[StackResource]) -> list[StackResource]:
+def deletion_order(resources: Iterable[StackResource]) -> list[StackResource]:
     """Sort resources in the order of their deletion."""
     by_name = {each.logical_id: each for each in resources}
     placed: dict[str, StackResource] = {}
@@ -391,7 +391,7 @@ def _defined(
     )
 
 
-def _hold(resource: StackResource, request: ResourceRequest, made: Resource) -> None:
+def _record_result(resource: StackResource, request: ResourceRequest, made: Resource) -> None:
     resource.physical_id = made.physical_id
     resource.attributes = made.attributes
     resource.properties = request.properties

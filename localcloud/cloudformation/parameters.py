@@ -30,7 +30,7 @@ _BOUNDS: tuple[tuple[str, Callable[[str, Any], bool], str], ...] = (
 )
 
 
-def chosen(
+def parameter_values(
     template: dict[str, Any], given: list[dict[str, Any]], before: Mapping[str, Any]
 ) -> dict[str, str]:
     """Return the value of each parameter: the given, previous or default one.
@@ -61,7 +61,7 @@ def chosen(
     return texts
 
 
-def typed(
+def reference_values(
     template: dict[str, Any], values: Mapping[str, str], stored: Callable[[str], str]
 ) -> dict[str, Any]:
     """Return what `Ref` returns for each parameter, by name.
@@ -81,7 +81,7 @@ def typed(
     return found
 
 
-def hidden(template: dict[str, Any]) -> set[str]:
+def no_echo_parameters(template: dict[str, Any]) -> set[str]:
     """Return the names of the parameters with `NoEcho`."""
     declared: dict[str, Any] = template.get("Parameters", {})
     return {name for name, each in declared.items() if str(each.get("NoEcho")).lower() == "true"}

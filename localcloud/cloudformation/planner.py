@@ -75,7 +75,7 @@ class Planner:
 
         return Resolver(
             template,
-            parameters=template_parameters.typed(template, values, lookups.parameter),
+            parameters=template_parameters.reference_values(template, values, lookups.parameter),
             pseudo={
                 "AWS::AccountId": account,
                 "AWS::Region": region,

@@ -90,7 +90,7 @@ class Records:
             for step in steps:
                 self._ledger.delete(_STEP, f"{stack.key}#{step.number:06}")
 
-    def leave_over(self, stack: Stack, step: Step, made: StackResource | None) -> None:
+    def move_to_leftovers(self, stack: Stack, step: Step, made: StackResource | None) -> None:
         """Undo a step in the stack; add `made`, the resource it created, to the leftovers."""
         with self._ledger.transaction():
             if step.before is not None:

@@ -61,7 +61,7 @@ def identifiers(region: str, type_name: str) -> list[str]:
     return [path[0] for path in _paths(schema(region, type_name), "primaryIdentifier")]
 
 
-def changes_what_is_given_once(
+def changes_create_only_property(
     region: str, type_name: str, wanted: dict[str, Any], current: dict[str, Any]
 ) -> bool:
     """Whether a create-only property differs, so that the resource must be replaced.
@@ -76,7 +76,9 @@ def changes_what_is_given_once(
     )
 
 
-def kept_name(region: str, type_name: str, wanted: dict[str, Any], current: dict[str, Any]) -> str:
+def shared_custom_name(
+    region: str, type_name: str, wanted: dict[str, Any], current: dict[str, Any]
+) -> str:
     """Return the custom name that a resource and its replacement share, or "".
 
     It consists of the identifying properties if the template sets them, or else of the name from

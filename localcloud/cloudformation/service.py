@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from localcloud.cloudformation.executions import Executions
-from localcloud.cloudformation.model import SETTLED, ChangeSet, Stack, StackStatusError
+from localcloud.cloudformation.model import UPDATABLE_STATUSES, ChangeSet, Stack, StackStatusError
 from localcloud.cloudformation.stacks import Stacks
 from localcloud.core.providers import Claimant
 from localcloud.core.restoring import restored_on_error
@@ -53,7 +53,7 @@ class CloudFormation(Stacks):
             StackStatusError: the stack's status does not allow an update.
         """
         with self._lock:
-            if stack.status not in SETTLED | {"REVIEW_IN_PROGRESS"}:
+            if stack.status not in UPDATABLE_STATUSES | {"REVIEW_IN_PROGRESS"}:
                 raise StackStatusError(
                     f"Stack:{stack.id} is in {stack.status} state and can not be updated."
                 )
@@ -74,7 +74,7 @@ class CloudFormation(Stacks):
             for other in void:
                 self.change_sets.pop(other.id, None)
             self._publish(stack)
-        self.executions.carry_out(stack, change_set, verb)
+        self.executions.execute(stack, change_set, verb)
 
     def continue_rollback(self, stack: Stack, skipped: list[str], session_key: str) -> None:
         """Retry the rollback of an update; skipped resources keep their current state.

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from localcloud.cloudformation.parameters import hidden
+from localcloud.cloudformation.parameters import no_echo_parameters
 
 if TYPE_CHECKING:
     from localcloud.cloudformation.model import ChangeSet, Stack, StackResource
@@ -113,7 +113,7 @@ def change_set_summary(change_set: ChangeSet) -> dict[str, Any]:
 
 def declared_parameters(template: dict[str, Any]) -> list[dict[str, Any]]:
     """Return a template's parameters as `GetTemplateSummary` does."""
-    masked = hidden(template)
+    masked = no_echo_parameters(template)
     return [
         {
             "ParameterKey": name,
@@ -128,7 +128,7 @@ def declared_parameters(template: dict[str, Any]) -> list[dict[str, Any]]:
 
 def parameters_shape(template: dict[str, Any], values: dict[str, Any]) -> list[dict[str, Any]]:
     """Return parameters with their values; values with `NoEcho` are masked."""
-    masked = hidden(template)
+    masked = no_echo_parameters(template)
     return [
         {"ParameterKey": name, "ParameterValue": _MASK if name in masked else value}
         for name, value in values.items()

@@ -6,17 +6,17 @@ import threading
 import uuid
 from typing import TYPE_CHECKING
 
-from localcloud.cloudformation.access_policies import QueuePolicyProvider, TopicPolicyProvider
-from localcloud.cloudformation.buckets import BucketPolicyProvider, BucketProvider
+from localcloud.cloudformation.bucket_providers import BucketPolicyProvider, BucketProvider
 from localcloud.cloudformation.exports import Exports
-from localcloud.cloudformation.made_by_moto import MotoProvider
 from localcloud.cloudformation.model import ChangeSet, Stack, StackStatusError
+from localcloud.cloudformation.moto_provider import MotoProvider
+from localcloud.cloudformation.parameter_provider import ParameterProvider
 from localcloud.cloudformation.permissions import SESSION_NAME, Permissions
 from localcloud.cloudformation.planner import Planner
-from localcloud.cloudformation.recorded import RecordedProvider
+from localcloud.cloudformation.policy_providers import QueuePolicyProvider, TopicPolicyProvider
+from localcloud.cloudformation.recorded_provider import RecordedProvider
 from localcloud.cloudformation.records import Records
-from localcloud.cloudformation.roles import RoleProvider
-from localcloud.cloudformation.stored_parameters import ParameterProvider
+from localcloud.cloudformation.role_provider import RoleProvider
 from localcloud.iam.service_roles import RoleError, assume_service_role
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Stacks:
             "AWS::SQS::QueuePolicy": QueuePolicyProvider(core.client),
             "AWS::SSM::Parameter": ParameterProvider(core.client),
         }
-        self._acting: dict[str, Provider] = {}
+        self._service_providers: dict[str, Provider] = {}
         self._lock = threading.RLock()
         self.records = Records(core.ledger, core.clock)
         self.permissions = Permissions(core.credentials, access)
@@ -61,16 +61,16 @@ class Stacks:
 
     def register(self, providers: dict[str, Provider]) -> None:
         """Register the providers of all services."""
-        self._acting = providers
+        self._service_providers = providers
 
-    def acts(self, type_name: str) -> bool:
+    def is_live(self, type_name: str) -> bool:
         """Whether resources of the type are live, not only recorded."""
-        return type_name in self._acting or self._moto.makes(type_name)
+        return type_name in self._service_providers or self._moto.makes(type_name)
 
     def provider(self, type_name: str) -> Provider:
         """Return the provider of a resource type."""
-        if type_name in self._acting:
-            return self._acting[type_name]
+        if type_name in self._service_providers:
+            return self._service_providers[type_name]
         return self._moto if self._moto.makes(type_name) else self._recorded
 
     def find(self, account: str, region: str, name: str) -> Stack | None:

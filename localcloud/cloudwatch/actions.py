@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from localcloud.iam.access import Access
 
 _KIND = "cloudwatch:action"
-_PARTS = {
+_ACTION_PARAMETERS = {
     "OK": "OKActions",
     "ALARM": "AlarmActions",
     "INSUFFICIENT_DATA": "InsufficientDataActions",
 }
-_LONGEST_SUBJECT = 100  # characters, of an SNS message
+_MAX_SUBJECT_CHARACTERS = 100  # characters, of an SNS message
 
 
 class NoSuchActionError(Exception):
@@ -73,7 +73,9 @@ class Actions:
         if definition.get("ActionsEnabled") is False:
             return []
         entries = []
-        for number, target in enumerate(definition.get(_PARTS[alarm.state.value]) or []):
+        for number, target in enumerate(
+            definition.get(_ACTION_PARAMETERS[alarm.state.value]) or []
+        ):
             key = f"{alarm.state.updated:017.6f}/{number}/{uuid.uuid4()}"
             document = {
                 "target": target,
@@ -106,7 +108,7 @@ class Actions:
             }
             summary = f"Successfully executed action {target}"
             try:
-                data["publishedMessage"] = self._do(target, alarm, before)
+                data["publishedMessage"] = self._execute(target, alarm, before)
             except (
                 NoSuchActionError,
                 NotAuthorizedError,
@@ -122,14 +124,16 @@ class Actions:
                 self._history.add(alarm, now, "Action", summary, json.dumps(data))
                 self._core.ledger.delete(_KIND, key)
 
-    def _do(self, target: str, alarm: Alarm, before: State) -> Document:
+    def _execute(self, target: str, alarm: Alarm, before: State) -> Document:
         arn = target.split(":")
         if target.startswith("arn:aws:sns:"):
             self._check_topic(target, alarm)
             message = sns_message(alarm, before)
             self._core.client("sns", alarm.account, arn[3]).publish(
                 TopicArn=target,
-                Subject=f'{alarm.state.value}: "{alarm.name}" in {alarm.region}'[:_LONGEST_SUBJECT],
+                Subject=f'{alarm.state.value}: "{alarm.name}" in {alarm.region}'[
+                    :_MAX_SUBJECT_CHARACTERS
+                ],
                 Message=json.dumps(message),
             )
             return message

@@ -11,7 +11,7 @@ from localcloud.cloudwatch.model import DefinitionError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_DEPTH = 100
+_MAX_DEPTH = 100
 _TOKEN = re.compile(
     r"""\s*(?:(?P<state>ALARM|OK|INSUFFICIENT_DATA)\s*\(\s*
             (?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^()"]+?))\s*\)
@@ -72,7 +72,7 @@ class AlarmRule:
             else:
                 self._tokens.append((found["word"] or found["sign"], ""))
             position = found.end()
-        self._root = self._either()
+        self._root = self._disjunction()
         if self._tokens:
             raise self._error(f"unexpected {self._tokens[0][0]!r}")
 
@@ -85,11 +85,11 @@ class AlarmRule:
         """Return whether the rule is true; `state` returns an alarm's state by its name."""
         return self._root.holds(state)
 
-    def _either(self) -> _Node:
-        return self._joined("OR", self._both)
+    def _disjunction(self) -> _Node:
+        return self._joined("OR", self._conjunction)
 
-    def _both(self) -> _Node:
-        return self._joined("AND", self._one)
+    def _conjunction(self) -> _Node:
+        return self._joined("AND", self._term)
 
     def _joined(self, operator: str, operand: Callable[[], _Node]) -> _Node:
         operands = [operand()]
@@ -98,15 +98,15 @@ class AlarmRule:
             operands.append(operand())
         return operands[0] if len(operands) == 1 else _Node(operator, operands=tuple(operands))
 
-    def _one(self) -> _Node:
+    def _term(self) -> _Node:
         self._depth += 1
-        if not self._tokens or self._depth > _DEPTH:
+        if not self._tokens or self._depth > _MAX_DEPTH:
             raise self._error("unexpected end" if not self._tokens else "nested too deep")
         what, name = self._tokens.pop(0)
         if what == "NOT":
-            node = _Node("NOT", operands=(self._one(),))
+            node = _Node("NOT", operands=(self._term(),))
         elif what == "(":
-            node = self._either()
+            node = self._disjunction()
             if not self._tokens or self._tokens.pop(0)[0] != ")":
                 raise self._error("a parenthesis is not closed")
         elif name or what in {"TRUE", "FALSE"}:

@@ -59,7 +59,7 @@ class Alarms:
             DefinitionError: the definition is invalid.
         """
         check(definition, account)
-        with self._changing():
+        with self._transaction():
             now = self._core.clock.timestamp()
             before = self.get(account, region, definition["AlarmName"])
             how = "created" if before is None else "updated"
@@ -77,7 +77,7 @@ class Alarms:
             if alarm.composite:
                 self._check_children(alarm)
             self._save(alarm)
-            self._configured(alarm, how, now)
+            self._record_configuration(alarm, how, now)
             if alarm.composite:
                 self._evaluate(alarm, f"{alarm.arn} was {how} and its alarm rule evaluates to ")
             return self._alarms[alarm.key]
@@ -89,7 +89,7 @@ class Alarms:
             DefinitionError: one of them does not exist, a composite alarm depends on one, or two
                 of them are composite.
         """
-        with self._changing():
+        with self._transaction():
             found = {name: self.get(account, region, name) for name in names}
             unknown = [name for name, alarm in found.items() if alarm is None]
             if unknown:
@@ -98,32 +98,32 @@ class Alarms:
             self._check_deletion(alarms)
             for alarm in alarms:
                 self._core.ledger.delete(_KIND, alarm.key)
-                self._configured(alarm, "deleted", self._core.clock.timestamp())
+                self._record_configuration(alarm, "deleted", self._core.clock.timestamp())
                 del self._alarms[alarm.key]
 
     def enable_actions(self, alarm: Alarm, enabled: bool) -> None:
         """Enable or disable the actions of an alarm."""
-        with self._changing():
+        with self._transaction():
             definition = self._alarms[alarm.key].definition | {"ActionsEnabled": enabled}
             changed = replace(self._alarms[alarm.key], definition=definition)
             self._save(changed)
-            self._configured(changed, "updated", self._core.clock.timestamp())
+            self._record_configuration(changed, "updated", self._core.clock.timestamp())
 
     def tag(self, alarm: Alarm, tags: dict[str, str]) -> None:
         """Replace the tags of an alarm."""
-        with self._changing():
+        with self._transaction():
             self._save(replace(self._alarms[alarm.key], tags=tags))
 
     def set_state(self, alarm: Alarm, value: StateValue, reason: str, data: str) -> None:
         """Set an alarm's state; if it changes, publish the event and queue the actions."""
-        with self._changing():
+        with self._transaction():
             current = self._alarms.get(alarm.key)
             # The state belongs to an older definition: the next evaluation decides.
             if current is not None and current.definition == alarm.definition:
                 self._transition(current, value, reason, data)
 
     @contextmanager
-    def _changing(self) -> Iterator[None]:
+    def _transaction(self) -> Iterator[None]:
         """Run one change at a time, as a transaction; then publish and queue actions."""
         with self._lock:
             changes = self._changes = []
@@ -158,7 +158,11 @@ class Alarms:
             "StateUpdate",
             f"Alarm updated from {before.value} to {value}",
             json.dumps(
-                {"version": "1.0", "oldState": _told(before), "newState": _told(changed.state)}
+                {
+                    "version": "1.0",
+                    "oldState": _state_document(before),
+                    "newState": _state_document(changed.state),
+                }
             ),
         )
         self._changes.append((changed, before, self._actions.record(changed, before)))
@@ -237,7 +241,7 @@ class Alarms:
         self._core.ledger.put(_KIND, alarm.key, alarm.document())
         self._alarms[alarm.key] = alarm
 
-    def _configured(self, alarm: Alarm, how: str, time: float) -> None:
+    def _record_configuration(self, alarm: Alarm, how: str, time: float) -> None:
         kind = {"created": "Create", "updated": "Update", "deleted": "Delete"}[how]
         data = {"version": "1.0", "type": kind, f"{how}Alarm": alarm.definition}
         self._history.add(
@@ -245,6 +249,6 @@ class Alarms:
         )
 
 
-def _told(state: State) -> Document:
+def _state_document(state: State) -> Document:
     told: Document = {"stateValue": state.value, "stateReason": state.reason}
     return told | ({"stateReasonData": json.loads(state.data)} if state.data else {})

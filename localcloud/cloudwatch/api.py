@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from localcloud.cloudwatch.model import Alarm
     from localcloud.core.ports import Document
 
-_LONG_AGO, _FAR_AHEAD = 0.0, 1e12
+_EARLIEST_TIME, _LATEST_TIME = 0.0, 1e12
 _STATES = ("OK", "ALARM", "INSUFFICIENT_DATA")
 
 
@@ -120,8 +120,8 @@ class CloudWatchApi(MetricApi):
                 name,
                 self.params.get("HistoryItemType"),
                 (
-                    start.timestamp() if start else _LONG_AGO,
-                    end.timestamp() if end else _FAR_AHEAD,
+                    start.timestamp() if start else _EARLIEST_TIME,
+                    end.timestamp() if end else _LATEST_TIME,
                 ),
             )
             if item.type in types or (name and "AlarmTypes" not in self.params)

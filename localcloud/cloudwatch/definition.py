@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from localcloud.cloudwatch.evaluation import Missing
     from localcloud.core.ports import Document
 
-_DAY = 86400
-_HOUR = 3600
+_DAY_SECONDS = 86400
+_HOUR_SECONDS = 3600
 _ACTIONS = ("OKActions", "AlarmActions", "InsufficientDataActions")
-_MOST_ACTIONS = 5
-_LONGEST_NAME = 255
-_OF_ONE_METRIC = (
+_MAX_ACTIONS = 5
+_MAX_NAME_CHARACTERS = 255
+_SINGLE_METRIC_PARAMETERS = (
     "Namespace", "MetricName", "Dimensions", "Period", "Unit", "Statistic", "ExtendedStatistic",
 )  # fmt: skip
-_NOT_HERE = {
+_UNSUPPORTED = {
     "ThresholdMetricId": "alarms on anomaly detection",
     "WarmUpConfiguration": "warm-up periods",
     "EvaluationCriteria": "PromQL alarms",
@@ -46,17 +46,17 @@ def check(definition: Document, account: str) -> None:
         DefinitionError: a part is missing, contradicts another, or is not in the local cloud.
     """
     name = definition["AlarmName"]
-    if not 0 < len(name) <= _LONGEST_NAME or any(ord(letter) < ord(" ") for letter in name):
+    if not 0 < len(name) <= _MAX_NAME_CHARACTERS or any(ord(letter) < ord(" ") for letter in name):
         raise DefinitionError(
             f"The value {name!r} for parameter AlarmName is invalid; use 1 to 255 characters "
             "without control characters"
         )
-    for part, what in _NOT_HERE.items():
+    for part, what in _UNSUPPORTED.items():
         if part in definition:
             raise DefinitionError(f"Alarm {name}: {part}: {what} are not part of the local cloud")
     for part in _ACTIONS:
-        if len(definition.get(part) or []) > _MOST_ACTIONS:
-            raise DefinitionError(f"Alarm {name}: {part} takes at most {_MOST_ACTIONS} actions")
+        if len(definition.get(part) or []) > _MAX_ACTIONS:
+            raise DefinitionError(f"Alarm {name}: {part} takes at most {_MAX_ACTIONS} actions")
     if "AlarmRule" in definition:
         AlarmRule(definition["AlarmRule"])
         return
@@ -111,7 +111,7 @@ def _check_metric(name: str, definition: Document) -> None:
 
 
 def _check_expression(name: str, definition: Document, account: str) -> None:
-    for part in _OF_ONE_METRIC:
+    for part in _SINGLE_METRIC_PARAMETERS:
         if definition.get(part):
             # AWS's text, as cloudtools/troposphere#1276 quotes it.
             raise DefinitionError(f"{part} should not be set if list of Metrics is set")
@@ -138,7 +138,7 @@ def _check_length(name: str, definition: Document, account: str) -> None:
     queries, watched_id = watched(definition)
     seconds = Queries(queries, account).period(watched_id)
     check_period(seconds)
-    longest = 7 * _DAY if seconds >= _HOUR else _DAY
+    longest = 7 * _DAY_SECONDS if seconds >= _HOUR_SECONDS else _DAY_SECONDS
     if seconds * definition["EvaluationPeriods"] > longest:
         raise DefinitionError(
             f"Alarm {name}: Period times EvaluationPeriods is "

@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn, TypeGuard
 
-LARGEST = 2.0**360
+MAX_VALUE = 2.0**360
 """The largest absolute value of a metric."""
 UNITS = frozenset({
     "Seconds", "Microseconds", "Milliseconds", "Bytes", "Kilobytes", "Megabytes", "Gigabytes",
@@ -22,10 +22,10 @@ UNITS = frozenset({
     "Terabits/Second", "Count/Second", "None",
 })  # fmt: skip
 """`StandardUnit` of the API."""
-DIMENSIONS = 30
+MAX_DIMENSIONS = 30
 """The maximum number of dimensions of a metric."""
-_METRICS = 100
-_VALUES = 100
+_MAX_METRICS = 100
+_MAX_VALUES = 100
 
 
 class Observation(NamedTuple):
@@ -55,7 +55,7 @@ def extract(line: str) -> Extracted:
     if '"CloudWatchMetrics"' not in line:
         return found
     try:
-        root = json.loads(line[line.find("{") :], parse_constant=_refuse)
+        root = json.loads(line[line.find("{") :], parse_constant=_reject_constant)
     except (ValueError, RecursionError):
         found.unreadable = 1
         return found
@@ -73,7 +73,7 @@ def extract(line: str) -> Extracted:
     return found
 
 
-def _refuse(constant: str) -> NoReturn:
+def _reject_constant(constant: str) -> NoReturn:
     message = f"{constant} is not JSON"
     raise ValueError(message)
 
@@ -83,7 +83,7 @@ def _number(value: Any) -> TypeGuard[float]:
         isinstance(value, int | float)
         and not isinstance(value, bool)
         and math.isfinite(value)
-        and -LARGEST <= value <= LARGEST
+        and -MAX_VALUE <= value <= MAX_VALUE
     )
 
 
@@ -97,7 +97,7 @@ def _directive(
         and namespace
         and isinstance(sets, list)
         and isinstance(definitions, list)
-        and len(definitions) <= _METRICS
+        and len(definitions) <= _MAX_METRICS
     ):
         return False
     dimensions = [_dimensions(root, each) for each in sets]
@@ -118,7 +118,7 @@ def _directive(
 
 
 def _dimensions(root: dict[str, Any], names: Any) -> tuple[tuple[str, str], ...] | None:
-    if not isinstance(names, list) or len(names) > DIMENSIONS:
+    if not isinstance(names, list) or len(names) > MAX_DIMENSIONS:
         return None
     pairs = []
     for name in names:
@@ -140,7 +140,7 @@ def _metric(
     unit = definition.get("Unit", "None")
     resolution = definition.get("StorageResolution", 60)
     if not (
-        0 < len(values) <= _VALUES
+        0 < len(values) <= _MAX_VALUES
         and all(_number(value) for value in values)
         and isinstance(unit, str)
         and unit in UNITS

@@ -30,7 +30,7 @@ _COMPARISONS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
 }
 COMPARISONS = tuple(_COMPARISONS)
 """The comparison operators of static thresholds."""
-_EXTRA = 2
+_EXTRA_PERIODS = 2
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Rule:
 
         AWS documents no rule; its example has 5 for 3 evaluation periods.
         """
-        return self.periods + _EXTRA
+        return self.periods + _EXTRA_PERIODS
 
     def breaches(self, point: Datapoint) -> bool:
         """Return whether a data point breaches the threshold."""
@@ -71,7 +71,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class NewState:
     """An alarm's new state, with the reason in AWS's words."""
 
     value: StateValue
@@ -79,7 +79,7 @@ class Verdict:
     data: str
 
 
-def evaluate(rule: Rule, points: Sequence[Datapoint | None], now: float) -> Verdict | None:
+def evaluate(rule: Rule, points: Sequence[Datapoint | None], now: float) -> NewState | None:
     """Return the state for an evaluation range, oldest first; None keeps the state.
 
     `now` is the cloud time for `queryDate` in the state's data.
@@ -97,7 +97,7 @@ def evaluate(rule: Rule, points: Sequence[Datapoint | None], now: float) -> Verd
         if rule.missing == "ignore":
             return None
         value = "ALARM" if _old_enough(rule, points) else "INSUFFICIENT_DATA"
-    return _verdict(rule, value, real, filled, now)
+    return _new_state(rule, value, real, filled, now)
 
 
 def _old_enough(rule: Rule, points: Sequence[Datapoint | None]) -> bool:
@@ -106,34 +106,34 @@ def _old_enough(rule: Rule, points: Sequence[Datapoint | None]) -> bool:
     return bool(ages) and max(ages) >= rule.to_alarm
 
 
-def _verdict(
+def _new_state(
     rule: Rule, value: StateValue, real: list[Datapoint], filled: int, now: float
-) -> Verdict:
-    return Verdict(value, _reason(rule, value, real, filled), _data(rule, real, now))
+) -> NewState:
+    return NewState(value, _reason(rule, value, real, filled), _data(rule, real, now))
 
 
 def _reason(rule: Rule, value: StateValue, real: list[Datapoint], filled: int) -> str:
     if value == "INSUFFICIENT_DATA":
-        return f"Insufficient Data: {_many(filled, 'datapoint')} {_was(filled)} unknown."
+        return f"Insufficient Data: {_plural(filled, 'datapoint')} {_was(filled)} unknown."
     alarm = value == "ALARM"
     treated = ""
     if filled and rule.missing in {"breaching", "notBreaching"}:
         how = "Breaching" if rule.missing == "breaching" else "NonBreaching"
-        treated = f"{_many(filled, 'missing datapoint')} {_was(filled)} treated as [{how}]"
+        treated = f"{_plural(filled, 'missing datapoint')} {_was(filled)} treated as [{how}]"
     if not real:
         return (
-            f"Threshold Crossed: no datapoints were received for {_many(rule.periods, 'period')} "
+            f"Threshold Crossed: no datapoints were received for {_plural(rule.periods, 'period')} "
             f"and {treated}."
         )
     told = [point for point in real if rule.breaches(point) == alarm]
     listed = ", ".join(f"{point.value!r} ({_short(point.time)})" for point in told)
     threshold = f"{_COMPARISONS[rule.comparison][0]} the threshold ({rule.threshold!r})"
     if alarm:
-        needed = f"minimum {_many(rule.to_alarm, 'datapoint')} for OK -> ALARM transition"
+        needed = f"minimum {_plural(rule.to_alarm, 'datapoint')} for OK -> ALARM transition"
         compared = threshold
     else:
         least = rule.periods - rule.to_alarm + 1
-        needed = f"minimum {_many(least, 'datapoint')} for ALARM -> OK transition"
+        needed = f"minimum {_plural(least, 'datapoint')} for ALARM -> OK transition"
         compared = f"not {threshold}"
     if not told:
         return f"Threshold Crossed: {treated} ({needed})."
@@ -166,7 +166,7 @@ def _data(rule: Rule, real: list[Datapoint], now: float) -> str:
     )
 
 
-def _many(count: int, what: str) -> str:
+def _plural(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 

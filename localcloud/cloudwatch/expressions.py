@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from localcloud.cloudwatch.model import DefinitionError
 
-_DEPTH = 100
+_MAX_DEPTH = 100
 _WORD = re.compile(
     r"""\s*(?:(?P<number>\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)
     |(?P<name>[A-Za-z_]\w*)
@@ -25,8 +25,8 @@ _BINARY = {
     "+": 4, "-": 4, "*": 5, "/": 5, "^": 7,
 }  # fmt: skip
 _UNARY = 6
-_SAME = {"||": "OR", "&&": "AND"}
-_NOT_HERE = {
+_SYNONYMS = {"||": "OR", "&&": "AND"}
+_UNSUPPORTED = {
     "SEARCH": "search expressions are",
     "ANOMALY_DETECTION_BAND": "anomaly detection is",
     "INSIGHT_RULE_METRIC": "Contributor Insights is",
@@ -118,8 +118,8 @@ class _Parser:
                 raise self._error(f"unexpected {expression[position:].strip()[0]!r}")
             kind = str(found.lastgroup)
             word = found[kind]
-            if word in {"AND", "OR"} or word in _SAME:
-                kind, word = "sign", _SAME.get(word, word)
+            if word in {"AND", "OR"} or word in _SYNONYMS:
+                kind, word = "sign", _SYNONYMS.get(word, word)
             self._words.append((kind, word))
             position = found.end()
 
@@ -131,8 +131,8 @@ class _Parser:
 
     def _operation(self, loosest: int) -> Node:
         self._depth += 1
-        if self._depth > _DEPTH:
-            raise self._error(f"nested deeper than {_DEPTH}")
+        if self._depth > _MAX_DEPTH:
+            raise self._error(f"nested deeper than {_MAX_DEPTH}")
         left = self._operand()
         while self._sign() in _BINARY and _BINARY[self._sign()] > loosest:
             operator = self._take()[1]
@@ -163,10 +163,10 @@ class _Parser:
         raise self._error(f"unexpected {word!r}")
 
     def _call(self, function: str) -> Node:
-        if function in _NOT_HERE:
+        if function in _UNSUPPORTED:
             raise DefinitionError(
                 f"Expression {self._expression!r}: {function} is not supported: "
-                f"{_NOT_HERE[function]} not part of the local cloud"
+                f"{_UNSUPPORTED[function]} not part of the local cloud"
             )
         self._expect("(")
         return Call(function, self._arguments(")"))

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from localcloud.cloudwatch.model import Alarm
     from localcloud.core.ledger import Ledger
 
-_KEPT = 30 * 86400
+_RETENTION_SECONDS = 30 * 86400
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS alarm_history (
     seq INTEGER PRIMARY KEY, account TEXT NOT NULL, region TEXT NOT NULL, alarm TEXT NOT NULL,
@@ -56,7 +56,9 @@ class History:
                     data,
                 ),
             )
-            connection.execute("DELETE FROM alarm_history WHERE time < ?", (time - _KEPT,))
+            connection.execute(
+                "DELETE FROM alarm_history WHERE time < ?", (time - _RETENTION_SECONDS,)
+            )
 
     def items(
         self,

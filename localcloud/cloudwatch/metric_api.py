@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from moto.core.responses import ActionResult, EmptyResult
 
-from localcloud.cloudwatch.emf import DIMENSIONS, LARGEST, UNITS
+from localcloud.cloudwatch.emf import MAX_DIMENSIONS, MAX_VALUE, UNITS
 from localcloud.cloudwatch.metrics import DAY, MINUTE
 from localcloud.cloudwatch.model import DefinitionError, metric_of, moment
 from localcloud.cloudwatch.paging import begin as begin_of
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     from localcloud.cloudwatch.time_series import TimeSeries
     from localcloud.core.ports import Document
 
-_REQUEST_BYTES = 1024 * 1024
+_MAX_REQUEST_BYTES = 1024 * 1024
 """Of a `PutMetricData` request's body, compressed or not (API reference, "PutMetricData")."""
-_MOST_METRICS = 1000
-_MOST_VALUES = 150
-_MOST_STATISTICS = 1440
-_MOST_DATAPOINTS = 100_800
-_MOST_LISTED = 500
-_PAST, _FUTURE = 14 * DAY, 7200
-_RECENTLY = 3 * 3600
+_MAX_METRICS_PER_CALL = 1000
+_MAX_VALUES_PER_DATUM = 150
+_MAX_STATISTICS = 1440
+_MAX_DATAPOINTS = 100_800
+_MAX_LISTED_METRICS = 500
+_MAX_AGE_SECONDS, _MAX_FUTURE_SECONDS = 14 * DAY, 7200
+_RECENT_SECONDS = 3 * 3600
 
 
 class MetricApi(ServiceApi):
@@ -56,14 +56,14 @@ class MetricApi(ServiceApi):
                 f"The value {namespace} for parameter Namespace is invalid.",
             )
         size = int(self.headers.get("Content-Length") or 0)
-        if size > _REQUEST_BYTES:
+        if size > _MAX_REQUEST_BYTES:
             raise ApiError(
-                "RequestEntityTooLarge", f"Request size {size} exceeded {_REQUEST_BYTES} bytes"
+                "RequestEntityTooLarge", f"Request size {size} exceeded {_MAX_REQUEST_BYTES} bytes"
             )
         data = self.params.get("MetricData") or []
-        if len(data) > _MOST_METRICS:
+        if len(data) > _MAX_METRICS_PER_CALL:
             raise ApiError(
-                "InvalidParameterValue", f"MetricData holds at most {_MOST_METRICS} metrics"
+                "InvalidParameterValue", f"MetricData holds at most {_MAX_METRICS_PER_CALL} metrics"
             )
         points = [self._point(datum, f"MetricData.member.{n}") for n, datum in enumerate(data, 1)]
         found: Pending = {}
@@ -85,8 +85,8 @@ class MetricApi(ServiceApi):
 
     def _point(self, datum: Document, where: str) -> tuple[Document, float, Any]:
         """Return a datum, its time, and its values with counts or its statistic set."""
-        if len(datum.get("Dimensions") or []) > DIMENSIONS:
-            raise _invalid(f"{where}.Dimensions", f"at most {DIMENSIONS} are allowed")
+        if len(datum.get("Dimensions") or []) > MAX_DIMENSIONS:
+            raise _invalid(f"{where}.Dimensions", f"at most {MAX_DIMENSIONS} are allowed")
         if (datum.get("Unit") or "None") not in UNITS:
             raise _invalid(f"{where}.Unit", f"{datum['Unit']} is not a unit")
         if (datum.get("StorageResolution") or MINUTE) not in (1, MINUTE):
@@ -95,12 +95,12 @@ class MetricApi(ServiceApi):
         time = now = clock.timestamp()
         if datum.get("Timestamp") is not None:
             time = clock.of_wall(datum["Timestamp"].timestamp())
-        if time < now - _PAST:
+        if time < now - _MAX_AGE_SECONDS:
             raise ApiError(
                 "InvalidParameterValue",
                 f"The parameter {where}.Timestamp must specify a time within the past two weeks.",
             )
-        if time > now + _FUTURE:
+        if time > now + _MAX_FUTURE_SECONDS:
             raise _invalid(f"{where}.Timestamp", "it is more than two hours in the future")
         given = [
             part for part in ("Value", "Values", "StatisticValues") if datum.get(part) is not None
@@ -119,9 +119,10 @@ class MetricApi(ServiceApi):
             return datum, time, found
         values = datum["Values"] if given == ["Values"] else [datum["Value"]]
         counts = datum.get("Counts") or [1.0] * len(values)
-        if len(values) != len(counts) or len(values) > _MOST_VALUES:
+        if len(values) != len(counts) or len(values) > _MAX_VALUES_PER_DATUM:
             raise _invalid(
-                f"{where}.Values", f"it holds at most {_MOST_VALUES}, and as many as Counts"
+                f"{where}.Values",
+                f"it holds at most {_MAX_VALUES_PER_DATUM}, and as many as Counts",
             )
         _check_values(f"{where}.Values", values)
         _check_counts(f"{where}.Counts", counts)
@@ -133,7 +134,7 @@ class MetricApi(ServiceApi):
             raise ApiError(
                 "InvalidParameterValue", "IncludeLinkedAccounts is not part of the local cloud"
             )
-        reach = _RECENTLY if self.params.get("RecentlyActive") else _PAST
+        reach = _RECENT_SECONDS if self.params.get("RecentlyActive") else _MAX_AGE_SECONDS
         since = self.service.core.clock.timestamp() - reach
         wanted = {(each["Name"], each.get("Value")) for each in self.params.get("Dimensions") or []}
         found = [
@@ -150,7 +151,7 @@ class MetricApi(ServiceApi):
                 for name, value in wanted
             )
         ]
-        listed, token = page(found, self.params.get("NextToken"), _MOST_LISTED)
+        listed, token = page(found, self.params.get("NextToken"), _MAX_LISTED_METRICS)
         return ActionResult({"Metrics": listed} | token)
 
     def get_metric_statistics(self) -> ActionResult:
@@ -171,11 +172,11 @@ class MetricApi(ServiceApi):
                 check_statistic(statistic)
         except DefinitionError as error:
             raise ApiError("InvalidParameterValue", str(error)) from error
-        if (end - begin) / period > _MOST_STATISTICS:
+        if (end - begin) / period > _MAX_STATISTICS:
             raise ApiError(
                 "InvalidParameterCombination",
                 f"You have requested up to {math.ceil((end - begin) / period)} datapoints, which "
-                f"exceeds the limit of {_MOST_STATISTICS}. You may reduce the datapoints requested "
+                f"exceeds the limit of {_MAX_STATISTICS}. You may reduce the datapoints requested "
                 "by increasing Period, or decreasing the time range.",
             )
         metric = metric_of(self.account, self.region, self.params)
@@ -213,7 +214,7 @@ class MetricApi(ServiceApi):
             if returned(query)
             for each in series[query["Id"]]
         ]
-        most = min(self.params.get("MaxDatapoints") or _MOST_DATAPOINTS, _MOST_DATAPOINTS)
+        most = min(self.params.get("MaxDatapoints") or _MAX_DATAPOINTS, _MAX_DATAPOINTS)
         newest_first = self.params.get("ScanBy") != "TimestampAscending"
         return ActionResult(
             _page_of_series(wanted, newest_first, begin_of(self.params.get("NextToken")), most)
@@ -256,7 +257,7 @@ def _page_of_series(
 
 def _check_values(where: str, values: Any) -> None:
     for value in values:
-        if not math.isfinite(value) or abs(value) > LARGEST:
+        if not math.isfinite(value) or abs(value) > MAX_VALUE:
             raise _invalid(where, f"{value} is not between -2^360 and 2^360")
 
 

@@ -83,7 +83,7 @@ _ARITHMETIC: dict[str, Callable[[Sequence[float]], float]] = {
 }
 # Over an array, these functions count a series' missing value as 0.
 _WITH_ZEROS = {"AVG", "STDDEV"}
-_OF_NOTHING = {"SUM": 0.0, "DATAPOINT_COUNT": 0.0}
+_EMPTY_RESULTS = {"SUM": 0.0, "DATAPOINT_COUNT": 0.0}
 
 
 def evaluate(node: Node, scope: Scope) -> Value:
@@ -171,13 +171,13 @@ def _array(value: Value) -> list[TimeSeries]:
 
 
 def _call(scope: Scope, function: str, arguments: tuple[Node, ...]) -> Value:
-    if function in _OF_MANY:
-        return _OF_MANY[function](scope, arguments)
-    if function not in _OF_ONE:
+    if function in _ARRAY_FUNCTIONS:
+        return _ARRAY_FUNCTIONS[function](scope, arguments)
+    if function not in _SERIES_FUNCTIONS:
         raise DefinitionError(f"Function {function} is unknown")
     if len(arguments) != 1:
         raise DefinitionError(f"Function {function} takes one argument, not {len(arguments)}")
-    return _OF_ONE[function](scope, function, evaluate(arguments[0], scope))
+    return _SERIES_FUNCTIONS[function](scope, function, evaluate(arguments[0], scope))
 
 
 def _metrics(scope: Scope, arguments: tuple[Node, ...]) -> Value:
@@ -204,7 +204,7 @@ def _reduce(scope: Scope, function: str, value: Value) -> Value:
         return scope.series({time: compute(row) for time, row in rows.items()})
     if isinstance(value, TimeSeries):
         found = list(value.values.values())
-        return compute(found) if found else _OF_NOTHING.get(function, math.nan)
+        return compute(found) if found else _EMPTY_RESULTS.get(function, math.nan)
     raise DefinitionError(f"Function {function} takes time series, not a number")
 
 
@@ -293,22 +293,24 @@ def _calendar(scope: Scope, function: str, _value: Value) -> Value:
     return scope.series({time: float(CALENDAR[function](time)) for time in scope.grid})
 
 
-_OF_MANY: dict[str, Callable[[Scope, tuple[Node, ...]], Value]] = {
+_ARRAY_FUNCTIONS: dict[str, Callable[[Scope, tuple[Node, ...]], Value]] = {
     "FILL": _fill,
     "IF": _if,
     "METRICS": _metrics,
     "SLICE": _slice,
     "SORT": _sort,
 }
-_CHANGES: dict[str, _Change] = {
+_STEP_FUNCTIONS: dict[str, _Change] = {
     "DIFF": lambda values: differences(values, lambda value, _: value),
     "DIFF_TIME": lambda values: differences(values, lambda _, seconds: seconds),
     "RATE": lambda values: differences(values, lambda value, seconds: value / seconds),
     "RUNNING_SUM": running_sum,
 }
-_OF_ONE: dict[str, Callable[[Scope, str, Value], Value]] = {
+_SERIES_FUNCTIONS: dict[str, Callable[[Scope, str, Value], Value]] = {
     **dict.fromkeys(_POINTWISE, lambda scope, name, value: _map(scope, _POINTWISE[name], value)),
-    **dict.fromkeys(_CHANGES, lambda scope, name, value: _each(scope, name, value, _CHANGES[name])),
+    **dict.fromkeys(
+        _STEP_FUNCTIONS, lambda scope, name, value: _each(scope, name, value, _STEP_FUNCTIONS[name])
+    ),
     **dict.fromkeys(_ARITHMETIC, _reduce),
     **dict.fromkeys(CALENDAR, _calendar),
     "FIRST": lambda scope, _, value: next(iter(_array(value)), scope.series({})),

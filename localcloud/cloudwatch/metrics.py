@@ -12,7 +12,7 @@ import math
 import threading
 from typing import TYPE_CHECKING
 
-from localcloud.cloudwatch.arriving import Arriving, merge
+from localcloud.cloudwatch.arrivals import Arrivals, merge
 from localcloud.cloudwatch.model import Metric
 from localcloud.cloudwatch.rows import of_row
 from localcloud.cloudwatch.rows import row as row_of
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MINUTE = 60
 DAY = 86400
-RETENTION = 15 * DAY
+RETENTION_SECONDS = 15 * DAY
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS metric_series (
     id INTEGER PRIMARY KEY, account TEXT NOT NULL, region TEXT NOT NULL, namespace TEXT NOT NULL,
@@ -59,7 +59,7 @@ class MetricStore:
         self._series: dict[Metric, dict[str, int]] = {}
         self._latest: dict[Metric, int] = {}
         self._pending: Pending = {}
-        self._arriving = Arriving(ledger)
+        self._arrivals = Arrivals(ledger)
         self._putting = threading.Lock()
         # For moving points from memory to SQLite, and for reading both.
         self._moving = threading.RLock()
@@ -92,7 +92,7 @@ class MetricStore:
         start = int(time) // resolution * resolution
         with self._putting:
             if arrives > self._clock.timestamp():
-                distribution = self._arriving.open(metric, unit, start, arrives)
+                distribution = self._arrivals.open(metric, unit, start, arrives)
             else:
                 distribution = self._open(metric, unit, start)
             for value, count in observed:
@@ -109,9 +109,9 @@ class MetricStore:
             if arrives > self._clock.timestamp():
                 fresh = {math.ceil(arrives): observed}
                 with self._ledger.transaction() as connection:
-                    self._arriving.save(connection, fresh)
+                    self._arrivals.save(connection, fresh)
                 with self._putting:
-                    self._arriving.saved(fresh)
+                    self._arrivals.saved(fresh)
                 return
             self._write(observed)
         with self._putting:
@@ -130,7 +130,7 @@ class MetricStore:
 
     def _arrive(self) -> None:
         """Merge the observations that have arrived. Callers must hold both locks."""
-        for arrived in self._arriving.arrived(self._clock.timestamp()):
+        for arrived in self._arrivals.arrived(self._clock.timestamp()):
             self._note(arrived)
             merge(self._pending, arrived)
 
@@ -141,7 +141,7 @@ class MetricStore:
             with self._putting:
                 self._arrive()
                 pending, self._pending = self._pending, {}
-                fresh = self._arriving.take()
+                fresh = self._arrivals.take()
             if not pending and not fresh:
                 return
             try:
@@ -149,19 +149,19 @@ class MetricStore:
             except BaseException:
                 with self._putting:
                     merge(self._pending, pending)
-                    self._arriving.put_back(fresh)
+                    self._arrivals.put_back(fresh)
                 self.changed.set()
                 raise
             with self._putting:
-                self._arriving.saved(fresh)
+                self._arrivals.saved(fresh)
             self._drop_old()
 
     def _write(self, pending: Pending, fresh: dict[int, Pending] | None = None) -> None:
         made: list[tuple[Metric, str, int]] = []
         with self._ledger.transaction() as connection:
             if fresh is not None:
-                self._arriving.delete_arrived(connection)
-                self._arriving.save(connection, fresh)
+                self._arrivals.delete_arrived(connection)
+                self._arrivals.save(connection, fresh)
             for metric, unit, points in _each(pending):
                 series = self._series.get(metric, {}).get(unit)
                 if series is None:
@@ -189,7 +189,9 @@ class MetricStore:
             return
         self._dropped = now
         with self._ledger.transaction() as connection:
-            connection.execute("DELETE FROM metric_points WHERE start < ?", (now - RETENTION,))
+            connection.execute(
+                "DELETE FROM metric_points WHERE start < ?", (now - RETENTION_SECONDS,)
+            )
 
     def units(self, metric: Metric) -> list[str]:
         """Return the units of a metric's data."""
@@ -199,7 +201,7 @@ class MetricStore:
 
     def read(self, metric: Metric, unit: str | None, begin: float, end: float) -> Points:
         """Return the data in [`begin`, `end`); `unit` None means all units."""
-        begin = max(begin, self._clock.timestamp() - RETENTION)
+        begin = max(begin, self._clock.timestamp() - RETENTION_SECONDS)
         found: Points = {}
         with self._moving:
             with self._putting:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 _ID = re.compile(r"[a-z][a-zA-Z0-9_]*")
 _SHORT_PERIODS = {1, 5, 10, 20, 30}
-_MINUTE = 60
-_WITHOUT_METRICS = 300  # seconds, for an expression without metrics and without a period
+_MINUTE_SECONDS = 60
+_DEFAULT_PERIOD_SECONDS = 300  # seconds, for an expression without metrics and without a period
 
 
 class Queries:
@@ -49,7 +49,7 @@ class Queries:
         for query in queries:
             self._check(query, account)
         for name in self._trees:
-            self._refuse_circle(name, ())
+            self._check_cycle(name, ())
 
     def _check(self, query: Document, account: str) -> None:
         name = query["Id"]
@@ -73,7 +73,7 @@ class Queries:
             check_statistic(query["MetricStat"]["Stat"])
             check_period(query["MetricStat"]["Period"])
 
-    def _refuse_circle(self, name: str, behind: tuple[str, ...]) -> None:
+    def _check_cycle(self, name: str, behind: tuple[str, ...]) -> None:
         if name in behind:
             raise DefinitionError(f"Expression {name} refers to itself")
         for other in _names(self._trees[name]):
@@ -82,7 +82,7 @@ class Queries:
                     f"Error in expression {name!r}: there is no query with the Id {other}"
                 )
             if other in self._trees:
-                self._refuse_circle(other, (*behind, name))
+                self._check_cycle(other, (*behind, name))
 
     def period(self, name: str) -> int:
         """Return a query's period in seconds: the longest period of its metrics."""
@@ -93,7 +93,7 @@ class Queries:
         used = [self.period(other) for other in _names(tree)]
         if _calls(tree, "METRICS"):
             used += [self.period(each) for each in self._queries if each not in self._trees]
-        return max(used, default=int(query.get("Period") or _WITHOUT_METRICS))
+        return max(used, default=int(query.get("Period") or _DEFAULT_PERIOD_SECONDS))
 
     def compute(self, fetch: Fetch, begin: int, end: float) -> dict[str, list[TimeSeries]]:
         """Return the time series of each query in [`begin`, `end`).
@@ -142,7 +142,7 @@ def check_period(period: int) -> None:
     Raises:
         DefinitionError: it is neither 1, 5, 10, 20 or 30 nor a multiple of 60.
     """
-    if period not in _SHORT_PERIODS and (period < _MINUTE or period % _MINUTE):
+    if period not in _SHORT_PERIODS and (period < _MINUTE_SECONDS or period % _MINUTE_SECONDS):
         raise DefinitionError(
             f"The parameter Period must be 1, 5, 10, 20, 30 or a multiple of 60, not {period}"
         )

@@ -10,11 +10,11 @@ from localcloud.cloudwatch.actions import Actions
 from localcloud.cloudwatch.alarms import Alarms
 from localcloud.cloudwatch.delays import MetricDelays
 from localcloud.cloudwatch.emf import extract
+from localcloud.cloudwatch.evaluator import AlarmEvaluator
 from localcloud.cloudwatch.history import History
 from localcloud.cloudwatch.metrics import DAY, MetricStore
 from localcloud.cloudwatch.model import Metric
 from localcloud.cloudwatch.provider import AlarmProvider
-from localcloud.cloudwatch.watch import Watch
 from localcloud.core.ports import AlarmState
 from localcloud.core.storage import StorageError
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from localcloud.iam.access import Access
 
 logger = logging.getLogger(__name__)
-_FLUSH = 1.0  # wall seconds of unacknowledged data that a kill loses
-_PAST, _FUTURE = 14 * DAY, 7200  # seconds that AWS accepts
+_FLUSH_INTERVAL_SECONDS = 1.0  # wall seconds of unacknowledged data that a kill loses
+_MAX_AGE_SECONDS, _MAX_FUTURE_SECONDS = 14 * DAY, 7200  # seconds that AWS accepts
 
 
 class CloudWatch:
@@ -51,7 +51,7 @@ class CloudWatch:
             "AWS::CloudWatch::Alarm": AlarmProvider(self.alarms, "PutMetricAlarm"),
             "AWS::CloudWatch::CompositeAlarm": AlarmProvider(self.alarms, "PutCompositeAlarm"),
         }
-        self._watch = Watch(core.clock, self.store, self.alarms)
+        self._evaluator = AlarmEvaluator(core.clock, self.store, self.alarms)
         self._stop = threading.Event()
         self._flusher = threading.Thread(target=self._flush, name="metrics", daemon=True)
 
@@ -60,11 +60,11 @@ class CloudWatch:
         self._logs.subscribe(self._read)
         self._flusher.start()
         self._actions.start()
-        self._watch.start()
+        self._evaluator.start()
 
     def stop(self) -> None:
         """Stop all threads and write the metrics in memory to the ledger."""
-        self._watch.stop()
+        self._evaluator.stop()
         self._actions.stop()
         self._stop.set()
         self.store.changed.set()
@@ -98,7 +98,7 @@ class CloudWatch:
         }
 
     def _flush(self) -> None:
-        while self.store.changed.wait() and not self._stop.wait(_FLUSH):
+        while self.store.changed.wait() and not self._stop.wait(_FLUSH_INTERVAL_SECONDS):
             try:
                 self.store.flush()
             except StorageError:  # the store keeps the data for the next flush
@@ -123,7 +123,7 @@ class CloudWatch:
             for each in found.observations:
                 # Processes write timestamps of the wall clock.
                 at = clock.of_wall(each.milliseconds / 1000)
-                if now - _PAST <= at <= now + _FUTURE:
+                if now - _MAX_AGE_SECONDS <= at <= now + _MAX_FUTURE_SECONDS:
                     metric = Metric(account, region, each.namespace, each.name, each.dimensions)
                     observed = ((value, 1.0) for value in each.values)
                     self.store.put(metric, each.unit, at, observed, each.resolution, arrives)

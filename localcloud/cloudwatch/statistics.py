@@ -15,8 +15,8 @@ from localcloud.cloudwatch.model import DefinitionError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_EXACT = 1000
-_DIGITS = 3
+_MAX_EXACT_VALUES = 1000
+_SIGNIFICANT_DIGITS = 3
 _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d{1,10})?|100)")
 _NAMES = ("SampleCount", "Average", "Sum", "Minimum", "Maximum")
 
@@ -69,8 +69,8 @@ class Distribution:
 
     def _keep(self, value: float, count: float) -> None:
         values = self.values
-        if value not in values and len(values) >= _EXACT:
-            value = float(f"{value:.{_DIGITS}g}")
+        if value not in values and len(values) >= _MAX_EXACT_VALUES:
+            value = float(f"{value:.{_SIGNIFICANT_DIGITS}g}")
         values[value] = values.get(value, 0.0) + count
 
     def percentile(self, share: float) -> float | None:

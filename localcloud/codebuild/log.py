@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_CHUNK = 65536
-_LONGEST = 256 * 1024  # the maximum size of an event in CloudWatch Logs
+_CHUNK_BYTES = 65536
+_MAX_EVENT_BYTES = 256 * 1024  # the maximum size of an event in CloudWatch Logs
 
 
 class BuildLog:
@@ -46,17 +46,17 @@ class BuildLog:
         rest = b""
         ended = False
         while not ended:
-            rest += os.read(self._out, _CHUNK)
+            rest += os.read(self._out, _CHUNK_BYTES)
             head, found, _ = rest.partition(self._end)
             *lines, rest = head.split(b"\n")
             ended = bool(found)
-            if (ended and rest) or len(rest) > _LONGEST:
+            if (ended and rest) or len(rest) > _MAX_EVENT_BYTES:
                 lines, rest = [*lines, rest], b""
-            shown = [self._shown(part) for line in lines for part in _parts(line)]
+            shown = [self._masked(part) for line in lines for part in _parts(line)]
             if shown:
                 self._keep(shown)
 
-    def _shown(self, line: bytes) -> str:
+    def _masked(self, line: bytes) -> str:
         text = line.decode(errors="replace").rstrip("\r")
         for secret in self._secrets:
             text = text.replace(secret, "***")

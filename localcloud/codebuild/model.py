@@ -64,7 +64,7 @@ class Build:
         """Whether the build has ended."""
         return self.status in _ENDED
 
-    def tell(self, ended: threading.Event) -> None:
+    def set_when_complete(self, ended: threading.Event) -> None:
         """Set the event when the build ends; immediately if it has ended."""
         with self._lock:
             if not self.complete:
@@ -87,7 +87,7 @@ class Build:
             if self._end:
                 self._end()
 
-    def interruptible(self, end: Callable[[], None] | None) -> None:
+    def on_interrupt(self, end: Callable[[], None] | None) -> None:
         """Set the function that ends the build's processes; None if none run."""
         with self._lock:
             self._end = end

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _PROC = Path("/proc")
-_ROUNDS = 50  # a process may fork between search and kill
+_MAX_KILL_ROUNDS = 50  # a process may fork between search and kill
 
 
 def end(build_id: str, group: int) -> None:
@@ -19,8 +19,8 @@ def end(build_id: str, group: int) -> None:
     have.
     """
     _kill_group(group)
-    for _ in range(_ROUNDS):
-        found = marked(build_id)
+    for _ in range(_MAX_KILL_ROUNDS):
+        found = processes_of(build_id)
         if not found:
             return
         for process in found:
@@ -37,7 +37,7 @@ def end_orphans(build_id: str, group: int) -> None:
     if not _PROC.is_dir():
         _kill_group(group)
         return
-    for process in marked(build_id):
+    for process in processes_of(build_id):
         with suppress(ProcessLookupError):
             if os.getpgid(process) == group:
                 _kill_group(group)
@@ -45,7 +45,7 @@ def end_orphans(build_id: str, group: int) -> None:
     end(build_id, 0)
 
 
-def marked(build_id: str) -> list[int]:
+def processes_of(build_id: str) -> list[int]:
     """Return the running processes whose variables name the build."""
     mark = f"CODEBUILD_BUILD_ID={build_id}".encode()
     found = []

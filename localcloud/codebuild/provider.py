@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from localcloud.core.providers import ResourceRequest
     from localcloud.core.quotas import Quotas
 
-_HONOURED = {
+_SUPPORTED_PROPERTIES = {
     "Artifacts", "BadgeEnabled", "Cache", "ConcurrentBuildLimit", "Description", "EncryptionKey",
     "Environment", "LogsConfig", "Name", "QueuedTimeoutInMinutes", "ServiceRole", "Source", "Tags",
     "TimeoutInMinutes", "Visibility",
@@ -49,7 +49,7 @@ class ProjectProvider:
     def _put(self, request: ResourceRequest, name: str) -> Resource:
         arn = f"arn:aws:codebuild:{request.region}:{request.account}:project/{name}"
         _check(name, request.properties)
-        project = lowered(request.properties) | {"name": name, "arn": arn}
+        project = lower_camel_case(request.properties) | {"name": name, "arn": arn}
         # CloudFormation and the API spell this property differently.
         project["source"]["buildspec"] = project["source"].pop("buildSpec", None)
         for key in _NUMBERS:
@@ -128,7 +128,7 @@ class ReportGroupProvider:
 
 def _check(name: str, properties: dict[str, Any]) -> None:
     """Raise if a property is not supported by the local cloud."""
-    found = [each for each in properties if each not in _HONOURED]
+    found = [each for each in properties if each not in _SUPPORTED_PROPERTIES]
     environment = properties.get("Environment", {})
     logs = properties.get("LogsConfig") or {}
     cache = properties.get("Cache") or {}
@@ -151,10 +151,10 @@ def _check(name: str, properties: dict[str, Any]) -> None:
         )
 
 
-def lowered(value: Any) -> Any:
+def lower_camel_case(value: Any) -> Any:
     """Return the value with keys in lower camel case, as in the API."""
     if isinstance(value, list):
-        return [lowered(item) for item in value]
+        return [lower_camel_case(item) for item in value]
     if isinstance(value, dict):
-        return {key[0].lower() + key[1:]: lowered(inner) for key, inner in value.items()}
+        return {key[0].lower() + key[1:]: lower_camel_case(inner) for key, inner in value.items()}
     return value

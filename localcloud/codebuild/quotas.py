@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-_]{1,149}")
-_DESCRIPTION_CHARACTERS = 255
-_VARIABLE_CHARACTERS = 4096
-_TAGS = 50
-_MINUTES = {"timeoutInMinutes": (5, 2160), "queuedTimeoutInMinutes": (5, 480)}
+_MAX_DESCRIPTION_CHARACTERS = 255
+_MAX_VARIABLE_CHARACTERS = 4096
+_MAX_TAGS = 50
+_TIMEOUT_MINUTES = {"timeoutInMinutes": (5, 2160), "queuedTimeoutInMinutes": (5, 480)}
 
 
 def exceeded(project: Mapping[str, Any]) -> Iterator[str]:
@@ -24,19 +24,19 @@ def exceeded(project: Mapping[str, Any]) -> Iterator[str]:
     if not _NAME.fullmatch(project["name"]):
         yield _invalid("name", f"Member must satisfy regular expression pattern: {_NAME.pattern}")
     for key, found, most in (
-        ("description", len(project.get("description") or ""), _DESCRIPTION_CHARACTERS),
-        ("tags", len(project.get("tags") or []), _TAGS),
+        ("description", len(project.get("description") or ""), _MAX_DESCRIPTION_CHARACTERS),
+        ("tags", len(project.get("tags") or []), _MAX_TAGS),
     ):
         if found > most:
             yield _invalid(key, f"Member must have length less than or equal to {most}")
-    for key in _MINUTES:
+    for key in _TIMEOUT_MINUTES:
         yield from outside(key, project.get(key))
     yield from too_long(project["environment"].get("environmentVariables") or [])
 
 
 def outside(key: str, minutes: float | None) -> Iterator[str]:
     """Yield a message if a timeout is set and out of range."""
-    least, most = _MINUTES[key]
+    least, most = _TIMEOUT_MINUTES[key]
     if minutes is not None and minutes < least:
         yield _invalid(key, f"Member must have value greater than or equal to {least}")
     if minutes is not None and minutes > most:
@@ -45,8 +45,8 @@ def outside(key: str, minutes: float | None) -> Iterator[str]:
 
 def too_long(variables: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """Yield a message if the value of a variable is too long."""
-    if any(len(str(each["value"])) > _VARIABLE_CHARACTERS for each in variables):
-        yield f"EnvironmentVariable should be at most {_VARIABLE_CHARACTERS} characters"
+    if any(len(str(each["value"])) > _MAX_VARIABLE_CHARACTERS for each in variables):
+        yield f"EnvironmentVariable should be at most {_MAX_VARIABLE_CHARACTERS} characters"
 
 
 def _invalid(where: str, constraint: str) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from localcloud.codebuild.model import Build
     from localcloud.codebuild.store import Store
 
-_NANO = 1_000_000_000
+_NANOSECONDS_PER_SECOND = 1_000_000_000
 
 
 class ReportError(Exception):
@@ -117,7 +117,9 @@ def keep(
         "testSummary": {
             "total": len(cases),
             "statusCounts": counts,
-            "durationInNanoSeconds": int(sum(each.seconds for each in cases) * _NANO),
+            "durationInNanoSeconds": int(
+                sum(each.seconds for each in cases) * _NANOSECONDS_PER_SECOND
+            ),
         },
     }
     described = [
@@ -126,7 +128,7 @@ def keep(
             "prefix": each.prefix,
             "name": each.name,
             "status": each.status,
-            "durationInNanoSeconds": int(each.seconds * _NANO),
+            "durationInNanoSeconds": int(each.seconds * _NANOSECONDS_PER_SECOND),
             "message": each.message,
             "testSuiteName": each.suite,
         }

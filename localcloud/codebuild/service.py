@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 _PRINCIPAL = "codebuild.amazonaws.com"
-_GONE = 10.0  # wall seconds to wait for each build at a stop
+_SHUTDOWN_TIMEOUT_SECONDS = 10.0  # wall seconds to wait for each build at a stop
 
 
 class CodeBuild:
@@ -76,8 +76,8 @@ class CodeBuild:
             build.interrupt("STOPPED")
         for build in running:
             ended = threading.Event()
-            build.tell(ended)
-            ended.wait(_GONE)
+            build.set_when_complete(ended)
+            ended.wait(_SHUTDOWN_TIMEOUT_SECONDS)
 
     def project(self, account: str, region: str, name: str) -> dict[str, Any]:
         """Return a project in the API's shape, by name or ARN.

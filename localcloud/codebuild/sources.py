@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from localcloud.core.delivery_ports import RepositoryReader
 
 _COMMIT = re.compile("[0-9a-f]{40}")
-_SECONDS = 300
+_GIT_TIMEOUT_SECONDS = 300
 # Ignore the user's git configuration, and do not prompt.
 _GIT = {
     "PATH": os.environ.get("PATH", os.defpath),
@@ -39,7 +39,7 @@ class SourceError(Exception):
     """An input artifact is neither a zip nor a reference, or it cannot be cloned."""
 
 
-def lay(
+def unpack_artifact(
     content: bytes, folder: Path, endpoint: str, repositories: RepositoryReader, session: Session
 ) -> None:
     """Unpack an artifact into the folder; `session` is the build's role, which clones.
@@ -92,10 +92,12 @@ def _git(*arguments: str, variables: Mapping[str, str] | None = None) -> None:
             capture_output=True,
             check=False,
             env={**_GIT, **(variables or {})},
-            timeout=_SECONDS,
+            timeout=_GIT_TIMEOUT_SECONDS,
         )
     except subprocess.TimeoutExpired as error:
-        raise SourceError(f"git {arguments[0]} did not end within {_SECONDS} s") from error
+        raise SourceError(
+            f"git {arguments[0]} did not end within {_GIT_TIMEOUT_SECONDS} s"
+        ) from error
     if done.returncode != 0 and b"error: 403" in done.stderr:
         # CodePipeline guide, "Troubleshooting": a service role without `UseConnection`.
         raise SourceError("authorization failed")

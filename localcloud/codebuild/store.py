@@ -10,7 +10,11 @@ if TYPE_CHECKING:
     from localcloud.core.ledger import Ledger
 
 _PROJECT, _BUILD = "codebuild:project", "codebuild:build"
-_GROUP, _REPORT, _CASES = "codebuild:report-group", "codebuild:report", "codebuild:report-cases"
+_GROUP, _REPORT_KEYS, _CASES = (
+    "codebuild:report-group",
+    "codebuild:report",
+    "codebuild:report-cases",
+)
 
 
 class Store:
@@ -62,11 +66,11 @@ class Store:
 
     def report(self, arn: str) -> dict[str, Any] | None:
         """Return a report, or None."""
-        return self._ledger.get(_REPORT, arn)
+        return self._ledger.get(_REPORT_KEYS, arn)
 
     def reports(self, account: str, region: str) -> list[dict[str, Any]]:
         """Return the reports of an account's region."""
-        return self._mine(_REPORT, account, region)
+        return self._mine(_REPORT_KEYS, account, region)
 
     def cases(self, arn: str) -> list[dict[str, Any]] | None:
         """Return the test cases of a report, or None if the report does not exist."""
@@ -76,7 +80,7 @@ class Store:
     def put_report(self, report: dict[str, Any], cases: list[dict[str, Any]]) -> None:
         """Keep a report with its test cases."""
         with self._ledger.transaction():
-            self._ledger.put(_REPORT, report["arn"], report)
+            self._ledger.put(_REPORT_KEYS, report["arn"], report)
             self._ledger.put(_CASES, report["arn"], {"cases": cases})
 
     def _mine(self, kind: str, account: str, region: str) -> list[dict[str, Any]]:

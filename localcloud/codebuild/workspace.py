@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _DISCARDED = "discarded"
 _NUMBER = "codebuild:workspace"
-_LASTING = {"cache", "lock", _DISCARDED}
+_KEPT_ENTRIES = {"cache", "lock", _DISCARDED}
 
 
 class Workspace:
@@ -30,7 +30,7 @@ class Workspace:
         self.folder, self._guard = _claim(root, name)
         self.project = name
         (self.folder / _DISCARDED).mkdir(exist_ok=True)
-        self._graves = [*(self.folder / _DISCARDED).iterdir()]  # left by a killed process
+        self._trash = [*(self.folder / _DISCARDED).iterdir()]  # left by a killed process
         self._discard()
         for folder in self.own:
             folder.mkdir()
@@ -92,16 +92,16 @@ class Workspace:
 
     def sweep(self) -> None:
         """Delete discarded files; after `release`, so that the next build does not wait."""
-        for grave in self._graves:
-            shutil.rmtree(grave, ignore_errors=True)
+        for trash in self._trash:
+            shutil.rmtree(trash, ignore_errors=True)
 
     def _discard(self) -> None:
-        grave = self.folder / _DISCARDED / uuid.uuid4().hex
-        grave.mkdir()
-        self._graves.append(grave)
+        trash = self.folder / _DISCARDED / uuid.uuid4().hex
+        trash.mkdir()
+        self._trash.append(trash)
         for each in self.folder.iterdir():
-            if each.name not in _LASTING:
-                each.rename(grave / each.name)
+            if each.name not in _KEPT_ENTRIES:
+                each.rename(trash / each.name)
 
     def _cached(self, pattern: str) -> tuple[Path, Path]:
         """Return the stored and the used path of a cache pattern such as `.cache/**/*`."""
@@ -122,7 +122,7 @@ class Workspace:
         return self.folder / "cache" / base.name / target.relative_to(base), target
 
 
-def numbered(ledger: Ledger, project_arn: str) -> str:
+def folder_name(ledger: Ledger, project_arn: str) -> str:
     """Return the name of a project's folder: its number in the order of first builds.
 
     A pipeline that is deployed again builds in the same folders. Python keeps bytecode by the path

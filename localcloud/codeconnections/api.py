@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from localcloud.codeconnections.service import CodeConnections
 
 _LINK = "codeconnections:repository-link"
-_PAGE = 100
+_DEFAULT_PAGE_ITEMS = 100
 
 
 class CodeConnectionsApi(ServiceApi):
@@ -80,7 +80,7 @@ class CodeConnectionsApi(ServiceApi):
                     "ResourceAlreadyExistsException", f"A link to {owner}/{name} already exists"
                 )
         try:
-            self.service.recognise(arn, f"{owner}/{name}")
+            self.service.ensure_repository(arn, f"{owner}/{name}")
         except RepositoryError as error:
             raise ApiError("InvalidInputException", str(error)) from error
         link_id = str(uuid.uuid4())
@@ -131,7 +131,7 @@ class CodeConnectionsApi(ServiceApi):
         token = self.params.get("NextToken") or "0"
         if not token.isdecimal():
             raise ApiError("InvalidInputException", f"NextToken {token} is not valid")
-        begin, most = int(token), int(self.params.get("MaxResults") or _PAGE)
+        begin, most = int(token), int(self.params.get("MaxResults") or _DEFAULT_PAGE_ITEMS)
         answer: dict[str, Any] = {name: list(entries[begin : begin + most])}
         if begin + most < len(entries):
             answer["NextToken"] = str(begin + most)

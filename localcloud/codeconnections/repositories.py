@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _SUBMODULE = "160000"
 # Git must not read the user's configuration, nor the variables of a git that started us.
-_CLEAN = {
+_GIT_VARIABLES = {
     "PATH": os.environ.get("PATH", os.defpath),
     "LANG": "C.UTF-8",
     "GIT_CONFIG_NOSYSTEM": "1",
@@ -111,7 +111,7 @@ class Repositories:
         start_response: Callable[..., Any],
     ) -> Iterable[bytes]:
         """Run `git http-backend`, a CGI program, for one request."""
-        variables = _CLEAN | {
+        variables = _GIT_VARIABLES | {
             "GIT_PROJECT_ROOT": str(self.path(connection, repository)),
             "GIT_HTTP_EXPORT_ALL": "1",
             "PATH_INFO": f"/{rest}",
@@ -147,7 +147,7 @@ class Repositories:
 
 
 def _git(*arguments: str) -> bytes:
-    done = subprocess.run(["git", *arguments], capture_output=True, check=False, env=_CLEAN)
+    done = subprocess.run(["git", *arguments], capture_output=True, check=False, env=_GIT_VARIABLES)
     if done.returncode != 0:
         raise RepositoryError(done.stderr.decode(errors="replace").strip())
     return done.stdout

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from localcloud.iam.access import Access
 
 _KIND = "codeconnections:connection"
-_TOLD = "codeconnections:told"
+_DELIVERED = "codeconnections:told"
 _NAME = r"[\w-][\w.-]*"
 _REPOSITORY = re.compile(f"{_NAME}/{_NAME}")
 _PATH = re.compile(rf"(/git-http/(\d{{12}})/([\w-]+)/([\w-]+)/({_NAME}/{_NAME}?)\.git)/(.+)")
@@ -54,7 +54,7 @@ class CodeConnections:
         }
         self.repositories = Repositories(core.ledger.folder / "git")
         self._subscribers: list[PushSubscriber] = []
-        self._pushing = threading.Lock()
+        self._push_lock = threading.Lock()
         for service in ("codeconnections", "codestar-connections"):
             access.tags.register(service, self._tags)
 
@@ -85,7 +85,7 @@ class CodeConnections:
 
     def find(self, connection_arn: str) -> dict[str, Any] | None:
         """Return a connection in the API's shape with its `tags`, or None."""
-        return self.core.ledger.get(_KIND, _today(connection_arn))
+        return self.core.ledger.get(_KIND, _current_arn(connection_arn))
 
     def _tags(self, account: str, region: str, resource: str) -> dict[str, str]:
         """Return the tags of the resource `connection/ID`."""
@@ -99,9 +99,9 @@ class CodeConnections:
 
     def delete(self, connection_arn: str) -> None:
         """Delete a connection; its repositories stay on disk."""
-        self.core.ledger.delete(_KIND, _today(connection_arn))
+        self.core.ledger.delete(_KIND, _current_arn(connection_arn))
 
-    def recognise(self, connection_arn: str, repository: str) -> None:
+    def ensure_repository(self, connection_arn: str, repository: str) -> None:
         """Create the repository if it does not exist.
 
         Raises:
@@ -156,16 +156,16 @@ class CodeConnections:
         The arguments are connection id, repository, branch and commit. Pushes whose delivery an
         earlier process did not record come first, so a push may be delivered twice.
         """
-        with self._pushing:
+        with self._push_lock:
             self._subscribers.append(subscriber)
             for arn, _ in self.core.ledger.all(_KIND):
                 connection = _id(arn)
                 for repository in self.repositories.all(connection):
-                    self._tell(connection, repository)
+                    self._deliver(connection, repository)
 
         def unsubscribe() -> None:
             # Wait for a delivery in progress: it goes to every subscriber.
-            with self._pushing:
+            with self._push_lock:
                 self._subscribers.remove(subscriber)
 
         return unsubscribe
@@ -173,22 +173,22 @@ class CodeConnections:
     def git(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Serve git's HTTP protocol, as the WSGI application below `/git-http/`."""
         try:
-            connection, repository, rest = self._admit(environ)
+            connection, repository, rest = self._authorize(environ)
         except GitCredentialsError as error:
             return _challenge(start_response, f"{error}; use the URL that pithead remote prints")
         except RepositoryError as error:
-            return _refuse(start_response, str(error))
+            return _reject(start_response, str(error))
         except _ForbiddenError as error:
-            return _refuse(start_response, str(error), "403 Forbidden")
+            return _reject(start_response, str(error), "403 Forbidden")
         if rest != "git-receive-pack":
             return self.repositories.serve(connection, repository, rest, environ, start_response)
         # One push at a time, so that pushes are delivered in order.
-        with self._pushing:
+        with self._push_lock:
             answer = self.repositories.serve(connection, repository, rest, environ, start_response)
-            self._tell(connection, repository)
+            self._deliver(connection, repository)
         return answer
 
-    def _admit(self, environ: dict[str, Any]) -> tuple[str, str, str]:
+    def _authorize(self, environ: dict[str, Any]) -> tuple[str, str, str]:
         """Authorize a request; return connection, repository and the rest of the path.
 
         Raises:
@@ -220,31 +220,31 @@ class CodeConnections:
                 raise _ForbiddenError(refused.message)
         return connection, repository, rest
 
-    def _tell(self, connection: str, repository: str) -> None:
+    def _deliver(self, connection: str, repository: str) -> None:
         """Deliver every branch whose commit differs from the last delivered one."""
         if not self._subscribers:
             return
         key = f"{connection}/{repository}"
-        told = (self.core.ledger.get(_TOLD, key) or {}).get("branches", {})
+        told = (self.core.ledger.get(_DELIVERED, key) or {}).get("branches", {})
         branches = self.repositories.branches(connection, repository)
         for branch, commit in branches.items():
             if told.get(branch) != commit:
                 for subscriber in self._subscribers:
                     subscriber(connection, repository, branch, commit)
         if told != branches:
-            self.core.ledger.put(_TOLD, key, {"branches": branches})
+            self.core.ledger.put(_DELIVERED, key, {"branches": branches})
 
 
 def _id(connection_arn: str) -> str:
     return connection_arn.rsplit("/", 1)[-1]
 
 
-def _today(connection_arn: str) -> str:
+def _current_arn(connection_arn: str) -> str:
     """Return the ARN with the current prefix of the service."""
     return connection_arn.replace(":codestar-connections:", ":codeconnections:", 1)
 
 
-def _refuse(start_response: Any, sentence: str, status: str = "404 Not Found") -> Iterable[bytes]:
+def _reject(start_response: Any, sentence: str, status: str = "404 Not Found") -> Iterable[bytes]:
     # git shows the body of an error only if it is plain text.
     start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
     return [sentence.encode() + b"\n"]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from localcloud.codedeploy.run import DeploymentRun
     from localcloud.core.ports import Document
 
-_MOST = 25  # ids in one Batch… call
+_MAX_ITEMS = 25  # ids in one Batch… call
 
 
 class CodeDeployApi(RegistryApi):
@@ -203,7 +203,7 @@ class CodeDeployApi(RegistryApi):
 
     def _running(self, deployment: Deployment) -> DeploymentRun:
         run = self.service.run(deployment.id)
-        if run is None or not deployment.under_way:
+        if run is None or not deployment.in_progress:
             raise ApiError(
                 "DeploymentAlreadyCompletedException",
                 f"The deployment {deployment.id} is already completed: {deployment.status}",
@@ -221,8 +221,10 @@ class CodeDeployApi(RegistryApi):
         return deployment_target(deployment)
 
     def _limited(self, ids: list[str]) -> list[str]:
-        if len(ids) > _MOST:
-            raise ApiError("BatchLimitExceededException", f"{len(ids)} ids; the limit is {_MOST}")
+        if len(ids) > _MAX_ITEMS:
+            raise ApiError(
+                "BatchLimitExceededException", f"{len(ids)} ids; the limit is {_MAX_ITEMS}"
+            )
         return ids
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from localcloud.codedeploy.model import Deployment, Ending
-from localcloud.codedeploy.notices import Notices
+from localcloud.codedeploy.notifications import Notifications
 from localcloud.codedeploy.permissions import RolePermissions, RolePermissionsError
 from localcloud.codedeploy.shift import ALL_AT_ONCE, BUILT_IN
 from localcloud.core.ports import Routing
@@ -32,7 +32,7 @@ class Deployments:
         self._core = core
         self._access = access
         self._functions = functions
-        self._notices = Notices(core, access)
+        self._notifications = Notifications(core, access)
         self._all: dict[str, Deployment] = {}
 
     def load(self) -> None:
@@ -45,10 +45,10 @@ class Deployments:
             deployment = Deployment.of(document)
             self._all[deployment.id] = deployment
         for deployment in list(self._all.values()):
-            if deployment.under_way and deployment.rollback_of:
+            if deployment.in_progress and deployment.rollback_of:
                 self._complete_rollback(deployment)
-                self._tell_rollback(deployment)
-            elif deployment.under_way:
+                self._notify_rollback(deployment)
+            elif deployment.in_progress:
                 # The start of AllowTraffic is in the ledger before the first shift.
                 shifted = deployment.event("AllowTraffic").started is not None
                 self.end(deployment, replace(_INTERRUPTED, roll_back=shifted))
@@ -84,7 +84,7 @@ class Deployments:
         """Set the status to InProgress and notify."""
         deployment.status, deployment.started = "InProgress", self._core.clock.timestamp()
         self.save(deployment)
-        self._tell(deployment, "START")
+        self._notify(deployment, "START")
 
     def shift(self, deployment: Deployment, percent: float) -> None:
         """Send `percent` of the alias's traffic to the target version.
@@ -103,13 +103,13 @@ class Deployments:
             deployment.account, deployment.region, spec.function, spec.alias, routing
         )
         self._record(deployment, percent)
-        self._notices.shift(deployment, routing)
+        self._notifications.shift(deployment, routing)
 
     def succeed(self, deployment: Deployment) -> None:
         """Set the status to Succeeded and notify."""
         deployment.status, deployment.ended = "Succeeded", self._core.clock.timestamp()
         self.save(deployment)
-        self._tell(deployment, "SUCCESS")
+        self._notify(deployment, "SUCCESS")
 
     def end(self, deployment: Deployment, ending: Ending) -> None:
         """Set the final status, roll back if the ending requires it, and notify.
@@ -122,7 +122,7 @@ class Deployments:
         state = "STOP" if ending.status == "Stopped" else "FAILURE"
         if not deployment.rolls_back_on(ending):
             self.save(deployment)
-            self._tell(deployment, state)
+            self._notify(deployment, state)
             return
         rollback = self._rollback(deployment)
         deployment.rolled_back_by = rollback.id
@@ -132,8 +132,8 @@ class Deployments:
             self.add(rollback)
         # Shift the alias first, because notifications may be slow.
         self._complete_rollback(rollback)
-        self._tell(deployment, state)
-        self._tell_rollback(rollback)
+        self._notify(deployment, state)
+        self._notify_rollback(rollback)
 
     def _rollback(self, deployment: Deployment) -> Deployment:
         now = self._core.clock.timestamp()
@@ -201,12 +201,12 @@ class Deployments:
         deployment.shifts.append((self._core.clock.timestamp(), deployment.weight))
         self.save(deployment)
 
-    def _tell_rollback(self, rollback: Deployment) -> None:
-        self._tell(rollback, "START")
-        self._tell(rollback, "SUCCESS" if rollback.status == "Succeeded" else "FAILURE")
+    def _notify_rollback(self, rollback: Deployment) -> None:
+        self._notify(rollback, "START")
+        self._notify(rollback, "SUCCESS" if rollback.status == "Succeeded" else "FAILURE")
 
-    def _tell(self, deployment: Deployment, state: str) -> None:
+    def _notify(self, deployment: Deployment, state: str) -> None:
         known = len(deployment.messages)
-        self._notices.state(deployment, state)
+        self._notifications.state(deployment, state)
         if len(deployment.messages) > known:
             self.save(deployment)

@@ -24,8 +24,8 @@ _KEPT = (
     "autoRollbackConfiguration",
     "deploymentStyle",
 )
-_STYLE = {"deploymentType": "BLUE_GREEN", "deploymentOption": "WITH_TRAFFIC_CONTROL"}
-_MOST = 10  # alarms, and triggers, of one group
+_DEPLOYMENT_STYLE = {"deploymentType": "BLUE_GREEN", "deploymentOption": "WITH_TRAFFIC_CONTROL"}
+_MAX_ITEMS = 10  # alarms, and triggers, of one group
 _ROLLBACK_EVENTS = {
     "DEPLOYMENT_FAILURE",
     "DEPLOYMENT_STOP_ON_ALARM",
@@ -53,8 +53,8 @@ def check_group(wanted: Document) -> Document:
             "platform",
         )
     group = {key: wanted[key] for key in _KEPT if wanted.get(key)}
-    group.setdefault("deploymentStyle", _STYLE)
-    if group["deploymentStyle"] != _STYLE:
+    group.setdefault("deploymentStyle", _DEPLOYMENT_STYLE)
+    if group["deploymentStyle"] != _DEPLOYMENT_STYLE:
         raise ApiError(
             "InvalidDeploymentStyleException",
             f"Deployment group {name}: on the Lambda compute platform the deployment type must be "
@@ -73,10 +73,10 @@ def check_alarms(alarms: Document) -> None:
         ApiError: it is invalid.
     """
     names = [alarm.get("name") for alarm in alarms.get("alarms") or []]
-    if len(names) > _MOST:
+    if len(names) > _MAX_ITEMS:
         raise ApiError(
             "AlarmsLimitExceededException",
-            f"{len(names)} alarms are associated; the maximum is {_MOST}",
+            f"{len(names)} alarms are associated; the maximum is {_MAX_ITEMS}",
         )
     if not all(names) or len(set(names)) < len(names):
         raise ApiError(
@@ -111,10 +111,10 @@ def check_auto_rollback(rollback: Document) -> None:
 
 
 def _check_triggers(triggers: list[Document]) -> None:
-    if len(triggers) > _MOST:
+    if len(triggers) > _MAX_ITEMS:
         raise ApiError(
             "TriggerTargetsLimitExceededException",
-            f"{len(triggers)} triggers are associated; the maximum is {_MOST}",
+            f"{len(triggers)} triggers are associated; the maximum is {_MAX_ITEMS}",
         )
     for trigger in triggers:
         name, topic = trigger.get("triggerName"), trigger.get("triggerTargetArn") or ""

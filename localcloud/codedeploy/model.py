@@ -94,7 +94,7 @@ class Deployment:
             self.id = "d-" + "".join(secrets.choice(alphabet) for _ in range(9))
 
     @property
-    def under_way(self) -> bool:
+    def in_progress(self) -> bool:
         """Whether the deployment has not ended."""
         return self.status in {"Created", "InProgress"}
 

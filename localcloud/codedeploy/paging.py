@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from localcloud.codedeploy.service import CodeDeploy
     from localcloud.core.ports import Document
 
-_PAGE = 100
+_PAGE_SIZE = 100
 
 
 class PagedApi(ServiceApi):
@@ -29,7 +29,7 @@ class PagedApi(ServiceApi):
         if not token.isdecimal():
             raise ApiError("InvalidNextTokenException", f"Next token {token} is unknown")
         first = int(token)
-        answer: Document = {key: items[first : first + _PAGE]}
-        if first + _PAGE < len(items):
-            answer["nextToken"] = str(first + _PAGE)
+        answer: Document = {key: items[first : first + _PAGE_SIZE]}
+        if first + _PAGE_SIZE < len(items):
+            answer["nextToken"] = str(first + _PAGE_SIZE)
         return answer

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     """The registry of an account and a region."""
 
 _NUMBERS = {"canaryPercentage", "canaryInterval", "linearPercentage", "linearInterval"}
-_TRUTHS = {"enabled", "ignorePollAlarmFailure"}
+_BOOLEANS = {"enabled", "ignorePollAlarmFailure"}
 _KEPT_PROPERTIES = ("alarmConfiguration", "autoRollbackConfiguration", "triggerConfigurations")
 
 
@@ -49,7 +49,7 @@ class ApplicationProvider:
         registry = self._registry(request.account, request.region)
         # An existing generated name is from an interrupted creation.
         if given or name not in registry.applications():
-            with _reasons():
+            with _provisioning_errors():
                 registry.create_application(
                     name, request.properties.get("ComputePlatform"), _tags(request)
                 )
@@ -58,9 +58,9 @@ class ApplicationProvider:
     def update(self, request: ResourceRequest, current: Resource) -> Resource:
         """See `Provider.update`; only tags can change."""
         arn = f"arn:aws:codedeploy:{request.region}:{request.account}:application:"
-        with _reasons():
+        with _provisioning_errors():
             registry = self._registry(request.account, request.region)
-            registry.retag(arn + current.physical_id, _tags(request))
+            registry.replace_tags(arn + current.physical_id, _tags(request))
         return Resource(current.physical_id, {}, request.properties)
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
@@ -85,7 +85,7 @@ class DeploymentGroupProvider:
         name = given or request.generated_name(100)
         application = request.properties["ApplicationName"]
         registry = self._registry(request.account, request.region)
-        with _reasons():
+        with _provisioning_errors():
             if not given and name in registry.groups(application):
                 registry.replace_group(registry.group(application, name), _group(request, name))
             else:
@@ -102,11 +102,11 @@ class DeploymentGroupProvider:
         application = request.properties["ApplicationName"]
         registry = self._registry(request.account, request.region)
         arn = f"arn:aws:codedeploy:{request.region}:{request.account}:deploymentgroup:"
-        with _reasons():
+        with _provisioning_errors():
             before = registry.group(application, name)
             kept = {part: before[part] for part in _KEPT_PROPERTIES if part in before}
             registry.replace_group(before, kept | _group(request, name))
-            registry.retag(f"{arn}{application}/{name}", _tags(request))
+            registry.replace_tags(f"{arn}{application}/{name}", _tags(request))
         return Resource(name, {}, request.properties)
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
@@ -127,7 +127,7 @@ class DeploymentConfigProvider:
 
     def create(self, request: ResourceRequest) -> Resource:
         """See `Provider.create`."""
-        properties = _lowered(request.properties)
+        properties = _lower_camel_case(request.properties)
         given = properties.pop("deploymentConfigName", None)
         name = given or request.generated_name(100)
         platform = properties.pop("computePlatform", None)
@@ -139,7 +139,7 @@ class DeploymentConfigProvider:
                 "use TrafficRoutingConfig and compute platform Lambda"
             )
         registry = self._registry(request.account, request.region)
-        with _reasons():
+        with _provisioning_errors():
             if not given:
                 registry.configurations.delete(name)
             registry.configurations.create(name, routing)
@@ -151,13 +151,13 @@ class DeploymentConfigProvider:
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
         """See `Provider.delete`."""
-        with _reasons():
+        with _provisioning_errors():
             registry = self._registry(request.account, request.region)
             registry.configurations.delete(current.physical_id)
 
 
 @contextmanager
-def _reasons() -> Iterator[None]:
+def _provisioning_errors() -> Iterator[None]:
     """Convert an `ApiError` to a resource's status reason."""
     try:
         yield
@@ -170,7 +170,7 @@ def _differ(request: ResourceRequest, current: Resource, *names: str) -> bool:
 
 
 def _group(request: ResourceRequest, name: str) -> Document:
-    wanted: Document = _lowered(request.properties)
+    wanted: Document = _lower_camel_case(request.properties)
     wanted.pop("tags", None)
     return wanted | {"deploymentGroupName": name}
 
@@ -180,17 +180,17 @@ def _tags(request: ResourceRequest) -> dict[str, str]:
     return request.tags | own
 
 
-def _lowered(value: Any, key: str = "") -> Any:
+def _lower_camel_case(value: Any, key: str = "") -> Any:
     """Convert properties to the API's names and types; templates may write strings."""
     if isinstance(value, list):
-        return [_lowered(item) for item in value]
+        return [_lower_camel_case(item) for item in value]
     if isinstance(value, dict):
         return {
-            (small := name[0].lower() + name[1:]): _lowered(inner, small)
+            (small := name[0].lower() + name[1:]): _lower_camel_case(inner, small)
             for name, inner in value.items()
         }
     if key in _NUMBERS and str(value).isdecimal():
         return int(value)
-    if key in _TRUTHS:
+    if key in _BOOLEANS:
         return str(value).lower() == "true"
     return value

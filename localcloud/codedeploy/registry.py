@@ -146,7 +146,7 @@ class Registry:
         """Add tags."""
         self._ledger.put(_TAGS, arn, self.tags(arn) | tags)
 
-    def retag(self, arn: str, tags: dict[str, str]) -> None:
+    def replace_tags(self, arn: str, tags: dict[str, str]) -> None:
         """Replace all tags."""
         self._ledger.put(_TAGS, self._known(arn), tags)
 

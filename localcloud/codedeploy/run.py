@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from localcloud.core.ports import AlarmStates
     from localcloud.iam.access import Access
 
-_POLL = 10.0  # cloud seconds; alarm events trigger earlier checks
-_HOOK_LIMIT = 3600.0  # cloud seconds; AWS's timeout of a hook
+_POLL_INTERVAL_SECONDS = 10.0  # cloud seconds; alarm events trigger earlier checks
+_HOOK_TIMEOUT_SECONDS = 3600.0  # cloud seconds; AWS's timeout of a hook
 _APPSPEC_INVALID = (
     "The deployment failed because the AppSpec file that specifies the AWS Lambda deployment "
     "configuration is missing or has an invalid configuration."
@@ -147,21 +147,23 @@ class DeploymentRun:
             )
         except ApiError as error:
             raise _EndedError(
-                _unsound("INVALID_LAMBDA_FUNCTION", f"The deployment failed. {error.message}")
+                _invalid_deployment(
+                    "INVALID_LAMBDA_FUNCTION", f"The deployment failed. {error.message}"
+                )
             ) from error
         if routing.version != spec.current_version or routing.weights:
-            raise _EndedError(_unsound("INVALID_LAMBDA_CONFIGURATION", _NOT_CURRENT))
+            raise _EndedError(_invalid_deployment("INVALID_LAMBDA_CONFIGURATION", _NOT_CURRENT))
         # A gradual shift requires two versions: terraform-aws-lambda#82 and #85.
         gradual = deployment.routing["type"] != "AllAtOnce"
         if gradual and spec.current_version == spec.target_version:
-            raise _EndedError(_unsound("INVALID_LAMBDA_CONFIGURATION", _APPSPEC_INVALID))
+            raise _EndedError(_invalid_deployment("INVALID_LAMBDA_CONFIGURATION", _APPSPEC_INVALID))
 
     @contextmanager
     def _lifecycle(self, name: str) -> Iterator[LifecycleEvent]:
         event = self.deployment.event(name)
         event.status, event.started = "InProgress", self._clock.timestamp()
         self._deployments.save(self.deployment)
-        self._judge()
+        self._check_stop_conditions()
         yield event
         event.status, event.ended = "Succeeded", self._clock.timestamp()
         self._deployments.save(self.deployment)
@@ -178,7 +180,7 @@ class DeploymentRun:
             name=f"hook-{self.deployment.id}",
             daemon=True,
         ).start()
-        limit = self._clock.timestamp() + _HOOK_LIMIT
+        limit = self._clock.timestamp() + _HOOK_TIMEOUT_SECONDS
         # Check alarms while waiting: the deployment is in progress until its last event ends.
         self._watch(limit, until=lambda: event.execution_id in self._answers)
         status, message = self._answers.get(
@@ -223,27 +225,27 @@ class DeploymentRun:
         """Wait until a time or condition, and check alarms and stop requests meanwhile."""
         while True:
             self._wake.clear()
-            self._judge()
+            self._check_stop_conditions()
             left = until_time - self._clock.timestamp()
             if left <= 0 or until():
                 return
-            self._clock.wait(min(left, _POLL), self._wake)
+            self._clock.wait(min(left, _POLL_INTERVAL_SECONDS), self._wake)
 
-    def _judge(self) -> None:
+    def _check_stop_conditions(self) -> None:
         if self._abandoned:
             raise _AbandonedError
         if self._stop:
             raise _EndedError(self._stop)
         deployment = self.deployment
         names = deployment.watched
-        if not names or not self._may_watch():
+        if not names or not self._may_read_alarms():
             return
         states = self._alarms.alarm_states(deployment.account, deployment.region, names)
         active = [name for name in names if name in states and states[name].value == "ALARM"]
         if active:
             reasons = (f"{name}: {states[name].reason.rstrip('.')}." for name in active)
             raise _EndedError(
-                _alarmed(
+                _stopped_by_alarm(
                     "ALARM_ACTIVE",
                     "One or more alarms have been activated according to the Amazon CloudWatch "
                     "metrics you selected, and the affected deployments have been stopped. "
@@ -253,7 +255,7 @@ class DeploymentRun:
         missing = [name for name in names if name not in states]
         if missing and not deployment.alarms.get("ignorePollAlarmFailure"):
             raise _EndedError(
-                _alarmed(
+                _stopped_by_alarm(
                     "CODEDEPLOY_RESOURCE_CANNOT_BE_FOUND",
                     "The state of one or more alarms could not be retrieved from Amazon "
                     "CloudWatch, and the affected deployments have been stopped. Alarms that do "
@@ -261,7 +263,7 @@ class DeploymentRun:
                 )
             )
 
-    def _may_watch(self) -> bool:
+    def _may_read_alarms(self) -> bool:
         """Return whether the role may read alarms.
 
         Raises:
@@ -276,10 +278,10 @@ class DeploymentRun:
         return True
 
 
-def _unsound(code: str, message: str) -> Ending:
+def _invalid_deployment(code: str, message: str) -> Ending:
     # No rollback: the alias is not on the version to roll back to.
     return Ending("Failed", code, message, "DEPLOYMENT_FAILURE", roll_back=False)
 
 
-def _alarmed(code: str, message: str) -> Ending:
+def _stopped_by_alarm(code: str, message: str) -> Ending:
     return Ending("Stopped", code, message, "DEPLOYMENT_STOP_ON_ALARM")

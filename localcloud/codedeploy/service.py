@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from localcloud.core.providers import Provider
     from localcloud.iam.access import Access
 
-_LOOK = 0.1  # wall seconds between checks for a cancellation
+_CANCEL_POLL_INTERVAL_SECONDS = 0.1  # wall seconds between checks for a cancellation
 
 
 class CodeDeploy:
@@ -48,7 +48,7 @@ class CodeDeploy:
     def start(self) -> None:
         """Load all deployments; roll back those that were in progress."""
         self.deployments.load()
-        self._unsubscribe = self.core.bus.subscribe(self._heard)
+        self._unsubscribe = self.core.bus.subscribe(self._on_event)
 
     def stop(self) -> None:
         """Stop running deployments; the next start rolls them back."""
@@ -99,13 +99,13 @@ class CodeDeploy:
             run = self.begin(request.account, request.region, group, spec, creator=request.creator)
         except ApiError as error:
             raise DeploymentFailedError(error.message) from error
-        while not run.done.wait(_LOOK):
+        while not run.done.wait(_CANCEL_POLL_INTERVAL_SECONDS):
             if cancel.is_set():
                 run.stop(
                     f"The deployment was stopped: {request.creator} cancelled it.", roll_back=True
                 )
         deployment = run.deployment
-        if deployment.under_way:
+        if deployment.in_progress:
             raise DeploymentFailedError(
                 f"CodeDeploy deployment {deployment.id} was interrupted: the local cloud stopped. "
                 "The next start rolls the alias back."
@@ -187,7 +187,7 @@ class CodeDeploy:
         run.start()
         return run
 
-    def _heard(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         """Check alarms immediately when the state of one changes."""
         if event.detail_type != "CloudWatch Alarm State Change":
             return

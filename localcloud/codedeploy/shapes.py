@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from localcloud.codedeploy.model import Deployment, LifecycleEvent
     from localcloud.core.ports import Document
 
-_LOG_TAIL = 4096  # bytes of a diagnostic log that the API returns
+_LOG_TAIL_BYTES = 4096  # bytes of a diagnostic log that the API returns
 
 
 def time(seconds: float | None) -> datetime | None:
@@ -120,7 +120,7 @@ def _event(deployment: Deployment, event: LifecycleEvent) -> Document:
     diagnostics: Document = {}
     if event.name == "AllowTraffic" and deployment.shifts:
         # The API returns only the current weight; the event's log has the earlier ones.
-        diagnostics["logTail"] = _shift_log(deployment)[-_LOG_TAIL:]
+        diagnostics["logTail"] = _shift_log(deployment)[-_LOG_TAIL_BYTES:]
     if event.status in {"Succeeded", "Failed"}:
         failed = event.status == "Failed"
         diagnostics["errorCode"] = "ScriptFailed" if failed else "Success"

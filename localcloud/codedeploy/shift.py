@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from localcloud.core.ports import Document
 
-MOST_MINUTES = 48 * 60
+MAX_MINUTES = 48 * 60
 ALL_AT_ONCE = "CodeDeployDefault.LambdaAllAtOnce"
 
 
@@ -66,10 +66,10 @@ def _measures(routing: Document, part: str, prefix: str) -> tuple[int, int]:
 
 
 def _within(last: Step) -> Step:
-    if last.after > 60 * MOST_MINUTES:
+    if last.after > 60 * MAX_MINUTES:
         raise TrafficRoutingError(
             f"The last shift is {last.after / 60:g} minutes after the first; "
-            f"at most {MOST_MINUTES} are allowed"
+            f"at most {MAX_MINUTES} are allowed"
         )
     return last
 

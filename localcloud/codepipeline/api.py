@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 from moto.core.responses import ActionResult, EmptyResult
 
 from localcloud.codepipeline import shapes
-from localcloud.codepipeline.reading_api import ReadingApi
-from localcloud.codepipeline.refusals import DefinitionError
-from localcloud.codepipeline.rollback import may_be_target
+from localcloud.codepipeline.definition_errors import DefinitionError
+from localcloud.codepipeline.read_only_api import ReadOnlyApi
+from localcloud.codepipeline.rollback import is_rollback_target
 from localcloud.core.service_api import ApiError
 
 if TYPE_CHECKING:
     from localcloud.codepipeline.model import ActionExecution, Execution, Pipeline
 
 
-class CodePipelineApi(ReadingApi):
+class CodePipelineApi(ReadOnlyApi):
     """The operations that change pipelines and control their executions."""
 
     def create_pipeline(self) -> ActionResult:
@@ -131,7 +131,7 @@ class CodePipelineApi(ReadingApi):
                 "PipelineExecutionOutdatedException",
                 f"The pipeline was changed since execution {target.id} began",
             )
-        if pipeline.index(stage) == 0 or not may_be_target(pipeline, target, stage):
+        if pipeline.index(stage) == 0 or not is_rollback_target(pipeline, target, stage):
             raise ApiError(
                 "UnableToRollbackStageException",
                 f"Stage {stage} cannot be rolled back to execution {target.id}: the target must "

@@ -63,14 +63,14 @@ class Condition:
         self._overridden = True
         self._changed.set()
 
-    def hold(self, halt: Halt) -> tuple[str, str]:
+    def evaluate(self, halt: Halt) -> tuple[str, str]:
         """Wait for the condition to end; return its status and summary.
 
         The status is Succeeded, Failed, Overridden or Cancelled.
         """
         with self._store.changing(self._execution):
             self._execution.rules += [held for _, held in self._rules]
-        unsubscribe = self._core.bus.subscribe(self._heard)
+        unsubscribe = self._core.bus.subscribe(self._on_event)
         try:
             with halt.waking(self._changed, when_stopping=True):
                 return self._decide(halt)
@@ -80,19 +80,19 @@ class Condition:
     def _decide(self, halt: Halt) -> tuple[str, str]:
         while True:
             self._changed.clear()
-            left = [self._look(rule, held) for rule, held in self._rules]
+            left = [self._evaluate_rule(rule, held) for rule, held in self._rules]
             failed = [held for _, held in self._rules if held.status == "Failed"]
             if self._overridden:
-                return self._settle("Abandoned", OVERRIDDEN, "Overridden by request")
+                return self._end_rules("Abandoned", OVERRIDDEN, "Overridden by request")
             if failed:
-                return self._settle("Abandoned", "Failed", "; ".join(h.summary for h in failed))
+                return self._end_rules("Abandoned", "Failed", "; ".join(h.summary for h in failed))
             if not any(left):
                 return "Succeeded", ""
             if halt.stopping:
-                return self._settle("Abandoned", "Cancelled", "The execution was stopped")
+                return self._end_rules("Abandoned", "Cancelled", "The execution was stopped")
             self._core.clock.wait(min(each for each in left if each), self._changed)
 
-    def _settle(self, rest: str, status: str, summary: str) -> tuple[str, str]:
+    def _end_rules(self, rest: str, status: str, summary: str) -> tuple[str, str]:
         """Give the rules that still run the status `rest`; return status and summary."""
         with self._store.changing(self._execution):
             for _, held in self._rules:
@@ -100,11 +100,11 @@ class Condition:
                     held.status, held.updated = rest, self._core.clock.timestamp()
         return status, summary
 
-    def _heard(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         if event.source == "aws.cloudwatch":
             self._changed.set()
 
-    def _look(self, rule: dict[str, Any], held: RuleExecution) -> float:
+    def _evaluate_rule(self, rule: dict[str, Any], held: RuleExecution) -> float:
         """Evaluate a rule; return the cloud seconds left to watch it, 0 if it has ended."""
         if held.status != "InProgress":
             return 0.0
@@ -116,7 +116,7 @@ class Condition:
             else:
                 passed = self._core.clock.timestamp() - self._began
                 left = float(held.configuration.get("WaitTime") or 0) * 60 - passed
-                failure = self._alarmed(rule, held.configuration)
+                failure = self._alarm_failure(rule, held.configuration)
         except UnresolvedVariableError as error:
             failure = f"Variable {error} could not be resolved"
         except (ActionError, ValueError, re.error) as error:
@@ -128,7 +128,7 @@ class Condition:
             return 0.0
         return left
 
-    def _alarmed(self, rule: dict[str, Any], configuration: dict[str, str]) -> str:
+    def _alarm_failure(self, rule: dict[str, Any], configuration: dict[str, str]) -> str:
         region = rule.get("region") or self._pipeline.region
         name = configuration["AlarmName"]
         # The rule reads the alarm in the account of its role.

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from localcloud.codepipeline.definition_errors import (
+    DefinitionError,
+    invalid_structure,
+    unsupported,
+)
 from localcloud.codepipeline.model import VARIABLE
 from localcloud.codepipeline.quotas import exceeded
-from localcloud.codepipeline.refusals import DefinitionError, invalid_structure, unsupported
 from localcloud.codepipeline.triggers import check_triggers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LEAST_STAGES = 2
+_MIN_STAGES = 2
 _SOURCE = ("Source", "AWS", "CodeStarSourceConnection")
-ACTIONS = {
+ACTION_KEYS = {
     _SOURCE: ({"ConnectionArn", "FullRepositoryId", "BranchName"}, {
         "OutputArtifactFormat", "DetectChanges"}),
     ("Build", "AWS", "CodeBuild"): ({"ProjectName"}, {"PrimarySource", "EnvironmentVariables"}),
@@ -26,14 +30,14 @@ ACTIONS = {
         "CustomData", "ExternalEntityLink", "NotificationArn"}),
 }  # fmt: skip
 """Required and optional configuration keys, by category, owner and provider."""
-RULES = {
+RULE_KEYS = {
     "CloudWatchAlarm": ({"AlarmName"}, {"AlarmStates", "WaitTime"}),
     "VariableCheck": ({"Variable", "Value", "Operator"}, set()),
 }
 _UNSUPPORTED_KEYS = {"BatchEnabled", "CombineArtifacts", "OutputFileName"}
 """Configuration keys that AWS supports and the local cloud does not."""
-_MODES = {"CHANGE_SET_REPLACE", "CHANGE_SET_EXECUTE", "CREATE_UPDATE", "DELETE_ONLY"}
-_RESULTS = {"beforeEntry": {"FAIL", "SKIP"}, "onSuccess": {"FAIL", "ROLLBACK"}}
+_ACTION_MODES = {"CHANGE_SET_REPLACE", "CHANGE_SET_EXECUTE", "CREATE_UPDATE", "DELETE_ONLY"}
+_CONDITION_RESULTS = {"beforeEntry": {"FAIL", "SKIP"}, "onSuccess": {"FAIL", "ROLLBACK"}}
 
 
 def check(definition: dict[str, Any], region: str = "") -> None:
@@ -43,7 +47,7 @@ def check(definition: dict[str, Any], region: str = "") -> None:
         DefinitionError: AWS rejects a part of it, or the local cloud does not support one.
     """
     stages = definition.get("stages") or []
-    if len(stages) < _LEAST_STAGES:
+    if len(stages) < _MIN_STAGES:
         raise invalid_structure(
             f"Pipeline has {len(stages)} stage(s). There should be at least 2 stages"
         )
@@ -100,7 +104,7 @@ def _check_action(stage: str, action: dict[str, Any], *, first: bool) -> None:
     where = f"Action {stage}/{action['name']}"
     declared = action["actionTypeId"]
     kind = (declared["category"], declared["owner"], declared["provider"])
-    if kind not in ACTIONS:
+    if kind not in ACTION_KEYS:
         raise unsupported(f"{where}: {kind[0]} by {kind[1]} {kind[2]}")
     if (kind[0] == "Source") != first:
         raise DefinitionError(
@@ -121,7 +125,7 @@ def _check_action(stage: str, action: dict[str, Any], *, first: bool) -> None:
     if action.get("timeoutInMinutes") and kind[0] != "Approval":
         raise unsupported(f"{where}: timeoutInMinutes of an action that is not an approval")
     configuration = action.get("configuration") or {}
-    _check_keys(where, configuration, ACTIONS[kind])
+    _check_keys(where, configuration, ACTION_KEYS[kind])
     _check_values(where, configuration)
 
 
@@ -162,7 +166,7 @@ def _names(action: dict[str, Any], key: str) -> set[str]:
 
 def _check_values(where: str, configuration: dict[str, Any]) -> None:
     mode = configuration.get("ActionMode")
-    if mode is not None and mode not in _MODES:
+    if mode is not None and mode not in _ACTION_MODES:
         raise unsupported(f"{where}: ActionMode {mode}")
     if mode in {"CHANGE_SET_REPLACE", "CHANGE_SET_EXECUTE"} and (
         "ChangeSetName" not in configuration
@@ -200,7 +204,7 @@ def _check_conditions(stage: dict[str, Any]) -> None:
         raise unsupported(f"Stage {name}: conditions of onFailure")
     if failure.get("result") == "SKIP":
         raise unsupported(f"Stage {name}: onFailure SKIP")
-    for when, results in _RESULTS.items():
+    for when, results in _CONDITION_RESULTS.items():
         for condition in (stage.get(when) or {}).get("conditions") or []:
             result = condition.get("result") or "FAIL"
             if result not in results:
@@ -208,13 +212,13 @@ def _check_conditions(stage: dict[str, Any]) -> None:
             for rule in condition["rules"]:
                 where = f"Rule {name}/{rule['name']}"
                 provider = rule["ruleTypeId"]["provider"]
-                if provider not in RULES:
+                if provider not in RULE_KEYS:
                     raise unsupported(f"{where}: {provider}")
                 if result == "SKIP" and provider != "VariableCheck":
                     raise DefinitionError(f"{where}: {provider} does not support result SKIP")
                 if rule.get("commands") or rule.get("inputArtifacts"):
                     raise unsupported(f"{where}: commands and input artifacts of a rule")
-                _check_keys(where, rule.get("configuration") or {}, RULES[provider])
+                _check_keys(where, rule.get("configuration") or {}, RULE_KEYS[provider])
 
 
 def _references(value: Any) -> Iterator[tuple[str, str]]:

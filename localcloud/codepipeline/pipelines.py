@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from localcloud.codepipeline.definition import check
+from localcloud.codepipeline.definition_errors import DefinitionError
 from localcloud.codepipeline.model import Execution, Pipeline
-from localcloud.codepipeline.refusals import DefinitionError
 from localcloud.codepipeline.roles import check_roles
 from localcloud.codepipeline.runner import Runner
 from localcloud.core.restoring import restored_on_error
@@ -52,7 +52,7 @@ class Pipelines:
             configuration = action["configuration"]
             arn, repository = configuration["ConnectionArn"], configuration["FullRepositoryId"]
             try:
-                self._repositories.recognise(arn, repository)
+                self._repositories.ensure_repository(arn, repository)
             except Exception as error:
                 raise DefinitionError(f"Action {action['name']}: {error}") from error
         now = self.core.clock.timestamp()
@@ -100,7 +100,7 @@ class Pipelines:
         with restored_on_error(pipeline):
             pipeline.disabled = others if reason is None else others | {stage: reason}
             self.store.save_pipeline(pipeline)
-        self.runner.gates.set_open((pipeline.key, stage), is_open=reason is None)
+        self.runner.queues.set_open((pipeline.key, stage), is_open=reason is None)
 
     def start_execution(self, account: str, region: str, pipeline: str, trigger: str) -> bool:
         """See `PipelineStarter.start_execution`."""

@@ -78,7 +78,7 @@ class Progress:
 
     def _attempt(self, stage: dict[str, Any], held: StageExecution, again: str) -> tuple[str, bool]:
         """Run the stage once; return its status, and whether a condition rolls it back."""
-        result = self._hold(held, "BEFORE_ENTRY", stage.get("beforeEntry"))
+        result = self._evaluate_conditions(held, "BEFORE_ENTRY", stage.get("beforeEntry"))
         if result:
             return ("Skipped" if result == "SKIP" else result), False
         for order in sorted({action.get("runOrder") or 1 for action in stage["actions"]}):
@@ -88,7 +88,7 @@ class Progress:
             done = self._group(held.name, group, resume=again == _RESUME)
             if self.halt.stopping or not done or self._outdated:
                 return self._ended_early(done), False
-        result = self._hold(held, "ON_SUCCESS", stage.get("onSuccess"))
+        result = self._evaluate_conditions(held, "ON_SUCCESS", stage.get("onSuccess"))
         if result in {"ROLLBACK", "FAIL"}:
             return "Failed", result == "ROLLBACK"
         if not result and self._outdated:
@@ -100,7 +100,9 @@ class Progress:
             return "Stopped"
         return "Cancelled" if done else "Failed"
 
-    def _hold(self, held: StageExecution, kind: str, declared: dict[str, Any] | None) -> str:
+    def _evaluate_conditions(
+        self, held: StageExecution, kind: str, declared: dict[str, Any] | None
+    ) -> str:
         """Evaluate conditions in order; return "" if all pass, else the result to apply."""
         store, execution = self._store, self.execution
         for condition in (declared or {}).get("conditions") or []:
@@ -113,7 +115,7 @@ class Progress:
             overrides = self._collaborators.decisions.conditions
             overrides[key] = running.override
             try:
-                status, summary = running.hold(self.halt)
+                status, summary = running.evaluate(self.halt)
             finally:
                 overrides.pop(key, None)
             with store.changing(execution):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from localcloud.codepipeline.refusals import DefinitionError
+from localcloud.codepipeline.definition_errors import DefinitionError
 from localcloud.core.providers import ProvisioningError, Resource
 
 if TYPE_CHECKING:
     from localcloud.codepipeline.pipelines import Pipelines
     from localcloud.core.providers import ResourceRequest
 
-_NUMBERS = {"runOrder", "timeoutInMinutes"}
+_INTEGER_KEYS = {"runOrder", "timeoutInMinutes"}
 
 
 class PipelineProvider:
@@ -90,7 +90,7 @@ def _lower(value: Any, key: str = "") -> Any:
     if isinstance(value, list):
         return [_lower(item) for item in value]
     if not isinstance(value, dict):
-        return int(value) if key in _NUMBERS else value
+        return int(value) if key in _INTEGER_KEYS else value
     if key == "configuration":
         # An action defines the case of its configuration keys; the values are strings.
         return {

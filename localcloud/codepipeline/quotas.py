@@ -29,7 +29,7 @@ MAX_DEPLOYED_BYTES = 256 * 2**20
 """Maximum size of an input artifact of a CloudFormation action."""
 _NAME = re.compile(r"[A-Za-z0-9.@\-_]{1,100}")
 _ARTIFACT_NAME = re.compile(r"[a-zA-Z0-9_\-]{1,100}")
-_ARTIFACTS = {
+_ARTIFACT_COUNTS = {
     "CodeStarSourceConnection": (range(1), range(1, 2)),
     "CodeBuild": (range(1, 6), range(6)),
     "CloudFormation": (range(11), range(2)),
@@ -90,7 +90,7 @@ def _action(where: str, action: dict[str, Any]) -> Iterator[tuple[str, str]]:
             f"Member must have value between {_APPROVAL_MINUTES.start} and "
             f"{_APPROVAL_MINUTES.stop - 1}",
         )
-    allowed = _ARTIFACTS.get(action["actionTypeId"]["provider"])
+    allowed = _ARTIFACT_COUNTS.get(action["actionTypeId"]["provider"])
     for kind, numbers in zip(("inputArtifacts", "outputArtifacts"), allowed or (), strict=False):
         artifacts = action.get(kind) or []
         if len(artifacts) not in numbers:

@@ -19,10 +19,10 @@ class Begin(Protocol):
         ...
 
 
-_INTERRUPTED = "Interrupted: the local cloud stopped during this execution"
+_INTERRUPTED_SUMMARY = "Interrupted: the local cloud stopped during this execution"
 
 
-def take_up(store: Store, begin: Begin, execution: Execution) -> None:
+def recover(store: Store, begin: Begin, execution: Execution) -> None:
     """Resume an execution that the last process left running, or record its end.
 
     An execution that waited for a stage or an approval resumes. One with other running actions
@@ -38,16 +38,16 @@ def take_up(store: Store, begin: Begin, execution: Execution) -> None:
     if execution.status == "Stopping" or pipeline is None:
         _interrupt(store, execution, "Stopped")
     elif inside:
-        _inside(store, begin, pipeline, execution, inside[0].name)
+        _recover_in_stage(store, begin, pipeline, execution, inside[0].name)
     elif ended:
         store.finish(execution, ended[-1])
     elif pipeline.version != execution.version:
         _interrupt(store, execution, "Cancelled")
     else:
-        _between(store, begin, pipeline, execution)
+        _recover_between_stages(store, begin, pipeline, execution)
 
 
-def _inside(
+def _recover_in_stage(
     store: Store, begin: Begin, pipeline: Pipeline, execution: Execution, stage: str
 ) -> None:
     if pipeline.version == execution.version and _only_approvals(pipeline, execution, stage):
@@ -56,7 +56,9 @@ def _inside(
         _interrupt(store, execution, "Failed")
 
 
-def _between(store: Store, begin: Begin, pipeline: Pipeline, execution: Execution) -> None:
+def _recover_between_stages(
+    store: Store, begin: Begin, pipeline: Pipeline, execution: Execution
+) -> None:
     names = [execution.stage] if execution.stage else [stage["name"] for stage in pipeline.stages]
     left = [name for name in names if name not in execution.stages]
     if left:
@@ -70,10 +72,10 @@ def _interrupt(store: Store, execution: Execution, status: str) -> None:
         for action in execution.actions:
             if action.status == "InProgress":
                 action.status = "Failed" if status == "Failed" else "Abandoned"
-                action.error = _INTERRUPTED
+                action.error = _INTERRUPTED_SUMMARY
         for rule in execution.rules:
             if rule.status == "InProgress":
-                rule.status, rule.summary = "Abandoned", _INTERRUPTED
+                rule.status, rule.summary = "Abandoned", _INTERRUPTED_SUMMARY
         for stage in execution.stages.values():
             if stage.status == "InProgress":
                 stage.status = status
@@ -81,7 +83,7 @@ def _interrupt(store: Store, execution: Execution, status: str) -> None:
                     kind: "Abandoned" if each == "InProgress" else each
                     for kind, each in stage.conditions.items()
                 }
-        execution.summary = _INTERRUPTED
+        execution.summary = _INTERRUPTED_SUMMARY
     store.finish(execution, status)
 
 

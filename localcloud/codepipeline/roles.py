@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from localcloud.codepipeline.definition_errors import DefinitionError
 from localcloud.codepipeline.model import ActionError
-from localcloud.codepipeline.refusals import DefinitionError
 from localcloud.core.credentials import Caller
 from localcloud.iam.service_roles import RoleError, assume_service_role, check_service_role
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from localcloud.codepipeline.store import Store
 
 
-def may_be_target(pipeline: Pipeline, execution: Execution, stage: str) -> bool:
+def is_rollback_target(pipeline: Pipeline, execution: Execution, stage: str) -> bool:
     """Return whether a stage may be rolled back to an execution.
 
     AWS allows it only within one version of the pipeline's structure, and not to a rollback.
@@ -35,7 +35,7 @@ def latest_target(
     targets = [
         each
         for each in store.history(pipeline)
-        if each.id != failed.id and may_be_target(pipeline, each, stage)
+        if each.id != failed.id and is_rollback_target(pipeline, each, stage)
     ]
     if failed.type != STANDARD or store.closed:
         return None

@@ -6,19 +6,19 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
-from localcloud.codepipeline.gates import ENTERED, Gates, Ticket
 from localcloud.codepipeline.halt import Halt
 from localcloud.codepipeline.model import ROLLBACK, STANDARD
 from localcloud.codepipeline.progress import Progress
+from localcloud.codepipeline.queues import ENTERED, StageQueues, Ticket
 from localcloud.codepipeline.rollback import latest_target, new_rollback
 
 if TYPE_CHECKING:
     from localcloud.codepipeline.collaborators import Collaborators
-    from localcloud.codepipeline.gates import Stage
     from localcloud.codepipeline.model import Execution, Pipeline
+    from localcloud.codepipeline.queues import Stage
 
 logger = logging.getLogger(__name__)
-_UPDATED = "The pipeline's definition was updated before the execution could be completed"
+_UPDATED_SUMMARY = "The pipeline's definition was updated before the execution could be completed"
 
 
 class Runner:
@@ -27,7 +27,7 @@ class Runner:
     def __init__(self, collaborators: Collaborators) -> None:
         self._collaborators = collaborators
         self._store = collaborators.store
-        self.gates = Gates()
+        self.queues = StageQueues()
         self._halts: dict[str, Halt] = {}
 
     def begin(
@@ -61,7 +61,7 @@ class Runner:
         halt = self._halts.get(execution.id)
         if halt:
             (halt.abandon if abandon else halt.stop)()
-        self.gates.withdraw(execution.id, "Stopped")
+        self.queues.withdraw(execution.id, "Stopped")
 
     def roll_back(
         self, pipeline: Pipeline, target: Execution, stage: str, trigger: str, failed: str = ""
@@ -72,7 +72,7 @@ class Runner:
         """
         execution = new_rollback(self._store, pipeline, target, stage, trigger, failed or target.id)
         if failed:
-            self.gates.hand_over((pipeline.key, stage), failed, execution.id)
+            self.queues.replace_inside((pipeline.key, stage), failed, execution.id)
         self._store.record(execution, "STARTED")
         first = pipeline.index(stage) or 0
         self.begin(pipeline, execution, first, inside=bool(failed))
@@ -94,13 +94,13 @@ class Runner:
         """Cancel executions of a pipeline's old version that wait for a stage."""
         for execution in self._store.history(pipeline):
             if execution.running and execution.version != pipeline.version:
-                self.gates.withdraw(execution.id, "Cancelled")
+                self.queues.withdraw(execution.id, "Cancelled")
 
     def stop_all(self) -> None:
         """Abandon all executions without recording it."""
         for execution_id, halt in list(self._halts.items()):
             halt.abandon()
-            self.gates.withdraw(execution_id, "Stopped")
+            self.queues.withdraw(execution_id, "Stopped")
 
     def _guarded(
         self, pipeline: Pipeline, progress: Progress, first: int, ticket: Ticket, again: str
@@ -133,11 +133,11 @@ class Runner:
                 if status not in {"Succeeded", "Skipped"} or execution.type == ROLLBACK:
                     break
             if status == "Cancelled":
-                execution.summary = _UPDATED
+                execution.summary = _UPDATED_SUMMARY
             self._store.finish(execution, "Succeeded" if status == "Skipped" else status)
         finally:
             if behind:
-                self.gates.leave(behind, execution.id)
+                self.queues.leave(behind, execution.id)
 
     def _ticket(
         self,
@@ -160,7 +160,7 @@ class Runner:
             ticket = Ticket()
             ticket.decide(refused() or ENTERED)
             return ticket
-        return self.gates.arrive(
+        return self.queues.enqueue(
             (pipeline.key, progress.stages[index]["name"]),
             execution.id,
             leaving=behind,

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from localcloud.codepipeline.collaborators import Collaborators, Decisions
 from localcloud.codepipeline.pipelines import Pipelines
 from localcloud.codepipeline.provider import PipelineProvider
-from localcloud.codepipeline.recovery import take_up
+from localcloud.codepipeline.recovery import recover
 from localcloud.codepipeline.store import Store
-from localcloud.codepipeline.triggers import started_by
+from localcloud.codepipeline.triggers import triggered_action
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,11 +50,11 @@ class CodePipeline(Pipelines):
         self.store.load()
         for pipeline in self.pipelines.values():
             for stage in pipeline.disabled:
-                self.runner.gates.set_open((pipeline.key, stage), is_open=False)
+                self.runner.queues.set_open((pipeline.key, stage), is_open=False)
         for execution in sorted(self.store.executions.values(), key=lambda each: each.started):
             if execution.running:
-                take_up(self.store, self.runner.begin, execution)
-        self._unsubscribe = self._repositories.subscribe(self._pushed)
+                recover(self.store, self.runner.begin, execution)
+        self._unsubscribe = self._repositories.subscribe(self._on_push)
 
     def stop(self) -> None:
         """Start nothing any more; the next start reports what was interrupted."""
@@ -67,9 +67,9 @@ class CodePipeline(Pipelines):
         found = self.pipelines.get(f"{account}/{region}/{resource.partition('/')[0]}")
         return found.tags if found else {}
 
-    def _pushed(self, connection: str, repository: str, branch: str, commit: str) -> None:
+    def _on_push(self, connection: str, repository: str, branch: str, commit: str) -> None:
         for pipeline in list(self.pipelines.values()):
-            action = started_by(pipeline, connection, repository, branch)
+            action = triggered_action(pipeline, connection, repository, branch)
             if action is None:
                 continue
             # A push is delivered again if the process ended before its delivery was recorded.

@@ -6,16 +6,19 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from localcloud.codepipeline.gates import Gates
     from localcloud.codepipeline.model import (
         ActionExecution,
         Execution,
         Pipeline,
         RuleExecution,
     )
+    from localcloud.codepipeline.queues import StageQueues
 
-_STATES = {"BEFORE_ENTRY": "beforeEntryConditionState", "ON_SUCCESS": "onSuccessConditionState"}
-_DECLARED = {"BEFORE_ENTRY": "beforeEntry", "ON_SUCCESS": "onSuccess"}
+_CONDITION_STATE_KEYS = {
+    "BEFORE_ENTRY": "beforeEntryConditionState",
+    "ON_SUCCESS": "onSuccessConditionState",
+}
+_CONDITION_KEYS = {"BEFORE_ENTRY": "beforeEntry", "ON_SUCCESS": "onSuccess"}
 
 
 def time(seconds: float) -> datetime:
@@ -61,7 +64,7 @@ def detail(execution: Execution) -> dict[str, Any]:
 
 
 def stage_state(
-    pipeline: Pipeline, stage: dict[str, Any], history: list[Execution], gates: Gates
+    pipeline: Pipeline, stage: dict[str, Any], history: list[Execution], queues: StageQueues
 ) -> dict[str, Any]:
     """Return a stage's newest execution and its inbound executions as `StageState`."""
     name = stage["name"]
@@ -74,7 +77,7 @@ def stage_state(
     }
     if name in pipeline.disabled:
         state["inboundTransitionState"]["disabledReason"] = pipeline.disabled[name]
-    waiting = gates.waiting((pipeline.key, name))
+    waiting = queues.waiting((pipeline.key, name))
     by_id = {each.id: each for each in history}
     inbound = [
         {"pipelineExecutionId": each, "status": "InProgress", "type": by_id[each].type}
@@ -93,7 +96,7 @@ def stage_state(
         "type": newest.type,
     }
     for kind, status in held.conditions.items():
-        state[_STATES[kind]] = _condition_state(stage, newest, kind, status)
+        state[_CONDITION_STATE_KEYS[kind]] = _condition_state(stage, newest, kind, status)
     if held.retries:
         state["retryStageMetadata"] = {
             "autoStageRetryAttempt": held.retries.get("AutomatedStageRetry", 0),
@@ -179,7 +182,7 @@ def rules_of(stage: dict[str, Any], kind: str) -> list[dict[str, Any]]:
     """Return the declared rules of a stage's conditions of one kind."""
     return [
         rule
-        for condition in (stage.get(_DECLARED[kind]) or {}).get("conditions") or []
+        for condition in (stage.get(_CONDITION_KEYS[kind]) or {}).get("conditions") or []
         for rule in condition["rules"]
     ]
 

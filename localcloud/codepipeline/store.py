@@ -108,13 +108,13 @@ class Store:
         """Record an execution's final status and publish it."""
         with self.changing(execution):
             execution.status = status
-        self.publish(execution, "Pipeline", {}, _past(status))
+        self.publish(execution, "Pipeline", {}, _event_state(status))
 
     def mark_stage(self, execution: Execution, stage: StageExecution, status: str) -> None:
         """Record a stage's status."""
         with self.changing(execution):
             stage.status, stage.updated = status, self._core.clock.timestamp()
-        self.publish(execution, "Stage", {"stage": stage.name}, _past(status))
+        self.publish(execution, "Stage", {"stage": stage.name}, _event_state(status))
 
     def mark_action(
         self, execution: Execution, action: dict[str, Any], record: ActionExecution, status: str
@@ -123,7 +123,7 @@ class Store:
         with self.changing(execution):
             record.status, record.updated = status, self._core.clock.timestamp()
         where = {"stage": record.stage, "action": record.name, "type": action["actionTypeId"]}
-        self.publish(execution, "Action", where, _past(status))
+        self.publish(execution, "Action", where, _event_state(status))
 
     def publish(self, execution: Execution, what: str, where: dict[str, Any], state: str) -> None:
         """Publish a state; `what` is Pipeline, Stage or Action, `where` names it."""
@@ -145,6 +145,6 @@ class Store:
         )
 
 
-def _past(status: str) -> str:
+def _event_state(status: str) -> str:
     names = {"InProgress": "STARTED", "Cancelled": "CANCELED", "Abandoned": "ABANDONED"}
     return names.get(status, status.upper())

@@ -8,13 +8,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from localcloud.codepipeline.refusals import invalid_structure, unsupported
+from localcloud.codepipeline.definition_errors import invalid_structure, unsupported
 
 if TYPE_CHECKING:
     from localcloud.codepipeline.model import Pipeline
 
 
-def started_by(pipeline: Pipeline, connection: str, repository: str, branch: str) -> str | None:
+def triggered_action(
+    pipeline: Pipeline, connection: str, repository: str, branch: str
+) -> str | None:
     """Return the source action that a push to the branch triggers, or None.
 
     A source action with triggers uses their branch filters. One without triggers uses
@@ -26,7 +28,7 @@ def started_by(pipeline: Pipeline, connection: str, repository: str, branch: str
             str(configuration.get("ConnectionArn", "")).rsplit("/", 1)[-1] == connection
             and configuration.get("FullRepositoryId") == repository
         )
-        if same and _takes(pipeline, action, branch):
+        if same and _matches_push(pipeline, action, branch):
             return str(action["name"])
     return None
 
@@ -69,7 +71,7 @@ def _check_filters(git: dict[str, Any], version: str) -> None:
                 raise unsupported(f"Trigger of {name}: push.{key}")
 
 
-def _takes(pipeline: Pipeline, action: dict[str, Any], branch: str) -> bool:
+def _matches_push(pipeline: Pipeline, action: dict[str, Any], branch: str) -> bool:
     triggers = [
         trigger["gitConfiguration"]
         for trigger in pipeline.definition.get("triggers") or []
@@ -89,14 +91,14 @@ def _takes(pipeline: Pipeline, action: dict[str, Any], branch: str) -> bool:
 def _branch_matches(branches: dict[str, list[str]], branch: str) -> bool:
     includes, excludes = branches.get("includes") or ["**"], branches.get("excludes") or []
     # As documented, a branch that matches both is excluded.
-    return _any(includes, branch) and not _any(excludes, branch)
+    return _matches_any(includes, branch) and not _matches_any(excludes, branch)
 
 
-def _any(patterns: list[str], branch: str) -> bool:
-    return any(re.fullmatch(_expression(pattern), branch) for pattern in patterns)
+def _matches_any(patterns: list[str], branch: str) -> bool:
+    return any(re.fullmatch(_branch_regex(pattern), branch) for pattern in patterns)
 
 
-def _expression(pattern: str) -> str:
+def _branch_regex(pattern: str) -> str:
     """Convert a glob to a regular expression.
 
     `*` matches anything but `/`, `**` anything, and `{a,b}` one of the alternatives.
@@ -104,7 +106,7 @@ def _expression(pattern: str) -> str:
     parts = re.split(r"(\*\*|\*|\?|\{[^}]*\})", pattern)
     meaning = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
     return "".join(
-        "(?:" + "|".join(map(_expression, part[1:-1].split(","))) + ")"
+        "(?:" + "|".join(map(_branch_regex, part[1:-1].split(","))) + ")"
         if part.startswith("{") and part.endswith("}")
         else meaning.get(part, re.escape(part))
         for part in parts

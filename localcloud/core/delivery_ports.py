@@ -62,7 +62,7 @@ class RepositoryReader(Protocol):
 class SourceRepositories(Protocol):
     """Repositories as a pipeline's source actions read them."""
 
-    def recognise(self, connection_arn: str, repository: str) -> None:
+    def ensure_repository(self, connection_arn: str, repository: str) -> None:
         """Create the repository unless it exists.
 
         Raises:

@@ -14,8 +14,8 @@ from localcloud.eventbridge.model import Rule, Schedule
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_MOST_TARGETS = 5
-_LONGEST_WINDOW = 1440  # minutes
+_MAX_TARGETS = 5
+_MAX_WINDOW_MINUTES = 1440  # minutes
 
 
 class DefinitionError(ValueError):
@@ -100,7 +100,7 @@ def with_targets(before: Rule, given: list[dict[str, Any]]) -> Rule:
         except ValueError as error:
             raise DefinitionError("ValidationException", str(error)) from error
         by_id[target["Id"]] = dict(target)
-    if len(by_id) > _MOST_TARGETS:
+    if len(by_id) > _MAX_TARGETS:
         raise DefinitionError(
             "LimitExceededException", "The requested resource exceeds the maximum number allowed."
         )
@@ -176,7 +176,7 @@ def _window(wanted: Mapping[str, Any]) -> dict[str, Any]:
     if wanted["Mode"] == "OFF":
         return {"Mode": "OFF"}
     minutes = int(wanted.get("MaximumWindowInMinutes") or 0)
-    if not 1 <= minutes <= _LONGEST_WINDOW:
+    if not 1 <= minutes <= _MAX_WINDOW_MINUTES:
         raise DefinitionError(
             "ValidationException",
             "MaximumWindowInMinutes of a FLEXIBLE FlexibleTimeWindow must be 1 to 1440.",

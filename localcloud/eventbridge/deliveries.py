@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 _KIND = "schedules:delivery"
-_AT_ONCE = 4
-_OLDEST, _ATTEMPTS = 86400, 185
-_LONGEST_PAUSE = 3600.0  # cloud seconds
-_ATTEMPT = "<aws.scheduler.attempt-number>"
+_MAX_CONCURRENT_DELIVERIES = 4
+_DEFAULT_MAX_AGE_SECONDS, _DEFAULT_MAX_RETRIES = 86400, 185
+_MAX_BACKOFF_SECONDS = 3600.0  # cloud seconds
+_ATTEMPT_PLACEHOLDER = "<aws.scheduler.attempt-number>"
 
 
 @dataclass
@@ -64,7 +64,9 @@ class Deliveries:
         self._timer = timer
         self._metrics = metrics
         self._targets = targets
-        self._workers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="delivery")
+        self._workers = ThreadPoolExecutor(
+            _MAX_CONCURRENT_DELIVERIES, thread_name_prefix="delivery"
+        )
 
     def start(self) -> None:
         """Resume the deliveries in the ledger."""
@@ -97,10 +99,10 @@ class Deliveries:
     def _attempt(self, delivery: Delivery) -> None:
         delivery.attempts += 1
         try:
-            payload = delivery.payload.replace(_ATTEMPT, str(delivery.attempts))
+            payload = delivery.payload.replace(_ATTEMPT_PLACEHOLDER, str(delivery.attempts))
             self._targets.deliver(delivery.target, payload, delivery.source_arn)
         except TransientError as error:
-            self._again(delivery, str(error))
+            self._retry(delivery, str(error))
         except UndeliverableError as error:
             self._give_up(delivery, str(error), error.code)
         except Exception as error:  # an internal error fails only this delivery
@@ -109,13 +111,13 @@ class Deliveries:
         else:
             self._end(delivery, "Invocations")
 
-    def _again(self, delivery: Delivery, reason: str) -> None:
+    def _retry(self, delivery: Delivery, reason: str) -> None:
         policy = delivery.target.get("RetryPolicy") or {}
-        pause = min(2.0**delivery.attempts, _LONGEST_PAUSE)
+        pause = min(2.0**delivery.attempts, _MAX_BACKOFF_SECONDS)
         now = self._core.clock.timestamp()
-        oldest = policy.get("MaximumEventAgeInSeconds", _OLDEST)
+        oldest = policy.get("MaximumEventAgeInSeconds", _DEFAULT_MAX_AGE_SECONDS)
         # `MaximumRetryAttempts` does not count the first attempt.
-        spent = delivery.attempts > policy.get("MaximumRetryAttempts", _ATTEMPTS)
+        spent = delivery.attempts > policy.get("MaximumRetryAttempts", _DEFAULT_MAX_RETRIES)
         if spent or now + pause > delivery.due + oldest:
             self._give_up(delivery, reason)
             return
@@ -131,7 +133,7 @@ class Deliveries:
         } | ({"ERROR_CODE": code} if code else {})
         if (delivery.target.get("DeadLetterConfig") or {}).get("Arn"):
             try:
-                self._targets.bury(
+                self._targets.send_to_dead_letter_queue(
                     delivery.target, delivery.payload, delivery.source_arn, attributes
                 )
             except NotAuthorizedError as error:

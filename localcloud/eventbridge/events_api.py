@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from localcloud.eventbridge.model import Rule
     from localcloud.eventbridge.service import Schedules
 
-_LARGEST = 256 * 1024  # bytes of all entries of a call
-_MOST_ENTRIES = 10
+_MAX_REQUEST_BYTES = 256 * 1024  # bytes of all entries of a call
+_MAX_ENTRIES = 10
 
 
 class EventsApi(ServiceApi):
@@ -123,14 +123,14 @@ class EventsApi(ServiceApi):
     def put_events(self) -> ActionResult:
         """Accept events; their deliveries are in the ledger before the answer."""
         entries = self.params["Entries"]
-        if len(entries) > _MOST_ENTRIES:
+        if len(entries) > _MAX_ENTRIES:
             raise ApiError("ValidationException", "Entries must have at most 10 members.")
         size = sum(
             len(str(each.get(name) or "").encode())
             for each in entries
             for name in ("Source", "DetailType", "Detail")
         )
-        if size > _LARGEST:
+        if size > _MAX_REQUEST_BYTES:
             raise ApiError(
                 "ValidationException", "Total size of the entries in the request is over the limit."
             )

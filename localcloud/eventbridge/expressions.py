@@ -198,22 +198,22 @@ def _weekdays(text: str) -> Callable[[int, int], list[int]]:
     last = re.fullmatch(r"(\w+)L", text)
     if last:
         [wanted] = _values(last[1], 1, 7, _DAYS)
-        return lambda year, month: [_falls(year, month, {wanted})[-1]]
+        return lambda year, month: [_days_on(year, month, {wanted})[-1]]
     which = re.fullmatch(r"(\w+)#([1-5])", text)
     if which:
         [wanted] = _values(which[1], 1, 7, _DAYS)
         place = int(which[2]) - 1
-        return lambda year, month: _falls(year, month, {wanted})[place : place + 1]
+        return lambda year, month: _days_on(year, month, {wanted})[place : place + 1]
     # L alone is the last day of the week.
     values = set(_values("7" if text == "L" else text, 1, 7, _DAYS))
-    return lambda year, month: _falls(year, month, values)
+    return lambda year, month: _days_on(year, month, values)
 
 
 def _length(year: int, month: int) -> int:
     return calendar.monthrange(year, month)[1]
 
 
-def _falls(year: int, month: int, weekdays: set[int]) -> list[int]:
+def _days_on(year: int, month: int, weekdays: set[int]) -> list[int]:
     days = range(1, _length(year, month) + 1)
     return [day for day in days if date(year, month, day).isoweekday() % 7 + 1 in weekdays]
 

@@ -25,7 +25,7 @@ class Metrics:
     def __init__(self, clock: Clock, metrics: MetricSink) -> None:
         self._clock = clock
         self._metrics = metrics
-        self._counted = Buffer("schedules-metrics", self._pass_on)
+        self._counted = Buffer("schedules-metrics", self._flush)
 
     def start(self) -> None:
         """Start to flush."""
@@ -40,7 +40,7 @@ class Metrics:
         for name in names:
             self._counted.put((account, region, rule, name))
 
-    def _pass_on(self, counted: list[_Counted]) -> None:
+    def _flush(self, counted: list[_Counted]) -> None:
         now = self._clock.timestamp()
         counts = Counter(counted)
         for account, region in {key[:2] for key in counts}:

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _MISSING = object()
-_COMPARE: dict[str, Callable[[float, float], bool]] = {
+_COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "=": lambda value, limit: value == limit,
     "<": lambda value, limit: value < limit,
     "<=": lambda value, limit: value <= limit,
     ">": lambda value, limit: value > limit,
     ">=": lambda value, limit: value >= limit,
 }
-_BOUND = 5_000_000_000
+_MAX_NUMBER = 5_000_000_000
 
 
 class PatternError(ValueError):
@@ -102,7 +102,7 @@ def _numeric(argument: list[Any], value: Any) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return all(
-        _COMPARE[operator](value, limit)
+        _COMPARISONS[operator](value, limit)
         for operator, limit in zip(argument[::2], argument[1::2], strict=True)
     )
 
@@ -222,11 +222,11 @@ def _check_numeric(argument: Any) -> None:
         "Value of numeric must be an array of an operator and a number, once or twice.",
     )
     for operator, limit in zip(argument[::2], argument[1::2], strict=True):
-        _require(operator in _COMPARE, f"Unrecognized numeric range operator: {operator}")
+        _require(operator in _COMPARISONS, f"Unrecognized numeric range operator: {operator}")
         _require(
             isinstance(limit, int | float)
             and not isinstance(limit, bool)
-            and -_BOUND <= limit <= _BOUND,
+            and -_MAX_NUMBER <= limit <= _MAX_NUMBER,
             f"Value of {operator} must be numeric, within plus or minus 5.0E9",
         )
 

@@ -21,7 +21,7 @@ _RULE = {
     "Name", "Description", "EventBusName", "EventPattern", "ScheduleExpression", "State",
     "Targets", "RoleArn", "Tags",
 }  # fmt: skip
-_REFUSED = (
+_UNSUPPORTED_TYPES = (
     "AWS::Events::ApiDestination", "AWS::Events::Archive", "AWS::Events::Connection",
     "AWS::Events::Endpoint", "AWS::Events::EventBus", "AWS::Events::EventBusPolicy",
     "AWS::Pipes::Pipe", "AWS::Scheduler::ScheduleGroup",
@@ -138,7 +138,7 @@ class ScheduleProvider:
         return Resource(name, {"Arn": schedule.arn}, request.properties)
 
 
-class RefusedProvider:
+class UnsupportedProvider:
     """Rejects a type that the local cloud does not support."""
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:  # noqa: ARG002  # the port's own signature
@@ -163,8 +163,8 @@ def providers(access: Access, rules: Kept[Rule], schedules: Kept[Schedule]) -> d
         "AWS::Events::Rule": RuleProvider(access, rules),
         "AWS::Scheduler::Schedule": ScheduleProvider(access, schedules),
     }
-    refused = RefusedProvider()
-    return made | dict.fromkeys(_REFUSED, refused)
+    refused = UnsupportedProvider()
+    return made | dict.fromkeys(_UNSUPPORTED_TYPES, refused)
 
 
 def _target(properties: Mapping[str, Any]) -> dict[str, Any]:

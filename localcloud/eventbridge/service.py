@@ -86,10 +86,10 @@ class Schedules:
         self._deliveries.start()
         now = self.core.clock.timestamp()
         for rule in self.rules.values():
-            self._await_rule(rule, now)
+            self._schedule_rule(rule, now)
         for schedule in self.schedules.values():
-            self._await_schedule(schedule, now)
-        self._unsubscribe = self.core.bus.subscribe(self._published)
+            self._schedule_next(schedule, now)
+        self._unsubscribe = self.core.bus.subscribe(self._on_event)
 
     def stop(self) -> None:
         """Stop firing rules and schedules."""
@@ -107,7 +107,7 @@ class Schedules:
         with self._lock:
             self.core.ledger.put(_RULE, rule.key, asdict(rule))
             self.rules[rule.key] = rule
-        self._await_rule(rule, self.core.clock.timestamp())
+        self._schedule_rule(rule, self.core.clock.timestamp())
 
     def delete_rule(self, account: str, region: str, name: str) -> None:
         """Delete a rule with its targets, if it exists."""
@@ -121,7 +121,7 @@ class Schedules:
         with self._lock:
             self.core.ledger.put(_SCHEDULE, schedule.key, asdict(schedule))
             self.schedules[schedule.key] = schedule
-        self._await_schedule(schedule, self.core.clock.timestamp())
+        self._schedule_next(schedule, self.core.clock.timestamp())
 
     def delete_schedule(self, account: str, region: str, name: str) -> None:
         """Delete a schedule, if it exists."""
@@ -143,9 +143,9 @@ class Schedules:
             and patterns.matches(rule.parsed, event)
         ]
         for rule in matched:
-            self._set_off(rule, event)
+            self._trigger(rule, event)
 
-    def _published(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         document = {
             "version": "0",
             "id": event.id,
@@ -160,7 +160,7 @@ class Schedules:
         # Use the timer's thread: the publisher does not wait, and events keep their order.
         self._timer.at(0.0, lambda: self.accept(event.account, event.region, document))
 
-    def _await_rule(self, rule: Rule, after: float) -> None:
+    def _schedule_rule(self, rule: Rule, after: float) -> None:
         due = rule.due_after(after)
         if due is not None:
             late = self._latency.of_time(rule.schedule, rule.arn, due)
@@ -180,10 +180,10 @@ class Schedules:
             "resources": [rule.arn],
             "detail": {},
         }
-        self._await_rule(rule, due)
-        self._set_off(rule, event)
+        self._schedule_rule(rule, due)
+        self._trigger(rule, event)
 
-    def _set_off(self, rule: Rule, event: dict[str, Any]) -> None:
+    def _trigger(self, rule: Rule, event: dict[str, Any]) -> None:
         now = self.core.clock.timestamp()
         self._metrics.count(rule.account, rule.region, rule.name, "TriggeredRules")
         self._deliveries.accept(
@@ -200,7 +200,7 @@ class Schedules:
             for late in self._latency.of_deliveries(rule.arn)
         )
 
-    def _await_schedule(self, schedule: Schedule, after: float) -> None:
+    def _schedule_next(self, schedule: Schedule, after: float) -> None:
         due = schedule.due_after(after)
         if due is not None:
             # Any time within the flexible window is allowed.
@@ -213,7 +213,7 @@ class Schedules:
     def _fire_schedule(self, schedule: Schedule, due: float) -> None:
         if self.schedules.get(schedule.key) is not schedule:
             return
-        self._await_schedule(schedule, due)
+        self._schedule_next(schedule, due)
         now, payload = self.core.clock.timestamp(), _scheduled_payload(schedule, due)
         deliveries = [
             Delivery(

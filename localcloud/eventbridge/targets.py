@@ -29,10 +29,10 @@ _KNOWN = {
     "Id", "Arn", "RoleArn", "Input", "InputPath", "InputTransformer", "RetryPolicy",
     "DeadLetterConfig", "SqsParameters",
 }  # fmt: skip
-_NEED_ROLE = {"codepipeline", "codebuild"}
+_ROLE_REQUIRED = {"codepipeline", "codebuild"}
 _BUILD_OVERRIDES = {"environmentVariablesOverride", "sourceVersion", "buildspecOverride"}
 # Error codes of Lambda and CodeBuild that are retried.
-_PASSING = {
+_TRANSIENT_CODES = {
     "AccountLimitExceededException", "ResourceNotReadyException", "ServiceException",
     "TooManyRequestsException",
 }  # fmt: skip
@@ -73,7 +73,7 @@ def check(target: Mapping[str, Any], *, scheduler: bool = False) -> None:
     service = found["service"]
     if service == "lambda" and not _FUNCTION.fullmatch(found["rest"]):
         raise TargetError(f"Target {arn} is not the ARN of a function")
-    if (service in _NEED_ROLE or scheduler) and not target.get("RoleArn"):
+    if (service in _ROLE_REQUIRED or scheduler) and not target.get("RoleArn"):
         raise TargetError(f"RoleArn is required for target {arn}.")
     if service == "codepipeline" and not scheduler:
         for name in ("Input", "InputPath", "InputTransformer"):
@@ -103,7 +103,9 @@ class Targets:
         self._logs = logs
         self._builds = builds
         self._pipelines = pipelines
-        self._ways: dict[str, Callable[[Mapping[str, Any], re.Match[str], str, str], None]] = {
+        self._deliver_by_service: dict[
+            str, Callable[[Mapping[str, Any], re.Match[str], str, str], None]
+        ] = {
             "lambda": self._invoke,
             "sns": self._publish,
             "sqs": self._send,
@@ -118,7 +120,7 @@ class Targets:
         assert found is not None  # noqa: S101  # checked when it was put
         try:
             self._authority.check(target, source_arn)
-            self._ways[found["service"]](target, found, payload, source_arn)
+            self._deliver_by_service[found["service"]](target, found, payload, source_arn)
         except NotAuthorizedError as error:
             raise UndeliverableError(str(error), "NO_PERMISSIONS") from error
         except ClientError as error:
@@ -126,7 +128,7 @@ class Targets:
             kind = TransientError if status >= 500 else UndeliverableError  # noqa: PLR2004  # HTTP server errors
             raise kind(str(error)) from error
 
-    def bury(
+    def send_to_dead_letter_queue(
         self,
         target: Mapping[str, Any],
         payload: str,
@@ -158,7 +160,7 @@ class Targets:
         try:
             self._queue_invocation(target["Arn"], payload.encode())
         except InvocationError as error:
-            kind = TransientError if error.code in _PASSING else UndeliverableError
+            kind = TransientError if error.code in _TRANSIENT_CODES else UndeliverableError
             raise kind(f"{error.code}: {error}") from error
 
     def _publish(
@@ -203,7 +205,7 @@ class Targets:
         try:
             self._builds.start_build(request)
         except BuildNotStartedError as error:
-            kind = TransientError if error.code in _PASSING else UndeliverableError
+            kind = TransientError if error.code in _TRANSIENT_CODES else UndeliverableError
             raise kind(f"{error.code}: {error}") from error
 
     def _write(

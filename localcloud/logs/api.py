@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
     from localcloud.logs.events import Event, Events, Place, Stream
 
-_PAGE = 10_000  # events
-_SCANNED = 100_000  # events that one request reads at most
-_LISTED = 50  # groups or streams
-_BATCH_EVENTS = 10_000
-_BATCH_BYTES = 1_048_576
+_MAX_EVENTS_PER_PAGE = 10_000  # events
+_MAX_SCANNED_EVENTS = 100_000  # events that one request reads at most
+_MAX_LISTED_ITEMS = 50  # groups or streams
+_MAX_BATCH_EVENTS = 10_000
+_MAX_BATCH_BYTES = 1_048_576
 _EVENT_OVERHEAD_BYTES = 26
 _NO_GROUP = "The specified log group does not exist."
 _NO_STREAM = "The specified log stream does not exist."
@@ -139,7 +139,7 @@ class LogsApi(ResourcePolicyOperations):
         """Return a page of a stream; at the end, return the request's token again."""
         key, _ = self._group()
         stream = self._found_stream(key).name
-        most = min(int(self.params.get("limit") or _PAGE), _PAGE)
+        most = min(int(self.params.get("limit") or _MAX_EVENTS_PER_PAGE), _MAX_EVENTS_PER_PAGE)
         token = self.params.get("nextToken") or ""
         direction, place = _place(token) if token else ("", None)
         if direction == "f" or (not direction and self.params.get("startFromHead")):
@@ -164,7 +164,7 @@ class LogsApi(ResourcePolicyOperations):
         except PatternError as error:
             raise ApiError("InvalidParameterException", str(error)) from error
         names = self._searched(key)
-        most = min(int(self.params.get("limit") or _PAGE), _PAGE)
+        most = min(int(self.params.get("limit") or _MAX_EVENTS_PER_PAGE), _MAX_EVENTS_PER_PAGE)
         token = self.params.get("nextToken")
         # A sequence number below all others, to include events at exactly this time.
         place: Place | None = ((self.params.get("startTime") or 0) / 1000, 0)
@@ -175,7 +175,7 @@ class LogsApi(ResourcePolicyOperations):
         found: list[Event] = []
         more = False
         while names:
-            page = self._read(key, names, _SCANNED, after=place, before=before)
+            page = self._read(key, names, _MAX_SCANNED_EVENTS, after=place, before=before)
             for event in page:
                 place = event.place
                 if matches(event.message):
@@ -183,7 +183,7 @@ class LogsApi(ResourcePolicyOperations):
                 if len(found) == most:
                     more = True
                     break
-            if more or len(page) < _SCANNED:
+            if more or len(page) < _MAX_SCANNED_EVENTS:
                 break
         answer: dict[str, Any] = {
             "events": [
@@ -213,7 +213,10 @@ class LogsApi(ResourcePolicyOperations):
         token = self.params.get("nextToken") or "0"
         if not token.isdecimal():
             raise ApiError("InvalidParameterException", "The specified nextToken is invalid.")
-        begin, most = int(token), min(int(self.params.get("limit") or _LISTED), _LISTED)
+        begin, most = (
+            int(token),
+            min(int(self.params.get("limit") or _MAX_LISTED_ITEMS), _MAX_LISTED_ITEMS),
+        )
         answer: dict[str, Any] = {name: list(entries[begin : begin + most])}
         if begin + most < len(entries):
             answer["nextToken"] = str(begin + most)
@@ -252,17 +255,17 @@ def _check_batch(events: Sequence[Any]) -> None:
     Raises:
         ApiError: it has too many events or too many bytes.
     """
-    if len(events) > _BATCH_EVENTS:
+    if len(events) > _MAX_BATCH_EVENTS:
         raise ApiError(
             "InvalidParameterException",
             "1 validation error detected: Value at 'logEvents' failed to satisfy constraint: "
-            f"Member must have length less than or equal to {_BATCH_EVENTS}",
+            f"Member must have length less than or equal to {_MAX_BATCH_EVENTS}",
         )
     sizes = [len(each["message"].encode()) + _EVENT_OVERHEAD_BYTES for each in events]
-    if sum(sizes) > _BATCH_BYTES:
+    if sum(sizes) > _MAX_BATCH_BYTES:
         raise ApiError(
             "InvalidParameterException",
-            f"Upload too large: {sum(sizes)} bytes exceeds limit of {_BATCH_BYTES}",
+            f"Upload too large: {sum(sizes)} bytes exceeds limit of {_MAX_BATCH_BYTES}",
         )
 
 

@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS log_events (
 );
 CREATE INDEX IF NOT EXISTS by_log_stream ON log_events (stream, time, seq);
 """
-_WITHOUT_SEEN = "ALTER TABLE log_events ADD COLUMN seen REAL NOT NULL DEFAULT 0"
+_ADD_SEEN_COLUMN = "ALTER TABLE log_events ADD COLUMN seen REAL NOT NULL DEFAULT 0"
 """Migrates the table of a release without delayed events."""
 _SELECT = (
     "SELECT seq, stream, time, message FROM log_events"
@@ -40,8 +40,8 @@ _SELECT = (
 )
 _OLDEST_FIRST = _SELECT + " ORDER BY time ASC, seq ASC LIMIT ?"
 _NEWEST_FIRST = _SELECT + " ORDER BY time DESC, seq DESC LIMIT ?"
-_DAY = 86400.0
-_BETWEEN_PURGES = 3600.0  # cloud seconds
+_DAY_SECONDS = 86400.0
+_PURGE_INTERVAL_SECONDS = 3600.0  # cloud seconds
 
 Place = tuple[float, int]
 """The position of an event: its time and its sequence number."""
@@ -80,7 +80,7 @@ class Events:
         self._visibility = Visibility(delays)
         ledger.create(_SCHEMA)
         if not ledger.query("SELECT 1 FROM pragma_table_info('log_events') WHERE name = 'seen'"):
-            ledger.create(_WITHOUT_SEEN)
+            ledger.create(_ADD_SEEN_COLUMN)
         self._groups: dict[str, dict[str, Any]] = dict(ledger.all(GROUP))
         self._streams: dict[tuple[str, str], int] = {}
         self._purged: dict[str, float] = {}
@@ -207,11 +207,11 @@ class Events:
     def _oldest(self, key: str) -> float:
         """Return the time before which the log group's retention hides events."""
         days = self._groups.get(key, {}).get("retentionInDays")
-        return self._clock.timestamp() - days * _DAY if days else 0.0
+        return self._clock.timestamp() - days * _DAY_SECONDS if days else 0.0
 
     def _purge(self, connection: sqlite3.Connection, key: str) -> None:
         now = self._clock.timestamp()
-        if now - self._purged.get(key, 0.0) < _BETWEEN_PURGES:
+        if now - self._purged.get(key, 0.0) < _PURGE_INTERVAL_SECONDS:
             return
         self._purged[key] = now
         connection.execute(

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from localcloud.core.providers import ResourceRequest
     from localcloud.logs.events import Events
 
-_HONOURED = {"KmsKeyId", "LogGroupClass", "LogGroupName", "RetentionInDays", "Tags",
+_SUPPORTED_PROPERTIES = {"KmsKeyId", "LogGroupClass", "LogGroupName", "RetentionInDays", "Tags",
              "DeletionProtectionEnabled"}  # fmt: skip
 
 
@@ -47,7 +47,7 @@ class LogGroupProvider:
 
     def _put(self, request: ResourceRequest, name: str) -> Resource:
         properties = request.properties
-        other = sorted(properties.keys() - _HONOURED)
+        other = sorted(properties.keys() - _SUPPORTED_PROPERTIES)
         if other:
             raise ProvisioningError(
                 f"Log group {name}: {', '.join(other)} is not part of the local cloud"
@@ -98,7 +98,7 @@ class LogStreamProvider:
         self._events.delete_stream(key, current.physical_id)
 
 
-class RefusedProvider:
+class UnsupportedProvider:
     """Rejects a type that the local cloud does not support."""
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:  # noqa: ARG002  # the port's own signature

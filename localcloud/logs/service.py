@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from localcloud.iam.actions import log_events
 from localcloud.logs.events import Events
-from localcloud.logs.providers import LogGroupProvider, LogStreamProvider, RefusedProvider
+from localcloud.logs.providers import LogGroupProvider, LogStreamProvider, UnsupportedProvider
 from localcloud.logs.resource_policies import ResourcePolicies, ResourcePolicyProvider
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ class Logs:
             "AWS::Logs::LogGroup": LogGroupProvider(self.events),
             "AWS::Logs::LogStream": LogStreamProvider(self.events),
             "AWS::Logs::ResourcePolicy": ResourcePolicyProvider(self.resource_policies),
-            "AWS::Logs::MetricFilter": RefusedProvider(),
-            "AWS::Logs::SubscriptionFilter": RefusedProvider(),
+            "AWS::Logs::MetricFilter": UnsupportedProvider(),
+            "AWS::Logs::SubscriptionFilter": UnsupportedProvider(),
         }
         self._subscribers: list[LogSubscriber] = []
         access.facts.log_policies = self.resource_policies.all

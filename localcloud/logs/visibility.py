@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from localcloud.core.delays import Delays
 
-_SECONDS = (2.0, 30.0)
+_DELAY_SECONDS = (2.0, 30.0)
 
 
 class Visibility:
@@ -32,6 +32,6 @@ class Visibility:
         if not self._delays.enabled:
             return 0.0
         number = self._writes[stream] = self._writes.get(stream, 0) + 1
-        due = now + self._delays.between(_SECONDS, f"{name}/{number}")
+        due = now + self._delays.between(_DELAY_SECONDS, f"{name}/{number}")
         self._latest[stream] = max(due, self._latest.get(stream, 0.0))
         return self._latest[stream]

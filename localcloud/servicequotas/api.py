@@ -11,7 +11,7 @@ from localcloud.core.service_api import ApiError, ServiceApi
 if TYPE_CHECKING:
     from localcloud.servicequotas.service import ServiceQuotas
 
-_BUILDS = {
+_BUILD_QUOTAS = {
     "L-9D07B6EF": "Concurrently running builds for Linux/Small environment",
     "L-2DC20C30": "Concurrently running builds for Linux/Medium environment",
     "L-4DDC4A99": "Concurrently running builds for Linux/Large environment",
@@ -51,7 +51,7 @@ class ServiceQuotasApi(ServiceApi):
         if service == "codebuild":
             return [
                 self._quota("codebuild", "AWS CodeBuild", code, name, applied.concurrent_builds)
-                for code, name in _BUILDS.items()
+                for code, name in _BUILD_QUOTAS.items()
             ]
         raise ApiError(
             "NoSuchResourceException",

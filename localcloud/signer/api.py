@@ -11,7 +11,13 @@ from localcloud.core.service_api import ApiError, ServiceApi
 if TYPE_CHECKING:
     from localcloud.signer.service import Signer
 
-_UNSUPPORTED = ("signingMaterial", "overrides", "signingParameters", "tags", "profileOwner")
+_UNSUPPORTED_PARAMETERS = (
+    "signingMaterial",
+    "overrides",
+    "signingParameters",
+    "tags",
+    "profileOwner",
+)
 
 
 class SignerApi(ServiceApi):
@@ -22,7 +28,7 @@ class SignerApi(ServiceApi):
 
     def put_signing_profile(self) -> ActionResult:
         """Create a profile; an existing one is not changed."""
-        self._supported()
+        self._check_supported()
         made = self.service.create_profile(
             self.account,
             self.region,
@@ -36,13 +42,13 @@ class SignerApi(ServiceApi):
 
     def get_signing_profile(self) -> ActionResult:
         """Return one profile."""
-        self._supported()
+        self._check_supported()
         name = self.params["profileName"]
         return ActionResult(self.service.profile(self.account, self.region, name))
 
     def start_signing_job(self) -> ActionResult:
         """Sign a version of an S3 object."""
-        self._supported()
+        self._check_supported()
         session = self.service.core.credentials.session(self.caller.access_key)
         job = self.service.start_job(self.account, self.region, self.params, session)
         return ActionResult({"jobId": job["jobId"], "jobOwner": job["jobOwner"]})
@@ -51,7 +57,7 @@ class SignerApi(ServiceApi):
         """Return one job."""
         return ActionResult(self.service.job(self.account, self.region, self.params["jobId"]))
 
-    def _supported(self) -> None:
-        for name in _UNSUPPORTED:
+    def _check_supported(self) -> None:
+        for name in _UNSUPPORTED_PARAMETERS:
             if self.params.get(name):
                 raise ApiError("ValidationException", f"{name} is not part of the local cloud")

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from localcloud.core.ports import BrokenSignatureError, CodeSignature
 
-ENTRY = "META_INF/aws_signer_signature_v1.0.SF"
+SIGNATURE_ENTRY = "META_INF/aws_signer_signature_v1.0.SF"
 _ALGORITHM = ec.ECDSA(hashes.SHA384())
 
 
@@ -48,14 +48,14 @@ def sign(content: bytes, signature: CodeSignature, key: str) -> bytes:
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            if ENTRY in archive.namelist():
+            if SIGNATURE_ENTRY in archive.namelist():
                 raise SigningError("The object is signed already")
             digest = _digest(archive)
     except (zipfile.BadZipFile, zlib.error, BrokenSignatureError) as error:
         raise SigningError(f"The object is not a zip file that can be signed: {error}") from error
     said = json.dumps(asdict(signature) | {"digest": digest}, sort_keys=True)
     sealed = _private(key).sign(said.encode(), _ALGORITHM)
-    entry = zipfile.ZipInfo(ENTRY)
+    entry = zipfile.ZipInfo(SIGNATURE_ENTRY)
     entry.external_attr = 0o644 << 16
     signed = io.BytesIO(content)
     with zipfile.ZipFile(signed, "a") as archive:
@@ -70,9 +70,9 @@ class Envelope:
     """The signature in a zip; do not trust its content before `check`."""
 
     signature: CodeSignature
-    _said: str
+    _document: str
     _digest: str
-    _sealed: bytes
+    _signature_bytes: bytes
 
     def check(self, content: bytes, key: str) -> None:
         """Verify that the key has signed exactly this zip.
@@ -81,7 +81,9 @@ class Envelope:
             BrokenSignatureError: another key signed it, or it was changed since.
         """
         try:
-            _private(key).public_key().verify(self._sealed, self._said.encode(), _ALGORITHM)
+            _private(key).public_key().verify(
+                self._signature_bytes, self._document.encode(), _ALGORITHM
+            )
         except InvalidSignature as error:
             raise BrokenSignatureError("it was signed with another key") from error
         try:
@@ -93,23 +95,23 @@ class Envelope:
             raise BrokenSignatureError("it was changed after it was signed")
 
 
-def opened(content: bytes) -> Envelope | None:
+def read_envelope(content: bytes) -> Envelope | None:
     """Read the signature of a zip; None if it has none.
 
     Raises:
         BrokenSignatureError: the signature entry cannot be read.
     """
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        if ENTRY not in archive.namelist():
+        if SIGNATURE_ENTRY not in archive.namelist():
             return None
         try:
-            found = json.loads(archive.read(ENTRY))
+            found = json.loads(archive.read(SIGNATURE_ENTRY))
             document = json.loads(found["said"])
             digest = document.pop("digest")
             sealed = base64.b64decode(found["signature"])
             return Envelope(CodeSignature(**document), found["said"], digest, sealed)
         except (ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-            raise BrokenSignatureError(f"{ENTRY} cannot be read: {error!r}") from error
+            raise BrokenSignatureError(f"{SIGNATURE_ENTRY} cannot be read: {error!r}") from error
 
 
 def _digest(archive: zipfile.ZipFile) -> str:
@@ -119,7 +121,7 @@ def _digest(archive: zipfile.ZipFile) -> str:
     if twice:
         raise BrokenSignatureError(f"it has more than one entry {twice[0]}")
     for entry in archive.infolist():
-        if entry.filename == ENTRY:
+        if entry.filename == SIGNATURE_ENTRY:
             continue
         content = archive.read(entry)
         # Length-prefixed, so that bytes of a name cannot be read as bytes of a file.

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 PLATFORM = "AWSLambda-SHA384-ECDSA"
 _PROFILE, _JOB, _TOKEN = "signer:profile", "signer:job", "signer:token"
-_VALIDITY = {"value": 135, "type": "MONTHS"}
+_DEFAULT_VALIDITY = {"value": 135, "type": "MONTHS"}
 """AWS's default."""
 # A month has 30 days here: the exact day on which a signature expires does not matter.
-_SECONDS = {"DAYS": 86400.0, "MONTHS": 30 * 86400.0, "YEARS": 365 * 86400.0}
+_SECONDS_PER_UNIT = {"DAYS": 86400.0, "MONTHS": 30 * 86400.0, "YEARS": 365 * 86400.0}
 
 
 class Signer:
@@ -58,12 +58,12 @@ class Signer:
                 "ValidationException",
                 f"Platform {platform} is not part of the local cloud; use {PLATFORM}",
             )
-        validity = validity or _VALIDITY
-        if validity.get("type") not in _SECONDS or not validity.get("value"):
+        validity = validity or _DEFAULT_VALIDITY
+        if validity.get("type") not in _SECONDS_PER_UNIT or not validity.get("value"):
             raise ApiError(
                 "ValidationException",
                 f"signatureValidityPeriod is {validity}; it needs a value and a type, one of "
-                f"{', '.join(_SECONDS)}",
+                f"{', '.join(_SECONDS_PER_UNIT)}",
             )
         key = f"{account}/{region}/{name}"
         if self.core.ledger.get(_PROFILE, key):
@@ -128,7 +128,7 @@ class Signer:
         signature = CodeSignature(
             profile_version=profile["profileVersionArn"],
             job=f"arn:aws:signer:{region}:{account}:/signing-jobs/{identifier}",
-            expires=now + validity["value"] * _SECONDS[validity["type"]],
+            expires=now + validity["value"] * _SECONDS_PER_UNIT[validity["type"]],
         )
         job = {
             "jobId": identifier,
@@ -174,7 +174,7 @@ class Signer:
         Raises:
             BrokenSignatureError: no profile's key has signed exactly this zip.
         """
-        found = envelope.opened(content)
+        found = envelope.read_envelope(content)
         if found is None:
             return None
         version = found.signature.profile_version

@@ -11,9 +11,9 @@ from moto.core.responses import ActionResult
 from localcloud.core.service_api import ApiError, ServiceApi
 from localcloud.iam.documents import MalformedPolicyError, parse
 
-_POLICY_CHARACTERS = 2048
+_MAX_POLICY_CHARACTERS = 2048
 """Maximum length of a session policy ("AssumeRole" of the STS API reference)."""
-_SHORTEST_SECONDS, _HOUR_SECONDS, _LONGEST_SECONDS = 900, 3600, 43200
+_MIN_SESSION_SECONDS, _HOUR_SECONDS, _MAX_SESSION_SECONDS = 900, 3600, 43200
 _ROLE = re.compile(r"arn:aws:iam::\d{12}:role/.+")
 
 if TYPE_CHECKING:
@@ -73,9 +73,11 @@ class StsApi(ServiceApi):
         It is at most an hour if the caller is a session itself (role chaining).
         """
         duration = int(self.params.get("DurationSeconds") or _HOUR_SECONDS)
-        if not _SHORTEST_SECONDS <= duration <= _LONGEST_SECONDS:
-            bound = "greater" if duration < _SHORTEST_SECONDS else "less"
-            limit = _SHORTEST_SECONDS if duration < _SHORTEST_SECONDS else _LONGEST_SECONDS
+        if not _MIN_SESSION_SECONDS <= duration <= _MAX_SESSION_SECONDS:
+            bound = "greater" if duration < _MIN_SESSION_SECONDS else "less"
+            limit = (
+                _MIN_SESSION_SECONDS if duration < _MIN_SESSION_SECONDS else _MAX_SESSION_SECONDS
+            )
             raise ApiError(
                 "ValidationError",
                 f"1 validation error detected: Value '{duration}' at 'durationSeconds' failed to "
@@ -113,11 +115,11 @@ class StsApi(ServiceApi):
     def _check_policy(policy: str | None) -> None:
         if policy is None:
             return
-        if len(policy) > _POLICY_CHARACTERS:
+        if len(policy) > _MAX_POLICY_CHARACTERS:
             raise ApiError(
                 "ValidationError",
                 "1 validation error detected: Value at 'policy' failed to satisfy constraint: "
-                f"Member must have length less than or equal to {_POLICY_CHARACTERS}",
+                f"Member must have length less than or equal to {_MAX_POLICY_CHARACTERS}",
             )
         try:
             parse(policy, "identity")

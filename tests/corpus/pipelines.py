@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tests.corpus.deliveries import running
-from tests.localcloud.codepipeline.deploying import action
+from tests.localcloud.codepipeline.deploy_actions import action
 from tests.localcloud.codepipeline.world import ACCOUNT, NUMBERS, REGION, SERVICES, World
 
 if TYPE_CHECKING:

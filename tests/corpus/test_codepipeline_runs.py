@@ -12,7 +12,7 @@ from tests.corpus.builds import spec
 from tests.corpus.deliveries import trust
 from tests.corpus.pipelines import connected, deploy, make_role, one_pipeline
 from tests.corpus.report import report
-from tests.localcloud.codepipeline.deploying import synth, template
+from tests.localcloud.codepipeline.deploy_actions import synth, template
 from tests.localcloud.codepipeline.world import ACCOUNT, REGION, ROLE, request
 
 if TYPE_CHECKING:
@@ -167,8 +167,8 @@ def pushed(world: World, message: str) -> str:
     """A further execution, once it waits before the stage Prod."""
     world.push(message)
     execution: str = world.executions()[0]["pipelineExecutionId"]
-    gates = world.service.runner.gates
-    world.until(lambda: execution in gates.waiting(world.place("Prod")))
+    queues = world.service.runner.queues
+    world.until(lambda: execution in queues.waiting(world.place("Prod")))
     return execution
 
 
@@ -193,7 +193,7 @@ def approve(world: World, execution: str) -> str:
     outcome="The pipeline changes, and no execution starts, unlike after its creation.",
 )
 def test_an_update_starts_nothing(world: World) -> None:
-    world.server.cloud.codeconnections.recognise(world.connection, world.repository)
+    world.server.cloud.codeconnections.ensure_repository(world.connection, world.repository)
     world.push("first")
     client = world.server.cloud.client("cloudformation", ACCOUNT, REGION)
 

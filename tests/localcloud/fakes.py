@@ -256,7 +256,7 @@ class FakeBuild:
     def __init__(self) -> None:
         self.exported: dict[str, str] = {}
 
-    def tell(self, ended: threading.Event) -> None:
+    def set_when_complete(self, ended: threading.Event) -> None:
         ended.set()
 
 

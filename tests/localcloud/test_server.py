@@ -15,7 +15,7 @@ from botocore.config import Config
 from localcloud.core.delays import NO_DELAYS
 from localcloud.core.http import PortInUseError
 from localcloud.core.ledger import StateInUseError
-from localcloud.server import REMEMBERED, LocalCloud
+from localcloud.server import CLOCK_RECORD_AHEAD_SECONDS, LocalCloud
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,7 +91,10 @@ def test_time_does_not_go_back_after_a_kill_either(tmp_path: Path) -> None:
     recorded = server.cloud.ledger.get("clock", "last")
     server.stop()
     assert recorded
-    assert server.cloud.clock.wall_seconds(recorded["timestamp"] - before) >= REMEMBERED
+    assert (
+        server.cloud.clock.wall_seconds(recorded["timestamp"] - before)
+        >= CLOCK_RECORD_AHEAD_SECONDS
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

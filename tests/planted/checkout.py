@@ -34,7 +34,7 @@ class Checkout:
         self._cloud = cloud
         self._url = cloud.codeconnections.clone_url(connection, REPOSITORY)
         self._git("init", "--quiet", "--initial-branch=main")
-        cloud.codeconnections.recognise(connection, REPOSITORY)
+        cloud.codeconnections.ensure_repository(connection, REPOSITORY)
 
     def push(self, files: Mapping[str, str], message: str) -> None:
         """Commit files and push the branch."""

@@ -20,4 +20,4 @@ PROVIDERS: dict[str, Callable[[ActionRun], None]] = {
     "CloudFormation": deploy,
     "Manual": approval,
 }
-"""Functions by provider; `definition.ACTIONS` lists the allowed categories."""
+"""Functions by provider; `definition.ACTION_KEYS` lists the allowed categories."""

@@ -20,7 +20,7 @@ from localcloud.iam.actions import messages
 if TYPE_CHECKING:
     from localcloud.codepipeline.actions.run import ActionRun
 
-_LONGEST = 7 * 24 * 60  # minutes of the cloud
+_MAX_TIMEOUT_MINUTES = 7 * 24 * 60  # minutes of the cloud
 
 
 def approval(run: ActionRun) -> None:
@@ -31,11 +31,11 @@ def approval(run: ActionRun) -> None:
     Raises:
         ActionError: the approval was rejected or timed out, or the topic cannot be notified.
     """
-    minutes = float(run.action.get("timeoutInMinutes") or _LONGEST)
+    minutes = float(run.action.get("timeoutInMinutes") or _MAX_TIMEOUT_MINUTES)
     token = run.record.token or str(uuid.uuid4())
     answered = threading.Event()
     if not run.record.token:
-        run.note(token=token, summary=run.configuration.get("CustomData", ""))
+        run.update_record(token=token, summary=run.configuration.get("CustomData", ""))
         if run.configuration.get("NotificationArn"):
             _notify(run, run.configuration["NotificationArn"], minutes)
     run.collaborators.decisions.approvals[token] = answered

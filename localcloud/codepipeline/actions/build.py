@@ -46,17 +46,17 @@ def build(run: ActionRun) -> None:
             f"Error calling startBuild: {error} (Service: AWSCodeBuild; Status Code: 400; Error "
             f"Code: {error.code}; Request ID: {uuid.uuid4()}; Proxy: null)"
         ) from error
-    run.note(external_id=started.id)
+    run.update_record(external_id=started.id)
     _permit(run, request, "BatchGetBuilds")
     ended = threading.Event()
     started.set_when_complete(ended)
     with run.halt.waking(ended):
         ended.wait()
     run.halt.check()
-    run.note(outputs=dict(started.exported))
+    run.update_record(outputs=dict(started.exported))
     if started.status != "SUCCEEDED":
         raise ActionError(f"Build terminated with state: {started.status}. {started.reason}")
-    run.keep(outputs)
+    run.add_artifacts(outputs)
 
 
 def _permit(run: ActionRun, request: BuildRequest, operation: str) -> None:

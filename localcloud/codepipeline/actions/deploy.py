@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from localcloud.codepipeline.actions.run import ActionRun
     from localcloud.core.bus import Event
 
-_DONE = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"}
-_NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
+_COMPLETE_STATUSES = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"}
+_NO_CHANGES_REASONS = ("didn't contain changes", "No updates are to be performed")
 
 
 def deploy(run: ActionRun) -> None:
@@ -39,10 +39,10 @@ def deploy(run: ActionRun) -> None:
         else:
             _delete(run, client, stack)
     except ClientError as error:
-        raise ActionError(_told(error)) from error
+        raise ActionError(_error_text(error)) from error
 
 
-def _told(error: ClientError) -> str:
+def _error_text(error: ClientError) -> str:
     """Format an error of CloudFormation as CodePipeline does.
 
     AWS's text is in quickstart-trek10-serverless-enterprise-cicd#23.
@@ -79,7 +79,7 @@ def _replace_change_set(run: ActionRun, client: Any, stack: str, name: str) -> N
             **extra,
         )
     found = client.describe_change_set(StackName=stack, ChangeSetName=name)
-    run.note(external_id=found["ChangeSetId"], summary=f"Change set {name} was created.")
+    run.update_record(external_id=found["ChangeSetId"], summary=f"Change set {name} was created.")
     if found["Status"] == "FAILED" and not _without_changes(found):
         raise ActionError(found["StatusReason"])
 
@@ -106,20 +106,20 @@ def _parameters_and_tags(run: ActionRun) -> dict[str, Any]:
 
 def _execute_change_set(run: ActionRun, client: Any, stack: str, name: str) -> None:
     found = client.describe_change_set(StackName=stack, ChangeSetName=name)
-    run.note(external_id=found["StackId"])
-    with _settling(run, found["StackId"]) as settled:
+    run.update_record(external_id=found["StackId"])
+    with _stack_settled(run, found["StackId"]) as settled:
         if found["Status"] == "FAILED":
             if not _without_changes(found):
                 raise ActionError(found["StatusReason"])
-            run.note(summary="The change set contains no changes; nothing was executed.")
+            run.update_record(summary="The change set contains no changes; nothing was executed.")
         else:
             client.execute_change_set(StackName=stack, ChangeSetName=name)
         described = _wait(run, client, found["StackId"], settled)
-    if described["StackStatus"] not in _DONE | {"UPDATE_ROLLBACK_COMPLETE"} or (
+    if described["StackStatus"] not in _COMPLETE_STATUSES | {"UPDATE_ROLLBACK_COMPLETE"} or (
         described["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE" and found["Status"] != "FAILED"
     ):
         raise ActionError(_reason(client, described))
-    run.note(
+    run.update_record(
         outputs={each["OutputKey"]: each["OutputValue"] for each in described.get("Outputs", [])}
     )
 
@@ -129,8 +129,8 @@ def _delete(run: ActionRun, client: Any, stack: str) -> None:
     if described is None:
         return
     stack_id = described["StackId"]
-    run.note(external_id=stack_id)
-    with _settling(run, stack_id) as settled:
+    run.update_record(external_id=stack_id)
+    with _stack_settled(run, stack_id) as settled:
         client.delete_stack(StackName=stack)
         described = _wait(run, client, stack_id, settled)
     if described["StackStatus"] != "DELETE_COMPLETE":
@@ -138,7 +138,7 @@ def _delete(run: ActionRun, client: Any, stack: str) -> None:
 
 
 @contextmanager
-def _settling(run: ActionRun, stack_id: str) -> Iterator[threading.Event]:
+def _stack_settled(run: ActionRun, stack_id: str) -> Iterator[threading.Event]:
     """Yield an event that is set whenever the stack leaves its `_IN_PROGRESS` status."""
     settled = threading.Event()
 
@@ -177,7 +177,7 @@ def _described(client: Any, stack: str) -> dict[str, Any] | None:
 
 
 def _without_changes(change_set: dict[str, Any]) -> bool:
-    return any(words in change_set.get("StatusReason", "") for words in _NO_CHANGES)
+    return any(words in change_set.get("StatusReason", "") for words in _NO_CHANGES_REASONS)
 
 
 def _reason(client: Any, described: dict[str, Any]) -> str:

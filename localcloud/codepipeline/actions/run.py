@@ -59,7 +59,7 @@ class ActionRun:
         """The region in which the action runs."""
         return str(self.action.get("region") or self.pipeline.region)
 
-    def note(self, **fields: Any) -> None:
+    def update_record(self, **fields: Any) -> None:
         """Update the action's record; it is durable when this returns."""
         with self.store.changing(self.execution):
             for name, value in fields.items():
@@ -70,7 +70,7 @@ class ActionRun:
         bucket = self.pipeline.bucket(self.region)
         return bucket, f"{self.pipeline.name[:20]}/{artifact[:10]}/{uuid.uuid4().hex[:7]}"
 
-    def keep(self, artifacts: dict[str, tuple[str, str]]) -> None:
+    def add_artifacts(self, artifacts: dict[str, tuple[str, str]]) -> None:
         """Add output artifacts that exist to the execution and the action's record."""
         with self.store.changing(self.execution):
             self.execution.artifacts.update(artifacts)
@@ -93,7 +93,7 @@ class ActionRun:
             ServerSideEncryption="aws:kms",
             SSEKMSKeyId=self.pipeline.encryption_key(self.region),
         )
-        self.keep({artifact: (bucket, key)})
+        self.add_artifacts({artifact: (bucket, key)})
 
     def file(self, reference: str) -> str:
         """Return the text of the file `Artifact::path`, read as the action's role.

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localcloud.apigateway.accesslog import AccessLogFormat
+from localcloud.apigateway.access_log import AccessLogFormat
 from localcloud.apigateway.mock import MockTemplate
 from localcloud.apigateway.throttle import TokenBucket
 

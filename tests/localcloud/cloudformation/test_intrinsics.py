@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localcloud.cloudformation.checks import check_rules
-from localcloud.cloudformation.intrinsics import NotMadeError, Resolver
-from localcloud.cloudformation.parameters import chosen, typed
+from localcloud.cloudformation.intrinsics import NotCreatedError, Resolver
+from localcloud.cloudformation.parameters import parameter_values, reference_values
 from localcloud.cloudformation.template import TemplateError
 from localcloud.core.providers import Resource
 
@@ -97,7 +97,7 @@ def test_what_cannot_be_resolved_is_named(value: Any, said: str) -> None:
 
 
 def test_a_resource_that_is_not_made_yet_can_be_told_apart() -> None:
-    with pytest.raises(NotMadeError):
+    with pytest.raises(NotCreatedError):
         resolver().value({"Fn::Sub": "${Later.Arn}"})
 
 
@@ -114,7 +114,7 @@ def test_sub_puts_each_variable_in_once(names: dict[str, str]) -> None:
     assert found == "".join(f"<{value}>" for value in names.values())
 
 
-_DECLARED = {
+_MAX_DECLARATIONS = {
     "Parameters": {
         "Size": {"Type": "Number", "MinValue": 1, "MaxValue": 9, "Default": 3},
         "Name": {"Type": "String", "AllowedPattern": "[a-z]+", "MaxLength": 4, "Default": "abc"},
@@ -132,9 +132,9 @@ def _given(**values: Any) -> list[dict[str, Any]]:
 
 def test_parameters_are_given_kept_or_by_default() -> None:
     kept = {"ParameterKey": "Needed", "UsePreviousValue": True}
-    values = chosen(_DECLARED, [*_given(Size="4"), kept], {"Needed": "before"})
+    values = parameter_values(_MAX_DECLARATIONS, [*_given(Size="4"), kept], {"Needed": "before"})
     assert (values["Size"], values["Needed"], values["Name"]) == ("4", "before", "abc")
-    found = typed(_DECLARED, values, {"/list": "p,q"}.__getitem__)
+    found = reference_values(_MAX_DECLARATIONS, values, {"/list": "p,q"}.__getitem__)
     assert (found["List"], found["Stored"], found["Size"]) == (["x", "y"], ["p", "q"], "4")
 
 
@@ -152,7 +152,7 @@ def test_parameters_are_given_kept_or_by_default() -> None:
 )
 def test_a_parameter_that_is_not_allowed(values: dict[str, str], said: str) -> None:
     with pytest.raises(TemplateError, match=said):
-        chosen(_DECLARED, _given(**values), {})
+        parameter_values(_MAX_DECLARATIONS, _given(**values), {})
 
 
 def test_rules_assert() -> None:

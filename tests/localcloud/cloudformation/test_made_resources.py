@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from localcloud.cloudformation.made_by_moto import MotoProvider
+from localcloud.cloudformation.moto_provider import MotoProvider
 
 if TYPE_CHECKING:
     from localcloud.server import LocalCloud

@@ -26,7 +26,7 @@ def client(start_cloud: Callable[..., Any]) -> Any:
     return server.cloud.client("cloudformation", ACCOUNT, REGION)
 
 
-def _planned(client: Any, stack: str, name: str, template: Any, tags: int = 0) -> None:
+def _plan_change_set(client: Any, stack: str, name: str, template: Any, tags: int = 0) -> None:
     client.create_change_set(
         StackName=stack,
         ChangeSetName=name,
@@ -38,7 +38,7 @@ def _planned(client: Any, stack: str, name: str, template: Any, tags: int = 0) -
 
 def _refusal(client: Any, *what: Any, **more: Any) -> tuple[str, str]:
     with pytest.raises(ClientError) as refused:
-        _planned(client, *what, **more)
+        _plan_change_set(client, *what, **more)
     error = refused.value.response["Error"]
     return error["Code"], error["Message"]
 
@@ -46,18 +46,18 @@ def _refusal(client: Any, *what: Any, **more: Any) -> tuple[str, str]:
 def test_an_account_has_so_many_stacks(client: Any) -> None:
     """AWS's text is quoted in aws-amplify/amplify-cli#2467."""
     for number in range(2):
-        _planned(client, f"s{number}", "c", {"Resources": {"Log": LOG}})
+        _plan_change_set(client, f"s{number}", "c", {"Resources": {"Log": LOG}})
     refused = _refusal(client, "s2", "c", {"Resources": {"Log": LOG}})
     assert refused == ("LimitExceededException", "Limit for stack has been exceeded")
     client.delete_stack(StackName="s0")
     client.get_waiter("stack_delete_complete").wait(StackName="s0", WaiterConfig={"Delay": 1})
-    _planned(client, "s2", "c", {"Resources": {"Log": LOG}})
+    _plan_change_set(client, "s2", "c", {"Resources": {"Log": LOG}})
 
 
 def test_a_stack_has_so_many_change_sets(client: Any) -> None:
     """AWS's text is quoted in awslabs/seed-farmer#441."""
     for number in range(2):
-        _planned(client, "s", f"c{number}", {"Resources": {"Log": LOG}})
+        _plan_change_set(client, "s", f"c{number}", {"Resources": {"Log": LOG}})
     code, message = _refusal(client, "s", "c2", {"Resources": {"Log": LOG}})
     stack = client.describe_stacks(StackName="s")["Stacks"][0]["StackId"]
     assert (code, message) == (
@@ -65,7 +65,7 @@ def test_a_stack_has_so_many_change_sets(client: Any) -> None:
         f"ChangeSet limit exceeded for stack {stack}",
     )
     client.delete_change_set(StackName="s", ChangeSetName="c0")
-    _planned(client, "s", "c2", {"Resources": {"Log": LOG}})
+    _plan_change_set(client, "s", "c2", {"Resources": {"Log": LOG}})
 
 
 def _named(section: str, length: int) -> dict[str, Any]:
@@ -85,19 +85,19 @@ def _mapping(attributes: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize("section", ["Resources", "Parameters", "Outputs", "Mappings"])
 def test_a_name_has_255_characters(client: Any, section: str) -> None:
-    _planned(client, "s", "c", _named(section, 255))
+    _plan_change_set(client, "s", "c", _named(section, 255))
     code, message = _refusal(client, "s", "d", _named(section, 256))
     assert code == "ValidationError"
     assert message.endswith("is longer than 255 characters.")
 
 
 def test_a_mapping_has_200_attributes(client: Any) -> None:
-    _planned(client, "s", "c", _mapping(200))
+    _plan_change_set(client, "s", "c", _mapping(200))
     code, message = _refusal(client, "s", "d", _mapping(201))
     assert (code, "maximum allowed, 200" in message) == ("ValidationError", True)
 
 
 def test_a_stack_has_50_tags(client: Any) -> None:
-    _planned(client, "s", "c", {"Resources": {"Log": LOG}}, tags=50)
+    _plan_change_set(client, "s", "c", {"Resources": {"Log": LOG}}, tags=50)
     code, message = _refusal(client, "s", "d", {"Resources": {"Log": LOG}}, tags=51)
     assert (code, "less than or equal to 50" in message) == ("ValidationError", True)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localcloud.cloudwatch.evaluation import COMPARISONS, Datapoint, Rule, Verdict, evaluate
+from localcloud.cloudwatch.evaluation import COMPARISONS, Datapoint, NewState, Rule, evaluate
 
 KEPT = None
 WAYS = ("missing", "ignore", "breaching", "notBreaching")
@@ -56,15 +56,15 @@ def _rule(to_alarm: int, missing: str = "missing", periods: int = 3) -> Rule:
     ids=str,
 )
 def test_the_documents_tables(to_alarm: int, row: tuple[str | None, ...], way: str) -> None:
-    verdict = evaluate(_rule(to_alarm, way), _points(str(row[0])), 300)
-    assert (verdict.value if verdict else None) == row[1 + WAYS.index(way)]
+    new_state = evaluate(_rule(to_alarm, way), _points(str(row[0])), 300)
+    assert (new_state.value if new_state else None) == row[1 + WAYS.index(way)]
 
 
 marks = st.lists(st.sampled_from("0X-"), min_size=12, max_size=12)
 shapes = st.integers(1, 10).flatmap(lambda n: st.tuples(st.integers(1, n), st.just(n)))
 
 
-def _evaluated(drawn: list[str], shape: tuple[int, int], way: str) -> Verdict | None:
+def _evaluated(drawn: list[str], shape: tuple[int, int], way: str) -> NewState | None:
     rule = _rule(shape[0], way, shape[1])
     return evaluate(rule, _points(" ".join(drawn[-rule.evaluation_range :])), 720)
 
@@ -74,13 +74,13 @@ def test_enough_breaching_data_alarms_however_missing_data_is_treated(
     drawn: list[str], shape: tuple[int, int], way: str
 ) -> None:
     recent = [mark for mark in drawn[-shape[1] - 2 :] if mark != "-"][-shape[1] :]
-    verdict = _evaluated(drawn, shape, way)
+    new_state = _evaluated(drawn, shape, way)
     if recent.count("X") >= shape[0]:
-        assert verdict is not None
-        assert verdict.value == "ALARM"
+        assert new_state is not None
+        assert new_state.value == "ALARM"
     elif len(recent) == shape[1]:
-        assert verdict is not None
-        assert verdict.value == "OK"
+        assert new_state is not None
+        assert new_state.value == "OK"
 
 
 @given(marks, shapes)
@@ -92,9 +92,9 @@ def test_treating_what_is_missing_as_breaching_is_never_the_more_lenient(
     assert lenient is not None
     assert strict is not None
     if lenient.value == "ALARM":
-        assert all(verdict and verdict.value == "ALARM" for verdict in states.values())
+        assert all(new_state and new_state.value == "ALARM" for new_state in states.values())
     if strict.value == "OK":
-        assert all(verdict and verdict.value == "OK" for verdict in states.values())
+        assert all(new_state and new_state.value == "OK" for new_state in states.values())
 
 
 @given(marks, shapes)
@@ -102,9 +102,9 @@ def test_only_missing_data_leaves_an_alarm_undecided(
     drawn: list[str], shape: tuple[int, int]
 ) -> None:
     undecided = _evaluated(drawn, shape, "ignore") is None
-    verdict = _evaluated(drawn, shape, "missing")
-    assert verdict is not None
-    if verdict.value == "INSUFFICIENT_DATA":
+    new_state = _evaluated(drawn, shape, "missing")
+    assert new_state is not None
+    if new_state.value == "INSUFFICIENT_DATA":
         assert undecided
     if undecided:
         assert "0" not in drawn[-shape[1] - 2 :]
@@ -112,12 +112,12 @@ def test_only_missing_data_leaves_an_alarm_undecided(
 
 @given(marks, shapes, st.sampled_from(WAYS))
 def test_every_verdict_says_why(drawn: list[str], shape: tuple[int, int], way: str) -> None:
-    verdict = _evaluated(drawn, shape, way)
-    if verdict is not None:
-        begins = "Insufficient" if verdict.value == "INSUFFICIENT_DATA" else "Threshold Crossed"
-        assert verdict.reason.startswith(begins)
-        assert verdict.reason.endswith(".")
-        assert len(json.loads(verdict.data)["recentDatapoints"]) <= shape[1]
+    new_state = _evaluated(drawn, shape, way)
+    if new_state is not None:
+        begins = "Insufficient" if new_state.value == "INSUFFICIENT_DATA" else "Threshold Crossed"
+        assert new_state.reason.startswith(begins)
+        assert new_state.reason.endswith(".")
+        assert len(json.loads(new_state.data)["recentDatapoints"]) <= shape[1]
 
 
 @given(st.sampled_from(COMPARISONS), st.integers(-2, 2))
@@ -129,21 +129,21 @@ def test_comparisons(comparison: str, value: int) -> None:
         "LessThanThreshold": value < 0,
         "LessThanOrEqualToThreshold": value <= 0,
     }[comparison]
-    verdict = evaluate(rule, [Datapoint(0, float(value))], 60)
-    assert verdict is not None
-    assert (verdict.value == "ALARM") == expected
+    new_state = evaluate(rule, [Datapoint(0, float(value))], 60)
+    assert new_state is not None
+    assert (new_state.value == "ALARM") == expected
 
 
 def test_the_words_are_those_of_aws() -> None:
     at = 1795508100  # 24 November 2026, 08:15:00
     rule = Rule("GreaterThanThreshold", 0.05, 1, 1, statistic="Average")
-    verdict = evaluate(rule, [None, None, Datapoint(at, 0.25, 8.0)], at + 61.5)
-    assert verdict is not None
-    assert verdict.reason == (
+    new_state = evaluate(rule, [None, None, Datapoint(at, 0.25, 8.0)], at + 61.5)
+    assert new_state is not None
+    assert new_state.reason == (
         "Threshold Crossed: 1 out of the last 1 datapoints [0.25 (24/11/26 08:15:00)] was greater "
         "than the threshold (0.05) (minimum 1 datapoint for OK -> ALARM transition)."
     )
-    assert json.loads(verdict.data) == {
+    assert json.loads(new_state.data) == {
         "version": "1.0",
         "queryDate": "2026-11-24T08:16:01.500+0000",
         "startDate": "2026-11-24T08:15:00.000+0000",
@@ -181,14 +181,14 @@ def test_the_words_are_those_of_aws() -> None:
     ],
 )  # fmt: skip
 def test_reasons(to_alarm: int, way: str, drawn: str, reason: str) -> None:
-    verdict = evaluate(_rule(to_alarm, way), _points(drawn), 300)
-    assert verdict is not None
-    assert verdict.reason == reason
+    new_state = evaluate(_rule(to_alarm, way), _points(drawn), 300)
+    assert new_state is not None
+    assert new_state.reason == reason
 
 
 def test_too_few_samples_for_a_percentile_change_nothing() -> None:
     rule = Rule("GreaterThanThreshold", 5.0, 1, 1, least_samples=1000.0)
     assert evaluate(rule, [None, None, Datapoint(0, 9.0, 999.0)], 60) is None
-    verdict = evaluate(rule, [None, None, Datapoint(0, 9.0, 1000.0)], 60)
-    assert verdict is not None
-    assert verdict.value == "ALARM"
+    new_state = evaluate(rule, [None, None, Datapoint(0, 9.0, 1000.0)], 60)
+    assert new_state is not None
+    assert new_state.value == "ALARM"

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localcloud.cloudwatch.metrics import DAY, RETENTION, MetricStore
+from localcloud.cloudwatch.metrics import DAY, RETENTION_SECONDS, MetricStore
 from localcloud.cloudwatch.model import Metric
 from localcloud.core.clock import Clock
 from localcloud.core.ledger import Ledger
@@ -140,9 +140,9 @@ def test_data_older_than_fifteen_days_is_neither_returned_nor_kept(tmp_path: Pat
     then = Clock().timestamp()
     store.put(METRIC, "None", then, [(1.0, 1.0)])
     store.flush()
-    late = MetricStore(ledger, Clock(origin=then + RETENTION + 2 * DAY))
+    late = MetricStore(ledger, Clock(origin=then + RETENTION_SECONDS + 2 * DAY))
     assert late.read(METRIC, None, 0, 1e11) == {}
-    late.put(OTHER, "None", then + RETENTION + 2 * DAY, [(1.0, 1.0)])
+    late.put(OTHER, "None", then + RETENTION_SECONDS + 2 * DAY, [(1.0, 1.0)])
     late.flush()
     assert ledger.query("SELECT count(*) FROM metric_points") == [(1,)]
     assert late.metrics("111111111111", "eu-west-1", then + DAY) == [OTHER]

@@ -122,7 +122,7 @@ class Builds:
 
 def wait(build: Build, seconds: float = 90) -> None:
     ended = threading.Event()
-    build.tell(ended)
+    build.set_when_complete(ended)
     assert ended.wait(seconds)
 
 

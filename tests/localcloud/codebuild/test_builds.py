@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localcloud.codebuild import image, processes
-from localcloud.codebuild.sandbox import sandbox
+from localcloud.codebuild.rules import confinement_rules
 from localcloud.codebuild.workspace import Workspace
 from localcloud.core import confined
 from localcloud.core.ports import BuildNotStartedError
@@ -484,7 +484,7 @@ class TestEnd:
         assert phases(build)["BUILD"] == "TIMED_OUT"
         assert "never" not in builds.log(build)
         assert gone(marker)
-        assert processes.marked(build.id) == []
+        assert processes.processes_of(build.id) == []
 
     def test_stop_ends_every_process(self, builds: Builds, tmp_path: Path) -> None:
         marker = tmp_path / "pid"
@@ -499,10 +499,10 @@ class TestEnd:
         (tmp_path / "begun").read_text()
         builds.client("codebuild").stop_build(id=build.id)
         ended = threading.Event()
-        build.tell(ended)
+        build.set_when_complete(ended)
         assert ended.wait(90)
         assert build.status == "STOPPED"
-        assert processes.marked(build.id) == []
+        assert processes.processes_of(build.id) == []
 
     def test_builds_of_one_project_run_at_once(self, builds: Builds, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "meet")
@@ -511,7 +511,7 @@ class TestEnd:
         )
         other = builds.commands(f"echo met > {tmp_path / 'meet'}; pwd")
         ended = threading.Event()
-        one.tell(ended)
+        one.set_when_complete(ended)
         assert ended.wait(90)
         assert builds.log(one)[0] == "met"
         assert builds.log(one)[-1] != builds.log(other)[-1]
@@ -527,7 +527,7 @@ class TestEnd:
             builds.client("codebuild").start_build(projectName=builds.project)
         (tmp_path / "hold").write_text("")
         ended = threading.Event()
-        one.tell(ended)
+        one.set_when_complete(ended)
         assert ended.wait(90)
 
 
@@ -596,7 +596,7 @@ class TestApi:
         )["build"]
         build = builds.server.cloud.codebuild.builds[started["id"]]
         ended = threading.Event()
-        build.tell(ended)
+        build.set_when_complete(ended)
         assert ended.wait(90)
         (shown,) = client.batch_get_builds(ids=[started["arn"]])["builds"]
         assert shown["buildStatus"] == "FAILED"
@@ -668,7 +668,7 @@ class TestConfinement:
         for name in ("pyproject.toml", ".env"):
             (tmp_path / name).write_text("")
         workspace = Workspace(tmp_path / "state" / "codebuild", "1")
-        rules = sandbox(tmp_path, workspace, {})
+        rules = confinement_rules(tmp_path, workspace, {})
         workspace.release()
         assert rules.readable(tmp_path / "pyproject.toml")
         assert not rules.readable(tmp_path / ".env")
@@ -715,7 +715,7 @@ class TestConfinement:
         written: list[set[Path]] = []
         for project in ("1", "2"):
             workspace = Workspace(tmp_path, project)
-            folders = map(Path, sandbox(tmp_path, workspace, {}).write)
+            folders = map(Path, confinement_rules(tmp_path, workspace, {}).write)
             written.append({each for each in folders if each.is_relative_to(image.folder())})
             workspace.release()
         assert {each.name for each in set.intersection(*written)} == {"pip-cache"}

@@ -53,9 +53,9 @@ def test_a_build_left_behind_is_ended_and_marked(
         assert child.stdout is not None
         build_id = child.stdout.readline().strip()
         child.send_signal(signal.SIGKILL)
-    assert len(processes.marked(build_id)) >= 2
+    assert len(processes.processes_of(build_id)) >= 2
     server = start_cloud(services=("logs", "sts", "codebuild"))
-    assert processes.marked(build_id) == []
+    assert processes.processes_of(build_id) == []
     client = server.cloud.client("codebuild", "111111111111", "eu-west-1")
     (build,) = client.batch_get_builds(ids=[build_id])["builds"]
     assert build["buildStatus"] == "FAULT"

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from localcloud.codepipeline.definition import check
+from localcloud.codepipeline.definition_errors import DefinitionError
 from localcloud.codepipeline.model import Pipeline
 from localcloud.codepipeline.provider import declaration
-from localcloud.codepipeline.refusals import DefinitionError
-from localcloud.codepipeline.triggers import started_by
+from localcloud.codepipeline.triggers import triggered_action
 
 
 def good() -> dict[str, Any]:
@@ -150,7 +150,7 @@ def test_another_mode_needs_v2() -> None:
 
 def followed(definition: dict[str, Any], branch: str) -> str | None:
     pipeline = Pipeline("p", "1", "eu", 1, definition, 0, 0)
-    return started_by(pipeline, "c-1", "acme/shop", branch)
+    return triggered_action(pipeline, "c-1", "acme/shop", branch)
 
 
 def test_a_push_starts_the_pipeline_that_follows_its_branch() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.localcloud.codepipeline.deploying import action, synth, template
+from tests.localcloud.codepipeline.deploy_actions import action, synth, template
 
 if TYPE_CHECKING:
     from tests.localcloud.codepipeline.world import World

@@ -119,7 +119,7 @@ class TestFlow:
         assert own["status"] == "Succeeded", own
 
     def test_a_branch_that_is_not_there_fails_the_source(self, world: World) -> None:
-        world.server.cloud.codeconnections.recognise(world.connection, world.repository)
+        world.server.cloud.codeconnections.ensure_repository(world.connection, world.repository)
         definition = world.definition(world.stage("Build", world.build("Test", "true")))
         world.client.create_pipeline(pipeline=definition)
         execution = world.executions()[0]["pipelineExecutionId"]
@@ -221,8 +221,8 @@ class TestPushes:
         world.until(lambda: world.running(first, "Deploy"))
         world.push("second")
         second = world.executions()[0]["pipelineExecutionId"]
-        gates = world.service.runner.gates
-        world.until(lambda: gates.waiting(world.place("Prod")) == [second])
+        queues = world.service.runner.queues
+        world.until(lambda: queues.waiting(world.place("Prod")) == [second])
         world.push("third")
         third = world.executions()[0]["pipelineExecutionId"]
         assert world.ended(second) == "Superseded"
@@ -241,8 +241,8 @@ class TestPushes:
         for message in ("second", "third"):
             world.push(message)
             ids.append(world.executions()[0]["pipelineExecutionId"])
-        gates = world.service.runner.gates
-        world.until(lambda: gates.waiting(world.place("Prod")) == ids[1:])
+        queues = world.service.runner.queues
+        world.until(lambda: queues.waiting(world.place("Prod")) == ids[1:])
         inbound = world.state("Prod")["inboundExecutions"]
         assert [each["pipelineExecutionId"] for each in inbound] == ids[1:]
         for execution, message in zip(ids, ("first", "second", "third"), strict=True):
@@ -267,7 +267,7 @@ class TestPushes:
         assert world.state("Prod")["inboundTransitionState"]["disabledReason"] == "a freeze"
         world.push("second")
         second = world.executions()[0]["pipelineExecutionId"]
-        world.until(lambda: bool(world.service.runner.gates.waiting(world.place("Prod"))))
+        world.until(lambda: bool(world.service.runner.queues.waiting(world.place("Prod"))))
         assert world.state("Prod")["inboundExecution"]["pipelineExecutionId"] == second
         world.client.enable_stage_transition(**where)
         assert world.ended(second) == "Succeeded"
@@ -280,7 +280,7 @@ class TestUpdates:
         world.until(lambda: world.running(first, "Deploy"))
         world.push("second")
         second = world.executions()[0]["pipelineExecutionId"]
-        world.until(lambda: bool(world.service.runner.gates.waiting(world.place("Prod"))))
+        world.until(lambda: bool(world.service.runner.queues.waiting(world.place("Prod"))))
         world.client.update_pipeline(pipeline=world.definition(*stages))
         assert world.ended(second) == "Cancelled"
         assert world.service.executions[first].running, "the action comes to its end"
@@ -295,7 +295,7 @@ class TestUpdates:
         provider = world.provider()
         deploy = world.stage("Deploy", world.build("Ship", "true"))
         mutate = world.stage("UpdatePipeline", world.held("SelfMutate"))
-        world.server.cloud.codeconnections.recognise(world.connection, world.repository)
+        world.server.cloud.codeconnections.ensure_repository(world.connection, world.repository)
         world.push("first")
         made = provider.create(world.declared(mutate, deploy))
         (only,) = world.executions()

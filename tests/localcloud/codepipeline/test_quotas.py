@@ -10,10 +10,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localcloud.codepipeline.definition import check
-from localcloud.codepipeline.refusals import DefinitionError
+from localcloud.codepipeline.definition_errors import DefinitionError
 from localcloud.core.quotas import Quotas
 from tests.localcloud.codepipeline.conftest import SPEED
-from tests.localcloud.codepipeline.deploying import action
+from tests.localcloud.codepipeline.deploy_actions import action
 from tests.localcloud.codepipeline.test_definition import good
 from tests.localcloud.codepipeline.world import SERVICES, World
 

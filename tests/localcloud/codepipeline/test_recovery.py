@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from localcloud.codepipeline.model import ActionExecution, Execution, Pipeline, StageExecution
-from localcloud.codepipeline.recovery import take_up
+from localcloud.codepipeline.recovery import recover
 from localcloud.codepipeline.store import Store
 
 if TYPE_CHECKING:
@@ -90,5 +90,5 @@ def test_what_is_decided(stages: dict[str, str], more: dict[str, Any], decided: 
         **given,
     )
     store = NotingStore()
-    take_up(store, store.begin, Execution.of(execution.document()))
+    recover(store, store.begin, Execution.of(execution.document()))
     assert store.decided == [decided]

@@ -22,7 +22,7 @@ from localcloud.core.providers import ResourceRequest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from localcloud.codepipeline.gates import Ticket
+    from localcloud.codepipeline.queues import Ticket
     from localcloud.server import LocalCloud
 
 ACCOUNT, REGION = "111111111111", "eu-west-1"
@@ -53,13 +53,13 @@ class World:
         self.folder = Path(tempfile.mkdtemp(prefix="pipeline-"))
         self._changed = threading.Condition()
         self._put = server.cloud.ledger.put
-        self._arrive = self.service.runner.gates.arrive
+        self._arrive = self.service.runner.queues.enqueue
         server.cloud.ledger.put = self._noticed  # type: ignore[method-assign]  # a fake at the port
-        self.service.runner.gates.arrive = self._arrived  # type: ignore[method-assign]  # a fake at the port
+        self.service.runner.queues.enqueue = self._arrived  # type: ignore[method-assign]  # a fake at the port
 
     def close(self) -> None:
         self.server.cloud.ledger.put = self._put  # type: ignore[method-assign]  # a fake at the port
-        self.service.runner.gates.arrive = self._arrive  # type: ignore[method-assign]  # a fake at the port
+        self.service.runner.queues.enqueue = self._arrive  # type: ignore[method-assign]  # a fake at the port
         shutil.rmtree(self.folder)
 
     def set_up(self) -> str:
@@ -188,7 +188,7 @@ class World:
 
     def create(self, *stages: dict[str, Any], **more: Any) -> str:
         """Create the pipeline after a first push; return its first execution."""
-        self.server.cloud.codeconnections.recognise(self.connection, self.repository)
+        self.server.cloud.codeconnections.ensure_repository(self.connection, self.repository)
         self.push("first")
         self.client.create_pipeline(pipeline=self.definition(*stages, **more))
         return self.executions()[0]["pipelineExecutionId"]  # type: ignore[no-any-return]  # boto3's answers are Any

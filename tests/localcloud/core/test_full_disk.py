@@ -279,7 +279,7 @@ def test_a_push_is_rejected_before_git_stores_it(
     server = start_cloud(services=("sts", "codeconnections"))
     connections = server.cloud.codeconnections
     arn = connections.create(ACCOUNT, REGION, "c", "GitHub", {})
-    connections.recognise(arn, "acme/app")
+    connections.ensure_repository(arn, "acme/app")
     url = connections.clone_url(arn, "acme/app")
     user, password = sign(url, ACCOUNT, server.cloud.credentials.secret_key)
     url = url.replace("://", f"://{user}:{password}@")

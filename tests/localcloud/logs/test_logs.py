@@ -17,7 +17,7 @@ from localcloud.core.ledger import Ledger
 from localcloud.core.providers import ProvisioningError, ResourceRequest
 from localcloud.logs.events import Events
 from localcloud.logs.patterns import PatternError, matcher
-from localcloud.logs.providers import LogGroupProvider, LogStreamProvider, RefusedProvider
+from localcloud.logs.providers import LogGroupProvider, LogStreamProvider, UnsupportedProvider
 from localcloud.server import LocalCloud
 
 if TYPE_CHECKING:
@@ -300,7 +300,7 @@ class TestProviders:
                 declared("AWS::Logs::LogGroup", LogGroupName="x", DataProtectionPolicy={})
             )
         with pytest.raises(ProvisioningError, match="AWS::Logs::MetricFilter"):
-            RefusedProvider().create(declared("AWS::Logs::MetricFilter"))
+            UnsupportedProvider().create(declared("AWS::Logs::MetricFilter"))
 
     def test_a_stream(self, server: LocalCloud, logs: Any, group: str) -> None:
         provider = LogStreamProvider(server.cloud.logs.events)

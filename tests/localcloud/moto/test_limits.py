@@ -45,12 +45,12 @@ def _padded(size: int) -> str:
 
 def test_an_inline_template_has_51200_bytes(client: Callable[[str], Any]) -> None:
     cloudformation = client("cloudformation")
-    cloudformation.validate_template(TemplateBody=_padded(limits.INLINE_BYTES))
+    cloudformation.validate_template(TemplateBody=_padded(limits.MAX_INLINE_BYTES))
     with pytest.raises(
         ClientError, match=r"'templateBody' failed .* length less than or equal to 51200"
     ):
         cloudformation.create_stack(
-            StackName="large", TemplateBody=_padded(limits.INLINE_BYTES + 1)
+            StackName="large", TemplateBody=_padded(limits.MAX_INLINE_BYTES + 1)
         )
     assert cloudformation.describe_stacks()["Stacks"] == []
 
@@ -60,9 +60,9 @@ def test_an_uploaded_template_has_1000000_bytes(client: Callable[[str], Any]) ->
         Bucket="templates", CreateBucketConfiguration={"LocationConstraint": REGION}
     )
     url = "https://templates.s3.eu-west-1.amazonaws.com/t"
-    for size in (limits.UPLOADED_BYTES, limits.UPLOADED_BYTES + 1):
+    for size in (limits.MAX_UPLOADED_BYTES, limits.MAX_UPLOADED_BYTES + 1):
         client("s3").put_object(Bucket="templates", Key="t", Body=_padded(size).encode())
-        if size == limits.UPLOADED_BYTES:
+        if size == limits.MAX_UPLOADED_BYTES:
             client("cloudformation").validate_template(TemplateURL=url)
     with pytest.raises(ClientError, match="Template may not exceed 1000000 bytes in size"):
         client("cloudformation").validate_template(TemplateURL=url)

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError, WaiterError
 
 from localcloud.core.ports import BrokenSignatureError
-from localcloud.signer.envelope import ENTRY
+from localcloud.signer.envelope import SIGNATURE_ENTRY
 
 ACCOUNT = "111111111111"
 SOURCE = "def handler(event, context): return 1"
@@ -73,7 +73,7 @@ def test_a_job_signs_a_copy_that_its_waiter_sees(signing: Any) -> None:
     assert place == {"bucketName": "code", "key": f"signed/{job['jobId']}.zip"}
     signed = signing.s3.get_object(Bucket="code", Key=place["key"])["Body"].read()
     with zipfile.ZipFile(io.BytesIO(signed)) as archive:
-        assert archive.namelist() == ["app.py", ENTRY]
+        assert archive.namelist() == ["app.py", SIGNATURE_ENTRY]
         assert archive.read("app.py").decode() == SOURCE
     found = signing.server.cloud.signer.signature(signed)
     assert found.profile_version == made["profileVersionArn"]
@@ -128,9 +128,9 @@ def _changed(signed: bytes, change: str) -> bytes:
                 entry.external_attr = 0o755 << 16
             if entry.filename == "app.py" and change == "name":
                 entry.filename = "app2.py"
-            if entry.filename == ENTRY and change == "claims":
+            if entry.filename == SIGNATURE_ENTRY and change == "claims":
                 content = content.replace(b"release", b"another")
-            if entry.filename == ENTRY and change == "signature":
+            if entry.filename == SIGNATURE_ENTRY and change == "signature":
                 content = b"{}"
             copy.writestr(entry, content)
         if change == "more":

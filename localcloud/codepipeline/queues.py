@@ -20,7 +20,7 @@ Stage = tuple[str, str]
 """A pipeline's key and a stage's name."""
 
 
-class Gate:
+class StageQueue:
     """One stage: the execution inside and those that wait. Not thread-safe."""
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Gate:
         self.waiting: list[str] = []
         self.open = True
 
-    def arrive(self, execution: str, *, supersede: bool) -> list[str]:
+    def enqueue(self, execution: str, *, supersede: bool) -> list[str]:
         """Queue an execution for the stage; return those that it supersedes."""
         gone = self.waiting if supersede else []
         self.waiting = [*([] if supersede else self.waiting), execution]
@@ -47,28 +47,28 @@ class Ticket:
 
     def __init__(self) -> None:
         self._decided = threading.Event()
-        self._outcome = ""
+        self._decision = ""
 
-    def decide(self, outcome: str) -> None:
+    def decide(self, decision: str) -> None:
         """Set the decision and wake the thread that waits for it."""
-        self._outcome = outcome
+        self._decision = decision
         self._decided.set()
 
     def wait(self) -> str:
         """Wait for the decision: ENTERED, SUPERSEDED, or that of `withdraw` or `refused`."""
         self._decided.wait()
-        return self._outcome
+        return self._decision
 
 
-class Gates:
+class StageQueues:
     """The queues of all stages. Thread-safe; under its lock it calls only `refused`."""
 
     def __init__(self) -> None:
-        self._gates: dict[Stage, Gate] = {}
+        self._queues: dict[Stage, StageQueue] = {}
         self._tickets: dict[str, Ticket] = {}
         self._lock = threading.Lock()
 
-    def arrive(
+    def enqueue(
         self,
         stage: Stage,
         execution: str,
@@ -92,7 +92,7 @@ class Gates:
                 ticket.decide(early)
                 return ticket
             self._tickets[execution] = ticket
-            for other in self._gate(stage).arrive(execution, supersede=supersede):
+            for other in self._queue(stage).enqueue(execution, supersede=supersede):
                 self._decide(other, SUPERSEDED)
             self._admit(stage)
         return ticket
@@ -102,50 +102,50 @@ class Gates:
         with self._lock:
             self._leave(stage, execution)
 
-    def hand_over(self, stage: Stage, execution: str, to: str) -> None:
+    def replace_inside(self, stage: Stage, execution: str, to: str) -> None:
         """Replace the execution in a stage by another one, ahead of those that wait."""
         with self._lock:
-            gate = self._gate(stage)
-            if gate.inside == execution:
-                gate.inside = to
+            queue = self._queue(stage)
+            if queue.inside == execution:
+                queue.inside = to
 
-    def withdraw(self, execution: str, outcome: str) -> None:
+    def withdraw(self, execution: str, decision: str) -> None:
         """Remove a waiting execution from its queue, with a decision."""
         with self._lock:
-            for gate in self._gates.values():
-                if execution in gate.waiting:
-                    gate.waiting.remove(execution)
-                    self._decide(execution, outcome)
+            for queue in self._queues.values():
+                if execution in queue.waiting:
+                    queue.waiting.remove(execution)
+                    self._decide(execution, decision)
 
     def set_open(self, stage: Stage, is_open: bool) -> None:
         """Enable or disable the transition into a stage."""
         with self._lock:
-            self._gate(stage).open = is_open
+            self._queue(stage).open = is_open
             self._admit(stage)
 
     def waiting(self, stage: Stage) -> list[str]:
         """Return the executions that wait for a stage, in order."""
         with self._lock:
-            return list(self._gate(stage).waiting)
+            return list(self._queue(stage).waiting)
 
     def inside(self, stage: Stage) -> str | None:
         """Return the execution in a stage, or None."""
         with self._lock:
-            return self._gate(stage).inside
+            return self._queue(stage).inside
 
-    def _gate(self, stage: Stage) -> Gate:
-        return self._gates.setdefault(stage, Gate())
+    def _queue(self, stage: Stage) -> StageQueue:
+        return self._queues.setdefault(stage, StageQueue())
 
     def _leave(self, stage: Stage, execution: str) -> None:
-        gate = self._gate(stage)
-        if gate.inside == execution:
-            gate.inside = None
+        queue = self._queue(stage)
+        if queue.inside == execution:
+            queue.inside = None
             self._admit(stage)
 
     def _admit(self, stage: Stage) -> None:
-        admitted = self._gate(stage).admit()
+        admitted = self._queue(stage).admit()
         if admitted:
             self._decide(admitted, ENTERED)
 
-    def _decide(self, execution: str, outcome: str) -> None:
-        self._tickets.pop(execution).decide(outcome)
+    def _decide(self, execution: str, decision: str) -> None:
+        self._tickets.pop(execution).decide(decision)

@@ -31,11 +31,11 @@ logger = logging.getLogger(__name__)
 _DELIVERY_SECONDS = 0.15
 _GRACE_SECONDS = LONGEST_INTERVAL_SECONDS + _DELIVERY_SECONDS
 """Wall seconds for the metrics of a period to arrive: services buffer theirs."""
-_SHORT, _MINUTE, _HOUR, _DAY = 10, 60, 3600, 86400
-_BEHIND = _HOUR  # cloud seconds; a longer delay skips evaluations
+_SHORT_STEP_SECONDS, _MINUTE_SECONDS, _HOUR_SECONDS, _DAY_SECONDS = 10, 60, 3600, 86400
+_MAX_LAG_SECONDS = _HOUR_SECONDS  # cloud seconds; a longer delay skips evaluations
 
 
-class Watch:
+class AlarmEvaluator:
     """The thread that evaluates metric alarms."""
 
     def __init__(self, clock: Clock, store: MetricStore, alarms: Alarms) -> None:
@@ -57,25 +57,25 @@ class Watch:
 
     def _run(self) -> None:
         grace = _GRACE_SECONDS * self._clock.speed
-        passed = int(self._clock.timestamp()) // _SHORT * _SHORT
+        passed = int(self._clock.timestamp()) // _SHORT_STEP_SECONDS * _SHORT_STEP_SECONDS
         while True:
             due = self._next(passed)
             if self._clock.wait(due + grace - self._clock.timestamp(), self._stop):
                 return
-            if self._clock.timestamp() - due > _BEHIND + grace:
-                due = int(self._clock.timestamp() - grace) // _MINUTE * _MINUTE
+            if self._clock.timestamp() - due > _MAX_LAG_SECONDS + grace:
+                due = int(self._clock.timestamp() - grace) // _MINUTE_SECONDS * _MINUTE_SECONDS
             for alarm in self._watched():
                 if due % self._plan(alarm).step == 0:
                     try:
-                        self._look(alarm, due)
+                        self._evaluate_alarm(alarm, due)
                     except Exception:  # a bug, here or in a subscriber
                         logger.exception("Alarm %s is not evaluated", alarm.key)
             passed = due
 
     def _next(self, passed: int) -> int:
         """Return the cloud time of the next evaluation."""
-        short = any(self._plan(each).step == _SHORT for each in self._watched())
-        step = _SHORT if short else _MINUTE
+        short = any(self._plan(each).step == _SHORT_STEP_SECONDS for each in self._watched())
+        step = _SHORT_STEP_SECONDS if short else _MINUTE_SECONDS
         return passed // step * step + step
 
     def _watched(self) -> list[Alarm]:
@@ -87,12 +87,12 @@ class Watch:
             plan = self._plans[alarm.key] = _Plan.of(alarm)
         return plan
 
-    def _look(self, alarm: Alarm, now: int) -> None:
+    def _evaluate_alarm(self, alarm: Alarm, now: int) -> None:
         plan = self._plan(alarm)
         points = self._datapoints(alarm, plan, now)
-        verdict = evaluate(plan.rule, points, self._clock.timestamp())
-        if verdict is not None:
-            self._alarms.set_state(alarm, verdict.value, verdict.reason, verdict.data)
+        new_state = evaluate(plan.rule, points, self._clock.timestamp())
+        if new_state is not None:
+            self._alarms.set_state(alarm, new_state.value, new_state.reason, new_state.data)
 
     def _datapoints(self, alarm: Alarm, plan: _Plan, now: int) -> list[Datapoint | None]:
         """Return a data point or None for each period of the evaluation range."""
@@ -129,9 +129,9 @@ class _Plan:
     def of(cls, alarm: Alarm) -> _Plan:
         queries, watched_id = watched(alarm.definition)
         how = rule(alarm.definition, alarm.account)
-        step = _MINUTE
-        if how.period < _MINUTE:
-            step = _SHORT
-        elif how.period * how.periods > _DAY:
-            step = _HOUR
+        step = _MINUTE_SECONDS
+        if how.period < _MINUTE_SECONDS:
+            step = _SHORT_STEP_SECONDS
+        elif how.period * how.periods > _DAY_SECONDS:
+            step = _HOUR_SECONDS
         return cls(alarm.definition, how, Queries(queries, alarm.account), watched_id, step)

@@ -19,10 +19,10 @@ FUNCTION_URI = re.compile(
     r"(?P<arn>arn:aws:lambda:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):function:[\w-]+)"
     r"(?::(?P<qualifier>[\w$-]+))?/invocations"
 )
-_LONGEST = 29_000  # milliseconds; a longer timeout is a raised quota on AWS
+_MAX_TIMEOUT_MILLISECONDS = 29_000  # milliseconds; a longer timeout is a raised quota on AWS
 
 
-class RefusedError(Exception):
+class RejectedError(Exception):
     """An API has an unsupported part, or AWS rejects it; the message names the part."""
 
 
@@ -32,11 +32,11 @@ def check_api(api: Mapping[str, Any]) -> None:
     Raises:
         RefusedError: the API has such a setting.
     """
-    _refuse_any(api, "RestApi", "policy", "minimumCompressionSize", "cloneFrom")
+    _reject_any(api, "RestApi", "policy", "minimumCompressionSize", "cloneFrom")
     if api.get("apiKeySource", "HEADER") != "HEADER":
-        raise RefusedError("RestApi: apiKeySource AUTHORIZER is not part of the local cloud")
+        raise RejectedError("RestApi: apiKeySource AUTHORIZER is not part of the local cloud")
     if "PRIVATE" in ((api.get("endpointConfiguration") or {}).get("types") or []):
-        raise RefusedError(
+        raise RejectedError(
             "RestApi: a PRIVATE endpoint is not part of the local cloud; use REGIONAL or EDGE"
         )
 
@@ -50,10 +50,10 @@ def check_method(path: str, method: Mapping[str, Any]) -> None:
     name = f"Method {method['httpMethod']} {path}"
     authorization = method.get("authorizationType") or "NONE"
     if authorization != "NONE":
-        raise RefusedError(
+        raise RejectedError(
             f"{name}: authorizationType {authorization} is not part of the local cloud; use NONE"
         )
-    _refuse_any(
+    _reject_any(
         method,
         name,
         "apiKeyRequired",
@@ -63,8 +63,8 @@ def check_method(path: str, method: Mapping[str, Any]) -> None:
     )
     integration = method.get("methodIntegration")
     if not integration:
-        raise RefusedError(f"{name}: No integration defined for method")
-    _refuse_any(
+        raise RejectedError(f"{name}: No integration defined for method")
+    _reject_any(
         integration,
         name,
         "credentials",
@@ -74,15 +74,15 @@ def check_method(path: str, method: Mapping[str, Any]) -> None:
         "tlsConfig",
     )
     if (integration.get("connectionType") or "INTERNET") != "INTERNET":
-        raise RefusedError(f"{name}: a VPC_LINK integration is not part of the local cloud")
+        raise RejectedError(f"{name}: a VPC_LINK integration is not part of the local cloud")
     if (integration.get("responseTransferMode") or "BUFFERED") != "BUFFERED":
-        raise RefusedError(f"{name}: responseTransferMode STREAM is not part of the local cloud")
+        raise RejectedError(f"{name}: responseTransferMode STREAM is not part of the local cloud")
     if integration["type"] == "AWS_PROXY":
         _check_function(name, integration)
     elif integration["type"] == "MOCK":
         _check_mock(name, integration)
     else:
-        raise RefusedError(
+        raise RejectedError(
             f"{name}: integration type {integration['type']} is not part of the local cloud; "
             "use AWS_PROXY with a Lambda function, or MOCK"
         )
@@ -96,8 +96,8 @@ def check_stage(stage: Mapping[str, Any]) -> None:
     """
     name = f"Stage {stage['stageName']}"
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", stage["stageName"]):
-        raise RefusedError(f"{name}: Stage name only allows a-zA-Z0-9_-")
-    _refuse_any(
+        raise RejectedError(f"{name}: Stage name only allows a-zA-Z0-9_-")
+    _reject_any(
         stage,
         name,
         "canarySettings",
@@ -107,10 +107,10 @@ def check_stage(stage: Mapping[str, Any]) -> None:
     )
     for key, settings in (stage.get("methodSettings") or {}).items():
         if settings.get("cachingEnabled"):
-            raise RefusedError(f"{name}: cachingEnabled of {key} is not part of the local cloud")
+            raise RejectedError(f"{name}: cachingEnabled of {key} is not part of the local cloud")
     destination = (stage.get("accessLogSettings") or {}).get("destinationArn", "")
     if destination and ":logs:" not in destination:
-        raise RefusedError(
+        raise RejectedError(
             f"{name}: access logs to {destination} are not part of the local cloud; "
             "use the ARN of a log group"
         )
@@ -118,26 +118,28 @@ def check_stage(stage: Mapping[str, Any]) -> None:
 
 def _check_function(name: str, integration: Mapping[str, Any]) -> None:
     if not FUNCTION_URI.fullmatch(integration.get("uri") or ""):
-        raise RefusedError(
+        raise RejectedError(
             f"{name}: the integration's uri is {integration.get('uri')!r}; the local cloud "
             "invokes arn:aws:apigateway:REGION:lambda:path/2015-03-31/functions/ARN/invocations"
         )
     if integration.get("httpMethod") != "POST":
-        raise RefusedError(f"{name}: a Lambda integration requires httpMethod POST")
-    timeout = int(integration.get("timeoutInMillis") or _LONGEST)
-    if not 50 <= timeout <= _LONGEST:  # noqa: PLR2004  # AWS's own minimum
-        raise RefusedError(f"{name}: Timeout should be between 50 ms and {_LONGEST} ms")
+        raise RejectedError(f"{name}: a Lambda integration requires httpMethod POST")
+    timeout = int(integration.get("timeoutInMillis") or _MAX_TIMEOUT_MILLISECONDS)
+    if not 50 <= timeout <= _MAX_TIMEOUT_MILLISECONDS:  # noqa: PLR2004  # AWS's own minimum
+        raise RejectedError(
+            f"{name}: Timeout should be between 50 ms and {_MAX_TIMEOUT_MILLISECONDS} ms"
+        )
 
 
 def _check_mock(name: str, integration: Mapping[str, Any]) -> None:
     responses = integration.get("integrationResponses") or {}
     for response in responses.values():
-        _refuse_any(response, name, "contentHandling", "selectionPattern")
+        _reject_any(response, name, "contentHandling", "selectionPattern")
         for parameter, value in (response.get("responseParameters") or {}).items():
             if not re.fullmatch(r"method\.response\.header\.[\w-]+", parameter) or not (
                 re.fullmatch(r"'[^']*'", value)
             ):
-                raise RefusedError(
+                raise RejectedError(
                     f"{name}: response parameter {parameter} = {value} is not part of the local "
                     "cloud; map a header to a 'quoted constant'"
                 )
@@ -145,10 +147,10 @@ def _check_mock(name: str, integration: Mapping[str, Any]) -> None:
             try:
                 MockTemplate(template or "")
             except ValueError as error:
-                raise RefusedError(f"{name}: {error}") from error
+                raise RejectedError(f"{name}: {error}") from error
 
 
-def _refuse_any(document: Mapping[str, Any], name: str, *keys: str) -> None:
+def _reject_any(document: Mapping[str, Any], name: str, *keys: str) -> None:
     for key in keys:
         if document.get(key):
-            raise RefusedError(f"{name}: {key} is not part of the local cloud")
+            raise RejectedError(f"{name}: {key} is not part of the local cloud")

@@ -80,7 +80,7 @@ class RoleProvider:
             )
         for arn in wanted.get("ManagedPolicyArns", []):
             iam.attach_role_policy(RoleName=name, PolicyArn=arn)
-        self._take_back(request, name, before, wanted)
+        self._remove_policies(request, name, before, wanted)
         if wanted.get("Tags", []) != before.get("Tags", []):
             gone = _keys(before) - _keys(wanted)
             iam.untag_role(RoleName=name, TagKeys=sorted(gone))
@@ -91,12 +91,12 @@ class RoleProvider:
         """See `Provider.delete`; fails if others attached policies to it, as on AWS."""
         iam = self._iam(request)
         try:
-            self._take_back(request, current.physical_id, current.properties, {})
+            self._remove_policies(request, current.physical_id, current.properties, {})
             iam.delete_role(RoleName=current.physical_id)
         except iam.exceptions.NoSuchEntityException:
             return
 
-    def _take_back(
+    def _remove_policies(
         self, request: ResourceRequest, name: str, before: dict[str, Any], wanted: dict[str, Any]
     ) -> None:
         iam = self._iam(request)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_KEYS = {"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"}
+_RESPONSE_KEYS = {"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"}
 # Headers that the gateway sets itself; it renames those of the function.
 _REMAPPED = frozenset({"connection", "content-length", "date", "server"})
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpResponse:
     """An HTTP response: status, headers and body."""
 
     status: int
@@ -25,7 +25,7 @@ class Answer:
     body: bytes
 
 
-class FaultError(Exception):
+class GatewayError(Exception):
     """The gateway responds itself: `message` is for the client, `reason` for the log."""
 
     def __init__(self, status: int, message: str, error: str, reason: str = "") -> None:
@@ -35,15 +35,15 @@ class FaultError(Exception):
         self.error = error
         """The value of the `x-amzn-ErrorType` header."""
 
-    def answer(self) -> Answer:
+    def answer(self) -> HttpResponse:
         """Return the response that the client receives."""
         headers = [("Content-Type", "application/json"), ("x-amzn-ErrorType", self.error)]
-        return Answer(self.status, headers, json.dumps({"message": self.message}).encode())
+        return HttpResponse(self.status, headers, json.dumps({"message": self.message}).encode())
 
 
-def malformed(reason: str) -> FaultError:
+def malformed(reason: str) -> GatewayError:
     """Return the error for a function's output that is not a proxy response."""
-    return FaultError(
+    return GatewayError(
         502,
         "Internal server error",
         "InternalServerErrorException",
@@ -51,7 +51,7 @@ def malformed(reason: str) -> FaultError:
     )
 
 
-def proxy_answer(payload: bytes, *, decodes: Callable[[], bool]) -> Answer:
+def parse_proxy_response(payload: bytes, *, decodes: Callable[[], bool]) -> HttpResponse:
     """Parse a function's proxy response.
 
     `decodes` returns whether the client accepts binary content, so that base64 is decoded. See
@@ -64,7 +64,7 @@ def proxy_answer(payload: bytes, *, decodes: Callable[[], bool]) -> Answer:
         response = json.loads(payload)
     except ValueError:
         response = None
-    if not isinstance(response, dict) or not response.keys() <= _KEYS:
+    if not isinstance(response, dict) or not response.keys() <= _RESPONSE_KEYS:
         raise malformed("Malformed Lambda proxy response")
     body = response.get("body")
     if not isinstance(body, str | None):
@@ -79,7 +79,7 @@ def proxy_answer(payload: bytes, *, decodes: Callable[[], bool]) -> Answer:
     headers = _headers(response)
     if not any(name.lower() == "content-type" for name, _ in headers):
         headers.append(("Content-Type", "application/json"))
-    return Answer(status, headers, content)
+    return HttpResponse(status, headers, content)
 
 
 def _status(value: Any) -> int:
@@ -103,10 +103,10 @@ def _headers(response: dict[str, Any]) -> list[tuple[str, str]]:
     given = {name.lower() for name in several}
     pairs = [(name, value) for name, value in single.items() if name.lower() not in given]
     pairs += [(name, value) for name, values in several.items() for value in values]
-    return [(_remapped(name), _text(value)) for name, value in pairs if value is not None]
+    return [(_header_name(name), _text(value)) for name, value in pairs if value is not None]
 
 
-def _remapped(name: str) -> str:
+def _header_name(name: str) -> str:
     return f"x-amzn-Remapped-{name}" if name.lower() in _REMAPPED else name
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from localcloud.core.clients import ClientFactory
     from localcloud.core.providers import ResourceRequest
 
-_NOT_HERE = {
+_UNSUPPORTED = {
     "NotificationConfiguration", "ObjectLockConfiguration", "ObjectLockEnabled",
     "ReplicationConfiguration", "WebsiteConfiguration",
 }  # fmt: skip
@@ -233,7 +233,7 @@ class BucketPolicyProvider:
 
 def _check(request: ResourceRequest) -> None:
     schemas.require(request)
-    refused = _NOT_HERE & request.properties.keys()
+    refused = _UNSUPPORTED & request.properties.keys()
     if refused:
         raise ProvisioningError(
             f"{', '.join(sorted(refused))} of bucket {request.logical_id} is not part of the "

@@ -16,18 +16,18 @@ from hypothesis.stateful import (
     rule,
 )
 
-from localcloud.codepipeline.gates import ENTERED, SUPERSEDED, Gates, Ticket
 from localcloud.codepipeline.halt import AbandonedError, Halt
+from localcloud.codepipeline.queues import ENTERED, SUPERSEDED, StageQueues, Ticket
 
 if TYPE_CHECKING:
-    from localcloud.codepipeline.gates import Stage
+    from localcloud.codepipeline.queues import Stage
 
 STAGES: list[Stage] = [("p", name) for name in ("source", "build", "prod")]
 
 
-def outcome(ticket: Ticket) -> str:
+def decision(ticket: Ticket) -> str:
     """Return the decision of a ticket without waiting for it."""
-    return ticket._outcome
+    return ticket._decision
 
 
 class Traffic(RuleBasedStateMachine):
@@ -36,7 +36,7 @@ class Traffic(RuleBasedStateMachine):
     @initialize(mode=st.sampled_from(["SUPERSEDED", "QUEUED"]))
     def begin(self, mode: str) -> None:
         self.mode = mode
-        self.gates = Gates()
+        self.queues = StageQueues()
         self.tickets: dict[str, Ticket] = {}
         self.stage: dict[str, int] = {}
         """The stage in which an execution is or for which it waits."""
@@ -47,9 +47,9 @@ class Traffic(RuleBasedStateMachine):
         self.rollbacks: set[str] = set()
         """Executions that run only one stage."""
 
-    def arrive(self, execution: str, index: int) -> None:
+    def enqueue(self, execution: str, index: int) -> None:
         self.stage[execution] = index
-        self.tickets[execution] = self.gates.arrive(
+        self.tickets[execution] = self.queues.enqueue(
             STAGES[index],
             execution,
             leaving=STAGES[index - 1] if index else None,
@@ -60,12 +60,12 @@ class Traffic(RuleBasedStateMachine):
     def settle(self) -> None:
         """Record all decisions so far."""
         for execution, ticket in list(self.tickets.items()):
-            if outcome(ticket) == ENTERED:
+            if decision(ticket) == ENTERED:
                 del self.tickets[execution]
                 self.entered[self.stage[execution]].append(int(execution))
-            elif outcome(ticket):
+            elif decision(ticket):
                 del self.tickets[execution]
-                self.ended[execution] = outcome(ticket)
+                self.ended[execution] = decision(ticket)
 
     def inside(self) -> list[str]:
         return [each for each in self.stage if each not in self.tickets and each not in self.ended]
@@ -73,7 +73,7 @@ class Traffic(RuleBasedStateMachine):
     @rule()
     def start(self) -> None:
         self.began += 1
-        self.arrive(str(self.began), 0)
+        self.enqueue(str(self.began), 0)
 
     @precondition(lambda self: self.inside())
     @rule(data=st.data())
@@ -81,10 +81,10 @@ class Traffic(RuleBasedStateMachine):
         execution = data.draw(st.sampled_from(self.inside()))
         index = self.stage[execution]
         if index + 1 < len(STAGES) and execution not in self.rollbacks:
-            self.arrive(execution, index + 1)
+            self.enqueue(execution, index + 1)
         else:
             self.ended[execution] = "Succeeded"
-            self.gates.leave(STAGES[index], execution)
+            self.queues.leave(STAGES[index], execution)
             self.settle()
 
     @precondition(lambda self: self.inside())
@@ -92,7 +92,7 @@ class Traffic(RuleBasedStateMachine):
     def fail(self, data: st.DataObject) -> None:
         execution = data.draw(st.sampled_from(self.inside()))
         self.ended[execution] = "Failed"
-        self.gates.leave(STAGES[self.stage[execution]], execution)
+        self.queues.leave(STAGES[self.stage[execution]], execution)
         self.settle()
 
     @precondition(lambda self: self.inside())
@@ -102,8 +102,8 @@ class Traffic(RuleBasedStateMachine):
         self.ended[execution] = "Failed"
         self.began += 1
         index, new = self.stage[execution], str(self.began)
-        self.gates.hand_over(STAGES[index], execution, new)
-        self.gates.leave(STAGES[index], execution)
+        self.queues.replace_inside(STAGES[index], execution, new)
+        self.queues.leave(STAGES[index], execution)
         self.stage[new] = index
         self.rollbacks.add(new)
         self.settle()
@@ -111,13 +111,13 @@ class Traffic(RuleBasedStateMachine):
     @precondition(lambda self: self.tickets)
     @rule(data=st.data())
     def stop(self, data: st.DataObject) -> None:
-        self.gates.withdraw(data.draw(st.sampled_from(sorted(self.tickets))), "Stopped")
+        self.queues.withdraw(data.draw(st.sampled_from(sorted(self.tickets))), "Stopped")
         self.settle()
 
     @rule(index=st.sampled_from([1, 2]), is_open=st.booleans())
     def transition(self, index: int, is_open: bool) -> None:
         (self.closed.discard if is_open else self.closed.add)(index)
-        self.gates.set_open(STAGES[index], is_open=is_open)
+        self.queues.set_open(STAGES[index], is_open=is_open)
         self.settle()
 
     @invariant()
@@ -125,9 +125,9 @@ class Traffic(RuleBasedStateMachine):
         for index, stage in enumerate(STAGES):
             inside = [each for each in self.inside() if self.stage[each] == index]
             assert len(inside) <= 1
-            assert self.gates.inside(stage) == (inside[0] if inside else None)
+            assert self.queues.inside(stage) == (inside[0] if inside else None)
             waiting = [each for each in self.tickets if self.stage[each] == index]
-            assert self.gates.waiting(stage) == waiting, "all wait, by their arrival"
+            assert self.queues.waiting(stage) == waiting, "all wait, by their arrival"
             if self.mode == "SUPERSEDED" and index > 0:
                 assert len(waiting) <= 1
             if not inside and index not in self.closed:
@@ -152,12 +152,12 @@ TestTraffic.settings = settings(max_examples=60, stateful_step_count=30)
 
 
 def test_a_refused_arrival_leaves_the_stage_behind() -> None:
-    gates = Gates()
-    assert gates.arrive(STAGES[0], "1").wait() == ENTERED
-    second = gates.arrive(STAGES[0], "2")
-    refused = gates.arrive(STAGES[1], "1", leaving=STAGES[0], refused=lambda: "Cancelled")
+    queues = StageQueues()
+    assert queues.enqueue(STAGES[0], "1").wait() == ENTERED
+    second = queues.enqueue(STAGES[0], "2")
+    refused = queues.enqueue(STAGES[1], "1", leaving=STAGES[0], refused=lambda: "Cancelled")
     assert (refused.wait(), second.wait()) == ("Cancelled", ENTERED)
-    assert gates.inside(STAGES[1]) is None
+    assert queues.inside(STAGES[1]) is None
 
 
 def test_a_halt_wakes_who_waits() -> None:

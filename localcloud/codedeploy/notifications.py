@@ -28,10 +28,10 @@ _STATES = {
     "FAILURE": "DeploymentFailure",
     "STOP": "DeploymentStop",
 }
-_BEGUN = "InProgress"  # the status in START, even if it has changed since
+_START_STATUS = "InProgress"  # the status in START, even if it has changed since
 
 
-class Notices:
+class Notifications:
     """Publishes changes of state and shifts."""
 
     def __init__(self, core: Core, access: Access) -> None:
@@ -69,7 +69,7 @@ class Notices:
             event = "DeploymentRollback"
         for trigger in deployment.triggers:
             if event in trigger["triggerEvents"]:
-                status = _BEGUN if state == "START" else deployment.status
+                status = _START_STATUS if state == "START" else deployment.status
                 self._trigger(deployment, trigger, status)
 
     def shift(self, deployment: Deployment, routing: Routing) -> None:
@@ -126,7 +126,7 @@ class Notices:
 
 
 def _message(deployment: Deployment, trigger: str, status: str) -> Document:
-    ended = None if status == _BEGUN else deployment.ended
+    ended = None if status == _START_STATUS else deployment.ended
     message: Document = {
         "region": deployment.region,
         "accountId": deployment.account,

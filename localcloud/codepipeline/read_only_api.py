@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from localcloud.codepipeline.model import Execution, Pipeline
     from localcloud.codepipeline.pipelines import Pipelines
 
-_PAGE = 100
+_DEFAULT_PAGE_ITEMS = 100
 
 
-class ReadingApi(ServiceApi):
+class ReadOnlyApi(ServiceApi):
     """The operations that change nothing, and the lookups that all operations share."""
 
     model: ClassVar[str] = "codepipeline"
@@ -63,13 +63,14 @@ class ReadingApi(ServiceApi):
         """Return every stage with its newest execution."""
         pipeline = self._pipeline(self.params["name"])
         history = self.service.store.history(pipeline)
-        gates = self.service.runner.gates
+        queues = self.service.runner.queues
         return ActionResult(
             {
                 "pipelineName": pipeline.name,
                 "pipelineVersion": pipeline.version,
                 "stageStates": [
-                    shapes.stage_state(pipeline, stage, history, gates) for stage in pipeline.stages
+                    shapes.stage_state(pipeline, stage, history, queues)
+                    for stage in pipeline.stages
                 ],
                 "created": shapes.time(pipeline.created),
                 "updated": shapes.time(pipeline.updated),
@@ -151,7 +152,7 @@ class ReadingApi(ServiceApi):
         token = self.params.get("nextToken") or "0"
         if not token.isdecimal():
             raise ApiError("InvalidNextTokenException", "The next token is not valid")
-        begin, most = int(token), int(self.params.get("maxResults") or _PAGE)
+        begin, most = int(token), int(self.params.get("maxResults") or _DEFAULT_PAGE_ITEMS)
         answer: dict[str, Any] = {name: list(entries[begin : begin + most])}
         if begin + most < len(entries):
             answer["nextToken"] = str(begin + most)

@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from localcloud.core.clients import ClientFactory
     from localcloud.core.providers import ResourceRequest
 
-_GIVEN = ("AllowedPattern", "DataType", "Description", "Policies", "Tier", "Type", "Value")
+_PASSED_PROPERTIES = (
+    "AllowedPattern",
+    "DataType",
+    "Description",
+    "Policies",
+    "Tier",
+    "Type",
+    "Value",
+)
 
 
 class ParameterProvider:
@@ -68,4 +76,4 @@ class ParameterProvider:
 
 
 def _given(request: ResourceRequest) -> dict[str, Any]:
-    return {key: request.properties[key] for key in _GIVEN if key in request.properties}
+    return {key: request.properties[key] for key in _PASSED_PROPERTIES if key in request.properties}

@@ -17,7 +17,7 @@ class RecordedProvider:
 
     def replaces(self, request: ResourceRequest, current: Resource) -> bool:
         """Replace the resource if a create-only property changes."""
-        return schemas.changes_what_is_given_once(
+        return schemas.changes_create_only_property(
             request.region, request.type, request.properties, current.properties
         )
 

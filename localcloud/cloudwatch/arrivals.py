@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS metric_arrivals (
 _INSERT = "INSERT INTO metric_arrivals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
-class Arriving:
+class Arrivals:
     """Observations by their cloud second of arrival. Callers must hold the lock."""
 
     def __init__(self, ledger: Ledger) -> None:

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from localcloud.moto.journal import Journal
 
 KIND = "cloudformation"
-_OWN = ("AWS::CloudFormation::", "Custom::")
-_PACKAGES = {
+_EXCLUDED_PREFIXES = ("AWS::CloudFormation::", "Custom::")
+_MOTO_PACKAGES = {
     "ElasticLoadBalancing": "elb",
     "ElasticLoadBalancingV2": "elbv2",
     "Lambda": "awslambda",
@@ -56,7 +56,7 @@ class MotoProvider:
     @staticmethod
     def makes(type_name: str) -> bool:
         """Whether moto has a model of the type, other than CloudFormation's own types."""
-        return not type_name.startswith(_OWN) and _model(type_name) is not None
+        return not type_name.startswith(_EXCLUDED_PREFIXES) and _model(type_name) is not None
 
     def unclaimed(self, stack_id: str, logical_id: str) -> str:
         """See `Claimant.unclaimed`."""
@@ -67,7 +67,7 @@ class MotoProvider:
         name = _model(request.type).cloudformation_name_type()
         if name and request.properties.get(name, "") != current.properties.get(name, ""):
             return True
-        return schemas.changes_what_is_given_once(
+        return schemas.changes_create_only_property(
             request.region, request.type, request.properties, current.properties
         )
 
@@ -131,7 +131,7 @@ class MotoProvider:
         return found
 
     def _perform(self, document: dict[str, Any]) -> dict[str, Any] | None:
-        definition = {"Type": document["type"], "Properties": _for_moto(document)}
+        definition = {"Type": document["type"], "Properties": _moto_properties(document)}
         owner = (document["stack_id"], document["logical_id"])
         if document["operation"] == "delete":
             self._delete(definition, document)
@@ -191,7 +191,7 @@ class MotoProvider:
             try:
                 model.delete_from_cloudformation_json(document["name"], definition, account, region)
             except Exception as error:
-                if not _gone(error):
+                if not _is_not_found(error):
                     raise
         elif hasattr(known, "delete"):
             known.delete(account, region)
@@ -204,7 +204,7 @@ class MotoProvider:
 def _model(type_name: str) -> Any:
     """Return moto's model of a type, or None; imports only that service, for speed."""
     service = type_name.split("::")[1] if type_name.count("::") > 1 else "none"
-    package = f"moto.{_PACKAGES.get(service, service.lower())}.models"
+    package = f"moto.{_MOTO_PACKAGES.get(service, service.lower())}.models"
     try:
         importlib.import_module(package)
     except ModuleNotFoundError:
@@ -235,12 +235,12 @@ def _key(document: dict[str, Any], physical_id: str) -> str:
     return f"{document['account']}/{document['region']}/{document['type']}/{physical_id}"
 
 
-def _for_moto(document: dict[str, Any]) -> dict[str, Any]:
+def _moto_properties(document: dict[str, Any]) -> dict[str, Any]:
     if document["type"] == KEY_TYPE:
         return key_properties(document["properties"])
     return dict(document["properties"])
 
 
-def _gone(error: Exception) -> bool:
+def _is_not_found(error: Exception) -> bool:
     named = f"{type(error).__name__} {getattr(error, 'code', '')}"
     return any(word in named for word in ("NotFound", "NoSuch", "DoesNotExist", "NonExistent"))

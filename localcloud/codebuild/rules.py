@@ -27,7 +27,7 @@ _INDEX_FILES = ("PIP_CONFIG_FILE", "UV_CONFIG_FILE", "NPM_CONFIG_USERCONFIG")
 _INDEXES = re.compile(r"^(PIP|UV|NPM_CONFIG|npm_config)_|SSL_CERT|_CA_BUNDLE$|_CA_CERTS$|_CAINFO$")
 
 
-def sandbox(state: Path, workspace: Workspace, variables: Mapping[str, str]) -> Rules:
+def confinement_rules(state: Path, workspace: Workspace, variables: Mapping[str, str]) -> Rules:
     """Return the confinement of a build; `variables` are those of its commands."""
     tools = image.folder()
     borrowed = _borrowed(workspace, (state / "git").resolve())
@@ -35,13 +35,13 @@ def sandbox(state: Path, workspace: Workspace, variables: Mapping[str, str]) -> 
         *image.tools(tools),
         *_configured(variables),
         *borrowed,
-        *_looked_for_above(workspace.folder),
+        *_project_files_above(workspace.folder),
     ]
     made = confinement.rules(state, read, [*workspace.own, *image.caches(tools, workspace.project)])
     return replace(made, ports=confinement.closed_ports(*_WEB_PORTS))
 
 
-def _looked_for_above(folder: Path) -> Iterator[Path]:
+def _project_files_above(folder: Path) -> Iterator[Path]:
     """Yield files that tools search in all parent folders.
 
     The tools fail if they find such a file and cannot read it. On AWS the parent folders are empty.
