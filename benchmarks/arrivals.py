@@ -15,8 +15,8 @@ import numpy as np
 
 from pipeline.judge.arrival import ARRIVAL_BOUND
 from pipeline.judge.bake import result
-from pipeline.judge.look import look
-from pipeline.judge.port import Bake, Deployment, GatewaySeen, Metric, Seen, Serving
+from pipeline.judge.evaluation import evaluate
+from pipeline.judge.port import Bake, Deployment, Metric, Serving, StageCounts, VersionCounts
 from pipeline.judge.settings import Settings
 from pipeline.judge.shift import Shift
 from pipeline.judge.statistics.judging import line
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.judge.arrival import Source
-    from pipeline.judge.look import Look
+    from pipeline.judge.evaluation import Evaluation
     from pipeline.judge.port import Minutes
     from pipeline.judge.statistics.condemnation import Condemnation, Permission
 
@@ -147,11 +147,11 @@ class World:
         """See `Port`."""
         return Serving(self.now, (STABLE, CANARY))
 
-    def deployment(self, since: datetime) -> Deployment | None:  # noqa: ARG002  # the port's
+    def newest_deployment(self, since: datetime) -> Deployment | None:  # noqa: ARG002  # the port's
         """See `Port`."""
         return DEPLOYMENT
 
-    def deployed(self, deployment_id: str) -> Deployment | None:  # noqa: ARG002  # the port's
+    def deployment(self, deployment_id: str) -> Deployment | None:  # noqa: ARG002  # the port's
         """See `Port`."""
         return DEPLOYMENT
 
@@ -171,7 +171,7 @@ class World:
         """See `Port`."""
         self.condemned.append(condemnation)
 
-    def seen(self, versions: Sequence[str], begin: datetime, end: datetime) -> Minutes:
+    def version_counts(self, versions: Sequence[str], begin: datetime, end: datetime) -> Minutes:
         """See `Port`."""
         service, sent, crashed = (
             self._arrived(at, begin, end) for at in (self._logged, self._sent, self._sent_crashes)
@@ -185,7 +185,7 @@ class World:
             errors = self._crashes[mine & crashed].sum(axis=0)
             invocations = self._counted[mine & sent].sum(axis=0) + errors
             found[_NOON + timedelta(minutes=minute)] = {
-                version: Seen(
+                version: VersionCounts(
                     int(requests[number]), int(failures[number]), 0, 0,
                     int(invocations[number]), int(errors[number]), 0, 0,
                 )
@@ -194,7 +194,7 @@ class World:
             }  # fmt: skip
         return found
 
-    def gateway(self, begin: datetime, end: datetime) -> dict[datetime, GatewaySeen]:
+    def stage_counts(self, begin: datetime, end: datetime) -> dict[datetime, StageCounts]:
         """See `Port`."""
         answered, crashed, sent = (
             self._arrived(at, begin, end)
@@ -208,22 +208,22 @@ class World:
             failures = int(self._failures[mine & answered].sum()) + errors
             invocations = int(self._counted[mine & sent].sum())
             at = _NOON + timedelta(minutes=minute)
-            found[at] = GatewaySeen(requests, requests, 0, failures, invocations)
+            found[at] = StageCounts(requests, requests, 0, failures, invocations)
         return found
 
-    def record(self, deployment_id: str) -> str | None:
+    def read_record(self, deployment_id: str) -> str | None:
         """See `Port`."""
         return self._records.get(deployment_id)
 
-    def keep(self, deployment_id: str, record: str) -> None:
+    def write_record(self, deployment_id: str, record: str) -> None:
         """See `Port`."""
         self._records[deployment_id] = record
 
-    def bake(self, deployment_id: str) -> Bake | None:  # noqa: ARG002  # the port's
+    def read_bake(self, deployment_id: str) -> Bake | None:  # noqa: ARG002  # the port's
         """See `Port`."""
         return Bake("execution", _BEGAN + SETTINGS.shift.length)
 
-    def keep_bake(self, deployment_id: str, bake: Bake) -> None:
+    def write_bake(self, deployment_id: str, bake: Bake) -> None:
         """See `Port`."""
 
     def alarms(self, version: str) -> tuple[str, ...]:  # noqa: ARG002  # the port's
@@ -234,7 +234,7 @@ class World:
         """See `Port`."""
         self.published = list(metrics)
 
-    def answer(self, deployment_id: str, execution: str, *, succeeded: bool) -> None:
+    def answer_hook(self, deployment_id: str, execution: str, *, succeeded: bool) -> None:
         """See `Port`."""
 
     def _arrived(self, at: Times, begin: datetime, end: datetime) -> NDArray[np.bool_]:
@@ -263,7 +263,7 @@ def play(world: World, settings: Settings = SETTINGS) -> Ending:
     }  # fmt: skip
     world.now = _NOON + timedelta(minutes=1) + _SCHEDULE
     while True:
-        seen = look(world, settings)
+        seen = evaluate(world, settings)
         baked = result(world, settings, seen)
         if baked:
             return _ended(world, seen, None if baked.succeeded else "bake", world.now)
@@ -276,7 +276,7 @@ def play(world: World, settings: Settings = SETTINGS) -> Ending:
         world.now += timedelta(minutes=1)
 
 
-def _ended(world: World, seen: Look, stopped_by: str | None, at: datetime) -> Ending:
+def _ended(world: World, seen: Evaluation, stopped_by: str | None, at: datetime) -> Ending:
     judged = len(seen.record.periods) if seen.record else 0
     comparable = SETTINGS.shift.minutes - 1
     minutes = (at - _BEGAN) / timedelta(minutes=1)

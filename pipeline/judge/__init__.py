@@ -1,1 +1,1 @@
-"""The judge on AWS: a function that looks at a release once a minute, and says what it found."""
+"""The canary judge: a Lambda function that evaluates the release in progress once a minute."""

@@ -1,4 +1,4 @@
-"""Begin the record of a version before it gets traffic; refuse it if it was condemned earlier."""
+"""Begin the decision record before a version gets traffic; refuse a condemned version."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
 
 def admit(port: Port, settings: Settings, deployment: Deployment) -> str | None:
-    """Refuse a version that was condemned and not permitted since.
+    """Refuse a version that was condemned and has not been permitted since.
 
-    Either way the record is begun: it names the version's digest, which nobody can ask Lambda for
-    once a rollback has deleted the version.
+    The record is written in both cases. It contains the version's digest, which Lambda cannot
+    return after a rollback has deleted the version.
 
     Returns:
-        Why it is refused; None where it may have traffic.
+        The reason of the refusal; None if the version may get traffic.
 
     Raises:
-        UnjudgedError: it cannot be read whether it was condemned.
-        RecordError: what is written about it is damaged.
+        EvaluationError: AWS does not return the condemnation, or does not take the record.
+        RecordError: the condemnation or the permission is damaged.
     """
     digest = port.digest(deployment.canary)
     refused = refusal(port.condemnation(digest), port.permission(digest))
-    port.keep(deployment.id, _record(port, settings, deployment, digest, refused).text())
+    port.write_record(deployment.id, _record(port, settings, deployment, digest, refused).text())
     return refused
 
 
@@ -39,8 +39,8 @@ def _record(
     now = port.serving().now
     parameters = settings.parameters
     judged = judge(parameters, ())
-    came = outcome(parameters, judged, "in progress")
-    said = sentence(parameters, (), judged, came, deployment.reason, ())
+    open_outcome = outcome(parameters, judged, "in progress")
+    open_sentence = sentence(parameters, (), judged, open_outcome, deployment.reason, ())
     return Record(
         service=settings.service,
         environment=settings.environment,
@@ -58,7 +58,7 @@ def _record(
         verdict=judged.verdict,
         incident=False,
         decided_at=None,
-        outcome="refused as condemned before" if refused else came,
-        sentence=refused or said,
+        outcome="refused as condemned before" if refused else open_outcome,
+        sentence=refused or open_sentence,
         version_digest=digest,
     )

@@ -1,11 +1,12 @@
-"""Whether the metrics of a minute have arrived: the service's, Lambda's and API Gateway's.
+"""Decide whether the metrics of a minute have arrived from all three sources.
 
-Metrics say nothing about what is still to come, so the three sources vouch for one another: a
-source is late where another one counts requests that it does not. Lambda sends an invocation's
-metrics when it ends, dated at its start, in intervals of a minute ("Using CloudWatch metrics with
-Lambda"), so that crashes and timeouts may arrive after all other invocations; the service cannot
-count those, but API Gateway does. Metrics in log lines arrive when CloudWatch Logs has read them,
-in any order ("Setting alarms on metrics created with the embedded metric format").
+CloudWatch does not say whether more data will arrive. So the service, Lambda and API Gateway are
+compared: a source is late if another one counts requests that it does not. Lambda sends the metrics
+of an invocation when the invocation ends, with the timestamp of its start, once a minute ("Using
+CloudWatch metrics with Lambda"). Crashes and timeouts may therefore arrive after all other
+invocations; the service cannot count them, but API Gateway does. Metrics in log lines arrive when
+CloudWatch Logs has read the lines, in any order ("Setting alarms on metrics created with the
+embedded metric format").
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
-from pipeline.judge.port import GatewaySeen, Seen
+from pipeline.judge.port import StageCounts, VersionCounts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,69 +25,71 @@ if TYPE_CHECKING:
 Source = Literal["the service", "Lambda", "API Gateway"]
 
 SETTLED = timedelta(seconds=60)
-"""Time after a minute's end before it is judged, even if its counts agree."""
+"""Time after a minute's end before it is judged, even if all counts agree."""
 ARRIVAL_BOUND = timedelta(minutes=5)
-"""Time after a minute's end for which its metrics are waited for. Lambda's own are sent up to a
-minute after the slowest invocation has ended; with three minutes more they are still in time."""
-_SHARE, _REQUESTS = 0.9, 2
-"""Share of another source's requests that a source must count, but for a few: what one dates
-before the minute's end, the other may date after it."""
-_PLATFORM_SHARE = 0.999
-"""The same between Lambda and API Gateway, which date a request at nearly the same time. It must
-be strict: a crash counts against the new version, and the new version has few requests."""
-_MORE = 1.02
-"""The service's requests to those of API Gateway, up to which the service does not overstate."""
-_NO_REQUESTS = Seen(0, 0, 0, 0, 0, 0)
-_NO_RESPONSES = GatewaySeen(0, 0, 0, 0, 0)
+"""Time after a minute's end for which the judge waits for its metrics. Lambda sends its own up to a
+minute after the slowest invocation has ended; three further minutes are a reserve."""
+_MIN_COUNTED_SHARE, _SLACK_REQUESTS = 0.9, 2
+"""Share of another source's requests that a source must count, less a few requests: the timestamp
+of one request may be before the minute's end at one source and after it at the other."""
+_MIN_PLATFORM_SHARE = 0.999
+"""The same between Lambda and API Gateway, whose timestamps of a request nearly agree. It is
+strict because a crash counts against the canary, which has few requests."""
+_MAX_OVERCOUNT_RATIO = 1.02
+"""Ratio of the service's requests to API Gateway's up to which the service does not overstate."""
+_NO_VERSION_COUNTS = VersionCounts(0, 0, 0, 0, 0, 0)
+_NO_STAGE_COUNTS = StageCounts(0, 0, 0, 0, 0)
 
 
 class Arrivals:
-    """The counts of some minutes so far, by source."""
+    """The counts of some minutes that have arrived so far, by source."""
 
     def __init__(
         self,
         minutes: Minutes,
-        gateway: Mapping[datetime, GatewaySeen],
+        stage: Mapping[datetime, StageCounts],
         versions: Sequence[str],
     ) -> None:
         self._minutes = minutes
-        self._gateway = gateway
+        self._stage = stage
         self._versions = versions
 
     def late(self, minute: datetime) -> tuple[Source, ...]:
-        """Return the sources whose counts of a minute are not complete."""
-        seen = {version: self._seen(minute, version) for version in self._versions}
-        stage = self._gateway.get(minute, _NO_RESPONSES)
-        requests = sum(each.requests for each in seen.values())
+        """Return the sources whose counts of a minute are incomplete."""
+        counts = {version: self._of(minute, version) for version in self._versions}
+        stage = self._stage.get(minute, _NO_STAGE_COUNTS)
+        requests = sum(each.requests for each in counts.values())
         found: list[Source] = []
-        if any(_short(self._counted(minute, version), seen[version].invocations)
+        if any(_is_short(self._reported(minute, version), counts[version].invocations)
                for version in self._versions):  # fmt: skip
             found.append("the service")
         if self._misses_invocations(minute) or self._misses_integrations(minute):
             found.append("Lambda")
-        if _short(stage.integrated, requests):
+        if _is_short(stage.integrated, requests):
             found.append("API Gateway")
         return tuple(found)
 
     def lost(self, minute: datetime) -> bool:
-        """Return whether it is Lambda that does not count what the service reports.
+        """Return whether Lambda's counts of a minute are missing.
 
-        API Gateway decides: if it counts as many requests as the service reports, and more than
-        Lambda, or nothing either, then the platform's metrics are missing. Else the service
-        overstates.
+        If the service reports more requests than Lambda counts, API Gateway decides which of the
+        two is wrong. Lambda's counts are missing if API Gateway counts as many requests as the
+        service reports, and more than Lambda; or if API Gateway counts none either. Otherwise
+        the service overstates.
         """
         if not self._misses_invocations(minute):
             return False
-        integrated = self._gateway.get(minute, _NO_RESPONSES).integrated
-        requests = sum(self._seen(minute, each).requests for each in self._versions)
+        integrated = self._stage.get(minute, _NO_STAGE_COUNTS).integrated
+        requests = sum(self._of(minute, each).requests for each in self._versions)
         return not integrated or (
-            self._misses_integrations(minute) and requests <= _MORE * integrated + _REQUESTS
+            self._misses_integrations(minute)
+            and requests <= _MAX_OVERCOUNT_RATIO * integrated + _SLACK_REQUESTS
         )
 
-    def anything(self, minute: datetime) -> bool:
-        """Return whether a source counts a request in a minute."""
+    def has_requests(self, minute: datetime) -> bool:
+        """Return whether any source counts a request in a minute."""
         return bool(
-            self._gateway.get(minute, _NO_RESPONSES).integrated
+            self._stage.get(minute, _NO_STAGE_COUNTS).integrated
             or any(
                 each.requests or each.errors or each.invocations
                 for each in self._minutes.get(minute, {}).values()
@@ -94,37 +97,37 @@ class Arrivals:
         )
 
     def _misses_invocations(self, minute: datetime) -> bool:
-        """Whether Lambda counts fewer invocations of a version than this reports requests.
+        """Return whether Lambda counts fewer invocations of a version than it reports requests.
 
-        Lambda dates a request that met a cold start before it, and the service behind it.
+        Cold starts are left out: Lambda's timestamp is before the cold start, the service's after.
         """
         return any(
-            _short(each.invocations, each.requests - each.cold_starts)
-            for each in (self._seen(minute, version) for version in self._versions)
+            _is_short(each.invocations, each.requests - each.cold_starts)
+            for each in (self._of(minute, version) for version in self._versions)
         )
 
     def _misses_integrations(self, minute: datetime) -> bool:
-        """Whether Lambda counts fewer requests than API Gateway handed on to it."""
+        """Return whether Lambda counts fewer requests than API Gateway passed to it."""
         counted = sum(
             each.invocations + each.throttles
-            for each in (self._seen(minute, version) for version in self._versions)
+            for each in (self._of(minute, version) for version in self._versions)
         )
-        integrated = self._gateway.get(minute, _NO_RESPONSES).integrated
-        return counted < _PLATFORM_SHARE * integrated - _REQUESTS
+        integrated = self._stage.get(minute, _NO_STAGE_COUNTS).integrated
+        return counted < _MIN_PLATFORM_SHARE * integrated - _SLACK_REQUESTS
 
-    def _counted(self, minute: datetime, version: str) -> int:
-        """The version's requests by its own count, crashes and later cold starts included."""
-        mine = self._seen(minute, version)
-        waited = sum(
-            both.get(version, _NO_REQUESTS).cold_starts
+    def _reported(self, minute: datetime, version: str) -> int:
+        """Return a version's requests by its own count, with crashes and later cold starts."""
+        counts = self._of(minute, version)
+        cold_starts = sum(
+            both.get(version, _NO_VERSION_COUNTS).cold_starts
             for later, both in self._minutes.items()
             if later > minute
         )
-        return mine.requests + mine.errors + waited
+        return counts.requests + counts.errors + cold_starts
 
-    def _seen(self, minute: datetime, version: str) -> Seen:
-        return self._minutes.get(minute, {}).get(version, _NO_REQUESTS)
+    def _of(self, minute: datetime, version: str) -> VersionCounts:
+        return self._minutes.get(minute, {}).get(version, _NO_VERSION_COUNTS)
 
 
-def _short(count: int, other: int) -> bool:
-    return count < _SHARE * other - _REQUESTS
+def _is_short(count: int, other: int) -> bool:
+    return count < _MIN_COUNTED_SHARE * other - _SLACK_REQUESTS

@@ -1,13 +1,13 @@
-"""The judge's port over the AWS API."""
+"""The judge's port over the AWS API: Lambda, CodeDeploy, CloudWatch and S3."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from pipeline.judge import metrics as metric_data
 from pipeline.judge.bake import bake_text, read_bake
-from pipeline.judge.port import Deployment, GatewaySeen, Seen, Serving, UnjudgedError
-from pipeline.judge.shift import MINUTE
+from pipeline.judge.port import Deployment, EvaluationError, Serving
 from pipeline.judge.statistics.condemnation import (
     condemnation_key,
     permission_key,
@@ -20,7 +20,6 @@ from pipeline.names import (
     ALIAS,
     GUARDS,
     JUDGE_NAMESPACE,
-    NAMESPACE,
     bake_key,
     decision_key,
     version_alarm_name,
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pipeline.judge.client import Client
-    from pipeline.judge.port import Bake, Metric, Minutes
+    from pipeline.judge.port import Bake, Metric, Minutes, StageCounts
     from pipeline.judge.settings import Settings
     from pipeline.judge.statistics.condemnation import Condemnation, Permission
     from pipeline.judge.statistics.judging import Ending
@@ -38,20 +37,8 @@ if TYPE_CHECKING:
 _ENDINGS: Mapping[str, Ending] = {
     "Succeeded": "succeeded", "Failed": "stopped", "Stopped": "stopped",
 }  # fmt: skip
-_ROLLBACK = "codeDeployRollback"
-# By the field of `Seen`.
-_SERVICE = {
-    "requests": "Requests", "failures": "Failures", "slow": "SlowRequests",
-    "cold_starts": "ColdStarts", "client_errors": "ClientErrors",
-}  # fmt: skip
-_LAMBDA = {"invocations": "Invocations", "errors": "Errors", "throttles": "Throttles"}
-# By the field of `GatewaySeen`; the guide gives each metric's statistic.
-_GATEWAY = {
-    "requests": ("Count", "SampleCount"), "integrated": ("IntegrationLatency", "SampleCount"),
-    "client_errors": ("4XXError", "Sum"), "server_errors": ("5XXError", "Sum"),
-}  # fmt: skip
-_ABSENT = {"client_errors"}
-"""Metrics that an older version of the service does not have."""
+_ROLLBACK_CREATOR = "codeDeployRollback"
+"""Creator of a deployment that rolls another one back (`DeploymentInfo`)."""
 
 
 class AwsPort:
@@ -68,7 +55,7 @@ class AwsPort:
         routed = (alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}
         return Serving(answer.at, (alias["FunctionVersion"], *routed))
 
-    def deployment(self, since: datetime) -> Deployment | None:
+    def newest_deployment(self, since: datetime) -> Deployment | None:
         """See `Port`."""
         ids = self._deploy(
             "ListDeployments",
@@ -77,26 +64,28 @@ class AwsPort:
             createTimeRange={"start": since.timestamp()},
         )["deployments"]
         infos = [self._deploy("GetDeployment", deploymentId=each)["deploymentInfo"] for each in ids]
-        mine = [each for each in infos if each.get("creator") != _ROLLBACK]
+        mine = [each for each in infos if each.get("creator") != _ROLLBACK_CREATOR]
         if not mine:
             return None
         return self._described(max(mine, key=lambda each: float(each["createTime"])))
 
-    def deployed(self, deployment_id: str) -> Deployment | None:
+    def deployment(self, deployment_id: str) -> Deployment | None:
         """See `Port`."""
         info = self._deploy("GetDeployment", deploymentId=deployment_id)["deploymentInfo"]
-        if info.get("creator") == _ROLLBACK:
+        if info.get("creator") == _ROLLBACK_CREATOR:
             return None
         found = self._described(info)
         if found is None:
-            raise UnjudgedError(f"deployment {deployment_id} has no target yet")
+            raise EvaluationError(
+                f"deployment {deployment_id}: no target found; CodeDeploy creates it within seconds"
+            )
         return found
 
     def _described(self, info: dict[str, Any]) -> Deployment | None:
         deployment_id = info["deploymentId"]
         targets = self._deploy("ListDeploymentTargets", deploymentId=deployment_id)["targetIds"]
         if not targets:
-            return None  # it has only just been created
+            return None  # CodeDeploy has not created it yet
         found = self._deploy("GetDeploymentTarget", deploymentId=deployment_id, targetId=targets[0])
         shifted = found["deploymentTarget"]["lambdaTarget"]
         began = next(
@@ -134,55 +123,29 @@ class AwsPort:
         key = condemnation_key(condemnation.version_digest)
         self._client.write(self._settings.bucket, key, text(condemnation).encode())
 
-    def seen(self, versions: Sequence[str], begin: datetime, end: datetime) -> Minutes:
+    def version_counts(self, versions: Sequence[str], begin: datetime, end: datetime) -> Minutes:
         """See `Port`."""
-        queries = {
-            f"{field}{number}": self._query(field, version)
-            for number, version in enumerate(versions)
-            for field in (*_SERVICE, *_LAMBDA)
-        }
-        series = self._series(queries, begin, end)
-        minutes: dict[datetime, dict[str, dict[str, int]]] = {}
-        for number, version in enumerate(versions):
-            for field in (*_SERVICE, *_LAMBDA):
-                for at, value in series[f"{field}{number}"]:
-                    minutes.setdefault(at, {}).setdefault(version, {})[field] = value
-        nothing = dict.fromkeys({*_SERVICE, *_LAMBDA} - _ABSENT, 0)
-        return {
-            at: {version: Seen(**(nothing | fields)) for version, fields in both.items()}
-            for at, both in minutes.items()
-        }
+        return metric_data.version_counts(self._client, self._settings, versions, begin, end)
 
-    def gateway(self, begin: datetime, end: datetime) -> dict[datetime, GatewaySeen]:
+    def stage_counts(self, begin: datetime, end: datetime) -> dict[datetime, StageCounts]:
         """See `Port`."""
-        dimensions = {"ApiName": self._settings.api, "Stage": self._settings.environment}
-        queries = {
-            field: _statistic("AWS/ApiGateway", metric, dimensions, statistic)
-            for field, (metric, statistic) in _GATEWAY.items()
-        }
-        # Without `ExecutedVersion` the metric counts every version of the alias.
-        queries["invocations"] = _statistic("AWS/Lambda", "Invocations", self._alias())
-        minutes: dict[datetime, dict[str, int]] = {}
-        for field, points in self._series(queries, begin, end).items():
-            for at, value in points:
-                minutes.setdefault(at, dict.fromkeys(queries, 0))[field] = value
-        return {at: GatewaySeen(**fields) for at, fields in minutes.items()}
+        return metric_data.stage_counts(self._client, self._settings, begin, end)
 
-    def record(self, deployment_id: str) -> str | None:
+    def read_record(self, deployment_id: str) -> str | None:
         """See `Port`."""
         body = self._client.read(self._settings.bucket, decision_key(deployment_id))
         return None if body is None else body.decode()
 
-    def keep(self, deployment_id: str, record: str) -> None:
+    def write_record(self, deployment_id: str, record: str) -> None:
         """See `Port`."""
         self._client.write(self._settings.bucket, decision_key(deployment_id), record.encode())
 
-    def bake(self, deployment_id: str) -> Bake | None:
+    def read_bake(self, deployment_id: str) -> Bake | None:
         """See `Port`."""
         body = self._client.read(self._settings.bucket, bake_key(deployment_id))
         return None if body is None else read_bake(body.decode())
 
-    def keep_bake(self, deployment_id: str, bake: Bake) -> None:
+    def write_bake(self, deployment_id: str, bake: Bake) -> None:
         """See `Port`."""
         key = bake_key(deployment_id)
         self._client.write(self._settings.bucket, key, bake_text(bake).encode())
@@ -194,11 +157,11 @@ class AwsPort:
         states = {each["AlarmName"]: each["StateValue"] for each in answer.document["MetricAlarms"]}
         missing = [each for each in names if each not in states]
         if missing:
-            raise UnjudgedError(f"DescribeAlarms: no alarm {', '.join(missing)}")
+            raise EvaluationError(f"DescribeAlarms: alarm {', '.join(missing)} does not exist")
         return tuple(each for each in names if states[each] == "ALARM")
 
     def publish(self, metrics: Sequence[Metric]) -> None:
-        """See `Port`. CloudWatch dates them, by a clock that is right."""
+        """See `Port`. CloudWatch sets the timestamps, because the sandbox's clock may be wrong."""
         self._client.call(
             "monitoring",
             "PutMetricData",
@@ -207,7 +170,9 @@ class AwsPort:
                 "MetricData": [
                     {
                         "MetricName": each.name,
-                        "Dimensions": _named(self._own(each.version)),
+                        "Dimensions": metric_data.named(
+                            metric_data.service_dimensions(self._settings, each.version)
+                        ),
                         "Value": each.value,
                     }
                     for each in metrics
@@ -215,7 +180,7 @@ class AwsPort:
             },
         )
 
-    def answer(self, deployment_id: str, execution: str, *, succeeded: bool) -> None:
+    def answer_hook(self, deployment_id: str, execution: str, *, succeeded: bool) -> None:
         """See `Port`."""
         self._deploy(
             "PutLifecycleEventHookExecutionStatus",
@@ -226,70 +191,6 @@ class AwsPort:
 
     def _deploy(self, operation: str, **parameters: Any) -> dict[str, Any]:
         return self._client.call("codedeploy", operation, parameters).document
-
-    def _series(
-        self, queries: Mapping[str, dict[str, Any]], begin: datetime, end: datetime
-    ) -> dict[str, list[tuple[datetime, int]]]:
-        """The points of each query, by its id."""
-        answer = self._client.call(
-            "monitoring",
-            "GetMetricData",
-            {
-                "MetricDataQueries": [{"Id": id_, "MetricStat": q} for id_, q in queries.items()],
-                "StartTime": begin.timestamp(),
-                "EndTime": end.timestamp(),
-            },
-        ).document
-        results = {each["Id"]: each for each in answer["MetricDataResults"]}
-        wrong = {id_ for id_ in queries if results.get(id_, {}).get("StatusCode") != "Complete"}
-        if wrong or answer.get("NextToken"):
-            raise UnjudgedError(
-                f"GetMetricData answered by half: {', '.join(sorted(wrong)) or 'there is more'}"
-            )
-        return {id_: _points(results[id_]) for id_ in queries}
-
-    def _alias(self) -> dict[str, str]:
-        """The dimensions by which Lambda counts the alias."""
-        function = self._settings.function
-        return {"FunctionName": function, "Resource": f"{function}:{ALIAS}"}
-
-    def _query(self, field: str, version: str) -> dict[str, Any]:
-        if field in _SERVICE:
-            return _statistic(NAMESPACE, _SERVICE[field], self._own(version))
-        dimensions = {**self._alias(), "ExecutedVersion": version}
-        return _statistic("AWS/Lambda", _LAMBDA[field], dimensions)
-
-    def _own(self, version: str | None) -> dict[str, str]:
-        dimensions = {"service": self._settings.service, "environment": self._settings.environment}
-        return dimensions if version is None else dimensions | {"version": version}
-
-
-def _statistic(
-    namespace: str, metric: str, dimensions: Mapping[str, str], statistic: str = "Sum"
-) -> dict[str, Any]:
-    return {
-        "Metric": {
-            "Namespace": namespace,
-            "MetricName": metric,
-            "Dimensions": _named(dimensions),
-        },
-        "Period": int(MINUTE.total_seconds()),
-        "Stat": statistic,
-    }
-
-
-def _named(dimensions: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"Name": name, "Value": value} for name, value in dimensions.items()]
-
-
-def _points(result: dict[str, Any]) -> list[tuple[datetime, int]]:
-    """Sums by minute; a sum of ones is a whole number, whatever its type."""
-    points = []
-    for at, value in zip(result["Timestamps"], result["Values"], strict=True):
-        if value != int(value):
-            raise UnjudgedError(f"GetMetricData gave {value} for {result['Id']}, which is a count")
-        points.append((datetime.fromtimestamp(at, UTC), int(value)))
-    return points
 
 
 def _time(seconds: float | None) -> datetime | None:

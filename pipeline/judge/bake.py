@@ -1,13 +1,12 @@
-"""The bake: a release is watched for a while after all traffic is on the new version.
+"""The bake: the watch after all traffic has moved to the new version.
 
-CodeDeploy's hook AfterAllowTraffic begins it, and the judge answers the hook when it is over. A
+CodeDeploy's hook AfterAllowTraffic starts the bake, and the judge answers the hook at its end. A
 hook has one hour for its answer ("AppSpec 'hooks' section" of the CodeDeploy user guide). Until
-then the deployment is in progress: it stops when an alarm of its group goes off or the hook's
-answer is `Failed`, and moves the alias back. It needs no role of another account, no evidence and
-no earlier release of the pipeline.
+then the deployment is in progress: if an alarm of its group changes to ALARM, or the hook's answer
+is `Failed`, CodeDeploy stops the deployment and moves the alias back.
 
-Metrics may arrive late (`pipeline.judge.arrival`): a bake lasts until every minute of the shift is
-judged and compared, be that after its time. A judge that is blind ends it by the alarm on that.
+A bake lasts until every minute of the shift is judged and compared, and longer than configured if
+metrics are late (`pipeline.judge.arrival`). If the judge is blind, the alarm on that ends the bake.
 """
 
 from __future__ import annotations
@@ -20,14 +19,14 @@ from typing import TYPE_CHECKING
 from pipeline.judge.port import Bake
 
 if TYPE_CHECKING:
-    from pipeline.judge.look import Look
+    from pipeline.judge.evaluation import Evaluation
     from pipeline.judge.port import Port
     from pipeline.judge.settings import Settings
 
 
 @dataclass(frozen=True)
-class Result:
-    """How a bake ended."""
+class BakeResult:
+    """The end of a bake."""
 
     bake: Bake
     alarms: tuple[str, ...]
@@ -36,43 +35,43 @@ class Result:
 
 
 def begin(port: Port, deployment_id: str, execution: str) -> None:
-    """Record that a deployment bakes from now on.
+    """Write down that the bake of a deployment has begun.
 
     Raises:
-        UnjudgedError: it cannot be recorded.
+        EvaluationError: AWS does not take it.
     """
-    port.keep_bake(deployment_id, Bake(execution, port.serving().now))
+    port.write_bake(deployment_id, Bake(execution, port.serving().now))
 
 
-def result(port: Port, settings: Settings, seen: Look) -> Result | None:
-    """Return how the bake ended of the deployment that was looked at; None if it has not.
+def result(port: Port, settings: Settings, evaluation: Evaluation) -> BakeResult | None:
+    """Return the end of the bake of the evaluated deployment; None if there is no bake or no end.
 
-    CodeDeploy asks for the group's alarms as well. No page of AWS says that it does so while it
-    waits for a hook, so the judge does not rely on it.
+    The judge reads the alarms itself: AWS does not document whether CodeDeploy reads them while it
+    waits for a hook.
 
     Raises:
-        UnjudgedError: it cannot be read whether the deployment bakes, or what its alarms say.
+        EvaluationError: AWS does not return the bake or the alarms.
     """
-    record = seen.record
-    if record is None or record.outcome != "in progress" or seen.at < record.shift_ends:
+    record = evaluation.record
+    if record is None or record.outcome != "in progress" or evaluation.at < record.shift_ends:
         return None
-    bake = port.bake(record.deployment_id)
+    bake = port.read_bake(record.deployment_id)
     if bake is None:
         return None
     alarms = port.alarms(record.canary)
-    if seen.stops or alarms:
-        return Result(bake, alarms, succeeded=False)
-    if seen.waiting or seen.at < bake.began + settings.bake:
+    if evaluation.stops or alarms:
+        return BakeResult(bake, alarms, succeeded=False)
+    if evaluation.waiting or evaluation.at < bake.began + settings.bake:
         return None
-    return Result(bake, alarms, succeeded=True)
+    return BakeResult(bake, alarms, succeeded=True)
 
 
 def bake_text(bake: Bake) -> str:
-    """As JSON."""
+    """Return a bake as JSON."""
     return json.dumps({"execution": bake.execution, "began": bake.began.isoformat()})
 
 
 def read_bake(document: str) -> Bake:
-    """Back from JSON."""
+    """Return the bake that `bake_text` wrote."""
     found = json.loads(document)
     return Bake(found["execution"], datetime.fromisoformat(found["began"]))

@@ -1,4 +1,4 @@
-"""Compare the counts of a shift so far with the platform's, as far as these have arrived."""
+"""Choose the minutes of a shift whose counts are compared with the platform's."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from pipeline.judge.arrival import ARRIVAL_BOUND, Arrivals
+from pipeline.judge.discrepancies import (
+    BASELINE_TIME,
+    WINDOW_TIME,
+    Window,
+    find_discrepancies,
+)
 from pipeline.judge.shift import MINUTE
-from pipeline.judge.testimony import BASELINE, WINDOW, Window, contradictions
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,21 +22,28 @@ if TYPE_CHECKING:
 
 
 COMPARISON_DELAY = timedelta(minutes=3)
-"""Time after a minute's end before its responses are compared, if all of its counts agree."""
+"""Time after a minute's end before its responses are compared, if all counts of requests agree."""
 
 
-def contradicted(
+def discrepancies_of(
     port: Port,
     tolerance: float,
     deployment: Deployment,
     shift: tuple[datetime, datetime],
     now: datetime,
 ) -> tuple[Discrepancy, ...]:
-    """Return what the platform contradicts at `now`, in a shift's minutes from its first to last.
+    """Return the discrepancies of a shift that are certain at `now`.
 
-    Requests are compared in minutes that ended `ARRIVAL_BOUND` ago: until then a source that
-    counts fewer may only be late. Where all sources count the same requests, responses are
-    compared sooner.
+    Requests are compared in minutes that ended `ARRIVAL_BOUND` ago: until then, a lower count may
+    only be late. Responses are compared after `COMPARISON_DELAY` in minutes in which all sources
+    count the same requests.
+
+    Args:
+        port: the source of the counts.
+        tolerance: see `find_discrepancies`.
+        deployment: the deployment whose versions are compared.
+        shift: start and end of the shift.
+        now: the time by AWS's clock.
     """
     began, ends = shift
     found = _found(port, tolerance, deployment, began, min(ends, now - ARRIVAL_BOUND))
@@ -42,14 +54,14 @@ def contradicted(
     return tuple(each for each in sooner if each.version is None)
 
 
-def contradicted_so_far(
+def has_differences(
     port: Port,
     tolerance: float,
     deployment: Deployment,
     shift: tuple[datetime, datetime],
     now: datetime,
 ) -> bool:
-    """Return whether the counts of a shift differ, be it only because some have not arrived."""
+    """Return whether the counts of a shift differ, even if only because some are late."""
     began, ends = shift
     return bool(_found(port, tolerance, deployment, began, min(ends, now)))
 
@@ -63,31 +75,31 @@ def _found(
     *,
     without_late: bool = False,
 ) -> tuple[Discrepancy, ...]:
-    """What is contradicted in the minutes of a shift that ended before `until`.
+    """Return the discrepancies in the minutes of a shift that ended before `until`.
 
-    Minutes from the first one on for which Lambda's counts are lost are left out: what the
-    platform does not count contradicts nobody.
+    The comparison ends at the first minute for which Lambda's counts are lost; `without_late`
+    ends it at the first late one.
     """
     first = began.replace(second=0, microsecond=0)
     end = until.replace(second=0, microsecond=0)
-    begin = max(first, end - WINDOW)
+    begin = max(first, end - WINDOW_TIME)
     if begin >= end:
         return ()
     both = (deployment.stable, deployment.canary)
     window, before = (
         Window(
-            port.seen(both, start - MINUTE, stop + MINUTE),
-            port.gateway(start - MINUTE, stop + MINUTE),
+            port.version_counts(both, start - MINUTE, stop + MINUTE),
+            port.stage_counts(start - MINUTE, stop + MINUTE),
             start,
             stop,
         )
-        for start, stop in ((begin, end), (first - BASELINE, first))
+        for start, stop in ((begin, end), (first - BASELINE_TIME, first))
     )
-    arrivals = Arrivals(window.minutes, window.gateway, both)
+    arrivals = Arrivals(window.minutes, window.stage_minutes, both)
     minute = begin
     while minute < end and not arrivals.lost(minute):
         if without_late and arrivals.late(minute):
             break
         minute += MINUTE
-    known = Window(window.minutes, window.gateway, begin, minute)
-    return contradictions(known, before, *both, tolerance) if minute > begin else ()
+    known = Window(window.minutes, window.stage_minutes, begin, minute)
+    return find_discrepancies(known, before, *both, tolerance) if minute > begin else ()

@@ -1,4 +1,4 @@
-"""What the judge asks of the world, and what it tells it."""
+"""The judge's port: what it reads from AWS and writes to AWS."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from pipeline.judge.statistics.judging import Ending
 
 
-class UnjudgedError(Exception):
-    """Something that has to be judged cannot be, now; the message says what and why."""
+class EvaluationError(Exception):
+    """An evaluation failed; the message says what could not be read or written, and why."""
 
 
 @dataclass(frozen=True)
 class Serving:
-    """Whom the alias sends requests to, and what time it is by AWS's own clock."""
+    """The versions that the alias serves, and the time by AWS's clock."""
 
     now: datetime
     versions: tuple[str, ...]
@@ -33,53 +33,53 @@ class Deployment:
     stable: str
     canary: str
     began: datetime | None
-    """When the canary got its first share; None before that."""
+    """Time of the first step; None before it."""
     ending: Ending
     completed: datetime | None
-    """When it ended; None while it runs."""
+    """Time of its end; None while it is in progress."""
     reason: str
-    """Why it was stopped, in CodeDeploy's words."""
+    """CodeDeploy's reason for a stop."""
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What is known of one version in one minute."""
+class VersionCounts:
+    """The counts of one version in one minute."""
 
     requests: int
-    """As the service counts them."""
+    """Reported by the service."""
     failures: int
     slow: int
     cold_starts: int
     invocations: int
-    """As Lambda counts them."""
+    """Counted by Lambda."""
     errors: int
-    """Invocations that crashed or timed out, which the service cannot count."""
+    """Invocations that crashed or timed out; the service cannot count them."""
     throttles: int = 0
-    """Attempts that Lambda did not let through; they are no invocations."""
+    """Requests that Lambda rejected; they are no invocations."""
     client_errors: int | None = None
-    """4xx responses, as the service counts them; None where it does not."""
+    """4xx responses, reported by the service; None if it does not count them."""
 
 
 @dataclass(frozen=True)
-class GatewaySeen:
-    """What the platform counted of the stage in one minute, of all versions together."""
+class StageCounts:
+    """The platform's counts of the API's stage in one minute, over all versions."""
 
     requests: int
     integrated: int
-    """Requests that it handed on to the function; the rest it answered by itself."""
+    """Requests that API Gateway passed to the function; it answered the others itself."""
     client_errors: int
     server_errors: int
     invocations: int
-    """Invocations of the alias, as Lambda counts them."""
+    """Invocations of the alias, counted by Lambda."""
 
 
-Minutes = dict[datetime, dict[str, Seen]]
-"""By the minute's start and the version; a version without requests may be missing."""
+Minutes = dict[datetime, dict[str, VersionCounts]]
+"""Counts by the minute's start and the version; a version without requests may be missing."""
 
 
 @dataclass(frozen=True)
 class Metric:
-    """What an alarm looks at; without a version it is the environment's."""
+    """A value that an alarm reads; without a version, it is the environment's."""
 
     name: str
     value: float
@@ -88,80 +88,80 @@ class Metric:
 
 @dataclass(frozen=True)
 class Bake:
-    """The watch after all traffic is on the new version."""
+    """The watch after all traffic has moved to the new version."""
 
     execution: str
-    """The execution of CodeDeploy's hook that waits for its end."""
+    """Id of the execution of CodeDeploy's hook that waits for its end."""
     began: datetime
 
 
 class Port(Protocol):
-    """Every method raises `UnjudgedError` where AWS does not answer, or not wholly."""
+    """Every method raises `EvaluationError` if AWS does not answer, or answers incompletely."""
 
     def serving(self) -> Serving:
-        """The alias as it is."""
+        """Return the versions that the alias serves now."""
         ...
 
-    def deployment(self, since: datetime) -> Deployment | None:
-        """The newest deployment that was created since then, rollbacks left out."""
+    def newest_deployment(self, since: datetime) -> Deployment | None:
+        """Return the newest deployment created since then that is no rollback."""
         ...
 
-    def deployed(self, deployment_id: str) -> Deployment | None:
-        """That deployment; None where it is a rollback, which nothing may hold up."""
+    def deployment(self, deployment_id: str) -> Deployment | None:
+        """Return a deployment; None if it is a rollback, which the judge must not delay."""
         ...
 
     def digest(self, version: str) -> str:
-        """The digest of a version's code and configuration."""
+        """Return the digest of a version's code and configuration."""
         ...
 
     def condemnation(self, digest: str) -> Condemnation | None:
-        """The judge's last word against a version; None where there is none."""
+        """Return the newest condemnation of a version; None if there is none."""
         ...
 
     def permission(self, digest: str) -> Permission | None:
-        """The permission to release a version again; None where there is none."""
+        """Return the permission to release a version again; None if there is none."""
         ...
 
     def condemn(self, condemnation: Condemnation) -> None:
-        """Write down that a version is condemned."""
+        """Write a condemnation."""
         ...
 
-    def seen(self, versions: Sequence[str], begin: datetime, end: datetime) -> Minutes:
-        """What both versions did from one whole minute to another, so far as is known now."""
+    def version_counts(self, versions: Sequence[str], begin: datetime, end: datetime) -> Minutes:
+        """Return the counts of versions that have arrived, from `begin` up to `end`."""
         ...
 
-    def gateway(self, begin: datetime, end: datetime) -> dict[datetime, GatewaySeen]:
-        """What the platform counted of the stage; a minute without requests may be missing."""
+    def stage_counts(self, begin: datetime, end: datetime) -> dict[datetime, StageCounts]:
+        """Return the counts of the stage by minute; one without requests may be missing."""
         ...
 
-    def record(self, deployment_id: str) -> str | None:
-        """The decision record as it was last written; None where there is none."""
+    def read_record(self, deployment_id: str) -> str | None:
+        """Return the text of the decision record; None if there is none."""
         ...
 
-    def keep(self, deployment_id: str, record: str) -> None:
-        """Write the decision record."""
+    def write_record(self, deployment_id: str, record: str) -> None:
+        """Write the text of the decision record."""
         ...
 
-    def bake(self, deployment_id: str) -> Bake | None:
-        """The deployment's bake; None where it has not begun."""
+    def read_bake(self, deployment_id: str) -> Bake | None:
+        """Return the bake of a deployment; None if it has not begun."""
         ...
 
-    def keep_bake(self, deployment_id: str, bake: Bake) -> None:
-        """Write down that a deployment's bake has begun."""
+    def write_bake(self, deployment_id: str, bake: Bake) -> None:
+        """Write the bake of a deployment."""
         ...
 
     def alarms(self, version: str) -> tuple[str, ...]:
-        """The names of a version's alarms that are in ALARM.
+        """Return the names of a version's alarms that are in ALARM.
 
         Raises:
-            UnjudgedError: an alarm that guards the version does not exist.
+            EvaluationError: one of the version's alarms does not exist.
         """
         ...
 
     def publish(self, metrics: Sequence[Metric]) -> None:
-        """Publish metrics, all or none."""
+        """Publish all metrics in one request."""
         ...
 
-    def answer(self, deployment_id: str, execution: str, *, succeeded: bool) -> None:
-        """Tell CodeDeploy how the hook ended that it waits for."""
+    def answer_hook(self, deployment_id: str, execution: str, *, succeeded: bool) -> None:
+        """Send CodeDeploy the result of a hook."""
         ...

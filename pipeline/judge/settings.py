@@ -1,4 +1,4 @@
-"""What the judge is told by its environment; `variables` is what the stack tells it."""
+"""The judge's settings, which its stack passes as variables of the function."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Settings:
-    """Whom it judges, and by which rule."""
+    """The release to judge, and the rule."""
 
     service: str
     environment: str
@@ -25,31 +25,31 @@ class Settings:
     deployment_group: str
     bucket: str
     api: str
-    """The name of the REST API; the stage has the environment's."""
+    """Name of the REST API; its stage has the name of the environment."""
     shift: Shift
     bake_minutes: int
     parameters: Parameters
     count_tolerance: float
-    """The share of requests by which the service's counts may differ from the platform's."""
+    """Share of requests by which the service's counts may differ from the platform's."""
 
     @property
     def bake(self) -> timedelta:
-        """How long a version is watched after it has all traffic."""
+        """Return the time that the bake takes at least."""
         return timedelta(minutes=self.bake_minutes)
 
     @classmethod
-    def of(cls, environment: Mapping[str, str]) -> Settings:
-        """Out of the function's environment variables."""
+    def of(cls, variables: Mapping[str, str]) -> Settings:
+        """Read the settings from the function's variables."""
         return cls(
-            **{name: environment[name.upper()] for name in _NAMES},
-            shift=Shift(**json.loads(environment["SHIFT"])),
-            bake_minutes=int(environment["BAKE_MINUTES"]),
-            parameters=Parameters(**json.loads(environment["PARAMETERS"])),
-            count_tolerance=float(environment["COUNT_TOLERANCE"]),
+            **{name: variables[name.upper()] for name in _NAMES},
+            shift=Shift(**json.loads(variables["SHIFT"])),
+            bake_minutes=int(variables["BAKE_MINUTES"]),
+            parameters=Parameters(**json.loads(variables["PARAMETERS"])),
+            count_tolerance=float(variables["COUNT_TOLERANCE"]),
         )
 
     def variables(self) -> dict[str, str]:
-        """As environment variables; what they are put together from may be tokens of the CDK."""
+        """Return the settings as variables of the function; values may contain CDK tokens."""
         return {
             **{name.upper(): str(getattr(self, name)) for name in _NAMES},
             "SHIFT": json.dumps(asdict(self.shift)),

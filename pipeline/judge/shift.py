@@ -1,4 +1,4 @@
-"""A shift of traffic, and the minutes of it that can be compared."""
+"""The traffic shift, and the minutes of it that can be compared."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MINUTE = timedelta(minutes=1)
-_MARGIN = timedelta(seconds=5)  # by which CodeDeploy may be late with a step
+_MAX_STEP_DELAY = timedelta(seconds=5)
+"""Time by which CodeDeploy may be late with a step."""
 
 
 @dataclass(frozen=True)
 class Shift:
-    """`percent` of the traffic at once, and then all, or as much again each time (linear)."""
+    """A shift of `percent` of the traffic at once, then of all; or of `percent` each time (linear).
+
+    `minutes` is the time between two steps.
+    """
 
     percent: int
     minutes: int
@@ -23,28 +27,29 @@ class Shift:
 
     @property
     def steps(self) -> int:
-        """How often traffic is shifted after the first time."""
+        """Return the number of steps after the first."""
         return -(-100 // self.percent) - 1 if self.linear else 1
 
     @property
     def length(self) -> timedelta:
-        """From the first step to the one that gives all."""
+        """Return the time from the first step to the last."""
         return timedelta(minutes=self.minutes * self.steps)
 
     def times(self, began: datetime) -> list[datetime]:
-        """When traffic is shifted, the first time included."""
+        """Return the times of all steps, the first included."""
         return [began + n * timedelta(minutes=self.minutes) for n in range(self.steps + 1)]
 
 
 def comparable(shift: Shift, began: datetime, until: datetime) -> Iterator[datetime]:
-    """The minutes from `began` to `until` in which no traffic was shifted, each by its start.
+    """Yield the start of each whole minute between `began` and `until` without a step.
 
-    Where it is, one version may have had more of a bad half minute than the other.
+    In a minute with a step, a fault that lasts half a minute may affect one version more than the
+    other.
     """
     steps = shift.times(began)
     minute = began.replace(second=0, microsecond=0)
     while minute + MINUTE <= until:
-        if minute >= began and not any(minute <= each + _MARGIN and each < minute + MINUTE
+        if minute >= began and not any(minute <= each + _MAX_STEP_DELAY and each < minute + MINUTE
                                        for each in steps):  # fmt: skip
             yield minute
         minute += MINUTE

@@ -1,7 +1,7 @@
-"""Requests signed with AWS Signature Version 4, by the standard library alone.
+"""Sign requests with AWS Signature Version 4, with the standard library alone.
 
-botocore would sign as well, and cost a cold start its import; the judge speaks to four services
-in JSON and needs of it this much ("Create a signed AWS API request" of the IAM user guide).
+botocore could do it, but its import would slow each cold start, and the judge calls only five
+services. Source: "Create a signed AWS API request" of the IAM user guide.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ALGORITHM = "AWS4-HMAC-SHA256"
 
 @dataclass(frozen=True)
 class Credentials:
-    """Of the function's role, as Lambda puts them into its environment."""
+    """Credentials of the function's role, which Lambda passes as variables."""
 
     access_key: str
     secret_key: str
@@ -40,25 +40,31 @@ def signed(
     credentials: Credentials,
     now: datetime,
 ) -> dict[str, str]:
-    """All headers of a request without a query; `path` is as it will be sent, `now` in UTC."""
+    """Return all headers of a request without a query.
+
+    `path` is the encoded path of the request, `now` the time in UTC.
+    """
     stamp = now.strftime("%Y%m%dT%H%M%SZ")
     digest = hashlib.sha256(body).hexdigest()
-    every = {
+    signed_headers = {
         **{name.lower(): value for name, value in headers.items()},
         "host": host,
         "x-amz-content-sha256": digest,
         "x-amz-date": stamp,
         "x-amz-security-token": credentials.token,
     }
-    names = ";".join(sorted(every))
-    # Every service but S3 signs the path encoded once more.
+    names = ";".join(sorted(signed_headers))
+    # Every service except S3 encodes the path a second time for the signature.
     canonical_path = path if service == "s3" else quote(path, safe="/-_.~")
     canonical = "\n".join(
         [
             method,
             canonical_path,
             "",
-            *(f"{name}:{' '.join(every[name].split())}" for name in sorted(every)),
+            *(
+                f"{name}:{' '.join(value.split())}"
+                for name, value in sorted(signed_headers.items())
+            ),
             "",
             names,
             digest,
@@ -72,8 +78,8 @@ def signed(
     signature = hmac.new(
         key, f"{_ALGORITHM}\n{stamp}\n{scope}\n{hashed}".encode(), "sha256"
     ).hexdigest()
-    every["authorization"] = (
+    signed_headers["authorization"] = (
         f"{_ALGORITHM} Credential={credentials.access_key}/{scope}, "
         f"SignedHeaders={names}, Signature={signature}"
     )
-    return every
+    return signed_headers

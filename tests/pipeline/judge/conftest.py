@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.judge.port import Bake, Deployment, GatewaySeen, Metric, Seen, Serving, UnjudgedError
+from pipeline.judge.port import (
+    Bake,
+    Deployment,
+    EvaluationError,
+    Metric,
+    Serving,
+    StageCounts,
+    VersionCounts,
+)
 from pipeline.judge.settings import Settings
 from pipeline.judge.shift import Shift
 from pipeline.judge.statistics.periods import Parameters
@@ -55,8 +63,8 @@ class FakeWorld:
     )
     others: dict[str, Deployment] = field(default_factory=dict)
     """Older deployments."""
-    minutes: dict[int, dict[str, Seen]] = field(default_factory=dict)
-    answered_by_gateway: dict[int, GatewaySeen] = field(default_factory=dict)
+    minutes: dict[int, dict[str, VersionCounts]] = field(default_factory=dict)
+    answered_by_gateway: dict[int, StageCounts] = field(default_factory=dict)
     """Where it is not what the versions counted."""
     digests: dict[str, str] = field(default_factory=lambda: {"2": "sha256:two", "3": "sha256:3"})
     condemned: dict[str, Condemnation] = field(default_factory=dict)
@@ -74,13 +82,13 @@ class FakeWorld:
         self._may("serving")
         return Serving(self.now, self.versions)
 
-    def deployment(self, since: datetime) -> Deployment | None:
-        self._may("deployment")
+    def newest_deployment(self, since: datetime) -> Deployment | None:
+        self._may("newest_deployment")
         assert since <= self.now - SETTINGS.shift.length
         return self.deployment_
 
-    def deployed(self, deployment_id: str) -> Deployment | None:
-        self._may("deployed")
+    def deployment(self, deployment_id: str) -> Deployment | None:
+        self._may("deployment")
         if deployment_id in self.rollbacks:
             return None
         return self.others.get(deployment_id, self.deployment_)
@@ -101,34 +109,34 @@ class FakeWorld:
         self._may("condemn")
         self.condemned[condemnation.version_digest] = condemnation
 
-    def gateway(self, begin: datetime, end: datetime) -> dict[datetime, GatewaySeen]:
-        self._may("gateway")
+    def stage_counts(self, begin: datetime, end: datetime) -> dict[datetime, StageCounts]:
+        self._may("stage_counts")
         honest = {minute: _answered(both) for minute, both in self.minutes.items()}
         stage = honest | self.answered_by_gateway
         every = {self.after(minute): each for minute, each in stage.items()}
         return {at: each for at, each in every.items() if begin <= at < end}
 
-    def seen(self, versions: Sequence[str], begin: datetime, end: datetime) -> Minutes:
-        self._may("seen")
+    def version_counts(self, versions: Sequence[str], begin: datetime, end: datetime) -> Minutes:
+        self._may("version_counts")
         assert set(versions) == {"2", "3"}
         self.asked.append((begin, end))
         every = {self.after(minute): both for minute, both in self.minutes.items()}
         return {at: dict(both) for at, both in every.items() if begin <= at < end}
 
-    def record(self, deployment_id: str) -> str | None:
-        self._may("record")
+    def read_record(self, deployment_id: str) -> str | None:
+        self._may("read_record")
         return self.records.get(deployment_id)
 
-    def keep(self, deployment_id: str, record: str) -> None:
-        self._may("keep")
+    def write_record(self, deployment_id: str, record: str) -> None:
+        self._may("write_record")
         self.records[deployment_id] = record
 
-    def bake(self, deployment_id: str) -> Bake | None:
-        self._may("bake")
+    def read_bake(self, deployment_id: str) -> Bake | None:
+        self._may("read_bake")
         return self.bakes.get(deployment_id)
 
-    def keep_bake(self, deployment_id: str, bake: Bake) -> None:
-        self._may("keep_bake")
+    def write_bake(self, deployment_id: str, bake: Bake) -> None:
+        self._may("write_bake")
         self.bakes[deployment_id] = bake
 
     def alarms(self, version: str) -> tuple[str, ...]:
@@ -140,8 +148,8 @@ class FakeWorld:
         self._may("publish")
         self.published.append(list(metrics))
 
-    def answer(self, deployment_id: str, execution: str, *, succeeded: bool) -> None:
-        self._may("answer")
+    def answer_hook(self, deployment_id: str, execution: str, *, succeeded: bool) -> None:
+        self._may("answer_hook")
         self.answered.append((deployment_id, execution, succeeded))
 
     def after(self, minutes: float) -> datetime:
@@ -150,14 +158,16 @@ class FakeWorld:
 
     def fill(
         self,
-        canary: tuple[int, int] | Seen,
-        stable: tuple[int, int] | Seen,
+        canary: tuple[int, int] | VersionCounts,
+        stable: tuple[int, int] | VersionCounts,
         minutes: range = range(MINUTES + 2),
     ) -> None:
         """The same in every minute: requests and failures, all of them counted."""
         both = {"2": stable, "3": canary}
         seen = {
-            version: each if isinstance(each, Seen) else Seen(*each, 0, 0, each[0], 0)
+            version: each
+            if isinstance(each, VersionCounts)
+            else VersionCounts(*each, 0, 0, each[0], 0)
             for version, each in both.items()
         }
         self.minutes |= dict.fromkeys(minutes, seen)
@@ -179,14 +189,14 @@ class FakeWorld:
 
     def _may(self, what: str) -> None:
         if what in self.failing:
-            raise UnjudgedError(f"{what} did not answer")
+            raise EvaluationError(f"{what} did not answer")
 
 
-def _answered(both: dict[str, Seen]) -> GatewaySeen:
+def _answered(both: dict[str, VersionCounts]) -> StageCounts:
     """What the gateway counts of requests that are counted honestly."""
     seen = both.values()
     invocations = sum(each.invocations for each in seen)
-    return GatewaySeen(
+    return StageCounts(
         invocations,
         invocations,
         sum(each.client_errors or 0 for each in seen),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipeline.judge.admission import admit
-from pipeline.judge.look import look
+from pipeline.judge.evaluation import evaluate
 from pipeline.judge.statistics.condemnation import (
     Condemnation,
     Permission,
@@ -41,7 +41,7 @@ def condemned(world: Any, judge: Judge) -> Any:
     """A release that the judge has stopped, and the same version before its next shift."""
     world.fill((8, 4), (72, 0))
     world.now = world.after(6)
-    assert look(world, judge()).stops
+    assert evaluate(world, judge()).stops
     world.deployment_ = replace(world.deployment_, id="d-2", canary="4", began=None)
     world.digests["4"] = world.digests["3"]  # the same, published under another number
     world.now = world.after(60)
@@ -76,7 +76,7 @@ def test_a_version_is_judged_to_its_end_though_a_rollback_deleted_it(
     world.failing = {"digest"}
     world.fill((8, 4), (72, 0))
     world.now = world.after(6)
-    assert look(world, judge()).stops
+    assert evaluate(world, judge()).stops
     assert read(world.records[shift.id]).began == shift.began
     assert world.condemned["sha256:3"].deployment_id == shift.id
 
@@ -93,7 +93,7 @@ def test_a_permission_holds_for_what_was_condemned_before_it(condemned: Any, jud
 def test_what_is_no_worse_is_not_condemned(world: Any, judge: Judge) -> None:
     world.fill((8, 0), (72, 0))
     world.now = world.after(6)
-    look(world, judge())
+    evaluate(world, judge())
     assert not world.condemned
 
 
@@ -104,12 +104,12 @@ def test_a_condemnation_that_was_not_written_is_written_at_the_next_look(
     world.now = world.after(6)
     world.failing = {"condemn"}
     with pytest.raises(Exception, match="condemn did not answer"):
-        look(world, judge())
+        evaluate(world, judge())
     world.failing = set()
-    look(world, judge())
+    evaluate(world, judge())
     first = world.condemned["sha256:3"]
     world.now = world.after(7)
-    look(world, judge())
+    evaluate(world, judge())
     assert world.condemned["sha256:3"] == first
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from pipeline.judge.aws import AwsPort
-from pipeline.judge.client import Answer, AwsError, Client
-from pipeline.judge.port import GatewaySeen, UnjudgedError
+from pipeline.judge.client import AwsError, Client, Response
+from pipeline.judge.port import EvaluationError, StageCounts
 from pipeline.names import GUARDS, SYNTHETIC, version_alarm_name
 
 if TYPE_CHECKING:
@@ -47,11 +47,11 @@ class FakeClient:
         self.answers = answers
         self.asked: list[tuple[str, Mapping[str, Any]]] = []
 
-    def call(self, _service: str, operation: str, parameters: Mapping[str, Any]) -> Answer:
+    def call(self, _service: str, operation: str, parameters: Mapping[str, Any]) -> Response:
         self.asked.append((operation, parameters))
         answer = self.answers[operation]
         found = answer(parameters) if callable(answer) else answer
-        return Answer(json.dumps(found).encode(), NOON)
+        return Response(json.dumps(found).encode(), NOON)
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def _metrics(**changed: Any) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
 
 def test_counts_are_asked_for_by_version(port: Any) -> None:
     asking = port(GetMetricData=_metrics())
-    seen = asking.seen(("2", "3"), NOON, NOON.replace(minute=1))
+    seen = asking.version_counts(("2", "3"), NOON, NOON.replace(minute=1))
     assert {version: (each.requests, each.invocations) for version, each in seen[NOON].items()} == {
         "2": (2, 2),
         "3": (2, 2),
@@ -105,8 +105,8 @@ def test_counts_are_asked_for_by_version(port: Any) -> None:
 
 def test_invocations_of_all_versions_are_asked_for_by_the_alias(port: Any) -> None:
     asking = port(GetMetricData=_metrics())
-    seen = asking.gateway(NOON, NOON.replace(minute=1))
-    assert seen == {NOON: GatewaySeen(2, 0, 0, 0, 2)}
+    seen = asking.stage_counts(NOON, NOON.replace(minute=1))
+    assert seen == {NOON: StageCounts(2, 0, 0, 0, 2)}
     ((_, asked),) = asking._client.asked
     metrics = {each["Id"]: each["MetricStat"]["Metric"] for each in asked["MetricDataQueries"]}
     assert metrics["invocations"] == {
@@ -124,30 +124,30 @@ def test_invocations_of_all_versions_are_asked_for_by_the_alias(port: Any) -> No
     [
         (
             {"MetricDataResults": lambda results: results[1:]},
-            "answered by half: requests0",
+            "incomplete; missing is requests0",
         ),
         (
             {"MetricDataResults": lambda results: [results[0] | {"StatusCode": "PartialData"},
                                                    *results[1:]]},
-            "answered by half: requests0",
+            "incomplete; missing is requests0",
         ),
         (
             {"MetricDataResults": lambda results: [*results[:-1],
                                                    results[-1] | {"StatusCode": "Forbidden"}]},
-            "answered by half: throttles1",
+            "incomplete; missing is throttles1",
         ),
-        ({"MetricDataResults": []}, "answered by half: client_errors0, client_errors1, "),
-        ({"NextToken": "more"}, "answered by half: there is more"),
+        ({"MetricDataResults": []}, "incomplete; missing is client_errors0, client_errors1, "),
+        ({"NextToken": "more"}, "incomplete; missing is a further page"),
         (
             {"MetricDataResults": lambda results: [results[0] | {"Values": [1.5]}, *results[1:]]},
-            r"gave 1\.5 for requests0, which is a count",
+            r"found 1\.5 for requests0; a count is a whole number",
         ),
     ],
 )  # fmt: skip
 def test_half_an_answer_is_none(port: Any, changed: dict[str, Any], message: str) -> None:
     asking = port(GetMetricData=_metrics(**changed))
-    with pytest.raises(UnjudgedError, match=message):
-        asking.seen(("2", "3"), NOON, NOON.replace(minute=1))
+    with pytest.raises(EvaluationError, match=message):
+        asking.version_counts(("2", "3"), NOON, NOON.replace(minute=1))
 
 
 def _info(name: str, created: int, **more: Any) -> dict[str, Any]:
@@ -172,7 +172,7 @@ def test_the_newest_deployment_is_looked_at_and_no_rollback(port: Any) -> None:
         ListDeploymentTargets={"targetIds": ["files:live"]},
         GetDeploymentTarget=TARGET,
     )
-    found = asking.deployment(NOON)
+    found = asking.newest_deployment(NOON)
     assert (found.id, found.stable, found.canary, found.ending) == ("d-2", "2", "3", "stopped")
     assert f"{found.began:%H:%M:%S.%f} {found.completed:%H:%M:%S}" == "12:00:30.500000 12:03:20"
     assert found.reason == "Activated alarms: <a>"
@@ -188,7 +188,7 @@ def test_before_there_is_a_target_there_is_no_deployment(
         ListDeploymentTargets={"targetIds": targets},
         GetDeploymentTarget=TARGET,
     )
-    assert asking.deployment(NOON) is None
+    assert asking.newest_deployment(NOON) is None
 
 
 def test_every_alarm_of_a_version_is_asked_for(port: Any) -> None:
@@ -206,7 +206,7 @@ def test_every_alarm_of_a_version_is_asked_for(port: Any) -> None:
 
     assert port(DescribeAlarms=described).alarms("3") == (red,)
     missing = port(DescribeAlarms={"MetricAlarms": []})
-    with pytest.raises(UnjudgedError, match=f"no alarm {names[0]}, "):
+    with pytest.raises(EvaluationError, match=f"no alarm {names[0]}, "):
         missing.alarms("3")
 
 
@@ -260,7 +260,7 @@ def test_a_refusal_is_told(endpoint: str, monkeypatch: pytest.MonkeyPatch, statu
 
 def test_an_endpoint_that_is_not_there_is_told() -> None:
     client = Client(KEYS | {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"})
-    with pytest.raises(UnjudgedError, match="codedeploy did not answer: ConnectionRefusedError"):
+    with pytest.raises(EvaluationError, match="codedeploy did not answer: ConnectionRefusedError"):
         client.call("codedeploy", "ListDeployments", {})
 
 

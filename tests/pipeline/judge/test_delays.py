@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks.arrivals import SETTINGS, SOURCES, Behaviour, World, play
 from pipeline.judge.arrival import ARRIVAL_BOUND, Arrivals
-from pipeline.judge.look import look
-from pipeline.judge.port import GatewaySeen, Seen
+from pipeline.judge.evaluation import evaluate
+from pipeline.judge.port import StageCounts, VersionCounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ OFTEN = Behaviour(crashes=(0.0, 0.3))
 
 
 def _record(world: Any, settings: Settings) -> Record:
-    found = look(world, settings).record
+    found = evaluate(world, settings).record
     assert found is not None
     return found
 
@@ -83,13 +83,13 @@ def test_a_service_without_metrics_cannot_testify() -> None:
 
 def test_lambda_behind_the_gateway_is_waited_for(world: Any, judge: Judge) -> None:
     """Crashes, which only Lambda and API Gateway see, are the invocations that end last."""
-    world.fill(Seen(60, 0, 0, 0, 60, 0), Seen(540, 0, 0, 0, 540, 0))
-    world.answered_by_gateway = dict.fromkeys(range(12), GatewaySeen(605, 605, 0, 5, 605))
+    world.fill(VersionCounts(60, 0, 0, 0, 60, 0), VersionCounts(540, 0, 0, 0, 540, 0))
+    world.answered_by_gateway = dict.fromkeys(range(12), StageCounts(605, 605, 0, 5, 605))
     world.now = world.after(3)
-    assert (seen := look(world, judge())).late == ("Lambda",)
+    assert (seen := evaluate(world, judge())).late == ("Lambda",)
     assert seen.waiting == (world.after(1),)
-    world.fill(Seen(60, 0, 0, 0, 65, 5), Seen(540, 0, 0, 0, 540, 0))
-    seen = look(world, judge())
+    world.fill(VersionCounts(60, 0, 0, 0, 65, 5), VersionCounts(540, 0, 0, 0, 540, 0))
+    seen = evaluate(world, judge())
     assert seen.record is not None
     assert seen.record.periods[0].counts["failures"].canary.failures == 5
 
@@ -97,35 +97,35 @@ def test_lambda_behind_the_gateway_is_waited_for(world: Any, judge: Judge) -> No
 def test_what_comes_before_the_bound_is_judged_and_what_comes_for_a_judged_minute_is_not(
     world: Any, judge: Judge
 ) -> None:
-    world.fill(Seen(80, 0, 0, 0, 80, 0), Seen(720, 0, 0, 0, 720, 0))
-    world.answered_by_gateway = dict.fromkeys(range(12), GatewaySeen(900, 900, 0, 0, 900))
+    world.fill(VersionCounts(80, 0, 0, 0, 80, 0), VersionCounts(720, 0, 0, 0, 720, 0))
+    world.answered_by_gateway = dict.fromkeys(range(12), StageCounts(900, 900, 0, 0, 900))
     ends = world.after(2) + ARRIVAL_BOUND
     world.now = ends - timedelta(seconds=1)
-    assert world.after(1) in look(world, judge()).waiting
+    assert world.after(1) in evaluate(world, judge()).waiting
     assert not _record(world, judge()).periods
     world.now = ends
     record = _record(world, judge())
     assert [each.start for each in record.periods] == [world.after(1)]
-    world.fill(Seen(80, 60, 0, 0, 80, 0), Seen(720, 0, 0, 0, 720, 0), range(1, 2))
+    world.fill(VersionCounts(80, 60, 0, 0, 80, 0), VersionCounts(720, 0, 0, 0, 720, 0), range(1, 2))
     assert _record(world, judge()).periods == record.periods
 
 
 def test_a_minute_that_lambda_lost_is_judged_when_its_counts_arrive(
     world: Any, judge: Judge
 ) -> None:
-    world.fill(Seen(80, 0, 0, 0, 0, 0), Seen(720, 0, 0, 0, 0, 0))
-    world.answered_by_gateway = dict.fromkeys(range(12), GatewaySeen(800, 800, 0, 0, 0))
+    world.fill(VersionCounts(80, 0, 0, 0, 0, 0), VersionCounts(720, 0, 0, 0, 0, 0))
+    world.answered_by_gateway = dict.fromkeys(range(12), StageCounts(800, 800, 0, 0, 0))
     world.now = world.after(9)
-    assert look(world, judge()).waiting[0] == world.after(1)
+    assert evaluate(world, judge()).waiting[0] == world.after(1)
     assert world.said("Blind") == [7.0]
     assert (world.said("Heartbeat"), world.said("Testimony")) == ([1], [0])
-    world.fill(Seen(80, 0, 0, 0, 80, 0), Seen(720, 0, 0, 0, 720, 0))
+    world.fill(VersionCounts(80, 0, 0, 0, 80, 0), VersionCounts(720, 0, 0, 0, 720, 0))
     assert world.after(1) in {each.start for each in _record(world, judge()).periods}
     assert world.said("Blind")[-1] == 0
 
 
 def test_a_version_that_overstates_is_no_loss_of_lambdas(world: Any, judge: Judge) -> None:
-    world.fill(Seen(160, 0, 0, 0, 80, 0), Seen(720, 0, 0, 0, 720, 0))
+    world.fill(VersionCounts(160, 0, 0, 0, 80, 0), VersionCounts(720, 0, 0, 0, 720, 0))
     world.now = world.after(9)
     assert _record(world, judge()).verdict == "inconsistent"
 
@@ -135,10 +135,13 @@ def test_a_minute_that_is_waited_for_keeps_the_verdict_open(
     world: Any, judge: Judge, late: bool, undecided: float
 ) -> None:
     """Near the shift's end, too few counts are no reason to roll back while more are to come."""
-    world.fill(Seen(80, 0, 0, 0, 80, 0), Seen(720, 0, 0, 0, 720, 0), range(8))
+    world.fill(VersionCounts(80, 0, 0, 0, 80, 0), VersionCounts(720, 0, 0, 0, 720, 0), range(8))
     if late:
-        world.minutes[7] = {"2": Seen(720, 0, 0, 0, 0, 0), "3": Seen(80, 0, 0, 0, 0, 0)}
-        world.answered_by_gateway = {7: GatewaySeen(800, 800, 0, 0, 0)}
+        world.minutes[7] = {
+            "2": VersionCounts(720, 0, 0, 0, 0, 0),
+            "3": VersionCounts(80, 0, 0, 0, 0, 0),
+        }
+        world.answered_by_gateway = {7: StageCounts(800, 800, 0, 0, 0)}
     world.now = world.after(9)
-    assert look(world, judge(undecided="rollback")).stops is bool(undecided)
+    assert evaluate(world, judge(undecided="rollback")).stops is bool(undecided)
     assert world.said("Undecided") == [undecided]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipeline.judge.bake import bake_text, read_bake
-from pipeline.judge.port import Bake, GatewaySeen, Seen, UnjudgedError
+from pipeline.judge.port import Bake, EvaluationError, StageCounts, VersionCounts
 from pipeline.judge.statistics.record import read
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ def test_a_minutes_look_is_logged_and_answers_nobody(
 
 
 def test_a_look_that_fails_is_an_error_of_the_function(world: Any, handler: Any) -> None:
-    world.failing = {"seen"}
+    world.failing = {"version_counts"}
     world.now = world.after(5)
-    with pytest.raises(UnjudgedError):
+    with pytest.raises(EvaluationError):
         handler(MINUTE)
     assert not world.answered
 
@@ -109,7 +109,7 @@ def test_an_alarm_ends_the_bake_at_the_next_minute(
     assert (said["level"], said["alarms"]) == ("ERROR", ["files-prod-version-3-synthetic"])
 
 
-@pytest.mark.parametrize("what", ["bake", "alarms", "seen"])
+@pytest.mark.parametrize("what", ["read_bake", "alarms", "version_counts"])
 def test_what_cannot_be_read_promotes_nothing(world: Any, handler: Any, what: str) -> None:
     """The next minute tries again; without an answer CodeDeploy's hour ends the deployment."""
     world.fill((8, 0), (72, 0))
@@ -118,7 +118,7 @@ def test_what_cannot_be_read_promotes_nothing(world: Any, handler: Any, what: st
     world.minutes.pop(9)  # something is left to be seen
     world.records.clear()
     world.now = world.after(15.05)
-    with pytest.raises(UnjudgedError, match=f"{what} did not answer"):
+    with pytest.raises(EvaluationError, match=f"{what} did not answer"):
         handler(MINUTE)
     assert not world.answered
     world.failing = set()
@@ -128,7 +128,10 @@ def test_what_cannot_be_read_promotes_nothing(world: Any, handler: Any, what: st
 
 def test_the_bake_waits_for_counts_that_lag(world: Any, handler: Any) -> None:
     world.fill((8, 0), (72, 0))
-    world.minutes[9] = {"2": Seen(72, 0, 0, 0, 72, 0), "3": Seen(0, 0, 0, 0, 8, 0)}
+    world.minutes[9] = {
+        "2": VersionCounts(72, 0, 0, 0, 72, 0),
+        "3": VersionCounts(0, 0, 0, 0, 8, 0),
+    }
     world.now = world.after(10.6)
     handler(HOOK)
     world.bakes["d-1"] = replace(world.bakes["d-1"], began=world.after(8))
@@ -144,7 +147,7 @@ def test_the_bake_waits_for_counts_that_lag(world: Any, handler: Any) -> None:
     ("last", "ends"),
     [
         # The gateway counts failures that the new version does not report.
-        ({"answered_by_gateway": {9: GatewaySeen(800, 800, 0, 80, 800)}}, 13),
+        ({"answered_by_gateway": {9: StageCounts(800, 800, 0, 80, 800)}}, 13),
         # What comes last may be late, unless it is known to be all.
         ({"minutes": {9: {}}}, 15),
     ],
@@ -170,8 +173,8 @@ def test_a_blind_judge_ends_the_bake_by_its_alarm_and_condemns_nobody(
     world: Any, handler: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world.fill((80, 0), (720, 0))
-    world.fill(Seen(80, 0, 0, 0, 0, 0), Seen(720, 0, 0, 0, 0, 0), range(8, 12))
-    world.answered_by_gateway = dict.fromkeys(range(8, 12), GatewaySeen(800, 800, 0, 0, 0))
+    world.fill(VersionCounts(80, 0, 0, 0, 0, 0), VersionCounts(720, 0, 0, 0, 0, 0), range(8, 12))
+    world.answered_by_gateway = dict.fromkeys(range(8, 12), StageCounts(800, 800, 0, 0, 0))
     bake(world, handler, 16, undecided="rollback")
     assert not world.answered
     assert [each >= 5 for each in world.said("Blind")] == [False] * 3 + [True] * 3
@@ -210,8 +213,8 @@ def test_the_hook_that_is_answered_is_that_of_the_deployment_in_the_event(
 
 def test_a_bake_that_cannot_begin_fails_the_hook(world: Any, handler: Any) -> None:
     world.now = world.after(10.6)
-    world.failing = {"keep_bake"}
-    with pytest.raises(UnjudgedError, match="keep_bake did not answer"):
+    world.failing = {"write_bake"}
+    with pytest.raises(EvaluationError, match="write_bake did not answer"):
         handler(HOOK)
     assert world.answered == [("d-1", "execution", False)]
 
@@ -245,7 +248,7 @@ def test_a_version_that_nobody_condemned_gets_traffic(world: Any, handler: Any) 
 def test_what_cannot_be_read_is_not_admitted(world: Any, handler: Any) -> None:
     world.deployment_ = replace(world.deployment_, began=None)
     world.failing = {"condemnation"}
-    with pytest.raises(UnjudgedError):
+    with pytest.raises(EvaluationError):
         handler(HOOK)
     assert world.answered == [("d-1", "execution", False)]
 

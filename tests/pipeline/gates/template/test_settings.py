@@ -178,7 +178,7 @@ def test_other_code_of_the_gates_is_shown(compared: Callable[..., list[Finding]]
     ("file", "place"),
     [
         ("pipeline/app.py", "pipeline/app.py"),
-        ("pipeline/judge/look.py", "pipeline/judge"),
+        ("pipeline/judge/evaluation.py", "pipeline/judge"),
         ("pipeline/delivery/stacks/rails.py", "pipeline/delivery"),
         ("environments/looser.py", "environments/looser.py"),
         ("requirements/gates.txt", "requirements"),

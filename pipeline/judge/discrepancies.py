@@ -1,26 +1,25 @@
-"""Compare the service's own counts with those of Lambda and API Gateway.
+"""Find counts of the service that contradict those of Lambda and API Gateway.
 
-Counts of one minute never agree exactly: Lambda and API Gateway date a request when it begins, the
-service dates it when it reaches the application, and metrics of the platform and of logs arrive at
-different times. So sums over up to an hour are compared. The smaller count also includes the minute
-before and the minute after the window, so that a request that one side dates into a neighbouring
-minute is no discrepancy. Only minutes that ended `ARRIVAL_BOUND` ago are compared for good
-(`pipeline.judge.comparison`).
+Counts of one minute never agree exactly: Lambda and API Gateway use the time at which a request
+begins, the service uses the time at which it reaches the application, and metrics of the platform
+and of logs arrive at different times. So sums over up to an hour are compared. The smaller count
+also includes the minute before and the minute after the window, so that a request is no discrepancy
+if one side counts it in a neighbouring minute. `pipeline.judge.comparison` chooses the minutes.
 
-Requests that an honest service cannot count are excused, by count:
+Requests that a correct service cannot count are excused, by count:
 
-- requests that became no invocation, whatever API Gateway answered: those that it answered by
-  itself (429, 403, 413 …), which have no integration latency ("Amazon API Gateway dimensions and
-  metrics"), and those that Lambda throttled (5xx) or refused because the event is larger than 6 MB
-  (413), which have one. They excuse 4xx first where the gateway counts 4xx, so that a flood of 413
-  or 429 hides no 5xx;
+- requests without an invocation, whatever API Gateway answered: those that it answered itself
+  (429, 403, 413 …), which have no integration latency ("Amazon API Gateway dimensions and
+  metrics"), and those that Lambda throttled (5xx) or rejected because the event is larger than 6 MB
+  (413), which have one. If the gateway counts 4xx responses, they excuse these first, so that many
+  413 or 429 responses hide no 5xx;
 - crashes and timeouts, which Lambda counts as errors;
-- invocations whose line of metrics has not arrived: they share the tolerance with every other
-  difference, and too many of them are a discrepancy of requests;
+- invocations whose log line has not arrived: they share the tolerance with all other differences,
+  and too many of them are a discrepancy of requests;
 - invocations that did not come through the gateway, which it cannot count;
-- what the gateway counted beyond the service while the stable version alone served, in the same
-  share: a stable version that does not count its 4xx responses yet must not block the one that
-  does.
+- responses that the gateway counted and the service did not while only the stable version served,
+  in the same share: a stable version that does not count 4xx responses must not block the first
+  canary that does.
 
 Every excuse favours the service. The remaining difference may be up to `Settings.count_tolerance`
 of the requests in question, plus `ALLOWED_REQUESTS`.
@@ -33,7 +32,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from pipeline.judge.port import GatewaySeen, Seen
+from pipeline.judge.port import StageCounts, VersionCounts
 from pipeline.judge.shift import MINUTE
 from pipeline.judge.statistics.periods import Discrepancy
 
@@ -44,43 +43,44 @@ if TYPE_CHECKING:
     from pipeline.judge.port import Minutes
     from pipeline.judge.statistics.periods import Counted
 
-WINDOW = timedelta(hours=1)
-"""Time that is compared: hours of correct counts must not dilute a fault."""
-BASELINE = timedelta(minutes=10)
+WINDOW_TIME = timedelta(hours=1)
+"""Longest time over which sums are compared: hours of correct counts must not dilute a fault."""
+BASELINE_TIME = timedelta(minutes=10)
 """Time before the shift in which only the stable version served."""
 ALLOWED_REQUESTS = 5
-"""Requests that may be miscounted at any traffic: a share of few requests is noise."""
-_ALONE, _BETWEEN = 1.02, 2
-"""The alias's invocations to the stable version's, where no other version served."""
-_NOTHING = Seen(0, 0, 0, 0, 0, 0)
+"""Requests by which counts may differ at any traffic: a share of few requests is noise."""
+_MAX_ALIAS_RATIO, _SLACK_INVOCATIONS = 1.02, 2
+"""Ratio of the alias's invocations to the stable version's, plus a few, up to which only the stable
+version served."""
+_NO_COUNTS = VersionCounts(0, 0, 0, 0, 0, 0)
 
 
 @dataclass(frozen=True)
 class Window:
-    """Sums over minutes from `begin` up to `end`, of all that was seen."""
+    """The counts of the minutes from `begin` up to `end`, with methods that sum them up."""
 
     minutes: Minutes
-    gateway: Mapping[datetime, GatewaySeen]
+    stage_minutes: Mapping[datetime, StageCounts]
     begin: datetime
     end: datetime
 
     @property
     def wider(self) -> Window:
-        """With the minute before and the minute after."""
-        return Window(self.minutes, self.gateway, self.begin - MINUTE, self.end + MINUTE)
+        """Return the window with the minute before and the minute after."""
+        return Window(self.minutes, self.stage_minutes, self.begin - MINUTE, self.end + MINUTE)
 
-    def version(self, version: str) -> Seen:
-        """The sums of a version."""
+    def version(self, version: str) -> VersionCounts:
+        """Return the sums of a version."""
         return total(
-            both.get(version, _NOTHING)
+            both.get(version, _NO_COUNTS)
             for at, both in self.minutes.items()
             if self.begin <= at < self.end
         )
 
-    def stage(self) -> GatewaySeen:
-        """The sums of the gateway's stage."""
-        found = [each for at, each in self.gateway.items() if self.begin <= at < self.end]
-        return GatewaySeen(
+    def stage(self) -> StageCounts:
+        """Return the sums of the stage."""
+        found = [each for at, each in self.stage_minutes.items() if self.begin <= at < self.end]
+        return StageCounts(
             sum(each.requests for each in found),
             sum(each.integrated for each in found),
             sum(each.client_errors for each in found),
@@ -89,23 +89,26 @@ class Window:
         )
 
     def uninvoked(self) -> int:
-        """Requests that became no invocation; by the minute, so that no other one offsets them."""
+        """Return the requests without an invocation.
+
+        They are counted minute by minute, so that a surplus in one minute offsets no other.
+        """
         return sum(
             each.requests - each.integrated + max(0, each.integrated - self._invocations(at))
-            for at, each in self.gateway.items()
+            for at, each in self.stage_minutes.items()
             if self.begin <= at < self.end
         )
 
     def _invocations(self, at: datetime) -> int:
         # The alias's count may arrive after those of its versions.
         versions = sum(each.invocations for each in self.minutes.get(at, {}).values())
-        return max(self.gateway[at].invocations, versions)
+        return max(self.stage_minutes[at].invocations, versions)
 
 
-def total(seen: Iterable[Seen]) -> Seen:
-    """The sum of what was seen; a version that counts no 4xx responses has none."""
-    found = list(seen)
-    return Seen(
+def total(counts: Iterable[VersionCounts]) -> VersionCounts:
+    """Return the sum of counts; 4xx responses that were not counted are 0."""
+    found = list(counts)
+    return VersionCounts(
         requests=sum(each.requests for each in found),
         failures=sum(each.failures for each in found),
         slow=sum(each.slow for each in found),
@@ -117,17 +120,17 @@ def total(seen: Iterable[Seen]) -> Seen:
     )
 
 
-def contradictions(
+def find_discrepancies(
     window: Window, before: Window, stable: str, canary: str, tolerance: float
 ) -> tuple[Discrepancy, ...]:
-    """The counts of the service that the platform contradicts.
+    """Return the counts of the service that the platform contradicts.
 
     Args:
         window: the minutes of the shift to compare.
-        before: minutes in which the stable version served alone.
-        stable: the version that served before.
-        canary: the version that is to take over.
-        tolerance: the share of requests by which counts may differ.
+        before: the minutes in which only the stable version served.
+        stable: the stable version.
+        canary: the canary.
+        tolerance: the share of requests (0 to 1) by which counts may differ.
     """
     found = [_requests(window, version, tolerance) for version in (stable, canary)] + _responses(
         window, before, stable, canary, tolerance
@@ -136,7 +139,7 @@ def contradictions(
 
 
 def _requests(window: Window, version: str, tolerance: float) -> Discrepancy | None:
-    """A version that reports more requests than Lambda invoked it for, or fewer."""
+    """Return the discrepancy of a version whose requests differ from Lambda's invocations."""
     exact, wider = window.version(version), window.wider.version(version)
     allowed = _allowed(tolerance, exact.invocations)
     if exact.requests > wider.invocations + allowed:
@@ -150,23 +153,23 @@ def _requests(window: Window, version: str, tolerance: float) -> Discrepancy | N
 def _responses(
     window: Window, before: Window, stable: str, canary: str, tolerance: float
 ) -> list[Discrepancy | None]:
-    """4xx and 5xx responses of both versions together, by what the gateway answered."""
+    """Return the discrepancies of both versions' 5xx and 4xx responses with API Gateway's."""
     both = (stable, canary)
     exact, wider = _sum(window, both), _sum(window.wider, both)
     stage, around = window.stage(), window.wider.stage()
     missing = max(0, exact.invocations - wider.requests - wider.errors)
     direct = max(0, exact.invocations - stage.integrated)
     usual = [math.ceil(share * stage.integrated) for share in _usual(before, stable)]
-    beyond = _beyond(stage, wider)
-    excused = _excused(window, wider, max(0, beyond[0] - usual[0]), max(0, beyond[1] - usual[1]))
-    # The canary's requests: a tolerance of all requests would hide a canary that has few of them.
+    surplus = _surplus(stage, wider)
+    excused = _excused(window, wider, max(0, surplus[0] - usual[0]), max(0, surplus[1] - usual[1]))
+    # A share of all requests would hide the canary, which has few of them.
     allowed = _allowed(tolerance, window.version(canary).invocations)
 
     def compare(
         what: Counted, reported: int, around_reported: int, counted: int, around_counted: int,
         excused: int,
     ) -> Discrepancy | None:  # fmt: skip
-        # Not their sum: a service that drops lines would hide twice what is allowed.
+        # The maximum and not the sum, which would allow twice as much if log lines are missing.
         fewer = max(allowed, missing) + excused
         if counted > around_reported + fewer:
             return Discrepancy(what, None, around_reported, counted, fewer)
@@ -187,40 +190,47 @@ def _responses(
     ]  # fmt: skip
 
 
-def _beyond(stage: GatewaySeen, seen: Seen) -> tuple[int, int]:
-    """The 4xx and 5xx responses that the gateway counts beyond the service and its crashes."""
+def _surplus(stage: StageCounts, counts: VersionCounts) -> tuple[int, int]:
+    """Return the 4xx and 5xx responses that the gateway counts and the service does not.
+
+    Crashes of the service are no surplus.
+    """
     return (
-        max(0, stage.client_errors - (seen.client_errors or 0)),
-        max(0, stage.server_errors - seen.failures - seen.errors),
+        max(0, stage.client_errors - (counts.client_errors or 0)),
+        max(0, stage.server_errors - counts.failures - counts.errors),
     )
 
 
-def _excused(window: Window, seen: Seen, client: int, server: int) -> tuple[int, int]:
-    """The most 4xx and 5xx responses that were given without an invocation.
+def _excused(window: Window, counts: VersionCounts, client: int, server: int) -> tuple[int, int]:
+    """Return the most 4xx and 5xx responses that can belong to requests without an invocation.
 
-    A request without an invocation has one response: as many as the gateway counts of the one kind
-    beyond the service (`client`, `server`) cannot excuse the other.
+    Such a request has one response: a surplus of one kind (`client`, `server`) uses up requests
+    that then cannot excuse the other kind.
     """
     uninvoked = window.uninvoked()
-    return max(0, uninvoked - server), max(seen.throttles, uninvoked - client)
+    return max(0, uninvoked - server), max(counts.throttles, uninvoked - client)
 
 
 def _usual(before: Window, stable: str) -> tuple[float, float]:
-    """The shares of 4xx and 5xx responses that the gateway counts beyond the stable version."""
+    """Return the usual surpluses of 4xx and 5xx responses, as shares of the requests.
+
+    They are measured in the minutes before the shift in which only the stable version served.
+    """
     alone = {
         at: each
-        for at, each in before.gateway.items()
+        for at, each in before.stage_minutes.items()
         if before.begin <= at < before.end
-        and each.invocations <= _ALONE * _invocations(before, at, stable) + _BETWEEN
+        and each.invocations
+        <= _MAX_ALIAS_RATIO * _invocations(before, at, stable) + _SLACK_INVOCATIONS
     }
     window = Window(
         {at: before.minutes.get(at, {}) for at in alone}, alone, before.begin, before.end
     )
-    stage, seen = window.stage(), window.version(stable)
+    stage, counts = window.stage(), window.version(stable)
     if not stage.integrated:
         return 0.0, 0.0
-    client, server = _beyond(stage, seen)
-    excused = _excused(window, seen, client, server)
+    client, server = _surplus(stage, counts)
+    excused = _excused(window, counts, client, server)
     return (
         max(0, client - excused[0]) / stage.integrated,
         max(0, server - excused[1]) / stage.integrated,
@@ -228,10 +238,10 @@ def _usual(before: Window, stable: str) -> tuple[float, float]:
 
 
 def _invocations(window: Window, at: datetime, version: str) -> int:
-    return window.minutes.get(at, {}).get(version, _NOTHING).invocations
+    return window.minutes.get(at, {}).get(version, _NO_COUNTS).invocations
 
 
-def _sum(window: Window, versions: Sequence[str]) -> Seen:
+def _sum(window: Window, versions: Sequence[str]) -> VersionCounts:
     return total(window.version(each) for each in versions)
 
 

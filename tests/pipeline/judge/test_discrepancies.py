@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.judge.look import look
-from pipeline.judge.port import GatewaySeen, Seen
-from pipeline.judge.testimony import Window, contradictions
+from pipeline.judge.discrepancies import Window, find_discrepancies
+from pipeline.judge.evaluation import evaluate
+from pipeline.judge.port import StageCounts, VersionCounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     Judge = Callable[..., Settings]
 
-STABLE = Seen(72, 1, 0, 0, 72, 0, 0, 4)
-CANARY = Seen(8, 0, 0, 0, 8, 0, 0, 1)
-STAGE = GatewaySeen(80, 80, 5, 1, 80)
+STABLE = VersionCounts(72, 1, 0, 0, 72, 0, 0, 4)
+CANARY = VersionCounts(8, 0, 0, 0, 8, 0, 0, 1)
+STAGE = StageCounts(80, 80, 5, 1, 80)
 BEFORE = range(-10, 0)
 
 
@@ -35,7 +35,7 @@ def _found(world: Any, *, end: int = 6, tolerance: float = 0.05) -> list[tuple[s
         Window(minutes, gateway, world.after(begin), world.after(stop))
         for begin, stop in ((0, end), (-10, 0))
     )
-    found = contradictions(window, before, "2", "3", tolerance)
+    found = find_discrepancies(window, before, "2", "3", tolerance)
     return [(each.what, each.version) for each in found]
 
 
@@ -44,13 +44,13 @@ def served(world: Any) -> Any:
     """Ten minutes of the stable version alone, then ten of both, honestly counted."""
     world.minutes = {at: {"2": STABLE} for at in BEFORE}
     world.fill(CANARY, STABLE, range(10))
-    world.answered_by_gateway = {at: GatewaySeen(72, 72, 4, 1, 72) for at in BEFORE}
+    world.answered_by_gateway = {at: StageCounts(72, 72, 4, 1, 72) for at in BEFORE}
     world.answered_by_gateway |= dict.fromkeys(range(10), STAGE)
     return world
 
 
 class _Changes(TypedDict, total=False):
-    """Fields of `Seen` in which the canary differs from an honest one."""
+    """Fields of `VersionCounts` in which the canary differs from an honest one."""
 
     requests: int
     failures: int
@@ -68,7 +68,7 @@ def _stage(world: Any, **changed: int) -> None:
     world.answered_by_gateway |= dict.fromkeys(range(10), replace(STAGE, **changed))
 
 
-def test_an_honest_service_is_not_contradicted(served: Any) -> None:
+def test_an_honest_service_is_not_discrepancies_of(served: Any) -> None:
     assert not _found(served)
 
 
@@ -94,7 +94,7 @@ def test_twenty_requests_for_each_or_too_few(served: Any, reported: int) -> None
     assert ("requests", "3") in _found(served)
 
 
-def test_counts_given_out_as_the_other_versions_are_contradicted(served: Any) -> None:
+def test_counts_given_out_as_the_other_versions_are_discrepancies_of(served: Any) -> None:
     served.fill(replace(CANARY, requests=0), replace(STABLE, requests=80), range(10))
     assert ("requests", "3") in _found(served)
 
@@ -142,21 +142,21 @@ def test_invocations_beside_the_gateway_do_not_offset_refused_uploads(served: An
 def test_dropped_lines_do_not_double_what_may_be_hidden(world: Any) -> None:
     """12 of 120 requests fail, 6 lines are dropped, and no failure is reported."""
     stable = replace(STABLE, failures=0, client_errors=0)
-    canary = Seen(12, 0, 0, 0, 12, 0, 0, 0)
+    canary = VersionCounts(12, 0, 0, 0, 12, 0, 0, 0)
     world.fill(canary, stable, range(10))
     world.fill(replace(canary, requests=9), stable, range(2))
-    world.answered_by_gateway = dict.fromkeys(range(10), GatewaySeen(84, 84, 0, 0, 84))
-    world.answered_by_gateway |= dict.fromkeys(range(4), GatewaySeen(84, 84, 0, 3, 84))
+    world.answered_by_gateway = dict.fromkeys(range(10), StageCounts(84, 84, 0, 0, 84))
+    world.answered_by_gateway |= dict.fromkeys(range(4), StageCounts(84, 84, 0, 3, 84))
     assert _found(world, end=10) == [("5xx responses", None)]
 
 
 def test_lines_that_are_late_may_all_be_failures(world: Any) -> None:
     stable = replace(STABLE, failures=0, client_errors=0)
-    canary = Seen(12, 0, 0, 0, 12, 0, 0, 0)
+    canary = VersionCounts(12, 0, 0, 0, 12, 0, 0, 0)
     world.fill(canary, stable, range(10))
     world.fill(replace(canary, requests=7), replace(stable, requests=66), range(2))
-    world.answered_by_gateway = dict.fromkeys(range(10), GatewaySeen(84, 84, 0, 0, 84))
-    world.answered_by_gateway |= dict.fromkeys(range(2), GatewaySeen(84, 84, 0, 11, 84))
+    world.answered_by_gateway = dict.fromkeys(range(10), StageCounts(84, 84, 0, 0, 84))
+    world.answered_by_gateway |= dict.fromkeys(range(2), StageCounts(84, 84, 0, 11, 84))
     assert not _found(world, end=10)
 
 
@@ -182,10 +182,13 @@ def test_counts_that_come_less_than_five_minutes_late_accuse_nobody(
         served.minutes = {
             at: both
             if seconds >= 60 * (at + 1) + 299
-            else {version: Seen(0, 0, 0, 0, each.invocations, 0) for version, each in both.items()}
+            else {
+                version: VersionCounts(0, 0, 0, 0, each.invocations, 0)
+                for version, each in both.items()
+            }
             for at, both in honest.items()
         }
-        look(served, judge())
+        evaluate(served, judge())
     assert set(served.said("Testimony")) == {0}
     assert set(served.said("Heartbeat")) == {1}
 
@@ -196,7 +199,7 @@ def test_a_stable_version_that_counts_no_4xx_does_not_block_the_one_that_does(se
     served.fill(CANARY, old, range(10))
     assert not _found(served)
     # Uploads that Lambda refused before the shift do not take that away.
-    served.answered_by_gateway |= dict.fromkeys(BEFORE, GatewaySeen(112, 92, 44, 1, 72))
+    served.answered_by_gateway |= dict.fromkeys(BEFORE, StageCounts(112, 92, 44, 1, 72))
     assert not _found(served)
     # Yet it is no cover for a canary that answers many more of them.
     _canary(served, client_errors=None)
@@ -207,7 +210,7 @@ def test_a_stable_version_that_counts_no_4xx_does_not_block_the_one_that_does(se
 
 def test_what_another_version_did_before_the_shift_is_no_excuse(served: Any) -> None:
     """A liar that was rolled back a moment ago is not the stable version's usual share."""
-    served.answered_by_gateway |= dict.fromkeys(BEFORE, GatewaySeen(80, 80, 4, 9, 80))
+    served.answered_by_gateway |= dict.fromkeys(BEFORE, StageCounts(80, 80, 4, 9, 80))
     _stage(served, server_errors=5)
     assert _found(served) == [("5xx responses", None)]
 
@@ -223,7 +226,7 @@ def test_requests_that_are_dated_into_a_neighbouring_minute_accuse_nobody(
         counted = 8 - lag[at + 1] + lag[at]
         canary = replace(CANARY, requests=counted, client_errors=0, failures=counted)
         world.minutes[at] = {"2": replace(STABLE, failures=0, client_errors=0), "3": canary}
-        world.answered_by_gateway[at] = GatewaySeen(80, 80, 0, 8, 80)
+        world.answered_by_gateway[at] = StageCounts(80, 80, 0, 8, 80)
     for end in range(1, 10):
         assert not _found(world, end=end)
 
@@ -252,20 +255,20 @@ class Traffic:
     aborted: int = 0
     """Answered by a version to a client that has gone."""
 
-    def seen(self, requests: int) -> Seen:
+    def seen(self, requests: int) -> VersionCounts:
         """What an honest version and Lambda count."""
         counted = requests + self.failures + self.refused + self.aborted
         errors = self.crashes + self.timeouts
-        return Seen(
+        return VersionCounts(
             counted, self.failures, 0, 0, counted + errors, errors,
             self.throttled + self.retries, self.refused,
         )  # fmt: skip
 
-    def stage(self, *versions: Seen) -> GatewaySeen:
+    def stage(self, *versions: VersionCounts) -> StageCounts:
         """What the platform counts of the stage."""
         invocations = sum(each.invocations for each in versions)
         integrated = invocations + self.oversized + self.throttled * len(versions)
-        return GatewaySeen(
+        return StageCounts(
             integrated + self.rejected + self.unavailable,
             integrated,
             sum(each.client_errors or 0 for each in versions) + self.oversized + self.rejected,
@@ -335,7 +338,7 @@ def test_strangers_never_cover_a_liar(
 def test_a_liar_is_stopped_for_a_cause_of_its_own(served: Any, judge: Judge) -> None:
     _stage(served, server_errors=9)
     served.now = served.after(6)
-    seen = look(served, judge())
+    seen = evaluate(served, judge())
     assert seen.stops
     assert seen.record is not None
     assert (seen.record.verdict, seen.record.outcome) == ("inconsistent", "in progress")
@@ -347,7 +350,7 @@ def test_a_liar_is_stopped_for_a_cause_of_its_own(served: Any, judge: Judge) -> 
     _stage(served)
     served.end("stopped", 6.5)
     served.now = served.after(9)
-    seen = look(served, judge())
+    seen = evaluate(served, judge())
     assert seen.record is not None
     assert seen.record.outcome == "stopped as inconsistent"
 
@@ -357,4 +360,4 @@ def test_a_service_that_counts_more_failures_than_requests_is_judged_all_the_sam
 ) -> None:
     _canary(served, failures=99)
     served.now = served.after(6)
-    assert look(served, judge()).stops
+    assert evaluate(served, judge()).stops

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.judge.look import look
-from pipeline.judge.port import Deployment, GatewaySeen, Seen, UnjudgedError
+from pipeline.judge.evaluation import evaluate
+from pipeline.judge.port import Deployment, EvaluationError, StageCounts, VersionCounts
 from pipeline.judge.statistics.judging import judge as judged_again
 from pipeline.judge.statistics.record import read
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 BAD = ((8, 4), (72, 0))
 HEALTHY = ((8, 0), (72, 0))
-BUSY = (Seen(600, 3, 6, 0, 600, 0), Seen(5400, 27, 54, 0, 5400, 0))
+BUSY = (VersionCounts(600, 3, 6, 0, 600, 0), VersionCounts(5400, 27, 54, 0, 5400, 0))
 
 
 def _starts(record: Record | None) -> list[str]:
@@ -35,7 +35,7 @@ def _starts(record: Record | None) -> list[str]:
 
 def test_without_a_deployment_only_the_heart_beats(world: Any, judge: Judge) -> None:
     world.deployment_, world.versions = None, ("2",)
-    seen = look(world, judge())
+    seen = evaluate(world, judge())
     assert (seen.record, seen.stops) == (None, False)
     ((metric,),) = world.published
     assert (metric.name, metric.value, metric.version) == ("Heartbeat", 1.0, None)
@@ -48,10 +48,10 @@ def test_before_the_first_shift_and_long_after_the_end_there_is_nothing_to_judge
 ) -> None:
     world.versions = ("2",)
     world.deployment_ = replace(world.deployment_, began=None)
-    assert look(world, judge()).record is None
+    assert evaluate(world, judge()).record is None
     world.deployment_ = Deployment("d-1", "2", "3", world.now, "succeeded", world.now, "")
     world.now = world.after(11)
-    assert look(world, judge()).record is None
+    assert evaluate(world, judge()).record is None
     assert world.said("Heartbeat") == [1, 1]
 
 
@@ -59,8 +59,8 @@ def test_two_versions_that_nobody_shifts_between_are_not_passed_over(
     world: Any, judge: Judge
 ) -> None:
     world.deployment_ = None
-    with pytest.raises(UnjudgedError, match="versions 2 and 3, and no deployment of group group"):
-        look(world, judge())
+    with pytest.raises(EvaluationError, match="versions 2 and 3, but deployment group group has no deployment"):
+        evaluate(world, judge())
     assert not world.published
 
 
@@ -69,7 +69,7 @@ def test_a_minute_is_judged_when_it_is_closed_and_settled(world: Any, judge: Jud
     judged = []
     for seconds in (120, 179, 180, 239, 240):
         world.now = world.after(seconds / 60)
-        judged.append(_starts(look(world, judge()).record))
+        judged.append(_starts(evaluate(world, judge()).record))
     assert judged == [[], [], ["12:01"], ["12:01"], ["12:01", "12:02"]]
     assert world.said("Heartbeat") == [1] * 5
 
@@ -77,14 +77,14 @@ def test_a_minute_is_judged_when_it_is_closed_and_settled(world: Any, judge: Jud
 def test_a_bad_canary_is_condemned_and_stays_so(world: Any, judge: Judge) -> None:
     world.fill(*BAD)
     world.now = world.after(4)
-    seen = look(world, judge())
+    seen = evaluate(world, judge())
     assert seen.stops
     assert seen.record is not None
     assert seen.record.verdict == "rollback"
     assert world.said("Evidence")[-1] >= 2
     world.fill((800, 0), (7200, 72), range(3, 12))
     world.now = world.after(9)
-    seen = look(world, judge())
+    seen = evaluate(world, judge())
     assert seen.record is not None
     assert seen.record.evidence[-1] < 2
     assert seen.record.verdict == "rollback"
@@ -97,10 +97,10 @@ def test_a_bad_canary_is_condemned_and_stays_so(world: Any, judge: Judge) -> Non
 def test_crashes_count_as_failures_although_the_service_cannot_tell(
     world: Any, judge: Judge
 ) -> None:
-    crashing = Seen(requests=4, failures=0, slow=0, cold_starts=0, invocations=8, errors=4)
+    crashing = VersionCounts(requests=4, failures=0, slow=0, cold_starts=0, invocations=8, errors=4)
     world.fill(crashing, (72, 0))
     world.now = world.after(5)
-    seen = look(world, judge())
+    seen = evaluate(world, judge())
     assert seen.record is not None
     assert seen.record.verdict == "rollback"
     counts = seen.record.periods[0].counts["failures"].canary
@@ -108,9 +108,9 @@ def test_crashes_count_as_failures_although_the_service_cannot_tell(
 
 
 def test_cold_starts_are_neither_slow_nor_fast(world: Any, judge: Judge) -> None:
-    world.fill(Seen(8, 0, 1, cold_starts=3, invocations=8, errors=0), (72, 0))
+    world.fill(VersionCounts(8, 0, 1, cold_starts=3, invocations=8, errors=0), (72, 0))
     world.now = world.after(3)
-    seen = look(world, judge())
+    seen = evaluate(world, judge())
     assert seen.record is not None
     (period,) = seen.record.periods
     assert period.cold_starts == (3, 0)
@@ -120,14 +120,18 @@ def test_cold_starts_are_neither_slow_nor_fast(world: Any, judge: Judge) -> None
 
 
 @pytest.mark.parametrize(
-    "part", ["serving", "deployment", "digest", "seen", "gateway", "record", "condemn", "keep"]
+    "part",
+    [
+        "serving", "newest_deployment", "digest", "version_counts", "stage_counts", "read_record",
+        "condemn", "write_record",
+    ],  # fmt: skip
 )
 def test_what_cannot_be_asked_or_written_is_silence(world: Any, judge: Judge, part: str) -> None:
     world.fill(*BAD)
     world.now = world.after(6)
     world.failing = {part}
-    with pytest.raises(UnjudgedError, match=part):
-        look(world, judge())
+    with pytest.raises(EvaluationError, match=part):
+        evaluate(world, judge())
     assert not world.published
 
 
@@ -135,50 +139,59 @@ def test_what_was_not_published_is_published_at_the_next_look(world: Any, judge:
     world.fill(*BAD)
     world.now = world.after(6)
     world.failing = {"publish"}
-    with pytest.raises(UnjudgedError, match="publish"):
-        look(world, judge())
+    with pytest.raises(EvaluationError, match="publish"):
+        evaluate(world, judge())
     world.failing = set()
-    assert look(world, judge()).stops
+    assert evaluate(world, judge()).stops
     assert world.said("Evidence")[-1] >= 2
 
 
 def test_counts_that_lag_behind_lambdas_are_waited_for(world: Any, judge: Judge) -> None:
     world.fill(*HEALTHY)
-    world.minutes[2] = {"2": Seen(72, 0, 0, 0, 72, 0), "3": Seen(4, 0, 0, 0, 8, 0)}
+    world.minutes[2] = {
+        "2": VersionCounts(72, 0, 0, 0, 72, 0),
+        "3": VersionCounts(4, 0, 0, 0, 8, 0),
+    }
     world.now = world.after(5)
-    assert look(world, judge()).waiting == (world.after(2),)
+    assert evaluate(world, judge()).waiting == (world.after(2),)
     assert len(world.said("Evidence")) == 1
     assert _starts(read(world.records["d-1"])) == ["12:01", "12:03"]
     world.fill(*HEALTHY)
-    seen = look(world, judge())
+    seen = evaluate(world, judge())
     assert (_starts(seen.record), seen.waiting) == (["12:01", "12:03", "12:02"], ())
     # A judge that waits is not a silent one.
     assert world.said("Heartbeat") == [1, 1]
 
 
 def test_a_request_on_the_edge_of_a_minute_is_not_waited_for(world: Any, judge: Judge) -> None:
-    world.fill(Seen(6, 0, 0, 0, 8, 0), Seen(64, 0, 0, 0, 72, 0))
+    world.fill(VersionCounts(6, 0, 0, 0, 8, 0), VersionCounts(64, 0, 0, 0, 72, 0))
     world.now = world.after(3)
-    assert _starts(look(world, judge()).record) == ["12:01"]
+    assert _starts(evaluate(world, judge()).record) == ["12:01"]
 
 
 def test_a_request_that_met_a_cold_start_is_counted_later(world: Any, judge: Judge) -> None:
     world.fill(*HEALTHY)
-    world.minutes[1] = {"2": Seen(72, 0, 0, 0, 72, 0), "3": Seen(2, 0, 0, 0, 8, 0)}
+    world.minutes[1] = {
+        "2": VersionCounts(72, 0, 0, 0, 72, 0),
+        "3": VersionCounts(2, 0, 0, 0, 8, 0),
+    }
     world.now = world.after(3.5)
-    assert look(world, judge()).waiting == (world.after(1),)
-    world.minutes[2] = {"2": Seen(72, 0, 0, 0, 72, 0), "3": Seen(12, 0, 0, 4, 8, 0)}
-    assert _starts(look(world, judge()).record) == ["12:01"]
+    assert evaluate(world, judge()).waiting == (world.after(1),)
+    world.minutes[2] = {
+        "2": VersionCounts(72, 0, 0, 0, 72, 0),
+        "3": VersionCounts(12, 0, 0, 4, 8, 0),
+    }
+    assert _starts(evaluate(world, judge()).record) == ["12:01"]
 
 
 def test_the_service_silent_altogether_is_not_taken_for_no_traffic(
     world: Any, judge: Judge
 ) -> None:
-    world.fill(Seen(0, 0, 0, 0, 8, 0), Seen(0, 0, 0, 0, 72, 0))
+    world.fill(VersionCounts(0, 0, 0, 0, 8, 0), VersionCounts(0, 0, 0, 0, 72, 0))
     world.now = world.after(4)
-    assert look(world, judge()).waiting == (world.after(1), world.after(2))
+    assert evaluate(world, judge()).waiting == (world.after(1), world.after(2))
     world.now = world.after(7)
-    seen = look(world, judge())
+    seen = evaluate(world, judge())
     assert seen.stops
     assert seen.record is not None
     assert (seen.record.verdict, seen.record.periods) == ("inconsistent", ())
@@ -189,38 +202,38 @@ def test_a_minute_without_requests_changes_nothing_and_is_asked_for_again(
     world: Any, judge: Judge
 ) -> None:
     world.now = world.after(5)
-    seen = look(world, judge())
+    seen = evaluate(world, judge())
     assert seen.record is not None
     assert (seen.record.periods, seen.record.verdict) == ((), "undecided")
     assert not seen.stops
     assert world.said("Heartbeat") == [1]
     assert world.said("Evidence") == [0]
     world.fill(*HEALTHY)
-    assert _starts(look(world, judge()).record) == ["12:01", "12:02", "12:03"]
+    assert _starts(evaluate(world, judge()).record) == ["12:01", "12:02", "12:03"]
 
 
 def test_what_was_judged_is_not_read_anew(world: Any, judge: Judge) -> None:
     world.fill(*HEALTHY)
     world.now = world.after(5)
-    before = look(world, judge()).record
+    before = evaluate(world, judge()).record
     world.fill(*BAD)
-    assert look(world, judge()).record == before
+    assert evaluate(world, judge()).record == before
 
 
 def test_a_clock_that_goes_backwards_is_silence(world: Any, judge: Judge) -> None:
     world.fill(*HEALTHY)
     world.now = world.after(6)
-    look(world, judge())
+    evaluate(world, judge())
     world.now = world.after(4.5)
-    with pytest.raises(UnjudgedError, match="the clock went backwards"):
-        look(world, judge())
+    with pytest.raises(EvaluationError, match="the clock went backwards"):
+        evaluate(world, judge())
     assert world.said("Heartbeat") == [1]
 
 
 def test_a_record_that_cannot_be_read_is_silence(world: Any, judge: Judge) -> None:
     world.records["d-1"] = "{"
     with pytest.raises(ValueError, match="no JSON"):
-        look(world, judge())
+        evaluate(world, judge())
     assert not world.published
 
 
@@ -236,7 +249,7 @@ def test_whenever_it_looks_the_same_minutes_come_to_the_same(
         world.fill(*BUSY)
         for minute in [*minutes, 26]:
             world.now = world.after(minute) + timedelta(seconds=delay)
-            look(world, judge())
+            evaluate(world, judge())
         records.append(world.records["d-1"])
     assert records[0] == records[1]
 
@@ -247,7 +260,7 @@ def test_undecided_near_the_end(world: Any, judge: Judge, policy: str, raised: l
     stops = []
     for minutes in (5, 7.4, 7.6):  # the shift ends half a minute after ten
         world.now = world.after(minutes)
-        stops.append(look(world, judge(undecided=policy)).stops)
+        stops.append(evaluate(world, judge(undecided=policy)).stops)
     assert world.said("Undecided") == raised
     assert stops == [bool(each) for each in raised]
 
@@ -258,7 +271,7 @@ def test_when_both_fail_alike_the_policy_for_incidents_holds(
 ) -> None:
     world.fill((80, 32), (720, 288))
     world.now = world.after(6)
-    seen = look(world, judge(incident=policy))
+    seen = evaluate(world, judge(incident=policy))
     assert seen.record is not None
     assert seen.record.incident
     assert seen.record.verdict != "rollback"
@@ -272,12 +285,12 @@ def test_throttled_requests_blame_no_version(world: Any, judge: Judge) -> None:
     """Half of the canary's, answered 500 by API Gateway, and none of the stable version's."""
     canary, stable = BUSY
     world.fill(replace(canary, throttles=600), stable)
-    throttled = GatewaySeen(6600, 6600, 0, 30 + 600, 6000)
+    throttled = StageCounts(6600, 6600, 0, 30 + 600, 6000)
     world.answered_by_gateway = dict.fromkeys(range(12), throttled)
     world.now = world.after(10.5)
     world.end("succeeded", 10.6)
     world.now = world.after(12)
-    seen = look(world, judge())
+    seen = evaluate(world, judge())
     assert seen.record is not None
     assert (seen.record.verdict, seen.record.outcome) == ("good", "promoted")
     assert (seen.record.discrepancies, seen.late) == ((), ())
@@ -289,9 +302,9 @@ def test_a_fault_in_the_last_minutes_is_found_after_the_shift(world: Any, judge:
     world.fill((600, 60), (5400, 27), range(9, 12))
     world.now = world.after(10.5)
     world.end("succeeded", 10.6)
-    assert not look(world, judge()).stops
+    assert not evaluate(world, judge()).stops
     world.now = world.after(12)
-    seen = look(world, judge())
+    seen = evaluate(world, judge())
     assert seen.record is not None
     assert (seen.record.verdict, seen.record.outcome) == ("rollback", "promoted, then found bad")
     assert world.said("Evidence")[-1] >= 2
@@ -313,13 +326,13 @@ def test_how_it_ended_is_recorded(
     world.fill(*counts)
     world.end(ending, 10.6, "The deployment was stopped by a person.")
     world.now = world.after(12)
-    seen = look(world, judge(undecided=policy))
+    seen = evaluate(world, judge(undecided=policy))
     assert seen.record is not None
     assert seen.record.outcome == outcome
     assert ("by a person" in seen.record.sentence) == (outcome == "stopped by another")
     kept = world.records["d-1"]
     world.now = world.after(13)
-    assert look(world, judge(undecided=policy)).record == seen.record
+    assert evaluate(world, judge(undecided=policy)).record == seen.record
     assert world.records["d-1"] == kept
 
 
@@ -327,13 +340,13 @@ def test_minutes_after_a_stop_are_nobodys(world: Any, judge: Judge) -> None:
     world.fill(*HEALTHY)
     world.end("stopped", 4.2)
     world.now = world.after(9)
-    assert _starts(look(world, judge()).record) == ["12:01", "12:02", "12:03"]
+    assert _starts(evaluate(world, judge()).record) == ["12:01", "12:02", "12:03"]
 
 
 def test_a_record_keeps_the_rule_that_it_began_with(world: Any, judge: Judge) -> None:
     world.fill(*HEALTHY)
     world.now = world.after(4)
-    look(world, judge())
-    seen = look(world, judge(undecided="rollback"))
+    evaluate(world, judge())
+    seen = evaluate(world, judge(undecided="rollback"))
     assert seen.record is not None
     assert seen.record.parameters.undecided == "promote"
