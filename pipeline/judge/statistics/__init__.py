@@ -1,4 +1,4 @@
-"""The statistics of the canary judge: standard library only, for it runs in a small Lambda."""
+"""The statistics of the canary judge; standard library only, as they run in a small Lambda."""
 
 from pipeline.judge.statistics.canary_test import CanaryTest
 from pipeline.judge.statistics.counts import Counts

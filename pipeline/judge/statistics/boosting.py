@@ -1,14 +1,14 @@
-"""Sequential boosting: no wealth is won beyond the line (Fischer and Ramdas, arXiv 2410.16076).
+"""Sequential boosting: no wealth is won above the threshold (Fischer, Ramdas, arXiv 2410.16076).
 
-A test that stops at wealth 1/alpha has no use for more. So a period's factor r(J), which is known
-for each possible J before J is, may be replaced by min(b r(J), c), where c is the factor that just
-reaches the line, for any b with E[min(b r(J), c)] <= 1 under the null hypothesis: what would be
-won in vain is bet where it counts. The greatest such b is at least 1, so the line is reached no
-later than without, and P(ever) <= alpha holds as before. Since min(b r, c) rises with J as r does,
-the odds ratio on the null's edge is its hardest, as before.
+A test that stops at wealth 1/alpha does not need more. So a period's factor r(J), which is known
+for each possible J before J is observed, may be replaced by min(b r(J), c), where c is the factor
+that just reaches the threshold, for any b with E[min(b r(J), c)] <= 1 under the null hypothesis.
+The greatest such b is at least 1, so the threshold is reached no later than without boosting, and
+P(ever) <= alpha still holds. min(b r, c) increases with J as r does, so the odds ratio at the edge
+of the null hypothesis is still the least favourable one.
 
-What it brings: faults are found about 8 % sooner. What it takes: the rate of false rollbacks, a
-third to a half of alpha without it, comes up to nearly all of it.
+Faults are found about 8 % sooner. The rate of false rollbacks increases from a third or a half of
+alpha to nearly alpha.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from pipeline.judge.statistics.hypergeometric import FailureSplit
 
 _IMPRECISION = 1e-11
-"""More than the error of a probability that is summed up; taken off, so that b errs low."""
+"""Upper bound of the error of a summed probability; it is subtracted, so that b is never too
+large."""
 
-_HUGE = 700.0  # exp of more overflows
+_MAX_EXPONENT = 700.0
+"""The exponential of a larger number overflows."""
 
 
 def log_boost(
@@ -33,35 +35,35 @@ def log_boost(
     idle: float,
     log_cap: float,
 ) -> float:
-    """The log of b of a period, at least 0.
+    """Return log b of a period, at least 0.
 
     Args:
         split: the distribution of J.
         null: the greatest odds ratio that is no worse.
-        shares: by odds ratio, the share of the wealth that is bet on it.
-        idle: the share that is bet on none; with the others it makes 1.
+        shares: the share of the wealth that is bet on each odds ratio.
+        idle: the share that is not bet; the sum of all shares is 1.
         log_cap: log c, above 0.
     """
     bets = [(psi, math.log(share)) for psi, share in shares.items() if share > 0]
 
     def factor(failures: int) -> float:
         logs = [share + split.log_e(failures, psi, null) for psi, share in bets]
-        return idle + math.fsum([math.exp(min(log, _HUGE)) for log in logs])
+        return idle + math.fsum([math.exp(min(log, _MAX_EXPONENT)) for log in logs])
 
     counts = range(split.least, split.most + 1)
-    cap, boost = math.exp(min(log_cap, _HUGE)), 1.0
+    cap, boost = math.exp(min(log_cap, _MAX_EXPONENT)), 1.0
     while True:
-        # b r(J) reaches c from `line` on; E = b E[r(J); J < line] + c P(J >= line) is then exact,
-        # and for any other b no more than that.
+        # b r(J) reaches c from `first` on. E = b E[r(J); J < first] + c P(J >= first) is exact for
+        # this b, and an upper bound for any other.
         at = bisect_left(counts, cap / boost, key=factor)
         if at == len(counts):
             return math.log(boost)
-        line = counts[at]
-        won = cap * (1 - split.below(line, null) + _IMPRECISION)
-        left = idle * split.below(line, null) + _IMPRECISION
-        left += math.fsum([share * split.below(line, psi) for psi, share in shares.items()])
-        better = (1 - won) / left
-        # E[min(b r, c)] is concave in b: these are Newton's steps to its root, from below.
+        first = counts[at]
+        capped = cap * (1 - split.below(first, null) + _IMPRECISION)
+        uncapped = idle * split.below(first, null) + _IMPRECISION
+        uncapped += math.fsum([share * split.below(first, psi) for psi, share in shares.items()])
+        better = (1 - capped) / uncapped
+        # E[min(b r, c)] is concave in b: these are Newton's steps to its root from below.
         if better <= boost:
             return math.log(boost)
         boost = better

@@ -1,11 +1,11 @@
-"""Versions that the judge condemned, and the permission to release one of them again.
+"""Condemnations of versions by the judge, and permissions to release such a version again.
 
-A version is known by the digest of its code and configuration, since its number says nothing:
-Lambda does not publish an equal version twice, and a number may stand for other code in another
-environment. Both documents lie in the bucket of the environment's judge, beside its records:
+A version is identified by the digest of its code and configuration. Its number does not identify
+it: Lambda does not publish an equal version twice, and the same number may be other code in another
+environment. Both documents are in the bucket of the environment's judge, next to its records:
 
-- `condemned/DIGEST.json` is written by the judge with the verdict;
-- `permitted/DIGEST.json` is written by a person, and holds for condemnations before it alone.
+- `condemned/DIGEST.json`: the judge writes it with the verdict;
+- `permitted/DIGEST.json`: a person writes it; it applies to earlier condemnations only.
 
 The judge refuses a shift to a condemned version before it gets traffic, unless it is permitted.
 """
@@ -27,74 +27,74 @@ _IDENTITY = (
     "CodeSha256", "Runtime", "Handler", "MemorySize", "Timeout", "Architectures", "Layers",
     "Environment",
 )  # fmt: skip
-"""What makes a version behave as it does, of Lambda's `FunctionConfiguration`."""
+"""Fields of Lambda's `FunctionConfiguration` that decide how a version behaves."""
 
 
 @dataclass(frozen=True)
 class Condemnation:
-    """The judge's word on a version."""
+    """The judge's statement that a version must not be released."""
 
     version_digest: str
     deployment_id: str
     at: datetime
     sentence: str
-    """Why, as the decision record has it."""
+    """The reason: the sentence of the decision record."""
 
 
 @dataclass(frozen=True)
 class Permission:
-    """A person's word that a condemned version may be released again."""
+    """A person's permission to release a condemned version again."""
 
     version_digest: str
     at: datetime
-    """When it was given, by AWS's clock."""
+    """Its time by AWS's clock."""
     by: str
-    """Who gave it: an owner that a reviewer can ask."""
+    """The person who gave it."""
     reason: str
 
 
 def version_digest(configuration: Mapping[str, Any]) -> str:
-    """The digest of a version's code and configuration, of its `FunctionConfiguration`."""
+    """Return the digest of a version's code and configuration from its `FunctionConfiguration`."""
     identity = {name: configuration.get(name) for name in _IDENTITY}
     text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def condemnation_key(digest: str) -> str:
-    """Where the judge's bucket has the condemnation of a version."""
+    """Return the key of a version's condemnation in the judge's bucket."""
     return f"condemned/{digest.removeprefix('sha256:')}.json"
 
 
 def permission_key(digest: str) -> str:
-    """Where the judge's bucket has the permission to release a version again."""
+    """Return the key of a version's permission in the judge's bucket."""
     return f"permitted/{digest.removeprefix('sha256:')}.json"
 
 
 def text(document: Condemnation | Permission) -> str:
-    """A condemnation or a permission as its file has it."""
+    """Return the text of a condemnation or permission."""
     return json.dumps(asdict(document) | {"at": text_of(document.at)}, ensure_ascii=False) + "\n"
 
 
 def read_condemnation(content: str) -> Condemnation:
-    """A condemnation out of its file.
+    """Parse a condemnation.
 
     Raises:
-        RecordError: it is none.
+        RecordError: the text is no condemnation.
     """
     return Condemnation(**_fields(content, "condemnation", Condemnation))
 
 
 def read_permission(content: str) -> Permission:
-    """A permission out of its file.
+    """Parse a permission.
 
     Raises:
-        RecordError: it is none.
+        RecordError: the text is no permission.
     """
     return Permission(**_fields(content, "permission", Permission))
 
 
 def refusal(condemned: Condemnation | None, permitted: Permission | None) -> str | None:
-    """Why a version may not be released; None where it may."""
+    """Return the reason why a version may not be released; None if it may."""
     if condemned is None:
         return None
     if permitted is not None and permitted.at > condemned.at:

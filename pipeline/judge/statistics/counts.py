@@ -1,14 +1,13 @@
-"""What one version answered within one period."""
+"""Counts of one version in one period."""
 
 from __future__ import annotations
 
 
 class Counts:
-    """Requests that one version answered in a period, and how many of them were bad.
+    """The requests that one version answered in a period, and the bad ones among them.
 
     Raises:
-        ValueError: a number is no whole number or below 0, or there are more failures than
-            requests.
+        ValueError: a count is no integer or below 0, or there are more failures than requests.
     """
 
     __slots__ = ("failures", "requests")
@@ -18,7 +17,7 @@ class Counts:
 
     def __init__(self, requests: int, failures: int) -> None:
         for name, found in (("requests", requests), ("failures", failures)):
-            # A bool is an int to Python; and what is no int here would soon be NaN.
+            # A bool is an int in Python, and a float could become NaN.
             if type(found) is not int or found < 0:
                 raise ValueError(f"{name}: {found!r} found; allowed is a whole number from 0 on")
         if failures > requests:

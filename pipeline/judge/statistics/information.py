@@ -1,11 +1,11 @@
-"""What a request can tell at best, in nats: the limit that no rule can beat.
+"""The information of a request in nats, and the limit that no rule can beat.
 
-A rule that rolls back at most a share alpha of the canaries that are no worse, and in the end every
-one that is, needs log(1/alpha) / information requests on average at least (Wald 1945), where the
-information of a request is the least Kullback-Leibler divergence from what is to what would be no
-worse. Nobody knows the rate at which a canary that is no worse would fail: the one nearest to
-what is seen keeps the share of failures over both versions. For tolerance 1 that divergence is
-Jensen and Shannon's, with the canary's share w of the requests as weight:
+A rule that rolls back at most a share alpha of the canaries that are no worse, and eventually every
+canary that is worse, needs on average at least log(1/alpha) / information requests (Wald 1945). The
+information of a request is the least Kullback-Leibler divergence from the actual distribution to
+one in which the canary is no worse. The nearest such distribution has the same share of failures
+over both versions. For tolerance 1 the divergence is that of Jensen and Shannon, with the canary's
+share w of the requests as weight:
 
     JS_w = w KL(p1 || m) + (1-w) KL(p0 || m),    m = w p1 + (1-w) p0.
 """
@@ -18,7 +18,7 @@ from pipeline.judge.statistics import bounds
 
 
 def divergence(p: float, q: float) -> float:
-    """KL(p || q) of two failure rates, in nats; infinite where q excludes what p has."""
+    """Return KL(p || q) of two failure rates in nats; infinite if q is 0 or 1 and p is not."""
     total = 0.0
     for a, b in ((p, q), (1 - p, 1 - q)):
         if a > 0:
@@ -27,7 +27,7 @@ def divergence(p: float, q: float) -> float:
 
 
 def information(canary: float, stable: float, share: float, odds: float = 1.0) -> float:
-    """The information of a request, of either version, against "the odds ratio is `odds`".
+    """Return the information of a request of either version against "the odds ratio is `odds`".
 
     Args:
         canary: the canary's failure rate, 0 to 1.
@@ -45,7 +45,8 @@ def information(canary: float, stable: float, share: float, odds: float = 1.0) -
     mean = share * canary + (1 - share) * stable
     if not 0 < mean < 1:
         return 0.0
-    # The stable version's odds x in the nearest null: share ψx/(1+ψx) + (1-share) x/(1+x) = mean.
+    # x: the stable version's odds in the nearest distribution of the null hypothesis, the root of
+    # share ψx/(1+ψx) + (1-share) x/(1+x) = mean.
     a = odds * (1 - mean)
     b = share * odds + 1 - share - mean * (1 + odds)
     root = math.sqrt(b * b + 4 * a * mean)
@@ -61,7 +62,7 @@ def requests_limit(
     share: float,
     tolerance: float = 1.0,
 ) -> float:
-    """Requests of both versions that no rule does without on average; `share` are the canary's.
+    """Return the average number of requests of both versions that every rule needs at least.
 
     Infinite for a canary that is no worse. For the arguments see `information`.
     """

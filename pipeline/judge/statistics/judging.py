@@ -1,4 +1,4 @@
-"""The decision over the closed periods of a canary: pure, without a clock and without AWS."""
+"""Judge the closed periods of a canary; pure functions without a clock and without AWS."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from pipeline.judge.statistics.periods import Parameters, Period
 
 Verdict = Literal["rollback", "inconsistent", "better", "good", "undecided"]
-"""In the order of precedence. "inconsistent": the service's counts cannot be trusted, so nothing
-that follows from them is said. "better": the version before is worse than the canary."""
+"""In the order of precedence. "inconsistent": the service's counts cannot be trusted, so no
+conclusion is drawn from them. "better": the stable version is worse than the canary."""
 Ending = Literal["in progress", "succeeded", "stopped"]
-"""What became of the deployment itself."""
+"""The state of CodeDeploy's deployment."""
 Outcome = Literal[
     "in progress",
     "promoted",
@@ -32,11 +32,10 @@ Outcome = Literal[
     "stopped in an incident",
     "stopped by another",
 ]
-"""What came of the release. A canary is "found bad" after its promotion when counts that came
-after the bake condemned it."""
-_ENDS: frozenset[Verdict] = frozenset({"rollback", "inconsistent"})
-"""Verdicts that end a shift."""
-_PROMOTED: dict[Verdict, Outcome] = {
+"""The outcome of a release. A canary is "promoted, then found bad" if counts that arrived after the
+bake condemned it."""
+_STOPPING_VERDICTS: frozenset[Verdict] = frozenset({"rollback", "inconsistent"})
+_OUTCOME_IF_PROMOTED: dict[Verdict, Outcome] = {
     "rollback": "promoted, then found bad",
     "inconsistent": "promoted, then found bad",
     "better": "promoted",
@@ -47,46 +46,46 @@ _PROMOTED: dict[Verdict, Outcome] = {
 
 @dataclass(frozen=True)
 class Judged:
-    """What the periods say."""
+    """The result of judging periods."""
 
     evidence: tuple[float, ...]
     """log10 of the e-value against "the canary is no worse", after each period."""
     verdict: Verdict
     decided_at: datetime | None
-    """The end of the period that brought the verdict; None while undecided, and where the counts
-    are inconsistent, which no single period shows."""
+    """End of the period that brought the verdict; None while undecided, and if the counts are
+    inconsistent, which no single period shows."""
     incident: bool
     """Whether both versions failed alike, and not the canary alone."""
     requests_needed: int | None
-    """Canary requests to expect before a verdict; None where it cannot be said."""
+    """Expected number of canary requests before a verdict; None if it is unknown."""
     objective: str
-    """The one that speaks most against the canary (for it, where it is better), or in which both
-    versions fail."""
+    """The objective with the most evidence against the canary (for it, if it is better), or the one
+    in which both versions fail."""
 
     @property
     def ends_the_shift(self) -> bool:
-        """Whether the version is condemned, whatever the policies say."""
-        return self.verdict in _ENDS
+        """Return whether the version is condemned, whatever the policies are."""
+        return self.verdict in _STOPPING_VERDICTS
 
     @property
     def strongest(self) -> float:
-        """The most evidence that there was; that of no period at all is nothing."""
+        """Return the highest evidence after any period; -inf if there is no period."""
         return max(self.evidence, default=-math.inf)
 
 
 def line(parameters: Parameters) -> float:
-    """The evidence at which a canary is rolled back: log10 of 1 / the rate."""
+    """Return the evidence at which a canary is rolled back: log10(1 / false_rollback_rate)."""
     return -math.log10(parameters.false_rollback_rate)
 
 
 def judge(
     parameters: Parameters, periods: Sequence[Period], *, inconsistent: bool = False
 ) -> Judged:
-    """Weigh periods in the order in which they were seen.
+    """Judge periods.
 
     Args:
         parameters: the rule.
-        periods: the closed periods.
+        periods: the closed periods in the order in which they were read.
         inconsistent: whether the platform contradicts the service's counts.
     """
     test, reverse = _objectives(parameters), _objectives(parameters)
@@ -106,7 +105,7 @@ def judge(
     named = reverse if verdict == "better" else test
     worst = max(named.tests, key=lambda name: named.tests[name].late_evidence)
     failing = [name for name in parameters.objectives if _both_fail(parameters, periods, name)]
-    incident = bool(failing) and verdict not in _ENDS
+    incident = bool(failing) and verdict not in _STOPPING_VERDICTS
     return Judged(
         evidence=tuple(evidence),
         verdict=verdict,
@@ -127,10 +126,11 @@ def _objectives(parameters: Parameters) -> Objectives:
 
 
 def _verdict(test: Objectives, reverse: Objectives) -> Verdict:
-    """The verdict of a test, and of the same test with the versions exchanged.
+    """Return the verdict of a test and of the same test with the versions exchanged.
 
-    The second has the same error rate, and decides nothing but the word: a release that repairs
-    a failing version is not called undecided because its latency says nothing yet.
+    The exchanged test has the same error rate. It only turns "good" or "undecided" into "better",
+    so that a release that repairs a failing version does not stay undecided because one of the
+    objectives has little evidence.
     """
     if test.verdict != "rollback" and reverse.verdict == "rollback":
         return "better"
@@ -138,7 +138,7 @@ def _verdict(test: Objectives, reverse: Objectives) -> Verdict:
 
 
 def _both_fail(parameters: Parameters, periods: Sequence[Period], objective: str) -> bool:
-    """Whether the canary failed too, in the periods in which the stable version failed."""
+    """Return whether the canary failed in the periods in which the stable version failed."""
     limit = parameters.limits.get(objective)
     if limit is None:
         return False
@@ -153,7 +153,7 @@ def _both_fail(parameters: Parameters, periods: Sequence[Period], objective: str
 
 
 def must_stop(parameters: Parameters, judged: Judged, *, over: bool) -> bool:
-    """Whether the canary may not be promoted; `over`: its time for a verdict is over."""
+    """Return whether the canary must not be promoted; `over`: its time for a verdict is over."""
     return (
         judged.ends_the_shift
         or (judged.incident and parameters.incident == "stop")
@@ -162,11 +162,11 @@ def must_stop(parameters: Parameters, judged: Judged, *, over: bool) -> bool:
 
 
 def outcome(parameters: Parameters, judged: Judged, ending: Ending) -> Outcome:
-    """What came of a release whose deployment ended so."""
+    """Return the outcome of a release from its judgement and the end of its deployment."""
     if ending == "in progress":
         return "in progress"
     if ending == "succeeded":
-        return _PROMOTED[judged.verdict]
+        return _OUTCOME_IF_PROMOTED[judged.verdict]
     if judged.ends_the_shift:
         return "rolled back" if judged.verdict == "rollback" else "stopped as inconsistent"
     if judged.incident and parameters.incident == "stop":

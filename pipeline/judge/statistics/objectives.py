@@ -1,4 +1,4 @@
-"""Several objectives of one canary, which share the rate of false rollbacks."""
+"""The test of several objectives, which share the rate of false rollbacks."""
 
 from __future__ import annotations
 
@@ -16,36 +16,37 @@ if TYPE_CHECKING:
     from pipeline.judge.statistics.counts import Counts
 
 SHARES = {"failures": 0.4, "slow-requests": 0.4, "error-responses": 0.2}
-"""The share of the evidence, and so of the false-rollback rate, that each objective has by default.
+"""Default share of each objective in the evidence, and so in the false-rollback rate.
 
-Error responses are 4xx and 5xx together. They have the least, since of what they find the 5xx are
-found as failures, too.
+Error responses are 4xx and 5xx together. Their share is the smallest, because 5xx responses also
+count as failures.
 """
 
 _LN10 = math.log(10)
+_ROUNDING = 1e-9
 
 
 class Objectives:
-    """Failures, slow requests and the like of one canary, judged together.
+    """The test of several objectives together, such as failures and slow requests.
 
-    "rollback" once Σ w_j M_j >= 1/alpha, where M_j is the wealth of objective j's own test and w_j
-    its weight; it stays. Then P(ever "rollback") <= alpha for a canary that is no worse in any
-    objective. Proof: given all that was seen of all objectives before a period, each M_j is
-    expected not to grow in it; the weights are constants that sum to 1, and expectations add up
-    however the objectives depend on each other (a failed request is often a slow one). So
-    Σ w_j M_j is an e-process, and Ville's inequality holds for it.
+    The verdict is "rollback" once Σ w_j M_j >= 1/alpha, where M_j is the wealth of objective j's
+    own test and w_j its weight, and stays so. Then P(ever "rollback") <= alpha for a canary that is
+    no worse in any objective. Proof: given all earlier periods of all objectives, the expectation
+    of each M_j does not grow in a period. The weights are constants that sum to 1, and expectations
+    add up however the objectives depend on each other (a failed request is often a slow one). So
+    Σ w_j M_j is an e-process, and Ville's inequality applies.
 
-    M_j alone reaches the line at 1/(alpha w_j), so that is the rate at which objective j's test is
-    made: a fault in one objective needs log10(1/w_j) decades more evidence than if it were judged
-    alone, a fault that shows in several needs less.
+    M_j alone reaches the threshold at 1/(alpha w_j), so objective j's test has the rate alpha w_j.
+    A fault in one objective needs log10(1/w_j) decades more evidence than if only this objective
+    were tested; a fault in several objectives needs less.
 
-    "good" when each objective's test says so: if one is harmful, then "good" was wrongly said of
-    that one, so P(ever "good") <= false_promotion_rate without sharing it out (an
+    The verdict is "good" if the test of each objective is "good". If one objective is harmful, its
+    own "good" is false, so P(ever "good") <= false_promotion_rate without a correction (an
     intersection-union test, Berger 1982).
 
     Args:
-        weights: w_j by objective, above 0, together 1.
-        false_rollback_rate: alpha of all together; this and the others as of `CanaryTest`.
+        weights: w_j by objective, above 0, with sum 1.
+        false_rollback_rate: alpha of all objectives together; for the others see `CanaryTest`.
 
     Raises:
         ValueError: an argument is out of range.
@@ -63,9 +64,11 @@ class Objectives:
         bounds.rate("false_rollback_rate", false_rollback_rate)
         for name, weight in weights.items():
             if type(weight) not in {int, float} or not 0 < weight <= 1:
-                raise ValueError(f"weight of {name}: {weight!r} found; allowed is up to 1, above 0")
-        if abs(math.fsum(weights.values()) - 1) > 1e-9:  # noqa: PLR2004  # as 1/3 three times has
-            raise ValueError(f"weights: {dict(weights)} found; allowed are some that sum to 1")
+                raise ValueError(
+                    f"weight of {name}: {weight!r} found; allowed is a number above 0 and up to 1"
+                )
+        if abs(math.fsum(weights.values()) - 1) > _ROUNDING:
+            raise ValueError(f"weights: {dict(weights)} found; allowed are weights with sum 1")
         self.weights = dict(weights)
         self.tests = {
             name: CanaryTest(
@@ -80,15 +83,15 @@ class Objectives:
         self._rolled_back = False
 
     def observe(self, counts: Mapping[str, tuple[Counts, Counts]]) -> None:
-        """Take in one more closed period: by objective, the canary's counts and the stable's.
+        """Add a closed period: by objective, the counts of the canary and of the stable version.
 
         Raises:
-            ValueError: other objectives are given than there are weights for.
+            ValueError: the objectives are not those with weights.
         """
         if counts.keys() != self.tests.keys():
             raise ValueError(
                 f"objectives: {', '.join(sorted(counts)) or 'none'} found;"
-                f" allowed are {', '.join(sorted(self.tests))}, each with counts"
+                f" allowed are counts of {', '.join(sorted(self.tests))}"
             )
         for name, (canary, stable) in counts.items():
             self.tests[name].observe(canary=canary, stable=stable)
@@ -110,7 +113,7 @@ class Objectives:
 
     @property
     def verdict(self) -> Verdict:
-        """What is to be done now; see the class."""
+        """Return the verdict; see the class."""
         if self._rolled_back:
             return "rollback"
         good = all(test.verdict == "good" for test in self.tests.values())
@@ -118,9 +121,10 @@ class Objectives:
 
     @property
     def requests_needed(self) -> int | None:
-        """How many more canary requests to expect before a verdict; see `CanaryTest`.
+        """Return the expected number of canary requests before a verdict; see `CanaryTest`.
 
-        The soonest rollback for one objective, or the latest "good", whichever comes first.
+        It is the number before the first "rollback" or before the last "good" of the objectives,
+        whichever is smaller.
         """
         if self.verdict != "undecided":
             return 0

@@ -1,4 +1,4 @@
-"""How many more canary requests until a verdict, if things go on as they were seen."""
+"""Estimate how many canary requests a verdict needs, if both versions continue as observed."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class Outlook:
-    """What both versions did so far, and what that lets expect."""
+    """The totals of both versions so far, and the estimate that follows from them."""
 
     def __init__(self) -> None:
         self._requests = [0, 0]
         self._failures = [0, 0]
 
     def observe(self, canary: Counts, stable: Counts) -> None:
-        """One more period."""
+        """Add a period."""
         for version, counts in enumerate((canary, stable)):
             self._requests[version] += counts.requests
             self._failures[version] += counts.failures
@@ -28,20 +28,21 @@ class Outlook:
     def requests(
         self, goal: float, logs: list[float], odds: tuple[float, ...], null: float
     ) -> float:
-        """Canary requests until the bets are worth `goal` together, each growing as expected.
+        """Return the expected number of canary requests until the bets together reach `goal`.
 
-        Expected is that both versions go on failing as they did (with half a failure and half a
-        success more each, so that no rate is 0 or 1) and the canary goes on getting its share of
-        the requests. One of its requests then brings a bet on ψ against ψ0
+        It assumes that both versions keep their failure rates (with half a failure and half a
+        success added to each, so that no rate is 0 or 1) and that the canary keeps its share of the
+        requests. The expected gain of a bet on ψ against ψ0 from one canary request is then
         (information(against ψ0) - information(against ψ)) / share.
 
-        Infinite where it cannot be said: before both served and one failed, or when no bet gains.
+        Infinite if it is unknown, until both versions have served and a request has failed, or if
+        no bet gains.
 
         Args:
-            goal: the log of the wealth that decides.
+            goal: the log of the wealth that brings the verdict.
             logs: the log of each bet's wealth.
-            odds: each bet's odds ratio.
-            null: the odds ratio that it is bet against.
+            odds: the odds ratio of each bet.
+            null: the odds ratio of the null hypothesis.
         """
         if log_sum(logs) >= goal:
             return 0.0
@@ -60,7 +61,7 @@ class Outlook:
         )
         if math.isinf(enough):
             return math.inf
-        # The sum is convex in the number of requests, short of the goal at none, there at enough.
+        # The sum is convex in the number of requests: below the goal at 0, at the goal by `enough`.
         least = 0.0
         while enough - least > max(0.5, enough / 1000):
             middle = (least + enough) / 2

@@ -1,4 +1,4 @@
-"""What a canary is judged by: counts of both versions in the same minutes, a rule."""
+"""The input of the judge: counts of both versions in the same minutes, and the rule."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ if TYPE_CHECKING:
     from pipeline.judge.statistics.counts import Counts
 
 Undecided = Literal["promote", "rollback"]
-"""What becomes of a canary that is neither good nor bad when its time is over."""
+"""Policy for a canary without a verdict at the end of its shift."""
 Incident = Literal["continue", "stop"]
-"""What becomes of a canary while both versions fail alike."""
+"""Policy for a canary while both versions fail alike."""
 
 
 Counted = Literal["requests", "4xx responses", "5xx responses"]
-"""What both the service and the platform count."""
+"""The counts that both the service and the platform report."""
 
 
 @dataclass(frozen=True)
 class Discrepancy:
-    """A count of the service that the platform contradicts, beyond what is allowed."""
+    """A count of the service that differs from the platform's by more than is allowed."""
 
     what: Counted
     version: str | None
     """The version whose invocations Lambda counts; None where API Gateway counts all versions."""
     reported: int
-    """By the service, crashes that Lambda alone can see included."""
+    """The service's count, with the crashes that only Lambda can count."""
     platform: int
     allowed: int
-    """The largest difference, in either direction, that an honest service may have."""
+    """The largest allowed difference, in either direction."""
 
 
 class Pair(NamedTuple):
-    """Requests of both versions in the same period."""
+    """The counts of both versions in the same period."""
 
     canary: Counts
     stable: Counts
@@ -44,32 +44,32 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True)
 class Period:
-    """A closed time in which both versions served, and what was seen in it."""
+    """A closed period in which both versions served, with its counts."""
 
     start: datetime
     seconds: int
     counts: Mapping[str, Pair]
-    """By objective; of each request every objective counts, or leaves out, both versions alike."""
+    """Counts by objective."""
     cold_starts: tuple[int, int] = (0, 0)
-    """Of the canary and of the stable version; told, and never held against either."""
+    """Cold starts of the canary and of the stable version; reported, but no evidence."""
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """The numbers of the rule, as the environment file has them."""
+    """The numbers of the rule, from the environment file."""
 
     false_rollback_rate: float
-    """Of releases that are no worse than the stable version, the most that are rolled back."""
+    """Largest share of the releases that are no worse than the stable version and rolled back."""
     tolerance: float
-    """The odds ratio of bad requests, canary to stable, up to which it is no worse."""
+    """Odds ratio of bad requests, canary to stable, up to which the canary is no worse."""
     harmful: float
-    """The odds ratio from which a canary is not good."""
+    """Odds ratio from which the canary is harmful."""
     undecided: Undecided
     incident: Incident
     objectives: Mapping[str, float]
-    """The share of the evidence that each objective has, by name; together 1."""
+    """Share of each objective in the evidence, by name; the sum is 1."""
     limits: Mapping[str, float]
-    """The share of bad requests, by objective, above which a version fails; an objective without
-    one never makes an incident."""
+    """Share of bad requests, by objective, above which a version fails; an objective without a
+    limit never makes an incident."""
     min_requests: int
-    """Requests of the stable version in a period below which its share says nothing."""
+    """Fewest requests of the stable version in a period for its share of bad ones to count."""

@@ -1,4 +1,4 @@
-"""The decision record: one JSON document for each release, from which its verdict follows again.
+"""The decision record: one JSON document for each release, from which its verdict can be replayed.
 
 ```json
 {"schema": 1, "service": "files", "environment": "prod", "deployment_id": "d-…",
@@ -18,11 +18,10 @@
  "decided_at": "…Z", "outcome": "rolled back", "sentence": "…"}
 ```
 
-`version_digest` names the canary's code and configuration, `discrepancies` what the platform
-contradicts; records written before there were such have neither. `periods` stand in the order in
-which they were judged; `evidence` is that after the period.
-Numbers are written so that they are read back the same, to the last bit: `judging.judge` comes to
-the same evidence from the same parameters and periods.
+`version_digest` identifies the canary's code and configuration, `discrepancies` lists the counts
+that the platform contradicts; older records have neither. `periods` are in the order in which they
+were judged, each with the `evidence` after it. Numbers are read back exactly as they were written,
+so that `judging.judge` returns the same evidence for the same parameters and periods.
 """
 
 from __future__ import annotations
@@ -44,52 +43,52 @@ SCHEMA = 1
 
 
 class RecordError(ValueError):
-    """A document is no decision record; the message says what is wrong with it."""
+    """A document is no valid decision record; the message says why."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """A release as the judge saw it, so far or to its end."""
+    """The decision record of a release, so far or to its end."""
 
     service: str
     environment: str
     deployment_id: str
     stable: str
-    """The version that served before."""
+    """The stable version."""
     canary: str
-    """The version that is to take over."""
+    """The new version."""
     percent: float
     """The canary's share of traffic when the shift began, in per cent."""
     began: datetime
-    """When it got that share."""
+    """Time at which the canary got that share."""
     shift_ends: datetime
-    """When it got, or is to get, all."""
+    """Time at which the canary gets all traffic."""
     parameters: Parameters
     code: str
-    """Digest of the sources that judged."""
+    """Digest of the judge's sources."""
     periods: tuple[Period, ...]
     """In the order in which they were judged."""
     evidence: tuple[float, ...]
-    """After each period."""
+    """The evidence after each period."""
     rule: str
     verdict: Verdict
     incident: bool
     decided_at: datetime | None
-    """The end of the period that brought the verdict; None while undecided."""
+    """End of the period that brought the verdict; None while undecided."""
     outcome: Outcome
     sentence: str
-    """Why, in one sentence."""
+    """The reason in one sentence."""
     version_digest: str = ""
-    """Of the canary's code and configuration; empty in older records."""
+    """Digest of the canary's code and configuration; empty in older records."""
     discrepancies: tuple[Discrepancy, ...] = ()
     """The counts that the platform contradicts; once found, they stay."""
 
     @classmethod
     def of(cls, document: dict[str, Any]) -> Record:
-        """Out of its JSON.
+        """Read a parsed document.
 
         Raises:
-            RecordError: it is of another schema, or something in it is missing or wrong.
+            RecordError: it has another schema, or a key is missing or wrong.
         """
         if document.get("schema") != SCHEMA:
             raise RecordError(
@@ -129,7 +128,7 @@ class Record:
         )
 
     def document(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Return the record as a JSON document."""
         return {
             "schema": SCHEMA,
             "service": self.service,
@@ -157,12 +156,12 @@ class Record:
         }
 
     def text(self) -> str:
-        """As the file has it."""
+        """Return the text of the record's file."""
         return json.dumps(self.document(), ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def read(text: str) -> Record:
-    """A record out of its file.
+    """Parse the text of a record's file.
 
     Raises:
         RecordError: it is no JSON, or see `Record.of`.
@@ -177,7 +176,7 @@ def read(text: str) -> Record:
 
 
 def code() -> str:
-    """Digest of this package's sources, by which a record names what judged."""
+    """Return the digest of this package's sources, which a record contains."""
     sums = hashlib.sha256()
     for source in sorted(Path(__file__).parent.glob("*.py")):
         sums.update(f"{source.name}\0".encode())
@@ -186,19 +185,19 @@ def code() -> str:
 
 
 def text_of(time: datetime) -> str:
-    """A time as the record has it: UTC, to the second where it is a whole one."""
+    """Return a time in the record's form: ISO 8601 in UTC, such as `2026-01-01T12:00:00Z`."""
     return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def time_of(text: str) -> datetime:
-    """A time of a record, aware.
+    """Parse a time of a record.
 
     Raises:
-        ValueError: it is none, or names no zone.
+        ValueError: it is no ISO 8601 time, or has no time zone.
     """
     time = datetime.fromisoformat(text)
     if time.tzinfo is None:
-        raise ValueError(f"found the time {text!r}; it must name its zone, such as Z")
+        raise ValueError(f"found the time {text!r}; it must have a time zone, such as Z")
     return time
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pipeline.judge.statistics.judging import Judged, Outcome
     from pipeline.judge.statistics.periods import Discrepancy, Parameters, Period
 
-_BAD = {
+_BAD_PHRASES = {
     "failures": "failed",
     "slow-requests": "were slow",
     "error-responses": "were answered with an error (4xx or 5xx)",
@@ -21,11 +21,11 @@ _BAD = {
 
 
 def rule(parameters: Parameters) -> str:
-    """The rule, without a full stop."""
+    """Return the rule as a sentence without a full stop."""
     return (
-        f"Roll back as soon as the evidence reaches {line(parameters):.2f}: of releases whose "
-        f"odds of a bad request are at most {parameters.tolerance:g} times those of the version "
-        f"before, it does so with at most {100 * parameters.false_rollback_rate:g} %"
+        f"Roll back when the evidence reaches {line(parameters):.2f}: this rolls back at most "
+        f"{100 * parameters.false_rollback_rate:g} % of the releases whose odds of a bad request "
+        f"are at most {parameters.tolerance:g} times those of the version before"
     )
 
 
@@ -37,17 +37,19 @@ def sentence(
     because: str = "",
     discrepancies: Sequence[Discrepancy] = (),
 ) -> str:
-    """Why it came so; `because` is CodeDeploy's reason where it was not the judge's."""
+    """Return the reason for the verdict; `because` is CodeDeploy's reason for a stop."""
     counted = _counted(periods, judged.objective)
     if judged.verdict == "rollback":
         return f"The new version is worse: {_reached(parameters, counted, judged)}."
     if judged.verdict == "inconsistent":
         return f"The service's own counts cannot be trusted: {contradicted(discrepancies)}."
     if outcome == "stopped by another":
-        return f"Not the judge stopped it: {because.rstrip('.') or 'no reason is known'}."
+        return (
+            f"Stopped, but not by the judge: {because.rstrip('.') or 'CodeDeploy gives no reason'}."
+        )
     if judged.incident:
-        then = "it was stopped" if parameters.incident == "stop" else "it went on"
-        alike = "Both versions fail alike, so nothing speaks against the new one"
+        then = "it was stopped" if parameters.incident == "stop" else "it continued"
+        alike = "Both versions fail alike, which is no evidence against the new one"
         return f"{alike}: {counted}; {then}."
     if judged.verdict != "undecided":
         word = "better" if judged.verdict == "better" else "no worse"
@@ -63,9 +65,9 @@ def _undecided(
     counted: str,
 ) -> str:
     if not any(each.counts[judged.objective].canary.requests for each in periods):
-        return "Undecided: the new version has had no request yet that could be compared."
+        return "Undecided: no request to the new version could be compared yet."
     needed = judged.requests_needed
-    more = f"; about {needed} more requests to it would tell" if needed else ""
+    more = f"; a verdict needs about {needed} more requests to it" if needed else ""
     policy = {
         "promoted undecided": "; the environment's policy promotes it",
         "rolled back undecided": "; the environment's policy rolls it back",
@@ -78,11 +80,11 @@ def _reached(parameters: Parameters, counted: str, judged: Judged) -> str:
 
 
 def contradicted(discrepancies: Sequence[Discrepancy]) -> str:
-    """What the platform counts otherwise, without a full stop."""
+    """Return the contradicted counts as a sentence without a full stop."""
     return "; ".join(
         f"{f'version {each.version} reports' if each.version else 'the versions report'} "
-        f"{each.reported} {each.what}, and {'Lambda' if each.version else 'API Gateway'} counts "
-        f"{each.platform} (at most {each.allowed} apart are allowed)"
+        f"{each.reported} {each.what}, but {'Lambda' if each.version else 'API Gateway'} counts "
+        f"{each.platform} (allowed difference: {each.allowed})"
         for each in discrepancies
     )
 
@@ -90,7 +92,7 @@ def contradicted(discrepancies: Sequence[Discrepancy]) -> str:
 def _counted(periods: Sequence[Period], objective: str) -> str:
     canary = _sum([each.counts[objective].canary for each in periods])
     stable = _sum([each.counts[objective].stable for each in periods])
-    what = _BAD.get(objective, "were bad")
+    what = _BAD_PHRASES.get(objective, "were bad")
     return f"{_share(canary)} of its requests {what}, and {_share(stable)} of the version before"
 
 

@@ -343,7 +343,7 @@ def test_a_liar_is_stopped_for_a_cause_of_its_own(served: Any, judge: Judge) -> 
     assert seen.record is not None
     assert (seen.record.verdict, seen.record.outcome) == ("inconsistent", "in progress")
     assert "the versions report" in seen.record.sentence
-    assert "API Gateway counts 27 (at most 7 apart are allowed)" in seen.record.sentence
+    assert "API Gateway counts 27 (allowed difference: 7)" in seen.record.sentence
     assert served.said("Testimony") == [1]
     assert served.said("Evidence")[-1] < 2
     # It stays so, whatever the counts are later.

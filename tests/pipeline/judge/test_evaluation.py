@@ -59,7 +59,9 @@ def test_two_versions_that_nobody_shifts_between_are_not_passed_over(
     world: Any, judge: Judge
 ) -> None:
     world.deployment_ = None
-    with pytest.raises(EvaluationError, match="versions 2 and 3, but deployment group group has no deployment"):
+    with pytest.raises(
+        EvaluationError, match="versions 2 and 3, but deployment group group has no deployment"
+    ):
         evaluate(world, judge())
     assert not world.published
 
@@ -122,9 +124,15 @@ def test_cold_starts_are_neither_slow_nor_fast(world: Any, judge: Judge) -> None
 @pytest.mark.parametrize(
     "part",
     [
-        "serving", "newest_deployment", "digest", "version_counts", "stage_counts", "read_record",
-        "condemn", "write_record",
-    ],  # fmt: skip
+        "serving",
+        "newest_deployment",
+        "digest",
+        "version_counts",
+        "stage_counts",
+        "read_record",
+        "condemn",
+        "write_record",
+    ],
 )
 def test_what_cannot_be_asked_or_written_is_silence(world: Any, judge: Judge, part: str) -> None:
     world.fill(*BAD)
@@ -195,7 +203,7 @@ def test_the_service_silent_altogether_is_not_taken_for_no_traffic(
     assert seen.stops
     assert seen.record is not None
     assert (seen.record.verdict, seen.record.periods) == ("inconsistent", ())
-    assert "version 3 reports 0 requests, and Lambda counts 16 " in seen.record.sentence
+    assert "version 3 reports 0 requests, but Lambda counts 16 " in seen.record.sentence
 
 
 def test_a_minute_without_requests_changes_nothing_and_is_asked_for_again(

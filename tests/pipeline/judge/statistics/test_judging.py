@@ -206,8 +206,8 @@ def test_counts_that_are_contradicted_outweigh_everything_but_a_rollback(
     assert judge(rule, bad, inconsistent=True).verdict == "rollback"
     hidden = [Discrepancy("5xx responses", None, 0, 45, 7)]
     assert sentence(rule, good, judged, "stopped as inconsistent", "", hidden) == (
-        "The service's own counts cannot be trusted: the versions report 0 5xx responses, and "
-        "API Gateway counts 45 (at most 7 apart are allowed)."
+        "The service's own counts cannot be trusted: the versions report 0 5xx responses, but "
+        "API Gateway counts 45 (allowed difference: 7)."
     )
 
 
@@ -229,14 +229,14 @@ def test_the_sentences(rule: Parameters, bad: list[Period], minute: Any) -> None
         f"of the version before; evidence {judged.strongest:.2f} of 2.00."
     )
     assert sentence(rule, bad, _judged("undecided"), "stopped by another", "A person did.") == (
-        "Not the judge stopped it: A person did."
+        "Stopped, but not by the judge: A person did."
     )
     assert sentence(rule, [], judge(rule, []), "promoted undecided") == (
-        "Undecided: the new version has had no request yet that could be compared."
+        "Undecided: no request to the new version could be compared yet."
     )
     both = [minute(n, (80, 32), (720, 288)) for n in range(5)]
     assert sentence(rule, both, judge(rule, both), "promoted").startswith(
-        "Both versions fail alike, so nothing speaks against the new one: 160 of 400 (40.0%) of "
+        "Both versions fail alike, which is no evidence against the new one: 160 of 400 (40.0%) of "
     )
     some = [minute(0, (80, 1), (720, 4))]
     undecided = judge(rule, some)

@@ -111,13 +111,15 @@ def test_objectives_share_the_rate_however_they_depend_on_each_other(
 
 @pytest.mark.parametrize("weight", [0, 0.0, -0.5, 1.5, True, float("nan"), "1", None])
 def test_a_weight_that_is_none_is_refused(weight: Any) -> None:
-    with pytest.raises(ValueError, match=r"^weight of slow: .* found; allowed is up to 1, above 0"):
+    with pytest.raises(
+        ValueError, match=r"^weight of slow: .* found; allowed is a number above 0 and up to 1"
+    ):
         Objectives({"failures": 0.5, "slow": weight})
 
 
 @pytest.mark.parametrize("weights", [{}, {"a": 0.5}, {"a": 0.6, "b": 0.5}])
 def test_weights_that_are_not_one_are_refused(weights: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match=r"^weights: .* found; allowed are some that sum to 1"):
+    with pytest.raises(ValueError, match=r"^weights: .* found; allowed are weights with sum 1"):
         Objectives(weights)
 
 
@@ -134,7 +136,9 @@ def test_the_rate_of_all_is_checked_before_it_is_shared(rate: Any) -> None:
 @pytest.mark.parametrize("names", [[], ["failures"], ["failures", "slow-requests", "x"], ["x"]])
 def test_counts_of_other_objectives_are_refused_before_any_is_taken_in(names: list[str]) -> None:
     together = Objectives(HALVES)
-    with pytest.raises(ValueError, match=r"^objectives: .* found; allowed are failures, slow-requ"):
+    with pytest.raises(
+        ValueError, match=r"^objectives: .* found; allowed are counts of failures, slow-requ"
+    ):
         together.observe(dict.fromkeys(names, BAD))
     assert together.late_evidence == pytest.approx(0)
     assert together.tests["failures"].requests_needed is None

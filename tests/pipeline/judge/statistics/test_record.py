@@ -100,7 +100,7 @@ def test_the_document_is_as_it_is_described(record: Record) -> None:
         ({"schema": 2}, "schema: found 2; this code reads schema 1"),
         ({"periods": None}, "no decision record: "),
         ({"parameters": {}}, "no decision record: "),
-        ({"began": "2026-01-01T12:00:00"}, "it must name its zone, such as Z"),
+        ({"began": "2026-01-01T12:00:00"}, "it must have a time zone, such as Z"),
         ({"began": "yesterday"}, "no decision record: Invalid isoformat string: 'yesterday'"),
     ],
 )
