@@ -24,7 +24,7 @@ from pipeline.gates import deployed, looser
 from pipeline.gates.gate import ROOT, main
 from pipeline.gates.report.findings import Finding
 from pipeline.gates.report.result import CouldNotRunError, GateResult
-from pipeline.gates.template import assembly, catalogue, departures
+from pipeline.gates.template import assembly, catalogue, orphaned_stacks
 from pipeline.gates.template.rules import TOOL, Change, Safeguards
 from pipeline.gates.template.schemas import SchemasError
 from pipeline.names import service_stack
@@ -64,7 +64,7 @@ def run(arguments: Sequence[str]) -> GateResult:
         "new": new,
         looser.DETAIL: looser.listed(found),
         "rules": {each.id: each.why for each in catalogue.OF_CHANGES}
-        | {departures.RULE: departures.WHY},
+        | {orphaned_stacks.RULE: orphaned_stacks.WHY},
     }
     return GateResult.of_findings(
         [*found, *map(_unseen, nested)], _clean(changes, new), details, (TOOL,)
@@ -107,17 +107,17 @@ def _recorded(
 def _departed(changes: Iterable[Change]) -> Iterator[Finding]:
     """What the pipeline would not deploy any more, as far as it lets itself be read."""
     for change in changes:
-        for left in departures.departed(change):
+        for left in orphaned_stacks.orphaned(change):
             try:
                 there = deployed.templates([left])[left.name]
                 if there is None:
                     continue  # its first deployment never succeeded
             except CouldNotRunError:
                 there = None
-            subject, message = departures.finding(change.stack, left, there)
+            subject, message = orphaned_stacks.finding(change.stack, left, there)
             yield Finding(
                 tool=TOOL,
-                rule=departures.RULE,
+                rule=orphaned_stacks.RULE,
                 message=message,
                 path=change.stack.path,
                 subject=subject,

@@ -1,6 +1,6 @@
-"""The template lint: what bites CDK pipelines, found in a cloud assembly before it is deployed.
+"""The template lint: find known faults of CDK pipelines in a cloud assembly before its deployment.
 
-`assembly` and `template` read what a synthesis left behind, `rules` says what a rule is, and each
-of the modules in `catalogue` holds the rules about one thing. All of it is pure:
-nothing here asks AWS, and nothing knows which app was synthesised.
+`assembly` and `template` read the output of a synthesis, `rules` defines what a rule is, and
+`catalogue` lists the modules with rules, one for each topic. The lint calls no AWS service and
+depends on no particular app.
 """

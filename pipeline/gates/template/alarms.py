@@ -1,4 +1,4 @@
-"""Rules about alarms that would fire later than now, or never."""
+"""Rules about alarms that a change would make weaker: they would fire later, or never."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from pipeline.gates.template.rules import Fault, Rule
+from pipeline.gates.template.rules import Rule, Violation
 from pipeline.gates.template.template import canonical, listed, number, text
 
 if TYPE_CHECKING:
@@ -16,38 +16,39 @@ if TYPE_CHECKING:
     from pipeline.gates.template.template import Resource, Template
 
 _ALARMS = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
-_SEEN = (
+_INPUT_PROPERTIES = (
     "MetricName", "Namespace", "Dimensions", "Statistic", "ExtendedStatistic", "Unit", "Period",
     "Metrics", "ThresholdMetricId", "AlarmRule", "EvaluateLowSampleCountPercentile",
     "ActionsSuppressor",
 )  # fmt: skip
-"""What decides which numbers an alarm sees."""
+"""Properties that decide which data an alarm evaluates."""
 _ACTIONS = ("AlarmActions", "OKActions", "InsufficientDataActions")
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 
 
-def _weaker(change: Change) -> Iterator[Fault]:
+def _weaker(change: Change) -> Iterator[Violation]:
     explained = _edited_limits(change)
     for alarm in change.deployed.of_type(*_ALARMS):
         now = counterpart(change, alarm)
         if now is None:
-            yield Fault(
+            yield Violation(
                 alarm.logical_id,
-                f"alarm {alarm.logical_id} is gone; keep it, or waive this and name its reviewer",
+                f"alarm {alarm.logical_id} would be removed; keep it, or waive this and name its "
+                "reviewer",
             )
             continue
         weaker = list(_differences(change, alarm, now, explained))
         if weaker:
-            yield Fault(
+            yield Violation(
                 f"{alarm.logical_id} {' '.join(key for key, _ in weaker)}",
-                f"alarm {alarm.logical_id} would fire later than now, or for another reason: "
+                f"alarm {alarm.logical_id} would fire later, or on other data: "
                 f"{'; '.join(what for _, what in weaker)}. Revert it, or waive this and name "
                 "its reviewer",
             )
 
 
 def counterpart(change: Change, alarm: Resource) -> Resource | None:
-    """The alarm in the new template that stands for a deployed one: by logical id, or by name."""
+    """Return the new template's counterpart of a deployed alarm, by logical id or by name."""
     new = change.stack.template
     found = new.resources.get(alarm.logical_id)
     if found and found.type == alarm.type:
@@ -67,7 +68,7 @@ def counterpart(change: Change, alarm: Resource) -> Resource | None:
 def _differences(
     change: Change, was: Resource, now: Resource, explained: set[tuple[str, str]]
 ) -> Iterator[tuple[str, str]]:
-    """What is weaker: the property, and a phrase."""
+    """Yield each weaker property with a phrase that describes the change."""
     old, new = was.properties, now.properties
     if old.get("ActionsEnabled") is not False and new.get("ActionsEnabled") is False:
         yield "ActionsEnabled", "its actions are turned off"
@@ -75,17 +76,17 @@ def _differences(
         if {canonical(each) for each in listed(old.get(key))} - {
             canonical(each) for each in listed(new.get(key))
         }:
-            yield key, f"an action of {key} is gone"
+            yield key, f"an action of {key} is removed"
     yield from _threshold(old, new, explained)
     yield from _periods(old, new)
     missing = [text(each.get("TreatMissingData", "missing")) for each in (old, new)]
     if missing[0] != missing[1] != "breaching":
         yield "TreatMissingData", f"TreatMissingData {missing[0]} becomes {missing[1]}"
-    for key in _SEEN:
+    for key in _INPUT_PROPERTIES:
         before = _without_versions(change.deployed, old.get(key))
         after = _without_versions(change.stack.template, new.get(key))
         if before != after and not _explained(before, after, explained):
-            yield key, f"{key} is another"
+            yield key, f"{key} changes"
 
 
 def _threshold(
@@ -93,13 +94,13 @@ def _threshold(
 ) -> Iterator[tuple[str, str]]:
     operator = text(old.get("ComparisonOperator", ""))
     if text(new.get("ComparisonOperator", "")) != operator:
-        yield "ComparisonOperator", f"ComparisonOperator {operator} is another"
+        yield "ComparisonOperator", f"ComparisonOperator {operator} changes"
         return
     was, now = number(old.get("Threshold")), number(new.get("Threshold"))
     if was is None or now is None:
         weaker = canonical(old.get("Threshold")) != canonical(new.get("Threshold"))
     else:
-        # Operators of anomaly bands have no one direction, and end otherwise.
+        # Operators of anomaly bands do not end in "Threshold" and have no single direction.
         further = now > was if operator.startswith("Greater") else now < was
         weaker = (further or not operator.endswith("Threshold")) and was != now
         weaker = weaker and (f"{was:g}", f"{now:g}") not in explained
@@ -109,7 +110,7 @@ def _threshold(
 
 
 def _periods(old: dict[str, Any], new: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """M bad periods of N: whether what set the old alarm off sets the new one off, too."""
+    """Yield a change of "M out of N" if data that fires the old alarm may not fire the new."""
     (bad, of), (new_bad, new_of) = _bad_of(old), _bad_of(new)
     if bad is None or of is None or new_bad is None or new_of is None:
         if canonical([old.get("EvaluationPeriods"), old.get("DatapointsToAlarm")]) != canonical(
@@ -117,7 +118,7 @@ def _periods(old: dict[str, Any], new: dict[str, Any]) -> Iterator[tuple[str, st
         ):
             yield "EvaluationPeriods", "the required number of bad periods cannot be read"
         return
-    # Of N periods with M bad ones, the worst N' in a row have at least this many.
+    # In N periods with M bad ones, some N' consecutive periods have at least this many bad ones.
     worst = bad if new_of >= of else math.ceil(bad / math.ceil(of / new_of))
     if new_bad > worst:
         yield (
@@ -133,7 +134,7 @@ def _bad_of(properties: dict[str, Any]) -> tuple[float | None, float | None]:
 
 
 def _explained(before: str, after: str, explained: set[tuple[str, str]]) -> bool:
-    """Whether only numbers differ, each as a limit of an environment file does (PH707)."""
+    """Return whether only numbers differ, and each as a limit of an environment file (PH707)."""
     if _NUMBER.sub("#", before) != _NUMBER.sub("#", after):
         return False
     pairs = zip(_NUMBER.findall(before), _NUMBER.findall(after), strict=True)
@@ -143,7 +144,7 @@ def _explained(before: str, after: str, explained: set[tuple[str, str]]) -> bool
 
 
 def _edited_limits(change: Change) -> set[tuple[str, str]]:
-    """The guards' limits that an environment file changes, as before and after."""
+    """Return the limits of guard rails that an environment file changes, as (before, after)."""
     found = change.safeguards
     pairs = set()
     for file, document in (found.released if found else {}).items():
@@ -160,7 +161,7 @@ def _edited_limits(change: Change) -> set[tuple[str, str]]:
 
 
 def _without_versions(template: Template, value: Any) -> str:
-    """A value as text, in which every version of a function is the same one."""
+    """Return a value as text in which all versions of a function have one placeholder."""
     written = canonical(value)
     for version in template.of_type("AWS::Lambda::Version"):
         written = written.replace(f'"{version.logical_id}"', '"VERSION"').replace(
@@ -172,8 +173,8 @@ def _without_versions(template: Template, value: Any) -> str:
 RULES = (
     Rule(
         "PH702",
-        "An alarm is what ends a bad release: one that is gone, disabled, on other metrics or "
-        'behind a limit that is never reached ends none (CloudWatch, "Using alarms"; CodeDeploy, '
+        "An alarm stops a bad release. An alarm that is removed, disabled, on other metrics or "
+        'with an unreachable threshold stops none (CloudWatch, "Using alarms"; CodeDeploy, '
         '"Monitoring deployments with CloudWatch alarms").',
         _weaker,
     ),

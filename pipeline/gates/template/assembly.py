@@ -1,6 +1,6 @@
-"""A cloud assembly: the folder that `cdk synth` leaves, read back.
+"""Read a cloud assembly: the folder that `cdk synth` writes.
 
-"Cloud assembly" is CDK's own word; its package `cloud-assembly-schema` describes `manifest.json`.
+CDK's package `cloud-assembly-schema` describes `manifest.json`.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ _ENVIRONMENT = "aws://"
 
 
 class AssemblyError(Exception):
-    """A folder is no cloud assembly, or not a whole one."""
+    """A folder is no cloud assembly, or is incomplete."""
 
 
 @dataclass(frozen=True)
 class LookupRole:
-    """The role that CDK's bootstrap made for reading an account."""
+    """The role that CDK's bootstrap creates for reading an account."""
 
     arn: str
-    """With `${AWS::Partition}` where CDK left it."""
+    """May contain `${AWS::Partition}`."""
     external_id: str | None = None
 
 
@@ -37,27 +37,27 @@ class Stack:
 
     name: str
     account: str
-    """Twelve digits, or `unknown-account` of a stack that goes to whoever deploys it."""
+    """Twelve digits, or `unknown-account` if the stack has no fixed account."""
     region: str
     file: Path
-    """Its template."""
+    """File of its template."""
     path: str
-    """The template's, as findings name it: below `cdk.out`, wherever the assembly lies."""
+    """Path of the template in findings: below `cdk.out`, wherever the assembly is."""
     text: str
-    """The template as it was written."""
+    """Text of the template."""
     template: Template
     lookup_role: LookupRole | None = None
     parent: str | None = None
-    """The stack that it is nested in."""
+    """Name of the stack that contains this nested stack."""
     termination_protection: bool = False
-    """Whether the CDK CLI protects it from deletion when it deploys it."""
+    """Whether the CDK CLI turns on termination protection when it deploys the stack."""
 
 
 def read(folder: Path) -> tuple[Stack, ...]:
-    """All stacks of an assembly, those of its stages and the nested ones included.
+    """Return all stacks of an assembly, with those of its stages and nested stacks.
 
     Raises:
-        AssemblyError: a file is missing or no JSON, or there is no stack at all.
+        AssemblyError: a file is missing or no JSON, or there is no stack.
     """
     try:
         stacks = tuple(_stacks(folder, folder))
@@ -72,7 +72,7 @@ def read(folder: Path) -> tuple[Stack, ...]:
 
 
 def named(folder: Path, file: Path) -> str:
-    """A file of an assembly, as findings name it."""
+    """Return the path of an assembly's file for findings."""
     return f"cdk.out/{file.relative_to(folder).as_posix()}"
 
 
@@ -98,7 +98,7 @@ def _stacks(folder: Path, root: Path) -> Iterator[Stack]:
 
 
 def _nested(parent: Stack, root: Path) -> Iterator[Stack]:
-    """The stacks in a stack; CDK names their templates in the metadata of the resource."""
+    """Yield the nested stacks of a stack; the resource's metadata names the template."""
     for resource in parent.template.of_type("AWS::CloudFormation::Stack"):
         file = mapping(resource.body.get("Metadata")).get("aws:asset:path")
         if isinstance(file, str):
@@ -137,4 +137,4 @@ def _json(file: Path, root: Path) -> Any:
             f"{named(root, file)}: the file is missing; synthesise the app"
         ) from error
     except (OSError, ValueError) as error:
-        raise AssemblyError(f"{named(root, file)}: no JSON: {error}") from error
+        raise AssemblyError(f"{named(root, file)}: no JSON: {error}; synthesise the app") from error

@@ -1,9 +1,9 @@
-"""Rules about permissions: what a change would allow that is not allowed now.
+"""Rules about permissions that a change would newly allow.
 
-A grant on what the same change makes broadens nothing, for nothing of it is deployed; neither
-does one that an existing grant covers. What a new role may do is a warning, unless it takes the
-place of another, with which it is then compared, or is broad: whole services, anything at all, or
-the rights of others. A new resource that lets everybody in is an error, too.
+A grant on a resource that the same change creates broadens nothing, and neither does a grant that
+an existing one covers. A grant to a new role is a warning, except in two cases: the role replaces
+another one, with which it is then compared; or the grant is broad (whole services, any resource,
+or actions that give rights). A new resource that is open to everybody is an error, too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pipeline.gates.template.grants import by_effect
-from pipeline.gates.template.rules import Fault, Rule
+from pipeline.gates.template.rules import Rule, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,43 +22,42 @@ if TYPE_CHECKING:
     from pipeline.gates.template.rules import Change
 
 
-_ANYTHING = re.compile(r"not:.*|[*:]*|arn:[^$]*:\*+")
-"""Resources that name none."""
-_READS = re.compile(r"[\w-]+:(Get|List|Describe|BatchGet|View)\w*\*?")
-_KNOWS_NO_RESOURCE = frozenset(
+_ANY_RESOURCE = re.compile(r"not:.*|[*:]*|arn:[^$]*:\*+")
+_READ_ACTION = re.compile(r"[\w-]+:(Get|List|Describe|BatchGet|View)\w*\*?")
+_HARMLESS_WITHOUT_RESOURCE = frozenset(
     {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "codebuild:BatchGetBuilds"}
 )
-"""Actions whose resource can only be `*`, and that change nothing of others."""
-_ESCALATES = re.compile(
+"""Actions whose resource can only be `*`, and that change no resource of others."""
+_ESCALATING_ACTION = re.compile(
     r"iam:(?!Get|List|Generate|Simulate)\w*\*?|sts:AssumeRole\w*|sts:\*|kms:PutKeyPolicy"
     r"|lambda:(AddPermission|UpdateFunctionCode)|s3:PutBucketPolicy",
     re.IGNORECASE,
 )
-"""Actions that give rights, or take another's."""
+"""Actions that give rights, or use those of another principal."""
 
 
 @dataclass(frozen=True)
 class _Widening:
-    """A change, by what is new in it."""
+    """The new grants and resources of a change."""
 
     grants: tuple[Grant, ...]
-    """Those that nothing deployed covers."""
+    """Grants that no deployed grant covers."""
     added: frozenset[str]
     """Logical ids that are not deployed."""
     made: frozenset[str]
-    """Those of them that are something new; what a custom resource stands for, nobody knows."""
-    heirs: dict[str, str]
-    """The new roles that what is deployed takes instead of another, and which that is."""
+    """Those of them that are new resources; a custom resource may stand for an existing one."""
+    successors: dict[str, str]
+    """New roles that a deployed resource uses in place of a deployed role, with that role."""
 
 
 def _widening(change: Change) -> _Widening:
     resources = change.stack.template.resources
     added = frozenset(resources.keys() - change.deployed.resources.keys())
     opaque = ("Custom::", "AWS::CloudFormation::")
-    old, heirs = by_effect(change.deployed, "Allow"), dict(_heirs(change))
+    old, successors = by_effect(change.deployed, "Allow"), dict(_successors(change))
     inherited = [
-        replace(grant, holder=f"${{{heir}}}")
-        for heir, role in heirs.items()
+        replace(grant, holder=f"${{{successor}}}")
+        for successor, role in successors.items()
         for grant in old
         if grant.holder_id == role
     ]
@@ -71,11 +70,11 @@ def _widening(change: Change) -> _Widening:
         ),
         added,
         frozenset(each for each in added if not resources[each].type.startswith(opaque)),
-        heirs,
+        successors,
     )
 
 
-def _heirs(change: Change) -> Iterator[tuple[str, str]]:
+def _successors(change: Change) -> Iterator[tuple[str, str]]:
     for resource in change.stack.template.resources.values():
         before = change.deployed.resources.get(resource.logical_id)
         for key, value in resource.properties.items() if before else ():
@@ -87,55 +86,55 @@ def _heirs(change: Change) -> Iterator[tuple[str, str]]:
                 yield new.logical_id, old.logical_id
 
 
-def _permissions(change: Change) -> Iterator[Fault]:
+def _permissions(change: Change) -> Iterator[Violation]:
     widening = _widening(change)
-    yield from _told(
+    yield from _violations(
         (
             grant,
-            # A new role, or an old resource's policy that speaks of a new one.
+            # The grant is of a new role, or of a deployed resource to a new role.
             not _is_broad(grant)
             and (
                 bool(grant.who & widening.made)
                 if grant.kind == "resource"
-                else grant.holder_id in widening.added - widening.heirs.keys()
+                else grant.holder_id in widening.added - widening.successors.keys()
             ),
         )
         for grant in widening.grants
-        if grant.kind != "trust" and (grant.is_open or not _is_of_what_is_new(grant, widening))
+        if grant.kind != "trust" and (grant.is_open or not _is_on_new_resource(grant, widening))
     )
 
 
 def _is_broad(grant: Grant) -> bool:
-    """Whether a grant reaches so far that even a new role may not have it unseen."""
+    """Return whether a grant is an error even if it is given to a new role."""
     if grant.kind == "resource":
         return grant.is_open
     if grant.action == "managed policy":
         return ":policy/" in grant.resource and ":policy/service-role/" not in grant.resource
-    everywhere = _ANYTHING.fullmatch(grant.resource) and not grant.conditions
-    reads = _READS.fullmatch(grant.action) or grant.action in _KNOWS_NO_RESOURCE
-    escalates = _ESCALATES.fullmatch(grant.action) and "*" in grant.resource
-    return bool(grant.is_of_a_service or (everywhere and not reads) or escalates)
+    everywhere = _ANY_RESOURCE.fullmatch(grant.resource) and not grant.conditions
+    harmless = _READ_ACTION.fullmatch(grant.action) or grant.action in _HARMLESS_WITHOUT_RESOURCE
+    escalates = _ESCALATING_ACTION.fullmatch(grant.action) and "*" in grant.resource
+    return bool(grant.is_of_a_service or (everywhere and not harmless) or escalates)
 
 
-def _is_of_what_is_new(grant: Grant, widening: _Widening) -> bool:
+def _is_on_new_resource(grant: Grant, widening: _Widening) -> bool:
     own_policy = grant.kind == "resource" and grant.holder_id in widening.added
-    return own_policy or _only_about(grant, widening.made)
+    return own_policy or _applies_only_to(grant, widening.made)
 
 
-def _only_about(grant: Grant, made: frozenset[str]) -> bool:
-    """Whether a grant reaches nothing but what is new: no wildcard stands in front of it."""
+def _applies_only_to(grant: Grant, made: frozenset[str]) -> bool:
+    """Return whether a grant applies to new resources only: no wildcard precedes their ids."""
     front = grant.resource.partition("*")[0]
     narrowed = grant.kind == "resource" and grant.conditions
     return any(f"${{{each}" in front or narrowed for each in grant.about & made)
 
 
-def _trust(change: Change) -> Iterator[Fault]:
+def _trust(change: Change) -> Iterator[Violation]:
     widening, own = _widening(change), change.stack.template.resources.keys()
-    yield from _told(
+    yield from _violations(
         (grant, False)
         for grant in widening.grants
         if grant.kind == "trust"
-        # A new role for a service, or for another role of the stack, is what stacks are for.
+        # A new role that a service, or another role of the stack, may assume is no violation.
         and not (
             grant.holder_id in widening.added
             and (grant.principal.startswith("Service:") or grant.who & own)
@@ -143,8 +142,11 @@ def _trust(change: Change) -> Iterator[Fault]:
     )
 
 
-def _told(widened: Iterable[tuple[Grant, bool]]) -> Iterator[Fault]:
-    """One fault for all actions that somebody newly has on something; of what is new, a warning."""
+def _violations(widened: Iterable[tuple[Grant, bool]]) -> Iterator[Violation]:
+    """Yield one violation for all new actions of a holder on a resource.
+
+    Each grant comes with whether it is to a new role, which makes the violation a warning.
+    """
     together: dict[tuple[str, str, str, str, bool], list[str]] = {}
     for grant, new in widened:
         conditions = " and ".join(sorted(grant.conditions))
@@ -156,13 +158,13 @@ def _told(widened: Iterable[tuple[Grant, bool]]) -> Iterator[Fault]:
         on = f" on {resource}" if resource else ""
         if_ = f" if {conditions}" if conditions else ""
         then = (
-            "it is new: look whether it needs all of that"
+            "it is new: review whether it needs all of that"
             if new
-            else "nothing deployed allows that: revert it, or waive this and name its reviewer"
+            else "no deployed policy allows that: revert it, or waive this and name its reviewer"
         )
-        yield Fault(
+        yield Violation(
             " ".join(filter(None, (holder, principal, what, resource, conditions))),
-            f"{who} newly do {what}{on}{if_}; {then}",
+            f"{who} now do {what}{on}{if_}; {then}",
             "warning" if new else "error",
         )
 
@@ -170,15 +172,15 @@ def _told(widened: Iterable[tuple[Grant, bool]]) -> Iterator[Fault]:
 RULES = (
     Rule(
         "PH503",
-        "A pipeline deploys whatever was merged with an administrator's rights: that a role's "
-        "rights grow ought to be seen. CDK's own check stops every change at an approval, and "
-        "misjudges other accounts (aws-cdk#33061, #32482).",
+        "A pipeline deploys every merge with an administrator's rights, so a reviewer must see "
+        "when the rights of a role grow. CDK's own check requires an approval for every change and "
+        "is wrong for other accounts (aws-cdk#33061, #32482).",
         _permissions,
     ),
     Rule(
         "PH504",
-        "Who may assume a role has all its rights; a trust in another account leads out of the "
-        'organisation (IAM, "The confused deputy problem").',
+        "A principal that may assume a role has all of its rights; a principal of another account "
+        'may be outside of the organisation (IAM, "The confused deputy problem").',
         _trust,
     ),
 )

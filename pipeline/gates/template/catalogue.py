@@ -1,4 +1,4 @@
-"""All rules of the lint, and the two questions that it answers."""
+"""All rules of the lint: for stacks, and for changes of deployed stacks."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pipeline.gates.template import (
     durability,
     guards,
     limits,
-    newcomers,
+    pipeline_additions,
     pipelines,
     protection,
     rollouts,
     settings,
     stateful,
 )
-from pipeline.gates.template.rules import ask
+from pipeline.gates.template.rules import evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,7 +34,7 @@ OF_STACKS: tuple[Rule[Stack], ...] = (
     *guards.RULES,
     *access.RULES,
 )
-"""The rules that need the assembly alone."""
+"""Rules that need only the assembly."""
 OF_CHANGES: tuple[Rule[Change], ...] = (
     *stateful.RULES,
     *durability.RULES,
@@ -43,21 +43,21 @@ OF_CHANGES: tuple[Rule[Change], ...] = (
     *alarms.RULES,
     *rollouts.RULES,
     *pipelines.RULES,
-    *newcomers.RULES,
+    *pipeline_additions.RULES,
     *settings.RULES,
 )
-"""The rules that need to know what is deployed."""
+"""Rules that compare the assembly with the deployed templates."""
 
 
 def lint(stacks: Iterable[Stack]) -> list[Finding]:
-    """What is wrong with stacks, whatever is deployed."""
-    return list(ask(OF_STACKS, stacks))
+    """Return the findings in stacks."""
+    return list(evaluate(OF_STACKS, stacks))
 
 
 def compare(changes: Iterable[Change]) -> list[Finding]:
-    """What changes would lose or open.
+    """Return the findings in changes.
 
     Raises:
-        SchemasError: nobody knows what CloudFormation replaces.
+        SchemasError: the schemas that say which changes replace a resource are missing.
     """
-    return list(ask(OF_CHANGES, changes))
+    return list(evaluate(OF_CHANGES, changes))

@@ -17,7 +17,7 @@ _PREFIX = re.compile(r"^(ForAllValues:|ForAnyValue:)")
 _ANY_TEXT = re.compile(r"\*+")
 _ANY_ARN = re.compile(r"arn:(\*:)+\*|\*+")
 _EVERY_ADDRESS = {"0.0.0.0/0", "::/0"}
-_WHO = re.compile(
+_CALLER_KEY = re.compile(
     r"aws:(Source(Arn|Account|Vpc|Vpce|Ip|VpcArn|OrgID|OrgPaths|Owner|Identity)"
     r"|VpcSourceIp|Principal(Arn|Account|OrgID|OrgPaths|Tag/.*|ServiceName|ServiceNamesList"
     r"|IsAWSService|Type)|userid|username|FederatedProvider)"
@@ -25,11 +25,11 @@ _WHO = re.compile(
     r"PrincipalOrgID|EventSourceToken)|(SourceArn|SourceAccount|PrincipalOrgID|EventSourceToken)",
     re.IGNORECASE,
 )
-"""Keys that say who asks, or from where."""
+"""Condition keys that identify the caller or the caller's network."""
 
 
-def holding(condition: Any) -> frozenset[str]:
-    """The conditions of a statement as text, without those that are true of every request."""
+def restricting(condition: Any) -> frozenset[str]:
+    """Return the conditions of a statement as text, without those that every request satisfies."""
     return frozenset(
         f"{operator} {key} {text(value)}"
         for operator, stated in mapping(condition).items()
@@ -38,16 +38,19 @@ def holding(condition: Any) -> frozenset[str]:
     )
 
 
-def say_who(conditions: Iterable[str]) -> bool:
-    """Whether one of these (see `holding`) narrows who may; one that excludes some does not."""
+def names_caller(conditions: Iterable[str]) -> bool:
+    """Return whether one of these conditions (see `restricting`) limits the callers.
+
+    A condition that only excludes some callers does not.
+    """
     return any(_narrows(each) for each in conditions)
 
 
 def _narrows(condition: str) -> bool:
     operator, _, rest = condition.partition(" ")
-    key = operator if _WHO.fullmatch(operator) else rest.partition(" ")[0]
+    key = operator if _CALLER_KEY.fullmatch(operator) else rest.partition(" ")[0]
     negated = "Not" in operator or operator.endswith("IfExists") or operator == "Null"
-    return bool(_WHO.fullmatch(key)) and not negated
+    return bool(_CALLER_KEY.fullmatch(key)) and not negated
 
 
 def _is_always_true(operator: str, value: Any) -> bool:
@@ -60,5 +63,5 @@ def _is_always_true(operator: str, value: Any) -> bool:
         return {each.lower() for each in values} == {"true", "false"}
     if plain == "IpAddress":
         return any(each in _EVERY_ADDRESS for each in values)
-    # A key that is there says nothing of its value.
+    # The presence of a key does not restrict its value.
     return plain == "Null" and {each.lower() for each in values} == {"false"}

@@ -1,10 +1,10 @@
-"""Rules about the protection of data: policies, versions, backups, encryption."""
+"""Rules about the protection of data: policies, versions, backups and encryption."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline.gates.template.rules import Fault, Rule
+from pipeline.gates.template.rules import Rule, Violation
 from pipeline.gates.template.stateful import STATEFUL
 from pipeline.gates.template.template import canonical, listed, mapping, number
 
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
     from pipeline.gates.template.template import Resource
 
 _POLICIES = ("DeletionPolicy", "UpdateReplacePolicy")
-_KEPT = {"Retain": 2, "RetainExceptOnCreate": 2, "Snapshot": 1, "Delete": 0}
-"""How much stays of a resource that exists; RetainExceptOnCreate differs for new ones alone."""
+_RETENTION_RANK = {"Retain": 2, "RetainExceptOnCreate": 2, "Snapshot": 1, "Delete": 0}
+"""Order of the policies by what they keep; RetainExceptOnCreate differs for new resources only."""
 _SNAPSHOT_BY_DEFAULT = {"AWS::RDS::DBCluster", "AWS::RDS::DBInstance"}
 """Types whose DeletionPolicy is Snapshot unless stated (CloudFormation, "DeletionPolicy
-attribute"); RDS instances only outside of a cluster, which is not told apart here."""
+attribute"); RDS instances only outside of a cluster, which is not distinguished here."""
 _SWITCHES = (
     "AtRestEncryptionEnabled", "DeletionProtection", "DeletionProtectionEnabled",
     "EnableKeyRotation", "Encrypted", "EncryptionAtRestOptions.Enabled", "MultiAZ",
     "ObjectLockEnabled", "PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled",
     "SSESpecification.SSEEnabled", "StorageEncrypted", "TransitEncryptionEnabled",
 )  # fmt: skip
-_ON = {"true", "active", "enabled"}
+_ON_VALUES = {"true", "active", "enabled"}
 _STATES = ("BackupPolicy.Status", "VersioningConfiguration.Status")
-_AT_LEAST = (
+_MINIMUMS = (
     "AutomatedSnapshotRetentionPeriod", "BackupRetentionPeriod", "MessageRetentionPeriod",
     "PendingWindowInDays", "PointInTimeRecoverySpecification.RecoveryPeriodInDays",
     "RetentionPeriodHours", "SnapshotRetentionLimit",
 )  # fmt: skip
-"""Numbers of which less keeps less."""
-_KEPT_AS_STATED = (
+"""Numbers that must not decrease."""
+_UNCHANGEABLE = (
     "BucketEncryption", "EncryptionConfiguration", "FileSystemProtection", "KmsKeyId",
     "KmsMasterKeyId", "LockConfiguration", "ObjectLockConfiguration", "RedrivePolicy",
     "ReplicationConfiguration", "StreamEncryption",
@@ -42,12 +42,12 @@ _KEPT_AS_STATED = (
 """Tables and keys that protect data: any removal or change is a finding."""
 
 
-def _weaker(change: Change) -> Iterator[Fault]:
-    # The CDK CLI deploys this stack alone, and switches its protection as the assembly says.
-    # CloudFormation's action of CodePipeline has no such switch ("CloudFormation deploy action").
+def _weaker(change: Change) -> Iterator[Violation]:
+    # The CDK CLI deploys only the pipeline's stack, and sets its protection from the assembly.
+    # CodePipeline's action has no such setting ("CloudFormation deploy action reference").
     is_pipeline = any(change.stack.template.of_type("AWS::CodePipeline::Pipeline"))
     if is_pipeline and not change.stack.termination_protection:
-        yield Fault(
+        yield Violation(
             "termination protection",
             f"{change.stack.name} would lose its termination protection; set "
             "termination_protection=True, or waive this and name its reviewer",
@@ -57,28 +57,28 @@ def _weaker(change: Change) -> Iterator[Fault]:
         if before is None or before.type != resource.type or resource.type not in STATEFUL:
             continue
         for what, was, now in _lost(before, resource):
-            yield Fault(
+            yield Violation(
                 f"{resource.logical_id} {what}",
-                f"{resource.type} {resource.logical_id} is easier to lose: {what} is {was} now "
-                f"and would be {now}; keep it, or waive this and name its reviewer",
+                f"{resource.type} {resource.logical_id} would be less protected: {what} is {was} "
+                f"now and would be {now}; keep it, or waive this and name its reviewer",
             )
 
 
 def _lost(before: Resource, after: Resource) -> Iterator[tuple[str, str, str]]:
-    """What protects less than it does, with its value before and after."""
+    """Yield each property that would protect less, with its values before and after."""
     for policy in _POLICIES:
         was, now = _policy(before, policy), _policy(after, policy)
-        if _KEPT.get(now, 0) < _KEPT.get(was, 0):
+        if _RETENTION_RANK.get(now, 0) < _RETENTION_RANK.get(was, 0):
             yield policy, was, now
     for path in (*_SWITCHES, *_STATES):
         was_on, value = _at(before.properties, path), _at(after.properties, path)
         if _is_on(was_on) and not _is_on(value):
             yield path, _shown(was_on), _shown(value)
-    for path in _AT_LEAST:
+    for path in _MINIMUMS:
         much, less = number(_at(before.properties, path)), number(_at(after.properties, path))
         if much and (less or 0) < much:
             yield path, f"{much:g}", _shown(_at(after.properties, path))
-    for path in _KEPT_AS_STATED:
+    for path in _UNCHANGEABLE:
         stated, other = before.properties.get(path), after.properties.get(path)
         if stated is not None and canonical(stated) != canonical(other):
             yield path, _shown(stated), _shown(other)
@@ -91,7 +91,7 @@ def _policy(resource: Resource, name: str) -> str:
 
 
 def _expiring(before: Resource, after: Resource) -> Iterator[tuple[str, str, str]]:
-    """Days after which a bucket's lifecycle deletes, where that is sooner or new."""
+    """Yield the expiry times of a bucket's lifecycle that are new or shorter."""
     was, now = _rules(before), _rules(after)
     for key, days in now.items():
         if days < was.get(key, float("inf")):
@@ -100,7 +100,7 @@ def _expiring(before: Resource, after: Resource) -> Iterator[tuple[str, str, str
 
 
 def _rules(bucket: Resource) -> dict[str, float]:
-    """The fewest days of each kind of expiry that a lifecycle has, by kind and what it is for."""
+    """Return the shortest expiry time in days, by the kind of expiry and its filter."""
     found: dict[str, float] = {}
     stated = mapping(bucket.properties.get("LifecycleConfiguration")).get("Rules")
     for rule in map(mapping, listed(stated)):
@@ -128,7 +128,7 @@ def _at(properties: dict[str, Any], path: str) -> Any:
 
 
 def _is_on(value: Any) -> bool:
-    return str(value).lower() in _ON
+    return str(value).lower() in _ON_VALUES
 
 
 def _shown(value: Any) -> str:
@@ -138,9 +138,9 @@ def _shown(value: Any) -> str:
 RULES = (
     Rule(
         "PH701",
-        "CloudFormation goes by the policies that are deployed, and a bucket or table without "
-        'versions, backups or protection is lost by one mistake (CloudFormation, "DeletionPolicy '
-        'attribute"; "UpdateReplacePolicy attribute"; "Protect stacks from being deleted").',
+        "CloudFormation applies the deployed policies, and one mistake loses a bucket or table "
+        'without versions, backups or protection (CloudFormation, "DeletionPolicy attribute"; '
+        '"UpdateReplacePolicy attribute"; "Protect stacks from being deleted").',
         _weaker,
     ),
 )

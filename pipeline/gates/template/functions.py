@@ -1,11 +1,11 @@
-"""Functions that hold a release back, and what answers in place of the code that was judged."""
+"""Changes of functions that can stop a release, and of what answers requests."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
 
-from pipeline.gates.template.rules import Fault
+from pipeline.gates.template.rules import Violation
 from pipeline.gates.template.template import canonical, listed, mapping, number, references, text
 
 if TYPE_CHECKING:
@@ -16,40 +16,44 @@ if TYPE_CHECKING:
 
 _FUNCTION = "AWS::Lambda::Function"
 _HOOKS = ("BeforeAllowTrafficHook", "AfterAllowTrafficHook")
-_AS_STATED = (
+_UNCHANGEABLE = (
     "FileSystemConfigs", "Handler", "ImageConfig", "Layers", "PackageType", "VpcConfig",
 )  # fmt: skip
-_AT_LEAST = ("MemorySize", "ReservedConcurrentExecutions", "Timeout")
-_WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
+_MINIMUMS = ("MemorySize", "ReservedConcurrentExecutions", "Timeout")
+_WRAPPER_VARIABLE = "AWS_LAMBDA_EXEC_WRAPPER"
 _TABLES = ("guard", "judge", "shift", "synthetic")
-"""Tables of an environment file that functions are given; their keys are compared by PH707."""
+"""Tables of an environment file that are passed to functions; PH707 compares their keys."""
 _VALUE = re.compile(r"(?<![\w.])(?:\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|[A-Za-z][\w-]*)")
 
 
-def changed(change: Change) -> Iterator[Fault]:
-    """What would judge less than now, or run unseen by what judges."""
+def changed(change: Change) -> Iterator[Violation]:
+    """Yield changes by which functions would stop fewer releases, or other code would answer."""
     yield from _weaker(change)
     yield from _intercepted(change)
     yield from _diverted(change)
-    yield from _unread(change)
+    yield from _uncomparable(change)
 
 
-def _weaker(change: Change) -> Iterator[Fault]:
+def _weaker(change: Change) -> Iterator[Violation]:
     edited = _edited(change)
-    for function in _holding_back(change.deployed):
+    for function in _stopping_functions(change.deployed):
         now = change.stack.template.resources.get(function.logical_id)
         if now is None or now.type != function.type:
-            yield _fault(f"{function.logical_id} function", f"{function.logical_id} is gone")
+            yield _violation(
+                f"{function.logical_id} function",
+                f"function {function.logical_id} would be removed",
+            )
             continue
         for what in _differences(function.properties, now.properties, edited):
-            yield _fault(
+            yield _violation(
                 f"{function.logical_id} {what}",
-                f"{what} of {function.logical_id}, which judges releases, would be another or less",
+                f"{what} of function {function.logical_id}, which can stop a release, would change "
+                "or decrease",
             )
 
 
-def _holding_back(template: Template) -> list[Resource]:
-    """The functions that a deployment calls, or a schedule."""
+def _stopping_functions(template: Template) -> list[Resource]:
+    """Return the functions that a hook of a deployment or a schedule calls."""
     named: set[str] = set()
     for alias in template.of_type("AWS::Lambda::Alias"):
         policy = mapping(alias.body.get("UpdatePolicy"))
@@ -63,10 +67,10 @@ def _holding_back(template: Template) -> list[Resource]:
 def _differences(
     was: dict[str, Any], now: dict[str, Any], edited: set[tuple[str, str]]
 ) -> Iterator[str]:
-    for key in _AS_STATED:
+    for key in _UNCHANGEABLE:
         if canonical(was.get(key)) != canonical(now.get(key)):
             yield key
-    for key in _AT_LEAST:
+    for key in _MINIMUMS:
         stated, then = number(was.get(key)), number(now.get(key))
         if (stated is not None and (then is None or then < stated)) or (
             stated is None and then == 0
@@ -75,17 +79,18 @@ def _differences(
     places = [_without_key(each.get("Code")) for each in (was, now)]
     if places[0] != places[1]:
         yield "Code"
-    if not _follows(canonical(was.get("Environment")), canonical(now.get("Environment")), edited):
+    before, after = (canonical(each.get("Environment")) for each in (was, now))
+    if not _is_explained(before, after, edited):
         yield "Environment"
 
 
 def _without_key(code: Any) -> str:
-    """Where code comes from; which it is, each release decides."""
+    """Return the source of code without its key, which changes with each release."""
     return canonical({key: value for key, value in mapping(code).items() if key != "S3Key"})
 
 
-def _follows(was: str, now: str, edited: set[tuple[str, str]]) -> bool:
-    """Whether only values differ that an environment file changes."""
+def _is_explained(was: str, now: str, edited: set[tuple[str, str]]) -> bool:
+    """Return whether only values differ that an environment file changes."""
     if _VALUE.sub("#", was) != _VALUE.sub("#", now):
         return False
     pairs = zip(_VALUE.findall(was), _VALUE.findall(now), strict=True)
@@ -93,7 +98,7 @@ def _follows(was: str, now: str, edited: set[tuple[str, str]]) -> bool:
 
 
 def _edited(change: Change) -> set[tuple[str, str]]:
-    """The values that environment files change, before and after."""
+    """Return the values that environment files change, as (before, after)."""
     found = change.safeguards
     if found is None or found.deployed is None:
         return set()
@@ -113,30 +118,31 @@ def _pair(was: Any, now: Any) -> tuple[str, str]:
     return old, new
 
 
-def _intercepted(change: Change) -> Iterator[Fault]:
-    """Layers and wrappers run in front of any handler."""
+def _intercepted(change: Change) -> Iterator[Violation]:
+    """Yield new layers and wrappers, which run before the handler."""
     for function in change.stack.template.of_type(_FUNCTION):
         before = change.deployed.resources.get(function.logical_id)
-        was, now = (_in_front(each) for each in (before, function))
+        was, now = (_before_handler(each) for each in (before, function))
         for what in sorted(now - was):
-            yield _fault(
+            yield _violation(
                 f"{function.logical_id} {what}",
-                f"{function.logical_id} would newly run {what} in front of its handler",
+                f"function {function.logical_id} would run {what} before its handler",
             )
     for config in change.deployed.of_type(_FUNCTION, "AWS::Lambda::CodeSigningConfig"):
         yield from _unsigned(config, change.stack.template.resources.get(config.logical_id))
 
 
-def _in_front(function: Resource | None) -> set[str]:
+def _before_handler(function: Resource | None) -> set[str]:
     if function is None:
         return set()
     layers = {f"layer {text(each)}" for each in listed(function.properties.get("Layers"))}
     stated = function.properties.get("Environment")
     given = mapping(mapping(stated).get("Variables"))
-    return layers | ({f"{_WRAPPER} {text(given[_WRAPPER])}"} if _WRAPPER in given else set())
+    wrapper = given.get(_WRAPPER_VARIABLE)
+    return layers | (set() if wrapper is None else {f"{_WRAPPER_VARIABLE} {text(wrapper)}"})
 
 
-def _unsigned(was: Resource, now: Resource | None) -> Iterator[Fault]:
+def _unsigned(was: Resource, now: Resource | None) -> Iterator[Violation]:
     keys = (
         ("CodeSigningConfigArn",)
         if was.type == _FUNCTION
@@ -146,33 +152,34 @@ def _unsigned(was: Resource, now: Resource | None) -> Iterator[Fault]:
         stated = was.properties.get(key)
         then = now.properties.get(key) if now else None
         if stated is not None and now is not None and canonical(stated) != canonical(then):
-            yield _fault(
+            yield _violation(
                 f"{was.logical_id} {key}",
-                f"{key} of {was.logical_id} is gone or another: it would take other code",
+                f"{key} of {was.logical_id} would change or be removed, which admits other code",
             )
 
 
-def _diverted(change: Change) -> Iterator[Fault]:
-    """Requests that go to a function that no canary shifts, or past the template's own."""
+def _diverted(change: Change) -> Iterator[Violation]:
+    """Yield API methods that would send requests to another integration."""
     template = change.stack.template
     for method in template.of_type("AWS::ApiGateway::Method", "AWS::ApiGatewayV2::Integration"):
         before = change.deployed.resources.get(method.logical_id)
         was, now = (_integration(each) for each in (before, method))
         made = [each for each in references(now) if each in template.resources]
         if before is not None and canonical(was) != canonical(now):
-            yield _fault(
+            yield _violation(
                 f"{method.logical_id} Integration",
-                f"{method.logical_id} would answer requests by something else than now",
+                f"the integration of API method {method.logical_id} would change",
             )
         elif before is None and now and not made:
-            yield _fault(
+            yield _violation(
                 f"{method.logical_id} Integration",
-                f"{method.logical_id} would answer requests by what is none of this template",
+                f"API method {method.logical_id} would send requests to a resource outside of "
+                "this template",
             )
 
 
 def _integration(method: Resource | None) -> Any:
-    """What answers; None for none, and for one that API Gateway itself makes up."""
+    """Return a method's integration; None if there is none, or if API Gateway itself answers."""
     if method is None:
         return None
     stated = mapping(method.properties.get("Integration")) or method.properties
@@ -180,29 +187,29 @@ def _integration(method: Resource | None) -> Any:
     return found if any(found[1:]) else None
 
 
-def _unread(change: Change) -> Iterator[Fault]:
-    """What this comparison cannot read: nested stacks, macros, conditions."""
+def _uncomparable(change: Change) -> Iterator[Violation]:
+    """Yield what this comparison cannot read: nested stacks, macros and conditions."""
     new, old = change.stack.template, change.deployed
     for resource in new.resources.values():
         before = old.resources.get(resource.logical_id)
         if resource.type == "AWS::CloudFormation::Stack" and before is None:
-            yield _fault(
+            yield _violation(
                 resource.logical_id,
                 f"{resource.logical_id} is a new nested stack, and those are not compared",
             )
         if before is not None and resource.body.get("Condition") != before.body.get("Condition"):
-            yield _fault(
+            yield _violation(
                 f"{resource.logical_id} Condition",
-                f"{resource.logical_id} would be there on another condition than now",
+                f"the condition of {resource.logical_id} would change",
             )
     if canonical(old.transform) != canonical(new.transform):
-        yield _fault("Transform", "a macro would make another template of this one")
+        yield _violation("Transform", "a macro would change this template")
     included = '"Fn::Transform"'
     if included in change.stack.text and not any(
         included in canonical(each.body) for each in old.resources.values()
     ):
-        yield _fault("Fn::Transform", "a macro would make up a part of this template")
+        yield _violation("Fn::Transform", "a macro would generate a part of this template")
 
 
-def _fault(subject: str, what: str) -> Fault:
-    return Fault(subject, f"{what}; take it back, or waive this with who reviewed it")
+def _violation(subject: str, what: str) -> Violation:
+    return Violation(subject, f"{what}; revert it, or waive this and name its reviewer")

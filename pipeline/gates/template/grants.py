@@ -1,7 +1,7 @@
-"""Who may do what by a template: its policies, taken apart into single grants.
+"""Split the policies of a template into grants: one action on one resource for one principal.
 
-"IAM JSON policy elements reference" says what a statement means, and "Policy evaluation logic"
-what patterns match.
+Sources: "IAM JSON policy elements reference" for statements, "Policy evaluation logic" for the
+matching of patterns.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING, Any, Literal
 
-from pipeline.gates.template.conditions import holding, say_who
+from pipeline.gates.template.conditions import names_caller, restricting
 from pipeline.gates.template.template import canonical, listed, mapping, references, text
 
 if TYPE_CHECKING:
@@ -24,19 +24,19 @@ Kind = Literal["identity", "trust", "resource"]
 ANYBODY = "*"
 _IDENTITIES = {"AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::Group"}
 _ATTACHED = ("Roles", "Users", "Groups", "RoleName", "UserName", "GroupName")
-# A policy that CloudFormation has beside what it is about: the property that names that.
-_BESIDE = {
+# Types of separate policy resources, with the property that names the resource they apply to.
+_POLICY_TARGETS = {
     "AWS::S3::BucketPolicy": "Bucket",
     "AWS::SQS::QueuePolicy": "Queues",
     "AWS::SNS::TopicPolicy": "Topics",
     "AWS::SecretsManager::ResourcePolicy": "SecretId",
 }
 _LIMITS = ("SourceArn", "SourceAccount", "PrincipalOrgID", "EventSourceToken")
-"""What narrows a Lambda permission, as a condition would."""
-_SAYS_WHICH = {"StringEquals", "StringLike", "ArnEquals", "ArnLike"}
+"""Properties that limit a Lambda permission, like conditions."""
+_IDENTIFYING_OPERATORS = {"StringEquals", "StringLike", "ArnEquals", "ArnLike"}
 _LOGICAL_ID = re.compile(r"\$\{([^.}]+)")
-_EVERYTHING = re.compile(r"\*+|[\w-]+:\*+|not:.*")
-_ROOT = re.compile(r"AWS:(?:arn:[^:]+:iam::)?(\d{12})(?::root)?")
+_WHOLE_SERVICE = re.compile(r"\*+|[\w-]+:\*+|not:.*")
+_ACCOUNT_ROOT = re.compile(r"AWS:(?:arn:[^:]+:iam::)?(\d{12})(?::root)?")
 
 
 @dataclass(frozen=True)
@@ -44,40 +44,40 @@ class Grant:
     """One action on one resource that one policy allows or denies."""
 
     holder: str
-    """Whose policy it is, as text: `${Role}` of an identity's, `${Bucket}` of a resource's."""
+    """Owner of the policy as text: `${Role}` of an identity's, `${Bucket}` of a resource's."""
     kind: Kind
     effect: str
     principal: str
-    """Whom a resource's policy or a trust speaks of, such as `AWS:…` or `Service:…`."""
+    """Principal of a resource's policy or of a trust, such as `AWS:…` or `Service:…`."""
     action: str
-    """With `not:` in front, every other one."""
+    """With the prefix `not:`, every other action."""
     resource: str
     conditions: frozenset[str] = frozenset()
-    """All of which must hold."""
+    """Conditions that must all be true."""
     who: frozenset[str] = frozenset()
-    """The logical ids that the principal refers to."""
+    """Logical ids that the principal refers to."""
     about: frozenset[str] = frozenset()
-    """Those that the resource refers to, or a condition that narrows a resource's policy."""
+    """Logical ids that the resource, or a limiting condition of a resource's policy, refers to."""
 
     @property
     def holder_id(self) -> str | None:
-        """The holder's logical id; None of one that the template does not make."""
+        """Return the holder's logical id; None if the template does not create the holder."""
         found = _LOGICAL_ID.match(self.holder)
         return found[1] if found else None
 
     @property
     def is_open(self) -> bool:
-        """Whether a resource lets everybody, or all but some, do it."""
+        """Return whether everybody, or everybody except some, may use it."""
         anybody = self.principal == ANYBODY or self.principal.startswith("not:")
-        return anybody and not say_who(self.conditions)
+        return anybody and not names_caller(self.conditions)
 
     @property
     def is_of_a_service(self) -> bool:
-        """Whether it is any action at all, all actions of a service, or all but some."""
-        return bool(_EVERYTHING.fullmatch(self.action))
+        """Return whether it is for all actions, all actions of a service, or all except some."""
+        return bool(_WHOLE_SERVICE.fullmatch(self.action))
 
     def covers(self, other: Grant) -> bool:
-        """Whether it says all that the other one says, of the same holder."""
+        """Return whether it includes another grant of the same holder."""
         return (
             (self.holder, self.kind, self.effect) == (other.holder, other.kind, other.effect)
             and self.conditions <= other.conditions
@@ -87,18 +87,18 @@ class Grant:
         )
 
     def _is_account_of(self, other: Grant) -> bool:
-        """Whether it trusts a whole account, and the other one somebody in it."""
-        root = _ROOT.fullmatch(self.principal)
+        """Return whether its principal is an account, and the other's a principal in it."""
+        root = _ACCOUNT_ROOT.fullmatch(self.principal)
         return bool(root and re.match(rf"AWS:arn:[^:]+:(iam|sts)::{root[1]}:", other.principal))
 
 
 def by_effect(template: Template, effect: Literal["Allow", "Deny"]) -> list[Grant]:
-    """The grants of a template that allow, or that deny, each once."""
+    """Return the grants of a template with an effect, each once."""
     return [each for each in dict.fromkeys(grants(template)) if each.effect == effect]
 
 
 def grants(template: Template) -> Iterator[Grant]:
-    """Every grant of a template."""
+    """Yield every grant of a template."""
     for resource in template.resources.values():
         if resource.type in _IDENTITIES:
             yield from _of_identity(resource)
@@ -107,8 +107,8 @@ def grants(template: Template) -> Iterator[Grant]:
         elif resource.type.startswith("AWS::IAM::"):
             yield from _of_policy(resource)
         else:
-            beside = resource.properties.get(_BESIDE.get(resource.type, ""))
-            holders = [text(each) for each in listed(beside)] or [f"${{{resource.logical_id}}}"]
+            target = resource.properties.get(_POLICY_TARGETS.get(resource.type, ""))
+            holders = [text(each) for each in listed(target)] or [f"${{{resource.logical_id}}}"]
             for document, holder in product(_documents(resource.properties), holders):
                 yield from _of_document(document, holder, "resource")
 
@@ -148,7 +148,7 @@ def _of_permission(resource: Resource) -> Grant:
 def _of_document(document: Any, holder: str, kind: Kind) -> Iterator[Grant]:
     for statement in map(mapping, listed(mapping(document).get("Statement"))):
         condition = mapping(statement.get("Condition"))
-        conditions = holding(condition)
+        conditions = restricting(condition)
         narrowed = _narrowed(condition) if kind == "resource" else frozenset()
         for principal, action, resource in product(
             _principals(statement), _stated(statement, "Action"), _stated(statement, "Resource")
@@ -167,11 +167,11 @@ def _of_document(document: Any, holder: str, kind: Kind) -> Iterator[Grant]:
 
 
 def _narrowed(condition: dict[str, Any]) -> frozenset[str]:
-    """What a condition says that the request must come from."""
+    """Return the logical ids that a condition requires as the source of a request."""
     return frozenset(
         name
         for operator, stated in condition.items()
-        if operator in _SAYS_WHICH
+        if operator in _IDENTIFYING_OPERATORS
         for name in references(stated)
     )
 
@@ -180,7 +180,7 @@ _Named = tuple[str, frozenset[str]]
 
 
 def _stated(statement: dict[str, Any], key: str) -> list[_Named]:
-    """What a statement names by `Action` or `NotAction`, with the logical ids in it."""
+    """Return the values of `Action` or `NotAction` (or of another key), with their logical ids."""
     if f"Not{key}" in statement:
         others = sorted(text(each) for each in listed(statement[f"Not{key}"]))
         return [(f"not:{','.join(others)}", frozenset(references(statement[f"Not{key}"])))]
@@ -207,7 +207,7 @@ def _principals(statement: dict[str, Any]) -> list[_Named]:
 
 
 def _documents(value: Any) -> Iterator[dict[str, Any]]:
-    """The policy documents anywhere in a value."""
+    """Yield the policy documents at any depth of a value."""
     if isinstance(value, list):
         for item in value:
             yield from _documents(item)
@@ -220,9 +220,9 @@ def _documents(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def _includes(pattern: str, other: str) -> bool:
-    """Whether all that one pattern matches is matched by the first one too.
+    """Return whether a pattern matches everything that another pattern matches.
 
-    It may say no where that is so: never yes where it is not.
+    The result may be a false no, but never a false yes.
     """
     return pattern == other or bool(_pattern(pattern).fullmatch(other))
 
@@ -231,7 +231,7 @@ def _includes(pattern: str, other: str) -> bool:
 def _pattern(pattern: str) -> re.Pattern[str]:
     if pattern.startswith("not:"):
         return re.compile(re.escape(pattern))
-    # A question mark does not stand for the asterisk of the other pattern, which is any text.
+    # A question mark does not match the other pattern's asterisk, which stands for any text.
     parts = re.split(r"([*?])", pattern)
     return re.compile(
         "".join({"*": ".*", "?": "[^*]"}.get(part, re.escape(part)) for part in parts), re.DOTALL

@@ -1,10 +1,10 @@
-"""Rules about what stops a bad release: the alarms of a traffic shift, and what they look at."""
+"""Rules about the alarms that stop a traffic shift, and the metrics that they evaluate."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.gates.template.rules import Fault, Rule
+from pipeline.gates.template.rules import Rule, Violation
 from pipeline.gates.template.shifts import metrics, queries, shifts
 from pipeline.gates.template.template import listed, mapping, number, references, text
 
@@ -14,40 +14,40 @@ if TYPE_CHECKING:
     from pipeline.gates.template.assembly import Stack
     from pipeline.gates.template.template import Resource, Template
 
-_OF_AN_ALIAS = {"AWS/Lambda", "AWS/ApiGateway"}
-"""Namespaces whose metrics count all versions together, but for Lambda's `ExecutedVersion`."""
-_CRASHES = {("AWS/Lambda", "Errors"), ("AWS/Lambda", "Invocations")}
-"""What Lambda counts of a function that broke, and of all that it may be a share of."""
+_ALIAS_NAMESPACES = {"AWS/Lambda", "AWS/ApiGateway"}
+"""Namespaces whose metrics count all versions together, except with Lambda's `ExecutedVersion`."""
+_CRASH_METRICS = {("AWS/Lambda", "Errors"), ("AWS/Lambda", "Invocations")}
+"""Metrics that count crashed invocations, and all invocations."""
 
 
-def _diluted(stack: Stack) -> Iterator[Fault]:
+def _diluted(stack: Stack) -> Iterator[Violation]:
     for shift in shifts(stack.template):
         whole = [
             alarm
             for alarm in shift.alarms
-            if any(each.namespace in _OF_AN_ALIAS for each in metrics(alarm))
-            and not _looks_at_a_version(stack.template, alarm)
+            if any(each.namespace in _ALIAS_NAMESPACES for each in metrics(alarm))
+            and not _evaluates_version(stack.template, alarm)
         ]
         for alarm in whole:
-            yield Fault(
+            yield Violation(
                 alarm.logical_id,
-                f"alarm {alarm.logical_id} guards the shift of {shift.alias.logical_id} and sees "
-                "old and new version together: a bad share is diluted by the good traffic; look "
-                "at the new version alone (ExecutedVersion)",
+                f"alarm {alarm.logical_id} guards the shift of {shift.alias.logical_id} and counts "
+                "the old and the new version together, which dilutes the failures of the new one; "
+                "evaluate the new version alone (ExecutedVersion)",
             )
         if (
             shift.alarms
             and not whole
-            and not any(_looks_at_a_version(stack.template, alarm) for alarm in shift.alarms)
+            and not any(_evaluates_version(stack.template, alarm) for alarm in shift.alarms)
         ):
-            yield Fault(
+            yield Violation(
                 shift.group.logical_id,
-                f"no alarm of {shift.group.logical_id} looks at the new version alone; give one "
-                "of them the version as a dimension",
+                f"no alarm of {shift.group.logical_id} evaluates the new version alone; add the "
+                "version as a dimension to one of them",
             )
 
 
-def _looks_at_a_version(template: Template, alarm: Resource) -> bool:
+def _evaluates_version(template: Template, alarm: Resource) -> bool:
     return any(
         "version" in name.lower() or template.referenced(value, "AWS::Lambda::Version")
         for metric in metrics(alarm)
@@ -55,21 +55,21 @@ def _looks_at_a_version(template: Template, alarm: Resource) -> bool:
     )
 
 
-def _late(stack: Stack) -> Iterator[Fault]:
+def _late(stack: Stack) -> Iterator[Violation]:
     for shift in shifts(stack.template):
         for alarm in shift.alarms:
             seconds = _seconds(alarm)
             if seconds and seconds >= shift.minutes * 60:
-                yield Fault(
+                yield Violation(
                     alarm.logical_id,
-                    f"alarm {alarm.logical_id} needs {seconds / 60:g} minutes to speak, and the "
-                    f"shift of {shift.alias.logical_id} is over in {shift.minutes:g}; look at "
-                    "shorter periods, or shift for longer",
+                    f"alarm {alarm.logical_id} needs {seconds / 60:g} minutes to fire, and the "
+                    f"shift of {shift.alias.logical_id} takes {shift.minutes:g}; use shorter "
+                    "periods, or a longer shift",
                 )
 
 
 def _seconds(alarm: Resource) -> float | None:
-    """How much must be bad, at least, before an alarm says so."""
+    """Return the shortest time in seconds after which an alarm can fire."""
     given = [alarm.properties.get("Period")]
     for query in map(mapping, queries(alarm)):
         given += [query.get("Period"), mapping(query.get("MetricStat")).get("Period")]
@@ -80,20 +80,20 @@ def _seconds(alarm: Resource) -> float | None:
     return max(periods) * (number(datapoints) or 1) if periods else None
 
 
-def _silent(stack: Stack) -> Iterator[Fault]:
+def _silent(stack: Stack) -> Iterator[Violation]:
     for shift in shifts(stack.template):
         for alarm in shift.alarms:
             given = text(alarm.properties.get("TreatMissingData", "nothing"))
             if given in {"nothing", "missing", "ignore"}:
-                yield Fault(
+                yield Violation(
                     alarm.logical_id,
-                    f"alarm {alarm.logical_id} says {given} about missing data, and may stay red "
-                    "on old ones; say notBreaching where silence is no evidence, or breaching "
-                    "where it is a fault",
+                    f"alarm {alarm.logical_id} treats missing data as {given}, and may stay in "
+                    "ALARM on old data; set TreatMissingData to notBreaching if missing data is "
+                    "no fault, or to breaching if it is one",
                 )
 
 
-def _unguarded(stack: Stack) -> Iterator[Fault]:
+def _unguarded(stack: Stack) -> Iterator[Violation]:
     for shift in shifts(stack.template):
         alarms = mapping(shift.group.properties.get("AlarmConfiguration"))
         rollback = mapping(shift.group.properties.get("AutoRollbackConfiguration"))
@@ -102,26 +102,26 @@ def _unguarded(stack: Stack) -> Iterator[Fault]:
         faults = {
             "has no alarm": not listed(alarms.get("Alarms")),
             "has its alarms turned off": alarms.get("Enabled") is False,
-            "goes on while its alarms cannot be read": alarms.get("IgnorePollAlarmFailure") is True,
+            "continues if its alarms cannot be read": alarms.get("IgnorePollAlarmFailure") is True,
             "does not roll back on an alarm": not stops,
         }
         found = [fault for fault, there in faults.items() if there]
         if found:
-            yield Fault(
+            yield Violation(
                 shift.group.logical_id,
                 f"{shift.group.logical_id} shifts {shift.alias.logical_id} and "
                 f"{' and '.join(found)}; name alarms, and roll back on DEPLOYMENT_STOP_ON_ALARM",
             )
 
 
-def _blind(stack: Stack) -> Iterator[Fault]:
+def _blind(stack: Stack) -> Iterator[Violation]:
     for shift in shifts(stack.template):
         seen = {(m.namespace, m.name) for alarm in shift.alarms for m in metrics(alarm)}
-        if seen and seen <= _CRASHES and _answers_requests(stack.template, shift.alias):
-            yield Fault(
+        if seen and seen <= _CRASH_METRICS and _answers_requests(stack.template, shift.alias):
+            yield Violation(
                 shift.group.logical_id,
-                f"every alarm of {shift.group.logical_id} counts Lambda's Errors alone, and a "
-                "request that is answered with 500 is none; count failed responses too",
+                f"every alarm of {shift.group.logical_id} evaluates only Lambda's Errors, which do "
+                "not count responses with status 500; count failed responses, too",
             )
 
 
@@ -137,33 +137,33 @@ def _answers_requests(template: Template, alias: Resource) -> bool:
 RULES = (
     Rule(
         "PH301",
-        "A metric of the whole alias dilutes a canary: 5 % of failures at 10 % of the traffic are "
-        '0.5 %. Lambda names the version that ran as ExecutedVersion (Lambda, "Metrics").',
+        "A metric of the whole alias dilutes a canary: 5 % failures in 10 % of the traffic are "
+        '0.5 %. Lambda\'s dimension ExecutedVersion is the version that ran (Lambda, "Metrics").',
         _diluted,
     ),
     Rule(
         "PH302",
-        "CDK's own alarms look at five minutes, which is all of LambdaCanary10Percent5Minutes: "
-        "the alarm speaks when the shift is over.",
+        "CDK's default period of an alarm is five minutes, and LambdaCanary10Percent5Minutes takes "
+        "no longer: the alarm fires after the shift.",
         _late,
     ),
     Rule(
         "PH303",
-        "An alarm without new data keeps to old ones or to its last state (CloudWatch, "
-        '"Configuring how alarms treat missing data"), and CodeDeploy begins no deployment under '
-        "a red alarm, not even of the fix (serverless-application-model#716, #293).",
+        "An alarm without new data keeps its state or evaluates old data (CloudWatch, "
+        '"Configuring how alarms treat missing data"), and CodeDeploy starts no deployment while '
+        "an alarm is in ALARM, not even of the fix (serverless-application-model#716, #293).",
         _silent,
     ),
     Rule(
         "PH304",
-        "Without alarms CDK rolls back on DEPLOYMENT_FAILURE alone, and a Lambda shift hardly "
-        "ever fails by itself (aws-cdk#27884).",
+        "Without alarms CDK rolls back on DEPLOYMENT_FAILURE only, and a Lambda shift rarely fails "
+        "by itself (aws-cdk#27884).",
         _unguarded,
     ),
     Rule(
         "PH305",
-        "A framework's adapter (Mangum, serverless-express) answers an unhandled exception with an "
-        "ordinary 500: the invocation has succeeded, and Errors does not see it.",
+        "The adapter of a framework (Mangum, serverless-express) answers an unhandled exception "
+        "with an ordinary 500: the invocation succeeds, and Errors does not count it.",
         _blind,
     ),
 )

@@ -1,6 +1,6 @@
-"""What a command installs or fetches to run, and which of it has no exact version.
+"""Find packages without an exact version in commands that install or fetch them.
 
-A version out of a variable, and a package out of a path, are left to whoever set them.
+Versions from a variable and packages from a path are not checked.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 _EXACT_NPM = re.compile(r"\d+\.\d+\.\d+([-+][\w.+-]+)?|.*\$.*")
 _EXACT_PYTHON = re.compile(r"===?[^*,]+$|@\d|@ ?https?://|\$")
-_ON_A_PATH = re.compile(r"[./~$]|file:|.*\.(whl|tgz|zip|tar\.gz)$")
-_VALUED = {
+_LOCAL_PATH = re.compile(r"[./~$]|file:|.*\.(whl|tgz|zip|tar\.gz)$")
+_OPTIONS_WITH_VALUE = {
     *("-r", "--requirement", "-c", "--constraint", "-i", "--index-url", "--extra-index-url"),
     *("-t", "--target", "--python", "-p", "--prefix", "--registry", "--find-links", "-f"),
     *("--python-version", "--python-platform", "--loglevel", "--package", "--root", "--cache"),
 }
-"""Options whose next word is their value, and no package."""
+"""Options whose next word is a value and not a package."""
 
 
 def unpinned(command: tuple[str, ...]) -> Iterator[str]:
-    """The packages and requirement files of a command that may be others tomorrow."""
+    """Yield the packages and requirement files of a command that are not pinned."""
     program, *rest = command
     if re.fullmatch(r"python[\d.]*", program) and rest[:1] == ["-m"] and len(rest) > 1:
         program, *rest = rest[1:]
@@ -60,19 +60,19 @@ def _of_python(program: str, rest: list[str], verb: str) -> Iterator[str]:
 
 def _npm(packages: list[str]) -> Iterator[str]:
     for each in packages:
-        name, _, version = each[1:].partition("@")  # a scope begins with one, too
-        if not _ON_A_PATH.match(each) and not _EXACT_NPM.fullmatch(version):
+        name, _, version = each[1:].partition("@")  # a scope also begins with @
+        if not _LOCAL_PATH.match(each) and not _EXACT_NPM.fullmatch(version):
             yield each[0] + name
 
 
 def _python(packages: list[str]) -> Iterator[str]:
     for each in packages:
-        if not _ON_A_PATH.match(each) and not _EXACT_PYTHON.search(each):
+        if not _LOCAL_PATH.match(each) and not _EXACT_PYTHON.search(each):
             yield re.split(r"[\[<>=!~@ ]", each)[0]
 
 
 def _run(words: list[str], *verbs: str) -> list[str]:
-    """What is fetched to run one command: what an option says, else what the command is in."""
+    """Return the packages fetched to run a command: from an option, else the command's own name."""
     return _values(words, "-p", "--package", "--spec", "--from") or _packages(words, *verbs)[:1]
 
 
@@ -84,13 +84,13 @@ def _values(words: list[str], *options: str) -> list[str]:
 
 
 def _packages(words: list[str], *verbs: str) -> list[str]:
-    """The words that are neither options, nor their values, nor the first of each verb."""
+    """Return the words that are no options, no values of options and no verbs."""
     found, valued, left = [], False, set(verbs)
     for word in words:
         if valued:
             valued = False
         elif word.startswith("-"):
-            valued = word in _VALUED
+            valued = word in _OPTIONS_WITH_VALUE
         elif word in left:
             left.discard(word)
         else:

@@ -1,11 +1,11 @@
-"""Rules about AWS's quotas: what is near one is refused while there is still room to mend it."""
+"""Rules about AWS's quotas, which refuse a template that comes near to one."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
-from pipeline.gates.template.rules import Fault, Rule
+from pipeline.gates.template.rules import Rule, Violation
 from pipeline.gates.template.template import listed, mapping, text
 
 if TYPE_CHECKING:
@@ -14,46 +14,49 @@ if TYPE_CHECKING:
     from pipeline.gates.template.assembly import Stack
     from pipeline.gates.template.template import Resource
 
-_NEAR = 0.9
-"""The share of a quota from which on it is near."""
-# CodePipeline's default quotas until October 2024, which every account has had at least, and where
-# CDK itself breaks a stage in two (`chunkTranches`).
-_ACTIONS_OF_A_STAGE = 50
-_ACTIONS = 500
-_STAGES = 50
-_CONFIGURATION = 50_000
-"""Characters of one value of an action's configuration (CodePipeline, "Quotas")."""
-_TEMPLATE = 1_048_576
-"""Bytes of a template in S3 (CloudFormation, "Quotas"), as are the next two."""
-_RESOURCES = 500
-_OUTPUTS = 200
-# IAM and AWS STS, "Quotas": characters without white space; all inline policies of one together.
-_ROLE, _GROUP, _USER = 10_240, 5_120, 2_048
-_MANAGED_POLICY = 6_144
-_TRUST = 2_048
-_BUCKET_POLICY = 20_480
-_KEY_POLICY = 32_768
-_UNKNOWN = "x" * 60
-"""In place of what is only known when it is deployed: about as long as ARNs are."""
+_MAX_QUOTA_SHARE = 0.9
+# CodePipeline's default quotas until October 2024, the least that any account has; CDK splits a
+# stage at the first of them (`chunkTranches`).
+_MAX_STAGE_ACTIONS = 50
+_MAX_ACTIONS = 500
+_MAX_STAGES = 50
+_MAX_CONFIGURATION_CHARACTERS = 50_000
+"""Of one value of an action's configuration (CodePipeline, "Quotas")."""
+# CloudFormation, "Quotas".
+_MAX_TEMPLATE_BYTES = 1_048_576
+_MAX_RESOURCES = 500
+_MAX_OUTPUTS = 200
+# Characters without white space (IAM and AWS STS, "Quotas"); of a role, a group and a user, those
+# of all its inline policies together.
+_MAX_ROLE_CHARACTERS, _MAX_GROUP_CHARACTERS, _MAX_USER_CHARACTERS = 10_240, 5_120, 2_048
+_MAX_MANAGED_POLICY_CHARACTERS = 6_144
+_MAX_TRUST_CHARACTERS = 2_048
+_MAX_BUCKET_POLICY_CHARACTERS = 20_480
+_MAX_KEY_POLICY_CHARACTERS = 32_768
+_PLACEHOLDER = "x" * 60
+"""Stands for a value that is known only at deployment, and is about as long as an ARN."""
 
 
-def _pipelines(stack: Stack) -> Iterator[Fault]:
+def _pipelines(stack: Stack) -> Iterator[Violation]:
     for pipeline in stack.template.of_type("AWS::CodePipeline::Pipeline"):
         stages = [mapping(each) for each in listed(pipeline.properties.get("Stages"))]
         actions = {text(each.get("Name", "")): listed(each.get("Actions")) for each in stages}
         for name, found in actions.items():
-            if len(found) > _ACTIONS_OF_A_STAGE:
-                yield Fault(
+            if len(found) > _MAX_STAGE_ACTIONS:
+                yield Violation(
                     f"{pipeline.logical_id} {name}",
-                    f"stage {name} has {len(found)} actions, allowed are {_ACTIONS_OF_A_STAGE}; "
-                    "split it into waves",
+                    f"stage {name} has {len(found)} actions; allowed are {_MAX_STAGE_ACTIONS}. "
+                    "Split it into waves",
                 )
         total = sum(map(len, actions.values()))
-        for what, count, most in (("actions", total, _ACTIONS), ("stages", len(stages), _STAGES)):
+        for what, count, most in (
+            ("actions", total, _MAX_ACTIONS),
+            ("stages", len(stages), _MAX_STAGES),
+        ):
             if count > most:
-                yield Fault(
+                yield Violation(
                     f"{pipeline.logical_id} {what}",
-                    f"the pipeline has {count} {what}, allowed are {most}; split it in two",
+                    f"the pipeline has {count} {what}; allowed are {most}. Split it into two",
                 )
         for name, found in actions.items():
             for action in map(mapping, found):
@@ -61,31 +64,47 @@ def _pipelines(stack: Stack) -> Iterator[Fault]:
                     yield from _near(
                         f"{pipeline.logical_id} {name} {text(action.get('Name', ''))} {key}",
                         f"{key} of action {text(action.get('Name', ''))} in stage {name}",
-                        len(text(value)), _CONFIGURATION, "characters",
+                        len(text(value)), _MAX_CONFIGURATION_CHARACTERS, "characters",
                         "pass less through the pipeline",
                     )  # fmt: skip
 
 
-def _templates(stack: Stack) -> Iterator[Fault]:
-    size, parts = len(stack.text.encode()), "move resources into a stack of their own"
-    yield from _near(f"{stack.name} size", "the template", size, _TEMPLATE, "bytes", parts)
-    count = len(stack.template.resources)
-    yield from _near(f"{stack.name} resources", "the stack", count, _RESOURCES, "resources", parts)
-    outputs = len(mapping(json.loads(stack.text).get("Outputs")))
-    yield from _near(f"{stack.name} outputs", "the stack", outputs, _OUTPUTS, "outputs", parts)
+def _templates(stack: Stack) -> Iterator[Violation]:
+    size, advice = len(stack.text.encode()), "move resources into a stack of their own"
+    counts = (
+        ("size", "the template", size, _MAX_TEMPLATE_BYTES, "bytes"),
+        ("resources", "the stack", len(stack.template.resources), _MAX_RESOURCES, "resources"),
+        (
+            "outputs",
+            "the stack",
+            len(mapping(json.loads(stack.text).get("Outputs"))),
+            _MAX_OUTPUTS,
+            "outputs",
+        ),
+    )
+    for subject, what, count, most, unit in counts:
+        yield from _near(f"{stack.name} {subject}", what, count, most, unit, advice)
 
 
-def _policies(stack: Stack) -> Iterator[Fault]:
+def _policies(stack: Stack) -> Iterator[Violation]:
     inline: dict[tuple[str, int], int] = {}
     for resource in stack.template.resources.values():
         properties = resource.properties
         if resource.type == "AWS::IAM::Policy":
             size = _size(properties.get("PolicyDocument"))
-            for key, most in (("Roles", _ROLE), ("Groups", _GROUP), ("Users", _USER)):
+            for key, most in (
+                ("Roles", _MAX_ROLE_CHARACTERS),
+                ("Groups", _MAX_GROUP_CHARACTERS),
+                ("Users", _MAX_USER_CHARACTERS),
+            ):
                 for holder in map(text, listed(properties.get(key))):
                     inline[holder, most] = inline.get((holder, most), 0) + size
         elif resource.type in {"AWS::IAM::Role", "AWS::IAM::Group", "AWS::IAM::User"}:
-            most = {"Role": _ROLE, "Group": _GROUP, "User": _USER}[resource.type.rsplit("::")[-1]]
+            most = {
+                "Role": _MAX_ROLE_CHARACTERS,
+                "Group": _MAX_GROUP_CHARACTERS,
+                "User": _MAX_USER_CHARACTERS,
+            }[resource.type.rsplit("::")[-1]]
             holder = f"${{{resource.logical_id}}}"
             own = sum(_size(mapping(each)) for each in listed(properties.get("Policies")))
             inline[holder, most] = inline.get((holder, most), 0) + own
@@ -97,12 +116,12 @@ def _policies(stack: Stack) -> Iterator[Fault]:
         )  # fmt: skip
 
 
-def _documents(resource: Resource) -> Iterator[Fault]:
+def _documents(resource: Resource) -> Iterator[Violation]:
     for type_, key, most in (
-        ("AWS::IAM::ManagedPolicy", "PolicyDocument", _MANAGED_POLICY),
-        ("AWS::IAM::Role", "AssumeRolePolicyDocument", _TRUST),
-        ("AWS::S3::BucketPolicy", "PolicyDocument", _BUCKET_POLICY),
-        ("AWS::KMS::Key", "KeyPolicy", _KEY_POLICY),
+        ("AWS::IAM::ManagedPolicy", "PolicyDocument", _MAX_MANAGED_POLICY_CHARACTERS),
+        ("AWS::IAM::Role", "AssumeRolePolicyDocument", _MAX_TRUST_CHARACTERS),
+        ("AWS::S3::BucketPolicy", "PolicyDocument", _MAX_BUCKET_POLICY_CHARACTERS),
+        ("AWS::KMS::Key", "KeyPolicy", _MAX_KEY_POLICY_CHARACTERS),
     ):
         if resource.type == type_:
             yield from _near(
@@ -113,7 +132,7 @@ def _documents(resource: Resource) -> Iterator[Fault]:
 
 
 def _size(document: Any) -> int:
-    """Characters of a policy as IAM counts them, with an ARN's length for what is not known yet."""
+    """Return a policy's characters as IAM counts them, with placeholders for unknown values."""
 
     def known(value: Any) -> Any:
         if isinstance(value, list):
@@ -124,37 +143,39 @@ def _size(document: Any) -> int:
         if not function:
             return {key: known(each) for key, each in value.items()}
         parts = text(value).split("${")
-        return _UNKNOWN.join([parts[0], *(each.partition("}")[2] for each in parts[1:])])
+        return _PLACEHOLDER.join([parts[0], *(each.partition("}")[2] for each in parts[1:])])
 
     return len(json.dumps(known(document), separators=(",", ":"))) if document else 0
 
 
-def _near(subject: str, what: str, found: int, most: int, unit: str, then: str) -> Iterator[Fault]:
-    if found > most * _NEAR:
-        yield Fault(
+def _near(
+    subject: str, what: str, found: int, most: int, unit: str, then: str
+) -> Iterator[Violation]:
+    if found > most * _MAX_QUOTA_SHARE:
+        yield Violation(
             subject,
-            f"{what} has {found:,} {unit}, and AWS allows {most:,}: no more than "
-            f"{int(most * _NEAR):,} leave room to mend it; {then}",
+            f"{what} has {found:,} {unit}; allowed are {int(most * _MAX_QUOTA_SHARE):,}, "
+            f"{_MAX_QUOTA_SHARE:.0%} of AWS's quota of {most:,}; {then}",
         )
 
 
 RULES = (
     Rule(
         "PH201",
-        "A pipeline over a quota can be neither created nor changed, not even by its own "
-        "self-mutation (aws-cdk#9353, #11315, #16336, #19767).",
+        "AWS rejects every change of a pipeline over a quota, self-mutation included "
+        "(aws-cdk#9353, #11315, #16336, #19767).",
         _pipelines,
     ),
     Rule(
         "PH202",
-        "A template over its size or its number of resources cannot be deployed, and taking it "
-        "apart then moves what holds data (aws-cdk#9225).",
+        "A template over a quota cannot be deployed, and splitting it then moves resources with "
+        "data (aws-cdk#9225).",
         _templates,
     ),
     Rule(
         "PH203",
-        "CDK adds to the policies of pipeline roles with each stage, until IAM refuses them "
-        "(aws-cdk#9316, #18531, #19243, #19835, #19939).",
+        "CDK adds statements to the policies of the pipeline's roles with each stage, until IAM "
+        "rejects them (aws-cdk#9316, #18531, #19243, #19835, #19939).",
         _policies,
     ),
 )

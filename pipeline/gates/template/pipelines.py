@@ -1,4 +1,4 @@
-"""Rules about the order of checks and deployments in the pipeline, now and after."""
+"""Rules about the pipeline: its checks, their order, and the conditions of its stages."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from pipeline.builds import commands
-from pipeline.gates.template import origins, surroundings
-from pipeline.gates.template.rules import Fault, Rule
+from pipeline.gates.template import action_configuration, build_configuration
+from pipeline.gates.template.rules import Rule, Violation
 from pipeline.gates.template.stages import actions, pairs, stages
 from pipeline.gates.template.template import canonical, listed, mapping, number, text
 
@@ -19,14 +19,18 @@ if TYPE_CHECKING:
     from pipeline.gates.template.template import Resource
 
 _CONDITIONS = ("BeforeEntry", "OnSuccess", "OnFailure")
-_HELD = {"FAIL": 1, "RETRY": 1, "ROLLBACK": 2, "SKIP": 0}
+_RESULT_RANK = {"FAIL": 1, "RETRY": 1, "ROLLBACK": 2, "SKIP": 0}
+"""Order of the results of a condition by how strictly they stop a release."""
 
 
-def _checks(change: Change) -> Iterator[Fault]:
+def _checks(change: Change) -> Iterator[Violation]:
     for old, new in pairs(change):
         if new is None:
-            yield _fault(
-                old.logical_id, "the pipeline", f"pipeline {old.logical_id} is gone", gate=False
+            yield _violation(
+                old.logical_id,
+                "the pipeline",
+                f"pipeline {old.logical_id} would be removed",
+                gate=False,
             )
             continue
         was = actions(change.deployed, old, None)
@@ -34,8 +38,8 @@ def _checks(change: Change) -> Iterator[Fault]:
         places = _places(now)
         for check, earliest in _places(was).items():
             yield from _moved(old, check, _before(was, min(earliest)), places.get(check), now)
-        yield from surroundings.changed(old, was, now)
-        yield from origins.changed(change, old, new, was, now)
+        yield from build_configuration.changed(old, was, now)
+        yield from action_configuration.changed(change, old, new, was, now)
 
 
 def _places(found: list[Action]) -> dict[str, list[Place]]:
@@ -47,13 +51,13 @@ def _places(found: list[Action]) -> dict[str, list[Place]]:
 
 
 def _before(found: list[Action], place: Place) -> set[str]:
-    """The stacks that are deployed only after this place."""
+    """Return the stacks that are deployed only after a place."""
     first = _first(found)
     return {stack for stack, where in first.items() if place < where}
 
 
 def _first(found: list[Action]) -> dict[str, Place]:
-    """Where each stack is first prepared or deployed."""
+    """Return the first place at which each stack is prepared or deployed."""
     first: dict[str, Place] = {}
     for action in found:
         if action.deploys:
@@ -67,36 +71,36 @@ def _moved(
     guarded: set[str],
     places: list[Place] | None,
     now: list[Action],
-) -> Iterator[Fault]:
+) -> Iterator[Violation]:
     if places is None:
         named = check.removeprefix("gate ").split(" ")[0] if check.startswith("gate ") else ""
         swallowed = named and any(
             named in commands.mentioned(line) for each in now for line in each.lines()
         )
         what = (
-            "does not surely fail its build any more, or has other arguments"
+            "would have other arguments, or might no longer fail its build"
             if swallowed
-            else "is gone"
+            else "would be removed"
         )
-        yield _fault(pipeline.logical_id, check, f"{check} {what}", gate=bool(named))
+        yield _violation(pipeline.logical_id, check, f"{check} {what}", gate=bool(named))
         return
     first = _first(now)
     late = sorted(each for each in guarded if each in first and first[each] <= min(places))
     if late:
-        yield _fault(
+        yield _violation(
             pipeline.logical_id,
             f"{check} before {', '.join(late)}",
-            f"{check} would no longer pass before {', '.join(late)} is deployed",
+            f"{check} would run only after {', '.join(late)} is deployed",
             gate=False,
         )
 
 
-def _fault(pipeline: str, subject: str, what: str, *, gate: bool) -> Fault:
-    how = "run it as it is run now" if gate else "take it back"
-    return Fault(f"{pipeline} {subject}", f"{what}; {how}, or waive this and name its reviewer")
+def _violation(pipeline: str, subject: str, what: str, *, gate: bool) -> Violation:
+    how = "run it as now" if gate else "revert it"
+    return Violation(f"{pipeline} {subject}", f"{what}; {how}, or waive this and name its reviewer")
 
 
-def _conditions(change: Change) -> Iterator[Fault]:
+def _conditions(change: Change) -> Iterator[Violation]:
     for old, new in pairs(change):
         if new is None:
             continue
@@ -105,20 +109,20 @@ def _conditions(change: Change) -> Iterator[Fault]:
         for stage in stages(old):
             name = text(stage.get("Name", ""))
             for what in _weaker_conditions(stage, later.get(name, {})):
-                yield _fault(old.logical_id, f"{name} {what[0]}", what[1], gate=False)
+                yield _violation(old.logical_id, f"{name} {what[0]}", what[1], gate=False)
         yield from _properties(old, new)
 
 
-def _skipping(old: Resource, new: Resource) -> Iterator[Fault]:
-    """Conditions that newly leave a stage out, with the gates in it."""
+def _skipping(old: Resource, new: Resource) -> Iterator[Violation]:
+    """Yield new conditions that skip a stage and its gates."""
     known = {each for stage in stages(old) for each in _skips(stage)}
     for stage in stages(new):
         for name, when, condition in _skips(stage):
             if (name, when, condition) not in known:
-                yield _fault(
+                yield _violation(
                     old.logical_id,
                     f"{name} {when} SKIP",
-                    f"{when} of stage {name} has a new condition that skips the stage",
+                    f"a new condition ({when}) would skip stage {name}",
                     gate=False,
                 )
 
@@ -138,21 +142,21 @@ def _weaker_conditions(was: dict[str, Any], now: dict[str, Any]) -> Iterator[tup
         for key, (result, rule) in old.items():
             subject = f"{when} {key}"
             if key not in new:
-                yield subject, f"condition {key} ({when}) of stage {stage} is gone"
+                yield subject, f"condition {key} ({when}) of stage {stage} would be removed"
                 continue
             other_result, other = new[key]
-            if _HELD.get(other_result, 0) < _HELD.get(result, 0):
-                yield subject, f"{when} of stage {stage} ends in {other_result}, not {result}"
+            if _RESULT_RANK.get(other_result, 0) < _RESULT_RANK.get(result, 0):
+                yield subject, f"{when} of stage {stage} would end in {other_result}, not {result}"
             elif _looser(rule, other):
-                yield subject, f"condition {key} ({when}) of stage {stage} watches less than now"
+                yield subject, f"condition {key} ({when}) of stage {stage} would check less"
         stated = text(mapping(was.get(when)).get("Result", ""))
         then = text(mapping(now.get(when)).get("Result", ""))
-        if stated and _HELD.get(then, 0) < _HELD.get(stated, 0):
-            yield f"{when} Result", f"{when} of stage {stage} no longer ends in {stated}"
+        if stated and _RESULT_RANK.get(then, 0) < _RESULT_RANK.get(stated, 0):
+            yield f"{when} Result", f"{when} of stage {stage} would no longer end in {stated}"
 
 
 def _rules(stated: Any) -> dict[str, tuple[str, dict[str, Any]]]:
-    """The rules of a stage's conditions by what they look at, each with what follows from it."""
+    """Return the rules of a stage's conditions by what they evaluate, with their results."""
     found = {}
     for condition in map(mapping, listed(mapping(stated).get("Conditions"))):
         for rule in map(mapping, listed(condition.get("Rules"))):
@@ -179,29 +183,29 @@ def _looser(was: dict[str, Any], now: dict[str, Any]) -> bool:
     return canonical(rest) != canonical(others) or places[0] != places[1]
 
 
-def _properties(old: Resource, new: Resource) -> Iterator[Fault]:
+def _properties(old: Resource, new: Resource) -> Iterator[Violation]:
     for key, kept in (("RestartExecutionOnUpdate", True), ("PipelineType", "V2")):
         if old.properties.get(key) == kept != new.properties.get(key):
-            yield _fault(
-                old.logical_id, key, f"{key} of the pipeline is no longer {kept}", gate=False
+            yield _violation(
+                old.logical_id, key, f"{key} of the pipeline would no longer be {kept}", gate=False
             )
     mode = "ExecutionMode"
     was, now = (text(each.properties.get(mode, "SUPERSEDED")) for each in (old, new))
     if was != now:
-        yield _fault(old.logical_id, mode, f"{mode} {was} becomes {now}", gate=False)
+        yield _violation(old.logical_id, mode, f"{mode} {was} would become {now}", gate=False)
 
 
 RULES = (
     Rule(
         "PH704",
-        "A pipeline changes itself before its gates run: a gate that a commit takes out, moves or "
-        "silences never sees that commit (CDK Pipelines, self-mutation; CodeBuild, "
+        "A pipeline changes itself before its gates run, so a gate that a commit removes, moves or "
+        "disables does not check that commit (CDK Pipelines, self-mutation; CodeBuild, "
         '"Build specification reference": on-failure).',
         _checks,
     ),
     Rule(
         "PH705",
-        "A stage's conditions are what rolls a release back after its deployment (CodePipeline, "
+        "The conditions of a stage roll a release back after its deployment (CodePipeline, "
         '"How do stage conditions work?").',
         _conditions,
     ),

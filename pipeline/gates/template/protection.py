@@ -1,11 +1,11 @@
-"""Rules about what protects something now, and would not after a change."""
+"""Rules about protections of resources that a change would remove."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from pipeline.gates.template.grants import by_effect
-from pipeline.gates.template.rules import Fault, Rule
+from pipeline.gates.template.rules import Rule, Violation
 from pipeline.gates.template.template import canonical, mapping, text
 
 if TYPE_CHECKING:
@@ -17,32 +17,32 @@ if TYPE_CHECKING:
 _BLOCKS = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
 
 
-def _denials(change: Change) -> Iterator[Fault]:
+def _denials(change: Change) -> Iterator[Violation]:
     new = by_effect(change.stack.template, "Deny")
     for grant in by_effect(change.deployed, "Deny"):
         holder = grant.holder_id
         there = holder is None or holder in change.stack.template.resources
         if there and not any(each.covers(grant) for each in new):
-            yield Fault(
+            yield Violation(
                 f"{grant.holder} {grant.principal} {grant.action} {grant.resource}",
                 f"{grant.holder} would no longer deny {grant.action} on "
                 f"{grant.resource or 'itself'}; keep the statement, or waive this",
             )
 
 
-def _opened(change: Change) -> Iterator[Fault]:
+def _opened(change: Change) -> Iterator[Violation]:
     for resource in change.stack.template.resources.values():
         before = change.deployed.resources.get(resource.logical_id)
-        gone = _gone(before, resource) if before else []
-        if gone:
-            yield Fault(
-                f"{resource.logical_id} {' '.join(gone)}",
-                f"{resource.type} {resource.logical_id} loses {', '.join(gone)}, which protects "
-                "it now; keep it, or waive this",
+        removed = _removed(before, resource) if before else []
+        if removed:
+            yield Violation(
+                f"{resource.logical_id} {' '.join(removed)}",
+                f"{resource.type} {resource.logical_id} would lose the protection by "
+                f"{', '.join(removed)}; keep it, or waive this",
             )
 
 
-def _gone(before: Resource, after: Resource) -> list[str]:
+def _removed(before: Resource, after: Resource) -> list[str]:
     was, now = before.properties, after.properties
     if after.type == "AWS::S3::Bucket":
         block = "PublicAccessBlockConfiguration"
@@ -61,13 +61,13 @@ def _gone(before: Resource, after: Resource) -> list[str]:
 RULES = (
     Rule(
         "PH505",
-        'A Deny stands above every Allow: without it, what others allow holds (IAM, "Policy '
-        'evaluation logic").',
+        'A Deny overrides every Allow; without it, an Allow applies (IAM, "Policy evaluation '
+        'logic").',
         _denials,
     ),
     Rule(
         "PH506",
-        "A block, an authorizer or a boundary that goes opens what it stood in front of (S3, "
+        "Without its block, authorizer or boundary a resource is open to more principals (S3, "
         '"Blocking public access"; IAM, "Permissions boundaries").',
         _opened,
     ),

@@ -1,4 +1,4 @@
-"""Rules about traffic shifts that would be less careful than now."""
+"""Rules about traffic shifts that a change would make less careful."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.gates.template import functions
 from pipeline.gates.template.alarms import counterpart
-from pipeline.gates.template.rules import Fault, Rule
+from pipeline.gates.template.rules import Rule, Violation
 from pipeline.gates.template.shifts import Strategy, strategy
 from pipeline.gates.template.template import canonical, listed, mapping, text
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from pipeline.gates.template.rules import Change
     from pipeline.gates.template.template import Resource, Template
 
-_SCHEDULED = ("EventBusName", "EventPattern", "ScheduleExpression", "Targets")
+_RULE_PROPERTIES = ("EventBusName", "EventPattern", "ScheduleExpression", "Targets")
 _HOOKS = ("BeforeAllowTrafficHook", "AfterAllowTrafficHook")
 
 
-def _weaker(change: Change) -> Iterator[Fault]:
+def _weaker(change: Change) -> Iterator[Violation]:
     for alias in change.deployed.of_type("AWS::Lambda::Alias"):
         was = _update(alias)
         if not was:
@@ -28,36 +28,37 @@ def _weaker(change: Change) -> Iterator[Fault]:
         now = _same_alias(change, alias)
         if now is None or not _update(now):
             what = "alias" if now is None else "update policy"
-            yield _fault(alias, what, f"its {what} is gone: all traffic would move at once")
+            yield _violation(
+                alias, what, f"its {what} would be removed, so that all traffic moves at once"
+            )
             continue
         for what, sentence in _differences(change, was, _update(now)):
-            yield _fault(alias, what, sentence)
+            yield _violation(alias, what, sentence)
     for schedule in change.deployed.of_type("AWS::Events::Rule"):
         later = change.stack.template.resources.get(schedule.logical_id)
         if _enabled(schedule) and not (later and _enabled(later)):
-            yield Fault(
+            yield Violation(
                 f"{schedule.logical_id} State",
-                f"schedule {schedule.logical_id} is gone or disabled, so that its target would "
-                "no longer run; keep it, or waive this and name its reviewer",
+                f"schedule {schedule.logical_id} would be removed or disabled, so that its target "
+                "no longer runs; keep it, or waive this and name its reviewer",
             )
-        for key in _SCHEDULED:
+        for key in _RULE_PROPERTIES:
             if later and canonical(schedule.properties.get(key)) != canonical(
                 later.properties.get(key)
             ):
-                yield Fault(
+                yield Violation(
                     f"{schedule.logical_id} {key}",
-                    f"{key} of schedule {schedule.logical_id} would be another: it would start "
-                    "something else, or at other times; take it back, or waive this with who "
-                    "reviewed it",
+                    f"{key} of schedule {schedule.logical_id} would change, and with it its target "
+                    "or its times; revert it, or waive this and name its reviewer",
                 )
     yield from functions.changed(change)
 
 
-def _fault(alias: Resource, what: str, sentence: str) -> Fault:
-    return Fault(
+def _violation(alias: Resource, what: str, sentence: str) -> Violation:
+    return Violation(
         f"{alias.logical_id} {what}",
-        f"releases of {alias.logical_id} would be less careful than now: {sentence}; revert "
-        "it, or waive this and name its reviewer",
+        f"releases of {alias.logical_id} would be less careful: {sentence}; revert it, or waive "
+        "this and name its reviewer",
     )
 
 
@@ -66,13 +67,13 @@ def _differences(
 ) -> Iterator[tuple[str, str]]:
     for hook in _HOOKS:
         if hook in was and canonical(was[hook]) != canonical(now.get(hook)):
-            yield hook, f"its hook {hook} is gone or another"
+            yield hook, f"its hook {hook} would change or be removed"
     old = _group(change.deployed, was)
     new = _group(change.stack.template, now)
     if old is None:
         return
     if new is None:
-        yield "DeploymentGroupName", "its deployment group is none of this template"
+        yield "DeploymentGroupName", "its deployment group is not in this template"
         return
     yield from _slower(strategy(change.deployed, old), strategy(change.stack.template, new))
     yield from _guards(change, old, new)
@@ -101,18 +102,18 @@ def _guards(change: Change, old: Resource, new: Resource) -> Iterator[tuple[str,
         )
     was, now = _alarms(old), _alarms(new)
     if _on(was) and not _on(now):
-        yield "AlarmConfiguration", "its alarms are turned off"
+        yield "AlarmConfiguration", "its alarms would be turned off"
     if now.get("IgnorePollAlarmFailure") is True and was.get("IgnorePollAlarmFailure") is not True:
-        yield "IgnorePollAlarmFailure", "it would go on while its alarms cannot be read"
+        yield "IgnorePollAlarmFailure", "it would continue if its alarms cannot be read"
     attached = {text(mapping(each).get("Name", "")) for each in listed(now.get("Alarms"))}
     for each in listed(was.get("Alarms")):
         name = mapping(each).get("Name")
         alarm = change.deployed.referenced(name, "AWS::CloudWatch::Alarm")
         kept = counterpart(change, alarm) if alarm else None
         if alarm is None and text(name) not in attached:
-            yield f"alarm {text(name)}", f"alarm {text(name)} no longer guards it"
+            yield f"alarm {text(name)}", f"alarm {text(name)} would no longer guard it"
         elif kept and not {f"${{{kept.logical_id}}}", _name(kept)} & attached:
-            yield f"alarm {kept.logical_id}", f"alarm {kept.logical_id} no longer guards it"
+            yield f"alarm {kept.logical_id}", f"alarm {kept.logical_id} would no longer guard it"
 
 
 def _name(alarm: Resource) -> str:
@@ -159,9 +160,9 @@ def _enabled(schedule: Resource) -> bool:
 RULES = (
     Rule(
         "PH703",
-        "A shift without a canary, hooks, alarms or rollback gives every customer what nobody "
-        "has seen, and so does a judge that is called differently, or a layer that answers in "
-        'place of the code (CloudFormation, "UpdatePolicy: CodeDeployLambdaAliasUpdate"; '
+        "A shift without a canary, hooks, alarms or rollback exposes every customer to untested "
+        "code, and so does a judge that is called differently, or a layer that answers in place "
+        'of the code (CloudFormation, "UpdatePolicy: CodeDeployLambdaAliasUpdate"; '
         'CodeDeploy, "Redeploy and roll back a deployment"; Lambda, "Modifying the runtime '
         'environment").',
         _weaker,

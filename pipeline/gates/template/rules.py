@@ -1,4 +1,4 @@
-"""What a rule of the lint is, and how rules are asked."""
+"""Define the rules of the lint, and apply them to stacks and changes."""
 
 from __future__ import annotations
 
@@ -15,69 +15,68 @@ if TYPE_CHECKING:
     from pipeline.gates.template.template import Template
 
 TOOL = "pithead-lint"
-"""By what name the findings go."""
+"""Name of the tool in findings."""
 
 
 @dataclass(frozen=True)
 class Safeguards:
-    """What stands in files and may hold a release back (`pipeline.builds.safeguards`), by file."""
+    """The settings in files that can refuse a release (`pipeline.builds.safeguards`), by file."""
 
     deployed: Mapping[str, Any] | None
-    """As prod's stack recorded it when it was deployed; None where it has no record yet."""
+    """The settings that prod's stack recorded at its deployment; None if it has no record yet."""
     released: Mapping[str, Any]
-    """As the released checkout has it."""
+    """The settings of the released checkout."""
     now: datetime
     trees: frozenset[str] | None = None
-    """The git trees that the released commit's comparison consists of; None where it is no git
-    checkout."""
+    """Git trees of the comparison's code in the released commit; None if it is no git checkout."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """A stack as it is to be, and its template as it is deployed now."""
+    """A stack of the assembly, and its deployed template."""
 
     stack: Stack
     deployed: Template
     safeguards: Safeguards | None = None
-    """None where no checkout was compared."""
+    """None if no checkout is compared."""
 
 
 @dataclass(frozen=True)
-class Fault:
-    """What a rule says about one thing."""
+class Violation:
+    """One violation of a rule."""
 
     subject: str
-    """What it is about, the same in every run: a logical id and, where it has several, which."""
+    """A stable name, the same in every run: a logical id, and the part of the resource."""
     message: str
-    """What was found, and what to do."""
+    """The violation and the next step."""
     severity: Literal["error", "warning"] = "error"
 
 
-JudgedT = TypeVar("JudgedT", Stack, Change)
+SubjectT = TypeVar("SubjectT", Stack, Change)
 
 
 @dataclass(frozen=True)
-class Rule(Generic[JudgedT]):
-    """One thing that bites."""
+class Rule(Generic[SubjectT]):
+    """A rule of the lint."""
 
     id: str
     why: str
-    """Why it bites, in a line, with the document or issue that it comes from."""
-    check: Callable[[JudgedT], Iterator[Fault]]
+    """The reason in one sentence, with its source."""
+    check: Callable[[SubjectT], Iterator[Violation]]
 
 
-def ask(rules: Iterable[Rule[JudgedT]], judged: Iterable[JudgedT]) -> Iterator[Finding]:
-    """What the rules find in stacks, or in their changes."""
-    each_rule = tuple(rules)
-    for one in judged:
-        stack = one.stack if isinstance(one, Change) else one
-        for rule in each_rule:
-            for fault in rule.check(one):
+def evaluate(rules: Iterable[Rule[SubjectT]], subjects: Iterable[SubjectT]) -> Iterator[Finding]:
+    """Yield a finding for each violation of a rule by a stack or a change."""
+    all_rules = tuple(rules)
+    for subject in subjects:
+        stack = subject.stack if isinstance(subject, Change) else subject
+        for rule in all_rules:
+            for violation in rule.check(subject):
                 yield Finding(
                     tool=TOOL,
                     rule=rule.id,
-                    message=fault.message,
+                    message=violation.message,
                     path=stack.path,
-                    severity=fault.severity,
-                    subject=fault.subject,
+                    severity=violation.severity,
+                    subject=violation.subject,
                 )

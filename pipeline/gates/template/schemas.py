@@ -1,7 +1,7 @@
-"""What CloudFormation cannot change in place, by AWS's own resource schemas.
+"""Read from AWS's resource schemas which properties CloudFormation cannot change in place.
 
-They are those that cfn-lint ships, read as the files that they are: to import cfn-lint takes two
-seconds of CPU.
+The schemas are files of cfn-lint. They are read without importing cfn-lint, which takes two seconds
+of CPU time.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from pathlib import Path
 
 
 class SchemasError(Exception):
-    """The schemas are not where cfn-lint has them."""
+    """cfn-lint's schemas were not found."""
 
 
 @lru_cache
 def create_only(region: str, type_: str) -> tuple[tuple[str, ...], ...]:
-    """The properties whose change replaces a resource, as paths in which `*` is any item.
+    """Return the properties whose change replaces a resource, as paths in which `*` is any item.
 
-    A type that has no schema, such as a custom resource, has none: what its change does is
-    decided by its own provider.
+    The result is empty for a type without a schema, such as a custom resource, whose provider
+    decides.
 
     Raises:
-        SchemasError: cfn-lint is missing, or has its schemas elsewhere.
+        SchemasError: cfn-lint or its schemas were not found.
     """
     folder = _folder()
     provider = folder / "providers" / f"{region}.json"
-    if not provider.is_file():  # cfn-lint, too, takes this region's for one that it does not know
+    if not provider.is_file():  # cfn-lint also uses this region for an unknown one
         provider = folder / "providers" / "us-east-1.json"
     try:
         name = json.loads(provider.read_text(encoding="utf-8")).get(type_)
@@ -36,7 +36,10 @@ def create_only(region: str, type_: str) -> tuple[tuple[str, ...], ...]:
             return ()
         schema = json.loads((folder / "resources" / f"{name}.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise SchemasError(f"cfn-lint's resource schemas cannot be read: {error}") from error
+        raise SchemasError(
+            f"cfn-lint's resource schemas cannot be read: {error}; "
+            "install requirements/template.txt"
+        ) from error
     return tuple(
         tuple(path.removeprefix("/properties/").split("/"))
         for path in schema.get("createOnlyProperties", ())
@@ -44,7 +47,7 @@ def create_only(region: str, type_: str) -> tuple[tuple[str, ...], ...]:
 
 
 def _folder() -> Path:
-    spec = find_spec("cfnlint")  # it is found and not imported
+    spec = find_spec("cfnlint")  # finds the package without importing it
     if spec is None or spec.origin is None:
-        raise SchemasError("cfn-lint is missing; install the group of this gate")
+        raise SchemasError("cfn-lint is missing; install requirements/template.txt")
     return Path(spec.origin).parent / "data" / "schemas"

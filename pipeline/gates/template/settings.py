@@ -1,6 +1,6 @@
 """Rules about settings that are looser than in the last promoted release.
 
-They apply to the stack with the record (`pipeline.builds.safeguards`), which is prod's.
+They apply to the stack with the record (`pipeline.builds.safeguards`), prod's stack.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from environments.looser import ENVIRONMENT
 from pipeline.builds.safeguards import CODE, METADATA, WAIVERS, from_metadata
-from pipeline.gates.template.rules import Fault, Rule
+from pipeline.gates.template.rules import Rule, Violation
 from pipeline.gates.template.strictness import looser
 from pipeline.gates.template.template import canonical, listed
 
@@ -45,7 +45,7 @@ _PYPROJECT: dict[str, Direction] = {
 }
 
 
-def _looser(change: Change) -> Iterator[Fault]:
+def _looser(change: Change) -> Iterator[Violation]:
     found = _of(change)
     if found is None or found.deployed is None:
         return
@@ -61,12 +61,12 @@ def _looser(change: Change) -> Iterator[Fault]:
                 if each.sure
                 else "changed, and its looser direction is not defined"
             )
-            yield Fault(
-                place, f"{place} {what}: {each.sentence}; take it back, or waive it with a reason"
+            yield Violation(
+                place, f"{place} {what}: {each.sentence}; revert it, or waive it with a reason"
             )
 
 
-def _waivers(change: Change) -> Iterator[Fault]:
+def _waivers(change: Change) -> Iterator[Violation]:
     found = _of(change)
     if found is None:
         return
@@ -77,66 +77,66 @@ def _waivers(change: Change) -> Iterator[Fault]:
         names = waiver.get("fingerprint") or waiver.get("subject") or waiver.get("path") or ""
         subject = f"{waiver.get('gate')} {waiver.get('rule')} {names}"
         if canonical(waiver) not in known and found.deployed is not None:
-            yield Fault(
+            yield Violation(
                 subject,
                 f"the waiver of {waiver.get('rule')} for {names} by {waiver.get('owner')} until "
-                f"{waiver.get('expires')} is new or other than in the release promoted last: "
+                f"{waiver.get('expires')} is new or has changed since the release promoted last: "
                 f"{waiver.get('reason')}",
                 "warning",
             )
         expires = _date(waiver.get("expires"))
         if expires is None or expires > last:
-            yield Fault(
+            yield Violation(
                 f"{subject} expires",
                 f"the waiver of {waiver.get('rule')} for {names} by {waiver.get('owner')} ends on "
-                f"{waiver.get('expires')}; allowed are {MAX_WAIVER_DAYS} days, so until {last}. "
-                "Write that day, and renew it then",
+                f"{waiver.get('expires')}; allowed are {MAX_WAIVER_DAYS} days, until {last}. Set "
+                "that day, and renew the waiver then",
             )
 
 
-def _code(change: Change) -> Iterator[Fault]:
+def _code(change: Change) -> Iterator[Violation]:
     found = _of(change)
     if found is None or found.deployed is None:
         return
     was, now = found.deployed.get(CODE, {}), found.released.get(CODE, {})
     for place in sorted(was.keys() | now.keys()):
         if was.get(place) != now.get(place):
-            yield Fault(
+            yield Violation(
                 place,
-                f"the code of the gates below {place} is other than in the release promoted last; "
-                "review that it still refuses what it refused",
+                f"the gates' code in {place} has changed since the release promoted last; review "
+                "that it still refuses the same",
                 "warning",
             )
 
 
-def _record(change: Change) -> Iterator[Fault]:
+def _record(change: Change) -> Iterator[Violation]:
     had, has = METADATA in change.deployed.metadata, METADATA in change.stack.template.metadata
     if had and not has:
-        yield Fault(
+        yield Violation(
             "record",
-            f"{change.stack.name} would no longer record what holds a release back (metadata "
-            f"{METADATA}), and later releases could not be compared; keep the record",
+            f"{change.stack.name} would no longer record the settings that can refuse a release "
+            f"(metadata {METADATA}), so that later releases cannot be compared; keep the record",
         )
     if has and not had:
-        yield Fault(
+        yield Violation(
             "no record",
-            f"{change.stack.name} is deployed without a record of what holds a release back; "
-            "settings are compared from the next release on, so review those of this one",
+            f"{change.stack.name} is deployed without a record of the settings that can refuse a "
+            "release; they are compared from the next release on, so review those of this one",
             "warning",
         )
     if has and change.safeguards:
         recorded = from_metadata(change.stack.template.metadata) or {}
         for file, document in sorted(change.safeguards.released.items()):
             if file != CODE and canonical(recorded.get(file)) != canonical(document):
-                yield Fault(
+                yield Violation(
                     f"record {file}",
-                    f"{change.stack.name} would record something else of {file} than the file "
-                    "says; synthesise the assembly from this checkout",
+                    f"{change.stack.name} would record other settings than {file} contains; "
+                    "synthesise the assembly from this checkout",
                 )
 
 
 def _of(change: Change) -> Safeguards | None:
-    """The safeguards, where this stack is the one that carries their record."""
+    """Return the safeguards if this stack contains their record; else None."""
     carries = METADATA in change.deployed.metadata or METADATA in change.stack.template.metadata
     return change.safeguards if carries else None
 
@@ -148,7 +148,7 @@ def _directions(file: str) -> Mapping[str, Direction]:
 
 
 def _document(found: Safeguards, documents: Mapping[str, Any], file: str) -> Any:
-    """A file's document, without the freezes that are over."""
+    """Return a file's document without expired freezes."""
     document = documents.get(file)
     if isinstance(document, dict) and isinstance(document.get("freeze"), list):
         lasting = [each for each in document["freeze"] if not _is_over(each, found.now)]
@@ -177,25 +177,24 @@ def _date(value: Any) -> date | None:
 RULES = (
     Rule(
         "PH707",
-        "A limit that a commit edits in a file would judge that very commit; what was promoted "
-        "last had another one, and who reads the pull request should know.",
+        "A limit that a commit edits would apply to that same commit, so the reader of the pull "
+        "request should know the limit of the release promoted last.",
         _looser,
     ),
     Rule(
         "PH708",
-        "A waiver takes a finding out of the verdict: one that is new is shown with the release, "
-        "and none is for ever.",
+        "A waiver suppresses a finding: a new one is shown with the release, and each one expires.",
         _waivers,
     ),
     Rule(
         "PH709",
-        "Gates are code of the repository: a change of theirs may refuse less, and no comparison "
-        "of settings would show that.",
+        "Gates are code of the repository: a change may make them refuse less, and no comparison "
+        "of settings shows that.",
         _code,
     ),
     Rule(
         "PH710",
-        "What is deployed can be compared only where a promotion left a true record of it.",
+        "Settings can be compared only if the last promotion recorded them correctly.",
         _record,
     ),
 )

@@ -1,4 +1,4 @@
-"""The simple commands of a build's command lines, as far as they can be told apart unexecuted."""
+"""Split a build's command lines into simple commands, without executing them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _PUNCTUATION = ";&|()\n"
 
 
 def commands(line: str) -> list[tuple[str, ...]]:
-    """The commands of a line of shell, each as its words; none of a line that no shell would read.
+    """Return the commands of a line of shell, each as its words; none if the line is invalid.
 
-    A program comes without its folder. Quoted text is one word, whatever stands in it: a command
-    that is made up while the line runs (`sh -c`, `eval`, a variable) is not seen.
+    A program has no folder. Quoted text is one word: commands that the line generates at run time
+    (`sh -c`, `eval`, a variable) are not found.
     """
     lexer = shlex.shlex(line.replace("\\\n", " "), posix=True, punctuation_chars=_PUNCTUATION)
     lexer.whitespace = " \t\r"

@@ -1,4 +1,4 @@
-"""The traffic shifts of a template, and the alarms that guard them."""
+"""Read the traffic shifts of a template, and the alarms that guard them."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class Shift:
     group: Resource
     alias: Resource
     minutes: float
-    """From the first share of traffic to all of it."""
+    """Time from the first share of traffic to all of it."""
     alarms: tuple[Resource, ...]
-    """Those of this template, the members of composite alarms among them."""
+    """Alarms of this template, with the members of composite alarms."""
 
 
 @dataclass(frozen=True)
 class Strategy:
-    """By which shares of traffic, in per cent, and after how many minutes each."""
+    """The share of traffic of each step in per cent, and the minutes between two steps."""
 
     kind: Literal["all-at-once", "canary", "linear"]
     percent: float | None = None
@@ -43,7 +43,7 @@ class Strategy:
 
 
 def shifts(template: Template) -> Iterator[Shift]:
-    """All shifts of a template; one that moves all traffic at once is none."""
+    """Yield the shifts of a template, without those that move all traffic at once."""
     for alias in template.of_type("AWS::Lambda::Alias"):
         update = mapping(mapping(alias.body.get("UpdatePolicy")).get("CodeDeployLambdaAliasUpdate"))
         group = template.referenced(
@@ -55,7 +55,7 @@ def shifts(template: Template) -> Iterator[Shift]:
 
 
 def strategy(template: Template, group: Resource) -> Strategy:
-    """Return how a deployment group moves traffic; what the template does not say is None."""
+    """Return how a deployment group moves traffic; values that the template lacks are None."""
     named = group.properties.get("DeploymentConfigName")
     config = template.referenced(named, "AWS::CodeDeploy::DeploymentConfig")
     if config:
@@ -79,7 +79,7 @@ def strategy(template: Template, group: Resource) -> Strategy:
 
 
 def _minutes(template: Template, group: Resource) -> float | None:
-    """From the first share of traffic to all of it."""
+    """Return the time from the first share of traffic to all of it."""
     found = strategy(template, group)
     if found.kind == "canary":
         return found.minutes
@@ -108,7 +108,7 @@ def _alarms(template: Template, group: Resource) -> Iterator[Resource]:
 
 
 def _called(template: Template, names: set[str]) -> list[Resource]:
-    """The alarms that go by these names: by reference, or by the name that they are given."""
+    """Return the alarms with these references or names."""
     return [
         each
         for each in template.of_type("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
@@ -118,7 +118,7 @@ def _called(template: Template, names: set[str]) -> list[Resource]:
 
 @dataclass(frozen=True)
 class Metric:
-    """One that an alarm looks at, alone or as a part of an expression."""
+    """A metric that an alarm evaluates, alone or in an expression."""
 
     namespace: str
     name: str
@@ -126,7 +126,7 @@ class Metric:
 
 
 def metrics(alarm: Resource) -> list[Metric]:
-    """All that an alarm looks at."""
+    """Return the metrics that an alarm evaluates."""
     stats = [mapping(mapping(each).get("MetricStat")) for each in queries(alarm)]
     found = [alarm.properties, *(mapping(each.get("Metric")) for each in stats)]
     return [
@@ -144,5 +144,5 @@ def metrics(alarm: Resource) -> list[Metric]:
 
 
 def queries(alarm: Resource) -> list[Any]:
-    """The metrics and expressions of an alarm that has several."""
+    """Return the metrics and expressions of an alarm with several."""
     return listed(alarm.properties.get("Metrics"))

@@ -1,9 +1,9 @@
 """Compare what two syntheses of the same sources would deploy.
 
-An assembly that changes by itself makes a pipeline change itself for ever, and every release a
-deployment of everything (aws-cdk#9080, #9766, #14664). Only what is deployed counts: templates
-and their configuration, assets, files that a template names, and the manifest's stacks and
-assets. The construct tree, metadata, reports and timings (aws-cdk#38004) differ freely.
+If an assembly changes without a change of the sources, the pipeline changes itself endlessly, and
+every release deploys everything (aws-cdk#9080, #9766, #14664). Only what is deployed is compared:
+templates and their configuration, assets, files that a template names, and the manifest's stacks
+and assets. The construct tree, metadata, reports and timings (aws-cdk#38004) may differ.
 """
 
 from __future__ import annotations
@@ -23,10 +23,9 @@ if TYPE_CHECKING:
 
 RULE = "PH601"
 _HASH = re.compile(r"[0-9a-f]{32,}")
-_SHOWN = 80
-"""Characters of a value in a message."""
+_MAX_VALUE_CHARACTERS = 80
 _MANIFEST = "manifest.json"
-"""It repeats what templates and assets say: its differences are reported only if it is alone."""
+"""It repeats parts of templates and assets, so its differences are reported only if these agree."""
 _DEPLOYED_FILE = re.compile(
     r"(.*/)?(asset\.[^/]+(/.*)?|[^/]+\.template\.json(\.config\.json)?|[^/]+\.assets\.json)"
 )
@@ -35,9 +34,9 @@ _DEPLOYED_PARTS = ("type", "environment", "properties", "dependencies")
 
 
 def differences(first: Path, second: Path) -> list[Finding]:
-    """One finding for each file that differs: where in it, and both values.
+    """Return one finding for each file that differs, with the first place and both values.
 
-    Subjects leave hashes out, so that they are the same in every run.
+    Subjects contain no hashes, so that they are the same in every run.
     """
     files = sorted(_files(first) | _files(second))
     found = [each for file in files for each in _compared(first, second, file)]
@@ -60,7 +59,7 @@ def _files(folder: Path) -> set[str]:
         for name, path in files.items()
         if _DEPLOYED_FILE.fullmatch(name)
         or path.name == _MANIFEST
-        # CDK Pipelines gives a build its buildspec so.
+        # CDK Pipelines passes a buildspec to a build as such a file.
         or any(f'"{path.name}"' in text for text in templates)
     }
 
@@ -68,7 +67,7 @@ def _files(folder: Path) -> set[str]:
 def _compared(first: Path, second: Path, file: str) -> Iterator[Finding]:
     one, other = first / file, second / file
     if not one.exists() or not other.exists():
-        # An asset under another hash is told by the manifest that names it.
+        # A difference of the manifest shows an asset with another hash.
         if not _HASH.search(file):
             yield _finding(first, one, "", "only one of two syntheses wrote it")
     elif one.read_bytes() != other.read_bytes() and (place := _where(one, other)):
@@ -81,7 +80,7 @@ def _finding(folder: Path, file: Path, where: str, what: str) -> Finding:
     return Finding(
         tool=TOOL,
         rule=RULE,
-        message=f"{what}; take out what changes by itself: a time, a random number, the order of "
+        message=f"{what}; remove what differs between runs: a time, a random number, the order of "
         "a set, a path of the machine",
         path=path,
         subject=_HASH.sub("…", where) or path,
@@ -89,9 +88,9 @@ def _finding(folder: Path, file: Path, where: str, what: str) -> Finding:
 
 
 def _where(one: Path, other: Path) -> tuple[str, str] | None:
-    """The first place at which two files differ, and the values there as part of a sentence.
+    """Return the first place at which two files differ, and a phrase with both values.
 
-    None if the files differ in nothing that is deployed and not compared elsewhere.
+    None if they differ only in parts that are not deployed, or are compared elsewhere.
     """
     try:
         if zipfile.is_zipfile(one) and zipfile.is_zipfile(other):
@@ -111,12 +110,14 @@ def _where(one: Path, other: Path) -> tuple[str, str] | None:
     if place is None:
         return "", " in the order of their keys"
     where, *values = place
-    shown = " and ".join(json.dumps(each, ensure_ascii=False)[:_SHOWN] for each in values)
+    shown = " and ".join(
+        json.dumps(each, ensure_ascii=False)[:_MAX_VALUE_CHARACTERS] for each in values
+    )
     return where, f" at {where}: {shown}"
 
 
 def _assets(document: Any) -> Any:
-    """A manifest of assets without the templates, which are compared themselves."""
+    """Return a manifest of assets without the templates, whose files are compared."""
     files = document.get("files", {})
     kept = {
         key: each
@@ -127,7 +128,7 @@ def _assets(document: Any) -> Any:
 
 
 def _manifest(document: Any) -> Any:
-    """Return the stacks and assets of an assembly's manifest, without what describes them."""
+    """Return the stacks and assets of an assembly's manifest, without their metadata."""
     return {
         name: {part: artifact[part] for part in _DEPLOYED_PARTS if part in artifact}
         for name, artifact in document.get("artifacts", {}).items()
@@ -143,7 +144,7 @@ def _entry(one: Path, other: Path) -> str:
 
 
 def _place(one: Any, other: Any, path: str = "") -> tuple[str, Any, Any] | None:
-    """The first place, in the order of keys, at which two documents differ."""
+    """Return the first place, in the order of keys, at which two documents differ."""
     if isinstance(one, dict) and isinstance(other, dict):
         for key in sorted(one.keys() | other.keys()):
             inner = f"{path}.{key}" if path else key

@@ -1,4 +1,4 @@
-"""Read the order of checks and deployments from a template's pipeline."""
+"""Read the stages and actions of a template's pipeline, with their checks and deployments."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pipeline.gates.template.template import Resource, Template
 
 Place = tuple[int, float]
-"""A stage's number and the run order in it: what is less has ended before."""
+"""A stage's number and the run order in it; an action with a smaller place ends earlier."""
 _PHASES = ("install", "pre_build", "build", "post_build")
 
 
@@ -31,25 +31,25 @@ class Action:
     place: Place
     body: dict[str, Any]
     project: Resource | None
-    """What it builds, if it does and the template makes it."""
+    """Its CodeBuild project; None if it has none, or one of another template."""
     spec: dict[str, Any]
-    """The buildspec of that."""
+    """The project's buildspec."""
 
     @property
     def configuration(self) -> dict[str, Any]:
-        """What its provider is told."""
+        """Return the action's configuration."""
         return mapping(self.body.get("Configuration"))
 
     @property
     def deploys(self) -> str:
-        """The stack that it prepares or deploys, as a name; empty where it does not."""
+        """Return the name of the stack that it prepares or deploys; empty if there is none."""
         if self.provider == "CloudFormation":
             return text(self.configuration.get("StackName", ""))
         changes_itself = any("cdk" in line and " deploy " in line for line in self.lines())
         return "the pipeline itself" if changes_itself else ""
 
     def lines(self, *phases: str) -> list[str]:
-        """Its build's command lines in these phases, or in all; those of `finally` are none."""
+        """Return the commands of these phases, or of all phases, without those of `finally`."""
         stated = mapping(self.spec.get("phases"))
         return [
             text(line).strip()
@@ -58,7 +58,7 @@ class Action:
         ]
 
     def checks(self) -> Iterator[str]:
-        """What fails the action, and with it the execution: a name for each, the same each time."""
+        """Yield a stable name for each check that can fail the action, and so the execution."""
         if self.provider != "CodeBuild":
             if self.provider != "CloudFormation" and self.stage != "Source":
                 yield f"action {self.name} ({self.provider})"
@@ -78,12 +78,12 @@ class Action:
 
 
 def pipelines(template: Template) -> list[Resource]:
-    """The pipelines of a template."""
+    """Return the pipelines of a template."""
     return list(template.of_type("AWS::CodePipeline::Pipeline"))
 
 
 def pairs(change: Change) -> Iterator[tuple[Resource, Resource | None]]:
-    """Each deployed pipeline, with the one that takes its place."""
+    """Yield each deployed pipeline with its counterpart in the new template."""
     later = pipelines(change.stack.template)
     for old in pipelines(change.deployed):
         same = change.stack.template.resources.get(old.logical_id)
@@ -92,7 +92,7 @@ def pairs(change: Change) -> Iterator[tuple[Resource, Resource | None]]:
 
 
 def actions(template: Template, pipeline: Resource, folder: Path | None) -> list[Action]:
-    """The actions of a pipeline; `folder` has buildspecs that are files of an assembly."""
+    """Return the actions of a pipeline; `folder` is the assembly with its buildspec files."""
     return [
         _action(template, stage, number_, body, folder)
         for number_, stage in enumerate(stages(pipeline))
@@ -101,7 +101,7 @@ def actions(template: Template, pipeline: Resource, folder: Path | None) -> list
 
 
 def stages(pipeline: Resource) -> list[dict[str, Any]]:
-    """The stages of a pipeline, in order."""
+    """Return the stages of a pipeline in order."""
     return [mapping(each) for each in listed(pipeline.properties.get("Stages"))]
 
 

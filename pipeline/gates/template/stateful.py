@@ -1,10 +1,10 @@
-"""Rules about what holds data and would be lost, deleted or replaced, by a change."""
+"""Rules about resources with data that a change would delete or replace."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline.gates.template.rules import Fault, Rule
+from pipeline.gates.template.rules import Rule, Violation
 from pipeline.gates.template.schemas import create_only
 from pipeline.gates.template.template import canonical, references
 
@@ -29,36 +29,36 @@ STATEFUL = frozenset(
         "AWS::Timestream::Table",
     }
 )  # fmt: skip
-"""Types whose resources hold what no deployment makes again; a key holds all that it encrypted."""
+"""Types of resources with data that no deployment can restore; a key protects encrypted data."""
 RECORDS = frozenset({"AWS::Logs::LogGroup"})
-"""Types whose resources hold records: their loss is told, and does not refuse."""
+"""Types of resources with records, whose loss is a warning."""
 
 
-def _deleted(change: Change) -> Iterator[Fault]:
+def _deleted(change: Change) -> Iterator[Violation]:
     for resource in change.deployed.resources.values():
         now = change.stack.template.resources.get(resource.logical_id)
         if _holds_data(resource) and (now is None or now.type != resource.type):
-            # CloudFormation goes by the policy that is deployed ("DeletionPolicy attribute").
+            # CloudFormation applies the deployed policy ("DeletionPolicy attribute").
             policy = resource.body.get("DeletionPolicy")
-            yield _lost(resource, f"is taken out of the stack: {_fate(policy)}")
+            yield _lost(resource, f"would be removed from the stack: it {_fate(policy)}")
 
 
-def _replaced(change: Change) -> Iterator[Fault]:
+def _replaced(change: Change) -> Iterator[Violation]:
     for logical_id, because in replacements(change).items():
         resource = change.stack.template.resources[logical_id]
         if _holds_data(resource):
             policy = resource.body.get("UpdateReplacePolicy")
             yield _lost(
                 resource,
-                f"is replaced by an empty one, for {because} cannot be changed in place: the old "
-                f"one {_fate(policy)}",
+                f"would be replaced by an empty one, because {because} cannot be changed in "
+                f"place: the old one {_fate(policy)}",
             )
 
 
 def replacements(change: Change) -> dict[str, str]:
-    """The resources that a change replaces, each with the property that forces it.
+    """Return the resources that a change replaces, each with the property that forces it.
 
-    Whoever names a replaced one in a property that cannot be changed is replaced, too.
+    A resource that refers to a replaced one in such a property is replaced, too.
     """
     new, old = change.stack.template.resources, change.deployed.resources
     kept = [each for each in new.values() if each.logical_id in old]
@@ -94,7 +94,7 @@ def _at(value: Any, path: tuple[str, ...]) -> Any:
         return [_at(each, tuple(rest)) for each in value] if isinstance(value, list) else None
     if isinstance(value, dict) and key in value:
         return _at(value[key], tuple(rest))
-    # A property that a function makes as a whole may be any of its parts.
+    # A function that generates a whole property stands for each of its parts.
     return value if isinstance(value, dict) and _is_function(value) else None
 
 
@@ -108,17 +108,17 @@ def _holds_data(resource: Resource) -> bool:
 
 def _fate(policy: Any) -> str:
     if policy in {"Retain", "RetainExceptOnCreate"}:
-        return "stays behind with its data, and nothing uses it any more"
+        return "stays behind with its data, and nothing uses it"
     if policy == "Snapshot":
         return "is deleted, and a snapshot stays"
     return "is deleted with its data"
 
 
-def _lost(resource: Resource, what: str) -> Fault:
-    return Fault(
+def _lost(resource: Resource, what: str) -> Violation:
+    return Violation(
         resource.logical_id,
-        f"{resource.type} {resource.logical_id} {what}; keep its logical id and what cannot be "
-        "changed, or move the data first and waive this",
+        f"{resource.type} {resource.logical_id} {what}; keep its logical id and that property, or "
+        "move the data first and waive this",
         "warning" if resource.type in RECORDS else "error",
     )
 
@@ -126,14 +126,14 @@ def _lost(resource: Resource, what: str) -> Fault:
 RULES = (
     Rule(
         "PH501",
-        "A construct that is renamed or moved has another logical id: CloudFormation takes the "
-        'resource away and makes an empty one (AWS CDK, "Identifiers and the CDK").',
+        "A construct that is renamed or moved has another logical id: CloudFormation deletes the "
+        'resource and creates an empty one (AWS CDK, "Identifiers and the CDK").',
         _deleted,
     ),
     Rule(
         "PH502",
         'A change of a createOnly property replaces the resource (CloudFormation, "Update '
-        'behaviors of stack resources"), and no data goes with it.',
+        'behaviors of stack resources") without its data.',
         _replaced,
     ),
 )

@@ -1,7 +1,7 @@
-"""Compare settings with earlier ones, by the looser direction of each.
+"""Compare settings with earlier ones, and find the looser ones.
 
-The caller defines the directions. Equal settings and stricter values give no finding, and the order
-of keys and list items does not matter.
+The caller defines for each setting which direction is looser. Equal and stricter values give no
+finding. The order of keys and list items does not matter.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from environments.looser import Direction
 
-_SHOWN_CHARACTERS = 120
+_MAX_SHOWN_CHARACTERS = 120
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,14 @@ class Loosening:
     key: str
     """Its path, such as `load.max_p95_ms`; empty for the whole document."""
     before: Any
-    """None where there was none."""
+    """None if there was none."""
     after: Any
     sure: bool = True
-    """False if no direction is known for the key: a person has to review the change."""
+    """False if no direction is defined for the key, so that a person must review the change."""
 
     @property
     def sentence(self) -> str:
-        """What became of it."""
+        """Return a phrase with the old and the new value."""
         if isinstance(self.before, list) or isinstance(self.after, list):
             old, new = _items(self.before), _items(self.after)
             parts = [
@@ -47,9 +47,9 @@ class Loosening:
 
 
 def looser(before: Any, after: Any, directions: Mapping[str, Direction]) -> list[Loosening]:
-    """The settings of a document that are looser, by key; patterns of directions may have `*`.
+    """Return the settings of a document that are looser, by key.
 
-    A document that is None was not there.
+    A document is None if it does not exist. The keys of `directions` may contain `*`.
     """
     if before is None:
         return []
@@ -84,14 +84,14 @@ def _leaf(key: str, was: Any, now: Any, direction: Direction | None) -> Iterator
 
 
 def _is_looser(was: Any, now: Any, direction: Direction | None) -> bool | None:
-    """Whether one value is looser than the other; None where nobody can tell."""
+    """Return whether `now` is looser than `was`; None if no direction is defined."""
     if direction is None:
         return None
     if direction in {"grows", "shrinks"}:
         more, less = (now, was) if direction == "grows" else (was, now)
         return bool(_items(more) - _items(less))
     if was is None or now is None:
-        return was is not None  # a limit where there was none is stricter
+        return was is not None  # a new limit is stricter
     if direction == "widens":
         return bool(_items(now) - _items(was))
     return direction == "changed" or _is_further(was, now, direction)
@@ -107,14 +107,14 @@ def _is_further(was: Any, now: Any, direction: Direction) -> bool | None:
 
 
 def _holds(document: Mapping[str, Any], path: str, known: Mapping[str, Direction]) -> bool:
-    """Whether a table holds anything back, so that its loss is one."""
+    """Return whether the removal of a table would be looser."""
     for key, value in document.items():
         inner = f"{path}.{key}" if path else key
         direction = _direction(inner, known)
         if direction == "never":
             continue
         if not isinstance(value, dict):
-            # What only grows holds nothing back by being there.
+            # The removal of a setting that must not grow is stricter.
             if direction != "grows":
                 return True
         elif _holds(value, inner, known):
@@ -150,4 +150,4 @@ def _value(value: Any) -> str:
 
 
 def _shown(text: str) -> str:
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
+    return text if len(text) <= _MAX_SHOWN_CHARACTERS else f"{text[:_MAX_SHOWN_CHARACTERS]}…"

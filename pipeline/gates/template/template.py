@@ -1,4 +1,4 @@
-"""A CloudFormation template, and the questions that rules ask it."""
+"""Read a CloudFormation template: its resources, their references, and values as text."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _IN_SUB = re.compile(r"\$\{(?P<name>[^!}.]+)(?P<attribute>\.[^}]*)?\}")
 
 
 class TemplateError(Exception):
-    """A document is no template."""
+    """A document is no CloudFormation template."""
 
 
 @dataclass(frozen=True)
 class Resource:
-    """One resource of a template, as it stands there."""
+    """One resource of a template."""
 
     logical_id: str
     type: str
@@ -28,7 +28,7 @@ class Resource:
 
     @cached_property
     def properties(self) -> dict[str, Any]:
-        """Its properties; none where they are made by a function of the whole."""
+        """Return its properties; empty if a function generates them as a whole."""
         return mapping(self.body.get("Properties"))
 
 
@@ -39,51 +39,51 @@ class Template:
     resources: Mapping[str, Resource]
     metadata: Mapping[str, Any] = field(default_factory=dict)
     transform: Any = None
-    """The macros that CloudFormation applies to the whole of it."""
+    """The macros that CloudFormation applies to the whole template."""
 
     @classmethod
     def of(cls, document: Any) -> Template:
-        """Take a parsed template.
+        """Read a parsed template.
 
         Raises:
-            TemplateError: it is none.
+            TemplateError: the document is no template.
         """
         found = document.get("Resources") if isinstance(document, dict) else None
         if not isinstance(found, dict):
-            raise TemplateError("found no table Resources")
+            raise TemplateError("Resources: found no object; the key is required")
         for logical_id, body in found.items():
             if not isinstance(body, dict) or not isinstance(body.get("Type"), str):
-                raise TemplateError(f"Resources.{logical_id}: found no Type")
+                raise TemplateError(f"Resources.{logical_id}: found no Type; the key is required")
         resources = {key: Resource(key, body["Type"], body) for key, body in found.items()}
         return cls(resources, mapping(document.get("Metadata")), document.get("Transform"))
 
     def of_type(self, *types: str) -> Iterator[Resource]:
-        """Its resources of these types."""
+        """Yield the resources of these types."""
         return (each for each in self.resources.values() if each.type in types)
 
     def referenced(self, value: Any, type_: str) -> Resource | None:
-        """The resource of this type that a value refers to, if it does to just one."""
+        """Return the only resource of a type that a value refers to; None if there is none."""
         found = {each for each in references(value) if each in self.resources}
         named = [self.resources[each] for each in found if self.resources[each].type == type_]
         return named[0] if len(named) == 1 else None
 
 
 def mapping(value: Any) -> dict[str, Any]:
-    """A table as it is; nothing for what is none, or is made by a function (`Fn::If`)."""
+    """Return an object; an empty one for any other value and for a function such as `Fn::If`."""
     if not isinstance(value, dict) or _function(value):
         return {}
     return value
 
 
 def listed(value: Any) -> list[Any]:
-    """A list as it is, one thing as a list of it, nothing as an empty one."""
+    """Return a list; a list with the value for any other value; an empty list for None."""
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
 
 
 def number(value: Any) -> float | None:
-    """A number, also one written as text; None for what is known only when it is deployed."""
+    """Return a number, which may be text; None for a value that is known only at deployment."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
@@ -93,9 +93,9 @@ def number(value: Any) -> float | None:
 
 
 def text(value: Any) -> str:
-    """A value as text, in which `${Id}` and `${Id.Attribute}` stand for what is not known yet.
+    """Return a value as text, with `${Id}` and `${Id.Attribute}` for references.
 
-    Values that CloudFormation would make the same have the same text, however they are joined.
+    Values that are equal at deployment have the same text, whichever functions generate them.
     """
     if isinstance(value, str):
         return value
@@ -107,12 +107,12 @@ def text(value: Any) -> str:
 
 
 def canonical(value: Any) -> str:
-    """A value as JSON, the same for the same value."""
+    """Return a value as JSON with sorted keys."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def references(value: Any) -> Iterator[str]:
-    """All that a value refers to by `Ref`, `Fn::GetAtt` or `Fn::Sub`: logical ids, parameters."""
+    """Yield the logical ids and parameters that a value refers to by `Ref`, `GetAtt` or `Sub`."""
     if isinstance(value, list):
         for item in value:
             yield from references(item)
@@ -133,7 +133,7 @@ def _function(value: dict[str, Any]) -> bool:
 
 
 def _made(function: str, argument: Any) -> str | None:
-    """What a function makes, as text; None for one that is not simply put together."""
+    """Return the text that a function generates; None for a function that is not supported."""
     if function == "Ref" and isinstance(argument, str):
         return f"${{{argument}}}"
     if function == "Fn::GetAtt":

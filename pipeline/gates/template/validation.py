@@ -1,7 +1,7 @@
-"""What the app's validation plugins, cdk-nag above all, said while it was synthesised.
+"""Read the report of the app's validation plugins, such as cdk-nag.
 
-CDK writes `validation-report.json` ("Policy validation at synthesis time"); an assembly without
-one was judged by nobody.
+CDK writes `validation-report.json` during synthesis ("Policy validation at synthesis time"). If an
+assembly has no report, no plugin has checked it.
 """
 
 from __future__ import annotations
@@ -21,23 +21,28 @@ TOOL = "cdk-nag"
 
 
 def plugins(folder: Path) -> list[dict[str, Any]]:
-    """The reports of the plugins.
+    """Return the reports of the plugins.
 
     Raises:
-        AssemblyError: there is none.
+        AssemblyError: there is no report.
     """
     file = folder / FILE
     try:
         reports = json.loads(file.read_text(encoding="utf-8"))["pluginReports"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise AssemblyError(f"{named(folder, file)}: no report of cdk-nag: {error!r}") from error
+        raise AssemblyError(
+            f"{named(folder, file)}: no report of cdk-nag: {error!r}; synthesise the app with it"
+        ) from error
     if not reports:
-        raise AssemblyError(f"{named(folder, file)}: no plugin has reported: cdk-nag did not run")
+        raise AssemblyError(
+            f"{named(folder, file)}: no plugin has reported: cdk-nag did not run; synthesise the "
+            "app with it"
+        )
     return list(reports)
 
 
 def findings(folder: Path) -> list[Finding]:
-    """What the plugins found and nobody has reviewed.
+    """Return the findings of the plugins that have no review.
 
     Raises:
         AssemblyError: see `plugins`.
@@ -46,7 +51,7 @@ def findings(folder: Path) -> list[Finding]:
 
 
 def of_refusal(folder: Path) -> list[Finding]:
-    """Return the findings for which the app refused to be synthesised; none if it gave others."""
+    """Return the findings that made the synthesis fail; none if it failed for another reason."""
     return findings(folder) if (folder / FILE).exists() else []
 
 

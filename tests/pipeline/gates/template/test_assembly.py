@@ -56,7 +56,7 @@ def test_findings_name_a_template_the_same_wherever_the_assembly_lies(
         ("manifest.json", '{"artifacts": {}}', "cdk.out/manifest.json: found no stack"),
         ("manifest.json", '{"artifacts": {"a": {}}}', "cdk.out: not as CDK writes it"),
         ("files.template.json", None, "cdk.out/files.template.json: the file is missing"),
-        ("files.template.json", "{}", "cdk.out/files.template.json: found no table Resources"),
+        ("files.template.json", "{}", "cdk.out/files.template.json: Resources: found no object"),
     ],
 )
 def test_half_an_assembly_is_none(written: Any, file: str, content: str | None, why: str) -> None:

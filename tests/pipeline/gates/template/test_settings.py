@@ -166,7 +166,7 @@ def test_a_new_waiver_is_shown_and_none_is_for_ever(compared: Callable[..., list
     assert other.severity == "warning"
     found = compared(waive(expires="2027-03-01"), was=waive(expires="2027-03-01"))
     assert [(each.rule, each.severity) for each in found] == [("PH708", "error")]
-    assert "allowed are 90 days, so until 2027-02-28" in found[0].message
+    assert "allowed are 90 days, until 2027-02-28" in found[0].message
 
 
 def test_other_code_of_the_gates_is_shown(compared: Callable[..., list[Finding]]) -> None:

@@ -74,8 +74,8 @@ def test_numbers_may_be_written_as_text() -> None:
 @pytest.mark.parametrize(
     ("document", "why"),
     [
-        ([], "found no table Resources"),
-        ({"Resources": []}, "found no table Resources"),
+        ([], "Resources: found no object"),
+        ({"Resources": []}, "Resources: found no object"),
         ({"Resources": {"A": {}}}, "Resources.A: found no Type"),
         ({"Resources": {"A": {"Type": 1}}}, "Resources.A: found no Type"),
     ],

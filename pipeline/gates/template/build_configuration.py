@@ -1,6 +1,6 @@
-"""What builds run in: their projects, images, variables, inputs and buildspecs.
+"""Compare the configuration of builds: projects, images, variables, inputs and buildspecs.
 
-Command lines are left out here: PH704 and PH706 compare those by what they do.
+Commands are not compared here, but by PH704 and PH706.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.builds import commands
 from pipeline.builds.inputs import PROVED
-from pipeline.gates.template.rules import Fault
+from pipeline.gates.template.rules import Violation
 from pipeline.gates.template.template import canonical, listed, mapping, text
 
 if TYPE_CHECKING:
@@ -22,79 +22,83 @@ if TYPE_CHECKING:
 
 Facts = dict[str, str]
 _CONFIG_HASH = "_PROJECT_CONFIG_HASH"
-"""CDK's own variable, by which a changed build changes the pipeline."""
-_HOLDS_NOTHING = {
+"""CDK's own variable, through which a changed build changes the pipeline."""
+_IGNORED_PROJECT_PROPERTIES = {
     "Description", "LogsConfig", "QueuedTimeoutInMinutes", "Tags", "TimeoutInMinutes",
 }  # fmt: skip
-"""Properties of a project that no verdict depends on: a build that takes too long fails."""
-_COMPARED_APART = {"Configuration", "Name", "OutputArtifacts", "RunOrder"}
-_OF_ONE_ACTION = {
+"""Properties of a project that no gate depends on: a build that takes too long fails."""
+_COMPARED_ELSEWHERE = {"Configuration", "Name", "OutputArtifacts", "RunOrder"}
+_ACTION_FACTS = {
     "Configuration PrimarySource", "EncryptionKey", "InputArtifacts", "Name", "RoleArn",
     "ServiceRole", "buildspec artifacts", "buildspec reports",
 }  # fmt: skip
-"""Facts that differ between two actions that run gates equally well."""
+"""Facts that differ between two equivalent actions that run gates."""
 _DIGEST = re.compile(r"[0-9a-f]{40,}")
 _TREE = re.compile(r"\b[0-9a-f]{40}\b")
-_INSTALLS = re.compile(r"(python3 -m pipeline\.downloads packages requirements/)[\w-]+(\.txt)")
+_INSTALL_COMMAND = re.compile(
+    r"(python3 -m pipeline\.builds\.downloads packages requirements/)[\w-]+(\.txt)"
+)
 
 
-def changed(pipeline: Resource, was: list[Action], now: list[Action]) -> Iterator[Fault]:
-    """Builds that run in something else than now, and gates that move to such a build."""
+def changed(pipeline: Resource, was: list[Action], now: list[Action]) -> Iterator[Violation]:
+    """Yield builds whose configuration would change, and gates that move to another build."""
     later = {(each.stage, each.name): each for each in now}
     for action in was:
         if action.provider != "CodeBuild":
             continue
         same = later.get((action.stage, action.name))
         if same:
-            yield from _fault(pipeline, action, same, [*differences(facts(action), facts(same))])
+            yield from _violation(
+                pipeline, action, same, [*differences(facts(action), facts(same))]
+            )
             yield from _shortened(pipeline, action, same)
-        gone = set(_gates(action)) - set(_gates(same) if same else ())
+        moved = set(_gates(action)) - set(_gates(same) if same else ())
         for other in now:
-            if other is not same and gone & set(_gates(other)):
-                yield from _fault(pipeline, action, other, [*_moved(action, other)])
+            if other is not same and moved & set(_gates(other)):
+                yield from _violation(pipeline, action, other, [*_moved(action, other)])
 
 
 def facts(action: Action) -> Facts:
-    """All that a build is given but its command lines, each as text, by name."""
+    """Return the configuration of a build without its commands, as text by name."""
     return _action(action) | _project(action.project) | _buildspec(action)
 
 
 def general(action: Action) -> Facts:
-    """What builds that run gates have in common, whichever action they are of."""
-    return {key: value for key, value in facts(action).items() if key not in _OF_ONE_ACTION}
+    """Return the facts that are the same for all actions that run gates."""
+    return {key: value for key, value in facts(action).items() if key not in _ACTION_FACTS}
 
 
 def differences(was: Facts, now: Facts) -> Iterator[str]:
-    """The names of what is new, gone or another."""
+    """Yield the names of facts that are new, removed or changed."""
     yield from sorted(key for key in was.keys() | now.keys() if was.get(key) != now.get(key))
 
 
-def line(written: str) -> str:
-    """A command line without the git trees and the group of packages that it names."""
-    found = _INSTALLS.fullmatch(written)
+def normalised(written: str) -> str:
+    """Return a command with placeholders for its git trees and its group of packages."""
+    found = _INSTALL_COMMAND.fullmatch(written)
     return f"{found[1]}GROUP{found[2]}" if found else _TREE.sub("TREE", written)
 
 
 def trees(written: str) -> set[str]:
-    """The git trees that a command line names."""
+    """Return the git trees in a command."""
     return set(_TREE.findall(written))
 
 
-def in_front(action: Action) -> list[str]:
-    """The command lines in front of the last gate of a build that run none."""
+def before_gates(action: Action) -> list[str]:
+    """Return the commands before the last gate of a build that run no gate."""
     lines = action.lines()
     gates = [n for n, each in enumerate(lines) if commands.mentioned(each)]
     return [each for each in lines[: max(gates, default=0)] if not commands.run(each)]
 
 
 def is_file(project: Resource | None) -> bool:
-    """Whether a project's buildspec is a file, of which only the name is deployed."""
+    """Return whether a project's buildspec is a file, of which the template has only the name."""
     written = _written(project)
     return project is not None and "\n" not in written and not written.lstrip().startswith("{")
 
 
 def variables(stated: Any) -> Facts:
-    """The variables of an action, or of a project's environment."""
+    """Return the variables of an action or of a project."""
     try:
         found = json.loads(stated) if isinstance(stated, str) else stated
     except ValueError:
@@ -110,7 +114,7 @@ def variables(stated: Any) -> Facts:
 
 
 def inputs(action: Action) -> list[str]:
-    """The names of an action's input artifacts, its primary source first."""
+    """Return the names of an action's input artifacts, with its primary source first."""
     stated = listed(action.body.get("InputArtifacts"))
     found = [text(mapping(each).get("Name", "")) for each in stated]
     first = text(action.configuration.get("PrimarySource", "")) or next(iter(found), "")
@@ -119,7 +123,9 @@ def inputs(action: Action) -> list[str]:
 
 def _action(action: Action) -> Facts:
     found = {
-        key: canonical(value) for key, value in action.body.items() if key not in _COMPARED_APART
+        key: canonical(value)
+        for key, value in action.body.items()
+        if key not in _COMPARED_ELSEWHERE
     }
     found |= {
         f"Configuration {key}": text(value)
@@ -136,7 +142,7 @@ def _project(project: Resource | None) -> Facts:
     found = {
         key: canonical(value)
         for key, value in project.properties.items()
-        if key not in _HOLDS_NOTHING | {"Environment", "Source"}
+        if key not in _IGNORED_PROJECT_PROPERTIES | {"Environment", "Source"}
     }
     for key in ("Environment", "Source"):
         stated = mapping(project.properties.get(key))
@@ -179,27 +185,31 @@ def _moved(was: Action, now: Action) -> Iterator[str]:
         yield "InputArtifacts"
 
 
-def _shortened(pipeline: Resource, was: Action, now: Action) -> Iterator[Fault]:
-    """What was run in front of gates, and is not, or in another order."""
-    before = [line(each) for each in in_front(was)]
-    kept = [each for each in map(line, in_front(now)) if each in before]
+def _shortened(pipeline: Resource, was: Action, now: Action) -> Iterator[Violation]:
+    """Yield a violation if commands before gates would be removed or reordered."""
+    before = [normalised(each) for each in before_gates(was)]
+    kept = [each for each in map(normalised, before_gates(now)) if each in before]
     if _gates(now) and kept != before:
-        gone = [each for each in before if each not in kept]
-        yield Fault(
+        removed = [each for each in before if each not in kept]
+        what = (
+            f"no longer run {', '.join(map(repr, removed))} before its gates"
+            if removed
+            else "run the commands before its gates in another order"
+        )
+        yield Violation(
             f"{pipeline.logical_id} {was.stage} {was.name} commands",
-            f"action {was.name} in stage {was.stage} would not run {', '.join(map(repr, gone))} "
-            "any more before its gates"
-            if gone
-            else f"action {was.name} in stage {was.stage} would run the commands in front of its "
-            "gates in another order; take it back, or waive this with who reviewed it",
+            f"action {was.name} in stage {was.stage} would {what}; revert it, or waive this and "
+            "name its reviewer",
         )
 
 
-def _fault(pipeline: Resource, was: Action, now: Action, found: list[str]) -> Iterator[Fault]:
+def _violation(
+    pipeline: Resource, was: Action, now: Action, found: list[str]
+) -> Iterator[Violation]:
     if found:
-        yield Fault(
+        yield Violation(
             f"{pipeline.logical_id} {now.stage} {now.name} {' '.join(found)}",
-            f"{', '.join(found)} of action {now.name} in stage {now.stage} would differ from what "
-            f"action {was.name} has now, and the checks of {was.name} depend on it; take it back, "
-            "or waive this with who reviewed it",
+            f"{', '.join(found)} of action {now.name} in stage {now.stage} would differ from the "
+            f"present values of action {was.name}, on which its checks depend; revert it, or waive "
+            "this and name its reviewer",
         )

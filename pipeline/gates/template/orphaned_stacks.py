@@ -1,4 +1,4 @@
-"""Find stacks that the pipeline would no longer deploy: renamed, moved, removed."""
+"""Find stacks that the pipeline would no longer deploy: renamed, moved or removed ones."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 RULE = "PH711"
 WHY = (
-    "A stack under another name, account or region is another one: the old one stays with its "
-    'data, and nothing deploys, watches or deletes it any more (CDK, "Identifiers and the CDK").'
+    "A stack with another name, account or region is a new stack: the old one stays with its data, "
+    'and nothing deploys, watches or deletes it any more (CDK, "Identifiers and the CDK").'
 )
-_ROLE = re.compile(r"(.*:iam::(\d{12}):role/.*)deploy-role-\d{12}-([a-z0-9-]+)")
+_DEPLOY_ROLE = re.compile(r"(.*:iam::(\d{12}):role/.*)deploy-role-\d{12}-([a-z0-9-]+)")
 
 
 @dataclass(frozen=True)
-class Departed:
-    """A stack that stays behind."""
+class OrphanedStack:
+    """A stack that would stay behind."""
 
     name: str
     account: str
@@ -37,18 +37,18 @@ class Departed:
     lookup_role: LookupRole | None
 
 
-def departed(change: Change) -> list[Departed]:
-    """The stacks that a change of the pipeline leaves behind, each once."""
+def orphaned(change: Change) -> list[OrphanedStack]:
+    """Return the stacks that a change of the pipeline leaves behind, each once."""
     stack = change.stack
     old = _deployed(change.deployed, stack)
     new = set(_deployed(stack.template, stack))
     return sorted(set(old) - new, key=lambda each: (each.name, each.account, each.region))
 
 
-def finding(stack: Stack, left: Departed, template: Template | None) -> tuple[str, str]:
-    """Subject and message about a stack that stays behind with what its template has.
+def finding(stack: Stack, left: OrphanedStack, template: Template | None) -> tuple[str, str]:
+    """Return the subject and the message of the finding about a stack that would stay behind.
 
-    `template` is None where it could not be read.
+    `template` is the stack's deployed template; None if it could not be read.
     """
     held = ", ".join(
         f"{each.type} {each.logical_id}"
@@ -56,7 +56,7 @@ def finding(stack: Stack, left: Departed, template: Template | None) -> tuple[st
         if each.type in STATEFUL
     )
     what = (
-        "what it holds could not be read"
+        "its template could not be read"
         if template is None
         else f"it has {len(template.resources)} resources, with data in {held or 'none of them'}"
     )
@@ -68,17 +68,17 @@ def finding(stack: Stack, left: Departed, template: Template | None) -> tuple[st
     )
 
 
-def _deployed(template: Template, stack: Stack) -> Iterator[Departed]:
+def _deployed(template: Template, stack: Stack) -> Iterator[OrphanedStack]:
     for pipeline in pipelines(template):
         yield from _of(actions(template, pipeline, None), stack)
 
 
-def _of(found: Iterable[Action], stack: Stack) -> Iterator[Departed]:
+def _of(found: Iterable[Action], stack: Stack) -> Iterator[OrphanedStack]:
     for action in found:
         if action.provider != "CloudFormation":
             continue
-        role = _ROLE.fullmatch(text(action.body.get("RoleArn", "")))
+        role = _DEPLOY_ROLE.fullmatch(text(action.body.get("RoleArn", "")))
         region = text(action.body.get("Region", stack.region))
         account = role[2] if role else stack.account
         lookup = f"{role[1]}lookup-role-{account}-{region}" if role else ""
-        yield Departed(action.deploys, account, region, LookupRole(lookup) if lookup else None)
+        yield OrphanedStack(action.deploys, account, region, LookupRole(lookup) if lookup else None)
