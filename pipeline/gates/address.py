@@ -8,15 +8,15 @@ from pipeline.gates.report.result import CouldNotRunError
 
 
 def address() -> str:
-    """Return the variable `URL`.
+    """Return the value of the variable `URL`.
 
     Raises:
-        CouldNotRunError: it is not set.
+        CouldNotRunError: the variable is not set.
     """
     url = os.environ.get("URL")
     if not url:
         raise CouldNotRunError(
-            "environment variable URL: nothing found; the address of a deployed API is allowed",
+            "variable URL: nothing found; allowed is the address of a deployed API",
             next_step="set URL to an address that `pithead status` shows",
         )
     return url

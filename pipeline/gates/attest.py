@@ -1,6 +1,6 @@
-"""Vouch for a release that has passed every gate before prod: one signed attestation.
+"""Attest a release that has passed every gate before prod, with one signed statement.
 
-It takes the cloud assembly (`assembly/`) and the gates' reports (`evidence/STEP/`), and leaves
+It reads the cloud assembly (`assembly/`) and the gates' reports (`evidence/STEP/`), and writes
 `reports/attestation.json`. Only this step's role may sign with the key.
 """
 
@@ -15,7 +15,7 @@ from pipeline.builds.commit import CommitError, commit
 from pipeline.gates import aws
 from pipeline.gates.gate import REPORTS, ROOT, main
 from pipeline.gates.report.result import CouldNotRunError, GateResult
-from pipeline.gates.supply_chain import attestation, envelope, evidence
+from pipeline.gates.supply_chain import attestation, envelope, summaries
 from pipeline.gates.supply_chain.assembly import AssemblyError
 from pipeline.gates.supply_chain.attestation import ReleaseError
 from pipeline.gates.supply_chain.contents import ContentsError
@@ -24,16 +24,16 @@ from pipeline.names import ASSEMBLY, ATTESTATION_KEY, EVIDENCE
 if TYPE_CHECKING:
     from environments.schema import Home
     from pipeline.gates.supply_chain.attestation import Release
-    from pipeline.gates.supply_chain.evidence import Result
+    from pipeline.gates.supply_chain.summaries import Summary
 
 FILE = "attestation.json"
 
 
 def released(home: Home) -> Release:
-    """Return what this checkout and its cloud assembly release.
+    """Return the release of this checkout and its cloud assembly.
 
     Raises:
-        CouldNotRunError: the assembly cannot be read, or does not contain exactly one bundle.
+        CouldNotRunError: the assembly, the lock or a bundle cannot be read, or environments differ.
     """
     try:
         lock = ROOT / "requirements" / "service.txt"
@@ -43,7 +43,7 @@ def released(home: Home) -> Release:
 
 
 def run() -> GateResult:
-    """Sign, unless a gate is missing or has refused.
+    """Sign the attestation, unless a gate's result is missing or refused.
 
     Raises:
         CouldNotRunError: the release cannot be read, or KMS does not sign.
@@ -51,26 +51,26 @@ def run() -> GateResult:
     home = load_home()
     release = released(home)
     try:
-        results = evidence.read(ROOT / EVIDENCE)
-    except evidence.EvidenceError as error:
+        results = summaries.read(ROOT / EVIDENCE)
+    except summaries.SummaryError as error:
         raise CouldNotRunError(str(error)) from error
-    wrong = evidence.lacking(results, home.supply_chain.attested_gates)
+    wrong = summaries.lacking(results, home.supply_chain.attested_gates)
     if wrong:
-        return GateResult("refused", f"nothing is signed: {'; '.join(wrong)}")
+        return GateResult("refused", f"the release is not attested: {'; '.join(wrong)}")
     invocation = os.environ.get("CODEBUILD_BUILD_ARN", "")
     statement = attestation.statement(release, results, invocation)
     sealed = envelope.seal(statement, aws.client("kms"), ATTESTATION_KEY)
     (REPORTS / FILE).write_text(sealed, encoding="utf-8")
     return GateResult(
         "passed",
-        f"commit {release.commit[:12]} is vouched for, with the results of {len(results)} gates"
-        + evidence.overridden(results),
+        f"commit {release.commit[:12]} is attested with the results of {len(results)} gates"
+        + summaries.overridden(results),
         details(release, results),
     )
 
 
-def details(release: Release, results: tuple[Result, ...]) -> dict[str, Any]:
-    """What a summary says of an attested release."""
+def details(release: Release, results: tuple[Summary, ...]) -> dict[str, Any]:
+    """Return the details of an attested release for a gate's summary."""
     return {
         "commit": release.commit,
         "bundles": {each.function: each.sha256 for each in release.bundles},

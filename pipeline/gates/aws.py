@@ -1,4 +1,4 @@
-"""How a gate asks AWS: briefly, and by AWS's clock."""
+"""Clients of AWS for gates, with short timeouts; and the time by AWS's clock."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from environments.schema import load_home
 if TYPE_CHECKING:
     from datetime import datetime
 
-# A gate that cannot ask refuses within seconds, not after a minute of retries.
-_BRIEFLY = Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 2})
+# A gate that cannot reach AWS refuses within seconds, not after a minute of retries.
+_CLIENT_CONFIG = Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 2})
 
 
 def client(service: Literal["codepipeline", "kms", "s3", "ssm", "sts"]) -> Any:
-    """A client of a service in the pipeline's own account and region."""
-    return boto3.client(service, region_name=load_home().region, config=_BRIEFLY)
+    """Return a client of a service in the pipeline's own account and region."""
+    return boto3.client(service, region_name=load_home().region, config=_CLIENT_CONFIG)
 
 
 def assumed(
@@ -29,20 +29,20 @@ def assumed(
     *,
     policy: str | None = None,
 ) -> Any:
-    """A client of a service in another account, as a role there that lets this account in.
+    """Return a client of a service in another account, with the credentials of a role there.
 
-    `policy` limits what the client may do to less than the role may.
+    `policy` is a session policy, which limits the client to a part of the role's permissions.
 
     Raises:
-        ClientError, BotoCoreError: it does not.
+        ClientError, BotoCoreError: AWS does not let this account assume the role.
     """
-    limited = {"Policy": policy} if policy else {}
-    given = client("sts").assume_role(RoleArn=role_arn, RoleSessionName="pithead-gate", **limited)
-    credentials = given["Credentials"]
+    limits = {"Policy": policy} if policy else {}
+    answer = client("sts").assume_role(RoleArn=role_arn, RoleSessionName="pithead-gate", **limits)
+    credentials = answer["Credentials"]
     return boto3.client(
         service,
         region_name=region,
-        config=_BRIEFLY,
+        config=_CLIENT_CONFIG,
         aws_access_key_id=credentials["AccessKeyId"],
         aws_secret_access_key=credentials["SecretAccessKey"],
         aws_session_token=credentials["SessionToken"],
@@ -50,5 +50,5 @@ def assumed(
 
 
 def answered_at(answer: dict[str, Any]) -> datetime:
-    """AWS's time of an answer; a builder's own clock may be wrong."""
+    """Return AWS's time of an answer, because the clock of a build machine may be wrong."""
     return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])

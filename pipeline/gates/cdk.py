@@ -1,4 +1,4 @@
-"""`cdk synth`, as the gates run it."""
+"""Run `cdk synth` for gates."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Self
 
-SECONDS = 300
-"""What a synthesis may take; ours takes three."""
+TIMEOUT_SECONDS = 300
+"""Longest time of a synthesis, which normally takes three seconds."""
 
 
 class AppRefusedError(CouldNotRunError):
-    """The app does not let itself be synthesised, and says why in its own sentence."""
+    """The app stopped the synthesis with an error of its own; the message is the app's sentence."""
 
 
 class Synthesis:
-    """A synthesis of this checkout into a folder, which has begun; it ends with its context."""
+    """A running synthesis of this checkout into a folder; the end of the context stops it."""
 
     def __init__(
         self, folder: Path, context: Mapping[str, str], variables: Mapping[str, str] | None = None
     ) -> None:
-        """Begin.
+        """Start the synthesis.
 
         Raises:
-            CouldNotRunError: there is no CDK CLI.
+            CouldNotRunError: the CDK CLI is missing.
         """
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115  # it lasts as long as this does
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  # `__exit__` closes it
         command = ["cdk", "synth", "--quiet", "--no-notices", "--output", str(folder)]
         for key, value in context.items():
             command += ["--context", f"{key}={value}"]
-        beside = str(Path(sys.executable).parent)  # Python itself, and node
-        path = os.pathsep.join([beside, os.environ.get("PATH", os.defpath)])
+        scripts = str(Path(sys.executable).parent)  # with Python and Node
+        path = os.pathsep.join([scripts, os.environ.get("PATH", os.defpath)])
         try:
             self._process = subprocess.Popen(
                 command,
@@ -61,31 +61,31 @@ class Synthesis:
             ) from error
 
     def wait(self) -> None:
-        """Wait for its end.
+        """Wait for the end of the synthesis.
 
         Raises:
-            AppRefusedError: the app has said why not.
-            CouldNotRunError: it failed otherwise, or takes too long.
+            AppRefusedError: the app stopped it with an error of its own.
+            CouldNotRunError: it failed otherwise, or took too long.
         """
         try:
-            status = self._process.wait(SECONDS)
+            status = self._process.wait(TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired as error:
-            raise CouldNotRunError(f"cdk synth did not end within {SECONDS} s") from error
+            raise CouldNotRunError(f"cdk synth did not end within {TIMEOUT_SECONDS} s") from error
         if status != 0:
             self._log.seek(0)
-            said = self._log.read().decode(errors="replace")
-            sys.stdout.write(said)
-            if refusal := _refusal(said):
-                raise AppRefusedError(refusal)
-            lines = said.split("\n")
+            output = self._log.read().decode(errors="replace")
+            sys.stdout.write(output)
+            if sentence := _app_error(output):
+                raise AppRefusedError(sentence)
+            lines = output.split("\n")
             last = next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
-            raise CouldNotRunError(f"cdk synth failed, and its last word was: {last}")
+            raise CouldNotRunError(f"cdk synth failed; the last line of its output is: {last}")
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        """End it and all that it has started, if it still runs."""
+        """Kill the synthesis and its child processes if it is still running."""
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
@@ -93,9 +93,9 @@ class Synthesis:
 
 
 def refusal(error: AppRefusedError, folder: Path) -> GateResult:
-    """Return the outcome of a synthesis into a folder that the app refused.
+    """Return the result of a synthesis that the app stopped, with the findings of cdk-nag.
 
-    What cdk-nag found counts as findings. A waiver of one changes nothing: there is no assembly.
+    A waiver of such a finding has no effect, because there is no assembly.
     """
     found = tuple(validation.of_refusal(folder))
     return GateResult(
@@ -105,19 +105,19 @@ def refusal(error: AppRefusedError, folder: Path) -> GateResult:
         tools=(validation.TOOL,) if found else (),
         next_step="fix each finding, or review it with its reason in pipeline/delivery/nag.py"
         if found
-        else "fix that and run `pithead gates synthesis`",
+        else "fix it and run `pithead gates synthesis`",
     )
 
 
 def placeholder_connection() -> str:
-    """An ARN for a synthesis that nobody deploys; only its text stands in the assembly."""
+    """Return the ARN of a connection that does not exist, for an assembly that is not deployed."""
     home = load_home()
     return f"arn:aws:codeconnections:{home.region}:{home.account}:connection/none"
 
 
-def _refusal(said: str) -> str:
-    """The app's own sentence, and what follows if that names more to come; or nothing."""
-    _, found, rest = said.partition("pithead: ")
+def _app_error(output: str) -> str:
+    """Return the app's error with the next line if it ends in a colon; empty if there is none."""
+    _, found, rest = output.partition("pithead: ")
     sentence, _, more = rest.partition("\n")
     if not found:
         return ""

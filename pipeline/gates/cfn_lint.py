@@ -1,4 +1,4 @@
-"""cfn-lint over the templates of an assembly: each that it has not already found clean."""
+"""Run cfn-lint over the templates of an assembly, except those that it already found clean."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ if TYPE_CHECKING:
 
 TOOL = "cfn-lint"
 CLEAN = ROOT / ".cache" / "cfn-lint"
-"""An empty file for each template that was clean, named by `digest`."""
+"""Folder with an empty file for each clean template, named by `digest`."""
 PROGRAM = Path(sys.executable).with_name("cfn-lint")
 _SETTINGS = ROOT / ".cfnlintrc.yaml"
 _TIMEOUT_SECONDS = 900
-"""Long enough for a busy machine, where cfn-lint may take minutes."""
+"""On a busy machine cfn-lint may take minutes."""
+_MAX_OUTPUT_CHARACTERS = 300
 _HASH = re.compile(r"[0-9a-f]{32,}|[0-9A-Za-z+/]{43}=")
 
 
 def findings(stacks: Sequence[Stack]) -> tuple[list[Finding], int]:
-    """What cfn-lint says about the stacks, and how many templates it had to read for that.
+    """Return the findings of cfn-lint, and the number of templates that it read.
 
-    To import it takes two seconds of CPU and to read a template about one, so a template that was
-    clean is not read again. Of two that are the same but for the commit and the hashes in them,
-    one is enough.
+    Its import takes two seconds of CPU time and a template about one second. So a clean template is
+    not read again, and of templates that differ only in hashes, one is read.
 
     Raises:
-        CouldNotRunError: cfn-lint is missing, crashed, or did not report.
+        CouldNotRunError: cfn-lint is missing, crashed, or wrote no report.
     """
     unread = {digest(each.text): each for each in stacks}
     left = {key: each for key, each in unread.items() if not (CLEAN / key).exists()}
-    found = _asked(list(left.values())) if left else []
+    found = _run(list(left.values())) if left else []
     CLEAN.mkdir(parents=True, exist_ok=True)
     for key, stack in left.items():
         if not any(each.path == stack.path for each in found):
@@ -54,7 +54,7 @@ def findings(stacks: Sequence[Stack]) -> tuple[list[Finding], int]:
 
 
 def digest(template: str) -> str:
-    """SHA-256 of a template in which each hash is only told from the others, and of the judge."""
+    """Return the SHA-256 of a template with numbers for hashes, and of cfn-lint's version."""
     numbers: dict[str, int] = {}
 
     def numbered(found: re.Match[str]) -> str:
@@ -66,12 +66,12 @@ def digest(template: str) -> str:
     return sums.hexdigest()
 
 
-def _asked(stacks: Sequence[Stack]) -> list[Finding]:
+def _run(stacks: Sequence[Stack]) -> list[Finding]:
     paths = {str(each.file): each for each in stacks}
     try:
         done = subprocess.run(
             [str(PROGRAM), "--format", "json", "--", *paths],
-            cwd=ROOT,  # where its settings stand
+            cwd=ROOT,  # with its settings
             capture_output=True,
             text=True,
             check=False,
@@ -83,18 +83,18 @@ def _asked(stacks: Sequence[Stack]) -> list[Finding]:
     except subprocess.TimeoutExpired as error:
         raise CouldNotRunError(f"cfn-lint did not end within {_TIMEOUT_SECONDS} s") from error
     except (ValueError, KeyError, TypeError) as error:
-        said = (done.stderr.strip() or done.stdout.strip())[-300:]
-        raise CouldNotRunError(f"cfn-lint left no report: {said or error}") from error
+        output = (done.stderr.strip() or done.stdout.strip())[-_MAX_OUTPUT_CHARACTERS:]
+        raise CouldNotRunError(f"cfn-lint wrote no report: {output or error}") from error
 
 
-def _finding(told: dict[str, Any], paths: dict[str, Stack]) -> Finding:
-    place = told["Location"]
+def _finding(match: dict[str, Any], paths: dict[str, Stack]) -> Finding:
+    place = match["Location"]
     return Finding(
         tool=TOOL,
-        rule=told["Rule"]["Id"],
-        message=told["Message"],
-        path=paths[told["Filename"]].path,
+        rule=match["Rule"]["Id"],
+        message=match["Message"],
+        path=paths[match["Filename"]].path,
         line=place["Start"]["LineNumber"],
-        severity="warning" if told["Level"] == "Informational" else "error",
+        severity="warning" if match["Level"] == "Informational" else "error",
         subject=_HASH.sub("…", ".".join(map(str, place["Path"] or ()))),
     )

@@ -1,12 +1,12 @@
-"""What a release would lose, open or loosen: an assembly against what is deployed now.
+"""Compare an assembly with the deployed stacks: what would a release lose, open or loosen?
 
-`python -m pipeline.gates.changes [--checkout FOLDER] [ASSEMBLY [STACK]…]`; the assembly is
-`cdk.out` unless another is given, and without names all of its stacks are compared. The checkout
-is the one that the assembly was made of, unless another is given the gate's own.
+`python -m pipeline.gates.changes [--checkout FOLDER] [ASSEMBLY [STACK]…]`. The default assembly is
+`cdk.out`, the default stacks are all of the assembly. FOLDER is the checkout from which the
+assembly was synthesised; the default is the gate's own.
 
-Build runs it before the pipeline changes itself, by the gate's code as the deployed pipeline has
-it (`pipeline.delivery.comparison`), and Verify once more over the environments, by the release's
-own code: an execution before may have been deployed in the meantime.
+Build runs it before the self-mutation, with the gate's code of the deployed pipeline
+(`pipeline.delivery.comparison`). Verify runs it again for the environments, with the release's own
+code, because an earlier execution may have been deployed in the meantime.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 
 
 def run(arguments: Sequence[str]) -> GateResult:
-    """Compare stacks; one that is not deployed yet loses nothing and opens nothing.
+    """Compare stacks with their deployed templates; a new stack loses and opens nothing.
 
     Raises:
-        CouldNotRunError: there is no assembly or no such stack, or a deployed stack is unreadable.
+        CouldNotRunError: the assembly, a stack of that name or a deployed template cannot be read.
     """
     given = _arguments(arguments)
     try:
@@ -55,7 +55,7 @@ def run(arguments: Sequence[str]) -> GateResult:
     )
     changes = [Change(each, old, known) for each in chosen if (old := now[each.name]) is not None]
     try:
-        found = [*catalogue.compare(changes), *_departed(changes)]
+        found = [*catalogue.compare(changes), *_orphaned(changes)]
     except SchemasError as error:
         raise CouldNotRunError(str(error)) from error
     new = [each.name for each in chosen if now[each.name] is None]
@@ -67,7 +67,7 @@ def run(arguments: Sequence[str]) -> GateResult:
         | {orphaned_stacks.RULE: orphaned_stacks.WHY},
     }
     return GateResult.of_findings(
-        [*found, *map(_unseen, nested)], _clean(changes, new), details, (TOOL,)
+        [*found, *map(_not_compared, nested)], _clean(changes, new), details, (TOOL,)
     )
 
 
@@ -95,23 +95,23 @@ def _trees(checkout: Path) -> frozenset[str] | None:
 def _recorded(
     stacks: Iterable[Stack], deployed_: Mapping[str, Template | None]
 ) -> Mapping[str, object] | None:
-    """The safeguards as prod's stack recorded them when it was deployed.
+    """Return the safeguards that prod's stack recorded at its deployment.
 
-    Any other stack's record is deployed before a release has passed its gates.
+    Other stacks are deployed before a release has passed all gates, so their records do not count.
     """
     prod = service_stack(NAMES[-1])
     found = next((deployed_[each.name] for each in stacks if each.name == prod), None)
     return safeguards.from_metadata(found.metadata) if found else None
 
 
-def _departed(changes: Iterable[Change]) -> Iterator[Finding]:
-    """What the pipeline would not deploy any more, as far as it lets itself be read."""
+def _orphaned(changes: Iterable[Change]) -> Iterator[Finding]:
+    """Yield findings about stacks that the pipeline would no longer deploy."""
     for change in changes:
         for left in orphaned_stacks.orphaned(change):
             try:
                 there = deployed.templates([left])[left.name]
                 if there is None:
-                    continue  # its first deployment never succeeded
+                    continue  # it was never deployed
             except CouldNotRunError:
                 there = None
             subject, message = orphaned_stacks.finding(change.stack, left, there)
@@ -125,12 +125,12 @@ def _departed(changes: Iterable[Change]) -> Iterator[Finding]:
 
 
 def _chosen(stacks: Sequence[Stack], names: Sequence[str]) -> tuple[list[Stack], list[Stack]]:
-    """The stacks of these names, and those that are nested in one of them."""
+    """Return the stacks of these names, and the stacks that are nested in them."""
     known = {each.name for each in stacks if each.parent is None}
     missing = sorted(set(names) - known)
     if missing:
         raise CouldNotRunError(
-            f"{', '.join(missing)}: no such stack; the assembly has {', '.join(sorted(known))}"
+            f"{', '.join(missing)}: no such stack; allowed are {', '.join(sorted(known))}"
         )
     wanted = set(names) or known
     return (
@@ -139,11 +139,11 @@ def _chosen(stacks: Sequence[Stack], names: Sequence[str]) -> tuple[list[Stack],
     )
 
 
-def _unseen(stack: Stack) -> Finding:
+def _not_compared(stack: Stack) -> Finding:
     return Finding(
         tool=TOOL,
         rule="PH500",
-        message=f"{stack.name} is a nested stack, and those are not compared; look at its diff",
+        message=f"{stack.name} is a nested stack, which is not compared; review its diff",
         path=stack.path,
         severity="warning",
         subject=stack.name,
@@ -152,9 +152,9 @@ def _unseen(stack: Stack) -> Finding:
 
 def _clean(changes: Sequence[Change], new: Iterable[str]) -> str:
     names = ", ".join(each.stack.name for each in changes)
-    said = [f"nothing of {names} is lost, opened or loosened"] if changes else []
-    said += [f"{each} is not deployed yet" for each in new]
-    return "; ".join(said)
+    clauses = [f"nothing of {names} is lost, opened or loosened"] if changes else []
+    clauses += [f"{each} is not deployed yet" for each in new]
+    return "; ".join(clauses)
 
 
 if __name__ == "__main__":

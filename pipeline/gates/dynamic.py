@@ -1,4 +1,4 @@
-"""What dev answers to what its own OpenAPI document makes possible: schemathesis."""
+"""Test dev against its own OpenAPI document with schemathesis."""
 
 from __future__ import annotations
 
@@ -21,39 +21,43 @@ if TYPE_CHECKING:
     from environments.gates import Dynamic
 
 PROFILE = ROOT / "tests" / "dynamic"
-"""The configuration of the tool, and hooks that say what it may do to this API."""
+"""Folder with the tool's configuration, and with hooks that limit its requests to this API."""
 _TOOL = "schemathesis"
 _SERVER_ERROR_RULE = "ST101"
-"""Schemathesis's code for an answer with a status of 500 or above."""
+"""Schemathesis's code for an answer with a status of 500 or more."""
 _ENVIRONMENT = "dev"
 _DETAILS = "reports/dynamic.xml has each request and its answer"
+_MAX_OUTPUT_CHARACTERS = 300
 
 
 def run() -> GateResult:
-    """Examine dev.
+    """Test dev.
 
     Raises:
-        CouldNotRunError: there is no URL, not all of the API was examined, or Lambda throttled
+        CouldNotRunError: there is no URL, a part of the API was not tested, or Lambda throttled
             requests.
     """
     url = address()
     dev = load(_ENVIRONMENT)
     if dev.dynamic is None:
-        raise CouldNotRunError("environments/dev.toml: dynamic: nothing found; give the limits")
-    watch = EnvironmentWatch(_ENVIRONMENT, dev)
-    outcome = examine(url, dev.dynamic, dev.api.requests_per_second)
-    if any(each.rule == _SERVER_ERROR_RULE for each in outcome.findings):
-        require_unthrottled_if_known(
-            outcome.sentence, name=_ENVIRONMENT, environment=dev, watch=watch
+        raise CouldNotRunError(
+            "environments/dev.toml: dynamic: nothing found; the table is required. Add it with the "
+            "limits"
         )
-    return outcome
+    watch = EnvironmentWatch(_ENVIRONMENT, dev)
+    result = examine(url, dev.dynamic, dev.api.requests_per_second)
+    if any(each.rule == _SERVER_ERROR_RULE for each in result.findings):
+        require_unthrottled_if_known(
+            result.sentence, name=_ENVIRONMENT, environment=dev, watch=watch
+        )
+    return result
 
 
 def examine(url: str, limits: Dynamic, requests_per_second: int) -> GateResult:
-    """Send requests that the document allows, and some that it forbids; hold the answers to it.
+    """Send requests that the document allows and forbids, and check the answers against it.
 
     Raises:
-        CouldNotRunError: not all of the API was examined.
+        CouldNotRunError: a part of the API was not tested.
     """
     report = gate.REPORTS / "dynamic-schemathesis.json"
     junit = gate.REPORTS / "dynamic.xml"
@@ -67,12 +71,12 @@ def examine(url: str, limits: Dynamic, requests_per_second: int) -> GateResult:
     command += ["--rate-limit", f"{requests_per_second}/s", "--request-timeout", "10"]
     command += ["--report", "json,junit"]
     command += ["--report-json-path", str(report), "--report-junit-path", str(junit)]
-    environment = os.environ | {"SCHEMATHESIS_HOOKS": str(PROFILE / "hooks.py"), "URL": base}
+    variables = os.environ | {"SCHEMATHESIS_HOOKS": str(PROFILE / "hooks.py"), "URL": base}
     try:
         done = subprocess.run(
             command,
             cwd=ROOT,
-            env=environment,
+            env=variables,
             capture_output=True,
             text=True,
             check=False,
@@ -80,24 +84,26 @@ def examine(url: str, limits: Dynamic, requests_per_second: int) -> GateResult:
         )
     except subprocess.TimeoutExpired as error:
         raise CouldNotRunError(
-            f"{_TOOL} did not end within {limits.seconds} seconds; ask for fewer examples "
-            "or allow more seconds in environments/dev.toml"
+            f"{_TOOL} did not end within {limits.seconds} seconds; lower max_examples or raise "
+            "seconds in [dynamic] of environments/dev.toml"
         ) from error
     try:
         found = json.loads(report.read_text(encoding="utf-8"))
         if not junit.exists():
-            raise CouldNotRunError(f"{_TOOL} left no JUnit report")
-        return _verdict(found, done.returncode)
+            raise CouldNotRunError(f"{_TOOL} wrote no JUnit report")
+        return _result(found, done.returncode)
     except FileNotFoundError as error:
-        said = (done.stderr or done.stdout).strip()[-300:]
-        raise CouldNotRunError(f"{_TOOL} left no report, exit {done.returncode}: {said}") from error
+        output = (done.stderr or done.stdout).strip()[-_MAX_OUTPUT_CHARACTERS:]
+        raise CouldNotRunError(
+            f"{_TOOL} wrote no report and ended with exit code {done.returncode}: {output}"
+        ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CouldNotRunError(
-            f"{_TOOL}'s report cannot be read, exit {done.returncode}: {error!r}"
+            f"the report of {_TOOL} is invalid, exit code {done.returncode}: {error!r}"
         ) from error
 
 
-def _verdict(report: dict[str, Any], code: int) -> GateResult:
+def _result(report: dict[str, Any], code: int) -> GateResult:
     operations, sent = report["operations"] or {}, report["test_cases"]["generated"]
     findings = [
         Finding(
@@ -111,7 +117,7 @@ def _verdict(report: dict[str, Any], code: int) -> GateResult:
     ]
     details = {"operations": operations, "requests": sent, "phases": report["phases"]}
     if not findings:
-        _attend(report, code)
+        _require_complete(report, code)
     return GateResult.of_findings(
         findings,
         f"{sent} requests to {operations.get('tested')} operations, each answered as described",
@@ -120,23 +126,26 @@ def _verdict(report: dict[str, Any], code: int) -> GateResult:
     )
 
 
-def _attend(report: dict[str, Any], code: int) -> None:
-    """See that nothing was found because everything was looked at.
+def _require_complete(report: dict[str, Any], code: int) -> None:
+    """Check that every operation was tested.
 
     Raises:
-        CouldNotRunError: something was not.
+        CouldNotRunError: one was not.
     """
     errors = ", ".join(error["title"] for error in report["errors"])
     if errors:
-        raise CouldNotRunError(f"{_TOOL} could not examine the API: {errors}; {_DETAILS}")
+        raise CouldNotRunError(f"{_TOOL} could not test the API: {errors}; {_DETAILS}")
     if report["warnings"]["rate_limited"]:
-        raise CouldNotRunError("dev answered that requests were too many; allow it more of them")
+        raise CouldNotRunError(
+            "dev answered requests with 429; raise requests_per_second in [api] of "
+            "environments/dev.toml"
+        )
     operations = report["operations"]
     missed = operations["total"] - operations["tested"]
     if code or not report["complete"] or missed or not report["test_cases"]["generated"]:
         raise CouldNotRunError(
-            f"{_TOOL} left {missed} of {operations['total']} operations out and ended with exit "
-            f"code {code}: {report['stop_reason']}"
+            f"{_TOOL} did not test {missed} of {operations['total']} operations and ended with "
+            f"exit code {code}: {report['stop_reason']}"
         )
 
 

@@ -1,7 +1,7 @@
-"""The template lint, cfn-lint and cdk-nag over a cloud assembly.
+"""Check a cloud assembly with the template lint, cfn-lint and cdk-nag.
 
-`python -m pipeline.gates.infrastructure [ASSEMBLY]`; without one, this checkout is synthesised.
-What needs to know what is deployed is asked by `pipeline.gates.changes`.
+`python -m pipeline.gates.infrastructure [ASSEMBLY]`; without ASSEMBLY it synthesises this checkout.
+`pipeline.gates.changes` applies the rules that need the deployed templates.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ ResultT = TypeVar("ResultT")
 
 
 def run(folder: Path | None = None) -> GateResult:
-    """Lint an assembly.
+    """Check an assembly.
 
     Raises:
-        CouldNotRunError: there is none, or one of the three did not look at it.
+        CouldNotRunError: there is no assembly, or one of the three tools did not check it.
     """
     if folder is not None:
         return _checked(folder)
@@ -60,18 +60,18 @@ def _checked(folder: Path) -> GateResult:
             "stacks": [each.name for each in stacks],
             "rules": rules_,
             "tools": {
-                rules.TOOL: {"looked at": len(stacks), "seconds": seconds},
-                cfn_lint.TOOL: {"looked at": read, "clean": known, "seconds": cfn_lint_seconds},
-                validation.TOOL: {"plugins": plugins},  # which looked while it was synthesised
+                rules.TOOL: {"scanned": len(stacks), "seconds": seconds},
+                cfn_lint.TOOL: {"scanned": read, "clean": known, "seconds": cfn_lint_seconds},
+                validation.TOOL: {"plugins": plugins},  # they ran during the synthesis
             },
         },
         (rules.TOOL, cfn_lint.TOOL, validation.TOOL),
     )
 
 
-def _timed(ask: Callable[[], ResultT]) -> tuple[ResultT, float]:
+def _timed(run_tool: Callable[[], ResultT]) -> tuple[ResultT, float]:
     began = time.monotonic()
-    return ask(), round(time.monotonic() - began, 3)
+    return run_tool(), round(time.monotonic() - began, 3)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The integration tests against a deployed environment, whose URL is in `URL`.
+"""Run the integration tests against a deployed environment, whose address is in variable `URL`.
 
 `--promoted` compares the number of tests with the release promoted last, which needs AWS.
 """
@@ -25,24 +25,24 @@ FOLDERS = ("tests/integration",)
 _ENVIRONMENT = "dev"
 _SERVER_ERROR = re.compile(r"\b500\b|server error")
 """Matches the message of a test that got API Gateway's own answer: its status, or the end of its
-body, which pytest shortens. Lambda's metrics have to confirm it."""
+body, which pytest shortens. Lambda's metrics must confirm it."""
 
 
 def run(compare: Comparison | None = None) -> GateResult:
     """Run `tests/integration`.
 
     Raises:
-        CouldNotRunError: there is no URL, or Lambda throttled requests; or see `run_tests`.
+        CouldNotRunError: there is no URL, or Lambda throttled requests; see also `run_tests`.
     """
     target = f" against {address()}"
     dev = load(_ENVIRONMENT)
     watch = EnvironmentWatch(_ENVIRONMENT, dev)
-    outcome = run_tests("integration", FOLDERS, compare, target=target)
-    if any(map(_SERVER_ERROR.search, outcome.details["broken"].values())):
+    result = run_tests("integration", FOLDERS, compare, target=target)
+    if any(map(_SERVER_ERROR.search, result.details["broken"].values())):
         require_unthrottled_if_known(
-            outcome.sentence, name=_ENVIRONMENT, environment=dev, watch=watch
+            result.sentence, name=_ENVIRONMENT, environment=dev, watch=watch
         )
-    return outcome
+    return result
 
 
 if __name__ == "__main__":

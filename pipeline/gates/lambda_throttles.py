@@ -1,6 +1,6 @@
-"""Lambda's throttles of an environment's service, by its metric in CloudWatch.
+"""Count the requests to an environment's service that Lambda throttled, with CloudWatch's metric.
 
-CloudWatch gets the metric once a minute, after the responses that it counts.
+Lambda sends the metric once a minute, after the responses.
 """
 
 from __future__ import annotations
@@ -52,17 +52,17 @@ _SESSION_POLICY = json.dumps(
 
 @dataclass(frozen=True)
 class Throttles:
-    """Requests for an invocation that Lambda throttled."""
+    """Throttled requests, and the limit that they exceeded."""
 
     by_alias: Mapping[str, int]
     limit: str
-    """The limit that they exceeded, and its value."""
+    """The exceeded limit with its value."""
     next_step: str
-    """What to type to raise it."""
+    """The command that raises the limit."""
 
     @property
     def total(self) -> int:
-        """How many there were."""
+        """Return the number of throttled requests of all aliases."""
         return sum(self.by_alias.values())
 
 
@@ -71,12 +71,12 @@ class UnknownThrottlesError(CouldNotRunError):
 
 
 class Watch(Protocol):
-    """Counts throttled requests since a gate began."""
+    """Counts throttled requests since the start of a gate."""
 
     def throttles(self, expected: int) -> Throttles:
-        """Return Lambda's throttles when there are as many as expected.
+        """Return Lambda's throttles as soon as there are as many as expected.
 
-        If there are fewer, wait until the metrics of the newest minute have arrived.
+        If there are fewer, it waits until the metrics of the newest minute have arrived.
 
         Raises:
             UnknownThrottlesError: they cannot be read.
@@ -132,7 +132,7 @@ def _counted(cloudwatch: Any, function: str, began: datetime, expected: int) -> 
     """Return the throttles by alias when there are as many as expected, or all have arrived."""
     asked = _now()
     newest = asked.replace(second=0, microsecond=0)
-    settled, end = newest + MINUTE + SETTLED, asked + ARRIVAL_BOUND
+    settled, end = newest + MINUTE + SETTLED, asked + ARRIVAL_BOUND  # earliest and latest end
     while True:
         answer = cloudwatch.get_metric_data(
             MetricDataQueries=[
@@ -152,7 +152,7 @@ def _counted(cloudwatch: Any, function: str, began: datetime, expected: int) -> 
             for alias in _ALIASES
             for at in results[f"{_INVOCATIONS_PREFIX}{alias}"]["Timestamps"]
         ]
-        # Lambda sends a minute's metrics together; the newest request may be of the minute before.
+        # Lambda sends the metrics of a minute together; the newest request may be a minute old.
         arrived = any(at >= newest - MINUTE for at in invoked)
         now = aws.answered_at(answer)
         if sum(by_alias.values()) >= expected or now >= (settled if arrived else end):
@@ -199,7 +199,7 @@ def _limit(lambda_: Any, function: str, place: Environment) -> tuple[str, str]:
     needed = executions_needed(
         each for each in load_all().values() if (each.account, each.region) == where
     )
-    # A quota that suffices for the environments is used up by other functions.
+    # If the quota is enough for the environments, other functions use it up: double it.
     wanted = needed if needed > applied else 2 * applied
     return (
         f'Lambda\'s quota "{CONCURRENT_EXECUTIONS.name}" of account {place.account} in '

@@ -1,4 +1,4 @@
-"""Findings about a looser release, which gate `changes` writes to its report."""
+"""The list of looser settings and permissions in the report of gate `changes`."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ DETAIL = "looser"
 
 
 class Looser(BaseModel):
-    """One thing that holds a release back less than what is deployed."""
+    """A setting or permission that is looser than the deployed one."""
 
     rule: str
     subject: str
     message: str
     severity: Literal["error", "warning"]
-    """An error refuses unless it is waived; a warning is shown."""
+    """An error refuses the release unless it is waived; a warning is only shown."""
 
 
 def listed(findings: Iterable[Finding]) -> list[dict[str, str]]:
-    """The list for the summary; waived findings are in it, too."""
+    """Return the list for the summary, including waived findings."""
     return [
         Looser(
             rule=each.rule, subject=each.subject, message=each.message, severity=each.severity

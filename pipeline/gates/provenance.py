@@ -1,10 +1,14 @@
-"""May a release go to prod: it was attested with every gate's result, and it is its commit.
+"""Check before prod that the release is the attested one, and was built from its commit.
 
-`python -m pipeline.gates.provenance [PLATFORM]` takes the cloud assembly (`assembly/`), the
-attestation (`attestation/`), and a clone of the commit; PLATFORM is what the context key `bundle`
-takes. It refuses where the key has not signed, where commit, lock, bundle, SBOM or pipeline are
-others, where a gate's result is missing or refused, where prod's template could publish other code
-than the bundle, and where a bundle has a file that commit and lock do not make, or lacks one.
+`python -m pipeline.gates.provenance [PLATFORM]` reads the cloud assembly (`assembly/`), the
+attestation (`attestation/`) and a clone of the commit; PLATFORM is a value of the context key
+`bundle`. It refuses the release if
+
+- the key did not sign the attestation;
+- the commit, lock, bundles, SBOMs or pipeline differ from the attested ones;
+- a gate's result is missing or refused;
+- prod's template could publish other code than the bundle;
+- a bundle differs from what commit and lock produce.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ from pipeline.gates import aws
 from pipeline.gates.attest import FILE, details, released
 from pipeline.gates.gate import ROOT, main
 from pipeline.gates.report.result import CouldNotRunError, GateResult
-from pipeline.gates.supply_chain import assembly, attestation, envelope, evidence, origin
+from pipeline.gates.supply_chain import assembly, attestation, envelope, origin, summaries
 from pipeline.gates.supply_chain.origin import OriginError
 from pipeline.names import ASSEMBLY, ATTESTATION, ATTESTATION_KEY
 
@@ -32,11 +36,11 @@ if TYPE_CHECKING:
 
 
 def run(platform: str = "linux-arm64") -> GateResult:
-    """Compare what prod would be given with what was attested, and with the commit.
+    """Compare the release for prod with the attestation and with the commit.
 
     Raises:
-        CouldNotRunError: there is no attestation, KMS does not answer, the assembly cannot be
-            read, or the bundles cannot be built again.
+        CouldNotRunError: the attestation or the assembly cannot be read, KMS does not answer, or
+            the bundles cannot be rebuilt.
     """
     home = load_home()
     release = released(home)
@@ -50,26 +54,28 @@ def run(platform: str = "linux-arm64") -> GateResult:
     except envelope.ForgedError as error:
         return GateResult("refused", f"the attestation is forged: {error}")
     except attestation.StatementError as error:
-        return GateResult("refused", f"the attestation is no attestation of a release: {error}")
+        return GateResult("refused", f"the attestation is invalid: {error}")
     prod = assembly.read(ROOT / ASSEMBLY, "prod")
     wrong = [
         *attestation.differences(attested, release),
-        *evidence.lacking(results, home.supply_chain.attested_gates),
+        *summaries.lacking(results, home.supply_chain.attested_gates),
         *_unpinned(prod),
     ]
     if wrong:
-        return GateResult("refused", f"prod is not given what was attested: {'; '.join(wrong)}")
+        return GateResult(
+            "refused", f"prod would get another release than the attested one: {'; '.join(wrong)}"
+        )
     foreign = _foreign(prod, release.commit, platform, home)
     if foreign:
         return GateResult(
             "refused",
-            f"prod is not given what commit {release.commit[:12]} has: {'; '.join(foreign)}. "
+            f"prod would get other code than commit {release.commit[:12]}: {'; '.join(foreign)}. "
             "Release the commit again; if it is refused again, inspect the commands of its build",
         )
     return GateResult(
         "passed",
         f"commit {release.commit[:12]} was attested with the results of {len(results)} gates"
-        + evidence.overridden(results),
+        + summaries.overridden(results),
         details(release, results),
     )
 
@@ -87,10 +93,10 @@ def _foreign(prod: Deployed, commit: str, platform: str, home: Home) -> list[str
 
 
 def _unpinned(prod: Deployed) -> Iterator[str]:
-    """Functions of which Lambda would publish whatever the asset bucket holds by then.
+    """Yield functions whose published version is not bound to its bundle.
 
-    Lambda publishes a version with a `CodeSha256` of no other code ("PublishVersion"). A function
-    of which no version is published is what its template names.
+    Lambda publishes a version with a `CodeSha256` only if the code has this digest
+    ("PublishVersion"); without it, the object in the asset bucket could be replaced.
     """
     published = [code for code in prod.code if code.pinned]
     if not published:

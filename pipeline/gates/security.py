@@ -1,6 +1,6 @@
-"""Security: code, secrets, workflows, dependencies, and comments that silence their scanners.
+"""Scan code, secrets, workflows, dependencies, and comments that would silence a scanner.
 
-`--staged` looks at what the next commit would change, in a moment, for pre-commit.
+`--staged` scans only the staged changes, in a moment, for pre-commit.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 
 def run() -> GateResult:
-    """Look at all of this checkout and at its history.
+    """Scan the whole checkout and its history.
 
     Raises:
-        CouldNotRunError: a scanner found nothing out; what others found is said, too.
+        CouldNotRunError: a scanner could not run; the message contains the others' findings.
     """
     return _together(
         lambda: sast.scan(ROOT),
@@ -44,8 +44,8 @@ def run() -> GateResult:
     )
 
 
-def judge_staged() -> GateResult:
-    """Look at what is staged.
+def run_staged() -> GateResult:
+    """Scan the staged changes.
 
     Raises:
         CouldNotRunError: as `run`.
@@ -76,21 +76,21 @@ def _together(*scanners: Scanner) -> GateResult:
             raise error
     scans = [each.result() for each in timed if not each.exception()]
     findings = [finding for scan, _ in scans for finding in scan.findings]
-    outcome = GateResult.of_findings(
+    result = GateResult.of_findings(
         findings,
-        "nothing found: " + ", ".join(f"{scan.tool} in {scan.looked_at}" for scan, _ in scans),
+        "nothing found: " + ", ".join(f"{scan.tool} in {scan.scanned}" for scan, _ in scans),
         {
             "tools": {
-                scan.tool: {"looked at": scan.looked_at, "seconds": round(seconds, 3)}
+                scan.tool: {"scanned": scan.scanned, "seconds": round(seconds, 3)}
                 for scan, seconds in scans
             }
         },
         tuple(scan.tool for scan, _ in scans),
     )
     if failures:
-        also = [f"others: {outcome.sentence}"] if findings else []
+        also = [f"others: {result.sentence}"] if findings else []
         raise CouldNotRunError("; ".join([*failures, *also]))
-    return outcome
+    return result
 
 
 def _timed(scanner: Scanner) -> tuple[Scan, float]:
@@ -99,7 +99,7 @@ def _timed(scanner: Scanner) -> tuple[Scan, float]:
 
 
 def _staged() -> Sequence[str]:
-    """Regular files that the next commit adds or changes."""
+    """Return the regular files that the next commit adds or changes."""
     listed = repository.git(
         ROOT, "diff", "-z", "--cached", "--name-only", "--no-renames", "--diff-filter=d"
     )
@@ -112,5 +112,5 @@ def _staged() -> Sequence[str]:
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["--staged"]:
-        sys.exit(main("security", judge_staged, whole=False))
+        sys.exit(main("security", run_staged, whole=False))
     sys.exit(main("security", run))

@@ -1,4 +1,4 @@
-"""The function that serves an environment."""
+"""Find the function that serves an environment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipeline.names import ALIAS
 
 
 def service_function(cloudformation: Any, stack: str) -> str | None:
-    """Return the name of the function behind a stack's alias; None before it was made."""
+    """Return the name of the function behind a stack's alias; None if there is no alias yet."""
     try:
         resources = cloudformation.describe_stack_resources(StackName=stack)["StackResources"]
     except ClientError as error:

@@ -1,17 +1,18 @@
-"""Synthesises the app, and makes sure that the same sources make the same assembly.
+"""Synthesise the app, and check that the same sources make the same assembly.
 
-`python -m pipeline.gates.synthesis [-c KEY=VALUE]…` writes `cdk.out`. A pipeline whose template
-changes by itself changes itself for ever, so this is judged before it may change itself at all.
+`python -m pipeline.gates.synthesis [-c KEY=VALUE]…` writes `cdk.out`. If a template changes without
+a change of the sources, the pipeline changes itself endlessly; so the gate runs before the
+self-mutation.
 
-The sources are synthesised a second time, by a process of its own with another order of sets, and
-what both assemblies deploy is compared. They are synthesised once if the deployed pipeline was
-made from the same inputs (`pipeline.builds.inputs`), because it changed itself only after this gate
-had passed for them. No file of another build is read for that. The second synthesis starts when the
-first has ended, so that it finds the bundles, the bytecode and jsii's packages of the first, which
-cost more CPU than the rest; gate `provenance` builds the bundles anew and compares.
+The sources are synthesised a second time, in a process with another order of sets, and the deployed
+parts of both assemblies are compared. One synthesis is enough if the deployed pipeline was made
+from the same inputs (`pipeline.builds.inputs`): it changed itself only after this gate had passed
+for them. No file of another build is read for that. The second synthesis starts after the first, so
+that it can use the bundles, the bytecode and jsii's packages of the first, which take most of the
+CPU time; gate `provenance` rebuilds the bundles and compares them.
 
-Two syntheses do not show a change of what they share, seconds apart in one place: the day, the
-machine, the version of a tool.
+Two syntheses do not show a dependency on what they share: the day, the machine, the version of a
+tool.
 """
 
 from __future__ import annotations
@@ -40,10 +41,10 @@ ASSEMBLY = ROOT / "cdk.out"
 
 
 def run(arguments: Sequence[str]) -> GateResult:
-    """Synthesise once if the deployed pipeline proves these inputs stable, else twice.
+    """Synthesise once if the deployed pipeline proves these inputs stable, otherwise twice.
 
     Raises:
-        CouldNotRunError: there is no CDK CLI, or the app broke.
+        CouldNotRunError: the CDK CLI is missing, or the synthesis failed.
     """
     try:
         return _checked(arguments)
@@ -58,13 +59,13 @@ def _checked(arguments: Sequence[str]) -> GateResult:
     with Synthesis(ASSEMBLY, context) as first:
         first.wait()
     if proved:
-        return _outcome([], "as those of the deployed pipeline did")
+        return _result([], "as those of the deployed pipeline did")
     with tempfile.TemporaryDirectory() as scratch:
-        return _outcome(_compared_with(Path(scratch) / "cdk.out", context), "twice")
+        return _result(_compared_with(Path(scratch) / "cdk.out", context), "twice")
 
 
 def given(arguments: Sequence[str]) -> dict[str, str]:
-    """The context of `-c KEY=VALUE`, with a connection in any case."""
+    """Return the context of the options `-c KEY=VALUE`, with a placeholder connection."""
     parser = argparse.ArgumentParser(prog="python -m pipeline.gates.synthesis")
     parser.add_argument("-c", "--context", action="append", default=[], metavar="KEY=VALUE")
     pairs = [each.partition("=") for each in parser.parse_args(arguments).context]
@@ -73,7 +74,7 @@ def given(arguments: Sequence[str]) -> dict[str, str]:
 
 
 def _compared_with(folder: Path, context: Mapping[str, str]) -> list[Finding]:
-    """Synthesise once more, into a folder of its own, and compare."""
+    """Synthesise again into another folder, and compare both assemblies."""
     try:
         with Synthesis(folder, context, {"PYTHONHASHSEED": "1"}) as second:
             second.wait()
@@ -84,9 +85,9 @@ def _compared_with(folder: Path, context: Mapping[str, str]) -> list[Finding]:
     return stability.differences(ASSEMBLY, folder)
 
 
-def _outcome(found: Iterable[Finding], how: str) -> GateResult:
+def _result(found: Iterable[Finding], how: str) -> GateResult:
     files = sum(1 for each in ASSEMBLY.rglob("*") if each.is_file())
-    clean = f"the sources make one and the same assembly of {files} files, {how}"
+    clean = f"the sources make the same assembly of {files} files, {how}"
     return GateResult.of_findings(found, clean, {"files": files, "how": how}, (TOOL,))
 
 

@@ -1,4 +1,4 @@
-"""A few journeys of a customer through staging, whose URL is in `URL`."""
+"""Run a few journeys against staging, whose address is in variable `URL`."""
 
 from __future__ import annotations
 
@@ -21,22 +21,23 @@ if TYPE_CHECKING:
     from pipeline.journeys.journey import Journey
 
 _ENVIRONMENT = "staging"
-_JOURNEYS = 3
-"""What fails now and then may let one of them pass, and a cold start make one slow."""
+_JOURNEY_COUNT = 3
+"""One journey could miss an occasional failure, or be slow because of a cold start."""
 
 
 def run() -> GateResult:
-    """Travel through staging.
+    """Run the journeys against staging.
 
     Raises:
-        CouldNotRunError: there is no URL, or nothing answers there.
+        CouldNotRunError: there is no URL, nothing answers there, or a request was throttled.
     """
     url = address()
     staging = load(_ENVIRONMENT)
     synthetic = staging.synthetic
     if synthetic is None:
         raise CouldNotRunError(
-            "environments/staging.toml: synthetic: nothing found; say how long a journey may take"
+            "environments/staging.toml: synthetic: nothing found; the table is required. Add it "
+            "with seconds, the longest time of a journey"
         )
     explain = partial(
         throttling.require_unthrottled,
@@ -48,30 +49,30 @@ def run() -> GateResult:
 
 
 def examine(url: str, limits: Synthetic, explain: Callable[[int, str], None]) -> GateResult:
-    """Make journeys one after another until one fails, or enough went well.
+    """Run journeys one after another until one fails.
 
-    `explain` takes a status that API Gateway answered by itself and the sentence of the failure;
+    `explain` gets a status with which API Gateway itself answered and the sentence of the failure;
     it raises an error if the request was throttled.
 
     Raises:
         CouldNotRunError: nothing answers, or a request was throttled.
     """
     journeys: list[Journey] = []
-    for number in range(1, _JOURNEYS + 1):
+    for number in range(1, _JOURNEY_COUNT + 1):
         journey = travel(url, limits.seconds)
         journeys.append(journey)
         failure = journey.failure
         if failure and not journey.answered:
             raise CouldNotRunError(f"nothing answers at {url}: {failure.found}")
         if failure:
-            sentence = f"journey {number} of {_JOURNEYS}: {failure.sentence}"
+            sentence = f"journey {number} of {_JOURNEY_COUNT}: {failure.sentence}"
             if failure.gateway_status:
                 explain(failure.gateway_status, sentence)
             return GateResult("refused", sentence, _details(journeys))
     slowest = max(each.milliseconds for each in journeys)
     return GateResult(
         "passed",
-        f"{_JOURNEYS} journeys against {url}, the slowest in {slowest} ms",
+        f"{_JOURNEY_COUNT} journeys against {url}, the slowest in {slowest} ms",
         _details(journeys),
     )
 

@@ -1,4 +1,4 @@
-"""Gates whose requests AWS throttled: they could not measure, and blame no release.
+"""Report throttled requests of a gate as "could not measure" instead of blaming the release.
 
 API Gateway answers 500 both for a throttled function and for one that it may not invoke ("Handling
 Lambda errors with an API Gateway API" of the Lambda guide), so a client cannot distinguish them.
@@ -42,7 +42,7 @@ def could_not_measure(
 def require_unthrottled(
     status: int, sentence: str, *, name: str, environment: Environment, watch: Watch
 ) -> None:
-    """Check that a status which API Gateway answered by itself is not due to throttling.
+    """Check that a status with which API Gateway itself answered is not due to throttling.
 
     `sentence` names the failure with that status.
 

@@ -1,4 +1,4 @@
-"""The tests of what is delivered, and of the environments that it is delivered to.
+"""Run the unit tests of the service and of the environments.
 
 `--promoted` compares the number of tests with the release promoted last, which needs AWS.
 """

@@ -1,4 +1,4 @@
-"""May a release to prod begin now: no freeze of the environment file lasts."""
+"""Check that no freeze of prod's environment file is active."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pipeline.gates.report.result import CouldNotRunError, GateResult
 
 
 def run(environment: Environment | None = None) -> GateResult:
-    """Hold AWS's own time against the freezes.
+    """Compare AWS's time with the freezes.
 
     Raises:
-        CouldNotRunError: AWS did not tell the time.
+        CouldNotRunError: AWS's time cannot be read.
     """
     prod = environment or load("prod")
     try:
@@ -30,7 +30,7 @@ def run(environment: Environment | None = None) -> GateResult:
             "refused",
             f"prod is frozen until {freeze.until.isoformat()}: {freeze.reason}",
         )
-    return GateResult("passed", f"no freeze lasts at {now.isoformat()}")
+    return GateResult("passed", f"no freeze is active at {now.isoformat()}")
 
 
 if __name__ == "__main__":

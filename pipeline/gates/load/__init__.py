@@ -1,1 +1,1 @@
-"""The load gate: Locust against staging, held against limits and the last promoted release."""
+"""The load gate: measure staging with Locust, and compare it with limits and the last release."""

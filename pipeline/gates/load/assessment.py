@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Self
 
 from pipeline.gates.load.limits import (
     FAILURES,
-    blamed,
-    crossed_in_every,
+    attributed,
+    exceeded_in_every_run,
     machine,
     sentences,
-    summary,
 )
 from pipeline.gates.load.regression import growths, is_blind, regressions, suspected
+from pipeline.gates.load.summary import summary
 from pipeline.gates.report.result import CouldNotRunError
 
 if TYPE_CHECKING:
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Assessment:
-    """What all runs together say of a release."""
+    """The assessment of all runs of a release."""
 
     growths: Sequence[Growth]
     slower: Sequence[Growth]
     """The growths that are regressions."""
-    crossed: Sequence[Sequence[Limit]]
-    """The limits that no run was within."""
-    blamed: Sequence[Finding]
-    """Those that the release crossed by itself."""
+    exceeded: Sequence[Sequence[Limit]]
+    """The limits that were exceeded in every run."""
+    attributed: Sequence[Finding]
+    """Findings about the limits that the release exceeded, and not its machine."""
     broken: str | None
-    """What the release promoted last answers in every run, if that is too many errors."""
+    """The failures of the release promoted last, if they are too many in every run."""
     is_blind: bool
-    """Whether even a release that takes twice as long would have gone unnoticed."""
+    """Whether the comparison could not even find a release that takes twice as long."""
     is_suspicious: bool
-    """Whether the release may be slower, without proof of it."""
+    """Whether the release may be slower, without proof."""
 
     @classmethod
     def of(cls, runs: Sequence[Pair], limits: Load) -> Self:
@@ -51,12 +51,12 @@ class Assessment:
         return cls(
             found,
             slower,
-            crossed_in_every([each.release for each in runs], limits),
-            blamed(runs, limits, is_slower=bool(slower)),
+            exceeded_in_every_run([each.release for each in runs], limits),
+            attributed(runs, limits, is_slower=bool(slower)),
             next(
                 (
                     measured[-1].sentence
-                    for measured in crossed_in_every([each.promoted for each in runs], limits)
+                    for measured in exceeded_in_every_run([each.promoted for each in runs], limits)
                     if measured[-1].rule == FAILURES
                 ),
                 None,
@@ -67,17 +67,17 @@ class Assessment:
 
     @property
     def refuses(self) -> bool:
-        """Whether the release is proved to be too slow."""
-        return bool(self.slower or self.blamed)
+        """Return whether the release is proved to be too slow."""
+        return bool(self.slower or self.attributed)
 
     @property
     def is_settled(self) -> bool:
-        """Whether another run would change nothing."""
-        open_questions = (self.crossed, self.broken, self.is_blind, self.is_suspicious)
+        """Return whether another run would not change the result."""
+        open_questions = (self.exceeded, self.broken, self.is_blind, self.is_suspicious)
         return self.refuses or not any(open_questions)
 
     def require_proof(self, runs: Sequence[Pair], commit: str, limits: Load) -> None:
-        """Check that the runs prove something.
+        """Check that the runs prove the release to be good or bad.
 
         `commit` is the one promoted last.
 
@@ -88,11 +88,11 @@ class Assessment:
             return
         last = runs[-1]
         about = machine(last.release, limits)
-        if self.crossed:
+        if self.exceeded:
             raise CouldNotRunError(
-                f"could not measure: {sentences(self.crossed)} in each of {len(runs)} runs. That "
-                f"does not prove the release to be worse than {commit[:7]}, promoted last and sent "
-                f"the same in the same seconds ({summary(last.promoted)}); {about}"
+                f"could not measure: {sentences(self.exceeded)} in each of {len(runs)} runs. That "
+                f"does not prove the release to be worse than {commit[:7]}, promoted last and "
+                f"measured at the same time ({summary(last.promoted)}); {about}"
             )
         if self.is_blind:
             raise CouldNotRunError(

@@ -1,4 +1,4 @@
-"""Locust as the load generator: started, waited for, and asked what it saw."""
+"""Run Locust as the load generator, and read its reports."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.gates import gate
 from pipeline.gates.gate import ROOT
-from pipeline.gates.load.measured import Measured
+from pipeline.gates.load.measurement import Measurement
 from pipeline.gates.load.plan import ADDRESSES, FOLDER, PLAN
 from pipeline.gates.report.result import CouldNotRunError
 
@@ -25,14 +25,17 @@ if TYPE_CHECKING:
     from pipeline.gates.load.plan import Plan
 
 PROFILE = ROOT / "tests" / "load" / "profile.py"
-_START_AND_END = 60  # seconds; far more than Locust needs for it
-_CONNECTED = 20  # seconds, after which a worker that is not there will not come
+_MAX_OUTPUT_CHARACTERS = 300
+_OVERHEAD_SECONDS = 60
+"""Time for Locust's start and end; it needs much less."""
+_WORKER_TIMEOUT_SECONDS = 20
+"""Time in which all workers must have connected to the master."""
 
 
-def measure(addresses: Sequence[str], plan: Plan) -> list[Measured]:
-    """Send the profile's load to each address, in the same seconds; returns what each answered.
+def measure(addresses: Sequence[str], plan: Plan) -> list[Measurement]:
+    """Send the profile's load to each address at the same time; return a measurement of each.
 
-    Locust's own report with its plots is `reports/load.html`.
+    `reports/load.html` is Locust's own report with plots.
 
     Raises:
         CouldNotRunError: Locust or one of its workers is missing, crashed, or hung.
@@ -44,53 +47,54 @@ def measure(addresses: Sequence[str], plan: Plan) -> list[Measured]:
     command += ["--stop-timeout", "2", "--exit-code-on-error", "0"]
     command += ["--html", str(gate.REPORTS / "load.html")]
     if plan.workers > 1:
-        port = str(_free_port())  # two gates of one machine must not meet
+        port = str(_free_port())  # two gates on one machine must not share a port
         command += ["--processes", str(plan.workers)]
         command += ["--master-bind-host", "127.0.0.1", "--master-bind-port", port]
-        command += ["--master-port", port, "--expect-workers-max-wait", str(_CONNECTED)]
+        command += ["--master-port", port]
+        command += ["--expect-workers-max-wait", str(_WORKER_TIMEOUT_SECONDS)]
     with tempfile.TemporaryDirectory() as folder:
-        told = {PLAN: plan.text(), ADDRESSES: " ".join(addresses), FOLDER: folder}
-        code, said = _run(command, os.environ | told, plan)
+        variables = {PLAN: plan.text(), ADDRESSES: " ".join(addresses), FOLDER: folder}
+        code, output = _run(command, os.environ | variables, plan)
         reports = [report.read_text(encoding="utf-8") for report in Path(folder).iterdir()]
     if code != 0 or len(reports) != plan.workers:
         raise CouldNotRunError(
-            f"could not measure: Locust left {len(reports)} reports of {plan.workers} workers, "
-            f"exit {code}: {said.strip()[-300:]}"
+            f"could not measure: Locust wrote {len(reports)} reports of {plan.workers} workers and "
+            f"ended with exit code {code}: {output.strip()[-_MAX_OUTPUT_CHARACTERS:]}"
         )
-    seen = [Measured(plan.seconds) for _ in addresses]
+    seen = [Measurement(plan.seconds) for _ in addresses]
     try:
         for report in reports:
             for total, part in zip(seen, json.loads(report), strict=True):
-                total.add(Measured.read(part))
+                total.add(Measurement.read(part))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CouldNotRunError(f"the report of a worker cannot be read: {error!r}") from error
+        raise CouldNotRunError(f"the report of a Locust worker is invalid: {error!r}") from error
     return seen
 
 
-def _run(command: list[str], environment: dict[str, str], plan: Plan) -> tuple[int, str]:
-    """Let Locust run to its end; returns its exit code and what it said."""
-    longest = plan.warm_up_seconds + plan.seconds + plan.patience + _START_AND_END
+def _run(command: list[str], variables: dict[str, str], plan: Plan) -> tuple[int, str]:
+    """Run Locust to its end; return its exit code and its error output."""
+    timeout = plan.warm_up_seconds + plan.seconds + plan.answer_timeout + _OVERHEAD_SECONDS
     with (
-        # No pipe: a worker that outlives Locust would keep it open.
-        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said,
+        # A file instead of a pipe, which a worker that outlives Locust would keep open.
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output,
         subprocess.Popen(
             command,
             cwd=ROOT,
-            env=environment,
+            env=variables,
             stdout=subprocess.DEVNULL,
-            stderr=said,
+            stderr=output,
             process_group=0,
         ) as locust,
     ):
         try:
-            code = locust.wait(longest)
+            code = locust.wait(timeout)
         except subprocess.TimeoutExpired as error:
-            raise CouldNotRunError(f"Locust did not end within {longest:.0f} seconds") from error
+            raise CouldNotRunError(f"Locust did not end within {timeout:.0f} seconds") from error
         finally:
-            with suppress(ProcessLookupError):  # its workers included
+            with suppress(ProcessLookupError):  # kills Locust's workers, too
                 os.killpg(locust.pid, signal.SIGKILL)
-        said.seek(0)
-        return code, said.read()
+        output.seek(0)
+        return code, output.read()
 
 
 def _free_port() -> int:

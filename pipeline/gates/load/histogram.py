@@ -1,4 +1,4 @@
-"""Latencies, counted in buckets that are 1 % wide: small, and added up across workers."""
+"""Count latencies in buckets that are 1 % wide, so that workers' counts can be added up."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-WIDTH = 1.01
-"""Each bucket's upper edge over its lower: a quantile is at most 0.5 % away from the sample's."""
-_LEAST = 0.001
-"""Milliseconds; what is faster counts as this."""
+BUCKET_RATIO = 1.01
+"""Ratio of a bucket's upper to its lower edge: the error of a quantile is at most 0.5 %."""
+_MIN_MILLISECONDS = 0.001
+"""Smaller latencies count as this one."""
 
 
 class Histogram:
@@ -27,40 +27,40 @@ class Histogram:
 
     @property
     def total(self) -> int:
-        """How many were counted."""
+        """Return the number of latencies."""
         return self.counts.total()
 
     def quantile(self, share: float) -> float:
-        """The least latency that this share of all does not exceed; 0 of none.
+        """Return the latency that this share (0 to 1) does not exceed; 0 if there is none.
 
-        It is the middle of a bucket, as the scale goes.
+        It is the geometric middle of a bucket.
         """
         rank = max(1, math.ceil(share * self.total))
         for bucket in sorted(self.counts):
             rank -= self.counts[bucket]
             if rank <= 0:
-                return math.pow(WIDTH, bucket + 0.5)
+                return math.pow(BUCKET_RATIO, bucket + 0.5)
         return 0.0
 
     def above(self, milliseconds: float) -> int:
-        """How many are in a bucket above the one that this is in."""
+        """Return the number of latencies in buckets above that of a latency."""
         return sum(count for bucket, count in self.counts.items() if bucket > _bucket(milliseconds))
 
     def stretched(self, factor: float) -> Self:
-        """What it were if every latency were so many times as long."""
-        by = round(math.log(factor, WIDTH))
+        """Return the histogram with every latency multiplied by a factor."""
+        by = round(math.log(factor, BUCKET_RATIO))
         return type(self)({bucket + by: count for bucket, count in self.counts.items()})
 
     def shortened(self, milliseconds: float) -> Self:
-        """What it were if every latency were so much shorter, as the middle of its bucket goes."""
+        """Return the histogram with the middle of every bucket reduced by some milliseconds."""
         shorter = type(self)()
         for bucket, count in self.counts.items():
-            shorter.counts[_bucket(math.pow(WIDTH, bucket + 0.5) - milliseconds)] += count
+            shorter.counts[_bucket(math.pow(BUCKET_RATIO, bucket + 0.5) - milliseconds)] += count
         return shorter
 
     @classmethod
     def sum(cls, histograms: Iterable[Histogram]) -> Self:
-        """All of them in one."""
+        """Add histograms up."""
         counts: Counter[int] = Counter()
         for each in histograms:
             counts.update(each.counts)
@@ -68,4 +68,4 @@ class Histogram:
 
 
 def _bucket(milliseconds: float) -> int:
-    return math.floor(math.log(max(milliseconds, _LEAST), WIDTH))
+    return math.floor(math.log(max(milliseconds, _MIN_MILLISECONDS), BUCKET_RATIO))

@@ -1,21 +1,20 @@
 """Check a measurement against the limits of the environment file.
 
 Each limit allows a number of bad requests: half of them may take longer than `max_p50_ms`, one in
-twenty longer than `max_p95_ms`, and so on. Counting the bad requests block by block shows whether
-the release crossed a limit, or the machine that both releases run on did: the release promoted
-last is sent the same load in the same seconds, and it passed these limits before.
+twenty longer than `max_p95_ms`, and so on. The release promoted last, which was within these
+limits, gets the same load at the same time. A comparison of bad requests block by block shows
+whether the release exceeded a limit, or the machine on which both run.
 
-Failures are answers with an error. They do not depend on the machine's speed, so no machine
-excuses them; everything else does, an answer that never came included.
+Failures are answers with an error. They do not depend on the speed of the machine, so a slow
+machine does not excuse them. It may excuse everything else, missing answers included.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pipeline.gates.load.histogram import Histogram
-from pipeline.gates.load.measured import NO_ANSWER, Measured
+from pipeline.gates.load.measurement import NO_ANSWER, Measurement
 from pipeline.gates.load.regression import RUNS, p_value
 from pipeline.gates.report.findings import Finding
 from pipeline.gates.report.result import CouldNotRunError
@@ -31,53 +30,55 @@ TOOL = "locust"
 FAILURES = "failures-limit"
 THROUGHPUT = "throughput-limit"
 _QUANTILES = (0.5, 0.95, 0.99)
-_LIMITS = len(_QUANTILES) + 3
+_LIMIT_COUNT = len(_QUANTILES) + 3
 _MAX_BUSY_SHARE = 0.9
-"""Of a processor: a busier worker receives answers late."""
+"""Share of a processor: a busier worker receives answers late."""
 _MAX_STALLED_SHARE = 0.25
-"""Of the time in which the generator was ready to run. Above it, what shares its processors takes
-a third longer than it needs, and answers show that."""
+"""Share of the time in which the generator was ready to run. Above it, a process on the same
+processors takes a third longer than it needs, which answers show."""
 
 
 @dataclass(frozen=True)
 class Limit:
-    """A limit, and what a run measured of it."""
+    """A limit, and its bad requests in a run."""
 
     rule: str
     sentence: str
-    """What was found and what is allowed."""
+    """The measured and the allowed value."""
     allowed: float
-    """Bad requests."""
+    """Allowed number of bad requests."""
     bad: tuple[int, ...]
     """Bad requests in each block of the run."""
 
     @property
-    def is_crossed(self) -> bool:
-        """Whether there were more bad requests than allowed."""
+    def is_exceeded(self) -> bool:
+        """Return whether there were more bad requests than allowed."""
         return sum(self.bad) > self.allowed
 
 
-def attend(seen: Measured, plan: Plan) -> None:
+def require_all_requests(seen: Measurement, plan: Plan) -> None:
     """Check that every planned request was sent and counted.
 
     Raises:
-        CouldNotRunError: the profile itself failed, or requests are missing.
+        CouldNotRunError: the load profile raised an error, or requests are missing.
     """
     if seen.errors:
         error, count = seen.errors.most_common(1)[0]
-        raise CouldNotRunError(f"the load profile itself failed {count} times: {error}")
+        raise CouldNotRunError(
+            f"the load profile itself failed {count} times: {error}; fix tests/load/profile.py"
+        )
     if seen.requests < plan.requests:
         raise CouldNotRunError(
-            f"could not measure: {seen.requests} of {plan.requests} requests are accounted for"
+            f"could not measure: only {seen.requests} of {plan.requests} requests were counted"
         )
 
 
-def limits_of(seen: Measured, limits: Load) -> list[Limit]:
-    """Return every limit, first the one on failures."""
+def limits_of(seen: Measurement, limits: Load) -> list[Limit]:
+    """Return all limits, with the one on failures first."""
     return [_failures(seen, limits), *timed(seen, limits)]
 
 
-def _failures(seen: Measured, limits: Load) -> Limit:
+def _failures(seen: Measurement, limits: Load) -> Limit:
     share = sum(seen.failed) / seen.requests
     answered = seen.failures.copy()
     del answered[NO_ANSWER]
@@ -90,8 +91,8 @@ def _failures(seen: Measured, limits: Load) -> Limit:
     )
 
 
-def timed(seen: Measured, limits: Load) -> list[Limit]:
-    """Return every limit that a slow machine alone could cross."""
+def timed(seen: Measurement, limits: Load) -> list[Limit]:
+    """Return the limits that a slow machine could exceed."""
     latencies, blocks = seen.warm, seen.warm_blocks
     found = [
         Limit(
@@ -123,45 +124,45 @@ def timed(seen: Measured, limits: Load) -> list[Limit]:
     ]
 
 
-def crossed_in_every(runs: Sequence[Measured], limits: Load) -> list[list[Limit]]:
-    """Return the limits that no run was within; for each, what the runs measured.
+def exceeded_in_every_run(runs: Sequence[Measurement], limits: Load) -> list[list[Limit]]:
+    """Return the limits that were exceeded in every run, each with the values of all runs.
 
-    One run within a limit is enough to pass it: a busy machine only ever makes answers later. It
-    makes no errors, so failures are counted over all runs.
+    One run within a limit is enough, because a busy machine only makes answers later. It causes no
+    errors, so failures are counted over all runs.
     """
-    total = Measured(runs[0].seconds)
+    total = Measurement(runs[0].seconds)
     for each in runs:
         total.add(each)
     failures = _failures(total, limits)
     by_limit = zip(*(timed(each, limits) for each in runs), strict=True)
-    crossed = [list(each) for each in by_limit if all(run.is_crossed for run in each)]
-    return [[failures], *crossed] if failures.is_crossed else crossed
+    exceeded = [list(each) for each in by_limit if all(run.is_exceeded for run in each)]
+    return [[failures], *exceeded] if failures.is_exceeded else exceeded
 
 
-def blamed(runs: Sequence[Pair], limits: Load, *, is_slower: bool) -> list[Finding]:
-    """Return the limits that the release crossed by itself, not the machine.
+def attributed(runs: Sequence[Pair], limits: Load, *, is_slower: bool) -> list[Finding]:
+    """Return findings about the limits that the release exceeded, and not its machine.
 
-    The release has more bad requests than the one promoted last, by more than chance (the
-    sign-flip test of `regression`), and that one is within the limit; or `is_slower` says that
-    the comparison has already found the release slower.
+    A limit is attributed to the release if the release promoted last is within the limit and has
+    fewer bad requests, by more than chance (the sign-flip test of `regression`); or if `is_slower`
+    says that the comparison has found the release to be slower.
     """
-    mine, beside = (
+    mine, promoted = (
         {each.rule: each for each in _together([limits_of(seen, limits) for seen in side])}
         for side in ([each.release for each in runs], [each.promoted for each in runs])
     )
-    allowed = limits.comparison.false_alarm_share / (RUNS * _LIMITS)
+    allowed = limits.comparison.false_alarm_share / (RUNS * _LIMIT_COUNT)
     found = []
-    for measured in crossed_in_every([each.release for each in runs], limits):
+    for measured in exceeded_in_every_run([each.release for each in runs], limits):
         rule = measured[-1].rule
-        excesses = map(int.__sub__, mine[rule].bad, beside[rule].bad)
-        by_itself = not beside[rule].is_crossed and p_value(list(excesses)) <= allowed
+        excesses = map(int.__sub__, mine[rule].bad, promoted[rule].bad)
+        by_itself = not promoted[rule].is_exceeded and p_value(list(excesses)) <= allowed
         if by_itself or is_slower:
-            found.append(crossing(measured))
+            found.append(limit_finding(measured))
     return found
 
 
 def _together(runs: Sequence[Sequence[Limit]]) -> list[Limit]:
-    """Add up what several runs measured; the sentence is the last run's."""
+    """Add up the bad requests of several runs; the sentence is that of the last run."""
     return [
         Limit(
             each[-1].rule,
@@ -173,78 +174,44 @@ def _together(runs: Sequence[Sequence[Limit]]) -> list[Limit]:
     ]
 
 
-def is_starved(seen: Measured, limits: Load) -> bool:
-    """Whether the generator had too little of its machine for a limit to be called crossed."""
+def is_generator_starved(seen: Measurement, limits: Load) -> bool:
+    """Return whether the generator had too little processor time to prove an exceeded limit."""
     return (
         seen.busy > _MAX_BUSY_SHARE
         or seen.stalled > _MAX_STALLED_SHARE
         or added(seen, 0.95) > limits.max_p99_ms
-        or not any(each.is_crossed for each in timed(_without_lateness(seen), limits))
+        or not any(each.is_exceeded for each in timed(_without_lateness(seen), limits))
     )
 
 
-def added(seen: Measured, share: float) -> float:
-    """Milliseconds that the generator may have added to a quantile, on the way out and back."""
+def added(seen: Measurement, share: float) -> float:
+    """Return the milliseconds that the generator may have added to a quantile, both ways."""
     return 2 * seen.lateness.quantile(share)
 
 
-def _without_lateness(seen: Measured) -> Measured:
-    """Return the measurement less what the generator may have added to the slowest requests."""
+def _without_lateness(seen: Measurement) -> Measurement:
+    """Return the measurement without the time that the generator may have added."""
     return seen.shortened(added(seen, 0.95))
 
 
-def sentences(crossed: Sequence[Sequence[Limit]]) -> str:
-    """Return what the last run measured of each limit."""
-    return "; ".join(runs[-1].sentence for runs in crossed)
+def sentences(exceeded: Sequence[Sequence[Limit]]) -> str:
+    """Return the sentence of each limit in the last run."""
+    return "; ".join(runs[-1].sentence for runs in exceeded)
 
 
-def crossing(measured: Sequence[Limit]) -> Finding:
-    """Return the finding about a limit that no run was within."""
+def limit_finding(measured: Sequence[Limit]) -> Finding:
+    """Return the finding about a limit that was exceeded in every run."""
     return _finding(measured[-1].rule, measured[-1].sentence)
 
 
-def machine(seen: Measured, limits: Load) -> str:
-    """Describe what the generator had of its machine, and how to give it more."""
+def machine(seen: Measurement, limits: Load) -> str:
+    """Describe the processor time that the generator had, and how to give it more."""
     return (
-        f"the generator waited for a processor for {seen.stalled:.0%} of the time in which it was "
-        f"ready to run, used {seen.busy:.0%} of one, and was up to {added(seen, 0.95):.0f} ms late "
-        "(p95). Use a larger or a quieter machine, or lower requests_per_second "
+        f"the load generator waited for a processor in {seen.stalled:.0%} of the time in which it "
+        f"was ready to run, used {seen.busy:.0%} of one, and was up to {added(seen, 0.95):.0f} ms "
+        "late (p95). Use a larger or a less busy machine, or lower requests_per_second "
         f"({limits.requests_per_second}) in [load] of environments/staging.toml"
     )
-
-
-def summary(seen: Measured) -> str:
-    """Return the run in one clause."""
-    latencies = seen.warm
-    p50, p95, p99 = (latencies.quantile(share) for share in _QUANTILES)
-    return (
-        f"{seen.requests} requests at {seen.throughput:.0f}/s, {seen.failures.total()} failed, "
-        f"{seen.cold_total} met a cold start, p50 {p50:.0f} ms, p95 {p95:.0f} ms, p99 {p99:.0f} ms"
-    )
-
-
-def details(seen: Measured) -> dict[str, Any]:
-    """Return the run for the report; latencies in milliseconds."""
-    cold = Histogram.sum(seen.cold)
-    return {
-        "requests": seen.requests,
-        "throughput": round(seen.throughput, 1),
-        "failures": dict(seen.failures),
-        "cold_starts": {"requests": cold.total, "p95_ms": round(cold.quantile(0.95), 1)},
-        "generator": {
-            "late_p95_ms": round(seen.lateness.quantile(0.95), 1),
-            "busy": round(seen.busy, 2),
-            "stalled": round(seen.stalled, 2),
-            "warm_up_seconds": round(seen.warm_up, 1),
-        },
-        "latencies_ms": {
-            name: {
-                f"p{percent}": round(Histogram.sum(blocks).quantile(percent / 100), 1)
-                for percent in (50, 95, 99)
-            }
-            for name, blocks in seen.with_all().items()
-        },
-    }
 
 
 def _finding(rule: str, message: str) -> Finding:

@@ -1,4 +1,4 @@
-"""What a run of the load generator sends, and when: decided before the first answer is seen."""
+"""The plan of a run of the load generator: what it sends and when, independent of the answers."""
 
 from __future__ import annotations
 
@@ -15,55 +15,55 @@ if TYPE_CHECKING:
     from environments.gates import Load
 
 PLAN, ADDRESSES, FOLDER = "LOAD_PLAN", "LOAD_ADDRESSES", "LOAD_FOLDER"
-"""The environment variables that tell Locust's processes the plan, where requests go, and where to
-report. Addresses are separated by blanks."""
-COLD = 10.0
-"""Seconds; Lambda gives a sandbox no longer to initialise ("Lambda execution environment")."""
+"""Variables with which Locust's processes get the plan, the addresses (separated by blanks) and the
+folder for reports."""
+MAX_COLD_START_SECONDS = 10.0
+"""Lambda's limit for the initialisation of a sandbox ("Lambda execution environment")."""
 SEED = 20260101
-"""Every release meets the same arrivals, and its users draw the same tasks."""
+"""Fixed, so that every release gets the same arrivals and the same tasks."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A run. Times in seconds; `users` and the rate are of all workers together, for an address."""
+    """The plan of a run; times in seconds, `users` and the rate per address over all workers."""
 
     requests_per_second: int
     seconds: int
     users: int
     workers: int
     warm_up_seconds: int
-    """At most so long; it ends when every user has met warm sandboxes alone."""
+    """Longest warm-up; it ends earlier if every user has reached only warm sandboxes."""
     warm_up_users: int
-    """Of the users, so many at once: each that has to wait would start a sandbox of its own."""
-    patience: float
-    """So long after the last request was due, answers are waited for; then there are none."""
+    """Users that send at once during the warm-up; more would start unneeded sandboxes."""
+    answer_timeout: float
+    """Time after the last due request in which answers are accepted."""
 
     @classmethod
     def of(cls, limits: Load) -> Self:
-        """The plan of an environment."""
+        """Return the plan for the limits of an environment."""
         return cls(
             limits.requests_per_second,
             limits.seconds,
             limits.users,
             limits.workers,
             limits.warm_up_seconds,
-            # By Little's law, as many as a service keeps busy whose median is at its limit.
+            # Little's law: the users of a service whose median latency is at its limit.
             math.ceil(limits.requests_per_second * limits.max_p50_ms / 1000),
-            # What has no answer by then is over every limit, and by far, and no cold start either.
-            patience=max(2 * limits.max_p99_ms / 1000, COLD),
+            # An answer after this time exceeds every limit, and no cold start takes that long.
+            answer_timeout=max(2 * limits.max_p99_ms / 1000, MAX_COLD_START_SECONDS),
         )
 
     @property
     def requests(self) -> int:
-        """How many are sent to an address, and counted."""
+        """Return the number of counted requests to an address."""
         return self.requests_per_second * self.seconds
 
     def arrivals(self, worker: int, address: int = 0, addresses: int = 1) -> Iterator[float]:
-        """When a worker's requests to an address are due, in seconds from the beginning; ascending.
+        """Yield the due times of a worker's requests to an address, in seconds from the start.
 
-        Within each second the arrivals are a Poisson process, given how many there are: so many
-        points, each anywhere in the second. No answer can move one of them. The addresses take
-        turns, so that none is always the second that a processor is busy with.
+        Within each second the arrivals are a Poisson process with a fixed number of points, each
+        uniform in the second. Answers do not change them. The addresses alternate, so that none of
+        them always comes second.
         """
         drawn = Random(SEED)  # noqa: S311  # a schedule is no secret
 
@@ -73,14 +73,14 @@ class Plan:
                 yield from sorted(second + point for point in points)
 
         mine = islice(everything(), worker, None, self.workers)
-        # Each worker begins with another address, else one worker would have one address alone.
+        # Each worker starts with another address, so that no worker sends to only one.
         return islice(mine, (address - worker) % addresses, None, addresses)
 
     def text(self) -> str:
-        """As JSON, which `read` takes."""
+        """Return the plan as JSON for `read`."""
         return json.dumps(asdict(self), sort_keys=True)
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """The plan that `text` gave."""
+        """Read a plan that `text` returned."""
         return cls(**json.loads(text))

@@ -1,4 +1,4 @@
-"""Measure staging, hold it against its limits, and against the release promoted last."""
+"""Measure staging, and compare it with its limits and with the release promoted last."""
 
 from __future__ import annotations
 
@@ -15,18 +15,17 @@ from pipeline.gates.load.assessment import Assessment
 from pipeline.gates.load.limits import (
     FAILURES,
     TOOL,
-    attend,
-    crossed_in_every,
-    crossing,
-    details,
-    is_starved,
+    exceeded_in_every_run,
+    is_generator_starved,
+    limit_finding,
     machine,
+    require_all_requests,
     sentences,
-    summary,
 )
-from pipeline.gates.load.measured import ALL, Measured
+from pipeline.gates.load.measurement import ALL, Measurement
 from pipeline.gates.load.plan import Plan
 from pipeline.gates.load.regression import RUNS, Pair
+from pipeline.gates.load.summary import details, summary
 from pipeline.gates.load.throttled import Throttled
 from pipeline.gates.report.findings import Finding
 from pipeline.gates.report.result import CouldNotRunError, GateResult
@@ -40,24 +39,25 @@ if TYPE_CHECKING:
 _ENVIRONMENT = "staging"
 _PROMOTED_TO = "prod"
 _TOOLS = (TOOL,)
-Explain = Callable[[Mapping[str, Sequence[Measured]]], Throttled | None]
+Explain = Callable[[Mapping[str, Sequence[Measurement]]], Throttled | None]
 """Returns the throttling that explains the failures of runs; see `throttled.explain`."""
 
 
 def run() -> GateResult:
-    """Measure and judge staging.
+    """Measure and assess staging.
 
-    `URL` is its API, `PROMOTED_URL` the API of the release promoted last, and `PROMOTED_ALIAS`
-    the ARN of the alias behind that.
+    The variable `URL` is its API, `PROMOTED_URL` the API of the release promoted last, and
+    `PROMOTED_ALIAS` the ARN of the alias behind it.
 
     Raises:
-        CouldNotRunError: one of them is missing; or it could not be measured, or not be compared.
+        CouldNotRunError: a variable is missing, or staging could not be measured or compared.
     """
     url, beside, alias_arn = (_given(name) for name in ("URL", "PROMOTED_URL", "PROMOTED_ALIAS"))
     environment, prod = load(_ENVIRONMENT), load(_PROMOTED_TO)
     if environment.load is None:
         raise CouldNotRunError(
-            f"environments/{_ENVIRONMENT}.toml: load: nothing found; give the limits"
+            f"environments/{_ENVIRONMENT}.toml: load: nothing found; the table is required. Add "
+            "it with the limits"
         )
     commit = promoted.commit(_PROMOTED_TO, prod)
     explain = explanation(environment, environment.load)
@@ -85,44 +85,44 @@ def _given(name: str) -> str:
     value = os.environ.get(name)
     if not value:
         raise CouldNotRunError(
-            f"environment variable {name}: nothing found; give the output of {_ENVIRONMENT}'s stack"
+            f"variable {name}: nothing found; set it to the output of {_ENVIRONMENT}'s stack"
         )
     return value
 
 
 def alone(url: str, limits: Load, why: str, explain: Explain) -> GateResult:
-    """Hold a release against its limits, where there is none to compare it with.
+    """Compare a release with its limits only, if there is no release to compare it with.
 
-    A run within its limits passes. One that is not is repeated, and refuses only if the generator
-    had enough of its machine.
+    A run within the limits passes. Any other run is repeated; the release is refused only if the
+    generator had enough processor time.
 
     Raises:
-        CouldNotRunError: it could not be measured, or it was throttled.
+        CouldNotRunError: the release could not be measured, or AWS throttled it.
     """
-    runs: list[Measured] = []
+    runs: list[Measurement] = []
     while True:
         (seen,) = _measure([url], limits)
         runs.append(seen)
-        crossed = crossed_in_every(runs, limits)
-        if not crossed or len(runs) == RUNS:
+        exceeded = exceeded_in_every_run(runs, limits)
+        if not exceeded or len(runs) == RUNS:
             break
-    findings = [crossing(each) for each in crossed]
+    findings = [limit_finding(each) for each in exceeded]
     if cause := explain({ALIAS: runs}):
         raise cause.error(findings)
-    fails = any(each[-1].rule == FAILURES for each in crossed)
-    if crossed and not fails and all(is_starved(each, limits) for each in runs):
+    fails = any(each[-1].rule == FAILURES for each in exceeded)
+    if exceeded and not fails and all(is_generator_starved(each, limits) for each in runs):
         raise CouldNotRunError(
-            f"could not measure: {sentences(crossed)} in each of {len(runs)} runs, and "
+            f"could not measure: {sentences(exceeded)} in each of {len(runs)} runs, and "
             f"{machine(seen, limits)}"
         )
     return GateResult.of_findings(findings, f"{summary(seen)}; {why}", details(seen), _TOOLS)
 
 
 def compared(url: str, beside: str, commit: str, limits: Load, explain: Explain) -> GateResult:
-    """Measure a release beside the one promoted last; again where it seems to be slower.
+    """Measure a release next to the one promoted last; repeat it if it seems to be slower.
 
     Raises:
-        CouldNotRunError: it could not be measured or compared, or it was throttled.
+        CouldNotRunError: the release could not be measured or compared, or AWS throttled it.
     """
     runs: list[Pair] = []
     while True:
@@ -133,7 +133,7 @@ def compared(url: str, beside: str, commit: str, limits: Load, explain: Explain)
             break
     findings = [
         *(_regression(each, commit, runs) for each in assessment.slower),
-        *assessment.blamed,
+        *assessment.attributed,
     ]
     sides = {
         ALIAS: [each.release for each in runs],
@@ -154,11 +154,11 @@ def compared(url: str, beside: str, commit: str, limits: Load, explain: Explain)
     )
 
 
-def _measure(addresses: Sequence[str], limits: Load) -> list[Measured]:
+def _measure(addresses: Sequence[str], limits: Load) -> list[Measurement]:
     plan = Plan.of(limits)
     seen = generator.measure(addresses, plan)
     for each in seen:
-        attend(each, plan)
+        require_all_requests(each, plan)
     return seen
 
 
@@ -169,16 +169,16 @@ def _regression(growth: Growth, commit: str, runs: Sequence[Pair]) -> Finding:
         TOOL,
         f"{quantile}-regression",
         f"{quantile} is {growth.now:.0f} ms, and {growth.before:.0f} ms in {commit[:7]}, promoted "
-        f"last and sent the same in the same seconds ({growth.now / growth.before - 1:+.0%} in "
+        f"last and measured at the same time ({growth.now / growth.before - 1:+.0%} in "
         f"{seen}, by chance with a probability of {growth.p_value:.2g})",
         subject=growth.name,
     )
 
 
-def _broken(assessment: Assessment, commit: str, seen: Measured) -> GateResult:
-    """Refuse, since the earlier release fails where it is served now: what both use has changed.
+def _broken(assessment: Assessment, commit: str, seen: Measurement) -> GateResult:
+    """Refuse because the release promoted last fails too often here: a shared resource changed.
 
-    A waiver of that does not excuse the limits that the release crosses itself.
+    A waiver of this finding does not excuse the limits that the release itself exceeds.
     """
     finding = Finding(
         TOOL,
@@ -187,20 +187,20 @@ def _broken(assessment: Assessment, commit: str, seen: Measured) -> GateResult:
         "the release is meant to break it",
         subject=commit[:7],
     )
-    own = [crossing(each) for each in assessment.crossed]
+    own = [limit_finding(each) for each in assessment.exceeded]
     clean = f"{summary(seen)}; not compared with {commit[:7]}, promoted last"
     return GateResult.of_findings([finding, *own], clean, details(seen), _TOOLS)
 
 
 def _beside(found: Sequence[Growth], commit: str, *, waived: bool) -> str:
-    """What was seen of all requests, in one clause; a regression is passed over if it is waived."""
+    """Return the comparison of all requests in one clause; a regression in it is a waived one."""
     seen = ", ".join(
         f"{_name(each)} {each.now:.0f} to {each.before:.0f} ms"
         for each in found
         if each.name == ALL
     )
-    slower = "slower, as is waived," if waived else "no slower"
-    return f"{slower} than {commit[:7]}, promoted last, in the same seconds ({seen})"
+    slower = "slower (waived)" if waived else "no slower"
+    return f"{slower} than {commit[:7]}, promoted last, at the same time ({seen})"
 
 
 def _name(growth: Growth) -> str:

@@ -1,9 +1,8 @@
-"""The release that serves prod, to be measured beside the one that may be promoted next.
+"""Serve the release that is in prod, so that it can be measured next to the new one.
 
-Prod's own alias says which commit that is, not the history of the pipeline: a release that was
-rolled back by hand is in the history and serves nobody. Lambda keeps every version, and the
-environment has a second API (pipeline/delivery/stacks/promoted.py), whose alias is pointed at that
-commit's version here.
+Prod's alias identifies its commit. The history of the pipeline does not: it also contains releases
+that were rolled back by hand. Lambda keeps every version, and the environment has a second API
+(pipeline/delivery/stacks/promoted.py), whose alias is pointed at that commit's version.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ from pipeline.names import ALIAS, lookup_role, promoted_role, service_stack
 if TYPE_CHECKING:
     from environments.schema import Environment
 
-_SETTLED = 30.0
-"""Seconds; an alias that was pointed elsewhere is followed at once, or nearly so."""
-_PAUSE = 0.1
-_READS_THE_ALIAS = json.dumps(
+_ALIAS_TIMEOUT_SECONDS = 30.0
+"""Time in which the API must serve the version of an updated alias; normally it does at once."""
+_POLL_INTERVAL_SECONDS = 0.1
+_SESSION_POLICY = json.dumps(
     {
         "Version": "2012-10-17",
         "Statement": [
@@ -42,22 +41,21 @@ _READS_THE_ALIAS = json.dumps(
         ],
     }
 )
-"""CDK's lookup role may read nearly all of its account; a session of the gate no more than this."""
+"""Limits the gate's session of CDK's lookup role, which may read nearly all of its account."""
 
 
 def commit(name: str, environment: Environment) -> str | None:
     """Return the commit of the version that serves an environment.
 
-    While traffic shifts, that is the stable version. None before the first deployment.
+    During a traffic shift it is the stable version. None before the first deployment.
 
     Raises:
-        CouldNotRunError: AWS does not say.
+        CouldNotRunError: it cannot be read from AWS.
     """
     try:
         role = lookup_role(environment.account, environment.region)
-        # As the lookup role, limited to what this function reads.
         cloudformation, lambda_ = (
-            aws.assumed(role, service, environment.region, policy=_READS_THE_ALIAS)
+            aws.assumed(role, service, environment.region, policy=_SESSION_POLICY)
             for service in ("cloudformation", "lambda")
         )
         function = service_function(cloudformation, service_stack(name))
@@ -73,12 +71,12 @@ def commit(name: str, environment: Environment) -> str | None:
 
 
 def serve(commit: str, alias_arn: str, url: str, name: str, environment: Environment) -> bool:
-    """Point the alias at a commit's version; False where there is none in the environment.
+    """Point the alias at a commit's version; return False if the environment has no such version.
 
     `alias_arn` is the alias behind the API at `url`, in the environment of that name.
 
     Raises:
-        CouldNotRunError: AWS does not let it be done, or the API goes on to serve another one.
+        CouldNotRunError: AWS rejects the update, or the API does not serve the version in time.
     """
     function, alias = alias_arn.rsplit(":", 1)
     try:
@@ -100,7 +98,7 @@ def serve(commit: str, alias_arn: str, url: str, name: str, environment: Environ
 
 
 def _version(lambda_: Any, function: str, commit: str) -> str | None:
-    """The newest version of a commit."""
+    """Return the newest version of a commit."""
     pages = lambda_.get_paginator("list_versions_by_function").paginate(FunctionName=function)
     numbers = [
         int(each["Version"])
@@ -113,21 +111,21 @@ def _version(lambda_: Any, function: str, commit: str) -> str | None:
 
 
 def _wait(commit: str, url: str) -> None:
-    """Until the API serves the commit."""
-    end = time.monotonic() + _SETTLED
+    """Wait until the API serves the commit."""
+    end = time.monotonic() + _ALIAS_TIMEOUT_SECONDS
     while (found := _served(url)) != commit:
         if time.monotonic() > end:
             raise CouldNotRunError(
-                f"{url} serves {found}; allowed is {commit[:7]}, which serves prod and "
-                "to which its alias was pointed"
+                f"{url} serves {found}; allowed is {commit[:7]}, which serves prod and to which "
+                "the alias was pointed. Retry the stage"
             )
-        time.sleep(_PAUSE)
+        time.sleep(_POLL_INTERVAL_SECONDS)
 
 
 def _served(url: str) -> str:
-    """The commit that is served, or what was found instead."""
+    """Return the commit that is served, or a phrase if it cannot be read."""
     try:
-        answer = requests.get(f"{url.rstrip('/')}/version", timeout=_SETTLED)
+        answer = requests.get(f"{url.rstrip('/')}/version", timeout=_ALIAS_TIMEOUT_SECONDS)
         return str(answer.json()["commit"])
     except (requests.RequestException, ValueError, KeyError, TypeError) as error:
         return f"no version ({error})"

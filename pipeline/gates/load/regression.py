@@ -1,22 +1,21 @@
-"""Is a release slower than the one promoted last: a test that knows change from noise.
+"""Test whether a release is slower than the one promoted last.
 
-Both are sent the same load in the same seconds, in turn, so that a busy machine, a slow bucket or
-a stall of the network meets both. What is left is chance, and it is reckoned with exactly: a run
-is cut into short blocks of time, and if nothing has changed, the two sides of a block might as
-well have been exchanged. In each block is counted how many more requests of the release than of
-the earlier one took longer than the quantile of both together. Among all ways to exchange sides,
-the share in which the sum of these differences is at least what was seen is the probability of
-being so unlucky (the sign-flip test: Fisher, "The Design of Experiments", 1935, §21). Requests
-that suffered together are in one block and exchanged together, so that a stall counts once.
+Both get the same load at the same time, in turn, so that a busy machine, a slow bucket or a network
+stall affects both. Chance is accounted for exactly. A run is divided into short blocks of time. If
+the releases are equal, the two sides of a block are exchangeable. For each block, the test counts
+how many more requests of the new release than of the other one took longer than the quantile of
+both together. The p-value is the share of all exchanges of sides in which the sum of these
+differences is at least the observed sum (the sign-flip test: Fisher, "The Design of Experiments",
+1935, §21). Requests that are slow for a common reason are in one block and are exchanged together,
+so that a stall counts once.
 
-It is asked of the p50 and of the p95, of all requests and of each kind of them, because a release
-may be slower throughout or in its tail, and after each of up to so many runs, all together. So
-many questions share the false alarms that the environment's file allows (Bonferroni). What is
-certain and small is no regression: the quantile must have grown by a share of itself, and by
-milliseconds, that the file gives, too.
+The test is applied to the p50 and the p95, of all requests and of each name, after each run over
+all runs so far. These tests share the rate of false alarms in the environment file (Bonferroni). A
+significant but small growth is no regression: the quantile must also grow by the share and by the
+milliseconds in the file.
 
-What does not come and goes within a run, such as a sandbox on a slower machine, the test takes for
-the release; the file's least growth has to be above it. docs/gates.md tells what this finds.
+A difference that lasts for the whole run, such as a sandbox on a slower machine, is attributed to
+the release; the least growth in the file must be larger. docs/gates.md says what the test finds.
 """
 
 from __future__ import annotations
@@ -32,50 +31,50 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from environments.gates import Comparison
-    from pipeline.gates.load.measured import Measured
+    from pipeline.gates.load.measurement import Measurement
 
 RUNS = 3
-"""At most so many are made of a release that seems to be slower."""
+"""Most runs of a release."""
 _QUANTILES = (0.5, 0.95)
-_FEWEST = 5
-"""Requests beyond a quantile, with which it says something."""
-_SUSPICION = 0.05
-"""A growth less likely than this by chance is worth another run."""
-_SUMS = 10_000
-"""So many sums of differences are told apart; more would take time and change nothing."""
-_VISIBLE = 2.0
-"""A comparison that would not notice even so many times the latency has compared nothing."""
+_MIN_REQUESTS_BEYOND = 5
+"""Fewest requests beyond a quantile for it to be tested."""
+_SUSPICION_LEVEL = 0.05
+"""A growth with a smaller p-value leads to another run."""
+_MAX_SUMS = 10_000
+"""Most distinct sums of differences; more would take time without changing the result."""
+_MIN_VISIBLE_FACTOR = 2.0
+"""A comparison that would not find a latency longer by this factor is blind."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """What a release answered in a run, and what the one promoted last answered beside it."""
+    """The measurements of a release and of the one promoted last in the same run."""
 
-    release: Measured
-    promoted: Measured
+    release: Measurement
+    promoted: Measurement
 
 
 @dataclass(frozen=True)
 class Growth:
-    """How a quantile compares, in milliseconds, over all runs."""
+    """A quantile of both releases over all runs, in milliseconds."""
 
     name: str
-    """Of the requests, or `all requests`."""
+    """Name of the requests, or `all requests`."""
     quantile: float
     before: float
     now: float
     p_value: float
-    """As likely is at least so much where nothing changed."""
+    """Probability of at least this growth if the releases are equal."""
 
-    def matters(self, limits: Comparison) -> bool:
-        """Whether it would be a regression if it were certain."""
+    def is_large(self, limits: Comparison) -> bool:
+        """Return whether the growth is large enough for a regression."""
         least = max(self.before * limits.min_growth, limits.min_growth_ms)
         return self.now - self.before >= least
 
 
 @dataclass(frozen=True)
-class _Question:
-    """A quantile of some requests; the blocks of each run, of the release and the other."""
+class _Test:
+    """The test of one quantile, with the blocks of both releases in each run."""
 
     name: str
     quantile: float
@@ -83,15 +82,16 @@ class _Question:
 
     def has_enough(self) -> bool:
         return all(
-            (1 - self.quantile) * sum(block.total for block in blocks) >= _FEWEST
+            (1 - self.quantile) * sum(block.total for block in blocks) >= _MIN_REQUESTS_BEYOND
             for run in self.runs
             for blocks in run
         )
 
     def excesses(self, slower: float = 1.0) -> list[int]:
-        """By how many more requests the release, made slower, is over the quantile of both.
+        """Return by how many requests the release exceeds the other beyond the common quantile.
 
-        One number for each block; the quantile is each run's own.
+        One number for each block; the quantile is that of each run. `slower` is a factor on the
+        latencies of the release.
         """
         found = []
         for now, before in self.runs:
@@ -101,7 +101,7 @@ class _Question:
             found += [mine.above(limit) - other.above(limit) for mine, other in pairs]
         return found
 
-    def answer(self) -> Growth:
+    def growth(self) -> Growth:
         now, before = (
             Histogram.sum(block for run in self.runs for block in run[side]) for side in (0, 1)
         )
@@ -115,51 +115,54 @@ class _Question:
 
 
 def growths(runs: Sequence[Pair]) -> list[Growth]:
-    """The p50 and the p95 of all requests together, and of each name with enough of them."""
-    return [each.answer() for each in _questions(runs)]
+    """Return the p50 and the p95 of all requests, and of each name with enough requests."""
+    return [each.growth() for each in _tests(runs)]
 
 
 def suspected(found: Iterable[Growth], limits: Comparison) -> bool:
-    """Whether another run should tell."""
-    return any(each.matters(limits) and each.p_value <= _SUSPICION for each in found)
+    """Return whether another run is needed to decide."""
+    return any(each.is_large(limits) and each.p_value <= _SUSPICION_LEVEL for each in found)
 
 
 def regressions(found: Sequence[Growth], limits: Comparison) -> list[Growth]:
-    """Those that matter, and are improbable also as the least probable of all that is asked."""
+    """Return the growths that are large and significant after the correction for all tests."""
     return [
         each
         for each in found
-        if each.matters(limits) and each.p_value <= _allowed(len(found), limits)
+        if each.is_large(limits) and each.p_value <= _level(len(found), limits)
     ]
 
 
 def is_blind(runs: Sequence[Pair], limits: Comparison) -> bool:
-    """Whether even a release that takes twice as long would have gone unnoticed."""
-    asked = _questions(runs)
-    return all(p_value(each.excesses(_VISIBLE)) > _allowed(len(asked), limits) for each in asked)
+    """Return whether the tests would not even find a release that takes twice as long."""
+    tests = _tests(runs)
+    return all(
+        p_value(each.excesses(_MIN_VISIBLE_FACTOR)) > _level(len(tests), limits) for each in tests
+    )
 
 
-def _allowed(questions: int, limits: Comparison) -> float:
-    return limits.false_alarm_share / (RUNS * questions)
+def _level(tests: int, limits: Comparison) -> float:
+    """Return the significance level of each test."""
+    return limits.false_alarm_share / (RUNS * tests)
 
 
-def _questions(runs: Sequence[Pair]) -> list[_Question]:
+def _tests(runs: Sequence[Pair]) -> list[_Test]:
     sides = [(each.release.with_all(), each.promoted.with_all()) for each in runs]
     names = [name for name in sides[0][0] if all(name in each for run in sides for each in run)]
-    asked = [
-        _Question(name, quantile, tuple((now[name], before[name]) for now, before in sides))
+    tests = [
+        _Test(name, quantile, tuple((now[name], before[name]) for now, before in sides))
         for name in names
         for quantile in _QUANTILES
     ]
-    return [each for each in asked if each.has_enough()]
+    return [each for each in tests if each.has_enough()]
 
 
 def p_value(excesses: Sequence[int]) -> float:
-    """The share of all ways to exchange sides in which their sum is at least so large.
+    """Return the share of all exchanges of sides in which the sum is at least as large.
 
-    It is exact; of very many requests, for sums of whole dozens or hundreds of them.
+    It is exact, except that many requests are counted in units of dozens or hundreds.
     """
-    grain = max(1, sum(map(abs, excesses)) // _SUMS)
+    grain = max(1, sum(map(abs, excesses)) // _MAX_SUMS)
     coarse = [round(each / grain) for each in excesses]
     ways = Counter({0: 1})
     for each in coarse:

@@ -1,4 +1,4 @@
-"""Requests of the load that AWS throttled, which are neither slow nor failures of a release."""
+"""Explain failures of a load by throttling, for which the release is not responsible."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.gates.load.limits import FAILURES, THROUGHPUT
-from pipeline.gates.load.measured import NOT_INVOKED, RATE_LIMITED
+from pipeline.gates.load.measurement import NOT_INVOKED, RATE_LIMITED
 from pipeline.gates.throttling import could_not_measure, rate_limit
 
 if TYPE_CHECKING:
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
     from environments.schema import Environment
     from pipeline.gates.lambda_throttles import Throttles, Watch
-    from pipeline.gates.load.measured import Measured
+    from pipeline.gates.load.measurement import Measurement
     from pipeline.gates.report.findings import Finding
     from pipeline.gates.report.result import CouldNotRunError
 
 
 _EXPLAINED_RULES = frozenset({FAILURES, THROUGHPUT})
-"""Rules of findings that throttling explains: it reduces good answers, and delays none."""
+"""Rules of findings that throttling explains: it makes requests fail, and delays none."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class _Side:
     not_invoked: int
 
     @classmethod
-    def of(cls, runs: Sequence[Measured]) -> _Side:
+    def of(cls, runs: Sequence[Measurement]) -> _Side:
         failures: Counter[str] = Counter()
         for each in runs:
             failures += each.failures
@@ -47,7 +47,7 @@ class _Side:
         )
 
     def exceeds(self, max_failure_share: float, excused: int = 0) -> bool:
-        """Whether too many requests failed, without those that are excused."""
+        """Return whether too many requests failed, without the excused ones."""
         return self.failed - excused > max_failure_share * (self.requests - excused)
 
     def excused(self, throttles: int) -> int:
@@ -69,7 +69,7 @@ class Throttled:
 
     @property
     def sentence(self) -> str:
-        """How many requests were throttled, in one clause."""
+        """Return the number of throttled requests in one clause."""
         return f"{self.rate_limited + self.by_lambda} of {self.requests} requests"
 
     def error(self, findings: Iterable[Finding] = ()) -> CouldNotRunError:
@@ -90,7 +90,7 @@ class Throttled:
 
 
 def explain(
-    sides: Mapping[str, Sequence[Measured]],
+    sides: Mapping[str, Sequence[Measurement]],
     max_failure_share: float,
     name: str,
     environment: Environment,

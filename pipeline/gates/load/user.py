@@ -1,11 +1,11 @@
-"""The users of a load profile, in Locust's processes: each request is sent when it is due.
+"""The users of a load profile in Locust's processes, which send each request when it is due.
 
-Locust's users wait for an answer before they send again, so that a slow service would slow its
-own load, and nothing would be sent while it stalls ("coordinated omission"). Here the arrivals
-are decided beforehand, the users take them in turn, and a latency counts from when the request
-was due: what waited for a free user waited for the service.
+Locust's users wait for an answer before they send again: a slow service reduces its own load, and
+during a stall no request is sent ("coordinated omission"). Here the arrivals are planned, the
+users take them in turn, and a latency counts from the due time of the request, including the wait
+for a free user.
 
-A profile derives its users from `OpenModelUser` and is otherwise written as Locust wants it.
+A profile derives its users from `OpenModelUser`, and is otherwise an ordinary Locust file.
 """
 
 from __future__ import annotations
@@ -20,96 +20,99 @@ import locust.stats
 from locust import FastHttpUser, events
 from locust.exception import StopUser
 
-from pipeline.gates.load.measured import NO_ANSWER, NOT_INVOKED, RATE_LIMITED
-from pipeline.gates.load.plan import ADDRESSES, COLD, FOLDER, PLAN, Plan
-from pipeline.gates.load.sending import Sending, prepare
+from pipeline.gates.load.measurement import NO_ANSWER, NOT_INVOKED, RATE_LIMITED
+from pipeline.gates.load.plan import ADDRESSES, FOLDER, MAX_COLD_START_SECONDS, PLAN, Plan
+from pipeline.gates.load.process import LoadProcess, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from locust.env import Environment
 
-_WARM = 3
-"""Answers in a row that met no cold start, after which a user is warm."""
-_PAUSE = 0.1
-"""Seconds between the attempts of a warm-up that fails."""
+_WARM_ANSWERS = 3
+"""Consecutive answers without a cold start, after which a user is warm."""
+_RETRY_INTERVAL_SECONDS = 0.1
+"""Time between failed requests of the warm-up."""
 _GATEWAY_REASONS = {429: RATE_LIMITED, 500: NOT_INVOKED}
-locust.stats.HISTORY_STATS_INTERVAL_SEC = 1  # a point of the report's plots
+locust.stats.HISTORY_STATS_INTERVAL_SEC = 1  # resolution of the plots in the report
 
 
 class OpenModelUser(FastHttpUser):
-    """Sends what its tasks say, when the plan says."""
+    """Sends the requests of its tasks at the times of the plan."""
 
     abstract = True
-    insecure = False  # by Locust's default any certificate is good
-    sending: ClassVar[Sending]
+    insecure = False  # Locust's default accepts any certificate
+    process: ClassVar[LoadProcess]
 
     def __init__(self, environment: Environment) -> None:
-        self._traffic = self.sending.assign()
-        self.host = self._traffic.address  # Locust would send all of it to one
+        self._queue = self.process.assign()
+        self.host = self._queue.address  # Locust's default is one host for all users
         super().__init__(environment)
         self.client.request_event = _SinceDue(self, self.client.request_event.fire)
         self._request = self.client.request
-        self.client.request = self._send  # type: ignore[method-assign]  # Locust makes the client
+        self.client.request = self._send  # type: ignore[method-assign]  # Locust creates the client
         self._warm = 0
         self._pause = 0.0
         self._counts = False
         self._due: float | None = None
 
     def wait_time(self) -> float:
-        """Seconds until the next request is due; a warm-up does not wait.
+        """Return the seconds until the next request is due; the warm-up does not wait.
 
         Raises:
-            StopUser: the last one has been taken.
+            StopUser: there is no further request.
         """
-        if not self.sending.begun.is_set():
-            if self._warm < _WARM:
+        if not self.process.begun.is_set():
+            if self._warm < _WARM_ANSWERS:
                 return self._pause
-            self.sending.is_warm(self)
-            self.sending.begun.wait()
-        self._due = self._traffic.take()
+            self.process.add_warm_user(self)
+            self.process.begun.wait()
+        self._due = self._queue.take()
         self._counts = self._due is not None
         if self._due is None:
-            self.sending.look_for_the_end()
+            self.process.end_if_complete()
             raise StopUser
         return max(0.0, self._due - time.perf_counter())
 
     def _send(self, *arguments: Any, **options: Any) -> Any:
         if self._counts:
             return self._request(*arguments, **options)
-        with self._traffic.few:
+        with self._queue.warm_up_slots:
             return self._request(*arguments, **options)
 
-    def answer(self, meta: dict[str, Any]) -> bool:
-        """Look at an answer; returns whether it counts, and its time is then that since due."""
+    def count(self, meta: dict[str, Any]) -> bool:
+        """Count an answer; return False for one of the warm-up.
+
+        The response time in `meta` becomes the time since the request was due.
+        """
         failure, cold = _failure(meta), _met_cold_start(meta["response"])
         if not self._counts:
             self._warm = 0 if cold else self._warm + 1
-            self._pause = _PAUSE if failure else 0.0
+            self._pause = _RETRY_INTERVAL_SECONDS if failure else 0.0
             return False
-        # What else a task sends is due when it is sent.
+        # Further requests of a task are due when they are sent.
         due = self._due or time.perf_counter() - meta["response_time"] / 1000
         self._due = None
-        meta["response_time"] = self._traffic.answered(due, meta["name"], failure, cold=cold)
-        meta["name"] += self._traffic.mark
-        self.sending.look_for_the_end()
+        meta["response_time"] = self._queue.answered(due, meta["name"], failure, cold=cold)
+        meta["name"] += self._queue.mark
+        self.process.end_if_complete()
         return True
 
 
 class _SinceDue:
-    """Locust's own event of a request, for those that count, with the time since it was due."""
+    """Passes counted requests to Locust's own event, with the time since they were due."""
 
     def __init__(self, user: OpenModelUser, fire: Callable[..., None]) -> None:
         self._user = user
         self._fire = fire
 
     def fire(self, **meta: Any) -> None:
-        if self._user.answer(meta):
+        if self._user.count(meta):
             self._fire(**meta)
 
 
 def _failure(meta: dict[str, Any]) -> str | None:
-    """Why a request failed, in words that are the same for many."""
+    """Return the reason of a failed request, the same for similar failures."""
     error = meta["exception"]
     if error is None:
         return None
@@ -118,14 +121,14 @@ def _failure(meta: dict[str, Any]) -> str | None:
         return _GATEWAY_REASONS.get(status, f"status {status} of API Gateway")
     if status:
         return f"status {status}"
-    error = getattr(error, "original", error)  # what it was before it was tried once too often
+    error = getattr(error, "original", error)  # the cause of Locust's own retry error
     if isinstance(error, TimeoutError):
         return NO_ANSWER
     return f"{type(error).__name__}: {error}"[:100]
 
 
 def _is_from_gateway(response: Any) -> bool:
-    """Whether API Gateway answered instead of the service ("Gateway responses")."""
+    """Return whether API Gateway answered instead of the service ("Gateway responses")."""
     return bool((response.headers or {}).get("x-amzn-errortype"))
 
 
@@ -135,15 +138,16 @@ def _met_cold_start(response: Any) -> bool:
 
 def _prepare(environment: Environment, runner: Any, **_event: Any) -> None:
     plan = Plan.read(os.environ[PLAN])
-    OpenModelUser.network_timeout = OpenModelUser.connection_timeout = COLD
+    OpenModelUser.network_timeout = MAX_COLD_START_SECONDS
+    OpenModelUser.connection_timeout = MAX_COLD_START_SECONDS
     OpenModelUser.default_headers = {"User-Agent": f"locust/{locust.__version__}"}
     addresses = os.environ[ADDRESSES].split()
-    sending = prepare(plan, addresses, runner, Path(os.environ[FOLDER]))
-    if sending:
-        OpenModelUser.sending = sending
+    process = prepare(plan, addresses, runner, Path(os.environ[FOLDER]))
+    if process:
+        OpenModelUser.process = process
         for event, listener in (
-            (environment.events.test_start, sending.start),
-            (environment.events.user_error, sending.failed),
+            (environment.events.test_start, process.start),
+            (environment.events.user_error, process.failed),
         ):
             event.add_listener(listener)  # type: ignore[no-untyped-call]  # Locust's own
 

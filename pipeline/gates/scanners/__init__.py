@@ -1,5 +1,5 @@
-"""Scanners: what others' tools find in a checkout, and the proof that they have looked.
+"""Scanners: run third-party tools over a checkout, and check that they scanned all of it.
 
-A scanner that is missing, that crashes, or whose answer is not of the form that it had when this
-was written, has found nothing out: `CouldNotRunError`, never a clean answer.
+If a tool is missing, crashes, or writes a report of an unknown form, the scanner raises
+`CouldNotRunError` and never returns a clean result.
 """

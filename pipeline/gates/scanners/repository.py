@@ -1,4 +1,4 @@
-"""List the files of a checkout with git: tracked files, and new ones."""
+"""List the files of a checkout with git: tracked and new files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def git(root: Path, *arguments: str, given: bytes = b"") -> bytes:
     """Run git in a checkout and return its output; `given` is its standard input.
 
     Raises:
-        CouldNotRunError: git is missing, or this is no clone of a repository.
+        CouldNotRunError: git is missing, or the checkout is no clone of a repository.
     """
     try:
         done = subprocess.run(
@@ -38,15 +38,15 @@ def git(root: Path, *arguments: str, given: bytes = b"") -> bytes:
 
 
 def names(output: bytes) -> list[str]:
-    """The names of a list that git wrote with `-z`, sorted and each once."""
+    """Return the names in a list that git wrote with `-z`, sorted, each once."""
     return sorted({os.fsdecode(name) for name in output.split(b"\0") if name})
 
 
 def files(root: Path) -> list[str]:
-    """Regular files that are tracked, whatever `.gitignore` says, or new and not ignored.
+    """Return the regular files that are tracked, or new and not ignored.
 
     Raises:
-        CouldNotRunError: this is no clone of a repository.
+        CouldNotRunError: the checkout is no clone of a repository.
     """
     return [
         name for name in listed(root) if (root / name).is_file() and not (root / name).is_symlink()
@@ -54,16 +54,16 @@ def files(root: Path) -> list[str]:
 
 
 def listed(root: Path) -> list[str]:
-    """As `files`, with symbolic links and the folders of submodules.
+    """Return what `files` returns, with symbolic links and the folders of submodules.
 
     Raises:
-        CouldNotRunError: this is no clone of a repository.
+        CouldNotRunError: the checkout is no clone of a repository.
     """
     return names(git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard"))
 
 
 def is_python(root: Path, name: str) -> bool:
-    """Whether a file is Python, by its name or its first line."""
+    """Return whether a file is Python, by its name or its first line."""
     if name.endswith((".py", ".pyw", ".pyi")):
         return True
     with (root / name).open("rb") as file:

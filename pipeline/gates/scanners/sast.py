@@ -1,8 +1,8 @@
 """Static analysis of all Python code of a checkout: bandit, medium severity or more.
 
-Every Python file is scanned, wherever it lies: code that a commit adds in a new folder, in
-`service/tests/` or without a suffix runs in a build or in production all the same. Tests are no
-exception; what bandit says of `assert` and of made-up passwords has low severity everywhere.
+Every Python file is scanned, wherever it is: code in a new folder, in `service/tests/` or without a
+suffix could also run in a build or in production. Tests are scanned, too; bandit's findings about
+`assert` and example passwords have low severity.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ if TYPE_CHECKING:
 
 BANDIT = (sys.executable, "-m", "bandit")
 _FILES_PER_RUN = 2000
-"""Names of 1,000 bytes of so many files are still below Linux's limit of a command line."""
+"""With names of 1,000 bytes a command line is still below Linux's limit."""
 
 
-class _Result(tool.Answer):
+class _Result(tool.Output):
     filename: str
     line_number: int
     test_id: str
     issue_text: str
 
 
-class _Unread(tool.Answer):
+class _Unread(tool.Output):
     filename: str
     reason: str
 
 
-class _Metrics(tool.Answer):
+class _Metrics(tool.Output):
     loc: int
 
 
-class _Report(tool.Answer):
+class _Report(tool.Output):
     results: list[_Result]
     errors: list[_Unread]
     metrics: dict[str, _Metrics]
-    """By file, and in total as `_totals`."""
+    """By file, and over all files as `_totals`."""
 
 
 def scan(root: Path, paths: Sequence[str] | None = None) -> tool.Scan:
@@ -58,7 +58,7 @@ def scan(root: Path, paths: Sequence[str] | None = None) -> tool.Scan:
     listed = repository.files(root) if paths is None else paths
     code = [path for path in listed if repository.is_python(root, path)]
     if not code:
-        raise CouldNotRunError("there is no Python file to scan")
+        raise CouldNotRunError("bandit: found no Python file to scan; run it in a checkout")
     reports = [
         _bandit(root, code[start : start + _FILES_PER_RUN])
         for start in range(0, len(code), _FILES_PER_RUN)

@@ -1,9 +1,8 @@
-"""Secrets, in files and in every commit that leads to HEAD: Kingfisher, without a network.
+"""Find secrets in files and in all commits that lead to HEAD: Kingfisher, without a network.
 
-What is promoted is HEAD with all of its history: whoever may read the repository may read a key
-that a later commit removed. So each run looks at all of the history, which needs no knowledge of
-what serves prod, and takes a second for each hundred megabytes of it. Messages, tags, notes and
-the names of files are as public as files (pipeline/gates/scanners/history.py).
+Everyone who may read the repository may also read a key that a later commit removed. So each run
+scans the whole history, which takes a second for each hundred megabytes. Messages, tags, notes and
+names of files are as public as files (pipeline/gates/scanners/history.py).
 """
 
 from __future__ import annotations
@@ -28,103 +27,102 @@ if TYPE_CHECKING:
 
 KINGFISHER = (sys.executable, "-m", "kingfisher")
 _RULES = Path(__file__).parent / "secrets.yaml"
-_OURS = "pithead."
-_FOUND = 200
-"""Its exit code for findings."""
-_FEWEST_RULES = 100
-"""Fewer than these cannot be what it ships."""
+_OWN_RULE_PREFIX = "pithead."
+_EXIT_CODE_WITH_FINDINGS = 200
+_MIN_RULES = 100
+"""Kingfisher ships more rules; fewer mean that it did not load them."""
 
 
-class _Rule(tool.Answer):
+class _Rule(tool.Output):
     id: str
     description: str
 
 
-class _Commit(tool.Answer):
+class _Commit(tool.Output):
     id: str
     date: str
     """The day, YYYY-MM-DD."""
 
 
-class _Git(tool.Answer):
+class _Git(tool.Output):
     commit: _Commit
 
 
-class _Match(tool.Answer):
+class _Match(tool.Output):
     snippet: str
     dependent_captures: dict[str, str] = Field(default_factory=dict)
-    """Further secrets that were found by being beside this one."""
+    """Further secrets that were found next to this one."""
     path: str
     line: int
     git_metadata: _Git | None = None
 
 
-class _Found(tool.Answer):
+class _Found(tool.Output):
     rule: _Rule
     finding: _Match
 
 
-class _Range(tool.Answer):
+class _Range(tool.Output):
     scope: str
     tip_sha: str | None = None
     shallow: bool
     fetched_commit_count: int = 0
 
 
-class _Done(tool.Answer):
+class _Done(tool.Output):
     status: Literal["completed"]
 
 
-class _Stats(tool.Answer):
+class _Stats(tool.Output):
     blobs_scanned: int
 
 
-class _Target(tool.Answer):
+class _Target(tool.Output):
     scan: _Done
     stats: _Stats
     git: _Range | None = None
 
 
-class _Audit(tool.Answer):
+class _Audit(tool.Output):
     repositories: list[_Target] = Field(min_length=1)
 
 
-class _Summary(tool.Answer):
-    rules_applied: int = Field(ge=_FEWEST_RULES)
+class _Summary(tool.Output):
+    rules_applied: int = Field(ge=_MIN_RULES)
 
 
-class _Metadata(tool.Answer):
+class _Metadata(tool.Output):
     summary: _Summary
 
 
-class _Report(tool.Answer):
+class _Report(tool.Output):
     findings: list[_Found]
     audit: _Audit
     metadata: _Metadata
 
 
 def scan(root: Path) -> tool.Scan:
-    """Look at all commits that lead to HEAD, and at what is not committed yet.
+    """Scan all commits that lead to HEAD, and the files that are not committed yet.
 
     Raises:
-        CouldNotRunError: Kingfisher is missing or crashed, this is no git checkout, its history
-            is cut off, or not all of it was looked at.
+        CouldNotRunError: Kingfisher is missing or crashed, the checkout is no clone or a shallow
+            one, or a part was not scanned.
     """
     head = repository.git(root, "rev-parse", "HEAD").decode().strip()
     commits = int(repository.git(root, "rev-list", "--count", "HEAD"))
     report = _kingfisher(root, ".", "--branch", "HEAD")
     (target,) = report.audit.repositories
-    seen = target.git
-    if seen is None or seen.shallow:
-        raise CouldNotRunError("the history is cut off here; run git fetch --unshallow")
-    if (seen.scope, seen.tip_sha, seen.fetched_commit_count) != (
+    covered = target.git
+    if covered is None or covered.shallow:
+        raise CouldNotRunError("the clone is shallow; run git fetch --unshallow")
+    if (covered.scope, covered.tip_sha, covered.fetched_commit_count) != (
         "branch_history",
         head,
         commits,
     ):
         raise CouldNotRunError(
-            f"Kingfisher looked at {seen.fetched_commit_count} commits to {seen.tip_sha}, not at "
-            f"the {commits} to {head}"
+            f"Kingfisher scanned {covered.fetched_commit_count} commits up to {covered.tip_sha}, "
+            f"not the {commits} commits up to {head}"
         )
     found = report.findings
     uncommitted = _uncommitted(root)
@@ -137,12 +135,12 @@ def scan(root: Path) -> tool.Scan:
         root, [*history.texts(root), history.new_names(uncommitted)]
     )
     files = tool.counted(len(uncommitted), "file")
-    looked_at = f"{tool.counted(commits, 'commit')} and {files} not committed"
-    return tool.Scan("kingfisher", findings, looked_at)
+    scanned = f"{tool.counted(commits, 'commit')} and {files} not committed"
+    return tool.Scan("kingfisher", findings, scanned)
 
 
 def scan_staged(root: Path) -> tool.Scan:
-    """Look at what the next commit would change.
+    """Scan the staged changes.
 
     Raises:
         CouldNotRunError: as `scan`.
@@ -151,19 +149,19 @@ def scan_staged(root: Path) -> tool.Scan:
     (target,) = report.audit.repositories
     if target.git is None or target.git.scope != "staged_tree_diff":
         raise CouldNotRunError("Kingfisher did not scan the staged files")
-    looked_at = tool.counted(target.stats.blobs_scanned, "staged file")
+    scanned = tool.counted(target.stats.blobs_scanned, "staged file")
     staged = repository.git(root, "diff", "-z", "--cached", "--name-only", "--diff-filter=d")
     texts = [history.new_names(repository.names(staged))]
-    return tool.Scan("kingfisher", _findings(report.findings) + _of_texts(root, texts), looked_at)
+    return tool.Scan("kingfisher", _findings(report.findings) + _of_texts(root, texts), scanned)
 
 
 def _kingfisher(root: Path, *arguments: str) -> _Report:
     command = [*KINGFISHER, "scan", "--no-validate", "--no-update-check", "--quiet"]
-    # No comment in a file lets a secret by: a waiver does, with a reason and until a day.
+    # Comments do not suppress findings: only a waiver does, with a reason and an expiry date.
     command += ["--no-ignore", "--no-dedup", "--rules-path", str(_RULES), "--format", "json"]
-    done = tool.run("kingfisher", [*command, *arguments], root, {0, _FOUND})
+    done = tool.run("kingfisher", [*command, *arguments], root, {0, _EXIT_CODE_WITH_FINDINGS})
     report = tool.read("kingfisher", done, _Report)
-    if bool(report.findings) != (done.returncode == _FOUND):
+    if bool(report.findings) != (done.returncode == _EXIT_CODE_WITH_FINDINGS):
         raise CouldNotRunError(
             f"Kingfisher ended with exit code {done.returncode} and {len(report.findings)} findings"
         )
@@ -171,7 +169,10 @@ def _kingfisher(root: Path, *arguments: str) -> _Report:
 
 
 def _of_texts(root: Path, texts: Sequence[Texts]) -> tuple[Finding, ...]:
-    """One finding for each rule, secret and kind of text; no path, which may be the secret."""
+    """Return one finding for each rule, secret and kind of text, without the path.
+
+    The path itself may contain the secret.
+    """
     with tempfile.TemporaryDirectory() as folder:
         files = {str(Path(folder, f"{each.kind}.txt")): each for each in texts if each.content}
         for file, each in files.items():
@@ -182,7 +183,7 @@ def _of_texts(root: Path, texts: Sequence[Texts]) -> tuple[Finding, ...]:
     if len(report.audit.repositories) != len(files):
         raise CouldNotRunError("Kingfisher did not scan every text of the history")
     kept: dict[tuple[str, str, str], Finding] = {}
-    for match in _named(report.findings):
+    for match in _without_duplicates(report.findings):
         each = files[match.finding.path]
         finding = replace(_finding(match, each.origin(match.finding.line)), path="", line=0)
         kept.setdefault((finding.rule, finding.subject, each.kind), finding)
@@ -190,9 +191,9 @@ def _of_texts(root: Path, texts: Sequence[Texts]) -> tuple[Finding, ...]:
 
 
 def _findings(found: Sequence[_Found]) -> tuple[Finding, ...]:
-    """One for each rule, file and secret: the oldest, of however many commits have it."""
+    """Return one finding for each rule, file and secret: that of the oldest commit with it."""
     kept: dict[tuple[str, str, str], Finding] = {}
-    for each in sorted(_named(found), key=_age):
+    for each in sorted(_without_duplicates(found), key=_age):
         git = each.finding.git_metadata
         where = f"in commit {git.commit.id[:12]}" if git else "not committed yet"
         finding = _finding(each, where)
@@ -200,24 +201,24 @@ def _findings(found: Sequence[_Found]) -> tuple[Finding, ...]:
     return tuple(kept.values())
 
 
-def _named(found: Sequence[_Found]) -> list[_Found]:
-    """Without those of our own rule that another rule knows by their form."""
-    named = {
+def _without_duplicates(found: Sequence[_Found]) -> list[_Found]:
+    """Remove the findings of our own rule that a more specific rule also found."""
+    known = {
         (each.finding.path, secret)
         for each in found
-        if not each.rule.id.startswith(_OURS)
+        if not each.rule.id.startswith(_OWN_RULE_PREFIX)
         for secret in (each.finding.snippet, *each.finding.dependent_captures.values())
     }
     return [
         each
         for each in found
-        if not each.rule.id.startswith(_OURS)
-        or (each.finding.path, each.finding.snippet) not in named
+        if not each.rule.id.startswith(_OWN_RULE_PREFIX)
+        or (each.finding.path, each.finding.snippet) not in known
     ]
 
 
 def _age(found: _Found) -> tuple[str, str, int]:
-    """Committed before not committed, then by day, and the same in each run."""
+    """Return a stable sort key: committed before uncommitted, then by day."""
     git = found.finding.git_metadata
     commit = git.commit if git else _Commit(id="", date="not yet")
     return (commit.date, commit.id, found.finding.line)
@@ -231,13 +232,13 @@ def _finding(found: _Found, where: str) -> Finding:
         message=f"{found.rule.description} ({where}). Revoke it: it stays in the history.",
         path=match.path.removeprefix("./"),
         line=match.line,
-        # The same secret wherever it moves; eight digits tell nobody what it is.
+        # The same for a secret in every place; eight digits do not reveal it.
         subject=hashlib.sha256(match.snippet.encode()).hexdigest()[:8],
     )
 
 
 def _uncommitted(root: Path) -> list[str]:
-    """Files that are changed or new, and not ignored."""
+    """Return the files that are changed or new, and not ignored."""
     listed = repository.git(root, "ls-files", "-z", "--modified", "--others", "--exclude-standard")
     listed += repository.git(root, "diff", "-z", "--cached", "--name-only", "--diff-filter=d")
     return [

@@ -24,9 +24,9 @@ _IMPORTED = re.compile(r"(?P<name>[^.]+)\.(?P<suffix>py|(?:[\w-]+\.)?(?:pyc|pyo|
 
 
 def of_path(root: Path, path: str) -> Iterator[Finding]:
-    """A finding if the file is, or makes its folder, such a module, or if it is compiled.
+    """Yield a finding if a path shadows an installed module, or is a compiled module.
 
-    A folder is a path by itself if it is a link or a submodule.
+    A path may also be a folder, if it is a link or a submodule.
     """
     first, *rest = PurePosixPath(path).parts
     imported = _IMPORTED.fullmatch(PurePosixPath(path).name)
@@ -57,7 +57,7 @@ def _finding(rule: str, message: str, path: str, subject: str) -> Finding:
 
 @cache
 def _taken() -> frozenset[str]:
-    """Names of Python's own modules and of those that are installed."""
+    """Return the names of Python's own modules and of the installed ones."""
     installed = {
         file.parts[0].partition(".")[0]
         for distribution in distributions()

@@ -1,8 +1,8 @@
 """Find comments and files that would silence scanners.
 
-bandit, Kingfisher and zizmor run without their ignore comments and configuration, deptry without
-its configuration; deptry has no option that disables its comment. Each comment and file is
-nevertheless a finding: only a waiver in pipeline/waivers.toml suppresses a finding.
+bandit, Kingfisher and zizmor run without ignore comments and configuration, deptry without
+configuration; deptry has no option that disables its comment. Each such comment and file is a
+finding: only a waiver in pipeline/waivers.toml suppresses findings.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 TOOL = "silencing"
 _COMMENTS = {
-    # As each tool's own source has it: bandit's core/manager.py, deptry's imports/shared.rs.
+    # From the tools' sources, such as bandit's core/manager.py and deptry's imports/shared.rs.
     "nosec": re.compile(r"#\s*nosec"),
     "deptry-ignore": re.compile(r"#\s*deptry:\s*ignore"),
     "zizmor-ignore": re.compile(r"#\s*zizmor:\s*ignore"),
@@ -45,7 +45,7 @@ def scan(root: Path, paths: Sequence[str] | None = None) -> tool.Scan:
     """Search a checkout, or the given files of it.
 
     Raises:
-        CouldNotRunError: this is no clone of a repository.
+        CouldNotRunError: the checkout is no clone of a repository.
     """
     searched = repository.files(root) if paths is None else list(paths)
     importable = repository.listed(root) if paths is None else searched
@@ -80,12 +80,12 @@ def _of_file(root: Path, path: str) -> Iterator[Finding]:
 
 
 def _comments(content: bytes, *, python: bool) -> Iterator[tuple[int, str, str]]:
-    """Line number, line and comment; of a file that is no Python, each line as a comment."""
+    """Yield line number, line and comment; in a file that is no Python, each line is a comment."""
     if python:
         try:
             tokens = list(tokenize.tokenize(io.BytesIO(content).readline))
         except (SyntaxError, tokenize.TokenError):
-            pass  # which bandit reports; until then each line counts
+            pass  # bandit reports this error; here each line counts as a comment
         else:
             yield from (
                 (each.start[0], each.line, each.string)
@@ -103,14 +103,14 @@ def _tables(root: Path, path: str) -> Iterator[Finding]:
         try:
             tables = tomllib.loads((root / path).read_text(encoding="utf-8")).get("tool", {})
         except (UnicodeDecodeError, tomllib.TOMLDecodeError):
-            return  # which deptry's scan reports
+            return  # the scan with deptry reports this error
         yield from (_configuration(path, f"tool.{each}") for each in _TABLES if each in tables)
     elif name in {"setup.cfg", "tox.ini"}:
         sections = configparser.RawConfigParser(strict=False, allow_no_value=True)
         try:
             sections.read_string((root / path).read_text(encoding="utf-8", errors="replace"))
         except configparser.Error:
-            return  # which no scanner can read either
+            return  # no scanner can read the file either
         for each in sections.sections():
             if each.removeprefix("tool:") in _TABLES:
                 yield _configuration(path, each)
@@ -120,8 +120,8 @@ def _configuration(path: str, subject: str) -> Finding:
     return Finding(
         tool=TOOL,
         rule="scanner-configuration",
-        message=f"{subject} configures a scanner from within what it scans; remove it, and waive "
-        "single findings in pipeline/waivers.toml",
+        message=f"{subject} in the repository configures a scanner; remove it, and waive single "
+        "findings in pipeline/waivers.toml",
         path=path,
         subject=subject,
     )

@@ -1,4 +1,4 @@
-"""How a scanner's tool is run, and how its answer is read."""
+"""Run a scanner's tool, and parse its output."""
 
 from __future__ import annotations
 
@@ -19,24 +19,25 @@ if TYPE_CHECKING:
     from pipeline.gates.report.findings import Finding
 
 SCRIPTS = Path(sysconfig.get_path("scripts"))
-"""Where the tools of this environment are that are no Python modules."""
+"""Folder of the installed tools that are no Python modules."""
 _TIMEOUT_SECONDS = 900
-"""Long enough for a busy machine, where a tool may take minutes."""
-_Answer = TypeVar("_Answer")
+"""On a busy machine a tool may take minutes."""
+_MAX_MESSAGE_CHARACTERS = 300
+_OutputT = TypeVar("_OutputT")
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What a tool found, and what it has looked at."""
+    """The findings of a tool, and how much it scanned."""
 
     tool: str
     findings: tuple[Finding, ...]
-    looked_at: str
-    """In words, counted by the tool itself: `9509 lines (3 let by)`."""
+    scanned: str
+    """A phrase with the tool's own count, such as `9509 lines`."""
 
 
-class Answer(BaseModel):
-    """A part of a tool's answer: what is read of it must be there, and the rest is ignored."""
+class Output(BaseModel):
+    """A part of a tool's output: the declared fields are required, others are ignored."""
 
 
 def run(
@@ -48,7 +49,8 @@ def run(
     """Run a tool in a checkout.
 
     Raises:
-        CouldNotRunError: it is missing, does not end, or ends with another exit code.
+        CouldNotRunError: it is missing, does not end, or ends with an exit code that is not
+            `allowed`.
     """
     try:
         done = subprocess.run(
@@ -75,31 +77,31 @@ def run(
 
 
 def read(
-    tool: str, done: subprocess.CompletedProcess[str], form: type[_Answer], text: str | None = None
-) -> _Answer:
-    """Read what a tool has written as JSON, on its standard output unless `text` is given.
+    tool: str, done: subprocess.CompletedProcess[str], form: type[_OutputT], text: str | None = None
+) -> _OutputT:
+    """Parse the JSON output of a tool: `text`, or else its standard output.
 
     Raises:
-        CouldNotRunError: it is empty, no JSON, or not of this form.
+        CouldNotRunError: the output is empty, no JSON, or of another form.
     """
     try:
         return TypeAdapter(form).validate_json(done.stdout if text is None else text)
     except ValidationError as error:
-        # Never what it has written itself: there may be a secret in it.
+        # The message must not contain the output, which may contain a secret.
         first = error.errors(include_input=False, include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         what = f"{key}: {first['msg']}" if key else first["msg"]
         raise CouldNotRunError(
-            f"{tool} left no report that can be read: {what}; it said: {complaint(done)}"
+            f"{tool} wrote no valid report: {what}; its last line of errors is: {complaint(done)}"
         ) from error
 
 
 def counted(number: int, what: str) -> str:
-    """`1 file`, `2 files`."""
+    """Return a count with its noun, such as `1 file` or `2 files`."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def complaint(done: subprocess.CompletedProcess[str]) -> str:
-    """The last line of what a tool has written to standard error."""
+    """Return the last line that a tool wrote to standard error."""
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-    return lines[-1][:300] if lines else "nothing"
+    return lines[-1][:_MAX_MESSAGE_CHARACTERS] if lines else "nothing"

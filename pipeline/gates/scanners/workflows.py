@@ -1,4 +1,4 @@
-"""The workflows of the repository's host: zizmor, without a network."""
+"""Audit the workflows of the repository's host: zizmor, without a network."""
 
 from __future__ import annotations
 
@@ -15,41 +15,41 @@ if TYPE_CHECKING:
 
 ZIZMOR = (str(tool.SCRIPTS / "zizmor"),)
 INPUTS = (".github", ".pre-commit-config.yaml")
-"""What zizmor knows to audit: workflows, actions, Dependabot's and pre-commit's configuration."""
+"""Paths that zizmor audits: workflows, actions, and Dependabot's and pre-commit's configuration."""
 _AUDITED = re.compile(
     r"\.github/(?:workflows/[^/]+|dependabot)\.ya?ml|\.pre-commit-(?:config|hooks)\.yaml"
     r"|(?:.*/)?action\.ya?ml"
 )
-_FOUND = {11, 12, 13, 14}
-"""Its exit codes for findings, by the highest severity."""
+_EXIT_CODES_WITH_FINDINGS = {11, 12, 13, 14}
+"""One for each highest severity."""
 
 
-class _Point(tool.Answer):
+class _Point(tool.Output):
     row: int
-    """From 0."""
+    """Line number from 0."""
 
 
-class _Span(tool.Answer):
+class _Span(tool.Output):
     start_point: _Point
 
 
-class _Concrete(tool.Answer):
+class _Concrete(tool.Output):
     location: _Span
     feature: str
 
 
-class _Symbolic(tool.Answer):
+class _Symbolic(tool.Output):
     key: dict[str, Any]
     kind: str
     annotation: str
 
 
-class _Location(tool.Answer):
+class _Location(tool.Output):
     symbolic: _Symbolic
     concrete: _Concrete
 
 
-class _Audited(tool.Answer):
+class _Audited(tool.Output):
     ident: str
     desc: str
     locations: list[_Location]
@@ -62,15 +62,15 @@ def scan(root: Path, paths: Sequence[str] | None = None) -> tool.Scan:
         CouldNotRunError: zizmor is missing, crashed, could not read a file, or left one out.
     """
     audits = audited_files(repository.files(root) if paths is None else paths)
-    # Alone, a file such as an issue template is an error; in its folder zizmor skips it.
+    # zizmor rejects a single file such as an issue template, but skips it in a folder.
     whole = (*INPUTS, *(each for each in audits if not each.startswith(INPUTS)))
     present = [each for each in (whole if paths is None else audits) if (root / each).exists()]
     command = [*ZIZMOR, "--offline", "--strict-collection", "--no-progress", "--color=never"]
-    # A comment, a zizmor.yml and .gitignore may not hide what the repository's host would run.
+    # No comment, zizmor.yml or .gitignore may hide what the repository's host would run.
     command += ["--no-config", "--no-ignores", "--collect=all", "--format=json-v1"]
-    done = tool.run("zizmor", [*command, *present], root, {0, *_FOUND})
+    done = tool.run("zizmor", [*command, *present], root, {0, *_EXIT_CODES_WITH_FINDINGS})
     audited = tool.read("zizmor", done, list[_Audited])
-    if bool(audited) != (done.returncode in _FOUND):
+    if bool(audited) != (done.returncode in _EXIT_CODES_WITH_FINDINGS):
         raise CouldNotRunError(
             f"zizmor ended with exit code {done.returncode} and {len(audited)} findings"
         )
@@ -88,7 +88,7 @@ def scan(root: Path, paths: Sequence[str] | None = None) -> tool.Scan:
 
 
 def audited_files(paths: Sequence[str]) -> list[str]:
-    """Those of the paths that the repository's host or pre-commit would run."""
+    """Return the paths that the repository's host or pre-commit would run."""
     return [path for path in paths if _AUDITED.fullmatch(path)]
 
 

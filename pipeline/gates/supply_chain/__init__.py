@@ -1,1 +1,1 @@
-"""What a release is made of, whether it may be shipped, and who vouches for it."""
+"""The supply chain of a release: its contents, the policies for them, and the attestation."""

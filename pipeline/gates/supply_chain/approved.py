@@ -1,4 +1,4 @@
-"""The packages that may be deployed at all, where an organisation keeps a list of them."""
+"""Check deployed packages against an organisation's list of approved packages."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ TOOL = "approved"
 
 
 def check(pins: Sequence[Pin], approvals: Sequence[str], lock: str) -> Iterator[Finding]:
-    """The pins that no approval (`name` or `name>=1,<2`) covers, whatever index has them.
+    """Find pins that no approval (`name` or `name>=1,<2`) covers, whichever index has them.
 
-    A pre-release is a version like any other: whether to take one was the lock's question.
+    A pre-release is treated like any other version: the lock decides whether to use one.
     """
     allowed = [Requirement(each) for each in approvals]
     for pin in pins:
@@ -33,7 +33,7 @@ def check(pins: Sequence[Pin], approvals: Sequence[str], lock: str) -> Iterator[
             "unapproved-version" if named else "unapproved-package",
             f"{pin.name} {pin.version} is not approved"
             + (f", only {versions} is" if named else "")
-            + "; approve it in pyproject.toml, or do without it",
+            + "; approve it in pyproject.toml, or remove it",
             path=lock,
             line=pin.line,
             subject=pin.name,

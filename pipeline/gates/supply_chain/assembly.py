@@ -1,4 +1,4 @@
-"""What the cloud assembly of a commit deploys: each environment's functions, and their code."""
+"""Read from a cloud assembly which functions each environment gets, with their code."""
 
 from __future__ import annotations
 
@@ -13,43 +13,43 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-_UNSEEN = ("AWS::CloudFormation::Stack", "AWS::Lambda::LayerVersion")
-"""Resources that bring code which is in no function's own bundle."""
+_UNCOMPARABLE_TYPES = ("AWS::CloudFormation::Stack", "AWS::Lambda::LayerVersion")
+"""Types of resources with code that is in no function's own bundle."""
 
 
 class AssemblyError(Exception):
-    """The cloud assembly is not there, or not as the CDK writes it."""
+    """The cloud assembly is missing, or not as the CDK writes it."""
 
 
 @dataclass(frozen=True)
 class Code:
-    """A function's code, as a template and its asset manifest tell."""
+    """A function's code in a template and its asset manifest."""
 
     function: str
     """The function's logical id."""
     key: str
     """The object's key in the asset bucket."""
     file: Path
-    """What is published under that key."""
+    """The file that is published under that key."""
     pinned: tuple[str, ...]
-    """`CodeSha256` of each version that the template publishes of the function."""
+    """`CodeSha256` of each version of the function in the template."""
 
 
 @dataclass(frozen=True)
 class Deployed:
-    """What one environment is given."""
+    """The functions and files of one environment."""
 
     code: tuple[Code, ...]
     files: tuple[Path, ...]
-    """All that is published to its asset bucket."""
+    """All files that are published to its asset bucket."""
 
 
 def read(folder: Path, environment: str) -> Deployed:
-    """What an environment is given.
+    """Return the functions and files of an environment.
 
     Raises:
-        AssemblyError: there is no such environment, no function, code that nothing publishes, a
-            key that two files are published under, or a layer or nested stack.
+        AssemblyError: the environment or its functions are missing; code is not published, or two
+            files are published under one key; or there is a layer or nested stack.
     """
     try:
         nested = _artifacts(folder, "cdk:cloud-assembly")
@@ -65,7 +65,9 @@ def read(folder: Path, environment: str) -> Deployed:
             for found in _code(json.loads((inside / stack["templateFile"]).read_text()), published)
         )
     except StopIteration as error:
-        raise AssemblyError(f"{folder.name} has no environment {environment}") from error
+        raise AssemblyError(
+            f"{folder.name}: found no environment {environment}; synthesise again"
+        ) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise AssemblyError(f"{folder.name} is no cloud assembly of the CDK: {error!r}") from error
     if not code:
@@ -79,7 +81,7 @@ def _artifacts(folder: Path, type_: str) -> list[dict[str, Any]]:
 
 
 def _by_key(folder: Path) -> dict[str, Path]:
-    """The file of each object key: cdk-assets publishes the first, and skips a key that exists."""
+    """Return the file of each object key; cdk-assets would skip a second file of a key."""
     found: dict[str, Path] = {}
     for key, file in _published(folder):
         if found.setdefault(key, file) != file:
@@ -88,7 +90,7 @@ def _by_key(folder: Path) -> dict[str, Path]:
 
 
 def _published(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Each object key and the file that is published under it."""
+    """Yield each object key with the file that is published under it."""
     for each in _artifacts(folder, "cdk:asset-manifest"):
         for asset in json.loads((folder / each["file"]).read_text())["files"].values():
             for destination in asset["destinations"].values():
@@ -98,21 +100,21 @@ def _published(folder: Path) -> Iterator[tuple[str, Path]]:
 def _code(template: dict[str, Any], published: dict[str, Path]) -> Iterator[Code]:
     resources = template["Resources"]
     for name, resource in resources.items():
-        if resource["Type"] in _UNSEEN:
+        if resource["Type"] in _UNCOMPARABLE_TYPES:
             raise AssemblyError(
-                f"{resource['Type']} {name} brings code that is not compared with the commit; put "
-                "it into the function's bundle, or its resources into the stack"
+                f"{resource['Type']} {name} contains code that is not compared with the commit; "
+                "move it into the function's bundle, or its resources into the stack"
             )
         if resource["Type"] != "AWS::Lambda::Function":
             continue
         if resource["Properties"].get("Layers"):
             raise AssemblyError(
-                f"function {name} has layers, whose code is not compared with the commit; put the "
+                f"function {name} has layers, whose code is not compared with the commit; move the "
                 "code into its bundle"
             )
         key = resource["Properties"]["Code"].get("S3Key")
         if not isinstance(key, str) or key not in published:
-            raise AssemblyError(f"the code of function {name} is none of the assembly's assets")
+            raise AssemblyError(f"the code of function {name} is not an asset of the assembly")
         pinned = tuple(
             version["Properties"].get("CodeSha256", "")
             for version in resources.values()

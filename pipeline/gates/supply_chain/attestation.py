@@ -1,7 +1,7 @@
-"""What is vouched for: an in-toto Statement v1 with a SLSA provenance predicate v1.
+"""The attestation: an in-toto Statement v1 with a SLSA provenance predicate v1.
 
-The subjects are the bundles. Commit and lock are what they were built from, the pipeline is who
-built them, and the gates' results and the SBOMs are byproducts of that build
+The subjects are the bundles. Commit and lock are the resolved dependencies, the pipeline is the
+builder, and the gates' summaries and the SBOMs are byproducts of the build
 (slsa.dev/spec/v1.0/provenance, in-toto.io/Statement/v1).
 """
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from environments.schema import NAMES
 from pipeline.gates.supply_chain import assembly, contents, published
-from pipeline.gates.supply_chain.evidence import Result
+from pipeline.gates.supply_chain.summaries import Summary
 from pipeline.names import PIPELINE
 
 if TYPE_CHECKING:
@@ -31,11 +31,11 @@ _SUMMARY = "application/json"
 
 
 class ReleaseError(Exception):
-    """What is to be released is not the same in every environment, or has no SBOM."""
+    """The release is not the same in every environment, or has no SBOM."""
 
 
 class StatementError(Exception):
-    """A statement is not as it is made here."""
+    """A statement is not of the form that `statement` writes."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +43,16 @@ class Bundle:
     """The code of one function."""
 
     function: str
-    """The function's logical id, in every environment the same."""
+    """The function's logical id, the same in every environment."""
     sha256: str
-    """Hexadecimal, as all digests here."""
+    """Hexadecimal, like all digests here."""
     sbom: str
-    """SHA-256 of the SBOM; empty where the bundle holds no package."""
+    """SHA-256 of the SBOM; empty if the bundle contains no package."""
 
 
 @dataclass(frozen=True)
 class Release:
-    """What a checkout and its cloud assembly release to prod."""
+    """The release of a checkout and its cloud assembly."""
 
     repository: str
     branch: str
@@ -65,11 +65,11 @@ class Release:
 
 
 def release(home: Home, commit: str, lock: Path, folder: Path) -> Release:
-    """What is released to prod; an environment before it that has a function has its code too.
+    """Return the release to prod, after checking that earlier environments get the same code.
 
     Raises:
         AssemblyError, ContentsError: the assembly, or a bundle in it, cannot be read.
-        ReleaseError: an environment has other code, or a bundle has no SBOM beside it.
+        ReleaseError: an environment has other code, or a bundle has no SBOM.
     """
     prod = assembly.read(folder, "prod")
     bundles = tuple(sorted((_bundle(code, prod) for code in prod.code), key=lambda b: b.function))
@@ -78,7 +78,7 @@ def release(home: Home, commit: str, lock: Path, folder: Path) -> Release:
         for code in assembly.read(folder, name).code:
             if wanted.get(code.function, "") not in {"", sha256(code.file)}:
                 raise ReleaseError(
-                    f"{name} is given other code for {code.function} than prod: "
+                    f"{name} would get other code for {code.function} than prod: "
                     f"{sha256(code.file)} and {wanted[code.function]}"
                 )
     return Release(
@@ -91,8 +91,8 @@ def release(home: Home, commit: str, lock: Path, folder: Path) -> Release:
     )
 
 
-def statement(released: Release, results: Sequence[Result], invocation: str) -> dict[str, Any]:
-    """What is said of a release; `invocation` is the build that says it."""
+def statement(released: Release, results: Sequence[Summary], invocation: str) -> dict[str, Any]:
+    """Return the statement about a release; `invocation` is the ARN of the attesting build."""
     return {
         "_type": STATEMENT,
         "subject": [
@@ -127,11 +127,11 @@ def statement(released: Release, results: Sequence[Result], invocation: str) -> 
     }
 
 
-def read(found: dict[str, Any]) -> tuple[Release, tuple[Result, ...]]:
-    """The release and the results that a statement speaks of.
+def read(found: dict[str, Any]) -> tuple[Release, tuple[Summary, ...]]:
+    """Return the release and the gates' summaries of a statement.
 
     Raises:
-        StatementError: it is of another kind, or lacks something.
+        StatementError: it is of another kind, or a part is missing.
     """
     try:
         kind = (found["_type"], found["predicateType"])
@@ -154,18 +154,18 @@ def read(found: dict[str, Any]) -> tuple[Release, tuple[Result, ...]]:
             ),
             builder=details["builder"]["id"],
         )
-        said = tuple(
+        summaries = tuple(
             _result(each) for each in details["byproducts"] if each["mediaType"] == _SUMMARY
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise StatementError(f"it lacks a part: {error!r}") from error
+        raise StatementError(f"a part is missing: {error!r}") from error
     if (*kind, definition.get("buildType")) != (STATEMENT, PREDICATE, BUILD):
         raise StatementError(f"it is a {kind[0]!r} with a {kind[1]!r}")
-    return released, said
+    return released, summaries
 
 
 def differences(attested: Release, released: Release) -> list[str]:
-    """In which parts what is to be deployed is not what was attested."""
+    """Return a sentence for each part of the release that differs from the attested one."""
     plain = [field.name for field in fields(Release) if field.name != "bundles"]
     found = [
         f"{name} {getattr(attested, name)} was attested and not {getattr(released, name)}"
@@ -187,7 +187,7 @@ def differences(attested: Release, released: Release) -> list[str]:
 
 
 def sha256(file: Path) -> str:
-    """Of a file's bytes, hexadecimal."""
+    """Return the SHA-256 of a file, hexadecimal."""
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
@@ -197,7 +197,7 @@ def _bundle(code: Code, deployed: Deployed) -> Bundle:
         return Bundle(code.function, digest, "")
     bills = [file for file in deployed.files if published.describes(file.read_bytes(), digest)]
     if len(bills) != 1:
-        raise ReleaseError(f"{len(bills)} SBOMs of {code.file.name} are published beside it, not 1")
+        raise ReleaseError(f"{len(bills)} SBOMs of {code.file.name} are published; allowed is 1")
     return Bundle(code.function, digest, sha256(bills[0]))
 
 
@@ -209,7 +209,7 @@ def _bill(bundle: Bundle) -> dict[str, Any]:
     }
 
 
-def _byproduct(result: Result) -> dict[str, Any]:
+def _byproduct(result: Summary) -> dict[str, Any]:
     return {
         "name": f"{result.gate}.json",
         "mediaType": _SUMMARY,
@@ -222,6 +222,6 @@ def _byproduct(result: Result) -> dict[str, Any]:
     }
 
 
-def _result(byproduct: dict[str, Any]) -> Result:
-    said = byproduct["annotations"]
-    return Result(said["gate"], said["status"], said["sentence"], byproduct["digest"]["sha256"])
+def _result(byproduct: dict[str, Any]) -> Summary:
+    found = byproduct["annotations"]
+    return Summary(found["gate"], found["status"], found["sentence"], byproduct["digest"]["sha256"])

@@ -1,8 +1,8 @@
-"""pip-audit, strict, over a hashed lock.
+"""Audit a hashed lock with pip-audit in strict mode.
 
-pip-audit skips what it cannot look up and calls the rest clean; `--strict` makes that an error.
-It also takes an answer that says nothing of vulnerabilities for a clean one. So it is asked of a
-package too that is known to have some: a service that knows of none has not audited anything.
+pip-audit skips packages that it cannot look up; `--strict` makes that an error. It also accepts an
+answer without any vulnerabilities as clean. So the audit includes a package that is known to have
+vulnerabilities, to check that the advisory service knows any.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
 
 TOOL = "pip-audit"
 _TIMEOUT_SECONDS = 300
-"""For a service that hangs: each of its requests has five seconds of its own."""
-_PROBE, _PROBED = "flask", "0.5"
+"""Ends an audit with a service that hangs; each single request has five seconds."""
+_PROBE_NAME, _PROBE_VERSION = "flask", "0.5"
 _COMMAND = (sys.executable, "-m", "pip_audit", "--strict", "--require-hashes", "--disable-pip")
 _OPTIONS = ("--progress-spinner", "off", "--format", "json", "--aliases", "on", "--timeout", "5")
 
 
 def audit(lock: Path, report: Path, lines: Mapping[str, int]) -> tuple[int, list[Finding]]:
-    """Ask for each package of a lock; how many there were, and what is known against them.
+    """Return the number of packages in a lock, and a finding for each known vulnerability.
 
-    `lines` says where in the lock a package stands. pip-audit's own report is kept as `report`.
+    `lines` maps packages to their lines in the lock. `report` gets pip-audit's own report.
 
     Raises:
-        CouldNotRunError: a package could not be looked up, the service knows nothing, or
-            pip-audit did not report.
+        CouldNotRunError: a package could not be looked up, the service knows no vulnerabilities, or
+            pip-audit wrote no report.
     """
-    packages = [each for each in _asked(lock, report) if not _is_probe(each)]
+    packages = [each for each in _audited(lock, report) if not _is_probe(each)]
     if not packages:
-        raise CouldNotRunError("pip-audit skipped everything")
+        raise CouldNotRunError("pip-audit skipped every package")
     findings = [
         Finding(
             TOOL,
@@ -59,15 +59,15 @@ def audit(lock: Path, report: Path, lines: Mapping[str, int]) -> tuple[int, list
     return len(packages), findings
 
 
-def _asked(lock: Path, report: Path) -> list[dict[str, Any]]:
+def _audited(lock: Path, report: Path) -> list[dict[str, Any]]:
     report.parent.mkdir(exist_ok=True)
     report.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         probe = Path(folder) / "probe.txt"
-        probe.write_text(f"{_PROBE}=={_PROBED} --hash=sha256:{'0' * 64}\n")
+        probe.write_text(f"{_PROBE_NAME}=={_PROBE_VERSION} --hash=sha256:{'0' * 64}\n")
         command = [*_COMMAND, *_OPTIONS, "--output", str(report)]
         command += ["--requirement", str(lock), "--requirement", str(probe)]
-        # A cache of its own: nobody's earlier answer stands in for today's.
+        # An empty cache, so that no earlier answer is used.
         command += ["--cache-dir", str(Path(folder) / "cache")]
         try:
             done = subprocess.run(
@@ -80,18 +80,18 @@ def _asked(lock: Path, report: Path) -> list[dict[str, Any]]:
         skipped = [each["name"] for each in packages if "skip_reason" in each]
         known = [each for each in packages if _is_probe(each) and each["vulns"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        said = (done.stderr.strip() or done.stdout.strip()).splitlines() or ["nothing"]
-        why = said[-1].removeprefix("ERROR:pip_audit._cli:")
-        raise CouldNotRunError(f"pip-audit left no report: {why}") from error
+        output = (done.stderr.strip() or done.stdout.strip()).splitlines() or ["no output"]
+        reason = output[-1].removeprefix("ERROR:pip_audit._cli:")
+        raise CouldNotRunError(f"pip-audit wrote no report: {reason}") from error
     if skipped:
         raise CouldNotRunError(f"pip-audit skipped {', '.join(skipped)}")
     if not known:
         raise CouldNotRunError(
-            f"the advisory service knows nothing: it calls {_PROBE} {_PROBED} clean, "
-            "which has published vulnerabilities"
+            f"the advisory service returns no vulnerabilities for {_PROBE_NAME} {_PROBE_VERSION}, "
+            "which has published ones; configure a service that knows them"
         )
     return packages
 
 
 def _is_probe(package: dict[str, Any]) -> bool:
-    return (package["name"], package["version"]) == (_PROBE, _PROBED)
+    return (package["name"], package["version"]) == (_PROBE_NAME, _PROBE_VERSION)

@@ -1,4 +1,4 @@
-"""What a bundle holds: the distributions in it, by their own metadata, and what is in those."""
+"""Read the distributions in a bundle from their metadata, with the components inside of them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from pipeline.gates.supply_chain.lock import Pin
 
-# At any depth: what a package brings along below itself is deployed like the rest.
-_PART = re.compile(r"(?P<folder>.+\.dist-info)/(?P<part>METADATA|sboms/[^/]+\.json)")
+# At any depth, because packages inside of a package are deployed, too.
+_METADATA_FILE = re.compile(r"(?P<folder>.+\.dist-info)/(?P<part>METADATA|sboms/[^/]+\.json)")
 TOOL = "contents"
 
 
@@ -31,13 +31,13 @@ class ContentsError(Exception):
 
 @dataclass(frozen=True)
 class Vendored:
-    """A component of another language inside of a wheel, as the wheel's own SBOM tells."""
+    """A component of another language inside of a wheel, from the wheel's own SBOM."""
 
     name: str
     version: str
     purl: str
     declared: str
-    """Its licence; several are joined by AND."""
+    """Declared licence; several are joined by AND."""
     sha256: str = ""
 
 
@@ -46,14 +46,14 @@ class Distribution:
     """An installed Python package."""
 
     name: str
-    """As the index normalises it (PEP 503)."""
+    """Normalised name (PEP 503)."""
     version: str
     metadata: RawMetadata
     vendored: tuple[Vendored, ...] = ()
 
 
 def read(bundle: Path) -> tuple[Distribution, ...]:
-    """The distributions of a bundle, by name.
+    """Return the distributions of a bundle, sorted by name.
 
     Raises:
         ContentsError: it is no zip, or a distribution's metadata or SBOM cannot be read.
@@ -64,9 +64,9 @@ def read(bundle: Path) -> tuple[Distribution, ...]:
             names = archive.namelist()
             twice = [name for name, count in Counter(names).items() if count > 1]
             if twice:
-                raise ContentsError(f"the bundle has two of {twice[0]}")
+                raise ContentsError(f"the bundle contains {twice[0]} twice; build it again")
             for name in names:
-                if match := _PART.fullmatch(name):
+                if match := _METADATA_FILE.fullmatch(name):
                     folders[match["folder"]][match["part"]] = archive.read(name)
     except (OSError, zipfile.BadZipFile) as error:
         raise ContentsError(f"the bundle cannot be read: {error}") from error
@@ -81,7 +81,7 @@ def read(bundle: Path) -> tuple[Distribution, ...]:
 def against_the_lock(
     distributions: Sequence[Distribution], pins: Sequence[Pin], lock: str
 ) -> Iterator[Finding]:
-    """Where what is deployed is another thing than what is locked, audited and approved."""
+    """Find differences between the deployed packages and the locked ones."""
     locked = {(pin.name, pin.version) for pin in pins}
     for each in distributions:
         if (each.name, each.version) not in locked:
@@ -120,11 +120,11 @@ def _distribution(folder: str, parts: dict[str, bytes]) -> Distribution:
 
 
 def _vendored(path: str, text: bytes) -> Iterator[Vendored]:
-    """What a wheel's own CycloneDX document names (PEP 770), but for what only built it."""
+    """Yield the components in a wheel's own CycloneDX document (PEP 770), without build tools."""
     try:
         document = json.loads(text)
         if document.get("bomFormat") != "CycloneDX":
-            raise ContentsError(f"{path} is an SBOM of another format than CycloneDX")
+            raise ContentsError(f"{path}: found an SBOM of another format; allowed is CycloneDX")
         for each in _components(document.get("components", [])):
             yield Vendored(
                 each["name"],

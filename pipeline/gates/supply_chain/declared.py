@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 TOOL = "declared"
 _MACHINES = ("x86_64", "aarch64", "arm64")
-"""A gate may run on another processor than the bundle."""
+"""The gate may run on another processor than the bundle."""
 
 
 def check(
@@ -25,9 +25,9 @@ def check(
     lines: Mapping[str, int],
     lock: str,
 ) -> Iterator[Finding]:
-    """Find deployed packages that are only in the lock, and that nothing requires.
+    """Find deployed packages that are in the lock, but that no requirement needs.
 
-    `declared` are the requirements of the group that is deployed.
+    `declared` are the requirements of the deployed group.
     """
     known = {each.name: each for each in distributions}
     reached: set[tuple[str, str]] = set()
@@ -45,8 +45,8 @@ def check(
             yield Finding(
                 TOOL,
                 "undeclared",
-                f"{distribution.name} {distribution.version} is deployed, and neither group "
-                "service of pyproject.toml nor a package in it asks for it; declare it there, "
+                f"{distribution.name} {distribution.version} is deployed, but neither group "
+                "service of pyproject.toml nor a package in it requires it; declare it there, "
                 "or run make lock",
                 path=lock,
                 line=lines.get(distribution.name, 0),

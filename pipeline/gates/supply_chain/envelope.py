@@ -1,7 +1,7 @@
 """A signed statement: a DSSE envelope, signed and verified by AWS KMS.
 
-DSSE signs `DSSEv1 <length> <type> <length> <payload>`, so that a payload of one type is never
-taken for one of another (github.com/secure-systems-lab/dsse, protocol.md).
+DSSE signs `DSSEv1 <length> <type> <length> <payload>`, so that a payload of one type cannot be
+taken for one of another type (github.com/secure-systems-lab/dsse, protocol.md).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _ALGORITHM = "ECDSA_SHA_256"
 
 
 class ForgedError(Exception):
-    """The envelope is not what the key has signed."""
+    """The key did not sign the envelope."""
 
 
 def seal(statement: dict[str, Any], kms: Any, key: str) -> str:
-    """An envelope with a statement, signed by a KMS key (its ARN or alias), as JSON.
+    """Return a statement in an envelope, signed with a KMS key (its ARN or alias), as JSON.
 
     Raises:
         CouldNotRunError: KMS did not sign.
@@ -45,13 +45,13 @@ def seal(statement: dict[str, Any], kms: Any, key: str) -> str:
 
 
 def open_(text: str, kms: Any, key: str) -> dict[str, Any]:
-    """The statement in an envelope, once the key has been found to have signed it.
+    """Return the statement in an envelope, after KMS has verified the signature.
 
-    Which key the envelope names is not asked: it is for the verifier to say.
+    The key that the envelope names is ignored: the verifier chooses the key.
 
     Raises:
-        ForgedError: it is no envelope, or the key has not signed it.
-        CouldNotRunError: KMS did not verify.
+        ForgedError: it is no envelope, or the key did not sign it.
+        CouldNotRunError: KMS could not verify it.
     """
     try:
         envelope = json.loads(text)
@@ -80,13 +80,13 @@ def open_(text: str, kms: Any, key: str) -> dict[str, Any]:
 
 
 def signed_bytes(payload: bytes) -> bytes:
-    """What is signed of a payload: DSSE's pre-authentication encoding."""
+    """Return DSSE's pre-authentication encoding of a payload, which is signed."""
     type_ = PAYLOAD_TYPE.encode()
     return b"DSSEv1 %d %b %d %b" % (len(type_), type_, len(payload), payload)
 
 
 def _message(payload: bytes) -> dict[str, Any]:
-    """Its digest, as KMS takes no message of more than 4096 bytes ("Sign")."""
+    """Return the message for KMS: a digest, because a message may have at most 4096 bytes."""
     return {
         "Message": hashlib.sha256(signed_bytes(payload)).digest(),
         "MessageType": "DIGEST",

@@ -1,4 +1,4 @@
-"""Under which licences a bundle is shipped, and whether the policy lets it."""
+"""Check the licences of the packages in a bundle against the policy."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from pipeline.gates.supply_chain.contents import Distribution
 
 TOOL = "licences"
-Standing = Literal["forbidden", "unlisted", "allowed"]
-_WORST_FIRST: tuple[Standing, ...] = ("forbidden", "unlisted", "allowed")
+PolicyStatus = Literal["forbidden", "unlisted", "allowed"]
+_WORST_FIRST: tuple[PolicyStatus, ...] = ("forbidden", "unlisted", "allowed")
 
-# Classifiers that name one licence; most name a family, as "BSD License" does, or no version, as
-# "Apache Software License". PyPI adds none any more: License-Expression took their place (PEP 639).
+# Classifiers for exactly one licence. Most are for a family, such as "BSD License", or have no
+# version, such as "Apache Software License". License-Expression replaces them (PEP 639).
 _CLASSIFIERS = {
     "License :: CC0 1.0 Universal (CC0 1.0) Public Domain Dedication": "CC0-1.0",
     "License :: OSI Approved :: Boost Software License 1.0 (BSL-1.0)": "BSL-1.0",
@@ -50,19 +50,19 @@ _CLASSIFIERS = {
 
 @dataclass(frozen=True)
 class Declared:
-    """What a package says of its licence."""
+    """The licence that a package declares."""
 
     text: str
-    """As the package states it, on one line; empty if it states none."""
+    """The declaration on one line; empty if there is none."""
     expression: str | None
-    """As an SPDX expression; None if the licence is not recognised."""
+    """The SPDX expression; None if the licence is not recognised."""
 
 
 def declared(metadata: RawMetadata) -> Declared:
-    """What a wheel's metadata says: `License-Expression`, else `License`, else its classifiers.
+    """Return the licence in a wheel's metadata: `License-Expression`, `License`, or classifiers.
 
-    The old field and the classifiers have to agree, and of several classifiers all hold: a
-    package that says one thing here and another there has said neither.
+    Several classifiers apply together. If `License` and the classifiers disagree, the licence is
+    not recognised.
     """
     if expression := metadata.get("license_expression"):
         return Declared(_line(expression), spdx(expression))
@@ -81,29 +81,29 @@ def declared(metadata: RawMetadata) -> Declared:
 
 @cache
 def spdx(text: str) -> str | None:
-    """An expression as SPDX writes it; None where it is none."""
+    """Return an expression in SPDX's form; None if it is no valid expression."""
     parsed = _parsed(text)
     return str(parsed.render()) if parsed is not None else None
 
 
-def standing(expression: str, policy: Licences) -> Standing:
-    """How the policy sees an expression: of alternatives the best, of what all holds the worst."""
+def policy_status(expression: str, policy: Licences) -> PolicyStatus:
+    """Return the policy's status of an expression: the best of OR, the worst of AND."""
     parsed = _parsed(expression)
-    return "unlisted" if parsed is None else _standing(parsed, policy)
+    return "unlisted" if parsed is None else _policy_status(parsed, policy)
 
 
 def check(
     distributions: Sequence[Distribution], policy: Licences, lines: Mapping[str, int], lock: str
 ) -> Iterator[Finding]:
-    """What may not be shipped as the policy stands; `lines` says where in the lock a package is."""
+    """Find packages whose licence the policy does not allow; `lines` are those of the lock."""
     reviews = {review.package: review for review in policy.reviewed}
     for each in distributions:
-        verdict = _verdict(declared(each.metadata), policy, reviews.pop(each.name, None))
-        about = [(each.name, f"{each.name} {each.version}", verdict)]
+        violation = _violation(declared(each.metadata), policy, reviews.pop(each.name, None))
+        about = [(each.name, f"{each.name} {each.version}", violation)]
         for part in each.vendored:
             name = f"{part.name} {part.version}, which is part of {each.name} {each.version},"
-            verdict = _part_verdict(part.declared, policy)
-            about.append((f"{each.name}/{part.name}", name, verdict))
+            violation = _part_violation(part.declared, policy)
+            about.append((f"{each.name}/{part.name}", name, violation))
         for subject, name, (rule, why) in about:
             if rule:
                 line = lines.get(each.name, 0)
@@ -113,9 +113,9 @@ def check(
         yield Finding(TOOL, "unused-review", message, path="pyproject.toml", subject=left.package)
 
 
-def _verdict(said: Declared, policy: Licences, review: Review | None) -> tuple[str, str]:
-    """The rule that is broken and why, both empty where none is."""
-    found = standing(said.expression, policy) if said.expression else "unlisted"
+def _violation(said: Declared, policy: Licences, review: Review | None) -> tuple[str, str]:
+    """Return the violated rule and the reason; both are empty if there is no violation."""
+    found = policy_status(said.expression, policy) if said.expression else "unlisted"
     if found == "forbidden":
         return "forbidden-licence", f"is under {said.expression}, which may not be shipped"
     if review:
@@ -126,38 +126,40 @@ def _verdict(said: Declared, policy: Licences, review: Review | None) -> tuple[s
     if said.expression:
         why = f"is under {said.expression}, which is neither allowed nor reviewed"
         return "unlisted-licence", f"{why}; {quoted}"
-    return "unknown-licence", f"does not say in SPDX's words what it is under; {quoted}"
+    return "unknown-licence", f"declares no licence that SPDX knows; {quoted}"
 
 
-def _reviewed(said: Declared, found: Standing, review: Review, policy: Licences) -> tuple[str, str]:
-    """As `_verdict`: whether a review holds."""
+def _reviewed(
+    said: Declared, found: PolicyStatus, review: Review, policy: Licences
+) -> tuple[str, str]:
+    """Return the violation of a package with a review, like `_violation`."""
     if found == "allowed":
         return "unused-review", f"is under {said.expression}, which needs no review; remove it"
     if review.declared != said.text:
         why = f"declares {said.text!r} and was reviewed as {review.declared!r}"
-        return "stale-review", f"{why}; review it anew"
-    if standing(review.licence, policy) == "forbidden":
+        return "stale-review", f"{why}; review it again"
+    if policy_status(review.licence, policy) == "forbidden":
         return "forbidden-licence", f"is under {review.licence}, which may not be shipped"
     return "", ""
 
 
-def _part_verdict(text: str, policy: Licences) -> tuple[str, str]:
-    """As `_verdict`; what a wheel brings along is not reviewed part by part."""
-    found = standing(text, policy)
+def _part_violation(text: str, policy: Licences) -> tuple[str, str]:
+    """Return the violation of a component inside of a wheel, for which there are no reviews."""
+    found = policy_status(text, policy)
     if found == "allowed":
         return "", ""
-    said = f"is under {text}" if text else "does not say what it is under"
+    said = f"is under {text}" if text else "declares no licence"
     if found == "forbidden":
         return "forbidden-licence", f"{said}, which may not be shipped"
     return "unlisted-licence", f"{said}, which is not allowed; allow the licence in pyproject.toml"
 
 
-def _standing(node: Any, policy: Licences) -> Standing:
+def _policy_status(node: Any, policy: Licences) -> PolicyStatus:
     licensing = _licensing()
     if isinstance(node, licensing.OR):
-        return max((_standing(arg, policy) for arg in node.args), key=_WORST_FIRST.index)
+        return max((_policy_status(arg, policy) for arg in node.args), key=_WORST_FIRST.index)
     if isinstance(node, licensing.AND):
-        return min((_standing(arg, policy) for arg in node.args), key=_WORST_FIRST.index)
+        return min((_policy_status(arg, policy) for arg in node.args), key=_WORST_FIRST.index)
     name = node.render()
     if name in map(spdx, policy.forbidden):
         return "forbidden"
@@ -168,9 +170,9 @@ def _standing(node: Any, policy: Licences) -> Standing:
 
 
 def _parsed(text: str) -> Any:
-    """The tree of an expression; None where it is none, or names what SPDX does not."""
+    """Return the tree of an expression; None if it is invalid, or has an unknown identifier."""
     try:
-        # The parser stumbles over some texts that are no expressions; this names them all.
+        # The parser raises other errors for some invalid texts; this function rejects them all.
         canonical = canonicalize_license_expression(text)
         return _licensing().parse(canonical, validate=True)
     except (InvalidLicenseExpression, ExpressionError):

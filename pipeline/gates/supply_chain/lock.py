@@ -1,4 +1,4 @@
-"""The lock of what is deployed: which packages, which versions, and which bytes."""
+"""Read the lock of the deployed packages, with versions and hashes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HASH = re.compile(r"sha256:([0-9a-f]{64})")
 
 
 class LockError(Exception):
-    """The lock is not as `uv pip compile --generate-hashes` writes it."""
+    """The lock is not of the form that `uv pip compile --generate-hashes` writes."""
 
 
 @dataclass(frozen=True)
@@ -26,20 +26,20 @@ class Pin:
     """One package of the lock."""
 
     name: str
-    """As the index normalises it (PEP 503)."""
+    """Normalised name (PEP 503)."""
     version: str
     hashes: tuple[str, ...]
     """SHA-256 of each distribution that may be installed, hexadecimal."""
     line: int
     marker: Marker | None = None
-    """Where it is installed; None is everywhere."""
+    """Condition of its installation; None if there is none."""
 
 
 def read(path: Path) -> tuple[Pin, ...]:
-    """The pins of a lock, in its order.
+    """Return the pins of a lock in its order.
 
     Raises:
-        LockError: it is missing or empty, or a line is no pin with hashes.
+        LockError: the lock is missing or empty, or a line is no pin with hashes.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -52,7 +52,7 @@ def read(path: Path) -> tuple[Pin, ...]:
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Each requirement with its options on one line, and where it begins."""
+    """Yield each requirement with its options on one line, and its first line number."""
     began, joined = 0, ""
     for number, line in enumerate(text.splitlines(), 1):
         stripped = line.strip()
@@ -81,8 +81,8 @@ def _pin(file: str, line: int, words: str) -> Pin:
         )
     if not hashes or None in hashes:
         raise LockError(
-            f"{file}:{line}: {text.strip()} has no hash or one that is none; "
-            "each is --hash=sha256:… of 64 hexadecimal digits; run make lock"
+            f"{file}:{line}: {text.strip()} has no hash or an invalid one; allowed is "
+            "--hash=sha256:… with 64 hexadecimal digits. Run make lock"
         )
     found = tuple(match.group(1) for match in hashes if match)
     name = canonicalize_name(wanted.name)

@@ -1,8 +1,8 @@
 """Compare a bundle, file by file, with its commit and its lock.
 
-Another build made the bundle, next to the commit's tests and with the same rights, so that build is
-not trusted. Our own files are compared with the blobs of the commit, and all others, bytecode
-included, with a bundle that is rebuilt here.
+The build that made the bundle also ran the commit's tests with the same rights, so it is not
+trusted. The repository's own files are compared with the blobs of the commit, and all others,
+bytecode included, with a bundle that is rebuilt here.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
     from pipeline.gates.supply_chain.assembly import Code
 
 OWN = ("pipeline", "service")
-"""Folders of the repository of which bundles are made."""
+"""Folders of the repository whose files are in bundles."""
 SERVICE = "service/"
 SIGNATURE = ("META-INF/", "META_INF/")
-"""Where a signer puts what it adds to a zip; AWS does not document which."""
-_SHOWN = 5
+"""Folders of the files that a signer adds to a zip; AWS does not document which one."""
+_MAX_SHOWN = 5
 
 
 class OriginError(Exception):
-    """It cannot be found out what a bundle should hold."""
+    """The expected contents of a bundle cannot be determined."""
 
 
 def committed(root: Path, commit: str) -> dict[str, bytes]:
-    """Return the files of a commit of which bundles are made, by path.
+    """Return the files of a commit that may be in bundles, by path.
 
     Raises:
         OriginError: the checkout is no clone with this commit.
     """
     listed = _git(root, "ls-tree", "-r", "-z", "--full-tree", commit, "--", *OWN)
     entries = [each.partition(b"\t") for each in listed.split(b"\0") if each]
-    # A symbolic link, or another repository, is no file: a bundle that has it there is refused.
+    # Symbolic links and submodules are no files: a bundle with a file at such a path is refused.
     blobs = {
         path.decode(errors="surrogateescape"): about.split()[2]
         for about, _, path in entries
@@ -56,12 +56,12 @@ def committed(root: Path, commit: str) -> dict[str, bytes]:
 def differences(
     code: Sequence[Code], commit: Mapping[str, bytes], rebuilt: Sequence[Path], *, signed: bool
 ) -> list[str]:
-    """Return a sentence for each function whose bundle is not what was built again.
+    """Return a sentence for each function whose bundle differs from its source.
 
     Args:
-        code: the functions that are deployed.
-        commit: see `committed`.
-        rebuilt: the bundles as this checkout makes them.
+        code: the code of the deployed functions.
+        commit: the files of the commit (see `committed`).
+        rebuilt: the bundles that were rebuilt from this checkout.
         signed: whether a signer has added its own files.
 
     Raises:
@@ -76,8 +76,8 @@ def differences(
         expected = max(made, key=lambda other: len(other.keys() & shipped.keys()))
         wrong = sorted(set(_wrong(shipped, expected, commit)))
         if wrong:
-            more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
-            found.append(f"the code of {each.function} {', '.join(wrong[:_SHOWN])}{more}")
+            more = f" and {len(wrong) - _MAX_SHOWN} more" if len(wrong) > _MAX_SHOWN else ""
+            found.append(f"the code of {each.function} {', '.join(wrong[:_MAX_SHOWN])}{more}")
     return found
 
 
@@ -94,8 +94,8 @@ def _wrong(
         elif wanted is None or name not in expected:
             yield f"has {name}, which {source} does not have"
         elif shipped[name] != wanted:
-            how = "compiled otherwise than" if compiled else "other than"
-            yield f"has {name} {how} {source} has it"
+            how = "compiled differently from" if compiled else "different from"
+            yield f"has {name} {how} {source}"
     if any(name.startswith(SERVICE) for name in expected):
         for name in commit.keys() - shipped.keys():
             if name.startswith(SERVICE):

@@ -48,7 +48,7 @@ class Override(BaseModel):
 
 @dataclass(frozen=True)
 class _Found:
-    """A parameter's value at the AWS service's own time."""
+    """A parameter's value, and the time by AWS's clock."""
 
     value: str
     now: datetime
@@ -58,7 +58,7 @@ def granted(failure: CouldNotRunError) -> Override:
     """Return the override that suppresses a failure.
 
     Raises:
-        CouldNotRunError: nobody has set one, or it does not apply; its next step is to set one.
+        CouldNotRunError: there is no override, or it does not apply; the next step is to set one.
     """
     try:
         found = _read()

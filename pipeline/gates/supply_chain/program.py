@@ -1,12 +1,12 @@
-"""What is deployed: its origin, vulnerabilities, licences, approval, and the bill of materials.
+"""Check the deployed packages: origin, vulnerabilities, licences, approval, and the SBOM.
 
-An audit that did not happen refuses. During an outage of the advisory service an operator may
-set an override with `pithead override` (pipeline/gates/supply_chain/override.py). It suppresses the
-refusal of an audit that *could not run*, which is then reported as not run; it never suppresses a
-finding.
+An audit that could not run refuses the release. During an outage of the advisory service an
+operator may set an override with `pithead override` (pipeline/gates/supply_chain/override.py). It
+suppresses the refusal of an audit that *could not run*, which is then reported as not run; it never
+suppresses a finding.
 
-In the pipeline, `assembly/` is the cloud assembly that is released; without it the bundle is
-built as synthesis would.
+In the pipeline, `assembly/` is the released cloud assembly; without it, the bundle is built as in a
+synthesis.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 LOCK = ROOT / "requirements" / "service.txt"
 GROUP = "service"
-"""Of pyproject.toml: what it asks for may be deployed."""
+"""Dependency group of pyproject.toml with the deployed packages."""
 TOOLS = (
     pip_audit.TOOL,
     contents.TOOL,
@@ -66,7 +66,7 @@ TOOLS = (
 
 @dataclass(frozen=True)
 class _Shipped:
-    """A bundle, what it holds, and its SBOM."""
+    """A bundle, its distributions, and its SBOM."""
 
     file: Path
     distributions: tuple[Distribution, ...]
@@ -74,28 +74,28 @@ class _Shipped:
 
 
 def audit() -> GateResult:
-    """Audit the lock, and nothing else.
+    """Audit only the lock.
 
     Raises:
-        CouldNotRunError: a package could not be looked up, or pip-audit did not report.
+        CouldNotRunError: a package could not be looked up, or pip-audit wrote no report.
     """
     count, findings = pip_audit.audit(LOCK, REPORTS / "pip-audit.json", _lines(_pins()))
     return GateResult.of_findings(findings, _clean(count), tools=(pip_audit.TOOL,))
 
 
 def run() -> GateResult:
-    """Audit the lock; hold what is deployed against the lock and the policy.
+    """Audit the lock, and check the deployed packages against the lock and the policy.
 
     Raises:
         CouldNotRunError: the audit could not run and no valid override suppresses that, or the
             bundle cannot be read.
-        EnvironmentFileError: the policy is wrong.
+        EnvironmentFileError: the policy in pyproject.toml is invalid.
     """
     policy = load_home().supply_chain
     pins = _pins()
-    with ThreadPoolExecutor(max_workers=1) as beside:
+    with ThreadPoolExecutor(max_workers=1) as pool:
         report = REPORTS / "pip-audit.json"
-        audited = beside.submit(pip_audit.audit, LOCK, report, _lines(pins))
+        audited = pool.submit(pip_audit.audit, LOCK, report, _lines(pins))
         try:
             shipped, findings = _deployed(pins, policy)
         except (AssemblyError, BundleError, ContentsError) as error:
@@ -109,7 +109,7 @@ def run() -> GateResult:
         details["override"] = granted.model_dump(mode="json")
         until = granted.until.isoformat()
         sentence = f"{failure}; overridden until {until} by {granted.by}: {granted.reason}"
-        # With findings that nobody has waived, it is refused all the same.
+        # With findings that are not waived, the gate refuses nevertheless.
         return GateResult("not run", sentence, details, tuple(findings), tools=TOOLS)
     clean = (
         f"{_clean(count)}; {len(deployed)} are deployed, each locked and under an allowed licence"
@@ -118,7 +118,7 @@ def run() -> GateResult:
 
 
 def _deployed(pins: Sequence[Pin], policy: SupplyChain) -> tuple[list[_Shipped], list[Finding]]:
-    """The bundles, and all that is found in them; their SBOMs are left among the reports."""
+    """Return the bundles and the findings in them, and write their SBOMs to the reports."""
     folder = ROOT / ASSEMBLY
     environments = [assembly.read(folder, name) for name in NAMES] if folder.exists() else []
     files = {code.file for each in environments for code in each.code}
@@ -166,7 +166,7 @@ def _declared() -> Sequence[str]:
         return resolve_dependency_groups(tomllib.loads(text)["dependency-groups"], GROUP)
     except (OSError, ValueError, LookupError, ExceptionGroup) as error:
         raise CouldNotRunError(
-            f"pyproject.toml: dependency group {GROUP}: {error!r}; repair the group"
+            f"pyproject.toml: dependency group {GROUP}: {error!r}; correct the group"
         ) from error
 
 

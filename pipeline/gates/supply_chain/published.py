@@ -1,4 +1,4 @@
-"""SBOMs as they are published beside their bundles: which is whose."""
+"""Match the SBOMs that are published next to bundles with their bundles."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ TOOL = "sbom"
 
 
 def missing(text: str, files: Iterable[Path]) -> Iterator[Finding]:
-    """A finding where a bundle's SBOM is not among what is published beside it."""
+    """Yield a finding if a bundle's SBOM is not among the published files."""
     if not any(
         file.stat().st_size == len(text.encode()) and file.read_text() == text for file in files
     ):
         yield Finding(
             TOOL,
             "no-sbom",
-            "the bundle's SBOM is not published beside it; synthesise again from this commit",
+            "the bundle's SBOM is not published next to it; synthesise again from this commit",
             subject=SERVICE,
         )
 
 
 def describes(text: bytes, bundle: str) -> bool:
-    """Whether a file is an SBOM of the bundle with this SHA-256 (hexadecimal)."""
+    """Return whether a text is the SBOM of the bundle with this SHA-256 (hexadecimal)."""
     try:
         hashes = json.loads(text)["metadata"]["component"]["hashes"]
         return any(each["content"] == bundle for each in hashes)

@@ -1,7 +1,7 @@
-"""The bill of materials of a bundle: CycloneDX 1.6, the same bytes for the same bundle.
+"""Write the software bill of materials (SBOM) of a bundle in CycloneDX 1.6, reproducibly.
 
-It has no date, and its serial number comes from the bundle's digest. What is listed is what the
-bundle holds; the lock adds which bytes each package may come from.
+It has no date, and its serial number is derived from the bundle's digest. It lists the contents of
+the bundle, and for each package the hashes in the lock.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 def write(bundle: Path, locked: Path, policy: Licences) -> Path:
-    """The SBOM of a bundle, in a file beside it.
+    """Write the SBOM of a bundle to a file next to it, and return the file.
 
     Raises:
         ContentsError, LockError: the bundle or the lock cannot be read.
@@ -48,7 +48,7 @@ def write(bundle: Path, locked: Path, policy: Licences) -> Path:
 
 
 def document(bundle: Path, pins: Sequence[Pin], policy: Licences) -> str:
-    """The SBOM of a bundle as JSON.
+    """Return the SBOM of a bundle as JSON.
 
     Raises:
         ContentsError: the bundle cannot be read.
@@ -116,7 +116,7 @@ def _part(each: Vendored, inside: str) -> Component:
 
 
 def _licences(text: str, expression: str | None, concluded: str | None) -> Iterator[License]:
-    """What was reviewed, else what the package says in SPDX's words, else in its own."""
+    """Yield the reviewed licence, else the declared SPDX expression, else the declared text."""
     if concluded:
         yield LicenseExpression(concluded, acknowledgement=LicenseAcknowledgement.CONCLUDED)
     elif expression:
@@ -126,9 +126,9 @@ def _licences(text: str, expression: str | None, concluded: str | None) -> Itera
 
 
 def _requires(each: Distribution) -> Iterator[str]:
-    """What a distribution needs without one of its extras, be it on this platform or on another.
+    """Yield the packages that a distribution requires on any platform, without its extras.
 
-    Which platform is not asked: the document would depend on where it is written.
+    Markers are not evaluated, so that the document does not depend on this platform.
     """
     for text in each.metadata.get("requires_dist", []):
         try:

@@ -1,10 +1,9 @@
-"""Find files in a bundle that are shipped as our own source but are not.
+"""Find files in a bundle that look like own source code but come from elsewhere.
 
-Our own source is text below `service/`, which reviewers and scanners read, and which is not a copy
-of a package. A binary, an archive, a vendored folder, package metadata, a licence file, or a module
-with the name of a deployed package has another origin. It belongs in the lock, where advisories,
-licences and the SBOM cover it. A package that was pasted without any of these marks counts as our
-own source, and is reviewed and scanned as such.
+Own source code is text below `service/`, which reviewers and scanners read. A binary, an archive, a
+vendored folder, package metadata, a licence file, or a module with the name of a deployed package
+has another origin. It belongs in the lock, where advisories, licences and the SBOM cover it. A copy
+of a package without any of these marks counts as own source code, and is reviewed and scanned.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ _ADVICE = (
 
 
 def check(bundle: Path) -> Iterator[Finding]:
-    """Find files of other origin among our own sources in a bundle.
+    """Find files of another origin among the own source files of a bundle.
 
     Raises:
         ContentsError: the bundle cannot be read.

@@ -19,17 +19,17 @@ class Defined:
 
     path: str
     name: str
-    """With its classes, as in a node id: `TestFiles::test_a_file`."""
+    """Name with its classes, as in a node id: `TestFiles::test_a_file`."""
     line: int
 
     @property
     def id(self) -> str:
-        """The node id, without parameters."""
+        """Return the node id without parameters."""
         return f"{self.path}::{self.name}"
 
 
 def python_files(root: Path, folders: Sequence[str]) -> list[Path]:
-    """Python files below folders, and the conftest.py of each folder above them."""
+    """Return the Python files below folders, and the conftest.py of each folder above them."""
     found = {path for folder in folders for path in (root / folder).rglob("*.py")}
     for folder in folders:
         above = [root / folder, *(root / folder).parents]
@@ -38,10 +38,10 @@ def python_files(root: Path, folders: Sequence[str]) -> list[Path]:
 
 
 def parse(path: Path) -> ast.Module:
-    """The syntax tree of a file.
+    """Return the syntax tree of a file.
 
     Raises:
-        CouldNotRunError: it is no Python.
+        CouldNotRunError: the file is no Python.
     """
     try:
         return ast.parse(path.read_bytes())
@@ -50,7 +50,7 @@ def parse(path: Path) -> ast.Module:
 
 
 def defined(root: Path, folders: Sequence[str]) -> list[Defined]:
-    """Test functions and methods of the files that pytest collects by default.
+    """Return the test functions and methods of the files that pytest collects by default.
 
     Raises:
         CouldNotRunError: a file is no Python.
@@ -64,7 +64,7 @@ def defined(root: Path, folders: Sequence[str]) -> list[Defined]:
 
 
 def function_of(node_id: str) -> str:
-    """The node id without parameters."""
+    """Return a node id without parameters."""
     return node_id.split("[", 1)[0]
 
 
@@ -76,7 +76,7 @@ def _functions(body: Sequence[ast.stmt], inside: str) -> Iterator[tuple[str, int
         elif isinstance(node, ast.ClassDef):
             if node.name.startswith("Test") or any(_is_test_case(each) for each in node.bases):
                 yield from _functions(node.body, f"{inside}{node.name}::")
-        else:  # a condition, an attempt, a context
+        else:  # if, try, with
             for part in ("body", "orelse", "finalbody"):
                 yield from _functions(getattr(node, part, []), inside)
             for handler in getattr(node, "handlers", []):

@@ -41,17 +41,17 @@ class Recorder:
         self._reports: list[pytest.TestReport] = []
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:
-        """Remember a test before any hook can deselect it."""
+        """Store a test before any hook can deselect it."""
         self._collected.append(item.nodeid)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Remember a file that could not be imported."""
+        """Store the error of a file that could not be imported."""
         if report.failed:
             self._errors[report.nodeid] = _message(report)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Record which tests there are, which will run, and which hooks the tree has."""
+        """Record the collected tests, the selected tests, and the hooks of the tree."""
         self._write(
             "collected",
             collected=self._collected,
@@ -60,23 +60,23 @@ class Recorder:
         )
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """Record that a test begins."""
+        """Record the start of a test."""
         self._reports = []
         self._write("started", id=nodeid)
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
-        """Note that a test function has returned; the last wrapper is the nearest to it."""
+        """Store that a test function has returned; the last wrapper is called next to it."""
         result = yield
         self._returned.add(item.nodeid)
         return result
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep the report of a phase."""
+        """Store the report of a phase."""
         self._reports.append(report)
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        """Record how a test ended."""
+        """Record the outcome of a test."""
         outcome, message = _outcome(self._reports)
         if outcome in {"passed", "xpassed"} and nodeid not in self._returned:
             outcome, message = "failed", "reported as passed, but the test has not returned"
@@ -85,11 +85,11 @@ class Recorder:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, exitstatus: int) -> None:
-        """Record the end and what could not be imported."""
+        """Record the end of the session, and the errors of collection."""
         self._write("ended", status=int(exitstatus), errors=self._errors)
 
     def _foreign_hooks(self, manager: pytest.PytestPluginManager) -> Iterator[tuple[str, str]]:
-        """File and name of each hook that the tree of the tests implements."""
+        """Yield file and name of each hook that the tree of the tests implements."""
         for plugin in manager.get_plugins():
             module = sys.modules.get(getattr(plugin, "__module__", getattr(plugin, "__name__", "")))
             file = getattr(plugin, "__file__", None) or getattr(module, "__file__", None)
@@ -111,7 +111,7 @@ class Recorder:
 
 
 def signature(key: bytes, number: int, text: str) -> str:
-    """The HMAC of a record, hexadecimal."""
+    """Return the HMAC of a record, hexadecimal."""
     return hmac.digest(key, f"{number} {text}".encode(), "sha256").hex()
 
 
@@ -128,7 +128,7 @@ def _outcome(reports: Sequence[pytest.TestReport]) -> tuple[str, str]:
 
 
 def _message(report: pytest.TestReport | pytest.CollectReport) -> str:
-    """The line with the error: what was asserted, and where."""
+    """Return the line with the error."""
     crash = getattr(report.longrepr, "reprcrash", None)
     if crash is None:
         lines = str(report.longrepr).strip().splitlines()
@@ -139,7 +139,7 @@ def _message(report: pytest.TestReport | pytest.CollectReport) -> str:
 
 def _main() -> int:
     descriptor, root = int(sys.argv[1]), Path(sys.argv[2]).resolve()
-    os.set_inheritable(descriptor, False)  # it takes no keyword
+    os.set_inheritable(descriptor, False)  # the function accepts no keyword
     key = sys.stdin.buffer.read(KEY_BYTES)
     sys.path.append(str(root))
     return int(pytest.main(sys.argv[3:], plugins=[Recorder(descriptor, key, root)]))

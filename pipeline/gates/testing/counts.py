@@ -13,13 +13,14 @@ from pipeline.gates.testing.hooks import TOOL
 if TYPE_CHECKING:
     from pipeline.gates.testing.session import Session
 
-_SHOWN = 5
-"""Names of tests in a message."""
+_MAX_SHOWN_TESTS = 5
 
 
 @dataclass(frozen=True)
-class Counts:
-    """Of one run of tests."""
+class TestCounts:
+    """The numbers of tests of one run, by outcome."""
+
+    __test__ = False  # it is no class of tests
 
     collected: int
     passed: int
@@ -27,11 +28,11 @@ class Counts:
     xfailed: int
     deselected: int
     functions: tuple[str, ...]
-    """Node ids without parameters, so that parameters cannot make up for a test that is gone."""
+    """Node ids without parameters, so that more parameters cannot replace a removed test."""
 
     @classmethod
-    def of(cls, session: Session) -> Counts:
-        """Count a session; what passes although it is expected to fail has passed."""
+    def of(cls, session: Session) -> TestCounts:
+        """Count the outcomes of a session; an unexpected pass counts as passed."""
         ended = Counter(each.outcome for each in session.results)
         return cls(
             collected=len(session.collected),
@@ -42,8 +43,8 @@ class Counts:
             functions=tuple(sorted({function_of(each) for each in session.selected})),
         )
 
-    def losses(self, promoted: Counts) -> list[str]:
-        """Each number that is worse than the promoted release's, as `passed 12 to 11`."""
+    def losses(self, promoted: TestCounts) -> list[str]:
+        """Return each number that is worse than in the promoted release, as `passed 12 to 11`."""
         fewer = {
             "tests": (len(promoted.functions), len(self.functions)),
             "collected": (promoted.collected, self.collected),
@@ -61,14 +62,14 @@ class Counts:
         ]
 
 
-def compared(counts: Counts, promoted: Counts, commit: str) -> list[Finding]:
-    """A finding if tests have disappeared since a commit was promoted."""
+def compared(counts: TestCounts, promoted: TestCounts, commit: str) -> list[Finding]:
+    """Return a finding if numbers of tests are worse than in the promoted release."""
     losses = counts.losses(promoted)
     if not losses:
         return []
-    gone = sorted(set(promoted.functions) - set(counts.functions))
-    more = f" and {len(gone) - _SHOWN} more" if len(gone) > _SHOWN else ""
-    named = f"; gone: {', '.join(gone[:_SHOWN])}{more}" if gone else ""
+    removed = sorted(set(promoted.functions) - set(counts.functions))
+    more = f" and {len(removed) - _MAX_SHOWN_TESTS} more" if len(removed) > _MAX_SHOWN_TESTS else ""
+    named = f"; removed: {', '.join(removed[:_MAX_SHOWN_TESTS])}{more}" if removed else ""
     subject = ", ".join(losses)
     return [
         Finding(
@@ -81,6 +82,6 @@ def compared(counts: Counts, promoted: Counts, commit: str) -> list[Finding]:
     ]
 
 
-def as_details(counts: Counts) -> dict[str, object]:
-    """What a gate's summary keeps."""
+def as_details(counts: TestCounts) -> dict[str, object]:
+    """Return the counts for a gate's summary."""
     return asdict(counts)

@@ -1,7 +1,7 @@
 """Find hooks, plugins and options by which a tree could change its own test results.
 
-They are read from the files, because code in the tests' process cannot rewrite those. The child
-adds the hooks that it saw at run time (`of_session`).
+They are read from the files, which code in the tests' process cannot change. The child adds the
+hooks that exist at run time (`of_session`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pipeline.gates.testing.session import Session
 
 TOOL = "tests"
-_HARMLESS = frozenset(
+_HARMLESS_HOOKS = frozenset(
     {
         "pytest_addoption",
         "pytest_assertrepr_compare",
@@ -32,7 +32,7 @@ _HARMLESS = frozenset(
         "pytest_report_header",
     }
 )
-"""Hooks that cannot leave a test out or change its outcome by what they return."""
+"""Hooks whose return value cannot leave a test out or change its outcome."""
 _VARIABLES = frozenset({"collect_ignore", "collect_ignore_glob", "pytest_plugins"})
 _OPTIONS = frozenset(
     {
@@ -45,7 +45,7 @@ _ARGUMENTS = ("--strict", "-q", "-v", "-r", "-pno:", "--import-mode=", "--tb=", 
 
 
 def scan(root: Path, folders: Sequence[str]) -> list[Finding]:
-    """Findings in the files that pytest loads for these folders.
+    """Return the findings in the files that pytest loads for these folders.
 
     Raises:
         CouldNotRunError: a file is no Python, or pyproject.toml cannot be read.
@@ -60,12 +60,12 @@ def scan(root: Path, folders: Sequence[str]) -> list[Finding]:
 
 
 def of_session(session: Session, known: Sequence[Finding]) -> list[Finding]:
-    """Findings for hooks that were there at run time, and that no file shows."""
+    """Return findings for hooks that exist at run time and were not found in a file."""
     seen = {(each.path, each.subject) for each in known}
     return [
         _finding(path, name, 0)
         for path, name in session.hooks
-        if name not in _HARMLESS and (path, name) not in seen
+        if name not in _HARMLESS_HOOKS and (path, name) not in seen
     ]
 
 
@@ -76,7 +76,7 @@ def _altering(tree: ast.Module, *, conftest: bool) -> Iterator[tuple[str, int]]:
             internal = name.split(".")[0] == "_pytest" and isinstance(
                 node, ast.Import | ast.ImportFrom
             )
-            hook = name.startswith("pytest_") and name not in _HARMLESS | _VARIABLES
+            hook = name.startswith("pytest_") and name not in _HARMLESS_HOOKS | _VARIABLES
             if internal or name == "pytest_plugins" or (conftest and (hook or name in _VARIABLES)):
                 yield name, getattr(node, "lineno", 0)
         if conftest and isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
@@ -84,7 +84,7 @@ def _altering(tree: ast.Module, *, conftest: bool) -> Iterator[tuple[str, int]]:
 
 
 def _names(node: ast.AST) -> Iterator[str]:
-    """Names that a node binds at whatever level, and the modules that it imports."""
+    """Yield the names that a node binds at any level, and the modules that it imports."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         yield node.name
     elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):

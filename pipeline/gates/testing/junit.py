@@ -1,4 +1,4 @@
-"""The results of a session as JUnit XML, for CodeBuild's test reports."""
+"""Write the results of a session as JUnit XML, for CodeBuild's test reports."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from pipeline.gates.testing.session import Session
 
-_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_INVALID_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def write(path: Path, name: str, session: Session) -> None:
@@ -47,4 +47,4 @@ def _case(suite: ET.Element, node: str, seconds: float) -> ET.Element:
 
 
 def _text(text: str) -> str:
-    return _NOT_XML.sub("?", text)
+    return _INVALID_IN_XML.sub("?", text)

@@ -1,4 +1,4 @@
-"""Assignments by which a test file would change pytest itself, or what a test runs."""
+"""Find assignments by which a test file would change pytest itself, or what a test runs."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_RUN = frozenset({"__code__", "obj", "runtest"})
-"""Attributes of a pytest item, and of a function, that decide what runs as the test."""
+_RUN_ATTRIBUTES = frozenset({"__code__", "obj", "runtest"})
+"""Attributes of a pytest item or a function that decide what runs as the test."""
 _MODULES = frozenset({"_pytest", "pytest"})
 _SETTERS = frozenset({"__delattr__", "__setattr__", "delattr", "setattr"})
-"""Functions and methods, also those of pytest's `monkeypatch`."""
+"""Functions and methods that set attributes, with those of pytest's `monkeypatch`."""
 
 
 def found(tree: ast.Module) -> Iterator[tuple[str, int]]:
-    """What is assigned, as it is written or by its attribute, and the line."""
+    """Yield each assigned expression or attribute with its line."""
     names = _MODULES | set(_imported(tree))
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):
-            if node.attr in _RUN:
+            if node.attr in _RUN_ATTRIBUTES:
                 yield node.attr, node.lineno
             elif _root(node) in names:
                 yield ast.unparse(node), node.lineno
@@ -29,7 +29,7 @@ def found(tree: ast.Module) -> Iterator[tuple[str, int]]:
 
 
 def _imported(tree: ast.Module) -> Iterator[str]:
-    """Names under which the file has pytest or something of it."""
+    """Yield the names under which the file imports pytest or a part of it."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -40,11 +40,11 @@ def _imported(tree: ast.Module) -> Iterator[str]:
 
 
 def _set(call: ast.Call, names: set[str] | frozenset[str]) -> Iterator[str]:
-    """What the arguments of a setter name, if it is pytest's or decides what runs."""
+    """Yield the attributes that a call sets, if they are pytest's or decide what runs."""
     for each in [*call.args, *(keyword.value for keyword in call.keywords)][:2]:
         if isinstance(each, ast.Constant) and isinstance(each.value, str):
             parts = each.value.split(".")
-            if parts[0] in _MODULES or parts[-1] in _RUN:
+            if parts[0] in _MODULES or parts[-1] in _RUN_ATTRIBUTES:
                 yield each.value
     if call.args and _root(call.args[0]) in names:
         yield ast.unparse(call.args[0])

@@ -1,6 +1,6 @@
 """Read the attested test counts of the last promoted release.
 
-The pipeline keeps the reports of each execution's Attest action in its artifact bucket: the signed
+The pipeline's artifact bucket contains the reports of each execution's Attest action: the signed
 attestation, and the summaries whose digests it contains. So the counts are those of a release that
 reached prod, and no commit can change them.
 """
@@ -20,7 +20,7 @@ from pipeline.gates.attest import FILE
 from pipeline.gates.report.findings import Finding
 from pipeline.gates.report.result import CouldNotRunError
 from pipeline.gates.supply_chain import attestation, envelope
-from pipeline.gates.testing.counts import Counts, compared
+from pipeline.gates.testing.counts import TestCounts, compared
 from pipeline.gates.testing.hooks import TOOL
 from pipeline.names import ATTEST, ATTESTATION_KEY, PIPELINE
 
@@ -32,10 +32,13 @@ class _NothingAttestedError(Exception):
     """The promoted release has no counts to compare with."""
 
 
-def comparison(gate: str) -> Callable[[Counts], tuple[list[Finding], str]]:
-    """A comparison of a gate's counts with the promoted release: findings, and a clause."""
+def comparison(gate: str) -> Callable[[TestCounts], tuple[list[Finding], str]]:
+    """Return a function that compares a gate's counts with those of the promoted release.
 
-    def compare(counts: Counts) -> tuple[list[Finding], str]:
+    It returns findings, and a clause for the gate's sentence.
+    """
+
+    def compare(counts: TestCounts) -> tuple[list[Finding], str]:
         commit = _commit()
         if commit is None:
             return [], ", the first release: nothing was promoted before"
@@ -51,11 +54,11 @@ def comparison(gate: str) -> Callable[[Counts], tuple[list[Finding], str]]:
 def _commit() -> str | None:
     """Return the commit of the newest execution that succeeded; None before the first.
 
-    The history of the pipeline says it, not prod's alias: these tests are a commit's own code,
-    and their build's role may not read prod's account.
+    The history of the pipeline is read instead of prod's alias: the tests are the commit's own
+    code, so their build's role may not read prod's account.
 
     Raises:
-        CouldNotRunError: AWS does not say.
+        CouldNotRunError: it cannot be read from AWS.
     """
     try:
         pages = (
@@ -65,7 +68,7 @@ def _commit() -> str | None:
         )
         for page in pages:
             for execution in page["pipelineExecutionSummaries"]:
-                # The rollback of a stage is an execution, too, and has passed no gate.
+                # The rollback of a stage is also an execution, but has passed no gate.
                 rollback = execution.get("executionType") == "ROLLBACK"
                 if execution["status"] == "Succeeded" and not rollback:
                     return str(execution["sourceRevisions"][0]["revisionId"])
@@ -76,7 +79,7 @@ def _commit() -> str | None:
     return None
 
 
-def _attested(gate: str, commit: str) -> Counts:
+def _attested(gate: str, commit: str) -> TestCounts:
     try:
         content = _artifact(commit)
     except (BotoCoreError, ClientError) as error:
@@ -109,16 +112,16 @@ def _attested(gate: str, commit: str) -> Counts:
     raise _NothingAttestedError(f"it has no result of the gate {gate}")
 
 
-def _counts(summary: dict[str, Any]) -> Counts:
+def _counts(summary: dict[str, Any]) -> TestCounts:
     try:
         found = summary["details"]["counts"]
-        return Counts(**found | {"functions": tuple(found["functions"])})
+        return TestCounts(**found | {"functions": tuple(found["functions"])})
     except (KeyError, TypeError) as error:
         raise _NothingAttestedError("its result has no counts of tests") from error
 
 
 def _artifact(commit: str) -> bytes:
-    """The newest reports of the Attest action for a commit, zipped."""
+    """Return the newest reports of the Attest action for a commit, as a zip."""
     codepipeline = aws.client("codepipeline")
     for execution in _executions(codepipeline, commit):
         pages = codepipeline.get_paginator("list_action_executions").paginate(

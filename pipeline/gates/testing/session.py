@@ -38,7 +38,7 @@ class _Started(BaseModel):
 
 
 class Result(BaseModel):
-    """How one test ended."""
+    """The outcome of one test."""
 
     kind: Literal["result"]
     id: str
@@ -59,7 +59,7 @@ _RECORD: TypeAdapter[_Record] = TypeAdapter(_Record)
 
 @dataclass(frozen=True)
 class Session:
-    """What was collected, what of it was selected, and how each selected test ended."""
+    """The collected and the selected tests, and the outcome of each selected test."""
 
     collected: tuple[str, ...]
     selected: tuple[str, ...]
@@ -67,7 +67,7 @@ class Session:
     """File and name of each pytest hook that the tree implements."""
     results: tuple[Result, ...]
     errors: dict[str, str]
-    """What could not be collected, and why."""
+    """Errors of collection, by node id."""
 
 
 def run(root: Path, arguments: Sequence[str]) -> Session:
@@ -78,7 +78,7 @@ def run(root: Path, arguments: Sequence[str]) -> Session:
     """
     key = secrets.token_bytes(child.KEY_BYTES)
     configuration = root / "pyproject.toml"
-    # By name: a pytest.ini or a tox.ini would come before it.
+    # Explicitly, because a pytest.ini or a tox.ini would have precedence.
     chosen = ["-c", str(configuration if configuration.exists() else os.devnull)]
     with tempfile.TemporaryFile() as file:
         command = [sys.executable, "-I", child.__file__, str(file.fileno()), str(root)]
@@ -100,8 +100,8 @@ def run(root: Path, arguments: Sequence[str]) -> Session:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the tests and what they started, so that none of it can change a later step's files."""
-    with suppress(ProcessLookupError, PermissionError):  # which macOS raises of zombies alone
+    """Kill the tests and their child processes, which could change files of a later step."""
+    with suppress(ProcessLookupError, PermissionError):  # the latter on macOS, for zombies
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 

@@ -9,15 +9,15 @@ from pipeline.gates.gate import REPORTS, ROOT
 from pipeline.gates.report.findings import Finding
 from pipeline.gates.report.result import CouldNotRunError, GateResult
 from pipeline.gates.testing import census, hooks, junit, session
-from pipeline.gates.testing.counts import Counts, as_details
+from pipeline.gates.testing.counts import TestCounts, as_details
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipeline.gates.testing.session import Session
 
-Comparison = Callable[[Counts], tuple[list[Finding], str]]
-"""Findings about the counts of a run, and a clause for the gate's sentence."""
+Comparison = Callable[[TestCounts], tuple[list[Finding], str]]
+"""Returns findings about the counts of a run, and a clause for the gate's sentence."""
 
 
 _MAX_REASONS = 3
@@ -29,7 +29,7 @@ def run_tests(
 ) -> GateResult:
     """Run the tests of folders and report `reports/NAME.xml`.
 
-    `target` is a clause that says against what the tests ran.
+    `target` is a clause that names what the tests ran against.
 
     Raises:
         CouldNotRunError: no test ran, pytest ended early, or its record was forged.
@@ -40,7 +40,7 @@ def run_tests(
     altering = hooks.scan(ROOT, folders)
     ran = session.run(ROOT, ["-q", *folders])
     junit.write(report, name, ran)
-    counts = Counts.of(ran)
+    counts = TestCounts.of(ran)
     failed = {each.id: each.message for each in ran.results if each.outcome == "failed"}
     broken = failed | ran.errors
     details: dict[str, Any] = {"tests": len(ran.results), "broken": broken}
@@ -60,7 +60,7 @@ def run_tests(
 
 
 def _failed(broken: dict[str, str], total: int) -> str:
-    """Return how many tests failed, and the first with their reasons."""
+    """Return the number of failed tests, and the first of them with their reasons."""
     named = "; ".join(
         f"{node.rsplit('::', 1)[-1]}: {_reason(message)}"
         for node, message in list(broken.items())[:_MAX_REASONS]
@@ -71,13 +71,13 @@ def _failed(broken: dict[str, str], total: int) -> str:
 
 
 def _reason(message: str) -> str:
-    """Return the first line of why a test failed, such as AssertionError: assert 1 == 2."""
+    """Return the first line of a failure, such as `AssertionError: assert 1 == 2`."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     return lines[0][:_MAX_REASON_CHARACTERS] if lines else "no message"
 
 
 def _left_out(defined: Sequence[census.Defined], ran: Session) -> list[Finding]:
-    """Tests that a file defines, or that pytest collected, and that did not run."""
+    """Return findings for tests that a file defines or pytest collected, but that did not run."""
     ran_functions = {census.function_of(each) for each in ran.selected}
     found = [
         Finding(

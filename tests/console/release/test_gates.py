@@ -76,7 +76,7 @@ _SUMMARY = {
     "seconds": 2.5,
     "findings": 1,
     "waived": 2,
-    "details": {"tools": {"bandit": {"seconds": 1.5, "looked at": "3 lines"}}},
+    "details": {"tools": {"bandit": {"seconds": 1.5, "scanned": "3 lines"}}},
 }
 
 

@@ -169,14 +169,14 @@ def test_an_api_that_says_too_many_requests_was_not_examined() -> None:
 
 
 def test_an_api_that_is_not_there_was_not_examined() -> None:
-    with pytest.raises(CouldNotRunError, match="could not examine the API: Schema Loading Error"):
+    with pytest.raises(CouldNotRunError, match="could not test the API: Schema Loading Error"):
         examine("http://127.0.0.1:1/", LIMITS, FAST)
 
 
 def test_an_api_without_a_description_was_not_examined() -> None:
     with (
         _served(FastAPI(openapi_url=None)) as url,
-        pytest.raises(CouldNotRunError, match="could not examine the API: Schema Loading Error"),
+        pytest.raises(CouldNotRunError, match="could not test the API: Schema Loading Error"),
     ):
         examine(url, LIMITS, FAST)
 
@@ -257,7 +257,7 @@ def test_a_failure_without_a_finding_is_no_pass(
     [
         ("echo 'No module named schemathesis' >&2; exit 1", "exit 1: No module named schemathesis"),
         ("echo >$JSON; echo '<a/>' >$JUNIT", "report cannot be read, exit 0: JSONDecodeError"),
-        ("echo '{}' >$JSON", "left no JUnit report"),
+        ("echo '{}' >$JSON", "wrote no JUnit report"),
     ],
 )
 def test_a_tool_that_does_not_report_is_no_pass(
@@ -282,7 +282,7 @@ def test_an_earlier_report_is_none_of_this_run(
     (reports / "dynamic-schemathesis.json").write_text(json.dumps(GOOD))
     (reports / "dynamic.xml").write_text("<a/>")
     _tool(tmp_path, monkeypatch, "exit 0")
-    with pytest.raises(CouldNotRunError, match="left no report"):
+    with pytest.raises(CouldNotRunError, match="wrote no report"):
         examine("http://x/", LIMITS, FAST)
 
 
@@ -313,5 +313,5 @@ def test_a_throttled_request_is_no_finding_of_the_release(
 
 def test_without_an_address_it_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("URL", raising=False)
-    with pytest.raises(CouldNotRunError, match="environment variable URL: nothing found"):
+    with pytest.raises(CouldNotRunError, match="variable URL: nothing found"):
         dynamic.run()

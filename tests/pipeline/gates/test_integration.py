@@ -128,7 +128,7 @@ def test_a_throttled_test_is_no_failure_of_the_release(
 
 def test_without_an_address_it_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("URL", raising=False)
-    with pytest.raises(CouldNotRunError, match="environment variable URL: nothing found"):
+    with pytest.raises(CouldNotRunError, match="variable URL: nothing found"):
         integration.run()
 
 

@@ -21,9 +21,9 @@ from pipeline.gates import aws as gate_aws
 from pipeline.gates import gate, unit
 from pipeline.gates.report.result import CouldNotRunError
 from pipeline.gates.supply_chain import attestation, envelope
-from pipeline.gates.supply_chain.evidence import Result
+from pipeline.gates.supply_chain.summaries import Summary
 from pipeline.gates.testing import promoted, suite
-from pipeline.gates.testing.counts import Counts
+from pipeline.gates.testing.counts import TestCounts
 from pipeline.names import ATTESTATION_KEY
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 COMMIT = "c" * 40
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-WAS = Counts(4, 3, 1, 0, 0, ("tests/a.py::test_1", "tests/a.py::test_2", "tests/a.py::test_3"))
+WAS = TestCounts(4, 3, 1, 0, 0, ("tests/a.py::test_1", "tests/a.py::test_2", "tests/a.py::test_3"))
 
 
 class Promotion:
@@ -76,7 +76,7 @@ class Promotion:
     def attested(self, summary: dict[str, Any], *, commit: str = COMMIT, sealed: str = "") -> None:
         """Put the reports of the action that attested a summary of the gate `unit`."""
         text = json.dumps(summary).encode()
-        result = Result("unit", "passed", "4 tests", hashlib.sha256(text).hexdigest())
+        result = Summary("unit", "passed", "4 tests", hashlib.sha256(text).hexdigest())
         release = attestation.Release("r", "main", commit, "l", (), "b")
         statement = attestation.statement(release, (result,), "")
         sealed = sealed or envelope.seal(statement, self._real("kms"), ATTESTATION_KEY)
@@ -104,7 +104,7 @@ def promotion(aws: str, monkeypatch: pytest.MonkeyPatch) -> Promotion:
     return Promotion(monkeypatch)
 
 
-def _summary(counts: Counts) -> dict[str, Any]:
+def _summary(counts: TestCounts) -> dict[str, Any]:
     return {"gate": "unit", "details": {"counts": asdict(counts)}}
 
 

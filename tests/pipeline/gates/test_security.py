@@ -156,7 +156,7 @@ class TestStaged:
     ) -> None:
         checkout.write(path, secret(text) if text == "github" else text)
         checkout.git("add", path)
-        outcome = security.judge_staged()
+        outcome = security.run_staged()
         assert outcome.status == "refused"
         assert rule in outcome.sentence
 
@@ -165,7 +165,7 @@ class TestStaged:
         checkout.git("add", "README.md")
         checkout.write("service/hole.py", _EVAL)
         checkout.write("keys.txt", secret("aws"))
-        outcome = security.judge_staged()
+        outcome = security.run_staged()
         assert (outcome.status, outcome.sentence) == (
             "passed",
             "nothing found: kingfisher in 1 staged file, silencing in 1 file",
@@ -175,7 +175,7 @@ class TestStaged:
         checkout.write("service/hole.py", _EVAL)
         checkout.commit()
         checkout.git("rm", "--quiet", "service/hole.py")
-        assert security.judge_staged().status == "passed"
+        assert security.run_staged().status == "passed"
 
 
 def test_the_catalogue_knows_it() -> None:

@@ -117,7 +117,7 @@ def test_a_throttled_journey_is_no_failure_of_the_release(
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [
-        (None, "environment variable URL: nothing found; the address of a deployed API is allowed"),
+        (None, "variable URL: nothing found; allowed is the address of a deployed API"),
         ("http://127.0.0.1:1/", "nothing answers at http://127.0.0.1:1/: ConnectionRefusedError: "),
     ],
 )

@@ -54,8 +54,8 @@ def test_a_clean_assembly_passes_and_the_summary_says_who_looked(
     assert told["status"] == "passed"
     assert told["details"]["stacks"] == ["Pithead", "prod"]
     tools = told["details"]["tools"]
-    assert (tools["cfn-lint"]["looked at"], tools["cfn-lint"]["clean"]) == (2, 0)
-    assert tools["pithead-lint"]["looked at"] == 2
+    assert (tools["cfn-lint"]["scanned"], tools["cfn-lint"]["clean"]) == (2, 0)
+    assert tools["pithead-lint"]["scanned"] == 2
     assert tools["cdk-nag"] == {"plugins": ["AwsSolutions"]}
     assert {"PH101", "PH301", "PH402"} <= told["details"]["rules"].keys()
     runs = json.loads((reports / "infrastructure.sarif").read_text())["runs"]
@@ -111,7 +111,7 @@ class TestCfnLint:
 
         def read(**stacks: Any) -> int:
             tools = infrastructure.run(assembly(**stacks)).details["tools"]
-            return int(tools["cfn-lint"]["looked at"])
+            return int(tools["cfn-lint"]["scanned"])
 
         def function(commit: str, used: str) -> dict[str, Any]:
             return {
@@ -148,10 +148,10 @@ class TestCfnLint:
     @pytest.mark.parametrize(
         ("says", "status", "why"),
         [
-            ("", 0, "cfn-lint left no report"),
-            ("Traceback: boom", 1, "cfn-lint left no report: Traceback: boom"),
-            ('[{"Filename": "x"}]', 2, "cfn-lint left no report"),
-            ('{"a": 1}', 0, "cfn-lint left no report"),
+            ("", 0, "cfn-lint wrote no report"),
+            ("Traceback: boom", 1, "cfn-lint wrote no report: Traceback: boom"),
+            ('[{"Filename": "x"}]', 2, "cfn-lint wrote no report"),
+            ('{"a": 1}', 0, "cfn-lint wrote no report"),
         ],
     )
     def test_an_answer_that_is_none_refuses(

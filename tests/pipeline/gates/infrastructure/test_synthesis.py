@@ -249,10 +249,10 @@ sys.exit(1)
 
 def test_an_app_that_breaks_is_no_verdict(root: Path, app: Callable[[str], None]) -> None:
     app("1 / 0")
-    with pytest.raises(CouldNotRunError, match="last word was: ZeroDivisionError"):
+    with pytest.raises(CouldNotRunError, match="output is: ZeroDivisionError"):
         synthesis.run([])
     app("sys.exit(1)")
-    with pytest.raises(CouldNotRunError, match="last word was: nothing"):
+    with pytest.raises(CouldNotRunError, match="output is: nothing"):
         synthesis.run([])
 
 

@@ -15,8 +15,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipeline.gates.load import generator
-from pipeline.gates.load.limits import FAILURES, attend, crossed_in_every, is_starved
-from pipeline.gates.load.measured import NOT_INVOKED, RATE_LIMITED
+from pipeline.gates.load.limits import (
+    FAILURES,
+    exceeded_in_every_run,
+    is_generator_starved,
+    require_all_requests,
+)
+from pipeline.gates.load.measurement import NOT_INVOKED, RATE_LIMITED
 from pipeline.gates.load.plan import Plan
 from pipeline.gates.report.result import CouldNotRunError
 
@@ -24,10 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from environments.gates import Load
-    from pipeline.gates.load.measured import Measured
+    from pipeline.gates.load.measurement import Measurement
 
 
-def measure(url: str, plan: Plan) -> Measured:
+def measure(url: str, plan: Plan) -> Measurement:
     """What one address answers."""
     (seen,) = generator.measure([url], plan)
     return seen
@@ -50,16 +55,16 @@ def patient(limits: Load) -> Load:
     )
 
 
-def _failure(seen: Measured, limits: Load) -> str:
-    crossed = crossed_in_every([seen], limits)
-    return next((each[-1].sentence for each in crossed if each[-1].rule == FAILURES), "")
+def _failure(seen: Measurement, limits: Load) -> str:
+    exceeded = exceeded_in_every_run([seen], limits)
+    return next((each[-1].sentence for each in exceeded if each[-1].rule == FAILURES), "")
 
 
-def _shape(seen: Measured) -> dict[str, list[int]]:
+def _shape(seen: Measurement) -> dict[str, list[int]]:
     return {name: [each.total for each in blocks] for name, blocks in seen.latencies.items()}
 
 
-def _totals(seen: Measured) -> list[int]:
+def _totals(seen: Measurement) -> list[int]:
     return [sum(block) for block in zip(*_shape(seen).values(), strict=True)]
 
 
@@ -67,8 +72,8 @@ def test_each_planned_request_is_sent_and_the_warm_up_does_not_count(
     service: Any, plan: Plan, patient: Load, reports: Path
 ) -> None:
     seen = measure(service.url, plan)
-    attend(seen, plan)
-    assert crossed_in_every([seen], patient) == []
+    require_all_requests(seen, plan)
+    assert exceeded_in_every_run([seen], patient) == []
     assert seen.requests == plan.requests == 100
     # The warm-up is sent besides, and at the end each user takes its file away.
     assert service.requests == 100 + 10 * (WARM + 1)
@@ -103,7 +108,7 @@ def test_two_addresses_are_sent_as_much_in_the_same_seconds(
     plan = replace(plan, workers=workers)
     good, bad = generator.measure([each.url for each in addresses], plan)
     for seen in (good, bad):
-        attend(seen, plan)
+        require_all_requests(seen, plan)
         assert seen.requests == 100
         assert sum(each > 0 for each in _totals(seen)) > 10  # all the time
     assert (good.failures.total(), dict(bad.failures)) == (0, {"status 503": 100})
@@ -116,7 +121,7 @@ def test_two_addresses_are_sent_as_much_in_the_same_seconds(
 
 def test_workers_share_the_arrivals(service: Any, plan: Plan, limits: Load) -> None:
     seen = measure(service.url, replace(plan, workers=2))
-    attend(seen, plan)
+    require_all_requests(seen, plan)
     assert (seen.requests, seen.failures.total()) == (100, 0)
     assert _totals(seen) == _totals(measure(service.url, plan))
 
@@ -125,7 +130,7 @@ def test_workers_share_the_arrivals(service: Any, plan: Plan, limits: Load) -> N
 def test_a_worker_that_dies_or_hangs_in_the_middle_could_not_measure(
     service: Any, plan: Plan, fate: signal.Signals
 ) -> None:
-    """By the end of its patience it would have been told that Locust hung."""
+    """By the end of its timeout it would have been told that Locust hung."""
 
     def behave(number: int) -> dict[str, str]:
         if number == 10 * WARM + 20:  # of the 50 that each of the two has to send
@@ -135,7 +140,7 @@ def test_a_worker_that_dies_or_hangs_in_the_middle_could_not_measure(
     service.behave = behave
     with pytest.raises(
         CouldNotRunError,
-        match=r"(?s)^could not measure: Locust left 1 reports of 2 .*\b1 of 2 workers fell silent$",
+        match=r"(?s)^could not measure: Locust wrote 1 reports of 2 .*1 of 2 workers fell silent$",
     ):
         measure(service.url, replace(plan, workers=2))
 
@@ -143,7 +148,7 @@ def test_a_worker_that_dies_or_hangs_in_the_middle_could_not_measure(
 def test_a_worker_that_dies_before_it_begins_could_not_measure(
     service: Any, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generator, "_CONNECTED", 1)
+    monkeypatch.setattr(generator, "_WORKER_TIMEOUT_SECONDS", 1)
     fate = "import os\n\nos.register_at_fork(after_in_child=lambda: os._exit(1))\nimport uuid"
     _profile(tmp_path, monkeypatch, "import uuid", fate)
     with pytest.raises(CouldNotRunError, match=r"(?s) 0 reports of 2 .*Gave up waiting for worker"):
@@ -160,7 +165,7 @@ def test_a_locust_that_dies_in_the_middle_could_not_measure(service: Any, plan: 
 
     service.behave = behave
     with pytest.raises(
-        CouldNotRunError, match=r"(?s)^could not measure: Locust left . .* exit -9: "
+        CouldNotRunError, match=r"(?s)^could not measure: Locust wrote . .* exit code -9: "
     ):
         measure(service.url, replace(plan, workers=2))
 
@@ -207,7 +212,7 @@ def test_a_service_that_dies_under_load_is_refused(service: Any, plan: Plan, pat
 
     service.behave = behave
     seen = measure(service.url, plan)
-    attend(seen, plan)
+    require_all_requests(seen, plan)
     assert (seen.requests, seen.failures.total()) == (100, 50)
     assert any("Connection refused" in reason for reason in seen.failures)
     assert "the share of failures is 50.00%" in _failure(seen, patient)
@@ -224,9 +229,9 @@ def test_a_service_that_hangs_ends_the_run_and_is_refused(
         return {}
 
     service.behave = behave
-    seen = measure(service.url, replace(plan, patience=0.5))
+    seen = measure(service.url, replace(plan, answer_timeout=0.5))
     over.set()
-    attend(seen, plan)
+    require_all_requests(seen, plan)
     assert seen.requests == 100
     assert set(seen.failures) == {"no answer"}
     # One without an answer is not left out of the latencies, either.
@@ -235,7 +240,7 @@ def test_a_service_that_hangs_ends_the_run_and_is_refused(
 
 def test_an_address_that_refuses_is_refused(plan: Plan, patient: Load) -> None:
     seen = measure("http://127.0.0.1:1/", plan)
-    attend(seen, plan)
+    require_all_requests(seen, plan)
     said = _failure(seen, patient)
     assert said.startswith("the share of failures is 100.00%, allowed 10.00% (100 Connection")
     assert "Connection refused" in said
@@ -247,7 +252,7 @@ def test_a_certificate_that_nobody_trusts_is_refused(
     secure = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     secure.load_cert_chain(certificate)
     seen = measure(serve(secure).url, plan)
-    attend(seen, plan)
+    require_all_requests(seen, plan)
     said = _failure(seen, patient)
     assert "100.00%" in said
     assert "certificate verify failed" in said
@@ -272,10 +277,10 @@ def test_a_generator_that_cannot_reach_its_rate_is_starved(
     task = 'self.client.get(self.path, name="read")'
     _profile(tmp_path, monkeypatch, task, f"{work}\n        {task}")
     seen = measure(service.url, replace(plan, users=20))
-    attend(seen, plan)
+    require_all_requests(seen, plan)
     strict = limits.model_copy(update={"max_p50_ms": 50, "max_p95_ms": 50, "max_p99_ms": 50})
-    assert crossed_in_every([seen], strict)
-    assert is_starved(seen, strict)
+    assert exceeded_in_every_run([seen], strict)
+    assert is_generator_starved(seen, strict)
 
 
 def test_a_profile_that_fails_itself_could_not_measure(
@@ -283,16 +288,19 @@ def test_a_profile_that_fails_itself_could_not_measure(
 ) -> None:
     task = 'self.client.get("/files?prefix=load/&limit=20", name="list")'
     _profile(tmp_path, monkeypatch, task, "1 / 0")
-    seen = measure(service.url, replace(plan, patience=0.1))
+    seen = measure(service.url, replace(plan, answer_timeout=0.1))
     with pytest.raises(CouldNotRunError, match=r"profile itself failed \d+ times: ZeroDivision"):
-        attend(seen, plan)
+        require_all_requests(seen, plan)
 
 
 def test_a_locust_without_a_profile_could_not_measure(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(generator, "PROFILE", tmp_path / "none.py")
-    with pytest.raises(CouldNotRunError, match=r"left 0 reports of 1 workers, exit 1: .*none\.py"):
+    with pytest.raises(
+        CouldNotRunError,
+        match=r"ended with exit code 1: .*none\.py",
+    ):
         measure("http://127.0.0.1:1/", plan)
 
 
@@ -308,7 +316,7 @@ def test_a_locust_that_is_not_installed_could_not_measure(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _tool(tmp_path, monkeypatch, "echo 'No module named locust' >&2; exit 1")
-    with pytest.raises(CouldNotRunError, match=r"exit 1: No module named locust$"):
+    with pytest.raises(CouldNotRunError, match=r"exit code 1: No module named locust$"):
         measure("http://127.0.0.1:1/", plan)
 
 
@@ -316,14 +324,14 @@ def test_a_locust_that_says_something_else_could_not_measure(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _tool(tmp_path, monkeypatch, 'echo "[]" >"$LOAD_FOLDER/worker-1.json"')
-    with pytest.raises(CouldNotRunError, match="report of a worker cannot be read"):
+    with pytest.raises(CouldNotRunError, match="report of a Locust worker is invalid"):
         measure("http://127.0.0.1:1/", plan)
 
 
 def test_a_locust_that_hangs_is_ended_with_all_that_it_started(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generator, "_START_AND_END", -15.5)  # of 1 + 5 + 10 seconds half a one
+    monkeypatch.setattr(generator, "_OVERHEAD_SECONDS", -15.5)  # of 1 + 5 + 10 seconds half a one
     _tool(tmp_path, monkeypatch, f"sleep 60 & echo $! >{tmp_path}/child; wait")
     with pytest.raises(CouldNotRunError, match="Locust did not end within 0 seconds"):
         measure("http://127.0.0.1:1/", plan)

@@ -8,16 +8,15 @@ from hypothesis import strategies as st
 
 from environments.gates import Comparison, Load
 from pipeline.gates.load.limits import (
-    attend,
-    blamed,
-    crossed_in_every,
-    details,
-    is_starved,
-    summary,
+    attributed,
+    exceeded_in_every_run,
+    is_generator_starved,
+    require_all_requests,
 )
-from pipeline.gates.load.measured import NO_ANSWER, Measured
+from pipeline.gates.load.measurement import NO_ANSWER, Measurement
 from pipeline.gates.load.plan import Plan
 from pipeline.gates.load.regression import Pair
+from pipeline.gates.load.summary import details, summary
 from pipeline.gates.report.result import CouldNotRunError
 
 if TYPE_CHECKING:
@@ -46,12 +45,12 @@ def _seen(
     cold: int = 0,
     late: float = 1.0,
     reason: str = "status 503",
-) -> Measured:
+) -> Measurement:
     """Return 200 requests of 20 ms; some are slow, failed or met a cold start.
 
     The slow and the cold ones are spread over the run.
     """
-    seen = Measured(5.0)
+    seen = Measurement(5.0)
     for number in range(200):
         place = number * 77 % 200  # each once, and neighbours far apart
         latency = slow[1] if place < slow[0] else 20.0
@@ -61,13 +60,13 @@ def _seen(
     return seen
 
 
-def _crossed(*runs: Measured) -> list[str]:
-    return [measured[-1].sentence for measured in crossed_in_every(runs, LIMITS)]
+def _crossed(*runs: Measurement) -> list[str]:
+    return [measured[-1].sentence for measured in exceeded_in_every_run(runs, LIMITS)]
 
 
 def test_within_every_limit_nothing_is_crossed() -> None:
     seen = _seen(slow=(1, 900.0), failed=2, cold=10)
-    attend(seen, PLAN)
+    require_all_requests(seen, PLAN)
     assert _crossed(seen) == []
     assert summary(seen) == (
         "200 requests at 40/s, 2 failed, 10 met a cold start, p50 20 ms, p95 20 ms, p99 20 ms"
@@ -87,8 +86,8 @@ def test_within_every_limit_nothing_is_crossed() -> None:
         ),
     ],
 )
-def test_a_crossed_limit_is_named(seen: Measured, sentences: list[str]) -> None:
-    attend(seen, PLAN)
+def test_a_crossed_limit_is_named(seen: Measurement, sentences: list[str]) -> None:
+    require_all_requests(seen, PLAN)
     assert _crossed(seen) == sentences
 
 
@@ -116,7 +115,7 @@ def test_what_waited_for_a_sandbox_says_nothing_of_the_code() -> None:
 
 
 def test_a_service_that_falls_behind_has_too_little_throughput() -> None:
-    seen = Measured(5.0)
+    seen = Measurement(5.0)
     for number in range(200):  # it answers 35 a second
         due = number / 40
         seen.answered("read", due, 1000 * max(number / 35 - due, 0.01), None)
@@ -148,8 +147,8 @@ def test_a_worse_run_never_fares_better(
         assert _crossed(worse)
 
 
-def _blamed(*runs: tuple[Measured, Measured], is_slower: bool = False) -> list[str]:
-    found = blamed([Pair(*each) for each in runs], LIMITS, is_slower=is_slower)
+def _blamed(*runs: tuple[Measurement, Measurement], is_slower: bool = False) -> list[str]:
+    found = attributed([Pair(*each) for each in runs], LIMITS, is_slower=is_slower)
     return [each.rule for each in found]
 
 
@@ -194,20 +193,20 @@ def test_no_release_is_blamed_for_what_its_twin_did(slow: int, latency: float, c
     ("spoil", "sentence"),
     [
         (lambda seen: seen.errors.update({"KeyError: 'a'": 3}), "profile itself failed 3 times"),
-        (lambda seen: seen.latencies["read"][0].counts.clear(), "187 of 200 requests are account"),
+        (lambda seen: seen.latencies["read"][0].counts.clear(), "187 of 200 requests were counted"),
     ],
 )
 def test_what_was_not_done_as_planned_is_no_verdict(
-    spoil: Callable[[Measured], None], sentence: str
+    spoil: Callable[[Measurement], None], sentence: str
 ) -> None:
     seen = _seen()
-    attend(seen, PLAN)
+    require_all_requests(seen, PLAN)
     spoil(seen)
     with pytest.raises(CouldNotRunError, match=sentence):
-        attend(seen, PLAN)
+        require_all_requests(seen, PLAN)
 
 
-def _with(seen: Measured, **of_the_generator: float) -> Measured:
+def _with(seen: Measurement, **of_the_generator: float) -> Measurement:
     for name, value in of_the_generator.items():
         setattr(seen, name, value)
     return seen
@@ -225,9 +224,9 @@ def _with(seen: Measured, **of_the_generator: float) -> Measured:
         (_with(_seen(slow=(11, 500.0)), stalled=0.4), True),
     ],
 )
-def test_a_generator_without_its_machine_proves_nothing(seen: Measured, starved: bool) -> None:
+def test_a_generator_without_its_machine_proves_nothing(seen: Measurement, starved: bool) -> None:
     assert _crossed(seen)
-    assert is_starved(seen, LIMITS) == starved
+    assert is_generator_starved(seen, LIMITS) == starved
 
 
 def test_the_report_has_each_names_own_latencies() -> None:

@@ -19,7 +19,7 @@ PLANS = st.builds(
     workers=st.integers(1, 5),
     warm_up_seconds=st.integers(0, 10),
     warm_up_users=st.integers(1, 50),
-    patience=st.floats(0.1, 10),
+    answer_timeout=st.floats(0.1, 10),
 )
 
 
@@ -78,6 +78,6 @@ def test_arrivals_come_in_bursts_as_customers_do() -> None:
 
 
 def test_a_cold_start_is_waited_for_to_its_end(limits: Load) -> None:
-    assert Plan.of(limits).patience == 10  # as long as Lambda lets a sandbox initialise
+    assert Plan.of(limits).answer_timeout == 10  # as long as Lambda lets a sandbox initialise
     slow = limits.model_copy(update={"max_p99_ms": 20_000})
-    assert Plan.of(slow).patience == 40
+    assert Plan.of(slow).answer_timeout == 40

@@ -12,7 +12,7 @@ import pytest
 from environments.schema import load
 from pipeline.gates.gate import main
 from pipeline.gates.load import generator, program, promoted
-from pipeline.gates.load.measured import Measured
+from pipeline.gates.load.measurement import Measurement
 from pipeline.gates.report.result import CouldNotRunError
 
 if TYPE_CHECKING:
@@ -28,10 +28,10 @@ PATIENT = dict.fromkeys(("max_p50_ms", "max_p95_ms", "max_p99_ms"), 60_000)
 
 
 @pytest.fixture
-def measure(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[list[Measured]]]:
+def measure(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[list[Measurement]]]:
     """Gives the generator what it measures: for each run the release, and the other beside it."""
 
-    def give(*runs: list[Measured]) -> list[list[Measured]]:
+    def give(*runs: list[Measurement]) -> list[list[Measurement]]:
         left = list(runs)
         monkeypatch.setattr(generator, "measure", lambda _addresses, _plan: left.pop(0))
         return left
@@ -43,9 +43,9 @@ def unthrottled(_sides: Any) -> None:
     """Return None: no throttling explains the failures."""
 
 
-def _run(milliseconds: float, seed: int = 0, failed: int = 0) -> Measured:
+def _run(milliseconds: float, seed: int = 0, failed: int = 0) -> Measurement:
     """What an address answered, of which nothing but its latencies is worth a word."""
-    seen, drawn = Measured(1.0), Random(seed)
+    seen, drawn = Measurement(1.0), Random(seed)
     for number in range(200):
         latency = milliseconds * drawn.lognormvariate(0, 0.1)
         seen.answered("read", number / 200, latency, "status 500" if number < failed else None)
@@ -53,7 +53,7 @@ def _run(milliseconds: float, seed: int = 0, failed: int = 0) -> Measured:
     return seen
 
 
-def _pair(now: float, before: float, seed: int = 0) -> list[Measured]:
+def _pair(now: float, before: float, seed: int = 0) -> list[Measurement]:
     return [_run(now, 2 * seed), _run(before, 2 * seed + 1)]
 
 
@@ -104,7 +104,7 @@ def test_a_release_is_compared_with_what_is_served_beside_it(
         asked.append(given[:4])
         return True
 
-    def pop_run(addresses: list[str], _plan: Any) -> list[Measured]:
+    def pop_run(addresses: list[str], _plan: Any) -> list[Measurement]:
         asked.append(addresses)
         return runs.pop()
 
@@ -133,14 +133,12 @@ def test_a_regression_of_a_third_is_refused_and_an_unchanged_service_passes(
     takes(now, 0.3)
     same = program.compared(now.url, before.url, COMMIT, limits, unthrottled)
     assert (same.status, same.findings) == ("passed", ())
-    assert "; no slower than abcdef1, promoted last, in the same seconds (p50 3" in same.sentence
+    assert "; no slower than abcdef1, promoted last, at the same time (p50 3" in same.sentence
     takes(now, 0.4)
     slower = program.compared(now.url, before.url, COMMIT, limits, unthrottled)
     assert slower.status == "refused"
     assert "p50-regression at all requests" in slower.sentence
-    assert (
-        "ms in abcdef1, promoted last and sent the same in the same seconds (+" in slower.sentence
-    )
+    assert "ms in abcdef1, promoted last and measured at the same time (+" in slower.sentence
 
 
 def test_what_is_certainly_slower_is_measured_once(limits: Load, measure: Any) -> None:
@@ -163,10 +161,10 @@ def test_what_is_no_slower_is_measured_once(limits: Load, measure: Any) -> None:
     assert outcome.details["since"] == COMMIT
 
 
-def _lame(share: float) -> list[Measured]:
+def _lame(share: float) -> list[Measurement]:
     """A release of which so many requests take twice as long."""
     pair = _pair(100, 100)
-    lame, drawn = Measured(1.0), Random(5)
+    lame, drawn = Measurement(1.0), Random(5)
     for number in range(200):
         latency = 100 * drawn.lognormvariate(0, 0.1) * (2 if drawn.random() < share else 1)
         lame.answered("read", number / 200, latency, None)
@@ -208,7 +206,7 @@ def test_an_accepted_regression_is_waived_by_name(
     (tmp_path / "waivers.toml").write_text("".join(waivers))
     assert main("load", lambda: program.compared(URL, BESIDE, COMMIT, limits, unthrottled)) == 0
     sentence = json.loads((reports / "load.json").read_text())["sentence"]
-    assert "; slower, as is waived, than abcdef1, promoted last, in the same seconds (" in sentence
+    assert "; slower (waived) than abcdef1, promoted last, at the same time (" in sentence
 
 
 def test_a_limit_that_the_release_alone_crosses_refuses_at_once(limits: Load, measure: Any) -> None:
@@ -226,7 +224,7 @@ def test_a_machine_that_is_too_slow_for_both_could_not_measure(limits: Load, mea
     said = str(raised.value)
     assert said.startswith("could not measure: p50 is 2")
     assert "in each of 3 runs. That does not prove the release to be worse than abcdef1, " in said
-    assert "; the generator waited for a processor for 0% of" in said
+    assert "; the load generator waited for a processor in 0% of" in said
     assert "lower requests_per_second (100) in [load] of environments/staging.toml" in said
 
 
@@ -241,12 +239,12 @@ def test_a_machine_that_was_too_slow_for_a_while_is_measured_again(
 def test_a_release_alone_is_refused_only_where_the_generator_had_its_machine(
     limits: Load, measure: Any
 ) -> None:
-    def starved(run: Measured) -> list[Measured]:
+    def starved(run: Measurement) -> list[Measurement]:
         run.stalled = 0.6
         return [run]
 
     left = measure(*[starved(_run(2000, seed)) for seed in range(3)])
-    with pytest.raises(CouldNotRunError, match=r"3 runs, and the generator waited .* for 60% of"):
+    with pytest.raises(CouldNotRunError, match=r"3 runs, and the load .* in 60% of"):
         program.alone(URL, limits, "nothing was promoted before", unthrottled)
     assert left == []
     measure(starved(_run(2000)), [_run(100)])
@@ -320,8 +318,8 @@ def test_an_earlier_release_that_fails_here_is_a_finding_to_waive(
 
 
 def test_what_would_not_see_a_doubling_is_no_verdict(limits: Load, measure: Any) -> None:
-    def noise(seed: int) -> Measured:
-        seen, drawn = Measured(1.0), Random(seed)
+    def noise(seed: int) -> Measurement:
+        seen, drawn = Measurement(1.0), Random(seed)
         for number in range(200):
             seen.answered("read", number / 200, 900 * drawn.random() ** 20, None)
             seen.lateness.add(0.1)
@@ -346,5 +344,5 @@ def test_without_an_address_it_refuses(
     staging: None, variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(variable)
-    with pytest.raises(CouldNotRunError, match=rf"environment variable {variable}: nothing found"):
+    with pytest.raises(CouldNotRunError, match=rf"variable {variable}: nothing found"):
         program.run()

@@ -207,7 +207,7 @@ def test_that_it_may_not_be_pointed_is_no_verdict(cloud: Aws, refused: str) -> N
 def test_an_api_that_goes_on_to_serve_another_commit_is_no_verdict(
     cloud: Aws, served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(promoted, "_SETTLED", 0.2)
+    monkeypatch.setattr(promoted, "_ALIAS_TIMEOUT_SECONDS", 0.2)
     cloud.versions(OTHER)
     cloud.points_at("1")
     with pytest.raises(CouldNotRunError, match=rf"^{served.url} serves unknown; allowed is bbb"):
@@ -217,7 +217,7 @@ def test_an_api_that_goes_on_to_serve_another_commit_is_no_verdict(
 def test_an_api_that_does_not_answer_is_no_verdict(
     cloud: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(promoted, "_SETTLED", 0.2)
+    monkeypatch.setattr(promoted, "_ALIAS_TIMEOUT_SECONDS", 0.2)
     cloud.versions(COMMIT)
     cloud.points_at("1")
     with pytest.raises(CouldNotRunError, match=r"serves no version .*Connection refused"):

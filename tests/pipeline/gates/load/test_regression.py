@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from environments.gates import Comparison
-from pipeline.gates.load.measured import BLOCKS, Measured
+from pipeline.gates.load.measurement import BLOCKS, Measurement
 from pipeline.gates.load.regression import (
     RUNS,
     Pair,
@@ -62,8 +62,8 @@ def _steady(scale: float, p95_over_p50: float = 1.6) -> Latency:
     return lambda drawn, _block: scale * drawn.lognormvariate(0, spread)
 
 
-def _measured(latency: Latency, seed: str, requests: int) -> Measured:
-    drawn, seen = Random(seed), Measured(10.0)
+def _measured(latency: Latency, seed: str, requests: int) -> Measurement:
+    drawn, seen = Random(seed), Measurement(10.0)
     for number in range(requests):
         due = 10 * number / requests
         name = ("list", "write", "write")[number % 10] if number % 10 < 3 else "read"
@@ -178,8 +178,8 @@ def test_what_is_asked_is_what_enough_requests_can_answer() -> None:
 def test_one_kind_of_request_that_became_slower_is_named() -> None:
     """Reads that became slower, below writes that take longer anyway."""
 
-    def run(reads: float, seed: int) -> Measured:
-        drawn, seen = Random(seed), Measured(10.0)
+    def run(reads: float, seed: int) -> Measurement:
+        drawn, seen = Random(seed), Measurement(10.0)
         for number in range(1000):
             name, scale = ("write", 500.0) if number % 5 == 0 else ("read", reads)
             seen.answered(name, number / 100, _steady(scale)(drawn, 0), None)
@@ -209,7 +209,7 @@ def test_enough_requests_are_not_blind() -> None:
 
 def test_few_requests_and_mere_noise_are_blind() -> None:
     assert is_blind([_pair(_steady(20), _steady(20), "", 8)], FINE)
-    assert is_blind([Pair(Measured(1.0), Measured(1.0))], FINE)
+    assert is_blind([Pair(Measurement(1.0), Measurement(1.0))], FINE)
 
     def noise(drawn: Random, _block: int) -> float:
         return math.exp(drawn.uniform(0, 20))

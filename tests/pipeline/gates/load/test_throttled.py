@@ -9,7 +9,7 @@ import pytest
 
 from environments.schema import load
 from pipeline.gates.load import generator, program, throttled
-from pipeline.gates.load.measured import NOT_INVOKED, RATE_LIMITED, Measured
+from pipeline.gates.load.measurement import NOT_INVOKED, RATE_LIMITED, Measurement
 from pipeline.gates.report.result import CouldNotRunError
 from pipeline.names import ALIAS, PROMOTED
 from tests.pipeline.gates.watch import LIMIT, STEP, FakeWatch
@@ -23,9 +23,9 @@ URL, BESIDE, COMMIT = "http://new/", "http://old/", "abcdef1234"
 SERVICE_FAILS = "status 503"
 
 
-def _run(milliseconds: float = 100, **failures: int) -> Measured:
+def _run(milliseconds: float = 100, **failures: int) -> Measurement:
     """A run of 200 requests, of which as many failed as each keyword's value."""
-    seen = Measured(1.0)
+    seen = Measurement(1.0)
     reasons = {"throttled": NOT_INVOKED, "limited": RATE_LIMITED, "broken": SERVICE_FAILS}
     left = [reasons[name] for name, count in failures.items() for _ in range(count)]
     for number in range(200):
@@ -55,7 +55,7 @@ def explain(limits: Load) -> Callable[[FakeWatch], program.Explain]:
 def measure(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Gives the generator what it measures in each run."""
 
-    def give(*runs: list[Measured]) -> None:
+    def give(*runs: list[Measurement]) -> None:
         left = list(runs)
         monkeypatch.setattr(generator, "measure", lambda _addresses, _plan: left.pop(0))
 

@@ -32,7 +32,7 @@ def test_a_harmless_checkout_has_no_findings(checkout: Any, scanner: Any, comman
     scan = scanner.scan(checkout.root)
     assert scan.tool == command.lower()
     assert scan.findings == ()
-    assert int(scan.looked_at.split()[0]) > 0
+    assert int(scan.scanned.split()[0]) > 0
 
 
 @pytest.mark.parametrize(("scanner", "command"), SCANNERS)
@@ -62,11 +62,11 @@ def test_a_missing_module(
     [
         ("import os; os.abort()", "ended with exit code -6"),
         ("raise SystemExit('it broke')", "it broke"),
-        ("", "left no report that can be read: Invalid JSON"),
-        ("print('<html>')", "left no report that can be read: Invalid JSON"),
-        ("print('null')", "left no report that can be read: "),
-        ("print('{\"results\": []}')", "left no report that can be read: "),
-        ("print('[{\"rule\": 1}]')", "left no report that can be read: "),
+        ("", "wrote no valid report: Invalid JSON"),
+        ("print('<html>')", "wrote no valid report: Invalid JSON"),
+        ("print('null')", "wrote no valid report: "),
+        ("print('{\"results\": []}')", "wrote no valid report: "),
+        ("print('[{\"rule\": 1}]')", "wrote no valid report: "),
     ],
     ids=["crash", "complaint", "empty", "no JSON", "null", "keys gone", "another form"],
 )

@@ -99,7 +99,7 @@ class TestBandit:
 
     def test_nothing_to_scan(self, checkout: Any) -> None:
         checkout.git("rm", "--quiet", "-r", "service")
-        with pytest.raises(CouldNotRunError, match="there is no Python file to scan"):
+        with pytest.raises(CouldNotRunError, match="found no Python file to scan"):
             sast.scan(checkout.root)
 
 

@@ -79,7 +79,7 @@ def test_what_is_not_committed_yet_is_looked_at_and_what_is_ignored_is_not(
     found = scan(checkout.root)
     assert [each.path for each in found.findings] == ["new.py", "service/fine.py", "staged.py"]
     assert all("(not committed yet)" in each.message for each in found.findings)
-    assert found.looked_at == "2 commits and 3 files not committed"
+    assert found.scanned == "2 commits and 3 files not committed"
 
 
 def test_no_comment_lets_a_secret_by(checkout: Any, secret: Secret) -> None:
@@ -122,7 +122,7 @@ def test_a_history_that_is_cut_off_is_not_enough(
         ["git", "clone", "--quiet", "--depth=1", f"file://{checkout.root}", str(shallow)],
         check=True,
     )
-    with pytest.raises(CouldNotRunError, match="the history is cut off here"):
+    with pytest.raises(CouldNotRunError, match="the clone is shallow"):
         scan(shallow)
 
 
@@ -135,10 +135,10 @@ def test_a_zip_of_the_files_is_not_enough(checkout: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"tip_sha": "0" * 40}, f"Kingfisher looked at 1 commits to {'0' * 40}, not at the 1"),
-        ({"fetched_commit_count": 0}, "Kingfisher looked at 0 commits to"),
-        ({"scope": "working_tree"}, "Kingfisher looked at"),
-        ({"shallow": True}, "the history is cut off"),
+        ({"tip_sha": "0" * 40}, f"Kingfisher scanned 1 commits up to {'0' * 40}, not the 1"),
+        ({"fetched_commit_count": 0}, "Kingfisher scanned 0 commits up to"),
+        ({"scope": "working_tree"}, "Kingfisher scanned"),
+        ({"shallow": True}, "the clone is shallow"),
     ],
 )
 def test_a_scan_of_something_else_is_no_scan(

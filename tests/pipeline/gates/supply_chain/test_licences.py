@@ -10,7 +10,7 @@ from packaging.metadata import parse_email
 from environments.schema import load_home
 from environments.supply_chain import Licences, Review
 from pipeline.gates.supply_chain import contents
-from pipeline.gates.supply_chain.licences import check, declared, spdx, standing
+from pipeline.gates.supply_chain.licences import check, declared, policy_status, spdx
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +73,7 @@ def test_a_licence_is_taken_from_the_wheels_own_words(
 def test_of_alternatives_the_best_counts_and_of_what_all_holds_the_worst(
     expression: str, expected: str
 ) -> None:
-    assert standing(expression, _POLICY) == expected
+    assert policy_status(expression, _POLICY) == expected
 
 
 @given(

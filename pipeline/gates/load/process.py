@@ -1,6 +1,6 @@
-"""A run in Locust's processes: they warm up, begin together, and say what they saw.
+"""Coordinate a run in Locust's processes: warm-up, common start, end and report.
 
-Locust makes the threads of its processes green ones: what waits here lets the users go on.
+Locust patches threads to be green threads, so that users continue while a thread here waits.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
 from pipeline.gates.load.histogram import Histogram
 from pipeline.gates.load.plan import SEED
-from pipeline.gates.load.scheduled import scheduled
-from pipeline.gates.load.traffic import Traffic
+from pipeline.gates.load.processor_time import processor_time
+from pipeline.gates.load.request_queue import RequestQueue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,18 +30,17 @@ if TYPE_CHECKING:
 
     from pipeline.gates.load.plan import Plan
 
-# What a worker tells the master, and the master its workers; a runner alone tells itself.
+# Messages between workers and master; a runner without workers sends them to itself.
 _READY, _BEGIN, _OVER = "load-ready", "load-begin", "load-over"
 _MARKS = ("", " beside it")
-"""By which Locust's own report tells the requests to one address from those to the other."""
-_BEAT = 0.01
-"""Seconds between two looks at how late it is."""
-_LOOK = 0.5
-"""Seconds between two looks at the workers, whom Locust misses after some four seconds."""
+"""Suffixes of request names in Locust's own report, by address."""
+_LATENESS_INTERVAL_SECONDS = 0.01
+_WORKER_POLL_INTERVAL_SECONDS = 0.5
+"""Locust itself notices a missing worker after about four seconds."""
 
 
-class Sending:
-    """One process's part of a run."""
+class LoadProcess:
+    """The part of one process in a run."""
 
     def __init__(
         self,
@@ -51,7 +50,7 @@ class Sending:
         report: Path,
     ) -> None:
         self.begun = threading.Event()
-        self._traffic = [Traffic(plan, *each) for each in zip(addresses, _MARKS, strict=False)]
+        self._traffic = [RequestQueue(plan, *each) for each in zip(addresses, _MARKS, strict=False)]
         self._turns = itertools.cycle(self._traffic)
         self._plan = plan
         self._runner = runner
@@ -59,35 +58,35 @@ class Sending:
         self._warm: set[object] = set()
         self._ready = threading.Event()
         self._spent = 0.0
-        self._scheduled = scheduled()
+        self._scheduled = processor_time()
         self._over = threading.Event()
         self._lateness = Histogram()
         self._errors: Counter[str] = Counter()
         runner.register_message(_BEGIN, self._begin)
 
     def start(self, **_event: Any) -> None:
-        """From now on there is so much time to warm up."""
+        """Start the warm-up."""
         threading.Thread(target=self._conduct, daemon=True).start()
 
-    def assign(self) -> Traffic:
-        """What the next user sends; the addresses have equally many users."""
+    def assign(self) -> RequestQueue:
+        """Return the queue of the next user; all addresses have the same number of users."""
         return next(self._turns)
 
-    def is_warm(self, user: object) -> None:
-        """One more user needs no more warming up."""
+    def add_warm_user(self, user: object) -> None:
+        """Record that a user has finished its warm-up."""
         self._warm.add(user)
         spawned = self._runner.user_count
         all_users = self._plan.users * len(self._traffic)
         if len(self._warm) >= spawned >= all_users // self._plan.workers:
             self._ready.set()
 
-    def look_for_the_end(self) -> None:
-        """See whether everything was answered."""
+    def end_if_complete(self) -> None:
+        """End the run if every request has been answered."""
         if all(each.is_over for each in self._traffic):
             self._over.set()
 
     def failed(self, exception: Exception, **_event: Any) -> None:
-        """The profile's own code raised."""
+        """Count an error of the profile's own code."""
         self._errors[f"{type(exception).__name__}: {exception}"[:100]] += 1
 
     def _conduct(self) -> None:
@@ -97,31 +96,31 @@ class Sending:
         self._runner.send_message(_READY)
         self.begun.wait()
         began = time.perf_counter()
-        self._watch_the_time(began)
+        self._measure_lateness(began)
         busy = (time.process_time() - self._spent) / (time.perf_counter() - began)
-        stalled = scheduled().stalled_since(self._scheduled)
+        stalled = processor_time().stalled_since(self._scheduled)
         for each in self._traffic:
             each.close()
-            # These are the process's own, whatever it sent where.
+            # These belong to the process and not to an address.
             each.seen.warm_up, each.seen.busy, each.seen.stalled = warm_up, busy, stalled
             each.seen.lateness, each.seen.errors = self._lateness, self._errors
         report = [each.seen.document() for each in self._traffic]
         self._report.write_text(json.dumps(report), encoding="utf-8")
         self._runner.send_message(_OVER)
 
-    def _watch_the_time(self, began: float) -> None:
-        """Until all is answered or time is up, see how late this process notices what is due."""
-        end = began + self._plan.seconds + self._plan.patience
+    def _measure_lateness(self, began: float) -> None:
+        """Measure how late this process wakes up, until the run is complete or timed out."""
+        end = began + self._plan.seconds + self._plan.answer_timeout
         due = began
         while due < end and not self._over.wait(due - time.perf_counter()):
             self._lateness.add(1000 * (time.perf_counter() - due))
-            due += _BEAT
+            due += _LATENESS_INTERVAL_SECONDS
 
     def _begin(self, **_message: Any) -> None:
-        random.seed(SEED)  # Locust's users draw their tasks by it
+        random.seed(SEED)  # Locust's users choose their tasks with it
         self._runner.stats.reset_all()
         self._spent = time.process_time()
-        self._scheduled = scheduled()
+        self._scheduled = processor_time()
         began = time.perf_counter()
         for index, each in enumerate(self._traffic):
             arrivals = self._plan.arrivals(self._runner.worker_index, index, len(self._traffic))
@@ -134,29 +133,29 @@ def prepare(
     addresses: Sequence[str],
     runner: LocalRunner | MasterRunner | WorkerRunner,
     reports: Path,
-) -> Sending | None:
-    """Prepare a process of a run; a master sends nothing itself, and has None."""
+) -> LoadProcess | None:
+    """Prepare a process for a run; None for a master, which sends no requests."""
     if not isinstance(runner, WorkerRunner):
         _direct(plan, runner)
     if isinstance(runner, MasterRunner):
         return None
-    return Sending(plan, addresses, runner, reports / f"worker-{os.getpid()}.json")
+    return LoadProcess(plan, addresses, runner, reports / f"worker-{os.getpid()}.json")
 
 
 def _direct(plan: Plan, runner: LocalRunner | MasterRunner) -> None:
-    """Let all workers begin when all are ready, and end the run when all have seen their part."""
-    told: Counter[str] = Counter()
+    """Start all workers when all are ready, and end the run when all are done."""
+    received: Counter[str] = Counter()
 
     def on_ready(**_message: Any) -> None:
-        told[_READY] += 1
-        if told[_READY] == plan.workers:
+        received[_READY] += 1
+        if received[_READY] == plan.workers:
             runner.stats.reset_all()
             runner.send_message(_BEGIN)
 
     def on_over(**_message: Any) -> None:
-        told[_OVER] += 1
-        if told[_OVER] == plan.workers:
-            # Not here: it ends what this is called by.
+        received[_OVER] += 1
+        if received[_OVER] == plan.workers:
+            # In a thread, because it ends the caller of this function.
             threading.Thread(target=runner.quit, daemon=True).start()
 
     runner.register_message(_READY, on_ready)
@@ -164,18 +163,18 @@ def _direct(plan: Plan, runner: LocalRunner | MasterRunner) -> None:
     if isinstance(runner, MasterRunner):
 
         def watch(**_event: Any) -> None:
-            threading.Thread(target=_watch, args=(plan, runner, told), daemon=True).start()
+            threading.Thread(target=_watch, args=(plan, runner, received), daemon=True).start()
 
-        # Now all workers have said that they are there.
+        # At the start of the test all workers have connected.
         runner.environment.events.test_start.add_listener(watch)  # type: ignore[no-untyped-call]  # Locust's own
 
 
-def _watch(plan: Plan, runner: MasterRunner, told: Counter[str]) -> None:
-    """End it all when a worker is dead or hangs: Locust would go on without its part."""
-    while told[_OVER] < plan.workers:
+def _watch(plan: Plan, runner: MasterRunner, received: Counter[str]) -> None:
+    """End Locust if a worker is dead or hangs; Locust itself would continue without it."""
+    while received[_OVER] < plan.workers:
         alive = sum(worker.state != STATE_MISSING for worker in runner.clients.all)
         if alive < plan.workers:
             sys.stderr.write(f"{plan.workers - alive} of {plan.workers} workers fell silent\n")
             sys.stderr.flush()
-            os._exit(1)  # in good order it would wait for the worker
-        time.sleep(_LOOK)
+            os._exit(1)  # a regular exit would wait for the worker
+        time.sleep(_WORKER_POLL_INTERVAL_SECONDS)

@@ -1,4 +1,4 @@
-"""What one process sends to one address, and what it answered."""
+"""The requests that one process sends to one address."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from pipeline.gates.load.measured import NO_ANSWER, Measured
+from pipeline.gates.load.measurement import NO_ANSWER, Measurement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
     from pipeline.gates.load.plan import Plan
 
 
-class Traffic:
-    """The requests to an address that are due, under way, and answered."""
+class RequestQueue:
+    """The requests to an address that are due, in progress, and answered."""
 
     def __init__(self, plan: Plan, address: str, mark: str) -> None:
         self.address = address.rstrip("/")
         self.mark = mark
-        """Of the requests in Locust's own report."""
-        self.few = threading.Semaphore(math.ceil(plan.warm_up_users / plan.workers))
-        """Holds up the requests of a warm-up."""
-        self.seen = Measured(plan.seconds)
+        """Suffix of the request names in Locust's own report."""
+        self.warm_up_slots = threading.Semaphore(math.ceil(plan.warm_up_users / plan.workers))
+        """Limits the concurrent requests of the warm-up."""
+        self.seen = Measurement(plan.seconds)
         self._began = 0.0
         self._arrivals: Iterator[float] = iter(())
         self._waiting: set[float] = set()
         self._all_taken = self._closed = False
 
     def begin(self, began: float, arrivals: Iterator[float]) -> None:
-        """From now on, by the performance counter, requests are due."""
+        """Start the run at a time of the performance counter."""
         self._began = began
         self._arrivals = arrivals
 
     def take(self) -> float | None:
-        """When the next request is due, by the performance counter; None after the last."""
+        """Return the due time of the next request by the performance counter; None at the end."""
         offset = next(self._arrivals, None)
         if offset is None:
             self._all_taken = True
@@ -46,7 +46,7 @@ class Traffic:
         return due
 
     def answered(self, due: float, name: str, failure: str | None, *, cold: bool) -> float:
-        """Count an answer; returns the milliseconds since its request was due."""
+        """Count an answer, and return the milliseconds since its request was due."""
         milliseconds = (time.perf_counter() - due) * 1000
         if not self._closed:
             self._waiting.discard(due)
@@ -55,11 +55,11 @@ class Traffic:
 
     @property
     def is_over(self) -> bool:
-        """Whether every request has been sent and answered."""
+        """Return whether every request has been sent and answered."""
         return self._all_taken and not self._waiting
 
     def close(self) -> None:
-        """Wait no longer: what has no answer by now is counted as what it is."""
+        """End the run: requests without an answer are counted as failures."""
         self._closed = True
         now = time.perf_counter()
         for due in [*self._waiting, *(self._began + offset for offset in self._arrivals)]:

@@ -1,4 +1,4 @@
-"""What a run of the load generator saw; small however long it ran, and added up across workers."""
+"""The measurement of one address in a run of the load generator, added up over its workers."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any, Self
 from pipeline.gates.load.histogram import Histogram
 
 BLOCKS = 20
-"""A run is cut into so many times of the same length: what lies close together is alike."""
+"""Number of blocks of equal length in a run; conditions within a block hardly change."""
 
 ALL = "all requests"
-"""The name of all names together."""
+"""Name for the requests of all names together."""
 NO_ANSWER = "no answer"
-"""The reason of a failure that says nothing but that time was up."""
+"""Failure of a request without an answer at the end of the run."""
 RATE_LIMITED = "status 429 of API Gateway"
-"""The reason of a request that the stage's or the account's rate limit throttled."""
+"""Failure of a request that the rate limit of the stage or the account throttled."""
 NOT_INVOKED = "status 500 of API Gateway"
-"""The reason of a request that never reached the service: Lambda throttled it, or API Gateway may
-not invoke the function."""
+"""Failure of a request that did not reach the service: Lambda throttled it, or API Gateway may not
+invoke the function."""
 
 
 def _blocks() -> list[Histogram]:
@@ -27,40 +27,41 @@ def _blocks() -> list[Histogram]:
 
 
 @dataclass
-class Measured:
-    """What became of the requests to one address.
+class Measurement:
+    """The counts of the requests to one address.
 
-    Latencies are in milliseconds, from when a request was due to its answer.
+    Latencies are in milliseconds, from the due time of a request to its answer. The block of a
+    request is the one in which it was due.
     """
 
     seconds: float
-    """For which requests were due."""
+    """Time in which requests were due."""
     latencies: dict[str, list[Histogram]] = field(default_factory=dict)
-    """Of warm sandboxes: by the request's name, then by the block in which it was due."""
+    """Latencies of requests to warm sandboxes, by name and block."""
     cold: list[Histogram] = field(default_factory=_blocks)
-    """Of requests that met a cold start, by block: they waited for the sandbox, not the code."""
+    """Latencies of requests with a cold start, by block."""
     failures: Counter[str] = field(default_factory=Counter)
-    """By their reason."""
+    """Failed requests by reason."""
     lateness: Histogram = field(default_factory=Histogram)
-    """Of the generator itself, in milliseconds: how late it noticed what was due."""
+    """Delays of the generator itself, in milliseconds after a due time."""
     busy: float = 0.0
-    """The share of a processor's time that the busiest worker took."""
+    """Share of a processor's time that the busiest worker used."""
     stalled: float = 0.0
-    """Of the time in which the busiest worker was ready to run, the share that it waited for a
-    processor; 0 where the system does not say."""
+    """Share of its ready time in which the busiest worker waited for a processor; 0 if the system
+    does not report it."""
     warm_up: float = 0.0
-    """Seconds before that; of the slowest worker."""
+    """Seconds of the slowest worker's warm-up."""
     failed: list[int] = field(default_factory=lambda: [0] * BLOCKS)
-    """Answers with an error, by the block of the request; one that never came is late instead."""
+    """Answers with an error, by block; a missing answer counts as late instead."""
     timely: list[int] = field(default_factory=lambda: [0] * BLOCKS)
-    """Good answers that came while requests were due, by the block of the request."""
+    """Good answers that arrived while requests were due, by block."""
     errors: Counter[str] = field(default_factory=Counter)
-    """Of the profile's own code."""
+    """Errors of the profile's own code."""
 
     def answered(
         self, name: str, due: float, milliseconds: float, failure: str | None, *, cold: bool = False
     ) -> None:
-        """Count a request that was due so many seconds from the beginning."""
+        """Count a request that was due `due` seconds after the start of the run."""
         block = min(int(BLOCKS * due / self.seconds), BLOCKS - 1)
         (self.cold if cold else self._blocks(name))[block].add(milliseconds)
         if failure is None:
@@ -71,12 +72,12 @@ class Measured:
 
     @property
     def warm(self) -> Histogram:
-        """The latencies of all requests that met no cold start."""
+        """Return the latencies of all requests without a cold start."""
         return Histogram.sum(self.warm_blocks)
 
     @property
     def warm_blocks(self) -> list[Histogram]:
-        """The same by block."""
+        """Return the latencies of all requests without a cold start, by block."""
         return [
             Histogram.sum(blocks[index] for blocks in self.latencies.values())
             for index in range(BLOCKS)
@@ -95,20 +96,20 @@ class Measured:
 
     @property
     def requests(self) -> int:
-        """How many requests were counted."""
+        """Return the number of counted requests."""
         return sum(self.requests_by_block)
 
     @property
     def throughput(self) -> float:
-        """Good answers a second while requests were due; the last of them may miss it."""
+        """Return the good answers per second that arrived while requests were due."""
         return sum(self.timely) / self.seconds
 
     def with_all(self) -> dict[str, list[Histogram]]:
-        """The latencies by name, and those of all names together."""
+        """Return the latencies by name, and those of all names together."""
         return {ALL: self.warm_blocks, **self.latencies}
 
     def shortened(self, milliseconds: float) -> Self:
-        """Return what would have been seen had every answer come so much earlier."""
+        """Return the measurement with every answer earlier by some milliseconds."""
         copy = type(self).read(self.document())
         copy.latencies = {
             name: [block.shortened(milliseconds) for block in blocks]
@@ -116,8 +117,8 @@ class Measured:
         }
         return copy
 
-    def add(self, other: Measured) -> None:
-        """Count also what another worker saw in the same seconds."""
+    def add(self, other: Measurement) -> None:
+        """Add the measurement of another worker in the same run."""
         for name, blocks in other.latencies.items():
             pairs = zip(self._blocks(name), blocks, strict=True)
             self.latencies[name] = [Histogram.sum(pair) for pair in pairs]
@@ -137,7 +138,7 @@ class Measured:
         return self.latencies[name]
 
     def document(self) -> dict[str, Any]:
-        """As JSON has it; `read` takes it."""
+        """Return the measurement as a JSON document for `read`."""
         return {
             "seconds": self.seconds,
             "latencies": {
@@ -157,10 +158,10 @@ class Measured:
 
     @classmethod
     def read(cls, document: dict[str, Any]) -> Self:
-        """What `document` gave.
+        """Read a document that `document` returned.
 
         Raises:
-            KeyError, TypeError, ValueError, AttributeError: it is something else.
+            KeyError, TypeError, ValueError, AttributeError: the document is invalid.
         """
         latencies = {
             name: [_histogram(block) for block in blocks]

@@ -1,4 +1,4 @@
-"""Time that this process ran, and time that it waited for a processor.
+"""Read how long this process ran, and how long it waited for a processor.
 
 Linux counts both for each thread (`/proc/PID/schedstat`, Documentation/scheduler/sched-stats.rst).
 """
@@ -12,22 +12,22 @@ _SCHEDSTAT = Path("/proc/self/schedstat")
 
 
 @dataclass(frozen=True)
-class Scheduled:
-    """Nanoseconds since the main thread began."""
+class ProcessorTime:
+    """Running and waiting time of the main thread since its start, in nanoseconds."""
 
     ran: int
     waited: int
 
-    def stalled_since(self, earlier: Scheduled) -> float:
-        """Return the share (0 to 1) of the ready time since then that was spent waiting."""
+    def stalled_since(self, earlier: ProcessorTime) -> float:
+        """Return the share (0 to 1) of the ready time since then in which it waited."""
         ran, waited = self.ran - earlier.ran, self.waited - earlier.waited
         return waited / (ran + waited) if ran + waited else 0.0
 
 
-def scheduled(schedstat: Path = _SCHEDSTAT) -> Scheduled:
-    """Read the main thread's times; zeros where the system does not count them."""
+def processor_time(schedstat: Path = _SCHEDSTAT) -> ProcessorTime:
+    """Read the main thread's times; zeros if the system does not count them."""
     try:
         ran, waited, _timeslices = schedstat.read_text(encoding="ascii").split()
     except (FileNotFoundError, ValueError):
-        return Scheduled(0, 0)
-    return Scheduled(int(ran), int(waited))
+        return ProcessorTime(0, 0)
+    return ProcessorTime(int(ran), int(waited))

@@ -1,4 +1,4 @@
-"""The results of the gates that a release has passed, out of their summaries."""
+"""Read the summaries of the gates that a release has passed."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 _STATUSES = {"passed", "refused", "not run"}
 
 
-class EvidenceError(Exception):
-    """A summary is there and cannot be read."""
+class SummaryError(Exception):
+    """A summary is invalid."""
 
 
 @dataclass(frozen=True)
-class Result:
-    """How a gate ended: its summary (`reports/NAME.json`), and which bytes say so."""
+class Summary:
+    """The result of a gate in its summary (`reports/NAME.json`), with the file's SHA-256."""
 
     gate: str
     status: str
@@ -31,20 +31,20 @@ class Result:
     sha256: str
 
 
-def read(folder: Path) -> tuple[Result, ...]:
-    """The results below a folder with the reports of many gates, by gate.
+def read(folder: Path) -> tuple[Summary, ...]:
+    """Return the summaries at any depth of a folder, sorted by gate.
 
-    A CodeBuild action takes five artifacts at most, so that a gate's reports may hold those of
-    gates before it ("Action structure reference", CodeBuild).
+    A CodeBuild action has at most five input artifacts, so a gate's reports may contain those of
+    earlier gates ("Action structure reference", CodeBuild).
 
     Raises:
-        EvidenceError: a summary is cut, or says no status.
+        SummaryError: a summary is incomplete, or has an unknown status.
     """
     return tuple(sorted(_results(folder), key=lambda each: (each.gate, each.sha256)))
 
 
-def lacking(results: Sequence[Result], required: Sequence[str]) -> list[str]:
-    """Why these results are not enough; empty where they are.
+def lacking(results: Sequence[Summary], required: Sequence[str]) -> list[str]:
+    """Return the reasons why these results are not enough; empty if they are.
 
     A gate with status `not run`, under an operator's override, also counts.
     """
@@ -60,13 +60,13 @@ def lacking(results: Sequence[Result], required: Sequence[str]) -> list[str]:
     return missing + refused
 
 
-def overridden(results: Sequence[Result]) -> str:
-    """The gates that did not run, as the end of a sentence."""
+def overridden(results: Sequence[Summary]) -> str:
+    """Return a clause with the gates that did not run; empty if there is none."""
     names = ", ".join(each.gate for each in results if each.status == "not run")
     return f"; not run, by an override: {names}" if names else ""
 
 
-def _results(folder: Path) -> Iterator[Result]:
+def _results(folder: Path) -> Iterator[Summary]:
     for file in sorted(_summaries(folder)):
         place = file.relative_to(folder)
         text = file.read_bytes()
@@ -74,16 +74,16 @@ def _results(folder: Path) -> Iterator[Result]:
             found = json.loads(text)
             gate, status, sentence = found["gate"], found["status"], found["sentence"]
         except (ValueError, KeyError, TypeError) as error:
-            raise EvidenceError(f"{place} is no summary of a gate: {error!r}") from error
+            raise SummaryError(f"{place}: no summary of a gate: {error!r}") from error
         if gate != file.stem or status not in _STATUSES:
-            raise EvidenceError(
+            raise SummaryError(
                 f"{place}: found status {status!r} of gate {gate!r}; "
                 f"allowed are {', '.join(sorted(_STATUSES))}"
             )
-        yield Result(gate, status, str(sentence), hashlib.sha256(text).hexdigest())
+        yield Summary(gate, status, str(sentence), hashlib.sha256(text).hexdigest())
 
 
 def _summaries(folder: Path) -> Iterator[Path]:
-    # CDK links an artifact to where a step wants it.
+    # CDK puts an artifact into a step's folder with a symbolic link.
     for root, _, files in os.walk(folder, followlinks=True):
         yield from (Path(root) / f"{name}.json" for name in NAMES if f"{name}.json" in files)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.gates.load.histogram import WIDTH, Histogram
-from pipeline.gates.load.measured import BLOCKS, Measured
+from pipeline.gates.load.histogram import BUCKET_RATIO, Histogram
+from pipeline.gates.load.measurement import BLOCKS, Measurement
 
 _LATENCIES = st.lists(st.floats(0.01, 100_000), min_size=1, max_size=60)
 _ANSWERS = st.lists(
@@ -23,8 +23,8 @@ _ANSWERS = st.lists(
 )
 
 
-def _measured(answers: list[tuple[str, float, float, str | None]]) -> Measured:
-    seen = Measured(10.0)
+def _measured(answers: list[tuple[str, float, float, str | None]]) -> Measurement:
+    seen = Measurement(10.0)
     for answer in answers:
         seen.answered(*answer)
         seen.lateness.add(1.0)
@@ -37,7 +37,7 @@ def test_a_quantile_is_as_near_as_a_bucket_is_wide(latencies: list[float], share
     for each in latencies:
         histogram.add(each)
     exact = sorted(latencies)[max(1, math.ceil(share * len(latencies))) - 1]
-    assert exact / WIDTH < histogram.quantile(share) < exact * WIDTH
+    assert exact / BUCKET_RATIO < histogram.quantile(share) < exact * BUCKET_RATIO
 
 
 def test_of_nothing_every_quantile_is_zero() -> None:
@@ -61,7 +61,7 @@ def test_what_workers_saw_apart_adds_up_to_what_one_would_have_seen(
 ) -> None:
     mine = [answer for answer, here in zip(answers, first, strict=False) if here]
     others = [answer for answer, here in zip(answers, first, strict=False) if not here]
-    added = Measured(10.0)
+    added = Measurement(10.0)
     for part in (mine, others):
         added.add(_measured(part))
     whole = _measured(answers)
@@ -73,7 +73,7 @@ def test_what_workers_saw_apart_adds_up_to_what_one_would_have_seen(
 @given(_ANSWERS)
 def test_it_survives_json(answers: list[tuple[str, float, float, str | None]]) -> None:
     seen = _measured(answers)
-    assert Measured.read(json.loads(json.dumps(seen.document()))).document() == seen.document()
+    assert Measurement.read(json.loads(json.dumps(seen.document()))).document() == seen.document()
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_it_survives_json(answers: list[tuple[str, float, float, str | None]]) -
 )
 def test_something_else_is_an_error(change: dict[str, Any]) -> None:
     with pytest.raises((KeyError, TypeError, ValueError, AttributeError)):
-        Measured.read(Measured(1.0).document() | change)
+        Measurement.read(Measurement(1.0).document() | change)
 
 
 def test_a_block_is_a_twentieth_of_the_time() -> None:
