@@ -1,1 +1,1 @@
-"""What synthesis and builds share: the commit, bundles, downloads and recorded settings."""
+"""Shared by synthesis and builds: the commit, bundles, downloads and recorded settings."""

@@ -1,10 +1,11 @@
-"""What goes to Lambda, built without Docker: the service with its locked dependencies, and the
-canary judge and the customers' journeys, which need the standard library alone.
+"""Build the bundles for Lambda without Docker: the service, the canary judge and the journeys.
 
-The zip is the same, byte for byte, for the same sources, lock and platform, so that an
-unchanged service is an unchanged asset: nothing is uploaded again. Dependencies are zipped once
-a lock; the service's bundle is a copy of that zip with the service appended. Both are kept in the
-checkout. No build gets them from another build (`pipeline.delivery.build_steps`).
+The service's bundle contains its locked dependencies; the others need only the standard library.
+
+A bundle is the same, byte for byte, for the same sources, lock and platform, so that an unchanged
+service is an unchanged asset and is not uploaded again. Dependencies are zipped once for each lock;
+the service's bundle is a copy of that zip with the service appended. Both are cached in the
+checkout. No build uses the cache of another build (`pipeline.delivery.build_steps`).
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _EVERY = ("pipeline/__init__.py", "pipeline/names.py")
 _JUDGE = (*_EVERY, "pipeline/judge/statistics/*.py", "pipeline/judge/*.py")
 _SYNTHETIC = (*_EVERY, "pipeline/journeys/*.py")
 _AWS_SERVICES = {"s3"}
-"""Those that the service calls."""
+"""AWS services that the service calls."""
 
 
 class BundleError(Exception):
@@ -43,7 +44,7 @@ class BundleError(Exception):
 
 @dataclass(frozen=True)
 class Platform:
-    """Where a bundle runs; `wheels` and `python` are None for this very interpreter."""
+    """The platform of a bundle; `wheels` and `python` are None for the running interpreter."""
 
     architecture: str
     runtime: str
@@ -52,7 +53,7 @@ class Platform:
 
 
 def target(name: str) -> Platform:
-    """The platform that the context key `bundle` names.
+    """Return the platform for a value of the context key `bundle`.
 
     Raises:
         BundleError: there is no such platform.
@@ -68,7 +69,7 @@ def target(name: str) -> Platform:
 
 
 def digest(platform_name: str) -> str:
-    """SHA-256 over all that the bundle is made from."""
+    """Return the SHA-256 of all inputs of the service's bundle."""
     return _digest(platform_name, LOCK, *sources())
 
 
@@ -79,7 +80,7 @@ def sources() -> list[Path]:
 
 
 def build(platform_name: str, cache: Path = ROOT / ".cache" / "bundle") -> Path:
-    """The bundle, a zip, built unless it is there already.
+    """Return the service's bundle (a zip), and build it unless it is cached.
 
     Raises:
         BundleError: the lock cannot be installed for the platform.
@@ -95,7 +96,7 @@ def build(platform_name: str, cache: Path = ROOT / ".cache" / "bundle") -> Path:
 
 
 def build_all(platform_name: str) -> tuple[Path, Path, Path]:
-    """The service's bundle, the judge's and the journeys', built unless they are there already.
+    """Return the bundles of the service, the judge and the journeys, and build them if needed.
 
     Raises:
         BundleError: see `build`.
@@ -104,17 +105,17 @@ def build_all(platform_name: str) -> tuple[Path, Path, Path]:
 
 
 def build_judge(platform_name: str, cache: Path = ROOT / ".cache" / "bundle") -> Path:
-    """The judge's bundle, a zip, built unless it is there already."""
+    """Return the judge's bundle (a zip), and build it unless it is cached."""
     return _own("judge", _JUDGE, platform_name, cache)
 
 
 def build_synthetic(platform_name: str, cache: Path = ROOT / ".cache" / "bundle") -> Path:
-    """The journeys' bundle, a zip, built unless it is there already."""
+    """Return the journeys' bundle (a zip), and build it unless it is cached."""
     return _own("synthetic", _SYNTHETIC, platform_name, cache)
 
 
 def _own(name: str, patterns: tuple[str, ...], platform_name: str, cache: Path) -> Path:
-    """A bundle of our own sources alone."""
+    """Return a bundle of only the repository's own sources, and build it unless it is cached."""
     files = sorted(path for pattern in patterns for path in ROOT.glob(pattern))
     file = cache / f"{name}-{_digest(platform_name, *files)}.zip"
     if not file.exists():
@@ -125,7 +126,7 @@ def _own(name: str, patterns: tuple[str, ...], platform_name: str, cache: Path) 
 
 
 def _copy(files: Iterable[Path], root: Path) -> None:
-    """Copy files of the checkout, each to the same place below another root."""
+    """Copy files of the checkout to the same paths below another root."""
     for file in files:
         copy = root / file.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -144,7 +145,7 @@ def _dependencies(platform_name: str, cache: Path) -> Path:
 
 
 def _digest(platform_name: str, *paths: Path) -> str:
-    # The zip also depends on how it is made.
+    # The zip also depends on this module.
     sums = hashlib.sha256(f"{target(platform_name)}".encode() + Path(__file__).read_bytes())
     for path in paths:
         content = path.read_bytes()
@@ -154,9 +155,8 @@ def _digest(platform_name: str, *paths: Path) -> str:
 
 
 def _finish(file: Path, root: Path, platform_name: str, onto: Path | None = None) -> None:
-    """Compile what a folder holds, and put it into a zip, behind what another holds."""
-    # Lambda would throw bytecode away at every cold start that is checked by a file's date, and
-    # has no use for that of another minor version.
+    """Compile the modules of a folder and zip it, appended to the zip `onto` if there is one."""
+    # Only for the same minor version: Lambda cannot use other bytecode.
     if target(platform_name).python in {None, f"3.{sys.version_info.minor}"}:
         _compile(root)
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -165,7 +165,7 @@ def _finish(file: Path, root: Path, platform_name: str, onto: Path | None = None
         shutil.copyfile(onto, partial)
     with zipfile.ZipFile(partial, "a" if onto else "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(path for path in root.rglob("*") if path.is_file()):
-            entry = zipfile.ZipInfo(str(path.relative_to(root)))  # dated 1980, as all are
+            entry = zipfile.ZipInfo(str(path.relative_to(root)))  # dated 1980
             entry.external_attr = _mode(path) << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, path.read_bytes())
@@ -177,25 +177,26 @@ def _mode(path: Path) -> int:
 
 
 def _compile(root: Path) -> None:
-    """By a process of its own, so that what it makes rests on nothing but the sources.
+    """Compile modules in a process with fixed variables, so that bytecode depends only on sources.
 
-    Hashes are not seeded anew, and bytecode lands beside its source, where Lambda looks for it,
-    whatever a builder does with its own (`PYTHONPYCACHEPREFIX`).
+    The hash seed is fixed, and bytecode is written next to its source, where Lambda looks for it,
+    even if the builder sets `PYTHONPYCACHEPREFIX`. It is checked by hash, because Lambda's file
+    dates would invalidate it at every cold start.
     """
     command = [sys.executable, "-m", "compileall", "-q", "-s", str(root)]
     command += ["--invalidation-mode", "unchecked-hash", str(root)]
-    # What is no Python of this version is no module of anybody's either: the exit code says so.
+    # The exit code is ignored: files that are no Python of this version stay uncompiled.
     subprocess.run(command, env={"PYTHONHASHSEED": "0"}, capture_output=True, check=False)
 
 
 def _prune(root: Path) -> None:
-    """Take away what is of no use on Lambda, and what would make every bundle another one."""
+    """Remove files that Lambda does not need, and files that differ in each installation."""
     shutil.rmtree(root / "bin", ignore_errors=True)
     (root / ".lock").unlink(missing_ok=True)
     for record in root.glob("*.dist-info/*"):
         if record.name in {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"}:
             record.unlink()
-    # botocore describes every service of AWS, in more bytes than all else together.
+    # botocore's descriptions of all AWS services are larger than everything else together.
     for service in (root / "botocore" / "data").glob("*/"):
         if service.name not in _AWS_SERVICES:
             shutil.rmtree(service)

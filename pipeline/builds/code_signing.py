@@ -1,13 +1,12 @@
-"""`python -m pipeline.builds.code_signing PROFILE BUNDLE` signs the bundles of a build.
+"""Sign the bundles of a build with AWS Signer.
 
-AWS Signer makes the signatures.
+`python -m pipeline.builds.code_signing PROFILE BUNDLE`; PROFILE is the ARN of a signing profile's
+version, BUNDLE a value of the context key `bundle`. The signed copies are written next to the
+bundles, where synthesis with `-c signed=PROFILE` finds them. Exit codes: 0 signed, 1 failed, with a
+sentence.
 
-PROFILE is the ARN of a signing profile's version, BUNDLE what the context key `bundle` takes. The
-signed copies stand beside the bundles, where synthesis with `-c signed=PROFILE` takes them. Exit
-codes: 0 signed, 1 not, with a sentence.
-
-No two signatures are of the same bytes. So that an unchanged bundle is an unchanged asset, its
-first signed copy is kept in the bucket and taken again, as long as the bucket keeps it.
+Two signatures of the same bundle differ. So that an unchanged bundle is an unchanged asset, the
+bucket stores its first signed copy, which later builds use again.
 """
 
 from __future__ import annotations
@@ -30,39 +29,38 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BUCKET = "SIGNING_BUCKET"
-"""The variable that names a versioned bucket in the profile's account and region."""
+"""The variable with the name of a versioned bucket in the profile's account and region."""
 FOLDER = "code-signing"
-"""Where in it the bundles are."""
-_SECONDS = 2
-_TIMES = 150
-"""A job is looked at so often, so far apart."""
+"""Prefix of the bundles' keys in the bucket."""
+_POLL_INTERVAL_SECONDS = 2
+_MAX_POLLS = 150
 
 
 class SigningError(Exception):
-    """A bundle is not signed; the message says why not."""
+    """A bundle could not be signed; the message says why."""
 
 
 def signed(unsigned: Path, profile: str) -> Path:
-    """The copy of a bundle that a profile's version has signed in this build.
+    """Return the copy of a bundle that this build has signed with a profile's version.
 
     Raises:
-        SigningError: there is none.
+        SigningError: there is no signed copy.
     """
     copy = _copy(unsigned, profile)
     if not copy.exists():
         raise SigningError(
-            f"context key signed: {unsigned.name} is not signed by {profile}; "
-            "python -m pipeline.builds.code_signing comes first"
+            f"context key signed: {unsigned.name} is not signed with {profile}; run "
+            "python -m pipeline.builds.code_signing first"
         )
     return copy
 
 
 def sign(unsigned: Path, profile: str, bucket: str) -> None:
-    """Put the signed copy of a bundle beside it.
+    """Write the signed copy of a bundle next to it.
 
     Raises:
-        SigningError: S3 or Signer refuses, the job fails or does not end, another version of the
-            profile has signed, or what is in the bucket is no copy of this bundle.
+        SigningError: S3 or Signer rejects a request, the job fails or does not end, another version
+            of the profile signed, or the bucket's copy differs from the bundle.
     """
     region, (name, version) = profile.split(":")[3], profile.split("/")[-2:]
     s3 = boto3.client("s3", region_name=region)
@@ -74,7 +72,9 @@ def sign(unsigned: Path, profile: str, bucket: str) -> None:
         if found is None:
             put = s3.put_object(Bucket=bucket, Key=f"{FOLDER}/unsigned/{digest}.zip", Body=content)
             if "VersionId" not in put:
-                raise SigningError(f"bucket {bucket} keeps no versions; Signer signs nothing else")
+                raise SigningError(
+                    f"bucket {bucket} has no versioning, which Signer requires; turn it on"
+                )
             source = {"key": f"{FOLDER}/unsigned/{digest}.zip", "version": put["VersionId"]}
             job = _job(boto3.client("signer", region_name=region), profile, bucket, source)
             made = job["signedObject"]["s3"]
@@ -82,7 +82,7 @@ def sign(unsigned: Path, profile: str, bucket: str) -> None:
             _compare(content, found, f"s3://{bucket}/{made['key']}")
             s3.put_object(Bucket=bucket, Key=kept, Body=found)
         else:
-            # Whoever may write to the bucket could have put an older bundle there.
+            # Everyone who may write to the bucket could replace the copy with an older bundle.
             _compare(content, found, f"s3://{bucket}/{kept}")
     except (BotoCoreError, ClientError) as error:
         raise SigningError(str(error)) from error
@@ -95,7 +95,10 @@ def sign(unsigned: Path, profile: str, bucket: str) -> None:
 def _bucket() -> str:
     bucket = os.environ.get(BUCKET)
     if not bucket:
-        raise SigningError(f"{BUCKET}: nothing found; the pipeline's Build names its bucket by it")
+        raise SigningError(
+            f"variable {BUCKET}: nothing found; set it to the bucket's name, as the pipeline's "
+            "Build does"
+        )
     return bucket
 
 
@@ -113,7 +116,7 @@ def _read(s3: Any, bucket: str, key: str) -> bytes | None:
 
 
 def _job(signer: Any, profile: str, bucket: str, source: dict[str, str]) -> dict[str, Any]:
-    """A signing job that has succeeded, as Signer describes it."""
+    """Run a signing job to its end, and return Signer's description of it."""
     name, version = profile.split("/")[-2:]
     started = signer.start_signing_job(
         source={"s3": {"bucketName": bucket, **source}},
@@ -123,26 +126,27 @@ def _job(signer: Any, profile: str, bucket: str, source: dict[str, str]) -> dict
     identifier = started["jobId"]
     try:
         signer.get_waiter("successful_signing_job").wait(
-            jobId=identifier, WaiterConfig={"Delay": _SECONDS, "MaxAttempts": _TIMES}
+            jobId=identifier,
+            WaiterConfig={"Delay": _POLL_INTERVAL_SECONDS, "MaxAttempts": _MAX_POLLS},
         )
     except WaiterError as error:
         last: Any = error.last_response
-        why = {
+        reason = {
             "Failed": f"failed: {last.get('statusReason')}",
-            "InProgress": f"has not ended within {_SECONDS * _TIMES} s",
-        }.get(last.get("status", ""), f"cannot be looked at: {error}")
-        raise SigningError(f"signing job {identifier} {why}") from error
+            "InProgress": f"did not end within {_POLL_INTERVAL_SECONDS * _MAX_POLLS} s",
+        }.get(last.get("status", ""), f"cannot be read: {error}")
+        raise SigningError(f"signing job {identifier} {reason}") from error
     job: dict[str, Any] = signer.describe_signing_job(jobId=identifier)
     if job["profileVersion"] != version:
         raise SigningError(
-            f"signing profile {name} signs by its version {job['profileVersion']} and not by "
-            f"{version}; name that version in pyproject.toml"
+            f"signing profile {name}: found version {job['profileVersion']}; allowed is {version}. "
+            "Set signing_profile_version in pyproject.toml"
         )
     return job
 
 
 def _compare(unsigned: bytes, content: bytes, place: str) -> None:
-    """Make sure that a signed copy has every file of a bundle; Lambda looks at its signature."""
+    """Check that a signed copy contains every file of a bundle; Lambda checks the signature."""
     try:
         with (
             zipfile.ZipFile(io.BytesIO(unsigned)) as bundled,
@@ -156,14 +160,14 @@ def _compare(unsigned: bytes, content: bytes, place: str) -> None:
     except zipfile.BadZipFile as error:
         raise SigningError(f"{place} cannot be read: {error}") from error
     if not same:
-        raise SigningError(f"{place} is another bundle than the one that was built; delete it")
+        raise SigningError(f"{place} differs from the bundle that was built; delete it")
 
 
 def main(arguments: Sequence[str]) -> int:
     """Sign the bundles of this checkout."""
     parser = argparse.ArgumentParser(prog="python -m pipeline.builds.code_signing")
     parser.add_argument("profile", help="ARN of a signing profile's version")
-    parser.add_argument("bundle", help="what they are built for: linux-arm64 or host")
+    parser.add_argument("bundle", help="platform of the bundles: linux-arm64 or host")
     given = parser.parse_args(arguments)
     try:
         bucket = _bucket()
@@ -173,7 +177,7 @@ def main(arguments: Sequence[str]) -> int:
     except (SigningError, bundle.BundleError) as error:
         sys.stderr.write(f"code signing: {' '.join(str(error).split())}\n")
         return 1
-    sys.stdout.write(f"code signing: {len(bundles)} bundles are signed by {given.profile}\n")
+    sys.stdout.write(f"code signing: {len(bundles)} bundles are signed with {given.profile}\n")
     return 0
 
 

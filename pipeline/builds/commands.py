@@ -1,4 +1,4 @@
-"""Command lines that run gates in builds: written by synthesis, read by lint."""
+"""The commands that run gates in builds: synthesis writes them, the template lint reads them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _ANY = re.compile(r"pipeline[./]gates[./](\w+)")
 
 
 def gate(program: str) -> str:
-    """A command that runs one gate, with its arguments."""
+    """Return a command that runs one gate with its arguments."""
     return f".venv/bin/python -m pipeline.gates.{program}"
 
 
 def side_by_side(*programs: str) -> str:
-    """A command that runs gates, with their arguments, at once, and fails where one of them has."""
+    """Return a command that runs gates in parallel, and fails if one of them fails."""
     if len(programs) == 1:
         return gate(programs[0])
     started = [f'{gate(each)} & gates="$gates $!"' for each in programs]
@@ -24,15 +24,15 @@ def side_by_side(*programs: str) -> str:
 
 
 def mentioned(line: str) -> set[str]:
-    """The gates whose names stand in a line, whether or not it runs them."""
+    """Return the gates that a line contains, whether or not it runs them."""
     return set(_ANY.findall(line))
 
 
 def run(line: str) -> list[str]:
-    """The gates, with their arguments, that surely fail the line when they fail.
+    """Return the gates with their arguments whose failure certainly fails the line.
 
-    A line in any other form than ours may swallow an exit code (`|| true`, `; exit 0`, a pipe,
-    `&`), and shell is not executed here to find out.
+    Only lines in the form of `gate` and `side_by_side` count: others may ignore an exit code
+    (`|| true`, `; exit 0`, a pipe, `&`).
     """
     parts = [re.fullmatch(_GATE, each) for each in line.strip().split(" && ")]
     if all(parts):

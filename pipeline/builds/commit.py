@@ -1,4 +1,4 @@
-"""The commit that is built and released."""
+"""Find the commit that is built and released."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class CommitError(Exception):
 
 
 def commit() -> str:
-    """CodeBuild's source version, else the checkout's HEAD.
+    """Return CodeBuild's source version, or else HEAD of the checkout.
 
     Raises:
-        CommitError: this is neither a build nor a checkout.
+        CommitError: there is neither a build nor a git checkout.
     """
     resolved = os.environ.get("CODEBUILD_RESOLVED_SOURCE_VERSION")
     if resolved:
@@ -26,7 +26,7 @@ def commit() -> str:
 
 
 def tree(folder: str, root: Path = ROOT) -> str:
-    """The id of the git tree that a folder below the root of a checkout is at its commit.
+    """Return the id of a folder's git tree in the commit of a checkout.
 
     Raises:
         CommitError: there is no commit, or no such folder in it.
@@ -44,6 +44,6 @@ def _resolved(revision: str, root: Path) -> str:
     )
     if done.returncode != 0:
         raise CommitError(
-            f"{root.name} is no git checkout with a commit that has {revision}; commit first"
+            f"{root.name}: found no git checkout with a commit that has {revision}; commit first"
         )
     return done.stdout.strip()

@@ -1,12 +1,12 @@
-"""Install a build's downloads, and keep them for the next build.
+"""Install a build's downloads, and store them for the next build.
 
     python3 -m pipeline.builds.downloads packages LOCK   install a lock into .venv
     python3 -m pipeline.builds.downloads cdk FOLDER      install the CDK CLI below FOLDER
 
-Any build may write to the folder of kept downloads, even the build of a refused commit. So a
+Any build may write to the folder of stored downloads, even the build of a refused commit. So a
 download is used only if the repository contains its digest: uv hashes each wheel that it unpacks
-(`--require-hashes`, with a uv cache of this build alone), and the CLI is compared with
-`CDK_CLI_SHA512`. A kept file that is missing, damaged or forged is downloaded again. Unpacked or
+(`--require-hashes`, with a uv cache of only this build), and the CLI is compared with
+`CDK_CLI_SHA512`. A stored file that is missing, damaged or forged is downloaded again. Unpacked or
 compiled files and results of another build are never used.
 
 Standard library only: it runs before `.venv` exists.
@@ -33,22 +33,22 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FOLDER = "PITHEAD_DOWNLOADS"
-"""The variable that names the folder of kept downloads."""
+"""The variable with the path of the folder of stored downloads."""
 
 
 class DownloadError(Exception):
-    """A download is missing, or is not what the repository pins."""
+    """A download is missing, or differs from the pinned one."""
 
 
 def kept() -> Path:
-    """Return the folder of kept downloads, which may not exist yet."""
+    """Return the folder of stored downloads, which may not exist yet."""
     named = os.environ.get(FOLDER)
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(named) if named else Path(cache) / "pithead" / "downloads"
 
 
 def install(command: Sequence[str], lock: Path, platform: Sequence[str] = ()) -> None:
-    """Run a command of uv that installs a lock, from kept wheels if they are all there.
+    """Run a command of uv that installs a lock, from stored wheels if all of them exist.
 
     Args:
         command: `uv pip …` without the lock.
@@ -56,7 +56,7 @@ def install(command: Sequence[str], lock: Path, platform: Sequence[str] = ()) ->
         platform: pip's options for another platform than this one.
 
     Raises:
-        DownloadError: uv is missing, or neither kept wheels nor the index have what is locked.
+        DownloadError: uv is missing, or a locked package is neither stored nor in the index.
     """
     wanted = [*command, str(lock), "--require-hashes"]
     offline = [*wanted, "--offline", "--no-index", "--find-links", str(kept())]
@@ -70,7 +70,7 @@ def install(command: Sequence[str], lock: Path, platform: Sequence[str] = ()) ->
 
 
 def install_cdk(folder: Path) -> None:
-    """Put the CDK CLI below a folder, as `bin/cdk`.
+    """Install the CDK CLI below a folder, as `bin/cdk`.
 
     Raises:
         DownloadError: npm is missing, or the registry has another package than is pinned.
@@ -89,21 +89,19 @@ def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
-        raise DownloadError(
-            f"found no {command[0]}, which is required; install it, or run make setup"
-        ) from error
+        raise DownloadError(f"{command[0]} is missing; install it, or run make setup") from error
 
 
 def _fetch(lock: Path, platform: Sequence[str]) -> bool:
-    """Download the wheels of a lock and keep them; pip checks their hashes as it goes."""
+    """Download the wheels of a lock and store them; pip checks their hashes."""
     with tempfile.TemporaryDirectory() as scratch:
         command = ["pip", "download", "--quiet", "--no-deps", "--require-hashes", *platform]
         command += ["--only-binary", ":all:", "--dest", scratch, "--requirement", str(lock)]
         try:
             done = _run(command)
-        except DownloadError:  # an environment without pip keeps nothing
+        except DownloadError:  # without pip no wheels are stored
             return False
-        # Whatever a hostile build left in the way, an installation from the index still works.
+        # If a hostile build made the folder unusable, uv still installs from the index.
         with suppress(OSError):
             for wheel in Path(scratch).iterdir():
                 _keep(wheel.name, wheel.read_bytes())
@@ -123,7 +121,7 @@ def _keep(name: str, content: bytes) -> None:
 
 
 def _cdk() -> bytes:
-    """Return the package of the CDK CLI: the kept one, or the registry's."""
+    """Return the package of the CDK CLI: the stored one, or else the registry's."""
     name = f"aws-cdk-{CDK_CLI}.tgz"
     with suppress(OSError):
         content = (kept() / name).read_bytes()
@@ -148,10 +146,10 @@ def _cdk() -> bytes:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Install packages or the CDK CLI; exit code 1 says in one sentence why not."""
+    """Install packages or the CDK CLI; on failure, print one sentence and return 1."""
     parser = argparse.ArgumentParser(prog="python3 -m pipeline.builds.downloads")
     parser.add_argument("what", choices=["packages", "cdk"])
-    parser.add_argument("where", type=Path, help="a lock; or the CLI's folder")
+    parser.add_argument("where", type=Path, help="the lock file, or the folder for the CLI")
     given = parser.parse_args(arguments)
     try:
         if given.what == "cdk":

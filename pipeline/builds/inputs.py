@@ -1,11 +1,11 @@
-"""Digest of the inputs that decide whether two syntheses make the same assembly.
+"""The digest of all inputs on which the assembly of a synthesis depends.
 
 The variable `PROVED` of the deployed Synth project contains the digest of the inputs that it was
 deployed from. Only two events change it: a self-mutation, which runs after gate `synthesis` passed
 for these inputs, and a manual deployment of the stack. The proof depends on no file that another
 build could have written.
 
-Standard library only: the gate reads the digest without the CDK, which takes seconds to import.
+Standard library only: the gate computes the digest without the CDK, whose import takes seconds.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PROVED = "PITHEAD_PROVED_INPUTS"
-"""The variable of the Synth build that holds the digest of the deployed inputs."""
+"""The variable of the Synth build with the digest of the deployed inputs."""
 _SOURCES = ("pipeline/**/*", "environments/*", "requirements/*.txt", "cdk*.json", "pyproject.toml")
 
 
 def digest(root: Path, context: Mapping[str, str]) -> str:
-    """Return the SHA-256 over the app, its locks and settings below `root`, and the context.
+    """Return the SHA-256 of the app, its locks and settings below `root`, and the context.
 
-    The service's own files are left out: `pipeline.builds.bundle` copies them unchanged.
+    It does not include the service's own files, which `pipeline.builds.bundle` copies unchanged.
     """
     sums = hashlib.sha256(json.dumps(dict(context), sort_keys=True).encode())
     for path in _files(root):

@@ -1,9 +1,9 @@
-"""Record of the settings in files that can refuse a release.
+"""Record the settings in files that can refuse a release: the safeguards.
 
 These are limits, policies, waivers and scanners' configurations. The template metadata of prod's
 stack contains the record. A promotion deploys it, so that the next release is compared with the
 last promoted one, and not with a file that the release itself may edit. Files are read without a
-schema, because the code that compares is older than the files that it reads.
+schema, because the comparing code is older than the files.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ METADATA = "Pithead::Safeguards"
 """Key of the record in the metadata of prod's template."""
 WAIVERS = "pipeline/waivers.toml"
 FOLDERS = ("environments", "pipeline", "requirements")
-"""What gate `changes` consists of: its code, and the locks of its packages."""
+"""Folders with the code of gate `changes` and the locks of its packages."""
 CODE = "code"
 """Key of the digests of the gates' code."""
 _TABLES = ("pithead", "pytest")
-"""What of `pyproject.toml` may hold a release back."""
+"""Tables of `pyproject.toml` that can refuse a release."""
 _CONFIGURATIONS = (
     ".cfnlintrc", ".cfnlintrc.yaml", ".cfnlintrc.yml", "pipeline/gates/scanners/secrets.yaml",
 )  # fmt: skip
-"""Files that scanners obey, of which a digest is kept; gate `security` rejects all others."""
+"""Configurations of scanners, of which a digest is recorded; gate `security` rejects others."""
 _CODE = (
     "environments/*.py", "pipeline/*", "requirements", "tests/dynamic", "tests/integration",
     "tests/load",
 )  # fmt: skip
-"""Code of the gates, of which digests are kept, one for each file or folder. What the stacks and
-the judge are made of decides as much as the gates themselves."""
+"""Files and folders with code that can refuse a release (gates, stacks, judge), of which a digest
+is recorded for each."""
 
 
 class SafeguardsError(Exception):
-    """A file is no TOML; the message says which."""
+    """A file cannot be read, or is no TOML; the message says which."""
 
 
 def read(root: Path) -> dict[str, Any]:
-    """The safeguards of a checkout, by the files that they stand in; as JSON has them.
+    """Return the safeguards of a checkout by file, as JSON values.
 
     Raises:
         SafeguardsError: a file cannot be read.
@@ -67,12 +67,12 @@ def read(root: Path) -> dict[str, Any]:
 
 
 def as_metadata(safeguards: dict[str, Any]) -> dict[str, str]:
-    """Return the record for a template's metadata: text, as CloudFormation takes no fractions."""
+    """Return the record for a template's metadata, as text: CloudFormation allows no fractions."""
     return {METADATA: json.dumps(safeguards, sort_keys=True, separators=(",", ":"))}
 
 
 def from_metadata(metadata: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the record in a template's metadata; None if it has none, empty if it is no record."""
+    """Return the record in a template's metadata; None if there is none, empty if it is invalid."""
     if METADATA not in metadata:
         return None
     try:
@@ -97,7 +97,7 @@ def _places(root: Path) -> Iterator[Path]:
 
 
 def _digest(place: Path) -> str:
-    """SHA-256 of a file, or of all files of a folder by path."""
+    """Return the SHA-256 of a file, or of all files of a folder by path."""
     sums = hashlib.sha256()
     for path in _files(place):
         sums.update(f"{path.relative_to(place).as_posix()}\0".encode())
@@ -118,6 +118,6 @@ def _as_json(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _number(text: str) -> float:
-    """A number as CDK writes it: 1.0 is 1."""
+    """Return a number in CDK's form: 1.0 is 1."""
     found = float(text)
     return int(found) if found.is_integer() else found

@@ -106,7 +106,7 @@ def unsigned(tmp_path: Path) -> Path:
 def _refusal(unsigned: Path, profile: str, bucket: str) -> str:
     with pytest.raises(code_signing.SigningError) as refused:
         code_signing.sign(unsigned, profile, bucket)
-    with pytest.raises(code_signing.SigningError, match="comes first"):
+    with pytest.raises(code_signing.SigningError, match="code_signing first"):
         code_signing.signed(unsigned, profile)
     return str(refused.value)
 
@@ -161,7 +161,7 @@ def test_an_older_bundle_in_its_place_is_found(tooling: Tooling, unsigned: Path)
     key = tooling.kept()
     tooling.client("s3").put_object(Bucket=tooling.bucket, Key=key, Body=old)
     assert _refusal(unsigned, tooling.profile, tooling.bucket) == (
-        f"s3://{tooling.bucket}/{key} is another bundle than the one that was built; delete it"
+        f"s3://{tooling.bucket}/{key} differs from the bundle that was built; delete it"
     )
     tooling.client("s3").put_object(Bucket=tooling.bucket, Key=key, Body=b"no zip")
     assert "cannot be read" in _refusal(unsigned, tooling.profile, tooling.bucket)
@@ -185,10 +185,10 @@ def test_a_job_that_hangs_is_left(
         return {"jobId": identifier, "status": "InProgress"}
 
     monkeypatch.setattr(signer, "job", hang)
-    monkeypatch.setattr(code_signing, "_SECONDS", 0)
-    monkeypatch.setattr(code_signing, "_TIMES", 3)
+    monkeypatch.setattr(code_signing, "_POLL_INTERVAL_SECONDS", 0)
+    monkeypatch.setattr(code_signing, "_MAX_POLLS", 3)
     told = _refusal(unsigned, tooling.profile, tooling.bucket)
-    assert told == f"signing job {described[0]} has not ended within 0 s"
+    assert told == f"signing job {described[0]} did not end within 0 s"
     assert len(described) == 3
     monkeypatch.undo()
 
@@ -203,7 +203,7 @@ def test_a_job_that_is_forgotten_is_told(
         lambda *arguments: start(*arguments) | {"jobId": "forgotten"},
     )
     told = _refusal(unsigned, tooling.profile, tooling.bucket)
-    assert told.startswith("signing job forgotten cannot be looked at: ")
+    assert told.startswith("signing job forgotten cannot be read: ")
     assert "ResourceNotFoundException" in told
 
 
@@ -211,8 +211,8 @@ def test_another_version_of_the_profile_is_told(tooling: Tooling, unsigned: Path
     version = tooling.profile.rsplit("/", 1)[1]
     other = tooling.profile.replace(version, "a1B2c3D4e5")
     assert _refusal(unsigned, other, tooling.bucket) == (
-        f"signing profile {PROFILE} signs by its version {version} and not by a1B2c3D4e5; name "
-        "that version in pyproject.toml"
+        f"signing profile {PROFILE}: found version {version}; allowed is a1B2c3D4e5. Set "
+        "signing_profile_version in pyproject.toml"
     )
 
 
@@ -223,7 +223,7 @@ def test_what_aws_refuses_is_told(
     assert "NoSuchBucket" in _refusal(unsigned, tooling.profile, "no-such-bucket")
     plain = tooling.make_bucket(f"{tooling.bucket}-plain", versioned=False)
     assert _refusal(unsigned, tooling.profile, plain) == (
-        f"bucket {plain} keeps no versions; Signer signs nothing else"
+        f"bucket {plain} has no versioning, which Signer requires; turn it on"
     )
     denied = {
         "Version": "2012-10-17",
@@ -255,7 +255,7 @@ def test_the_program_signs_every_bundle_and_says_so(
     monkeypatch.setattr(bundle, "build_all", lambda _platform: bundles)
     assert code_signing.main([tooling.profile, "host"]) == 0
     assert capsys.readouterr() == (
-        f"code signing: 3 bundles are signed by {tooling.profile}\n",
+        f"code signing: 3 bundles are signed with {tooling.profile}\n",
         "",
     )
     assert len({code_signing.signed(each, tooling.profile) for each in bundles}) == 3

@@ -19,6 +19,6 @@ def test_the_commit_is_the_builds_or_the_checkouts(
     monkeypatch.setattr(commit, "ROOT", tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     with pytest.raises(
-        commit.CommitError, match="is no git checkout with a commit that has HEAD; commit first"
+        commit.CommitError, match="found no git checkout with a commit that has HEAD; commit first"
     ):
         commit.commit()

@@ -194,6 +194,6 @@ def test_a_build_that_has_not_signed_synthesises_nothing(
     with pytest.raises(pipeline_app._TOLD) as refused:
         pipeline_app.synthesise(cdk.App(context=context | {"signed": PROFILE}))
     assert str(refused.value) == (
-        f"context key signed: bundle.zip is not signed by {PROFILE}; "
-        "python -m pipeline.builds.code_signing comes first"
+        f"context key signed: bundle.zip is not signed with {PROFILE}; run "
+        "python -m pipeline.builds.code_signing first"
     )
