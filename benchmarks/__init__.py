@@ -1,1 +1,1 @@
-"""What the canary judge is worth: simulated releases, judged by it and by other systems' rules."""
+"""Benchmarks of the canary judge against the rules of other systems, on simulated releases."""

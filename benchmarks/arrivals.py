@@ -1,8 +1,8 @@
-"""Releases whose metrics arrive late, as the judge's function sees them: its port over a world.
+"""Simulate releases whose metrics arrive late, through an implementation of the judge's port.
 
-Metrics of ten seconds arrive together. The service's come through CloudWatch Logs, after 2 to 30
-seconds and in any order; Lambda's and API Gateway's when they are sent, once a minute, and those of
-a crash 15 seconds later, when the invocation has timed out. A source may come later than that.
+Metrics of ten seconds arrive together. The service's metrics arrive through CloudWatch Logs after 2
+to 30 seconds, in any order. Lambda and API Gateway send theirs once a minute; those of a crash are
+15 seconds later, when the invocation has timed out. Each source can have an additional delay.
 """
 
 from __future__ import annotations
@@ -62,43 +62,44 @@ _BEGAN = datetime(2026, 1, 1, 12, 0, 30, tzinfo=UTC)
 _OFFSET = 30
 _NOON = _BEGAN - timedelta(seconds=_OFFSET)
 DEPLOYMENT = Deployment("d-1", STABLE, CANARY, _BEGAN, "in progress", None, "")
-_SLICE, _MINUTE = 10, 60
-_BEFORE, _AFTER = 11, 10
-"""Minutes that are simulated before and after the shift."""
-_TIMEOUT = 15.0
-_SENDING = 5.0
-"""Seconds from a metric's dispatch to its being seen."""
-_LOGS = (2.0, 30.0)
-_SCHEDULE = timedelta(seconds=5)
-"""After a whole minute the judge's function looks."""
-_REACTION = timedelta(seconds=90)
-"""From a look to the end of a deployment: the alarm and CodeDeploy each look once a minute."""
+_SLICE_SECONDS, _MINUTE_SECONDS = 10, 60
+_MINUTES_BEFORE, _MINUTES_AFTER = 11, 10
+"""Simulated minutes before and after the shift."""
+_TIMEOUT_SECONDS = 15.0
+_SEND_SECONDS = 5.0
+"""Time from the dispatch of a metric to its arrival."""
+_LOG_DELAY_SECONDS = (2.0, 30.0)
+_SCHEDULE_DELAY = timedelta(seconds=5)
+"""Time of the evaluation after a whole minute."""
+_STOP_DELAY = timedelta(seconds=90)
+"""Time from an evaluation to the end of a deployment: the alarm and CodeDeploy each need up to a
+minute."""
 
 
 @dataclass(frozen=True)
 class Behaviour:
-    """Shares of requests that fail, or crash by a timeout, on the stable version and the canary."""
+    """Shares of requests that fail or time out, on the stable version and on the canary."""
 
     failures: tuple[float, float] = (0.001, 0.001)
     crashes: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
-class Ending:
-    """How a release ended."""
+class Outcome:
+    """The outcome of a release."""
 
     stopped_by: str | None
-    """The judge's metric, or "bake" where the judge answered the hook; None if promoted."""
+    """The judge's metric that stopped it, or "bake" for the hook's answer; None if promoted."""
     minutes: float
-    """From the first share of traffic to its end."""
+    """Time from the first share of traffic to the end."""
     hurt: int
     """Bad responses of the canary until then."""
     unjudged: int
-    """Minutes that could have been compared, and were not judged."""
+    """Comparable minutes that were not judged."""
 
 
-class World:
-    """`pipeline.judge.port.Port` over a simulated release, at the time `now`."""
+class SimulatedRelease:
+    """`pipeline.judge.port.Port` for a simulated release at the time `now`."""
 
     def __init__(
         self,
@@ -108,38 +109,45 @@ class World:
         requests_per_second: float = 20.0,
         faulty_from: float = 0.0,
     ) -> None:
-        """`faulty_from`: minutes of the shift before the canary behaves otherwise."""
+        """`faulty_from`: minutes of the shift before the fault begins."""
         self.now = _BEGAN
         self.published: list[Metric] = []
         self.condemned: list[Condemnation] = []
         self._records: dict[str, str] = {}
         rng = np.random.default_rng(seed)
         length = int(SETTINGS.shift.length.total_seconds())
-        ends = np.arange(-_BEFORE * _MINUTE, length + _AFTER * _MINUTE, _SLICE) + float(_SLICE)
+        ends = np.arange(
+            -_MINUTES_BEFORE * _MINUTE_SECONDS,
+            length + _MINUTES_AFTER * _MINUTE_SECONDS,
+            _SLICE_SECONDS,
+        ) + float(_SLICE_SECONDS)
         shares = np.zeros((len(ends), 2))
         shares[:, 1] = np.where(
             ends > _OFFSET + length, 1.0, np.where(ends > _OFFSET, SETTINGS.shift.percent / 100, 0)
         )
         shares[:, 0] = 1 - shares[:, 1]
         self._ends = ends
-        self._minute = ((ends - _SLICE) // _MINUTE).astype(int)
-        requests = rng.poisson(requests_per_second * _SLICE * shares)
-        faulty = ((ends > _OFFSET + _MINUTE * faulty_from)[:, None]) * [0, 1]
+        self._minute = ((ends - _SLICE_SECONDS) // _MINUTE_SECONDS).astype(int)
+        requests = rng.poisson(requests_per_second * _SLICE_SECONDS * shares)
+        faulty = ((ends > _OFFSET + _MINUTE_SECONDS * faulty_from)[:, None]) * [0, 1]
         self._crashes = rng.binomial(requests, np.choose(faulty, _shares(behaviour.crashes)))
         self._counted = requests - self._crashes
         self._failures = rng.binomial(self._counted, np.choose(faulty, _shares(behaviour.failures)))
-        lambda_, gateway = rng.uniform(0, _MINUTE, 2)
-        self._logged = ends + rng.uniform(*_LOGS, len(ends)) + late.get("the service", 0.0)
+        lambda_, gateway = rng.uniform(0, _MINUTE_SECONDS, 2)
+        self._logged = (
+            ends + rng.uniform(*_LOG_DELAY_SECONDS, len(ends)) + late.get("the service", 0.0)
+        )
         self._sent, self._sent_crashes = (
-            _dispatched(ends + took, lambda_) + late.get("Lambda", 0.0) for took in (0.0, _TIMEOUT)
+            _dispatched(ends + took, lambda_) + late.get("Lambda", 0.0)
+            for took in (0.0, _TIMEOUT_SECONDS)
         )
         self._answered, self._answered_crashes = (
             _dispatched(ends + took, gateway) + late.get("API Gateway", 0.0)
-            for took in (0.0, _TIMEOUT)
+            for took in (0.0, _TIMEOUT_SECONDS)
         )
 
     def hurt(self, until: datetime) -> int:
-        """The canary's bad responses up to a time."""
+        """Return the canary's bad responses up to a time."""
         served = self._ends <= (until - _NOON).total_seconds()
         return int((self._failures + self._crashes)[served, 1].sum())
 
@@ -227,7 +235,7 @@ class World:
         """See `Port`."""
 
     def alarms(self, version: str) -> tuple[str, ...]:  # noqa: ARG002  # the port's
-        """See `Port`. `play` has CodeDeploy find them."""
+        """See `Port`. `play` checks the metrics instead."""
         return ()
 
     def publish(self, metrics: Sequence[Metric]) -> None:
@@ -245,39 +253,45 @@ class World:
 
 
 def _shares(of: tuple[float, float]) -> list[NDArray[np.floating]]:
-    """Those of both versions while the canary is as the stable version is, and after."""
+    """Return the shares of both versions before and after the fault begins."""
     return [np.array([of[0], of[0]]), np.array(of)]
 
 
 def _dispatched(at: Times, phase: float) -> Times:
-    """When what has happened is seen: it is sent once a minute."""
-    found: Times = np.ceil((at - phase) / _MINUTE) * _MINUTE + phase + _SENDING
+    """Return the arrival times of metrics that are sent once a minute."""
+    found: Times = np.ceil((at - phase) / _MINUTE_SECONDS) * _MINUTE_SECONDS + phase + _SEND_SECONDS
     return found
 
 
-def play(world: World, settings: Settings = SETTINGS) -> Ending:
-    """Play a release to its end: a look each minute of the shift and of the bake."""
+def play(release: SimulatedRelease, settings: Settings = SETTINGS) -> Outcome:
+    """Simulate a release to its end, with an evaluation in each minute of shift and bake."""
     limits = {
         "Evidence": line(settings.parameters), "Testimony": 1.0, "Undecided": 1.0,
         "Incident": 1.0, "Blind": ARRIVAL_BOUND / timedelta(minutes=1),
     }  # fmt: skip
-    world.now = _NOON + timedelta(minutes=1) + _SCHEDULE
+    release.now = _NOON + timedelta(minutes=1) + _SCHEDULE_DELAY
     while True:
-        seen = evaluate(world, settings)
-        baked = result(world, settings, seen)
+        seen = evaluate(release, settings)
+        baked = result(release, settings, seen)
         if baked:
-            return _ended(world, seen, None if baked.succeeded else "bake", world.now)
+            return _ended(release, seen, None if baked.succeeded else "bake", release.now)
         stopped_by = next(
-            (each.name for each in world.published if each.value >= limits.get(each.name, np.inf)),
+            (
+                each.name
+                for each in release.published
+                if each.value >= limits.get(each.name, np.inf)
+            ),
             None,
         )
         if stopped_by:
-            return _ended(world, seen, stopped_by, world.now + _REACTION)
-        world.now += timedelta(minutes=1)
+            return _ended(release, seen, stopped_by, release.now + _STOP_DELAY)
+        release.now += timedelta(minutes=1)
 
 
-def _ended(world: World, seen: Evaluation, stopped_by: str | None, at: datetime) -> Ending:
+def _ended(
+    release: SimulatedRelease, seen: Evaluation, stopped_by: str | None, at: datetime
+) -> Outcome:
     judged = len(seen.record.periods) if seen.record else 0
     comparable = SETTINGS.shift.minutes - 1
     minutes = (at - _BEGAN) / timedelta(minutes=1)
-    return Ending(stopped_by, minutes, world.hurt(at), comparable - judged)
+    return Outcome(stopped_by, minutes, release.hurt(at), comparable - judged)

@@ -1,8 +1,8 @@
-"""`pipeline.judge.statistics.boosting` for many periods at once: the same factor by the same steps.
+"""`pipeline.judge.statistics.boosting`, vectorised for many periods, with the same steps.
 
-A period's boost asks how likely each number of failures J is to be below the line at which the
-wealth would be reached. Each probability is summed up from the line outwards, to the side where
-the terms fall.
+A period's boost needs the probability that the number of failures J is below the count at which the
+wealth reaches the threshold. Each probability is summed from that count outwards, on the side on
+which the terms decrease.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     Counts = NDArray[np.int64]
     Floats = NDArray[np.float64]
 
-_CHUNK = 20_000
-_BLOCK = 16
-"""Terms that are summed up at once."""
+_CHUNK_PERIODS = 20_000
+_BLOCK_TERMS = 16
+"""Terms that are summed at once."""
 _NEGLIGIBLE = 1e-17
-_HUGE = 700.0
-"""Of more the exponential overflows; a factor beyond it is beyond every cap."""
+_MAX_EXPONENT = 700.0
+"""The exponential of a larger number overflows; such a factor exceeds every cap."""
 
 
 def log_boosts(
@@ -39,21 +39,21 @@ def log_boosts(
     log_idle: Floats,
     log_cap: Floats,
 ) -> Floats:
-    """Log b for each period (rows); `moments` and `log_shares` have a column for each bet."""
-    # What is idle is bet on the null's own odds ratio: a factor of 1.
+    """Return log b of each period (row); `moments` and `log_shares` have a column for each bet."""
+    # The idle share is a bet on the null hypothesis's own odds ratio: a factor of 1.
     none = np.zeros((len(bad), 1))
     log_odds = np.concatenate([[0.0], log_odds])
     moments = np.concatenate([none, moments], axis=1)
     log_shares = np.concatenate([log_idle[:, None], log_shares], axis=1)
     result = np.zeros(len(bad))
-    # Beyond that cap the imprecision alone costs more than all that could be won.
+    # With a higher cap the imprecision costs more than the boost gains.
     able = log_cap < -math.log(_IMPRECISION)
     able &= _log_factor(np.minimum(bad, canary), log_odds, moments, log_shares) >= log_cap
     rows = np.flatnonzero(able)
-    # Rows of like length together, for the longest sum holds the others up.
+    # Rows of similar length together, because the longest sum of a chunk determines its time.
     rows = rows[np.argsort(bad[rows], kind="stable")]
-    for at in range(0, len(rows), _CHUNK):
-        part = rows[at : at + _CHUNK]
+    for at in range(0, len(rows), _CHUNK_PERIODS):
+        part = rows[at : at + _CHUNK_PERIODS]
         split = _Split(canary[part], stable[part], bad[part], log_odds, moments[part])
         result[part] = _log_boosts(split, log_shares[part], log_cap[part])
     return result
@@ -79,7 +79,7 @@ def _log_boosts(split: _Split, log_shares: Floats, log_cap: Floats) -> Floats:
 
 
 class _Split:
-    """How each period's failures may fall to the canary, at each odds ratio (the first is 1)."""
+    """The distribution of each period's failures at each odds ratio (the first is 1)."""
 
     def __init__(
         self, canary: Counts, stable: Counts, bad: Counts, log_odds: Floats, moments: Floats
@@ -89,7 +89,7 @@ class _Split:
         self._least, self._most = np.maximum(0, bad - stable), np.minimum(bad, canary)
 
     def line(self, rows: Counts, log_shares: Floats, log_cap: Floats) -> Counts:
-        """The first J whose factor reaches the cap; the greatest J does."""
+        """Return the first J whose factor reaches the cap; the greatest J does."""
         low, high = self._least[rows], self._most[rows]
         while (low < high).any():
             middle = (low + high) // 2
@@ -99,7 +99,7 @@ class _Split:
         return np.asarray(low)
 
     def around(self, line: Counts) -> tuple[Floats, Floats]:
-        """P(J >= line) at the odds 1, and P(J < line) at each odds ratio."""
+        """Return P(J >= line) at odds ratio 1, and P(J < line) at each odds ratio."""
         central = log_central(self._canary, self._stable, self._bad, line)
         with np.errstate(divide="ignore"):
             before = central + np.log(self._down(np.arange(len(line)), line))
@@ -110,7 +110,8 @@ class _Split:
             middle = mean(self._canary, self._stable, self._bad, math.exp(log_odds))
             up, down = np.flatnonzero(middle < line), np.flatnonzero(middle >= line)
             at_line = np.exp(central[up] + line[up] * log_odds - moments[up])
-            # The null's part above the line is multiplied by the cap: relative precision.
+            # The null hypothesis's part above the line is multiplied by the cap, so its relative
+            # precision matters.
             least = 1.0 if bet else 0.0
             high = self._tail(up, line[up], at_line, math.exp(log_odds), least)
             at_last = np.exp(before[down] + (line[down] - 1) * log_odds - moments[down])
@@ -121,7 +122,7 @@ class _Split:
         return above, below
 
     def move(self, rows: Counts, line: Counts, lower: Counts, above: Floats, below: Floats) -> None:
-        """Lower the lines of rows of what `around` has found."""
+        """Update the result of `around` for lower lines of some rows."""
         central = log_central(self._canary[rows], self._stable[rows], self._bad[rows], lower)
         at, on = lower.copy(), np.flatnonzero(lower < line)
         while len(on):
@@ -137,30 +138,30 @@ class _Split:
     def _tail(
         self, rows: Counts, start: Counts, first: Floats, odds: float, least: float
     ) -> Floats:
-        """The sum of the terms from `start` on: upwards, or downwards with negative odds.
+        """Return the sum of the terms from `start` upwards, or downwards with negative odds.
 
-        What is left out is below 1e-16 of it, or of `least`.
+        The omitted terms are below 1e-16 of the sum, or of `least`.
         """
         total, term = first.copy(), first.copy()
         on = np.flatnonzero(term > _NEGLIGIBLE * least)
-        steps = np.arange(_BLOCK)
+        steps = np.arange(_BLOCK_TERMS)
         at = start.copy()
         while len(on):
             of = rows[on][:, None]
             if odds > 0:
                 ratios = self._up(of, at[on][:, None] + steps) * odds
-                at[on] += _BLOCK
+                at[on] += _BLOCK_TERMS
             else:
                 ratios = self._down(of, at[on][:, None] - steps) / -odds
-                at[on] -= _BLOCK
+                at[on] -= _BLOCK_TERMS
             terms = np.cumprod(ratios, axis=1) * term[on, None]
-            total[on] += terms @ np.ones(_BLOCK)
+            total[on] += terms @ np.ones(_BLOCK_TERMS)
             term[on] = terms[:, -1]
             on = on[term[on] > _NEGLIGIBLE * np.maximum(total[on], least)]
         return total
 
     def _up(self, rows: Counts, j: Counts) -> Floats:
-        """The ratio of the central term at j + 1 to that at j; 0 from the greatest j on."""
+        """Return the ratio of the central term at j + 1 to that at j; 0 from the greatest j on."""
         canary, bad, spare = (
             self._canary[rows],
             self._bad[rows],
@@ -171,7 +172,7 @@ class _Split:
         return ratio
 
     def _down(self, rows: Counts, j: Counts) -> Floats:
-        """The ratio of the central term at j - 1 to that at j; 0 from the least j on."""
+        """Return the ratio of the central term at j - 1 to that at j; 0 from the least j on."""
         canary, bad, spare = (
             self._canary[rows],
             self._bad[rows],
@@ -183,8 +184,8 @@ class _Split:
 
 
 def _log_factor(count: Counts, log_odds: Floats, moments: Floats, log_shares: Floats) -> Floats:
-    """Log r(J): what a period with so many failures multiplies the wealth by."""
+    """Return log r(J), the factor on the wealth for a number of failures."""
     logs = log_shares + count[:, None] * log_odds - moments
-    # Over a few columns a product with ones is ten times as fast as a sum.
-    result: Floats = np.log(np.exp(np.minimum(logs, _HUGE)) @ np.ones(len(log_odds)))
+    # For a few columns a product with ones is ten times as fast as a sum.
+    result: Floats = np.log(np.exp(np.minimum(logs, _MAX_EXPONENT)) @ np.ones(len(log_odds)))
     return result

@@ -1,7 +1,6 @@
-"""The canary benchmark: `python -m benchmarks.canary` plays it and writes docs/canary*.
+"""The canary benchmark: `python -m benchmarks.canary` runs it and writes docs/canary*.
 
-The whole takes some minutes on two cores; `--quick` plays a few cells, and writes nothing unless
-told where.
+It takes some minutes on two cores. `--quick` runs a few cells, and writes nothing without `--into`.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ if TYPE_CHECKING:
 
 SEED = 20261124
 HEALTHY_RELEASES = {1: 40_000, 10: 40_000, 100: 20_000, 1000: 10_000}
-"""By requests per second: where few failures decide, the false rollbacks come nearest to alpha."""
+"""Releases by requests per second: with few failures, false rollbacks are closest to alpha."""
 FAULTY_RELEASES = 2_000
 DOCS = Path(__file__).parents[1] / "docs"
 
 
 def run(cells: Sequence[Cell], seed: int, processes: int) -> list[Result]:
-    """Play cells, in their order whatever the number of processes."""
-    # Each process computes on one core; a pool of threads in each would only get in the way.
+    """Run cells; the results are in their order, whatever the number of processes is."""
+    # Each process computes on one core; more threads in each would be slower.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
@@ -39,7 +38,7 @@ def run(cells: Sequence[Cell], seed: int, processes: int) -> list[Result]:
 
 
 def every_cell() -> list[Cell]:
-    """The whole benchmark."""
+    """Return all cells of the benchmark."""
     faulty = [*faulty_cells(FAULTY_RELEASES), *slow_cells(FAULTY_RELEASES)]
     return [
         cell
@@ -50,7 +49,7 @@ def every_cell() -> list[Cell]:
 
 
 def quick_cells() -> list[Cell]:
-    """Two settings with everything that can happen in them, and few releases."""
+    """Return the cells of two settings, with few releases."""
     settings = {(10, 0.1, 0.005), (10, 0.1, 0.1)}
     return [
         cell
@@ -60,12 +59,16 @@ def quick_cells() -> list[Cell]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Play the benchmark; 0 when it was written."""
+    """Run the benchmark, and print a summary."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.canary", description=__doc__)
-    parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--quick", action="store_true", help="a few cells with few releases")
-    parser.add_argument("--into", type=Path, help=f"the folder to write to (default: {DOCS.name})")
+    parser.add_argument(
+        "--seed", type=int, default=SEED, help="seed of the simulation (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--processes", type=int, default=2, help="number of processes (default: %(default)s)"
+    )
+    parser.add_argument("--quick", action="store_true", help="run a few cells with few releases")
+    parser.add_argument("--into", type=Path, help=f"folder to write to (default: {DOCS.name})")
     options = parser.parse_args(arguments)
     began = time.monotonic()
     cells = quick_cells() if options.quick else every_cell()

@@ -1,7 +1,7 @@
-"""The cells of the benchmark: which traffic meets which fault, and how often it is played.
+"""The cells of the benchmark: combinations of traffic and fault, with a number of releases.
 
-A period is one minute, a canary lasts an hour. The hour is Spinnaker's own advice for a canary
-run (at least 50 points for each metric), so that no rule is judged on less than it asks for.
+A period is one minute, and a canary lasts one hour. This is Spinnaker's advice for a canary (at
+least 50 points for each metric), so that every rule gets as much data as it requires.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from pipeline.judge.statistics.information import requests_limit
 Scenario = Literal["healthy", "incident", "drift", "bursts", "regression", "late", "latency"]
 
 PERIODS = 60
-"""Minutes that the canary lasts."""
+"""Duration of the canary in minutes."""
 SECONDS = 60
-"""Seconds in a period."""
+"""Duration of a period in seconds."""
 LATE = 30
-"""Minutes of health before a late fault begins."""
+"""Minutes before a late fault begins."""
 
 REQUESTS_PER_SECOND = (1, 10, 100, 1000)
 BASE_RATES = (0.0001, 0.001, 0.005, 0.01)
@@ -30,21 +30,21 @@ SHARES = (0.01, 0.05, 0.10, 0.50)
 FACTORS = (2.0, 3.0, 5.0, 10.0, 20.0, 50.0)
 
 SLOW_SHARES = (0.5, 0.1, 0.01)
-"""Of requests slower than the objective: it stands at the median, the p90 or the p99."""
+"""Shares of requests slower than the objective, which is at the median, the p90 or the p99."""
 SLOWDOWNS = (1.5, 2.0, 3.0)
 LATENCY_SIGMA = 0.7
-"""Of ln(latency): a p99 five times the median, as HTTP services have."""
+"""Standard deviation of ln(latency): the p99 is five times the median, as for HTTP services."""
 
-_LONGEST = 5 * PERIODS
+_MAX_PERIODS = 5 * PERIODS
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One kind of release under one kind of traffic.
+    """One kind of release with one kind of traffic.
 
-    `base` is the share of requests that go wrong on the stable version (fail; with `latency`, are
-    slower than the objective), `canary` the canary's share of the traffic, `factor` how many times
-    as often requests fail on the canary (with `latency`: how many times as slow they are).
+    `base` is the share of bad requests of the stable version (failed ones; with `latency`, slower
+    than the objective), `canary` the canary's share of the traffic, and `factor` the ratio of the
+    canary's failure rate to `base` (with `latency`: the ratio of latencies).
     """
 
     scenario: Scenario
@@ -56,32 +56,32 @@ class Cell:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether a rollback would be a false one."""
+        """Return whether a rollback would be a false one."""
         return self.factor == 1.0
 
     @property
     def worse(self) -> float:
-        """The share that goes wrong on the canary."""
+        """Return the share of bad requests of the canary."""
         if self.scenario == "latency":
             return share_slower(self.base, self.factor)
         return self.base * self.factor
 
     @property
     def requests_per_period(self) -> float:
-        """Of both versions together, on the average."""
+        """Return the mean number of requests of both versions together."""
         return float(self.requests_per_second * SECONDS)
 
     @property
     def onset(self) -> int:
-        """Periods before the fault begins."""
+        """Return the number of periods before the fault begins."""
         return LATE if self.scenario == "late" else 0
 
     @property
     def limit(self) -> float | None:
-        """Canary requests that any rule with our alpha needs on average; None where unknown.
+        """Return the canary requests that every rule with our alpha needs on average.
 
-        It is known where the rates stand still from the fault's beginning on and each request
-        fares by itself, so not under client retries.
+        None if it is unknown: if rates change after the start of the fault, or requests depend on
+        each other, as with client retries.
         """
         if self.is_healthy or self.scenario == "bursts":
             return None
@@ -90,28 +90,28 @@ class Cell:
 
     @property
     def plain_bar(self) -> float | None:
-        """Canary requests that we allow ourselves: 1.5 times the limit and one period."""
+        """Return the canary requests that our goal allows: 1.5 times the limit and one period."""
         return self._bar(1.0)
 
     @property
     def bar(self) -> float | None:
-        """The same, with the evidence that a late start costs by the judge's own statement."""
+        """Return the same with the additional evidence for a late fault (see `late_cost`)."""
         cost = late_cost(self.onset + 1) if self.onset else 0.0
         return self._bar(1 + cost / math.log(1 / FALSE_ROLLBACK_RATE))
 
     @property
     def is_findable(self) -> bool:
-        """Whether it "can be found within the canary": the bar is reached before its end."""
+        """Return whether the fault can be found within the canary: the bar is before its end."""
         left = (PERIODS - self.onset) * self.canary * self.requests_per_period
         return self.bar is not None and self.bar <= left
 
     @property
     def periods(self) -> int:
-        """Periods to simulate: past the canary's end where that end would cut the mean short."""
+        """Return the periods to simulate: longer than the canary if its end would bias the mean."""
         if self.bar is None or not self.is_findable:
             return PERIODS
         enough = math.ceil(6 * self.bar / (self.canary * self.requests_per_period))
-        return min(_LONGEST, max(PERIODS, self.onset + enough))
+        return min(_MAX_PERIODS, max(PERIODS, self.onset + enough))
 
     def _bar(self, more: float) -> float | None:
         if self.limit is None:
@@ -120,7 +120,7 @@ class Cell:
 
 
 def healthy_cells(releases: int) -> list[Cell]:
-    """Releases that are no worse: calm, in an incident of both versions, in drift, in bursts."""
+    """Return cells that are no worse: calm, and with an incident, drift or bursts."""
     scenarios: tuple[Scenario, ...] = ("healthy", "incident", "drift", "bursts")
     cells = [
         Cell(scenario, rps, canary, base, 1.0, releases)
@@ -135,7 +135,7 @@ def healthy_cells(releases: int) -> list[Cell]:
 
 
 def faulty_cells(releases: int) -> list[Cell]:
-    """Releases that fail more often, from the start, late, or with clients that retry."""
+    """Return cells that fail more often: from the start, late, or with clients that retry."""
     faults: tuple[tuple[Scenario, tuple[float, ...]], ...] = (
         ("regression", FACTORS),
         ("late", (5.0, 20.0)),
@@ -149,7 +149,7 @@ def faulty_cells(releases: int) -> list[Cell]:
 
 
 def slow_cells(releases: int) -> list[Cell]:
-    """Releases whose every request takes longer, seen at an objective on each quantile."""
+    """Return cells whose requests all take longer, with an objective at each quantile."""
     return [
         Cell("latency", rps, canary, slow, slowdown, releases)
         for rps, slow, canary, slowdown in product(
@@ -159,7 +159,7 @@ def slow_cells(releases: int) -> list[Cell]:
 
 
 def share_slower(share: float, slowdown: float) -> float:
-    """The share of requests above an objective that `share` exceeded before the slowdown."""
+    """Return the share of requests above an objective that `share` exceeded before a slowdown."""
     if slowdown == 1:
         return share
     normal = NormalDist()

@@ -1,4 +1,4 @@
-"""What is claimed for our judge, held against the results: each claim with its exceptions."""
+"""Check the claims about our judge against the results, and list the exceptions to each."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from benchmarks.cells import Cell, Scenario
-    from benchmarks.measure import Outcome, Result
+    from benchmarks.measure import Result, RuleResult
 
 USABLE = 0.05
-"""A rule with more false rollbacks than this, in a setting, is not compared there."""
+"""Largest share of false rollbacks with which a rule is compared in a setting."""
 RIVALS = tuple(rule.name for rule in OTHERS if rule.name != ORACLE)
 
 
 @dataclass(frozen=True)
 class Wrong:
-    """A healthy cell, and how often a rule rolled back there."""
+    """The false rollbacks of a rule in a healthy cell."""
 
     cell: Cell
     rule: str
@@ -33,18 +33,18 @@ class Wrong:
 
 @dataclass(frozen=True)
 class Ratio:
-    """A cell in which the regression can be found, and our mean canary requests there."""
+    """A cell with a findable regression, and our mean canary requests."""
 
     cell: Cell
     limit: float
     bar: float
     mean: float
     told: float | None
-    """The mean of a judge who is told the fault."""
+    """The mean of a judge that knows the fault."""
 
     @property
     def periods(self) -> float:
-        """The limit in periods."""
+        """Return the limit in periods."""
         return self.limit / (self.cell.canary * self.cell.requests_per_period)
 
 
@@ -59,24 +59,24 @@ class Hurt:
 
 
 def wrong(results: Iterable[Result], rule: str) -> list[Wrong]:
-    """How often a rule rolls back in each healthy cell that it judges."""
+    """Return the false rollbacks of a rule in each healthy cell that it judges."""
     found = []
     for result in results:
-        outcome = result.outcome(rule)
-        if result.cell.is_healthy and outcome is not None:
+        measured = result.of_rule(rule)
+        if result.cell.is_healthy and measured is not None:
             of = result.cell.releases
-            low, high = interval(outcome.rolled_back, of)
-            found.append(Wrong(result.cell, rule, outcome.rolled_back / of, low, high))
+            low, high = interval(measured.rolled_back, of)
+            found.append(Wrong(result.cell, rule, measured.rolled_back / of, low, high))
     return found
 
 
 def over_alpha(results: Iterable[Result]) -> list[Wrong]:
-    """Healthy cells in which ours rolled back more often than it may."""
+    """Return healthy cells in which our judge rolled back more often than alpha."""
     return [each for each in wrong(results, OURS) if each.share > FALSE_ROLLBACK_RATE]
 
 
 def ratios(results: Iterable[Result]) -> list[Ratio]:
-    """Our mean against the limit, in each cell where the regression can be found."""
+    """Return our mean and the limit in each cell with a findable regression."""
     return [
         Ratio(cell, cell.limit, cell.bar, result.unlimited.requests, result.unlimited.told)
         for result in results
@@ -86,7 +86,7 @@ def ratios(results: Iterable[Result]) -> list[Ratio]:
 
 
 def over_bar(results: Iterable[Result]) -> list[Ratio]:
-    """Cells in which ours needs more than 1.5 times the limit and one period."""
+    """Return cells in which our judge needs more than 1.5 times the limit and one period."""
     return [each for each in ratios(results) if each.mean > each.bar]
 
 
@@ -95,19 +95,19 @@ Setting = tuple[bool, int, float, float]
 
 
 def setting(cell: Cell) -> Setting:
-    """A cell's."""
+    """Return the setting of a cell."""
     return cell.scenario == "latency", cell.requests_per_second, cell.canary, cell.base
 
 
 def settings(results: Iterable[Result], rule: str) -> set[Setting]:
-    """Where a rule has been judged."""
+    """Return the settings in which a rule was measured."""
     return {setting(each.cell) for each in wrong(results, rule)}
 
 
 def unusable(results: Iterable[Result], rule: str, *, calm: bool = False) -> set[Setting]:
-    """Where a rule rolls back 5 % or more of healthy releases, in its worst healthy scenario.
+    """Return settings in which a rule rolls back 5 % or more of healthy releases in a scenario.
 
-    With `calm` only the plain healthy scenario counts, as if there were never an incident.
+    With `calm` only scenarios without incident, drift and bursts count.
     """
     scenarios: tuple[Scenario, ...] = ("healthy", "latency")
     return {
@@ -118,7 +118,7 @@ def unusable(results: Iterable[Result], rule: str, *, calm: bool = False) -> set
 
 
 def more_hurt(results: Sequence[Result], *, calm: bool = False) -> list[Hurt]:
-    """Faulty cells in which ours hurts more users than a rule that is usable in that setting."""
+    """Return faulty cells in which our judge hurts more users than a rule usable there."""
     return [
         Hurt(cell, rule, ours.hurt, theirs.hurt)
         for rule in RIVALS
@@ -128,18 +128,18 @@ def more_hurt(results: Sequence[Result], *, calm: bool = False) -> list[Hurt]:
 
 
 def compared(results: Sequence[Result], rule: str, *, calm: bool = False) -> int:
-    """In how many faulty cells a rule is usable."""
+    """Return the number of faulty cells in which a rule is usable."""
     return len(usable_pairs(results, rule, calm=calm))
 
 
 def usable_pairs(
     results: Sequence[Result], rule: str, *, calm: bool
-) -> list[tuple[Cell, Outcome, Outcome]]:
+) -> list[tuple[Cell, RuleResult, RuleResult]]:
+    """Return faulty cells in which a rule is usable, with our result and the rule's."""
     never = unusable(results, rule, calm=calm)
-    """Faulty cells where a rule is usable: the cell, ours, theirs."""
     pairs = []
     for result in results:
-        ours, theirs = result.outcome(OURS), result.outcome(rule)
+        ours, theirs = result.of_rule(OURS), result.of_rule(rule)
         if result.cell.is_healthy or setting(result.cell) in never or not ours or not theirs:
             continue
         pairs.append((result.cell, ours, theirs))

@@ -1,13 +1,13 @@
-"""How often bad requests fall to the canary by chance: the e-value's normaliser, for many at once.
+"""The normaliser of the e-value, vectorised for many periods.
 
 Given a period's requests (n_c, n_b) and its k bad ones, a canary that is no worse gets J of them,
-J hypergeometric. With odds ratio ψ the count j becomes ψ^j times as likely, up to the normaliser
-E[ψ^J]. Its logarithm is what `pipeline.judge.statistics` sums up term by term for one period; here
-it is found for arrays of periods:
+with J hypergeometric. With odds ratio ψ the probability of j is multiplied by ψ^j and divided by
+the normaliser E[ψ^J]. `pipeline.judge.statistics` sums its terms for one period. Here its logarithm
+is computed for arrays of periods:
 
-- by the sum itself for few bad requests,
-- beyond by the saddlepoint approximation of [z^k] (1+ψz)^n_c (1+z)^n_b with the corrections of
-  order 1/σ² and 1/σ⁴ (Daniels 1954), and by the sum again where the last of them is not tiny.
+- for few bad requests, by the sum itself;
+- for more, by the saddlepoint approximation of [z^k] (1+ψz)^n_c (1+z)^n_b with the corrections of
+  order 1/σ² and 1/σ⁴ (Daniels 1954), and by the sum if the last correction is not tiny.
 """
 
 from __future__ import annotations
@@ -23,38 +23,38 @@ if TYPE_CHECKING:
     Counts = NDArray[np.int64]
     Floats = NDArray[np.float64]
 
-_SUMMED = 24
-"""Bad requests up to which the sum is cheaper,"""
-_TRUSTED = 3e-8
-"""and a last correction up to which the approximation is good to 1e-10 or so."""
-_CHUNK = 1 << 21
-"""Elements held at once."""
-_LOST = 1e-200
-"""A sum below this may have lost terms to underflow."""
+_MAX_SUMMED_REQUESTS = 24
+"""Bad requests up to which the sum is cheaper."""
+_MAX_CORRECTION = 3e-8
+"""Last correction up to which the error of the approximation is about 1e-10."""
+_CHUNK_ELEMENTS = 1 << 21
+"""Elements in memory at once."""
+_UNDERFLOW_SUM = 1e-200
+"""A smaller sum may have lost terms to underflow."""
 
 
 def log_moments(canary: Counts, stable: Counts, bad: Counts, log_odds: Floats) -> Floats:
-    """Log E[ψ^J] for each period (rows) and each ψ (columns)."""
+    """Return log E[ψ^J] for each period (row) and each ψ (column)."""
     result = np.zeros((len(bad), len(log_odds)))
     compared = (bad > 0) & (canary > 0) & (stable > 0)
     alone = (bad > 0) & (stable == 0)
     result[alone] = bad[alone, None] * log_odds
-    many = np.flatnonzero(compared & (bad > _SUMMED))
-    size = max(1, _CHUNK // (8 * len(log_odds)))
-    sums = [np.flatnonzero(compared & (bad <= _SUMMED))]
+    many = np.flatnonzero(compared & (bad > _MAX_SUMMED_REQUESTS))
+    size = max(1, _CHUNK_ELEMENTS // (8 * len(log_odds)))
+    sums = [np.flatnonzero(compared & (bad <= _MAX_SUMMED_REQUESTS))]
     for start in range(0, len(many), size):
         rows = many[start : start + size]
         result[rows], last = _saddlepoint(canary[rows], stable[rows], bad[rows], log_odds)
-        sums.append(rows[last > _TRUSTED])
+        sums.append(rows[last > _MAX_CORRECTION])
     few = np.concatenate(sums)
-    # Rows of like length together: a row is as long as the longest beside it.
+    # Rows of similar length together: the longest row of a chunk determines its width.
     lengths = np.minimum(bad[few], canary[few]) - np.maximum(0, bad[few] - stable[few])
     order = np.argsort(lengths, kind="stable")
     few, lengths = few[order], lengths[order]
     at = 0
     while at < len(few):
         longest = int(lengths[at]) + int(lengths[at]) // 20
-        size = max(1, _CHUNK // (longest + 1))
+        size = max(1, _CHUNK_ELEMENTS // (longest + 1))
         rows = few[at : min(at + size, int(np.searchsorted(lengths, longest, side="right")))]
         result[rows] = _summed(canary[rows], stable[rows], bad[rows], log_odds)
         at += len(rows)
@@ -72,12 +72,12 @@ def _summed(canary: Counts, stable: Counts, bad: Counts, log_odds: Floats) -> Fl
     terms = np.zeros((len(bad), len(steps) + 1))
     np.cumsum(ratios, axis=1, out=terms[:, 1:])
     terms -= terms.max(axis=1, keepdims=True)
-    # One matrix product does all sums, if each row is near the highest at every step.
+    # One matrix product computes all sums, if each row is close to the highest at every step.
     ceiling = terms.max(axis=0)
     tilts = np.arange(len(ceiling))[:, None] * np.concatenate([[0.0], log_odds])
     highest = (ceiling[:, None] + tilts).max(axis=0)
     sums = np.exp(terms - ceiling) @ np.exp(ceiling[:, None] + tilts - highest)
-    far = np.flatnonzero((sums < _LOST).any(axis=1))
+    far = np.flatnonzero((sums < _UNDERFLOW_SUM).any(axis=1))
     sums[far] = 1.0
     logs = np.log(sums) + highest
     for row in far:
@@ -91,7 +91,7 @@ def _summed(canary: Counts, stable: Counts, bad: Counts, log_odds: Floats) -> Fl
 def _saddlepoint(
     canary: Counts, stable: Counts, bad: Counts, log_odds: Floats
 ) -> tuple[Floats, Floats]:
-    """What is asked for, and how much the last correction changed it at most."""
+    """Return log E[ψ^J], and the largest change by the last correction."""
     plain, last_of_plain = _log_coefficients(canary, stable, bad, np.zeros(1))
     tilted, last = _log_coefficients(canary, stable, bad, log_odds)
     return tilted - plain, np.ascontiguousarray(np.abs(last - last_of_plain).T).max(axis=0)
@@ -100,7 +100,7 @@ def _saddlepoint(
 def _log_coefficients(
     canary: Counts, stable: Counts, bad: Counts, log_odds: Floats
 ) -> tuple[Floats, Floats]:
-    """Log [z^k] (1+ψz)^n_c (1+z)^n_b, and the last correction in it."""
+    """Return log [z^k] (1+ψz)^n_c (1+z)^n_b, and its last correction."""
     n = canary[:, None].astype(np.float64)
     m = stable[:, None].astype(np.float64)
     k = bad[:, None].astype(np.float64)
@@ -129,7 +129,7 @@ def _log_coefficients(
 
 
 def _bernoulli_cumulants(p: Floats) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    """The second to the sixth cumulant of a coin."""
+    """Return the second to the sixth cumulant of a Bernoulli variable."""
     v = p * (1 - p)
     skew = 1 - 2 * p
     return (
@@ -142,7 +142,7 @@ def _bernoulli_cumulants(p: Floats) -> tuple[Floats, Floats, Floats, Floats, Flo
 
 
 def mean(canary: Counts, stable: Counts, bad: Counts, odds: float) -> Floats:
-    """About the mean of J: (n_b - k + x) x = ψ (n_c - x) (k - x)."""
+    """Return the approximate mean x of J: (n_b - k + x) x = ψ (n_c - x) (k - x)."""
     total = (odds - 1) * (canary + bad) + canary + stable
     part = odds * canary * bad
     result: Floats = 2 * part / (total + np.sqrt(total**2 - 4 * (odds - 1) * part))
@@ -150,7 +150,7 @@ def mean(canary: Counts, stable: Counts, bad: Counts, odds: float) -> Floats:
 
 
 def log_central(canary: Counts, stable: Counts, bad: Counts, count: Counts) -> Floats:
-    """Log P(J = count) when no version is worse, precise also for large counts (Loader 2000)."""
+    """Return log P(J = count) if no version is worse, precise for large counts (Loader 2000)."""
     share = bad / (canary + stable)
     return (
         _log_binomial(count, canary, share)
@@ -159,7 +159,7 @@ def log_central(canary: Counts, stable: Counts, bad: Counts, count: Counts) -> F
     )
 
 
-_SMALL = np.array(
+_SMALL_STIRLING_ERRORS = np.array(
     [0.0]
     + [
         math.lgamma(n + 1) - (n + 0.5) * math.log(n) + n - 0.5 * math.log(2 * math.pi)
@@ -183,12 +183,16 @@ def _log_binomial(x: Counts, n: Counts, p: Floats) -> Floats:
 
 
 def _stirling_error(n: Counts) -> Floats:
-    """Log n! less Stirling's formula."""
-    big = np.maximum(n, len(_SMALL)).astype(np.float64)
+    """Return log n! minus Stirling's formula."""
+    big = np.maximum(n, len(_SMALL_STIRLING_ERRORS)).astype(np.float64)
     series = np.zeros_like(big)
     for coefficient in (1188, -1680, 1260, -360, 12):
         series = series / big**2 + 1 / coefficient
-    return np.where(n < len(_SMALL), _SMALL[np.minimum(n, len(_SMALL) - 1)], series / big)
+    return np.where(
+        n < len(_SMALL_STIRLING_ERRORS),
+        _SMALL_STIRLING_ERRORS[np.minimum(n, len(_SMALL_STIRLING_ERRORS) - 1)],
+        series / big,
+    )
 
 
 def _deviance(x: Counts, mean: Floats) -> Floats:

@@ -1,8 +1,8 @@
 """The evidence of `pipeline.judge.statistics.CanaryTest`, vectorised for many releases at once.
 
-What is bet on, and with which shares, is read from `pipeline.judge.statistics.bets`; a test holds
-the two together. `CanaryTest` itself takes a millisecond a period, and there are a few hundred
-million.
+The bets and their shares are read from `pipeline.judge.statistics.bets`; a test compares the
+results of both. `CanaryTest` itself takes a millisecond per period, and the benchmark has a few
+hundred million periods.
 """
 
 from __future__ import annotations
@@ -26,34 +26,34 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 FALSE_ROLLBACK_RATE = 0.01
-"""The alpha that our judge and the oracle are given, and that the limit is for."""
+"""The alpha of our judge, of the oracle and of the limit."""
 
-_LONGEST = 1000
-_STARTS = np.log([start_share(period) for period in range(1, _LONGEST)])
-_WAITING = np.log([waiting(period) for period in range(_LONGEST)])
-_TEN = math.log(10)
+_MAX_PERIODS = 1000
+_LOG_START_SHARES = np.log([start_share(period) for period in range(1, _MAX_PERIODS)])
+_LOG_WAITING_SHARES = np.log([waiting(period) for period in range(_MAX_PERIODS)])
+_LN10 = math.log(10)
 
 
 @dataclass(frozen=True)
 class Bets:
-    """What evidence is laid on: odds ratios with their shares, and faults from the start."""
+    """Odds ratios with their shares, and the share on faults from the start."""
 
     log_odds: Floats
     log_shares: Floats
     from_the_start: float
-    """The share that is laid on a fault from the start; the rest on one that begins later."""
+    """Share bet on a fault from the start; the rest is bet on later ones."""
 
 
 OURS = Bets(np.log(WORSE), np.log(WORSE_SHARES), FROM_THE_START)
 
 
 def told(odds: float) -> Bets:
-    """The bets of a judge who is told the fault, and that it is there from the start."""
+    """Return the bets of a judge that knows the fault, and that it exists from the start."""
     return Bets(np.array([math.log(odds)]), np.zeros(1), 1.0)
 
 
 def late_cost(period: int) -> float:
-    """Nats that a fault costs which begins with a period, beside one that is there at once."""
+    """Return the additional nats for a fault that begins with a period."""
     return math.log(FROM_THE_START) - math.log((1 - FROM_THE_START) * start_share(period))
 
 
@@ -77,7 +77,7 @@ class Judge:
     def observe(
         self, canary: Counts, canary_bad: Counts, stable: Counts, stable_bad: Counts
     ) -> None:
-        """One more period of every release."""
+        """Add a period of every release."""
         bad = canary_bad + stable_bad
         rows = np.flatnonzero((canary > 0) & (stable > 0) & (bad > 0) & (bad < canary + stable))
         canary, stable, bad = canary[rows], stable[rows], bad[rows]
@@ -85,7 +85,7 @@ class Judge:
         moments = log_moments(canary, stable, bad, odds)
         log_e = canary_bad[rows, None] * odds - moments
         self._begun[rows] += 1
-        starts = _STARTS[self._begun[rows] - 1]
+        starts = _LOG_START_SHARES[self._begun[rows] - 1]
         self._late[rows] = np.logaddexp(self._late[rows], starts[:, None] + self._log_late_shares)
         wealth = self._log_wealth[rows]
         cap = self._log_line - wealth - self._log_boost[rows]
@@ -100,22 +100,22 @@ class Judge:
 
     @property
     def evidence(self) -> Floats:
-        """As `CanaryTest.evidence`, of every release."""
-        return _log_sum(self._whole) / _TEN
+        """Return `CanaryTest.evidence` of every release."""
+        return _log_sum(self._whole) / _LN10
 
     @property
     def late_evidence(self) -> Floats:
-        """As `CanaryTest.late_evidence`, of every release."""
-        return (self._log_wealth + self._log_boost) / _TEN
+        """Return `CanaryTest.late_evidence` of every release."""
+        return (self._log_wealth + self._log_boost) / _LN10
 
     def keep(self, chosen: NDArray[np.bool_]) -> None:
-        """Go on with the chosen releases only."""
+        """Continue with only the chosen releases."""
         self._whole, self._late = self._whole[chosen], self._late[chosen]
         self._begun, self._log_boost = self._begun[chosen], self._log_boost[chosen]
 
     @property
     def _log_waiting(self) -> Floats:
-        waiting_: Floats = self._log_late + _WAITING[self._begun]
+        waiting_: Floats = self._log_late + _LOG_WAITING_SHARES[self._begun]
         return waiting_
 
     @property
@@ -126,7 +126,7 @@ class Judge:
 
 
 def stops(traffic: Traffic, alpha: float = FALSE_ROLLBACK_RATE, bets: Bets = OURS) -> Counts:
-    """The period of each release's rollback, 0 for none."""
+    """Return the period of each release's rollback; 0 if there is none."""
     active = np.arange(len(traffic.canary_bad))
     found = np.zeros(len(active), np.int64)
     judge = Judge(len(active), alpha, bets)
@@ -147,7 +147,7 @@ def stops(traffic: Traffic, alpha: float = FALSE_ROLLBACK_RATE, bets: Bets = OUR
 
 
 def _log_sum(logs: Floats) -> Floats:
-    # Over a few columns this is many times as fast as a maximum and a sum along axis 1.
+    # For a few columns this is many times as fast as a maximum and a sum along axis 1.
     top = np.ascontiguousarray(logs.T).max(axis=0)
     result: Floats = top + np.log(np.exp(logs - top[:, None]) @ np.ones(logs.shape[1]))
     return result

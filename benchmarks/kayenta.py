@@ -1,12 +1,12 @@
-"""Kayenta's NetflixACAJudge for one metric with `direction: increase`: Spinnaker's canary stage.
+"""Kayenta's NetflixACAJudge, Spinnaker's canary stage, for one metric with `direction: increase`.
 
-It compares two series of points, one a minute, of the canary and of a baseline of equal size. The
-metric is High when the lower end of a 98 % confidence interval of the shift (R's `wilcox.test`:
-normal approximation, ties and continuity corrected, ends found by root finding) is above a
-quarter of the estimated shift, and the means' ratio is at least `allowedIncrease`, 1. With a
-single metric a High is a score of 0, below any threshold.
+It compares two series with a point each minute, of the canary and of a baseline of equal size. The
+metric is High if the lower end of a 98 % confidence interval of the shift (R's `wilcox.test`:
+normal approximation, corrected for ties and continuity, ends by root finding) is above a quarter of
+the estimated shift, and the ratio of the means is at least `allowedIncrease`, 1. With a single
+metric, High is a score of 0, below any threshold.
 
-Spinnaker advises at least 50 points for a judgement; the hour's 60 are judged once, at its end.
+Spinnaker advises at least 50 points; the 60 points of the hour are judged once, at its end.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ TOLERANCE = 0.25
 CONFIDENCE = 0.98
 ROOT_TOLERANCE = 1e-4
 _QUANTILE = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
-_CHUNK = 500
+_CHUNK_RELEASES = 500
 
 
 def kayenta(traffic: Traffic) -> NDArray[np.int64]:
     """Judge each release at the end of its canary."""
-    # In percent, for the root finder's tolerance is absolute.
+    # In per cent, because the root finder's tolerance is absolute.
     with np.errstate(invalid="ignore"):
         canary = 100 * traffic.canary_bad / traffic.canary_requests
         baseline = 100 * traffic.baseline_bad / traffic.baseline_requests
     high = np.zeros(len(canary), np.bool_)
-    for start in range(0, len(canary), _CHUNK):
-        rows = slice(start, start + _CHUNK)
+    for start in range(0, len(canary), _CHUNK_RELEASES):
+        rows = slice(start, start + _CHUNK_RELEASES)
         high[rows] = _high(canary[rows], baseline[rows])
     return np.where(high, canary.shape[1], 0)
 
 
 def is_high(canary: Floats, baseline: Floats) -> bool:
-    """The judge's answer for one pair of series, computed as it does."""
+    """Return whether Kayenta classifies one pair of series as High, with its own steps."""
     x, y = canary[~np.isnan(canary)], baseline[~np.isnan(baseline)]
     if len(x) == 0 or len(y) == 0:
         return True  # "Nodata" of half the metrics or more fails the canary
@@ -61,7 +61,7 @@ def is_high(canary: Floats, baseline: Floats) -> bool:
 
 
 class Shift:
-    """How much higher the canary's points are, found as Kayenta finds it."""
+    """The estimated difference of the canary's points, with Kayenta's own steps."""
 
     def __init__(self, canary: Floats, baseline: Floats) -> None:
         self._canary, self._baseline = canary, np.sort(baseline)
@@ -70,17 +70,17 @@ class Shift:
 
     @cached_property
     def low(self) -> float:
-        """The lower end of the confidence interval."""
+        """Return the lower end of the confidence interval."""
         return self._end(_QUANTILE)
 
     @cached_property
     def high(self) -> float:
-        """The upper end of the confidence interval."""
+        """Return the upper end of the confidence interval."""
         return self._end(-_QUANTILE)
 
     @cached_property
     def estimate(self) -> float:
-        """The Hodges-Lehmann estimate."""
+        """Return the Hodges-Lehmann estimate."""
         return zero(self._z, self._least, self._most)
 
     def _end(self, quantile: float) -> float:
@@ -94,7 +94,7 @@ class Shift:
         return zero(function, self._least, self._most)
 
     def _z(self, by: float) -> float:
-        """The standardised rank sum of the canary's points, each less so much."""
+        """Return the standardised rank sum of the canary's points after subtracting `by`."""
         moved, baseline = self._canary - by, self._baseline
         n, m = len(moved), len(baseline)
         below = baseline.searchsorted(moved) + baseline.searchsorted(moved, "right")
@@ -109,7 +109,7 @@ class Shift:
 
 
 def zero(function: Callable[[float], float], a: float, b: float) -> float:
-    """Brent's root finder (1973, chapter 4) with Kayenta's tolerance, for its ends show it."""
+    """Find a root with Brent's method (1973, chapter 4) and Kayenta's tolerance."""
     fa, fb = function(a), function(b)
     c, fc = a, fa
     if fa == 0:
@@ -145,7 +145,7 @@ def zero(function: Callable[[float], float], a: float, b: float) -> float:
 
 
 def _z(canary: Floats, baseline: Floats, by: Floats) -> Floats:
-    """`Shift._z` for each row; NaN points do not count."""
+    """Return `Shift._z` for each row, without NaN points."""
     x = canary - by[:, None]
     merged = np.concatenate([x, baseline], axis=1)
     n, m = (~np.isnan(x)).sum(axis=1), (~np.isnan(baseline)).sum(axis=1)
@@ -170,11 +170,11 @@ def _z(canary: Floats, baseline: Floats, by: Floats) -> Floats:
 
 
 def _high(canary: Floats, baseline: Floats) -> NDArray[np.bool_]:
-    """As `is_high`, for many.
+    """Return `is_high` for many pairs.
 
-    The rank sum just above the bound says on which side of it the interval's end is. Only where
-    it falls past the quantile right at a shift of 0, as it does where most points are 0, does the
-    answer hang on the root finder's last step: those are judged one by one.
+    The rank sum just above the bound decides on which side of it the interval's end is. Only if it
+    passes the quantile exactly at a shift of 0, as it does if most points are 0, the result depends
+    on the root finder's last step: these pairs are judged one by one.
     """
     found = np.asarray(np.isnan(canary).all(axis=1) | np.isnan(baseline).all(axis=1))
     with np.errstate(invalid="ignore"):

@@ -1,4 +1,4 @@
-"""What a rule did in a cell, in numbers."""
+"""Measure the results of all rules in a cell."""
 
 from __future__ import annotations
 
@@ -24,58 +24,58 @@ _Z95 = 1.959963984540054
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """One rule in one cell. Requests and minutes count from the fault's beginning."""
+class RuleResult:
+    """The result of one rule in one cell; requests count from the start of the fault."""
 
     rule: str
     rolled_back: int
-    """Releases; with a late fault only those stopped after it began."""
+    """Releases rolled back; with a late fault only those stopped after it began."""
     early: int
     """Releases with a late fault that were stopped before it began."""
     requests: float | None
-    """Mean canary requests until the rollback, of the releases rolled back."""
+    """Mean canary requests until the rollback, over the releases rolled back."""
     median: float | None
-    """Median over all releases; None when less than half are rolled back."""
+    """Median over all releases; None if fewer than half are rolled back."""
     hurt: float
-    """Mean bad responses that the canary served until the rollback or its end."""
+    """Mean bad responses of the canary until the rollback or its end."""
 
 
 @dataclass(frozen=True)
 class Unlimited:
-    """Our judge when the canary goes on past its end, so that the mean is of all releases."""
+    """The result of our judge if the canary continues after its end, over all releases."""
 
     requests: float
     """Mean canary requests until the rollback."""
     missed: int
-    """Releases not found even then; they count with all their requests."""
+    """Releases that were not found; they count with all their requests."""
     told: float | None
-    """The mean when the judge is told the fault (not with a late one)."""
+    """The mean of a judge that knows the fault; None with a late fault."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """All rules in one cell."""
+    """The results of all rules in one cell."""
 
     cell: Cell
-    outcomes: tuple[Outcome, ...]
+    rules: tuple[RuleResult, ...]
     unlimited: Unlimited | None
-    """Where the regression can be found."""
+    """None if the regression cannot be found within the canary."""
 
-    def outcome(self, rule: str) -> Outcome | None:
-        """That rule's, or None where it says nothing."""
-        return next((each for each in self.outcomes if each.rule == rule), None)
+    def of_rule(self, rule: str) -> RuleResult | None:
+        """Return the result of a rule; None if it does not apply to the cell."""
+        return next((each for each in self.rules if each.rule == rule), None)
 
 
 def play(cell: Cell, seed: int) -> Result:
-    """Simulate a cell and let every rule judge it. The same seed plays the same releases."""
+    """Simulate a cell and apply every rule; the same seed simulates the same releases."""
     numbers = (cell.requests_per_second, cell.canary, cell.base, cell.factor)
     key = [round(1e6 * number) for number in numbers]
     entropy = [seed, *cell.scenario.encode(), *key]
     rng = np.random.default_rng(np.random.SeedSequence(entropy))
     traffic = simulate(cell, rng)
     stops, unlimited = verdicts(traffic, PERIODS)
-    outcomes = tuple(_measure(rule, traffic, stop) for rule, stop in stops.items())
-    return Result(cell, outcomes, _unlimited(traffic, unlimited) if cell.is_findable else None)
+    rules = tuple(_measure(rule, traffic, stop) for rule, stop in stops.items())
+    return Result(cell, rules, _unlimited(traffic, unlimited) if cell.is_findable else None)
 
 
 def _unlimited(traffic: Traffic, stop: Counts) -> Unlimited:
@@ -89,11 +89,11 @@ def _unlimited(traffic: Traffic, stop: Counts) -> Unlimited:
 
 def _mean_requests(traffic: Traffic, stop: Counts) -> float:
     counted = _after_onset(traffic, stop)
-    # Period -1 is the last one: a release not found counts with all its requests.
+    # Index -1 is the last period: a release that was not found counts with all its requests.
     return float(_requests(traffic)[np.arange(len(stop)), stop - 1][counted].mean())
 
 
-def _measure(rule: str, traffic: Traffic, stop: Counts) -> Outcome:
+def _measure(rule: str, traffic: Traffic, stop: Counts) -> RuleResult:
     requests = _requests(traffic)
     counted = _after_onset(traffic, stop)
     found = counted & (stop > 0)
@@ -102,7 +102,7 @@ def _measure(rule: str, traffic: Traffic, stop: Counts) -> Outcome:
     served = np.arange(traffic.cell.onset, PERIODS) < np.where(stop > 0, stop, PERIODS)[:, None]
     hurt = (bad * served).sum(axis=1)[counted]
     half = (len(stop) + 1) // 2
-    return Outcome(
+    return RuleResult(
         rule,
         int(found.sum()),
         int((~counted).sum()),
@@ -113,7 +113,7 @@ def _measure(rule: str, traffic: Traffic, stop: Counts) -> Outcome:
 
 
 def _requests(traffic: Traffic) -> Counts:
-    """Canary requests from the fault's beginning to the end of each period."""
+    """Return the canary requests from the start of the fault to the end of each period."""
     requests = traffic.canary_requests.copy()
     requests[:, : traffic.cell.onset] = 0
     return np.cumsum(requests, axis=1)
@@ -124,7 +124,7 @@ def _after_onset(traffic: Traffic, stop: Counts) -> NDArray[np.bool_]:
 
 
 def interval(count: int, of: int) -> tuple[float, float]:
-    """Wilson's 95 % confidence interval of a share."""
+    """Return Wilson's 95 % confidence interval of a share."""
     share = count / of
     spread = _Z95 * math.sqrt(share * (1 - share) / of + _Z95**2 / (4 * of * of))
     centre = share + _Z95**2 / (2 * of)

@@ -1,8 +1,8 @@
 """Measure the judge with three objectives together; takes some minutes.
 
 Run `python -m benchmarks.objectives [--write]`. The benchmark of the rules (`benchmarks.canary`)
-plays one objective at a time. Here each request may fail, be slow and be answered with 4xx, as on
-the service, and the three objectives share the false-rollback rate. `--write` puts the tables into
+simulates one objective at a time. Here a request may fail, be slow or get a 4xx response, as in the
+service, and the three objectives share the false-rollback rate. `--write` writes the tables to
 docs/canary.md.
 """
 
@@ -33,42 +33,42 @@ if TYPE_CHECKING:
 SEED = 20261130
 HEALTHY_RELEASES, FAULTY_RELEASES = 1_000, 200
 PAGE = Path(__file__).parents[1] / "docs" / "canary.md"
-_FAILURES, _SLOW = 0.005, 0.01
-_INCIDENT = slice(20, 35)
+_FAILURE_SHARE, _SLOW_SHARE = 0.005, 0.01
+_INCIDENT_MINUTES = slice(20, 35)
 _INCIDENT_FACTOR = 16
-_SLOW_IF_FAILED = 0.5
+_SLOW_SHARE_OF_FAILED = 0.5
 
 
 @dataclass(frozen=True)
-class Traffic:
-    """What both versions are asked, and what the new one does worse."""
+class Scenario:
+    """The traffic of both versions, and the fault of the canary."""
 
     requests_per_second: int
     share: float
     """The canary's share of the requests."""
     client_errors: float
-    """The share of requests that is answered with 4xx by either version."""
+    """Share of requests that both versions answer with 4xx."""
     incident: bool = False
-    """Whether for a quarter of an hour both versions fail alike."""
+    """Whether both versions fail alike for a quarter of an hour."""
     refused: float = 0.0
-    """The share of the canary's other requests that it alone answers with 403."""
+    """Share of the other requests that only the canary answers with 403."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """How many of the releases were rolled back, and when."""
+    """The rollbacks of the releases in a scenario."""
 
-    traffic: Traffic
+    scenario: Scenario
     releases: int
     rolled_back: int
     minutes: float | None
-    """The mean time until then; None where none was."""
+    """Mean time until the rollback; None if there was none."""
 
 
-def healthy() -> list[Traffic]:
-    """Releases that are no worse."""
+def healthy() -> list[Scenario]:
+    """Return the scenarios of releases that are no worse."""
     return [
-        Traffic(rps, share, client_errors, incident)
+        Scenario(rps, share, client_errors, incident)
         for rps in (1, 10, 100)
         for share in (0.1, 0.5)
         for client_errors in (0.01, 0.1, 0.3)
@@ -76,30 +76,32 @@ def healthy() -> list[Traffic]:
     ]
 
 
-def faulty() -> list[Traffic]:
-    """Releases that answer 403 to some of the requests that the version before answers."""
+def faulty() -> list[Scenario]:
+    """Return the scenarios of releases that answer 403 to some requests."""
     return [
-        Traffic(rps, 0.1, client_errors, refused=refused)
+        Scenario(rps, 0.1, client_errors, refused=refused)
         for rps in (1, 10, 100)
         for client_errors in (0.01, 0.1)
         for refused in (0.02, 0.1, 0.5)
     ]
 
 
-def play(traffic: Traffic, releases: int, seed: int) -> Result:
+def play(scenario: Scenario, releases: int, seed: int) -> Result:
     """Simulate releases, and judge each minute of each by the three objectives together."""
-    chance = np.random.default_rng([seed, *repr(traffic).encode()])
+    # The published results were drawn when the class was named Traffic.
+    name = repr(scenario).replace("Scenario(", "Traffic(", 1)
+    chance = np.random.default_rng([seed, *name.encode()])
     judges = {name: Judge(releases, FALSE_ROLLBACK_RATE * share) for name, share in SHARES.items()}
     found = np.zeros(releases, np.int64)
     active = np.arange(releases)
     for minute in range(PERIODS):
-        mean = SECONDS * traffic.requests_per_second
-        failing = _FAILURES
-        if traffic.incident and minute in range(*_INCIDENT.indices(PERIODS)):
+        mean = SECONDS * scenario.requests_per_second
+        failing = _FAILURE_SHARE
+        if scenario.incident and minute in range(*_INCIDENT_MINUTES.indices(PERIODS)):
             failing *= _INCIDENT_FACTOR
-        canary = _served(chance, traffic, len(active), traffic.share * mean, failing, canary=True)
+        canary = _served(chance, scenario, len(active), scenario.share * mean, failing, canary=True)
         stable = _served(
-            chance, traffic, len(active), (1 - traffic.share) * mean, failing, canary=False
+            chance, scenario, len(active), (1 - scenario.share) * mean, failing, canary=False
         )
         wealth = np.zeros(len(active))
         for name, judge in judges.items():
@@ -112,25 +114,27 @@ def play(traffic: Traffic, releases: int, seed: int) -> Result:
             judge.keep(~fires)
     stopped = found[found > 0]
     mean_minutes = float(stopped.mean()) if len(stopped) else None
-    return Result(traffic, releases, len(stopped), mean_minutes)
+    return Result(scenario, releases, len(stopped), mean_minutes)
 
 
 def _served(
     chance: Generator,
-    traffic: Traffic,
+    scenario: Scenario,
     releases: int,
     mean: float,
     failing: float,
     *,
     canary: bool,
 ) -> dict[str, Counts]:
-    """One version's minute of each release. A failed request is often a slow one as well."""
+    """Simulate a minute of one version in each release; a failed request is often also slow."""
     requests = chance.poisson(mean, releases)
     failures = chance.binomial(requests, failing)
-    refused = chance.binomial(requests - failures, traffic.client_errors)
+    refused = chance.binomial(requests - failures, scenario.client_errors)
     if canary:
-        refused = refused + chance.binomial(requests - failures - refused, traffic.refused)
-    slow = chance.binomial(failures, _SLOW_IF_FAILED) + chance.binomial(requests - failures, _SLOW)
+        refused = refused + chance.binomial(requests - failures - refused, scenario.refused)
+    slow = chance.binomial(failures, _SLOW_SHARE_OF_FAILED) + chance.binomial(
+        requests - failures, _SLOW_SHARE
+    )
     return {
         "requests": requests,
         "failures": failures,
@@ -140,17 +144,18 @@ def _served(
 
 
 def tables(healthy_results: Sequence[Result], faulty_results: Sequence[Result]) -> str:
-    """As Markdown."""
+    """Return the results as Markdown tables."""
     lines = [
         "| no worse: requests a second | canary | 4xx | incident | rolled back |",
         "| ---: | ---: | ---: | --- | ---: |",
     ]
     for each in healthy_results:
-        traffic = each.traffic
+        scenario = each.scenario
         low, high = interval(each.rolled_back, each.releases)
         lines.append(
-            f"| {traffic.requests_per_second} | {traffic.share:.0%} | {traffic.client_errors:.0%} "
-            f"| {'yes' if traffic.incident else 'no'} "
+            f"| {scenario.requests_per_second} | {scenario.share:.0%} "
+            f"| {scenario.client_errors:.0%} "
+            f"| {'yes' if scenario.incident else 'no'} "
             f"| {each.rolled_back / each.releases:.2%} ({low:.2%} to {high:.2%}) |"
         )
     lines += [
@@ -159,20 +164,25 @@ def tables(healthy_results: Sequence[Result], faulty_results: Sequence[Result]) 
         "| ---: | ---: | ---: | ---: | ---: |",
     ]
     for each in faulty_results:
-        traffic = each.traffic
+        scenario = each.scenario
         after = f"{each.minutes:.1f} min" if each.minutes else "-"
         lines.append(
-            f"| {traffic.requests_per_second} | {traffic.client_errors:.0%} "
-            f"| {traffic.refused:.0%} | {each.rolled_back / each.releases:.1%} | {after} |"
+            f"| {scenario.requests_per_second} | {scenario.client_errors:.0%} "
+            f"| {scenario.refused:.0%} | {each.rolled_back / each.releases:.1%} | {after} |"
         )
     return "\n".join(lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Play, and print or write; 1 where the rate of false rollbacks is significantly exceeded."""
+    """Run the benchmark; return 1 if the rate of false rollbacks is significantly exceeded."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.objectives", description=__doc__)
     parser.add_argument("--write", action="store_true", help=f"write the tables to {PAGE.name}")
-    parser.add_argument("--releases", type=int, default=HEALTHY_RELEASES, help="healthy ones a row")
+    parser.add_argument(
+        "--releases",
+        type=int,
+        default=HEALTHY_RELEASES,
+        help="healthy releases in a row (default: %(default)s)",
+    )
     options = parser.parse_args(arguments)
     good = [play(each, options.releases, SEED) for each in healthy()]
     bad = [play(each, min(options.releases, FAULTY_RELEASES), SEED) for each in faulty()]

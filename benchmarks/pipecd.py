@@ -1,7 +1,7 @@
 """PipeCD's ANALYSIS stage with `CANARY_BASELINE`: Mann-Whitney on the last interval's points.
 
-Its documented example: `deviation: HIGH`, `interval: 5m`, one point a minute; 5 % significance is
-fixed in the source, for every look anew. `failureLimit` is 0 unless set.
+Its documented example: `deviation: HIGH`, `interval: 5m`, one point a minute. The significance
+level is fixed in the source: 5 % for each analysis. The default of `failureLimit` is 0.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ INTERVAL = 5
 SIGNIFICANCE = 0.05
 _EXACT_LIMIT = 50
 _TIES_EXACT_LIMIT = 25
-_CHUNK = 20_000
+_CHUNK_SAMPLES = 20_000
 
 
 def pipecd(traffic: Traffic, failure_limit: int = 0) -> Stops:
-    """Fail when more than `failure_limit` looks found the canary significantly higher.
+    """Fail if more than `failure_limit` analyses found the canary to be significantly higher.
 
-    A minute without requests has no rate (0/0) and voids its look, as with `skipOnNoData`; without
-    that option such a look counts as a failure.
+    A minute without requests has no rate (0/0), and its analysis does not count, as with
+    `skipOnNoData`; without that option it would count as a failure.
     """
     shape = (len(traffic.canary_bad), -1, INTERVAL)
     whole = traffic.canary_bad.shape[1] // INTERVAL * INTERVAL
     with np.errstate(invalid="ignore"):
         canary = (traffic.canary_bad / traffic.canary_requests)[:, :whole].reshape(shape)
         baseline = (traffic.baseline_bad / traffic.baseline_requests)[:, :whole].reshape(shape)
-    looks = canary.shape[:2]
+    analyses = canary.shape[:2]
     failed = _significant(canary.reshape(-1, INTERVAL), baseline.reshape(-1, INTERVAL))
-    counted = np.cumsum(failed.reshape(looks), axis=1)
+    counted = np.cumsum(failed.reshape(analyses), axis=1)
     return INTERVAL * first(counted > failure_limit)
 
 
 def p_greater(experiment: Floats, control: Floats) -> float | None:
-    """The one-sided p-value of its Mann-Whitney test; None when all values are the same.
+    """Return the one-sided p-value of its Mann-Whitney test; None if all values are the same.
 
     Exact for small samples (given the ties), otherwise normal with continuity and tie correction.
     """
@@ -69,16 +69,16 @@ def p_greater(experiment: Floats, control: Floats) -> float | None:
 
 
 def _significant(canary: Floats, baseline: Floats) -> NDArray[np.bool_]:
-    """Whether significant, for many pairs of samples of one interval each."""
+    """Return for many pairs of samples whether the canary is significantly higher."""
     chosen = np.zeros((math.comb(2 * INTERVAL, INTERVAL), 2 * INTERVAL))
     for row, places in enumerate(combinations(range(2 * INTERVAL), INTERVAL)):
         chosen[row, list(places)] = 1
     found = np.zeros(len(canary), np.bool_)
-    # By symmetry p is above a half unless the canary's values rank higher on the average.
+    # By symmetry p is above 0.5 unless the canary's values rank higher on average.
     with np.errstate(invalid="ignore"):
         maybe = np.flatnonzero(canary.max(axis=1) > baseline.min(axis=1))
-    for start in range(0, len(maybe), _CHUNK):
-        rows = maybe[start : start + _CHUNK]
+    for start in range(0, len(maybe), _CHUNK_SAMPLES):
+        rows = maybe[start : start + _CHUNK_SAMPLES]
         ranks = _ranks(np.concatenate([canary[rows], baseline[rows]], axis=1))
         sums = ranks[:, :INTERVAL].sum(axis=1)
         higher = sums > INTERVAL * (2 * INTERVAL + 1) / 2
@@ -89,7 +89,7 @@ def _significant(canary: Floats, baseline: Floats) -> NDArray[np.bool_]:
 
 
 def _ranks(values: Floats) -> Floats:
-    """Ranks along each row, the average one for ties."""
+    """Return the ranks along each row, with the average rank for ties."""
     below = values[:, None, :] < values[:, :, None]
     same = values[:, None, :] == values[:, :, None]
     result: Floats = below.sum(axis=2) + (same.sum(axis=2) + 1) / 2

@@ -1,4 +1,4 @@
-"""The results as drawings, in SVG."""
+"""Draw the results as SVG files."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ _SCENARIOS = (
     ("latency", "slow requests"),
 )
 _COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#555555")
-_NONE = 2e-5
-"""Where a share of none is drawn on a logarithmic axis."""
+_ZERO_POSITION = 2e-5
+"""Position of a share of zero on a logarithmic axis."""
 _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "canary",
     "font.size": 9,
@@ -44,7 +44,7 @@ _STYLE: dict[Any, Any] = {
 
 
 def write(results: Sequence[Result], into: Path) -> None:
-    """Draw everything; the same results give the same bytes."""
+    """Draw all plots; the same results give the same bytes."""
     drawings = {
         "false-rollbacks": _false_rollbacks,
         "detection": _detection,
@@ -58,14 +58,14 @@ def write(results: Sequence[Result], into: Path) -> None:
 
 
 def _false_rollbacks(results: Sequence[Result]) -> Figure:
-    """For each rule and scenario: the range over all settings, its middle half, its median."""
+    """Draw for each rule and scenario the range over all settings, its middle half and median."""
     figure, axes = plt.subplots(figsize=(8, 4.8))
     rules = [rule for rule in _NAMES if rule != HALF]
     for at, (scenario, word) in enumerate(_SCENARIOS):
         colour = _COLOURS[at]
         for row, rule in enumerate(rules):
             shares = [
-                max(each.share, _NONE)
+                max(each.share, _ZERO_POSITION)
                 for each in claims.wrong(results, rule)
                 if each.cell.scenario == scenario
             ]
@@ -80,7 +80,8 @@ def _false_rollbacks(results: Sequence[Result]) -> Figure:
         axes.plot([], [], color=colour, linewidth=3.5, label=word)
     axes.set_xscale("log")
     axes.set_xticks(
-        [_NONE, 1e-4, 1e-3, 1e-2, 1e-1, 1], ["none", "0.01 %", "0.1 %", "1 %", "10 %", "100 %"]
+        [_ZERO_POSITION, 1e-4, 1e-3, 1e-2, 1e-1, 1],
+        ["none", "0.01 %", "0.1 %", "1 %", "10 %", "100 %"],
     )
     axes.set_xticks([], minor=True)
     for share, word in ((FALSE_ROLLBACK_RATE, "1 %"), (claims.USABLE, "5 %")):
@@ -94,7 +95,7 @@ def _false_rollbacks(results: Sequence[Result]) -> Figure:
 
 
 def _detection(results: Sequence[Result]) -> Figure:
-    """Our mean over the limit, against the limit in periods."""
+    """Draw the ratio of our mean to the limit, against the limit in periods."""
     figure, axes = plt.subplots(figsize=(8, 4.6))
     ratios = [each for each in claims.ratios(results) if each.cell.scenario == "regression"]
     for colour, factor in zip(_COLOURS, sorted({r.cell.factor for r in ratios}), strict=False):
@@ -127,7 +128,7 @@ def _detection(results: Sequence[Result]) -> Figure:
 
 
 def _hurt(results: Sequence[Result]) -> Figure:
-    """For each rival, in what part of its cells it hurts at most so many times our users."""
+    """Draw for each rival the distribution of its hurt users relative to ours over its cells."""
     figure, axes = plt.subplots(figsize=(8, 4.2))
     for colour, rule in zip(_COLOURS, claims.RIVALS, strict=True):
         for calm, style in ((False, "-"), (True, ":")):

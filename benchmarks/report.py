@@ -1,4 +1,4 @@
-"""The results on disk: one CSV line for each cell, and the tables in the page."""
+"""Write and read the results: one CSV line for each cell, and the tables in the page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import tables
 from benchmarks.cells import Cell
-from benchmarks.measure import Outcome, Result, Unlimited
+from benchmarks.measure import Result, RuleResult, Unlimited
 from benchmarks.rules import RULES
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _OUTCOME = ("rolled_back", "early", "requests", "median", "hurt")
 
 
 def write(results: Iterable[Result], into: Path) -> list[Result]:
-    """Write the CSV, and the tables made of it into the page between its marks."""
+    """Write the CSV, and write its tables into the page between the markers."""
     into.mkdir(parents=True, exist_ok=True)
     with (into / CSV).open("w", newline="", encoding="utf-8") as file:
         lines = csv.writer(file, lineterminator="\n")
@@ -38,8 +38,8 @@ def write(results: Iterable[Result], into: Path) -> list[Result]:
             ]  # fmt: skip
             values += [getattr(result.unlimited, name, None) for name in _UNLIMITED]
             for rule in RULES:
-                outcome = result.outcome(rule)
-                values += [getattr(outcome, name, None) for name in _OUTCOME]
+                found = result.of_rule(rule)
+                values += [getattr(found, name, None) for name in _OUTCOME]
             lines.writerow([_written(value) for value in values])
     kept = read(into)
     page = into / PAGE
@@ -51,7 +51,7 @@ def write(results: Iterable[Result], into: Path) -> list[Result]:
 
 
 def read(from_folder: Path) -> list[Result]:
-    """What `write` has written."""
+    """Read the results that `write` wrote."""
     with (from_folder / CSV).open(newline="", encoding="utf-8") as file:
         return [_result(line) for line in csv.DictReader(file)]
 
@@ -68,8 +68,8 @@ def _result(line: dict[str, str]) -> Result:
         float(line["factor"]),
         int(line["releases"]),
     )
-    outcomes = tuple(
-        Outcome(
+    rules = tuple(
+        RuleResult(
             rule,
             int(line[f"{rule} rolled_back"]),
             int(line[f"{rule} early"]),
@@ -84,7 +84,7 @@ def _result(line: dict[str, str]) -> Result:
     unlimited = None
     if requests is not None:
         unlimited = Unlimited(requests, int(line["unlimited missed"]), number("unlimited told"))
-    return Result(cell, outcomes, unlimited)
+    return Result(cell, rules, unlimited)
 
 
 def _written(value: float | str | None) -> str:

@@ -1,4 +1,4 @@
-"""Every rule of the benchmark, with the setting that it is played at."""
+"""All rules of the benchmark with their settings."""
 
 from __future__ import annotations
 
@@ -27,14 +27,17 @@ ORACLE = "oracle"
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule of somebody else: when it rolls each release back (period from 1; 0: never)."""
+    """A rule of another system.
+
+    `decide` returns the period of each release's rollback (from 1; 0 if there is none).
+    """
 
     name: str
     label: str
     setting: str
     decide: Callable[[Traffic], Stops]
     judges_slow_requests: bool
-    """Whether it says the same of slow requests; a fixed limit on failures has nothing to say."""
+    """Whether it applies to slow requests, too; a fixed limit on failures does not."""
 
 
 LABELS = {
@@ -109,7 +112,7 @@ RULES = (OURS, HALF, *(rule.name for rule in OTHERS))
 
 
 def verdicts(traffic: Traffic, periods: int) -> tuple[dict[str, Stops], Stops]:
-    """Each rule's stops within the canary, and ours when the traffic goes on after it."""
+    """Return the stops of each rule within the canary, and ours with longer traffic."""
     ours, canary = judge.stops(traffic), traffic.until(periods)
     found = {OURS: _within(ours, periods)}
     if not traffic.cell.is_healthy:  # The same test at another rate has the same proof.

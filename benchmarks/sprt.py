@@ -1,4 +1,4 @@
-"""Wald's sequential test, told what nobody knows: the base rate of each period, and the fault."""
+"""Wald's sequential test as an oracle that knows the base rate of each period and the fault."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
     from benchmarks.traffic import Traffic
 
-SUPPOSED = 5.0
-"""The odds ratio that the oracle looks for in a canary that is no worse."""
+HEALTHY_ODDS_RATIO = 5.0
+"""Odds ratio that the oracle tests for a canary that is no worse."""
 
 
 def oracle(traffic: Traffic) -> NDArray[np.int64]:
-    """Roll back when the likelihood ratio reaches 1/alpha; it calls no canary good early."""
+    """Roll back when the likelihood ratio reaches 1/alpha; there is no early "good"."""
     cell, base = traffic.cell, traffic.base
     odds = cell.worse * (1 - cell.base) / ((1 - cell.worse) * cell.base)
-    odds = SUPPOSED if cell.is_healthy else odds
+    odds = HEALTHY_ODDS_RATIO if cell.is_healthy else odds
     worse = odds * base / (1 - base + odds * base)
     gain = np.log(worse / base)
     loss = np.log((1 - worse) / (1 - base))
@@ -33,5 +33,5 @@ def oracle(traffic: Traffic) -> NDArray[np.int64]:
 
 
 def first(fires: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """The period (from 1) in which each release is first rolled back, 0 if in none."""
+    """Return the first period (from 1) in which each release is rolled back; 0 if there is none."""
     return np.where(fires.any(axis=1), fires.argmax(axis=1) + 1, 0)

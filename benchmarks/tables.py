@@ -1,4 +1,4 @@
-"""The results as Markdown: the part of docs/canary.md that the benchmark writes."""
+"""Write the results as Markdown, for the benchmark's part of docs/canary.md."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from benchmarks.cells import Cell, Scenario
-    from benchmarks.measure import Outcome, Result
+    from benchmarks.measure import Result, RuleResult
 
 _LABELS = LABELS | {rule.name: rule.label for rule in OTHERS}
 _SETTINGS = SETTINGS | {rule.name: rule.setting for rule in OTHERS}
@@ -25,7 +25,7 @@ _SCENARIOS: tuple[tuple[Scenario, str], ...] = (
     ("bursts", "bursts, retries"),
     ("latency", "slow requests"),
 )
-# Requests per second, base rate, factor: a walk from little to much traffic, at a tenth of it.
+# Requests per second, base rate and factor of the shown cells, from little to much traffic.
 _SHOWN = (
     (1, 0.005, 10.0),
     (1, 0.005, 50.0),
@@ -38,13 +38,13 @@ _SHOWN = (
     (1000, 0.005, 2.0),
 )
 _SHOWN_SHARE = 0.1
-_MANY = 10
-_LONG = 3
-"""Periods: with a shorter limit the wait for the period's end says more than the rule."""
+_MIN_ROUNDED_COUNT = 10
+_MIN_LIMIT_PERIODS = 3
+"""With a shorter limit the wait for the end of a period dominates the result."""
 
 
 def render(results: Sequence[Result]) -> str:
-    """All tables."""
+    """Return all tables."""
     parts = [
         claimed(results),
         "### Healthy releases rolled back",
@@ -60,7 +60,7 @@ def render(results: Sequence[Result]) -> str:
 
 
 def claimed(results: Sequence[Result]) -> str:
-    """What is claimed for ours, and in how many cells it was not so."""
+    """Return the claims about our judge with the numbers of exceptions."""
     healthy, ratios = claims.wrong(results, OURS), claims.ratios(results)
     over = claims.over_alpha(results)
     sure = sum(each.low > FALSE_ROLLBACK_RATE for each in over)
@@ -82,7 +82,7 @@ def claimed(results: Sequence[Result]) -> str:
 
 
 def false_rollbacks(results: Sequence[Result]) -> list[str]:
-    """Each rule's worst cell of each scenario."""
+    """Return the table with each rule's worst cell of each scenario."""
     head = ["Rule", "Setting", *(label for _, label in _SCENARIOS), "under 5 %"]
     rows = [head, ["---"] * 2 + ["---:"] * (len(head) - 2)]
     for rule in (OURS, *(rule.name for rule in OTHERS)):
@@ -106,7 +106,7 @@ def false_rollbacks(results: Sequence[Result]) -> list[str]:
 
 
 def found(results: Sequence[Result]) -> list[str]:
-    """A few cells in full."""
+    """Return the table with a few cells in full."""
     columns = [OURS, HALF, *(rule.name for rule in OTHERS)]
     head = ["Fault", "limit", *(_LABELS[rule] for rule in columns)]
     rows = [head, ["---"] + ["---:"] * (len(head) - 1)]
@@ -122,7 +122,7 @@ def found(results: Sequence[Result]) -> list[str]:
         row = [f"{cell.requests_per_second} rps, {rates(cell)}", limit]
         for rule in columns:
             mark = "†" if (rule, claims.setting(cell)) in unusable else ""
-            row.append(_cell(result.outcome(rule), cell.releases) + mark)
+            row.append(_cell(result.of_rule(rule), cell.releases) + mark)
         rows.append(row)
     return [
         table(rows),
@@ -133,16 +133,16 @@ def found(results: Sequence[Result]) -> list[str]:
 
 
 def against_limit(results: Sequence[Result]) -> list[str]:
-    """Our mean against the bar, and as a multiple of the limit, by the fault's size."""
+    """Return the table of our mean as a multiple of the limit, by the size of the fault."""
     head = [
-        "Fault", "findable cells", "over the bar", f"limit ≥ {_LONG} periods", "mean ÷ limit",
-        "least", "most", "told the fault ÷ limit",
+        "Fault", "findable cells", "over the bar", f"limit ≥ {_MIN_LIMIT_PERIODS} periods",
+        "mean ÷ limit", "least", "most", "told the fault ÷ limit",
     ]  # fmt: skip
     rows = [head, ["---"] + ["---:"] * (len(head) - 1)]
     ratios, over = claims.ratios(results), claims.over_bar(results)
     for kind in sorted({_kind(each.cell) for each in ratios}):
         of_kind = [each for each in ratios if _kind(each.cell) == kind]
-        long = [each for each in of_kind if each.periods >= _LONG]
+        long = [each for each in of_kind if each.periods >= _MIN_LIMIT_PERIODS]
         multiples = [each.mean / each.limit for each in long]
         told = [each.told / each.limit for each in long if each.told]
         counts = len(of_kind), sum(_kind(each.cell) == kind for each in over), len(long)
@@ -157,10 +157,10 @@ def against_limit(results: Sequence[Result]) -> list[str]:
             ]
         )
     said = (
-        f"Over all findable cells, and over those whose limit is {_LONG} periods or more: there the"
-        " wait for the end of a period says little, and means can be compared with the limit."
-        " (Median, least and most of the cells; the last column is the median for a judge who is"
-        " told the fault's size.)"
+        f"Over all findable cells, and over those whose limit is {_MIN_LIMIT_PERIODS} periods or"
+        " more: there the wait for the end of a period says little, and means can be compared"
+        " with the limit. (Median, least and most of the cells; the last column is the median for a"
+        " judge who is told the fault's size.)"
     )
     beyond = [
         f"{describe(each.cell)}: mean {each.mean:.1f}, bar {each.bar:.1f} canary requests"
@@ -170,7 +170,7 @@ def against_limit(results: Sequence[Result]) -> list[str]:
 
 
 def hurt(results: Sequence[Result]) -> list[str]:
-    """Where ours hurts more users than a rule that can be used there."""
+    """Return the table of cells in which our judge hurts more users than a usable rule."""
     rows = [
         ["Rule", "usable in", "ours hurts more in", "usable when calm in", "ours hurts more in"],
         ["---", *["---:"] * 4],
@@ -226,12 +226,12 @@ def _usable(results: Sequence[Result], rule: str) -> str:
     return f"{len(settings - claims.unusable(results, rule))} of {len(settings)}"
 
 
-def _cell(outcome: Outcome | None, releases: int) -> str:
-    if outcome is None:
+def _cell(result: RuleResult | None, releases: int) -> str:
+    if result is None:
         return "-"
-    share = percent(outcome.rolled_back / releases)
-    hurt_ = f"{outcome.hurt:,.0f}" if outcome.hurt >= _MANY else f"{outcome.hurt:.2g}"
-    if outcome.requests is None:
+    share = percent(result.rolled_back / releases)
+    hurt_ = f"{result.hurt:,.0f}" if result.hurt >= _MIN_ROUNDED_COUNT else f"{result.hurt:.2g}"
+    if result.requests is None:
         return f"{share} / - / {hurt_}"
-    middle = "-" if outcome.median is None else f"{outcome.median:,.0f}"
-    return f"{share} / {outcome.requests:,.0f} ({middle}) / {hurt_}"
+    middle = "-" if result.median is None else f"{result.median:,.0f}"
+    return f"{share} / {result.requests:,.0f} ({middle}) / {hurt_}"

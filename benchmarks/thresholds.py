@@ -1,6 +1,6 @@
-"""Rules that hold a canary's rate against a fixed number: Flagger, Argo Rollouts, alarms.
+"""Rules that compare a canary's rate with a fixed number: Flagger, Argo Rollouts, alarms.
 
-Each with the settings of its own documentation, read at the versions that the table names.
+Each has the settings of its own documentation, in the versions that the table names.
 """
 
 from __future__ import annotations
@@ -30,9 +30,8 @@ ALIAS_SHARE = 0.01
 def flagger(traffic: Traffic) -> Stops:
     """`request-success-rate` below 99 % in five checks, one a minute.
 
-    A check without traffic fails too ("no values found"), and failed checks add up over the whole
-    rollout: a good one in between forgives nothing. Its scheduler rolls back at the tick after
-    the fifth; that minute is not charged here.
+    A check without traffic also fails ("no values found"), and failed checks add up over the whole
+    rollout. Its scheduler rolls back at the tick after the fifth; that minute is not counted here.
     """
     requests, bad = traffic.canary_requests, traffic.canary_bad
     failed = (requests == 0) | (requests - bad < FLAGGER_MINIMUM * requests)
@@ -43,8 +42,8 @@ def argo(traffic: Traffic) -> Stops:
     """`successCondition: result >= 0.95`, every five minutes, `failureLimit: 3`.
 
     It fails with the fourth failed measurement. Without requests the result is NaN, which meets
-    no condition. The documentation's query looks at the last two samples of the five minutes;
-    here at all of them, which is kinder.
+    no condition. The documentation's query uses the last two samples of the five minutes; here all
+    of them are used, which favours the rule.
     """
     requests = _every(traffic.canary_requests, ARGO_INTERVAL)
     bad = _every(traffic.canary_bad, ARGO_INTERVAL)

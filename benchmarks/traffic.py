@@ -1,7 +1,7 @@
-"""Simulated releases: how many requests each version served in each period, and how many badly.
+"""Simulate releases: the requests of each version in each period, and the bad ones among them.
 
-Requests arrive at random (Poisson), each goes to the canary with the canary's share, whatever
-went before: that is how Lambda weighs an alias, and it is all that our judge takes for granted.
+Requests arrive at random (Poisson), and each goes to the canary with the canary's share,
+independently of the others, as with the weights of a Lambda alias. Our judge assumes nothing else.
 """
 
 from __future__ import annotations
@@ -22,25 +22,26 @@ if TYPE_CHECKING:
     Rates = NDArray[np.float64]
 
 INCIDENT = slice(20, 35)
-"""The quarter of an hour in which both versions fail alike."""
+"""Periods in which both versions fail alike."""
 INCIDENT_RATE = 0.08
 DRIFT_TRAFFIC = 0.6
-"""A day in an hour: traffic swings by this share,"""
+"""Share by which traffic swings in an hour (a day, compressed)."""
 DRIFT_RATE = 3.0
-"""and the failure rate by this factor, up and down."""
+"""Factor by which the failure rate swings, up and down."""
 BURST_SHARE = 0.1
-"""The share of periods in which traffic is"""
+"""Share of periods with a burst."""
 BURST_FACTOR = 5.0
+"""Factor on the traffic in a burst."""
 ATTEMPTS = 4
-"""A client whose request fails asks again until it has asked so often."""
+"""Most requests of a client that retries failed ones."""
 
 
 @dataclass(frozen=True)
 class Traffic:
-    """Counts of shape (releases, periods), and what an oracle knows of each period.
+    """Counts of shape (releases, periods), and the base rate of each period for the oracle.
 
-    `baseline_*` is the part of the stable version's traffic that a baseline group of the canary's
-    size would have served: Kayenta and PipeCD ask for one.
+    `baseline_*` are the counts of a baseline group of the canary's size, which Kayenta and PipeCD
+    require: a part of the stable version's traffic.
     """
 
     cell: Cell
@@ -51,10 +52,10 @@ class Traffic:
     baseline_requests: Counts
     baseline_bad: Counts
     base: Rates
-    """The share that goes wrong on the stable version, for each period."""
+    """Share of bad requests of the stable version in each period."""
 
     def until(self, periods: int) -> Traffic:
-        """The same releases, watched for so many periods only."""
+        """Return the same releases with only the first periods."""
         return Traffic(
             self.cell,
             self.canary_requests[:, :periods],
@@ -68,7 +69,7 @@ class Traffic:
 
 
 def simulate(cell: Cell, rng: Generator) -> Traffic:
-    """Play a cell's releases."""
+    """Simulate the releases of a cell."""
     arrivals = np.full(cell.periods, cell.requests_per_period)
     base = np.full(cell.periods, cell.base)
     worse = np.full(cell.periods, cell.worse)
@@ -92,10 +93,10 @@ def simulate(cell: Cell, rng: Generator) -> Traffic:
 
 
 def _bursts(cell: Cell, rng: Generator, arrivals: Rates) -> Traffic:
-    """Clients come in bursts, and ask again when a request fails, of whichever version answers.
+    """Simulate clients that come in bursts and retry failed requests, on either version.
 
-    A share `base` of requests fails wherever it lands, so each is a clump of bad responses. What
-    the canary does worse fails on the canary alone, and each attempt may land there again.
+    A share `base` of clients fails on both versions, with a bad response for each attempt. The
+    canary's additional failures occur only on the canary, and each attempt may reach it again.
     """
     shape = (cell.releases, cell.periods)
     burst = np.where(rng.random(shape) < BURST_SHARE, BURST_FACTOR, 1.0)

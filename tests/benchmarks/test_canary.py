@@ -31,8 +31,8 @@ def test_it_writes_the_results_of_every_cell_whatever_the_processes(written: Pat
     kept = report.read(written)
     assert [result.cell for result in kept] == quick_cells()
     first = play(quick_cells()[0], SEED)
-    ours = [(each.rule, each.rolled_back) for each in first.outcomes]
-    assert ours == [(each.rule, each.rolled_back) for each in kept[0].outcomes]
+    ours = [(each.rule, each.rolled_back) for each in first.rules]
+    assert ours == [(each.rule, each.rolled_back) for each in kept[0].rules]
 
 
 def test_it_replaces_its_part_of_the_page_and_nothing_else(written: Path) -> None:

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 from benchmarks import claims
 from benchmarks.cells import Cell, Scenario
-from benchmarks.measure import Outcome, Result, Unlimited
+from benchmarks.measure import Result, RuleResult, Unlimited
 from benchmarks.rules import OURS
 
 
 def _healthy(scenario: Scenario, **rolled_back: int) -> Result:
     cell = Cell(scenario, 10, 0.1, 0.005, 1.0, 1000)
     outcomes = [
-        Outcome(rule.replace("_", "-"), count, 0, None, None, 0.0)
+        RuleResult(rule.replace("_", "-"), count, 0, None, None, 0.0)
         for rule, count in rolled_back.items()
     ]
     return Result(cell, tuple(outcomes), None)
@@ -18,8 +18,8 @@ def _healthy(scenario: Scenario, **rolled_back: int) -> Result:
 def _faulty(ours: float, theirs: float, mean: float = 100.0) -> Result:
     cell = Cell("regression", 10, 0.1, 0.005, 10.0, 1000)
     outcomes = (
-        Outcome(OURS, 1000, 0, mean, mean, ours),
-        Outcome("argo", 1000, 0, mean, mean, theirs),
+        RuleResult(OURS, 1000, 0, mean, mean, ours),
+        RuleResult("argo", 1000, 0, mean, mean, theirs),
     )
     return Result(cell, outcomes, Unlimited(mean, 0, None))
 

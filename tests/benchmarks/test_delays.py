@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.arrivals import Ending
+from benchmarks.arrivals import Outcome
 from benchmarks.delays import KINDS, Row, played, table
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def test_good_releases_are_promoted_and_bad_ones_found_with_all_metrics_late() -
 
 
 def test_the_table_has_a_row_for_each() -> None:
-    promoted, stopped = Ending(None, 8.5, 1, 0), Ending("Evidence", 4.0, 30, 5)
+    promoted, stopped = Outcome(None, 8.5, 1, 0), Outcome("Evidence", 4.0, 30, 5)
     endings = {"good": [promoted] * 3 + [stopped], "crashes": [stopped], "fails": [promoted]}
     row = Row("all", 75, endings)
     assert row.false_rollbacks == 1

@@ -5,19 +5,19 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.cells import PERIODS
-from benchmarks.objectives import Traffic, healthy, play, tables
+from benchmarks.objectives import Scenario, healthy, play, tables
 
 
 @pytest.mark.parametrize("incident", [False, True])
 def test_of_releases_that_are_no_worse_no_more_than_promised_are_rolled_back(
     incident: bool,
 ) -> None:
-    result = play(Traffic(10, 0.1, 0.1, incident), 1000, seed=1)
+    result = play(Scenario(10, 0.1, 0.1, incident), 1000, seed=1)
     assert result.rolled_back <= 20  # 1 % of 1,000 is promised: 21 or more has a chance of 0.1 %
 
 
 def test_a_canary_that_answers_403_is_found_though_clients_err_anyway() -> None:
-    result = play(Traffic(10, 0.1, 0.1, refused=0.5), 100, seed=1)
+    result = play(Scenario(10, 0.1, 0.1, refused=0.5), 100, seed=1)
     assert result.rolled_back == 100
     assert result.minutes is not None
     assert result.minutes < 5 < PERIODS
