@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benchmarks.arrivals import SETTINGS, SOURCES, Behaviour, World, play
+from benchmarks.arrivals import SETTINGS, SOURCES, Behaviour, SimulatedRelease, play
 from pipeline.judge.arrival import ARRIVAL_BOUND, Arrivals
 from pipeline.judge.evaluation import evaluate
 from pipeline.judge.port import StageCounts, VersionCounts
@@ -40,7 +40,7 @@ def _record(world: Any, settings: Settings) -> Record:
 
 @pytest.mark.parametrize("late", LATE)
 def test_a_good_release_is_promoted_whichever_metrics_come_late(late: dict[Source, float]) -> None:
-    ending = play(World(HEALTHY, late, seed=7))
+    ending = play(SimulatedRelease(HEALTHY, late, seed=7))
     assert (ending.stopped_by, ending.unjudged) == (None, 0)
 
 
@@ -49,13 +49,13 @@ def test_crashes_are_found_within_the_shift_whichever_metrics_come_late(
     late: dict[Source, float],
 ) -> None:
     """By the alarm: after the shift, the judge's answer to CodeDeploy's hook would come first."""
-    assert play(World(CRASHES, late, seed=7)).stopped_by == "Evidence"
+    assert play(SimulatedRelease(CRASHES, late, seed=7)).stopped_by == "Evidence"
 
 
 @pytest.mark.parametrize("late", LATE)
 def test_a_fault_of_the_last_minute_alone_fails_the_bake(late: dict[Source, float]) -> None:
     """No alarm is needed: the bake waits for the verdict on all minutes of the shift."""
-    ending = play(World(OFTEN, late, seed=7, faulty_from=6.5))
+    ending = play(SimulatedRelease(OFTEN, late, seed=7, faulty_from=6.5))
     assert ending.stopped_by == "bake"
 
 
@@ -63,14 +63,14 @@ def test_a_judge_that_does_not_wait_promotes_what_crashes(monkeypatch: pytest.Mo
     """Planted: a minute is complete 60 s after its end, and its crashes come 75 s late."""
     monkeypatch.setattr(Arrivals, "late", lambda _self, _minute: ())
     monkeypatch.setattr(Arrivals, "lost", lambda _self, _minute: False)
-    world = World(CRASHES, {"Lambda": 75.0, "API Gateway": 75.0}, seed=7)
+    world = SimulatedRelease(CRASHES, {"Lambda": 75.0, "API Gateway": 75.0}, seed=7)
     assert play(world).stopped_by is None
     assert not world.condemned
     assert ("Heartbeat", 1.0) in {(each.name, each.value) for each in world.published}
 
 
 def test_metrics_of_lambda_that_do_not_arrive_stop_a_release_and_condemn_nobody() -> None:
-    world = World(HEALTHY, {"Lambda": 3600.0}, seed=7)
+    world = SimulatedRelease(HEALTHY, {"Lambda": 3600.0}, seed=7)
     ending = play(world)
     assert ending.stopped_by == "Blind"
     assert not world.condemned
@@ -78,7 +78,9 @@ def test_metrics_of_lambda_that_do_not_arrive_stop_a_release_and_condemn_nobody(
 
 
 def test_a_service_without_metrics_cannot_testify() -> None:
-    assert play(World(HEALTHY, {"the service": 3600.0}, seed=7)).stopped_by == "Testimony"
+    assert (
+        play(SimulatedRelease(HEALTHY, {"the service": 3600.0}, seed=7)).stopped_by == "Testimony"
+    )
 
 
 def test_lambda_behind_the_gateway_is_waited_for(world: Any, judge: Judge) -> None:
