@@ -293,6 +293,6 @@ def test_a_synthesis_has_so_long(
     root: Path, app: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app("time.sleep(600)")
-    monkeypatch.setattr(cdk, "SECONDS", 0.1)
+    monkeypatch.setattr(cdk, "TIMEOUT_SECONDS", 0.1)
     with pytest.raises(CouldNotRunError, match=r"cdk synth did not end within 0\.1 s"):
         synthesis.run([])

@@ -272,7 +272,7 @@ def test_another_statement_by_the_same_key_stays_out(
     for statement in statements:
         sealed = envelope.seal(statement, key, ATTESTATION_KEY)
         (root / ATTESTATION / attest.FILE).write_text(sealed)
-        assert "no attestation of a release" in _refused(provenance.run())
+        assert "the attestation is invalid" in _refused(provenance.run())
 
 
 def test_a_bundle_that_was_tampered_with_stays_out(
