@@ -5,18 +5,16 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-_Share = Annotated[float, Field(gt=0, lt=1)]
+from environments.limits import Share  # noqa: TC001  # pydantic reads the annotation
+from environments.part import Part
+
 # With fewer requests the slowest hundredth of them is not even one.
 _FEWEST = 100
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Comparison(_Part):
+class Comparison(Part):
     """When the load gate takes a release for slower than the last one that was promoted.
 
     Both are measured in the same seconds, so that noise which comes and goes meets both, and the
@@ -32,7 +30,7 @@ class Comparison(_Part):
     """Nor is one that grew by less than this."""
 
 
-class Load(_Part):
+class Load(Part):
     """What the load gate sends, and what it accepts."""
 
     users: Annotated[int, Field(ge=1, le=10000)]
@@ -47,8 +45,8 @@ class Load(_Part):
     """Sent whether or not the answers keep up."""
     min_throughput: Annotated[int, Field(ge=1)]
     """Good answers a second."""
-    max_failure_share: _Share
-    max_cold_share: _Share
+    max_failure_share: Share
+    max_cold_share: Share
     """Of requests that met a cold start; they do not count for the latencies."""
     max_p50_ms: Annotated[int, Field(ge=1)]
     max_p95_ms: Annotated[int, Field(ge=1)]
@@ -86,7 +84,7 @@ class Load(_Part):
         return self
 
 
-class Dynamic(_Part):
+class Dynamic(Part):
     """How much the dynamic gate sends that the API's own description makes possible."""
 
     max_examples: Annotated[int, Field(ge=1, le=1000)]
@@ -95,7 +93,7 @@ class Dynamic(_Part):
     """An examination that lasts longer was none, and the gate refuses."""
 
 
-class Synthetic(_Part):
+class Synthetic(Part):
     """A customer's journey through the deployed API, made again and again."""
 
     every_minutes: Literal[1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60]

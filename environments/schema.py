@@ -10,8 +10,6 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AwareDatetime,
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     field_validator,
@@ -19,6 +17,8 @@ from pydantic import (
 )
 
 from environments.gates import Dynamic, Load, Synthetic  # noqa: TC001  # pydantic reads the annotation
+from environments.limits import JOURNEY_PERIODS, MAX_STEP_MINUTES, Share
+from environments.part import Part
 from environments.supply_chain import SupplyChain
 from environments.wording import sentence, shown
 
@@ -30,9 +30,8 @@ NAMES = ("dev", "staging", "prod")
 Retention = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827]
 Account = Annotated[str, Field(pattern=r"^\d{12}$")]
 Region = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
-Share = Annotated[float, Field(gt=0, lt=1)]
-
-
+StepMinutes = Annotated[int, Field(ge=2, le=MAX_STEP_MINUTES)]
+"""At least 2: guard rails and judge look at whole minutes."""
 BakeMinutes = Annotated[int, Field(ge=4, le=50)]
 """At least 4: so long the judge's word on the last minutes of the shift usually takes, and its
 alarms; where metrics are late, the bake takes longer by itself. At most 50: CodeDeploy waits one
@@ -41,22 +40,16 @@ hour for the hook that ends the bake ("AppSpec 'hooks' section")."""
 # A minute to compare is closed after two, settled after three and judged after four; what is
 # undecided three minutes before the end is rolled back.
 _SHORTEST = 8
-# The bake's alarm on journeys looks at so many periods, and one may lie half before it.
-_JOURNEYS = 3
 
 
 class EnvironmentFileError(Exception):
     """A file is wrong; the message says where, what was found and what is allowed."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+PartT = TypeVar("PartT", bound=Part)
 
 
-PartT = TypeVar("PartT", bound=_Part)
-
-
-class Function(_Part):
+class Function(Part):
     """The Lambda function."""
 
     memory_mb: Annotated[int, Field(ge=128, le=10240)]
@@ -65,7 +58,7 @@ class Function(_Part):
     log_retention_days: Retention
 
 
-class Api(_Part):
+class Api(Part):
     """The REST API's throttle and the origins that a browser may call it from."""
 
     requests_per_second: Annotated[int, Field(ge=1, le=10000)]
@@ -73,33 +66,31 @@ class Api(_Part):
     allowed_origins: tuple[str, ...] = Field(default=(), strict=False)
 
 
-class AllAtOnce(_Part):
+class AllAtOnce(Part):
     """The new version gets all traffic at once."""
 
     type: Literal["all-at-once"]
 
 
-class Canary(_Part):
+class Canary(Part):
     """The new version gets a share for some minutes, then all; then it is watched (bake)."""
 
     type: Literal["canary"]
     percent: Annotated[int, Field(ge=1, le=99)]
-    minutes: Annotated[int, Field(ge=2, le=2880)]
-    """At least 2: guard rails and judge look at whole minutes."""
+    minutes: StepMinutes
     bake_minutes: BakeMinutes
 
 
-class Linear(_Part):
+class Linear(Part):
     """The new version gets one more share every so many minutes; then it is watched (bake)."""
 
     type: Literal["linear"]
     percent: Annotated[int, Field(ge=1, le=99)]
-    minutes: Annotated[int, Field(ge=2, le=2880)]
-    """At least 2: guard rails and judge look at whole minutes."""
+    minutes: StepMinutes
     bake_minutes: BakeMinutes
 
 
-class Guard(_Part):
+class Guard(Part):
     """Alarms on the new version alone, by the minute; they stop a shift that has steps."""
 
     latency_objective_ms: Annotated[int, Field(ge=1)]
@@ -110,7 +101,7 @@ class Guard(_Part):
     """Requests in a minute below which a share says nothing."""
 
 
-class Judge(_Part):
+class Judge(Part):
     """How a canary is judged against the version before it, and how often that may be wrong."""
 
     false_rollback_rate: Annotated[float, Field(ge=0.0001, le=0.2)]
@@ -140,7 +131,7 @@ class Judge(_Part):
         return self
 
 
-class Freeze(_Part):
+class Freeze(Part):
     """A time in which no release begins."""
 
     start: AwareDatetime = Field(alias="from")
@@ -154,13 +145,13 @@ class Freeze(_Part):
         return self
 
 
-class Environment(_Part):
+class Environment(Part):
     """One environment: where, how much, how carefully, when not, and whose."""
 
     account: Account
     region: Region
     owner: Annotated[str, Field(min_length=1)]
-    tags: dict[str, str] = {}
+    tags: dict[str, str] = Field(default_factory=dict)
     function: Function
     api: Api
     shift: Annotated[AllAtOnce | Canary | Linear, Field(discriminator="type")]
@@ -194,7 +185,7 @@ class Environment(_Part):
         return next((each for each in self.freeze if each.start <= now < each.until), None)
 
 
-class Home(_Part):
+class Home(Part):
     """Where the pipeline itself lives and what it follows: `[tool.pithead]` of pyproject.toml."""
 
     account: Account
@@ -270,10 +261,11 @@ def _check_journeys(path: Path, environment: Environment) -> None:
             f"{shown(path)}: synthetic: nothing found; the bake of a {shift.type} shift watches "
             "journeys, and needs the table that says how often they are made"
         )
-    if synthetic.every_minutes * _JOURNEYS >= shift.bake_minutes:
+    # One of the alarm's periods may lie half before the bake.
+    if synthetic.every_minutes * JOURNEY_PERIODS >= shift.bake_minutes:
         raise EnvironmentFileError(
             f"{shown(path)}: synthetic.every_minutes: found {synthetic.every_minutes}; the bake's "
-            f"{shift.bake_minutes} minutes must be longer than {_JOURNEYS} times that"
+            f"{shift.bake_minutes} minutes must be longer than {JOURNEY_PERIODS} times that"
         )
 
 

@@ -11,11 +11,9 @@ from typing import Annotated
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+from environments.part import Part
 
 
 def _spdx(text: str) -> str:
@@ -68,7 +66,7 @@ ProfileVersion = Annotated[
 ]
 
 
-class Review(_Part):
+class Review(Part):
     """What somebody has read and decided about one package's licence."""
 
     package: Package
@@ -79,7 +77,7 @@ class Review(_Part):
     reason: Annotated[str, Field(min_length=10)]
 
 
-class Licences(_Part):
+class Licences(Part):
     """What may be shipped, what never, and what was reviewed package by package."""
 
     allowed: tuple[Licence, ...] = Field(default=(), strict=False)
@@ -98,14 +96,14 @@ class Licences(_Part):
         return self
 
 
-class CodeArtifact(_Part):
+class CodeArtifact(Part):
     """A repository of CodeArtifact in the pipeline's own account and region."""
 
     domain: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,48}[a-z0-9]$")]
     repository: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{1,99}$")]
 
 
-class Index(_Part):
+class Index(Part):
     """Where builders download packages of Python and of npm: all of them from one place.
 
     Either addresses (`url` or `url_secret`, with `npm_url`), or a repository of CodeArtifact, which
@@ -144,7 +142,7 @@ class Index(_Part):
         return self
 
 
-class SupplyChain(_Part):
+class SupplyChain(Part):
     """The policy that the gates `supply_chain`, `attest` and `provenance` hold a release to."""
 
     licences: Licences = Licences()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3
@@ -165,8 +164,3 @@ def adopt(variables: Mapping[str, str]) -> None:
     for name in local_cloud.aws_variables(os.environ):
         os.environ.pop(name, None)
     os.environ.update(variables)
-
-
-def answered_at(answer: dict[str, Any]) -> datetime:
-    """Return the time of an answer by the cloud's clock, to the second."""
-    return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])

@@ -13,7 +13,7 @@ from console.checkout import Checkout
 from console.errors import ConsoleError
 from console.local import local_cloud
 from console.progress import Steps
-from console.release.following import history, in_detail
+from console.release.history import history, in_detail
 
 if TYPE_CHECKING:
     from console.aws.account import Aws

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from console.aws.account import answered_at, connect
+from console.aws.account import connect
 from console.aws.deployed import deployed
 from console.checkout import Checkout
 from console.durations import Duration
 from console.errors import ConsoleError
-from console.release.following import history, in_detail
+from console.release.history import history, in_detail
 from environments.schema import NAMES
+from pipeline.gates.aws import answered_at
 from pipeline.names import ALIAS
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from console.aws.account import answered_at, connect
+from console.aws.account import connect
 from console.aws.connections import repository_url
 from console.aws.impact import MAX_METRIC_DELAY_MINUTES, WINDOW_MINUTES
 from console.checkout import Checkout
@@ -18,6 +18,7 @@ from console.lineage import CheckoutLineage
 from console.release.status import read_status
 from console.release.status_document import status_document
 from console.words import ENDINGS, duration, mark
+from pipeline.gates.aws import answered_at
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -11,8 +11,9 @@ from rich.table import Table
 from console.judge.axes import per_cent
 from console.judge.screen import say
 from console.judge.traffic import HOURS
+from environments.limits import MAX_STEP_MINUTES
 from pipeline.judge.shift import MINUTE
-from pipeline.planning.forecast import LONGEST, OBJECTIVE, REACTION, Traffic
+from pipeline.planning.forecast import OBJECTIVE, REACTION, Traffic
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -106,7 +107,7 @@ def answer(forecast: Forecast, certainty: float, regression: float, console: Con
     enough = (
         f"shift.minutes must be at least {needed} (it is {forecast.shift.minutes})"
         if needed
-        else f"no shift.minutes up to {LONGEST:,} is enough: raise shift.percent"
+        else f"no shift.minutes up to {MAX_STEP_MINUTES:,} is enough: raise shift.percent"
     )
     say(
         console,

@@ -16,11 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from pipeline.judge.statistics.judging import Judged, Verdict
+    from pipeline.judge.statistics.judging import Judged
     from pipeline.judge.statistics.record import Record
 
-CONDEMNING: frozenset[Verdict] = frozenset({"rollback", "inconsistent"})
-"""Verdicts by which a version stays condemned (`Judged.ends_the_shift`)."""
 _NEAR = 1e-9
 """Evidence this near is the same: its last bits are those of a platform's own logarithm."""
 _SHORT = 19  # "sha256:" and twelve digits

@@ -1,12 +1,15 @@
-"""The form of a decision record, so that a wrong one is told by key, by what was found and allowed.
+"""The form of a decision record: its errors name the key, what was found and what is allowed.
 
-What the fields mean stands in `pipeline.judge.statistics.record`. That reads them too, but in the
-judge, which has no pydantic and wrote them itself.
+The judge's own classes are its one definition: `pipeline.judge.statistics.record.Record` and those
+that it consists of. The judge reads a record without checking it, because it wrote it itself and
+has no pydantic. Here each form is derived from the annotations of a class, and states only what
+they leave open: where a number ends, and where the document is written in another way.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from inspect import signature
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 from pydantic import (
     AfterValidator,
@@ -16,11 +19,24 @@ from pydantic import (
     Field,
     FiniteFloat,
     ValidationError,
+    create_model,
     model_validator,
 )
 
-from pipeline.judge.statistics.judging import Outcome, Verdict  # noqa: TC001  # pydantic reads the annotation
-from pipeline.judge.statistics.periods import Counted, Incident, Undecided  # noqa: TC001  # the same
+from pipeline.judge.statistics.judging import Outcome, Verdict
+from pipeline.judge.statistics.periods import (
+    Counted,
+    Discrepancy,
+    Incident,
+    Pair,
+    Parameters,
+    Period,
+    Undecided,
+)
+from pipeline.judge.statistics.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class FormError(Exception):
@@ -34,7 +50,7 @@ def check(text: str) -> None:
         FormError: it has another.
     """
     try:
-        _Record.model_validate_json(text)
+        _RECORD.model_validate_json(text)
     except ValidationError as error:
         raise FormError(_sentence(error)) from error
 
@@ -70,17 +86,73 @@ def _ordered(counts: tuple[int, int]) -> tuple[int, int]:
 _Count = Annotated[int, Field(ge=0, lt=2**53)]
 _Share = Annotated[FiniteFloat, Field(gt=0, lt=1)]
 _Positive = Annotated[FiniteFloat, Field(gt=0)]
-_Text = Annotated[str, Field(min_length=1)]
-_Counts = Annotated[tuple[_Count, _Count], AfterValidator(_ordered)]
+_MEANINGS: dict[str, Any] = {
+    "Counted": Counted,
+    "Counts": Annotated[tuple[_Count, _Count], AfterValidator(_ordered)],
+    "Incident": Incident,
+    "Mapping": dict,
+    "Outcome": Outcome,
+    "Undecided": Undecided,
+    "Verdict": Verdict,
+    "datetime": AwareDatetime,
+    "float": FiniteFloat,
+    "int": _Count,
+    "str": Annotated[str, Field(min_length=1)],
+}
+"""What a name in an annotation of the judge's classes allows in a document."""
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class _Pair(_Part):
-    canary: _Counts
-    stable: _Counts
+def _form(
+    class_: type, check: Callable[[Any], Any] | None = None, **stated: Any
+) -> type[BaseModel]:
+    """Return the form of a class of the judge.
+
+    Args:
+        class_: a dataclass or a named tuple, whose form later annotations mean by its name.
+        check: raises ValueError unless its fields agree with each other.
+        stated: the type of a field where the annotation allows something else, or a type and a
+            default; None if the document has no such field.
+    """
+    meant = get_type_hints(class_, globalns={}, localns=_MEANINGS, include_extras=True)
+    fields: dict[str, Any] = {
+        name: each if isinstance(each, tuple) else (each, ...)
+        for name, each in stated.items()
+        if each is not None
+    }
+    for name, parameter in signature(class_).parameters.items():
+        if name not in stated:
+            default = ... if parameter.default is parameter.empty else parameter.default
+            fields[name] = (meant[name], default)
+    validators: dict[str, Any] = {"check": model_validator(mode="after")(check)} if check else {}
+    made = create_model(class_.__name__, __base__=_Part, __validators__=validators, **fields)
+    _MEANINGS[class_.__name__] = made
+    return made
+
+
+def _limited(parameters: Any) -> Any:
+    if not parameters.limits.keys() <= parameters.objectives.keys():
+        raise ValueError(f"limits must be of {', '.join(parameters.objectives)}, no others")
+    return parameters
+
+
+def _apart(found: Any) -> Any:
+    if abs(found.reported - found.platform) <= found.allowed:
+        raise ValueError(f"reported and platform must be more than {found.allowed} apart")
+    return found
+
+
+def _counted(record: Any) -> Any:
+    for index, each in enumerate(record.periods):
+        if each.counts.keys() != record.parameters.objectives.keys():
+            raise ValueError(
+                f"periods.{index}.counts must be those of the objectives, "
+                f"{', '.join(record.parameters.objectives)}, no others"
+            )
+    return record
 
 
 class _ColdStarts(_Part):
@@ -88,73 +160,29 @@ class _ColdStarts(_Part):
     stable: _Count
 
 
-class _Period(_Part):
-    start: AwareDatetime
-    seconds: Annotated[int, Field(ge=1, le=86400)]
-    counts: dict[str, _Pair]
-    cold_starts: _ColdStarts
-    evidence: FiniteFloat
-
-
-class _Parameters(_Part):
-    false_rollback_rate: _Share
-    tolerance: _Positive
-    harmful: _Positive
-    undecided: Undecided
-    incident: Incident
-    objectives: Annotated[dict[str, _Positive], Field(min_length=1)]
-    limits: dict[str, _Share]
-    min_requests: _Count
-
-    @model_validator(mode="after")
-    def _limited(self) -> _Parameters:
-        if not self.limits.keys() <= self.objectives.keys():
-            raise ValueError(f"limits must be of {', '.join(self.objectives)}, no others")
-        return self
-
-
-class _Discrepancy(_Part):
-    what: Counted
-    version: _Text | None
-    reported: _Count
-    platform: _Count
-    allowed: _Count
-
-    @model_validator(mode="after")
-    def _apart(self) -> _Discrepancy:
-        if abs(self.reported - self.platform) <= self.allowed:
-            raise ValueError(f"reported and platform must be more than {self.allowed} apart")
-        return self
-
-
-class _Record(_Part):
-    schema_: Literal[1] = Field(alias="schema")
-    service: _Text
-    environment: _Text
-    deployment_id: _Text
-    stable: _Text
-    canary: _Text
-    percent: Annotated[FiniteFloat, Field(ge=0, le=100)]
-    began: AwareDatetime
-    shift_ends: AwareDatetime
-    parameters: _Parameters
-    code: _Text
-    periods: tuple[_Period, ...]
-    rule: _Text
-    verdict: Verdict
-    incident: bool
-    decided_at: AwareDatetime | None
-    outcome: Outcome
-    sentence: str
-    version_digest: str = ""
-    discrepancies: tuple[_Discrepancy, ...] = ()
-
-    @model_validator(mode="after")
-    def _counted(self) -> _Record:
-        for index, each in enumerate(self.periods):
-            if each.counts.keys() != self.parameters.objectives.keys():
-                raise ValueError(
-                    f"periods.{index}.counts must be those of the objectives, "
-                    f"{', '.join(self.parameters.objectives)}, no others"
-                )
-        return self
+_form(Pair)
+_form(
+    Period,
+    seconds=Annotated[int, Field(ge=1, le=86400)],
+    cold_starts=_ColdStarts,
+    evidence=FiniteFloat,
+)
+_form(
+    Parameters,
+    _limited,
+    false_rollback_rate=_Share,
+    tolerance=_Positive,
+    harmful=_Positive,
+    objectives=Annotated[dict[str, _Positive], Field(min_length=1)],
+    limits=dict[str, _Share],
+)
+_form(Discrepancy, _apart)
+_RECORD = _form(
+    Record,
+    _counted,
+    schema_=Annotated[Literal[1], Field(alias="schema")],
+    percent=Annotated[FiniteFloat, Field(ge=0, le=100)],
+    evidence=None,  # each period has its own
+    sentence=str,
+    version_digest=(str, Record.version_digest),
+)

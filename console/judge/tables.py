@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
-from console.judge.replaying import CONDEMNING
 from console.judge.screen import say
+from pipeline.judge.statistics.judging import CONDEMNING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

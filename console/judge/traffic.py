@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from console.aws.account import answered_at
 from console.aws.deployed import deployed, serving
+from pipeline.gates.aws import answered_at
 from pipeline.names import NAMESPACE, SERVICE
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from console.release.gates import Report
     from pipeline.gates.report.catalogue import Gate
+    from pipeline.gates.report.gate_report import GateReport, Status
 
 
 @dataclass
@@ -35,7 +35,7 @@ class GateRun:
     """Seconds of the monotonic clock."""
     seconds: float = 0.0
     """Duration, including the start of the process."""
-    report: Report | None = None
+    report: GateReport | None = None
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -116,7 +116,7 @@ class LocalGates:
         run.status, run.sentence = _result(run.report, code)
 
 
-def _result(found: Report | None, code: int) -> tuple[Literal["passed", "refused", "not run"], str]:
+def _result(found: GateReport | None, code: int) -> tuple[Status, str]:
     """Return a gate's status and sentence; a contradiction with the exit code refuses."""
     if found is None:
         return "refused", f"it ended with exit code {code} and wrote no report"

@@ -18,7 +18,8 @@ from console.rehearsal.acts import ACTS
 from console.rehearsal.result import Rehearsal, Result
 from console.rehearsal.scratch import Scratch
 from console.rehearsal.traffic import Traffic
-from console.release.following import follow, history
+from console.release.following import follow
+from console.release.history import history
 from environments.schema import AllAtOnce
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from console.progress import Steps
     from console.rehearsal.acts import Act
     from console.rehearsal.screen import RehearsalScreen
-    from console.release.following import Snapshot
     from console.release.promotion import Outcome
+    from console.release.snapshot import Snapshot
     from environments.schema import Environment
 
 _PROD = "prod"

@@ -12,8 +12,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from console.judge.replaying import CONDEMNING, replayed
+from console.judge.replaying import replayed
 from console.words import ENDINGS
+from pipeline.judge.statistics.judging import CONDEMNING
 from pipeline.names import version_alarm_name
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Result:
         gate = self.outcome.gate
         return tuple(
             rule
-            for each in self.outcome.answers
+            for each in self.outcome.reports
             if each.gate == gate and each.status == "refused"
             for rule in each.rules
         )

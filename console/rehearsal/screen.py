@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from console.rehearsal.acts import Act
     from console.rehearsal.result import Rehearsal, Result
     from console.rehearsal.traffic import Served
-    from console.release.following import Snapshot
+    from console.release.snapshot import Snapshot
 
 _PLAYED = {True: "[green]✓[/]", False: "[red]✗[/]"}
 

@@ -8,11 +8,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from console.aws.account import answered_at
 from console.aws.deployed import weights
 from console.aws.request_counts import count_requests, count_throttles
 from console.judge.records import condemnation, kept
 from console.release.canary import HOOK_FAILED, Canary
+from pipeline.gates.aws import answered_at
 from pipeline.names import (
     ALIAS,
     BLIND,

@@ -1,19 +1,19 @@
-"""Follows a release through the pipeline until it has an outcome."""
+"""Follow a release through the pipeline until it has an outcome."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from console.aws.account import answered_at
 from console.aws.deployed import deployed
 from console.errors import ConsoleError
 from console.release import executions as model
 from console.release.canary_watch import CanaryWatch
-from console.release.gates import answers_of_build
+from console.release.history import history, in_detail, reports_in
 from console.release.outcomes import read_outcome
-from console.words import duration
+from console.release.snapshot import Snapshot
+from pipeline.gates.aws import answered_at
 from pipeline.names import PIPELINE
 
 if TYPE_CHECKING:
@@ -24,92 +24,14 @@ if TYPE_CHECKING:
     from console.lineage import Lineage
     from console.release.canary import Canary
     from console.release.executions import Execution, Stage
-    from console.release.promotion import Outcome
-    from pipeline.gates.report.answer import Answer
 
-_PATIENCE = 120.0  # wall seconds until an execution that must come is given up
-_REST = 9.0  # times as long as a look took, so that asking takes a tenth of the time
-_SHORTEST, _LONGEST = 0.4, 10.0  # wall seconds between two looks
-_ROUGH = 2.0  # seconds by which two clocks may differ that both count whole seconds
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """What was seen at one look."""
-
-    executions: tuple[Execution, ...]
-    """Those that carry the commit, oldest first; empty until one does."""
-    canary: Canary | None
-    at: datetime
-    """The cloud's time."""
-    wall: float
-    """Seconds since following began."""
-    pace: float
-    """The cloud's seconds in one of the wall's, by the dates of its answers: 1 on AWS."""
-    unseen: str = ""
-    """Why an environment's shift of traffic cannot be seen, where it cannot."""
-    moving: str = ""
-    """The environment whose traffic still moves although the execution has ended; else empty."""
-    is_first: bool = False
-    """Nothing is known of the pace yet: that takes two looks."""
-    outcome: Outcome | None = None
-    """Set in the last snapshot, and in no other."""
-
-    def took(self, stage: Stage) -> str:
-        """How long a stage has taken by the wall's clock, in words; empty at the first look."""
-        return "" if self.is_first else duration(stage.seconds(self.at) / self.pace)
-
-
-def history(aws: Aws) -> list[Execution]:
-    """The pipeline's newest executions, oldest first, without their stages.
-
-    Raises:
-        ConsoleError: there is no such pipeline.
-    """
-    codepipeline = aws.client("codepipeline")
-    try:
-        answer = codepipeline.list_pipeline_executions(pipelineName=PIPELINE, maxResults=50)
-    except codepipeline.exceptions.PipelineNotFoundException as error:
-        raise ConsoleError(
-            f"there is no pipeline {PIPELINE} yet; pithead up deploys it to the local cloud, "
-            "the README's steps to AWS"
-        ) from error
-    return model.executions(answer["pipelineExecutionSummaries"])
-
-
-def in_detail(aws: Aws, execution: Execution) -> Execution:
-    """An execution with its stages."""
-    codepipeline = aws.client("codepipeline")
-    wanted = {"pipelineName": PIPELINE, "filter": {"pipelineExecutionId": execution.id}}
-    return model.with_stages(
-        execution,
-        _all("actionExecutionDetails", codepipeline.list_action_executions, wanted),
-        codepipeline.get_pipeline_state(name=PIPELINE),
-        codepipeline.get_pipeline(name=PIPELINE)["pipeline"],
-    )
-
-
-def _all(
-    key: str, operation: Callable[..., dict[str, Any]], wanted: dict[str, Any]
-) -> list[dict[str, Any]]:
-    """What an operation lists, of all its pages."""
-    answer = operation(**wanted)
-    found: list[dict[str, Any]] = answer[key]
-    while answer.get("nextToken"):
-        answer = operation(**wanted, nextToken=answer["nextToken"])
-        found = found + answer[key]
-    return found
-
-
-def answers_in(aws: Aws, execution: Execution) -> tuple[Answer, ...]:
-    """What the gates of an execution answered, by the logs of their builds."""
-    return tuple(
-        answer
-        for stage in execution.stages
-        for action in stage.actions
-        if action.provider == "CodeBuild" and action.external_id and action.status != "InProgress"
-        for answer in answers_of_build(aws, action.external_id)
-    )
+_START_TIMEOUT_SECONDS = 120.0
+"""Of the wall clock, until an execution that must come is given up."""
+_POLL_PAUSE_FACTOR = 9.0
+"""A pause between two polls is so many times as long as a poll, which then takes a tenth."""
+_MIN_POLL_PAUSE_SECONDS, _MAX_POLL_PAUSE_SECONDS = 0.4, 10.0
+_MAX_CLOCK_DIFFERENCE_SECONDS = 2.0
+"""By which two clocks may differ that both count whole seconds."""
 
 
 def follow(
@@ -138,7 +60,8 @@ def follow(
         yield snapshot
         if snapshot.outcome:
             return
-        rest(min(_LONGEST, max(_SHORTEST, _REST * took)))
+        pause = max(_MIN_POLL_PAUSE_SECONDS, _POLL_PAUSE_FACTOR * took)
+        rest(min(_MAX_POLL_PAUSE_SECONDS, pause))
 
 
 class _Follower:
@@ -168,10 +91,11 @@ class _Follower:
     def look(self) -> Snapshot:
         listed = [each for each in history(self._aws) if each.id not in self._ignore]
         chain = model.carrying(listed, self._commit, self._contains)
-        if not chain and not self._may_come("the first execution", _PATIENCE):
+        if not chain and not self._may_come("the first execution"):
             raise ConsoleError(
                 f"no execution of the pipeline {PIPELINE} carries {self._commit[:7]} after "
-                f"{_PATIENCE:.0f} s; is its connection available, and does it follow this branch?"
+                f"{_START_TIMEOUT_SECONDS:.0f} s; is its connection available, and does it follow "
+                "this branch?"
             )
         followed = tuple(self._detailed(each) for each in chain)
         replacement = None
@@ -188,7 +112,7 @@ class _Follower:
                 snapshot,
                 later=[each for each in listed if each.started > followed[-1].started],
                 replacement=replacement,
-                answers=answers_in(self._aws, followed[-1]),
+                reports=reports_in(self._aws, followed[-1]),
             )
             return replace(snapshot, outcome=outcome)
         return snapshot
@@ -199,12 +123,13 @@ class _Follower:
         is_first = self._began_at is None
         self._began_at = self._began_at or at
         passed = (at - self._began_at).total_seconds()
+        differ = abs(passed - wall) > _MAX_CLOCK_DIFFERENCE_SECONDS
         return Snapshot(
             executions=followed,
             canary=self._canary,
             at=at,
             wall=wall,
-            pace=passed / wall if abs(passed - wall) > _ROUGH and wall > 0 else 1.0,
+            pace=passed / wall if differ and wall > 0 else 1.0,
             unseen=self._unseen,
             moving=self._moving,
             is_first=is_first,
@@ -252,12 +177,12 @@ class _Follower:
         if not last.ended or self._moving:
             return False
         if last.status in {"Superseded", "Cancelled"}:
-            return not self._may_come(f"the one after {last.id}", _PATIENCE)
+            return not self._may_come(f"the one after {last.id}")
         return True
 
-    def _may_come(self, what: str, patience: float) -> bool:
+    def _may_come(self, what: str) -> bool:
         """Whether an execution that AWS begins by itself may still come."""
         now = time.monotonic()
         if self._waiting[0] != what:
             self._waiting = (what, now)
-        return now - self._waiting[1] < patience
+        return now - self._waiting[1] < _START_TIMEOUT_SECONDS

@@ -131,7 +131,7 @@ def _build_quota_steps(home: Place) -> tuple[NextStep, ...]:
 
 
 def _after_refusal(outcome: Outcome) -> tuple[NextStep, ...]:
-    refused = [each for each in outcome.answers if each.status == "refused"]
+    refused = [each for each in outcome.reports if each.status == "refused"]
     if all(each.rules == (THROTTLED,) for each in refused):
         return (
             _PREFLIGHT,
@@ -150,7 +150,7 @@ def _build_could_not_run(outcome: Outcome) -> bool:
         for stage in outcome.stages
         if any(each.provider == "CodeBuild" for each in stage.actions)
     ]
-    return bool(_failed_builds(outcome)) and len(build_stages) == 1 and not outcome.answers
+    return bool(_failed_builds(outcome)) and len(build_stages) == 1 and not outcome.reports
 
 
 def _after_broken_build(deploy: str) -> tuple[NextStep, ...]:

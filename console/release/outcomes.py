@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from console.release.canary import Canary
     from console.release.containment import Containment
     from console.release.executions import Execution
-    from console.release.following import Snapshot
-    from pipeline.gates.report.answer import Answer
+    from console.release.snapshot import Snapshot
+    from pipeline.gates.report.gate_report import GateReport
 
 
 def read_outcome(
@@ -28,7 +28,7 @@ def read_outcome(
     *,
     later: Sequence[Execution],
     replacement: Execution | None,
-    answers: tuple[Answer, ...],
+    reports: tuple[GateReport, ...],
 ) -> Outcome:
     """Read the outcome of the release in a snapshot.
 
@@ -40,7 +40,7 @@ def read_outcome(
         snapshot: its last execution has ended.
         later: the executions that started after it.
         replacement: an execution that superseded it with a commit that lacks this one.
-        answers: the results of its gates.
+        reports: those of its gates.
     """
     last = snapshot.executions[-1]
     *_, production = environments
@@ -51,7 +51,7 @@ def read_outcome(
     conclusion = conclude(
         snapshot.executions,
         in_service=now,
-        answers=answers,
+        reports=reports,
         canary=_canary_of(last, snapshot.canary),
         rollback=rollback,
         replacement=replacement,
@@ -60,7 +60,7 @@ def read_outcome(
         ending=conclusion.ending,
         sentence=conclusion.sentence,
         gate=conclusion.gate,
-        answers=answers,
+        reports=reports,
         commit=commit,
         executions=snapshot.executions,
         canary=snapshot.canary,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
-from console.aws.account import answered_at
+from pipeline.gates.aws import answered_at
 from pipeline.gates.supply_chain.override import Override
 from pipeline.names import OVERRIDE_PARAMETER
 

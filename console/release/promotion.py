@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from console.release.canary import Canary
     from console.release.containment import Containment
     from console.release.executions import Action, Execution, Stage
-    from pipeline.gates.report.answer import Answer
+    from pipeline.gates.report.gate_report import GateReport
 
 Ending = Literal["promoted", "rolled_back", "refused", "error"]
 
@@ -32,8 +32,8 @@ class Outcome:
     """Those that carried the commit, oldest first; the last one decided."""
     gate: str | None
     """The gate that refused, the first if several did."""
-    answers: tuple[Answer, ...]
-    """What the gates of the execution that decided answered."""
+    reports: tuple[GateReport, ...]
+    """Those of the gates of the execution that decided."""
     canary: Canary | None
     """The shift in the last environment that the commit reached, if there was one."""
     at: datetime
@@ -87,14 +87,14 @@ def conclude(
     executions: Sequence[Execution],
     *,
     in_service: Containment,
-    answers: Sequence[Answer] = (),
+    reports: Sequence[GateReport] = (),
     canary: Canary | None = None,
     rollback: Execution | None = None,
     replacement: Execution | None = None,
 ) -> Conclusion:
     """Conclude how the release ended that these executions carried.
 
-    `in_service` compares the commit with what serves production; `answers` are those of the last
+    `in_service` compares the commit with what serves production; `reports` are those of the last
     execution's gates; `canary` is the shift in the stage that the last execution ended in;
     `rollback` a later execution by which a person moved the stage back; `replacement` one whose
     commit took this one's place without containing it. The last execution has ended.
@@ -109,7 +109,7 @@ def conclude(
     stage, actions = failed_stage(last), failed_actions(last)
     if stage is None or not actions:
         return Conclusion("error", f"the execution failed{_because(last.summary)}")
-    return _by_action(stage, actions, answers, canary)
+    return _by_action(stage, actions, reports, canary)
 
 
 def standing(
@@ -157,16 +157,16 @@ def _by_halt(last: Execution, canary: Canary | None, in_service: Containment) ->
 
 
 def _by_action(
-    stage: Stage, actions: Sequence[Action], answers: Sequence[Answer], canary: Canary | None
+    stage: Stage, actions: Sequence[Action], reports: Sequence[GateReport], canary: Canary | None
 ) -> Conclusion:
-    refusals = [each for each in answers if each.status == "refused"]
+    refusals = [each for each in reports if each.status == "refused"]
     not_started = [each for each in actions if each.exceeded_quota]
     if not_started:
         ran = [each for each in actions if not each.exceeded_quota]
         sentence = _not_started(stage, not_started)
         if not ran:
             return Conclusion("error", sentence)
-        conclusion = _by_action(stage, ran, answers, canary)
+        conclusion = _by_action(stage, ran, reports, canary)
         return replace(conclusion, sentence=f"{conclusion.sentence}; {sentence}")
     if refusals:
         return Conclusion(

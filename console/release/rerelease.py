@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from console.aws.account import answered_at
 from console.aws.deployed import deployed
 from console.errors import ConsoleError
+from pipeline.gates.aws import answered_at
 from pipeline.judge.statistics.condemnation import Permission, permission_key, text
 from pipeline.names import again_role
 

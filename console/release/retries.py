@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from console.release.following import answers_in, history, in_detail
+from console.release.history import history, in_detail, reports_in
 from console.release.promotion import failed_actions, failed_stage
 from pipeline.names import PIPELINE
 
@@ -45,7 +45,7 @@ def retry_refused(aws: Aws, gate: str) -> Retry:
         return Retry(newest, why_not=f"execution {newest.id} has not failed ({newest.status})")
     execution = in_detail(aws, newest)
     stage = failed_stage(execution)
-    refusals = {each.gate for each in answers_in(aws, execution) if each.status == "refused"}
+    refusals = {each.gate for each in reports_in(aws, execution) if each.status == "refused"}
     if stage is None or not failed_actions(execution) or gate not in refusals:
         return Retry(execution, why_not=f"execution {execution.id} was not refused by {gate}")
     others = ", ".join(sorted(refusals - {gate}))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from console.release.canary import Canary
     from console.release.executions import Execution, Stage
-    from console.release.following import Snapshot
+    from console.release.snapshot import Snapshot
     from pipeline.judge.statistics.judging import Verdict
     from pipeline.judge.statistics.record import Record
 

@@ -12,7 +12,7 @@ from console.aws.health import health
 from console.errors import ConsoleError
 from console.release.canary_watch import CanaryWatch
 from console.release.containment import Containment, compare
-from console.release.following import answers_in, history, in_detail
+from console.release.history import history, in_detail, reports_in
 from console.release.promotion import conclude, standing
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def _outcome(
         if canary and not canary.ended:
             return None
         conclusion = conclude(
-            [execution], in_service=in_service, answers=answers_in(aws, execution), canary=canary
+            [execution], in_service=in_service, reports=reports_in(aws, execution), canary=canary
         )
     # The table shows that a release was promoted.
     sentence = "" if conclusion.ending == "promoted" else conclusion.sentence

@@ -34,9 +34,9 @@ def explain(
     words, colour = ENDINGS[outcome.ending]
     line("")
     line(f"[bold {colour}]{outcome.commit[:7]} {words}[/]: {escape(outcome.sentence)}.")
-    for answer in outcome.answers:
-        if answer.status == "not run":
-            line(f"[yellow]Gate {answer.gate} did not run[/]: {escape(answer.sentence)}")
+    for report in outcome.reports:
+        if report.status == "not run":
+            line(f"[yellow]Gate {report.gate} did not run[/]: {escape(report.sentence)}")
     if outcome.ending == "promoted" and outcome.canary and outcome.canary.record:
         line(f"The judge: {escape(outcome.canary.record.sentence)}")
     if outcome.canary and outcome.canary.stopped:

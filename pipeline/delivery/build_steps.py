@@ -12,6 +12,7 @@ from pipeline.builds.commands import side_by_side
 from pipeline.builds.downloads import FOLDER
 from pipeline.builds.inputs import PROVED
 from pipeline.delivery import package_index
+from pipeline.gates.report.gate_report import EXPORT, VARIABLE
 from pipeline.names import CDK_CLI, EVIDENCE
 
 if TYPE_CHECKING:
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 
 _IMAGE = "aws/codebuild/standard:8.0"
 _CDK = f".cache/cdk-{CDK_CLI}"
+_REPORTS_EXPORT = {
+    "env": {"exported-variables": [VARIABLE]},
+    "phases": {"post_build": {"commands": [EXPORT]}},
+}
+"""The parts of a buildspec that export the gates' reports to `pithead release`."""
 KEPT = "/root/.cache/pithead/downloads/**/*"
 _OWN_CACHES = [
     f'export {FOLDER}="${{XDG_CACHE_HOME:-$HOME/.cache}}/pithead/downloads"',
@@ -144,7 +150,10 @@ class Builds:
             role_policy_statements=[*self.statements, history, *signing.statements],
             primary_output_directory="cdk.out",
             partial_build_spec=codebuild.BuildSpec.from_object(
-                {"reports": {"unit": {"files": ["unit.xml"], "base-directory": "reports"}}}
+                {
+                    **_REPORTS_EXPORT,
+                    "reports": {"unit": {"files": ["unit.xml"], "base-directory": "reports"}},
+                }
             ),
         )
 
@@ -178,4 +187,5 @@ class Builds:
             env_from_cfn_outputs=outputs,
             role_policy_statements=[*self.statements, *(statements or [])],
             primary_output_directory="reports",
+            partial_build_spec=codebuild.BuildSpec.from_object(_REPORTS_EXPORT),
         )

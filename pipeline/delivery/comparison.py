@@ -25,6 +25,7 @@ from pipeline.builds.commands import gate
 from pipeline.builds.commit import tree
 from pipeline.builds.safeguards import FOLDERS, WAIVERS
 from pipeline.delivery import build_steps, package_index
+from pipeline.gates.report.gate_report import EXPORT, VARIABLE
 from pipeline.names import COMPARISON
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ def _buildspec(
 ) -> dict[str, object]:
     return {
         "version": "0.2",
+        "env": {"exported-variables": [VARIABLE]},
         "cache": {"paths": [build_steps.KEPT]},
         "phases": {
             "install": {
@@ -117,6 +119,7 @@ def _buildspec(
                     )
                 ]
             },
+            "post_build": {"commands": [EXPORT]},
         },
         "artifacts": {"base-directory": f"{_DEPLOYED}/reports", "files": ["**/*"]},
     }

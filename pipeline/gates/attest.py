@@ -16,9 +16,9 @@ from pipeline.gates import aws
 from pipeline.gates.gate import REPORTS, ROOT, main
 from pipeline.gates.report.result import CouldNotRunError, GateResult
 from pipeline.gates.supply_chain import attestation, envelope, summaries
-from pipeline.gates.supply_chain.assembly import AssemblyError
 from pipeline.gates.supply_chain.attestation import ReleaseError
 from pipeline.gates.supply_chain.contents import ContentsError
+from pipeline.gates.template.assembly import AssemblyError
 from pipeline.names import ASSEMBLY, ATTESTATION_KEY, EVIDENCE
 
 if TYPE_CHECKING:

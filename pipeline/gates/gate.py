@@ -1,8 +1,7 @@
-"""The form of every gate: an outcome, its reports, one sentence, an exit code."""
+"""The form of every gate: a result, its reports, one sentence, an exit code."""
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 import traceback
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from environments.schema import EnvironmentFileError
 from pipeline.gates.report import catalogue, sarif, waivers
-from pipeline.gates.report.answer import Answer
+from pipeline.gates.report.gate_report import GateReport
 from pipeline.gates.report.result import CouldNotRunError, GateResult, one_line
 
 if TYPE_CHECKING:
@@ -29,11 +28,10 @@ _EDIT_WAIVERS = "edit pipeline/waivers.toml (docs/gates.md, Waivers) and commit"
 
 
 def main(name: str, run: Callable[[], GateResult], *, whole: bool = True) -> int:
-    """Run a gate, keep its reports, print its findings, its sentence and last its `Answer`.
+    """Run a gate, write its reports, print its findings and last its sentence.
 
-    `reports/NAME.json` is the summary: `gate`, `status`, `sentence`, `next`, `seconds`, `details`,
-    and how many `findings` are left and how many are `waived`. `reports/NAME.sarif` has the
-    findings. `next` is the next step of a refusal, with which what is printed ends, else null.
+    `reports/NAME.json` and `reports/NAME.exported` are its `GateReport`; `reports/NAME.sarif` has
+    the findings. What is printed ends with the next step of a refusal.
 
     Exit codes: 0 passed, or not run under an override; 1 refused; 2 could not run, which
     refuses. The pipeline stops at anything but 0.
@@ -47,7 +45,11 @@ def main(name: str, run: Callable[[], GateResult], *, whole: bool = True) -> int
     gate = catalogue.gate(name)
     if whole:
         REPORTS.mkdir(exist_ok=True)
-        for kind in ("json", "sarif"):  # an earlier run's report is no report of this one
+        for kind in (
+            "json",
+            "exported",
+            "sarif",
+        ):  # an earlier run's report is no report of this one
             (REPORTS / f"{name}.{kind}").unlink(missing_ok=True)
     began = time.monotonic()
     results: list[Result] = []
@@ -68,10 +70,20 @@ def main(name: str, run: Callable[[], GateResult], *, whole: bool = True) -> int
         told = f"{each.place or name}: {each.severity}: {each.tool} {each.rule}: {each.message}"
         sys.stdout.write(f"{one_line(told)}\n")
     if whole:
-        _report(name, outcome, next_step, results, time.monotonic() - began)
+        _write_sarif(name, outcome, results)
+        GateReport(
+            gate=name,
+            status=outcome.status,
+            sentence=outcome.sentence,
+            next=next_step,
+            rules=rules,
+            seconds=round(time.monotonic() - began, 3),
+            findings=len(outcome.findings),
+            waived=sum(each.waiver is not None for each in results),
+            details=outcome.details,
+        ).write(REPORTS)
     sentence = catalogue.with_next_step(outcome.sentence, next_step)
     sys.stdout.write(f"gate {name}: {outcome.status}: {sentence}\n")
-    _print(Answer(name, outcome.status, outcome.sentence, next_step, rules))
     return code
 
 
@@ -81,30 +93,10 @@ def _refusing_rules(outcome: GateResult) -> tuple[str, ...]:
     return tuple(dict.fromkeys(errors))
 
 
-def _print(answer: Answer) -> None:
-    """Print the answer for the console by one write, whatever the buffer holds."""
-    sys.stdout.flush()
-    sys.stdout.write(f"{answer.line()}\n")
-    sys.stdout.flush()
-
-
-def _report(
-    name: str, outcome: GateResult, next_step: str | None, results: Sequence[Result], seconds: float
-) -> None:
-    summary = {
-        "gate": name,
-        "status": outcome.status,
-        "sentence": outcome.sentence,
-        "next": next_step,
-        "seconds": round(seconds, 3),
-        "details": outcome.details,
-        "findings": len(outcome.findings),
-        "waived": sum(each.waiver is not None for each in results),
-    }
+def _write_sarif(name: str, outcome: GateResult, results: Sequence[Result]) -> None:
     if results or outcome.tools:
         text = sarif.document(name, results, outcome.tools)
         (REPORTS / f"{name}.sarif").write_text(text, encoding="utf-8")
-    (REPORTS / f"{name}.json").write_text(json.dumps(summary, indent=2, default=str))
 
 
 def _checked(

@@ -24,7 +24,7 @@ from pipeline.gates import aws
 from pipeline.gates.attest import FILE, details, released
 from pipeline.gates.gate import ROOT, main
 from pipeline.gates.report.result import CouldNotRunError, GateResult
-from pipeline.gates.supply_chain import assembly, attestation, envelope, origin, summaries
+from pipeline.gates.supply_chain import attestation, envelope, function_code, origin, summaries
 from pipeline.gates.supply_chain.origin import OriginError
 from pipeline.names import ASSEMBLY, ATTESTATION, ATTESTATION_KEY
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from environments.schema import Home
-    from pipeline.gates.supply_chain.assembly import Deployed
+    from pipeline.gates.supply_chain.function_code import Deployed
 
 
 def run(platform: str = "linux-arm64") -> GateResult:
@@ -55,7 +55,7 @@ def run(platform: str = "linux-arm64") -> GateResult:
         return GateResult("refused", f"the attestation is forged: {error}")
     except attestation.StatementError as error:
         return GateResult("refused", f"the attestation is invalid: {error}")
-    prod = assembly.read(ROOT / ASSEMBLY, "prod")
+    prod = function_code.read(ROOT / ASSEMBLY, "prod")
     wrong = [
         *attestation.differences(attested, release),
         *summaries.lacking(results, home.supply_chain.attested_gates),

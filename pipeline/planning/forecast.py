@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from environments.limits import MAX_STEP_MINUTES
 from environments.schema import AllAtOnce
 from pipeline.judge.arrival import SETTLED
 from pipeline.judge.shift import MINUTE, Shift, comparable
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
 OBJECTIVE = "failures"
 """What is forecast: of slow requests no environment file says how many are usual."""
-LONGEST = 2880
-"""Minutes that a step of a shift may last (`environments.schema`)."""
 REACTION = (SETTLED + 1.5 * MINUTE) / MINUTE
 """Minutes from the end of the minute that condemns a canary to its rollback, on average: its
 metrics settle, then schedule, alarm and CodeDeploy each look once a minute."""
@@ -70,12 +69,12 @@ class Forecast:
             certainty: the probability with which it is to be found.
 
         Returns:
-            None where `LONGEST` would not do.
+            None where `MAX_STEP_MINUTES` would not do.
         """
         suffices = self.power.suffices(self.canary, bad, certainty)
-        if not suffices(self.lasting(LONGEST).canary):
+        if not suffices(self.lasting(MAX_STEP_MINUTES).canary):
             return None
-        low, high = 1, LONGEST  # in a step of one minute nothing can be compared
+        low, high = 1, MAX_STEP_MINUTES  # in a step of one minute nothing can be compared
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (low, middle) if suffices(self.lasting(middle).canary) else (middle, high)
@@ -108,7 +107,8 @@ def warning(name: str, environment: Environment) -> str | None:
     advice = (
         f"with {enough} minutes it would find {_LIKELY:.0%}"
         if enough
-        else f"no number of minutes up to {LONGEST} would find {_LIKELY:.0%}: raise percent"
+        else f"no number of minutes up to {MAX_STEP_MINUTES} would find {_LIKELY:.0%}: "
+        "raise percent"
     )
     return (
         f"environments/{name}.toml: shift.minutes: found {made.shift.minutes}; at "

@@ -1,25 +1,30 @@
-"""Fakes of what the console reads beside CodePipeline: production's account, and git."""
+"""Fakes of what the console reads: AWS, CodePipeline's executions, and git's history."""
 
 from __future__ import annotations
 
-import io
-import json
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
-from pipeline.judge.statistics.condemnation import condemnation_key, text
+import botocore.session
+from botocore import xform_name
+from botocore.errorfactory import ClientExceptionsFactory
+from botocore.validate import validate_parameters
+
+from console.errors import ConsoleError
+from pipeline.gates.report.gate_report import VARIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection, Mapping
 
-    from pipeline.judge.statistics.condemnation import Condemnation
-    from pipeline.judge.statistics.record import Record
-    from tests.console.conftest import FakeAws
+    from console.aws.account import Aws, Place
+    from console.lineage import Lineage
+    from pipeline.gates.report.gate_report import GateReport
 
 OLD, COMMIT = "0" * 40, "c0ffee" + "0" * 34
 """The commits of production's versions 2 and 3."""
 START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
-ALIAS = "arn:aws:lambda:eu-west-1:444444444444:function:files:live"
+_SESSION = botocore.session.get_session()
 
 TOO_MANY_BUILDS = (
     "Error calling startBuild: Cannot have more than 1 builds in queue for the account (Service: "
@@ -51,137 +56,227 @@ class FakeLineage:
         )
 
 
-class Prod:
-    """The answers of production's account: a stack, an alias, at most one deployment."""
+def builds(reports: Mapping[str, Collection[GateReport]]) -> Callable[..., dict[str, Any]]:
+    """`BatchGetBuilds` of builds, by id, that exported these reports."""
+
+    def batch_get_builds(*, ids: list[str]) -> dict[str, Any]:
+        found = [
+            {
+                "id": each,
+                "exportedEnvironmentVariables": [
+                    {
+                        "name": VARIABLE,
+                        "value": "".join(report.exported() for report in reports[each]),
+                    }
+                ],
+            }
+            for each in ids
+            if each in reports
+        ]
+        return {"builds": found}
+
+    return batch_get_builds
+
+
+class FakeClient:
+    """A client whose questions and answers are held against botocore's model of the service."""
+
+    def __init__(self, cloud: FakeAws, service: str, account: str | None) -> None:
+        self._cloud = cloud
+        self._service = service
+        self._account = account
+        model = _SESSION.get_service_model(service)
+        self._operations = {
+            xform_name(name): model.operation_model(name) for name in model.operation_names
+        }
+        self.exceptions = ClientExceptionsFactory().create_client_exceptions(model)
+
+    def __getattr__(self, name: str) -> Callable[..., dict[str, Any]]:
+        operation = self._operations[name]
+
+        def call(**parameters: Any) -> dict[str, Any]:
+            if operation.input_shape:
+                validate_parameters(parameters, operation.input_shape)
+            answer = self._cloud.answers[(self._service, name)]
+            answered: dict[str, Any] | Exception = (
+                answer(**parameters) if callable(answer) else answer
+            )
+            if isinstance(answered, Exception):
+                raise answered
+            assert operation.output_shape, f"{name}: the model has no output"
+            validate_parameters(answered, operation.output_shape)
+            self._cloud.asked.append((self._service, name, self._account, parameters))
+            date = format_datetime(self._cloud.now, usegmt=True)
+            return answered | {"ResponseMetadata": {"HTTPHeaders": {"date": date}}}
+
+        return call
+
+    def error(self, code: str, message: str, operation: str) -> Exception:
+        """The error as the real client raises it."""
+        error_class: Any = self.exceptions.from_code(code)  # the stubs declare an instance
+        error: Exception = error_class({"Error": {"Code": code, "Message": message}}, operation)
+        return error
+
+
+class FakeAws:
+    """`console.aws.account.Aws` with answers that a test sets by service and operation."""
+
+    def __init__(self) -> None:
+        self.now = START
+        self.unreadable: set[str] = set()
+        """Accounts whose lookup role cannot be assumed."""
+        self.answers: dict[tuple[str, str], Any] = {}
+        self.asked: list[tuple[str, str, str | None, dict[str, Any]]] = []
+
+    def client(self, service: str, place: Place | None = None, *, role: str | None = None) -> Any:
+        account = place.account if place else None
+        if account in self.unreadable:
+            raise ConsoleError(f"account {account} cannot be read: AccessDenied")
+        return FakeClient(self, service, f"{account}:{role}" if role else account)
+
+
+class FakePipeline:
+    """CodePipeline's answers about executions that a test writes down."""
+
+    STAGES: Mapping[str, tuple[tuple[str, str], ...]] = {
+        "Source": (("acme_pithead", "CodeStarSourceConnection"),),
+        "Build": (("Synth", "CodeBuild"),),
+        "UpdatePipeline": (("SelfMutate", "CodeBuild"),),
+        "staging": (
+            ("files.Prepare", "CloudFormation"),
+            ("files.Deploy", "CloudFormation"),
+            ("Load", "CodeBuild"),
+        ),
+        "prod": (("files.Prepare", "CloudFormation"), ("files.Deploy", "CloudFormation")),
+    }
 
     def __init__(self, aws: FakeAws) -> None:
-        self.commits = {"2": OLD, "3": COMMIT}
-        self.stack_status = "UPDATE_COMPLETE"
-        self.weights: dict[str, float] = {}
-        self.version = "2"
-        self.deployment: dict[str, Any] | None = None
-        self.requests = {"2": [400.0, 330.0], "3": [50.0, 32.0]}
-        self.failures = {"2": [0.0], "3": [17.0]}
-        self.throttles: list[float] = []
-        self.bake: dict[str, Any] = {}
-        self.record: Record | None = None
-        self.condemnation: Condemnation | None = None
-        s3 = aws.client("s3")
-
-        def decision(**asked: str) -> Any:
-            assert asked["Bucket"] == "decisions"
-            kept = {}
-            if self.record:
-                kept["decisions/d-SHIFT.json"] = self.record.text()
-            if self.condemnation:
-                key = condemnation_key(self.condemnation.version_digest)
-                kept[key] = text(self.condemnation)
-            if asked["Key"] not in kept:
-                return s3.error("NoSuchKey", "The specified key does not exist.", "GetObject")
-            return {"Body": io.BytesIO(kept[asked["Key"]].encode())}
-
-        resources = {
-            "AWS::Lambda::Alias": ALIAS,
-            "AWS::CodeDeploy::Application": "application",
-            "AWS::CodeDeploy::DeploymentGroup": "group",
+        self.summaries: list[dict[str, Any]] = []
+        self.details: dict[str, list[dict[str, Any]]] = {}
+        self.states: dict[str, dict[str, Any]] = {}
+        self.source = {
+            "ConnectionArn": "arn:aws:codeconnections:eu-west-1:111111111111:connection/1",
+            "FullRepositoryId": "acme/pithead",
+            "BranchName": "main",
         }
         aws.answers |= {
-            ("cloudformation", "describe_stacks"): lambda **asked: {
-                "Stacks": [
-                    {
-                        "StackName": asked["StackName"],
-                        "CreationTime": START,
-                        "StackStatus": self.stack_status,
-                        "Outputs": [
-                            {"OutputKey": "Url", "OutputValue": "http://127.0.0.1/prod/"},
-                            {"OutputKey": "Decisions", "OutputValue": "decisions"},
-                        ],
-                    }
-                ]
+            ("codepipeline", "list_pipeline_executions"): lambda **_: {
+                "pipelineExecutionSummaries": list(reversed(self.summaries))
             },
-            ("cloudformation", "describe_stack_resources"): {
-                "StackResources": [
-                    {
-                        "LogicalResourceId": kind,
-                        "PhysicalResourceId": physical,
-                        "ResourceType": kind,
-                        "ResourceStatus": "CREATE_COMPLETE",
-                        "Timestamp": START,
-                    }
-                    for kind, physical in resources.items()
-                ]
+            ("codepipeline", "list_action_executions"): lambda **asked: {
+                "actionExecutionDetails": list(
+                    reversed(self.details[asked["filter"]["pipelineExecutionId"]])
+                )
             },
-            ("lambda", "get_alias"): lambda **_: {
-                "FunctionVersion": self.version,
-                "RoutingConfig": {"AdditionalVersionWeights": self.weights},
-            },
-            ("lambda", "get_function_configuration"): lambda **asked: {
-                "Environment": {"Variables": {"COMMIT": self.commits[asked["Qualifier"]]}}
-            },
-            ("codedeploy", "list_deployments"): lambda **_: {
-                "deployments": ["d-ROLLBACK", "d-SHIFT"] if self.deployment else []
-            },
-            ("codedeploy", "get_deployment"): lambda **asked: {
-                "deploymentInfo": self.deployment
-                if asked["deploymentId"] == "d-SHIFT"
-                else {
-                    "deploymentId": "d-ROLLBACK",
-                    "createTime": at(999),
-                    "status": "Succeeded",
-                    "creator": "codeDeployRollback",
-                }
-            },
-            ("codedeploy", "list_deployment_targets"): {"targetIds": ["files:live"]},
-            ("codedeploy", "get_deployment_target"): lambda **_: {
-                "deploymentTarget": {
-                    "deploymentTargetType": "LambdaFunction",
-                    "lambdaTarget": {
-                        "lambdaFunctionInfo": {"currentVersion": "2", "targetVersion": "3"},
-                        "lifecycleEvents": [
-                            {"lifecycleEventName": "AfterAllowTraffic"} | self.bake
-                        ],
-                    },
-                }
-            },
-            ("cloudwatch", "get_metric_data"): self.metrics,
-            ("s3", "get_object"): decision,
-            ("cloudwatch", "describe_alarm_history"): lambda **asked: {
-                "AlarmHistoryItems": [
-                    self.history(asked["AlarmName"], "OK", 90, ""),
-                    self.history(asked["AlarmName"], "ALARM", 80, "1 datapoint was above 0.05"),
-                ]
-            },
+            ("codepipeline", "get_pipeline_state"): lambda **_: self.state(),
+            ("codepipeline", "get_pipeline"): lambda **_: {"pipeline": self.declared()},
         }
 
-    def metrics(self, **asked: Any) -> dict[str, Any]:
-        results = []
-        for query in asked["MetricDataQueries"]:
-            metric = query["MetricStat"]["Metric"]
-            if metric["MetricName"] == "Throttles":
-                results.append({"Id": query["Id"], "Values": self.throttles})
-                continue
-            version = next(
-                each["Value"] for each in metric["Dimensions"] if each["Name"] == "version"
-            )
-            counted = self.requests if metric["MetricName"] == "Requests" else self.failures
-            results.append({"Id": query["Id"], "Values": counted[version]})
-        return {"MetricDataResults": results}
+    def declared(self) -> dict[str, Any]:
+        stages: list[dict[str, Any]] = [
+            {
+                "name": stage,
+                "actions": [
+                    {
+                        "name": name,
+                        "actionTypeId": {
+                            "category": "Build",
+                            "owner": "AWS",
+                            "provider": provider,
+                            "version": "1",
+                        },
+                        "configuration": self.source
+                        if provider == "CodeStarSourceConnection"
+                        else {},
+                    }
+                    for name, provider in actions
+                ],
+            }
+            for stage, actions in self.STAGES.items()
+        ]
+        return {"name": "pithead", "roleArn": "arn:aws:iam::111111111111:role/p", "stages": stages}
 
-    @staticmethod
-    def history(alarm: str, state: str, seconds: float, reason: str) -> dict[str, Any]:
-        new = {"stateValue": state, "stateReason": reason}
+    def state(self) -> dict[str, Any]:
         return {
-            "AlarmName": alarm,
-            "Timestamp": at(seconds),
-            "HistoryItemType": "StateUpdate",
-            "HistoryData": json.dumps({"version": "1.0", "newState": new}),
+            "pipelineName": "pithead",
+            "stageStates": [
+                {"stageName": stage, "actionStates": []} | self.states.get(stage, {})
+                for stage in self.STAGES
+            ],
         }
 
-    def shift(self, status: str, **more: Any) -> None:
-        self.deployment = {
-            "deploymentId": "d-SHIFT",
-            "createTime": at(60),
-            "startTime": at(61),
-            "status": status,
-            "creator": "CloudFormation",
-        } | more
+    def execution(
+        self,
+        name: str,
+        started: float,
+        *,
+        commit: str | None,
+        status: str = "InProgress",
+        kind: str = "STANDARD",
+        updated: float | None = None,
+        summary: str = "",
+    ) -> None:
+        """Write an execution down, or what became of one."""
+        self.summaries = [each for each in self.summaries if each["pipelineExecutionId"] != name]
+        self.details.setdefault(name, [])
+        self.summaries.append(
+            {
+                "pipelineExecutionId": name,
+                "status": status,
+                "statusSummary": summary,
+                "startTime": at(started),
+                "lastUpdateTime": at(started if updated is None else updated),
+                "sourceRevisions": [{"actionName": "acme_pithead", "revisionId": commit}]
+                if commit
+                else [],
+                "executionType": kind,
+            }
+        )
+        self.summaries.sort(key=lambda each: each["startTime"])
+
+    def action(
+        self,
+        execution: str,
+        stage: str,
+        name: str,
+        began: float,
+        ended: float,
+        *,
+        status: str = "Succeeded",
+        external: str = "",
+        message: str = "",
+    ) -> None:
+        """Write down what an action did; the stage's state follows."""
+        result: dict[str, Any] = {"externalExecutionId": external}
+        if message:
+            result["errorDetails"] = {"code": "JobFailed", "message": message}
+        self.details[execution].append(
+            {
+                "pipelineExecutionId": execution,
+                "stageName": stage,
+                "actionName": name,
+                "status": status,
+                "startTime": at(began),
+                "lastUpdateTime": at(ended),
+                "output": {"executionResult": result},
+            }
+        )
+        self.in_stage(execution, stage, status)
+
+    def stage(self, execution: str, stage: str, began: float, ended: float) -> None:
+        """Write down that a whole stage succeeded."""
+        actions = self.STAGES[stage]
+        each = (ended - began) / len(actions)
+        for index, (name, _) in enumerate(actions):
+            self.action(execution, stage, name, began + index * each, began + (index + 1) * each)
+
+    def in_stage(self, execution: str, stage: str, status: str) -> None:
+        """Write down what `GetPipelineState` tells of a stage."""
+        self.states[stage] = {
+            "latestExecution": {"pipelineExecutionId": execution, "status": status}
+        }
+
+
+if TYPE_CHECKING:
+    _AWS: type[Aws] = FakeAws
+    _LINEAGE: type[Lineage] = FakeLineage

@@ -15,6 +15,9 @@ from console.local.local_cloud import LocalCloud
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.console.fakes import FakeAws, FakePipeline
 
 CLOUD = LocalCloud("http://127.0.0.1:1", "http://127.0.0.1:2", 1, 60.0, "s")
 
@@ -27,7 +30,7 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def stopped(aws: Any, folder: Any, monkeypatch: pytest.MonkeyPatch) -> list[LocalCloud]:
+def stopped(aws: FakeAws, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[LocalCloud]:
     """A local cloud runs; the list contains it after it is stopped."""
     found: list[LocalCloud] = []
     monkeypatch.setattr(local_cloud, "find", lambda *_: CLOUD)
@@ -47,7 +50,7 @@ def down(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
 
 
 @pytest.fixture
-def released(pipeline: Any) -> None:
+def released(pipeline: FakePipeline) -> None:
     """A release that is in stage staging."""
     pipeline.execution("e-1", 10, commit="c" * 40)
     pipeline.stage("e-1", "Source", 10, 12)
@@ -55,7 +58,7 @@ def released(pipeline: Any) -> None:
 
 
 def test_without_a_release_the_local_cloud_stops(
-    down: Callable[..., int], stopped: list[LocalCloud], pipeline: Any
+    down: Callable[..., int], stopped: list[LocalCloud], pipeline: FakePipeline
 ) -> None:
     pipeline.execution("e-1", 10, commit="c" * 40, status="Succeeded")
     assert down() == 0

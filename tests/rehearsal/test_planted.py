@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from console.rehearsal.acts import Edit
-from console.release.gates import answers
+from console.release.history import history, in_detail, reports_in
 from tests.pipeline.conftest import made_up
 from tests.pipeline.gates import advisories
 
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import Future
 
-    from pipeline.gates.report.answer import Answer
+    from console.aws.account import Place
+    from pipeline.gates.report.gate_report import GateReport
 
 pytestmark = pytest.mark.rehearsal
 
@@ -45,7 +46,7 @@ class Planted:
     edits: tuple[Edit, ...]
     refusals: dict[str, tuple[str, ...]]
     rules: dict[str, set[str]] = field(default_factory=dict)
-    """Rules that each gate's answer is to name among those that refuse."""
+    """Rules that each gate's report is to name among those that refuse."""
 
 
 _ON_LAMBDA = 'if "AWS_LAMBDA_FUNCTION_NAME" in os.environ'
@@ -229,10 +230,28 @@ A_FREEZE = Planted(
 )
 
 
+class PipelineAccount:
+    """`console.aws.account.Aws` of the pipeline's account alone."""
+
+    def __init__(self, client: Callable[..., Any]) -> None:
+        self._client = client
+
+    def client(self, service: str, place: Place | None = None, *, role: str | None = None) -> Any:
+        assert place is None
+        assert role is None
+        return self._client(service)
+
+
 class Team:
     """Commits to the rehearsal's own checkout, and releases."""
 
-    def __init__(self, pithead: Callable[..., Any], variables: dict[str, str]) -> None:
+    def __init__(
+        self,
+        pithead: Callable[..., Any],
+        variables: dict[str, str],
+        aws: PipelineAccount,
+    ) -> None:
+        self._aws = aws
         self._pithead = pithead
         self._variables = {n: each for n, each in variables.items() if n.startswith("AWS_")}
         self.folder = STATE / "checkout"
@@ -249,10 +268,9 @@ class Team:
         who = ("-c", "user.name=Team", "-c", "user.email=team@localhost")
         subprocess.run(["git", *who, *arguments], cwd=self.folder, check=True)
 
-    def answers(self) -> tuple[Answer, ...]:
-        """What the gates of the newest execution answered."""
-        done = self._pithead("logs", "build", folder=self.folder, variables=self._variables)
-        return answers(done.stdout.splitlines())
+    def reports(self) -> tuple[GateReport, ...]:
+        """The reports of the newest execution's gates."""
+        return reports_in(self._aws, in_detail(self._aws, history(self._aws)[-1]))
 
     def release(self) -> Any:
         """Release what is committed, and take it back as a team does that was refused."""
@@ -282,9 +300,12 @@ def market(
 
 @pytest.fixture
 def team(
-    market: advisories.Advisories, pithead: Callable[..., Any], variables: dict[str, str]
+    market: advisories.Advisories,
+    pithead: Callable[..., Any],
+    variables: dict[str, str],
+    client: Callable[..., Any],
 ) -> Team:
-    return Team(pithead, variables)
+    return Team(pithead, variables, PipelineAccount(client))
 
 
 def _refused(team: Team, done: Any, planted: Planted) -> None:
@@ -294,9 +315,9 @@ def _refused(team: Team, done: Any, planted: Planted) -> None:
         assert f"the gate {gate} refused: " in said
         sentence = said.split(f"the gate {gate} refused: ", 1)[1].split("; the gate ", 1)[0]
         assert all(each in sentence for each in words), sentence
-    answers = {each.gate: each for each in team.answers()}
+    reports = {each.gate: each for each in team.reports()}
     for gate, rules in planted.rules.items():
-        assert rules <= set(answers[gate].rules), answers[gate]
+        assert rules <= set(reports[gate].rules), reports[gate]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
+from environments.limits import JOURNEY_PERIODS
 from pipeline.delivery.stacks.scheduled import schedule, scheduled_function
 from pipeline.names import ALIAS, SERVICE, SYNTHETIC_NAMESPACE, synthetic_alarm_name
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _MEMORY = 256  # MB
 """For the share of a processor that comes with it: TLS is half of a journey."""
 _TO_TIDY = 10  # seconds
-_PERIODS, _BAD = 3, 2
+_BAD = 2  # periods
 """One journey that fails may be the network's fault; the next would have to fail by it as well."""
 
 
@@ -78,7 +79,7 @@ class Journeys(Construct):
             ),
             threshold=1,
             comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
-            evaluation_periods=_PERIODS,
+            evaluation_periods=JOURNEY_PERIODS,
             datapoints_to_alarm=_BAD,
             treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
         )
@@ -124,7 +125,7 @@ class FailedJourneys:
             ),
             threshold=1,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-            evaluation_periods=_PERIODS,
+            evaluation_periods=JOURNEY_PERIODS,
             datapoints_to_alarm=_BAD,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )

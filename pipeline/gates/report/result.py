@@ -11,14 +11,14 @@ from pipeline.gates.report.findings import Finding, ordered
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pipeline.gates.report.answer import Status
+    from pipeline.gates.report.gate_report import Status
 
 
 class CouldNotRunError(Exception):
     """The gate found nothing out: that is no pass.
 
     `next_step` is what to type, if that differs from the gate's own `next_if_not_run`; `rule` is
-    the rule of the answer, if the reason has one.
+    the rule of the report, if the reason has one.
     """
 
     def __init__(

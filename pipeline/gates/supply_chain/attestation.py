@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from environments.schema import NAMES
-from pipeline.gates.supply_chain import assembly, contents, published
+from pipeline.gates.supply_chain import contents, function_code, published
 from pipeline.gates.supply_chain.summaries import Summary
 from pipeline.names import PIPELINE
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from environments.schema import Home
-    from pipeline.gates.supply_chain.assembly import Code, Deployed
+    from pipeline.gates.supply_chain.function_code import Code, Deployed
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://slsa.dev/provenance/v1"
@@ -71,11 +71,11 @@ def release(home: Home, commit: str, lock: Path, folder: Path) -> Release:
         AssemblyError, ContentsError: the assembly, or a bundle in it, cannot be read.
         ReleaseError: an environment has other code, or a bundle has no SBOM.
     """
-    prod = assembly.read(folder, "prod")
+    prod = function_code.read(folder, "prod")
     bundles = tuple(sorted((_bundle(code, prod) for code in prod.code), key=lambda b: b.function))
     wanted = {bundle.function: bundle.sha256 for bundle in bundles}
     for name in NAMES:
-        for code in assembly.read(folder, name).code:
+        for code in function_code.read(folder, name).code:
             if wanted.get(code.function, "") not in {"", sha256(code.file)}:
                 raise ReleaseError(
                     f"{name} would get other code for {code.function} than prod: "

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from pipeline.gates.supply_chain.assembly import Code
+    from pipeline.gates.supply_chain.function_code import Code
 
 OWN = ("pipeline", "service")
 """Folders of the repository whose files are in bundles."""

@@ -25,9 +25,9 @@ from pipeline.gates.gate import REPORTS, ROOT
 from pipeline.gates.report.result import CouldNotRunError, GateResult
 from pipeline.gates.supply_chain import (
     approved,
-    assembly,
     contents,
     declared,
+    function_code,
     licences,
     lock,
     override,
@@ -36,8 +36,8 @@ from pipeline.gates.supply_chain import (
     sources,
 )
 from pipeline.gates.supply_chain import audit as pip_audit
-from pipeline.gates.supply_chain.assembly import AssemblyError
 from pipeline.gates.supply_chain.contents import ContentsError
+from pipeline.gates.template.assembly import AssemblyError
 from pipeline.names import ASSEMBLY
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 
     from environments.supply_chain import SupplyChain
     from pipeline.gates.report.findings import Finding
-    from pipeline.gates.supply_chain.assembly import Deployed
     from pipeline.gates.supply_chain.contents import Distribution
+    from pipeline.gates.supply_chain.function_code import Deployed
     from pipeline.gates.supply_chain.lock import Pin
 
 LOCK = ROOT / "requirements" / "service.txt"
@@ -120,7 +120,8 @@ def run() -> GateResult:
 def _deployed(pins: Sequence[Pin], policy: SupplyChain) -> tuple[list[_Shipped], list[Finding]]:
     """Return the bundles and the findings in them, and write their SBOMs to the reports."""
     folder = ROOT / ASSEMBLY
-    environments = [assembly.read(folder, name) for name in NAMES] if folder.exists() else []
+    names = NAMES if folder.exists() else ()
+    environments = [function_code.read(folder, name) for name in names]
     files = {code.file for each in environments for code in each.code}
     shipped = [
         _Shipped(file, contents.read(file), sbom.document(file, pins, policy.licences))

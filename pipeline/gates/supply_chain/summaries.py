@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.gates.report.catalogue import NAMES
+from pipeline.gates.report.gate_report import GateReportError, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_STATUSES = {"passed", "refused", "not run"}
+    from pipeline.gates.report.gate_report import Status
 
 
 class SummaryError(Exception):
@@ -26,7 +26,7 @@ class Summary:
     """The result of a gate in its summary (`reports/NAME.json`), with the file's SHA-256."""
 
     gate: str
-    status: str
+    status: Status
     sentence: str
     sha256: str
 
@@ -71,16 +71,12 @@ def _results(folder: Path) -> Iterator[Summary]:
         place = file.relative_to(folder)
         text = file.read_bytes()
         try:
-            found = json.loads(text)
-            gate, status, sentence = found["gate"], found["status"], found["sentence"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise SummaryError(f"{place}: no summary of a gate: {error!r}") from error
-        if gate != file.stem or status not in _STATUSES:
-            raise SummaryError(
-                f"{place}: found status {status!r} of gate {gate!r}; "
-                f"allowed are {', '.join(sorted(_STATUSES))}"
-            )
-        yield Summary(gate, status, str(sentence), hashlib.sha256(text).hexdigest())
+            found = parse(text)
+        except GateReportError as error:
+            raise SummaryError(f"{place}: no report of a gate: {error}") from error
+        if found.gate != file.stem:
+            raise SummaryError(f"{place}: found the report of gate {found.gate!r}")
+        yield Summary(found.gate, found.status, found.sentence, hashlib.sha256(text).hexdigest())
 
 
 def _summaries(folder: Path) -> Iterator[Path]:

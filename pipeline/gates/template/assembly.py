@@ -6,6 +6,7 @@ CDK's package `cloud-assembly-schema` describes `manifest.json`.
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,15 @@ class LookupRole:
 
 
 @dataclass(frozen=True)
+class Asset:
+    """A file of the assembly that is published to a bucket."""
+
+    key: str
+    """The object's."""
+    file: Path
+
+
+@dataclass(frozen=True)
 class Stack:
     """A stack of the assembly, or a nested stack of one."""
 
@@ -46,6 +56,8 @@ class Stack:
     text: str
     """Text of the template."""
     template: Template
+    stage: str = ""
+    """The display name of its stage, such as `Pithead/prod`; empty of the app itself."""
     lookup_role: LookupRole | None = None
     parent: str | None = None
     """Name of the stack that contains this nested stack."""
@@ -59,16 +71,21 @@ def read(folder: Path) -> tuple[Stack, ...]:
     Raises:
         AssemblyError: a file is missing or no JSON, or there is no stack.
     """
-    try:
-        stacks = tuple(_stacks(folder, folder))
-    except (AttributeError, KeyError, TypeError) as error:
-        raise AssemblyError(
-            f"{folder.name}: not as CDK writes it ({type(error).__name__}: {error}); "
-            "synthesise the app"
-        ) from error
+    with _as_cdk_writes_it(folder):
+        stacks = tuple(_stacks(folder))
     if not stacks:
         raise AssemblyError(f"{folder.name}/manifest.json: found no stack; synthesise the app")
     return stacks
+
+
+def assets(folder: Path, stage: str) -> tuple[Asset, ...]:
+    """The assets of a stage, one for each object that a file is published as.
+
+    Raises:
+        AssemblyError: a file is missing or no JSON.
+    """
+    with _as_cdk_writes_it(folder):
+        return tuple(_assets(folder, stage))
 
 
 def named(folder: Path, file: Path) -> str:
@@ -76,20 +93,69 @@ def named(folder: Path, file: Path) -> str:
     return f"cdk.out/{file.relative_to(folder).as_posix()}"
 
 
-def _stacks(folder: Path, root: Path) -> Iterator[Stack]:
-    for name, artifact in _json(folder / "manifest.json", root)["artifacts"].items():
-        properties = artifact.get("properties", {})
-        if artifact["type"] == "cdk:cloud-assembly":
-            yield from _stacks(folder / properties["directoryName"], root)
-        elif artifact["type"] == "aws:cloudformation:stack":
-            account, _, region = artifact["environment"].removeprefix(_ENVIRONMENT).partition("/")
+@contextmanager
+def _as_cdk_writes_it(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError) as error:
+        raise AssemblyError(
+            f"{folder.name}: not as CDK writes it ({type(error).__name__}: {error}); "
+            "synthesise the app"
+        ) from error
+
+
+@dataclass(frozen=True)
+class _Artifact:
+    """An entry of a manifest."""
+
+    name: str
+    body: dict[str, Any]
+    folder: Path
+    """That of the manifest."""
+    stage: str
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.body.get("properties", {})
+        return found
+
+
+def _artifacts(root: Path, folder: Path | None = None, stage: str = "") -> Iterator[_Artifact]:
+    """All entries of an assembly's manifests, those of its stages in their place."""
+    folder = folder or root
+    for name, body in _json(folder / "manifest.json", root)["artifacts"].items():
+        artifact = _Artifact(name, body, folder, stage)
+        if body["type"] == "cdk:cloud-assembly":
+            inside = folder / artifact.properties["directoryName"]
+            yield from _artifacts(root, inside, artifact.properties.get("displayName", name))
+        else:
+            yield artifact
+
+
+def _assets(root: Path, stage: str) -> Iterator[Asset]:
+    for artifact in _artifacts(root):
+        if artifact.stage != stage or artifact.body["type"] != "cdk:asset-manifest":
+            continue
+        for asset in _json(artifact.folder / artifact.properties["file"], root)["files"].values():
+            file = (artifact.folder / asset["source"]["path"]).resolve()
+            for destination in asset["destinations"].values():
+                yield Asset(destination["objectKey"], file)
+
+
+def _stacks(root: Path) -> Iterator[Stack]:
+    for artifact in _artifacts(root):
+        properties = artifact.properties
+        if artifact.body["type"] == "aws:cloudformation:stack":
+            environment = artifact.body["environment"].removeprefix(_ENVIRONMENT)
+            account, _, region = environment.partition("/")
             role = properties.get("lookupRole")
             stack = _stack(
-                folder / properties["templateFile"],
+                artifact.folder / properties["templateFile"],
                 root,
-                name=properties.get("stackName") or name,
+                name=properties.get("stackName") or artifact.name,
                 account=account,
                 region=region,
+                stage=artifact.stage,
                 lookup_role=role and LookupRole(role["arn"], role.get("assumeRoleExternalId")),
                 termination_protection=properties.get("terminationProtection") is True,
             )
@@ -108,6 +174,7 @@ def _nested(parent: Stack, root: Path) -> Iterator[Stack]:
                 name=f"{parent.name}/{resource.logical_id}",
                 account=parent.account,
                 region=parent.region,
+                stage=parent.stage,
                 parent=parent.name,
             )
             yield stack

@@ -34,7 +34,8 @@ Outcome = Literal[
 ]
 """The outcome of a release. A canary is "promoted, then found bad" if counts that arrived after the
 bake condemned it."""
-_STOPPING_VERDICTS: frozenset[Verdict] = frozenset({"rollback", "inconsistent"})
+CONDEMNING: frozenset[Verdict] = frozenset({"rollback", "inconsistent"})
+"""Verdicts that end a shift, and by which a version stays condemned."""
 _OUTCOME_IF_PROMOTED: dict[Verdict, Outcome] = {
     "rollback": "promoted, then found bad",
     "inconsistent": "promoted, then found bad",
@@ -65,7 +66,7 @@ class Judged:
     @property
     def ends_the_shift(self) -> bool:
         """Return whether the version is condemned, whatever the policies are."""
-        return self.verdict in _STOPPING_VERDICTS
+        return self.verdict in CONDEMNING
 
     @property
     def strongest(self) -> float:
@@ -105,7 +106,7 @@ def judge(
     named = reverse if verdict == "better" else test
     worst = max(named.tests, key=lambda name: named.tests[name].late_evidence)
     failing = [name for name in parameters.objectives if _both_fail(parameters, periods, name)]
-    incident = bool(failing) and verdict not in _STOPPING_VERDICTS
+    incident = bool(failing) and verdict not in CONDEMNING
     return Judged(
         evidence=tuple(evidence),
         verdict=verdict,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,12 +11,15 @@ from console.aws.account import AwsSession
 from console.errors import ConsoleError
 from environments.schema import load, load_home
 
+if TYPE_CHECKING:
+    from tests.console.fakes import FakeAws
+
 HOME, PROD = load_home(), load("prod")
 LOOKUP = f"cdk-hnb659fds-lookup-role-{PROD.account}-{PROD.region}"
 
 
 @pytest.fixture
-def assumed(aws: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def assumed(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The roles that were assumed; a client is a text with its service and its session's key."""
     asked: list[str] = []
 
@@ -70,7 +73,7 @@ def test_a_named_role_is_assumed_in_the_pipelines_account(assumed: list[str]) ->
     ],
 )
 def test_a_denied_role_is_an_error_with_a_next_step(
-    assumed: list[str], aws: Any, role: str | None, message: str
+    assumed: list[str], aws: FakeAws, role: str | None, message: str
 ) -> None:
     denied = aws.client("sts").error("AccessDenied", "no", "AssumeRole")
     aws.answers[("sts", "assume_role")] = denied

@@ -3,31 +3,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from console.aws.addresses import Address, addresses
-from console.errors import ConsoleError
 from environments.schema import load_all
 
 if TYPE_CHECKING:
-    from tests.console.fakes import Prod
+    from tests.console.fakes import FakeAws
+    from tests.console.production import Prod
 
 
-def test_each_environment_has_an_address_or_a_reason(aws: Any, prod: Prod) -> None:
+def test_each_environment_has_an_address_or_a_reason(aws: FakeAws, prod: Prod) -> None:
     prod.weights = {"3": 0.1}
-    plain = aws.client
-    described = aws.answers[("cloudformation", "describe_stacks")]
 
-    def client(service: str, place: Any = None) -> Any:
-        if place is not None and place.account.startswith("2"):
-            raise ConsoleError("account 222222222222 cannot be read: AccessDenied")
-        return plain(service, place)
+    described = aws.answers[("cloudformation", "describe_stacks")]
 
     def stack(**asked: Any) -> Any:
         if asked["StackName"] != "staging-files":
             return described(**asked)
-        return plain("cloudformation").error(
+        return aws.client("cloudformation").error(
             "ValidationError", "Stack with id staging-files does not exist", "DescribeStacks"
         )
 
-    aws.client = client
+    aws.unreadable.add("222222222222")
     aws.answers[("cloudformation", "describe_stacks")] = stack
     assert list(addresses(aws, load_all())) == [
         Address("dev", "", "account 222222222222 cannot be read: AccessDenied"),

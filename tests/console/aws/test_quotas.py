@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from tests.console.conftest import FakeAws
+    from tests.console.fakes import FakeAws
 
 
 def _answer(aws: FakeAws, builds: float, executions: int) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import boto3
 import pytest
 
-from console.aws.account import answered_at, connect
+from console.aws.account import connect
 from console.checkout import Checkout
 from console.errors import ConsoleError
 from console.judge.records import of_deployment, of_environment
@@ -20,6 +20,7 @@ from console.judge.traffic import counted
 from environments.schema import load_all, load_home
 from localcloud.core.delays import NO_DELAYS
 from localcloud.server import LocalCloud
+from pipeline.gates.aws import answered_at
 from pipeline.names import NAMESPACE, SERVICE, decision_key, service_stack
 
 if TYPE_CHECKING:

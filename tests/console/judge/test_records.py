@@ -17,20 +17,21 @@ from console.judge.records import (
     of_environment,
 )
 from environments.schema import load_all
-from tests.console.conftest import START
+from tests.console.fakes import START
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from pipeline.judge.statistics.record import Record
+    from tests.console.fakes import FakeAws
 
 ENVIRONMENTS = load_all()
 PROD = ENVIRONMENTS["prod"]
 
 
 @pytest.fixture
-def bucket(aws: Any) -> dict[str, str]:
+def bucket(aws: FakeAws) -> dict[str, str]:
     """Prod's judge and its bucket, by key."""
     objects: dict[str, str] = {}
     s3 = aws.client("s3")
@@ -140,7 +141,7 @@ def test_a_folder_gives_all_that_it_has(bad: Record, tmp_path: Path) -> None:
 
 
 def test_a_deployments_record_is_found_in_the_environment_that_judged_it(
-    aws: Any, bucket: dict[str, str], bad: Record
+    aws: FakeAws, bucket: dict[str, str], bad: Record
 ) -> None:
     bucket["decisions/d-ABCDEF123.json"] = bad.text()
     assert of_deployment(aws, ENVIRONMENTS, "d-ABCDEF123") == bad
@@ -152,7 +153,7 @@ def test_a_deployments_record_is_found_in_the_environment_that_judged_it(
 
 
 def test_an_environment_gives_all_its_records(
-    aws: Any, bucket: dict[str, str], bad: Record
+    aws: FakeAws, bucket: dict[str, str], bad: Record
 ) -> None:
     for number in range(5):
         bucket[f"decisions/d-ABCDEF12{number}.json"] = bad.text()
@@ -163,7 +164,7 @@ def test_an_environment_gives_all_its_records(
 
 
 def test_the_newest_record_is_the_one_that_was_written_last(
-    aws: Any, bucket: dict[str, str], bad: Record, good: Record
+    aws: FakeAws, bucket: dict[str, str], bad: Record, good: Record
 ) -> None:
     with pytest.raises(ConsoleError, match=r"has no record yet: .*; run pithead release$"):
         newest_of_environment(aws, "prod", PROD)
@@ -173,7 +174,7 @@ def test_the_newest_record_is_the_one_that_was_written_last(
     assert newest_of_environment(aws, "prod", PROD) == good
 
 
-def test_before_there_is_a_judge_there_are_no_records(aws: Any) -> None:
+def test_before_there_is_a_judge_there_are_no_records(aws: FakeAws) -> None:
     missing = aws.client("cloudformation").error(
         "ValidationError", "Stack with id prod-files does not exist", "DescribeStacks"
     )

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from console.judge.traffic import HOURS, Counted, counted
 from environments.schema import load_all
+
+if TYPE_CHECKING:
+    from tests.console.fakes import FakeAws
 
 PROD = load_all()["prod"]
 NOW = datetime(2026, 1, 1, 12, 0, 40, tzinfo=UTC)
@@ -14,7 +17,7 @@ FUNCTION = "prod-files-Function"
 
 
 @pytest.fixture
-def cloud(aws: Any) -> dict[str, list[float]]:
+def cloud(aws: FakeAws) -> dict[str, list[float]]:
     """Prod with a canary; what CloudWatch has of metric and version, a minute each to 12:00."""
     series: dict[str, list[float]] = {}
     aws.now = NOW
@@ -68,7 +71,7 @@ def cloud(aws: Any) -> dict[str, list[float]]:
 
 
 def test_both_versions_are_counted_and_the_stable_ones_failures(
-    aws: Any, cloud: dict[str, list[float]]
+    aws: FakeAws, cloud: dict[str, list[float]]
 ) -> None:
     cloud |= {
         "Requests 2": [100.0] * 10,
@@ -81,11 +84,13 @@ def test_both_versions_are_counted_and_the_stable_ones_failures(
     )
 
 
-def test_where_nothing_was_served_nothing_is_known(aws: Any, cloud: dict[str, list[float]]) -> None:
+def test_where_nothing_was_served_nothing_is_known(
+    aws: FakeAws, cloud: dict[str, list[float]]
+) -> None:
     assert counted(aws, "prod", PROD) is None
 
 
-def test_where_nothing_is_deployed_nothing_is_known(aws: Any) -> None:
+def test_where_nothing_is_deployed_nothing_is_known(aws: FakeAws) -> None:
     aws.answers[("cloudformation", "describe_stacks")] = aws.client("cloudformation").error(
         "ValidationError", "Stack with id prod-files does not exist", "DescribeStacks"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 from io import StringIO
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 from rich.console import Console
@@ -18,8 +18,13 @@ from console.rehearsal.screen import summary
 from console.release.canary import Canary
 from console.release.executions import Execution
 from console.release.promotion import Outcome
-from pipeline.gates.report.answer import Answer
+from pipeline.gates.report.gate_report import GateReport
 from pipeline.judge.statistics.judging import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipeline.judge.statistics.record import Record
 
 START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 ACT = {act.name: act for act in ACTS}
@@ -29,7 +34,7 @@ RUN = Execution("e1234567-89", "Failed", "", "c0ffee", rollback=False, started=S
 
 
 @pytest.fixture
-def rolled_back(decided: Any) -> Result:
+def rolled_back(decided: Callable[..., Record]) -> Result:
     """A bad release that the judge stopped."""
     canary = Canary(
         environment="prod",
@@ -49,7 +54,7 @@ def rolled_back(decided: Any) -> Result:
         commit="c0ffee",
         executions=(RUN,),
         gate=None,
-        answers=(),
+        reports=(),
         canary=canary,
         at=START,
         wall=10.0,
@@ -84,7 +89,9 @@ def test_what_else_is_a_problem(rolled_back: Result, change: dict[str, Any], pro
     assert replace(rolled_back, outcome=changed).problems == (problem,)
 
 
-def test_a_record_that_says_otherwise_is_a_problem(rolled_back: Result, decided: Any) -> None:
+def test_a_record_that_says_otherwise_is_a_problem(
+    rolled_back: Result, decided: Callable[..., Record]
+) -> None:
     outcome = rolled_back.outcome
     assert outcome.canary is not None
     lies = replace(decided((80, 0)), verdict="rollback")
@@ -99,7 +106,7 @@ def test_a_rollback_is_reported_with_its_alarm(rolled_back: Result) -> None:
 
 
 @pytest.fixture
-def promoted(rolled_back: Result, decided: Any) -> Result:
+def promoted(rolled_back: Result, decided: Callable[..., Record]) -> Result:
     """A good release that the judge found no worse."""
     canary = rolled_back.outcome.canary
     assert canary is not None
@@ -118,7 +125,7 @@ def test_a_promotion_is_reported_with_the_judges_verdict(promoted: Result) -> No
 
 @pytest.mark.parametrize("verdict", get_args(Verdict))
 def test_a_promotion_that_the_judge_condemns_is_a_problem(
-    promoted: Result, decided: Any, verdict: Verdict
+    promoted: Result, decided: Callable[..., Record], verdict: Verdict
 ) -> None:
     problems = _with(promoted, record=replace(decided(), verdict=verdict)).problems
     if verdict in {"rollback", "inconsistent"}:
@@ -144,13 +151,13 @@ def test_a_promotion_that_nobody_judged_or_an_alarm_stopped_is_a_problem(
 @pytest.fixture
 def refused(rolled_back: Result) -> Result:
     """A slow release that the load gate refused."""
-    answers = (
-        Answer("synthetic", "passed", "9 of 9"),
-        Answer("load", "refused", "p50 is 61 ms", "be faster", ("p95-regression", RULE)),
+    reports = (
+        GateReport("synthetic", "passed", "9 of 9"),
+        GateReport("load", "refused", "p50 is 61 ms", "be faster", ("p95-regression", RULE)),
     )
     outcome = replace(
         rolled_back.outcome,
-        ending="refused", gate="load", answers=answers, canary=None, executions=(RUN,),
+        ending="refused", gate="load", reports=reports, canary=None, executions=(RUN,),
     )  # fmt: skip
     return replace(rolled_back, act=ACT["refused-release"], outcome=outcome)
 
@@ -172,8 +179,8 @@ def test_a_refusal_is_reported_with_its_gate_and_rules(refused: Result) -> None:
 def test_a_refusal_by_another_gate_or_rule_is_a_problem(
     refused: Result, gate: str, rules: tuple[str, ...], problem: str
 ) -> None:
-    answers = (Answer(gate, "refused", "…", None, rules),)
-    outcome = replace(refused.outcome, gate=gate, answers=answers)
+    reports = (GateReport(gate, "refused", "…", None, rules),)
+    outcome = replace(refused.outcome, gate=gate, reports=reports)
     assert replace(refused, outcome=outcome).problems == (problem,)
 
 

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from console.release.executions import Execution, carrying, last_run
-from console.release.following import history, in_detail
+from console.release.history import history, in_detail
+
+if TYPE_CHECKING:
+    from tests.console.fakes import FakeAws, FakePipeline
 
 START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
@@ -93,7 +96,7 @@ def test_the_last_run_of_a_commit_is_found() -> None:
 
 
 def test_stages_have_status_and_seconds_after_a_later_execution_entered_them(
-    aws: Any, pipeline: Any
+    aws: FakeAws, pipeline: FakePipeline
 ) -> None:
     pipeline.execution("one", 0, commit="mine", status="Succeeded", updated=300)
     for index, stage in enumerate(pipeline.STAGES):
@@ -114,13 +117,15 @@ def test_stages_have_status_and_seconds_after_a_later_execution_entered_them(
     assert build.seconds(START + timedelta(seconds=101)) == 10
 
 
-def test_a_stage_that_was_removed_from_the_pipeline_is_listed(aws: Any, pipeline: Any) -> None:
+def test_a_stage_that_was_removed_from_the_pipeline_is_listed(
+    aws: FakeAws, pipeline: FakePipeline
+) -> None:
     pipeline.execution("one", 0, commit="mine", status="Succeeded")
     pipeline.action("one", "Approval", "Ask", 5, 9)
     assert [each.name for each in in_detail(aws, history(aws)[0]).stages][-1] == "Approval"
 
 
-def test_all_pages_of_actions_are_read(aws: Any, pipeline: Any) -> None:
+def test_all_pages_of_actions_are_read(aws: FakeAws, pipeline: FakePipeline) -> None:
     pipeline.execution("one", 0, commit="mine")
     pipeline.stage("one", "Source", 0, 1)
     pipeline.stage("one", "Build", 1, 2)

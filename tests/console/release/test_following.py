@@ -11,20 +11,23 @@ from console.release import following
 from console.release.following import follow
 from console.release.next_steps import next_steps
 from environments.schema import load_all, load_home
-from pipeline.gates.report.answer import Answer
+from pipeline.gates.report.gate_report import GateReport
 from pipeline.judge.statistics.condemnation import Condemnation
-from tests.console.fakes import COMMIT, OLD, TOO_MANY_BUILDS, FakeLineage, Prod, at
+from tests.console.fakes import COMMIT, OLD, TOO_MANY_BUILDS, FakeLineage, at, builds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from console.release.following import Snapshot
     from console.release.promotion import Outcome
+    from console.release.snapshot import Snapshot
+    from pipeline.judge.statistics.record import Record
+    from tests.console.fakes import FakeAws, FakePipeline
+    from tests.console.production import Prod
 
 ALARM = "files-prod-version-3-failures"
 
 
-def played(aws: Any, *steps: Callable[[], None], **options: Any) -> list[Snapshot]:
+def played(aws: FakeAws, *steps: Callable[[], None], **options: Any) -> list[Snapshot]:
     """Follow the commit; before each further look the next step of the story happens."""
     left = list(steps)
 
@@ -46,14 +49,14 @@ def outcome_of(snapshots: list[Snapshot]) -> Outcome:
     return outcome
 
 
-def to_prod(pipeline: Any, execution: str = "one") -> None:
+def to_prod(pipeline: FakePipeline, execution: str = "one") -> None:
     """All stages before prod, and the change set of prod."""
     for index, stage in enumerate(("Source", "Build", "UpdatePipeline", "staging")):
         pipeline.stage(execution, stage, index * 10, index * 10 + 10)
     pipeline.action(execution, "prod", "files.Prepare", 50, 55)
 
 
-def test_a_promoted_commit(aws: Any, pipeline: Any, prod: Prod) -> None:
+def test_a_promoted_commit(aws: FakeAws, pipeline: FakePipeline, prod: Prod) -> None:
     prod.failures["3"] = [0.0]
 
     def begun() -> None:
@@ -97,7 +100,7 @@ def test_a_promoted_commit(aws: Any, pipeline: Any, prod: Prod) -> None:
 
 
 def stopped_by(
-    aws: Any, pipeline: Any, prod: Prod, alarm: str, code: str = "ALARM_ACTIVE"
+    aws: FakeAws, pipeline: FakePipeline, prod: Prod, alarm: str, code: str = "ALARM_ACTIVE"
 ) -> Outcome:
     """The story of a shift that an alarm stops."""
     pipeline.execution("one", 0, commit=COMMIT)
@@ -129,7 +132,7 @@ def stopped_by(
 
 @pytest.mark.parametrize("by", ["CodeDeploy", "the judge"])
 def test_a_bake_that_an_alarm_stops(
-    aws: Any, pipeline: Any, prod: Prod, decided: Any, by: str
+    aws: FakeAws, pipeline: FakePipeline, prod: Prod, decided: Callable[..., Record], by: str
 ) -> None:
     """Whether CodeDeploy looks at the alarms while it waits for the hook, or the judge does."""
     prod.bake = {"startTime": at(70)}
@@ -151,7 +154,7 @@ def test_a_bake_that_an_alarm_stops(
     )
 
 
-def test_a_canary_that_an_alarm_stops(aws: Any, pipeline: Any, prod: Prod) -> None:
+def test_a_canary_that_an_alarm_stops(aws: FakeAws, pipeline: FakePipeline, prod: Prod) -> None:
     outcome = stopped_by(aws, pipeline, prod, ALARM)
 
     assert outcome.ending == "rolled_back"
@@ -168,7 +171,7 @@ def test_a_canary_that_an_alarm_stops(aws: Any, pipeline: Any, prod: Prod) -> No
 
 
 def test_a_canary_that_was_throttled_is_not_blamed_alone(
-    aws: Any, pipeline: Any, prod: Prod
+    aws: FakeAws, pipeline: FakePipeline, prod: Prod
 ) -> None:
     """Customers' journeys fail whichever version they would have met."""
     prod.throttles = [30.0, 10.0]
@@ -193,7 +196,12 @@ def test_a_canary_that_was_throttled_is_not_blamed_alone(
     ],
 )
 def test_the_judge_tells_why_where_it_was_the_judge(
-    aws: Any, pipeline: Any, prod: Prod, decided: Any, alarm: str, sentence: str
+    aws: FakeAws,
+    pipeline: FakePipeline,
+    prod: Prod,
+    decided: Callable[..., Record],
+    alarm: str,
+    sentence: str,
 ) -> None:
     prod.record = decided()
     outcome = stopped_by(aws, pipeline, prod, f"files-prod-version-3-{alarm}")
@@ -205,7 +213,7 @@ def test_the_judge_tells_why_where_it_was_the_judge(
 
 
 def test_a_shift_that_the_judge_did_not_let_end_well(
-    aws: Any, pipeline: Any, prod: Prod, decided: Any
+    aws: FakeAws, pipeline: FakePipeline, prod: Prod, decided: Callable[..., Record]
 ) -> None:
     pipeline.execution("one", 0, commit=COMMIT, status="Failed", updated=700)
     to_prod(pipeline)
@@ -221,7 +229,7 @@ def test_a_shift_that_the_judge_did_not_let_end_well(
 
 
 def test_a_version_that_was_condemned_before_is_rolled_back_by_whom_when_and_why(
-    aws: Any, pipeline: Any, prod: Prod, decided: Any
+    aws: FakeAws, pipeline: FakePipeline, prod: Prod, decided: Callable[..., Record]
 ) -> None:
     pipeline.execution("one", 0, commit=COMMIT, status="Failed", updated=70)
     to_prod(pipeline)
@@ -255,7 +263,7 @@ def test_a_version_that_was_condemned_before_is_rolled_back_by_whom_when_and_why
 
 
 def test_an_alias_that_did_not_come_back_is_no_rollback(
-    aws: Any, pipeline: Any, prod: Prod
+    aws: FakeAws, pipeline: FakePipeline, prod: Prod
 ) -> None:
     pipeline.execution("one", 0, commit=COMMIT, status="Failed", updated=100)
     to_prod(pipeline)
@@ -272,7 +280,7 @@ def test_an_alias_that_did_not_come_back_is_no_rollback(
 
 
 def test_a_refused_commit_is_told_in_the_gates_own_words(
-    aws: Any, pipeline: Any, prod: Prod
+    aws: FakeAws, pipeline: FakePipeline, prod: Prod
 ) -> None:
     pipeline.execution("one", 0, commit=COMMIT, status="Failed", updated=60)
     for index, stage in enumerate(("Source", "Build", "UpdatePipeline")):
@@ -281,18 +289,8 @@ def test_a_refused_commit_is_told_in_the_gates_own_words(
     pipeline.action(
         "one", "staging", "Load", 41, 60, status="Failed", external="load:1", message="exit 1"
     )
-    log = {"groupName": "builds", "streamName": "load/1"}
-    aws.answers |= {
-        ("codebuild", "batch_get_builds"): {"builds": [{"id": "load:1", "logs": log}]},
-        ("logs", "get_log_events"): {
-            "events": [
-                {
-                    "timestamp": 0,
-                    "message": Answer("load", "refused", "p95 was 312 ms.", "be faster").line(),
-                }
-            ]
-        },
-    }
+    refusal = GateReport("load", "refused", "p95 was 312 ms.", "be faster")
+    aws.answers[("codebuild", "batch_get_builds")] = builds({"load:1": [refusal]})
 
     outcome = outcome_of(played(aws))
 
@@ -301,7 +299,7 @@ def test_a_refused_commit_is_told_in_the_gates_own_words(
 
 
 def test_a_failure_without_a_gate_is_an_error_in_awss_words(
-    aws: Any, pipeline: Any, prod: Prod
+    aws: FakeAws, pipeline: FakePipeline, prod: Prod
 ) -> None:
     pipeline.execution("one", 0, commit=COMMIT, status="Failed", updated=20)
     pipeline.stage("one", "Source", 0, 1)
@@ -314,7 +312,7 @@ def test_a_failure_without_a_gate_is_an_error_in_awss_words(
 
 
 def test_builds_that_codebuild_did_not_start_are_no_fault_of_the_commit(
-    aws: Any, pipeline: Any, prod: Prod
+    aws: FakeAws, pipeline: FakePipeline, prod: Prod
 ) -> None:
     pipeline.execution("one", 0, commit=COMMIT, status="Failed", updated=20)
     pipeline.stage("one", "Source", 0, 1)
@@ -333,7 +331,7 @@ def test_builds_that_codebuild_did_not_start_are_no_fault_of_the_commit(
 
 
 def test_a_pipeline_that_changes_itself_is_followed_through(
-    aws: Any, pipeline: Any, prod: Prod
+    aws: FakeAws, pipeline: FakePipeline, prod: Prod
 ) -> None:
     prod.version = "3"
     pipeline.execution("one", 0, commit=COMMIT)
@@ -359,7 +357,7 @@ def test_a_pipeline_that_changes_itself_is_followed_through(
 
 
 def test_what_was_there_before_is_not_taken_for_the_release(
-    aws: Any, pipeline: Any, prod: Prod
+    aws: FakeAws, pipeline: FakePipeline, prod: Prod
 ) -> None:
     prod.version = "3"
     pipeline.execution("old", 0, commit=COMMIT, status="Failed", updated=20)
@@ -372,15 +370,15 @@ def test_what_was_there_before_is_not_taken_for_the_release(
 
 
 def test_a_commit_that_no_execution_carries_is_given_up(
-    aws: Any, pipeline: Any, monkeypatch: pytest.MonkeyPatch
+    aws: FakeAws, pipeline: FakePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(following, "_PATIENCE", 0.0)
+    monkeypatch.setattr(following, "_START_TIMEOUT_SECONDS", 0.0)
     with pytest.raises(ConsoleError, match="no execution of the pipeline pithead carries c0ffee"):
         played(aws)
 
 
 def test_a_stopped_execution_is_an_error_with_its_reason(
-    aws: Any, pipeline: Any, prod: Prod
+    aws: FakeAws, pipeline: FakePipeline, prod: Prod
 ) -> None:
     pipeline.execution("one", 0, commit=COMMIT, status="Stopped", summary="not on a Friday")
     outcome = outcome_of(played(aws))
@@ -389,18 +387,13 @@ def test_a_stopped_execution_is_an_error_with_its_reason(
     )
 
 
-def test_what_cannot_be_read_is_not_promoted(aws: Any, pipeline: Any, prod: Prod) -> None:
+def test_what_cannot_be_read_is_not_promoted(
+    aws: FakeAws, pipeline: FakePipeline, prod: Prod
+) -> None:
     pipeline.execution("one", 0, commit=COMMIT, status="Succeeded", updated=400)
     to_prod(pipeline)
     pipeline.action("one", "prod", "files.Deploy", 56, 400)
-    plain = aws.client
-
-    def client(service: str, place: Any = None) -> Any:
-        if place is not None:
-            raise ConsoleError("account 444444444444 cannot be read: AccessDenied")
-        return plain(service)
-
-    aws.client = client
+    aws.unreadable.add("444444444444")
     snapshots = played(aws)
     outcome = outcome_of(snapshots)
     assert outcome.ending == "error"
@@ -411,7 +404,7 @@ def test_what_cannot_be_read_is_not_promoted(aws: Any, pipeline: Any, prod: Prod
     assert snapshots[-1].unseen == "account 444444444444 cannot be read: AccessDenied"
 
 
-def succeeded(pipeline: Any, execution: str = "one") -> None:
+def succeeded(pipeline: FakePipeline, execution: str = "one") -> None:
     """An execution of the commit that went through every stage."""
     pipeline.execution(execution, 0, commit=COMMIT, status="Succeeded", updated=400)
     to_prod(pipeline, execution)
@@ -419,7 +412,7 @@ def succeeded(pipeline: Any, execution: str = "one") -> None:
 
 
 def test_a_commit_that_prod_does_not_serve_is_not_promoted(
-    aws: Any, pipeline: Any, prod: Prod
+    aws: FakeAws, pipeline: FakePipeline, prod: Prod
 ) -> None:
     succeeded(pipeline)
     prod.shift("Succeeded", completeTime=at(390))
@@ -431,7 +424,9 @@ def test_a_commit_that_prod_does_not_serve_is_not_promoted(
     )
 
 
-def test_a_rollback_of_the_pipelines_own_is_named(aws: Any, pipeline: Any, prod: Prod) -> None:
+def test_a_rollback_of_the_pipelines_own_is_named(
+    aws: FakeAws, pipeline: FakePipeline, prod: Prod
+) -> None:
     succeeded(pipeline)
     pipeline.execution("back", 500, commit=OLD, kind="ROLLBACK", status="Succeeded")
     outcome = outcome_of(played(aws))
@@ -440,7 +435,7 @@ def test_a_rollback_of_the_pipelines_own_is_named(aws: Any, pipeline: Any, prod:
 
 
 def test_traffic_that_somebody_shares_out_again_is_no_promotion(
-    aws: Any, pipeline: Any, prod: Prod
+    aws: FakeAws, pipeline: FakePipeline, prod: Prod
 ) -> None:
     succeeded(pipeline)
     prod.weights = {"3": 0.25}
@@ -453,7 +448,7 @@ def test_traffic_that_somebody_shares_out_again_is_no_promotion(
 
 
 def test_a_version_of_an_unknown_commit_is_no_promotion(
-    aws: Any, pipeline: Any, prod: Prod
+    aws: FakeAws, pipeline: FakePipeline, prod: Prod
 ) -> None:
     succeeded(pipeline)
     aws.answers[("lambda", "get_function_configuration")] = {"Environment": {"Variables": {}}}
@@ -466,7 +461,7 @@ def test_a_version_of_an_unknown_commit_is_no_promotion(
 
 
 def test_a_later_commit_that_contains_it_promotes_it_too(
-    aws: Any, pipeline: Any, prod: Prod
+    aws: FakeAws, pipeline: FakePipeline, prod: Prod
 ) -> None:
     later = "1" * 40
     prod.version, prod.commits["4"] = "4", later
@@ -481,7 +476,7 @@ def test_a_later_commit_that_contains_it_promotes_it_too(
 
 @pytest.mark.parametrize("status", ["InProgress", "Succeeded"])
 def test_a_commit_whose_place_another_branchs_took_is_not_promoted(
-    aws: Any, pipeline: Any, prod: Prod, status: str
+    aws: FakeAws, pipeline: FakePipeline, prod: Prod, status: str
 ) -> None:
     theirs = "1" * 40
     prod.version, prod.commits["4"] = "4", theirs
@@ -497,7 +492,7 @@ def test_a_commit_whose_place_another_branchs_took_is_not_promoted(
 
 
 def test_a_promotion_that_another_branch_took_away_again_is_told(
-    aws: Any, pipeline: Any, prod: Prod
+    aws: FakeAws, pipeline: FakePipeline, prod: Prod
 ) -> None:
     theirs = "1" * 40
     prod.version, prod.commits["4"] = "4", theirs
@@ -511,7 +506,7 @@ def test_a_promotion_that_another_branch_took_away_again_is_told(
     )
 
 
-def abandoned(pipeline: Any) -> None:
+def abandoned(pipeline: FakePipeline) -> None:
     """An execution that somebody stopped and abandoned while prod was being deployed."""
     pipeline.execution("one", 0, commit=COMMIT)
     to_prod(pipeline)
@@ -521,7 +516,7 @@ def abandoned(pipeline: Any) -> None:
 
 
 def test_a_shift_that_outlives_its_execution_is_followed_to_its_end(
-    aws: Any, pipeline: Any, prod: Prod
+    aws: FakeAws, pipeline: FakePipeline, prod: Prod
 ) -> None:
     abandoned(pipeline)
     # Abandoned before CloudFormation had asked for the deployment.
@@ -546,7 +541,7 @@ def test_a_shift_that_outlives_its_execution_is_followed_to_its_end(
 
 
 def test_a_shift_that_is_stopped_after_its_execution_is_a_rollback(
-    aws: Any, pipeline: Any, prod: Prod
+    aws: FakeAws, pipeline: FakePipeline, prod: Prod
 ) -> None:
     abandoned(pipeline)
     prod.shift("InProgress")
@@ -564,7 +559,7 @@ def test_a_shift_that_is_stopped_after_its_execution_is_a_rollback(
 
 @pytest.mark.parametrize("code", ["INTERNAL_ERROR", "THROTTLED"])
 def test_an_interrupted_shift_says_nothing_of_the_release(
-    aws: Any, pipeline: Any, prod: Prod, code: str
+    aws: FakeAws, pipeline: FakePipeline, prod: Prod, code: str
 ) -> None:
     why = "Interrupted: the local cloud stopped"
     pipeline.execution("one", 0, commit=COMMIT, status="Failed", updated=100, summary=why)
@@ -581,9 +576,9 @@ def test_an_interrupted_shift_says_nothing_of_the_release(
 
 
 def test_a_pipeline_that_updated_itself_and_did_not_start_again_is_no_promotion(
-    aws: Any, pipeline: Any, prod: Prod, monkeypatch: pytest.MonkeyPatch
+    aws: FakeAws, pipeline: FakePipeline, prod: Prod, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(following, "_PATIENCE", 0.0)  # aws-cdk issue 23835
+    monkeypatch.setattr(following, "_START_TIMEOUT_SECONDS", 0.0)  # aws-cdk issue 23835
     pipeline.execution("one", 0, commit=COMMIT, status="Cancelled", updated=31)
     outcome = outcome_of(played(aws))
     assert (outcome.ending, outcome.sentence) == (

@@ -1,97 +1,75 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
-from console.release.gates import answers, answers_of_build, report
-from pipeline.gates.report.answer import Answer
+from console.release.gates import report, reports_of_builds
+from pipeline.gates.report.gate_report import VARIABLE, GateReport
+from tests.console.fakes import builds
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.console.fakes import FakeAws
 
-def test_each_gate_of_a_build_answers_by_its_last_line() -> None:
-    first, last = Answer("a", "refused", "first"), Answer("a", "passed", "last")
-    other = Answer("load", "refused", "p50 is 61 ms", "make it faster", ("p50-regression",))
-    lines = [
-        "[Container] Entering phase BUILD",
-        f"{first.line()}\n",
-        f"...  [100%]{other.line()}",
-        "gate load: passed: as a test printed it",
-        last.line(),
-        "exit status 1",
-    ]
-    assert answers(lines) == (last, other)
-    assert answers(["pip: gate closed"]) == ()
+UNIT = GateReport("unit", "passed", "9 tests", seconds=9.5)
+SYNTHESIS = GateReport("synthesis", "refused", "1 finding", "fix it", ("PH100",), findings=1)
+LOAD = GateReport("load", "refused", "p50 is 61 ms", "make it faster", ("p50-regression",))
 
 
-def test_a_build_that_ended_before_it_wrote_a_line_refuses_nothing(aws: Any) -> None:
-    aws.answers[("codebuild", "batch_get_builds")] = {"builds": [{"logs": {"groupName": "g"}}]}
-    assert answers_of_build(aws, "project:1") == ()
+def test_builds_report_what_their_gates_found_in_the_order_asked(aws: FakeAws) -> None:
+    aws.answers[("codebuild", "batch_get_builds")] = builds(
+        {"load:1": [LOAD], "synth:1": [UNIT, SYNTHESIS]}
+    )
+    found = reports_of_builds(aws, ["synth:1", "gone:1", "load:1"])
+    assert found == (UNIT, SYNTHESIS, LOAD)
+    assert reports_of_builds(aws, []) == ()
 
 
-def _build(aws: Any) -> None:
-    build = {
-        "logs": {"groupName": "g", "streamName": "s"},
-        "phases": [{"phaseType": "BUILD", "phaseStatus": "FAILED"}, {"phaseType": "COMPLETED"}],
-        "endTime": aws.now,
-    }
-    aws.answers[("codebuild", "batch_get_builds")] = {"builds": [build]}
+def test_more_builds_than_one_call_takes_are_asked_in_several(aws: FakeAws) -> None:
+    names = [f"load:{number}" for number in range(250)]
+    aws.answers[("codebuild", "batch_get_builds")] = builds(dict.fromkeys(names, (LOAD,)))
+    assert reports_of_builds(aws, names) == (LOAD,) * 250
+    asked = [parameters["ids"] for _, _, _, parameters in aws.asked]
+    assert [len(each) for each in asked] == [100, 100, 50]
 
 
-def test_a_log_is_read_until_it_shows_the_end_of_the_builds_commands(aws: Any) -> None:
-    """CloudWatch Logs shows lines later than it takes them."""
-    refusal = Answer("load", "refused", "p50 is 61 ms")
-    shown = ["[Container] Entering phase BUILD", refusal.line(), "Phase complete: BUILD State: F"]
-    looks: list[float] = []
-    _build(aws)
-    aws.answers[("logs", "get_log_events")] = lambda **_: {
-        "events": [{"message": line} for line in shown[: 1 + len(looks)]]
-    }
-    assert answers_of_build(aws, "project:1", looks.append) == (refusal,)
-    assert len(looks) == 2
-
-
-def test_a_line_that_is_not_shown_in_a_minute_is_missing(aws: Any) -> None:
-    looks: list[float] = []
-
-    def rest(seconds: float) -> None:
-        looks.append(seconds)
-        aws.now += timedelta(seconds=20)
-
-    _build(aws)
-    aws.answers[("logs", "get_log_events")] = {"events": []}
-    assert answers_of_build(aws, "project:1", rest) == ()
-    assert len(looks) == 3
-
-
-_SUMMARY = {
-    "gate": "security",
-    "status": "passed",
-    "sentence": "nothing found",
-    "next": None,
-    "seconds": 2.5,
-    "findings": 1,
-    "waived": 2,
-    "details": {"tools": {"bandit": {"seconds": 1.5, "scanned": "3 lines"}}},
-}
+@pytest.mark.parametrize(
+    "build",
+    [
+        {},
+        {"exportedEnvironmentVariables": []},
+        {"exportedEnvironmentVariables": [{"name": VARIABLE, "value": ""}]},
+        {"exportedEnvironmentVariables": [{"name": VARIABLE, "value": '{"gate": "un'}]},
+        {"exportedEnvironmentVariables": [{"name": "URL", "value": LOAD.exported()}]},
+    ],
+    ids=["no variables", "none exported", "its gates were killed", "cut", "another variable"],
+)
+def test_a_build_that_exported_no_report_has_none(aws: FakeAws, build: dict[str, object]) -> None:
+    answer = {"builds": [{"id": "unit:1", **build}]}
+    aws.answers[("codebuild", "batch_get_builds")] = answer
+    assert reports_of_builds(aws, ["unit:1"]) == ()
 
 
 def test_a_report_is_read_with_what_each_tool_took(tmp_path: Path) -> None:
-    path = tmp_path / "security.json"
-    path.write_text(json.dumps(_SUMMARY))
-    found = report(path)
+    tools = {"bandit": {"seconds": 1.5, "looked at": "3 lines"}, "deptry": {}}
+    replace(UNIT, details={"tools": tools}).write(tmp_path)
+    found = report(tmp_path / "unit.json")
     assert found is not None
-    assert (found.status, found.findings, found.waived) == ("passed", 1, 2)
+    assert (found.status, found.seconds) == ("passed", 9.5)
     assert found.tools == {"bandit": 1.5}
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", json.dumps(_SUMMARY | {"status": "fine"}), json.dumps({"gate": "x"})]
-)
+    "text",
+    [
+        "", "[]", "{}", json.dumps({"gate": "x"}),
+        json.dumps({"gate": "unit", "status": "fine", "sentence": "x"}),
+    ],
+)  # fmt: skip
 def test_a_report_that_cannot_be_read_is_none(tmp_path: Path, text: str) -> None:
     path = tmp_path / "security.json"
     assert report(path) is None

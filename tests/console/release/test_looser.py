@@ -5,11 +5,15 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from console.release.looser import looser, show
+
+if TYPE_CHECKING:
+    from pipeline.gates.looser import Looser
+    from tests.console.fakes import FakeAws, FakePipeline
 
 LIMIT = {
     "rule": "PH707",
@@ -20,7 +24,7 @@ LIMIT = {
 CODE = {"rule": "PH709", "subject": "pipeline/gates", "message": "other", "severity": "warning"}
 
 
-def _report(aws: Any, pipeline: Any, **reports: list[dict[str, str]]) -> None:
+def _report(aws: FakeAws, pipeline: FakePipeline, **reports: list[dict[str, str]]) -> None:
     """Executions, each with a comparison that reported these."""
     bodies = {}
     for name, found in reports.items():
@@ -34,15 +38,15 @@ def _report(aws: Any, pipeline: Any, **reports: list[dict[str, str]]) -> None:
             archive.writestr("changes.json", json.dumps({"details": {"looser": found}}))
         bodies[name] = content.getvalue()
 
-    class S3:
-        def get_object(self, **place: str) -> dict[str, Any]:
-            return {"Body": io.BytesIO(bodies[place["Key"]])}
+    def get_object(**place: str) -> dict[str, Any]:
+        return {"Body": io.BytesIO(bodies[place["Key"]])}
 
-    clients = aws.client
-    aws.client = lambda service, place=None: S3() if service == "s3" else clients(service, place)
+    aws.answers[("s3", "get_object")] = get_object
 
 
-def test_each_thing_is_named_once_whichever_execution_found_it(aws: Any, pipeline: Any) -> None:
+def test_each_thing_is_named_once_whichever_execution_found_it(
+    aws: FakeAws, pipeline: FakePipeline
+) -> None:
     _report(aws, pipeline, before=[LIMIT, CODE], after=[CODE])
     found = looser(aws, ["before", "after"])
     assert [each.rule for each in found if not isinstance(each, str)] == ["PH707", "PH709"]
@@ -53,17 +57,19 @@ def test_each_thing_is_named_once_whichever_execution_found_it(aws: Any, pipelin
     )
 
 
-def test_a_release_that_loosens_nothing_is_not_mentioned(aws: Any, pipeline: Any) -> None:
+def test_a_release_that_loosens_nothing_is_not_mentioned(
+    aws: FakeAws, pipeline: FakePipeline
+) -> None:
     _report(aws, pipeline, one=[])
     assert _shown(looser(aws, ["one"])) == ""
 
 
-def test_an_unreadable_report_is_named(aws: Any, pipeline: Any) -> None:
+def test_an_unreadable_report_is_named(aws: FakeAws, pipeline: FakePipeline) -> None:
     _report(aws, pipeline, one=[{"rule": "PH707"}])
     assert "the report of gate changes cannot be read" in _shown(looser(aws, ["one"]))
 
 
-def _shown(found: Any) -> str:
+def _shown(found: tuple[Looser, ...] | str) -> str:
     console = Console(file=io.StringIO(), width=200)
     show(console, found)
     assert isinstance(console.file, io.StringIO)

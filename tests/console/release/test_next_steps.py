@@ -10,7 +10,7 @@ from console.release.executions import Action, Execution, Stage
 from console.release.next_steps import next_steps
 from console.release.promotion import Outcome
 from environments.schema import load, load_home
-from pipeline.gates.report.answer import Answer
+from pipeline.gates.report.gate_report import GateReport
 from tests.console.fakes import COMMIT, TOO_MANY_BUILDS, at
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from console.release.promotion import Ending
     from pipeline.judge.statistics.record import Record
+    from tests.console.fakes import FakeAws, FakePipeline
 
 CONNECTION = "arn:aws:codeconnections:eu-west-1:111111111111:connection/1"
 
@@ -32,7 +33,7 @@ def unstarted(name: str) -> Action:
     return Action(name, "CodeBuild", "Failed", at(0), at(9), "", TOO_MANY_BUILDS)
 
 
-def ended(ending: Ending, *stages: Stage, answers: tuple[Answer, ...] = ()) -> Outcome:
+def ended(ending: Ending, *stages: Stage, reports: tuple[GateReport, ...] = ()) -> Outcome:
     last = Execution(
         "e1234567-89", "Failed", "", COMMIT, rollback=False, started=at(0), updated=at(9),
         stages=stages,
@@ -43,7 +44,7 @@ def ended(ending: Ending, *stages: Stage, answers: tuple[Answer, ...] = ()) -> O
         commit=COMMIT,
         executions=(last,),
         gate=None,
-        answers=answers,
+        reports=reports,
         canary=None,
         at=at(9),
         wall=9.0,
@@ -56,16 +57,16 @@ def stage(name: str, *actions: Action) -> Stage:
     return Stage(name, status, actions, at(0), at(9))
 
 
-def commands(aws: Any, outcome: Outcome) -> list[str]:
+def commands(aws: FakeAws, outcome: Outcome) -> list[str]:
     return [each.command for each in next_steps(aws, load_home(), PLACES, outcome)]
 
 
-def test_a_promotion_has_no_next_steps(aws: Any) -> None:
+def test_a_promotion_has_no_next_steps(aws: FakeAws) -> None:
     assert commands(aws, ended("promoted")) == []
 
 
 def test_a_rollback_has_the_evidence_and_the_ways_on(
-    aws: Any, decided: Callable[..., Record]
+    aws: FakeAws, decided: Callable[..., Record]
 ) -> None:
     canary = Canary("prod", "d-SHIFT", "Stopped", at(0), "2", "3", record=decided())
     outcome = replace(ended("rolled_back"), canary=canary)
@@ -77,41 +78,41 @@ def test_a_rollback_has_the_evidence_and_the_ways_on(
     ]
 
 
-def test_a_rollback_of_a_throttled_release_has_the_quotas_first(aws: Any) -> None:
+def test_a_rollback_of_a_throttled_release_has_the_quotas_first(aws: FakeAws) -> None:
     canary = Canary("prod", "d-SHIFT", "Stopped", at(0), "2", "3", throttles=40)
     outcome = replace(ended("rolled_back"), canary=canary)
     assert commands(aws, outcome)[0] == "pithead preflight"
 
 
-def test_a_refusal_has_the_log_and_the_gate_to_run_here(aws: Any) -> None:
-    unit, load = Answer("unit", "refused", "1 of 9"), Answer("load", "refused", "slow")
+def test_a_refusal_has_the_log_and_the_gate_to_run_here(aws: FakeAws) -> None:
+    unit, load = GateReport("unit", "refused", "1 of 9"), GateReport("load", "refused", "slow")
     synth, sent = build("Synth"), build("Load")
-    assert commands(aws, ended("refused", stage("Build", synth), answers=(unit,))) == [
+    assert commands(aws, ended("refused", stage("Build", synth), reports=(unit,))) == [
         "pithead logs build --execution e1234567 --action Synth",
         "pithead gates unit",
         "pithead release",
     ]
     # A gate that needs a deployed environment cannot run on a checkout.
-    assert commands(aws, ended("refused", stage("staging", sent), answers=(load,))) == [
+    assert commands(aws, ended("refused", stage("staging", sent), reports=(load,))) == [
         "pithead logs build --execution e1234567 --action Load",
         "pithead release",
     ]
 
 
-def test_a_throttled_gate_needs_a_quota_and_no_commit(aws: Any) -> None:
-    load = Answer("load", "refused", "could not run", rules=("throttled",))
-    outcome = ended("refused", stage("staging", build("Load")), answers=(load,))
+def test_a_throttled_gate_needs_a_quota_and_no_commit(aws: FakeAws) -> None:
+    load = GateReport("load", "refused", "could not run", rules=("throttled",))
+    outcome = ended("refused", stage("staging", build("Load")), reports=(load,))
     assert commands(aws, outcome)[1:] == ["pithead preflight", "pithead release"]
     assert next_steps(aws, load_home(), PLACES, outcome)[-1].purpose == (
         "after the limit that the gate names is raised"
     )
 
 
-def test_builds_that_did_not_start_need_a_quota_and_no_commit(aws: Any) -> None:
-    passed = Answer("security", "passed", "nothing found")
+def test_builds_that_did_not_start_need_a_quota_and_no_commit(aws: FakeAws) -> None:
+    passed = GateReport("security", "passed", "nothing found")
     builds = (build("Security", "Succeeded"), unstarted("SupplyChain"), unstarted("Changes"))
     outcome = ended("error", stage("Build", build("Synth", "Succeeded")), stage("Verify", *builds),
-                    answers=(passed,))  # fmt: skip
+                    reports=(passed,))  # fmt: skip
     assert commands(aws, outcome) == [
         "pithead preflight",
         "aws service-quotas request-service-quota-increase --service-code codebuild "
@@ -123,11 +124,11 @@ def test_builds_that_did_not_start_need_a_quota_and_no_commit(aws: Any) -> None:
 
 
 def test_a_refusal_beside_builds_that_did_not_start_needs_both(
-    aws: Any,
+    aws: FakeAws,
 ) -> None:
-    refused = Answer("security", "refused", "1 finding")
+    refused = GateReport("security", "refused", "1 finding")
     verify = stage("Verify", build("Security"), unstarted("SupplyChain"))
-    logs, preflight, increase, *rest = commands(aws, ended("refused", verify, answers=(refused,)))
+    logs, preflight, increase, *rest = commands(aws, ended("refused", verify, reports=(refused,)))
     assert logs.endswith("--action Security")
     assert preflight == "pithead preflight"
     assert increase.startswith("aws service-quotas request-service-quota-increase ")
@@ -139,7 +140,7 @@ def test_a_refusal_beside_builds_that_did_not_start_needs_both(
     [('{"commands": ["cdk synth -c bundle=host"]}', " -c bundle=host"), ("{}", "")],
 )
 def test_a_build_that_cannot_run_needs_a_deployment(
-    aws: Any, pipeline: Any, buildspec: str, context: str
+    aws: FakeAws, pipeline: FakePipeline, buildspec: str, context: str
 ) -> None:
     aws.answers |= {
         ("codebuild", "batch_get_builds"): {"builds": [{"projectName": "p"}]},
@@ -156,21 +157,21 @@ def test_a_build_that_cannot_run_needs_a_deployment(
 
 
 @pytest.mark.parametrize(
-    ("stages", "answers"),
+    ("stages", "reports"),
     [
-        ((stage("Build", build("Synth")),), (Answer("unit", "passed", "9 tests"),)),
+        ((stage("Build", build("Synth")),), (GateReport("unit", "passed", "9 tests"),)),
         ((stage("Build", build("Synth", "Succeeded")), stage("Verify", build("Security"))), ()),
     ],
 )
 def test_a_build_that_a_commit_fixes_needs_no_deployment(
-    aws: Any, stages: tuple[Stage, ...], answers: tuple[Answer, ...]
+    aws: FakeAws, stages: tuple[Stage, ...], reports: tuple[GateReport, ...]
 ) -> None:
-    _log, *rest = commands(aws, ended("error", *stages, answers=answers))
+    _log, *rest = commands(aws, ended("error", *stages, reports=reports))
     assert rest == ["pithead release"]
 
 
 @pytest.fixture
-def deployment(aws: Any) -> Any:
+def deployment(aws: FakeAws) -> Any:
     """Set the status and the events of a stack after a failed deployment."""
     failed = Action("Deploy", "CloudFormation", "Failed", at(0), at(9), "", "It failed")
 
@@ -194,7 +195,7 @@ def deployment(aws: Any) -> Any:
 
 
 def test_a_first_deployment_that_failed_is_deleted_before_the_next(
-    aws: Any, deployment: Any
+    aws: FakeAws, deployment: Callable[..., Outcome]
 ) -> None:
     """CloudFormation never updates a stack in ROLLBACK_COMPLETE (aws-cdk#901)."""
     outcome = deployment(
@@ -219,7 +220,9 @@ def test_a_first_deployment_that_failed_is_deleted_before_the_next(
     }
 
 
-def test_a_deployment_that_failed_is_retried_with_all_actions(aws: Any, deployment: Any) -> None:
+def test_a_deployment_that_failed_is_retried_with_all_actions(
+    aws: FakeAws, deployment: Callable[..., Outcome]
+) -> None:
     """The failed action's change set was deleted (aws-cdk#11995, aws-cdk#21677)."""
     retry = (
         "aws codepipeline retry-stage-execution --pipeline-name pithead --stage-name prod "
@@ -233,7 +236,7 @@ def test_a_deployment_that_failed_is_retried_with_all_actions(aws: Any, deployme
     ]
 
 
-def test_an_interrupted_execution_is_started_again_by_a_release(aws: Any) -> None:
+def test_an_interrupted_execution_is_started_again_by_a_release(aws: FakeAws) -> None:
     started = Action("Source", "CodeStarSourceConnection", "Failed", at(0), at(9), "", "Gone")
     (step,) = next_steps(aws, load_home(), PLACES, ended("error", stage("Source", started)))
     assert (step.command, step.purpose) == (

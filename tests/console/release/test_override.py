@@ -12,21 +12,24 @@ import pytest
 from console import cli
 from console.rehearsal import audit
 from console.release import overrides
-from pipeline.gates.report.answer import Answer
+from pipeline.gates.report.gate_report import GateReport
 from pipeline.gates.supply_chain.override import Override
 from pipeline.names import OVERRIDE_PARAMETER
-from tests.console.conftest import START, git
+from tests.console.conftest import git
+from tests.console.fakes import START, builds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from tests.console.fakes import FakeAws, FakePipeline
 
 ARN = "arn:aws:iam::111111111111:user/ops"
 GRANT = ("supply-chain", "--for", "7d", "--reason", "the index  is down")
 
 
 @pytest.fixture
-def parameter(aws: Any) -> dict[str, str]:
+def parameter(aws: FakeAws) -> dict[str, str]:
     """Parameter Store, by name."""
     kept: dict[str, str] = {}
 
@@ -58,7 +61,7 @@ def parameter(aws: Any) -> dict[str, str]:
 
 @pytest.fixture
 def pithead(
-    folder: Path, aws: Any, parameter: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    folder: Path, aws: FakeAws, parameter: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., int]:
     git(folder, "config", "user.name", "Jane Doe")
     monkeypatch.setattr("console.commands.override.connect", lambda _: (aws, "using a test"))
@@ -71,28 +74,25 @@ def pithead(
     return run
 
 
-def refused(aws: Any, pipeline: Any, *lines: str) -> None:
-    """A newest execution that failed at a gate; its build wrote these lines."""
+def refused(aws: FakeAws, pipeline: FakePipeline, *reports: GateReport) -> None:
+    """A newest execution that failed at a gate; its build exported these reports."""
     pipeline.execution("newest", 10, commit="c" * 40, status="Failed", updated=100)
     pipeline.stage("newest", "Source", 10, 12)
     pipeline.action("newest", "Build", "Synth", 12, 100, status="Failed", external="synth:1")
     aws.answers |= {
-        ("codebuild", "batch_get_builds"): {
-            "builds": [{"logs": {"groupName": "synth", "streamName": "1"}}]
-        },
-        ("logs", "get_log_events"): {"events": [{"message": each} for each in lines]},
+        ("codebuild", "batch_get_builds"): builds({"synth:1": reports}),
         ("codepipeline", "retry_stage_execution"): {"pipelineExecutionId": "newest"},
     }
 
 
-AUDIT = Answer("supply_chain", "refused", "could not run, which refuses: no route to host").line()
-HOLE = Answer("security", "refused", "1 finding").line()
+AUDIT = GateReport("supply_chain", "refused", "could not run, which refuses: no route to host")
+HOLE = GateReport("security", "refused", "1 finding")
 
 
 def test_a_grant_is_recorded_and_the_refused_stage_is_retried(
     pithead: Callable[..., int],
-    aws: Any,
-    pipeline: Any,
+    aws: FakeAws,
+    pipeline: FakePipeline,
     parameter: dict[str, str],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -119,7 +119,7 @@ def test_a_grant_is_recorded_and_the_refused_stage_is_retried(
 
 
 @pytest.mark.parametrize(
-    ("lines", "why"),
+    ("reports", "why"),
     [
         ((AUDIT, HOLE), "security refused execution newest too"),
         (
@@ -130,14 +130,14 @@ def test_a_grant_is_recorded_and_the_refused_stage_is_retried(
     ],
 )
 def test_an_execution_that_the_override_does_not_permit_is_not_retried(
-    lines: tuple[str, ...],
+    reports: tuple[GateReport, ...],
     why: str,
     pithead: Callable[..., int],
-    aws: Any,
-    pipeline: Any,
+    aws: FakeAws,
+    pipeline: FakePipeline,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    refused(aws, pipeline, *lines)
+    refused(aws, pipeline, *reports)
     assert pithead(*GRANT) == 0
     assert capsys.readouterr().out.endswith(
         f"Nothing is retried: {why}. Next: pithead release ccccccc\n"
@@ -149,8 +149,8 @@ def test_an_execution_that_the_override_does_not_permit_is_not_retried(
 def test_a_retry_that_aws_rejects_is_printed_with_its_reason(
     code: str,
     pithead: Callable[..., int],
-    aws: Any,
-    pipeline: Any,
+    aws: FakeAws,
+    pipeline: FakePipeline,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     refused(aws, pipeline, AUDIT)
@@ -162,7 +162,7 @@ def test_a_retry_that_aws_rejects_is_printed_with_its_reason(
 
 
 def test_before_the_first_execution_there_is_nothing_to_retry(
-    pithead: Callable[..., int], pipeline: Any, capsys: pytest.CaptureFixture[str]
+    pithead: Callable[..., int], pipeline: FakePipeline, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert pithead(*GRANT) == 0
     assert capsys.readouterr().out.endswith(
@@ -171,7 +171,10 @@ def test_before_the_first_execution_there_is_nothing_to_retry(
 
 
 def test_an_override_is_shown_until_it_is_withdrawn(
-    pithead: Callable[..., int], aws: Any, pipeline: Any, capsys: pytest.CaptureFixture[str]
+    pithead: Callable[..., int],
+    aws: FakeAws,
+    pipeline: FakePipeline,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert pithead() == 0
     assert capsys.readouterr().out == "supply-chain: no override\n"
@@ -244,7 +247,7 @@ def test_wrong_usage_exits_2_and_grants_nothing(
 
 
 def test_the_rehearsal_grants_an_override_in_the_same_way(
-    aws: Any, parameter: dict[str, str]
+    aws: FakeAws, parameter: dict[str, str]
 ) -> None:
     audit.override(aws, "no route to host" * 100)
     found = overrides.current(aws)

@@ -11,7 +11,7 @@ import pytest
 
 from console import cli
 from console.checkout import Checkout
-from pipeline.gates.report.answer import Answer
+from pipeline.gates.report.gate_report import GateReport
 from pipeline.judge.statistics.condemnation import (
     Condemnation,
     Permission,
@@ -19,21 +19,22 @@ from pipeline.judge.statistics.condemnation import (
     read_permission,
 )
 from tests.console.conftest import git
-from tests.console.fakes import at
+from tests.console.fakes import at, builds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from pipeline.judge.statistics.record import Record
-    from tests.console.fakes import Prod
+    from tests.console.fakes import FakeAws, FakePipeline
+    from tests.console.production import Prod
 
 OTHER = "0" * 40
 
 
 @pytest.fixture
 def branch(
-    folder: Path, tmp_path: Path, aws: Any, prod: Prod, monkeypatch: pytest.MonkeyPatch
+    folder: Path, tmp_path: Path, aws: FakeAws, prod: Prod, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Checkout, str]:
     """The checkout, and the URL of the pipeline's repository."""
     url = str(tmp_path / "remote.git")
@@ -57,7 +58,7 @@ def release(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     return cli.main()
 
 
-def ended(pipeline: Any, name: str, commit: str, status: str = "Succeeded") -> None:
+def ended(pipeline: FakePipeline, name: str, commit: str, status: str = "Succeeded") -> None:
     pipeline.execution(name, 10, commit=commit, status=status, updated=100)
     pipeline.stage(name, "Source", 10, 12)
     pipeline.action(name, "Build", "Synth", 12, 100, status=status, message="no space left")
@@ -65,8 +66,8 @@ def ended(pipeline: Any, name: str, commit: str, status: str = "Succeeded") -> N
 
 def test_a_commit_is_pushed_and_followed(
     branch: tuple[Checkout, str],
-    aws: Any,
-    pipeline: Any,
+    aws: FakeAws,
+    pipeline: FakePipeline,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -106,8 +107,8 @@ def test_a_running_or_ended_release_is_followed_and_not_started_again(
     code: int,
     printed: str,
     branch: tuple[Checkout, str],
-    aws: Any,
-    pipeline: Any,
+    aws: FakeAws,
+    pipeline: FakePipeline,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -133,8 +134,8 @@ def test_a_running_or_ended_release_is_followed_and_not_started_again(
 
 def test_a_commit_that_was_not_promoted_gets_a_new_execution(
     branch: tuple[Checkout, str],
-    aws: Any,
-    pipeline: Any,
+    aws: FakeAws,
+    pipeline: FakePipeline,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -163,20 +164,16 @@ def test_a_commit_that_was_not_promoted_gets_a_new_execution(
 
 def test_results_of_gates_are_printed(
     branch: tuple[Checkout, str],
-    aws: Any,
-    pipeline: Any,
+    aws: FakeAws,
+    pipeline: FakePipeline,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     checkout, url = branch
     commit = checkout.commit("HEAD")
     checkout.push(url, commit, "main")
-    sentences = {
-        "Synth": Answer(
-            "audit", "not run", "no advisories can be reached; let by until May"
-        ).line(),
-        "Load": Answer("load", "refused", "p95 was 312 ms").line(),
-    }
+    not_run = GateReport("audit", "not run", "no advisories can be reached; let by until May")
+    refusal = GateReport("load", "refused", "p95 was 312 ms")
 
     def going_on(**_: Any) -> Any:
         answer = {"pipelineExecutionSummaries": list(reversed(pipeline.summaries))}
@@ -188,12 +185,7 @@ def test_results_of_gates_are_printed(
     pipeline.action("one", "staging", "Load", 20, 30, status="Failed", external="Load")
     aws.answers |= {
         ("codepipeline", "list_pipeline_executions"): going_on,
-        ("codebuild", "batch_get_builds"): lambda **asked: {
-            "builds": [{"logs": {"groupName": "g", "streamName": asked["ids"][0]}}]
-        },
-        ("logs", "get_log_events"): lambda **asked: {
-            "events": [{"message": sentences[asked["logStreamName"]]}]
-        },
+        ("codebuild", "batch_get_builds"): builds({"Synth": [not_run], "Load": [refusal]}),
     }
 
     assert release(monkeypatch) == 4
@@ -223,7 +215,7 @@ def refused(
 
 def test_a_pipeline_with_another_branch_is_an_error_at_once(
     branch: tuple[Checkout, str],
-    pipeline: Any,
+    pipeline: FakePipeline,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -243,8 +235,8 @@ def test_a_pipeline_with_another_branch_is_an_error_at_once(
 
 def test_a_commit_that_moves_the_pipeline_to_another_branch_is_released(
     branch: tuple[Checkout, str],
-    aws: Any,
-    pipeline: Any,
+    aws: FakeAws,
+    pipeline: FakePipeline,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     checkout, url = branch
@@ -259,7 +251,7 @@ def test_a_commit_that_moves_the_pipeline_to_another_branch_is_released(
 def test_a_deleted_branch_is_not_created_again(
     branch: tuple[Checkout, str],
     tmp_path: Path,
-    pipeline: Any,
+    pipeline: FakePipeline,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -274,7 +266,7 @@ def test_a_deleted_branch_is_not_created_again(
 
 def test_an_earlier_commit_is_an_error_with_the_ways_back(
     branch: tuple[Checkout, str],
-    pipeline: Any,
+    pipeline: FakePipeline,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -292,7 +284,9 @@ def test_an_earlier_commit_is_an_error_with_the_ways_back(
 
 
 @pytest.fixture
-def rolled_back(branch: tuple[Checkout, str], aws: Any, pipeline: Any, prod: Prod) -> str:
+def rolled_back(
+    branch: tuple[Checkout, str], aws: FakeAws, pipeline: FakePipeline, prod: Prod
+) -> str:
     """The commit of a canary that an alarm stopped."""
     checkout, url = branch
     commit = checkout.commit("HEAD")
@@ -309,7 +303,7 @@ def rolled_back(branch: tuple[Checkout, str], aws: Any, pipeline: Any, prod: Pro
 def test_a_rollback_is_reported_again(
     rolled_back: str,
     branch: tuple[Checkout, str],
-    aws: Any,
+    aws: FakeAws,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -344,8 +338,8 @@ def test_a_rollback_is_reported_again(
 def test_a_rolled_back_commit_is_released_again_with_a_reason(
     condemned: bool,
     rolled_back: str,
-    aws: Any,
-    pipeline: Any,
+    aws: FakeAws,
+    pipeline: FakePipeline,
     prod: Prod,
     decided: Callable[..., Record],
     monkeypatch: pytest.MonkeyPatch,
@@ -380,7 +374,7 @@ def test_a_rolled_back_commit_is_released_again_with_a_reason(
 
 def test_again_requires_a_record_of_the_judge(
     rolled_back: str,
-    aws: Any,
+    aws: FakeAws,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -430,7 +424,7 @@ def test_a_condemned_version_is_reported_as_rolled_back(
 )
 def test_again_requires_a_rollback_and_a_reason(
     branch: tuple[Checkout, str],
-    pipeline: Any,
+    pipeline: FakePipeline,
     arguments: list[str],
     code: int,
     printed: str,
@@ -453,7 +447,7 @@ def test_again_requires_a_rollback_and_a_reason(
 )
 def test_foreign_bytes_in_a_commit_are_read_before_anything_is_pushed(
     branch: tuple[Checkout, str],
-    pipeline: Any,
+    pipeline: FakePipeline,
     prod: Prod,
     encoding: bytes,
     subject: str,

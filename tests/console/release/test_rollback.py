@@ -22,6 +22,7 @@ from pipeline.names import ALIAS, deploy_role, lookup_role, publishing_role, sta
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from console.aws.deployed import Deployed
 
@@ -174,7 +175,7 @@ class Prod:
 
 
 @pytest.fixture
-def prod(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Prod]:
+def prod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Prod]:
     server = LocalCloud(tmp_path / "state", speed=60.0, delays=NO_DELAYS)
     server.start()
     monkeypatch.setenv("AWS_ENDPOINT_URL", server.cloud.endpoint)

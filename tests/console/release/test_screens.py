@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import StringIO
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 from rich.console import Console
@@ -16,10 +16,10 @@ from console.local.toolchain import Cdk
 from console.progress import Steps
 from console.release.canary import Canary
 from console.release.executions import Action, Execution, Stage
-from console.release.following import Snapshot
 from console.release.next_step import NextStep
 from console.release.promotion import Outcome
 from console.release.screen import ReleaseScreen
+from console.release.snapshot import Snapshot
 from console.release.summary import explain
 from console.words import duration
 from pipeline.judge.statistics.judging import Verdict
@@ -136,7 +136,9 @@ def test_durations_are_shown_once_the_pace_is_known() -> None:
         (((80, 40), (720, 360)), "of 2.00 undecided both versions fail alike"),
     ],
 )
-def test_the_evidence_is_shown_with_its_limit(decided: Any, counts: Any, shown: str) -> None:
+def test_the_evidence_is_shown_with_its_limit(
+    decided: Callable[..., Record], counts: tuple[tuple[int, int], tuple[int, int]], shown: str
+) -> None:
     console, out = paper(terminal=True)
     judged = replace(CANARY, record=decided(*counts))
     screen = ReleaseScreen("release of c0ffee", console)
@@ -145,7 +147,7 @@ def test_the_evidence_is_shown_with_its_limit(decided: Any, counts: Any, shown: 
     assert shown in " ".join(out.getvalue().split())
 
 
-def test_a_file_gets_each_change_once(decided: Any) -> None:
+def test_a_file_gets_each_change_once(decided: Callable[..., Record]) -> None:
     console, out = paper(terminal=False)
     judged = replace(snapshot(), canary=replace(CANARY, record=decided((80, 0))))
     screen = ReleaseScreen("release of c0ffee", console)
@@ -180,7 +182,7 @@ def test_a_shift_after_the_end_of_its_execution_is_shown(terminal: bool) -> None
     [("promoted", "promoted"), ("rolled_back", "rolled back"), ("refused", "refused")],
 )
 def test_the_summary_has_the_reason_and_the_durations(
-    decided: Any, ending: Ending, words: str
+    decided: Callable[..., Record], ending: Ending, words: str
 ) -> None:
     prod = Stage(
         "prod",
@@ -205,7 +207,7 @@ def test_the_summary_has_the_reason_and_the_durations(
         commit="c0ffee" * 6,
         executions=(FIRST, last),
         gate=None,
-        answers=(),
+        reports=(),
         canary=replace(CANARY, status="Succeeded", completed=at(660), record=decided((80, 0))),
         at=at(660),
         wall=11.0,

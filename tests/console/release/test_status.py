@@ -15,7 +15,6 @@ import pytest
 
 from console import cli
 from console.aws.health import Health
-from console.errors import ConsoleError
 from tests.console.conftest import git
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.judge.statistics.record import Record
+    from tests.console.fakes import FakeAws, FakePipeline
 
 START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
@@ -76,18 +76,14 @@ def responses(**counts: int) -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
-def delivery(aws: Any, pipeline: Any, url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+def delivery(
+    aws: FakeAws, pipeline: FakePipeline, url: str, monkeypatch: pytest.MonkeyPatch
+) -> FakeAws:
     """A canary in progress in prod, nothing in staging, and an unreadable account for dev."""
-    plain = aws.client
-
-    def client(service: str, place: Any = None) -> Any:
-        if place is not None and place.account.startswith("2"):
-            raise ConsoleError("account 222222222222 cannot be read: AccessDenied")
-        return plain(service, place)
 
     def stack(**asked: Any) -> Any:
         if asked["StackName"] != "prod-files":
-            return plain("cloudformation").error(
+            return aws.client("cloudformation").error(
                 "ValidationError", "Stack with id staging-files does not exist", "DescribeStacks"
             )
         outputs = [{"OutputKey": "Url", "OutputValue": url}]
@@ -99,7 +95,7 @@ def delivery(aws: Any, pipeline: Any, url: str, monkeypatch: pytest.MonkeyPatch)
         "AWS::CodeDeploy::Application": "application",
         "AWS::CodeDeploy::DeploymentGroup": "group",
     }
-    aws.client = client
+    aws.unreadable.add("222222222222")
     aws.answers |= {
         ("sts", "get_caller_identity"): {"Account": "1" * 12},
         ("cloudformation", "describe_stacks"): stack,
@@ -138,7 +134,7 @@ def delivery(aws: Any, pipeline: Any, url: str, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture
-def judged(delivery: Any, decided: Any) -> Record:
+def judged(delivery: FakeAws, decided: Callable[..., Record]) -> Record:
     """The judge's part of the document."""
     record: Record = decided()
     before = delivery.answers[("cloudformation", "describe_stacks")]
@@ -171,7 +167,7 @@ def pithead(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 
 def test_status_as_json(
     folder: Path,
-    delivery: Any,
+    delivery: FakeAws,
     url: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -258,7 +254,7 @@ def test_status_has_the_judges_verdict(
 
 def test_status_as_a_table(
     folder: Path,
-    delivery: Any,
+    delivery: FakeAws,
     url: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -279,7 +275,7 @@ def test_status_as_a_table(
 
 def test_health_is_what_customers_get(
     folder: Path,
-    delivery: Any,
+    delivery: FakeAws,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -325,7 +321,7 @@ def test_health_is_what_customers_get(
 
 def test_logs_of_an_environment(
     folder: Path,
-    delivery: Any,
+    delivery: FakeAws,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -352,7 +348,7 @@ def test_logs_of_an_environment(
 
 def test_logs_of_nothing_deployed_are_an_error(
     folder: Path,
-    delivery: Any,
+    delivery: FakeAws,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -364,7 +360,7 @@ def test_logs_of_nothing_deployed_are_an_error(
 
 def test_a_rollback_by_hand_is_not_a_promotion(
     folder: Path,
-    delivery: Any,
+    delivery: FakeAws,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -398,8 +394,8 @@ def test_a_rollback_by_hand_is_not_a_promotion(
 
 def test_logs_of_one_build(
     folder: Path,
-    delivery: Any,
-    pipeline: Any,
+    delivery: FakeAws,
+    pipeline: FakePipeline,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -442,8 +438,8 @@ def test_logs_of_one_build(
 
 def test_status_of_an_interrupted_execution_names_the_next_command(
     folder: Path,
-    delivery: Any,
-    pipeline: Any,
+    delivery: FakeAws,
+    pipeline: FakePipeline,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:

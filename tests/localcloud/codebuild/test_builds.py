@@ -377,6 +377,36 @@ class TestArtifacts:
         )
         assert build.exported == {"URL": "it's\nhere", "UNSET": ""}
 
+    def test_a_failed_build_exports_what_post_build_sets(self, builds: Builds) -> None:
+        """CodeBuild: "Build phase transitions", and `ExportedEnvironmentVariable` of its API."""
+        build = builds.run(
+            buildspec=spec(
+                env={"exported-variables": ["REPORT"]},
+                phases={
+                    "build": {"commands": ["echo it > report; kill -9 $$", "REPORT=never"]},
+                    "post_build": {"commands": ['export REPORT="$(cat report)"']},
+                },
+            )
+        )
+        assert build.status == "FAILED"
+        (shown,) = builds.client("codebuild").batch_get_builds(ids=[build.id])["builds"]
+        assert shown["exportedEnvironmentVariables"] == [{"name": "REPORT", "value": "it"}]
+
+    @pytest.mark.parametrize("phase", ["install", "pre_build"])
+    def test_a_build_that_ends_before_post_build_exports_nothing(
+        self, builds: Builds, phase: str
+    ) -> None:
+        build = builds.run(
+            buildspec=spec(
+                env={"exported-variables": ["REPORT"]},
+                phases={
+                    phase: {"commands": ["REPORT=early", "exit 1"]},
+                    "post_build": {"commands": ["REPORT=late"]},
+                },
+            )
+        )
+        assert (build.status, build.exported) == ("FAILED", {})
+
 
 class TestEnvironment:
     def test_the_role_and_nothing_of_this_process(

@@ -7,15 +7,18 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pipeline.builds import commands
 from pipeline.delivery.build_steps import KEPT
+from pipeline.gates.report.gate_report import EXPORT, VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from tests.pipeline.conftest import Assembly, Template
 
 ROOT = Path(__file__).parents[3]
 _LOCK = re.compile(r"pipeline\.builds\.downloads packages requirements/(\w+)\.txt")
@@ -60,7 +63,7 @@ for each in modules.split():
 """
 
 
-def _builds(delivery: Any) -> dict[str, list[str]]:
+def _builds(delivery: Template) -> dict[str, list[str]]:
     """The gates of the builds, by the lock that each build installs."""
     found: dict[str, list[str]] = {}
     for project in delivery.of_type("AWS::CodeBuild::Project").values():
@@ -87,15 +90,14 @@ def _imports(lock: str, modules: Sequence[str]) -> subprocess.CompletedProcess[s
     )  # fmt: skip
 
 
-def test_each_build_installs_what_its_gates_import(assembly: Any) -> None:
+def test_each_build_installs_what_its_gates_import(assembly: Assembly) -> None:
     builds = _builds(assembly.delivery)
     assert {each for gates in builds.values() for each in gates} >= {
         *_STARTED, "attest", "changes", "synthetic", "window",
     }  # fmt: skip
     for lock, gates in builds.items():
         for each in gates:
-            folder = (ROOT / "pipeline" / "gates" / each).is_dir()
-            gate = f"pipeline.gates.{each}.__main__" if folder else f"pipeline.gates.{each}"
+            gate = "pipeline.gates.load.__main__" if each == "load" else f"pipeline.gates.{each}"
             for modules in ((gate,), _STARTED.get(each, ())):
                 done = _imports(lock, modules)
                 assert done.returncode == 0, f"requirements/{lock}.txt, {each}: {done.stderr}"
@@ -110,8 +112,22 @@ def test_no_build_installs_what_is_needed_elsewhere(lock: str, module: str) -> N
     assert f"No module named '{module}'" in done.stderr
 
 
-def test_each_build_that_installs_keeps_its_downloads(assembly: Any) -> None:
+def test_each_build_that_installs_keeps_its_downloads(assembly: Assembly) -> None:
     for project in assembly.delivery.of_type("AWS::CodeBuild::Project").values():
         text = project["Source"]["BuildSpec"]
         if _LOCK.search(text):
             assert json.loads(text)["cache"] == {"paths": [KEPT]}
+
+
+def test_each_build_that_runs_gates_exports_their_reports(assembly: Assembly) -> None:
+    exporting = 0
+    for project in assembly.delivery.of_type("AWS::CodeBuild::Project").values():
+        text = project["Source"]["BuildSpec"]
+        spec = json.loads(text) if text.startswith("{") else {}
+        phases = spec.get("phases", {})
+        lines = phases.get("build", {}).get("commands", ())
+        if any(commands.run(each) for each in lines):
+            assert spec["env"]["exported-variables"] == [VARIABLE]
+            assert phases["post_build"] == {"commands": [EXPORT]}
+            exporting += 1
+    assert exporting > 5

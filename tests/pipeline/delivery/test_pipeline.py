@@ -18,8 +18,8 @@ from environments.schema import load_all, load_home
 from pipeline import app as pipeline_app
 from pipeline.builds import bundle, commands, inputs
 from pipeline.gates import synthesis
-from pipeline.gates.supply_chain.assembly import read as read_assembly
 from pipeline.gates.supply_chain.attestation import sha256
+from pipeline.gates.supply_chain.function_code import read as read_assembly
 from pipeline.gates.supply_chain.published import describes
 from pipeline.names import OVERRIDE_PARAMETER, PARALLEL_BUILDS, lookup_role, promoted_role
 

@@ -18,8 +18,8 @@ from pipeline import app as pipeline_app
 from pipeline.builds import bundle, code_signing
 from pipeline.delivery import nag
 from pipeline.gates.supply_chain import sbom
-from pipeline.gates.supply_chain.assembly import read
 from pipeline.gates.supply_chain.attestation import release
+from pipeline.gates.supply_chain.function_code import read
 
 PROFILE = "arn:aws:signer:eu-west-1:111111111111:/signing-profiles/pithead/a1B2c3D4e5"
 CONFIG, FUNCTION = "AWS::Lambda::CodeSigningConfig", "AWS::Lambda::Function"

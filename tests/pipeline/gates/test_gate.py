@@ -9,9 +9,9 @@ import pytest
 
 from environments.schema import EnvironmentFileError
 from pipeline.gates.gate import main
-from pipeline.gates.report.answer import Answer, read
 from pipeline.gates.report.catalogue import GATES, Gate, gate
 from pipeline.gates.report.findings import Finding
+from pipeline.gates.report.gate_report import GateReport, parse, parse_exported
 from pipeline.gates.report.result import CouldNotRunError, GateResult
 from pipeline.gates.report.waivers import WaiversError
 
@@ -36,7 +36,7 @@ def _report(reports: Path, kind: str = "json") -> Any:
         (GateResult("refused", "one was bad", next_step="run `true`"), 1, "run `true`"),
     ],
 )
-def test_a_gate_answers_by_code_sentence_and_report(
+def test_a_gate_ends_with_a_code_a_sentence_and_a_report(
     reports: Path,
     capsys: pytest.CaptureFixture[str],
     outcome: GateResult,
@@ -46,23 +46,16 @@ def test_a_gate_answers_by_code_sentence_and_report(
     reports.rmdir()  # as in a fresh checkout
     assert main("security", lambda: outcome) == code
     told = f"one was bad. Next: {next_step}" if next_step else outcome.sentence
-    answer = Answer("security", outcome.status, outcome.sentence, next_step)
-    assert capsys.readouterr().out.splitlines() == [
-        f"gate security: {outcome.status}: {told}",
-        answer.line(),
-    ]
-    report = _report(reports)
-    assert report.pop("seconds") >= 0
-    assert report == {
-        "gate": "security",
-        "status": outcome.status,
-        "sentence": outcome.sentence,
-        "next": next_step,
-        "details": outcome.details,
-        "findings": 0,
-        "waived": 0,
-    }
-    assert not (reports / "security.sarif").exists()
+    assert capsys.readouterr().out == f"gate security: {outcome.status}: {told}\n"
+    report = parse((reports / "security.json").read_bytes())
+    assert report.seconds >= 0
+    assert report == GateReport(
+        "security", outcome.status, outcome.sentence, next_step,
+        seconds=report.seconds, details=outcome.details,
+    )  # fmt: skip
+    exported = (reports / "security.exported").read_text()
+    assert parse_exported(exported) == (replace(report, details={}),)
+    assert {each.name for each in reports.iterdir()} == {"security.json", "security.exported"}
 
 
 @pytest.mark.parametrize(
@@ -80,30 +73,24 @@ def test_a_gate_answers_by_code_sentence_and_report(
 def test_a_gate_that_could_not_run_has_refused_and_says_what_to_type_next(
     reports: Path, capsys: pytest.CaptureFixture[str], error: Exception, next_step: str
 ) -> None:
-    def judge() -> GateResult:
+    def run() -> GateResult:
         raise error
 
-    assert main("security", judge) == 2
+    assert main("security", run) == 2
     sentence = "could not run, which refuses: it broke"
-    assert capsys.readouterr().out.splitlines() == [
-        f"gate security: refused: {sentence}. Next: {next_step}",
-        Answer("security", "refused", sentence, next_step).line(),
-    ]
+    said = capsys.readouterr().out
+    assert said == f"gate security: refused: {sentence}. Next: {next_step}\n"
     report = _report(reports)
     assert (report["status"], report["sentence"]) == ("refused", sentence)
     assert report["next"] == next_step
 
 
-def test_a_reason_with_a_rule_has_it_in_the_answer(
-    reports: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def judge() -> GateResult:
+def test_a_reason_with_a_rule_has_it_in_the_report(reports: Path) -> None:
+    def run() -> GateResult:
         raise CouldNotRunError("throttled", rule="throttled")
 
-    assert main("security", judge) == 2
-    answer = read(capsys.readouterr().out.splitlines()[-1])
-    assert answer is not None
-    assert answer.rules == ("throttled",)
+    assert main("security", run) == 2
+    assert _report(reports)["rules"] == ["throttled"]
 
 
 @pytest.mark.parametrize("each", GATES, ids=lambda each: each.name)
@@ -122,16 +109,18 @@ def test_a_gate_that_the_catalogue_lacks_cannot_refuse_without_a_next_step(repor
 def test_a_bug_of_a_gate_refuses_and_leaves_no_report_of_an_earlier_run(
     reports: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def judge() -> GateResult:
+    def run() -> GateResult:
         raise KeyError("results")
 
-    for kind in ("json", "sarif"):
+    for kind in ("json", "exported", "sarif"):
         (reports / f"security.{kind}").write_text("{}")
-    assert main("security", judge) == 2
+    assert main("security", run) == 2
     said = capsys.readouterr()
     assert "this is a bug of the gate: KeyError: 'results'" in said.out
     assert "Traceback" in said.err
     assert _report(reports)["status"] == "refused"
+    (exported,) = parse_exported((reports / "security.exported").read_text())
+    assert exported.status == "refused"
     assert not (reports / "security.sarif").exists()
 
 
@@ -150,9 +139,9 @@ def test_an_error_refuses_and_the_sentence_names_the_first_on_one_line(
         "service/z.py:10: error: bandit B307: eval is bad",
         "pyproject.toml: warning: deptry DEP002: unused",
         f"gate security: refused: {sentence}. Next: {next_step}",
-        Answer("security", "refused", sentence, next_step, ("B307", "B602")).line(),
     ]
     assert _report(reports)["findings"] == 4
+    assert _report(reports)["rules"] == ["B307", "B602"]
     by_tool = {run["tool"]["driver"]["name"]: run["results"] for run in _sarif(reports)}
     assert {tool: len(results) for tool, results in by_tool.items()} == {"bandit": 3, "deptry": 1}
 
@@ -193,7 +182,7 @@ def test_a_log_shows_the_first_findings_and_the_report_has_all(
 ) -> None:
     many = [replace(HOLE, line=n, subject=str(n)) for n in range(200)]
     assert main("security", lambda: GateResult.of_findings(many, "clean")) == 1
-    assert len(capsys.readouterr().out.splitlines()) == 52
+    assert len(capsys.readouterr().out.splitlines()) == 51
     (only,) = _sarif(reports)
     assert len(only["results"]) == _report(reports)["findings"] == 200
 

@@ -120,7 +120,7 @@ def test_a_throttled_test_is_no_failure_of_the_release(
     monkeypatch.setattr(integration, "EnvironmentWatch", lambda *_dev: watch)
     monkeypatch.setenv("URL", "http://127.0.0.1:1/")
     assert main("integration", integration.run) == code
-    sentence = capsys.readouterr().out.splitlines()[-2]
+    sentence = capsys.readouterr().out.splitlines()[-1]
     assert "1 of 1 tests failed: test_it: " in sentence
     assert ("AWS throttled 3 requests since the gate began" in sentence) == (code == 2)
     assert watch.asked == asked

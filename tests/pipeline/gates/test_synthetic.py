@@ -12,7 +12,7 @@ from environments.gates import Synthetic
 from environments.schema import load
 from pipeline.gates import lambda_throttles, synthetic
 from pipeline.gates.gate import main
-from pipeline.gates.report.answer import read
+from pipeline.gates.report.gate_report import parse
 from tests.pipeline.gates.watch import LIMIT, FakeWatch
 from tests.pipeline.served import serve
 
@@ -89,6 +89,7 @@ def test_a_journey_that_fails_refuses(
 )  # fmt: skip
 def test_a_throttled_journey_is_no_failure_of_the_release(
     service: Served,
+    reports: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     status: int,
@@ -107,11 +108,8 @@ def test_a_throttled_journey_is_no_failure_of_the_release(
     watch = FakeWatch(live=throttled)
     monkeypatch.setattr(lambda_throttles, "EnvironmentWatch", lambda *_staging: watch)
     assert main("synthetic", synthetic.run) == code
-    *_, sentence, line = capsys.readouterr().out.splitlines()
-    assert said in sentence
-    answer = read(line)
-    assert answer is not None
-    assert answer.rules == rules
+    assert said in capsys.readouterr().out.splitlines()[-1]
+    assert parse((reports / "synthetic.json").read_bytes()).rules == rules
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pipeline.gates.lambda_throttles import Throttles
+
+if TYPE_CHECKING:
+    from pipeline.gates.lambda_throttles import Watch
 
 LIMIT = 'Lambda\'s quota "Concurrent executions" of account 3 is 10'
 STEP = "run `aws service-quotas request-service-quota-increase`"
@@ -19,3 +24,7 @@ class FakeWatch:
         """See `Watch`; `asked` records each `expected`."""
         self.asked.append(expected)
         return Throttles(self.by_alias, LIMIT, STEP)
+
+
+if TYPE_CHECKING:
+    _WATCH: type[Watch] = FakeWatch

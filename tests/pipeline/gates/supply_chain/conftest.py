@@ -157,7 +157,11 @@ class Assembly:
                         "type": "cdk:asset-manifest",
                         "properties": {"file": "files.assets.json"},
                     },
-                    "files": {"type": "aws:cloudformation:stack", "properties": stack},
+                    "files": {
+                        "type": "aws:cloudformation:stack",
+                        "environment": "aws://444444444444/eu-west-1",
+                        "properties": stack,
+                    },
                 }
             }
             (nested / "manifest.json").write_text(json.dumps(manifest))

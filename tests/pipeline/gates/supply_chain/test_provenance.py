@@ -19,7 +19,7 @@ from pipeline.gates import attest, provenance
 from pipeline.gates.gate import main
 from pipeline.gates.report.result import CouldNotRunError, GateResult
 from pipeline.gates.supply_chain import lock, origin, sbom
-from pipeline.gates.supply_chain.assembly import Code
+from pipeline.gates.supply_chain.function_code import Code
 from pipeline.names import ATTESTATION, ATTESTATION_KEY, EVIDENCE
 from tests.pipeline.conftest import Checkout
 
@@ -415,6 +415,7 @@ def test_a_key_that_two_files_are_published_under_stays_out(
         (lambda r: r["Function"]["Properties"].update(Layers=["arn:x"]), "Function has layers"),
         (lambda r: r.update(Other={"Type": "AWS::Lambda::LayerVersion"}), "LayerVersion Other"),
         (lambda r: r.update(Other={"Type": "AWS::CloudFormation::Stack"}), "Stack Other"),
+        (lambda r: r["Version"].update(Properties={"Fn::If": []}), "Version.FunctionName"),
     ],
 )
 def test_code_that_the_comparison_does_not_see_stays_out(
@@ -528,5 +529,5 @@ def test_without_kms_nothing_goes_to_prod(
 
 
 def test_without_an_assembly_nothing_is_known(root: Path, policy: Any) -> None:
-    with pytest.raises(CouldNotRunError, match="assembly is no cloud assembly of the CDK"):
+    with pytest.raises(CouldNotRunError, match=r"cdk\.out/manifest\.json: the file is missing"):
         provenance.run()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipeline.gates.template import assembly
-from pipeline.gates.template.assembly import AssemblyError, LookupRole
+from pipeline.gates.template.assembly import AssemblyError, Asset, LookupRole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +36,38 @@ def test_stacks_of_stages_and_nested_ones_are_read(written: Any) -> None:
     assert stacks["prod-files/Nested"].parent == "prod-files"
     assert stacks["prod-files/Nested"].template.resources.keys() == {"Topic"}
     assert stacks["Pipe"].lookup_role is None
+
+
+def test_a_stage_has_its_own_stacks_and_assets(written: Any) -> None:
+    for stage in ("dev", "prod"):
+        inner = type(written)(written.folder / f"assembly-{stage}")
+        inner.artifacts["assets"] = {
+            "type": "cdk:asset-manifest",
+            "properties": {"file": "files.assets.json"},
+        }
+        inner.stack(TOPIC, "files")
+        asset = {
+            "source": {"path": f"../asset.{stage}"},
+            "destinations": {"a": {"objectKey": f"{stage}.zip"}, "b": {"objectKey": "same.zip"}},
+        }
+        document = json.dumps({"files": {"one": asset}})
+        (inner.folder / "files.assets.json").write_text(document)
+        written.artifacts[f"assembly-{stage}"] = {
+            "type": "cdk:cloud-assembly",
+            "properties": {"directoryName": f"assembly-{stage}", "displayName": f"Pithead/{stage}"},
+        }
+    root = written.stack(TOPIC, "Pipe").folder
+    assert {each.stage for each in assembly.read(root)} == {"", "Pithead/dev", "Pithead/prod"}
+    file = (root / "asset.prod").resolve()
+    assert assembly.assets(root, "Pithead/prod") == (
+        Asset("prod.zip", file), Asset("same.zip", file),
+    )  # fmt: skip
+    assert assembly.assets(root, "Pithead/staging") == ()
+    (root / "assembly-prod" / "files.assets.json").unlink()
+    with pytest.raises(
+        AssemblyError, match=r"assembly-prod/files\.assets\.json: the file is missing"
+    ):
+        assembly.assets(root, "Pithead/prod")
 
 
 def test_findings_name_a_template_the_same_wherever_the_assembly_lies(
