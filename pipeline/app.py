@@ -16,13 +16,13 @@ import aws_cdk as cdk
 from environments.schema import EnvironmentFileError, load_all, load_home
 from pipeline.builds import bundle, code_signing, safeguards
 from pipeline.builds.commit import ROOT, CommitError, commit
-from pipeline.delivery import nag
+from pipeline.delivery import nag, reviews
 from pipeline.delivery.pipeline import DeliveryStack
 from pipeline.delivery.stacks.artifact import Artifact
 from pipeline.gates.supply_chain import sbom
 from pipeline.gates.supply_chain.contents import ContentsError
 from pipeline.gates.supply_chain.lock import LockError
-from pipeline.names import STACK
+from pipeline.names import SERVICE, STACK
 
 
 class AppError(Exception):
@@ -84,16 +84,16 @@ def synthesise(app: cdk.App) -> None:
         connection_arn=str(connection),
         bundle_platform=platform,
         env=cdk.Environment(account=home.account, region=home.region),
-        description="The pipeline that delivers the files API, and itself",
+        description=f"The pipeline that delivers the {SERVICE} API, and itself",
         termination_protection=True,
     )
-    judgement = nag.check(app, nag.reviews(home, environments, signed=profile is not None))
+    judgement = nag.check(app, reviews.applicable(home, environments, signed=profile is not None))
     unreviewed = judgement.unreviewed
     if unreviewed:
         nag.record_unreviewed(Path(app.outdir), judgement)
         raise AppError(
             f"cdk-nag found {len(unreviewed)}; fix each finding, or review it in "
-            "pipeline/delivery/nag.py:\n" + "\n".join(unreviewed)
+            "pipeline/delivery/reviews.py or service/delivery/reviews.py:\n" + "\n".join(unreviewed)
         )
 
 

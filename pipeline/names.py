@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from service.delivery.name import NAME
+
 STACK = "Pithead"
 """The stack of the pipeline."""
 PIPELINE = "pithead"
 COMPARISON = "Changes"
 """The action that compares a release with what is deployed, before the pipeline changes itself."""
-SERVICE = "files"
+SERVICE = NAME
+"""The service that is delivered."""
 ALIAS = "live"
 """The alias of the service's function that takes all traffic."""
 PROMOTED = "promoted"

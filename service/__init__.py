@@ -1,1 +1,4 @@
-"""The files API that Pithead delivers: FastAPI over S3, on Lambda or under any ASGI server."""
+"""The service that Pithead delivers: its app, and what belongs to its delivery.
+
+Replace this folder and `tests/service` to deliver another service (docs/your-service.md).
+"""

@@ -16,7 +16,7 @@ from console.errors import ConsoleError
 from console.local import local_cloud
 from console.local.iam_mode import unproved_by
 from console.progress import Steps
-from console.rehearsal.acts import ACTS
+from console.rehearsal.acts import acts
 from console.rehearsal.playing import rehearse
 from console.rehearsal.screen import RehearsalScreen, summary
 
@@ -71,7 +71,7 @@ def command(speed: float, report: Path | None, iam: str, keep: bool) -> int:
     scaled = environment_here("prod", checkout.environments()["prod"], speed)
     if scaled:
         steps.say(scaled)
-    screen = RehearsalScreen(ACTS, console)
+    screen = RehearsalScreen(acts(), console)
     as_expected = False
     try:
         rehearsal = rehearse(

@@ -127,7 +127,7 @@ def document(policy: Policy, releases: Iterable[Release]) -> dict[str, Any]:
      "policy": {"false_rollback_rate": 0.001, "tolerance": null, "objectives": null,
                 "minutes": null},
      "releases": [
-       {"deployment_id": "d-…", "service": "files", "environment": "prod", "version": "3",
+       {"deployment_id": "d-…", "service": "orders", "environment": "prod", "version": "3",
         "began": "…+00:00", "outcome": "rolled back",
         "happened": {"verdict": "rollback", "minutes": 2.5, "bad": 7},
         "policy": {"verdict": "rollback", "minutes": 3.5, "bad": 12}, "open": false}]}

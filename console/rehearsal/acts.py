@@ -1,4 +1,4 @@
-"""The acts: what each commit changes, and how its way to production ought to end.
+"""The acts: what each commit changes, and how its release should end.
 
 An edit names the text that it replaces, so that one that no longer fits the checkout is an
 error and never another change than was meant.
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from console.errors import ConsoleError
+from pipeline.service import part
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,8 +37,7 @@ class Edit:
         if text.count(self.old) != 1:
             raise ConsoleError(
                 f"{self.path}: found {self.old.strip()!r} {text.count(self.old)} times, and the "
-                "rehearsal edits it where it stands once; bring console/rehearsal/acts.py "
-                "up to date"
+                "rehearsal edits it where it stands once; bring the act that edits it up to date"
             )
         file.write_text(text.replace(self.old, self.new), encoding="utf-8")
 
@@ -61,74 +61,33 @@ class Act:
     """Stage and action that only the changed pipeline has."""
 
 
-ACTS = (
-    Act(
-        name="good-release",
-        message="Let clients ask whether their copy of a file is still good",
-        edits=(
-            Edit(
-                "service/routes/files.py",
-                '        "Accept-Ranges": "bytes",\n',
-                '        "Accept-Ranges": "bytes",\n'
-                '        "Cache-Control": "private, no-cache",\n',
-            ),
+PIPELINE_CHANGE = Act(
+    name="pipeline-change",
+    message="Check that every module compiles, beside the gates",
+    edits=(
+        Edit(
+            "pipeline/delivery/pipeline.py",
+            '            self._builds.gate("Security", "security", group="scanners"),\n',
+            '            self._builds.gate("Security", "security", group="scanners"),\n'
+            "            pipelines.CodeBuildStep(\n"
+            '                "Compile",\n'
+            "                input=self._builds.source,\n"
+            "                role_policy_statements=self._builds.statements,\n"
+            '                commands=["python3 -m compileall -q service"],\n'
+            "            ),\n",
         ),
-        expected="promoted",
     ),
-    # Every test's client calls its version 2.1; the app that customers have calls its v4.
-    Act(
-        name="bad-release",
-        message="Tell which client asks for a file",
-        edits=(
-            Edit(
-                "service/routes/files.py",
-                "def _whole(request: Request, path: str, if_none_match: str | None) -> Response:\n",
-                "def _whole(request: Request, path: str, if_none_match: str | None) -> Response:\n"
-                '    product, _, version = request.headers.get("user-agent", "").partition("/")\n'
-                '    request.state.client = (product, int(version.split(".")[0] or 0))\n',
-            ),
-        ),
-        expected="rolled_back",
-        verdict="evidence",
-    ),
-    Act(
-        name="pipeline-change",
-        message="Check that every module compiles, beside the gates",
-        edits=(
-            Edit(
-                "pipeline/delivery/pipeline.py",
-                '            self._builds.gate("Security", "security", group="scanners"),\n',
-                '            self._builds.gate("Security", "security", group="scanners"),\n'
-                "            pipelines.CodeBuildStep(\n"
-                '                "Compile",\n'
-                "                input=self._builds.source,\n"
-                "                role_policy_statements=self._builds.statements,\n"
-                '                commands=["python3 -m compileall -q service"],\n'
-                "            ),\n",
-            ),
-        ),
-        expected="promoted",
-        new_action=("Verify", "Compile"),
-    ),
-    # Within every limit of staging, and slower than what customers have.
-    Act(
-        name="refused-release",
-        message="Let the bucket settle before a file is read",
-        edits=(
-            Edit(
-                "service/routes/files.py",
-                "from datetime import UTC\n",
-                "import time\nfrom datetime import UTC\n",
-            ),
-            Edit(
-                "service/routes/files.py",
-                "    if content is None:\n",
-                "    time.sleep(0.03)\n    if content is None:\n",
-            ),
-        ),
-        expected="refused",
-        gate="load",
-        rule="p50-regression",
-    ),
+    expected="promoted",
+    new_action=("Verify", "Compile"),
 )
-"""In the order in which they are played."""
+"""The platform's own act, of any service."""
+
+
+def acts() -> tuple[Act, ...]:
+    """Return the service's acts in the order in which they are played.
+
+    By default, the pipeline's change is the only act.
+    """
+    rehearsal = part("rehearsal")
+    found: tuple[Act, ...] = rehearsal.ACTS if rehearsal else (PIPELINE_CHANGE,)
+    return found

@@ -14,7 +14,7 @@ from console.lineage import CheckoutLineage
 from console.local import local_cloud
 from console.local.provisioning import make_ready
 from console.rehearsal import audit
-from console.rehearsal.acts import ACTS
+from console.rehearsal.acts import acts
 from console.rehearsal.result import Rehearsal, Result
 from console.rehearsal.scratch import Scratch
 from console.rehearsal.traffic import Traffic
@@ -163,10 +163,11 @@ def rehearse(
         steps=steps,
     )
     stage = Stage(aws, scratch, ready)
-    production = stage.open(ACTS[0], screen)
+    played = acts()
+    production = stage.open(played[0], screen)
     results = []
     with Traffic(production.url) as traffic:
-        for act, following in zip_longest(ACTS, ACTS[1:]):
+        for act, following in zip_longest(played, played[1:]):
             results.append(stage.play(act, following, screen, traffic))
             screen.played(results[-1])
     return Rehearsal(speed, time.monotonic() - began, tuple(results), why)

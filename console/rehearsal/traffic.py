@@ -1,4 +1,4 @@
-"""Production's traffic: customers who read, write and list files, at a steady rate."""
+"""Production's traffic: customers who send requests at a steady rate."""
 
 from __future__ import annotations
 
@@ -8,25 +8,39 @@ import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
+
+from pipeline.service import part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
 PER_SECOND = 40.0  # requests of the wall's second
 _CUSTOMERS = 4
 _PATIENCE = 10.0  # wall seconds for one answer
-FILES = (
-    "reports/2026/november.csv",
-    "invoices/2026-11 (final).pdf",
-    "photos/München/Straße.jpg",
-    "報告/2026年11月.csv",
-    "договоры/аренда.pdf",
-)
-"""Named as customers name them: in their own languages."""
-CLIENTS = ("Mozilla/5.0 (X11; Linux x86_64)", "AcmeFiles/v4.1 (iPhone)")
-"""As they call themselves: a browser, and an app."""
+Request = tuple[str, str, bytes | None]
+"""Method, path below the API's address, and body."""
+
+
+@dataclass(frozen=True)
+class Customers:
+    """What a service's customers send."""
+
+    clients: tuple[str, ...]
+    """Values of the header `User-Agent`, which requests have in turn."""
+    requests: Callable[[int], Iterator[Request]]
+    """Returns the endless requests of a customer; customers are numbered from 0."""
+
+
+_DEFAULT_CUSTOMERS = Customers(("rehearsal",), lambda _number: itertools.repeat(("GET", "/", None)))
+
+
+def customers() -> Customers:
+    """Return the service's customers; by default, they ask for `/`."""
+    rehearsal = part("rehearsal")
+    found: Customers = rehearsal.CUSTOMERS if rehearsal else _DEFAULT_CUSTOMERS
+    return found
 
 
 @dataclass
@@ -41,13 +55,16 @@ class Served:
 class Traffic:
     """Sends requests to a deployed service while it is entered."""
 
-    def __init__(self, url: str, per_second: float = PER_SECOND) -> None:
+    def __init__(
+        self, url: str, per_second: float = PER_SECOND, sending: Customers | None = None
+    ) -> None:
         self._address = urlsplit(url)
         self._every = _CUSTOMERS / per_second
         self._over = threading.Event()
         self._lock = threading.Lock()
         self._served = Served()
-        self._clients = itertools.cycle(CLIENTS)
+        self._sending = sending or customers()
+        self._clients = itertools.cycle(self._sending.clients)
         self._customers = [
             threading.Thread(target=self._buy, args=(number,), name=f"customer-{number}")
             for number in range(_CUSTOMERS)
@@ -79,7 +96,7 @@ class Traffic:
             self._address.hostname or "", self._address.port, timeout=_PATIENCE
         )
         due = time.monotonic() + self._every * number / _CUSTOMERS
-        for method, path, body in _requests(number):
+        for method, path, body in self._sending.requests(number):
             # An open model: a slow answer does not make the next request later.
             if self._over.wait(max(0.0, due - time.monotonic())):
                 break
@@ -106,17 +123,3 @@ class Traffic:
             connection.close()
             return True
         return answer.status >= 500  # noqa: PLR2004  # HTTP's server errors
-
-
-def _requests(customer: int) -> Iterator[tuple[str, str, bytes | None]]:
-    """Each customer's own files are written first, then read again and again."""
-    mine = [f"/files/customer-{customer}/{quote(name)}" for name in FILES]
-    for path in mine:
-        yield "PUT", path, b"x" * 1024
-    for turn in itertools.count():
-        if turn % 20 == 0:
-            yield "PUT", mine[turn // 20 % len(mine)], b"y" * 1024
-        elif turn % 20 == 10:  # noqa: PLR2004  # one in twenty, as above
-            yield "GET", f"/files?prefix=customer-{customer}/&limit=20", None
-        else:
-            yield "GET", mine[turn % len(mine)], None

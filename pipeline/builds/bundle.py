@@ -24,18 +24,22 @@ from typing import TYPE_CHECKING
 
 from pipeline.builds import downloads
 from pipeline.builds.downloads import DownloadError
+from pipeline.service import APP, DELIVERY, part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 ROOT = Path(__file__).parents[2]
 LOCK = ROOT / "requirements" / "service.txt"
-_SERVICE = ROOT / "service"
-_EVERY = ("pipeline/__init__.py", "pipeline/names.py")
+_APP = ("service/__init__.py", f"{APP}/**/*")
+_EVERY = (
+    "pipeline/__init__.py", "pipeline/names.py",
+    "service/__init__.py", f"{DELIVERY}/__init__.py", f"{DELIVERY}/name.py",
+)  # fmt: skip
 _JUDGE = (*_EVERY, "pipeline/judge/statistics/*.py", "pipeline/judge/*.py")
-_SYNTHETIC = (*_EVERY, "pipeline/journeys/*.py")
-_AWS_SERVICES = {"s3"}
-"""AWS services that the service calls."""
+_SYNTHETIC = (
+    *_EVERY, "pipeline/service.py", "pipeline/journeys/*.py", f"{DELIVERY}/journey.py",
+)  # fmt: skip
 
 
 class BundleError(Exception):
@@ -70,13 +74,13 @@ def target(name: str) -> Platform:
 
 def digest(platform_name: str) -> str:
     """Return the SHA-256 of all inputs of the service's bundle."""
-    return _digest(platform_name, LOCK, *sources())
+    return _digest(platform_name, LOCK, *sources(), *_kept_data())
 
 
 def sources() -> list[Path]:
-    """Return the service's own files, all of which are shipped."""
-    found = (path for path in _SERVICE.rglob("*") if "__pycache__" not in path.parts)
-    return sorted(path for path in found if path.is_file())
+    """Return the files of the service's app, all of which are shipped."""
+    found = (path for pattern in _APP for path in ROOT.glob(pattern))
+    return sorted(path for path in found if path.is_file() and "__pycache__" not in path.parts)
 
 
 def build(platform_name: str, cache: Path = ROOT / ".cache" / "bundle") -> Path:
@@ -134,7 +138,7 @@ def _copy(files: Iterable[Path], root: Path) -> None:
 
 
 def _dependencies(platform_name: str, cache: Path) -> Path:
-    file = cache / f"dependencies-{_digest(platform_name, LOCK)}.zip"
+    file = cache / f"dependencies-{_digest(platform_name, LOCK, *_kept_data())}.zip"
     if not file.exists():
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)
@@ -142,6 +146,11 @@ def _dependencies(platform_name: str, cache: Path) -> Path:
             _prune(root)
             _finish(file, root, platform_name)
     return file
+
+
+def _kept_data() -> list[Path]:
+    """Return the file that says what the bundle keeps of botocore, if the service has one."""
+    return list(ROOT.glob(f"{DELIVERY}/bundle.py"))
 
 
 def _digest(platform_name: str, *paths: Path) -> str:
@@ -197,8 +206,10 @@ def _prune(root: Path) -> None:
         if record.name in {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"}:
             record.unlink()
     # botocore's descriptions of all AWS services are larger than everything else together.
+    kept = part("bundle")
+    called = set(kept.AWS_SERVICES) if kept else set()
     for service in (root / "botocore" / "data").glob("*/"):
-        if service.name not in _AWS_SERVICES:
+        if service.name not in called:
             shutil.rmtree(service)
 
 

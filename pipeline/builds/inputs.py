@@ -14,19 +14,24 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
+from pipeline.service import DELIVERY
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 PROVED = "PITHEAD_PROVED_INPUTS"
 """The variable of the Synth build with the digest of the deployed inputs."""
-_SOURCES = ("pipeline/**/*", "environments/*", "requirements/*.txt", "cdk*.json", "pyproject.toml")
+_SOURCES = (
+    "pipeline/**/*", f"{DELIVERY}/**/*", "environments/*", "requirements/*.txt", "cdk*.json",
+    "pyproject.toml",
+)  # fmt: skip
 
 
 def digest(root: Path, context: Mapping[str, str]) -> str:
     """Return the SHA-256 of the app, its locks and settings below `root`, and the context.
 
-    It does not include the service's own files, which `pipeline.builds.bundle` copies unchanged.
+    It does not include the service's app, which `pipeline.builds.bundle` copies unchanged.
     """
     sums = hashlib.sha256(json.dumps(dict(context), sort_keys=True).encode())
     for path in _files(root):

@@ -13,6 +13,8 @@ import json
 import tomllib
 from typing import TYPE_CHECKING, Any
 
+from pipeline.service import DELIVERY, INTEGRATION_TESTS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
 METADATA = "Pithead::Safeguards"
 """Key of the record in the metadata of prod's template."""
 WAIVERS = "pipeline/waivers.toml"
-FOLDERS = ("environments", "pipeline", "requirements")
-"""Folders with the code of gate `changes` and the locks of its packages."""
+FOLDERS = ("environments", "pipeline", "requirements", DELIVERY)
+"""Folders with the code of gate `changes`, the locks of its packages, and the service's name."""
 CODE = "code"
 """Key of the digests of the gates' code."""
 _TABLES = ("pithead", "pytest")
@@ -31,8 +33,7 @@ _CONFIGURATIONS = (
 )  # fmt: skip
 """Configurations of scanners, of which a digest is recorded; gate `security` rejects others."""
 _CODE = (
-    "environments/*.py", "pipeline/*", "requirements", "tests/dynamic", "tests/integration",
-    "tests/load",
+    "environments/*.py", "pipeline/*", "requirements", DELIVERY, INTEGRATION_TESTS,
 )  # fmt: skip
 """Files and folders with code that can refuse a release (gates, stacks, judge), of which a digest
 is recorded for each."""

@@ -134,12 +134,16 @@ def _deployed_code() -> list[str]:
         f"rm -rf {_DEPLOYED} && mkdir {_DEPLOYED}",
         f'{found} || {{ echo "{_NEXT_STEP}"; exit 1; }}',
         *(
-            f"git archive --prefix={folder}/ --output={_DEPLOYED}/{folder}.tar {each}"
+            f"git archive --prefix={folder}/ --output={_DEPLOYED}/{_archive(folder)} {each}"
             for folder, each in trees.items()
         ),
-        *(f"tar -xf {_DEPLOYED}/{folder}.tar -C {_DEPLOYED}" for folder in FOLDERS),
+        *(f"tar -xf {_DEPLOYED}/{_archive(folder)} -C {_DEPLOYED}" for folder in FOLDERS),
         # The waivers are those of the commit under test: a new one is a finding of its own.
         f"cp {WAIVERS} {_DEPLOYED}/{WAIVERS} || rm {_DEPLOYED}/{WAIVERS}",
         # uv looks for settings in the folders above, too, until it finds some.
         f"touch {_DEPLOYED}/uv.toml && cd {_DEPLOYED}",
     ]
+
+
+def _archive(folder: str) -> str:
+    return f"{folder.replace('/', '-')}.tar"

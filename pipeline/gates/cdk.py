@@ -103,7 +103,7 @@ def refusal(error: AppRefusedError, folder: Path) -> GateResult:
         f"the app cannot be synthesised: {error}",
         findings=found,
         tools=(validation.TOOL,) if found else (),
-        next_step="fix each finding, or review it with its reason in pipeline/delivery/nag.py"
+        next_step="fix each finding, or review it with its reason in pipeline/delivery/reviews.py"
         if found
         else "fix it and run `pithead gates synthesis`",
     )

@@ -16,12 +16,13 @@ from pipeline.gates.lambda_throttles import EnvironmentWatch
 from pipeline.gates.report.findings import Finding
 from pipeline.gates.report.result import CouldNotRunError, GateResult
 from pipeline.gates.throttling import require_unthrottled_if_known
+from pipeline.service import DYNAMIC_HOOKS, DYNAMIC_SETTINGS
 
 if TYPE_CHECKING:
     from environments.gates import Dynamic
 
-PROFILE = ROOT / "tests" / "dynamic"
-"""Folder with the tool's configuration, and with hooks that limit its requests to this API."""
+_DEFAULT_SETTINGS = ROOT / "pipeline" / "gates" / "schemathesis.toml"
+"""The configuration of the tool if the service has none of its own."""
 _TOOL = "schemathesis"
 _SERVER_ERROR_RULE = "ST101"
 """Schemathesis's code for an answer with a status of 500 or more."""
@@ -65,13 +66,16 @@ def examine(url: str, limits: Dynamic, requests_per_second: int) -> GateResult:
         each.unlink(missing_ok=True)
     base = url.rstrip("/")
     command = [sys.executable, "-m", "schemathesis.cli", "--no-color"]
-    command += ["--config-file", str(PROFILE / "schemathesis.toml")]
+    settings, hooks = ROOT / DYNAMIC_SETTINGS, ROOT / DYNAMIC_HOOKS
+    command += ["--config-file", str(settings if settings.exists() else _DEFAULT_SETTINGS)]
     command += ["run", f"{base}/openapi.json", "--url", base, "--continue-on-failure"]
     command += ["--max-examples", str(limits.max_examples), "--workers", "1"]
     command += ["--rate-limit", f"{requests_per_second}/s", "--request-timeout", "10"]
     command += ["--report", "json,junit"]
     command += ["--report-json-path", str(report), "--report-junit-path", str(junit)]
-    variables = os.environ | {"SCHEMATHESIS_HOOKS": str(PROFILE / "hooks.py"), "URL": base}
+    variables = os.environ | {"URL": base}
+    if hooks.exists():
+        variables |= {"SCHEMATHESIS_HOOKS": str(hooks)}
     try:
         done = subprocess.run(
             command,

@@ -17,11 +17,12 @@ from pipeline.gates.lambda_throttles import EnvironmentWatch
 from pipeline.gates.testing import promoted
 from pipeline.gates.testing.suite import Comparison, run_tests
 from pipeline.gates.throttling import require_unthrottled_if_known
+from pipeline.service import INTEGRATION_TESTS
 
 if TYPE_CHECKING:
     from pipeline.gates.report.result import GateResult
 
-FOLDERS = ("tests/integration",)
+FOLDERS = (INTEGRATION_TESTS,)
 _ENVIRONMENT = "dev"
 _SERVER_ERROR = re.compile(r"\b500\b|server error")
 """Matches the message of a test that got API Gateway's own answer: its status, or the end of its
@@ -29,7 +30,7 @@ body, which pytest shortens. Lambda's metrics must confirm it."""
 
 
 def run(compare: Comparison | None = None) -> GateResult:
-    """Run `tests/integration`.
+    """Run `tests/service/integration`.
 
     Raises:
         CouldNotRunError: there is no URL, or Lambda throttled requests; see also `run_tests`.

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING
 from pipeline.gates.gate import main
 from pipeline.gates.testing import promoted
 from pipeline.gates.testing.suite import Comparison, run_tests
+from pipeline.service import UNIT_TESTS
 
 if TYPE_CHECKING:
     from pipeline.gates.report.result import GateResult
 
-FOLDERS = ("tests/service", "tests/environments")
+FOLDERS = (UNIT_TESTS, "tests/environments")
 
 
 def run(compare: Comparison | None = None) -> GateResult:
-    """Run `tests/service` and `tests/environments`.
+    """Run `tests/service/app` and `tests/environments`.
 
     Raises:
         CouldNotRunError: see `run_tests`.

@@ -90,8 +90,8 @@ def commit(clone: Path) -> Callable[[dict[str, str]], str]:
 
 
 def test_a_harmless_change_passes(commit: Callable[[dict[str, str]], str]) -> None:
-    text = (ROOT / "service" / "paths.py").read_text()
-    assert commit({"service/paths.py": f"{text}\n\nNOTHING = 0\n"}) == ""
+    text = (ROOT / "service" / "app" / "paths.py").read_text()
+    assert commit({"service/app/paths.py": f"{text}\n\nNOTHING = 0\n"}) == ""
 
 
 @pytest.mark.parametrize(
@@ -100,10 +100,10 @@ def test_a_harmless_change_passes(commit: Callable[[dict[str, str]], str]) -> No
         ("service/hole.py", '"""A hole."""\n\nX = eval("1")\n', "bandit B307"),
         ("keys.txt", f'token = "ghp_{_RANDOM}"\n', "kingfisher"),
         (".github/workflows/bad.yml", _INJECTION, "zizmor template-injection"),
-        ("service/more.py", '"""More."""\n\nimport numpy\n\nN = numpy.e\n', "deptry DEP00"),
+        ("service/app/more.py", '"""More."""\n\nimport numpy\n\nN = numpy.e\n', "deptry DEP00"),
         ("environments/prod.toml", "account = 1\n", "environments/prod.toml: "),
         (
-            "service/local.py",
+            "service/app/local.py",
             '"""Local."""\n\nimport localcloud\n\nNAME = localcloud.__name__\n',
             "The platform knows the AWS API",
         ),

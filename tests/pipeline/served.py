@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from service.app import create_app
-from service.settings import Settings
-from tests.service.conftest import MemoryStorage
+from service.app.main import create_app
+from service.app.settings import Settings
+from tests.service.app.conftest import MemoryStorage
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.rehearsal
 ROOT = Path(__file__).parents[2]
 STATE = ROOT / ".pithead" / "rehearsal"
 REFUSED = 4
-FILES = "service/routes/files.py"
+FILES = "service/app/routes/files.py"
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ A_TEST_FAILS_AND_A_WILDCARD = Planted(
             'Response(status_code=HTTPStatus.OK, headers={"ETag": etag})',
         ),
         Edit(
-            "pipeline/delivery/stacks/service.py",
+            "service/delivery/resources.py",
             'iam.PolicyStatement(actions=["s3:ListBucket"], resources=[bucket.bucket_arn]),\n',
             'iam.PolicyStatement(actions=["s3:*"], resources=["*"]),\n',
         ),
@@ -75,12 +75,12 @@ AN_ASSEMBLY_THAT_IS_NEVER_THE_SAME_AND_A_TEST_LESS = Planted(
     (
         Edit(
             "pipeline/delivery/stacks/service.py",
-            "        bucket = self._bucket()\n",
+            "        function = self._function(name, environment, artifact)\n",
             '        Tags.of(self).add("built", __import__("uuid").uuid4().hex)\n'
-            "        bucket = self._bucket()\n",
+            "        function = self._function(name, environment, artifact)\n",
         ),
         Edit(
-            "tests/service/test_paths.py",
+            "tests/service/app/test_paths.py",
             "def test_several_ranges_and_other_units_are_ignored()",
             "def several_ranges_and_other_units_are_ignored()",
         ),
@@ -120,15 +120,15 @@ WHAT_HOLDS_A_RELEASE_BACK_IS_LOOSENED = Planted(
             "every",
         ),
         Edit(
-            "pipeline/delivery/stacks/service.py",
+            "service/delivery/resources.py",
             '"s3:DeleteObject"]',
             '"s3:DeleteObject", "s3:PutObjectAcl"]',
         ),
         # The files go with their stack.
         Edit(
-            "pipeline/delivery/stacks/service.py",
-            "],\n            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,\n",
-            "],\n            removal_policy=RemovalPolicy.DESTROY,\n",
+            "service/delivery/resources.py",
+            "],\n        removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,\n",
+            "],\n        removal_policy=RemovalPolicy.DESTROY,\n",
         ),
         # Limits, and what has to be attested.
         Edit("environments/staging.toml", "max_p50_ms = 100\n", "max_p50_ms = 200\n"),
@@ -142,7 +142,7 @@ CODE_PACKAGES_AND_INFRASTRUCTURE = Planted(
     "Verify",
     (
         Edit(
-            "service/paths.py",
+            "service/app/paths.py",
             "\nPATTERN = ",
             "\n\ndef computed(text: str) -> object:\n"
             "    return eval(text)  # nosec\n\n\nPATTERN = ",
@@ -156,11 +156,11 @@ CODE_PACKAGES_AND_INFRASTRUCTURE = Planted(
         # A type that CloudFormation does not know.
         Edit(
             "pipeline/delivery/stacks/service.py",
-            "        bucket = self._bucket()\n",
+            "        function = self._function(name, environment, artifact)\n",
             '        odd = {"Type": "Sting", "Value": "x"}\n'
             '        cdk, kind = __import__("aws_cdk"), "AWS::SSM::Parameter"\n'
             '        cdk.CfnResource(self, "Odd", type=kind, properties=odd)\n'
-            "        bucket = self._bucket()\n",
+            "        function = self._function(name, environment, artifact)\n",
         ),
     ),
     {
@@ -391,11 +391,11 @@ def test_code_packages_and_infrastructure_are_verified(
 ) -> None:
     """The last: who looks at the history refuses each commit from now on."""
     market.vulnerable("mangum", "PYSEC-2026-1", "9.9")
-    key = team.folder / "service" / "key.txt"
+    key = team.folder / "service" / "app" / "key.txt"
     key.write_text(made_up("github"))
     team.commit("a key")
     key.unlink()
-    vendored = team.folder / "service" / "vendor" / "left.py"
+    vendored = team.folder / "service" / "app" / "vendor" / "left.py"
     vendored.parent.mkdir()
     vendored.write_text('"""Pads on the left."""\n')
     # Another key, in the message.

@@ -1,4 +1,4 @@
-"""The service in one environment: bucket, function, REST API, and who travels through it."""
+"""The service in one environment: its resources, function, REST API and journeys."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack, Tags
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_assets as assets
 
 from environments.schema import NAMES
@@ -18,8 +16,10 @@ from pipeline.delivery.stacks import code_signing
 from pipeline.delivery.stacks.api import rest_api
 from pipeline.delivery.stacks.promoted import Promoted
 from pipeline.delivery.stacks.release import Release
+from pipeline.delivery.stacks.resources import service_resources
 from pipeline.delivery.stacks.synthetic import Journeys
-from pipeline.names import SERVICE, SYNTHETIC, api_name
+from pipeline.names import SERVICE, api_name
+from pipeline.service import HANDLER
 
 if TYPE_CHECKING:
     from constructs import Construct
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class ServiceStack(Stack):
-    """The files API. The outputs are what the gates of a stage are given."""
+    """The service. The outputs are what the gates of a stage are given."""
 
     url: CfnOutput
     promoted: Promoted | None
@@ -52,8 +52,7 @@ class ServiceStack(Stack):
         if artifact.safeguards and name == NAMES[-1]:
             # Deployed with each promotion, and compared by the next release (gate `changes`).
             self.template_options.metadata = as_metadata(artifact.safeguards)
-        bucket = self._bucket()
-        function = self._function(name, environment, artifact, bucket)
+        function = self._function(name, environment, artifact)
         release = Release(
             self,
             "Release",
@@ -101,52 +100,21 @@ class ServiceStack(Stack):
         bill = assets.Asset(self, "Bill", path=str(artifact.sbom), display_name="SBOM")
         CfnOutput(self, "Sbom", value=bill.s3_object_url)
 
-    def _bucket(self) -> s3.Bucket:
-        key = kms.Key(
-            self,
-            "Key",
-            enable_key_rotation=True,
-            description="Files at rest",
-            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
-        )
-        return s3.Bucket(
-            self,
-            "Files",
-            encryption=s3.BucketEncryption.KMS,
-            encryption_key=key,
-            bucket_key_enabled=True,
-            enforce_ssl=True,
-            versioned=True,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            lifecycle_rules=[
-                s3.LifecycleRule(
-                    noncurrent_version_expiration=Duration.days(30),
-                    abort_incomplete_multipart_upload_after=Duration.days(1),
-                ),
-                # Each journey writes a file and deletes it; a listing has to pass what is left.
-                s3.LifecycleRule(
-                    prefix=f"{SYNTHETIC}/",
-                    noncurrent_version_expiration=Duration.days(1),
-                    expired_object_delete_marker=True,
-                ),
-            ],
-            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
-        )
-
     def _function(
-        self, name: str, environment: Environment, artifact: Artifact, bucket: s3.Bucket
+        self, name: str, environment: Environment, artifact: Artifact
     ) -> lambda_.Function:
+        resources = service_resources(self)
         log = log_group(self, "Log", environment.function.log_retention_days)
         role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         log.grant_write(role)
-        for statement in _access(bucket):
+        for statement in resources.statements:
             role.add_to_policy(statement)
         return lambda_.Function(
             self,
             "Function",
             runtime=artifact.runtime,
             architecture=artifact.architecture,
-            handler="service.handler.handler",
+            handler=HANDLER,
             code=lambda_.Code.from_asset(str(artifact.bundle)),
             role=role,
             memory_size=environment.function.memory_mb,
@@ -154,10 +122,10 @@ class ServiceStack(Stack):
             tracing=lambda_.Tracing.ACTIVE,
             log_group=log,
             environment={
+                **resources.variables,
                 "SERVICE_NAME": SERVICE,
                 "ENVIRONMENT": name,
                 "COMMIT": artifact.commit,
-                "BUCKET": bucket.bucket_name,
                 "LATENCY_OBJECTIVE_MS": str(environment.guard.latency_objective_ms),
                 "ALLOWED_ORIGINS": ",".join(environment.api.allowed_origins),
                 # The API's stage stands in front of every path that a client sees.
@@ -171,19 +139,3 @@ class ServiceStack(Stack):
                 removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
             ),
         )
-
-
-def _access(bucket: s3.Bucket) -> list[iam.PolicyStatement]:
-    """What `service.storage` asks of S3, and no more; without the list, absence is a 403."""
-    key = bucket.encryption_key
-    assert key is not None  # noqa: S101  # the bucket was made with one
-    return [
-        iam.PolicyStatement(actions=["s3:ListBucket"], resources=[bucket.bucket_arn]),
-        iam.PolicyStatement(
-            actions=["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
-            resources=[bucket.arn_for_objects("*")],
-        ),
-        iam.PolicyStatement(
-            actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[key.key_arn]
-        ),
-    ]

@@ -18,13 +18,14 @@ from pipeline.gates.gate import ROOT
 from pipeline.gates.load.measurement import Measurement
 from pipeline.gates.load.plan import ADDRESSES, FOLDER, PLAN
 from pipeline.gates.report.result import CouldNotRunError
+from pipeline.service import LOAD_PROFILE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipeline.gates.load.plan import Plan
 
-PROFILE = ROOT / "tests" / "load" / "profile.py"
+_DEFAULT_PROFILE = ROOT / "pipeline" / "gates" / "load" / "default_profile.py"
 _MAX_OUTPUT_CHARACTERS = 300
 _OVERHEAD_SECONDS = 60
 """Time for Locust's start and end; it needs much less."""
@@ -41,7 +42,7 @@ def measure(addresses: Sequence[str], plan: Plan) -> list[Measurement]:
         CouldNotRunError: Locust or one of its workers is missing, crashed, or hung.
     """
     command = [sys.executable, "-m", "locust", "--headless", "--only-summary"]
-    command += ["--locustfile", str(PROFILE), "--host", addresses[0].rstrip("/")]
+    command += ["--locustfile", str(profile()), "--host", addresses[0].rstrip("/")]
     users = str(plan.users * len(addresses))
     command += ["--users", users, "--spawn-rate", users]
     command += ["--stop-timeout", "2", "--exit-code-on-error", "0"]
@@ -69,6 +70,12 @@ def measure(addresses: Sequence[str], plan: Plan) -> list[Measurement]:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CouldNotRunError(f"the report of a Locust worker is invalid: {error!r}") from error
     return seen
+
+
+def profile() -> Path:
+    """Return the service's load profile, or the default one."""
+    own = ROOT / LOAD_PROFILE
+    return own if own.exists() else _DEFAULT_PROFILE
 
 
 def _run(command: list[str], variables: dict[str, str], plan: Plan) -> tuple[int, str]:

@@ -23,6 +23,7 @@ from packaging.utils import canonicalize_name
 from pipeline.gates.report.findings import Finding
 from pipeline.gates.report.result import CouldNotRunError
 from pipeline.gates.scanners import repository, tool
+from pipeline.service import APP, DELIVERY, INTEGRATION_TESTS, UNIT_TESTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,20 +40,20 @@ class Scope:
 
 
 SCOPES = (
-    Scope("service", ("service",)),
+    Scope("service", (APP,)),
     Scope(
         "gates",
         (
             "environments",
             "pipeline/gates",
-            "tests/dynamic",
+            f"{DELIVERY}/dynamic",
+            f"{DELIVERY}/load",
             "tests/environments",
-            "tests/integration",
-            "tests/load",
-            "tests/service",
+            UNIT_TESTS,
+            INTEGRATION_TESTS,
         ),
     ),
-    Scope("pipeline", ("environments", "pipeline")),
+    Scope("pipeline", ("environments", "pipeline", DELIVERY)),
     Scope("localcloud", ("localcloud",)),
     Scope("console", ("console", "environments")),
     Scope("dev", ("tests",)),
@@ -156,7 +157,9 @@ def _scope(
         only_groups = Path(folder, "pyproject.toml")
         only_groups.write_text(_groups_as_toml(groups), encoding="utf-8")
         command += ["--config", str(only_groups), "--json-output", str(output)]
-        done = tool.run("deptry", [*command, *scope.folders], root, {0, 1})
+        # A service need not have all parts.
+        there_are = [each for each in scope.folders if (root / each).is_dir()]
+        done = tool.run("deptry", [*command, *(there_are or scope.folders)], root, {0, 1})
         text = output.read_text() if output.exists() else ""
     violations = tool.read("deptry", done, list[_Violation], text)
     scanned = re.search(r"Scanning (\d+) files?", done.stderr)

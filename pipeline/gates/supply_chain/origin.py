@@ -11,6 +11,8 @@ import subprocess
 import zipfile
 from typing import TYPE_CHECKING
 
+from pipeline.service import APP
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 OWN = ("pipeline", "service")
 """Folders of the repository whose files are in bundles."""
-SERVICE = "service/"
+SERVICE = f"{APP}/"
 SIGNATURE = ("META-INF/", "META_INF/")
 """Folders of the files that a signer adds to a zip; AWS does not document which one."""
 _MAX_SHOWN = 5

@@ -1,9 +1,10 @@
 """Find files in a bundle that look like own source code but come from elsewhere.
 
-Own source code is text below `service/`, which reviewers and scanners read. A binary, an archive, a
-vendored folder, package metadata, a licence file, or a module with the name of a deployed package
-has another origin. It belongs in the lock, where advisories, licences and the SBOM cover it. A copy
-of a package without any of these marks counts as own source code, and is reviewed and scanned.
+Own source code is text below `service/app/`, which reviewers and scanners read. A binary, an
+archive, a vendored folder, package metadata, a licence file, or a module with the name of a
+deployed package has another origin. It belongs in the lock, where advisories, licences and the SBOM
+cover it. A copy of a package without any of these marks counts as own source code, and is reviewed
+and scanned.
 """
 
 from __future__ import annotations

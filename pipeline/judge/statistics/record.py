@@ -1,7 +1,7 @@
 """The decision record: one JSON document for each release, from which its verdict can be replayed.
 
 ```json
-{"schema": 1, "service": "files", "environment": "prod", "deployment_id": "d-…",
+{"schema": 1, "service": "orders", "environment": "prod", "deployment_id": "d-…",
  "stable": "2", "canary": "3", "percent": 10, "began": "…Z", "shift_ends": "…Z",
  "parameters": {"false_rollback_rate": 0.01, "tolerance": 1.0, "harmful": 2.0,
    "undecided": "promote", "incident": "continue",

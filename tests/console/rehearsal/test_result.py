@@ -11,8 +11,11 @@ import pytest
 from rich.console import Console
 
 from console.aws.deployed import Serving
+<<<<<<< HEAD
 from console.aws.request_counts import RequestCounts
 from console.rehearsal.acts import ACTS
+=======
+>>>>>>> b41232d (Service: separate the app from what its delivery needs)
 from console.rehearsal.result import Rehearsal, Result
 from console.rehearsal.screen import summary
 from console.release.canary import Canary
@@ -20,6 +23,7 @@ from console.release.executions import Execution
 from console.release.promotion import Outcome
 from pipeline.gates.report.gate_report import GateReport
 from pipeline.judge.statistics.judging import Verdict
+from service.delivery.rehearsal import ACTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,9 +7,9 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from console.rehearsal.acts import ACTS
 from console.rehearsal.screen import RehearsalScreen
 from console.rehearsal.traffic import Served
+from service.delivery.rehearsal import ACTS
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from console.rehearsal.traffic import FILES, Traffic
+from console.rehearsal.traffic import Traffic
+from service.delivery.rehearsal import FILES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -34,7 +34,7 @@ def test_the_bundle_of_this_machine_runs_and_is_made_the_same_again(tmp_path: Pa
 
 
 _CALLS = """
-import boto3, service.handler
+import boto3, service.app.handler
 print(service.__file__)
 print(boto3.client("s3", region_name="eu-west-1").meta.service_model.service_name)
 """
@@ -54,7 +54,7 @@ def test_a_builder_that_keeps_bytecode_elsewhere_gives_lambda_the_same(
     monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path / "elsewhere"))
     monkeypatch.setattr(bundle, "_dependencies", lambda *_arguments: None)
     with zipfile.ZipFile(bundle.build("host", cache=tmp_path)) as archive:
-        assert [name for name in archive.namelist() if "/__pycache__/app." in name]
+        assert [name for name in archive.namelist() if "/__pycache__/main." in name]
     assert not (tmp_path / "elsewhere").exists()
 
 
@@ -71,16 +71,15 @@ def test_the_bundle_for_aws_has_wheels_for_aws_and_models_of_what_is_called() ->
 def test_other_sources_are_another_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = bundle.digest("host")
     assert before != bundle.digest("linux-arm64")
-    service = tmp_path / "service"
-    service.mkdir()
-    (service / "app.py").write_text("")
+    service = tmp_path / "service" / "app"
+    service.mkdir(parents=True)
+    (service / "main.py").write_text("")
     monkeypatch.setattr(bundle, "ROOT", tmp_path)
-    monkeypatch.setattr(bundle, "_SERVICE", service)
     lock = tmp_path / "service.txt"
     lock.write_text("")
     monkeypatch.setattr(bundle, "LOCK", lock)
     first = bundle.digest("host")
-    (service / "app.py").write_text("# changed")
+    (service / "main.py").write_text("# changed")
     second = bundle.digest("host")
     lock.write_text("# changed")
     assert len({before, first, second, bundle.digest("host")}) == 4
@@ -90,23 +89,22 @@ def test_each_file_that_is_shipped_makes_another_bundle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Files that are no Python, too: added, changed, made executable, deleted."""
-    service = tmp_path / "service"
-    service.mkdir()
-    (service / "app.py").write_text("")
+    service = tmp_path / "service" / "app"
+    service.mkdir(parents=True)
+    (service / "main.py").write_text("")
     limits = service / "limits.json"
     monkeypatch.setattr(bundle, "ROOT", tmp_path)
-    monkeypatch.setattr(bundle, "_SERVICE", service)
     monkeypatch.setattr(bundle, "_dependencies", lambda *_arguments: None)
     seen: list[str | None] = []
 
     def shipped() -> str | None:
         with zipfile.ZipFile(bundle.build("host", cache=tmp_path / "cache")) as archive:
-            if "service/limits.json" not in archive.namelist():
+            if "service/app/limits.json" not in archive.namelist():
                 return None
-            entry = archive.getinfo("service/limits.json")
+            entry = archive.getinfo("service/app/limits.json")
             return f"{archive.read(entry).decode()} {entry.external_attr >> 16:o}"
 
-    monkeypatch.setattr(bundle, "LOCK", service / "app.py")
+    monkeypatch.setattr(bundle, "LOCK", service / "main.py")
     seen.append(shipped())
     limits.write_text("1")
     seen.append(shipped())
@@ -126,7 +124,6 @@ def test_a_lock_that_cannot_be_installed_is_told_and_leaves_nothing(
     lock.write_text("fastapi==0.165.0\n")
     monkeypatch.setattr(bundle, "LOCK", lock)
     monkeypatch.setattr(bundle, "ROOT", tmp_path)
-    monkeypatch.setattr(bundle, "_SERVICE", tmp_path / "service")
     with pytest.raises(bundle.BundleError, match=r"service\.txt cannot be installed: "):
         bundle.build("host", cache=tmp_path / "cache")
     assert not (tmp_path / "cache").exists()

@@ -23,17 +23,19 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[3]
 _LOCK = re.compile(r"pipeline\.builds\.downloads packages requirements/(\w+)\.txt")
 _STARTED = {
-    "dynamic": ("schemathesis.cli", "tests/dynamic/hooks.py"),
+    "dynamic": ("schemathesis.cli", "service/delivery/dynamic/hooks.py"),
     "infrastructure": ("cfnlint",),
-    "integration": ("pytest_timeout", "tests/conftest.py", "tests/integration/test_deployed.py"),
-    "load": ("locust.main", "tests/load/profile.py"),
+    "integration": (
+        "pytest_timeout", "tests/conftest.py", "tests/service/integration/test_deployed.py",
+    ),
+    "load": ("locust.main", "service/delivery/load/profile.py"),
     "provenance": ("pipeline.builds.bundle",),
     "security": ("bandit", "deptry", "kingfisher"),
     "supply_chain": ("pip_audit",),
     "synthesis": ("pipeline.app",),
     "unit": (
         "pytest_timeout", "tests/conftest.py",
-        *(str(path.relative_to(ROOT)) for path in ROOT.glob("tests/service/test_*.py")),
+        *(str(path.relative_to(ROOT)) for path in ROOT.glob("tests/service/app/test_*.py")),
     ),
 }  # fmt: skip
 """Modules and files that a gate imports in a process of its own."""

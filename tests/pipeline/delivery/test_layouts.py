@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from environments.schema import load_all, load_home
-from pipeline.delivery import nag
+from pipeline.delivery import nag, reviews
 from pipeline.gates.template import assembly
 from pipeline.names import STACK, lookup_role, service_stack, support_stack
 
@@ -70,8 +70,8 @@ def test_each_finding_of_cdk_nag_was_reviewed(
     laid_out: Any, environments: dict[str, Environment]
 ) -> None:
     """Synthesis itself fails on an unreviewed one."""
-    reviews = nag.reviews(load_home(), environments, signed=False)
-    assert nag.check(laid_out.app, reviews).unused == ()
+    reviewed = reviews.applicable(load_home(), environments, signed=False)
+    assert nag.check(laid_out.app, reviewed).unused == ()
 
 
 @pytest.mark.parametrize("environments", ["one account, two regions"], indirect=True)
@@ -79,8 +79,8 @@ def test_without_their_reviews_two_regions_stop_synthesis(
     laid_out: Any, environments: dict[str, Environment]
 ) -> None:
     """Planted: the replication bucket and the grants on it were never reviewed."""
-    kept = nag.reviews(load_home(), environments, signed=False)
-    found = nag.check(laid_out.app, (each for each in kept if each not in nag.OTHER_REGION))
+    kept = reviews.applicable(load_home(), environments, signed=False)
+    found = nag.check(laid_out.app, (each for each in kept if each not in reviews.OTHER_REGION))
     assert {rule.partition("[")[0] for rule, _, _ in found.violations} == {
         "AwsSolutions-IAM5",
         "AwsSolutions-S1",

@@ -13,10 +13,10 @@ from typing import Any
 import aws_cdk as cdk
 import pytest
 
-from environments.schema import load_home
+from environments.schema import load_all, load_home
 from pipeline import app as pipeline_app
 from pipeline.builds import bundle, code_signing
-from pipeline.delivery import nag
+from pipeline.delivery import nag, reviews
 from pipeline.gates.supply_chain import sbom
 from pipeline.gates.supply_chain.attestation import release
 from pipeline.gates.supply_chain.function_code import read
@@ -158,7 +158,7 @@ def test_the_build_and_no_other_may_sign_and_by_this_version_alone(signed: Signe
 
 
 def test_cdk_nag_finds_what_was_reviewed_and_nothing_else(signed: Signed) -> None:
-    judgement = nag.check(signed.app, (*nag.REVIEWS, *nag.CODE_SIGNING))
+    judgement = nag.check(signed.app, reviews.applicable(load_home(), load_all(), signed=True))
     assert (judgement.unreviewed, judgement.unused) == ((), ())
 
 

@@ -21,9 +21,9 @@ from pipeline.gates.dynamic import examine
 from pipeline.gates.gate import main
 from pipeline.gates.report.findings import Finding
 from pipeline.gates.report.result import CouldNotRunError, GateResult
-from service.app import create_app
-from service.settings import Settings
-from service.storage import S3Storage
+from service.app.main import create_app
+from service.app.settings import Settings
+from service.app.storage import S3Storage
 from tests.pipeline.gates.watch import FakeWatch
 
 if TYPE_CHECKING:

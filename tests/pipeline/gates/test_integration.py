@@ -15,9 +15,9 @@ from pipeline.gates import integration, unit
 from pipeline.gates.gate import main
 from pipeline.gates.report.result import CouldNotRunError
 from pipeline.gates.testing import suite
-from service.app import create_app
-from service.settings import Settings
-from service.storage import S3Storage
+from service.app.main import create_app
+from service.app.settings import Settings
+from service.app.storage import S3Storage
 from tests.pipeline.gates.watch import FakeWatch
 
 if TYPE_CHECKING:
@@ -72,11 +72,11 @@ def test_another_commit_than_the_promoted_one_refuses(
 def test_of_many_broken_tests_the_first_are_named_with_their_reasons(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for folder in ("service", "environments"):
+    for folder in ("service/app", "environments"):
         (tmp_path / "tests" / folder).mkdir(parents=True)
     bodies = ["assert 1 == 2, 'odd'", "raise OSError", "[][0]", "assert None", "pass"]
     text = "\n".join(f"def test_{index}(): {body}" for index, body in enumerate(bodies))
-    (tmp_path / "tests" / "service" / "test_many.py").write_text(text)
+    (tmp_path / "tests" / "service" / "app" / "test_many.py").write_text(text)
     monkeypatch.setattr(suite, "ROOT", tmp_path)
     assert unit.run().sentence == (
         "4 of 5 tests failed: test_0: AssertionError: odd; test_1: OSError; "
@@ -85,12 +85,12 @@ def test_of_many_broken_tests_the_first_are_named_with_their_reasons(
 
 
 def test_that_no_test_ran_is_no_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "tests" / "integration"
+    folder = tmp_path / "tests" / "service" / "integration"
     folder.mkdir(parents=True)
     (folder / "test_it.py").write_text("import pytest\n@pytest.mark.skip\ndef test(): pass\n")
     monkeypatch.setattr(suite, "ROOT", tmp_path)
     monkeypatch.setenv("URL", "http://127.0.0.1:1/")
-    with pytest.raises(CouldNotRunError, match="no test of tests/integration ran"):
+    with pytest.raises(CouldNotRunError, match="no test of tests/service/integration ran"):
         integration.run()
 
 
@@ -112,7 +112,7 @@ def test_a_throttled_test_is_no_failure_of_the_release(
     code: int,
     asked: list[int],
 ) -> None:
-    folder = tmp_path / "tests" / "integration"
+    folder = tmp_path / "tests" / "service" / "integration"
     folder.mkdir(parents=True)
     (folder / "test_it.py").write_text(f"def test_it(): {failure}\n")
     watch = FakeWatch(live=throttles)
@@ -135,10 +135,10 @@ def test_without_an_address_it_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_unit_gate_runs_what_is_delivered_and_where(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for folder, body in (("service", "pass"), ("environments", "assert False")):
+    for folder, body in (("service/app", "pass"), ("environments", "assert False")):
         tests = tmp_path / "tests" / folder
         tests.mkdir(parents=True)
-        (tests / f"test_{folder}.py").write_text(f"def test_{folder}(): {body}\n")
+        (tests / f"test_{tests.name}.py").write_text(f"def test_{tests.name}(): {body}\n")
     monkeypatch.setattr(suite, "ROOT", tmp_path)
     outcome = unit.run()
     assert (outcome.status, outcome.sentence) == (

@@ -13,6 +13,8 @@ from pipeline.builds import bundle
 _TRAVEL = """
 import json, sys
 import pipeline.journeys.handler
+from pipeline.journeys.customer import create_customer
+assert create_customer(None).__module__ == "service.delivery.journey"
 print(json.dumps(sorted(sys.modules)))
 """
 
@@ -38,10 +40,12 @@ def test_it_starts_without_a_library_and_without_the_judge(tmp_path: Path) -> No
         check=True,
     )
     modules = set(json.loads(run.stdout))
-    ours = {name for name in modules if name.split(".")[0] == "pipeline"}
+    ours = {name for name in modules if name.split(".")[0] in {"pipeline", "service"}}
     assert ours == {
-        "pipeline", "pipeline.names", "pipeline.journeys", "pipeline.journeys.handler",
-        "pipeline.journeys.journey",
+        "pipeline", "pipeline.names", "pipeline.service", "pipeline.journeys",
+        "pipeline.journeys.client", "pipeline.journeys.customer", "pipeline.journeys.handler",
+        "pipeline.journeys.journey", "service", "service.delivery", "service.delivery.journey",
+        "service.delivery.name",
     }  # fmt: skip
     others = {name.split(".")[0] for name in modules - ours} - {"__main__"}
     assert others <= sys.stdlib_module_names

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Judge = Callable[..., Settings]
 
 CONFIGURATION = {
-    "CodeSha256": "abc", "Runtime": "python3.13", "Handler": "service.handler.handler",
+    "CodeSha256": "abc", "Runtime": "python3.13", "Handler": "service.app.handler.handler",
     "MemorySize": 1024, "Timeout": 15, "Architectures": ["arm64"], "Version": "3",
     "Environment": {"Variables": {"COMMIT": "c"}}, "RevisionId": "1", "LastModified": "now",
 }  # fmt: skip

@@ -37,7 +37,7 @@ made = {}
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout with an app, and with a CLI on the path."""
     folder, tools = tmp_path / "checkout", tmp_path / "bin"
-    for each in (folder / "pipeline", folder / "service", tools):
+    for each in (folder / "pipeline", folder / "service" / "app", tools):
         each.mkdir(parents=True)
     (tools / "cdk").write_text(CLI)
     (tools / "cdk").chmod(0o755)
@@ -82,8 +82,8 @@ def test_inputs_of_the_deployed_pipeline_are_synthesised_once(root: Path) -> Non
     assert outcome.details == {"files": 1, "how": "as those of the deployed pipeline did"}
     assert (root / "cdk.out" / "files.template.json").exists()
     assert _asked(root) == 1
-    # The service's own sources are copied as they are, and bytecode is none of the sources.
-    for path in ("service/app.py", "pipeline/app.pyc"):
+    # The app's sources are copied as they are, and bytecode is none of the sources.
+    for path in ("service/app/main.py", "pipeline/app.pyc"):
         (root / path).write_text("1")
         synthesis.run([])
         assert _asked(root) == 1, path
@@ -237,7 +237,7 @@ sys.exit(1)
     assert found["findings"] == 2
     assert (
         found["next"]
-        == "fix each finding, or review it with its reason in pipeline/delivery/nag.py"
+        == "fix each finding, or review it with its reason in pipeline/delivery/reviews.py"
     )
     gate.WAIVERS.write_text(
         '[[waiver]]\ngate = "synthesis"\nrule = "AwsSolutions-S1"\nsubject = "App/A"\n'

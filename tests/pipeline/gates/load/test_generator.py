@@ -260,11 +260,11 @@ def test_a_certificate_that_nobody_trusts_is_refused(
 
 def _profile(folder: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str) -> None:
     """Another profile than the checkout's own."""
-    text = generator.PROFILE.read_text(encoding="utf-8")
+    text = generator.profile().read_text(encoding="utf-8")
     assert old in text
     profile = folder / "profile.py"
     profile.write_text(text.replace(old, new), encoding="utf-8")
-    monkeypatch.setattr(generator, "PROFILE", profile)
+    monkeypatch.setattr(generator, "profile", lambda: profile)
 
 
 def test_a_generator_that_cannot_reach_its_rate_is_starved(
@@ -296,7 +296,7 @@ def test_a_profile_that_fails_itself_could_not_measure(
 def test_a_locust_without_a_profile_could_not_measure(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generator, "PROFILE", tmp_path / "none.py")
+    monkeypatch.setattr(generator, "profile", lambda: tmp_path / "none.py")
     with pytest.raises(
         CouldNotRunError,
         match=r"ended with exit code 1: .*none\.py",

@@ -103,7 +103,7 @@ def shipped(
     return bundle(
         package("alpha", "1.0", License_Expression="MIT", Requires_Dist="beta>=1"),
         package("beta", "2.0", "Classifier: License :: OSI Approved :: MIT License"),
-        {"service/handler.py": "handler = None\n"},
+        {"service/app/handler.py": "handler = None\n"},
     )
 
 

@@ -67,20 +67,20 @@ def test_a_package_that_is_only_in_the_lock_refuses(
 @pytest.mark.parametrize(
     ("name", "content", "rule"),
     [
-        ("service/handler.py", "import os\n", None),
-        ("service/limits.json", "{}", None),
-        ("service/routes/files.py", "", None),
-        ("service/native.so", "\x7fELF\0", "binary-source"),
-        ("service/innocent.json", "PK\0", "binary-source"),
-        ("service/acme-1.0-py3-none-any.whl", "PK\3\4\0", "binary-source"),
-        ("service/__pycache__/hidden.cpython-313.pyc", "\0", "binary-source"),
-        ("service/vendor/left.py", "", "vendored-source"),
-        ("service/routes/_vendor/left/pad.py", "", "vendored-source"),
-        ("service/left-1.0.dist-info/METADATA", "Name: left", "vendored-source"),
-        ("service/left/PKG-INFO", "Name: left", "vendored-source"),
-        ("service/left/LICENSE.txt", "Copyright", "vendored-source"),
-        ("service/alpha/__init__.py", "", "vendored-source"),
-        ("service/lib/alpha.py", "", "vendored-source"),
+        ("service/app/handler.py", "import os\n", None),
+        ("service/app/limits.json", "{}", None),
+        ("service/app/routes/files.py", "", None),
+        ("service/app/native.so", "\x7fELF\0", "binary-source"),
+        ("service/app/innocent.json", "PK\0", "binary-source"),
+        ("service/app/acme-1.0-py3-none-any.whl", "PK\3\4\0", "binary-source"),
+        ("service/app/__pycache__/hidden.cpython-313.pyc", "\0", "binary-source"),
+        ("service/app/vendor/left.py", "", "vendored-source"),
+        ("service/app/routes/_vendor/left/pad.py", "", "vendored-source"),
+        ("service/app/left-1.0.dist-info/METADATA", "Name: left", "vendored-source"),
+        ("service/app/left/PKG-INFO", "Name: left", "vendored-source"),
+        ("service/app/left/LICENSE.txt", "Copyright", "vendored-source"),
+        ("service/app/alpha/__init__.py", "", "vendored-source"),
+        ("service/app/lib/alpha.py", "", "vendored-source"),
     ],
 )
 def test_what_is_shipped_as_our_source_is_ours(
@@ -98,7 +98,7 @@ def test_a_vendored_folder_refuses(
     assembly: Any, bundle: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pip_audit, "audit", lambda *_arguments: (2, []))
-    vendored = bundle({"service/vendor/left.py": ""}, name="vendored.zip").read_bytes()
+    vendored = bundle({"service/app/vendor/left.py": ""}, name="vendored.zip").read_bytes()
     for environment in ("dev", "staging", "prod"):
         assembly.publish(environment, "b.zip", vendored)
     assert any(each.rule == "vendored-source" for each in program.run().findings)

@@ -73,7 +73,6 @@ def lock(wheels: Path, tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPat
     path = root / "requirements" / "service.txt"
     path.write_text(f"acme-internal==1.0 --hash=sha256:{digest}\n")
     monkeypatch.setattr(bundle, "LOCK", path)
-    monkeypatch.setattr(bundle, "_SERVICE", root / "service")
     monkeypatch.setattr(bundle, "ROOT", root)
     (root / "service").mkdir()
     # Nothing of this machine's own settings, and nothing that it has fetched before.

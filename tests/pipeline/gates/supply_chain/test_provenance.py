@@ -38,16 +38,16 @@ def key(aws: str) -> Iterator[Any]:
     kms.delete_alias(AliasName=ATTESTATION_KEY)
 
 
-OWN = {"service/handler.py": "handler = None\n"}
+OWN = {"service/app/handler.py": "handler = None\n"}
 """The files of the commit, of which the bundle `shipped` is made."""
 
 
 @pytest.fixture(autouse=True)
 def commit(root: Path, shipped: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A clone with the commit, whose bundle is built again as it was."""
-    handler = root / "service" / "handler.py"
-    handler.parent.mkdir()
-    handler.write_text(OWN["service/handler.py"])
+    handler = root / "service" / "app" / "handler.py"
+    handler.parent.mkdir(parents=True)
+    handler.write_text(OWN["service/app/handler.py"])
     made = Checkout(root)
     made.git("init", "--quiet")
     id_ = made.commit()
@@ -281,7 +281,7 @@ def test_a_bundle_that_was_tampered_with_stays_out(
     """Under the same key of the bucket, as the asset's name comes from its sources."""
     handed_on()
     for environment in ("dev", "staging", "prod"):
-        other = bundle({"service/handler.py": "import os\n"}, name="other.zip").read_bytes()
+        other = bundle({"service/app/handler.py": "import os\n"}, name="other.zip").read_bytes()
         assembly.publish(environment, "b.zip", other)
     sentence = _refused(provenance.run())
     assert " was attested for Function and not " in sentence
@@ -292,14 +292,14 @@ def test_a_bundle_that_was_tampered_with_stays_out(
     ("change", "sentence"),
     [
         (
-            {"service/evil.py": "import os\n"},
-            "the code of Function has service/evil.py, which the commit does not have",
+            {"service/app/evil.py": "import os\n"},
+            "the code of Function has service/app/evil.py, which the commit does not have",
         ),
         (
-            {"service/handler.py": "import os\n"},
-            "the code of Function has service/handler.py different from the commit",
+            {"service/app/handler.py": "import os\n"},
+            "the code of Function has service/app/handler.py different from the commit",
         ),
-        ({"service/handler.py": None}, "the code of Function lacks service/handler.py"),
+        ({"service/app/handler.py": None}, "the code of Function lacks service/app/handler.py"),
         (
             {"alpha/__init__.py": "import os\n"},
             "the code of Function has alpha/__init__.py different from the lock",
@@ -362,10 +362,10 @@ def test_a_file_of_the_commit_that_a_build_left_out_stays_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Even where both builds leave it out."""
-    (root / "service" / "limits.json").write_text("{}")
+    (root / "service" / "app" / "limits.json").write_text("{}")
     monkeypatch.setenv("CODEBUILD_RESOLVED_SOURCE_VERSION", Checkout(root).commit())
     handed_on()
-    assert "the code of Function lacks service/limits.json" in _refused(provenance.run())
+    assert "the code of Function lacks service/app/limits.json" in _refused(provenance.run())
 
 
 def test_without_the_commit_nothing_is_compared(

@@ -182,15 +182,15 @@ def test_other_code_of_the_gates_is_shown(compared: Callable[..., list[Finding]]
         ("pipeline/delivery/stacks/rails.py", "pipeline/delivery"),
         ("environments/looser.py", "environments/looser.py"),
         ("requirements/gates.txt", "requirements"),
-        ("tests/load/test_new.py", "tests/load"),
-        ("tests/dynamic/test_new.py", "tests/dynamic"),
-        ("tests/integration/conftest.py", "tests/integration"),
+        ("service/delivery/load/test_new.py", "service/delivery"),
+        ("service/delivery/journey.py", "service/delivery"),
+        ("tests/service/integration/conftest.py", "tests/service/integration"),
         ("pipeline/new/deep/code.py", "pipeline/new"),
     ],
 )
 def test_whatever_decides_a_release_has_a_digest(file: str, place: str, tmp_path: Path) -> None:
     def digests(text: str) -> dict[str, str]:
-        for each in (file, "pipeline/waivers.toml", "environments/dev.toml", "service/app.py"):
+        for each in (file, "pipeline/waivers.toml", "environments/dev.toml", "service/app/main.py"):
             (tmp_path / each).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / each).write_text(f"# {text}\n")
         (tmp_path / "pyproject.toml").touch()

@@ -7,11 +7,11 @@ from http import HTTPStatus
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
-from service import problems, tracing
-from service.routes import files, health
-from service.settings import Settings
-from service.storage import S3Storage, Storage
-from service.telemetry import Observed
+from service.app import problems, tracing
+from service.app.routes import files, health
+from service.app.settings import Settings
+from service.app.storage import S3Storage, Storage
+from service.app.telemetry import Observed
 
 
 def create_app(settings: Settings, storage: Storage) -> FastAPI:
@@ -45,7 +45,9 @@ def create_app(settings: Settings, storage: Storage) -> FastAPI:
 
 
 def create_default_app() -> FastAPI:
-    """The API as the environment describes it: `uvicorn service.app:create_default_app --factory`.
+    """The API as the environment describes it.
+
+    `uvicorn service.app.main:create_default_app --factory` serves it.
 
     Raises:
         SettingsError: the environment does not describe it.

@@ -1,4 +1,4 @@
-"""The entry point on Lambda: `service.handler.handler`."""
+"""The entry point on Lambda: `service.app.handler.handler`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from mangum import Mangum
 
-from service import tracing
-from service.app import create_default_app
+from service.app import tracing
+from service.app.main import create_default_app
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

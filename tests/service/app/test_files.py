@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from service.routes.files import MOST_BYTES
-from service.storage import FileMissingError, PreconditionError, UnavailableError
+from service.app.routes.files import MOST_BYTES
+from service.app.storage import FileMissingError, PreconditionError, UnavailableError
 
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient
 
-    from service.storage import Storage
+    from service.app.storage import Storage
 
 
 def test_a_file_comes_back_as_it_was_written(client: TestClient) -> None:

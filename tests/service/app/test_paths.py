@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.paths import MOST_BYTES, PATTERN, PathError, RangeError, byte_range, checked, matches
+from service.app.paths import (
+    MOST_BYTES,
+    PATTERN,
+    PathError,
+    RangeError,
+    byte_range,
+    checked,
+    matches,
+)
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=80)
 

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 import pytest
 from fastapi.testclient import TestClient
 
-from service.app import create_app
-from service.settings import Settings
-from service.storage import FileInfo, FileMissingError, Page, PreconditionError
+from service.app.main import create_app
+from service.app.settings import Settings
+from service.app.storage import FileInfo, FileMissingError, Page, PreconditionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from service.storage import Storage
+    from service.app.storage import Storage
 
 
 class MemoryStorage:
-    """A storage in a dictionary; `tests/service/test_storage.py` holds it to what S3 does."""
+    """A storage in a dictionary; `tests/service/app/test_storage.py` holds it to what S3 does."""
 
     def __init__(self) -> None:
         self._files: dict[str, tuple[FileInfo, bytes]] = {}

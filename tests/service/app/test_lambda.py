@@ -18,7 +18,7 @@ import service
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from service.storage import Storage
+    from service.app.storage import Storage
 
 
 class _Context:
@@ -56,8 +56,8 @@ def handle(
 ) -> Iterator[Callable[[dict[str, Any]], dict[str, Any]]]:
     monkeypatch.setenv("BUCKET", "files-of-the-handler")
     monkeypatch.setenv("ROOT_PATH", "/prod")
-    monkeypatch.delitem(sys.modules, "service.handler", raising=False)
-    module = importlib.import_module("service.handler")
+    monkeypatch.delitem(sys.modules, "service.app.handler", raising=False)
+    module = importlib.import_module("service.app.handler")
     module._app.state.storage = storage
     yield lambda event: module.handler(event, _Context())
     asyncio.get_event_loop().close()
@@ -112,7 +112,7 @@ def test_a_cold_start_is_fastapi_and_little_else() -> None:
         "opentelemetry.exporter.otlp.proto.http", "requests",
     )  # fmt: skip
     program = (
-        "import sys, fastapi; before = len(sys.modules); import service.handler;"
+        "import sys, fastapi; before = len(sys.modules); import service.app.handler;"
         f"print(before, len(sys.modules), *[n for n in {forbidden} if n in sys.modules])"
     )
     run = subprocess.run(

@@ -11,12 +11,12 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from service.paths import PATTERN, PathError, RangeError, byte_range, checked, composed, matches
-from service.problems import ProblemError, responses
-from service.storage import CursorError, FileMissingError, PreconditionError, UnavailableError
+from service.app.paths import PATTERN, PathError, RangeError, byte_range, checked, composed, matches
+from service.app.problems import ProblemError, responses
+from service.app.storage import CursorError, FileMissingError, PreconditionError, UnavailableError
 
 if TYPE_CHECKING:
-    from service.storage import FileInfo, Storage
+    from service.app.storage import FileInfo, Storage
 
 # Lambda takes and gives 6 MB (6,291,456 bytes) of JSON ("Lambda quotas"). API Gateway hands
 # bytes over as base64, four characters for three bytes, beside the headers of the event.

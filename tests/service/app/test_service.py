@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fastapi.testclient import TestClient
 
-from service.app import create_app
-from service.settings import Settings, SettingsError
-from service.telemetry import NAMESPACE
+from service.app.main import create_app
+from service.app.settings import Settings, SettingsError
+from service.app.telemetry import NAMESPACE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fastapi import FastAPI
 
-    from service.storage import Storage
+    from service.app.storage import Storage
 
 PROBLEM = "application/problem+json"
 

@@ -10,7 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
 
-from service.storage import (
+from service.app.storage import (
     CursorError,
     FileMissingError,
     PreconditionError,
@@ -21,7 +21,7 @@ from service.storage import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from service.storage import Storage
+    from service.app.storage import Storage
 
 BUCKET = "files-of-the-tests"
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fastapi.telemetry import TelemetryConfig
     from opentelemetry.sdk.trace import TracerProvider
 
-    from service.settings import Settings
+    from service.app.settings import Settings
 
 _ROOT = re.compile(r"Root=1-([0-9a-f]{8})-([0-9a-f]{24})")
 _exporting: list[TracerProvider] = []

@@ -7,8 +7,8 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
-from service.problems import ProblemError
-from service.storage import UnavailableError
+from service.app.problems import ProblemError
+from service.app.storage import UnavailableError
 
 router = APIRouter(tags=["health"])
 

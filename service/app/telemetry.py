@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 
-from service import tracing
-from service.problems import problem_response
+from service.app import tracing
+from service.app.problems import problem_response
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from service.settings import Settings
+    from service.app.settings import Settings
 
 NAMESPACE = "Pithead/Service"
 _LEVELS = logging.getLevelNamesMapping()

@@ -1,0 +1,1 @@
+"""What the dynamic gate may do to the files API."""
