@@ -1,0 +1,1 @@
+"""The squares API, which tests that a service can be replaced."""

@@ -1,0 +1,1 @@
+"""The squares API: FastAPI on Lambda, without resources of its own."""

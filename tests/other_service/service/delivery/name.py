@@ -1,0 +1,3 @@
+"""The service's name: stacks, functions, alarms and metrics are named by it."""
+
+NAME = "squares"
