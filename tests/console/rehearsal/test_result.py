@@ -11,11 +11,7 @@ import pytest
 from rich.console import Console
 
 from console.aws.deployed import Serving
-<<<<<<< HEAD
 from console.aws.request_counts import RequestCounts
-from console.rehearsal.acts import ACTS
-=======
->>>>>>> b41232d (Service: separate the app from what its delivery needs)
 from console.rehearsal.result import Rehearsal, Result
 from console.rehearsal.screen import summary
 from console.release.canary import Canary
