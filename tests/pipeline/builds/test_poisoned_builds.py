@@ -116,9 +116,9 @@ def _record(text: str) -> str:
 def checkout(tmp_path: Path, index: Path) -> Path:
     """A commit: the modules that its install phase and its bundle need, a lock, a service."""
     folder = tmp_path / "commit"
-    for each in ("pipeline/builds", "requirements", "service"):
+    for each in ("pipeline/builds", "requirements", "service/app", "service/delivery"):
         (folder / each).mkdir(parents=True)
-    for module in ("__init__", "builds/__init__", "builds/bundle", "builds/downloads"):
+    for module in ("__init__", "service", "builds/__init__", "builds/bundle", "builds/downloads"):
         file = f"pipeline/{module}.py"
         shutil.copy(ROOT / file, folder / file)
     cli = hashlib.sha512((index / "aws-cdk-1.tgz").read_bytes()).hexdigest()
@@ -128,7 +128,8 @@ def checkout(tmp_path: Path, index: Path) -> Path:
     for lock in ("synth", "service"):
         text = f"acme==1.0 --hash=sha256:{wheel}\n"
         (folder / "requirements" / f"{lock}.txt").write_text(text)
-    (folder / "service" / "handler.py").write_text("import acme\n")
+    (folder / "service" / "app" / "handler.py").write_text("import acme\n")
+    (folder / "service" / "delivery" / "__init__.py").touch()
     return folder
 
 
