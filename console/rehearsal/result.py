@@ -3,7 +3,8 @@
 The report is one JSON object, `schema` 1. All its seconds are the wall's. `weights` are pairs of
 the seconds since the shift began and the per cent of traffic on the new version from then on.
 `reason` is why an act ended as it did: `{"gate": …, "rules": […]}` of a refusal, `{"alarm": …}` of
-a rollback, `{"verdict": …}` of the judge in prod of a promotion; null is what is not known.
+a rollback, `{"verdict": …}` of the judge in prod of a promotion, and of a rollback in the bake that
+the judge's answer to CodeDeploy's hook caused before an alarm did; null is what is not known.
 """
 
 from __future__ import annotations
@@ -63,6 +64,8 @@ class Result:
         if outcome.ending == "refused":
             return {"gate": outcome.gate, "rules": list(self._rules)}
         if outcome.ending == "rolled_back":
+            if canary and not canary.stopped_by and canary.stopped_by_verdict:
+                return {"verdict": self._verdict}
             return {"alarm": canary.stopped_by if canary else None}
         if outcome.ending == "promoted":
             return {"verdict": self._verdict}
@@ -106,18 +109,19 @@ class Result:
     def _rolled_back(self) -> list[str]:
         canary = self.outcome.canary
         problems = self._unchanged()
-        if canary is None or not canary.stopped_by:
-            return [*problems, "no alarm stopped it"]
+        if canary is None or not (canary.stopped_by or canary.stopped_by_verdict):
+            return [*problems, "neither an alarm nor the judge stopped it"]
         if self.act.verdict:
             wanted = version_alarm_name(canary.environment, canary.target_version, self.act.verdict)
-            if canary.stopped_by != wanted:
+            # In the bake the judge's answer to the hook may come before the alarm on its evidence.
+            if canary.stopped_by and canary.stopped_by != wanted:
                 problems.append(f"the alarm {canary.stopped_by} stopped it, expected {wanted}")
             if canary.record is None:
                 problems.append("the judge left no record of it")
             elif not replayed(canary.record).same:
                 problems.append("the judge's record, judged again, comes to another verdict")
         most = max((percent for _, percent in canary.weights), default=0.0)
-        if most > self.share:
+        if most > self.share and canary.phase == "shift":
             problems.append(f"it had {most:g} % of the traffic, allowed {self.share:g} %")
         if not canary.traffic.canary_failures:
             problems.append("no request to the new version failed")
@@ -215,6 +219,7 @@ def _canary(canary: Canary | None, pace: float) -> dict[str, Any] | None:
         return None
     return {
         "deployment_id": canary.deployment_id,
+        "phase": canary.phase,
         "stopped_by": canary.stopped_by,
         "weights": [[round(seconds / pace, 1), percent] for seconds, percent in canary.weights],
         "requests": canary.traffic.requests,

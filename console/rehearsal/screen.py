@@ -131,6 +131,8 @@ def summary(rehearsal: Rehearsal) -> Group:
 def _short(result: Result) -> str:
     """Why it ended so, without the details that the table has elsewhere."""
     outcome, reason = result.outcome, result.reason
+    if outcome.ending == "rolled_back" and "verdict" in reason:
+        return f"stopped in the bake by the judge's verdict {reason['verdict']}"
     if outcome.ending == "rolled_back" and reason["alarm"]:
         return f"stopped by the alarm {reason['alarm']}"
     if outcome.ending == "refused":

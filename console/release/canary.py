@@ -85,6 +85,16 @@ class Canary:
         return "bake" if self.bake_began else "shift"
 
     @property
+    def stopped_by_verdict(self) -> bool:
+        """Whether the judge ended the bake by its verdict that the new version is worse."""
+        return (
+            self.code == HOOK_FAILED
+            and self.bake_began is not None
+            and self.record is not None
+            and self.record.verdict == "rollback"
+        )
+
+    @property
     def stopped_for_an_alarm(self) -> bool:
         """Whether the judge ended the bake because of an alarm, not by its own verdict."""
         return (

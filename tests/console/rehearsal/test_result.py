@@ -14,7 +14,7 @@ from console.aws.deployed import Serving
 from console.aws.request_counts import RequestCounts
 from console.rehearsal.result import Rehearsal, Result
 from console.rehearsal.screen import summary
-from console.release.canary import Canary
+from console.release.canary import HOOK_FAILED, Canary
 from console.release.executions import Execution
 from console.release.promotion import Outcome
 from pipeline.gates.report.gate_report import GateReport
@@ -68,10 +68,31 @@ def test_the_judge_is_to_stop_it_and_to_say_so_again(rolled_back: Result) -> Non
     assert rolled_back.problems == ()
 
 
+def test_the_judge_may_end_the_bake_before_its_alarm_does(rolled_back: Result) -> None:
+    """Then all traffic was on the new version: its share has no limit in a bake."""
+    outcome = rolled_back.outcome
+    assert outcome.canary is not None
+    canary = replace(
+        outcome.canary,
+        status="Failed",
+        stopped_by=None,
+        code=HOOK_FAILED,
+        bake_began=START,
+        weights=((1.0, 10.0), (200.0, 100.0), (300.0, 0.0)),
+    )
+    found = replace(rolled_back, outcome=replace(outcome, canary=canary))
+    assert found.problems == ()
+    assert found.document()["reason"] == {"verdict": "rollback"}
+    assert "stopped in the bake by the judge's verdict rollback." in _summary(found)
+    undecided = replace(canary, record=None)
+    (problem,) = replace(rolled_back, outcome=replace(outcome, canary=undecided)).problems
+    assert problem == "neither an alarm nor the judge stopped it"
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"stopped_by": None}, "no alarm stopped it"),
+        ({"stopped_by": None}, "neither an alarm nor the judge stopped it"),
         (
             {"stopped_by": "files-prod-version-3-failures"},
             "the alarm files-prod-version-3-failures stopped it, expected "
