@@ -1,7 +1,7 @@
-"""A copy of this checkout in which another service takes the place of the files API.
+"""A copy of this checkout in which another service replaces the files API.
 
-What a team replaces is replaced, and nothing else: `service`, `tests/service`, the dependency group
-`service` with its lock, and the reviews of licences of packages that are no longer deployed.
+Only the parts of a team are replaced: `service`, `tests/service`, the dependency group `service`
+with its lock, and the reviews of licences of packages that are no longer deployed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def replaced(folder: Path) -> Path:
         shutil.rmtree(folder / part)
         shutil.copytree(OTHER / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
     _replace_dependencies(folder)
-    # What is cached for the checkout serves its copy: the CDK CLI and the dependencies' zip.
+    # Caches of the checkout also serve its copy: the CDK CLI and the dependencies' zip.
     (ROOT / ".cache").mkdir(exist_ok=True)
     (folder / ".cache").symlink_to(ROOT / ".cache")
     _git(folder, "init", "--quiet", "--initial-branch=main")

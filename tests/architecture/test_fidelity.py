@@ -16,13 +16,13 @@ LEAST_RULES, LEAST_FAULTS, LEAST_PERMISSIONS = 25, 16, 20
 
 
 def _rows(text: str, heading: str) -> list[list[str]]:
-    """The rows of all tables of a text whose first column has this heading."""
+    """Return the rows of all tables of a text whose first column has this heading."""
     rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("| ")]
     return [row for row in rows if row[0].strip() != heading]
 
 
 def _cited(subject: str, test: str) -> list[str]:
-    """The tests of a row, which exist."""
+    """Return the tests of a row, which must exist."""
     found = re.findall(r"`([^`]+)`", test)
     assert found, subject
     for cited in found:
@@ -46,8 +46,8 @@ def test_each_rule_is_listed_once() -> None:
     assert sorted(cited) == sorted(set(cited))
 
 
-def test_each_planted_fault_says_where_it_fails_and_names_its_test() -> None:
-    """And each test in `tests/planted` whose file is of faults has a row."""
+def test_each_planted_fault_names_its_failure_and_its_test() -> None:
+    """Each test of faults in `tests/planted` has a row, too."""
     platform, _, permissions = PLANTED.partition("\n### Of permissions\n")
     faults, denials = _rows(platform, "Fault"), _rows(permissions, "Fault")
     assert len(faults) >= LEAST_FAULTS

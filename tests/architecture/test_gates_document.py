@@ -1,4 +1,4 @@
-"""docs/gates.md, held against the gates that there are and the tests that it names."""
+"""docs/gates.md, compared with the existing gates and the tests that it names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.architecture.cited import named_tests
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "gates.md").read_text()
-# The application pipeline's items, as the reference architecture lists them.
+# The items of the reference architecture's application pipeline.
 ITEMS = """
 R Pre-Commit Hooks
 r IDE Plugins
@@ -50,7 +50,7 @@ r Synthetic Tests
 
 
 def _rows(heading: str) -> list[list[str]]:
-    """The cells of the rows of the table whose head begins so."""
+    """Return the cells of the rows of the table with this heading."""
     lines = TEXT.splitlines()
     start = next(at for at, line in enumerate(lines) if line.startswith(heading))
     rows = []
@@ -66,7 +66,7 @@ def test_each_item_of_the_reference_architecture_has_a_row() -> None:
     assert [f"{row[2].strip('*')} {row[1]}" for row in rows] == ITEMS.strip().splitlines()
 
 
-def test_each_test_that_it_names_exists_and_what_has_none_says_so() -> None:
+def test_each_named_test_exists_and_each_gap_is_declared() -> None:
     for _, item, _, what, _, test in _rows("| Stage | Item |"):
         if test:
             file, name = test.strip("`").split("::", 1)

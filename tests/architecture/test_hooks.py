@@ -1,4 +1,4 @@
-"""The hooks before a commit, run on a copy of this checkout, as git would."""
+"""The pre-commit hooks, run on a copy of this checkout, as git would."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def _git(root: Path, *arguments: str) -> str:
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What is, or is about to be, in git, committed once."""
+    """A commit of all files that are tracked, or not ignored."""
     root = tmp_path_factory.mktemp("clone")
     listed = _git(ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).is_file():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, root / name)
-    # The hooks name their tools below the checkout; the rules are compiled already.
+    # The hooks' tools are below the checkout; the rules are already compiled.
     (root / ".venv").symlink_to(sys.prefix)
     (root / ".cache").symlink_to(ROOT / ".cache")
     _git(root, "init", "--quiet", "--initial-branch=main")
@@ -66,7 +66,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def commit(clone: Path) -> Callable[[dict[str, str]], str]:
-    """Stages files and runs the hooks; what they said, empty where all passed."""
+    """Stage files and run the hooks; return their output, empty if all passed."""
 
     def run(files: dict[str, str]) -> str:
         _git(clone, "reset", "--quiet", "--hard")
@@ -116,7 +116,7 @@ def test_a_planted_defect_is_refused(
     assert said in commit({name: text})
 
 
-def test_each_hook_runs_a_tool_of_the_lock_that_is_there() -> None:
+def test_each_hook_runs_an_existing_tool_of_the_lock() -> None:
     assert {"ruff", "security", "the-line", "environments"} <= _HOOKS.keys()
     for hook in _HOOKS.values():
         program = hook["entry"].split()[0]

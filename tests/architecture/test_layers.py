@@ -1,4 +1,4 @@
-"""The line between the platform and the local cloud, and what else holds the layers apart."""
+"""The separation of the platform and the local cloud, and other import contracts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def _strings(path: Path) -> list[str]:
-    """The string constants of a module that its code uses, without docstrings."""
+    """Return the string constants that a module's code uses, without docstrings."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     said = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     return [
@@ -34,7 +34,7 @@ def test_the_import_contracts_hold() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_local_cloud_knows_no_name_of_ours() -> None:
+def test_the_local_cloud_contains_no_name_of_the_platform() -> None:
     ours = (
         names.STACK, names.NAMESPACE, names.OVERRIDE_PARAMETER, *names.RAILS, "SelfMutate",
         "Synth_Output", "FileAssets",

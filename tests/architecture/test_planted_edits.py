@@ -17,7 +17,7 @@ PLANTED = {
 
 
 @pytest.mark.parametrize("name", PLANTED)
-def test_each_edit_replaces_a_text_that_stands_once(name: str) -> None:
+def test_each_edit_replaces_a_unique_text(name: str) -> None:
     for edit in PLANTED[name].edits:
         text = (ROOT / edit.path).read_text(encoding="utf-8")
         assert text.count(edit.old) == 1, f"{edit.path}: {edit.old}"

@@ -1,4 +1,4 @@
-"""What holds for every file of the repository."""
+"""Rules for every file of the repository."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GROUPS = (
     "service", "release", "scanners", "supply", "template", "integration", "load", "synth", "dev",
 )  # fmt: skip
 
-# Folders of whoever wrote the file, and package indexes that are not everybody's.
+# Home folders of the author, and private package indexes.
 _MACHINE = re.compile(
     r"(?<![\w.$}/])/(?:home|Users|work|mnt)/\w|(?:index-url|index_url|registry)\s*[ =]\s*\W?https?:"
 )
@@ -45,7 +45,7 @@ _REASONED = re.compile(
 
 @cache
 def _files() -> tuple[Path, ...]:
-    """What is, or is about to be, in git."""
+    """Return all files that are tracked, or not ignored."""
     done = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -65,7 +65,7 @@ def _lines(path: Path) -> list[tuple[str, str]]:
     return [(f"{name}:{at}", line) for at, line in enumerate(text.splitlines(), 1)]
 
 
-def test_no_file_names_a_machine_or_holds_a_secret() -> None:
+def test_no_file_names_a_machine_or_contains_a_secret() -> None:
     found = [
         f"{where}: {line.strip()}"
         for path in _files()
@@ -88,7 +88,7 @@ def test_no_file_names_a_package_index() -> None:
 
 
 def test_every_waiver_says_why() -> None:
-    """Behind it, or in the comment above it."""
+    """In the comment itself, or in the one above."""
     found = []
     for path in _files():
         if path.suffix != ".py":
@@ -109,7 +109,7 @@ def test_every_waiver_says_why() -> None:
 
 
 def _locked(group: str) -> dict[str, Version]:
-    """The pins of a lock. It names no index, and every pin has a hash."""
+    """Return the pins of a lock, which names no index; every pin has a hash."""
     text = (ROOT / "requirements" / f"{group}.txt").read_text()
     assert "://" not in text
     assert not re.search(r"^\s*-", text.replace("    --hash=", ""), re.MULTILINE)
@@ -125,11 +125,15 @@ def _locked(group: str) -> dict[str, Version]:
     return pins
 
 
-def _asked(group: str) -> list[Requirement]:
+def _requirements_of(group: str) -> list[Requirement]:
     groups: dict[str, list[Any]] = _project()["dependency-groups"]
     found: list[Requirement] = []
     for each in groups[group]:
-        found += [Requirement(each)] if isinstance(each, str) else _asked(each["include-group"])
+        found += (
+            [Requirement(each)]
+            if isinstance(each, str)
+            else _requirements_of(each["include-group"])
+        )
     return found
 
 
@@ -139,15 +143,15 @@ def _project() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_each_lock_holds_what_its_group_asks_for(group: str) -> None:
+def test_each_lock_contains_what_its_group_requires(group: str) -> None:
     pins = _locked(group)
-    for requirement in _asked(group):
+    for requirement in _requirements_of(group):
         assert canonicalize_name(requirement.name) in pins, requirement
         assert pins[canonicalize_name(requirement.name)] in requirement.specifier, requirement
 
 
-def test_what_is_tested_is_what_is_delivered() -> None:
-    """One version of a package in every lock, uv's own included."""
+def test_the_tested_versions_are_the_delivered_ones() -> None:
+    """Every lock has the same version of a package, uv's own included."""
     locks = {group: _locked(group) for group in (*GROUPS, "uv")}
     for group, pins in locks.items():
         for name, version in pins.items():
@@ -174,7 +178,7 @@ def test_workflows_pin_actions_by_commit_and_ask_for_no_more_than_they_need() ->
 
 
 def _anchors(document: Path) -> set[str]:
-    """The anchors of a page's headings, as GitHub makes them."""
+    """Return the anchors of a page's headings, as GitHub generates them."""
     headings = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
 
@@ -192,7 +196,7 @@ def test_each_link_in_the_documents_leads_to_a_file_and_a_heading() -> None:
 
 
 def test_each_path_in_the_documents_exists() -> None:
-    """Also each test: the part behind `::` is checked by the tests of the single pages."""
+    """Tests, too: the part after `::` is checked by each page's own tests."""
     folders = "|".join(sorted(each.name for each in ROOT.iterdir() if each.is_dir()))
     path_ = re.compile(rf"`((?:{folders})/[\w./-]*)(?:::[\w:]+)?`")
     for document in _files():
@@ -232,8 +236,8 @@ def test_our_own_code_passes_our_own_security_gate(
     assert gate.main("security", security.run) == 0
 
 
-def test_no_test_is_left_out_of_a_run_of_all(pytestconfig: pytest.Config) -> None:
-    """A pattern without a slash is one of any folder's name, wherever it stands."""
+def test_a_full_run_includes_every_test(pytestconfig: pytest.Config) -> None:
+    """A pattern without a slash matches a folder of that name anywhere."""
     patterns = pytestconfig.getini("norecursedirs")
     folders = {path.parent.relative_to(ROOT) for path in (ROOT / "tests").rglob("test_*.py")}
     left_out = {
@@ -242,7 +246,7 @@ def test_no_test_is_left_out_of_a_run_of_all(pytestconfig: pytest.Config) -> Non
         for each in (folder, *folder.parents)
         if any(each.match(pattern) for pattern in patterns if each.name)
     }
-    # A second service runs its tests where it is released.
+    # A second service runs its tests during its release.
     assert left_out == {
         "tests/service/integration",
         "tests/other_service/tests/service/app",

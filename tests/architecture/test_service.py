@@ -1,4 +1,4 @@
-"""The platform knows a service by its name alone, and no part of the files API."""
+"""The platform knows a service only by its name, and no part of the files API."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from service.delivery.name import NAME
 
 ROOT = Path(__file__).parents[2]
 _ROUTES = ("files",)
-"""First parts of the paths of the service's API."""
+"""The first parts of the API's paths."""
 _NAMED = re.compile(
     rf"""
     (?<![\w./])/({"|".join(_ROUTES)})\b              # a path of its API
@@ -25,11 +25,11 @@ _NAMED = re.compile(
     re.VERBOSE,
 )
 _OF_THE_TEAM = re.compile(r'(owner|cost-centre) = "[\w-]+"')
-"""What an environment file says of the team that owns the service."""
+"""Keys of an environment file about the team that owns the service."""
 
 
 def _lines() -> list[str]:
-    """The platform's lines of code and settings, each with its place."""
+    """Return the platform's lines of code and settings, each with its place."""
     return [
         f"{path.relative_to(ROOT)}:{number}: {line}"
         for folder in ("pipeline", "console", "environments", "localcloud")
@@ -57,7 +57,7 @@ def test_the_platform_does_not_name_the_service() -> None:
     ],
 )
 def test_a_name_of_the_service_is_found(line: str) -> None:
-    """Planted: what the platform had before the service was replaceable."""
+    """Planted: lines from before the service was replaceable."""
     assert _NAMED.search(line)
 
 

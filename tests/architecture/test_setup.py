@@ -1,4 +1,4 @@
-"""What `make` says after it has set up the virtual environment."""
+"""The output of `make` after it has set up the virtual environment."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def make_traffic() -> MakeTraffic:
-    """One release with the given counts; what is not given is calm."""
+    """Return a maker of one release with the given counts; the default is calm."""
 
     def make(
         canary_bad: Sequence[int],

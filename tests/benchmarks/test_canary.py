@@ -27,7 +27,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return into
 
 
-def test_it_writes_the_results_of_every_cell_whatever_the_processes(written: Path) -> None:
+def test_the_results_do_not_depend_on_the_number_of_processes(written: Path) -> None:
     kept = report.read(written)
     assert [result.cell for result in kept] == quick_cells()
     first = play(quick_cells()[0], SEED)
@@ -35,7 +35,7 @@ def test_it_writes_the_results_of_every_cell_whatever_the_processes(written: Pat
     assert ours == [(each.rule, each.rolled_back) for each in kept[0].rules]
 
 
-def test_it_replaces_its_part_of_the_page_and_nothing_else(written: Path) -> None:
+def test_only_the_generated_part_of_the_page_is_replaced(written: Path) -> None:
     page = (written / report.PAGE).read_text(encoding="utf-8")
     assert page.startswith(f"before\n{report.BEGIN}\n")
     assert page.endswith(f"{report.END}\nafter\n")
@@ -43,21 +43,21 @@ def test_it_replaces_its_part_of_the_page_and_nothing_else(written: Path) -> Non
     assert tables.render(report.read(written)) in page
 
 
-def test_it_draws_the_same_from_the_same_results(written: Path, tmp_path: Path) -> None:
+def test_charts_are_reproducible(written: Path, tmp_path: Path) -> None:
     plots.write(report.read(written), tmp_path)
     for name in ("false-rollbacks", "detection", "hurt"):
         drawing = f"canary-{name}.svg"
         assert (tmp_path / drawing).read_bytes() == (written / drawing).read_bytes()
 
 
-def test_the_page_in_docs_says_what_its_results_say() -> None:
+def test_the_page_in_docs_matches_its_results() -> None:
     kept = report.read(DOCS)
     assert [result.cell for result in kept] == every_cell()
     assert tables.render(kept) in (DOCS / report.PAGE).read_text(encoding="utf-8")
 
 
-def test_what_is_claimed_held_when_it_was_played_last() -> None:
-    """The whole benchmark is played by hand; its results are kept in docs."""
+def test_the_claims_hold_in_the_latest_results() -> None:
+    """The whole benchmark is run manually; its results are kept in docs."""
     kept = report.read(DOCS)
     assert not [each for each in claims.over_alpha(kept) if each.low > FALSE_ROLLBACK_RATE]
     assert not claims.over_bar(kept)

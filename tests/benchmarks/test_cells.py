@@ -12,12 +12,12 @@ from benchmarks.cells import PERIODS, Cell, faulty_cells, healthy_cells, share_s
 def test_the_limit_is_that_of_the_jensen_shannon_divergence(
     base: float, factor: float, requests: int
 ) -> None:
-    """Values that were calculated apart from this code, for a canary of a tenth."""
+    """The values were calculated independently of this code, for a canary of a tenth."""
     limit = Cell("regression", 10, 0.1, base, factor, 1).limit
     assert limit == pytest.approx(requests, abs=0.5)
 
 
-def test_what_can_be_found_is_found_before_the_canary_ends() -> None:
+def test_detectable_faults_are_found_before_the_canary_ends() -> None:
     soon = Cell("regression", 10, 0.1, 0.005, 10.0, 1)
     assert soon.bar == pytest.approx(1.5 * 83.6 + 60, abs=0.1)
     assert soon.is_findable
@@ -29,7 +29,7 @@ def test_what_can_be_found_is_found_before_the_canary_ends() -> None:
     assert edge.periods > PERIODS
 
 
-def test_a_late_fault_is_allowed_what_lateness_costs() -> None:
+def test_a_late_fault_has_a_higher_limit() -> None:
     late = Cell("late", 100, 0.1, 0.005, 5.0, 1)
     early = Cell("regression", 100, 0.1, 0.005, 5.0, 1)
     assert late.bar is not None
@@ -48,7 +48,7 @@ def test_an_objective_at_the_median_is_exceeded_more_often_by_a_slower_version()
     assert share_slower(0.01, 3.0) == pytest.approx(0.2245, abs=1e-3)
 
 
-def test_every_scenario_of_the_issue_is_played() -> None:
+def test_every_scenario_is_simulated() -> None:
     cells = [*healthy_cells(1), *faulty_cells(1), *slow_cells(1)]
     assert len(set(cells)) == len(cells)
     failures = [cell for cell in cells if cell.scenario != "latency"]

@@ -33,12 +33,12 @@ def test_a_rule_is_compared_only_where_its_false_rollbacks_stay_under_five_perce
     assert len(claims.more_hurt([calm, incident, faulty], calm=True)) == 1
 
 
-def test_hurting_as_many_or_fewer_is_no_exception() -> None:
+def test_affecting_equally_many_or_fewer_users_is_no_exception() -> None:
     calm = _healthy("healthy", argo=0)
     assert claims.more_hurt([calm, _faulty(8.0, 8.0), _faulty(7.0, 8.0)]) == []
 
 
-def test_a_mean_over_the_bar_is_an_exception() -> None:
+def test_a_mean_above_the_limit_is_an_exception() -> None:
     bar = Cell("regression", 10, 0.1, 0.005, 10.0, 1000).bar
     assert bar is not None
     assert claims.over_bar([_faulty(1.0, 1.0, bar - 0.1)]) == []

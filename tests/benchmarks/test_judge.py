@@ -1,4 +1,4 @@
-"""The vectorised judge against the one that runs in the Lambda."""
+"""The vectorised judge, compared with the one in the Lambda."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_the_evidence_is_that_of_canary_test(cell: Cell, alpha: float) -> None:
         evidence, deciding = together.evidence, together.late_evidence
         for release, test in enumerate(alone):
             if stops[release]:
-                continue  # What the judge says after a rollback changes nothing.
+                continue  # The judge's values after a rollback do not matter.
             requests, bad, stable, stable_bad = (int(column[release]) for column in columns)
             test.observe(canary=Counts(requests, bad), stable=Counts(stable, stable_bad))
             assert evidence[release] == pytest.approx(test.evidence, abs=1e-9)
@@ -80,7 +80,7 @@ def test_few_requests_have_the_moment_of_the_exact_sum(
     ("canary", "stable", "bad"),
     [(6000, 54_000, 300), (600, 59_400, 600), (30_000, 30_000, 1_500), (600, 600, 700)],
 )
-def test_many_requests_have_it_too(canary: int, stable: int, bad: int) -> None:
+def test_many_requests_have_the_exact_moment_too(canary: int, stable: int, bad: int) -> None:
     odds = (1.5, 5.0, 80.0)
     least, most = max(0, bad - stable), min(bad, canary)
     weights = [math.comb(canary, least) * math.comb(stable, bad - least)]
@@ -107,7 +107,7 @@ def _log_sum(logs: list[float]) -> float:
     return top + math.log(math.fsum(math.exp(log - top) for log in logs))
 
 
-def test_a_judge_who_is_told_the_fault_is_no_slower() -> None:
+def test_a_judge_that_knows_the_fault_is_no_slower() -> None:
     traffic = simulate(Cell("regression", 10, 0.1, 0.005, 10.0, 300), np.random.default_rng(4))
     odds = 0.05 * 0.995 / (0.95 * 0.005)
     ours, told = judge.stops(traffic), judge.stops(traffic, bets=judge.told(odds))

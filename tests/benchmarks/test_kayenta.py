@@ -1,4 +1,4 @@
-"""Kayenta's judge against what users of Kayenta published, digit for digit."""
+"""Kayenta's judge, compared with results that its users published."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_metric_without_data_fails() -> None:
     assert kayenta.is_high(_series([np.nan] * 3), _series([1, 2, 3]))
 
 
-def test_many_releases_at_once_are_judged_as_one_by_one() -> None:
+def test_a_batch_of_releases_equals_single_ones() -> None:
     rng = np.random.default_rng(1)
     rate = 10 ** rng.uniform(-2, 1, (120, 1))
     baseline = 100 * rng.poisson(rate, (120, 60)) / rng.integers(20, 60, (120, 60))
@@ -73,7 +73,7 @@ def test_many_releases_at_once_are_judged_as_one_by_one() -> None:
     assert 20 < sum(alone) < 100
 
 
-def test_it_judges_once_at_the_end(make_traffic: MakeTraffic) -> None:
+def test_kayenta_judges_once_at_the_end(make_traffic: MakeTraffic) -> None:
     worse = make_traffic([*range(40, 100)], requests=1000, baseline_bad=[*range(1, 61)])
     assert kayenta.kayenta(worse).tolist() == [60]
     assert kayenta.kayenta(make_traffic([0] * 60)).tolist() == [0]

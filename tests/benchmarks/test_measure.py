@@ -9,13 +9,13 @@ from benchmarks.traffic import Traffic
 
 
 def _traffic(cell: Cell, bad: int = 1) -> Traffic:
-    """Ten canary requests a period, one of them bad."""
+    """Return ten canary requests per period, one of them bad."""
     shape = (cell.releases, PERIODS)
     ten, one, none = np.full(shape, 10), np.full(shape, bad), np.zeros(shape, np.int64)
     return Traffic(cell, ten, one, ten, none, ten, none, np.full(PERIODS, 0.01))
 
 
-def test_requests_and_users_hurt_are_counted_to_the_end_of_the_period_that_decides() -> None:
+def test_affected_requests_and_users_are_counted_to_the_end_of_the_last_period() -> None:
     traffic = _traffic(Cell("regression", 1, 0.1, 0.01, 5.0, 4))
     found = measure._measure("rule", traffic, np.array([1, 3, 5, 0]))
     assert (found.rolled_back, found.early) == (3, 0)
@@ -24,7 +24,7 @@ def test_requests_and_users_hurt_are_counted_to_the_end_of_the_period_that_decid
     assert found.hurt == pytest.approx((1 + 3 + 5 + 60) / 4)
 
 
-def test_there_is_no_median_when_less_than_half_is_found() -> None:
+def test_there_is_no_median_if_less_than_half_are_found() -> None:
     traffic = _traffic(Cell("regression", 1, 0.1, 0.01, 5.0, 4))
     found = measure._measure("rule", traffic, np.array([2, 0, 0, 0]))
     assert (found.requests, found.median) == (20, None)
@@ -40,12 +40,12 @@ def test_a_late_fault_counts_from_its_beginning_and_an_early_rollback_apart() ->
     assert found.hurt == pytest.approx((1 + 3 + 30) / 3)
 
 
-def test_what_is_not_found_after_the_canary_either_counts_with_all_its_requests() -> None:
+def test_an_undetected_fault_counts_all_its_requests() -> None:
     traffic = _traffic(Cell("regression", 1, 0.1, 0.01, 5.0, 2))
     assert measure._mean_requests(traffic, np.array([2, 0])) == pytest.approx((20 + 600) / 2)
 
 
-def test_the_same_seed_plays_the_same_releases() -> None:
+def test_the_same_seed_simulates_the_same_releases() -> None:
     cell = Cell("regression", 10, 0.1, 0.005, 10.0, 50)
     assert measure.play(cell, 1) == measure.play(cell, 1)
     assert measure.play(cell, 1) != measure.play(cell, 2)

@@ -1,4 +1,4 @@
-"""Three objectives together: the rate of false rollbacks is shared, and 403s are found."""
+"""Three objectives together share the false rollback rate, and 403s are detected."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from benchmarks.objectives import Scenario, healthy, play, tables
 
 
 @pytest.mark.parametrize("incident", [False, True])
-def test_of_releases_that_are_no_worse_no_more_than_promised_are_rolled_back(
+def test_equal_releases_are_rolled_back_at_most_at_the_promised_rate(
     incident: bool,
 ) -> None:
     result = play(Scenario(10, 0.1, 0.1, incident), 1000, seed=1)
-    assert result.rolled_back <= 20  # 1 % of 1,000 is promised: 21 or more has a chance of 0.1 %
+    assert result.rolled_back <= 20  # 1 % of 1,000 is guaranteed: 21 or more has a chance of 0.1 %
 
 
-def test_a_canary_that_answers_403_is_found_though_clients_err_anyway() -> None:
+def test_a_canary_that_answers_403_is_found_among_client_errors() -> None:
     result = play(Scenario(10, 0.1, 0.1, refused=0.5), 100, seed=1)
     assert result.rolled_back == 100
     assert result.minutes is not None

@@ -1,4 +1,4 @@
-"""PipeCD's analysis against its own tests' vectors."""
+"""PipeCD's analysis, compared with its own tests' vectors."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_large_samples_have_the_p_values_of_its_own_tests() -> None:
     assert pipecd.p_greater(first, third) == pytest.approx(0.9980659818257166, rel=1e-12)
 
 
-def test_samples_that_are_all_the_same_have_none() -> None:
+def test_identical_samples_have_no_p_value() -> None:
     assert pipecd.p_greater(np.full(4, 2.0), np.full(4, 2.0)) is None
 
 
@@ -64,7 +64,7 @@ def test_a_high_deviation_fails_as_in_its_own_tests(
     assert found.tolist() == [failed]
 
 
-def test_many_looks_at_once_are_judged_as_one_by_one() -> None:
+def test_a_batch_of_evaluations_equals_single_ones() -> None:
     rng = np.random.default_rng(2)
     canary = rng.poisson(rng.choice([0.3, 2.0, 20.0], (500, 1)), (500, 5)) / 100
     baseline = rng.poisson(rng.choice([0.3, 2.0, 20.0], (500, 1)), (500, 5)) / 100
@@ -84,7 +84,7 @@ def test_only_the_last_interval_counts_and_only_at_its_end(make_traffic: MakeTra
     assert pipecd.pipecd(twice, failure_limit=1).tolist() == [15]
 
 
-def test_a_look_with_a_minute_without_requests_is_skipped(make_traffic: MakeTraffic) -> None:
+def test_an_evaluation_with_an_empty_minute_is_skipped(make_traffic: MakeTraffic) -> None:
     requests = [100, 100, 0, 100, 100]
     traffic = make_traffic([10, 11, 0, 13, 14], requests=requests)
     assert pipecd.pipecd(traffic).tolist() == [0]

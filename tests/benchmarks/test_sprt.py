@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.benchmarks.conftest import MakeTraffic
 
 
-def test_it_stops_where_the_likelihood_ratio_reaches_one_in_alpha(
+def test_the_sprt_stops_at_the_likelihood_ratio_one_over_alpha(
     make_traffic: MakeTraffic,
 ) -> None:
     """1 % against 5 %, 100 requests a period: log(100) = 4.6 nats."""
@@ -27,8 +27,8 @@ def test_it_stops_where_the_likelihood_ratio_reaches_one_in_alpha(
     assert sprt.oracle(make_traffic([1, 1, 1])).tolist() == [0]
 
 
-def test_it_needs_about_what_wald_says() -> None:
-    """359 canary requests for 0.5 % to 2 %, and the overshoot."""
+def test_the_sample_size_is_close_to_walds() -> None:
+    """359 canary requests for 0.5 % to 2 %, plus the overshoot."""
     traffic = simulate(Cell("regression", 10, 0.1, 0.005, 4.0, 2000), np.random.default_rng(7))
     stops = sprt.oracle(traffic)
     assert (stops > 0).all()

@@ -1,4 +1,4 @@
-"""Flagger, Argo Rollouts and the alarms, as their sources and documentation say."""
+"""Flagger, Argo Rollouts and alarms, by their sources and documentation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def test_flagger_adds_failed_checks_up_over_the_whole_rollout(make_traffic: MakeTraffic) -> None:
-    """A good check in between forgives nothing: the fifth failed one rolls back."""
+    """A successful check in between resets nothing: the fifth failure rolls back."""
     scattered = [2, 0, 2, 0, 0, 2, 0, 2, 0, 0, 0, 2, 2]
     assert thresholds.flagger(make_traffic(scattered)).tolist() == [12]
     assert thresholds.flagger(make_traffic(scattered[:11])).tolist() == [0]
@@ -46,12 +46,12 @@ def test_argo_without_requests_meets_no_condition(make_traffic: MakeTraffic) -> 
 
 
 def test_an_alarm_on_the_alias_sees_the_canary_diluted(make_traffic: MakeTraffic) -> None:
-    """2 % of one half of the traffic are 1 % of the alias."""
+    """2 % of one half of the traffic is 1 % of the alias."""
     assert thresholds.alias_alarm(make_traffic([0, 2, 2])).tolist() == [0]
     assert thresholds.alias_alarm(make_traffic([0, 2, 3])).tolist() == [3]
     assert thresholds.alias_alarm(make_traffic([0, 0], stable_bad=[0, 3])).tolist() == [2]
 
 
-def test_an_alarm_on_the_version_wants_one_error(make_traffic: MakeTraffic) -> None:
+def test_an_alarm_on_the_version_needs_one_error(make_traffic: MakeTraffic) -> None:
     assert thresholds.errors_alarm(make_traffic([0, 0, 1, 0], stable_bad=50)).tolist() == [3]
     assert thresholds.errors_alarm(make_traffic([0, 0], stable_bad=50)).tolist() == [0]

@@ -19,7 +19,7 @@ def _rates(traffic: Traffic, periods: slice = slice(None)) -> tuple[float, float
     )
 
 
-def test_a_regression_fails_so_many_times_as_often() -> None:
+def test_a_regression_multiplies_the_failure_rate() -> None:
     traffic = _play("regression", 5.0)
     assert _rates(traffic) == pytest.approx((0.05, 0.01), rel=0.02)
     requests = traffic.canary_requests + traffic.stable_requests
@@ -71,7 +71,7 @@ def test_retries_of_the_canarys_own_fault_may_land_on_the_canary_again() -> None
     cell = Cell("bursts", 100, 0.5, 0.0001, 1000.0, 200)
     traffic = simulate(cell, np.random.default_rng(5))
     clients = 6000 * 1.4
-    # Half of a tenth fails at once, and half of those each time again.
+    # Half of a tenth fails at first, and half of those at each retry.
     expected = clients * 0.1 * (0.5 + 0.25 + 0.125 + 0.0625)
     assert traffic.canary_bad.mean() == pytest.approx(expected, rel=0.02)
 

@@ -1,4 +1,4 @@
-"""A real browser, headless, and pages that are served to it."""
+"""A real headless browser, and pages served to it."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ class Site:
 
     page: str = ""
     requests: list[tuple[str, str, str]] = field(default_factory=list)
-    """Method, path and body."""
+    """Method, path and body of each request."""
     reported: threading.Event = field(default_factory=threading.Event)
     report: Any = None
-    """What the page sent to `/report`."""
+    """The body that the page sent to `/report`."""
     port: int = 0
 
     @property
     def url(self) -> str:
-        """The origin."""
+        """Return the origin."""
         return f"http://127.0.0.1:{self.port}"
 
 
@@ -71,7 +71,7 @@ def site() -> Iterator[Site]:
         do_GET = do_POST = _answer  # noqa: N815  # the names that http.server calls
 
         def log_message(self, *_arguments: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         site.port = server.server_port
@@ -92,7 +92,7 @@ def chromium() -> str:
 
 @pytest.fixture
 def visit(chromium: str, tmp_path: Path) -> Callable[[Site], Any]:
-    """Open a page in the browser; returns what it reported."""
+    """Open a page in the browser; return its report."""
 
     def visit(site: Site) -> Any:
         command = [chromium, *_FLAGS, f"--user-data-dir={tmp_path / 'profile'}"]
@@ -112,7 +112,7 @@ def visit(chromium: str, tmp_path: Path) -> Callable[[Site], Any]:
 
 @pytest.fixture
 def read(chromium: str, tmp_path: Path) -> Callable[[str, str], str]:
-    """Return the document that the browser shows at an address, whose host resolves to loopback."""
+    """Return the document at an address, whose host resolves to loopback."""
 
     def read(url: str, host: str) -> str:
         command = [chromium, *_FLAGS, f"--user-data-dir={tmp_path / 'profile'}"]

@@ -70,7 +70,7 @@ async function attack(target) {
 
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[local_cloud.LocalCloud]:
-    """A local cloud in a process of its own, with one user whom nobody may delete."""
+    """A local cloud in a separate process, with one user that must not be deleted."""
     process, running = local_cloud.start(tmp_path / "state", port=0, gateway_port=0, speed=1)
     _iam(running).create_user(UserName="kept")
     yield running
@@ -92,7 +92,7 @@ def _iam(running: local_cloud.LocalCloud) -> Any:
 def test_a_page_can_neither_drive_nor_read_the_local_cloud(
     running: local_cloud.LocalCloud, site: Site, visit: Callable[[Site], Any]
 ) -> None:
-    """The same attacks on the page's own origin show that the browser really sends them."""
+    """The same attacks on the page's own origin prove that the browser sends them."""
     targets = [running.endpoint, running.gateway, site.url]
     site.page = PAGE.replace("TARGETS", json.dumps(targets)).replace(
         "CREDENTIAL", json.dumps(CREDENTIAL)
@@ -115,7 +115,7 @@ def test_a_page_can_neither_drive_nor_read_the_local_cloud(
 def test_a_page_whose_name_is_bound_to_loopback_reads_a_refusal(
     running: local_cloud.LocalCloud, read: Callable[[str, str], str], port: str
 ) -> None:
-    """DNS rebinding: the page's own origin, so that no header but `Host` tells."""
+    """DNS rebinding: the page's own origin, so only the `Host` header reveals it."""
     number = getattr(running, port).rsplit(":", 1)[1]
     shown = read(f"http://evil.example:{number}/moto-api/data.json", "evil.example")
     assert f"localcloud: Host: found evil.example:{number}" in shown

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent.parent
 DIGEST = "sha256:" + "d" * 64
-"""Of production's version 3."""
+"""The digest of production's version 3."""
 
 
 def decide(canary: tuple[int, int] = (80, 40), stable: tuple[int, int] = (720, 0)) -> Record:
-    """A judge's record of one minute in prod, while it goes on: requests and failures of both."""
+    """Return a judge's record of one minute in prod: requests and failures of both."""
     nothing = Pair(Counts(canary[0], 0), Counts(stable[0], 0))
     failures = Pair(Counts(*canary), Counts(*stable))
     counts = {"failures": failures, "slow-requests": nothing, "error-responses": failures}
@@ -87,7 +87,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout of a platform with one commit; the working directory and no AWS variables."""
+    """A checkout with one commit as the working directory, without AWS variables."""
     root = tmp_path / "checkout"
     shutil.copytree(
         ROOT / "environments", root / "environments", ignore=shutil.ignore_patterns("__pycache__")
@@ -102,7 +102,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
         "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION",
     ):  # fmt: skip
-        # Set first, so that what a command adopts is taken back after the test.
+        # Set first, so that the test's end restores variables that a command sets.
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     return root

@@ -1,4 +1,4 @@
-"""Fakes of what the console reads: AWS, CodePipeline's executions, and git's history."""
+"""Fakes of the console's sources: AWS, CodePipeline's executions, git's history."""
 
 from __future__ import annotations
 
@@ -35,12 +35,15 @@ TOO_MANY_BUILDS = (
 
 
 def at(seconds: float) -> datetime:
-    """A time of the fake cloud."""
+    """Return a time of the fake cloud."""
     return START + timedelta(seconds=seconds)
 
 
 class FakeLineage:
-    """`console.lineage.Lineage`: each commit contains itself, and the earlier ones of its line."""
+    """A fake of `console.lineage.Lineage`.
+
+    Each commit contains itself and the earlier ones of its line.
+    """
 
     def __init__(self, *lines: Collection[str]) -> None:
         """Each line lists commits, oldest first."""
@@ -57,7 +60,7 @@ class FakeLineage:
 
 
 def builds(reports: Mapping[str, Collection[GateReport]]) -> Callable[..., dict[str, Any]]:
-    """`BatchGetBuilds` of builds, by id, that exported these reports."""
+    """Stub `BatchGetBuilds` of builds, by id, that exported these reports."""
 
     def batch_get_builds(*, ids: list[str]) -> dict[str, Any]:
         found = [
@@ -79,7 +82,7 @@ def builds(reports: Mapping[str, Collection[GateReport]]) -> Callable[..., dict[
 
 
 class FakeClient:
-    """A client whose questions and answers are held against botocore's model of the service."""
+    """A client whose requests and responses are checked by botocore's model."""
 
     def __init__(self, cloud: FakeAws, service: str, account: str | None) -> None:
         self._cloud = cloud
@@ -112,7 +115,7 @@ class FakeClient:
         return call
 
     def error(self, code: str, message: str, operation: str) -> Exception:
-        """The error as the real client raises it."""
+        """Return the error as the real client raises it."""
         error_class: Any = self.exceptions.from_code(code)  # the stubs declare an instance
         error: Exception = error_class({"Error": {"Code": code, "Message": message}}, operation)
         return error
@@ -136,7 +139,7 @@ class FakeAws:
 
 
 class FakePipeline:
-    """CodePipeline's answers about executions that a test writes down."""
+    """CodePipeline's responses about executions that a test adds."""
 
     STAGES: Mapping[str, tuple[tuple[str, str], ...]] = {
         "Source": (("acme_pithead", "CodeStarSourceConnection"),),
@@ -216,7 +219,7 @@ class FakePipeline:
         updated: float | None = None,
         summary: str = "",
     ) -> None:
-        """Write an execution down, or what became of one."""
+        """Add or update an execution."""
         self.summaries = [each for each in self.summaries if each["pipelineExecutionId"] != name]
         self.details.setdefault(name, [])
         self.summaries.append(
@@ -246,7 +249,7 @@ class FakePipeline:
         external: str = "",
         message: str = "",
     ) -> None:
-        """Write down what an action did; the stage's state follows."""
+        """Add an action's result, and update the stage's state."""
         result: dict[str, Any] = {"externalExecutionId": external}
         if message:
             result["errorDetails"] = {"code": "JobFailed", "message": message}
@@ -264,14 +267,14 @@ class FakePipeline:
         self.in_stage(execution, stage, status)
 
     def stage(self, execution: str, stage: str, began: float, ended: float) -> None:
-        """Write down that a whole stage succeeded."""
+        """Add the success of a whole stage."""
         actions = self.STAGES[stage]
         each = (ended - began) / len(actions)
         for index, (name, _) in enumerate(actions):
             self.action(execution, stage, name, began + index * each, began + (index + 1) * each)
 
     def in_stage(self, execution: str, stage: str, status: str) -> None:
-        """Write down what `GetPipelineState` tells of a stage."""
+        """Set a stage of `GetPipelineState`."""
         self.states[stage] = {
             "latestExecution": {"pipelineExecutionId": execution, "status": status}
         }

@@ -109,7 +109,7 @@ def test_a_push_that_would_lose_commits_names_the_next_step(folder: Path, remote
 
 
 def test_a_protected_branch_asks_for_a_pull_request(folder: Path, remote: str) -> None:
-    """A hook of the remote answers as GitHub does ("About protected branches")."""
+    """A hook of the remote responds as GitHub does ("About protected branches")."""
     hook = Path(remote) / "hooks" / "pre-receive"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\necho 'error: GH006: Protected branch update failed' >&2\nexit 1\n")

@@ -1,4 +1,4 @@
-"""`pithead down` during a release, with answers of CodePipeline that a test sets."""
+"""`pithead down` during a release, with stubbed responses of CodePipeline."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def stopped(aws: FakeAws, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[LocalCloud]:
-    """A local cloud runs; the list contains it after it is stopped."""
+    """Run a local cloud; the list contains it after it is stopped."""
     found: list[LocalCloud] = []
     monkeypatch.setattr(local_cloud, "find", lambda *_: CLOUD)
     monkeypatch.setattr(local_cloud, "stop", found.append)

@@ -1,4 +1,4 @@
-"""What replays of builds share."""
+"""Helpers for replays of builds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def spec(**parts: Any) -> str:
-    """A buildspec; `build` and `post_build` are its commands."""
+    """Return a buildspec; `build` and `post_build` are its commands."""
     phases = {
         name: {"commands": parts.pop(name)} for name in ("build", "post_build") if name in parts
     }
@@ -19,7 +19,7 @@ def spec(**parts: Any) -> str:
 
 
 def contexts(builds: Builds, build: Build) -> dict[str, tuple[str, str]]:
-    """Code and message of each phase that failed."""
+    """Return code and message of each failed phase."""
     (shown,) = builds.client("codebuild").batch_get_builds(ids=[build.id])["builds"]
     return {
         phase["phaseType"]: (context["statusCode"], context["message"])

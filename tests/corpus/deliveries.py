@@ -1,4 +1,4 @@
-"""What replays of deliveries share: local clouds, and what is in them."""
+"""Helpers for replays of deliveries: local clouds and their resources."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def running(
 
 
 def refusal(call: Callable[..., Any], **parameters: Any) -> tuple[str, str]:
-    """Code and message of a rejected call."""
+    """Return code and message of a rejected call."""
     with pytest.raises(ClientError) as refused:
         call(**parameters)
     error = refused.value.response["Error"]
@@ -73,7 +73,7 @@ ONE_FAILURE = {
 
 
 class Watched:
-    """CloudWatch in an account of its own."""
+    """CloudWatch in a separate account."""
 
     def __init__(self, server: LocalCloud) -> None:
         self.account = next(ACCOUNTS)
@@ -103,21 +103,21 @@ class Watched:
 
 
 def trust(*services: str) -> str:
-    """A trust policy for these services; without any, no one can assume the role."""
+    """Return a trust policy for these services; without any, it trusts no one."""
     principal = {"Service": [f"{each}.amazonaws.com" for each in services]}
     statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def make_role(server: LocalCloud, account: str, name: str, *services: str) -> str:
-    """Make a role that these services may assume; its ARN."""
+    """Create a role that these services may assume; return its ARN."""
     iam = server.cloud.client("iam", account, REGION)
     made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust(*services))
     return str(made["Role"]["Arn"])
 
 
 def make_function(server: LocalCloud, account: str, name: str, code: str = "") -> str:
-    """Make a function of this module `app` with a `handler`, and publish it; its ARN."""
+    """Create and publish a function of module `app`; return its ARN."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         archive.writestr("app.py", code or "def handler(event, context):\n    return 1\n")
@@ -134,7 +134,7 @@ def make_function(server: LocalCloud, account: str, name: str, code: str = "") -
 
 
 class Shop(Watched):
-    """A function `shop` with two versions, its alias `live`, and CodeDeploy to shift it."""
+    """Function `shop` with two versions, its alias `live`, and CodeDeploy to shift it."""
 
     def __init__(self, server: LocalCloud) -> None:
         super().__init__(server)
@@ -146,14 +146,14 @@ class Shop(Watched):
         self.deployer = make_role(server, self.account, "deployer", "codedeploy")
 
     def release(self) -> None:
-        """Make the function and its versions; the alias serves the first."""
+        """Create the function and its versions; the alias serves the first."""
         make_function(self.server, self.account, "shop")
         self.functions.update_function_configuration(FunctionName="shop", Description="second")
         self.functions.publish_version(FunctionName="shop")
         self.functions.create_alias(FunctionName="shop", Name="live", FunctionVersion="1")
 
     def group(self, configuration: str = "LambdaCanary10Percent5Minutes", **more: Any) -> None:
-        """Make application `shop` and its group `prod`."""
+        """Create application `shop` and its group `prod`."""
         self.deploy.create_application(applicationName="shop", computePlatform="Lambda")
         self.deploy.create_deployment_group(
             applicationName="shop",
@@ -168,7 +168,7 @@ class Shop(Watched):
         )
 
     def revision(self, current: str = "1", target: str = "2", **hooks: str) -> dict[str, Any]:
-        """The parameters of a deployment from one version to another."""
+        """Return the parameters of a deployment from one version to another."""
         properties = {
             "Name": "shop",
             "Alias": "live",
@@ -188,24 +188,24 @@ class Shop(Watched):
         return {"applicationName": "shop", "deploymentGroupName": "prod", "revision": revision}
 
     def ended(self, deployment_id: str) -> dict[str, Any]:
-        """A deployment when all is done, its rollback included."""
+        """Return a deployment at its end, its rollback included."""
         run = self.server.cloud.codedeploy.run(deployment_id)
         assert run is None or run.done.wait(60)
         found = self.deploy.get_deployment(deploymentId=deployment_id)["deploymentInfo"]
         return dict(found)
 
     def served(self) -> tuple[str, dict[str, float]]:
-        """The alias's version and the weights of others."""
+        """Return the alias's version and the weights of others."""
         alias = self.functions.get_alias(FunctionName="shop", Name="live")
         weights = (alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}
         return str(alias["FunctionVersion"]), dict(weights)
 
     def stack(self, resources: dict[str, Any], *, update: bool = False) -> tuple[str, list[str]]:
-        """Deploy a stack `shop`; its status, and the reasons of what failed."""
+        """Deploy a stack `shop`; return its status, and the reasons of failures."""
         act = self.stacks.update_stack if update else self.stacks.create_stack
         act(StackName="shop", TemplateBody=json.dumps({"Resources": resources}))
         waiter = self.stacks.get_waiter(f"stack_{'update' if update else 'create'}_complete")
-        with suppress(WaiterError):  # the status says it
+        with suppress(WaiterError):  # the status reports it
             waiter.wait(StackName="shop", WaiterConfig={"Delay": 0.02, "MaxAttempts": 3000})
         (found,) = self.stacks.describe_stacks(StackName="shop")["Stacks"]
         events = self.stacks.describe_stack_events(StackName="shop")["StackEvents"]

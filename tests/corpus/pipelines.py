@@ -1,4 +1,4 @@
-"""What replays of pipelines share."""
+"""Helpers for replays of pipelines."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def connected(folder: Path) -> Iterator[tuple[LocalCloud, str]]:
 
 @contextmanager
 def one_pipeline(shared: tuple[LocalCloud, str]) -> Iterator[World]:
-    """A pipeline of a test's own, not yet created."""
+    """A pipeline of one test, not yet created."""
     server, connection = shared
     world = World(server, f"pipeline-{next(NUMBERS)}", connection)
     try:
@@ -39,13 +39,13 @@ def one_pipeline(shared: tuple[LocalCloud, str]) -> Iterator[World]:
 
 
 def make_role(world: World, name: str, trust: str) -> str:
-    """A role's ARN."""
+    """Create a role; return its ARN."""
     iam = world.server.cloud.client("iam", ACCOUNT, REGION)
     return str(iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"])
 
 
 def deploy(world: World, *inputs: str, **configuration: str) -> dict[str, Any]:
-    """An action that creates or updates a stack; an empty value leaves a setting out."""
+    """Return an action that creates or updates a stack; empty values are omitted."""
     made = action(
         world, "Deploy", "CREATE_UPDATE", inputArtifacts=[{"name": each} for each in inputs]
     )

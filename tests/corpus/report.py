@@ -48,7 +48,7 @@ class Report:
 
 
 REPORTS: list[Report] = []
-"""Those of all modules of the corpus that were imported."""
+"""The reports of all imported modules of the corpus."""
 
 
 def report(

@@ -1,4 +1,4 @@
-"""What the replays of CloudFormation, Lambda, IAM, S3 and API Gateway have in common."""
+"""Helpers for replays of CloudFormation, Lambda, IAM, S3 and API Gateway."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ SERVICES = ("logs", "cloudwatch", "sts", "signer", "functions", "gateway", "clou
 
 
 def parameter(value: Any) -> dict[str, Any]:
-    """A resource of type AWS::SSM::Parameter."""
+    """Return a resource of type AWS::SSM::Parameter."""
     return {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": value}}
 
 
 def statements(*stated: dict[str, Any]) -> dict[str, Any]:
-    """A policy document whose statements allow."""
+    """Return a policy document whose statements allow."""
     return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow"} | each for each in stated]}
 
 
 def trust(principal: Any) -> dict[str, Any]:
-    """A trust policy."""
+    """Return a trust policy."""
     return statements({"Action": "sts:AssumeRole", "Principal": principal})
 
 
 def zipped(source: str) -> bytes:
-    """A bundle with the module `app`."""
+    """Return a bundle with the module `app`."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         archive.writestr(zipfile.ZipInfo("app.py"), source)
@@ -53,7 +53,7 @@ def zipped(source: str) -> bytes:
 
 
 def refused(call: Callable[..., Any], **parameters: Any) -> tuple[str, str]:
-    """Code and message of a rejected call."""
+    """Return code and message of a rejected call."""
     with pytest.raises(ClientError) as error:
         call(**parameters)
     said = error.value.response["Error"]
@@ -61,7 +61,7 @@ def refused(call: Callable[..., Any], **parameters: Any) -> tuple[str, str]:
 
 
 class Bench:
-    """A local cloud, and what a replay does with it."""
+    """A local cloud with helpers for replays."""
 
     def __init__(self, server: LocalCloud) -> None:
         self.server = server
@@ -75,23 +75,23 @@ class Bench:
         region: str = REGION,
         session: Session | None = None,
     ) -> Any:
-        """A client of a service."""
+        """Return a client of a service."""
         return self.server.cloud.client(service, account, region, session)
 
     def create(self, name: str, template: dict[str, Any], **more: Any) -> str:
-        """Create a stack; the status in which it ends."""
+        """Create a stack; return its final status."""
         more |= {"Capabilities": ["CAPABILITY_NAMED_IAM"]}
         self.stacks.create_stack(StackName=name, TemplateBody=json.dumps(template), **more)
         return self._ended(name, "stack_create_complete")
 
     def update(self, name: str, template: dict[str, Any], **more: Any) -> str:
-        """Update a stack; the status in which it ends."""
+        """Update a stack; return its final status."""
         more |= {"Capabilities": ["CAPABILITY_NAMED_IAM"]}
         self.stacks.update_stack(StackName=name, TemplateBody=json.dumps(template), **more)
         return self._ended(name, "stack_update_complete")
 
     def delete(self, name: str) -> str:
-        """Delete a stack; the status in which it ends."""
+        """Delete a stack; return its final status."""
         found = self.stacks.describe_stacks(StackName=name)["Stacks"][0]["StackId"]
         self.stacks.delete_stack(StackName=name)
         return self._ended(found, "stack_delete_complete")
@@ -110,12 +110,12 @@ class Bench:
         return self.stacks.describe_change_set(ChangeSetName=made["Id"])
 
     def execute(self, change_set: Any, waiter: str = "stack_create_complete") -> str:
-        """Execute a change set; the status in which its stack ends."""
+        """Execute a change set; return the stack's final status."""
         self.stacks.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
         return self._ended(change_set["StackName"], waiter)
 
     def failures(self, name: str, logical_id: str = "") -> list[str]:
-        """Why resources of a stack failed, or with the stack's own name why it did."""
+        """Return the reasons of failed resources, or of the stack by its own name."""
         events = self.stacks.describe_stack_events(StackName=name)["StackEvents"]
         return [
             each["ResourceStatusReason"]
@@ -129,13 +129,13 @@ class Bench:
         ]
 
     def role(self, name: str, service: str = "lambda.amazonaws.com") -> str:
-        """The ARN of a new role that a service may assume."""
+        """Create a role that a service may assume; return its ARN."""
         document = json.dumps(trust({"Service": service}))
         made = self.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=document)
         return str(made["Role"]["Arn"])
 
     def session(self, name: str, account: str, *stated: dict[str, Any]) -> Session:
-        """A session of a new role with these statements."""
+        """Return a session of a new role with these statements."""
         iam = self.client("iam", account)
         document = json.dumps(trust({"AWS": account}))
         arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
@@ -144,7 +144,7 @@ class Bench:
         return self.server.cloud.credentials.assume(arn, "AWSCodeBuild-1")
 
     def function(self, name: str, source: str = "def handler(*_): return 1", **more: Any) -> Any:
-        """A new function under the role `runner`, which `started` makes."""
+        """Create a function under the role `runner`, which `started` creates."""
         given = {
             "FunctionName": name,
             "Runtime": RUNTIME,
@@ -158,19 +158,19 @@ class Bench:
         return made
 
     def invoke(self, name: str) -> tuple[str, Any]:
-        """The kind of an invocation's error, and its payload."""
+        """Return the kind of an invocation's error, and its payload."""
         answer = self.lambdas.invoke(FunctionName=name)
         return answer.get("FunctionError", ""), json.loads(answer["Payload"].read())
 
     def request(self, api: str, path: str, verb: str = "GET") -> tuple[int, Any]:
-        """Status and body of a request to a deployed REST API."""
+        """Return status and body of a request to a deployed REST API."""
         url = f"{self.server.cloud.gateway_endpoint}/{api}{path}"
         with urllib3.PoolManager(retries=False) as http:
             answer = http.request(verb, url)
             return answer.status, json.loads(answer.data)
 
     def _ended(self, name: str, waiter: str) -> str:
-        with suppress(WaiterError):  # the status tells
+        with suppress(WaiterError):  # the status reports it
             self.stacks.get_waiter(waiter).wait(StackName=name, WaiterConfig=WAIT)
         return str(self.stacks.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"])
 

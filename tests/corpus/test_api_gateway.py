@@ -1,4 +1,4 @@
-"""Reports of what API Gateway deploys, refuses and answers."""
+"""Reports on API Gateway's deployments, rejections and responses."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
 
 class Api:
-    """A REST API in front of an alias of its own."""
+    """A REST API with its own alias as backend."""
 
     def __init__(self, bench: Bench, name: str) -> None:
         self.bench, self.alias = bench, name

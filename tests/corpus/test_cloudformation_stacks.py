@@ -83,7 +83,7 @@ def test_a_change_of_a_policy_or_of_a_dependency_alone(bench: Bench) -> None:
     situation="A change set's execution rolls back; then the stack is deleted.",
     outcome="It is CREATE_COMPLETE and EXECUTE_FAILED, and is deleted with its stack.",
 )
-def test_a_change_set_that_failed_goes_with_its_stack(bench: Bench) -> None:
+def test_a_failed_change_set_is_deleted_with_its_stack(bench: Bench) -> None:
     made = bench.change_set("failing", {"Resources": {"A": policy()}}, "CREATE")
     assert bench.execute(made) == "ROLLBACK_COMPLETE"
     found = bench.stacks.describe_change_set(ChangeSetName=made["ChangeSetId"])

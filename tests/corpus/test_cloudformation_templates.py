@@ -131,7 +131,7 @@ def test_a_parameter_that_names_a_secure_string(bench: Bench) -> None:
     situation="A parameter that takes the name of an SSM parameter gets its value.",
     outcome="CreateChangeSet is rejected: there is no such parameter in the Parameter Store.",
 )
-def test_a_value_is_passed_where_a_name_is_due(bench: Bench) -> None:
+def test_a_value_is_passed_instead_of_a_name(bench: Bench) -> None:
     bench.client("ssm").put_parameter(Name="/cdk/version", Value="12", Type="String")
     given = {
         "StackName": "no",
@@ -177,7 +177,7 @@ def test_a_secure_reference_in_an_environment(bench: Bench) -> None:
     situation="A resource refers to another one whose condition is false.",
     outcome="Rejected before any resource is created: unresolved resource dependencies.",
 )
-def test_a_reference_to_a_resource_that_is_not_wanted(bench: Bench) -> None:
+def test_a_reference_to_a_resource_with_a_false_condition(bench: Bench) -> None:
     template: dict[str, Any] = {
         "Parameters": {"Deploy": {"Type": "String", "Default": "false"}},
         "Conditions": {"Deployed": {"Fn::Equals": [{"Ref": "Deploy"}, "true"]}},
@@ -202,7 +202,7 @@ def test_a_reference_to_a_resource_that_is_not_wanted(bench: Bench) -> None:
     situation="A template names a role, and only CAPABILITY_IAM is acknowledged.",
     outcome="InsufficientCapabilitiesException asks for CAPABILITY_NAMED_IAM.",
 )
-def test_a_named_role_asks_for_its_capability(bench: Bench) -> None:
+def test_a_named_role_requires_its_capability(bench: Bench) -> None:
     document = trust({"Service": "lambda.amazonaws.com"})
     role = {
         "Type": "AWS::IAM::Role",

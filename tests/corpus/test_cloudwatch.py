@@ -40,7 +40,7 @@ def test_an_alarm_with_a_wrong_dimension_never_goes_off(watched: Watched) -> Non
     watched.alarm("wrong", Dimensions=[{"Name": "HelloFunctionName", "Value": "hello"}])
     watched.put(Dimensions=named)
     watched.changes.wait("right", "ALARM")
-    # It was evaluated with the other, in which nothing came in between.
+    # It was evaluated with the other, without a data point in between.
     watched.alarm("later", Dimensions=named, TreatMissingData="breaching")
     watched.changes.wait("later", "ALARM")
     assert watched.state("wrong") == "INSUFFICIENT_DATA"
@@ -102,7 +102,7 @@ def test_an_alarm_on_a_sparse_metric_does_not_come_back_to_ok(watched: Watched) 
     situation="A log line in the embedded metric format declares more than 100 metrics.",
     outcome="The line is in the log, none of its metrics exist, and EMFValidationErrors is 1.",
 )
-def test_a_line_of_too_many_metrics_has_none(watched: Watched) -> None:
+def test_a_log_line_of_too_many_metrics_has_none(watched: Watched) -> None:
     names = [f"Metric{number}" for number in range(101)]
     now = datetime.now(UTC)
     directive = {"Namespace": "Shop", "Dimensions": [[]], "Metrics": [{"Name": n} for n in names]}

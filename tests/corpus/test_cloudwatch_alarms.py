@@ -76,7 +76,7 @@ def test_an_alarm_on_an_expression_has_no_statistic(watched: Watched) -> None:
     situation="A composite alarm is created before the alarms in its rule.",
     outcome="It cannot be saved, because the alarms do not exist.",
 )
-def test_a_composite_alarm_comes_behind_its_children(watched: Watched) -> None:
+def test_a_composite_alarm_is_created_after_its_children(watched: Watched) -> None:
     rule = "ALARM(FirstAlarm) OR ALARM(SecondAlarm)"
     code, message = refusal(watched.client.put_composite_alarm, AlarmName="Either", AlarmRule=rule)
     assert code == "ValidationError"
@@ -96,7 +96,7 @@ def test_a_composite_alarm_comes_behind_its_children(watched: Watched) -> None:
     situation="An alarm is deleted while a composite alarm depends on it.",
     outcome="DeleteAlarms fails with a ValidationError, and deletes nothing.",
 )
-def test_an_alarm_on_which_a_composite_depends_is_not_deleted(watched: Watched) -> None:
+def test_an_alarm_used_by_a_composite_is_not_deleted(watched: Watched) -> None:
     for name in ("child", "other"):
         watched.alarm(name)
     watched.composite("parent", "ALARM(child)")

@@ -30,7 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
 
 @pytest.fixture
 def builds(server: LocalCloud, request: pytest.FixtureRequest) -> Builds:
-    """A project of the test's own."""
+    """A separate project for each test."""
     made = Builds(server, project=request.function.__name__.replace("_", "-"))
     made.declare()
     return made
@@ -113,7 +113,7 @@ def test_post_build_runs_after_a_failed_build(builds: Builds) -> None:
     situation="post_build fails because the folder of the artifacts is missing.",
     outcome="CodeBuild still uploads the artifacts, which fails too.",
 )
-def test_artifacts_are_looked_for_after_a_failed_post_build(builds: Builds) -> None:
+def test_artifacts_are_uploaded_after_a_failed_post_build(builds: Builds) -> None:
     command = "ls -lah ./infrastructure"
     build = builds.run(
         buildspec=spec(post_build=[command], artifacts={"files": ["infrastructure/*"]}),

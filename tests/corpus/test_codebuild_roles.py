@@ -26,7 +26,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
 
 @pytest.fixture
 def builds(server: LocalCloud, request: pytest.FixtureRequest) -> Builds:
-    """A project of the test's own."""
+    """A separate project for each test."""
     made = Builds(server, project=request.function.__name__.replace("_", "-"))
     made.declare()
     return made

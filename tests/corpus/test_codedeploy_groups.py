@@ -1,4 +1,4 @@
-"""CodeDeploy: groups and configurations as templates make, change and keep them."""
+"""CodeDeploy: groups and configurations that templates create, update and keep."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def shop(server: LocalCloud) -> Shop:
 
 
 def group(shop: Shop, **properties: Any) -> dict[str, Any]:
-    """Application and group of a template."""
+    """Return application and group of a template."""
     made = {
         "ApplicationName": {"Ref": "Application"},
         "DeploymentGroupName": "prod",
@@ -53,7 +53,7 @@ def group(shop: Shop, **properties: Any) -> dict[str, Any]:
 
 
 def function(shop: Shop, description: str, version: str) -> dict[str, Any]:
-    """A function of a template, a version of it, and the alias that CodeDeploy shifts."""
+    """Return a template's function, its version, and the alias that CodeDeploy shifts."""
     code = {
         "Runtime": RUNTIME,
         "Architectures": [ARCHITECTURE],

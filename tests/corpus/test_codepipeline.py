@@ -162,7 +162,7 @@ def test_overrides_that_are_too_long(world: World) -> None:
 
 
 def trigger(action: str, **push: Any) -> list[dict[str, Any]]:
-    """One trigger, by pushes of these."""
+    """Return a trigger on these pushes."""
     filters = {what: {"includes": [pattern]} for what, pattern in push.items()}
     configuration = {"sourceActionName": action, "push": [filters]}
     return [{"providerType": "CodeStarSourceConnection", "gitConfiguration": configuration}]

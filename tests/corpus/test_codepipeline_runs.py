@@ -35,7 +35,7 @@ def world(shared: tuple[LocalCloud, str]) -> Iterator[World]:
 
 
 def failure(world: World, execution: str, action: str) -> str:
-    """What an action said when it failed the execution."""
+    """Return the message of the action that failed the execution."""
     assert world.ended(execution) == "Failed"
     result = world.action(execution, action)["output"]["executionResult"]
     return str(result["errorDetails"]["message"])
@@ -164,7 +164,7 @@ def test_an_approval_is_not_superseded(world: World) -> None:
 
 
 def pushed(world: World, message: str) -> str:
-    """A further execution, once it waits before the stage Prod."""
+    """Start a further execution; return it once it waits before the stage Prod."""
     world.push(message)
     execution: str = world.executions()[0]["pipelineExecutionId"]
     queues = world.service.runner.queues
@@ -173,7 +173,7 @@ def pushed(world: World, message: str) -> str:
 
 
 def approve(world: World, execution: str) -> str:
-    """Approve an execution, once it waits for that; the token."""
+    """Approve an execution once it waits for approval; return the token."""
     token = world.approval_token("Prod", "Approve")
     assert world.running(execution, "Approve")
     world.client.put_approval_result(

@@ -1,4 +1,4 @@
-"""The corpus as a whole: its size, its sources, and what it disagrees on."""
+"""The whole corpus: its size, its sources, and its disagreements."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ RATE = {"ScheduleExpression": "rate(1 hour)"}
 
 
 class Events(Watched):
-    """EventBridge in an account of its own."""
+    """EventBridge in a separate account."""
 
     def __init__(self, server: LocalCloud) -> None:
         super().__init__(server)
@@ -37,7 +37,7 @@ class Events(Watched):
         self.scheduler = server.cloud.client("scheduler", self.account, REGION)
 
     def topic(self, number: int) -> dict[str, str]:
-        """A target."""
+        """The topic that is a target."""
         arn = f"arn:aws:sns:{REGION}:{self.account}:topic-{number}"
         return {"Id": str(number), "Arn": arn}
 
@@ -92,7 +92,7 @@ def test_a_rule_with_targets_is_not_deleted(reached: Events) -> None:
     situation="A scheduled rule's target is a function whose policy does not allow it.",
     outcome="The function is not invoked; only FailedInvocations counts it.",
 )
-def test_a_function_that_does_not_let_the_rule_in_is_not_invoked(reached: Events) -> None:
+def test_a_function_without_permission_for_the_rule_is_not_invoked(reached: Events) -> None:
     make_role(reached.server, reached.account, "runner", "lambda")
     arn = make_function(reached.server, reached.account, "partition")
     reached.alarm(
@@ -131,7 +131,7 @@ def test_a_field_of_a_pattern_is_an_array(reached: Events) -> None:
     situation="An event pattern has strings as values of `exists` and `numeric`.",
     outcome="The pattern is not valid: exists must be true or false.",
 )
-def test_true_in_a_pattern_is_no_string(reached: Events) -> None:
+def test_true_in_a_pattern_is_not_a_string(reached: Events) -> None:
     for value in ([{"exists": "true"}], [{"numeric": [">", "25"]}]):
         pattern = json.dumps({"source": ["test"], "detail": {"age": value}})
         code, message = refusal(reached.events.put_rule, Name="aged", EventPattern=pattern)

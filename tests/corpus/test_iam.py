@@ -36,7 +36,7 @@ def role(**properties: Any) -> dict[str, Any]:
 
 
 def reading(objects: int) -> dict[str, Any]:
-    """A policy document with so many ARNs in it."""
+    """Return a policy document with this many ARNs."""
     arns = [f"arn:aws:events:{REGION}:{ACCOUNT}:rule/bus/{each:04}" for each in range(objects)]
     return statements({"Action": "events:PutTargets", "Resource": arns})
 

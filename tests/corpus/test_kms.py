@@ -23,7 +23,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
 
 def key(*principals: Any) -> dict[str, Any]:
-    """A template with a key that principals may use."""
+    """Return a template with a key that principals may use."""
     stated = [{"Action": "kms:*", "Resource": "*", "Principal": each} for each in principals]
     properties = {"KeyPolicy": statements(*stated)}
     return {"Resources": {"Key": {"Type": "AWS::KMS::Key", "Properties": properties}}}

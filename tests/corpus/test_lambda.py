@@ -1,4 +1,4 @@
-"""Reports of what Lambda refuses, and of how invocations end."""
+"""Reports on Lambda's rejections, and on ends of invocations."""
 
 from __future__ import annotations
 

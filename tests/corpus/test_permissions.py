@@ -1,4 +1,4 @@
-"""Reports of permissions that a delivery lacked: roles that are passed, boundaries, keys."""
+"""Reports on permissions that a delivery lacked: passed roles, boundaries, keys."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def allow(bench: Bench, name: str, *stated: dict[str, Any], account: str = ACCOU
 
 
 def execution_role(bench: Bench, name: str, *stated: dict[str, Any]) -> str:
-    """The ARN of a new role for stacks."""
+    """Create a role for stacks; return its ARN."""
     arn = bench.role(name, CLOUDFORMATION)
     allow(bench, name, *stated)
     return arn
 
 
 def key(bench: Bench, *stated: dict[str, Any]) -> str:
-    """The ARN of a new key of the account, which it administers; `stated` is who may use it."""
+    """Create a key that the account administers; `stated` may use it. Return its ARN."""
     root = {"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "kms:*"}
     policy = json.dumps(statements(*({"Resource": "*"} | each for each in (root, *stated))))
     return str(bench.client("kms").create_key(Policy=policy)["KeyMetadata"]["Arn"])

@@ -1,4 +1,4 @@
-"""Reports of what S3 refuses of policies and access control lists."""
+"""Reports on policies and access control lists that S3 rejects."""
 
 from __future__ import annotations
 

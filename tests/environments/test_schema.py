@@ -10,7 +10,7 @@ import pytest
 from environments.schema import NAMES, EnvironmentFileError, load, load_all, load_home
 
 SAMPLE = Path(__file__).parent / "sample"
-"""Files as they once were: a change of an environment must not fail what is tested by them."""
+"""A copy of earlier files: a change of an environment must not fail their tests."""
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def test_our_own_files_are_valid() -> None:
         ('owner = "files-team"', 'owner = "\udcff"', "no valid TOML: 'utf-8' codec can't decode"),
     ],
 )
-def test_a_wrong_file_is_told_in_one_sentence(
+def test_an_invalid_file_is_an_error_of_one_sentence(
     folder: Path, old: str, new: str, sentence: str
 ) -> None:
     path = folder / "prod.toml"
@@ -189,7 +189,7 @@ def test_a_canary_without_a_judge_is_refused(folder: Path) -> None:
     ("name", "why"),
     [("staging", "a table with the synthetic gate's"), ("prod", "the bake of a canary shift wa")],
 )
-def test_journeys_are_made_where_a_gate_or_a_bake_needs_them(
+def test_journeys_are_required_if_a_gate_or_a_bake_uses_them(
     folder: Path, name: str, why: str
 ) -> None:
     path = folder / f"{name}.toml"
@@ -201,7 +201,7 @@ def test_journeys_are_made_where_a_gate_or_a_bake_needs_them(
 @pytest.mark.parametrize(
     ("name", "table", "other"), [("staging", "load", "prod"), ("dev", "dynamic", "staging")]
 )
-def test_a_gate_stands_in_one_environment_and_cannot_be_lost(
+def test_each_gate_must_be_in_exactly_one_environment(
     folder: Path, name: str, table: str, other: str
 ) -> None:
     path = folder / f"{name}.toml"
@@ -260,7 +260,7 @@ def test_a_load_that_cannot_be_measured_is_refused(
     assert str(refused.value).startswith(f"environments/staging.toml: {sentence}")
 
 
-def test_what_is_rolled_back_undecided_needs_time_for_a_verdict(folder: Path) -> None:
+def test_rolling_back_undecided_releases_needs_time_for_a_verdict(folder: Path) -> None:
     path = folder / "prod.toml"
     policy = path.read_text().replace('undecided = "promote"', 'undecided = "rollback"')
     path.write_text(policy)
@@ -306,7 +306,7 @@ def test_only_prod_can_be_frozen(folder: Path) -> None:
         ),
     ],
 )
-def test_a_wrong_home_is_told_in_one_sentence(
+def test_an_invalid_home_is_an_error_of_one_sentence(
     tmp_path: Path, old: str, new: str, sentence: str
 ) -> None:
     text = SAMPLE.with_name("home.toml").read_text()

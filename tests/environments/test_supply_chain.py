@@ -28,7 +28,7 @@ def _read(folder: Path, text: str) -> SupplyChain:
     return load_home(folder).supply_chain
 
 
-def test_where_nothing_is_said_nothing_is_allowed(tmp_path: Path) -> None:
+def test_an_empty_policy_allows_nothing(tmp_path: Path) -> None:
     policy = _read(tmp_path, "")
     assert policy.licences.allowed == ()
     assert policy.attested_gates == ()
@@ -120,7 +120,9 @@ _REVIEW = '{{ package = "{}", declared = "x", licence = "{}", reason = "{}" }}'
         ),
     ],
 )
-def test_a_wrong_policy_is_told_in_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
+def test_an_invalid_policy_is_an_error_of_one_sentence(
+    tmp_path: Path, text: str, sentence: str
+) -> None:
     with pytest.raises(EnvironmentFileError) as error:
         _read(tmp_path, text)
     assert str(error.value).startswith(f"pyproject.toml: tool.pithead.supply-chain.{sentence}")

@@ -1,4 +1,4 @@
-"""Fakes of what services of the local cloud receive of one another, one for each port."""
+"""Fakes of the ports between services of the local cloud, one for each port."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from localcloud.core.ports import AlarmStates, BuildRequest, Datum, MetricSink
 
 LONG = 60.0
-"""Wall seconds within which what is awaited surely comes."""
+"""Wall seconds after which a wait fails."""
 
 
 class AnsweringFunctions:
-    """Functions that are invoked for an answer: `answer` returns it for an event."""
+    """Functions with synchronous invocations: `answer` returns an event's response."""
 
     def __init__(self) -> None:
         self.reset()
@@ -86,7 +86,7 @@ class AnsweringFunctions:
 
 
 class QueueingFunctions:
-    """Functions that are invoked for events; `fail` raises what an attempt raises."""
+    """Functions with asynchronous invocations; `fail` raises the error of an attempt."""
 
     def __init__(self) -> None:
         self.reset()
@@ -154,7 +154,7 @@ class FakeAlias:
 
 @dataclass
 class RegionalAliases:
-    """The alias of each region."""
+    """The fake alias of each region."""
 
     regions: dict[str, FakeAlias] = field(default_factory=dict)
 
@@ -171,7 +171,7 @@ class RegionalAliases:
 
 
 class FakeAlarms:
-    """Alarms of one account and region that a test sets; the bus carries each change."""
+    """Alarms of one account and region that a test sets; the bus publishes changes."""
 
     def __init__(self, bus: EventBus, account: str, region: str) -> None:
         self._bus = bus
@@ -192,7 +192,7 @@ class FakeAlarms:
 
 @dataclass
 class RegionalAlarms:
-    """The alarms of each region."""
+    """The fake alarms of each region."""
 
     regions: dict[str, FakeAlarms] = field(default_factory=dict)
 
@@ -204,7 +204,7 @@ class RegionalAlarms:
 
 
 class FakeMetrics:
-    """Keeps the data that are put; the names of metrics are those of one namespace."""
+    """Stores metric data; metric names belong to one namespace."""
 
     def __init__(self) -> None:
         self.data: list[Datum] = []
@@ -221,7 +221,7 @@ class FakeMetrics:
             self.arrived.notify_all()
 
     def total(self, name: str, **dimensions: str) -> float:
-        """The sum of a metric by now."""
+        """Return the current sum of a metric."""
         return sum(
             value * count
             for datum in self._of(name, dimensions)
@@ -236,7 +236,7 @@ class FakeMetrics:
             assert self.total(name, **dimensions) == total, self.data
 
     def total_of(self, count: float, name: str, **dimensions: str) -> float:
-        """The sum of a metric, once it has been observed `count` times."""
+        """Return the sum of a metric once it has been observed `count` times."""
         with self.arrived:
             assert self.arrived.wait_for(lambda: self._count(name, dimensions) >= count, LONG)
             return self.total(name, **dimensions)
@@ -249,7 +249,7 @@ class FakeMetrics:
 
 
 class FakeBuild:
-    """A build that has succeeded."""
+    """A build that succeeded."""
 
     id, status, reason = "build", "SUCCEEDED", ""
 
@@ -261,7 +261,7 @@ class FakeBuild:
 
 
 class FakeBuilds:
-    """Builds of every project but `missing`."""
+    """Builds of every project except `missing`."""
 
     def __init__(self) -> None:
         self.reset()
@@ -294,7 +294,10 @@ class FakePipelines:
 
 
 class FakeDeployments:
-    """Deployments that shift at once, or fail; `aliases` is set when the cloud is composed."""
+    """Deployments that shift at once, or fail.
+
+    `aliases` is set when the cloud is composed.
+    """
 
     aliases: AliasRouter
 

@@ -64,7 +64,7 @@ def test_a_port_in_use_leaves_the_state_folder_free(
     start_cloud(services=_SERVICES, state=tmp_path / "other")
 
 
-def test_where_it_is_stands_in_its_folder_while_it_runs(
+def test_a_running_clouds_address_is_in_its_state_folder(
     start_cloud: Callable[..., LocalCloud], tmp_path: Path
 ) -> None:
     server = start_cloud(services=_SERVICES, speed=60)
@@ -74,7 +74,9 @@ def test_where_it_is_stands_in_its_folder_while_it_runs(
     assert not (tmp_path / "state/endpoint.json").exists()
 
 
-def test_time_does_not_go_back(start_cloud: Callable[..., LocalCloud]) -> None:
+def test_cloud_time_does_not_go_back_after_a_restart(
+    start_cloud: Callable[..., LocalCloud],
+) -> None:
     server = start_cloud(services=_SERVICES, speed=5000)
     server.cloud.clock.wait(100, threading.Event())
     last = server.cloud.clock.timestamp()
@@ -83,7 +85,7 @@ def test_time_does_not_go_back(start_cloud: Callable[..., LocalCloud]) -> None:
     assert server.cloud.clock.timestamp() >= last
 
 
-def test_time_does_not_go_back_after_a_kill_either(tmp_path: Path) -> None:
+def test_cloud_time_does_not_go_back_after_a_kill(tmp_path: Path) -> None:
     """A running process records a time later than its next timestamps."""
     server = LocalCloud(tmp_path, services=_SERVICES, speed=5000, delays=NO_DELAYS)
     before = server.cloud.clock.timestamp()
@@ -124,7 +126,7 @@ def test_usage(tmp_path: Path) -> None:
     assert process.returncode == 2
 
 
-def test_the_start_is_ready_for_what_it_serves(start_cloud: Callable[..., Any]) -> None:
+def test_a_start_loads_existing_state_before_it_serves(start_cloud: Callable[..., Any]) -> None:
     """A cloud on an existing state folder answers the first request from that state."""
     server = start_cloud(services=_SERVICES)
     server.cloud.client("ssm", "1" * 12, "eu-west-1").put_parameter(

@@ -30,28 +30,28 @@ CONNECTION = (
 
 @dataclass(frozen=True)
 class Template:
-    """A synthesised template, with the questions that tests ask it."""
+    """A synthesised template, with helpers to query it."""
 
     path: Path
     resources: dict[str, dict[str, Any]]
 
     def of_type(self, type_: str) -> dict[str, dict[str, Any]]:
-        """Properties by logical id."""
+        """Return properties by logical id."""
         return {
             name: resource.get("Properties", {})
             for name, resource in self.resources.items()
             if resource["Type"] == type_
         }
 
-    def the(self, type_: str) -> dict[str, Any]:
-        """The properties of the only resource of a type."""
+    def only(self, type_: str) -> dict[str, Any]:
+        """Return the properties of the only resource of a type."""
         (properties,) = self.of_type(type_).values()
         return properties
 
     def waits_for(self, logical_id: str) -> set[str]:
-        """All resources that CloudFormation makes ready before this one.
+        """Return all resources that CloudFormation completes before this one.
 
-        Only what its documentation promises counts: `DependsOn`, and references in properties.
+        Only documented dependencies count: `DependsOn`, and references in properties.
         """
         found: set[str] = set()
         left = [logical_id]
@@ -81,7 +81,7 @@ def _referenced(value: Any) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Assembly:
-    """What one synthesis of the app for AWS left behind."""
+    """The output of one synthesis of the app for AWS."""
 
     app: cdk.App
     folder: Path
@@ -91,14 +91,14 @@ class Assembly:
 
 @pytest.fixture(scope="session")
 def context() -> dict[str, str]:
-    """The context that `cdk synth` would pass on, with a connection."""
+    """The context that `cdk synth` would pass, with a connection."""
     flags: dict[str, str] = json.loads((bundle.ROOT / "cdk.json").read_text())["context"]
     return flags | {"connection-arn": CONNECTION}
 
 
 @pytest.fixture(scope="session", autouse=True)
 def tools() -> Iterator[None]:
-    """Node and uv stand beside Python in the environment that runs the tests."""
+    """Add the folder of Python, with node and uv, to PATH."""
     with pytest.MonkeyPatch.context() as patch:
         beside = str(Path(sys.executable).parent)
         patch.setenv("PATH", os.pathsep.join([beside, os.environ["PATH"]]))
@@ -115,7 +115,7 @@ def assembly(synthesise: Callable[[dict[str, Environment]], Assembly]) -> Assemb
 def synthesise(
     tools: None, context: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[dict[str, Environment]], Assembly]:
-    """Synthesises the whole app for some environments; only the bundle's bytes are made up."""
+    """Synthesise the whole app for some environments; only the bundles are faked."""
     return lambda environments: _assembly(environments, context, tmp_path_factory)
 
 
@@ -132,7 +132,7 @@ def _assembly(
         patch.setattr(bundle, "build", lambda _platform: made_up)
         patch.setattr(pipeline_app, "load_all", lambda: environments)
         patch.setenv("CODEBUILD_RESOLVED_SOURCE_VERSION", "c" * 40)
-        # The CLI has its metadata resource added; cfn-lint tells CDK's templates by it.
+        # The CLI enables the metadata resource, by which cfn-lint recognises CDK's templates.
         app = cdk.App(context=context, outdir=str(folder), analytics_reporting=True)
         pipeline_app.synthesise(app)
     app.synth()
@@ -154,12 +154,12 @@ def _assembly(
 
 @dataclass(frozen=True)
 class Checkout:
-    """A git repository with a harmless service, one workflow, and what the scanners read."""
+    """A git repository with a harmless service, one workflow, and scannable files."""
 
     root: Path
 
     def write(self, path: str, text: str) -> None:
-        """Write a file, its folder included."""
+        """Write a file, creating its folder."""
         place = self.root / path
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text)
@@ -180,7 +180,7 @@ class Checkout:
         return done.stdout.strip()
 
     def commit(self, message: str = "change") -> str:
-        """Commit all that there is; the commit's id."""
+        """Commit everything; return the commit's id."""
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", "--message", message)
         return self.git("rev-parse", "HEAD")
@@ -211,7 +211,7 @@ jobs:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
-    """A checkout in which no scanner finds anything, committed."""
+    """A committed checkout in which no scanner finds anything."""
     made = Checkout(tmp_path / "checkout")
     made.write("pyproject.toml", _PYPROJECT)
     made.write(".github/workflows/fine.yml", _WORKFLOW)
@@ -222,7 +222,7 @@ def checkout(tmp_path: Path) -> Checkout:
 
 
 def made_up(kind: str) -> str:
-    """What looks like a secret and is none; not written out, for this is a repository, too."""
+    """Return a fake secret; assembled, because this repository is scanned too."""
     letters = random.Random(kind)
 
     def some(count: int, alphabet: str = string.ascii_letters + string.digits) -> str:
@@ -238,5 +238,5 @@ def made_up(kind: str) -> str:
 
 @pytest.fixture
 def secret() -> Callable[[str], str]:
-    """A line of code with a made-up secret: `aws`, `github` or `password`."""
+    """Return a line of code with a fake secret: `aws`, `github` or `password`."""
     return made_up

@@ -1,4 +1,4 @@
-"""A part of the service's stack by itself, as it is deployed to a local cloud."""
+"""A part of the service's stack, deployed by itself to a local cloud."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 ACCOUNT = "444444444444"
 NAME = "prod"
-"""Of the environment, and of its stack."""
+"""The name of the environment and of its stack."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """Its template, and the bundle that this names by a key."""
+    """A part's template, and the bundle whose key it names."""
 
     template: str
     zipped: Path
@@ -44,10 +44,9 @@ def synthesise(
     source: str = "def handler(event, context): pass",
     environment: dict[str, str] | None = None,
 ) -> Part:
-    """The part that `fill` makes, beside a function that stands in for the service's.
+    """Synthesise the part that `fill` creates, beside a stand-in for the function.
 
-    The bundle is the host's, and is taken wherever the part asks for one; `source` is what the
-    function does.
+    The part uses the host's bundle; `source` is the code of the stand-in.
     """
     host = bundle.target("host")
     app = cdk.App(outdir=str(folder))
@@ -112,7 +111,7 @@ class Deployed:
         )
 
     def name(self, kind: str, part: str) -> str:
-        """The physical id of the resource of a kind whose logical id has the part."""
+        """Return the physical id of the resource of a kind, by part of its logical id."""
         (found,) = (
             str(each["PhysicalResourceId"])
             for each in self._resources
@@ -121,15 +120,15 @@ class Deployed:
         return found
 
     def polls(self) -> Iterator[None]:
-        """A little apart; at speed 60 for twenty minutes of the wall's, which no machine takes."""
+        """Yield at intervals for at most twenty minutes of wall time at speed 60."""
         for _ in range(12000):
             yield
             self._cloud.clock.wait(6, threading.Event())
 
     def stack(self, verb: str, template: str) -> str:
-        """The status in which a `create` or an `update` of the stack ends."""
+        """Return the final status of a `create` or an `update` of the stack."""
         cloudformation, bucket = self.client("cloudformation"), self._bucket
-        # CloudFormation takes no template of this size inline.
+        # CloudFormation accepts no inline template of this size.
         self.client("s3").put_object(Bucket=bucket, Key="template.json", Body=template.encode())
         getattr(cloudformation, f"{verb}_stack")(
             StackName=NAME,

@@ -1,4 +1,4 @@
-"""The service on a real server, until a test makes it worse."""
+"""The service on a real server, until a test degrades it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def _as_it_is(request: Request, service: Service) -> Response:
 
 
 class Served:
-    """What is served at `url`, as `behave` makes it; `asked` are methods and paths."""
+    """A service at `url`, as `behave` makes it; `asked` are methods and paths."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -36,18 +36,18 @@ class Served:
         self.asked: list[str] = []
         self.over = threading.Event()
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         """Serve as the service itself does."""
         self.behave = _as_it_is
 
     def files(self) -> list[str]:
-        """The paths of all files that are there."""
+        """Return the paths of all files."""
         return [each.path for each in self.storage.list("", None, 1000).files]
 
 
 @contextmanager
 def serve() -> Iterator[Served]:
-    """Serve on a free port of loopback; `over` is set when the end has come."""
+    """Serve on a free port of loopback; `over` is set at the end."""
     listening = socket.create_server(("127.0.0.1", 0))
     served = Served(f"http://127.0.0.1:{listening.getsockname()[1]}/")
     app = create_app(Settings(bucket="files"), served.storage)

@@ -1,4 +1,4 @@
-"""What keeps the app from being synthesised, and the sentence that it says so with."""
+"""Errors that stop the app's synthesis, and their messages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _refusal(context: dict[str, str]) -> str:
     return str(refused.value)
 
 
-def test_a_connection_is_asked_for(context: dict[str, str]) -> None:
+def test_a_missing_connection_is_an_error(context: dict[str, str]) -> None:
     assert _refusal(context | {"connection-arn": ""}).startswith(
         "context key connection-arn: nothing found; give the ARN of the CodeConnections connection"
     )
@@ -37,7 +37,7 @@ def test_an_unknown_bundle_is_named(context: dict[str, str]) -> None:
     )
 
 
-def test_a_wrong_environment_file_stops_it(
+def test_an_invalid_environment_file_stops_synthesis(
     context: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "environments"
@@ -50,7 +50,7 @@ def test_a_wrong_environment_file_stops_it(
     )
 
 
-def test_a_refusal_is_one_sentence_and_exit_code_1(
+def test_an_error_is_one_sentence_and_exit_code_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def refuse(_app: cdk.App) -> None:
@@ -61,7 +61,7 @@ def test_a_refusal_is_one_sentence_and_exit_code_1(
     assert capsys.readouterr() == ("", "pithead: what was wrong\n")
 
 
-def test_an_unreviewed_finding_stops_it(
+def test_an_unreviewed_finding_stops_synthesis(
     context: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = nag.Judgement((("AwsSolutions-X", "Pithead/Y", "do not"),), ())

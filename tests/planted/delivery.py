@@ -50,14 +50,14 @@ class Delivery:
         self._cloud.bus.subscribe(self._notice)
         self._cloud.logs.subscribe(self._notice)
 
-    # What is there.
+    # State.
 
     def client(self, service: str, account: str = TOOLING) -> Any:
-        """A client of an account's administrator."""
+        """Return a client of an account's administrator."""
         return self._cloud.client(service, account, REGION)
 
     def set_up(self) -> None:
-        """Bootstrap both accounts, and make the repository."""
+        """Bootstrap both accounts, and create the repository."""
         self.restore()
         self.client("secretsmanager").create_secret(Name=SECRET, SecretString="t0ken")
         self.deploy()
@@ -65,19 +65,19 @@ class Delivery:
 
     @property
     def connection(self) -> str:
-        """The ARN of the pipeline's connection."""
+        """Return the ARN of the pipeline's connection."""
         (stack,) = self.client("cloudformation").describe_stacks(StackName="tooling")["Stacks"]
         return str(stack["Outputs"][0]["OutputValue"])
 
     @property
     def key(self) -> str:
-        """The ARN of the artifacts' key."""
+        """Return the ARN of the artifacts' key."""
         found = self.client("cloudformation").describe_stack_resource(
             StackName="tooling", LogicalResourceId="Key"
         )["StackResourceDetail"]["PhysicalResourceId"]
         return f"arn:aws:kms:{REGION}:{TOOLING}:key/{found}"
 
-    # What a test does to it.
+    # Faults and releases.
 
     def restore(self) -> None:
         """Remove every fault; the next release deploys the original templates."""
@@ -85,7 +85,7 @@ class Delivery:
         self.publishing = {"action": "s3:PutObject"}
 
     def edit(self, stack: str) -> Template:
-        """The template of a stack, to be changed: `tooling`, `target`, or `service`."""
+        """Return the template of a stack to be changed: `tooling`, `target`, or `service`."""
         if stack == "service" and stack not in self._edited:
             self._edited[stack] = delivered(self._revision + 1)
         return self._edited[stack]
@@ -95,7 +95,7 @@ class Delivery:
         return self.ended(self.begin())
 
     def begin(self) -> str:
-        """The same, but return the execution's id when it has begun."""
+        """Start a release; return the execution's id once it has started."""
         self.deploy()
         self.push()
         started = self.client("codepipeline").start_pipeline_execution(name=PIPELINE)
@@ -124,7 +124,7 @@ class Delivery:
         self._checkout.push(files, f"revision {self._revision}")
 
     def announce(self) -> str | None:
-        """Send the event that starts the pipeline; the execution, unless EventBridge may not."""
+        """Send the event that starts the pipeline; return the execution, if one starts."""
         pipelines = self._cloud.codepipeline
         known, buried = set(pipelines.executions), len(self._buried)
         entry = {"Source": "acme.releases", "DetailType": "Release", "Detail": "{}"}
@@ -139,7 +139,7 @@ class Delivery:
         return begun.pop() if begun else None
 
     def buried(self) -> list[tuple[str, ...]]:
-        """EventBridge's undelivered events: target, code and message, oldest first."""
+        """Return EventBridge's undelivered events: target, code and message, oldest first."""
         sqs = self.client("sqs")
         url = sqs.get_queue_url(QueueName="undelivered")["QueueUrl"]
         found = sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"])
@@ -156,7 +156,7 @@ class Delivery:
 
     @contextmanager
     def alarming(self) -> Iterator[dict[str, Any]]:
-        """Have the service's alarm go off; the action of it in its history."""
+        """Trigger the service's alarm; return its action in the history."""
         cloudwatch = self.client("cloudwatch", TARGET)
 
         def actions() -> list[dict[str, Any]]:
@@ -170,7 +170,7 @@ class Delivery:
         cloudwatch.set_alarm_state(AlarmName="errors", StateValue="OK", StateReason="its end")
 
     def alias(self) -> dict[str, Any]:
-        """Where the service's alias sends its requests."""
+        """Return the routing of the service's alias."""
         found = self.client("lambda", TARGET).get_alias(
             FunctionName="delivery-service", Name="live"
         )
@@ -178,7 +178,7 @@ class Delivery:
         return {"version": found["FunctionVersion"], "weights": weights}
 
     def logged(self, function: str, text: str, account: str = TARGET) -> str:
-        """The line with a text in a function's log, when it is there."""
+        """Wait for the line with a text in a function's log."""
         found: list[str] = []
 
         logs = self.client("logs", account)
@@ -203,7 +203,7 @@ class Delivery:
         client.stop_deployment(deploymentId=found, autoRollbackEnabled=True)
 
     def ended(self, execution: str) -> Release:
-        """An execution when it has ended."""
+        """Wait for an execution to end."""
         service = self._cloud.codepipeline
         self.until(
             lambda: execution in service.executions and not service.executions[execution].running
@@ -211,8 +211,8 @@ class Delivery:
         return Release(self.client, execution)
 
     def until(self, holds: Callable[[], bool]) -> None:
-        """Wait until something holds; checked when an event is published or a log is written."""
-        # What holds is asked without a lock: its answer may wait for who publishes.
+        """Wait for a condition; checked when an event is published or a log is written."""
+        # The condition is evaluated without a lock, because it may wait for a publisher.
         ends = time.monotonic() + LONG
         self._changed.clear()
         while not holds():
@@ -220,7 +220,7 @@ class Delivery:
             assert time.monotonic() < ends
             self._changed.clear()
 
-    # How.
+    # Internals.
 
     def _deploy_stack(self, name: str, account: str, template: Template) -> None:
         client = self.client("cloudformation", account)

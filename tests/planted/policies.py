@@ -12,7 +12,7 @@ Template = dict[str, Any]
 
 
 def allow(sid: str, actions: str, resource: Any = "*", **more: Any) -> Statement:
-    """A statement that allows actions, which are separated by spaces."""
+    """Return a statement that allows actions, which are separated by spaces."""
     listed = actions.split()
     return {
         "Sid": sid,
@@ -24,12 +24,12 @@ def allow(sid: str, actions: str, resource: Any = "*", **more: Any) -> Statement
 
 
 def document(*statements: Statement) -> dict[str, Any]:
-    """A policy document."""
+    """Return a policy document."""
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
 def trust(principal: dict[str, Any], **condition: Any) -> dict[str, Any]:
-    """A trust policy."""
+    """Return a trust policy."""
     stated: Statement = {
         "Sid": "Trust",
         "Effect": "Allow",
@@ -40,14 +40,14 @@ def trust(principal: dict[str, Any], **condition: Any) -> dict[str, Any]:
 
 
 def service(name: str, **condition: Any) -> dict[str, Any]:
-    """The trust policy of a service's role."""
+    """Return the trust policy of a service's role."""
     return trust({"Service": f"{name}.amazonaws.com"}, **condition)
 
 
 def role(
     name: str, trusted: dict[str, Any], *statements: Statement, **properties: Any
 ) -> dict[str, Any]:
-    """A role of this name with one inline policy."""
+    """Return a role of this name with one inline policy."""
     policy = {"PolicyName": "Default", "PolicyDocument": document(*statements)}
     return {
         "Type": "AWS::IAM::Role",
@@ -61,28 +61,28 @@ def role(
 
 
 def get(name: str, attribute: str = "Arn") -> dict[str, Any]:
-    """`Fn::GetAtt`."""
+    """Return an `Fn::GetAtt`."""
     return {"Fn::GetAtt": [name, attribute]}
 
 
 def role_arn(account: str, name: str) -> str:
-    """A role's ARN."""
+    """Return a role's ARN."""
     return f"arn:aws:iam::{account}:role/{name}"
 
 
 def session(account: str, name: str) -> str:
-    """The beginning of the ARN of a role's sessions."""
+    """Return the prefix of the ARN of a role's sessions."""
     return f"arn:aws:sts::{account}:assumed-role/{name}/"
 
 
 def properties(template: Template, resource: str) -> dict[str, Any]:
-    """The properties of a template's resource."""
+    """Return the properties of a template's resource."""
     found: dict[str, Any] = template["Resources"][resource]["Properties"]
     return found
 
 
 def statements(template: Template, resource: str) -> list[Statement]:
-    """The statements of a role's inline policy, or of the policy that a resource has or is."""
+    """Return the statements of a role's inline policy, or of a resource's policy."""
     held = properties(template, resource)
     policy = held.get("KeyPolicy") or held.get("PolicyDocument")
     found: list[Statement] = (policy or held["Policies"][0]["PolicyDocument"])["Statement"]
@@ -90,7 +90,7 @@ def statements(template: Template, resource: str) -> list[Statement]:
 
 
 def statement(template: Template, resource: str, sid: str) -> Statement:
-    """One statement by its id."""
+    """Return one statement by its id."""
     (found,) = (each for each in statements(template, resource) if each["Sid"] == sid)
     return found
 
@@ -101,6 +101,6 @@ def remove(template: Template, resource: str, sid: str) -> None:
 
 
 def trusting(template: Template, resource: str) -> Statement:
-    """The statement of a role's trust policy."""
+    """Return the statement of a role's trust policy."""
     found: Statement = properties(template, resource)["AssumeRolePolicyDocument"]["Statement"][0]
     return found

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Client = Callable[[str, str], Any]
-    """Makes a client of a service, for an account's administrator."""
+    """A factory of clients for an account's administrator."""
 
 
 class Release:
@@ -23,12 +23,12 @@ class Release:
 
     @property
     def status(self) -> str:
-        """The execution's status."""
+        """Return the execution's status."""
         return str(self._found["status"])
 
     @property
     def summary(self) -> str:
-        """The execution's summary of its end."""
+        """Return the execution's final summary."""
         return str(self._found["statusSummary"])
 
     @property
@@ -40,7 +40,7 @@ class Release:
 
     @property
     def actions(self) -> dict[str, dict[str, Any]]:
-        """The actions that ran, by name."""
+        """Return the actions that ran, by name."""
         listed = self._client("codepipeline", TOOLING).list_action_executions(
             pipelineName=PIPELINE, filter={"pipelineExecutionId": self.execution}
         )["actionExecutionDetails"]
@@ -48,14 +48,14 @@ class Release:
 
     @property
     def failed(self) -> tuple[str, str]:
-        """The action that failed, and its message."""
+        """Return the failed action and its message."""
         (found,) = (each for each in self.actions.values() if each["status"] == "Failed")
         details = found["output"]["executionResult"]["errorDetails"]
         return found["actionName"], details["message"]
 
     @property
     def build_log(self) -> str:
-        """The build's log."""
+        """Return the build's log."""
         build = self._build()["logs"]
         events = self._client("logs", TOOLING).get_log_events(
             logGroupName=build["groupName"], logStreamName=build["streamName"], startFromHead=True
@@ -64,12 +64,15 @@ class Release:
 
     @property
     def build_failure(self) -> tuple[str, str]:
-        """The phase in which the build failed, and the messages of its contexts."""
+        """Return the phase in which the build failed, and the messages of its contexts."""
         phase = next(each for each in self._build()["phases"] if each["phaseStatus"] == "FAILED")
         return phase["phaseType"], " ".join(each["message"] for each in phase["contexts"])
 
     def stack_failure(self) -> tuple[str, str]:
-        """The first resource of the service's stack that failed, and why, newest operation."""
+        """Return the first failed resource of the service's stack, and why.
+
+        Of the newest operation.
+        """
         events = self._client("cloudformation", TARGET).describe_stack_events(StackName="service")[
             "StackEvents"
         ]
@@ -84,7 +87,7 @@ class Release:
         return found
 
     def deployment(self) -> dict[str, Any]:
-        """The newest deployment that is no rollback."""
+        """Return the newest deployment that is no rollback."""
         client = self._client("codedeploy", TARGET)
         listed = client.list_deployments(applicationName="service", deploymentGroupName="prod")
         found = [

@@ -103,7 +103,7 @@ def test_the_project_has_no_key_of_its_own(delivery: Delivery) -> None:
 
 
 def test_the_buckets_policy_lacks_the_target_account(delivery: Delivery) -> None:
-    """A bucket policy for another account; S3 says no more across accounts."""
+    """A bucket policy for another account; S3's message has no more across accounts."""
     remove(delivery.edit("tooling"), "ArtifactsPolicy", "Target")
     action, said = delivery.release().failed
     assert action == "Prepare"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.planted.delivery import Delivery
 
 
-def test_a_bake_in_the_pipeline_looks_for_the_alarm_in_its_own_account(delivery: Delivery) -> None:
+def test_a_pipeline_bake_reads_the_alarm_in_its_own_account(delivery: Delivery) -> None:
     """A stage condition on an alarm of another account, without a role there."""
     rule = {
         "Name": "Bake",
@@ -38,7 +38,7 @@ def test_a_bake_in_the_pipeline_looks_for_the_alarm_in_its_own_account(delivery:
     assert f":{TOOLING}:alarm:*" in released.summary
 
 
-def test_a_crossed_guard_rolls_nothing_back_after_a_shift_all_at_once(delivery: Delivery) -> None:
+def test_an_alarm_after_an_all_at_once_shift_rolls_nothing_back(delivery: Delivery) -> None:
     """CodeDeploy reads alarms until a deployment ends, and this one ends with its only shift."""
     group = properties(delivery.edit("service"), "Group")
     group["DeploymentConfigName"] = "CodeDeployDefault.LambdaAllAtOnce"
@@ -71,7 +71,7 @@ def test_a_crossed_guard_rolls_nothing_back_after_a_shift_all_at_once(delivery: 
     ],
     ids=["eventbridge", "ssm"],
 )
-def test_a_narrowed_execution_role_lacks_what_the_list_left_out(
+def test_a_narrowed_execution_role_lacks_unlisted_permissions(
     delivery: Delivery, resource: dict[str, Any], action: str
 ) -> None:
     """A permission list without EventBridge and SSM: the stack rolls back."""
@@ -87,7 +87,7 @@ def test_a_narrowed_execution_role_lacks_what_the_list_left_out(
     assert f"because no identity-based policy allows the {action}" in reason
 
 
-def test_a_hook_answers_for_another_deployment_than_asked(delivery: Delivery) -> None:
+def test_a_hook_reports_for_another_deployment(delivery: Delivery) -> None:
     """A hook that reports for the previous deployment: the current one keeps waiting."""
     earlier = delivery.release()
     assert earlier.status == "Succeeded", earlier.failed

@@ -26,7 +26,7 @@ def test_the_rules_role_may_start_another_pipeline(delivery: Delivery) -> None:
     assert said.endswith(f"to perform: {action} on resource: {PIPELINE_ARN} {reason}")
 
 
-def test_the_function_lets_another_rule_invoke_it(delivery: Delivery) -> None:
+def test_the_function_allows_another_rule_to_invoke_it(delivery: Delivery) -> None:
     """A Lambda permission with another `AWS:SourceArn`: the release succeeds without a notice."""
     rule = f"arn:aws:events:{REGION}:{TOOLING}:rule"
     properties(delivery.edit("tooling"), "NoticePermission")["SourceArn"] = f"{rule}/other"
@@ -40,7 +40,7 @@ def test_the_function_lets_another_rule_invoke_it(delivery: Delivery) -> None:
     assert f"for {rule}/released" in said
 
 
-def test_the_topic_lets_the_alarms_of_another_account_publish(delivery: Delivery) -> None:
+def test_the_topic_allows_alarms_of_another_account_to_publish(delivery: Delivery) -> None:
     """A topic's policy; the alarm's history holds the failed action."""
     allowed = statement(delivery.edit("target"), "TopicPolicy", "Alarms")
     allowed["Condition"]["StringEquals"]["aws:SourceAccount"] = TOOLING

@@ -48,7 +48,7 @@ def test_the_execution_role_may_not_create_a_resource(delivery: Delivery) -> Non
     assert "because no identity-based policy allows the sqs:" in reason
 
 
-def test_the_execution_role_makes_roles_with_a_boundary_alone(delivery: Delivery) -> None:
+def test_the_execution_role_may_only_create_roles_with_a_boundary(delivery: Delivery) -> None:
     """A condition on `iam:PermissionsBoundary` of the roles that a stack makes."""
     boundary = {"StringEquals": {"iam:PermissionsBoundary": f"arn:aws:iam::{TARGET}:policy/b"}}
     statement(delivery.edit("target"), "ExecutionRole", "Roles")["Condition"] = boundary

@@ -129,7 +129,7 @@ def tooling() -> Template:
 
 
 def _roles() -> dict[str, Any]:
-    """The roles of CDK: the pipeline's, one for each action, the build's, the rule's."""
+    """Return CDK's roles: the pipeline's, its actions', the build's, the rule's."""
     actions = [role_arn(TOOLING, "delivery-source"), role_arn(TOOLING, "delivery-start-build")]
     artifacts = (
         allow("Artifacts", _WRITE, _BUCKET),

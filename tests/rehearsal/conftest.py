@@ -1,4 +1,4 @@
-"""One rehearsal for all tests here, whose local cloud goes on afterwards."""
+"""One rehearsal for all tests here, whose local cloud keeps running afterwards."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole acts take minutes."""
+    """Set a long timeout, because whole acts take minutes."""
     for item in items:
         if item.get_closest_marker("rehearsal"):
             item.add_marker(pytest.mark.timeout(1500))
@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def pithead() -> Pithead:
-    """The command, as it is called in a checkout, with variables of a user's own if there are."""
+    """Return the command as called in a checkout, optionally with a user's variables."""
 
     def call(
         *arguments: str, folder: Path = ROOT, variables: dict[str, str] | None = None
@@ -64,7 +64,7 @@ def rehearsed(
 
 @pytest.fixture
 def variables(rehearsed: dict[str, Any], pithead: Pithead) -> dict[str, str]:
-    """What `pithead env` exports."""
+    """The variables that `pithead env` exports."""
     return {
         name: value.strip("'")
         for name, _, value in (
@@ -77,7 +77,7 @@ def variables(rehearsed: dict[str, Any], pithead: Pithead) -> dict[str, str]:
 
 @pytest.fixture
 def client(variables: dict[str, str]) -> Callable[..., Any]:
-    """Makes clients of AWS services, of the pipeline's account unless another is named."""
+    """Return a factory of AWS clients, of the pipeline's account by default."""
     make: Any = boto3.client
 
     def made(service: str, account: str | None = None) -> Any:

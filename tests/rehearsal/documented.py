@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-# AWS publishes version 2 of its CLI in no package index; version 1 takes the same commands.
+# AWS publishes version 2 of its CLI in no package index; version 1 accepts the same commands.
 _AWS_CLI = "awscli==1.45.11"
 _BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SECTION = re.compile(r"^## (?:\d+\. )?", re.MULTILINE)
@@ -31,10 +31,10 @@ def blocks(document: str) -> dict[str, list[str]]:
 
 @dataclass(frozen=True)
 class Shell:
-    """Runs blocks one after the other as one shell of a user would, variables included.
+    """Runs blocks one after the other in one shell, which keeps variables.
 
-    `introduction` is the block that prepares each new shell, `substitutions` what the page's text
-    is replaced by.
+    `introduction` is the block that prepares each new shell; `substitutions` replaces parts of the
+    page's text.
     """
 
     folder: Path

@@ -1,4 +1,4 @@
-"""The whole: every act from nothing, by the command, and what any AWS client sees afterwards."""
+"""The whole rehearsal: every act, and its result for any AWS client."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_a_refused_release_never_reaches_prod(rehearsed: dict[str, Any]) -> None
     assert "p50-regression" in act["reason"]["rules"]
 
 
-def test_an_audit_that_did_not_run_is_told_as_not_run(rehearsed: dict[str, Any]) -> None:
+def test_a_skipped_audit_is_reported_as_not_run(rehearsed: dict[str, Any]) -> None:
     reason = rehearsed["not_run"].get("supply_chain")
     if reason is None:
         assert "not run" not in rehearsed["said"].lower()
@@ -107,7 +107,7 @@ def test_an_audit_that_did_not_run_is_told_as_not_run(rehearsed: dict[str, Any])
         assert "an override lets that go by" in rehearsed["said"]
 
 
-def test_any_aws_client_sees_what_the_command_tells(
+def test_an_aws_client_sees_what_the_command_prints(
     rehearsed: dict[str, Any], client: Callable[..., Any], pithead: Callable[..., Any]
 ) -> None:
     status = json.loads(pithead("status", "--json").stdout)

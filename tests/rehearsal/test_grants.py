@@ -28,7 +28,7 @@ REASONS = tomllib.loads(Path(__file__).with_name("unused_grants.toml").read_text
 def unused(
     rehearsed: dict[str, Any], variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> set[tuple[str, str]]:
-    """STACK/LOGICAL-ID and pattern of each grant that the acts did not use."""
+    """Return STACK/LOGICAL-ID and pattern of each grant that the acts did not use."""
     assert rehearsed["as_expected"]
     for name, value in variables.items():
         monkeypatch.setenv(name, value)

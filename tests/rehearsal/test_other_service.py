@@ -30,14 +30,14 @@ def released(pithead: Callable[..., Any], tmp_path_factory: pytest.TempPathFacto
     return json.loads(report.read_text(encoding="utf-8"))
 
 
-def test_its_release_is_promoted_to_prod_past_every_gate(released: dict[str, Any]) -> None:
+def test_another_services_release_passes_every_gate_to_prod(released: dict[str, Any]) -> None:
     (act,) = released["acts"]
     assert (act["name"], act["outcome"], act["problems"]) == ("pipeline-change", "promoted", [])
     assert [stage["status"] for stage in act["stages"]] == ["Succeeded"] * 8
     assert act["production"]["commit_after"] == act["commit"]
 
 
-def test_its_canary_was_judged(released: dict[str, Any]) -> None:
+def test_another_services_canary_is_judged(released: dict[str, Any]) -> None:
     (act,) = released["acts"]
     canary = act["canary"]
     assert canary["stopped_by"] is None

@@ -1,7 +1,7 @@
-"""Planted defects: each gate refuses what it is there for, in `pithead release`.
+"""Planted defects: each gate refuses its defect in `pithead release`.
 
-One commit has a defect for each of the gates that answer in the same stage. That a commit without
-one passes them all, the acts of the rehearsal show.
+One commit has a defect for each gate of a stage. The rehearsal's acts show that a commit without
+defects passes all gates.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ FILES = "service/app/routes/files.py"
 
 @dataclass(frozen=True)
 class Planted:
-    """Edits, and words of the sentence by which each gate is to refuse them."""
+    """Edits, and words of the sentence with which each gate must refuse them."""
 
     stage: str
     edits: tuple[Edit, ...]
     refusals: dict[str, tuple[str, ...]]
     rules: dict[str, set[str]] = field(default_factory=dict)
-    """Rules that each gate's report is to name among those that refuse."""
+    """Rules that each gate's report must list among those that refuse."""
 
 
 _ON_LAMBDA = 'if "AWS_LAMBDA_FUNCTION_NAME" in os.environ'
@@ -54,7 +54,7 @@ _OS = Edit(
     FILES, "from datetime import UTC\n", "import os\nimport time\nfrom datetime import UTC\n"
 )
 
-A_TEST_FAILS_AND_A_WILDCARD = Planted(
+FAILING_TEST_AND_WILDCARD = Planted(
     "Build",
     (
         Edit(
@@ -70,7 +70,7 @@ A_TEST_FAILS_AND_A_WILDCARD = Planted(
     ),
     {"unit": ("failed",), "synthesis": ("AwsSolutions-IAM5", "s3:*")},
 )
-AN_ASSEMBLY_THAT_IS_NEVER_THE_SAME_AND_A_TEST_LESS = Planted(
+UNSTABLE_ASSEMBLY_AND_LOST_TEST = Planted(
     "Build",
     (
         Edit(
@@ -88,11 +88,11 @@ AN_ASSEMBLY_THAT_IS_NEVER_THE_SAME_AND_A_TEST_LESS = Planted(
     {"synthesis": ("template.json",), "unit": ("was promoted: tests",)},
     {"synthesis": {"PH601"}, "unit": {"fewer-tests"}},
 )
-# What the deployed gate compares, before the pipeline changes itself.
-WHAT_HOLDS_A_RELEASE_BACK_IS_LOOSENED = Planted(
+# Compared by the deployed gate before the pipeline changes itself.
+LOOSENED_GATES = Planted(
     "Build",
     (
-        # A role of the pipeline may more, and a gate is gone.
+        # A role of the pipeline has more permissions, and a gate is removed.
         Edit(
             "pipeline/delivery/pipeline.py",
             '            self._builds.gate("Security", "security", group="scanners"),\n',
@@ -113,7 +113,7 @@ WHAT_HOLDS_A_RELEASE_BACK_IS_LOOSENED = Planted(
             '            "integration --promoted",\n            "dynamic",\n',
             '            "integration --promoted",\n',
         ),
-        # An alarm on the whole alias, and a function that may do more than it needs.
+        # An alarm on the whole alias, and a function with more permissions than it needs.
         Edit(
             "pipeline/delivery/stacks/rails.py",
             'every | {"ExecutedVersion": self._version}',
@@ -124,13 +124,13 @@ WHAT_HOLDS_A_RELEASE_BACK_IS_LOOSENED = Planted(
             '"s3:DeleteObject"]',
             '"s3:DeleteObject", "s3:PutObjectAcl"]',
         ),
-        # The files go with their stack.
+        # The files are deleted with their stack.
         Edit(
             "service/delivery/resources.py",
             "],\n        removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,\n",
             "],\n        removal_policy=RemovalPolicy.DESTROY,\n",
         ),
-        # Limits, and what has to be attested.
+        # Limits, and required attestations.
         Edit("environments/staging.toml", "max_p50_ms = 100\n", "max_p50_ms = 200\n"),
         Edit("environments/prod.toml", "\ntolerance = 1.0\n", "\ntolerance = 1.5\n"),
         Edit("pyproject.toml", '    "dynamic", "load",\n]', '    "load",\n]'),
@@ -147,7 +147,7 @@ CODE_PACKAGES_AND_INFRASTRUCTURE = Planted(
             "\n\ndef computed(text: str) -> object:\n"
             "    return eval(text)  # nosec\n\n\nPATTERN = ",
         ),
-        # mangum, which is deployed, has an advisory; typing-extensions, its licence.
+        # mangum, which is deployed, has an advisory; typing-extensions has an unapproved licence.
         Edit("pyproject.toml", '"MIT-0", "PSF-2.0",\n', '"MIT-0",\n'),
         Edit("pyproject.toml", '    "GPL-2.0-only",', '    "PSF-2.0", "GPL-2.0-only",'),
         Edit(
@@ -169,7 +169,7 @@ CODE_PACKAGES_AND_INFRASTRUCTURE = Planted(
         "infrastructure": ("cfn-lint E3030",),
     },
 )
-WHAT_ONLY_A_DEPLOYED_SERVICE_SHOWS = Planted(
+DEFECTS_OF_A_DEPLOYED_SERVICE = Planted(
     "dev",
     (
         _OS,
@@ -188,8 +188,8 @@ WHAT_ONLY_A_DEPLOYED_SERVICE_SHOWS = Planted(
     ),
     {"integration": ("failed",), "dynamic": ("Server error",)},
 )
-# Within every limit; a third of the p95 that reads have beside it.
-A_SLOWER_READ_AND_ANOTHER_FILE = Planted(
+# Within every limit; a third of the p95 of reads is added.
+SLOWER_READ_AND_SUBSTITUTED_FILE = Planted(
     "staging",
     (
         _OS,
@@ -205,12 +205,12 @@ A_SLOWER_READ_AND_ANOTHER_FILE = Planted(
     ),
     {"load": ("-regression", "promoted last"), "synthetic": ("journey 1 of 3",)},
 )
-A_GATE_THAT_NEVER_RAN = Planted(
+GATE_NOT_RUN = Planted(
     "staging",
     (Edit("pyproject.toml", '"dynamic", "load",\n]', '"dynamic", "load", "penetration",\n]'),),
     {"attest": ("penetration",)},
 )
-A_FREEZE = Planted(
+RELEASE_IN_A_FREEZE = Planted(
     "prod",
     (
         Edit(
@@ -225,13 +225,13 @@ A_FREEZE = Planted(
             'reason = "the holidays"\n',
         ),
     ),
-    # Its bundle is exchanged besides, once it has been attested.
+    # Its bundle is also substituted after the attestation.
     {"window": ("the holidays",), "provenance": ("bundle",)},
 )
 
 
 class PipelineAccount:
-    """`console.aws.account.Aws` of the pipeline's account alone."""
+    """`console.aws.account.Aws` of the pipeline's account only."""
 
     def __init__(self, client: Callable[..., Any]) -> None:
         self._client = client
@@ -264,16 +264,16 @@ class Team:
         self.git("commit", "--quiet", "--message", message)
 
     def git(self, *arguments: str) -> None:
-        """Run git as somebody of the team."""
+        """Run git as a member of the team."""
         who = ("-c", "user.name=Team", "-c", "user.email=team@localhost")
         subprocess.run(["git", *who, *arguments], cwd=self.folder, check=True)
 
     def reports(self) -> tuple[GateReport, ...]:
-        """The reports of the newest execution's gates."""
+        """Return the reports of the newest execution's gates."""
         return reports_in(self._aws, in_detail(self._aws, history(self._aws)[-1]))
 
     def release(self) -> Any:
-        """Release what is committed, and take it back as a team does that was refused."""
+        """Release the commit, and revert it as a team does after a refusal."""
         done = self._pithead("release", folder=self.folder, variables=self._variables)
         self.git("revert", "--no-edit", "HEAD")
         return done
@@ -283,7 +283,7 @@ class Team:
 def market(
     rehearsed: dict[str, Any], pithead: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[advisories.Advisories]:
-    """The rehearsal's local cloud, begun again where it reaches an advisory service."""
+    """The rehearsal's local cloud, restarted with access to an advisory service."""
     endpoint = json.loads((STATE / "endpoint.json").read_text())
     ports = [endpoint[name].rsplit(":", 1)[1] for name in ("endpoint", "gateway")]
     trusted = advisories.certificate(tmp_path_factory.mktemp("certificate"))
@@ -323,12 +323,12 @@ def _refused(team: Team, done: Any, planted: Planted) -> None:
 @pytest.mark.parametrize(
     "planted",
     [
-        pytest.param(A_TEST_FAILS_AND_A_WILDCARD, id="unit-synthesis"),
-        pytest.param(AN_ASSEMBLY_THAT_IS_NEVER_THE_SAME_AND_A_TEST_LESS, id="synthesis-fewer"),
-        pytest.param(WHAT_HOLDS_A_RELEASE_BACK_IS_LOOSENED, id="changes"),
-        pytest.param(WHAT_ONLY_A_DEPLOYED_SERVICE_SHOWS, id="integration-dynamic"),
-        pytest.param(A_SLOWER_READ_AND_ANOTHER_FILE, id="load-synthetic"),
-        pytest.param(A_GATE_THAT_NEVER_RAN, id="attest"),
+        pytest.param(FAILING_TEST_AND_WILDCARD, id="unit-synthesis"),
+        pytest.param(UNSTABLE_ASSEMBLY_AND_LOST_TEST, id="synthesis-fewer"),
+        pytest.param(LOOSENED_GATES, id="changes"),
+        pytest.param(DEFECTS_OF_A_DEPLOYED_SERVICE, id="integration-dynamic"),
+        pytest.param(SLOWER_READ_AND_SUBSTITUTED_FILE, id="load-synthetic"),
+        pytest.param(GATE_NOT_RUN, id="attest"),
     ],
 )
 def test_a_planted_defect_is_refused(team: Team, planted: Planted) -> None:
@@ -336,14 +336,14 @@ def test_a_planted_defect_is_refused(team: Team, planted: Planted) -> None:
     _refused(team, team.release(), planted)
 
 
-def test_a_release_in_a_freeze_and_an_exchanged_bundle_stay_out_of_prod(
+def test_a_release_in_a_freeze_or_with_a_substituted_bundle_is_refused(
     team: Team, client: Callable[..., Any]
 ) -> None:
-    """Somebody who may write to the artifacts' bucket exchanges the bundle before prod."""
+    """Someone with access to the artifacts' bucket substitutes the bundle."""
     codepipeline = client("codepipeline")
     gate = {"pipelineName": "pithead", "stageName": "prod", "transitionType": "Inbound"}
     codepipeline.disable_stage_transition(**gate, reason="an attacker's")
-    team.commit("plant", *A_FREEZE.edits)
+    team.commit("plant", *RELEASE_IN_A_FREEZE.edits)
     with ThreadPoolExecutor(1) as pool:
         released = pool.submit(team.release)
         try:
@@ -351,11 +351,11 @@ def test_a_release_in_a_freeze_and_an_exchanged_bundle_stay_out_of_prod(
             _exchange_the_bundle(client, execution)
         finally:
             codepipeline.enable_stage_transition(**gate)
-        _refused(team, released.result(), A_FREEZE)
+        _refused(team, released.result(), RELEASE_IN_A_FREEZE)
 
 
 def _waiting(codepipeline: Any, stage: str, release: Future[Any]) -> str:
-    """The execution that waits at a stage's closed entrance, when there is one."""
+    """Return the execution that waits at a stage's disabled transition, if any."""
     while not release.done():
         for each in codepipeline.get_pipeline_state(name="pithead")["stageStates"]:
             if each["stageName"] == stage and "inboundExecution" in each:
@@ -389,7 +389,7 @@ def _exchange_the_bundle(client: Callable[..., Any], execution: str) -> None:
 def test_code_packages_and_infrastructure_are_verified(
     team: Team, market: advisories.Advisories
 ) -> None:
-    """The last: who looks at the history refuses each commit from now on."""
+    """Runs last: gates that scan the history refuse each later commit."""
     market.vulnerable("mangum", "PYSEC-2026-1", "9.9")
     key = team.folder / "service" / "app" / "key.txt"
     key.write_text(made_up("github"))

@@ -1,7 +1,7 @@
-"""docs/aws.md: its commands, run from a clone of this checkout against a local cloud.
+"""docs/aws.md: its commands, run from a clone against a local cloud.
 
-All environments are in the tooling account, prod in another region: one run is for the commands,
-for a shared account, and for two regions.
+All environments are in the tooling account, prod in another region: one run covers the commands,
+a shared account, and two regions.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ pytestmark = pytest.mark.rehearsal
 ROOT = Path(__file__).parents[2]
 PAGE = blocks((ROOT / "docs" / "aws.md").read_text(encoding="utf-8"))
 SUBSTITUTIONS = {
-    # Nobody is there to confirm, and this machine's functions are not built for Graviton.
+    # No one can confirm, and this machine's functions are not built for Graviton.
     "cdk deploy Pithead": "cdk deploy Pithead --require-approval never -c bundle=host",
 }
 EXAMPLE = "222222222222"
-"""The account in which the page shows what is done in each account besides the tooling account."""
+"""The account of the page's commands for accounts besides the tooling account."""
 PROD_REGION = "us-east-1"
 PROD_STACK = "prod-files"
-"""The stack by which the page shows how each is taken down."""
+"""The stack that the page uses to show a deletion."""
 _LOG_SECONDS = 60.0
 _POLL_SECONDS = 0.5
 APPROVAL = """
@@ -83,7 +83,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 @pytest.fixture(scope="module")
 def running(checkout: Checkout) -> Iterator[local_cloud.LocalCloud]:
-    """A local cloud in which nobody did anything yet."""
+    """A new local cloud without resources."""
     process, running = local_cloud.start(checkout.state, port=0, gateway_port=0, speed=60)
     with process:
         yield running
@@ -101,14 +101,14 @@ def shell(checkout: Checkout, running: local_cloud.LocalCloud) -> Shell:
     tooling, others, _list, _narrow, preflight = PAGE["Bootstrap the accounts"]
     shell.run(tooling, account, region)
     shell.run(tooling.replace(region, PROD_REGION), account, PROD_REGION)
-    # Nothing is deployed in the other account, whose bootstrap the page shows as well.
+    # Nothing is deployed in the other account, whose bootstrap is also on the page.
     shell.run(others, EXAMPLE, region)
     shell.run(preflight, account, region)
     connect, available = PAGE["Connect GitHub"]
     shell.run(connect, account, region)
     shell.run(APPROVAL, account, region)
     assert shell.run(available, account, region) == '"AVAILABLE"\n'
-    # A rehearsal follows releases; the last block is for a deployment that failed.
+    # A rehearsal follows releases; the last block is for a failed deployment.
     deploy, _follow, protect, _repair = PAGE["The first deployment"]
     shell.run(deploy, account, region)
     shell.run(DELIVERY, account, region)
@@ -142,12 +142,12 @@ class Administrator:
         return str(answer["Stacks"][0]["StackStatus"])
 
     def wait_until_deleted(self, stack: str, environment: str) -> None:
-        """Wait for a deletion that has begun; raise if it fails."""
+        """Wait for a deletion in progress; raise if it fails."""
         waiter = self.client("cloudformation", environment).get_waiter("stack_delete_complete")
         waiter.wait(StackName=stack, WaiterConfig={"Delay": 1, "MaxAttempts": 300})
 
     def logs_a_request(self, environment: str) -> bool:
-        """Send the environment's API a request and return whether its access log gets it."""
+        """Send the environment's API a request; return whether its access log receives it."""
         api = f"files-{environment}"
         gateway, logs = (self.client(each, environment) for each in ("apigateway", "logs"))
         [found] = [each["id"] for each in gateway.get_rest_apis()["items"] if each["name"] == api]
@@ -166,7 +166,7 @@ class Administrator:
 
 
 def _has_line(logs: Any, group: str, text: str) -> bool:
-    """Whether a line of a log group has a text."""
+    """Return whether a line of a log group contains a text."""
     pages = logs.get_paginator("filter_log_events")
     found = pages.paginate(logGroupName=group, filterPattern=f'"{text}"')
     return any(page["events"] for page in found)
@@ -177,11 +177,14 @@ def administrator(checkout: Checkout, running: local_cloud.LocalCloud) -> Admini
     return Administrator(checkout, running)
 
 
-def test_without_app_bootstrap_asks_for_what_the_next_step_creates(
+def test_without_app_bootstrap_fails_for_lack_of_the_next_steps_output(
     checkout: Checkout, running: local_cloud.LocalCloud
 ) -> None:
-    """Planted: the second step as it was. The CDK CLI synthesises the app of the checkout first."""
-    del running  # but it runs
+    """Planted: the second step as it was.
+
+    The CDK CLI synthesises the app of the checkout first.
+    """
+    del running  # but it exits with 0
     [introduction] = PAGE[""]
     first = PAGE["Bootstrap the accounts"][0]
     assert "--app '' " in first
@@ -203,7 +206,7 @@ def test_the_documented_commands_deploy_the_pipeline_and_its_environments(
 def test_cloudformation_deploys_under_the_generated_policies(
     shell: Shell, checkout: Checkout, administrator: Administrator
 ) -> None:
-    """Under these, the next test also takes all stacks of the region down."""
+    """The next test also deletes all stacks of the region under these policies."""
     account, region = checkout.home().account, checkout.home().region
     _tooling, _others, write, narrow, _preflight = PAGE["Bootstrap the accounts"]
     [takedown] = PAGE["Taking it down"]
@@ -222,7 +225,7 @@ def test_cloudformation_deploys_under_the_generated_policies(
     assert administrator.status(PROD_STACK, "prod") == "CREATE_COMPLETE"
 
 
-def test_the_environments_of_an_account_are_taken_down_one_by_one(
+def test_the_environments_of_an_account_are_deleted_one_by_one(
     shell: Shell, checkout: Checkout, administrator: Administrator
 ) -> None:
     """The environments dev and staging share API Gateway's log role."""

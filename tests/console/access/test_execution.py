@@ -15,7 +15,7 @@ _ACTIONS = st.sets(
 
 
 @given(_ACTIONS)
-def test_policies_hold_each_action_once_and_none_is_too_long(actions: set[str]) -> None:
+def test_policies_contain_each_action_once_within_the_size_limit(actions: set[str]) -> None:
     found = policies(actions)
     held = [each for policy in found for part in policy["Statement"] for each in part["Action"]]
     assert sorted(held) == sorted(actions)

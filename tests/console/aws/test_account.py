@@ -1,4 +1,4 @@
-"""The role of an account's client."""
+"""The role that a client of an account assumes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOOKUP = f"cdk-hnb659fds-lookup-role-{PROD.account}-{PROD.region}"
 
 @pytest.fixture
 def assumed(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The roles that were assumed; a client is a text with its service and its session's key."""
+    """Record assumed roles; a client is a string of its service and its session's key."""
     asked: list[str] = []
 
     class Session:

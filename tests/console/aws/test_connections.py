@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class RealAws:
-    """`Aws` with real boto3 clients, of which the tests call no operation."""
+    """`Aws` with real boto3 clients; the tests call no operation of them."""
 
     def client(self, service: str, place: Place | None = None, *, role: str | None = None) -> Any:
         """See `console.aws.account.Aws`."""
@@ -28,7 +28,7 @@ class RealAws:
             "codeconnections",
             region_name="eu-west-1",
             aws_access_key_id="1",
-            aws_secret_access_key="1",  # no secret
+            aws_secret_access_key="1",  # not a secret
         )
 
 

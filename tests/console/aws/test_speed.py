@@ -1,4 +1,4 @@
-"""Durations and rates of the cloud on this machine's clock."""
+"""Durations and rates of the cloud, converted to wall time."""
 
 from __future__ import annotations
 

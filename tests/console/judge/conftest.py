@@ -26,7 +26,7 @@ PARAMETERS = Parameters(
 
 
 class Played(Protocol):
-    """`play`, as the fixture `record` gives it."""
+    """The type of `play`, which the fixture `record` returns."""
 
     def __call__(
         self,
@@ -55,7 +55,7 @@ def play(
     deployment: str = "d-ABCDEF123",
     began: datetime = BEGAN,
 ) -> Record:
-    """The record of a release in seeded traffic, stopped by the judge as soon as it would be."""
+    """Return the record of a release in seeded traffic, stopped as by the judge."""
     chance = random.Random(seed)
 
     def among(requests: int, share: float) -> int:
@@ -106,11 +106,11 @@ def record() -> Played:
 
 @pytest.fixture
 def bad() -> Record:
-    """A release of which a fiftieth of the requests fails, where a thousandth did."""
+    """A release in which one in fifty requests fails; before, one in a thousand."""
     return play()
 
 
 @pytest.fixture
 def good() -> Record:
-    """A release that is no worse."""
+    """A release that is equal to the one before."""
     return play(bad=0.001)

@@ -11,7 +11,7 @@ from console.judge.axes import clock, per_cent, ticks
 
 
 @given(st.floats(-1e3, 0), st.floats(1e-3, 1e6), st.integers(3, 12))
-def test_ticks_span_what_is_shown_evenly_and_are_few(low: float, span: float, most: int) -> None:
+def test_ticks_are_few_and_evenly_spaced(low: float, span: float, most: int) -> None:
     found = ticks(low, low + span, most)
     step = found[1] - found[0]
     slack = 1e-6 * step

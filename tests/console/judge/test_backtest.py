@@ -55,7 +55,7 @@ def test_a_tolerance_spares_a_difference_that_is_harmless(record: Played) -> Non
     assert tested.policy.verdict != "rollback"
 
 
-def test_an_objective_may_have_all_of_the_evidence(record: Played) -> None:
+def test_an_objective_may_have_the_full_weight(record: Played) -> None:
     release = record(bad=0.01, minutes=20)
     failures = backtest(Policy(objectives={"failures": 1.0}), release)
     assert failures.policy.verdict == "rollback"
@@ -77,13 +77,13 @@ def test_a_shorter_shift_sees_only_its_first_minutes(record: Played) -> None:
 
 
 @pytest.mark.parametrize("policy", [Policy(tolerance=3.0), Policy(objectives={"failures": 0.3})])
-def test_a_policy_that_is_none_is_told(policy: Policy, bad: Record) -> None:
-    # Above what is harmful, and shares that do not make one.
+def test_an_invalid_policy_is_an_error(policy: Policy, bad: Record) -> None:
+    # Above the harmful ratio, and shares that do not sum to one.
     with pytest.raises(ConsoleError, match="d-ABCDEF123 cannot be judged"):
         backtest(policy, bad)
 
 
-def test_the_table_and_the_document_say_the_same(bad: Record, good: Record) -> None:
+def test_the_table_and_the_json_document_agree(bad: Record, good: Record) -> None:
     policy = Policy(false_rollback_rate=1e-12)
     tested = [backtest(policy, each) for each in (bad, replace(good, deployment_id="d-ABCDEF124"))]
     out = StringIO()

@@ -37,12 +37,12 @@ def test_a_line_climbs_from_the_lower_left_to_the_upper_right() -> None:
     assert all(map(braille, rows))
 
 
-def test_a_gap_is_not_bridged() -> None:
+def test_a_gap_is_not_drawn_over() -> None:
     _, *rows, _ = lines(chart((0, 1.0), (1, 1.0), (1, None), (9, None), (9, 1.0), (10, 1.0)))
     assert 0 < sum(map(braille, rows)) < 20
 
 
-def test_level_and_mark_lie_where_they_belong() -> None:
+def test_the_level_and_the_mark_are_at_their_values() -> None:
     _, *rows, _ = lines(
         chart((0, 0.0), (1, 0.0), (2, 2.0), level=Level(2.0, "red"), mark=Mark(2, 2.0, "red"))
     )
@@ -51,7 +51,7 @@ def test_level_and_mark_lie_where_they_belong() -> None:
     assert not any("╌" in row or "●" in row for row in rows[1:])
 
 
-def test_times_below_do_not_touch_and_stay_inside() -> None:
+def test_time_labels_do_not_overlap_and_stay_inside() -> None:
     times = [(float(each), f"12:{each:02}") for each in range(31)]
     points = [(float(each), 1.0) for each in range(31)]
     below = lines(chart(*points, x_ticks=times))[-1]
@@ -65,7 +65,7 @@ def test_times_below_do_not_touch_and_stay_inside() -> None:
     st.lists(st.tuples(st.floats(0, 1e6), st.none() | st.floats(0, 2)), min_size=1, max_size=40),
     st.integers(24, 200),
 )
-def test_whatever_is_drawn_fits(points: list[tuple[float, float | None]], width: int) -> None:
+def test_every_chart_fits_its_size(points: list[tuple[float, float | None]], width: int) -> None:
     drawn = lines(chart(*sorted(points, key=lambda each: each[0])), width)
     assert len(drawn) == 8
     assert max(map(len, drawn)) <= max(width, 31)

@@ -23,7 +23,7 @@ class Pithead(Protocol):
 
 @pytest.fixture
 def judge(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Pithead:
-    """`pithead judge`, in a checkout of which no local cloud runs."""
+    """Run `pithead judge` in a checkout without a running local cloud."""
 
     def run(*arguments: str) -> int:
         monkeypatch.setattr(sys, "argv", ["pithead", "judge", *arguments])
@@ -53,7 +53,7 @@ def test_a_record_is_replayed_and_drawn(
     assert (file.parent / "release.svg").read_text().startswith("<svg ")
 
 
-def test_a_shift_that_was_refused_is_replayed_without_a_picture(
+def test_a_rejected_shift_is_replayed_without_a_picture(
     judge: Pithead, file: Path, bad: Record, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = "Refused before it got traffic: deployment d-BEFORE condemned this code."
@@ -77,7 +77,7 @@ def test_a_shift_that_was_refused_is_replayed_without_a_picture(
     )
 
 
-def test_counts_that_are_contradicted_are_replayed(
+def test_contradicted_counts_are_replayed(
     judge: Pithead, file: Path, good: Record, capsys: pytest.CaptureFixture[str]
 ) -> None:
     told = replace(
@@ -98,7 +98,7 @@ def test_counts_that_are_contradicted_are_replayed(
     )
 
 
-def test_a_picture_that_cannot_be_written_is_told(
+def test_an_unwritable_picture_is_an_error(
     judge: Pithead, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert judge("replay", str(file), "--svg", "nowhere/release.svg") == 1
@@ -106,7 +106,7 @@ def test_a_picture_that_cannot_be_written_is_told(
     assert capsys.readouterr().err == told
 
 
-def test_a_record_that_was_altered_exits_1(
+def test_an_altered_record_exits_1(
     judge: Pithead, file: Path, bad: Record, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file.write_text(replace(bad, verdict="undecided", decided_at=None).text())
@@ -129,7 +129,7 @@ def test_a_record_that_was_altered_exits_1(
         (("backtest", "prod"), "no local cloud of this checkout runs"),
     ],
 )
-def test_what_cannot_be_done_is_a_sentence(
+def test_an_error_is_one_sentence(
     arguments: tuple[str, ...], told: str, judge: Pithead, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert judge(*arguments) == 1
@@ -167,7 +167,7 @@ def test_wrong_usage_exits_2(
     assert "Error: " in capsys.readouterr().err
 
 
-def test_a_canary_is_planned_without_anybody_to_ask(
+def test_a_canary_is_planned_without_aws(
     judge: Pithead, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert judge("plan", "prod") == 0

@@ -1,4 +1,4 @@
-"""What is read of AWS, read from a local cloud."""
+"""The console's reads of AWS, against a local cloud."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ HOME = load_home()
 
 
 def role(name: str, principal: dict[str, object]) -> dict[str, object]:
-    """A role that somebody may assume."""
+    """Create a role that any principal may assume."""
     trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}
     return {
         "Type": "AWS::IAM::Role",
@@ -94,7 +94,7 @@ TEMPLATE = {
 
 @pytest.fixture
 def aws(folder: Path) -> Iterator[Aws]:
-    """A checkout's local cloud, in which the stack of prod has the bucket of a judge."""
+    """A checkout's local cloud, in which prod's stack has a judge's bucket."""
     cloud = LocalCloud(folder / ".pithead", delays=NO_DELAYS)
     cloud.start()
     reader, _ = connect(Checkout.here())
@@ -111,7 +111,7 @@ def aws(folder: Path) -> Iterator[Aws]:
 
 
 def owner() -> boto3.Session:
-    """Prod's account itself."""
+    """Prod's account as its administrator."""
     return boto3.Session(
         aws_access_key_id=PROD.account,
         aws_secret_access_key=os.environ["AWS_SECRET_ACCESS_KEY"],
@@ -131,7 +131,7 @@ def test_records_are_read_where_the_judge_wrote_them(aws: Aws, bad: Record, good
         of_deployment(aws, ENVIRONMENTS, "d-ABCDEF125")
 
 
-def test_traffic_is_counted_as_the_service_says_it(aws: Aws) -> None:
+def test_traffic_is_counted_from_the_services_metrics(aws: Aws) -> None:
     assert counted(aws, "prod", PROD) is None
     cloudwatch = owner().client("cloudwatch")
     sent = answered_at(cloudwatch.list_metrics()).replace(second=0) - timedelta(minutes=10)

@@ -1,4 +1,4 @@
-"""What docs/judge.md shows is what the commands say."""
+"""docs/judge.md matches the output of the commands."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SHOWN = re.findall(r"```console\n\$ pithead (.*)\n((?:.*\n)*?)```", PAGE)
 
 
 class Traffic(TypedDict, total=False):
-    """Arguments of `record`."""
+    """The arguments of `record`."""
 
     seed: int
     minutes: int
@@ -49,7 +49,7 @@ RELEASES: tuple[Traffic, ...] = (
 
 @pytest.fixture
 def releases(folder: Path, record: Played) -> None:
-    """The folder and the file that the page speaks of."""
+    """The folder and the file that the page names."""
     (folder / "docs").mkdir()
     (folder / "docs/judge-release.json").write_bytes((DOCS / "judge-release.json").read_bytes())
     (folder / "releases").mkdir()
@@ -66,7 +66,7 @@ def releases(folder: Path, record: Played) -> None:
 
 
 @pytest.mark.parametrize(("command", "shown"), SHOWN)
-def test_a_command_says_what_the_page_shows(
+def test_the_output_of_each_command_matches_the_page(
     command: str,
     shown: str,
     releases: None,
@@ -88,14 +88,14 @@ def test_the_page_shows_each_command() -> None:
     assert [command.split()[1] for command, _ in SHOWN] == ["replay", "plan", "backtest"]
 
 
-def test_the_release_of_the_page_is_played_and_so_is_its_picture(record: Played) -> None:
+def test_the_pages_release_and_picture_are_reproducible(record: Played) -> None:
     kept = from_file(DOCS / "judge-release.json")
     assert replace(kept, code=code()) == record(**RELEASES[0])
     assert (DOCS / "judge.svg").read_text(encoding="utf-8") == svg(replayed(kept).course)
 
 
 def _table(name: str) -> str:
-    """The page's table whose first column has that name."""
+    """Return the page's table whose first column has that name."""
     (found,) = re.findall(rf"^\| {name} \|.*\n(?:\|.*\n)+", PAGE, re.MULTILINE)
     return str(found)
 

@@ -29,7 +29,7 @@ def shown(record: Record, width: int = 100) -> str:
     return out.getvalue()
 
 
-def test_the_picture_says_what_happened(bad: Record) -> None:
+def test_the_picture_describes_the_outcome(bad: Record) -> None:
     picture, root = svg(replayed(bad).course), parsed(bad)
     words = [each.text for each in root.iter(f"{_SVG}text")]
     assert "files in prod: version 3 was rolled back" in words
@@ -55,7 +55,7 @@ def test_everything_lies_within_the_picture(minutes: int, record: Played) -> Non
                 assert 0 <= float(each.attrib.get(name, 0)) <= most
 
 
-def test_words_of_others_cannot_become_markup(bad: Record) -> None:
+def test_text_from_a_record_is_escaped(bad: Record) -> None:
     hostile = replace(bad, canary="<script>&", sentence="</svg>[red]", service='"><g onload="x')
     root = parsed(hostile)
     assert not list(root.iter(f"{_SVG}script"))
@@ -74,7 +74,7 @@ def test_an_undecided_release_has_a_line_and_no_crossing(record: Played) -> None
     assert "╌╌ rollback from 2" in shown(release)
 
 
-def test_the_terminal_shows_both_versions_and_where_the_line_was_crossed(bad: Record) -> None:
+def test_the_terminal_shows_both_versions_and_the_crossing(bad: Record) -> None:
     text = shown(bad)
     assert "failures, share of requests   ━━ version 3 (canary)   ━━ version 2 (stable)" in text
     assert text.count("●") == 1
@@ -82,7 +82,7 @@ def test_the_terminal_shows_both_versions_and_where_the_line_was_crossed(bad: Re
     assert max(map(len, text.splitlines())) <= 100
 
 
-def test_an_objective_by_which_nothing_was_bad_is_left_out(record: Played) -> None:
+def test_an_objective_without_bad_requests_is_omitted(record: Played) -> None:
     release = record(bad=0.05, stable=0.0, minutes=3)
     assert replayed(release).course.objectives == ("failures",)
     assert "slow-requests" not in shown(release)

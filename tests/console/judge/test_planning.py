@@ -43,7 +43,7 @@ def prod() -> Environment:
         (None, (3.0, 0.01), (3.0, 0.01), "3 requests a second, 1 % of which fail (as given)"),
     ],
 )  # fmt: skip
-def test_what_is_given_goes_before_what_was_counted_and_that_before_the_file(
+def test_options_override_counted_traffic_and_that_the_file(
     counted: Counted | None,
     given: tuple[float | None, float | None],
     traffic: tuple[float, float],
@@ -66,7 +66,7 @@ def shown(certainty: float = 0.95, regression: float = 5.0, **traffic: Any) -> l
     return [" ".join(line.split()) for line in out.getvalue().splitlines()]
 
 
-def test_the_table_and_the_answers() -> None:
+def test_the_table_and_the_summary() -> None:
     lines = shown()
     assert lines[0] == "10 % for 7 minutes, 6 of which can be compared, at WORDS."
     assert lines[1] == "Of releases that are no worse at most 1 % is rolled back. Of the others:"
@@ -93,7 +93,7 @@ def test_the_table_and_the_answers() -> None:
     assert "Limits: the share of false rollbacks" in lines[12]
 
 
-def test_what_cannot_be_found_is_said() -> None:
+def test_an_undetectable_harm_is_reported() -> None:
     lines = " ".join(shown(requests_per_second=0.1))
     assert "it finds nothing: not even a version that always fails" in lines
     assert "no shift.minutes up to 2,880 is enough: raise shift.percent" in lines

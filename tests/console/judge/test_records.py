@@ -32,7 +32,7 @@ PROD = ENVIRONMENTS["prod"]
 
 @pytest.fixture
 def bucket(aws: FakeAws) -> dict[str, str]:
-    """Prod's judge and its bucket, by key."""
+    """Prod's judge bucket, by key."""
     objects: dict[str, str] = {}
     s3 = aws.client("s3")
 
@@ -96,7 +96,7 @@ def _without(key: str) -> Callable[[dict[str, Any]], object]:
         (lambda each: each["parameters"].update(surprise=1), "surprise"),
     ],
 )
-def test_what_is_no_record_is_told_with_its_place(
+def test_an_invalid_record_is_an_error_with_its_location(
     spoil: Callable[[dict[str, Any]], object], told: str, bad: Record, tmp_path: Path
 ) -> None:
     document = json.loads(bad.text())
@@ -120,7 +120,7 @@ def test_what_is_no_record_is_told_with_its_place(
         (None, "cannot be read: No such file or directory"),
     ],
 )
-def test_a_file_that_is_none_is_told(content: bytes | None, told: str, tmp_path: Path) -> None:
+def test_a_missing_file_is_an_error(content: bytes | None, told: str, tmp_path: Path) -> None:
     path = tmp_path / "file.json"
     if content is not None:
         path.write_bytes(content)
@@ -128,7 +128,7 @@ def test_a_file_that_is_none_is_told(content: bytes | None, told: str, tmp_path:
         from_file(path)
 
 
-def test_a_folder_gives_all_that_it_has(bad: Record, tmp_path: Path) -> None:
+def test_a_folder_returns_all_its_records(bad: Record, tmp_path: Path) -> None:
     (tmp_path / "b.json").write_text(bad.text())
     (tmp_path / "a.json").write_text("{}")
     (tmp_path / "notes.txt").write_text("not a record")
@@ -152,7 +152,7 @@ def test_a_deployments_record_is_found_in_the_environment_that_judged_it(
         of_deployment(aws, ENVIRONMENTS, "d-ABCDEF124")
 
 
-def test_an_environment_gives_all_its_records(
+def test_an_environment_returns_all_its_records(
     aws: FakeAws, bucket: dict[str, str], bad: Record
 ) -> None:
     for number in range(5):
@@ -163,7 +163,7 @@ def test_an_environment_gives_all_its_records(
     assert str(found[2]).startswith("decisions/d-ABCDEF122.json in prod: schema: ")
 
 
-def test_the_newest_record_is_the_one_that_was_written_last(
+def test_the_newest_record_is_the_last_written(
     aws: FakeAws, bucket: dict[str, str], bad: Record, good: Record
 ) -> None:
     with pytest.raises(ConsoleError, match=r"has no record yet: .*; run pithead release$"):
@@ -174,7 +174,7 @@ def test_the_newest_record_is_the_one_that_was_written_last(
     assert newest_of_environment(aws, "prod", PROD) == good
 
 
-def test_before_there_is_a_judge_there_are_no_records(aws: FakeAws) -> None:
+def test_an_environment_without_a_judge_has_no_records(aws: FakeAws) -> None:
     missing = aws.client("cloudformation").error(
         "ValidationError", "Stack with id prod-files does not exist", "DescribeStacks"
     )
@@ -191,13 +191,13 @@ def test_before_there_is_a_judge_there_are_no_records(aws: FakeAws) -> None:
     ("name", "is_one"),
     [("d-ABCDEF123", True), ("d-abcdef123", False), ("d-ABCDEF123.json", False), ("prod", False)],
 )
-def test_a_deployment_id_looks_like_one(name: str, is_one: bool) -> None:
+def test_a_deployment_id_is_recognised(name: str, is_one: bool) -> None:
     assert is_deployment(name) is is_one
 
 
 @pytest.mark.parametrize("key", ["periods.0.seconds", "parameters.harmful", "percent", "incident"])
 @pytest.mark.parametrize("wrong", [None, -1, "x", [], {}, float("nan"), 10**30])
-def test_a_value_of_another_kind_is_told_by_its_key(
+def test_a_value_of_another_type_is_an_error_with_its_key(
     key: str, wrong: object, bad: Record, tmp_path: Path
 ) -> None:
     document: Any = json.loads(bad.text())
@@ -209,7 +209,7 @@ def test_a_value_of_another_kind_is_told_by_its_key(
     path = tmp_path / "spoilt.json"
     path.write_text(json.dumps(document))
     if (key, wrong) == ("parameters.harmful", 10**30):
-        assert from_file(path).parameters.harmful == wrong  # the judge's code will refuse it
+        assert from_file(path).parameters.harmful == wrong  # rejected by the judge's code
         return
     with pytest.raises(ConsoleError) as error:
         from_file(path)

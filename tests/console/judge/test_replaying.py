@@ -18,7 +18,7 @@ def answers(record: Record) -> dict[str, str]:
     return {each.what: each.answer for each in replayed(record).checks}
 
 
-def test_the_same_counts_bring_the_same_verdict(bad: Record, good: Record) -> None:
+def test_the_same_counts_give_the_same_verdict(bad: Record, good: Record) -> None:
     assert (bad.verdict, good.verdict) != ("undecided", "undecided")
     for each in (bad, good):
         again = replayed(each)
@@ -27,7 +27,7 @@ def test_the_same_counts_bring_the_same_verdict(bad: Record, good: Record) -> No
         assert "to the last bit" in again.checks[3].sentence
 
 
-def test_every_wrong_line_is_named(bad: Record) -> None:
+def test_every_wrong_value_is_reported(bad: Record) -> None:
     assert bad.decided_at
     altered = {
         "verdict": replace(bad, verdict="undecided"),
@@ -40,7 +40,7 @@ def test_every_wrong_line_is_named(bad: Record) -> None:
         assert [each for each, answer in answers(record).items() if answer != "same"] == [what]
 
 
-def test_a_count_that_was_altered_shows(bad: Record) -> None:
+def test_an_altered_count_is_detected(bad: Record) -> None:
     first, *rest = bad.periods
     pair = first.counts["failures"]
     more = replace(
@@ -49,7 +49,7 @@ def test_a_count_that_was_altered_shows(bad: Record) -> None:
     assert answers(replace(bad, periods=(more, *rest)))["evidence"] == "differs"
 
 
-def test_other_code_may_weigh_otherwise_but_not_judge_otherwise(bad: Record) -> None:
+def test_other_code_may_change_the_evidence_but_not_the_verdict(bad: Record) -> None:
     other = replace(bad, code="sha256:" + 64 * "0")
     assert replayed(other).same
     assert answers(other)["code"] == "told"
@@ -59,7 +59,7 @@ def test_other_code_may_weigh_otherwise_but_not_judge_otherwise(bad: Record) -> 
     assert not replayed(replace(other, verdict="good")).same
 
 
-def test_the_last_bits_are_the_platforms_own(bad: Record) -> None:
+def test_differences_in_the_last_bits_are_tolerated(bad: Record) -> None:
     moved = replace(bad, evidence=tuple(each * (1 + 1e-15) for each in bad.evidence))
     again = replayed(moved)
     assert again.same
@@ -67,7 +67,7 @@ def test_the_last_bits_are_the_platforms_own(bad: Record) -> None:
 
 
 @pytest.mark.parametrize("wrong", [0.0, 1.0, 2.0, "0.01"])
-def test_a_rule_that_is_none_is_told(wrong: object, bad: Record) -> None:
+def test_an_invalid_judge_rule_is_an_error(wrong: object, bad: Record) -> None:
     parameters = replace(bad.parameters, false_rollback_rate=wrong)  # type: ignore[arg-type]  # wrong on purpose
     with pytest.raises(ConsoleError, match=r"^d-ABCDEF123 cannot be judged: "):
         replayed(replace(bad, parameters=parameters))
@@ -81,7 +81,7 @@ def test_without_a_period_there_is_nothing_to_draw(bad: Record) -> None:
         _ = again.course
 
 
-def test_a_minute_that_was_judged_late_counts_when_it_was(record: Played) -> None:
+def test_a_minute_judged_late_is_drawn_at_its_own_time(record: Played) -> None:
     release = record(minutes=4, bad=0.003)
     first, second, *rest = release.periods
     late = replace(release, periods=(second, first, *rest))

@@ -18,7 +18,7 @@ FUNCTION = "prod-files-Function"
 
 @pytest.fixture
 def cloud(aws: FakeAws) -> dict[str, list[float]]:
-    """Prod with a canary; what CloudWatch has of metric and version, a minute each to 12:00."""
+    """Prod with a canary, and CloudWatch's counts per minute to 12:00."""
     series: dict[str, list[float]] = {}
     aws.now = NOW
     until = NOW.replace(second=0)
@@ -84,13 +84,13 @@ def test_both_versions_are_counted_and_the_stable_ones_failures(
     )
 
 
-def test_where_nothing_was_served_nothing_is_known(
+def test_without_traffic_the_counts_are_unknown(
     aws: FakeAws, cloud: dict[str, list[float]]
 ) -> None:
     assert counted(aws, "prod", PROD) is None
 
 
-def test_where_nothing_is_deployed_nothing_is_known(aws: FakeAws) -> None:
+def test_without_a_deployment_the_counts_are_unknown(aws: FakeAws) -> None:
     aws.answers[("cloudformation", "describe_stacks")] = aws.client("cloudformation").error(
         "ValidationError", "Stack with id prod-files does not exist", "DescribeStacks"
     )

@@ -1,4 +1,4 @@
-"""Gates that run in parallel on this machine; tests write their programs."""
+"""Gates run in parallel on this machine; tests write their programs."""
 
 from __future__ import annotations
 
@@ -126,13 +126,13 @@ subprocess.run([sys.executable, "-c", "import time; open({str(held)!r}, 'w'); ti
     with LocalGates(root, [gate("unit")], dict(os.environ)) as running:
         reader = held.open()  # waits until the tool has opened it
         assert not running.wait(0)
-    # The pipe is at its end when no process has it open.
+    # The pipe ends when no process has it open.
     assert reader.read() == ""
     reader.close()
     assert running.runs[0].status == "refused"
 
 
-def test_gates_are_selected_by_what_they_need() -> None:
+def test_gates_are_selected_by_their_requirements() -> None:
     runnable, lacking = possible({}, aws=False)
     assert {each.name for each in runnable} >= {
         "unit",
@@ -211,7 +211,7 @@ class TestCommand:
         (row,) = [line for line in shown.splitlines() if "security says refused" in line]
         assert row.split()[-5:] == ["3", "1", "security", "says", "refused"]
 
-    def test_a_named_gate_runs_without_what_it_needs(
+    def test_a_named_gate_runs_without_its_requirements(
         self, pithead: Callable[..., int], capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert pithead("load") == 0

@@ -56,7 +56,7 @@ def pithead(monkeypatch: pytest.MonkeyPatch) -> Any:
     return run
 
 
-def test_its_variables_direct_any_aws_client(shared: tuple[Path, LocalCloud]) -> None:
+def test_the_local_clouds_variables_direct_any_aws_client(shared: tuple[Path, LocalCloud]) -> None:
     state, cloud = shared
     assert local_cloud.find(state) == cloud
     variables = {"PATH": os.environ["PATH"], **cloud.variables("1" * 12, "eu-west-1")}
@@ -114,7 +114,7 @@ def test_the_files_of_a_killed_process_are_not_a_local_cloud(tmp_path: Path) -> 
     process.wait()
     assert (state / "endpoint.json").exists()
     assert local_cloud.find(state) is None
-    # Another process may have its id by now.
+    # Another process may have the same id by now.
     left = json.loads((state / "endpoint.json").read_text()) | {"pid": os.getpid()}
     (state / "endpoint.json").write_text(json.dumps(left))
     assert local_cloud.find(state) is None
@@ -171,7 +171,7 @@ def test_an_account_that_was_not_bootstrapped_cannot_be_read(
 
 
 class RecordedCdk:
-    """In place of the CDK CLI: records its arguments."""
+    """A fake of the CDK CLI that records its arguments."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[list[str], str]] = []

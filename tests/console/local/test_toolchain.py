@@ -1,4 +1,4 @@
-"""The installation of the CDK CLI, with an npm that a test writes."""
+"""The installation of the CDK CLI, with a fake npm."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def test_a_refusal_names_the_gate_and_its_rule() -> None:
         assert act.gate is None or act.gate in NAMES
 
 
-def test_the_acts_are_those_that_the_documentation_tells_of() -> None:
+def test_the_acts_are_those_in_the_documentation() -> None:
     assert [(act.name, act.expected) for act in acts()] == [
         ("good-release", "promoted"),
         ("bad-release", "rolled_back"),

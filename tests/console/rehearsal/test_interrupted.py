@@ -1,4 +1,4 @@
-"""A rehearsal that is ended from outside leaves nothing running."""
+"""An interrupted rehearsal leaves no process running."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ INTERRUPTED = 130
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_its_local_cloud_ends_with_it(number: signal.Signals, tmp_path: Path) -> None:
-    # A suite in a shell's background ignores SIGINT, and its children would, too.
+def test_an_interrupted_rehearsal_stops_its_local_cloud(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    # A suite in a shell's background ignores SIGINT, as would its children.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "--quiet", "--shared", ROOT, clone], check=True)

@@ -1,4 +1,4 @@
-"""What the rehearsal takes for an act that ended as it should."""
+"""The rehearsal's check of each act's end."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def rolled_back(decided: Callable[..., Record]) -> Result:
     return Result(BAD, outcome, serving, serving, 10.0)
 
 
-def test_the_judge_is_to_stop_it_and_to_say_so_again(rolled_back: Result) -> None:
+def test_a_bad_release_must_be_stopped_by_the_judge_and_reported_so(rolled_back: Result) -> None:
     assert rolled_back.problems == ()
 
 
@@ -103,14 +103,16 @@ def test_the_judge_may_end_the_bake_before_its_alarm_does(rolled_back: Result) -
         ({"traffic": RequestCounts(800, 0, 80, 0)}, "no request to the new version failed"),
     ],
 )
-def test_what_else_is_a_problem(rolled_back: Result, change: dict[str, Any], problem: str) -> None:
+def test_other_problems_of_a_bad_release(
+    rolled_back: Result, change: dict[str, Any], problem: str
+) -> None:
     outcome = rolled_back.outcome
     assert outcome.canary is not None
     changed = replace(outcome, canary=replace(outcome.canary, **change))
     assert replace(rolled_back, outcome=changed).problems == (problem,)
 
 
-def test_a_record_that_says_otherwise_is_a_problem(
+def test_a_contradicting_record_is_a_problem(
     rolled_back: Result, decided: Callable[..., Record]
 ) -> None:
     outcome = rolled_back.outcome
@@ -128,7 +130,7 @@ def test_a_rollback_is_reported_with_its_alarm(rolled_back: Result) -> None:
 
 @pytest.fixture
 def promoted(rolled_back: Result, decided: Callable[..., Record]) -> Result:
-    """A good release that the judge found no worse."""
+    """A good release with a verdict of no worse."""
     canary = rolled_back.outcome.canary
     assert canary is not None
     judged = replace(decided(), verdict="good")
@@ -163,7 +165,7 @@ def test_a_promotion_that_the_judge_condemns_is_a_problem(
         ({"stopped_by": "files-prod-heartbeat"}, "the alarm files-prod-heartbeat stopped it"),
     ],
 )
-def test_a_promotion_that_nobody_judged_or_an_alarm_stopped_is_a_problem(
+def test_an_unjudged_or_alarm_stopped_promotion_is_a_problem(
     promoted: Result, change: dict[str, Any], problem: str
 ) -> None:
     assert _with(promoted, **change).problems == (problem,)

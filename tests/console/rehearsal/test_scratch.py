@@ -30,7 +30,9 @@ def _git(folder: Path, *arguments: str) -> str:
     ).stdout
 
 
-def test_it_commits_and_reverts_beside_a_checkout_that_stays_as_it_was(tmp_path: Path) -> None:
+def test_the_scratch_clone_commits_and_reverts_without_changing_the_checkout(
+    tmp_path: Path,
+) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()
     _git(mine, "init", "--quiet", "--initial-branch=feature")

@@ -1,4 +1,4 @@
-"""What a rehearsal shows while it is played."""
+"""The rehearsal's display while acts run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _shown(screen: RehearsalScreen) -> str:
     return drawn.file.getvalue()
 
 
-def test_what_is_played_is_not_to_come_any_more(output: StringIO) -> None:
+def test_a_running_act_is_not_listed_as_pending(output: StringIO) -> None:
     screen = RehearsalScreen(ACTS, Console(file=output, force_terminal=True, width=110))
     with screen.opening("opening: c0ffee is installed"):
         shown = _shown(screen)
@@ -41,7 +41,7 @@ def test_what_is_played_is_not_to_come_any_more(output: StringIO) -> None:
     assert "to come" not in shown
 
 
-def test_where_there_is_no_terminal_it_tells_what_is_played(output: StringIO) -> None:
+def test_without_a_terminal_each_act_is_printed(output: StringIO) -> None:
     screen = RehearsalScreen(ACTS, Console(file=output, width=110))
     with screen.opening("opening: c0ffee is installed"):
         pass

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class _Shop(ThreadingHTTPServer):
-    """Answers like the service; files with a name in `broken` fail."""
+    """A fake of the service; files with a name in `broken` fail."""
 
     daemon_threads = True
 
@@ -71,7 +71,7 @@ def test_customers_write_read_and_list_files_in_their_own_languages(shop: _Shop)
     assert any("?prefix=" in path for _, path in shop.asked)
 
 
-def test_nobody_there_is_a_failure(unused_tcp_port: int) -> None:
+def test_an_unreachable_service_is_a_failure(unused_tcp_port: int) -> None:
     seen = threading.Event()
     traffic = Traffic(f"http://127.0.0.1:{unused_tcp_port}/prod/", per_second=2000)
     with traffic:
@@ -82,7 +82,7 @@ def test_nobody_there_is_a_failure(unused_tcp_port: int) -> None:
 
 @pytest.fixture
 def unused_tcp_port() -> Iterator[int]:
-    """Bound, so that nobody else takes it, and not listening."""
+    """A port that is bound, so that no one else uses it, and not listening."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield bound.getsockname()[1]

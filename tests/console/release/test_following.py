@@ -28,7 +28,7 @@ ALARM = "files-prod-version-3-failures"
 
 
 def played(aws: FakeAws, *steps: Callable[[], None], **options: Any) -> list[Snapshot]:
-    """Follow the commit; before each further look the next step of the story happens."""
+    """Follow the commit; before each further poll the next step of the story happens."""
     left = list(steps)
 
     def rest(_seconds: float) -> None:
@@ -50,7 +50,7 @@ def outcome_of(snapshots: list[Snapshot]) -> Outcome:
 
 
 def to_prod(pipeline: FakePipeline, execution: str = "one") -> None:
-    """All stages before prod, and the change set of prod."""
+    """Add all stages before prod, and the change set of prod."""
     for index, stage in enumerate(("Source", "Build", "UpdatePipeline", "staging")):
         pipeline.stage(execution, stage, index * 10, index * 10 + 10)
     pipeline.action(execution, "prod", "files.Prepare", 50, 55)
@@ -102,7 +102,7 @@ def test_a_promoted_commit(aws: FakeAws, pipeline: FakePipeline, prod: Prod) -> 
 def stopped_by(
     aws: FakeAws, pipeline: FakePipeline, prod: Prod, alarm: str, code: str = "ALARM_ACTIVE"
 ) -> Outcome:
-    """The story of a shift that an alarm stops."""
+    """Return the story of a shift that an alarm stops."""
     pipeline.execution("one", 0, commit=COMMIT)
     to_prod(pipeline)
     pipeline.action("one", "prod", "files.Deploy", 56, 56, status="InProgress")
@@ -134,7 +134,7 @@ def stopped_by(
 def test_a_bake_that_an_alarm_stops(
     aws: FakeAws, pipeline: FakePipeline, prod: Prod, decided: Callable[..., Record], by: str
 ) -> None:
-    """Whether CodeDeploy looks at the alarms while it waits for the hook, or the judge does."""
+    """Whether CodeDeploy or the judge reads the alarms during the hook."""
     prod.bake = {"startTime": at(70)}
     if by == "the judge":
         prod.record = decided((80, 0))
@@ -165,7 +165,7 @@ def test_a_canary_that_an_alarm_stops(aws: FakeAws, pipeline: FakePipeline, prod
     assert outcome.canary.stopped_by == ALARM
     assert [percent for _, percent in outcome.canary.weights] == [10, 0]
     assert outcome.canary.traffic.canary_failures == 17
-    # What is asked about the deployment is asked in production's account.
+    # The deployment is read from production's account.
     asked = {account for service, _, account, _ in aws.asked if service == "codedeploy"}
     assert asked == {"444444444444"}
 
@@ -173,7 +173,7 @@ def test_a_canary_that_an_alarm_stops(aws: FakeAws, pipeline: FakePipeline, prod
 def test_a_canary_that_was_throttled_is_not_blamed_alone(
     aws: FakeAws, pipeline: FakePipeline, prod: Prod
 ) -> None:
-    """Customers' journeys fail whichever version they would have met."""
+    """Customers' journeys fail with either version."""
     prod.throttles = [30.0, 10.0]
     alarm = "files-prod-version-3-synthetic"
     outcome = stopped_by(aws, pipeline, prod, alarm)
@@ -195,7 +195,7 @@ def test_a_canary_that_was_throttled_is_not_blamed_alone(
         ("failures", "1 datapoint was above 0.05"),
     ],
 )
-def test_the_judge_tells_why_where_it_was_the_judge(
+def test_a_stop_by_the_judge_has_the_judges_reason(
     aws: FakeAws,
     pipeline: FakePipeline,
     prod: Prod,
@@ -212,7 +212,7 @@ def test_the_judge_tells_why_where_it_was_the_judge(
     assert sentence in outcome.sentence
 
 
-def test_a_shift_that_the_judge_did_not_let_end_well(
+def test_a_shift_failed_by_the_judges_hook(
     aws: FakeAws, pipeline: FakePipeline, prod: Prod, decided: Callable[..., Record]
 ) -> None:
     pipeline.execution("one", 0, commit=COMMIT, status="Failed", updated=700)
@@ -228,7 +228,7 @@ def test_a_shift_that_the_judge_did_not_let_end_well(
     )
 
 
-def test_a_version_that_was_condemned_before_is_rolled_back_by_whom_when_and_why(
+def test_a_condemned_version_is_reported_with_the_earlier_verdict(
     aws: FakeAws, pipeline: FakePipeline, prod: Prod, decided: Callable[..., Record]
 ) -> None:
     pipeline.execution("one", 0, commit=COMMIT, status="Failed", updated=70)
@@ -256,13 +256,13 @@ def test_a_version_that_was_condemned_before_is_rolled_back_by_whom_when_and_why
         'pithead release --again --reason "…"',
     ]
 
-    prod.condemnation = None  # whatever became of it, the record has it in words
+    prod.condemnation = None  # for every outcome, the record describes it
     assert outcome_of(played(aws)).sentence.startswith(
         "the judge refused version 3 in prod before it got traffic: The new version is worse: 40 of"
     )
 
 
-def test_an_alias_that_did_not_come_back_is_no_rollback(
+def test_an_alias_that_did_not_return_is_no_rollback(
     aws: FakeAws, pipeline: FakePipeline, prod: Prod
 ) -> None:
     pipeline.execution("one", 0, commit=COMMIT, status="Failed", updated=100)
@@ -279,7 +279,7 @@ def test_an_alias_that_did_not_come_back_is_no_rollback(
     assert "version 3 still has 10 % of the traffic" in outcome.sentence
 
 
-def test_a_refused_commit_is_told_in_the_gates_own_words(
+def test_a_refused_commit_is_reported_in_the_gates_own_words(
     aws: FakeAws, pipeline: FakePipeline, prod: Prod
 ) -> None:
     pipeline.execution("one", 0, commit=COMMIT, status="Failed", updated=60)
@@ -311,7 +311,7 @@ def test_a_failure_without_a_gate_is_an_error_in_awss_words(
     assert outcome.sentence == "Build/Synth failed: Build timed out"
 
 
-def test_builds_that_codebuild_did_not_start_are_no_fault_of_the_commit(
+def test_builds_that_did_not_start_are_not_blamed_on_the_commit(
     aws: FakeAws, pipeline: FakePipeline, prod: Prod
 ) -> None:
     pipeline.execution("one", 0, commit=COMMIT, status="Failed", updated=20)
@@ -330,7 +330,7 @@ def test_builds_that_codebuild_did_not_start_are_no_fault_of_the_commit(
     )
 
 
-def test_a_pipeline_that_changes_itself_is_followed_through(
+def test_a_self_mutating_pipeline_is_followed_to_the_end(
     aws: FakeAws, pipeline: FakePipeline, prod: Prod
 ) -> None:
     prod.version = "3"
@@ -356,7 +356,7 @@ def test_a_pipeline_that_changes_itself_is_followed_through(
     assert outcome.stages[0].started == at(30)
 
 
-def test_what_was_there_before_is_not_taken_for_the_release(
+def test_earlier_executions_are_not_taken_for_the_release(
     aws: FakeAws, pipeline: FakePipeline, prod: Prod
 ) -> None:
     prod.version = "3"
@@ -369,7 +369,7 @@ def test_what_was_there_before_is_not_taken_for_the_release(
     assert [each.id for each in outcome.executions] == ["new"]
 
 
-def test_a_commit_that_no_execution_carries_is_given_up(
+def test_a_commit_without_an_execution_is_an_error_after_a_timeout(
     aws: FakeAws, pipeline: FakePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(following, "_START_TIMEOUT_SECONDS", 0.0)
@@ -387,7 +387,7 @@ def test_a_stopped_execution_is_an_error_with_its_reason(
     )
 
 
-def test_what_cannot_be_read_is_not_promoted(
+def test_a_release_with_an_unreadable_state_is_not_promoted(
     aws: FakeAws, pipeline: FakePipeline, prod: Prod
 ) -> None:
     pipeline.execution("one", 0, commit=COMMIT, status="Succeeded", updated=400)
@@ -405,7 +405,7 @@ def test_what_cannot_be_read_is_not_promoted(
 
 
 def succeeded(pipeline: FakePipeline, execution: str = "one") -> None:
-    """An execution of the commit that went through every stage."""
+    """Add an execution of the commit that went through every stage."""
     pipeline.execution(execution, 0, commit=COMMIT, status="Succeeded", updated=400)
     to_prod(pipeline, execution)
     pipeline.action(execution, "prod", "files.Deploy", 56, 400)
@@ -424,7 +424,7 @@ def test_a_commit_that_prod_does_not_serve_is_not_promoted(
     )
 
 
-def test_a_rollback_of_the_pipelines_own_is_named(
+def test_a_rollback_by_the_pipeline_is_reported(
     aws: FakeAws, pipeline: FakePipeline, prod: Prod
 ) -> None:
     succeeded(pipeline)
@@ -434,7 +434,7 @@ def test_a_rollback_of_the_pipelines_own_is_named(
     assert outcome.sentence.endswith("traffic was moved back by the rollback back")
 
 
-def test_traffic_that_somebody_shares_out_again_is_no_promotion(
+def test_traffic_split_by_someone_else_is_no_promotion(
     aws: FakeAws, pipeline: FakePipeline, prod: Prod
 ) -> None:
     succeeded(pipeline)
@@ -475,7 +475,7 @@ def test_a_later_commit_that_contains_it_promotes_it_too(
 
 
 @pytest.mark.parametrize("status", ["InProgress", "Succeeded"])
-def test_a_commit_whose_place_another_branchs_took_is_not_promoted(
+def test_a_commit_superseded_by_another_branch_is_not_promoted(
     aws: FakeAws, pipeline: FakePipeline, prod: Prod, status: str
 ) -> None:
     theirs = "1" * 40
@@ -491,7 +491,7 @@ def test_a_commit_whose_place_another_branchs_took_is_not_promoted(
     )
 
 
-def test_a_promotion_that_another_branch_took_away_again_is_told(
+def test_a_promotion_replaced_by_another_branch_is_reported(
     aws: FakeAws, pipeline: FakePipeline, prod: Prod
 ) -> None:
     theirs = "1" * 40
@@ -507,7 +507,7 @@ def test_a_promotion_that_another_branch_took_away_again_is_told(
 
 
 def abandoned(pipeline: FakePipeline) -> None:
-    """An execution that somebody stopped and abandoned while prod was being deployed."""
+    """Add an execution that was stopped and abandoned while prod was being deployed."""
     pipeline.execution("one", 0, commit=COMMIT)
     to_prod(pipeline)
     pipeline.action("one", "prod", "files.Deploy", 56, 90, status="Abandoned")
@@ -519,7 +519,7 @@ def test_a_shift_that_outlives_its_execution_is_followed_to_its_end(
     aws: FakeAws, pipeline: FakePipeline, prod: Prod
 ) -> None:
     abandoned(pipeline)
-    # Abandoned before CloudFormation had asked for the deployment.
+    # Abandoned before CloudFormation created the deployment.
     prod.stack_status = "UPDATE_IN_PROGRESS"
 
     def shifting() -> None:
@@ -558,7 +558,7 @@ def test_a_shift_that_is_stopped_after_its_execution_is_a_rollback(
 
 
 @pytest.mark.parametrize("code", ["INTERNAL_ERROR", "THROTTLED"])
-def test_an_interrupted_shift_says_nothing_of_the_release(
+def test_an_interrupted_shift_has_no_verdict(
     aws: FakeAws, pipeline: FakePipeline, prod: Prod, code: str
 ) -> None:
     why = "Interrupted: the local cloud stopped"

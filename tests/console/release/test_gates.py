@@ -20,7 +20,7 @@ SYNTHESIS = GateReport("synthesis", "refused", "1 finding", "fix it", ("PH100",)
 LOAD = GateReport("load", "refused", "p50 is 61 ms", "make it faster", ("p50-regression",))
 
 
-def test_builds_report_what_their_gates_found_in_the_order_asked(aws: FakeAws) -> None:
+def test_reports_of_builds_are_returned_in_the_requested_order(aws: FakeAws) -> None:
     aws.answers[("codebuild", "batch_get_builds")] = builds(
         {"load:1": [LOAD], "synth:1": [UNIT, SYNTHESIS]}
     )
@@ -29,7 +29,7 @@ def test_builds_report_what_their_gates_found_in_the_order_asked(aws: FakeAws) -
     assert reports_of_builds(aws, []) == ()
 
 
-def test_more_builds_than_one_call_takes_are_asked_in_several(aws: FakeAws) -> None:
+def test_more_builds_than_one_call_accepts_are_read_in_several_calls(aws: FakeAws) -> None:
     names = [f"load:{number}" for number in range(250)]
     aws.answers[("codebuild", "batch_get_builds")] = builds(dict.fromkeys(names, (LOAD,)))
     assert reports_of_builds(aws, names) == (LOAD,) * 250
@@ -54,7 +54,7 @@ def test_a_build_that_exported_no_report_has_none(aws: FakeAws, build: dict[str,
     assert reports_of_builds(aws, ["unit:1"]) == ()
 
 
-def test_a_report_is_read_with_what_each_tool_took(tmp_path: Path) -> None:
+def test_a_report_is_read_with_the_duration_of_each_tool(tmp_path: Path) -> None:
     tools = {"bandit": {"seconds": 1.5, "looked at": "3 lines"}, "deptry": {}}
     replace(UNIT, details={"tools": tools}).write(tmp_path)
     found = report(tmp_path / "unit.json")
@@ -70,7 +70,7 @@ def test_a_report_is_read_with_what_each_tool_took(tmp_path: Path) -> None:
         json.dumps({"gate": "unit", "status": "fine", "sentence": "x"}),
     ],
 )  # fmt: skip
-def test_a_report_that_cannot_be_read_is_none(tmp_path: Path, text: str) -> None:
+def test_an_unreadable_report_is_ignored(tmp_path: Path, text: str) -> None:
     path = tmp_path / "security.json"
     assert report(path) is None
     path.write_text(text)

@@ -1,4 +1,4 @@
-"""What `pithead release` prints of what a release loosens."""
+"""Loosened settings that `pithead release` prints."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CODE = {"rule": "PH709", "subject": "pipeline/gates", "message": "other", "sever
 
 
 def _report(aws: FakeAws, pipeline: FakePipeline, **reports: list[dict[str, str]]) -> None:
-    """Executions, each with a comparison that reported these."""
+    """Add executions, each with a comparison that reported these settings."""
     bodies = {}
     for name, found in reports.items():
         pipeline.execution(name, 0, commit="c" * 40)
@@ -44,9 +44,7 @@ def _report(aws: FakeAws, pipeline: FakePipeline, **reports: list[dict[str, str]
     aws.answers[("s3", "get_object")] = get_object
 
 
-def test_each_thing_is_named_once_whichever_execution_found_it(
-    aws: FakeAws, pipeline: FakePipeline
-) -> None:
+def test_each_loosened_setting_is_listed_once(aws: FakeAws, pipeline: FakePipeline) -> None:
     _report(aws, pipeline, before=[LIMIT, CODE], after=[CODE])
     found = looser(aws, ["before", "after"])
     assert [each.rule for each in found if not isinstance(each, str)] == ["PH707", "PH709"]

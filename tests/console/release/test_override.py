@@ -1,4 +1,4 @@
-"""`pithead override`, with answers of AWS that a test sets."""
+"""`pithead override` with stubbed responses of AWS."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def pithead(
 
 
 def refused(aws: FakeAws, pipeline: FakePipeline, *reports: GateReport) -> None:
-    """A newest execution that failed at a gate; its build exported these reports."""
+    """Add a newest execution that failed at a gate; its build exported these reports."""
     pipeline.execution("newest", 10, commit="c" * 40, status="Failed", updated=100)
     pipeline.stage("newest", "Source", 10, 12)
     pipeline.action("newest", "Build", "Synth", 12, 100, status="Failed", external="synth:1")

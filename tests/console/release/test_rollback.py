@@ -32,7 +32,7 @@ REASON = "customers cannot upload, ticket 4711"
 
 
 def template(number: int) -> dict[str, Any]:
-    """The template of a release: its code, its version, and the alias that CodeDeploy shifts."""
+    """Return the template of a release: its code, version, and the alias that shifts."""
     host = target("host")
     version = f"Version{number}"
     trust = {
@@ -204,7 +204,7 @@ def test_a_promoted_release_is_rolled_back_and_the_next_one_shifts_from_there(pr
     assert (done.version, done.to_version) == ("2", "1")
     assert (done.commit, done.to_commit) == ("commit2", "commit1")
     assert prod.serves(what.function) == "1"
-    assert prod.shifts() == [("1", "2")]  # no deployment stood between
+    assert prod.shifts() == [("1", "2")]  # no deployment ran in between
     cloudformation = prod.client("cloudformation")
     found = cloudformation.get_template(StackName="prod-files", TemplateStage="Original")
     alias = found["TemplateBody"]["Resources"]["Alias"]

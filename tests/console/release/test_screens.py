@@ -219,7 +219,7 @@ def test_the_summary_has_the_reason_and_the_durations(
     explain(outcome, console, addresses=[prod_address], steps=[step])
     shown = [" ".join(line.split()) for line in out.getvalue().splitlines()]
     assert f"c0ffeec {words}: because of [this]." in shown
-    # The sentence of any other outcome has the reason already.
+    # Sentences of other outcomes include the reason.
     assert any(line.startswith("The judge: Undecided") for line in shown) == (ending == "promoted")
     assert any(line.startswith("The release changed the pipeline. Its bake") for line in shown)
     assert shown[-14:] == [

@@ -273,7 +273,7 @@ def test_status_as_a_table(
     assert "● execution two of decaf0: InProgress" in shown
 
 
-def test_health_is_what_customers_get(
+def test_health_comes_from_the_deployed_service(
     folder: Path,
     delivery: FakeAws,
     monkeypatch: pytest.MonkeyPatch,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ACCOUNT, REGION = "222222222222", "eu-west-1"
 
 
-def test_the_api_tells_what_the_template_made(deployed: Any, base: str) -> None:
+def test_the_api_describes_what_the_template_created(deployed: Any, base: str) -> None:
     api_id = base.split("/")[1]
     assert re.fullmatch("[a-z0-9]{10}", api_id)
     [api] = deployed.api.get_rest_apis()["items"]
@@ -59,7 +59,7 @@ def test_a_changed_method_is_served_with_the_next_deployment(deployed: Any, base
     assert len(deployed.api.get_deployments(restApiId=base.split("/")[1])["items"]) == 1
 
 
-def test_method_settings_that_leave_the_template_are_gone(deployed: Any, base: str) -> None:
+def test_method_settings_removed_from_the_template_are_removed(deployed: Any, base: str) -> None:
     changed = deployed.template()
     changed["Resources"]["Stage"]["Properties"]["MethodSettings"] = [
         {"HttpMethod": "ANY", "ResourcePath": "/~1{proxy+}", "ThrottlingBurstLimit": "0"}
@@ -135,7 +135,7 @@ def _with(place: list[str], value: Any) -> Callable[[dict[str, Any]], None]:
         ),
     ],
 )  # fmt: skip
-def test_what_cannot_be_honoured_is_refused_by_name(
+def test_unsupported_settings_are_rejected_by_name(
     deployed: Any, change: Callable[[dict[str, Any]], None], named: str
 ) -> None:
     template = deployed.template()
@@ -181,7 +181,7 @@ def test_an_api_made_by_calls_is_served(deployed: Any) -> None:
     assert deployed.request("GET", f"/{api_id}/dev").status == 403
 
 
-def test_calls_that_cannot_be_honoured_are_errors(deployed: Any) -> None:
+def test_unsupported_calls_are_errors(deployed: Any) -> None:
     api_id = _made_by_calls(deployed.api)
     root = deployed.api.get_resources(restApiId=api_id)["items"][0]["id"]
     deployed.api.put_method(
@@ -208,7 +208,7 @@ sys.stdin.read()
 """
 
 
-def test_what_was_acknowledged_survives_a_kill(
+def test_acknowledged_calls_survive_a_kill(
     tmp_path: Path, start_cloud: Callable[..., LocalCloud], deployed: Any
 ) -> None:
     state = tmp_path / "killed"
@@ -235,7 +235,7 @@ def test_what_was_acknowledged_survives_a_kill(
     assert served.data == b"hello"
 
 
-def test_a_restart_serves_the_same_address(
+def test_a_restart_keeps_the_apis_address(
     tmp_path: Path, start_cloud: Callable[..., LocalCloud], deployed: Any
 ) -> None:
     state = tmp_path / "restarted"

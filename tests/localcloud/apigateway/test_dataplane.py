@@ -78,7 +78,7 @@ def test_the_function_is_invoked_by_its_alias_with_the_trace(deployed: Any, base
     assert event["isBase64Encoded"] is False
 
 
-def test_repeated_headers_reach_the_function_apart(deployed: Any, base: str) -> None:
+def test_repeated_headers_reach_the_function_separately(deployed: Any, base: str) -> None:
     headers = urllib3.HTTPHeaderDict()
     headers.add("X-Tag", "one")
     headers.add("X-Tag", "two")
@@ -114,7 +114,7 @@ def test_repeated_headers_reach_the_function_apart(deployed: Any, base: str) -> 
         ({"statusCode": 204, "headers": {"X": "x"}}, 204, b"", {"X": "x"}),
     ],
 )
-def test_a_proxy_response_is_what_the_client_gets(
+def test_a_proxy_response_reaches_the_client(
     deployed: Any, base: str, answered: Any, status: int, body: bytes, headers: dict[str, str]
 ) -> None:
     deployed.functions.answer = lambda _event: answered
@@ -175,7 +175,7 @@ def test_a_function_error_is_a_502(deployed: Any, base: str) -> None:
     ("code", "status"),
     [("TooManyRequestsException", 500), ("RequestTooLargeException", 413)],
 )
-def test_what_lambda_rejects(deployed: Any, base: str, code: str, status: int) -> None:
+def test_requests_that_lambda_rejects(deployed: Any, base: str, code: str, status: int) -> None:
     def reject(_event: Any) -> Any:
         raise InvocationError(code, "no")
 
@@ -243,7 +243,7 @@ def test_a_body_above_ten_megabytes_is_too_long(deployed: Any, base: str) -> Non
     assert not deployed.functions.events
 
 
-def test_a_late_answer_is_a_504(deployed: Any) -> None:
+def test_a_late_response_is_a_504(deployed: Any) -> None:
     slow = deployed.template()
     slow["Resources"]["ProxyAny"]["Properties"]["Integration"]["TimeoutInMillis"] = 50
     stack = deployed.deploy(slow)
@@ -286,7 +286,7 @@ def test_cors_preflight_is_answered_without_the_function(
     assert not deployed.functions.events
 
 
-def test_metrics_and_the_access_log_tell_of_each_request(deployed: Any, base: str) -> None:
+def test_metrics_and_the_access_log_record_each_request(deployed: Any, base: str) -> None:
     statuses = iter([200, 404, 500])
     deployed.functions.answer = lambda _event: {"statusCode": next(statuses)}
     for _ in range(3):

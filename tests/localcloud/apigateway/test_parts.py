@@ -14,7 +14,7 @@ from localcloud.apigateway.throttle import TokenBucket
     st.integers(1, 50),
     st.lists(st.floats(0, 2), min_size=1, max_size=200),
 )
-def test_a_bucket_lets_through_its_burst_and_its_rate_and_no_more(
+def test_a_token_bucket_admits_its_burst_and_its_rate(
     rate: float, burst: int, pauses: list[float]
 ) -> None:
     bucket = TokenBucket(rate, burst, 0.0)
@@ -37,13 +37,13 @@ def test_a_negative_rate_is_no_limit() -> None:
     assert all(bucket.take(0.0) for _ in range(1000))
 
 
-def test_an_access_log_line_fills_in_what_it_knows() -> None:
+def test_an_access_log_line_fills_in_known_variables() -> None:
     line = AccessLogFormat("$context.status $context.identity.sourceIp, $context.nope. $other")
     assert line.line({"status": 200, "identity.sourceIp": "1.2.3.4"}) == ("200 1.2.3.4, -. $other")
 
 
 @pytest.mark.parametrize("template", ["#foreach($x in $y)", "$input.body", "#set($a = 1)"])
-def test_a_template_that_is_not_understood_is_named(template: str) -> None:
+def test_an_invalid_mapping_template_is_an_error(template: str) -> None:
     with pytest.raises(ValueError, match="is not part of the local cloud"):
         MockTemplate(template)
 

@@ -46,7 +46,7 @@ def _refusal(call: Callable[..., Any], **parameters: Any) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("kind", ["REGIONAL", "EDGE"])
-def test_a_region_has_so_many_apis(client: Any, kind: str) -> None:
+def test_a_region_has_a_quota_of_apis(client: Any, kind: str) -> None:
     """AWS's text is quoted in Miserlou/Zappa#628."""
     first, _ = _api(client, kind)
     other = "EDGE" if kind == "REGIONAL" else "REGIONAL"
@@ -60,7 +60,7 @@ def test_a_region_has_so_many_apis(client: Any, kind: str) -> None:
     _api(client, kind)
 
 
-def test_an_api_has_so_many_resources(client: Any) -> None:
+def test_an_api_has_a_quota_of_resources(client: Any) -> None:
     """AWS's text is quoted in boto/boto3#1296."""
     api, root = _api(client)
     client.create_resource(restApiId=api, parentId=root, pathPart="one")
@@ -82,7 +82,7 @@ def _deployed(client: Any) -> dict[str, str]:
     return {"restApiId": api, "deploymentId": client.create_deployment(restApiId=api)["id"]}
 
 
-def test_an_api_has_so_many_stages(client: Any) -> None:
+def test_an_api_has_a_quota_of_stages(client: Any) -> None:
     deployed = _deployed(client)
     client.create_stage(**deployed, stageName="one")
     code, message = _refusal(client.create_stage, **deployed, stageName="two")
@@ -98,7 +98,7 @@ def test_an_api_has_so_many_stages(client: Any) -> None:
         ({"v": "v" * 513}, "the value of a stage variable has at most 512 characters"),
     ],
 )
-def test_a_stage_has_so_many_variables(
+def test_a_stage_has_a_quota_of_variables(
     client: Any, variables: dict[str, str], message: str
 ) -> None:
     code, found = _refusal(
@@ -110,5 +110,5 @@ def test_a_stage_has_so_many_variables(
 @pytest.mark.parametrize(
     ("values", "large"), [(["v" * 10_000, "v" * 240], False), (["v" * 10_000, "v" * 241], True)]
 )
-def test_headers_have_so_many_bytes(values: list[str], large: bool) -> None:  # what is expected
+def test_headers_have_a_size_limit(values: list[str], large: bool) -> None:  # what is expected
     assert headers_too_large("", values) is large

@@ -84,7 +84,7 @@ def _code(error: pytest.ExceptionInfo[ClientError]) -> str:
     return str(error.value.response["Error"]["Code"])
 
 
-def test_a_configuration_is_made_changed_and_removed(lambdas: Any, publisher: Publisher) -> None:
+def test_a_configuration_is_created_updated_and_deleted(lambdas: Any, publisher: Publisher) -> None:
     first, second = publisher.profile("release"), publisher.profile("other")
     arn = publisher.config(first)
     assert arn.startswith(f"arn:aws:lambda:{REGION}:{ACCOUNT}:code-signing-config:csc-")
@@ -134,7 +134,7 @@ def test_signed_code_is_deployed_and_runs(lambdas: Any, publisher: Publisher) ->
         ("more", "InvalidCodeSignatureException"),
     ],
 )
-def test_code_that_nobody_trusts_is_refused(
+def test_untrusted_code_is_rejected(
     lambdas: Any, publisher: Publisher, monkeypatch: pytest.MonkeyPatch, made: str, code: str
 ) -> None:
     arn = publisher.config(publisher.profile("release"))
@@ -170,7 +170,7 @@ def test_code_that_nobody_trusts_is_refused(
     assert lambdas.invoke("f")[1] == 1
 
 
-def test_a_configuration_holds_for_new_code_alone(lambdas: Any, publisher: Publisher) -> None:
+def test_a_configuration_applies_only_to_new_code(lambdas: Any, publisher: Publisher) -> None:
     arn = publisher.config(publisher.profile("release"))
     lambdas.create("f", ANSWERS.format(1))
     assert "CodeSigningConfigArn" not in lambdas.client.get_function_code_signing_config(
@@ -188,7 +188,7 @@ def test_a_configuration_holds_for_new_code_alone(lambdas: Any, publisher: Publi
     assert lambdas.invoke("f")[1] == 2
 
 
-def test_a_configuration_that_is_not_there_is_not_given(lambdas: Any, publisher: Publisher) -> None:
+def test_a_missing_configuration_cannot_be_assigned(lambdas: Any, publisher: Publisher) -> None:
     arn = publisher.config(publisher.profile("release"))
     lambdas.client.delete_code_signing_config(CodeSigningConfigArn=arn)
     lambdas.create("f", ANSWERS.format(1))
@@ -200,7 +200,7 @@ def test_a_configuration_that_is_not_there_is_not_given(lambdas: Any, publisher:
         assert _code(refused) == "CodeSigningConfigNotFoundException"
 
 
-def test_it_outlives_a_restart(start: Any) -> None:
+def test_a_code_signing_configuration_survives_a_restart(start: Any) -> None:
     lambdas = start()
     publisher = Publisher(lambdas)
     arn = publisher.config(publisher.profile("release"))
@@ -275,7 +275,7 @@ def stack(publisher: Publisher) -> Any:
     made.delete()
 
 
-def test_a_stack_takes_signed_code_and_goes_back_from_other(
+def test_a_stack_accepts_signed_code_and_rolls_back_other_code(
     lambdas: Any, publisher: Publisher, stack: Stack
 ) -> None:
     release = publisher.profile("release")
@@ -302,7 +302,7 @@ def test_a_stack_of_unsigned_code_is_not_created(
     assert "CodeVerificationFailedException" in why
 
 
-def test_signatures_are_asked_for_and_no_longer_while_the_function_stays(
+def test_code_signing_can_be_added_to_and_removed_from_a_function(
     lambdas: Any, publisher: Publisher, stack: Stack
 ) -> None:
     release, other = publisher.profile("release"), publisher.profile("other")

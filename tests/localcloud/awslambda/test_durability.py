@@ -50,7 +50,7 @@ threading.Event().wait()
 RULE = f"arn:aws:events:{REGION}:{ACCOUNT}:rule/r"
 
 
-def test_functions_outlive_a_restart(start: Any) -> None:
+def test_functions_survive_a_restart(start: Any) -> None:
     lambdas = start()
     lambdas.create("kept", "def handler(event, context): return 1", Tags={"a": "b"}, Publish=True)
     lambdas.client.update_function_code(
@@ -81,7 +81,7 @@ def test_functions_outlive_a_restart(start: Any) -> None:
     assert lambdas.client.publish_version(FunctionName="kept")["Version"] == "2"
 
 
-def test_no_worker_outlives_a_killed_cloud(start: Any, tmp_path: Path) -> None:
+def test_no_worker_survives_a_killed_cloud(start: Any, tmp_path: Path) -> None:
     lambdas = start()
     lambdas.create("sleeper", SLEEPER)
     lambdas.server.stop()
@@ -119,7 +119,7 @@ def _ignore(client: Any, told: str) -> None:
         client.invoke(FunctionName="sleeper", Payload=json.dumps(told))
 
 
-def test_code_that_was_not_used_for_long_is_unzipped_again(
+def test_code_unused_for_long_is_unzipped_again(
     start_cloud: Callable[..., LocalCloud],
 ) -> None:
     """Four unused folders are kept at any time; the zips stay, and so do the versions."""

@@ -38,7 +38,7 @@ def _attempts(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(("failures", "attempts"), [(0, 1), (2, 3)])
-def test_an_event_is_tried_until_it_succeeds(
+def test_an_event_is_retried_until_it_succeeds(
     start: Any, attempts_in: Path, failures: int, attempts: int
 ) -> None:
     lambdas = start(speed=600)
@@ -57,7 +57,9 @@ def test_an_event_is_tried_until_it_succeeds(
     assert len(set(_attempts(attempts_in))) == 1
 
 
-def test_an_event_that_fails_to_the_last_is_dropped_and_told(start: Any, attempts_in: Path) -> None:
+def test_an_event_that_fails_every_attempt_is_dropped_and_logged(
+    start: Any, attempts_in: Path
+) -> None:
     lambdas = start(speed=600)
     lambdas.create("stubborn", STUBBORN)
     lambdas.client.put_function_event_invoke_config(FunctionName="stubborn", MaximumRetryAttempts=1)
@@ -67,7 +69,7 @@ def test_an_event_that_fails_to_the_last_is_dropped_and_told(start: Any, attempt
     assert lambdas.server.cloud.ledger.all("functions:event") == []
 
 
-def test_a_throttled_event_waits_for_its_turn(start: Any, attempts_in: Path) -> None:
+def test_a_throttled_event_is_retried_later(start: Any, attempts_in: Path) -> None:
     lambdas = start(speed=600)
     lambdas.create("stubborn", STUBBORN)
     lambdas.client.put_function_concurrency(FunctionName="stubborn", ReservedConcurrentExecutions=0)
@@ -80,7 +82,7 @@ def test_a_throttled_event_waits_for_its_turn(start: Any, attempts_in: Path) -> 
     lambdas.metrics.wait_for(1, "Invocations", FunctionName="stubborn")
 
 
-def test_an_event_outlives_a_restart(start: Any, attempts_in: Path) -> None:
+def test_an_event_survives_a_restart(start: Any, attempts_in: Path) -> None:
     lambdas = start(speed=1)
     lambdas.create("stubborn", STUBBORN)
     lambdas.invoke("stubborn", _event(attempts_in, 1), InvocationType="Event")

@@ -103,7 +103,7 @@ def test_an_initialisation_that_fails(
     lambdas.written.wait_for("INIT_REPORT Init Duration: ", "Phase: init\tStatus: error")
 
 
-def test_what_a_worker_has_started_ends_with_it(lambdas: Any, tmp_path: Any) -> None:
+def test_child_processes_of_a_worker_end_with_it(lambdas: Any, tmp_path: Any) -> None:
     lambdas.create(
         "parent",
         "import subprocess, time\n"

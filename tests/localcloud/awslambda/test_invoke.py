@@ -72,7 +72,7 @@ def test_client_context_and_names(lambdas: Any) -> None:
         assert payload["custom"] == {"k": "v"}
 
 
-def test_log_lines_are_json_where_they_are_asked_for(lambdas: Any) -> None:
+def test_log_lines_are_json_if_configured(lambdas: Any) -> None:
     lambdas.create("hello", HELLO, LoggingConfig={"LogFormat": "JSON", "LogGroup": "mine"})
     lambdas.invoke("hello")
     report = lambdas.written.wait_for("mine ", '"platform.report"')
@@ -107,7 +107,7 @@ def test_payload_limits(lambdas: Any) -> None:
         lambdas.client.invoke(FunctionName="big", Payload=b"{")
 
 
-def test_a_process_for_each_of_two_at_once_and_again_for_neither(
+def test_concurrent_invocations_get_their_own_process_and_later_ones_reuse_it(
     lambdas: Any, tmp_path: Any
 ) -> None:
     lambdas.create("meeting", MEETING)
@@ -167,7 +167,7 @@ def test_metrics_have_the_dimensions_of_lambda(lambdas: Any) -> None:
     assert {datum.unit for datum in lambdas.metrics.data} == {"Count", "Milliseconds"}
 
 
-def test_the_port_speaks_in_lambdas_codes(lambdas: Any) -> None:
+def test_the_port_raises_lambdas_error_codes(lambdas: Any) -> None:
     with pytest.raises(InvocationError) as missing:
         lambdas.server.cloud.functions.invoke(ACCOUNT, REGION, "nobody", "live", b"")
     assert missing.value.code == "ResourceNotFoundException"

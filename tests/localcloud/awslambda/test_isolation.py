@@ -35,7 +35,9 @@ def test_a_worker_sees_its_bundle_and_the_runtime(surroundings: Any) -> None:
     assert not any("site-packages" in each for each in surroundings["path"])
 
 
-def test_its_environment_is_lambdas_and_its_own(lambdas: Any, surroundings: Any) -> None:
+def test_a_workers_environment_has_lambdas_variables_and_its_own(
+    lambdas: Any, surroundings: Any
+) -> None:
     found = surroundings["environment"]
     expected = {
         "MINE": "1",
@@ -57,14 +59,14 @@ def test_its_environment_is_lambdas_and_its_own(lambdas: Any, surroundings: Any)
     assert "VIRTUAL_ENV" not in found
 
 
-def test_it_calls_aws_as_its_own_role(lambdas: Any, surroundings: Any) -> None:
+def test_a_function_calls_aws_as_its_own_role(lambdas: Any, surroundings: Any) -> None:
     key = surroundings["environment"]["AWS_ACCESS_KEY_ID"]
     session = lambdas.server.cloud.credentials.session(key)
     assert session.arn == f"arn:aws:sts::{ACCOUNT}:assumed-role/runner/around"
     assert session.environment().items() <= surroundings["environment"].items()
 
 
-def test_a_bundle_is_not_written_into(lambdas: Any) -> None:
+def test_a_function_cannot_write_to_its_bundle(lambdas: Any) -> None:
     lambdas.create(
         "tidy",
         "import os, tempfile\n"
@@ -98,7 +100,7 @@ def handler(event, context):
 
 
 @pytest.mark.skipif(not confined.abi(), reason="needs Landlock")
-def test_a_sandbox_reaches_nothing_of_the_cloud(lambdas: Any) -> None:
+def test_a_sandbox_cannot_reach_the_local_clouds_files(lambdas: Any) -> None:
     lambdas.create("curious", REACHES)
     event = {"state": str(lambdas.server.cloud.ledger.folder), "home": str(Path.home())}
     _, found = lambdas.invoke("curious", event)

@@ -25,7 +25,7 @@ def _grant(lambdas: Any, *actions: str) -> None:
     )
 
 
-def _said(lambdas: Any) -> bool:
+def _is_logged(lambdas: Any) -> bool:
     """Return whether an invocation's line is in the log."""
     lambdas.written.lines.clear()
     answer, _ = lambdas.invoke("talks")
@@ -38,20 +38,20 @@ def test_a_log_that_the_role_may_not_write_is_missing(start: Callable[..., Any])
     lambdas = start(iam="enforce")
     logs = lambdas.server.cloud.client("logs", ACCOUNT, REGION)
     lambdas.create("talks", "def handler(event, context): print('hello')")
-    assert not _said(lambdas)
+    assert not _is_logged(lambdas)
     _grant(lambdas, "logs:CreateLogStream", "logs:PutLogEvents")
-    assert not _said(lambdas)  # the log group does not exist, and the role may not create it
+    assert not _is_logged(lambdas)  # the log group does not exist, and the role may not create it
     assert logs.describe_log_groups()["logGroups"] == []
     logs.create_log_group(logGroupName=GROUP)
     _grant(lambdas, "logs:PutLogEvents")
-    assert not _said(lambdas)
+    assert not _is_logged(lambdas)
     _grant(lambdas, "logs:CreateLogStream", "logs:PutLogEvents")
-    assert _said(lambdas)
+    assert _is_logged(lambdas)
 
 
-def test_awss_basic_role_may_make_the_group(start: Callable[..., Any]) -> None:
+def test_awss_basic_execution_role_may_create_the_log_group(start: Callable[..., Any]) -> None:
     lambdas = start(iam="enforce")
     iam = lambdas.server.cloud.client("iam", ACCOUNT, REGION)
     iam.attach_role_policy(RoleName="runner", PolicyArn=BASIC)
     lambdas.create("talks", "def handler(event, context): print('hello')")
-    assert _said(lambdas)
+    assert _is_logged(lambdas)

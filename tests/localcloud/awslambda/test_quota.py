@@ -58,7 +58,7 @@ _STORAGE_BYTES = 1000
     ("parameter", "least", "most"),
     [("Timeout", 1, 900), ("MemorySize", 128, 10240), ("EphemeralStorage", 512, 10240)],
 )
-def test_a_size_has_its_limits(lambdas: Any, parameter: str, least: int, most: int) -> None:
+def test_each_size_has_its_limits(lambdas: Any, parameter: str, least: int, most: int) -> None:
     """See "Lambda quotas"."""
 
     def change(size: int) -> None:

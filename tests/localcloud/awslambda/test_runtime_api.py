@@ -28,7 +28,7 @@ _CALLS = st.one_of(
 
 @settings(max_examples=50)
 @given(st.lists(_CALLS, min_size=1, max_size=4), st.data())
-def test_calls_are_read_however_they_are_cut(
+def test_requests_are_parsed_in_any_chunks(
     calls: list[tuple[bytes, Call]], data: st.DataObject
 ) -> None:
     sent = b"".join(each for each, _ in calls)

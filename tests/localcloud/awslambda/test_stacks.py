@@ -133,7 +133,7 @@ def test_a_new_version_is_shifted_by_codedeploy(lambdas: Any, stack: Any) -> Non
     assert lambdas.invoke(outputs["Alias"])[1] == ["blue", 1]
 
 
-def test_an_alias_that_someone_moved_is_shifted_from_what_the_stack_knows(
+def test_a_manually_moved_alias_is_shifted_from_the_stacks_recorded_version(
     lambdas: Any, stack: Any
 ) -> None:
     stack.deploy(_template("red"))
@@ -149,7 +149,7 @@ def test_an_alias_that_someone_moved_is_shifted_from_what_the_stack_knows(
     assert lambdas.invoke(outputs["Alias"])[1] == ["blue", 1]
 
 
-def test_a_failed_shift_brings_the_stack_back(lambdas: Any, stack: Any) -> None:
+def test_a_failed_shift_rolls_the_stack_back(lambdas: Any, stack: Any) -> None:
     stack.deploy(_template("red"))
     stack.shifts.failure = "The alarm `failures` stopped deployment d-1"
     status, outputs = stack.deploy(_template("blue", "VersionB"))
@@ -161,7 +161,7 @@ def test_a_failed_shift_brings_the_stack_back(lambdas: Any, stack: Any) -> None:
     assert lambdas.invoke(alias.removesuffix(":live"))[1] == ["red", 1]
 
 
-def test_a_version_that_was_rolled_back_is_deleted_and_released_again_under_a_new_number(
+def test_a_rolled_back_version_is_deleted_and_republished_with_a_new_number(
     lambdas: Any, stack: Any
 ) -> None:
     _, outputs = stack.deploy(_template("red"))
@@ -178,9 +178,7 @@ def test_a_version_that_was_rolled_back_is_deleted_and_released_again_under_a_ne
     assert _versions(lambdas, outputs["Function"]) == ["$LATEST", "1", "3"]
 
 
-def test_a_version_that_its_rollback_retained_stands_in_the_way_of_the_same_release(
-    lambdas: Any, stack: Any
-) -> None:
+def test_a_version_retained_by_a_rollback_blocks_the_same_release(lambdas: Any, stack: Any) -> None:
     """As in aws-cdk#35540 and aws-cdk#28252."""
     _, outputs = stack.deploy(_template("red"))
     stack.shifts.failure = "The alarm `failures` stopped deployment d-1"
@@ -249,7 +247,9 @@ def test_weights_of_a_template(lambdas: Any, stack: Any) -> None:
     assert lambdas.client.list_functions()["Functions"] == []
 
 
-def test_what_a_template_leaves_out_goes_back_to_its_default(lambdas: Any, stack: Any) -> None:
+def test_properties_removed_from_a_template_return_to_their_default(
+    lambdas: Any, stack: Any
+) -> None:
     template = _template("red")
     del template["Resources"]["Function"]["Properties"]["Timeout"]
     stack.deploy(_template("red"))
@@ -297,6 +297,6 @@ def test_what_a_template_leaves_out_goes_back_to_its_default(lambdas: Any, stack
         ),
     ],
 )
-def test_what_a_template_may_not_ask_for(stack: Any, resource: Any, told: str) -> None:
+def test_rejected_properties_of_a_template(stack: Any, resource: Any, told: str) -> None:
     _, outputs = stack.deploy(_template("red", Extra=resource))
     assert told in outputs["why"]

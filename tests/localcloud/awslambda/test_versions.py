@@ -62,7 +62,7 @@ def test_weights_share_the_traffic(two: Any) -> None:
     assert functions.invoke(ACCOUNT, REGION, "two:live", None, b"").version == "2"
 
 
-def test_an_alias_takes_only_what_lambda_takes(two: Any) -> None:
+def test_an_alias_accepts_only_what_lambda_accepts(two: Any) -> None:
     route = two.server.cloud.functions.route
     for routing in (
         Routing("1", {"1": 0.1}),
@@ -147,7 +147,7 @@ def test_a_function_is_described_listed_and_deleted(two: Any) -> None:
         ({"Role": "arn:aws:iam::333333333333:role/runner"}, "Cross-account pass role"),
     ],
 )
-def test_what_cannot_be_honoured_is_named(lambdas: Any, parameters: Any, told: str) -> None:
+def test_unsupported_settings_are_named(lambdas: Any, parameters: Any, told: str) -> None:
     with pytest.raises(ClientError, match=told):
         lambdas.create("refused", "", **parameters)
     assert lambdas.client.list_functions()["Functions"] == []

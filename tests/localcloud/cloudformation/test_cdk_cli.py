@@ -100,7 +100,7 @@ def test_bootstrap_deploy_fail_and_destroy(cdk: Any, client: Any, world: Any) ->
         status()
 
 
-def test_a_stack_that_cannot_be_made_says_why_and_can_be_deployed_again(
+def test_a_failed_creation_is_explained_and_can_be_redeployed(
     cdk: Any, client: Any, world: Any
 ) -> None:
     deploy = ("deploy", "--require-approval", "never")

@@ -87,7 +87,7 @@ def test_a_creation_is_rolled_back_at_the_next_start(
     assert world.exists == {}
 
 
-def test_a_stop_leaves_nothing_marked_that_did_not_happen(interrupted: Any, template: Any) -> None:
+def test_a_stop_records_no_failure_that_did_not_happen(interrupted: Any, template: Any) -> None:
     """An interrupted change has not failed: no event reports a failure."""
     client = interrupted(template(A="x", S="y"), template(A="x", S=_slow("A")))
     events = client.describe_stack_events(StackName="app")["StackEvents"]

@@ -91,24 +91,24 @@ def test_conditions() -> None:
         ({"Fn::Cidr": ["ten", 1, 1]}, "Fn::Cidr of ten"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_resolved_is_named(value: Any, said: str) -> None:
+def test_an_unresolvable_reference_is_named(value: Any, said: str) -> None:
     with pytest.raises(TemplateError, match=said):
         resolver().value(value)
 
 
-def test_a_resource_that_is_not_made_yet_can_be_told_apart() -> None:
+def test_a_reference_to_a_resource_not_created_yet_has_its_own_error() -> None:
     with pytest.raises(NotCreatedError):
         resolver().value({"Fn::Sub": "${Later.Arn}"})
 
 
 @given(st.lists(st.text("abc-", min_size=1), min_size=1))
-def test_split_takes_apart_what_join_put_together(parts: list[str]) -> None:
+def test_split_inverts_join(parts: list[str]) -> None:
     joined = {"Fn::Join": ["|", parts]}
     assert resolver().value({"Fn::Split": ["|", joined]}) == parts
 
 
 @given(st.dictionaries(st.text("ab", min_size=1, max_size=3), st.text("xyz${}! ", max_size=5)))
-def test_sub_puts_each_variable_in_once(names: dict[str, str]) -> None:
+def test_sub_substitutes_each_variable_once(names: dict[str, str]) -> None:
     text = "".join(f"<${{{name}}}>" for name in names)
     found = resolver().value({"Fn::Sub": [text, names]})
     assert found == "".join(f"<{value}>" for value in names.values())
@@ -130,7 +130,7 @@ def _given(**values: Any) -> list[dict[str, Any]]:
     return [{"ParameterKey": name, "ParameterValue": value} for name, value in values.items()]
 
 
-def test_parameters_are_given_kept_or_by_default() -> None:
+def test_parameters_are_given_kept_or_default() -> None:
     kept = {"ParameterKey": "Needed", "UsePreviousValue": True}
     values = parameter_values(_MAX_DECLARATIONS, [*_given(Size="4"), kept], {"Needed": "before"})
     assert (values["Size"], values["Needed"], values["Name"]) == ("4", "before", "abc")

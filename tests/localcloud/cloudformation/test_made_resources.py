@@ -49,7 +49,7 @@ def deploy(client: Any) -> Any:
     return deployed
 
 
-def test_a_role_changes_in_place_and_goes_back(cloud: LocalCloud, deploy: Any) -> None:
+def test_a_role_is_updated_in_place_and_rolled_back(cloud: LocalCloud, deploy: Any) -> None:
     iam = cloud.cloud.client("iam", ACCOUNT, REGION)
     statement = {"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}
     document = {"Version": "2012-10-17", "Statement": [statement]}
@@ -80,7 +80,7 @@ def test_a_role_changes_in_place_and_goes_back(cloud: LocalCloud, deploy: Any) -
     assert state() == ("2" * 12, "d", [], [managed], {"b": "2"})
 
 
-def test_a_parameter_goes_on_counting_its_versions(cloud: LocalCloud, deploy: Any) -> None:
+def test_a_parameter_keeps_counting_its_versions(cloud: LocalCloud, deploy: Any) -> None:
     def parameter(value: str) -> dict[str, Any]:
         return {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": value}}
 
@@ -93,7 +93,7 @@ def test_a_parameter_goes_on_counting_its_versions(cloud: LocalCloud, deploy: An
     assert (found["Value"], found["Version"]) == ("two", 2)
 
 
-def test_a_bucket_is_set_up_changed_and_stays_while_it_holds_objects(
+def test_a_bucket_is_created_updated_and_not_deleted_with_objects(
     cloud: LocalCloud, client: Any, deploy: Any
 ) -> None:
     def bucket(**more: Any) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def test_a_bucket_is_set_up_changed_and_stays_while_it_holds_objects(
     assert s3.get_object(Bucket="mine", Key="k")["Body"].read() == b"x"
 
 
-def test_a_bucket_that_exists_is_not_taken_and_not_removed(cloud: LocalCloud, deploy: Any) -> None:
+def test_an_existing_bucket_is_neither_adopted_nor_deleted(cloud: LocalCloud, deploy: Any) -> None:
     s3 = cloud.cloud.client("s3", ACCOUNT, REGION)
     s3.create_bucket(Bucket="mine", CreateBucketConfiguration={"LocationConstraint": REGION})
     stack = deploy(B={"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "mine"}})
@@ -154,14 +154,12 @@ def test_a_bucket_that_exists_is_not_taken_and_not_removed(cloud: LocalCloud, de
     assert s3.head_bucket(Bucket="mine")
 
 
-def test_what_a_bucket_would_not_do_is_named(deploy: Any) -> None:
+def test_unsupported_bucket_properties_are_named(deploy: Any) -> None:
     stack = deploy(B={"Type": "AWS::S3::Bucket", "Properties": {"ReplicationConfiguration": {}}})
     assert "ReplicationConfiguration of bucket B is not part of the local cloud" in stack["Reasons"]
 
 
-def test_a_replacement_has_a_name_of_its_own_while_both_exist(
-    cloud: LocalCloud, deploy: Any
-) -> None:
+def test_a_replacement_has_another_name_while_both_exist(cloud: LocalCloud, deploy: Any) -> None:
     def queue(*, fifo: bool) -> dict[str, Any]:
         return {"Type": "AWS::SQS::Queue", "Properties": {"FifoQueue": True} if fifo else {}}
 
@@ -218,7 +216,9 @@ def test_every_model_of_moto_is_found_by_its_type() -> None:
     assert not MotoProvider.makes("AWS::Budgets::Budget")
 
 
-def test_policies_of_topics_and_queues_act_and_go_back(cloud: LocalCloud, deploy: Any) -> None:
+def test_policies_of_topics_and_queues_take_effect_and_roll_back(
+    cloud: LocalCloud, deploy: Any
+) -> None:
     sns, sqs = (cloud.cloud.client(name, ACCOUNT, REGION) for name in ("sns", "sqs"))
 
     def policy(kind: str, target: str, sid: str) -> dict[str, Any]:

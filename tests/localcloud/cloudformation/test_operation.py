@@ -173,7 +173,7 @@ def _check_updates(new_world: Any, killed: Any, wanted: list[Update]) -> None:
         assert Process(ledger, world).stack.resources == {}
 
 
-def test_an_update_goes_through_or_leaves_everything_as_it_was(new_world: Any, killed: Any) -> None:
+def test_an_update_succeeds_or_leaves_all_resources_unchanged(new_world: Any, killed: Any) -> None:
     """An update succeeds, or leaves all resources as they were.
 
     After a success the resources match the template. After a failure, or the end of the process at

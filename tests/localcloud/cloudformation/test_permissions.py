@@ -166,7 +166,7 @@ def test_each_call_of_a_handler_is_named_in_its_schema(type_name: str) -> None:
     assert called - named == set()
 
 
-def test_a_stack_is_made_and_deleted_by_what_its_handlers_need(account: Account) -> None:
+def test_handler_permissions_suffice_to_create_and_delete_a_stack(account: Account) -> None:
     account.allow(CREATE)
     assert account.create() == "CREATE_COMPLETE"
     account.allow(DELETE)
@@ -174,7 +174,7 @@ def test_a_stack_is_made_and_deleted_by_what_its_handlers_need(account: Account)
 
 
 @pytest.mark.parametrize("action", sorted(CREATE))
-def test_a_creation_fails_without_each_of_them(account: Account, action: str) -> None:
+def test_a_creation_fails_without_any_one_permission(account: Account, action: str) -> None:
     account.allow((CREATE | DELETE) - {action})
     assert account.create() == "ROLLBACK_COMPLETE"
     ((_, reason),) = account.failures()
@@ -186,7 +186,7 @@ def test_a_creation_fails_without_each_of_them(account: Account, action: str) ->
     assert reason.endswith("HandlerErrorCode: AccessDenied)")
 
 
-def test_a_deletion_fails_with_the_role_that_the_stack_was_made_with(account: Account) -> None:
+def test_a_deletion_fails_with_the_role_of_the_creation(account: Account) -> None:
     account.allow(CREATE)
     assert account.create() == "CREATE_COMPLETE"
     assert account.delete() == "DELETE_FAILED"
@@ -194,12 +194,12 @@ def test_a_deletion_fails_with_the_role_that_the_stack_was_made_with(account: Ac
     assert "ssm:DeleteParameter" in account.failures()[0][1]
 
 
-def test_a_rollback_that_may_not_remove_what_it_made_fails(account: Account) -> None:
+def test_a_rollback_without_delete_permissions_fails(account: Account) -> None:
     account.allow(CREATE - {"ssm:PutParameter"})
     assert account.create() == "ROLLBACK_FAILED"
 
 
-def test_an_update_needs_what_changes(account: Account) -> None:
+def test_an_update_needs_permissions_only_for_changes(account: Account) -> None:
     account.allow(CREATE)
     assert account.create() == "CREATE_COMPLETE"
     changed = json.loads(json.dumps(TEMPLATE))

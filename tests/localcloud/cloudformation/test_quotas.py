@@ -43,7 +43,7 @@ def _refusal(client: Any, *what: Any, **more: Any) -> tuple[str, str]:
     return error["Code"], error["Message"]
 
 
-def test_an_account_has_so_many_stacks(client: Any) -> None:
+def test_an_account_has_a_quota_of_stacks(client: Any) -> None:
     """AWS's text is quoted in aws-amplify/amplify-cli#2467."""
     for number in range(2):
         _plan_change_set(client, f"s{number}", "c", {"Resources": {"Log": LOG}})
@@ -54,7 +54,7 @@ def test_an_account_has_so_many_stacks(client: Any) -> None:
     _plan_change_set(client, "s2", "c", {"Resources": {"Log": LOG}})
 
 
-def test_a_stack_has_so_many_change_sets(client: Any) -> None:
+def test_a_stack_has_a_quota_of_change_sets(client: Any) -> None:
     """AWS's text is quoted in awslabs/seed-farmer#441."""
     for number in range(2):
         _plan_change_set(client, "s", f"c{number}", {"Resources": {"Log": LOG}})

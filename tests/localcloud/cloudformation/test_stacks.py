@@ -48,7 +48,7 @@ def changes(found: dict[str, Any]) -> list[tuple[Any, ...]]:
     ]
 
 
-def test_a_change_set_makes_a_stack(client: Any, template: Any) -> None:
+def test_a_change_set_creates_a_stack(client: Any, template: Any) -> None:
     found = change_set(
         client, template(A="x", B={"Type": "Test::World::Thing", "DependsOn": "A"}), "CREATE"
     )
@@ -74,7 +74,7 @@ def test_a_change_set_makes_a_stack(client: Any, template: Any) -> None:
     assert (newest["ResourceStatus"], newest["EventType"]) == ("CREATE_COMPLETE", "STACK_EVENT")
 
 
-def test_a_stack_that_cannot_be_made_can_only_be_deleted(
+def test_a_stack_whose_creation_failed_can_only_be_deleted(
     client: Any, template: Any, world: Any
 ) -> None:
     client.create_stack(
@@ -103,7 +103,7 @@ def test_a_stack_that_cannot_be_made_can_only_be_deleted(
         status(client)
 
 
-def test_an_update_that_fails_goes_back(client: Any, template: Any, world: Any) -> None:
+def test_a_failed_update_is_rolled_back(client: Any, template: Any, world: Any) -> None:
     client.create_stack(StackName="app", TemplateBody=template(A="x", B="y", Gone="z"))
     before = dict(world.exists)
     body = template(
@@ -133,7 +133,7 @@ def test_an_update_that_fails_goes_back(client: Any, template: Any, world: Any) 
     assert ("Gone", "DELETE_COMPLETE") in events(client)
 
 
-def test_what_hangs_on_a_replacement_is_said_to_change_and_does(client: Any, world: Any) -> None:
+def test_dependents_of_a_replacement_are_announced_and_updated(client: Any, world: Any) -> None:
     def body(key: str) -> str:
         thing = "Test::World::Thing"
         return json.dumps({"Resources": {
@@ -228,7 +228,7 @@ _REFUSED: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-def test_a_template_that_is_refused_makes_nothing(client: Any) -> None:
+def test_a_rejected_template_creates_nothing(client: Any) -> None:
     for resources, said in _REFUSED:
         body = json.dumps({"Resources": resources})
         for call in (
@@ -242,7 +242,7 @@ def test_a_template_that_is_refused_makes_nothing(client: Any) -> None:
     assert client.list_stacks()["StackSummaries"] == []
 
 
-def test_options_that_are_not_honoured_are_named(client: Any, template: Any) -> None:
+def test_unsupported_options_are_named(client: Any, template: Any) -> None:
     for option in ({"OnFailure": "DO_NOTHING"}, {"TimeoutInMinutes": 5}, {"DisableRollback": True}):
         with pytest.raises(ClientError, match=f"{next(iter(option))} of CreateStack is not part"):
             client.create_stack(StackName="app", TemplateBody=template(A="x"), **option)
@@ -252,7 +252,7 @@ def test_options_that_are_not_honoured_are_named(client: Any, template: Any) -> 
     assert status(client) == "CREATE_COMPLETE"
 
 
-def test_a_capability_is_asked_for(client: Any) -> None:
+def test_a_missing_capability_is_an_error(client: Any) -> None:
     role: dict[str, Any] = {
         "Type": "AWS::IAM::Role",
         "Properties": {"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": []}},
@@ -358,7 +358,7 @@ def test_an_update_cannot_take_an_export_in_use_away(
     assert world.exists == before
 
 
-def test_policies_keep_what_they_say(client: Any, template: Any, world: Any) -> None:
+def test_deletion_policies_retain_resources(client: Any, template: Any, world: Any) -> None:
     def thing(key: str, **policies: str) -> dict[str, Any]:
         return {"Type": "Test::World::Thing", "Properties": {"Key": key}, **policies}
 
@@ -391,7 +391,9 @@ def test_policies_keep_what_they_say(client: Any, template: Any, world: Any) -> 
     assert [name.split("-")[0] for name in world.exists] == ["Kept"]
 
 
-def test_what_will_not_go_and_what_it_needs_stay(client: Any, template: Any, world: Any) -> None:
+def test_an_undeletable_resource_and_its_dependencies_remain(
+    client: Any, template: Any, world: Any
+) -> None:
     on = {"Type": "Test::World::Thing", "Properties": {"Value": {"Ref": "Base"}}}
     client.create_stack(StackName="app", TemplateBody=template(Base="b", Stuck=on, Free="f"))
     world.stuck.add("Stuck")
@@ -405,7 +407,7 @@ def test_what_will_not_go_and_what_it_needs_stay(client: Any, template: Any, wor
     assert status(client, stack_id) == "DELETE_COMPLETE"
 
 
-def test_removal_follows_what_the_last_template_says_depends_on_what(
+def test_deletion_follows_the_last_templates_dependencies(
     client: Any, template: Any, world: Any
 ) -> None:
     client.create_stack(StackName="app", TemplateBody=template(A="a", B=thing(DependsOn="A")))
@@ -445,7 +447,7 @@ def test_a_rollback_that_fails_can_be_continued(client: Any, template: Any, worl
     assert sorted(each["Value"] for each in world.exists.values()) == ["x", "y"]
 
 
-def test_what_a_failed_update_made_and_cannot_remove_is_left_to_its_owner(
+def test_a_failed_update_abandons_new_resources_it_cannot_delete(
     client: Any, template: Any, world: Any
 ) -> None:
     client.create_stack(StackName="app", TemplateBody=template(A="x"))
@@ -459,7 +461,7 @@ def test_what_a_failed_update_made_and_cannot_remove_is_left_to_its_owner(
 
 
 @pytest.mark.parametrize("created", ["Retain", "RetainExceptOnCreate", "Delete"])
-def test_a_deletion_policy_in_the_rollback_of_an_update(
+def test_a_deletion_policy_applies_in_the_rollback_of_an_update(
     client: Any, template: Any, world: Any, created: str
 ) -> None:
     """RetainExceptOnCreate equals Retain, except in the operation that created it."""
@@ -554,7 +556,7 @@ def test_an_update_under_way_can_be_cancelled_and_nothing_else(
         client.cancel_update_stack(StackName="app")
 
 
-def test_live_and_recorded_resources_can_be_told_apart(client: Any) -> None:
+def test_live_and_recorded_resources_are_distinguished(client: Any) -> None:
     budget = {"Budget": {"BudgetType": "COST", "TimeUnit": "MONTHLY"}}
     resources = {
         "Live": {"Type": "AWS::S3::Bucket"},
@@ -570,7 +572,7 @@ def test_live_and_recorded_resources_can_be_told_apart(client: Any) -> None:
         assert json.loads(detail["Metadata"])["localcloud"] == kind
 
 
-def test_a_recorded_type_is_held_against_its_schema(client: Any) -> None:
+def test_a_recorded_type_is_validated_by_its_schema(client: Any) -> None:
     client.create_stack(
         StackName="app",
         TemplateBody=json.dumps(

@@ -35,7 +35,7 @@ def acyclic(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @given(acyclic())
-def test_each_resource_comes_behind_all_that_it_needs(resources: dict[str, Any]) -> None:
+def test_each_resource_is_ordered_after_its_dependencies(resources: dict[str, Any]) -> None:
     needed = {name: each.pop("needed") for name, each in resources.items()}
 
     placed = order(resources)
@@ -55,7 +55,7 @@ def test_a_circle_is_named() -> None:
         order(resources)
 
 
-def test_depends_on_what_there_is_not() -> None:
+def test_depends_on_an_unknown_resource_is_an_error() -> None:
     with pytest.raises(
         TemplateError,
         match=r"Unresolved resource dependencies \[Gone\] in the Resources block of the template",
@@ -120,6 +120,6 @@ def test_yaml_in_its_short_forms_is_the_same_as_json() -> None:
         ),
     ],
 )
-def test_a_template_that_cannot_be_read(text: str, said: str) -> None:
+def test_an_unreadable_template_is_an_error(text: str, said: str) -> None:
     with pytest.raises(TemplateError, match=said):
         parse(text)

@@ -33,7 +33,7 @@ def test_rules(rule: str, holds: bool) -> None:
     assert AlarmRule(rule).holds(STATES.get) is holds
 
 
-def test_a_rule_knows_what_it_depends_on() -> None:
+def test_a_rule_lists_the_alarms_it_depends_on() -> None:
     rule = AlarmRule('ALARM(a) OR NOT (OK("b") AND INSUFFICIENT_DATA(c c))')
     assert rule.alarms == {"a", "b", "c c"}
 
@@ -43,7 +43,7 @@ def test_a_rule_knows_what_it_depends_on() -> None:
     ["", "ALARM(a", "ALARM()", 'ALARM("")', "AND", "ALARM(a) ALARM(b)", "TRUE)", "(TRUE", "NOT",
      "a", "alarm(a)", "(" * 300],
 )  # fmt: skip
-def test_what_is_no_rule_is_refused(rule: str) -> None:
+def test_an_invalid_rule_is_rejected(rule: str) -> None:
     with pytest.raises(DefinitionError, match="is not valid"):
         AlarmRule(rule)
 
@@ -64,5 +64,5 @@ rules = st.recursive(
 
 
 @given(rules)
-def test_a_rule_means_what_logic_means_by_it(rule: tuple[str, bool]) -> None:
+def test_rules_evaluate_as_boolean_logic(rule: tuple[str, bool]) -> None:
     assert AlarmRule(rule[0]).holds(STATES.get) is rule[1]

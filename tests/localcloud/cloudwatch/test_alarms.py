@@ -57,7 +57,7 @@ def _history(client: Any, name: str, kind: str) -> list[str]:
     return [each["HistorySummary"] for each in items]
 
 
-def test_an_alarm_goes_off_and_back_and_tells_of_it(
+def test_an_alarm_changes_state_and_publishes_it(
     fast_server: LocalCloud,
     fast_client: Any,
     account: str,
@@ -95,7 +95,7 @@ def test_an_alarm_goes_off_and_back_and_tells_of_it(
 @pytest.mark.parametrize(
     ("treated", "state"), [("breaching", "ALARM"), ("notBreaching", "OK"), ("missing", None)]
 )
-def test_an_alarm_on_a_metric_that_never_comes(
+def test_an_alarm_on_a_metric_without_data(
     fast_server: LocalCloud,
     fast_client: Any,
     account: str,
@@ -194,7 +194,7 @@ def test_an_alarm_of_ten_seconds(
     assert json.loads(alarm.detail["state"]["reasonData"])["period"] == 10
 
 
-def test_actions_are_done_in_order_and_recorded(
+def test_actions_run_in_order_and_are_recorded(
     start_cloud: Callable[..., LocalCloud], account: str
 ) -> None:
     server = start_cloud(services=SERVICES)
@@ -242,7 +242,7 @@ _PROCESS = textwrap.dedent(
 )
 
 
-def test_what_was_acknowledged_survives_a_kill(
+def test_acknowledged_calls_survive_a_kill(
     start_cloud: Callable[..., LocalCloud], tmp_path: Path, account: str
 ) -> None:
     state = tmp_path / "state"
@@ -277,7 +277,7 @@ def test_what_was_acknowledged_survives_a_kill(
     ]
 
 
-def test_alarms_keep_their_state_over_a_restart_and_watch_on(
+def test_alarms_keep_their_state_after_a_restart_and_continue(
     start_cloud: Callable[..., LocalCloud],
     state_changes: Callable[[LocalCloud], StateChanges],
     account: str,

@@ -45,7 +45,7 @@ def _stat(name: str, stat: str = "Sum", period: int = 60) -> dict[str, Any]:
     return {"Metric": metric, "Period": period, "Stat": stat}
 
 
-def test_data_is_read_as_it_was_put(server: LocalCloud, client: Any) -> None:
+def test_metric_data_is_read_unchanged(server: LocalCloud, client: Any) -> None:
     at = _minute(server, 3)
     client.put_metric_data(
         Namespace="N",
@@ -79,7 +79,7 @@ def test_data_is_read_as_it_was_put(server: LocalCloud, client: Any) -> None:
     }  # fmt: skip
 
 
-def test_metric_data_with_math_in_the_order_that_is_asked_for(
+def test_metric_data_with_math_is_returned_in_the_requested_order(
     server: LocalCloud, client: Any
 ) -> None:
     at = _minute(server, 5)
@@ -119,7 +119,7 @@ def test_metric_data_with_math_in_the_order_that_is_asked_for(
     assert values == pytest.approx([1 / 6, 1 / 3, 1 / 2])
 
 
-def test_seconds_are_kept_only_of_high_resolution_metrics(server: LocalCloud, client: Any) -> None:
+def test_only_high_resolution_metrics_keep_seconds(server: LocalCloud, client: Any) -> None:
     at = _minute(server, 2)
     for name, resolution in (("fine", 1), ("coarse", 60)):
         client.put_metric_data(
@@ -149,7 +149,7 @@ def test_seconds_are_kept_only_of_high_resolution_metrics(server: LocalCloud, cl
     assert read("coarse") == [(0, 3)]
 
 
-def test_metrics_are_listed_by_what_they_have(client: Any) -> None:
+def test_metrics_are_listed_by_name_and_dimensions(client: Any) -> None:
     dimensions = [{"Name": "version", "Value": "2"}, {"Name": "service", "Value": "files"}]
     client.put_metric_data(
         Namespace="N",
@@ -193,7 +193,7 @@ def test_metrics_are_listed_by_what_they_have(client: Any) -> None:
     ],
     ids=str,
 )
-def test_data_that_is_refused_is_refused_whole(
+def test_an_invalid_request_stores_no_data(
     empty_client: Any, datum: dict[str, Any], code: str
 ) -> None:
     good = {"MetricName": "good", "Value": 1}
@@ -229,7 +229,7 @@ def test_data_that_is_refused_is_refused_whole(
     ],
     ids=str,
 )
-def test_alarms_that_are_refused_by_the_name_of_what_is_wrong(
+def test_invalid_alarms_are_rejected_by_name(
     empty_client: Any, change: dict[str, Any], named: str
 ) -> None:
     definition = {key: value for key, value in (ALARM | change).items() if value is not None}
@@ -267,7 +267,7 @@ def test_expressions_that_no_alarm_may_watch(
         )
 
 
-def test_an_alarm_is_described_as_it_was_put(client: Any, account: str) -> None:
+def test_an_alarm_is_described_unchanged(client: Any, account: str) -> None:
     client.put_metric_alarm(AlarmName="a", Tags=[{"Key": "team", "Value": "files"}], **ALARM)
     (alarm,) = client.describe_alarms(AlarmNames=["a"])["MetricAlarms"]
     assert {key: alarm[key] for key in ALARM} == ALARM
@@ -349,7 +349,7 @@ def test_composite_alarms_follow_their_children(client: Any, account: str) -> No
     assert states() == ["OK", "OK"]
 
 
-def test_composite_alarms_that_are_refused(client: Any) -> None:
+def test_invalid_composite_alarms_are_rejected(client: Any) -> None:
     client.put_metric_alarm(AlarmName="metric", **ALARM)
     client.put_composite_alarm(AlarmName="low", AlarmRule="FALSE")
     client.put_composite_alarm(AlarmName="high", AlarmRule="ALARM(low)")
@@ -366,7 +366,7 @@ def test_composite_alarms_that_are_refused(client: Any) -> None:
     assert [each["AlarmRule"] for each in found] == ["ALARM(low)", "FALSE"]
 
 
-def test_what_is_unknown_is_said_to_be(client: Any, account: str) -> None:
+def test_an_unknown_alarm_is_an_error(client: Any, account: str) -> None:
     arn = f"arn:aws:cloudwatch:{REGION}:{account}:alarm:nobody"
     client.put_metric_alarm(AlarmName="a", **ALARM)
     for operation, asked, code in (
@@ -385,7 +385,7 @@ def test_what_is_unknown_is_said_to_be(client: Any, account: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Exception.ApiError. with code NotImplemented")
-def test_an_operation_that_is_not_there_is_named(client: Any) -> None:
+def test_an_unsupported_operation_is_named(client: Any) -> None:
     with pytest.raises(ClientError, match="cloudwatch:PutDashboard is not part of the local cloud"):
         client.put_dashboard(DashboardName="d", DashboardBody="{}")
 
@@ -399,7 +399,7 @@ def _post(server: LocalCloud, account: str, path: str, kind: str, body: bytes) -
     return answer.status, answer.data.decode()
 
 
-def test_the_query_protocol_is_spoken_and_cbor_is_refused(
+def test_the_query_protocol_is_accepted_and_cbor_rejected(
     server: LocalCloud, client: Any, account: str
 ) -> None:
     form = "application/x-www-form-urlencoded"
@@ -491,7 +491,7 @@ def test_other_services_put_metrics_through_the_port(
     assert (point["Average"], point["SampleCount"], point["Unit"]) == (1.5, 4, "Milliseconds")
 
 
-def test_accounts_and_regions_see_their_own(server: LocalCloud, client: Any, account: str) -> None:
+def test_accounts_and_regions_are_isolated(server: LocalCloud, client: Any, account: str) -> None:
     client.put_metric_data(Namespace="N", MetricData=[{"MetricName": "m", "Value": 1}])
     client.put_metric_alarm(AlarmName="a", **ALARM)
     for other, region in ((account, "us-east-1"), ("222222222222", REGION)):

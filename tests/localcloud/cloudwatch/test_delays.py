@@ -64,7 +64,7 @@ def test_log_lines_arrive_out_of_order_and_calls_within_seconds() -> None:
     assert all(1 <= delays.of_call(OWNER, now) - now <= 3 for now in map(float, range(100)))
 
 
-def test_a_seed_delays_alike_and_more_delay_is_added() -> None:
+def test_a_seed_reproduces_delays_and_extra_delay_is_added() -> None:
     def times(model: Delays) -> list[float]:
         delays = MetricDelays(model)
         return [delays.of_log_line(f"line {n}", 1000.0) for n in range(20)] + [
@@ -77,7 +77,7 @@ def test_a_seed_delays_alike_and_more_delay_is_added() -> None:
     assert set(times(NO_DELAYS)) == {1000.0}
 
 
-def test_data_is_read_when_it_has_arrived_whatever_happens_before(tmp_path: Path) -> None:
+def test_data_is_visible_once_it_has_arrived(tmp_path: Path) -> None:
     clock = HeldClock()
     begin = math.floor(clock.held / 60) * 60
     ledger = Ledger(tmp_path)
@@ -137,7 +137,7 @@ def _alarm(client: Any, name: str, periods: int) -> None:
 
 
 @pytest.mark.parametrize("delay", ["as on AWS", "fifteen minutes more"])
-def test_an_alarm_sees_late_data_within_its_evaluation_range_and_not_beyond(
+def test_an_alarm_uses_late_data_only_within_its_evaluation_range(
     request: pytest.FixtureRequest,
     account: str,
     state_changes: Callable[[LocalCloud], StateChanges],

@@ -56,7 +56,7 @@ def test_arrays_resolution_and_words_before_the_document() -> None:
     ],
     ids=str,
 )
-def test_targets_that_are_not_what_they_must_be_are_counted(change: dict[str, Any]) -> None:
+def test_invalid_metric_targets_are_counted(change: dict[str, Any]) -> None:
     found = extract(_line(**change))
     assert found.observations == []
     assert found.invalid == 1
@@ -84,13 +84,13 @@ def test_targets_that_are_not_what_they_must_be_are_counted(change: dict[str, An
     ],
     ids=str,
 )
-def test_directives_that_are_malformed_are_counted(directive: Any) -> None:
+def test_malformed_directives_are_counted(directive: Any) -> None:
     found = extract(_line(directive))
     assert found.observations == []
     assert found.invalid == 1
 
 
-def test_a_metric_that_is_malformed_does_not_spoil_the_others() -> None:
+def test_a_malformed_metric_does_not_affect_the_others() -> None:
     directive = {
         "Namespace": "N",
         "Dimensions": [["version"]],
@@ -102,12 +102,12 @@ def test_a_metric_that_is_malformed_does_not_spoil_the_others() -> None:
 
 
 @pytest.mark.parametrize("broken", [_line()[:-1], _line(time=float("nan"))])
-def test_what_is_no_json_is_counted(broken: str) -> None:
+def test_invalid_json_is_counted(broken: str) -> None:
     assert extract(broken).unreadable == 1
 
 
 @pytest.mark.parametrize("line", ["", "hello", '{"_aws": 1}', '{"_aws": {"other": []}}', "[]"])
-def test_other_lines_are_no_matter_of_ours(line: str) -> None:
+def test_lines_without_metrics_are_ignored(line: str) -> None:
     found = extract(line)
     assert (found.observations, found.invalid, found.unreadable) == ([], 0, 0)
 
@@ -120,7 +120,7 @@ json_values = st.recursive(
 
 
 @given(json_values, json_values, json_values)
-def test_no_document_is_too_strange(metadata: Any, directive: Any, target: Any) -> None:
+def test_any_document_is_parsed_without_a_crash(metadata: Any, directive: Any, target: Any) -> None:
     for document in (
         {"_aws": metadata, '"CloudWatchMetrics"': 1},
         {"_aws": {"Timestamp": target, "CloudWatchMetrics": directive}},

@@ -55,7 +55,9 @@ def _rule(to_alarm: int, missing: str = "missing", periods: int = 3) -> Rule:
     [(3, row) for row in THREE_OF_THREE] + [(2, row) for row in TWO_OF_THREE],
     ids=str,
 )
-def test_the_documents_tables(to_alarm: int, row: tuple[str | None, ...], way: str) -> None:
+def test_the_tables_of_the_documentation(
+    to_alarm: int, row: tuple[str | None, ...], way: str
+) -> None:
     new_state = evaluate(_rule(to_alarm, way), _points(str(row[0])), 300)
     assert (new_state.value if new_state else None) == row[1 + WAYS.index(way)]
 
@@ -84,7 +86,7 @@ def test_enough_breaching_data_alarms_however_missing_data_is_treated(
 
 
 @given(marks, shapes)
-def test_treating_what_is_missing_as_breaching_is_never_the_more_lenient(
+def test_treating_missing_data_as_breaching_is_never_more_lenient(
     drawn: list[str], shape: tuple[int, int]
 ) -> None:
     states = {way: _evaluated(drawn, shape, way) for way in WAYS}
@@ -111,7 +113,7 @@ def test_only_missing_data_leaves_an_alarm_undecided(
 
 
 @given(marks, shapes, st.sampled_from(WAYS))
-def test_every_verdict_says_why(drawn: list[str], shape: tuple[int, int], way: str) -> None:
+def test_every_alarm_state_has_a_reason(drawn: list[str], shape: tuple[int, int], way: str) -> None:
     new_state = _evaluated(drawn, shape, way)
     if new_state is not None:
         begins = "Insufficient" if new_state.value == "INSUFFICIENT_DATA" else "Threshold Crossed"
@@ -134,7 +136,7 @@ def test_comparisons(comparison: str, value: int) -> None:
     assert (new_state.value == "ALARM") == expected
 
 
-def test_the_words_are_those_of_aws() -> None:
+def test_state_reasons_match_awss_text() -> None:
     at = 1795508100  # 24 November 2026, 08:15:00
     rule = Rule("GreaterThanThreshold", 0.05, 1, 1, statistic="Average")
     new_state = evaluate(rule, [None, None, Datapoint(at, 0.25, 8.0)], at + 61.5)

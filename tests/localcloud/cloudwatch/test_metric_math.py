@@ -73,7 +73,7 @@ def _python_value(node: ast.expr) -> float:
 
 
 @given(arithmetic)
-def test_arithmetic_means_what_python_means_by_it(expression: str) -> None:
+def test_arithmetic_equals_pythons(expression: str) -> None:
     try:
         expected = _python_value(ast.parse(expression, mode="eval").body)
     except ZeroDivisionError:
@@ -82,7 +82,7 @@ def test_arithmetic_means_what_python_means_by_it(expression: str) -> None:
 
 
 @given(st.text(max_size=40))
-def test_no_text_makes_the_parser_fail_otherwise_than_by_its_own_error(text: str) -> None:
+def test_any_invalid_text_raises_the_parsers_own_error(text: str) -> None:
     with contextlib.suppress(DefinitionError):
         expressions.parse(text)
 
@@ -101,14 +101,14 @@ def test_precedence(expression: str, value: float) -> None:
     assert _value(expression) == value
 
 
-def test_the_documents_comparisons() -> None:
+def test_the_comparison_examples_of_the_documentation() -> None:
     rows: dict[str, Row] = {"metric1": [30, 20, 0, 0], "metric2": [20, None, 20, None]}
     assert _row("metric1 < metric2", **rows) == [0, 0, 1, 0]
     assert _row("metric1 >= 30", **rows) == [1, 0, 0, 0]
     assert _row("metric1 > 15 AND metric2 > 15", **rows) == [1, 0, 0, 0]
 
 
-def test_the_documents_conditions() -> None:
+def test_the_condition_examples_of_the_documentation() -> None:
     rows: dict[str, Row] = {
         "metric1": [1, 1, 0, 0, None],
         "metric2": [30, None, 0, 0, 30],
@@ -122,7 +122,7 @@ def test_the_documents_conditions() -> None:
     assert _row("IF(0, metric2)", **rows) == [None] * 5
 
 
-def test_a_value_that_only_one_series_has_meets_zero_and_a_division_by_zero_is_dropped() -> None:
+def test_missing_values_count_as_zero_and_divisions_by_zero_are_dropped() -> None:
     rows: dict[str, Row] = {"a": [6, 6, None, None, 0], "b": [2, None, 3, None, 0]}
     assert _row("a + b", **rows) == [8, 6, 3, None, 0]
     assert _row("a / b", **rows) == [3, None, 0, None, None]
@@ -172,7 +172,7 @@ def test_functions(expression: str, expected: Row) -> None:
         "SORT(METRICS(), AVG)", '"text"', "(" * 200, "ABS(a, b)",
     ],
 )  # fmt: skip
-def test_what_cannot_be_computed_is_refused(expression: str) -> None:
+def test_an_expression_that_cannot_be_computed_is_rejected(expression: str) -> None:
     with pytest.raises(DefinitionError):
         _value(expression, a=[1], b=[1])
 
@@ -186,7 +186,7 @@ def test_what_cannot_be_computed_is_refused(expression: str) -> None:
         ("1 + SERVICE_QUOTA(a)", "SERVICE_QUOTA"),
     ],
 )
-def test_what_the_local_cloud_has_not_is_refused_by_name(expression: str, named: str) -> None:
+def test_unsupported_functions_are_rejected_by_name(expression: str, named: str) -> None:
     with pytest.raises(DefinitionError, match=named) as refused:
         expressions.parse(expression)
     assert "not part of the local cloud" in str(refused.value)
@@ -197,7 +197,7 @@ def _stat(name: str, period: int = 60) -> dict[str, Any]:
     return {"Id": name, "MetricStat": {"Metric": metric, "Period": period, "Stat": "Sum"}}
 
 
-def test_expressions_name_one_another_in_any_order() -> None:
+def test_expressions_refer_to_one_another_in_any_order() -> None:
     queries = Queries(
         [
             {"Id": "e2", "Expression": "e1 * 2"},
@@ -223,18 +223,18 @@ def test_expressions_name_one_another_in_any_order() -> None:
         ([_stat("a") | {"AccountId": "222222222222"}], "222222222222"),
     ],
 )
-def test_queries_that_cannot_be(queries: list[dict[str, Any]], problem: str) -> None:
+def test_invalid_queries_are_rejected(queries: list[dict[str, Any]], problem: str) -> None:
     with pytest.raises(DefinitionError, match=problem):
         Queries(queries, "111111111111")
 
 
-def test_a_word_out_of_place_is_refused() -> None:
+def test_a_misplaced_token_is_rejected() -> None:
     queries = Queries([_stat("a"), {"Id": "e1", "Expression": "a + REPEAT"}], "111111111111")
     with pytest.raises(DefinitionError, match="The word REPEAT"):
         queries.compute(lambda query: TimeSeries(query["Id"], "A", 60, {0: 1.0}), 0, 60)
 
 
-def test_an_expression_must_come_to_a_time_series() -> None:
+def test_an_expression_must_return_a_time_series() -> None:
     queries = Queries([_stat("a"), {"Id": "e1", "Expression": "MAX(a)"}], "111111111111")
     with pytest.raises(DefinitionError, match="must be a time series"):
         queries.compute(lambda query: TimeSeries(query["Id"], "A", 60, {0: 1.0}), 0, 60)

@@ -50,7 +50,7 @@ steps = st.lists(
 
 @settings(max_examples=40)
 @given(steps, st.sampled_from([60, 120, 300]))
-def test_windows_hold_what_was_put_in_whatever_order_it_was_flushed(
+def test_windows_do_not_depend_on_the_order_of_flushes(
     ledger: Ledger, steps: list[tuple[int, int, float, int] | None], period: int
 ) -> None:
     clock = Clock()
@@ -82,7 +82,7 @@ def test_windows_hold_what_was_put_in_whatever_order_it_was_flushed(
                 assert seen.total == pytest.approx(math.fsum(expected[which, time]))
 
 
-def test_what_is_put_while_others_flush_and_read_is_counted_once(tmp_path: Path) -> None:
+def test_concurrently_put_data_is_counted_once(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     clock = Clock()
     store = MetricStore(ledger, clock)
@@ -149,7 +149,7 @@ def test_data_older_than_fifteen_days_is_neither_returned_nor_kept(tmp_path: Pat
     ledger.close()
 
 
-def test_units_are_kept_apart_and_read_together_where_none_is_named(tmp_path: Path) -> None:
+def test_units_are_stored_separately_and_read_together_by_default(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     clock = Clock()
     store = MetricStore(ledger, clock)

@@ -53,32 +53,32 @@ def topic(server: LocalCloud, *statements: dict[str, Any], **attributes: str) ->
     return str(sns.create_topic(Name="ops", Attributes=attributes)["TopicArn"])
 
 
-def lets(resource: str, service: str, **more: Any) -> dict[str, Any]:
+def allow_statement(resource: str, service: str, **more: Any) -> dict[str, Any]:
     principal = {"Service": f"{service}.amazonaws.com"}
     return {"Principal": principal, "Action": "sns:Publish", "Resource": resource} | more
 
 
-def test_the_policy_of_a_new_topic_lets_alarms_of_its_account_publish(
+def test_a_new_topics_policy_allows_alarms_of_its_account_to_publish(
     server: LocalCloud, start_cloud: Callable[..., LocalCloud]
 ) -> None:
     assert act(server, start_cloud, topic(server))["actionState"] == "Succeeded"
 
 
-def test_a_policy_that_names_cloudwatch_lets_it_publish(
+def test_a_policy_that_names_cloudwatch_allows_it_to_publish(
     server: LocalCloud, start_cloud: Callable[..., LocalCloud]
 ) -> None:
     condition = {
         "StringEquals": {"aws:SourceAccount": ACCOUNT},
         "ArnLike": {"aws:SourceArn": ALARM},
     }
-    arn = topic(server, lets("*", "cloudwatch", Condition=condition))
+    arn = topic(server, allow_statement("*", "cloudwatch", Condition=condition))
     assert act(server, start_cloud, arn)["actionState"] == "Succeeded"
 
 
 def test_a_policy_without_cloudwatch_fails_the_action(
     server: LocalCloud, start_cloud: Callable[..., LocalCloud]
 ) -> None:
-    arn = topic(server, lets("*", "events"))
+    arn = topic(server, allow_statement("*", "events"))
     said = act(server, start_cloud, arn)
     error = (
         f"Resource: {ALARM} is not authorized to perform: SNS:Publish on resource: {arn} because "
@@ -89,7 +89,7 @@ def test_a_policy_without_cloudwatch_fails_the_action(
 
 
 @pytest.mark.parametrize("key", ["alias/aws/sns", "customer"])
-def test_the_key_of_a_topic_has_to_let_cloudwatch_encrypt(
+def test_a_topics_key_must_allow_cloudwatch_to_encrypt(
     server: LocalCloud, start_cloud: Callable[..., LocalCloud], key: str
 ) -> None:
     if key == "customer":
@@ -102,7 +102,7 @@ def test_the_key_of_a_topic_has_to_let_cloudwatch_encrypt(
 
 
 @pytest.mark.parametrize("source", ["errors", "another", ""], ids=["allowed", "other", "none"])
-def test_a_function_lets_the_alarm_invoke_it(
+def test_a_function_must_allow_the_alarm_to_invoke_it(
     server: LocalCloud, start_cloud: Callable[..., LocalCloud], source: str
 ) -> None:
     content = io.BytesIO()

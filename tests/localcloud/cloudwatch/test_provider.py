@@ -56,7 +56,7 @@ def _request(account: str, kind: str, properties: dict[str, Any]) -> ResourceReq
     )
 
 
-def test_an_alarm_is_made_changed_and_removed(server: LocalCloud, account: str) -> None:
+def test_an_alarm_is_created_updated_and_deleted(server: LocalCloud, account: str) -> None:
     provider = server.cloud.cloudwatch.providers["AWS::CloudWatch::Alarm"]
     client = server.cloud.client("cloudwatch", account, REGION)
     made = provider.create(_request(account, "Alarm", ALARM))
@@ -111,7 +111,7 @@ def test_a_composite_alarm_watches_alarms_by_reference_or_arn(
     ],
     ids=str,
 )
-def test_templates_that_are_refused_by_the_name_of_what_is_wrong(
+def test_invalid_alarm_templates_are_rejected_by_name(
     server: LocalCloud, account: str, change: dict[str, Any], problem: str
 ) -> None:
     provider = server.cloud.cloudwatch.providers["AWS::CloudWatch::Alarm"]

@@ -44,7 +44,7 @@ def test_plain_statistics(observed: list[tuple[float, int]]) -> None:
 
 
 @given(observations, st.integers(0, 60))
-def test_what_is_merged_is_as_if_it_had_been_observed_at_once(
+def test_merged_statistics_equal_those_of_all_observations(
     observed: list[tuple[float, int]], at: int
 ) -> None:
     whole, parts = _of(observed), merged([_of(observed[:at]), _of(observed[at:])])
@@ -54,9 +54,7 @@ def test_what_is_merged_is_as_if_it_had_been_observed_at_once(
 
 
 @given(st.integers(0, 2**32), st.sampled_from([1.0, 50.0, 90.0, 99.0]))
-def test_beyond_a_thousand_values_a_percentile_is_half_a_per_cent_off_at_most(
-    seed: int, share: float
-) -> None:
+def test_percentiles_of_many_values_are_within_half_a_percent(seed: int, share: float) -> None:
     numbers = [((seed + n * 2654435761) % 2**32) / 2**20 + 1 for n in range(2000)]
     seen = _of([(number, 1) for number in numbers])
     exact = sorted(numbers)[math.ceil(2000 * share / 100) - 1]
@@ -79,11 +77,11 @@ def test_negative_values_have_no_percentiles() -> None:
 
 
 @pytest.mark.parametrize("name", ["p50", "p99.9", "p100", "Sum", "SampleCount"])
-def test_statistics_that_are_computed(name: str) -> None:
+def test_supported_statistics(name: str) -> None:
     check_statistic(name)
 
 
 @pytest.mark.parametrize("name", ["tm90", "IQM", "p101", "p", "sum", "PR(1:2)"])
-def test_statistics_that_are_refused_by_name(name: str) -> None:
+def test_unsupported_statistics_are_rejected_by_name(name: str) -> None:
     with pytest.raises(DefinitionError, match=r"for parameter Stat is not supported"):
         check_statistic(name)

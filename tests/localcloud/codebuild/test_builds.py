@@ -43,7 +43,9 @@ def gone(marker: Path) -> bool:
 
 
 class TestCommands:
-    def test_variables_and_the_folder_last_and_functions_do_not(self, builds: Builds) -> None:
+    def test_variables_and_the_folder_persist_between_commands_and_functions_do_not(
+        self, builds: Builds
+    ) -> None:
         build = builds.run(
             buildspec=spec(
                 phases={
@@ -102,7 +104,7 @@ class TestCommands:
         )
         assert "never" not in builds.log(build)
 
-    def test_what_a_command_leaves_in_the_background_lives_until_the_build_ends(
+    def test_background_processes_live_until_the_build_ends(
         self, builds: Builds, tmp_path: Path
     ) -> None:
         marker = tmp_path / "pid"
@@ -113,7 +115,7 @@ class TestCommands:
         assert builds.log(build) == ["alive"]
         assert gone(marker)
 
-    def test_bash_where_the_buildspec_says_so(self, builds: Builds) -> None:
+    def test_bash_is_used_if_the_buildspec_selects_it(self, builds: Builds) -> None:
         commands = {"build": {"commands": ["a=(1 2); echo ${a[1]}"]}}
         build = builds.run(buildspec=spec(env={"shell": "bash"}, phases=commands))
         assert builds.log(build) == ["2"]
@@ -154,7 +156,7 @@ class TestPhases:
         ]
         assert "UPLOAD_ARTIFACTS" not in phases(build)
 
-    def test_a_failed_build_is_followed_by_post_build_which_can_tell(self, builds: Builds) -> None:
+    def test_post_build_runs_after_a_failed_build_and_knows_it_failed(self, builds: Builds) -> None:
         build = builds.run(
             buildspec=spec(
                 phases={
@@ -172,7 +174,7 @@ class TestPhases:
         )
         assert phases(build)["POST_BUILD"] == "SUCCEEDED"
 
-    def test_abort_ends_and_continue_goes_on(self, builds: Builds) -> None:
+    def test_on_failure_abort_ends_and_continue_continues(self, builds: Builds) -> None:
         build = builds.run(
             buildspec=spec(
                 phases={
@@ -258,7 +260,7 @@ class TestSources:
             (REFERENCE % (b"0" * 40), "'/none' does not exist"),
         ],
     )
-    def test_an_artifact_that_gives_no_source_ends_in_download_source(
+    def test_an_input_artifact_without_a_source_fails_in_download_source(
         self, builds: Builds, artifact: bytes, said: str
     ) -> None:
         builds.client("s3").put_object(Bucket=builds.bucket, Key="bad", Body=artifact)
@@ -341,7 +343,7 @@ class TestArtifacts:
         assert (build.status, "UPLOAD_ARTIFACTS" in build.reason) == ("FAILED", True)
         assert said in build.reason
 
-    def test_executables_and_links_survive_the_way(self, builds: Builds) -> None:
+    def test_artifacts_keep_executables_and_links(self, builds: Builds) -> None:
         build = builds.run(
             buildspec=spec(
                 phases={"build": {"commands": ["printf '#!/bin/sh\\necho ran' > x; chmod +x x"]}},
@@ -409,7 +411,7 @@ class TestArtifacts:
 
 
 class TestEnvironment:
-    def test_the_role_and_nothing_of_this_process(
+    def test_a_build_gets_its_role_and_no_variables_of_this_process(
         self, builds: Builds, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("OF_THE_HOST", "secret")
@@ -424,7 +426,7 @@ class TestEnvironment:
         assert (session.role_name, session.account) == ("build", "111111111111")
         assert seen["CODEBUILD_BUILD_ID"] == build.id
 
-    def test_the_request_stands_above_the_project_above_the_buildspec(self, builds: Builds) -> None:
+    def test_the_request_overrides_the_project_and_that_the_buildspec(self, builds: Builds) -> None:
         builds.declare(
             {
                 "version": "0.2",
@@ -475,7 +477,7 @@ class TestEnvironment:
         assert build.status == "FAILED"
         assert "/none" in build.reason
 
-    def test_a_role_that_is_missing_or_trusts_others_starts_nothing(self, builds: Builds) -> None:
+    def test_a_missing_or_untrusting_role_starts_no_build(self, builds: Builds) -> None:
         builds.client("iam").create_role(
             RoleName="other", AssumeRolePolicyDocument=json.dumps({"Statement": []})
         )
@@ -547,7 +549,7 @@ class TestEnd:
         assert builds.log(one)[-1] != builds.log(other)[-1]
         assert [one.number, other.number] == [1, 2]
 
-    def test_more_builds_than_may_run_are_refused(self, builds: Builds, tmp_path: Path) -> None:
+    def test_builds_above_the_quota_are_rejected(self, builds: Builds, tmp_path: Path) -> None:
         builds.declare(ConcurrentBuildLimit="1")
         os.mkfifo(tmp_path / "hold")
         one = builds.start(
@@ -568,7 +570,7 @@ class TestReports:
         '<testcase classname="a" name="left"><skipped/></testcase></testsuite></testsuites>'
     )
 
-    def test_reports_are_kept_also_of_a_failed_build(self, builds: Builds) -> None:
+    def test_reports_of_a_failed_build_are_kept(self, builds: Builds) -> None:
         build = builds.run(
             buildspec=spec(
                 phases={"build": {"commands": [f"mkdir r; echo '{self.XML}' > r/u.xml; false"]}},
@@ -617,7 +619,7 @@ class TestReports:
 
 
 class TestApi:
-    def test_a_build_by_hand(self, builds: Builds) -> None:
+    def test_a_build_is_started_manually(self, builds: Builds) -> None:
         builds.declare({"version": "0.2", "phases": {"build": {"commands": ["exit $CODE"]}}})
         client = builds.client("codebuild")
         started = client.start_build(
@@ -666,7 +668,7 @@ class TestApi:
             ),
         ],
     )
-    def test_what_cannot_be_honoured_is_named(
+    def test_unsupported_settings_are_named(
         self, builds: Builds, properties: dict[str, Any], named: str
     ) -> None:
         with pytest.raises(ProvisioningError, match=named):
@@ -675,7 +677,7 @@ class TestApi:
 
 @pytest.mark.skipif(not confined.abi(), reason="needs Landlock")
 class TestConfinement:
-    def test_a_build_reaches_nothing_of_the_cloud(self, builds: Builds) -> None:
+    def test_a_build_cannot_reach_the_local_clouds_files(self, builds: Builds) -> None:
         state = builds.server.cloud.ledger.folder
         build = builds.commands(
             f"cat {state}/ledger.sqlite && echo ledger || :",
@@ -691,7 +693,7 @@ class TestConfinement:
         log = [line for line in builds.log(build) if "ermission denied" not in line]
         assert log == ["x", "done"]
 
-    def test_what_tools_look_for_above_is_readable_and_nothing_else_there(
+    def test_only_configuration_files_in_parent_folders_are_readable(
         self, builds: Builds, tmp_path: Path
     ) -> None:
         """Uv fails if it cannot read a pyproject.toml of any parent folder."""
@@ -705,7 +707,7 @@ class TestConfinement:
         ceiling = builds.commands("dirname $PWD; echo $GIT_CEILING_DIRECTORIES")
         assert len(set(builds.log(ceiling))) == 1
 
-    def test_nor_by_a_link_among_its_artifacts(self, builds: Builds) -> None:
+    def test_a_link_among_artifacts_reaches_no_other_file(self, builds: Builds) -> None:
         ledger = builds.server.cloud.ledger.folder / "ledger.sqlite"
         build = builds.run(
             buildspec=spec(
@@ -717,7 +719,7 @@ class TestConfinement:
         assert build.status == "FAILED"
         assert "open out: permission denied" in build.reason
 
-    def test_what_it_installs_does_not_touch_the_hosts_python(self, builds: Builds) -> None:
+    def test_a_builds_installs_do_not_change_the_hosts_python(self, builds: Builds) -> None:
         """`--system` selects the host's Python, to which a build cannot write."""
         library = Path(sysconfig.get_path("purelib", vars={"base": sys.base_prefix}))
         before = set(library.iterdir())
@@ -727,7 +729,7 @@ class TestConfinement:
         assert "touched" not in builds.log(build)
         assert set(library.iterdir()) == before
 
-    def test_a_build_writes_no_cache_of_code_that_another_project_reads(
+    def test_a_build_cannot_write_caches_that_other_projects_read(
         self, builds: Builds, tmp_path: Path
     ) -> None:
         """No other project can write npm's cache of the step that changes the pipeline."""

@@ -94,7 +94,7 @@ def test_aws_is_blocked_and_reported(proxy: Egress, blocked: list[str], host: st
     assert blocked == [host.lower().strip("[]")] * 2
 
 
-def test_others_are_not(proxy: Egress) -> None:
+def test_other_hosts_are_not_blocked(proxy: Egress) -> None:
     for host in (
         "packages.example.org", "npm.example.org", "amazonaws.com.example.org", "myamazonaws.com",
         "acme-1.d.codeartifact.eu-west-1.amazonaws.com",
@@ -145,7 +145,7 @@ def test_a_name_that_resolves_to_instance_metadata_is_blocked(
         ("GET http://127.0.0.1:{port}/", "Sec-Fetch-Site: cross-site\r\n"),
     ],
 )
-def test_what_no_client_of_a_proxy_sends_is_refused(
+def test_invalid_proxy_requests_are_rejected(
     proxy: Egress, echo: int, request_line: str, fields: str
 ) -> None:
     text = f"{request_line} HTTP/1.1\r\n{fields}\r\n".replace("{port}", str(echo))
@@ -153,7 +153,7 @@ def test_what_no_client_of_a_proxy_sends_is_refused(
 
 
 @pytest.mark.parametrize("given", ["", "Proxy-Authorization: Basic YnVpbGQ6Z3Vlc3M=\r\n"])
-def test_who_has_not_the_builds_credentials_is_refused(
+def test_a_request_without_the_builds_credentials_is_rejected(
     proxy: Egress, echo: int, given: str
 ) -> None:
     for line in (f"CONNECT 127.0.0.1:{echo}", f"GET http://127.0.0.1:{echo}/"):
@@ -162,7 +162,7 @@ def test_who_has_not_the_builds_credentials_is_refused(
         assert b"Proxy-Authenticate: Basic" in answer
 
 
-def test_a_plain_request_names_the_host_that_it_reaches(proxy: Egress, echo: int) -> None:
+def test_the_host_header_of_a_plain_request_is_its_target(proxy: Egress, echo: int) -> None:
     seen = ask(proxy, f"GET http://127.0.0.1:{echo}/ HTTP/1.1\r\nHost: other\r\nX: ping\r\n\r\n")
     assert f"Host: 127.0.0.1:{echo}\r\n".encode() in seen
     assert b"other" not in seen
@@ -185,7 +185,7 @@ def test_curl_and_git_get_through(proxy: Egress, echo: int) -> None:
     assert "407" not in git.stderr
 
 
-def test_the_users_own_proxy_is_asked(
+def test_the_users_own_proxy_is_used(
     proxy: Egress, echo: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("no_proxy", raising=False)
@@ -196,7 +196,7 @@ def test_the_users_own_proxy_is_asked(
     assert b"Proxy-Authorization: Basic bWU6c2VjcmV0\r\n" in seen
 
 
-def test_a_build_that_asks_aws_is_refused_and_its_log_names_the_host(builds: Builds) -> None:
+def test_a_build_that_calls_aws_is_blocked_and_its_log_names_the_host(builds: Builds) -> None:
     ask_aws = (
         "import urllib.request as r\\n"
         "try: r.urlopen('https://sts.eu-west-1.amazonaws.com', timeout=20)\\n"

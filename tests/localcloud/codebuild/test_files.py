@@ -49,7 +49,7 @@ def test_a_base_directory_may_be_a_pattern(tmp_path: Path) -> None:
         select(tmp_path, Files(("**/*",), "none-*"), bool)
 
 
-def test_a_link_is_a_text_and_nothing_is_written_through_it(tmp_path: Path) -> None:
+def test_a_link_is_unpacked_as_text_and_never_followed(tmp_path: Path) -> None:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         link = zipfile.ZipInfo("link")
@@ -63,7 +63,7 @@ def test_a_link_is_a_text_and_nothing_is_written_through_it(tmp_path: Path) -> N
     assert not (tmp_path / "escaped").exists()
 
 
-def test_packing_and_unpacking_gives_the_same(tmp_path: Path) -> None:
+def test_packing_and_unpacking_round_trips(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "a" / "b" / "x").write_bytes(b"\0\1")
     (tmp_path / "a" / "run").write_text("#!/bin/sh\n")
@@ -77,7 +77,7 @@ def test_packing_and_unpacking_gives_the_same(tmp_path: Path) -> None:
     lines=st.lists(st.text(st.characters(exclude_characters="\n\r\0", codec="utf-8"), max_size=9)),
     secrets=st.lists(st.text("ab \n", min_size=1, max_size=4), max_size=3),
 )
-def test_the_log_keeps_each_line_in_order_and_no_secret(
+def test_the_log_keeps_lines_in_order_and_masks_secrets(
     lines: list[str], secrets: list[str]
 ) -> None:
     kept: list[str] = []
@@ -107,13 +107,13 @@ def shell(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @settings(max_examples=40)
 @given(value=st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=20))
-def test_any_value_survives_from_command_to_command(shell: Shell, value: str) -> None:
+def test_any_variable_value_persists_between_commands(shell: Shell, value: str) -> None:
     assert shell.run(f"VALUE={shlex.quote(value)}", succeeding=True) == 0
     assert shell.run("true 'it''s \"nothing\"'", succeeding=True) == 0
     assert shell.exported(("VALUE",)) == {"VALUE": value}
 
 
-def test_a_shell_that_was_ended_says_so(tmp_path: Path) -> None:
+def test_a_terminated_shell_is_reported(tmp_path: Path) -> None:
     log = BuildLog(lambda _: None)
     shell = Shell(
         "sh", tmp_path, tmp_path, {"CODEBUILD_BUILD_ID": "test:x"}, log.descriptor, EVERYTHING

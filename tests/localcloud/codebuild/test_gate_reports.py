@@ -1,4 +1,4 @@
-"""The way of gates' reports from a build to `pithead release`: both ends are the platform's own."""
+"""Gates' reports from a build to `pithead release`, with the platform's own code."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class OneAccount:
 
 
 def _reports(builds: Builds, *commands: str, minutes: float | None = None) -> Any:
-    """The status and the reports of a build whose gates end as they do on AWS."""
+    """Return the status and the reports of a build whose gates end as they do on AWS."""
     made = {f"made/{each.gate}.exported": each.exported() for each in (REFUSED, PASSED)}
     spec = {
         "version": "0.2",

@@ -43,7 +43,7 @@ sys.stdin.read()
 """
 
 
-def test_a_build_left_behind_is_ended_and_marked(
+def test_a_build_left_by_a_killed_cloud_is_ended_and_marked(
     start_cloud: Callable[..., LocalCloud], tmp_path: Path
 ) -> None:
     script = _CHILD.format(here=str(Path(__file__).parent), state=str(tmp_path / "state"))

@@ -78,7 +78,7 @@ def phases(build: Build) -> dict[str, Any]:
     return {each.name: each for each in build.phases}
 
 
-def test_what_cdk_grants_suffices(builds: Builds) -> None:
+def test_the_grants_of_cdk_suffice(builds: Builds) -> None:
     grant(builds, *LOG, *REPORT)
     build = run(builds)
     assert build.status == "SUCCEEDED", build.reason
@@ -121,7 +121,7 @@ def test_a_build_without_log_needs_no_permission(builds: Builds) -> None:
 
 
 @pytest.mark.parametrize("missing", REPORT)
-def test_a_report_is_made_by_the_service_role(builds: Builds, missing: str) -> None:
+def test_a_report_is_created_by_the_service_role(builds: Builds, missing: str) -> None:
     grant(builds, *LOG, *(each for each in REPORT if each != missing))
     build = run(builds)
     uploaded = phases(build)["UPLOAD_ARTIFACTS"]

@@ -108,9 +108,7 @@ def test_a_project_that_exceeds_a_quota_is_refused(
         {"Environment": _variable(4096)},
     ],
 )
-def test_what_aws_allows_of_a_project_is_accepted(
-    small: Builds, properties: dict[str, Any]
-) -> None:
+def test_a_project_within_the_quotas_is_accepted(small: Builds, properties: dict[str, Any]) -> None:
     small.declare(**properties)
 
 

@@ -118,7 +118,7 @@ def signed(url: str, secret_key: str, account: str = ACCOUNT) -> str:
 
 
 class TestPush:
-    def test_a_push_is_told_of_with_its_branch_and_commit(
+    def test_a_push_is_announced_with_its_branch_and_commit(
         self, checkout: Checkout, pushes: list[tuple[str, str]]
     ) -> None:
         first = checkout.commit()
@@ -160,7 +160,7 @@ class TestPush:
         again = checkout.git("--git-dir", str(tmp_path / "clone"), "rev-parse", "main")
         assert again == commit
 
-    def test_what_is_unknown_is_told_in_one_sentence(
+    def test_an_unknown_repository_is_an_error_of_one_sentence(
         self, checkout: Checkout, server: LocalCloud, arn: str
     ) -> None:
         checkout.commit()
@@ -275,7 +275,7 @@ sys.stdin.read()
 """
 
 
-def test_a_push_that_nobody_was_told_of_is_told_after_a_kill(
+def test_an_unannounced_push_is_announced_after_a_kill(
     start_cloud: Callable[..., LocalCloud], tmp_path: Path
 ) -> None:
     with subprocess.Popen(

@@ -156,7 +156,7 @@ class Scene:
             | changes
         )
 
-    def leave(self) -> None:
+    def stop_deployments(self) -> None:
         """Stop all deployments of this test."""
         for deployment in self.cloud.codedeploy.deployments.of(ACCOUNT, self.region):
             if run := self.cloud.codedeploy.run(deployment.id):
@@ -269,7 +269,7 @@ def make_scene(clouds: Callable[[float], Faked]) -> Iterator[Callable[..., Scene
 
     yield make
     for scene in made:
-        scene.leave()
+        scene.stop_deployments()
 
 
 @pytest.fixture

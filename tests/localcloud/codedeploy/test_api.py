@@ -284,7 +284,7 @@ def test_tags(scene: Any) -> None:
     assert refusal(tags, ResourceArn="arn:aws:s3:::bucket")[0] == "InvalidArnException"
 
 
-def test_a_deployment_is_found_by_what_it_is(scene: Any) -> None:
+def test_deployments_are_listed_by_their_properties(scene: Any) -> None:
     began = scene.cloud.clock.now()
     deployment_id = scene.begin(description="The second version")
     scene.functions.await_routing(AT_TEN)
@@ -422,7 +422,7 @@ def test_a_function_that_does_not_exist_fails_the_deployment(scene: Any) -> None
     assert "arn:of:live" in info["errorInformation"]["message"]
 
 
-def test_the_levers_are_refused_on_what_has_ended(scene: Any) -> None:
+def test_an_ended_deployment_can_be_neither_stopped_nor_continued(scene: Any) -> None:
     deployment_id = scene.begin(deploymentConfigName="CodeDeployDefault.LambdaAllAtOnce")
     scene.await_end(deployment_id)
     for lever in (scene.client.stop_deployment, scene.client.continue_deployment):
@@ -438,7 +438,7 @@ def test_a_lambda_deployment_is_never_ready_to_be_continued(scene: Any) -> None:
     assert code == "DeploymentIsNotInReadyStateException"
 
 
-def test_a_hooks_answer_is_checked(scene: Any) -> None:
+def test_a_hooks_result_is_validated(scene: Any) -> None:
     deployment_id = scene.begin()
     put = scene.client.put_lifecycle_event_hook_execution_status
     asked = {"deploymentId": deployment_id, "lifecycleEventHookExecutionId": "x"}

@@ -23,18 +23,18 @@ Hooks:
 names = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1)
 
 
-def test_yaml_as_the_user_guide_writes_it() -> None:
+def test_the_yaml_examples_of_the_user_guide_are_parsed() -> None:
     expected = AppSpec("files", "live", "1", "2", "check-before", "check-after")
     assert AppSpec.parse(YAML) == expected
 
 
 @given(names, names, st.integers(1, 99), st.sampled_from(["", "check"]))
-def test_what_is_written_is_read_back(function: str, alias: str, version: int, hook: str) -> None:
+def test_an_appspec_round_trips(function: str, alias: str, version: int, hook: str) -> None:
     spec = AppSpec(function, alias, str(version), str(version + 1), hook)
     assert AppSpec.parse(spec.content()) == spec
 
 
-def test_back_goes_the_other_way_without_hooks() -> None:
+def test_a_rollback_reverses_the_versions_without_hooks() -> None:
     assert AppSpec.parse(YAML).back() == AppSpec("files", "live", "2", "1")
 
 
@@ -51,6 +51,6 @@ def test_back_goes_the_other_way_without_hooks() -> None:
         ("Resources:\n", "Resources: {}\nOther:\n", "list of one"),
     ],
 )
-def test_what_cannot_be_followed_is_named(written: str, instead: str, named: str) -> None:
+def test_unsupported_parts_of_an_appspec_are_named(written: str, instead: str, named: str) -> None:
     with pytest.raises(AppSpecError, match=named):
         AppSpec.parse(YAML.replace(written, instead))

@@ -47,7 +47,7 @@ def lifecycle(target: dict[str, Any]) -> list[tuple[str, str]]:
     return [(each["lifecycleEventName"], each["status"]) for each in target["lifecycleEvents"]]
 
 
-def test_a_canary_shifts_by_the_clouds_clock(make_scene: Callable[..., Any]) -> None:
+def test_a_canary_shifts_in_cloud_time(make_scene: Callable[..., Any]) -> None:
     scene = make_scene()
     scene.group(scene.canary(10, 5))
     scene.cloud.codedeploy.deploy(scene.request(), threading.Event())
@@ -78,7 +78,7 @@ def test_a_linear_shift_takes_every_step(make_scene: Callable[..., Any]) -> None
     ]
 
 
-def test_every_shift_can_be_read_and_heard(make_scene: Callable[..., Any]) -> None:
+def test_every_shift_is_recorded_and_published(make_scene: Callable[..., Any]) -> None:
     scene = make_scene()
     scene.group(scene.canary(10, 5))
     scene.cloud.codedeploy.deploy(scene.request(), threading.Event())
@@ -140,7 +140,7 @@ def test_an_alarm_stops_the_shift_at_once_and_rolls_back(make_scene: Callable[..
     assert scene.heard.states(rollback["deploymentId"]) == ["START", "SUCCESS"]
 
 
-def test_an_alarm_that_nobody_tells_of_is_polled(make_scene: Callable[..., Any]) -> None:
+def test_an_alarm_without_an_event_is_polled(make_scene: Callable[..., Any]) -> None:
     scene = make_scene()
     scene.group(scene.canary(10, 2880), **scene.guarded)
     deploy = Deploy(scene)
@@ -149,7 +149,7 @@ def test_an_alarm_that_nobody_tells_of_is_polled(make_scene: Callable[..., Any])
     assert "<slow>" in deploy.ended()
 
 
-def test_an_alarm_that_is_active_already_lets_nothing_shift(make_scene: Callable[..., Any]) -> None:
+def test_an_active_alarm_prevents_the_shift(make_scene: Callable[..., Any]) -> None:
     scene = make_scene()
     scene.group(scene.canary(), **scene.guarded)
     scene.alarms.set("slow", "ALARM", "It was slow before.")
@@ -173,7 +173,7 @@ def test_an_alarm_that_does_not_exist_stops_unless_that_is_ignored(
     assert Deploy(scene).ended() == ""
 
 
-def test_alarms_that_are_not_enabled_are_not_asked(make_scene: Callable[..., Any]) -> None:
+def test_disabled_alarms_are_not_checked(make_scene: Callable[..., Any]) -> None:
     scene = make_scene()
     alarms = {"enabled": False, "alarms": [{"name": "failures"}]}
     scene.group(scene.canary(), alarmConfiguration=alarms)
@@ -200,7 +200,7 @@ def test_without_automatic_rollback_the_alias_stays_and_the_next_deployment_fail
     assert scene.info(latest)["errorInformation"]["code"] == "INVALID_LAMBDA_CONFIGURATION"
 
 
-def test_a_person_stops_it(make_scene: Callable[..., Any]) -> None:
+def test_a_deployment_is_stopped_manually(make_scene: Callable[..., Any]) -> None:
     scene = make_scene(speed=0.1)
     scene.group(scene.canary(), **scene.guarded)
     deploy = Deploy(scene)
@@ -213,7 +213,7 @@ def test_a_person_stops_it(make_scene: Callable[..., Any]) -> None:
 
 
 @pytest.mark.parametrize(("asked", "left"), [(True, Routing("1")), (False, AT_TEN)])
-def test_a_person_says_whether_it_is_rolled_back(
+def test_a_manual_stop_chooses_whether_to_roll_back(
     make_scene: Callable[..., Any], asked: bool, left: Routing
 ) -> None:
     scene = make_scene(speed=0.1)
@@ -225,7 +225,7 @@ def test_a_person_says_whether_it_is_rolled_back(
     assert scene.functions.history[-1] == left
 
 
-def test_a_cancelled_deployment_goes_back(make_scene: Callable[..., Any]) -> None:
+def test_a_cancelled_deployment_is_rolled_back(make_scene: Callable[..., Any]) -> None:
     scene = make_scene(speed=0.1)
     scene.group(scene.canary())  # even without automatic rollback
     deploy = Deploy(scene)
@@ -319,7 +319,7 @@ class Waiting:
         ("Failed", [Routing("1"), AT_TEN, Routing("2"), Routing("1")], "Failed"),
     ],
 )
-def test_a_hook_after_all_traffic_is_answered_later(
+def test_an_after_allow_traffic_hook_reports_its_result_later(
     make_scene: Callable[..., Any], status: str, history: list[Routing], event: str
 ) -> None:
     """Until the result, the deployment and its stack are in progress."""
@@ -337,7 +337,7 @@ def test_a_hook_after_all_traffic_is_answered_later(
     assert lifecycle(scene.target(deployment_id))[-1] == ("AfterAllowTraffic", event)
 
 
-def test_an_alarm_in_the_bake_moves_all_traffic_back_by_a_new_deployment(
+def test_an_alarm_in_the_bake_rolls_back_by_a_new_deployment(
     make_scene: Callable[..., Any],
 ) -> None:
     scene = make_scene(speed=600.0)
@@ -357,7 +357,7 @@ def test_an_alarm_in_the_bake_moves_all_traffic_back_by_a_new_deployment(
 
 
 @pytest.mark.parametrize("error", [None, "Unhandled"], ids=["silent", "crashes"])
-def test_a_hook_that_does_not_answer_has_an_hour(
+def test_a_hook_without_a_result_times_out_after_an_hour(
     make_scene: Callable[..., Any], error: str | None
 ) -> None:
     """serverless-application-model#1963: a hook that timed out left the deployment waiting."""

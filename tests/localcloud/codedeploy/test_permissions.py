@@ -41,7 +41,7 @@ def scene(guarded: Faked) -> Iterator[Scene]:
     made = Scene(guarded, FakeAlias(), next(REGIONS))
     made.role_arn = ROLE
     yield made
-    made.leave()
+    made.stop_deployments()
     iam = made.cloud.client("iam", ACCOUNT, "eu-west-1")
     for each in iam.list_attached_role_policies(RoleName="deployer")["AttachedPolicies"]:
         iam.detach_role_policy(RoleName="deployer", PolicyArn=each["PolicyArn"])
@@ -90,7 +90,7 @@ def answering(scene: Scene, *names: str) -> None:
     scene.functions.hooks = dict.fromkeys(names, hook)
 
 
-def test_what_cdk_grants_suffices(scene: Scene) -> None:
+def test_the_grants_of_cdk_suffice(scene: Scene) -> None:
     hook = f"arn:aws:lambda:{scene.region}:{ACCOUNT}:function:judge"
     grant(scene, "lambda:InvokeFunction", resource=hook, managed=True)
     answering(scene, "judge")
@@ -111,7 +111,7 @@ def test_the_managed_policy_allows_hooks_by_their_name(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("missing", CALLS)
-def test_each_call_is_the_roles(scene: Scene, missing: str) -> None:
+def test_each_call_is_made_with_the_service_role(scene: Scene, missing: str) -> None:
     grant(scene, *(each for each in CALLS if each != missing))
     scene.group(SHIFT, alarmConfiguration=GUARDED["alarmConfiguration"])
     found = ended(scene)
@@ -119,7 +119,7 @@ def test_each_call_is_the_roles(scene: Scene, missing: str) -> None:
     assert (found["status"], found["errorInformation"]) == ("Failed", refused(service))
 
 
-def test_a_group_may_go_on_without_its_alarms(scene: Scene) -> None:
+def test_a_group_may_ignore_unreadable_alarms(scene: Scene) -> None:
     grant(scene, "lambda:GetAlias", "lambda:UpdateAlias")
     alarms = GUARDED["alarmConfiguration"] | {"ignorePollAlarmFailure": True}
     scene.group(SHIFT, alarmConfiguration=alarms)

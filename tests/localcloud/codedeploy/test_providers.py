@@ -84,7 +84,7 @@ def group_of(scene: Any, application: str, **more: Any) -> dict[str, Any]:
     } | more
 
 
-def test_what_cdk_synthesises_is_made_updated_and_removed(scene: Any, stack: Stack) -> None:
+def test_a_template_of_cdk_is_created_updated_and_deleted(scene: Any, stack: Stack) -> None:
     scene.role()
     application = stack.create(APPLICATION, "Application", {"ComputePlatform": "Lambda"})
     properties = group_of(scene, application.physical_id)
@@ -112,7 +112,7 @@ def test_what_cdk_synthesises_is_made_updated_and_removed(scene: Any, stack: Sta
     assert scene.client.list_applications()["applications"] == []
 
 
-def test_a_creation_that_was_interrupted_is_taken_up(scene: Any, stack: Stack) -> None:
+def test_an_interrupted_creation_is_resumed(scene: Any, stack: Stack) -> None:
     scene.role()
     for _ in range(2):
         application = stack.create(APPLICATION, "Application", {"ComputePlatform": "Lambda"})
@@ -122,7 +122,7 @@ def test_a_creation_that_was_interrupted_is_taken_up(scene: Any, stack: Stack) -
     assert len(scene.client.list_applications()["applications"]) == 1
 
 
-def test_names_that_are_given_are_taken_once(scene: Any, stack: Stack) -> None:
+def test_an_explicit_name_can_be_used_once(scene: Any, stack: Stack) -> None:
     properties = {"ApplicationName": "files", "ComputePlatform": "Lambda"}
     application = stack.create(APPLICATION, "Application", properties)
     assert application.physical_id == "files"
@@ -163,14 +163,14 @@ def test_a_configuration_is_replaced_by_another(scene: Any, stack: Stack) -> Non
         ),
     ],
 )
-def test_what_cannot_be_honoured_is_a_reason(
+def test_an_unsupported_property_is_a_failure_reason(
     stack: Stack, type_name: str, properties: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(ProvisioningError, match=reason):
         stack.create(type_name, "Any", properties)
 
 
-def test_a_group_of_ecs_or_without_a_role_is_a_reason(scene: Any, stack: Stack) -> None:
+def test_a_group_of_ecs_or_without_a_role_is_a_failure_reason(scene: Any, stack: Stack) -> None:
     application = stack.create(APPLICATION, "Application", {"ComputePlatform": "Lambda"})
     with pytest.raises(ProvisioningError, match="does not exist"):
         stack.create(GROUP, "Group", group_of(scene, application.physical_id))

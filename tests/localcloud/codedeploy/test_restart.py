@@ -138,7 +138,7 @@ def test_a_rollback_that_was_cut_short_is_completed(
     assert again.info(stopped)["errorInformation"]["code"] == "MANUAL_STOP"
 
 
-def test_an_alias_that_is_gone_does_not_keep_the_cloud_from_starting(
+def test_a_missing_alias_does_not_prevent_a_start(
     tmp_path: Path, open_scene: Callable[..., Any], make_functions: Callable[..., Any]
 ) -> None:
     functions = make_functions(Routing("1"))
@@ -154,7 +154,7 @@ def test_an_alias_that_is_gone_does_not_keep_the_cloud_from_starting(
     assert again.info(info["rollbackInfo"]["rollbackDeploymentId"])["status"] == "Failed"
 
 
-def test_everything_that_was_acknowledged_is_there_after_a_restart(
+def test_acknowledged_calls_survive_a_restart(
     tmp_path: Path, open_scene: Callable[..., Any], make_functions: Callable[..., Any]
 ) -> None:
     functions = make_functions(Routing("1"))

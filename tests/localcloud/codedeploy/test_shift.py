@@ -83,6 +83,6 @@ def test_predefined_configurations_do_what_their_names_say() -> None:
         ({}, "type None"),
     ],
 )
-def test_what_shifts_nothing_sensible_is_named(routing: dict[str, Any], named: str) -> None:
+def test_an_invalid_shift_is_named(routing: dict[str, Any], named: str) -> None:
     with pytest.raises(TrafficRoutingError, match=named):
         plan(routing)

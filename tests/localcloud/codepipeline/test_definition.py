@@ -128,7 +128,7 @@ CHANGES: list[tuple[str, Any, str]] = [
 
 
 @pytest.mark.parametrize(("place", "value", "said"), CHANGES)
-def test_what_cannot_be_honoured_is_named(place: str, value: Any, said: str) -> None:
+def test_unsupported_settings_are_named(place: str, value: Any, said: str) -> None:
     definition = copy.deepcopy(good())
     check(definition)
     *way, last = place.split(".")
@@ -183,7 +183,7 @@ def test_triggers_filter_branches(
     assert [each for each in following + others if followed(definition, each)] == following
 
 
-def test_the_declaration_of_a_template_is_the_apis() -> None:
+def test_a_templates_declaration_equals_the_apis() -> None:
     properties = {
         "Name": "p",
         "PipelineType": "V2",

@@ -38,7 +38,7 @@ def stages(world: World) -> Any:
     return declare
 
 
-def test_a_change_set_is_made_and_executed(world: World, stages: Any) -> None:
+def test_a_change_set_is_created_and_executed(world: World, stages: Any) -> None:
     execution = world.create(*stages(template(world.name, "one")))
     assert world.ended(execution) == "Succeeded", world.errors(execution)
     assert world.log(execution, "Smoke") == [f"/{world.name}"]
@@ -72,7 +72,7 @@ def test_a_template_may_be_larger_than_an_inline_one(world: World) -> None:
     assert world.ended(execution) == "Succeeded", world.errors(execution)
 
 
-def test_a_stack_that_fails_says_which_resource_and_why(world: World, stages: Any) -> None:
+def test_a_failed_stack_names_its_resource_and_reason(world: World, stages: Any) -> None:
     made = template(world.name, "one")
     made["Resources"]["Group"] = {
         "Type": "AWS::Logs::MetricFilter",
@@ -85,7 +85,9 @@ def test_a_stack_that_fails_says_which_resource_and_why(world: World, stages: An
     assert "AWS::Logs::MetricFilter is not part of the local cloud" in said
 
 
-def test_a_stack_whose_creation_failed_is_not_prepared_again(world: World, stages: Any) -> None:
+def test_a_stack_whose_creation_failed_gets_no_further_change_set(
+    world: World, stages: Any
+) -> None:
     """CHANGE_SET_REPLACE replaces a change set, not a stack (aws-cdk#901).
 
     AWS's text is in quickstart-trek10-serverless-enterprise-cicd#23.

@@ -70,7 +70,7 @@ def wait(server: LocalCloud, execution: str) -> str:
     return service.executions[execution].status
 
 
-def test_what_was_at_work_is_marked_and_can_be_retried(
+def test_running_actions_are_marked_as_failed_and_can_be_retried(
     start_cloud: Callable[..., LocalCloud], tmp_path: Path
 ) -> None:
     flag = tmp_path / "flag"
@@ -97,7 +97,7 @@ def test_what_was_at_work_is_marked_and_can_be_retried(
     assert wait(server, execution) == "Succeeded"
 
 
-def test_what_waited_goes_on_waiting(
+def test_waiting_executions_keep_waiting_after_a_kill(
     start_cloud: Callable[..., LocalCloud], tmp_path: Path
 ) -> None:
     """An approval keeps its token, and its result counts even if the kill follows at once."""
@@ -121,7 +121,7 @@ def test_what_waited_goes_on_waiting(
     assert wait(server, execution) == "Succeeded"
 
 
-def test_what_was_acknowledged_and_had_not_begun_begins(
+def test_an_acknowledged_execution_starts_after_a_kill(
     start_cloud: Callable[..., LocalCloud], tmp_path: Path
 ) -> None:
     killed = Killed(
@@ -146,7 +146,7 @@ def test_what_was_acknowledged_and_had_not_begun_begins(
     assert wait(server, execution) == "Succeeded"
 
 
-def test_a_stop_in_good_order_leaves_the_same(
+def test_an_orderly_stop_leaves_the_same_state_as_a_kill(
     start_cloud: Callable[..., LocalCloud], tmp_path: Path
 ) -> None:
     killed = Killed(

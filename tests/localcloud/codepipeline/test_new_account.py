@@ -31,7 +31,7 @@ def new_account(tmp_path: Path) -> Iterator[World]:
     server.stop()
 
 
-def test_a_build_beside_another_one_fails_its_action_in_codebuilds_words(
+def test_a_concurrent_build_fails_its_action_with_codebuilds_message(
     new_account: World,
 ) -> None:
     """The text is that of aws-cdk#27335; a stage waits for its running actions."""

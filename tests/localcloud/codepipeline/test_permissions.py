@@ -123,7 +123,7 @@ def deploy(world: World) -> dict[str, Any]:
     }
 
 
-def test_what_cdk_grants_suffices(world: World) -> None:
+def test_the_grants_of_cdk_suffice(world: World) -> None:
     assume = {"Action": "sts:AssumeRole", "Resource": f"{ROLE}/action"}
     grant(world, "codepipeline", *SOURCE, assume)
     grant(world, "action", BUILD)

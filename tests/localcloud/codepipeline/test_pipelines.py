@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class TestFlow:
-    def test_artifacts_and_variables_go_from_action_to_action(self, world: World) -> None:
+    def test_artifacts_and_variables_pass_between_actions(self, world: World) -> None:
         world.create(
             world.stage(
                 "Build",
@@ -58,7 +58,7 @@ class TestFlow:
         with pytest.raises(world.client.exceptions.ValidationException, match="OTHER"):
             world.start(variables=[{"name": "OTHER", "value": "x"}])
 
-    def test_one_run_order_runs_side_by_side_and_the_next_after_it(self, world: World) -> None:
+    def test_actions_of_one_run_order_run_in_parallel(self, world: World) -> None:
         meet = world.folder / "meet"
         world.create(
             world.stage(
@@ -74,7 +74,7 @@ class TestFlow:
         last = max(world.action(execution, name)["lastUpdateTime"] for name in ("One", "Two"))
         assert world.action(execution, "Three")["startTime"] >= last
 
-    def test_a_failed_action_ends_its_stage_after_its_neighbours(self, world: World) -> None:
+    def test_a_failed_action_ends_its_stage_after_parallel_actions(self, world: World) -> None:
         world.create(
             world.stage(
                 "Build",
@@ -97,7 +97,7 @@ class TestFlow:
         assert "latestExecution" not in state["actionStates"][2]
         assert "latestExecution" not in world.state("Prod")
 
-    def test_what_is_missing_is_named(self, world: World) -> None:
+    def test_a_missing_project_or_role_is_named(self, world: World) -> None:
         build = world.build("Test", "true")
         build["configuration"]["ProjectName"] = "nobody"
         iam = world.server.cloud.client("iam", "111111111111", "eu-west-1")
@@ -118,7 +118,7 @@ class TestFlow:
         own = world.action(execution, "Own")
         assert own["status"] == "Succeeded", own
 
-    def test_a_branch_that_is_not_there_fails_the_source(self, world: World) -> None:
+    def test_a_missing_branch_fails_the_source(self, world: World) -> None:
         world.server.cloud.codeconnections.ensure_repository(world.connection, world.repository)
         definition = world.definition(world.stage("Build", world.build("Test", "true")))
         world.client.create_pipeline(pipeline=definition)
@@ -176,7 +176,7 @@ class TestFullClones:
             "CommitId": world.action(execution, "Git")["output"]["outputVariables"]["CommitId"],
         }
 
-    def test_no_other_action_can_use_it(self, world: World) -> None:
+    def test_only_builds_can_use_a_full_clone(self, world: World) -> None:
         deploy = {
             "name": "Deploy",
             "actionTypeId": {
@@ -216,7 +216,7 @@ class TestPushes:
         state = world.state("Source")["actionStates"][0]
         assert state["currentRevision"]["revisionId"] == commit
 
-    def test_in_front_of_a_busy_stage_the_newest_takes_the_place(self, world: World) -> None:
+    def test_the_newest_execution_supersedes_others_before_a_busy_stage(self, world: World) -> None:
         first = world.create(world.stage("Prod", world.held("Deploy", "cat message; echo")))
         world.until(lambda: world.running(first, "Deploy"))
         world.push("second")
@@ -232,7 +232,7 @@ class TestPushes:
         assert world.ended(third) == "Succeeded"
         assert world.log(third, "Deploy") == ["go", "third"]
 
-    def test_queued_executions_come_one_after_the_other(self, world: World) -> None:
+    def test_queued_executions_run_one_after_the_other(self, world: World) -> None:
         first = world.create(
             world.stage("Prod", world.held("Deploy", "cat message; echo")), executionMode="QUEUED"
         )
@@ -259,7 +259,7 @@ class TestPushes:
             world.until(lambda: all(world.running(each, "Go") for each in ids))
         assert {world.ended(each) for each in ids} == {"Succeeded"}
 
-    def test_a_disabled_transition_holds_what_comes(self, world: World) -> None:
+    def test_a_disabled_transition_blocks_executions(self, world: World) -> None:
         first = world.create(world.stage("Prod", world.build("Deploy", "true")))
         assert world.ended(first) == "Succeeded"
         where = {"pipelineName": world.name, "stageName": "Source", "transitionType": "Outbound"}
@@ -274,7 +274,7 @@ class TestPushes:
 
 
 class TestUpdates:
-    def test_an_update_cancels_what_runs_and_what_waits(self, world: World) -> None:
+    def test_an_update_cancels_running_and_waiting_executions(self, world: World) -> None:
         stages = [world.stage("Prod", world.held("Deploy")), world.stage("End", world.approval())]
         first = world.create(*stages)
         world.until(lambda: world.running(first, "Deploy"))
@@ -289,9 +289,7 @@ class TestUpdates:
         assert world.state("Prod")["latestExecution"]["status"] == "Cancelled"
         assert world.action(first, "Deploy")["status"] == "Succeeded"
 
-    def test_a_pipeline_that_changes_itself_restarts_with_its_new_stages(
-        self, world: World
-    ) -> None:
+    def test_a_self_mutating_pipeline_restarts_with_its_new_stages(self, world: World) -> None:
         provider = world.provider()
         deploy = world.stage("Deploy", world.build("Ship", "true"))
         mutate = world.stage("UpdatePipeline", world.held("SelfMutate"))
@@ -340,7 +338,7 @@ class TestLevers:
         assert latest["summary"] == "looks good"
         assert "token" not in latest
 
-    def test_a_rejected_approval_and_one_that_nobody_answers(self, world: World) -> None:
+    def test_rejected_and_expired_approvals_fail(self, world: World) -> None:
         execution = world.create(
             world.stage(
                 "Prod",
@@ -360,7 +358,7 @@ class TestLevers:
             result = world.action(execution, name)["output"]["executionResult"]
             assert said in result["errorDetails"]["message"]
 
-    def test_stop_waits_for_what_runs_and_abandon_does_not(self, world: World) -> None:
+    def test_stop_waits_for_running_actions_and_abandon_does_not(self, world: World) -> None:
         waiting = world.create(
             world.stage("Build", world.held("Long"), world.build("Never", "true", runOrder=2)),
         )
@@ -406,7 +404,7 @@ class TestLevers:
         assert ran.count("Good") == (1 if mode == "FAILED_ACTIONS" else 2)
         assert world.state("Build")["retryStageMetadata"]["manualStageRetryAttempt"] == 1
 
-    def test_a_stage_is_rolled_back_by_hand(self, world: World) -> None:
+    def test_a_stage_is_rolled_back_manually(self, world: World) -> None:
         good = world.create(
             world.stage("Prod", world.build("Deploy", "cat message; echo")),
             world.stage("End", world.build("After", "true")),
@@ -457,7 +455,9 @@ class TestConditions:
     def prod(self, world: World, **more: Any) -> Any:
         return world.stage("Prod", world.build("Deploy", "cat message; echo"), **more)
 
-    def test_a_bake_without_alarm_lasts_its_time(self, world: World, alarms: FakeAlarms) -> None:
+    def test_a_bake_without_an_alarm_lasts_its_full_time(
+        self, world: World, alarms: FakeAlarms
+    ) -> None:
         alarms.set("errors", "OK")
         execution = world.create(self.prod(world, onSuccess=self.bake(world)))
         assert world.ended(execution) == "Succeeded"
@@ -469,7 +469,7 @@ class TestConditions:
         assert condition["latestExecution"]["status"] == "Succeeded"
         assert condition["conditionStates"][0]["ruleStates"][0]["ruleName"] == "CloudWatchAlarm-0"
 
-    def test_an_alarm_in_the_bake_rolls_back_to_the_last_good_one(
+    def test_an_alarm_in_the_bake_rolls_back_to_the_last_successful_execution(
         self, world: World, alarms: FakeAlarms
     ) -> None:
         alarms.set("errors", "OK")
@@ -494,7 +494,9 @@ class TestConditions:
         failed = next(each for each in world.executions() if each["pipelineExecutionId"] == bad)
         assert failed["statusSummary"] == "Alarm errors is in state ALARM: a test said so"
 
-    def test_without_a_good_one_the_summary_says_so(self, world: World, alarms: FakeAlarms) -> None:
+    def test_the_summary_reports_that_no_execution_succeeded_before(
+        self, world: World, alarms: FakeAlarms
+    ) -> None:
         alarms.set("errors", "ALARM")
         execution = world.create(self.prod(world, onSuccess=self.bake(world)))
         assert world.ended(execution) == "Failed"
@@ -541,7 +543,7 @@ class TestConditions:
             ("SKIP", "other", "Succeeded", "Skipped"),
         ],
     )
-    def test_an_entry_that_is_refused_or_skipped(
+    def test_an_entry_condition_fails_or_skips_the_stage(
         self, world: World, result: str, value: str, status: str, stage: str
     ) -> None:
         check = {"Variable": "#{Commit.CommitMessage}", "Value": value, "Operator": "EQ"}
@@ -555,7 +557,7 @@ class TestConditions:
         assert ("Deploy" in ran) == (stage == "Succeeded")
         assert ("After" in ran) == (status == "Succeeded")
 
-    def test_a_rollback_meets_the_entry_condition_of_its_stage(
+    def test_a_rollback_evaluates_the_entry_condition_of_its_stage(
         self, world: World, alarms: FakeAlarms
     ) -> None:
         """A freeze that has started rejects the rollback of its stage."""

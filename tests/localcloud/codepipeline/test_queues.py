@@ -151,7 +151,7 @@ TestTraffic = Traffic.TestCase
 TestTraffic.settings = settings(max_examples=60, stateful_step_count=30)
 
 
-def test_a_refused_arrival_leaves_the_stage_behind() -> None:
+def test_a_rejected_arrival_frees_the_previous_stage() -> None:
     queues = StageQueues()
     assert queues.enqueue(STAGES[0], "1").wait() == ENTERED
     second = queues.enqueue(STAGES[0], "2")
@@ -160,7 +160,7 @@ def test_a_refused_arrival_leaves_the_stage_behind() -> None:
     assert queues.inside(STAGES[1]) is None
 
 
-def test_a_halt_wakes_who_waits() -> None:
+def test_a_halt_wakes_all_waiters() -> None:
     halt, action, condition = Halt(), threading.Event(), threading.Event()
     with halt.waking(action), halt.waking(condition, when_stopping=True):
         halt.stop()

@@ -76,7 +76,7 @@ def _approval(minutes: int) -> dict[str, Any]:
         _changed(outputArtifacts=[{"name": f"o{n}"} for n in range(5)]),
     ],
 )
-def test_what_aws_allows_is_accepted(definition: dict[str, Any]) -> None:
+def test_a_declaration_within_the_quotas_is_accepted(definition: dict[str, Any]) -> None:
     check(definition)
 
 
@@ -102,7 +102,7 @@ def test_what_aws_allows_is_accepted(definition: dict[str, Any]) -> None:
         (_approval(86401), "between 5 and 86400", "ValidationException"),
     ],
 )
-def test_what_exceeds_a_quota_is_rejected(
+def test_a_declaration_above_a_quota_is_rejected(
     definition: dict[str, Any], message: str, code: str
 ) -> None:
     with pytest.raises(DefinitionError, match=message) as raised:
@@ -120,7 +120,7 @@ def small(start_cloud: Callable[..., LocalCloud]) -> Iterator[World]:
     world.close()
 
 
-def test_an_account_has_so_many_pipelines(small: World) -> None:
+def test_an_account_has_a_quota_of_pipelines(small: World) -> None:
     """See `LimitExceededException` of the CodePipeline API."""
     small.create(small.stage("Verify", small.approval()))
     other = small.definition(small.stage("Verify", small.approval())) | {"name": "other"}

@@ -72,7 +72,7 @@ class NotingStore(Store):
         ({"Prod": "Succeeded"}, {"type": "ROLLBACK", "stage": "Prod"}, "Succeeded"),
     ],
 )
-def test_what_is_decided(stages: dict[str, str], more: dict[str, Any], decided: Any) -> None:
+def test_recovery_decisions(stages: dict[str, str], more: dict[str, Any], decided: Any) -> None:
     given: dict[str, Any] = {"pipeline": "p", "version": 3, "status": "InProgress"} | more
     execution = Execution(
         id="e",

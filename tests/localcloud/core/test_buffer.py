@@ -7,7 +7,7 @@ import pytest
 from localcloud.core.buffer import LONGEST_INTERVAL_SECONDS, Buffer
 
 
-def test_what_comes_before_the_thread_looks_is_delivered_together() -> None:
+def test_items_added_before_a_flush_are_delivered_together() -> None:
     delivered: list[list[int]] = []
     buffer = Buffer("numbers", delivered.append)
     for number in range(1000):
@@ -37,7 +37,7 @@ def test_each_item_is_delivered_once_and_in_its_senders_order() -> None:
         assert [number for who, number in delivered if who == sender] == list(range(500))
 
 
-def test_it_delivers_without_being_stopped() -> None:
+def test_a_buffer_delivers_before_it_is_stopped() -> None:
     delivered = threading.Event()
     buffer: Buffer[int] = Buffer("numbers", lambda _: delivered.set())
     buffer.start()
@@ -49,7 +49,7 @@ def test_it_delivers_without_being_stopped() -> None:
     buffer.stop()
 
 
-def test_what_comes_during_the_last_delivery_is_delivered_too() -> None:
+def test_items_added_during_the_last_flush_are_delivered() -> None:
     delivered: list[int] = []
     under_way, go_on = threading.Event(), threading.Event()
 
@@ -71,7 +71,7 @@ def test_what_comes_during_the_last_delivery_is_delivered_too() -> None:
     assert delivered == [1, 2]
 
 
-def test_an_error_ends_one_delivery_and_no_more(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_error_ends_only_one_delivery(caplog: pytest.LogCaptureFixture) -> None:
     delivered: list[int] = []
     failed = threading.Event()
 
@@ -91,6 +91,6 @@ def test_an_error_ends_one_delivery_and_no_more(caplog: pytest.LogCaptureFixture
     assert "ValueError: not this time" in caplog.text
 
 
-def test_no_buffer_waits_longer_than_alarms_do() -> None:
+def test_no_buffer_delays_longer_than_alarms_allow() -> None:
     with pytest.raises(ValueError, match=f"must be at most {LONGEST_INTERVAL_SECONDS} s"):
         Buffer("slow", print, 1.0)

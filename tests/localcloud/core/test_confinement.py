@@ -1,4 +1,4 @@
-"""What confined code can reach of the machine, tried by code that is."""
+"""Files and ports that confined code can reach, tried by confined code."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ needs_landlock = pytest.mark.xfail(not confined.abi(), reason="no Landlock", run
 
 @needs_landlock
 @pytest.mark.parametrize("closed", [(), (80, 443)])
-def test_what_confined_code_reaches(tmp_path: Path, closed: tuple[int, ...]) -> None:
-    """With the rules of a function, and with those of a build, whose ports are ruled as well."""
+def test_confined_code_reaches_only_allowed_files(tmp_path: Path, closed: tuple[int, ...]) -> None:
+    """With the rules of functions, and of builds, which also restrict ports."""
     state, home = tmp_path / "state", tmp_path / "home"
     work = state / "codebuild" / "1" / "src"
     for folder in (work, home / ".aws"):
@@ -63,7 +63,7 @@ def test_what_confined_code_reaches(tmp_path: Path, closed: tuple[int, ...]) -> 
     (state / "ledger.sqlite").write_text("secret")
     (home / ".aws" / "credentials").write_text("secret")
     rules = confinement.rules(state, [], [work])
-    # The test's folders are in /tmp, which sandboxes share; nobody's home is.
+    # The test's folders are in /tmp, which sandboxes share; no home folder is.
     write = tuple(each for each in rules.write if not home.is_relative_to(Path(each).resolve()))
     ports = confinement.closed_ports(*closed) if closed else -1
     rules = replace(rules, write=write, ports=ports)
@@ -81,7 +81,7 @@ def test_what_confined_code_reaches(tmp_path: Path, closed: tuple[int, ...]) -> 
 
 
 @needs_landlock
-def test_tmp_is_shared_but_for_the_way_to_the_state_folder(tmp_path: Path) -> None:
+def test_tmp_is_shared_except_for_the_state_folder(tmp_path: Path) -> None:
     place = tmp_path / "place"
     state = place / "a" / "state"
     for folder in (state, place / "b", place / "a" / "c"):
@@ -97,7 +97,7 @@ def test_tmp_is_shared_but_for_the_way_to_the_state_folder(tmp_path: Path) -> No
 
 
 @needs_landlock
-def test_a_link_that_a_sandbox_left_opens_nothing_to_the_next(
+def test_a_link_left_by_a_sandbox_gives_the_next_no_access(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shared, home = tmp_path / "shared", tmp_path / "home"
@@ -107,7 +107,7 @@ def test_a_link_that_a_sandbox_left_opens_nothing_to_the_next(
     (shared / "to home").symlink_to(home)
     (shared / "to all").symlink_to("/")
     (shared / "to itself").symlink_to(shared)
-    # Of devices, /dev/shm may hold the test's own folders.
+    # Of the devices, /dev/shm may contain the test's own folders.
     monkeypatch.setattr(confinement, "_DEVICES", ("/dev/null",))
     monkeypatch.setattr(confinement, "_SHARED", (str(shared),))
     rules = confinement.rules(shared / "state", [], [])
@@ -118,7 +118,7 @@ def test_a_link_that_a_sandbox_left_opens_nothing_to_the_next(
 
 
 @needs_landlock
-def test_a_crowded_folder_around_the_state_folder_changes_nothing(
+def test_many_files_beside_the_state_folder_do_not_break_confinement(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An argument of a program has at most 128 KiB ("MAX_ARG_STRLEN")."""
@@ -135,17 +135,17 @@ def test_a_crowded_folder_around_the_state_folder_changes_nothing(
         assert done.returncode == code, done.stderr
 
 
-def test_a_kernel_without_landlock_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kernel_without_landlock_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(confined, "abi", lambda: 0)
     assert "are not confined: this kernel has no Landlock" in confinement.announce()
 
 
 @needs_landlock
-def test_a_kernel_with_landlock_is_not_announced() -> None:
+def test_a_kernel_with_landlock_is_not_logged() -> None:
     assert confinement.announce() == ""
 
 
-def test_what_a_link_leads_to_is_what_counts(tmp_path: Path) -> None:
+def test_the_target_of_a_link_decides_access(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("")
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "link").symlink_to(tmp_path / "secret")
@@ -154,7 +154,7 @@ def test_what_a_link_leads_to_is_what_counts(tmp_path: Path) -> None:
     assert [rules.readable(tmp_path / "own" / each) for each in ("link", "file")] == [False, True]
 
 
-WAYS_ROUND_A_CLOSED_PORT = """
+CLOSED_PORT_BYPASSES = """
 import ctypes, json, os, socket, sys
 libc = ctypes.CDLL(None, use_errno=True)
 where = ("127.0.0.1", int(sys.argv[1]))
@@ -197,7 +197,7 @@ def test_no_kind_of_socket_reaches_a_closed_port(tmp_path: Path) -> None:
         try:
             tried = subprocess.run(
                 replace(rules, ports=ruleset).command(
-                    str(Path(sys.executable).resolve()), "-c", WAYS_ROUND_A_CLOSED_PORT, str(port)
+                    str(Path(sys.executable).resolve()), "-c", CLOSED_PORT_BYPASSES, str(port)
                 ),
                 pass_fds=[ruleset],
                 cwd=tmp_path,

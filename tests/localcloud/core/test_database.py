@@ -1,4 +1,4 @@
-"""A state folder that cannot be served is rejected in one sentence, and never started over."""
+"""A damaged state folder is an error of one sentence, and is never overwritten."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ _DAMAGES = [
 
 
 @pytest.mark.parametrize(("damage", "found"), _DAMAGES)
-def test_up_ends_with_one_sentence(
+def test_up_fails_with_one_sentence(
     tmp_path: Path, damage: Callable[[Path], None], found: str
 ) -> None:
     _filled(tmp_path)
@@ -99,10 +99,10 @@ def test_up_ends_with_one_sentence(
 @pytest.mark.parametrize(
     ("writable", "file"), [((), ""), (("lock", "blobs"), "ledger.sqlite")], ids=["all", "ledger"]
 )
-def test_up_on_what_is_read_only_ends_with_one_sentence(
+def test_up_on_a_read_only_folder_fails_with_one_sentence(
     tmp_path: Path, writable: tuple[str, ...], file: str
 ) -> None:
-    """Landlock makes it so also for root, who may write what is read-only by its mode."""
+    """Landlock also stops root, who may write to files that are read-only by mode."""
     state = tmp_path / "state"
     _filled(state)
     before = (state / "ledger.sqlite").read_bytes()
@@ -123,13 +123,13 @@ def test_up_on_what_is_read_only_ends_with_one_sentence(
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    """As root may write anywhere, a file stands where the folder should be."""
+    """Root may write anywhere, so a file exists where the folder should be."""
     (tmp_path / "state").write_text("")
     with pytest.raises(UnusableStateError, match="found file exists; a state folder is writable"):
         Ledger(tmp_path / "state")
 
 
-def test_a_folder_of_a_release_without_layout_numbers_is_taken_over(tmp_path: Path) -> None:
+def test_a_folder_without_a_layout_number_is_migrated(tmp_path: Path) -> None:
     _filled(tmp_path)
     with sqlite3.connect(tmp_path / "ledger.sqlite") as connection:
         connection.execute("PRAGMA user_version=0")
@@ -163,7 +163,7 @@ def test_a_number_that_json_does_not_have_is_not_stored(tmp_path: Path) -> None:
     ledger.close()
 
 
-def test_a_blob_with_other_bytes_is_named(tmp_path: Path) -> None:
+def test_a_blob_with_changed_bytes_is_named(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     digest = ledger.store(b"content")
     assert ledger.load(digest) == b"content"
@@ -184,13 +184,13 @@ def filled() -> Path:
 
 
 @settings(max_examples=60, deadline=None)
-@example(seed=30540451, flips=1, cut=1.0)  # rows out of their order, which are not found
+@example(seed=30540451, flips=1, cut=1.0)  # rows out of order, which lookups do not find
 @given(seed=st.integers(0, 2**32), flips=st.integers(1, 200), cut=st.floats(0, 1))
 def test_damage_is_reported_or_changes_no_document(
     filled: Path, seed: int, flips: int, cut: float
 ) -> None:
-    """Bytes that changed or went missing end in the one error, and in no other."""
-    chance = random.Random(seed)  # chooses bytes
+    """Changed or missing bytes cause only the one documented error."""
+    chance = random.Random(seed)  # the example chooses bytes
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "state"
         shutil.copytree(filled, folder)
@@ -207,7 +207,7 @@ def test_damage_is_reported_or_changes_no_document(
             assert str(path) in str(error)  # noqa: PT017  # either outcome is right
             return
         try:
-            assert len(ledger.all("kind")) == 200  # all that were put
+            assert len(ledger.all("kind")) == 200  # everything that was put
         except UnusableStateError as error:
             assert str(path) in str(error)  # noqa: PT017  # either outcome is right
         finally:

@@ -1,4 +1,4 @@
-"""What a web page makes a browser send, sent as raw requests."""
+"""Requests that a web page can make a browser send, as raw requests."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CREDENTIAL = (
 def send(
     port: int, method: str, path: str, headers: dict[str, str], body: str = ""
 ) -> tuple[int, dict[str, str], str]:
-    """One request with exactly these headers besides `Host` and `Content-Length`."""
+    """Send one request with exactly these headers besides `Host` and `Content-Length`."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
@@ -84,7 +84,7 @@ class TestApi:
         assert status == 403
         assert not [name for name in answered if name.startswith("access-control-")]
 
-    def test_two_hosts_or_none_are_refused(self, port: int) -> None:
+    def test_a_request_with_two_or_no_hosts_is_rejected(self, port: int) -> None:
         for hosts in ([f"127.0.0.1:{port}", "evil.example"], []):
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
             connection.putrequest("GET", "/", skip_host=True)
@@ -104,7 +104,7 @@ class TestApi:
 
     @pytest.mark.parametrize("path", ["/moto-api/reset", "/moto-api/data.json", "/moto-api/"])
     def test_motos_control_api_is_not_served(self, cloud: Any, port: int, path: str) -> None:
-        """Unsigned it is refused; signed, its path is a bucket's and a key's, as on AWS."""
+        """Unsigned it is rejected; signed, its path is a bucket and a key, as on AWS."""
         s3 = cloud.client("s3", "1" * 12, "us-east-1")
         s3.create_bucket(Bucket="kept")
         assert send(port, "POST", path, {})[0] == 403
@@ -126,7 +126,7 @@ class TestApi:
 
 
 class TestGateway:
-    """The port of deployed APIs, whose own CORS decides."""
+    """The port of deployed APIs, whose own CORS settings apply."""
 
     @pytest.fixture
     def asked(self) -> list[str]:
@@ -167,7 +167,7 @@ class TestGateway:
         assert send(port, "GET", "/open", {"Host": host, "Origin": EVIL})[0] == 403
         assert asked == []
 
-    def test_what_a_page_embeds_is_refused_and_a_link_is_followed(
+    def test_embedded_requests_are_rejected_and_navigation_is_allowed(
         self, port: int, asked: list[str]
     ) -> None:
         embedded = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}

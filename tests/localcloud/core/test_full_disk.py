@@ -1,4 +1,4 @@
-"""A disk that is full: what was rejected is not there afterwards, and its client is told why."""
+"""A full disk: a rejected write stores nothing, and its client gets the reason."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _SERVICES = ("logs", "sts")
 
 @contextmanager
 def _full(ledger: Ledger) -> Iterator[None]:
-    """SQLite's own answer on a full disk: the file may not grow by one page.
+    """Make SQLite report a full disk: the file may not grow by one page.
 
-    What is free within its pages is filled first.
+    The free space within its pages is filled first.
     """
     ((most,),) = ledger.query("PRAGMA max_page_count")
     ledger.query("PRAGMA max_page_count = 1")
@@ -99,8 +99,8 @@ assert refused
 """
 
 
-def test_a_write_that_the_kernel_cuts_short_is_torn_nowhere(tmp_path: Path) -> None:
-    """The files may not grow beyond a size, so that the write at their end is a part of one."""
+def test_a_partial_write_corrupts_nothing(tmp_path: Path) -> None:
+    """The files may not grow beyond a size, so the write at the end is partial."""
     done = subprocess.run(
         [sys.executable, "-c", _LIMITED, str(tmp_path)], capture_output=True, text=True, check=False
     )
@@ -123,7 +123,7 @@ def _refused(call: Callable[[], Any]) -> None:
     assert "repeat the request" in answer["Error"]["Message"]
 
 
-def test_moto_holds_nothing_that_the_disk_rejected(start_cloud: Callable[..., LocalCloud]) -> None:
+def test_moto_drops_a_write_that_the_disk_rejected(start_cloud: Callable[..., LocalCloud]) -> None:
     server = start_cloud(services=_SERVICES)
 
     def client(service: str) -> Any:
@@ -199,7 +199,7 @@ _TEMPLATE = {
 }
 
 
-def test_services_hold_nothing_that_the_disk_rejected(
+def test_services_drop_a_write_that_the_disk_rejected(
     start_cloud: Callable[..., LocalCloud],
 ) -> None:
     server = start_cloud()
@@ -300,7 +300,7 @@ def test_a_push_is_rejected_before_git_stores_it(
     assert connections.resolve(arn, "acme/app", "main")
 
 
-def test_a_blob_that_the_disk_rejects_is_no_object(
+def test_a_blob_that_the_disk_rejects_creates_no_object(
     start_cloud: Callable[..., LocalCloud], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = start_cloud(services=_SERVICES)
@@ -317,10 +317,10 @@ def test_a_blob_that_the_disk_rejects_is_no_object(
     assert len(server.cloud.ledger.read("moto")) == 1
 
 
-def test_requests_that_add_are_rejected_before_the_disk_is_full(
+def test_writes_are_rejected_before_the_disk_is_full(
     start_cloud: Callable[..., LocalCloud], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is under way needs the rest to record its end; what deletes makes room."""
+    """Running operations need the remaining space for their end; deletes free space."""
     server = start_cloud(services=_SERVICES)
     s3 = server.cloud.client("s3", ACCOUNT, "us-east-1")
     s3.create_bucket(Bucket="bucket")

@@ -25,7 +25,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 @contextmanager
 def served(ledger: Ledger, asked: int | None) -> Iterator[int]:
-    """The port of a start of the ledger's cloud."""
+    """Return the port of a start on the ledger's cloud."""
     server = gateway(ledger, asked, _nothing, lambda: 0.0)
     try:
         yield server.port
@@ -45,14 +45,14 @@ def _free() -> int:
 
 def test_later_starts_keep_the_port_of_the_first(ledger: Ledger) -> None:
     with served(ledger, 0) as first:
-        # No client of anything is given it before the next start.
+        # No client socket gets it before the next start.
         assert 1024 < first < 32_768
     for asked in (0, None, first):
         with served(ledger, asked) as port:
             assert port == first
 
 
-def test_the_first_start_takes_the_port_that_is_asked_for(
+def test_the_first_start_uses_the_requested_port(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked, default = _free(), _free()
@@ -62,7 +62,7 @@ def test_the_first_start_takes_the_port_that_is_asked_for(
             assert port == expected
 
 
-def test_another_port_is_refused_with_what_to_do(ledger: Ledger) -> None:
+def test_another_port_is_an_error_with_a_next_step(ledger: Ledger) -> None:
     with served(ledger, 0) as first:
         pass
     other = _free()
@@ -76,7 +76,7 @@ def test_another_port_is_refused_with_what_to_do(ledger: Ledger) -> None:
         assert port == first
 
 
-def test_a_kept_port_that_is_taken_is_not_replaced(ledger: Ledger) -> None:
+def test_a_stored_port_in_use_is_an_error(ledger: Ledger) -> None:
     with served(ledger, 0) as first:
         pass
     with (
@@ -87,7 +87,7 @@ def test_a_kept_port_that_is_taken_is_not_replaced(ledger: Ledger) -> None:
         pass
 
 
-def test_a_first_start_that_fails_keeps_nothing(ledger: Ledger) -> None:
+def test_a_failed_first_start_stores_no_port(ledger: Ledger) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port: int = taken.getsockname()[1]
         with pytest.raises(PortInUseError, match="or choose another port"), served(ledger, port):
@@ -96,7 +96,7 @@ def test_a_first_start_that_fails_keeps_nothing(ledger: Ledger) -> None:
         assert chosen != port
 
 
-def test_any_free_one_passes_by_those_that_are_taken(
+def test_the_port_search_skips_ports_in_use(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -82,7 +82,7 @@ def test_a_body_in_chunks(connection: http.client.HTTPConnection) -> None:
     assert _ask(connection, "POST", "/", body=b"next")[1] == b"next"
 
 
-def test_a_client_that_asks_first_is_told_to_go_on(server: HttpServer) -> None:
+def test_expect_100_continue_is_answered(server: HttpServer) -> None:
     with socket.create_connection(("127.0.0.1", server.port), 60) as raw:
         raw.sendall(
             b"PUT / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n"
@@ -94,7 +94,7 @@ def test_a_client_that_asks_first_is_told_to_go_on(server: HttpServer) -> None:
         assert answer.endswith(b"body")
 
 
-def test_a_bug_is_told_to_the_log_and_not_to_the_client(
+def test_a_bug_is_logged_and_hidden_from_the_client(
     connection: http.client.HTTPConnection, caplog: pytest.LogCaptureFixture
 ) -> None:
     answer, body = _ask(connection, "GET", "/bug")

@@ -44,7 +44,7 @@ def _play(ledger: Ledger, model: dict[str, Any], actions: list[Any]) -> None:
 @settings(max_examples=60)
 @given(st.lists(_ACTIONS, max_size=6), _KEYS)
 def test_documents_and_transactions(actions: list[Any], prefix: str) -> None:
-    """An outermost transaction happens as a whole or not at all, whatever is nested in it."""
+    """An outermost transaction is atomic, with all nested ones."""
     with tempfile.TemporaryDirectory() as folder:
         ledger = Ledger(Path(folder))
         ledger._connection.execute("PRAGMA synchronous=OFF")
@@ -80,7 +80,7 @@ def test_streams_keep_their_order_over_processes(tmp_path: Path) -> None:
     ledger.close()
 
 
-def test_files_by_their_content(tmp_path: Path) -> None:
+def test_blobs_are_stored_by_content(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     digest = ledger.store(b"bytes")
     assert ledger.store(b"bytes") == digest
@@ -112,7 +112,7 @@ while True:
 """
 
 
-def test_a_kill_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+def test_a_kill_loses_no_acknowledged_write(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", _WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True
     )

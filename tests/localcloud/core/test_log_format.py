@@ -1,4 +1,4 @@
-"""The log of the local cloud: what each line says, and the id of the request behind it."""
+"""The local cloud's log: the fields of each line, and the request's id."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ACCOUNT, REGION = "222222222222", "eu-west-1"
 
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """What `configure_log` writes to stderr."""
+    """Return the output of `configure_log` on stderr."""
     root, own, stream = logging.getLogger(), logging.getLogger("localcloud"), io.StringIO()
     before, level = list(root.handlers), own.level
     monkeypatch.setattr("sys.stderr", stream)

@@ -1,4 +1,4 @@
-"""SigV4 as boto3 sends it, and as somebody without the key, or with another body, would."""
+"""SigV4 requests of boto3, and forged ones with another key or body."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def code(error: pytest.ExceptionInfo[ClientError]) -> str:
 def signed(
     cloud: Cloud, auth: type[SigV4Auth] = SigV4Auth, service: str = "sts", **request: Any
 ) -> Any:
-    """A request that is signed with the right key, ready to be tampered with."""
+    """A request with a valid signature, to be tampered with."""
     made = AWSRequest(**{"method": "POST", "url": f"{cloud.endpoint}/"} | request)
     auth(Credentials(ACCOUNT, cloud.credentials.secret_key), service, REGION).add_auth(made)
     return made.prepare()
@@ -76,7 +76,7 @@ class TestKey:
             getattr(client(cloud, service, aws_secret_access_key="local"), call)()
         assert code(refused) == "SignatureDoesNotMatch"
 
-    def test_each_state_folder_has_its_own_which_stays(
+    def test_each_state_folder_has_its_own_persistent_secret(
         self, start_cloud: Callable[..., LocalCloud], tmp_path: Any
     ) -> None:
         keys = []
@@ -124,7 +124,7 @@ class TestTampering:
             status, text = send(request, **changed)
             assert (status, "SignatureDoesNotMatch" in text) == (403, True), changed
 
-    def test_a_header_of_aws_has_to_be_signed(self, cloud: Cloud) -> None:
+    def test_x_amz_headers_must_be_signed(self, cloud: Cloud) -> None:
         request = signed(cloud, data=self.BODY, headers=self.FORM)
         status, text = send(request, headers={"X-Amz-Target": "X.GetSecretValue"})
         assert status == 403
@@ -145,7 +145,7 @@ class TestTampering:
     def test_a_client_that_follows_the_clouds_clock_is_served(
         self, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """AWS's SDK for JavaScript signs with the time of the `Date` that it was answered."""
+        """AWS's SDK for JavaScript signs with the time of the last response's `Date`."""
         cloud_time = time.time() + 3 * 24 * 3600
         told = datetime.fromtimestamp(cloud_time - 3600, UTC)
         with monkeypatch.context() as patch:
@@ -206,7 +206,7 @@ class TestS3:
         assert (status, "XAmzContentSHA256Mismatch" in text) == (400, True)
         assert "Contents" not in s3.list_objects_v2(Bucket="bucket")
 
-    def test_a_presigned_url_holds_until_it_expires(
+    def test_a_presigned_url_is_valid_until_it_expires(
         self, cloud: Cloud, s3: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         s3.put_object(Bucket="bucket", Key="a key", Body=b"content")

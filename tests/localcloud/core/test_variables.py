@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from localcloud.server import LocalCloud
 
 
-def test_the_process_has_nothing_of_the_users_but_what_it_needs(tmp_path: Path) -> None:
-    """Its own `/proc/PID/environ` included, which `os.environ` alone would not change."""
+def test_the_process_has_only_the_allowed_variables_of_the_user(tmp_path: Path) -> None:
+    """Including `/proc/PID/environ`, which changes of `os.environ` do not affect."""
     mine = {
         "AWS_PROFILE": "nobody-has-this-profile",
         "AWS_SECRET_ACCESS_KEY": "of-the-user",
@@ -53,7 +53,7 @@ def test_the_process_has_nothing_of_the_users_but_what_it_needs(tmp_path: Path) 
     assert published["secret_key"] not in environment
 
 
-def test_what_is_kept_is_kept_a_second_time() -> None:
+def test_the_allowed_variables_survive_a_second_start() -> None:
     once = scrubbed({"PATH": "/bin", "AWS_PROFILE": "x", "SECRET": "x", "PIP_INDEX_URL": "y"})
     assert set(once) == {
         "PATH", "PIP_INDEX_URL", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE",
@@ -62,7 +62,7 @@ def test_what_is_kept_is_kept_a_second_time() -> None:
     assert scrubbed(once) == once
 
 
-def test_its_own_clients_do_not_ask_the_users_profile(
+def test_internal_clients_ignore_the_users_profile(
     start_cloud: Callable[..., LocalCloud], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody-has-this-profile")
@@ -70,7 +70,7 @@ def test_its_own_clients_do_not_ask_the_users_profile(
     assert cloud.client("sts", "1" * 12, "eu-west-1").get_caller_identity()["Account"] == "1" * 12
 
 
-def test_nobody_else_reads_the_state_folder(
+def test_the_state_folder_is_private(
     start_cloud: Callable[..., LocalCloud], tmp_path: Path
 ) -> None:
     state = tmp_path / "state"

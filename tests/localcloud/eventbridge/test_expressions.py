@@ -47,7 +47,7 @@ def first(text: str, after: str, zone: str = "UTC") -> str | None:
         ("cron(0 0 1 1 ? 2020)", "never"),
     ],
 )
-def test_cron_as_the_user_guide_has_it(expression: str, expected: str | None) -> None:
+def test_the_cron_examples_of_the_user_guide(expression: str, expected: str | None) -> None:
     if expected is None:
         with pytest.raises(ExpressionError):
             parse(expression)
@@ -79,7 +79,7 @@ def test_cron_as_the_user_guide_has_it(expression: str, expected: str | None) ->
         "",
     ],
 )
-def test_what_aws_would_not_take(text: str) -> None:
+def test_invalid_expressions_are_rejected(text: str) -> None:
     with pytest.raises(ExpressionError):
         parse(text)
 
@@ -106,7 +106,7 @@ def allowed(text: str, high: int) -> set[int]:
 
 
 @given(FIELD, FIELD, st.sets(st.integers(1, 7), min_size=1), st.integers(0, 60 * 24 * 800))
-def test_cron_is_the_first_minute_that_its_fields_allow(
+def test_cron_is_due_at_the_first_minute_its_fields_allow(
     minutes: str, hours: str, weekdays: set[int], offset: int
 ) -> None:
     days = ",".join(map(str, sorted(weekdays)))
@@ -146,7 +146,7 @@ def test_at_is_due_once() -> None:
     assert first("at(2026-07-01T09:30:00)", "2026-07-01T09:30:00", "Europe/Rome") is None
 
 
-def test_a_zones_change_of_the_clock_neither_skips_nor_doubles_a_day() -> None:
+def test_daylight_saving_neither_skips_nor_repeats_a_day() -> None:
     # On 29 March 2026 Rome has no 02:30, on 25 October it has two.
     daily = "cron(30 2 * * ? *)"
     assert first(daily, "2026-03-28T12:00:00", "Europe/Rome") == "2026-03-30 02:30"

@@ -75,6 +75,6 @@ def test_any_value_fits_inside_and_outside_a_string(value: str) -> None:
         {"InputTransformer": {"InputTemplate": "x", "InputPathsMap": {"a": "a.b"}}, "Id": "t"},
     ],
 )
-def test_what_is_not_valid_is_refused(target: dict[str, Any]) -> None:
+def test_an_invalid_input_is_rejected(target: dict[str, Any]) -> None:
     with pytest.raises(InputError):
         check(target)

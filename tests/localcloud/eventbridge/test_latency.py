@@ -41,7 +41,7 @@ def test_a_delivery_takes_seconds_and_one_in_a_hundred_is_repeated() -> None:
     assert all(1 <= second - first <= 10 for first, second in repeated)
 
 
-def test_a_seed_delays_alike() -> None:
+def test_a_seed_reproduces_the_delays() -> None:
     def times(delays: Delays) -> list[Any]:
         latency = Latency(delays)
         return [latency.of_deliveries(RULE) for _ in range(9)] + [

@@ -80,12 +80,12 @@ EVENT = {
         ({"$or": [{"state": ["x"]}, {"count": [1]}], "flag": [True]}, False),
     ],
 )
-def test_operators_as_the_user_guide_has_them(detail: dict[str, Any], expected: bool) -> None:
+def test_the_operator_examples_of_the_user_guide(detail: dict[str, Any], expected: bool) -> None:
     pattern = parse(json.dumps({"source": ["aws.ec2"], "detail": detail}))
     assert matches(pattern, EVENT) is expected
 
 
-def test_of_an_array_any_element_will_do() -> None:
+def test_any_element_of_an_array_matches() -> None:
     assert matches(parse('{"resources": ["arn:b", "arn:c"]}'), EVENT)
     assert not matches(parse('{"resources": ["arn:c"]}'), EVENT)
 
@@ -114,7 +114,7 @@ def test_of_an_array_any_element_will_do() -> None:
         ('{"$or": [{"a": ["b"]}]}', "at least two"),
     ],
 )
-def test_an_invalid_pattern_says_why(pattern: str, reason: str) -> None:
+def test_an_invalid_pattern_is_an_error_with_a_reason(pattern: str, reason: str) -> None:
     with pytest.raises(PatternError, match=re.escape(reason)):
         parse(pattern)
 
@@ -137,7 +137,7 @@ def exact(document: dict[str, Any]) -> dict[str, Any]:
 
 
 @given(DOCUMENT, DOCUMENT)
-def test_a_document_as_a_pattern_matches_what_holds_it(
+def test_a_document_as_a_pattern_matches_its_supersets(
     document: dict[str, Any], other: dict[str, Any]
 ) -> None:
     pattern = parse(json.dumps(exact(document)))
@@ -155,14 +155,14 @@ def _same(wanted: Any, found: Any) -> bool:
 
 @given(LEAF.filter(lambda value: isinstance(value, str | int)
                    and not isinstance(value, bool)), LEAF)  # fmt: skip
-def test_anything_but_is_the_contrary_of_exact(wanted: Any, value: Any) -> None:
+def test_anything_but_negates_exact(wanted: Any, value: Any) -> None:
     but = parse(json.dumps({"a": [{"anything-but": wanted}]}))
     same = parse(json.dumps({"a": [wanted]}))
     assert matches(but, {"a": value}) is not matches(same, {"a": value})
 
 
 @given(st.lists(st.text("ab*\\", max_size=3), min_size=1, max_size=4), st.text("ab*\\", max_size=8))
-def test_a_wildcard_stands_for_any_text(parts: list[str], value: str) -> None:
+def test_a_wildcard_matches_any_text(parts: list[str], value: str) -> None:
     literal = [part.replace("\\", "\\\\").replace("*", "\\*") for part in parts]
     # An empty part between two stars would make them consecutive.
     if any(not part for part in parts[1:-1]):

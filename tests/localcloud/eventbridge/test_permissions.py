@@ -98,7 +98,7 @@ def buried(reached: Events, rule: str) -> tuple[str, str]:
     [("codepipeline:StartPipelineExecution", PIPELINE), ("codebuild:StartBuild", PROJECT)],
     ids=["pipeline", "build"],
 )
-def test_a_rule_acts_by_the_role_of_its_target(reached: Events, action: str, target: str) -> None:
+def test_a_rule_uses_the_role_of_its_target(reached: Events, action: str, target: str) -> None:
     name = target.split(":")[2]
     role = reached.role("events", {"Action": "s3:GetObject", "Resource": "*"})
     fire(reached, f"{name}-denied", {"Arn": target, "RoleArn": role})
@@ -115,7 +115,7 @@ def test_a_rule_acts_by_the_role_of_its_target(reached: Events, action: str, tar
     assert reached.pipelines.begun.qsize() + reached.builds.started.qsize() == 1
 
 
-def test_the_role_of_a_target_has_to_trust_eventbridge(reached: Events) -> None:
+def test_the_role_of_a_target_must_trust_eventbridge(reached: Events) -> None:
     role = reached.role("codebuild", {"Action": "*", "Resource": "*"})
     text = f"Provided role '{role}' cannot be assumed by principal 'events.amazonaws.com'."
     with pytest.raises(ClientError, match=text):
@@ -139,7 +139,7 @@ def test_a_role_that_no_longer_trusts_eventbridge_delivers_nothing(reached: Even
     iam.update_assume_role_policy(RoleName="events", PolicyDocument=json.dumps(trust))
 
 
-def test_a_topic_lets_a_rule_publish(reached: Events) -> None:
+def test_a_topic_must_allow_a_rule_to_publish(reached: Events) -> None:
     rule = fire(reached, "topic-denied", {"Arn": TOPIC})
     assert buried(reached, "topic-denied") == (
         "NO_PERMISSIONS",
@@ -157,7 +157,7 @@ def test_a_topic_lets_a_rule_publish(reached: Events) -> None:
     assert not reached.metrics.total("FailedInvocations", RuleName="topic-allowed")
 
 
-def test_a_queue_lets_one_rule_send(reached: Events) -> None:
+def test_a_queue_policy_may_allow_one_rule_to_send(reached: Events) -> None:
     allow_queue(reached, "told", "rule/queue-allowed")
     fire(reached, "queue-denied", {"Arn": QUEUE})
     assert "sqs:SendMessage" in buried(reached, "queue-denied")[1]
@@ -179,7 +179,7 @@ def test_a_queue_under_a_customers_key_needs_the_key(reached: Events) -> None:
     assert f"is not authorized to perform: kms:GenerateDataKey on resource: {key}" in message
 
 
-def test_a_policy_of_logs_lets_a_rule_write(reached: Events) -> None:
+def test_a_logs_resource_policy_allows_a_rule_to_write(reached: Events) -> None:
     logs = reached.cloud.client("logs", ACCOUNT, REGION)
     logs.create_log_group(logGroupName="/aws/events/told")
     group = f"arn:aws:logs:{HERE}:log-group:/aws/events/told"
@@ -199,7 +199,7 @@ def test_a_policy_of_logs_lets_a_rule_write(reached: Events) -> None:
     assert not reached.metrics.total("FailedInvocations", RuleName="log-allowed")
 
 
-def test_a_dead_letter_queue_that_lets_nobody_send_stays_empty(reached: Events) -> None:
+def test_a_dead_letter_queue_without_a_policy_stays_empty(reached: Events) -> None:
     set_queue_policy(reached, "dead", "")
     fire(reached, "lost", {"Arn": TOPIC + "-absent"})
     reached.metrics.wait_for(1, "FailedInvocations", RuleName="lost")
@@ -217,7 +217,7 @@ def schedule(reached: Events, name: str, role: str) -> None:
     )
 
 
-def test_a_schedule_acts_by_its_role(reached: Events) -> None:
+def test_a_schedule_uses_its_role(reached: Events) -> None:
     role = reached.role(
         "scheduler", {"Action": "lambda:InvokeFunction", "Resource": "arn:aws:x:::"}
     )
@@ -232,7 +232,7 @@ def test_a_schedule_acts_by_its_role(reached: Events) -> None:
     assert reached.functions.invoked.empty()
 
 
-def test_a_schedule_is_made_with_a_role_that_scheduler_can_assume(reached: Events) -> None:
+def test_a_schedule_requires_a_role_that_scheduler_can_assume(reached: Events) -> None:
     role = reached.role("events")
     with pytest.raises(ClientError) as refused:
         schedule(reached, "untrusted", role)

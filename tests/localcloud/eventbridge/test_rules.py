@@ -114,7 +114,7 @@ def test_an_event_reaches_the_rules_that_match_it(reached: Any) -> None:
     assert reached.functions.invoked.empty()
 
 
-def test_what_the_toolchain_publishes_reaches_rules(reached: Any) -> None:
+def test_events_of_the_developer_tools_reach_rules(reached: Any) -> None:
     put(
         reached,
         "failures",
@@ -173,7 +173,7 @@ def test_every_kind_of_target(reached: Any) -> None:
     assert json.loads(line["message"])["detail"] == {"n": 1}
 
 
-def test_a_delivery_is_tried_again_until_it_goes_through(reached: Any) -> None:
+def test_a_delivery_is_retried_until_it_succeeds(reached: Any) -> None:
     left = [2]
 
     def fail() -> None:
@@ -190,7 +190,7 @@ def test_a_delivery_is_tried_again_until_it_goes_through(reached: Any) -> None:
 
 
 @pytest.mark.parametrize("case", ["no permission", "no function", "no more attempts", "too old"])
-def test_what_cannot_be_delivered_is_dropped_with_a_metric(reached: Any, case: str) -> None:
+def test_an_undeliverable_event_is_dropped_with_a_metric(reached: Any, case: str) -> None:
     sqs = reached.cloud.client("sqs", ACCOUNT, REGION)
     name = f"dead-{case.replace(' ', '-')}"
     queue = sqs.create_queue(QueueName=name)["QueueUrl"]
@@ -221,7 +221,7 @@ def test_what_cannot_be_delivered_is_dropped_with_a_metric(reached: Any, case: s
     assert reached.cloud.ledger.all("schedules:delivery") == []
 
 
-def test_the_api_tells_what_it_was_told(reached: Any) -> None:
+def test_the_api_describes_what_was_put(reached: Any) -> None:
     put(
         reached,
         "told",
@@ -270,7 +270,7 @@ def test_the_api_tells_what_it_was_told(reached: Any) -> None:
         ),
     ],
 )
-def test_a_rule_that_is_not_valid(reached: Any, rule: Any, code: str, message: str) -> None:
+def test_an_invalid_rule_is_an_error(reached: Any, rule: Any, code: str, message: str) -> None:
     with pytest.raises(ClientError, match=message) as caught:
         reached.events.put_rule(Name="wrong", **rule)
     assert caught.value.response["Error"]["Code"] == code
@@ -290,7 +290,7 @@ def test_a_rule_that_is_not_valid(reached: Any, rule: Any, code: str, message: s
         ),
     ],
 )
-def test_a_target_that_cannot_be_honoured(reached: Any, target: Any, message: str) -> None:
+def test_an_unsupported_target_is_an_error(reached: Any, target: Any, message: str) -> None:
     put(reached, "rule", EventPattern='{"source": ["mine"]}')
     with pytest.raises(ClientError, match=message):
         reached.events.put_targets(Rule="rule", Targets=[{"Id": "one"} | target])
@@ -326,7 +326,7 @@ def test_events_that_are_not_valid_fail_alone(reached: Any) -> None:
     ]
 
 
-def test_a_template_makes_changes_and_removes_a_rule(reached: Any) -> None:
+def test_a_template_creates_updates_and_deletes_a_rule(reached: Any) -> None:
     # The shape of CDK's `events.Rule` with a Lambda target.
     properties: dict[str, Any] = {
         "EventPattern": {"source": ["mine"]},
@@ -370,7 +370,7 @@ def test_a_template_makes_changes_and_removes_a_rule(reached: Any) -> None:
         ),
     ],
 )
-def test_a_template_that_cannot_be_honoured(reached: Any, resource: Any, reason: str) -> None:
+def test_an_unsupported_template_is_an_error(reached: Any, resource: Any, reason: str) -> None:
     stack = reached.deploy({"It": resource})
     assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
     assert any(reason in each for each in stack["Reasons"]), stack["Reasons"]
@@ -436,7 +436,7 @@ def test_an_acknowledged_event_survives_a_kill(
     assert [each["Name"] for each in rules] == ["daily", "kept"]
 
 
-def test_what_was_missed_while_the_cloud_was_down_is_not_made_up(
+def test_missed_triggers_are_not_run_after_a_restart(
     tmp_path: Path, start: Callable[[Path], Any]
 ) -> None:
     first = start(tmp_path)

@@ -64,7 +64,7 @@ def test_a_rate_sends_schedulers_own_notification(reached: Any) -> None:
     assert apart.total_seconds() == 86400
 
 
-def test_the_api_tells_what_it_was_told(reached: Any) -> None:
+def test_the_api_describes_what_was_put(reached: Any) -> None:
     start = datetime(2030, 1, 1, tzinfo=UTC)
     wanted: dict[str, Any] = {
         "Name": "told",
@@ -105,7 +105,9 @@ def test_the_api_tells_what_it_was_told(reached: Any) -> None:
         ({"FlexibleTimeWindow": {"Mode": "FLEXIBLE"}}, "MaximumWindowInMinutes"),
     ],
 )
-def test_what_cannot_be_honoured(reached: Any, change: dict[str, Any], message: str) -> None:
+def test_an_unsupported_schedule_is_an_error(
+    reached: Any, change: dict[str, Any], message: str
+) -> None:
     good = {
         "Name": "wrong",
         "ScheduleExpression": "rate(1 day)",
@@ -117,7 +119,7 @@ def test_what_cannot_be_honoured(reached: Any, change: dict[str, Any], message: 
     assert reached.scheduler.list_schedules()["Schedules"] == []
 
 
-def test_a_template_makes_a_schedule(reached: Any) -> None:
+def test_a_template_creates_a_schedule(reached: Any) -> None:
     schedule = {
         "Type": "AWS::Scheduler::Schedule",
         "Properties": {

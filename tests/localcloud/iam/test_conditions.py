@@ -8,7 +8,7 @@ from localcloud.iam.conditions import OPERATORS, Condition, InvalidValueError, U
 
 _ROLE = "arn:aws:iam::111111111111:role/r"
 
-# Operator, the policy's values, the request's values, whether the condition holds.
+# Operator, the policy's values, the request's values, and the result.
 CASES: list[tuple[str, list[str], list[str] | None, bool]] = [
     ("StringEquals", ["a", "b"], ["b"], True),
     ("StringEquals", ["a"], ["A"], False),

@@ -56,7 +56,7 @@ def test_rejected(statement: Any, kind: Kind, message: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"Version": "2012-10-17"}', '{"Statement": 1}'])
-def test_what_is_no_document_is_rejected(text: str) -> None:
+def test_an_invalid_policy_document_is_rejected(text: str) -> None:
     with pytest.raises(MalformedPolicyError):
         parse(text, "identity")
 

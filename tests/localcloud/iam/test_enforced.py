@@ -1,4 +1,4 @@
-"""Calls of a role's session are answered by what its policies allow."""
+"""A role's calls, allowed or denied by its policies."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _allow(action: str, resource: str = "*", **more: Any) -> dict[str, Any]:
 def _role(
     server: LocalCloud, *statements: dict[str, Any], name: str = "r", account: str = ACCOUNT
 ) -> Session:
-    """A session of a role with these statements."""
+    """Return a session of a role with these statements."""
     iam = server.cloud.client("iam", account, REGION)
     trust = _document({"Action": "sts:AssumeRole", "Principal": {"AWS": account}})
     iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)
@@ -53,7 +53,7 @@ def _client(server: LocalCloud, service: str, session: Session) -> Any:
 
 
 def _denied(call: Callable[..., Any], *arguments: Any, **parameters: Any) -> tuple[str, str]:
-    """Code and message of a call that is denied."""
+    """Return code and message of a denied call."""
     with pytest.raises(ClientError) as refused:
         call(*arguments, **parameters)
     error = refused.value.response["Error"]
@@ -67,7 +67,7 @@ def _unallowed(action: str, resource: str, kind: str = "identity-based policy") 
     )
 
 
-def test_each_protocol_says_so_in_its_own_form(server: LocalCloud) -> None:
+def test_each_protocol_returns_a_denial_in_its_own_format(server: LocalCloud) -> None:
     session = _role(server)
     here = f"{REGION}:{ACCOUNT}"
     client = _client(server, "ssm", session)
@@ -103,7 +103,7 @@ def test_each_protocol_says_so_in_its_own_form(server: LocalCloud) -> None:
     )
 
 
-def test_what_a_policy_allows_is_answered(server: LocalCloud) -> None:
+def test_an_allowed_call_is_answered(server: LocalCloud) -> None:
     names = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/mine/*"
     client = _client(server, "ssm", _role(server, _allow("ssm:*Parameter", names)))
     client.put_parameter(Name="/mine/a", Value="v", Type="String")
@@ -155,7 +155,7 @@ def test_a_bucket_of_another_account_needs_both_sides(server: LocalCloud) -> Non
     assert _denied(s3.get_object, Bucket="theirs", Key="k")[0] == "AccessDenied"
 
 
-def test_a_key_policy_has_to_allow(server: LocalCloud) -> None:
+def test_a_key_policy_must_allow(server: LocalCloud) -> None:
     session = _role(server, _allow("kms:*"))
     admin, kms = server.cloud.client("kms", ACCOUNT, REGION), _client(server, "kms", session)
     key = admin.create_key()["KeyMetadata"]["Arn"]
@@ -203,7 +203,7 @@ def test_an_encrypted_object_needs_its_key_through_s3(server: LocalCloud) -> Non
 
 
 def test_a_bucket_denies_by_the_header_of_the_encryption(server: LocalCloud) -> None:
-    """The policy that CodePipeline gives its buckets: an object without the header is denied."""
+    """CodePipeline's policy for its buckets: an object without the header is denied."""
     session = _role(server, _allow("s3:*"))
     admin = server.cloud.client("s3", ACCOUNT, "us-east-1")
     admin.create_bucket(Bucket="sealed")
@@ -242,7 +242,7 @@ def test_session_policies(server: LocalCloud) -> None:
     )
 
 
-def test_session_policies_outlive_the_process(
+def test_session_policies_survive_a_restart(
     start_cloud: Callable[..., LocalCloud], server: LocalCloud
 ) -> None:
     _role(server, _allow("ssm:*"))
@@ -276,7 +276,7 @@ def test_assuming_a_role_needs_its_trust_and_the_callers_policies(
     assert _denied(sts.assume_role, **wanted)[0] == "AccessDenied"
 
 
-def test_a_deleted_role_may_nothing(server: LocalCloud) -> None:
+def test_a_deleted_role_is_denied_everything(server: LocalCloud) -> None:
     session = _role(server, _allow("*"))
     iam = server.cloud.client("iam", ACCOUNT, REGION)
     iam.delete_role_policy(RoleName="r", PolicyName="p")
@@ -314,7 +314,7 @@ def test_a_malformed_policy_is_rejected(server: LocalCloud, wrong: dict[str, Any
 
 
 def test_pass_role(start_cloud: Callable[..., LocalCloud]) -> None:
-    """The role is the account's own, and for the service that a condition names (aws-cdk#28122)."""
+    """The account's own role, for the service of a condition (aws-cdk#28122)."""
     server = start_cloud(services=("logs", "cloudwatch", "cloudformation"), iam="enforce")
     passing = {"StringEquals": {"iam:PassedToService": "cloudformation.amazonaws.com"}}
     session = _role(
@@ -370,7 +370,7 @@ def test_a_service_is_trusted_for_the_resource_that_a_condition_names(server: Lo
 
 
 def test_a_role_is_assumed_by_its_tags(server: LocalCloud) -> None:
-    """As the self-mutation of CDK Pipelines assumes the roles of CDK's bootstrap."""
+    """The self-mutation of CDK Pipelines assumes the bootstrap's roles this way."""
     tagged = {"ForAnyValue:StringEquals": {"iam:ResourceTag/aws-cdk:bootstrap-role": ["deploy"]}}
     session = _role(server, _allow("sts:AssumeRole", "arn:*:iam::*:role/*", Condition=tagged))
     iam = server.cloud.client("iam", ACCOUNT, REGION)
@@ -399,7 +399,7 @@ def test_last_accessed_details_name_each_action_that_was_allowed(server: LocalCl
     assert (action["ActionName"], action["LastAccessedRegion"]) == ("GetParameter", REGION)
 
 
-def test_uses_outlive_the_process(
+def test_last_accessed_details_survive_a_restart(
     start_cloud: Callable[..., LocalCloud], server: LocalCloud
 ) -> None:
     server.cloud.access.usage.record(ROLE, "s3:GetObject", REGION)

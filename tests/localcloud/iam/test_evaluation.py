@@ -43,7 +43,7 @@ ALLOW, DENY, NOTHING = _policy({}), _policy({"Effect": "Deny"}), _policy({"Actio
 _ALL = {"AWS": "*"}
 _ME = {"AWS": [SESSION, ROLE, ROOT]}
 
-# What applies; in the same account; across accounts. "" is allowed, else who denies.
+# Policies that apply; in the same account; across accounts. "" is allowed, else the denier.
 CASES: list[tuple[str, Policies, str, str]] = [
     ("nothing", Policies(), "identity", "identity"),
     ("identity", Policies(identity=[ALLOW]), "", "resource"),
@@ -154,7 +154,7 @@ def test_policy_types(case: str, policies: Policies, same: str, across: str) -> 
     ],
 )
 def test_trust(principal: Any, same: str, across: str) -> None:
-    """A role's trust policy has to allow, and suffices if it names the role of the account."""
+    """A role's trust policy must allow, and suffices if it names the account's role."""
     assume = {"Action": "sts:AssumeRole"}
     trust = _policy(assume | {"Principal": principal}, kind="trust")
     policies = Policies(resource=trust, resource_type="trust", resource_decides=True)
@@ -167,7 +167,7 @@ def test_trust(principal: Any, same: str, across: str) -> None:
 
 
 def test_services() -> None:
-    """A service is allowed by the resource's policy alone, narrowed by whom it calls for."""
+    """A service needs only the resource's policy, restricted by its source."""
     service = Principal("service", "events.amazonaws.com")
     source = "arn:aws:events:eu-west-1:111111111111:rule/r"
     named = _named(
@@ -274,7 +274,7 @@ def test_elements(
         ),
     ],
 )
-def test_denials_in_the_words_of_aws(policies: Policies, reason: str) -> None:
+def test_denials_have_awss_text(policies: Policies, reason: str) -> None:
     """Texts of "Troubleshoot access denied error messages" (IAM User Guide)."""
     assert denial(REQUEST, evaluate(REQUEST, policies)) == (
         f"User: {SESSION} is not authorized to perform: s3:GetObject on resource: {OBJECT} {reason}"
@@ -325,7 +325,7 @@ _REQUESTS = st.builds(
 
 
 def _more(policies: Policies, effect: str, statement: dict[str, Any]) -> list[Policies]:
-    """The same policies, with a statement added to one of each type that applies."""
+    """Return the same policies, with a statement added to one of each applicable type."""
     added = _policy(statement | {"Effect": effect})
     found = [replace(policies, identity=[*policies.identity, added])]
     if policies.boundary:
@@ -355,7 +355,7 @@ def test_an_allow_never_denies_more(
 
 
 @given(_REQUESTS, _POLICIES)
-def test_boundaries_and_session_policies_only_take_away(
+def test_boundaries_and_session_policies_only_restrict(
     request: AccessRequest, policies: Policies
 ) -> None:
     if evaluate(request, policies).allowed:
@@ -374,7 +374,7 @@ def test_the_order_does_not_matter(
 
 
 @given(_REQUESTS, _DOCUMENTS)
-def test_across_accounts_one_side_is_never_enough(
+def test_a_cross_account_call_needs_both_sides(
     request: AccessRequest, statements: list[dict[str, Any]]
 ) -> None:
     across = replace(request, resource_account=OTHER)
@@ -383,7 +383,7 @@ def test_across_accounts_one_side_is_never_enough(
 
 
 def test_an_evaluation_takes_well_under_100_microseconds() -> None:
-    """Of a role as large as those of a CDK pipeline: 20 statements with ten resources each."""
+    """For a role as large as a CDK pipeline's: 20 statements of ten resources each."""
     statements = [
         {
             "Action": [f"s{n}:Get*", f"s{n}:List*", f"s{n}:PutObject"],

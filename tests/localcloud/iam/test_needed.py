@@ -1,4 +1,4 @@
-"""What calls need, by the Service Authorization Reference."""
+"""The permissions that calls need, by the Service Authorization Reference."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/r"
 
 
 class _Facts:
-    """Answers in place of what a local cloud stores."""
+    """A fake of a local cloud's stored facts."""
 
     def bucket(self, name: str) -> BucketFacts | None:
         known = {"plain": "", "encrypted": KEY}
@@ -354,7 +354,7 @@ class _Facts:
             {"path": "/restapis/x"},
             [f"apigateway:GET arn:aws:apigateway:{REGION}::/restapis/x"],
         ),
-        # Of a service that is not listed, the operation on all resources.
+        # For an unlisted service, the operation on all resources.
         ("xray", "PutTraceSegments", {}, ["xray:PutTraceSegments *"]),
     ],
 )
@@ -375,7 +375,7 @@ def test_a_passed_role_names_the_service() -> None:
 
 
 @pytest.mark.parametrize(("account", "needs"), [(ACCOUNT, True), (OTHER, False)])
-def test_awss_own_key_for_s3_is_its_accounts(account: str, needs: bool) -> None:
+def test_awss_managed_key_for_s3_belongs_to_its_account(account: str, needs: bool) -> None:
     request = s3.S3Request("GET", "plain", "managed", account=account, region=REGION)
     found = [each.action for each in s3.needed(request, _Facts())]
     assert found == ["s3:GetObject", *(["kms:Decrypt"] if needs else [])]
@@ -492,7 +492,7 @@ def test_s3_uses_a_key_for_an_object_of_the_bucket() -> None:
     assert decrypt.context["kms:encryptioncontext:aws:s3:arn"] == ["arn:aws:s3:::encrypted/a"]
 
 
-def test_that_an_object_is_absent_is_told_to_who_may_list() -> None:
+def test_an_absent_object_is_a_404_only_with_list_permission() -> None:
     request = s3.S3Request("HEAD", "plain", "absent", account=ACCOUNT, region=REGION)
     assert [f"{each.action} {each.resource}" for each in s3.needed(request, _Facts())] == [
         "s3:GetObject arn:aws:s3:::plain/absent",

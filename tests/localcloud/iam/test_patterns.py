@@ -42,7 +42,7 @@ def test_a_text_matches_itself_escaped(text: str) -> None:
         ("arn:aws:s3:::*/test/*", "arn:aws:s3:::bucket/1/test/key", True),
         ("arn:aws:s3:::b?cket", "arn:aws:s3:::bucket", True),
         ("arn:aws:s3:::Bucket", "arn:aws:s3:::bucket", False),
-        # At the end of a segment a wildcard reaches beyond the colon, elsewhere it does not.
+        # Only at the end of a segment a wildcard matches colons.
         ("arn:aws:sqs:*", "arn:aws:sqs:eu-west-1:111111111111:queue", True),
         ("arn:aws:sqs:eu-*:queue", "arn:aws:sqs:eu-west-1:111111111111:queue", True),
         ("arn:aws:sqs:eu-*1:queue", "arn:aws:sqs:eu-west-1:111111111111:queue", False),

@@ -1,4 +1,4 @@
-"""Changes of roles and policies are seen when they have propagated, as on AWS."""
+"""Changes of roles and policies take effect after a delay, as on AWS."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ACCOUNT, REGION = "111111111111", "eu-west-1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/r"
 SERVICES = ("logs", "sts", "functions", "cloudformation")
 SHORTEST, LONGEST = 4.0, 21.0
-"""Cloud seconds in which nothing, and everything, has propagated."""
+"""Cloud seconds after which the first and the last change has propagated."""
 
 
 def _document(*statements: dict[str, Any]) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def _refused(call: Callable[..., Any], **parameters: Any) -> str:
 
 
 def _reader(server: LocalCloud) -> Callable[[], bool]:
-    """Whether a session of the role may read, as of now."""
+    """Return whether a session of the role may read now."""
     session = server.cloud.credentials.assume(ROLE, "me")
     client = server.cloud.client("ssm", ACCOUNT, REGION, session)
 
@@ -101,7 +101,7 @@ def test_a_new_role_is_assumed_when_it_has_propagated(server: LocalCloud) -> Non
     functions.create_function(**function)
 
 
-def test_a_grant_and_its_removal_are_seen_later(server: LocalCloud) -> None:
+def test_a_grant_and_its_removal_take_effect_later(server: LocalCloud) -> None:
     """See aws-sdk-js#850."""
     iam = server.cloud.client("iam", ACCOUNT, REGION)
     iam.create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps(TRUST))
@@ -153,7 +153,7 @@ def test_a_stack_completes_a_role_with_its_policies_when_it_has_propagated(
     assert _reader(server)()
 
 
-def test_a_policy_that_a_stack_gives_an_older_role_is_seen_later(server: LocalCloud) -> None:
+def test_a_policy_added_to_an_older_role_by_a_stack_takes_effect_later(server: LocalCloud) -> None:
     """See aws-cdk#37675 and aws-cdk#37085."""
     _stack(server, granted=False, new=True)
     _stack(server, granted=True, new=False)
@@ -172,7 +172,7 @@ class HeldClock(Clock):
         return self.held
 
 
-def test_a_seed_delays_the_same_changes_alike() -> None:
+def test_a_seed_reproduces_the_propagation_delays() -> None:
     account = "123456789999"
 
     def seen_after(seed: int) -> list[int]:

@@ -48,7 +48,7 @@ def _decisions(answer: Any) -> list[tuple[str, str, str]]:
     ]
 
 
-def test_of_a_role(iam: Any) -> None:
+def test_a_roles_policies_are_simulated(iam: Any) -> None:
     key, other = "arn:aws:s3:::b/k", "arn:aws:s3:::c/k"
     answer = iam.simulate_principal_policy(
         PolicySourceArn=ROLE,
@@ -85,7 +85,7 @@ def test_missing_context_values_and_boundaries(iam: Any) -> None:
     assert not result["PermissionsBoundaryDecisionDetail"]["AllowedByPermissionsBoundary"]
 
 
-def test_of_policies_alone(iam: Any) -> None:
+def test_custom_policies_are_simulated(iam: Any) -> None:
     answer = iam.simulate_custom_policy(
         PolicyInputList=[_document({"Action": "sqs:SendMessage"})],
         ActionNames=["sqs:SendMessage", "sqs:DeleteQueue"],

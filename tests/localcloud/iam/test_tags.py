@@ -27,7 +27,7 @@ def server(start_cloud: Callable[..., LocalCloud]) -> LocalCloud:
 
 
 def role(server: LocalCloud, action: str, condition: dict[str, Any]) -> Callable[[str], Any]:
-    """Returns a function that makes clients of a role, which may do this."""
+    """Return a function that creates clients of a role with these permissions."""
     cloud = server.cloud
     iam = cloud.client("iam", ACCOUNT, REGION)
     trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": ACCOUNT}}
@@ -43,7 +43,7 @@ def document(statement: dict[str, Any]) -> str:
 
 
 def denied(call: Callable[..., Any], **parameters: Any) -> bool:
-    """Whether IAM denies a call; what else is wrong with it does not matter."""
+    """Return whether IAM denies a call; other errors are ignored."""
     try:
         call(**parameters)
     except ClientError as error:

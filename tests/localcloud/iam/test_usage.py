@@ -1,4 +1,4 @@
-"""Which actions roles were allowed is recorded, and never in a request's way."""
+"""The record of actions that roles used, which never fails a request."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     opened.close()
 
 
-def test_a_full_disk_loses_the_record_alone(
+def test_a_full_disk_loses_only_the_usage_record(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = Usage(ledger, Clock())

@@ -59,7 +59,7 @@ def messages(answer: dict[str, Any]) -> list[str]:
 
 
 class TestGroups:
-    def test_a_group_is_made_once_and_found_by_name(self, logs: Any, group: str) -> None:
+    def test_a_group_is_created_once_and_found_by_name(self, logs: Any, group: str) -> None:
         with pytest.raises(logs.exceptions.ResourceAlreadyExistsException):
             logs.create_log_group(logGroupName=group)
         (found,) = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
@@ -87,7 +87,7 @@ class TestGroups:
         logs.untag_resource(resourceArn=arn, tagKeys=["a"])
         assert logs.list_tags_for_resource(resourceArn=arn)["tags"] == {"b": "2"}
 
-    def test_another_account_sees_nothing_of_it(self, server: LocalCloud, group: str) -> None:
+    def test_another_account_cannot_see_the_group(self, server: LocalCloud, group: str) -> None:
         other = server.cloud.client("logs", "222222222222", REGION)
         assert other.describe_log_groups(logGroupNamePrefix=group)["logGroups"] == []
 
@@ -121,7 +121,7 @@ class TestStreams:
 
 
 class TestReading:
-    def test_tokens_lead_through_a_stream_both_ways(
+    def test_tokens_page_through_a_stream_both_ways(
         self, server: LocalCloud, logs: Any, group: str
     ) -> None:
         lines = [f"line {number}" for number in range(7)]
@@ -215,7 +215,7 @@ def test_patterns(pattern: str, matching: list[str], others: list[str]) -> None:
 
 
 @pytest.mark.parametrize("pattern", ["{ $.a = 1 }", "[a, b]", "%x%", '"open', "?a b"])
-def test_patterns_that_are_refused(pattern: str) -> None:
+def test_invalid_filter_patterns_are_rejected(pattern: str) -> None:
     with pytest.raises(PatternError):
         matcher(pattern)
 
@@ -233,7 +233,7 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Events]:
     ),
     st.integers(1, 7),
 )
-def test_pages_give_every_event_once_in_the_order_of_time(
+def test_pages_return_every_event_once_in_time_order(
     events: Events, written: list[tuple[str, int, str]], page: int
 ) -> None:
     group = str(next(_groups))
@@ -270,7 +270,7 @@ def declared(type_name: str, **properties: Any) -> ResourceRequest:
 
 
 class TestProviders:
-    def test_a_group_from_its_making_to_its_end(self, server: LocalCloud, logs: Any) -> None:
+    def test_the_lifecycle_of_a_group_in_a_template(self, server: LocalCloud, logs: Any) -> None:
         provider = LogGroupProvider(server.cloud.logs.events)
         wanted = declared("AWS::Logs::LogGroup", LogGroupName="declared", RetentionInDays="30")
         made = provider.create(wanted)
@@ -286,7 +286,7 @@ class TestProviders:
         provider.delete(wanted, made)
         assert logs.describe_log_groups(logGroupNamePrefix="declared")["logGroups"] == []
 
-    def test_a_group_of_somebody_else_is_not_taken(
+    def test_an_existing_group_is_not_adopted(
         self, server: LocalCloud, logs: Any, group: str
     ) -> None:
         with pytest.raises(ProvisioningError, match="already exists"):
@@ -294,7 +294,7 @@ class TestProviders:
                 declared("AWS::Logs::LogGroup", LogGroupName=group)
             )
 
-    def test_what_cannot_be_honoured_is_named(self, server: LocalCloud) -> None:
+    def test_unsupported_settings_are_named(self, server: LocalCloud) -> None:
         with pytest.raises(ProvisioningError, match="DataProtectionPolicy"):
             LogGroupProvider(server.cloud.logs.events).create(
                 declared("AWS::Logs::LogGroup", LogGroupName="x", DataProtectionPolicy={})
@@ -311,7 +311,7 @@ class TestProviders:
         assert logs.describe_log_streams(logGroupName=group)["logStreams"] == []
 
 
-def test_subscribers_hear_what_is_durable(server: LocalCloud, logs: Any, group: str) -> None:
+def test_subscribers_receive_only_durable_events(server: LocalCloud, logs: Any, group: str) -> None:
     heard: list[tuple[Any, ...]] = []
 
     def subscriber(*written: Any) -> None:
@@ -336,7 +336,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_what_was_written_survives_a_kill(tmp_path: Path) -> None:
+def test_written_events_survive_a_kill(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", _CHILD, str(tmp_path / "state")], check=False, capture_output=True
     )

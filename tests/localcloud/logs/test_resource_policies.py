@@ -73,7 +73,7 @@ def test_a_policy_is_put_described_and_deleted(
     ["{}", json.dumps({"Version": "2012-10-17", "Statement": {}}), f"{DOCUMENT}{' ' * 5120}"],
     ids=["empty", "no-statement", "long"],
 )
-def test_what_is_no_policy_is_refused(server: LocalCloud, document: str) -> None:
+def test_an_invalid_resource_policy_is_rejected(server: LocalCloud, document: str) -> None:
     client = _client(server)
     with pytest.raises(client.exceptions.InvalidParameterException):
         client.put_resource_policy(policyName="events", policyDocument=document)
@@ -89,7 +89,7 @@ def test_a_region_has_ten_policies(server: LocalCloud) -> None:
         client.put_resource_policy(policyName="p10", policyDocument=DOCUMENT)
 
 
-def test_a_template_makes_a_policy(server: LocalCloud) -> None:
+def test_a_template_creates_a_policy(server: LocalCloud) -> None:
     provider = ResourcePolicyProvider(server.cloud.logs.resource_policies)
     made = provider.create(_request(DOCUMENT))
     assert _names(server) == [made.physical_id] == ["events"]

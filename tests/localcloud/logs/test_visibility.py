@@ -51,7 +51,7 @@ def _texts(answer: Any) -> list[str]:
     return [each["message"] for each in answer["events"]]
 
 
-def test_events_are_seen_later_by_each_operation(server: LocalCloud) -> None:
+def test_events_become_visible_later_to_each_operation(server: LocalCloud) -> None:
     client = server.cloud.client("logs", ACCOUNT, REGION)
     _written(server, "s", "a", "b")
     _pass(server, SHORTEST)
@@ -69,14 +69,14 @@ def test_events_are_seen_later_by_each_operation(server: LocalCloud) -> None:
     assert "lastEventTimestamp" in described
 
 
-def test_who_subscribes_does_not_wait(server: LocalCloud) -> None:
+def test_subscribers_receive_events_without_delay(server: LocalCloud) -> None:
     heard: list[str] = []
     server.cloud.logs.subscribe(lambda *given: heard.extend(text for _, text in given[-1]))
     _written(server, "s", "a")
     assert heard == ["a"]
 
 
-def test_a_stream_is_seen_in_its_order_and_a_group_is_not() -> None:
+def test_a_stream_becomes_visible_in_order_and_a_group_does_not() -> None:
     visibility = Visibility(AS_ON_AWS)
     times = [visibility.seen(1, "g/s", 1000.0 + second) for second in range(60)]
     assert times == sorted(times)
@@ -85,7 +85,7 @@ def test_a_stream_is_seen_in_its_order_and_a_group_is_not() -> None:
     assert streams != sorted(streams)
 
 
-def test_a_seed_delays_alike() -> None:
+def test_a_seed_reproduces_the_delays() -> None:
     def times(delays: Delays) -> list[float]:
         visibility = Visibility(delays)
         return [visibility.seen(n, f"g/{n}", 1000.0) for n in range(20)]
@@ -94,7 +94,7 @@ def test_a_seed_delays_alike() -> None:
     assert set(times(NO_DELAYS)) == {0.0}
 
 
-def test_a_folder_whose_events_have_no_such_time_is_read(tmp_path: Path) -> None:
+def test_a_folder_with_events_without_a_visibility_time_is_read(tmp_path: Path) -> None:
     Ledger(tmp_path).close()
     with sqlite3.connect(tmp_path / "ledger.sqlite") as connection:
         connection.executescript(

@@ -1,4 +1,4 @@
-"""What the journal leaves out changes nothing."""
+"""Compaction of the journal does not change the state."""
 
 from __future__ import annotations
 
@@ -87,7 +87,9 @@ def test_objects_are_the_same_after_a_restart(actions: list[tuple[Any, ...]]) ->
         server.stop()
 
 
-def test_what_was_overwritten_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_overwritten_entries_are_compacted_away(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     server = LocalCloud(tmp_path, services=("logs", "sts"), delays=NO_DELAYS)
     server.start()
     s3 = server.cloud.client("s3", ACCOUNT, "us-east-1")

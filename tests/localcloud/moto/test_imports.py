@@ -1,4 +1,4 @@
-"""What a start of the local cloud does not do, and that its operations work nevertheless."""
+"""Imports that a start omits, and the operations that need them."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ print(json.dumps(sorted(sys.modules)))
 
 
 def _start(state: Path) -> set[str]:
-    """The modules of a process that has started a local cloud on a state folder and used it."""
+    """Return the modules of a process that started a local cloud and used it."""
     done = subprocess.run(
         [sys.executable, "-c", _START, str(state)], stdout=subprocess.PIPE, text=True, check=True
     )
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 
-def test_a_start_imports_no_library_that_it_does_not_use(tmp_path: Path) -> None:
-    """EC2 and the validator of OpenAPI took half of the time until the first answer."""
+def test_a_start_imports_no_unused_library(tmp_path: Path) -> None:
+    """EC2 and the OpenAPI validator took half of the time until the first response."""
     for modules in (_start(tmp_path), _start(tmp_path)):
         assert {"moto.ssm.models", "moto.apigateway.models"} <= modules
         assert not {"moto.ec2.models", "openapi_spec_validator"} & modules
 
 
-def test_managed_policies_are_made_once_and_attached_in_each_account(
+def test_managed_policies_are_created_once_and_attached_in_each_account(
     start_cloud: Callable[..., LocalCloud],
 ) -> None:
     managed_policies.cache_clear()
@@ -70,7 +70,7 @@ def test_managed_policies_are_made_once_and_attached_in_each_account(
     assert managed_policies.cache_info().misses == 1
 
 
-def test_what_is_imported_later_works(start_cloud: Callable[..., LocalCloud]) -> None:
+def test_lazily_imported_services_work(start_cloud: Callable[..., LocalCloud]) -> None:
     server = start_cloud(services=("logs", "sts"))
 
     def client(service: str) -> Any:

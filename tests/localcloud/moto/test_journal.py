@@ -1,4 +1,4 @@
-"""moto remembers: what was done is there again, the same, in the next process."""
+"""moto's state survives a restart: the next process has the same resources."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SERVICES = ("logs", "sts")
 
 
 def _make(client: Callable[[str], Any]) -> dict[str, Any]:
-    """Things of many services; returns what only a repetition can know."""
+    """Create resources of many services; return values that only a replay can know."""
     s3 = client("s3")
     s3.create_bucket(Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": REGION})
     s3.put_bucket_versioning(Bucket="bucket", VersioningConfiguration={"Status": "Enabled"})
@@ -98,14 +98,14 @@ def _state(client: Callable[[str], Any], made: dict[str, Any]) -> dict[str, Any]
     for each in told.values():
         if isinstance(each, dict):
             each.pop("ResponseMetadata", None)
-    # moto stamps these two by the wall clock itself.
+    # moto sets these two times by the wall clock.
     for each in told["secrets"]:
         each.pop("CreatedDate", None)
         each.pop("LastChangedDate", None)
     return told
 
 
-def test_everything_is_the_same_after_a_restart(start_cloud: Callable[..., LocalCloud]) -> None:
+def test_all_state_is_the_same_after_a_restart(start_cloud: Callable[..., LocalCloud]) -> None:
     server = start_cloud(services=_SERVICES, speed=1000)
 
     def client(service: str) -> Any:
@@ -122,7 +122,7 @@ def test_everything_is_the_same_after_a_restart(start_cloud: Callable[..., Local
     assert _state(client, made) == before
 
 
-def test_what_moto_stamps_is_cloud_time(start_cloud: Callable[..., LocalCloud]) -> None:
+def test_timestamps_of_moto_are_cloud_time(start_cloud: Callable[..., LocalCloud]) -> None:
     server = start_cloud(services=_SERVICES, speed=100_000)
     s3 = server.cloud.client("s3", ACCOUNT, "us-east-1")
     s3.create_bucket(Bucket="bucket")
@@ -165,7 +165,7 @@ def test_reads_do_not_wait_for_a_write(start_cloud: Callable[..., LocalCloud]) -
     writer.join()
 
 
-def test_what_failed_is_not_done_again(start_cloud: Callable[..., LocalCloud]) -> None:
+def test_failed_calls_are_not_replayed(start_cloud: Callable[..., LocalCloud]) -> None:
     server = start_cloud(services=_SERVICES)
     s3 = server.cloud.client("s3", ACCOUNT, "us-east-1")
     with pytest.raises(s3.exceptions.NoSuchBucket):
@@ -180,7 +180,7 @@ def test_what_failed_is_not_done_again(start_cloud: Callable[..., LocalCloud]) -
     assert server.cloud.ledger.read("moto") == []
 
 
-def test_an_entry_that_cannot_be_done_again_is_logged_and_skipped(
+def test_an_entry_that_cannot_be_replayed_is_logged_and_skipped(
     start_cloud: Callable[..., LocalCloud], caplog: pytest.LogCaptureFixture
 ) -> None:
     server = start_cloud(services=_SERVICES)
@@ -263,7 +263,7 @@ def test_a_kill_in_a_stream_of_writes_loses_nothing_acknowledged(tmp_path: Path)
     "content_type",
     ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain"],
 )
-def test_an_object_that_calls_itself_a_form_keeps_its_bytes(
+def test_an_object_with_a_form_content_type_keeps_its_bytes(
     start_cloud: Callable[..., LocalCloud], content_type: str
 ) -> None:
     s3 = start_cloud(services=()).cloud.client("s3", "111111111111", "eu-west-1")

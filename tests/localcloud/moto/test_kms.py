@@ -1,4 +1,4 @@
-"""Asymmetric keys: what one call signs another verifies, also behind a restart."""
+"""Asymmetric keys: signatures are verified, also after a restart."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _template() -> str:
 
 @pytest.fixture
 def cloud(start_cloud: Callable[..., LocalCloud]) -> LocalCloud:
-    """A cloud with a stack that has a key for signatures."""
+    """A cloud with a stack that has a signing key."""
     server = start_cloud()
     stacks = _client(server, "cloudformation")
     stacks.create_stack(StackName="keys", TemplateBody=_template())
@@ -74,7 +74,7 @@ def cloud(start_cloud: Callable[..., LocalCloud]) -> LocalCloud:
     return server
 
 
-def test_what_a_stacks_key_has_signed_it_verifies_and_nothing_else(cloud: LocalCloud) -> None:
+def test_a_stacks_key_verifies_only_its_own_signatures(cloud: LocalCloud) -> None:
     kms = _client(cloud, "kms")
     signature = kms.sign(**_DIGEST)["Signature"]
     again = _client(cloud, "kms")
@@ -84,7 +84,7 @@ def test_what_a_stacks_key_has_signed_it_verifies_and_nothing_else(cloud: LocalC
         again.verify(**other, Signature=signature)
 
 
-def test_it_is_verified_after_a_restart(
+def test_a_signature_is_verified_after_a_restart(
     cloud: LocalCloud, start_cloud: Callable[..., LocalCloud]
 ) -> None:
     kms = _client(cloud, "kms")
@@ -96,8 +96,8 @@ def test_it_is_verified_after_a_restart(
     assert kms.verify(**_DIGEST, Signature=signature)["SignatureValid"] is True
 
 
-def test_a_digest_is_signed_as_it_is(cloud: LocalCloud) -> None:
-    """So that whoever has the public key verifies the message itself ("Sign", MessageType)."""
+def test_a_digest_is_signed_without_hashing_again(cloud: LocalCloud) -> None:
+    """So that anyone with the public key can verify the message ("Sign", MessageType)."""
     kms = _client(cloud, "kms")
     public = load_der_public_key(kms.get_public_key(KeyId=ALIAS)["PublicKey"])
     assert isinstance(public, ec.EllipticCurvePublicKey)

@@ -1,4 +1,4 @@
-"""What lifecycle rules let expire is gone from S3 and from the journal, and nothing else is.
+"""Lifecycle rules delete only expired objects, from S3 and from the journal.
 
 Source: "Expiring objects" of the S3 user guide.
 """
@@ -57,7 +57,7 @@ def _versions() -> dict[str, list[str]]:
 
 
 def test_the_journal_of_an_idle_cloud_does_not_grow(start_cloud: Callable[..., LocalCloud]) -> None:
-    """A journey writes an object and deletes it; a day later neither is left."""
+    """A journey writes an object and deletes it; a day later neither version remains."""
     server = start_cloud(services=("logs", "sts"))
     s3 = _bucket(server)
     journal, now = server.cloud.journal, server.cloud.clock.timestamp()
@@ -87,7 +87,7 @@ def test_a_rule_keeps_current_and_young_versions(start_cloud: Callable[..., Loca
 
 @settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(_ACTION, min_size=10, max_size=30), st.sampled_from([3, 40]))
-def test_what_expired_does_not_come_back_and_the_rest_does(
+def test_expired_objects_stay_deleted_after_a_restart(
     start_cloud: Callable[..., LocalCloud],
     tmp_path_factory: pytest.TempPathFactory,
     actions: list[tuple[str, str, str]],

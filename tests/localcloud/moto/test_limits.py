@@ -37,7 +37,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str],
 
 
 def _padded(size: int) -> str:
-    """A template of exactly so many bytes."""
+    """Return a template of exactly this many bytes."""
     template: dict[str, Any] = {"Resources": {"T": _TOPIC}, "Metadata": {"Padding": ""}}
     template["Metadata"]["Padding"] = "x" * (size - len(json.dumps(template)))
     return json.dumps(template)
@@ -135,7 +135,7 @@ def test_yaml_merges_its_anchors() -> None:
 def test_a_request_that_is_no_json_is_rejected(
     client: Callable[[str], Any], service: str, body: bytes
 ) -> None:
-    """Of the JSON protocol, and of the REST-JSON protocol, which names no target."""
+    """Of the JSON protocol, and of the REST-JSON protocol, which has no target."""
     scope = f"{ACCOUNT}/20260101/{REGION}/{service}/aws4_request"
     target = {"X-Amz-Target": "Logs_20140328.DescribeLogGroups"} if service == "logs" else {}
     answer = requests.post(
@@ -154,7 +154,7 @@ def test_a_request_that_is_no_json_is_rejected(
 
 
 @pytest.mark.parametrize("body", [b'{"a": NaN', b'{"a": 1, "a": 2}', b"text"])
-def test_an_object_may_call_itself_json(client: Callable[[str], Any], body: bytes) -> None:
+def test_an_object_may_have_a_json_content_type(client: Callable[[str], Any], body: bytes) -> None:
     s3 = client("s3")
     where = {"Bucket": f"json-{len(body)}"}
     s3.create_bucket(**where, CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -227,7 +227,7 @@ def test_other_services(client: Callable[[str], Any]) -> None:
 
 
 def test_a_request_of_metrics_has_1_mb_as_it_is_sent(client: Callable[[str], Any]) -> None:
-    """See "PutMetricData" of the CloudWatch API reference; what is compressed counts so."""
+    """See "PutMetricData" of the CloudWatch API reference; the compressed size counts."""
     dimensions = [{"Name": f"d{n}", "Value": "v" * 1000} for n in range(2)]
     data = [{"MetricName": f"m{n}", "Value": 1.0, "Dimensions": dimensions} for n in range(1000)]
     compressing = client("cloudwatch")

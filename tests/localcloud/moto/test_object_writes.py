@@ -1,4 +1,4 @@
-"""An object that is repeated without HTTP is the one that a request has made."""
+"""An object replayed without HTTP equals one created by a request."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _ACTION = st.tuples(
 
 
 def _objects() -> dict[str, Any]:
-    """Every version of every object, with all that moto holds of it."""
+    """Return every version of every object, with moto's internal attributes."""
     backend = s3_backends[ACCOUNT]["aws"]
     return {
         f"{bucket.name}/{key}": [_attributes(each) for each in bucket.keys.getlist(key)]
@@ -44,7 +44,7 @@ def _attributes(version: Any) -> dict[str, Any]:
     found = dict(vars(version))
     if isinstance(version, FakeDeleteMarker):
         return found | {"key": version.key.version_id}
-    # moto computes the tag of an object when it is first asked, and counts its own transitions.
+    # moto computes an object's tag lazily, and counts its own transitions.
     for name in ("lock", "_value_buffer", "acl", "_etag", "_tick", "_time_progressed"):
         del found[name]
     found["_metadata"] = dict(found["_metadata"])
@@ -85,7 +85,7 @@ def test_repeated_writes_are_the_same(
 def test_plain_writes_do_not_go_through_http(
     start_cloud: Callable[..., LocalCloud], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a start costs is counted in requests, not in seconds."""
+    """The cost of a start is measured in requests, not in seconds."""
     server = start_cloud(services=("logs", "sts"))
     s3 = server.cloud.client("s3", ACCOUNT, "us-east-1")
     s3.create_bucket(Bucket="files")

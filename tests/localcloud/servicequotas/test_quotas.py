@@ -1,4 +1,4 @@
-"""The quotas of an established and of a new account, as clients see them."""
+"""The quotas of an established and of a new account, as clients read them."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def by_role(signing: Signing, *statements: dict[str, Any]) -> None:
     signing.client = cloud.client("signer", ACCOUNT, REGION, session)
 
 
-def test_a_job_that_its_caller_may_run_succeeds(signing: Signing) -> None:
+def test_a_job_with_sufficient_permissions_succeeds(signing: Signing) -> None:
     by_role(signing, SIGN, READ, WRITE)
     assert signing.job(signing.zipped("pass"))["status"] == "Succeeded"
 

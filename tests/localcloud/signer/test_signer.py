@@ -21,7 +21,7 @@ def _code(error: pytest.ExceptionInfo[ClientError]) -> str:
     return str(error.value.response["Error"]["Code"])
 
 
-def test_a_profile_is_made_once_and_described(signing: Any) -> None:
+def test_a_profile_is_created_once_and_described(signing: Any) -> None:
     made = signing.profile(signatureValidityPeriod={"value": 3, "type": "YEARS"})
     assert re.fullmatch(
         rf"arn:aws:signer:eu-west-1:{ACCOUNT}:/signing-profiles/release/[a-zA-Z0-9]{{10}}",
@@ -44,14 +44,14 @@ def test_a_profile_is_made_once_and_described(signing: Any) -> None:
         {"signingParameters": {"a": "b"}},
     ],
 )
-def test_what_cannot_be_honoured_is_refused(signing: Any, parameters: dict[str, Any]) -> None:
+def test_unsupported_parameters_are_rejected(signing: Any, parameters: dict[str, Any]) -> None:
     wanted = {"profileName": "release", "platformId": "AWSLambda-SHA384-ECDSA"} | parameters
     with pytest.raises(ClientError) as refused:
         signing.client.put_signing_profile(**wanted)
     assert _code(refused) == "ValidationException"
 
 
-def test_what_is_not_there_is_not_found(signing: Any) -> None:
+def test_unknown_profiles_and_jobs_are_not_found(signing: Any) -> None:
     with pytest.raises(ClientError) as refused:
         signing.client.get_signing_profile(profileName="nothing")
     assert _code(refused) == "ResourceNotFoundException"
@@ -83,7 +83,7 @@ def test_a_job_signs_a_copy_that_its_waiter_sees(signing: Any) -> None:
     assert signing.server.cloud.signer.signature(content) is None
 
 
-def test_one_token_is_one_job(signing: Any) -> None:
+def test_a_client_token_is_idempotent(signing: Any) -> None:
     signing.profile()
     first = signing.job(signing.zipped(SOURCE), clientRequestToken="once")
     again = signing.job(signing.zipped("other"), clientRequestToken="once")
@@ -95,7 +95,7 @@ def test_one_token_is_one_job(signing: Any) -> None:
     ("content", "reason"),
     [(b"no zip", "The object is not a zip file that can"), (None, "The object is signed already")],
 )
-def test_a_job_that_cannot_sign_fails_and_says_why(
+def test_a_job_that_cannot_sign_fails_with_a_reason(
     signing: Any, content: bytes | None, reason: str
 ) -> None:
     signing.profile()
@@ -139,7 +139,7 @@ def _changed(signed: bytes, change: str) -> bytes:
 
 
 @pytest.mark.parametrize("change", ["content", "mode", "name", "claims", "signature", "more"])
-def test_whatever_is_changed_breaks_the_signature(signing: Any, change: str) -> None:
+def test_any_change_breaks_the_signature(signing: Any, change: str) -> None:
     signing.profile()
     signing.profile("another")
     signed = signing.signed(signing.zipped(SOURCE))
@@ -168,7 +168,7 @@ def test_a_byte_that_is_lost_breaks_the_signature(signing: Any) -> None:
         signing.server.cloud.signer.signature(bytes(signed))
 
 
-def test_profiles_jobs_and_signatures_outlive_a_restart(start: Any) -> None:
+def test_profiles_jobs_and_signatures_survive_a_restart(start: Any) -> None:
     signing = start()
     version = signing.profile()["profileVersionArn"]
     job = signing.job(signing.zipped(SOURCE))

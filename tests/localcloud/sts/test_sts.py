@@ -39,7 +39,7 @@ def _session(cloud: Cloud, answer: Any) -> Any:
     return cloud.credentials.session(answer["Credentials"]["AccessKeyId"])
 
 
-def test_who_calls(server: LocalCloud) -> None:
+def test_the_callers_identity(server: LocalCloud) -> None:
     cloud = server.cloud
     told = cloud.client("sts", TOOLS, REGION).get_caller_identity()
     assert (told["Account"], told["Arn"]) == (TOOLS, f"arn:aws:iam::{TOOLS}:root")
@@ -54,7 +54,7 @@ def test_who_calls(server: LocalCloud) -> None:
     assert cloud.client("ssm", TOOLS, REGION).describe_parameters()["Parameters"] == []
 
 
-def test_a_session_outlives_the_process(
+def test_a_session_survives_a_restart(
     start_cloud: Callable[..., LocalCloud], server: LocalCloud
 ) -> None:
     _trust(server.cloud, {"Principal": {"AWS": TOOLS}})
@@ -65,7 +65,7 @@ def test_a_session_outlives_the_process(
     assert _session(again.cloud, answer) == session
 
 
-def test_old_sessions_are_forgotten_at_a_start(
+def test_expired_sessions_are_deleted_at_a_start(
     start_cloud: Callable[..., LocalCloud], server: LocalCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _trust(server.cloud, {"Principal": {"AWS": TOOLS}})
@@ -132,7 +132,7 @@ def test_a_role_trusts_a_role(server: LocalCloud) -> None:
         _assume(cloud, session, f"arn:aws:iam::{PROD}:role/next")
 
 
-def test_what_is_no_role_and_what_is_not_here(server: LocalCloud) -> None:
+def test_invalid_and_unknown_roles_are_errors(server: LocalCloud) -> None:
     with pytest.raises(ClientError, match="AccessDenied"):
         _assume(server.cloud)
     with pytest.raises(ClientError, match="no-arn-of-any-role-at-all is invalid"):
@@ -143,7 +143,7 @@ def test_what_is_no_role_and_what_is_not_here(server: LocalCloud) -> None:
 
 
 @pytest.mark.parametrize("service", ["sts", "s3", "ssm", "cloudformation", "iam"])
-def test_a_key_that_nobody_gave_out(
+def test_an_unknown_access_key(
     server: LocalCloud, service: Literal["sts", "s3", "ssm", "cloudformation", "iam"]
 ) -> None:
     client = boto3.client(

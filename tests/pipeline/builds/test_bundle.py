@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_the_bundle_of_this_machine_runs_and_is_made_the_same_again(tmp_path: Path) -> None:
+def test_the_local_bundle_runs_and_builds_reproducibly(tmp_path: Path) -> None:
     first = bundle.build("host")
     again = bundle.build("host", cache=tmp_path / "cache")
     assert first.read_bytes() == again.read_bytes()
@@ -40,15 +40,15 @@ print(boto3.client("s3", region_name="eu-west-1").meta.service_model.service_nam
 """
 
 
-def test_bytecode_is_kept_by_lambda_whatever_the_files_are_dated() -> None:
-    """Flag bits 01 of PEP 552: by hash, unchecked."""
+def test_bytecode_is_valid_on_lambda_whatever_the_mtimes() -> None:
+    """Flag bits 01 of PEP 552: hash-based, unchecked."""
     with zipfile.ZipFile(bundle.build("host")) as archive:
         compiled = [name for name in archive.namelist() if name.endswith(".pyc")]
         assert len([name for name in compiled if name.startswith("service/")]) > 5
         assert {archive.read(name)[4:8] for name in compiled} == {b"\x01\x00\x00\x00"}
 
 
-def test_a_builder_that_keeps_bytecode_elsewhere_gives_lambda_the_same(
+def test_the_bundle_has_bytecode_even_with_a_pycache_prefix(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path / "elsewhere"))
@@ -58,7 +58,7 @@ def test_a_builder_that_keeps_bytecode_elsewhere_gives_lambda_the_same(
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_the_bundle_for_aws_has_wheels_for_aws_and_models_of_what_is_called() -> None:
+def test_the_aws_bundle_has_aws_wheels_and_only_the_botocore_models_in_use() -> None:
     with zipfile.ZipFile(bundle.build("linux-arm64")) as archive:
         names = archive.namelist()
     libraries = [name for name in names if re.fullmatch(r"pydantic_core/.*\.so", name)]
@@ -68,7 +68,9 @@ def test_the_bundle_for_aws_has_wheels_for_aws_and_models_of_what_is_called() ->
     assert {model for model in models if not model.endswith(".json")} == {"s3"}
 
 
-def test_other_sources_are_another_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_sources_change_the_bundle_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = bundle.digest("host")
     assert before != bundle.digest("linux-arm64")
     service = tmp_path / "service" / "app"
@@ -85,10 +87,10 @@ def test_other_sources_are_another_bundle(tmp_path: Path, monkeypatch: pytest.Mo
     assert len({before, first, second, bundle.digest("host")}) == 4
 
 
-def test_each_file_that_is_shipped_makes_another_bundle(
+def test_each_shipped_file_changes_the_bundle_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Files that are no Python, too: added, changed, made executable, deleted."""
+    """Includes non-Python files: added, changed, made executable, deleted."""
     service = tmp_path / "service" / "app"
     service.mkdir(parents=True)
     (service / "main.py").write_text("")
@@ -117,7 +119,7 @@ def test_each_file_that_is_shipped_makes_another_bundle(
     assert seen == [None, "1 644", "2 644", "2 755", None]
 
 
-def test_a_lock_that_cannot_be_installed_is_told_and_leaves_nothing(
+def test_an_uninstallable_lock_is_an_error_and_leaves_no_bundle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock = tmp_path / "service.txt"

@@ -1,4 +1,4 @@
-"""The signing of bundles by a local cloud's Signer, and a stack that takes no other code."""
+"""Bundles signed by a local cloud's Signer, and a stack that requires signed code."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NO_SUCH = f"arn:aws:signer:{REGION}:{TOOLING}:/signing-profiles/nothing/a1B2c3D4
 
 @dataclass
 class Tooling:
-    """The tooling account of a local cloud: its bucket, and its signing profile's version."""
+    """The tooling account of a local cloud: its bucket and signing profile version."""
 
     server: LocalCloud
     bucket: str = ""
@@ -52,7 +52,7 @@ class Tooling:
         return [each["Key"] for each in found]
 
     def kept(self) -> str:
-        """The key of the one signed copy that is kept."""
+        """Return the key of the only signed copy in the bucket."""
         name, version = self.profile.split("/")[-2:]
         (key,) = (
             each for each in self.stored() if each.startswith(f"code-signing/{name}/{version}")
@@ -77,11 +77,11 @@ def tooling(server: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> Tooling:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", TOOLING)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", server.cloud.credentials.secret_key)
     made = Tooling(server)
-    # A test has a bucket of its own, as what is kept there is taken again.
+    # Each test has its own bucket, because signed copies in it are reused.
     buckets = made.client("s3").list_buckets()["Buckets"]
     made.bucket = made.make_bucket(f"artifacts-{len(buckets)}")
     signer = made.client("signer")
-    with contextlib.suppress(ClientError):  # an earlier test made it
+    with contextlib.suppress(ClientError):  # created by an earlier test
         signer.put_signing_profile(profileName=PROFILE, platformId="AWSLambda-SHA384-ECDSA")
     made.profile = signer.get_signing_profile(profileName=PROFILE)["profileVersionArn"]
     monkeypatch.setenv(code_signing.BUCKET, made.bucket)
@@ -125,7 +125,7 @@ def test_the_signed_copy_has_the_bundle_and_its_signature(tooling: Tooling, unsi
 
 
 def test_an_unchanged_bundle_is_signed_once(tooling: Tooling, unsigned: Path) -> None:
-    """Else its asset and its version would be new ones in every release."""
+    """Otherwise each release would have a new asset and a new version."""
     code_signing.sign(unsigned, tooling.profile, tooling.bucket)
     first, keys = code_signing.signed(unsigned, tooling.profile).read_bytes(), tooling.stored()
     code_signing.signed(unsigned, tooling.profile).unlink()
@@ -137,7 +137,7 @@ def test_an_unchanged_bundle_is_signed_once(tooling: Tooling, unsigned: Path) ->
     assert code_signing.signed(unsigned, tooling.profile).read_bytes() != first
 
 
-def test_what_an_earlier_build_left_beside_it_is_not_taken(
+def test_a_signed_copy_left_by_an_earlier_build_is_not_reused(
     tooling: Tooling, unsigned: Path
 ) -> None:
     code_signing.sign(unsigned, tooling.profile, tooling.bucket)
@@ -148,8 +148,8 @@ def test_what_an_earlier_build_left_beside_it_is_not_taken(
     assert copy.read_bytes() == content
 
 
-def test_an_older_bundle_in_its_place_is_found(tooling: Tooling, unsigned: Path) -> None:
-    """It has a signature that Lambda would take."""
+def test_an_older_signed_bundle_in_its_place_is_detected(tooling: Tooling, unsigned: Path) -> None:
+    """It has a signature that Lambda would accept."""
     unsigned.write_bytes(_zipped("old and known to be bad"))
     code_signing.sign(unsigned, tooling.profile, tooling.bucket)
     old = code_signing.signed(unsigned, tooling.profile).read_bytes()
@@ -167,14 +167,14 @@ def test_an_older_bundle_in_its_place_is_found(tooling: Tooling, unsigned: Path)
     assert "cannot be read" in _refusal(unsigned, tooling.profile, tooling.bucket)
 
 
-def test_a_job_that_fails_is_told_with_its_reason(tooling: Tooling, unsigned: Path) -> None:
+def test_a_failed_signing_job_is_reported_with_its_reason(tooling: Tooling, unsigned: Path) -> None:
     unsigned.write_bytes(b"no zip")
     told = _refusal(unsigned, tooling.profile, tooling.bucket)
     assert "signing job " in told
     assert " failed: The object is not a zip file that can be signed: " in told
 
 
-def test_a_job_that_hangs_is_left(
+def test_a_hanging_signing_job_times_out(
     tooling: Tooling, unsigned: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     signer = tooling.server.cloud.signer
@@ -193,7 +193,7 @@ def test_a_job_that_hangs_is_left(
     monkeypatch.undo()
 
 
-def test_a_job_that_is_forgotten_is_told(
+def test_an_unknown_signing_job_is_an_error(
     tooling: Tooling, unsigned: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start = tooling.server.cloud.signer.start_job
@@ -207,7 +207,9 @@ def test_a_job_that_is_forgotten_is_told(
     assert "ResourceNotFoundException" in told
 
 
-def test_another_version_of_the_profile_is_told(tooling: Tooling, unsigned: Path) -> None:
+def test_another_version_of_the_signing_profile_is_an_error(
+    tooling: Tooling, unsigned: Path
+) -> None:
     version = tooling.profile.rsplit("/", 1)[1]
     other = tooling.profile.replace(version, "a1B2c3D4e5")
     assert _refusal(unsigned, other, tooling.bucket) == (
@@ -216,7 +218,7 @@ def test_another_version_of_the_profile_is_told(tooling: Tooling, unsigned: Path
     )
 
 
-def test_what_aws_refuses_is_told(
+def test_an_aws_error_is_reported(
     tooling: Tooling, unsigned: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "Signing profile nothing not found" in _refusal(unsigned, NO_SUCH, tooling.bucket)
@@ -243,7 +245,7 @@ def test_what_aws_refuses_is_told(
     assert "Could not connect" in _refusal(unsigned, tooling.profile, tooling.bucket)
 
 
-def test_the_program_signs_every_bundle_and_says_so(
+def test_the_program_signs_and_prints_every_bundle(
     tooling: Tooling,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -262,7 +264,7 @@ def test_the_program_signs_every_bundle_and_says_so(
 
 
 @pytest.mark.parametrize("wrong", ["profile", "bundle", "bucket"])
-def test_the_program_ends_with_one_sentence(
+def test_the_program_fails_with_one_sentence(
     tooling: Tooling,
     unsigned: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -283,7 +285,7 @@ def test_the_program_ends_with_one_sentence(
 
 
 class Deployment:
-    """A stack in prod's account whose function takes code by the tooling's profile alone."""
+    """A stack in prod's account whose function accepts only the profile's code."""
 
     def __init__(self, tooling: Tooling) -> None:
         self._tooling = tooling
@@ -295,12 +297,12 @@ class Deployment:
         )
 
     def deploy(self, verb: str, code: bytes) -> tuple[str, str]:
-        """How a `create` or an `update` with this code ends, and why its first resource failed."""
+        """Return the status of a `create` or `update`, and its first failure."""
         key = f"{hashlib.sha256(code).hexdigest()}.zip"
         self._tooling.client("s3").put_object(Bucket=self._tooling.bucket, Key=key, Body=code)
         template = json.dumps(self._template(key))
         getattr(self._client, f"{verb}_stack")(StackName="prod", TemplateBody=template)
-        with contextlib.suppress(WaiterError):  # the status says it
+        with contextlib.suppress(WaiterError):  # the status reports it
             self._client.get_waiter(f"stack_{verb}_complete").wait(
                 StackName="prod", WaiterConfig={"Delay": 0.02, "MaxAttempts": 3000}
             )
@@ -335,7 +337,7 @@ class Deployment:
         return app.synth().get_stack_by_name("Stack").template
 
 
-def test_what_was_signed_is_deployed_and_what_was_exchanged_is_not(
+def test_signed_code_is_deployed_and_substituted_code_is_rejected(
     tooling: Tooling, unsigned: Path
 ) -> None:
     prod = Deployment(tooling)

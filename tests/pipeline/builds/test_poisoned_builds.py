@@ -1,4 +1,4 @@
-"""What the build of a hostile commit leaves behind is in no later build: by real build commands."""
+"""No later build uses files of a hostile commit's build; with real build commands."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 POISON = "POISONED"
 
-# What `conftest.py` of a refused commit might do: change all that its build can write.
+# A hostile `conftest.py`: change everything that its build can write.
 _HOSTILE = f"""
 import importlib.util, io, marshal, os, pathlib, sys, tarfile, zipfile
 code = compile("print('{POISON}')\\n", "x", "exec")
@@ -48,7 +48,7 @@ shutil.copy(bundle.build("host"), "made.zip")'"""
 
 @dataclass(frozen=True)
 class Builder:
-    """A host of CodeBuild: a folder for sources, a HOME, and what a project's cache keeps."""
+    """A CodeBuild host: a folder for sources, a HOME, and a project's cache."""
 
     folder: Path
     spec: dict[str, Any]
@@ -59,7 +59,7 @@ class Builder:
         return self.folder / "src"
 
     def build(self, checkout: Path, *commands: str) -> None:
-        """Run the install phase and commands on a fresh clone, between restoring and keeping."""
+        """Run the install phase and commands on a fresh clone; restore and save the cache."""
         for each in ("src", "home"):
             shutil.rmtree(self.folder / each, ignore_errors=True)
         shutil.copytree(checkout, self.source)
@@ -87,7 +87,7 @@ class Builder:
 
 @pytest.fixture
 def index(tmp_path: Path) -> Path:
-    """A folder with the one wheel and the one npm package that there are."""
+    """A folder with the only wheel and npm package."""
     folder = tmp_path / "index"
     folder.mkdir()
     about = "acme-1.0.dist-info"
@@ -114,7 +114,7 @@ def _record(text: str) -> str:
 
 @pytest.fixture
 def checkout(tmp_path: Path, index: Path) -> Path:
-    """A commit: the modules that its install phase and its bundle need, a lock, a service."""
+    """A commit with modules for its install phase and bundle, a lock and a service."""
     folder = tmp_path / "commit"
     for each in ("pipeline/builds", "requirements", "service/app", "service/delivery"):
         (folder / each).mkdir(parents=True)
@@ -135,7 +135,7 @@ def checkout(tmp_path: Path, index: Path) -> Path:
 
 @pytest.fixture(params=["caches of the build alone", "an image whose caches all builds share"])
 def builder(request: pytest.FixtureRequest, tmp_path: Path, index: Path, assembly: Any) -> Builder:
-    """One that runs the pipeline's own build, as AWS has it or as the local cloud has it."""
+    """A builder with the pipeline's own build, as on AWS or as in the local cloud."""
     (spec,) = (
         json.loads(project["Source"]["BuildSpec"])
         for project in assembly.delivery.of_type("AWS::CodeBuild::Project").values()
@@ -158,11 +158,11 @@ def builder(request: pytest.FixtureRequest, tmp_path: Path, index: Path, assembl
         image = tmp_path / "image"
         places = {"XDG_CACHE_HOME": "cache", "UV_CACHE_DIR": "uv", "PYTHONPYCACHEPREFIX": "pyc"}
         variables |= {name: str(image / place) for name, place in places.items()}
-    # On AWS the runtime is installed first; here it is there.
+    # On AWS the runtime is installed first; here it exists.
     return Builder(tmp_path / "builder", spec, variables)
 
 
-def test_a_hostile_build_leaves_nothing_that_a_later_one_installs_runs_or_ships(
+def test_a_hostile_build_cannot_poison_later_builds(
     builder: Builder, checkout: Path, tmp_path: Path
 ) -> None:
     builder.build(checkout, _BUNDLE)
@@ -184,5 +184,5 @@ def test_a_hostile_build_leaves_nothing_that_a_later_one_installs_runs_or_ships(
     assert left == []
     (program,) = (builder.source / ".cache").glob("cdk-*/bin/cdk")
     assert program.read_text() == "#!/bin/sh\necho the CDK\n"
-    # Kept downloads that were damaged have been downloaded again.
+    # Damaged cached downloads have been downloaded again.
     builder.build(checkout, "! grep -rl POISONED $PITHEAD_DOWNLOADS")

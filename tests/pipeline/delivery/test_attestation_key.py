@@ -1,4 +1,4 @@
-"""The key that vouches for releases: one role signs, and the key itself denies it to all others."""
+"""The attestation key: one role signs, and the key policy denies all others."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ def resources(app: cdk.App) -> dict[str, Any]:
     return found
 
 
-def _the(resources: dict[str, Any], type_: str) -> dict[str, Any]:
+def _only(resources: dict[str, Any], type_: str) -> dict[str, Any]:
     (found,) = (each for each in resources.values() if each["Type"] == type_)
     return dict(found)
 
 
-def test_nobody_but_the_signer_signs_whatever_its_own_policies_say(
+def test_the_key_policy_denies_signing_to_all_but_the_signer(
     resources: dict[str, Any],
 ) -> None:
-    key = _the(resources, "AWS::KMS::Key")
+    key = _only(resources, "AWS::KMS::Key")
     denied = [
         each
         for each in key["Properties"]["KeyPolicy"]["Statement"]
@@ -58,7 +58,7 @@ def test_nobody_but_the_signer_signs_whatever_its_own_policies_say(
     ]
 
 
-def test_each_role_may_do_its_part_with_this_key_alone(resources: dict[str, Any]) -> None:
+def test_each_role_may_use_only_this_key_for_its_task(resources: dict[str, Any]) -> None:
     (key,) = (name for name, each in resources.items() if each["Type"] == "AWS::KMS::Key")
     granted = {
         each["Properties"]["Roles"][0]["Ref"][:6]: [
@@ -72,14 +72,14 @@ def test_each_role_may_do_its_part_with_this_key_alone(resources: dict[str, Any]
     assert granted == {"Signer": [("kms:Sign", arn)], "Verifi": [("kms:Verify", arn)]}
 
 
-def test_it_signs_what_outlives_the_stack(resources: dict[str, Any]) -> None:
-    key = _the(resources, "AWS::KMS::Key")
+def test_the_key_is_retained_and_only_signs(resources: dict[str, Any]) -> None:
+    key = _only(resources, "AWS::KMS::Key")
     assert (key["Properties"]["KeySpec"], key["Properties"]["KeyUsage"]) == (
         "ECC_NIST_P256",
         "SIGN_VERIFY",
     )
     assert key["DeletionPolicy"] == "RetainExceptOnCreate"
-    assert _the(resources, "AWS::KMS::Alias")["Properties"]["AliasName"] == ATTESTATION_KEY
+    assert _only(resources, "AWS::KMS::Alias")["Properties"]["AliasName"] == ATTESTATION_KEY
 
 
 def test_cdk_nag_finds_nothing(app: cdk.App) -> None:

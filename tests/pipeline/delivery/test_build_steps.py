@@ -1,4 +1,4 @@
-"""What each build installs, held against what its gates import."""
+"""The packages of each build, compared with the imports of its gates."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _STARTED = {
         *(str(path.relative_to(ROOT)) for path in ROOT.glob("tests/service/app/test_*.py")),
     ),
 }  # fmt: skip
-"""Modules and files that a gate imports in a process of its own."""
+"""Modules and files that a gate imports in a child process."""
 _IMPORT = """
 import importlib, os, re, runpy, sys
 from importlib.metadata import packages_distributions
@@ -66,7 +66,7 @@ for each in modules.split():
 
 
 def _builds(delivery: Template) -> dict[str, list[str]]:
-    """The gates of the builds, by the lock that each build installs."""
+    """Return the gates of the builds, by the lock that each build installs."""
     found: dict[str, list[str]] = {}
     for project in delivery.of_type("AWS::CodeBuild::Project").values():
         text = project["Source"]["BuildSpec"]
@@ -109,7 +109,7 @@ def test_each_build_installs_what_its_gates_import(assembly: Assembly) -> None:
     ("lock", "module"),
     [("release", "pytest"), ("scanners", "boto3"), ("template", "aws_cdk"), ("load", "fastapi")],
 )
-def test_no_build_installs_what_is_needed_elsewhere(lock: str, module: str) -> None:
+def test_no_build_installs_packages_that_only_other_builds_need(lock: str, module: str) -> None:
     done = _imports(lock, [module])
     assert f"No module named '{module}'" in done.stderr
 

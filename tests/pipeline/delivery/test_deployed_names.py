@@ -1,4 +1,4 @@
-"""Logical ids and physical names of what is deployed: a change of one replaces a resource."""
+"""Logical ids and physical names: a change of one replaces a deployed resource."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 RECORDED = Path(__file__).with_name("deployed_names.json")
 _HASH = re.compile(r"[0-9a-f]{32}$")
-"""What the CDK appends to the logical id of a function's version."""
+"""The suffix that the CDK adds to the logical id of a function's version."""
 
 
 def _names(template: Template) -> dict[str, list[str]]:
-    """Type and literal names of each resource, by logical id."""
+    """Return the type and literal names of each resource, by logical id."""
     return {
         _HASH.sub("*", logical_id): [resource["Type"], *sorted(_literals(resource))]
         for logical_id, resource in sorted(template.resources.items())
@@ -34,7 +34,10 @@ def _literals(resource: dict[str, Any]) -> set[str]:
 
 
 def test_a_deployed_resource_keeps_its_logical_id_and_its_name(assembly: Assembly) -> None:
-    """To record an intended change, write `found` to the file and say in the commit what moves."""
+    """To record an intended change, write `found` to the file.
+
+    The commit explains it.
+    """
     found = {"pipeline": _names(assembly.delivery)} | {
         name: _names(template) for name, template in assembly.services.items()
     }

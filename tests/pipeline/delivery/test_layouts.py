@@ -1,4 +1,4 @@
-"""The app where environments share accounts, also the pipeline's, and are in two regions."""
+"""The app in two regions, with environments that share accounts."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ NAMED = {
     "AWS::Logs::LogGroup": "LogGroupName",
     "AWS::S3::Bucket": "BucketName",
 }
-"""Where a resource has a name of its own, by its type."""
+"""The property of a resource's physical name, by type."""
 
 
 @pytest.fixture(scope="module", params=LAYOUTS)
 def environments(request: pytest.FixtureRequest) -> dict[str, Environment]:
-    """The environments in the accounts and regions of a layout."""
+    """Return the environments in the accounts and regions of a layout."""
     places = LAYOUTS[request.param]
     return {
         name: each.model_copy(update=dict(zip(("account", "region"), places[name], strict=True)))
@@ -60,16 +60,16 @@ def laid_out(
     synthesise: Callable[[dict[str, Environment]], Any],
     request: pytest.FixtureRequest,
 ) -> Any:
-    """The app for a layout; the checkout's own is synthesised once for all tests."""
+    """Return the app for a layout; the checkout's own is synthesised once."""
     if environments == load_all():
         return request.getfixturevalue("assembly")
     return synthesise(environments)
 
 
-def test_each_finding_of_cdk_nag_was_reviewed(
+def test_each_cdk_nag_finding_was_reviewed(
     laid_out: Any, environments: dict[str, Environment]
 ) -> None:
-    """Synthesis itself fails on an unreviewed one."""
+    """Synthesis itself fails on an unreviewed finding."""
     reviewed = reviews.applicable(load_home(), environments, signed=False)
     assert nag.check(laid_out.app, reviewed).unused == ()
 
@@ -78,7 +78,7 @@ def test_each_finding_of_cdk_nag_was_reviewed(
 def test_without_their_reviews_two_regions_stop_synthesis(
     laid_out: Any, environments: dict[str, Environment]
 ) -> None:
-    """Planted: the replication bucket and the grants on it were never reviewed."""
+    """Planted: without reviews of the replication bucket and the grants on it."""
     kept = reviews.applicable(load_home(), environments, signed=False)
     found = nag.check(laid_out.app, (each for each in kept if each not in reviews.OTHER_REGION))
     assert {rule.partition("[")[0] for rule, _, _ in found.violations} == {
@@ -87,10 +87,10 @@ def test_without_their_reviews_two_regions_stop_synthesis(
     }
 
 
-def test_who_compares_may_read_each_stack_that_is_deployed(
+def test_the_comparison_may_read_each_deployed_stack(
     laid_out: Any, environments: dict[str, Environment]
 ) -> None:
-    """Gate `changes` reads stacks of its own account as itself, others as the lookup role."""
+    """Gate `changes` reads its own account directly, and others by the lookup role."""
     for comparing in ("PipelineVerifyInfrastructureRole", "PipelineChangesRole"):
         granted = _granted(laid_out, comparing)
         for name, each in environments.items():
@@ -103,10 +103,10 @@ def test_who_compares_may_read_each_stack_that_is_deployed(
             assert needed in granted
 
 
-def test_who_compares_may_read_what_the_pipeline_has_in_other_regions(
+def test_the_comparison_may_read_the_pipelines_stacks_in_other_regions(
     laid_out: Any, environments: dict[str, Environment]
 ) -> None:
-    """CDK has the artifacts of another region's actions in a stack of its own there."""
+    """CDK puts the artifacts of another region's actions in a separate stack there."""
     found = {
         (stack.name, stack.region)
         for stack in assembly.read(laid_out.folder)
@@ -119,7 +119,7 @@ def test_who_compares_may_read_what_the_pipeline_has_in_other_regions(
         assert ("cloudformation:GetTemplate", arn) in _granted(laid_out, "PipelineChangesRole")
 
 
-def test_no_stack_takes_the_log_role_of_its_account_with_it(laid_out: Any) -> None:
+def test_deleting_a_stack_keeps_the_accounts_api_gateway_log_role(laid_out: Any) -> None:
     for template in laid_out.services.values():
         roles = {
             properties["CloudWatchRoleArn"]["Fn::GetAtt"][0]
@@ -143,7 +143,7 @@ def test_the_environments_have_no_physical_name_in_common(laid_out: Any) -> None
 
 
 def _granted(laid_out: Any, role: str) -> set[tuple[str, str]]:
-    """The single actions that a role's policy allows, each with a resource."""
+    """Return the single actions that a role's policy allows, each with a resource."""
     return {
         (statement["Action"], resource)
         for name, policy in laid_out.delivery.of_type("AWS::IAM::Policy").items()

@@ -1,4 +1,4 @@
-"""Another service in an otherwise unchanged checkout: synthesised, and held by the gates."""
+"""Another service in an otherwise unchanged checkout, synthesised and gated."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TAGS = re.compile(r'"(Key|Value)": "[\w-]+"|\\"tags\\":\{.*?\}')
 
 
 def _run(folder: Path, module: str, *arguments: str, **variables: str) -> str:
-    """Run a program in a checkout; what it printed, also where it failed."""
+    """Run a program in a checkout; return its output, also after a failure."""
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
         cwd=folder,
@@ -44,7 +44,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def assembly(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What it is synthesised to, for this machine."""
+    """The assembly of that commit, for this machine."""
     folder = tmp_path_factory.mktemp("squares") / "cdk.out"
     context = json.loads((checkout / "cdk.json").read_text())["context"] | {
         "connection-arn": "arn:aws:codeconnections:eu-west-1:111111111111:connection/none",
@@ -55,7 +55,7 @@ def assembly(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _templates(assembly: Path) -> dict[str, dict[str, Any]]:
-    """The templates of the environments, by their names."""
+    """Return the environments' templates by name."""
     return {
         name: json.loads(path.read_text())
         for name in NAMES
@@ -63,7 +63,7 @@ def _templates(assembly: Path) -> dict[str, dict[str, Any]]:
     }
 
 
-def test_its_stacks_have_its_name_and_no_resources_of_the_files_api(assembly: Path) -> None:
+def test_the_stacks_have_the_services_name_and_no_files_api_resources(assembly: Path) -> None:
     templates = _templates(assembly)
     assert set(templates) == set(NAMES)
     for name, template in templates.items():
@@ -89,7 +89,7 @@ def test_its_stacks_have_its_name_and_no_resources_of_the_files_api(assembly: Pa
         assert not re.search(r"\bfiles-|-files\b|/files\b|[Ff]iles API", text)
 
 
-def test_its_assembly_passes_the_template_lint_and_cdk_nag(assembly: Path) -> None:
+def test_the_assembly_passes_the_template_lint_and_cdk_nag(assembly: Path) -> None:
     program = (
         "import sys; from pathlib import Path; "
         "from pipeline.gates.template import assembly, catalogue, validation; "
@@ -101,12 +101,12 @@ def test_its_assembly_passes_the_template_lint_and_cdk_nag(assembly: Path) -> No
     assert done.returncode == 0
 
 
-def test_it_passes_the_gates_that_need_no_deployment(checkout: Path) -> None:
+def test_another_service_passes_the_gates_that_need_no_deployment(checkout: Path) -> None:
     assert "gate unit: passed" in _run(checkout, "pipeline.gates.unit")
     assert "gate security: passed" in _run(checkout, "pipeline.gates.security")
 
 
-def test_the_journeys_of_a_service_without_its_own_are_in_its_bundle(checkout: Path) -> None:
+def test_a_service_without_journeys_gets_the_default_journey_in_its_bundle(checkout: Path) -> None:
     program = (
         "import zipfile; from pipeline.builds import bundle; "
         "print(*zipfile.ZipFile(bundle.build_synthetic('host')).namelist())"

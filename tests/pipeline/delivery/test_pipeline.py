@@ -1,4 +1,4 @@
-"""The synthesised pipeline, held against what a release must pass."""
+"""The synthesised pipeline, compared with the gates that a release must pass."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture(scope="module")
 def pipeline(assembly: Any) -> dict[str, Any]:
-    properties: dict[str, Any] = assembly.delivery.the("AWS::CodePipeline::Pipeline")
+    properties: dict[str, Any] = assembly.delivery.only("AWS::CodePipeline::Pipeline")
     return properties
 
 
 @pytest.fixture(scope="module")
 def projects(assembly: Any) -> dict[str, dict[str, Any]]:
-    """Each CodeBuild project by its step, its buildspec read."""
+    """Each CodeBuild project by its step, with its buildspec parsed."""
     found = {}
     for properties in assembly.delivery.of_type("AWS::CodeBuild::Project").values():
         text = properties["Source"]["BuildSpec"]
         if text.endswith(".yaml"):
             text = (assembly.folder / text).read_text()
         step = properties["Description"].rsplit("/", 1)[-1]
-        if step.startswith("Compares"):  # the one step that CDK Pipelines does not describe
+        if step.startswith("Compares"):  # the only step that CDK Pipelines does not describe
             step = "Changes"
         found[step] = {**properties, "spec": json.loads(text)}
     return found
@@ -76,8 +76,8 @@ def test_a_commit_passes_each_stage_and_each_gate_in_order(pipeline: dict[str, A
     ]
 
 
-def test_the_most_builds_at_once_are_stated(pipeline: dict[str, Any]) -> None:
-    """By which `pithead preflight` judges an account's quota."""
+def test_the_maximum_of_concurrent_builds_is_declared(pipeline: dict[str, Any]) -> None:
+    """`pithead preflight` compares an account's quota with it."""
     at_once = collections.Counter(
         (stage, action["RunOrder"])
         for stage, action in _actions(pipeline)
@@ -86,7 +86,7 @@ def test_the_most_builds_at_once_are_stated(pipeline: dict[str, Any]) -> None:
     assert max(at_once.values()) == PARALLEL_BUILDS
 
 
-def test_it_follows_its_branch_and_changes_itself(pipeline: dict[str, Any]) -> None:
+def test_the_pipeline_follows_its_branch_and_mutates_itself(pipeline: dict[str, Any]) -> None:
     home = load_home()
     source = pipeline["Stages"][0]["Actions"][0]
     assert pipeline["PipelineType"] == "V2"
@@ -97,13 +97,13 @@ def test_it_follows_its_branch_and_changes_itself(pipeline: dict[str, Any]) -> N
     assert source["Configuration"]["DetectChanges"] is True
 
 
-def test_whoever_clones_the_repository_may_use_the_connection(
+def test_each_role_that_clones_the_repository_may_use_the_connection(
     assembly: Any, pipeline: dict[str, Any], projects: dict[str, dict[str, Any]]
 ) -> None:
     configuration = pipeline["Stages"][0]["Actions"][0]["Configuration"]
     assert configuration["OutputArtifactFormat"] == "CODEBUILD_CLONE_REF"
     connection = configuration["ConnectionArn"]
-    # IAM wants the name of the service that is in the ARN.
+    # IAM requires the service name of the ARN.
     wanted = f"{connection.split(':')[2]}:UseConnection"
     allowed = set()
     for policy in assembly.delivery.of_type("AWS::IAM::Policy").values():
@@ -121,14 +121,14 @@ def test_whoever_clones_the_repository_may_use_the_connection(
 
 
 def test_the_commit_itself_does_not_change_the_pipeline(assembly: Any) -> None:
-    """Else each release would mutate the pipeline, restart it, and lose stage rollback."""
+    """Otherwise each release would restart the pipeline and lose stage rollback."""
     text = assembly.delivery.path.read_text()
     assert "c" * 40 not in text
     for template in assembly.services.values():
         assert "c" * 40 in template.path.read_text()
 
 
-def test_the_gates_are_told_the_address_that_was_deployed(pipeline: dict[str, Any]) -> None:
+def test_the_gates_get_the_deployed_address(pipeline: dict[str, Any]) -> None:
     actions = {(stage, action["Name"]): action for stage, action in _actions(pipeline)}
     for stage, gate, names in (
         ("dev", "Integration", {"URL"}),
@@ -154,7 +154,7 @@ def test_each_environment_is_deployed_by_roles_of_its_own_account(
     assert len({load_home().account} | {each.account for each in environments.values()}) == 4
 
 
-def test_there_are_no_more_builds_than_the_order_of_work_needs(
+def test_there_are_no_more_builds_than_the_dependencies_need(
     projects: dict[str, dict[str, Any]],
 ) -> None:
     assert set(projects) == {
@@ -163,7 +163,7 @@ def test_there_are_no_more_builds_than_the_order_of_work_needs(
     }  # fmt: skip
 
 
-def test_each_build_ends_keeps_its_log_a_while_and_encrypts(
+def test_each_build_has_a_timeout_log_retention_and_encryption(
     assembly: Any, projects: dict[str, dict[str, Any]]
 ) -> None:
     ((group, properties),) = assembly.delivery.of_type("AWS::Logs::LogGroup").items()
@@ -186,7 +186,7 @@ def test_each_tool_is_pinned(projects: dict[str, dict[str, Any]]) -> None:
                 assert "--require-hashes" in command, command
 
 
-def test_the_unit_tests_and_synthesis_have_to_pass(projects: dict[str, dict[str, Any]]) -> None:
+def test_the_unit_tests_and_synthesis_are_required(projects: dict[str, dict[str, Any]]) -> None:
     spec = projects["Synth"]["spec"]
     (side_by_side,) = spec["phases"]["build"]["commands"]
     assert "pipeline.gates.unit --promoted &" in side_by_side
@@ -195,10 +195,10 @@ def test_the_unit_tests_and_synthesis_have_to_pass(projects: dict[str, dict[str,
     assert spec["reports"] == {"unit": {"files": ["unit.xml"], "base-directory": "reports"}}
 
 
-def test_synth_is_told_the_inputs_that_it_was_deployed_from(
+def test_synth_gets_the_digest_of_its_deployed_inputs(
     projects: dict[str, dict[str, Any]],
 ) -> None:
-    """The gate that runs with the deployed command in the same checkout finds them proved."""
+    """The gate that runs with the deployed command in the same checkout accepts them."""
     variables = projects["Synth"]["Environment"]["EnvironmentVariables"]
     assert [each["Name"] for each in variables] == ["CDK_VALIDATION", inputs.PROVED]
     (line,) = projects["Synth"]["spec"]["phases"]["build"]["commands"]
@@ -213,10 +213,10 @@ def test_synth_is_told_the_inputs_that_it_was_deployed_from(
         assert (inputs.PROVED in json.dumps(project)) == (step == "Synth"), step
 
 
-def test_other_inputs_change_the_synth_project_and_nothing_else(
+def test_changed_inputs_change_only_the_synth_project(
     assembly: Any, context: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A changed pipeline resource would restart each execution that changes an input."""
+    """Any other change would restart each execution that changes an input."""
     monkeypatch.setattr(inputs, "digest", lambda _root, _context: "0" * 64)
     made_up = tmp_path / "bundle.zip"
     with zipfile.ZipFile(made_up, "w") as archive:
@@ -236,10 +236,10 @@ def test_other_inputs_change_the_synth_project_and_nothing_else(
     assert len(changed) == 1
 
 
-def test_a_release_is_compared_by_the_gate_that_is_deployed(
+def test_a_release_is_compared_by_the_deployed_gate(
     assembly: Any, projects: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:
-    """Nothing of the commit under test runs: neither its code, nor its tools or settings."""
+    """No code, tool or setting of the commit under test is used."""
     commands = projects["Changes"]["spec"]["phases"]["install"]["commands"]
     there = next(n for n, each in enumerate(commands) if each.endswith("cd .deployed"))
     _git(tmp_path, "clone", "--quiet", str(ROOT), "checkout")
@@ -268,7 +268,7 @@ def test_a_release_is_compared_by_the_gate_that_is_deployed(
     )
 
 
-def test_a_history_without_the_deployed_gate_ends_the_comparison(
+def test_a_history_without_the_deployed_gates_commit_fails_the_comparison(
     projects: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:
     _git(tmp_path, "init", "--quiet", "other")
@@ -290,7 +290,7 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 @pytest.mark.parametrize(("unit", "synth"), [(0, 0), (0, 1), (1, 0), (2, 1)])
-def test_one_that_fails_fails_the_build(
+def test_a_failing_gate_fails_the_build(
     projects: dict[str, dict[str, Any]], tmp_path: Path, unit: int, synth: int
 ) -> None:
     tools = tmp_path / ".venv" / "bin"
@@ -303,7 +303,7 @@ def test_one_that_fails_fails_the_build(
     assert (done.returncode == 0) == (unit == synth == 0)
 
 
-def test_what_a_gate_found_is_kept(
+def test_the_reports_of_gates_are_kept_as_artifacts(
     pipeline: dict[str, Any], projects: dict[str, dict[str, Any]], assembly: Any
 ) -> None:
     actions = {action["Name"]: action for _, action in _actions(pipeline)}
@@ -312,7 +312,7 @@ def test_what_a_gate_found_is_kept(
     ):  # fmt: skip
         assert projects[gate]["spec"]["artifacts"]["base-directory"] == "reports"
         assert len(actions[gate]["OutputArtifacts"]) == 1
-    bucket = assembly.delivery.the("AWS::S3::Bucket")
+    bucket = assembly.delivery.only("AWS::S3::Bucket")
     (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "aws:kms"
     assert bucket["LifecycleConfiguration"]["Rules"][0]["ExpirationInDays"] == 90
@@ -330,8 +330,8 @@ def test_only_the_audit_may_read_the_override(assembly: Any) -> None:
     assert f"parameter{OVERRIDE_PARAMETER}" in json.dumps(assembly.delivery.resources[readers[0]])
 
 
-def test_a_build_that_runs_our_code_may_assume_no_role_but_these(assembly: Any) -> None:
-    """CDK's own steps may: self-mutation and the publishing of assets."""
+def test_a_build_that_runs_commit_code_may_assume_only_these_roles(assembly: Any) -> None:
+    """CDK's own steps may assume others: self-mutation and asset publishing."""
     assuming = {
         re.sub(r"DefaultPolicy.*", "", name): statement
         for name, policy in assembly.delivery.of_type("AWS::IAM::Policy").items()
@@ -343,8 +343,8 @@ def test_a_build_that_runs_our_code_may_assume_no_role_but_these(assembly: Any) 
         assert look["Resource"] == [
             lookup_role(each.account, each.region) for each in load_all().values()
         ]
-    # To learn which release serves prod, to serve it beside the one that is measured, and to read
-    # what Lambda throttled of both.
+    # To find the release that serves prod, to serve it beside the measured one, and to read
+    # Lambda's throttles of both.
     staging, prod = (load_all()[name] for name in ("staging", "prod"))
     choice = assuming.pop("PipelinestagingLoadRole")
     assert set(choice["Resource"]) == {
@@ -377,13 +377,13 @@ def test_the_pipeline_itself_cannot_be_deleted_by_mistake(assembly: Any) -> None
     assert manifest["artifacts"]["Pithead"]["properties"]["terminationProtection"] is True
 
 
-def test_the_publisher_of_assets_can_read_what_was_synthesised(assembly: Any) -> None:
+def test_cdk_assets_can_read_the_synthesised_assembly(assembly: Any) -> None:
     """cdk-assets 4.7.3 reads assemblies up to schema 54; a newer aws-cdk-lib writes others."""
     manifest = json.loads((assembly.folder / "manifest.json").read_text())
     assert int(manifest["version"].split(".")[0]) <= 54
 
 
-def test_only_the_attest_step_signs_and_who_compares_with_it_verifies(assembly: Any) -> None:
+def test_only_the_attest_step_signs_and_only_the_comparisons_verify(assembly: Any) -> None:
     users = {
         action: {
             re.sub(r"DefaultPolicy.*", "", name)
@@ -400,7 +400,7 @@ def test_only_the_attest_step_signs_and_who_compares_with_it_verifies(assembly: 
     }
 
 
-def test_the_gates_that_run_tests_compare_them_and_are_attested(
+def test_gates_that_run_tests_compare_test_counts_and_are_attested(
     pipeline: dict[str, Any], projects: dict[str, dict[str, Any]], assembly: Any
 ) -> None:
     (integration,) = projects["Integration"]["spec"]["phases"]["build"]["commands"][-1:]
@@ -411,7 +411,7 @@ def test_the_gates_that_run_tests_compare_them_and_are_attested(
     (reports,) = outputs & inputs
     secondary = projects["Synth"]["spec"]["artifacts"]["secondary-artifacts"]
     assert secondary[reports]["base-directory"] == "reports"
-    # What each build may read of the artifacts' bucket is all of it, by CDK's own grants.
+    # CDK grants each build read access to all of the artifacts' bucket.
     bucket = next(iter(assembly.delivery.of_type("AWS::S3::Bucket")))
     for role in ("PipelineBuildSynthCdkBuildProjectRole", "PipelinedevIntegrationRole"):
         (policy,) = (
@@ -427,16 +427,16 @@ def test_the_gates_that_run_tests_compare_them_and_are_attested(
         assert any(bucket in each and "/*" in each for each in readable), role
 
 
-def test_an_action_takes_five_artifacts_at_most(pipeline: dict[str, Any]) -> None:
-    """CodeBuild's own limit ("Action structure reference")."""
+def test_an_action_has_at_most_five_input_artifacts(pipeline: dict[str, Any]) -> None:
+    """CodeBuild's limit ("Action structure reference")."""
     for stage, action in _actions(pipeline):
         assert len(action.get("InputArtifacts", [])) <= 5, (stage, action["Name"])
 
 
-def test_the_attest_step_has_the_results_of_every_gate_that_prod_wants(
+def test_the_attest_step_gets_the_results_of_every_required_gate(
     pipeline: dict[str, Any], projects: dict[str, dict[str, Any]]
 ) -> None:
-    """Each gate of the stages before it comes to it, by itself or with another's reports."""
+    """Each gate of earlier stages reaches it, directly or with another gate's reports."""
     made_by = {
         output["Name"]: action["Name"]
         for _, action in _actions(pipeline)
@@ -463,8 +463,8 @@ def test_the_attest_step_has_the_results_of_every_gate_that_prod_wants(
 _NOTHING: dict[str, Any] = {"phases": {"build": {"commands": []}}}
 
 
-def test_what_prod_deploys_has_its_sbom_beside_it_and_is_bound_to_its_bytes(assembly: Any) -> None:
-    """The same questions as the gates ask, of what the CDK really writes."""
+def test_prods_assets_have_an_sbom_and_versions_bound_to_their_hashes(assembly: Any) -> None:
+    """The gates' own checks, applied to the CDK's output."""
     for environment, template in assembly.services.items():
         deployed = read_assembly(assembly.folder, environment)
         bound = [code for code in deployed.code if code.pinned]

@@ -1,4 +1,4 @@
-"""cdk-nag, cfn-lint and tags over everything that was synthesised."""
+"""cdk-nag, cfn-lint and tags over the whole synthesised app."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_each_finding_of_cdk_nag_was_reviewed_and_each_review_speaks_of_one(
+def test_each_cdk_nag_finding_has_a_review_and_each_review_a_finding(
     assembly: Any,
 ) -> None:
     reviewed = reviews.applicable(load_home(), load_all(), signed=False)
@@ -30,7 +30,7 @@ def test_each_finding_of_cdk_nag_was_reviewed_and_each_review_speaks_of_one(
     assert all(len(review.reason) > 20 for review in reviewed)
 
 
-def test_what_nobody_reviewed_and_a_review_of_nothing_are_told() -> None:
+def test_unreviewed_findings_and_unused_reviews_are_reported() -> None:
     app = cdk.App()
     s3.Bucket(cdk.Stack(app, "Careless"), "Bucket")
     logs = reviews.Review("AwsSolutions-S1", "Careless/*", "Nobody reads this bucket")
@@ -41,7 +41,7 @@ def test_what_nobody_reviewed_and_a_review_of_nothing_are_told() -> None:
     assert line.startswith("AwsSolutions-S10 at Careless/Bucket/Resource: ")
 
 
-def test_a_review_of_the_wildcard_is_of_no_other_resource() -> None:
+def test_a_review_of_a_wildcard_covers_no_other_resource() -> None:
     review = reviews.Review(
         "AwsSolutions-IAM5[Resource::*]", "Pithead/*", "AWS knows no resource here"
     )
@@ -49,17 +49,17 @@ def test_a_review_of_the_wildcard_is_of_no_other_resource() -> None:
     assert not review.covers("AwsSolutions-IAM5[Resource::arn:aws:s3:::all/*]", "Pithead/Role")
 
 
-def test_an_assembly_says_that_it_was_judged(tmp_path: Path) -> None:
+def test_an_assembly_records_that_cdk_nag_checked_it(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text('{"version": "54.0.0"}')
     nag.record(tmp_path)
     assert [each["pluginName"] for each in validation.plugins(tmp_path)] == ["AwsSolutions"]
     assert validation.findings(tmp_path) == []
-    nag.record(tmp_path)  # beside what other plugins have said
+    nag.record(tmp_path)  # besides findings of other plugins
     assert len(validation.plugins(tmp_path)) == 2
 
 
 def test_a_creation_that_fails_leaves_nothing_behind(assembly: Any) -> None:
-    """Retain keeps what a failed creation made, and the next one makes it once more.
+    """Retain keeps what a failed creation made, and the next one creates it again.
 
     Only API Gateway's log role stays, and the account's setting: other stacks' APIs may use them.
     """
@@ -82,11 +82,11 @@ def test_a_creation_that_fails_leaves_nothing_behind(assembly: Any) -> None:
     assert set(kept.values()) == {"Retain"}
 
 
-def test_cfn_lint_has_nothing_to_say(assembly: Any) -> None:
+def test_cfn_lint_finds_nothing(assembly: Any) -> None:
     templates = [assembly.delivery.path, *(each.path for each in assembly.services.values())]
     done = subprocess.run(
         ["cfn-lint", *map(str, templates)],
-        cwd=ROOT,  # where .cfnlintrc.yaml stands
+        cwd=ROOT,  # the folder of .cfnlintrc.yaml
         capture_output=True,
         text=True,
         check=False,

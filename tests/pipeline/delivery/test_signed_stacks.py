@@ -1,4 +1,4 @@
-"""The synthesised app where a signing profile is named, and where none is."""
+"""The synthesised app with and without a signing profile."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ENVIRONMENTS = ("dev", "staging", "prod")
 
 @dataclass(frozen=True)
 class Signed:
-    """A synthesis of the app for AWS with a signing profile, as the pipeline's Build makes it."""
+    """A synthesis for AWS with a signing profile, as in the pipeline's Build."""
 
     app: cdk.App
     folder: Path
@@ -46,7 +46,7 @@ class Signed:
 def signed(
     tools: None, context: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Signed:
-    """The bundles are those of the sources; their signed copies are made up."""
+    """The sources' bundles with fake signed copies."""
     folder = tmp_path_factory.mktemp("bundles")
     bundles = tuple(
         Path(shutil.copy(each, folder / each.name)) for each in bundle.build_all("linux-arm64")
@@ -56,7 +56,7 @@ def signed(
         copy = code_signing._copy(each, PROFILE)
         shutil.copyfile(each, copy)
         with copy.open("ab") as file:
-            file.write(b"signature")  # behind the zip, where it disturbs nobody
+            file.write(b"signature")  # after the zip, where readers ignore it
         copies.append(copy.read_bytes())
     home = load_home()
     policy = home.supply_chain.model_copy(update={"signing_profile_version": PROFILE})
@@ -74,14 +74,14 @@ def signed(
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_lambda_takes_no_other_code_in_any_function(signed: Signed, environment: str) -> None:
+def test_every_function_accepts_only_signed_code(signed: Signed, environment: str) -> None:
     resources = signed.resources(environment)
     ((name, config),) = ((n, r) for n, r in resources.items() if r["Type"] == CONFIG)
     assert config["Properties"]["AllowedPublishers"] == {"SigningProfileVersionArns": [PROFILE]}
     assert config["Properties"]["CodeSigningPolicies"] == {
         "UntrustedArtifactOnDeployment": "Enforce"
     }
-    # So that a rollback finds that of the code before.
+    # So that a rollback finds the previous code.
     assert name.endswith(PROFILE.rsplit("/", 1)[1])
     functions = [r["Properties"] for r in resources.values() if r["Type"] == FUNCTION]
     assert functions
@@ -89,7 +89,7 @@ def test_lambda_takes_no_other_code_in_any_function(signed: Signed, environment:
         assert each["CodeSigningConfigArn"] == {"Fn::GetAtt": [name, "CodeSigningConfigArn"]}
 
 
-def test_what_is_deployed_is_the_signed_copy_and_its_version_is_bound_to_it(
+def test_the_signed_copy_is_deployed_and_its_version_bound_to_its_hash(
     signed: Signed,
 ) -> None:
     for environment in ENVIRONMENTS:
@@ -101,14 +101,14 @@ def test_what_is_deployed_is_the_signed_copy_and_its_version_is_bound_to_it(
         assert service.pinned == (wanted,)
 
 
-def test_the_signed_copy_is_what_is_attested_with_its_sbom(signed: Signed) -> None:
+def test_the_signed_copy_is_attested_with_its_sbom(signed: Signed) -> None:
     found = release(load_home(), "c" * 40, bundle.LOCK, signed.folder)
     digest = hashlib.sha256(signed.copies[0]).hexdigest()
     (service,) = (each for each in found.bundles if each.sbom)
     assert service.sha256 == digest
 
 
-def test_the_build_signs_before_it_synthesises_what_it_signed(signed: Signed) -> None:
+def test_the_build_signs_the_bundles_before_it_synthesises(signed: Signed) -> None:
     (project,) = (
         each["Properties"]
         for each in signed.resources().values()
@@ -123,7 +123,7 @@ def test_the_build_signs_before_it_synthesises_what_it_signed(signed: Signed) ->
     assert variables[code_signing.BUCKET] == {"Ref": bucket}
 
 
-def test_the_build_and_no_other_may_sign_and_by_this_version_alone(signed: Signed) -> None:
+def test_only_the_build_may_sign_and_only_with_this_profile_version(signed: Signed) -> None:
     resources = signed.resources()
     policies = {
         name: resource["Properties"]["PolicyDocument"]["Statement"]
@@ -146,7 +146,7 @@ def test_the_build_and_no_other_may_sign_and_by_this_version_alone(signed: Signe
             "Resource": "arn:aws:signer:eu-west-1:111111111111:/signing-jobs/*",
         },
     ]
-    # Signer reads and writes as whoever starts its job; CDK lets each build do so in the bucket.
+    # Signer reads and writes as the caller; CDK allows each build to do so in the bucket.
     allowed = {
         action
         for each in policies[synth]
@@ -157,14 +157,14 @@ def test_the_build_and_no_other_may_sign_and_by_this_version_alone(signed: Signe
     assert allowed & {"kms:GenerateDataKey*", "kms:GenerateDataKey"}
 
 
-def test_cdk_nag_finds_what_was_reviewed_and_nothing_else(signed: Signed) -> None:
+def test_cdk_nag_finds_only_reviewed_findings(signed: Signed) -> None:
     judgement = nag.check(signed.app, reviews.applicable(load_home(), load_all(), signed=True))
     assert (judgement.unreviewed, judgement.unused) == ((), ())
 
 
-def test_without_a_profile_nothing_is_signed_and_nothing_has_to_be(assembly: Any) -> None:
+def test_without_a_signing_profile_unsigned_code_is_deployed(assembly: Any) -> None:
     for template in (assembly.delivery, *assembly.services.values()):
-        # The record in prod's metadata names the files of the gates' code.
+        # The record in prod's metadata lists the files of the gates' code.
         text = json.dumps(json.loads(template.path.read_text())["Resources"]).lower()
         assert "signing" not in text
         assert "signer:" not in text
@@ -173,7 +173,7 @@ def test_without_a_profile_nothing_is_signed_and_nothing_has_to_be(assembly: Any
 def test_a_bundle_for_this_machine_is_not_signed(
     context: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A local cloud has no version of AWS's profile; it is rehearsed without."""
+    """A local cloud has no version of AWS's profile, so it is rehearsed without one."""
     given: dict[str, Any] = {}
     home = load_home()
     policy = home.supply_chain.model_copy(update={"signing_profile_version": PROFILE})
@@ -187,7 +187,7 @@ def test_a_bundle_for_this_machine_is_not_signed(
         assert given["artifact"].signing_profile_version == wanted
 
 
-def test_a_build_that_has_not_signed_synthesises_nothing(
+def test_synthesis_fails_if_the_build_did_not_sign(
     context: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bundle, "build_all", lambda _platform: [tmp_path / "bundle.zip"] * 3)

@@ -1,4 +1,4 @@
-"""A stand-in for pip-audit's default advisory service, behind a proxy."""
+"""A fake of pip-audit's default advisory service, behind a proxy."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @cache
 def host() -> str:
-    """Return the host that pip-audit asks by default, as its own service class names it."""
+    """Return pip-audit's default host, as named by its own service class."""
     asked: list[str] = []
 
     class Recorder(HTTPAdapter):
@@ -51,26 +51,26 @@ def host() -> str:
 
 
 class Advisories:
-    """The advisories that the tests set; by default, one package has one."""
+    """The advisories that tests set; by default, one package has one."""
 
     def __init__(self) -> None:
         self.answers: dict[str, tuple[int, bytes]] = {}
-        """By a package's name; any other has no advisory, but for one that is known to have."""
+        """Responses by package name; others have no advisory, except a known one."""
         self.asked: list[str] = []
         self.silent: set[str] = set()
-        """Packages whose question gets no answer."""
+        """Packages whose requests get no response."""
         self.cut: set[str] = set()
-        """Packages whose answer ends in the middle."""
+        """Packages whose response is truncated."""
         self.over = threading.Event()
         self.vulnerable("flask", "PYSEC-2019-179", "1.0")
 
     def vulnerable(self, package: str, advisory: str, *fixed_in: str) -> None:
-        """Name a package in an advisory."""
+        """Return an advisory that names a package."""
         found = {"id": advisory, "aliases": [], "details": "it is bad", "fixed_in": fixed_in}
         self.answers[package] = (200, json.dumps({"vulnerabilities": [found]}).encode())
 
     def answer(self, path: str) -> tuple[int, bytes]:
-        """The answer to `/pypi/NAME/VERSION/json`."""
+        """Return the response to `/pypi/NAME/VERSION/json`."""
         name = path.split("/")[2]
         self.asked.append(name)
         return self.answers.get(name, (200, b'{"vulnerabilities": []}'))
@@ -106,9 +106,9 @@ def certificate(folder: Path) -> Path:
 
 
 def _pass_on(handler: BaseHTTPRequestHandler) -> None:
-    """Be the proxy that it says it is, to what is no advisory service; end when either side does.
+    """Proxy a connection to any other host until either side closes it.
 
-    Where the machine itself is behind a proxy, that one is asked.
+    If the machine itself is behind a proxy, that proxy is used.
     """
     upstream = urlsplit(os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy") or "")
     asked = urlsplit(f"//{handler.path}")
@@ -131,9 +131,9 @@ def _pass_on(handler: BaseHTTPRequestHandler) -> None:
 
 @contextmanager
 def served(trusted: Path) -> Iterator[tuple[Advisories, dict[str, str]]]:
-    """The stand-in, and the environment in which pip-audit reaches it by its own defaults.
+    """Serve the fake; return the environment in which pip-audit reaches it by default.
 
-    `trusted` is what `certificate` made.
+    `trusted` is the output of `certificate`.
     """
     kept = Advisories()
     secure = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

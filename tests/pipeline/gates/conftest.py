@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Gates write their reports here, and not into the checkout."""
+    """Write the gates' reports to a temporary folder, not into the checkout."""
     folder = tmp_path / "reports"
     folder.mkdir()
     for module in (gate, program, suite):
         monkeypatch.setattr(module, "REPORTS", folder)
-    # What is waived in the checkout is none of the tests' business.
+    # The checkout's waivers do not apply in tests.
     monkeypatch.setattr(gate, "WAIVERS", tmp_path / "waivers.toml")
     return folder
 
 
 @pytest.fixture(scope="session")
 def moto() -> Iterator[str]:
-    """An endpoint that answers as AWS does."""
+    """An endpoint of moto."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -39,7 +39,7 @@ def moto() -> Iterator[str]:
 
 @pytest.fixture
 def aws(moto: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """AWS can be reached by whoever asks."""
+    """Make AWS reachable."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
@@ -48,7 +48,7 @@ def aws(moto: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def no_aws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """AWS cannot be reached: nothing listens on TCP's port 1."""
+    """Make AWS unreachable: nothing listens on TCP port 1."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
@@ -63,7 +63,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def advisories(
     certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[advisory_service.Advisories]:
-    """A stand-in that pip-audit reaches by its own default settings."""
+    """A fake that pip-audit reaches with its default settings."""
     with advisory_service.served(certificate) as (kept, variables):
         for name, value in variables.items():
             monkeypatch.setenv(name, value)

@@ -1,4 +1,4 @@
-"""The dynamic gate: schemathesis itself against real servers, some of them with a defect."""
+"""The dynamic gate: schemathesis with real servers, some of which have a defect."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 LIMITS = Dynamic(max_examples=5, seconds=250)
 FEW = Dynamic(max_examples=2, seconds=250)
 FAST = 1000
-"""Requests a second: these servers have no throttle."""
+"""Requests per second: these servers do not throttle."""
 
 
 @contextmanager
@@ -51,7 +51,7 @@ def _served(app: FastAPI) -> Iterator[str]:
 
 
 class Item(BaseModel):
-    """What the small APIs of these tests give."""
+    """The item of these tests' small APIs."""
 
     name: str
     size: int
@@ -67,9 +67,7 @@ def _api() -> FastAPI:
     return app
 
 
-def test_the_service_answers_as_it_says_and_nothing_is_left_or_touched(
-    moto: str, reports: Path
-) -> None:
+def test_the_service_conforms_and_its_files_are_untouched(moto: str, reports: Path) -> None:
     s3 = boto3.client(
         "s3",
         endpoint_url=moto,
@@ -79,7 +77,7 @@ def test_the_service_answers_as_it_says_and_nothing_is_left_or_touched(
     )
     s3.create_bucket(Bucket="fuzzed")
     s3.put_bucket_versioning(Bucket="fuzzed", VersioningConfiguration={"Status": "Enabled"})
-    # What the description gives as an example, somebody's file may well be called.
+    # An example name of the description may be the name of a user's file.
     theirs = {"reports/2026/november.csv", "dynamics.csv", "0"}
     for path in theirs:
         s3.put_object(Bucket="fuzzed", Key=path, Body=b"theirs")
@@ -100,7 +98,7 @@ def test_the_service_answers_as_it_says_and_nothing_is_left_or_touched(
     assert all(path.startswith("dynamic/") for path in [*writes, *deletions])
 
 
-def test_the_same_api_is_asked_the_same_each_time() -> None:
+def test_the_same_api_gets_the_same_requests_in_each_run() -> None:
     with _served(_api()) as url:
         first, second = (examine(url, FEW, FAST) for _ in range(2))
     assert first.status == "passed"
@@ -129,7 +127,7 @@ def test_a_route_that_breaks_on_a_fuzzed_path_is_refused(
     assert "curl -X GET http://127.0.0.1:" in (reports / "dynamic.xml").read_text()
 
 
-def test_an_answer_that_is_not_as_described_is_refused() -> None:
+def test_a_response_that_violates_the_schema_is_refused() -> None:
     app = _api()
 
     @app.get("/wrong", response_model=Item)
@@ -149,7 +147,7 @@ def test_an_answer_that_is_not_as_described_is_refused() -> None:
     }
 
 
-def test_an_api_that_says_too_many_requests_was_not_examined() -> None:
+def test_a_throttling_api_could_not_be_tested() -> None:
     app = _api()
 
     @app.middleware("http")
@@ -168,12 +166,12 @@ def test_an_api_that_says_too_many_requests_was_not_examined() -> None:
         examine(url, LIMITS, FAST)
 
 
-def test_an_api_that_is_not_there_was_not_examined() -> None:
+def test_an_unreachable_api_could_not_be_tested() -> None:
     with pytest.raises(CouldNotRunError, match="could not test the API: Schema Loading Error"):
         examine("http://127.0.0.1:1/", LIMITS, FAST)
 
 
-def test_an_api_without_a_description_was_not_examined() -> None:
+def test_an_api_without_a_schema_could_not_be_tested() -> None:
     with (
         _served(FastAPI(openapi_url=None)) as url,
         pytest.raises(CouldNotRunError, match="could not test the API: Schema Loading Error"),
@@ -181,7 +179,7 @@ def test_an_api_without_a_description_was_not_examined() -> None:
         examine(url, LIMITS, FAST)
 
 
-def test_an_api_of_no_operations_was_not_examined() -> None:
+def test_an_api_without_operations_could_not_be_tested() -> None:
     with (
         _served(FastAPI()) as url,
         pytest.raises(CouldNotRunError, match="did not test 0 of 0 operations"),
@@ -190,7 +188,7 @@ def test_an_api_of_no_operations_was_not_examined() -> None:
 
 
 def _tool(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
-    """Something else in schemathesis' place; $JSON and $JUNIT are its reports."""
+    """Return a stand-in for schemathesis; $JSON and $JUNIT are its reports."""
     tool = folder / "python"
     tool.write_text(
         f"#!/bin/sh\nJSON={folder}/reports/dynamic-schemathesis.json\n"
@@ -217,7 +215,7 @@ def _says(folder: Path, monkeypatch: pytest.MonkeyPatch, report: Any, code: int 
     _tool(folder, monkeypatch, f"cp {folder}/said.json $JSON; echo '<a/>' >$JUNIT; exit {code}")
 
 
-def test_what_a_tool_says_that_looked_at_everything_counts(
+def test_findings_of_a_complete_report_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _says(tmp_path, monkeypatch, GOOD)
@@ -239,7 +237,7 @@ def test_what_a_tool_says_that_looked_at_everything_counts(
         GOOD | {"errors": [{"title": "Network error", "count": 3}]},
     ],
 )
-def test_a_report_that_is_not_what_it_was_is_no_pass(
+def test_a_malformed_report_does_not_pass(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, report: Any
 ) -> None:
     _says(tmp_path, monkeypatch, report)
@@ -247,7 +245,7 @@ def test_a_report_that_is_not_what_it_was_is_no_pass(
         examine("http://x/", LIMITS, FAST)
 
 
-def test_a_failure_without_a_finding_is_no_pass(
+def test_a_failure_without_a_finding_does_not_pass(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _says(tmp_path, monkeypatch, GOOD, code=1)
@@ -263,7 +261,7 @@ def test_a_failure_without_a_finding_is_no_pass(
         ("echo '{}' >$JSON", "wrote no JUnit report"),
     ],
 )
-def test_a_tool_that_does_not_report_is_no_pass(
+def test_a_missing_report_does_not_pass(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, sentence: str
 ) -> None:
     _tool(tmp_path, monkeypatch, script)
@@ -271,15 +269,13 @@ def test_a_tool_that_does_not_report_is_no_pass(
         examine("http://x/", FEW, FAST)
 
 
-def test_a_tool_that_does_not_end_is_no_pass(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_hanging_tool_does_not_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _tool(tmp_path, monkeypatch, "exec sleep 600")
     with pytest.raises(CouldNotRunError, match="did not end within 1 seconds"):
         examine("http://x/", Dynamic(max_examples=1, seconds=1), FAST)
 
 
-def test_an_earlier_report_is_none_of_this_run(
+def test_a_report_of_an_earlier_run_is_ignored(
     tmp_path: Path, reports: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (reports / "dynamic-schemathesis.json").write_text(json.dumps(GOOD))

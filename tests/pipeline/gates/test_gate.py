@@ -36,7 +36,7 @@ def _report(reports: Path, kind: str = "json") -> Any:
         (GateResult("refused", "one was bad", next_step="run `true`"), 1, "run `true`"),
     ],
 )
-def test_a_gate_ends_with_a_code_a_sentence_and_a_report(
+def test_a_gate_returns_an_exit_code_a_sentence_and_a_report(
     reports: Path,
     capsys: pytest.CaptureFixture[str],
     outcome: GateResult,
@@ -70,7 +70,7 @@ def test_a_gate_ends_with_a_code_a_sentence_and_a_report(
         ),
     ],
 )
-def test_a_gate_that_could_not_run_has_refused_and_says_what_to_type_next(
+def test_a_gate_that_could_not_run_refuses_with_a_next_step(
     reports: Path, capsys: pytest.CaptureFixture[str], error: Exception, next_step: str
 ) -> None:
     def run() -> GateResult:
@@ -94,19 +94,19 @@ def test_a_reason_with_a_rule_has_it_in_the_report(reports: Path) -> None:
 
 
 @pytest.mark.parametrize("each", GATES, ids=lambda each: each.name)
-def test_each_gate_names_a_command_or_a_file_to_go_on_with(each: Gate) -> None:
-    """Whatever a gate refuses for, it has these two."""
+def test_each_gates_next_step_names_a_command_or_a_file(each: Gate) -> None:
+    """For every reason of a refusal."""
     for step in (each.next_if_refused, each.next_if_not_run):
         assert re.search(r"`(pithead|make) |\.toml", step), step
 
 
-def test_a_gate_that_the_catalogue_lacks_cannot_refuse_without_a_next_step(reports: Path) -> None:
+def test_a_gate_outside_the_catalogue_needs_its_own_next_step(reports: Path) -> None:
     with pytest.raises(ValueError, match="gate 'typo' does not exist; the gates are unit, "):
         main("typo", lambda: GateResult("passed", "fine"))
     assert list(reports.iterdir()) == []
 
 
-def test_a_bug_of_a_gate_refuses_and_leaves_no_report_of_an_earlier_run(
+def test_a_crashed_gate_refuses_and_deletes_the_earlier_report(
     reports: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def run() -> GateResult:
@@ -164,14 +164,14 @@ def test_a_warning_is_reported_and_refuses_nothing(reports: Path) -> None:
 
 
 @pytest.mark.parametrize("status", ["passed", "not run"])
-def test_findings_refuse_also_where_a_gate_has_let_by(
+def test_findings_refuse_even_with_an_override(
     reports: Path, status: Literal["passed", "not run"]
 ) -> None:
     assert main("security", lambda: GateResult(status, "fine", findings=(HOLE,))) == 1
     assert "B307" in _report(reports)["sentence"]
 
 
-def test_a_tool_that_found_nothing_has_a_run(reports: Path) -> None:
+def test_a_tool_without_findings_has_a_sarif_run(reports: Path) -> None:
     assert main("security", lambda: GateResult.of_findings([], "clean", tools=("bandit",))) == 0
     (only,) = _sarif(reports)
     assert (only["tool"]["driver"]["name"], only["results"]) == ("bandit", [])
@@ -187,7 +187,7 @@ def test_a_log_shows_the_first_findings_and_the_report_has_all(
     assert len(only["results"]) == _report(reports)["findings"] == 200
 
 
-def test_a_look_at_a_part_leaves_no_report_and_the_whole_ones_stay(
+def test_a_partial_run_keeps_the_report_of_the_last_full_run(
     reports: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (reports / "security.json").write_text("the whole one")

@@ -1,4 +1,4 @@
-"""The integration tests themselves, run by their gate against the service on a real server."""
+"""The integration tests, run by their gate with the service on a real server."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_another_commit_than_the_promoted_one_refuses(
     assert report["sentence"].endswith(f" against {deployed}")
 
 
-def test_of_many_broken_tests_the_first_are_named_with_their_reasons(
+def test_the_first_of_many_failed_tests_are_named_with_reasons(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for folder in ("service/app", "environments"):
@@ -84,7 +84,7 @@ def test_of_many_broken_tests_the_first_are_named_with_their_reasons(
     )
 
 
-def test_that_no_test_ran_is_no_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_without_tests_does_not_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "tests" / "service" / "integration"
     folder.mkdir(parents=True)
     (folder / "test_it.py").write_text("import pytest\n@pytest.mark.skip\ndef test(): pass\n")
@@ -132,7 +132,7 @@ def test_without_an_address_it_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
         integration.run()
 
 
-def test_the_unit_gate_runs_what_is_delivered_and_where(
+def test_the_unit_gate_runs_the_tests_of_the_service_and_the_environments(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for folder, body in (("service/app", "pass"), ("environments", "assert False")):

@@ -1,4 +1,4 @@
-"""Tests that disappear are seen: the counts are compared with those attested for the promotion."""
+"""Lost tests are detected by comparison with the promotion's attested counts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ WAS = TestCounts(4, 3, 1, 0, 0, ("tests/a.py::test_1", "tests/a.py::test_2", "te
 
 
 class Promotion:
-    """A promoted release whose reports lie in a bucket."""
+    """A promoted release with reports in a bucket."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._real = gate_aws.client
@@ -132,7 +132,7 @@ def test_the_same_tests_and_more_pass(promotion: Promotion) -> None:
         ({"functions": WAS.functions[:2]}, "tests 3 to 2"),
     ],
 )
-def test_each_loss_is_a_finding_that_a_waiver_can_name(
+def test_each_lost_test_is_a_waivable_finding(
     promotion: Promotion, change: dict[str, Any], subject: str
 ) -> None:
     _served(promotion, _summary(WAS))
@@ -141,7 +141,7 @@ def test_each_loss_is_a_finding_that_a_waiver_can_name(
     assert ("tests/a.py::test_3" in found.message) == ("functions" in change)
 
 
-def test_the_first_release_says_so(promotion: Promotion) -> None:
+def test_the_first_release_is_reported_as_such(promotion: Promotion) -> None:
     promotion.executions(None)
     findings, clause = promoted.comparison("unit")(WAS)
     assert (findings, clause) == ([], ", the first release: nothing was promoted before")
@@ -156,7 +156,7 @@ def test_a_promotion_without_counts_is_a_finding(
     assert (found.rule, found.subject) == ("not-compared", COMMIT)
 
 
-def test_a_promotion_that_never_attested_and_one_whose_reports_expired(
+def test_a_promotion_without_an_attestation_or_with_expired_reports_is_a_finding(
     promotion: Promotion,
 ) -> None:
     for name in ("Other", "Attest"):
@@ -171,7 +171,7 @@ def test_a_promotion_that_never_attested_and_one_whose_reports_expired(
     ("more", "said"),
     [({"sealed": "{}"}, "is forged"), ({"commit": "d" * 40}, "is of ddddddd")],
 )
-def test_an_attestation_of_something_else_is_none(
+def test_an_unusable_attestation_could_not_compare(
     promotion: Promotion, more: dict[str, Any], said: str
 ) -> None:
     _served(promotion, _summary(WAS), **more)
@@ -184,7 +184,7 @@ def test_without_aws_it_could_not_compare(no_aws: None) -> None:
         promoted.comparison("unit")(WAS)
 
 
-def test_the_gate_refuses_and_a_waiver_lets_exactly_this_loss_by(
+def test_the_gate_refuses_a_lost_test_unless_waived(
     promotion: Promotion, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, reports: Path
 ) -> None:
     (tmp_path / "tests" / "service").mkdir(parents=True)

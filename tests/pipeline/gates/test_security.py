@@ -1,4 +1,4 @@
-"""The security gate: all scanners together, over the whole and over what is staged."""
+"""The security gate: all scanners, on the whole checkout and on staged files."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _report(reports: Path) -> Any:
     return json.loads((reports / "security.json").read_text())
 
 
-def test_a_clean_tree_passes_and_says_what_was_looked_at(reports: Path) -> None:
+def test_a_clean_tree_passes_and_the_summary_names_the_scanned_files(reports: Path) -> None:
     assert main("security", security.run) == 0
     report = _report(reports)
     assert report["sentence"] == (
@@ -105,7 +105,7 @@ def test_a_key_that_a_later_commit_removed_refuses(
 
 
 @pytest.mark.parametrize("scanner", _SCANNERS)
-def test_a_scanner_that_found_nothing_out_refuses_and_what_others_found_is_said(
+def test_a_failed_scanner_refuses_and_others_findings_are_reported(
     checkout: Any, reports: Path, scanner: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(_root: Path) -> Scan:
@@ -129,7 +129,7 @@ def test_a_bug_of_a_scanner_refuses(monkeypatch: pytest.MonkeyPatch, reports: Pa
     assert "this is a bug of the gate: KeyError" in _report(reports)["sentence"]
 
 
-def test_the_scanners_run_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_scanners_run_in_parallel(monkeypatch: pytest.MonkeyPatch) -> None:
     together = threading.Barrier(len(_SCANNERS), timeout=60)
 
     def meet(_root: Path) -> Scan:
@@ -160,7 +160,7 @@ class TestStaged:
         assert outcome.status == "refused"
         assert rule in outcome.sentence
 
-    def test_what_is_not_staged_is_not_looked_at(self, checkout: Any, secret: Secret) -> None:
+    def test_unstaged_changes_are_not_scanned(self, checkout: Any, secret: Secret) -> None:
         checkout.write("README.md", "words\n")
         checkout.git("add", "README.md")
         checkout.write("service/hole.py", _EVAL)
@@ -171,12 +171,12 @@ class TestStaged:
             "nothing found: kingfisher in 1 staged file, silencing in 1 file",
         )
 
-    def test_a_file_that_is_deleted_is_nothing_to_scan(self, checkout: Any) -> None:
+    def test_a_deleted_file_is_not_scanned(self, checkout: Any) -> None:
         checkout.write("service/hole.py", _EVAL)
         checkout.commit()
         checkout.git("rm", "--quiet", "service/hole.py")
         assert security.run_staged().status == "passed"
 
 
-def test_the_catalogue_knows_it() -> None:
+def test_the_catalogue_lists_the_security_gate() -> None:
     assert "security" in NAMES

@@ -1,4 +1,4 @@
-"""The synthetic gate against the service on a real server."""
+"""The synthetic gate with the service on a real server."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    """What stands at `URL`, with limits that no machine crosses."""
+    """The service at `URL`, with limits that no machine crosses."""
     patient = load("staging").model_copy(
         update={"synthetic": Synthetic(every_minutes=5, seconds=45)}
     )
@@ -46,7 +46,7 @@ def test_the_service_passes(service: Served, reports: Path) -> None:
 def test_a_journey_that_fails_refuses(
     service: Served, reports: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What comes now and then is found, too: the second journey is the first that fails."""
+    """Intermittent failures are found: the second journey is the first to fail."""
 
     async def behave(request: Any, service_: Any) -> Response:
         if request.url.path == "/files" and service.asked.count("GET /files") > 1:
@@ -119,7 +119,7 @@ def test_a_throttled_journey_is_no_failure_of_the_release(
         ("http://127.0.0.1:1/", "nothing answers at http://127.0.0.1:1/: ConnectionRefusedError: "),
     ],
 )
-def test_what_cannot_run_refuses(
+def test_an_error_of_the_synthetic_gate_refuses(
     url: str | None, sentence: str, monkeypatch: pytest.MonkeyPatch, reports: Path
 ) -> None:
     if url is None:

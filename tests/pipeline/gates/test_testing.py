@@ -1,4 +1,4 @@
-"""The tests under test cannot fake their result: each trick is refused, or is a finding."""
+"""Tests cannot fake their result: each trick is refused or a finding."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FAILING = "def test_good(): pass\ndef test_bad(): assert 1 == 2\n"
 
 @pytest.fixture
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
-    """Writes a file of a tree whose tests are run."""
+    """Return a writer of files in a tree whose tests run."""
     root = tmp_path / "tree"
     root.mkdir()
     monkeypatch.setattr(suite, "ROOT", root)
@@ -45,7 +45,7 @@ def rules(outcome: GateResult) -> set[tuple[str, str]]:
     return {(each.rule, each.subject) for each in outcome.findings}
 
 
-def test_all_pass_and_are_counted(write: Write) -> None:
+def test_passing_tests_are_counted(write: Write) -> None:
     write(
         "tests/service/test_it.py",
         "import pytest\n"
@@ -71,14 +71,14 @@ def test_all_pass_and_are_counted(write: Write) -> None:
     assert "tests/service/test_it.py::TestClass::test_method" in counts["functions"]
 
 
-def test_a_failure_says_what_was_asserted(write: Write) -> None:
+def test_a_failure_has_its_assertion_message(write: Write) -> None:
     write("tests/service/test_it.py", _FAILING)
     outcome = judged()
     assert outcome.status == "refused"
     assert outcome.sentence == ("1 of 2 tests failed: test_bad: assert 1 == 2")
 
 
-def test_a_file_that_cannot_be_imported(write: Write) -> None:
+def test_a_file_that_cannot_be_imported_is_an_error(write: Write) -> None:
     write("tests/service/test_it.py", "import nobody_knows_it\ndef test_it(): pass\n")
     outcome = judged()
     assert outcome.status == "refused"
@@ -124,7 +124,9 @@ def test_a_file_that_cannot_be_imported(write: Write) -> None:
         ("from _pytest import runner\n", "_pytest"),
     ],
 )
-def test_a_hook_that_could_change_an_outcome(write: Write, hook: str, name: str) -> None:
+def test_a_hook_that_could_change_an_outcome_is_a_finding(
+    write: Write, hook: str, name: str
+) -> None:
     write("tests/service/test_it.py", _FAILING)
     write("tests/service/test_other.py", "def test_other(): pass\n")
     write("tests/conftest.py", hook)
@@ -175,7 +177,7 @@ def test_a_patch_of_pytest_is_a_finding(
     assert (file, "alters-outcomes", subject) in found
 
 
-def test_a_failing_test_that_a_conftest_swaps_is_refused(write: Write) -> None:
+def test_a_conftest_that_replaces_a_failing_test_is_refused(write: Write) -> None:
     write("tests/service/test_it.py", "def test_good(): pass\ndef test_bad(): assert 0\n")
     write(
         "tests/conftest.py",
@@ -184,7 +186,7 @@ def test_a_failing_test_that_a_conftest_swaps_is_refused(write: Write) -> None:
     assert judged().status == "refused"
 
 
-def test_an_attribute_of_what_is_tested_is_no_patch_of_pytest(tmp_path: Path, write: Write) -> None:
+def test_patching_the_code_under_test_is_no_finding(tmp_path: Path, write: Write) -> None:
     write(
         "tests/service/test_it.py",
         "import pytest\ndef test_it(monkeypatch, thing):\n"
@@ -193,9 +195,7 @@ def test_an_attribute_of_what_is_tested_is_no_patch_of_pytest(tmp_path: Path, wr
     assert hooks.scan(tmp_path / "tree", ["tests"]) == []
 
 
-def test_a_process_that_a_test_leaves_behind_ends_with_the_tests(
-    write: Write, tmp_path: Path
-) -> None:
+def test_a_process_left_by_a_test_is_killed_with_the_tests(write: Write, tmp_path: Path) -> None:
     held = tmp_path / "held"
     os.mkfifo(held)
     write(
@@ -213,7 +213,7 @@ def test_a_process_that_a_test_leaves_behind_ends_with_the_tests(
         assert reader.read(1) == b""
 
 
-def test_a_hook_that_no_file_shows_is_seen_at_run_time(write: Write) -> None:
+def test_a_hook_registered_at_run_time_is_detected(write: Write) -> None:
     write("tests/service/test_it.py", "def test_it(): pass\n")
     write(
         "tests/conftest.py",
@@ -222,7 +222,7 @@ def test_a_hook_that_no_file_shows_is_seen_at_run_time(write: Write) -> None:
     assert ("alters-outcomes", "pytest_pyfunc_call") in rules(judged())
 
 
-def test_harmless_hooks_are_none(write: Write) -> None:
+def test_harmless_hooks_are_no_finding(write: Write) -> None:
     write("tests/service/test_it.py", "def test_it(): pass\n")
     write(
         "tests/conftest.py",
@@ -242,14 +242,14 @@ def test_harmless_hooks_are_none(write: Write) -> None:
         "import os\nos._exit(0)\n",
     ],
 )
-def test_an_end_in_the_middle_is_no_pass(write: Write, text: str) -> None:
+def test_an_early_exit_does_not_pass(write: Write, text: str) -> None:
     write("tests/service/test_it.py", text)
     with pytest.raises(CouldNotRunError, match=r"pytest ended early|pytest reported"):
         judged()
 
 
-def test_an_exit_handler_that_hides_a_failure_is_no_pass(write: Write) -> None:
-    """facebookresearch/momentum#1312: three test files on CI passed so, whatever they found."""
+def test_an_exit_handler_that_hides_a_failure_does_not_pass(write: Write) -> None:
+    """facebookresearch/momentum#1312: three test files passed on CI this way."""
     write(
         "tests/service/test_it.py", f"import atexit, os\natexit.register(os._exit, 0)\n{_FAILING}"
     )
@@ -257,13 +257,13 @@ def test_an_exit_handler_that_hides_a_failure_is_no_pass(write: Write) -> None:
         judged()
 
 
-def test_the_test_during_which_it_ended_is_named(write: Write) -> None:
+def test_an_early_exit_names_the_running_test(write: Write) -> None:
     write("tests/service/test_it.py", "import os\ndef test_exit(): os._exit(0)\n")
     with pytest.raises(CouldNotRunError, match=r"test_it\.py::test_exit, with exit code 0"):
         judged()
 
 
-def test_sys_exit_in_a_test_and_in_a_conftest(write: Write) -> None:
+def test_sys_exit_in_a_test_or_a_conftest_does_not_pass(write: Write) -> None:
     write("tests/service/test_it.py", "import sys\ndef test_exit(): sys.exit(0)\n")
     assert judged().status == "refused"
     write("tests/conftest.py", "import sys\nsys.exit(0)\n")
@@ -281,7 +281,7 @@ def test_a_module_that_hides_pytest_is_not_imported(write: Write, name: str) -> 
 
 
 @pytest.mark.parametrize("variable", ["PYTEST_ADDOPTS", "PYTEST_PLUGINS"])
-def test_the_environment_chooses_no_tests(
+def test_environment_variables_do_not_select_tests(
     write: Write, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.setenv(variable, "-k=good" if variable == "PYTEST_ADDOPTS" else "nobody_knows_it")
@@ -290,7 +290,7 @@ def test_the_environment_chooses_no_tests(
 
 
 @pytest.mark.parametrize("name", ["pytest.ini", ".pytest.ini", "tests/pytest.ini", "pytest.toml"])
-def test_no_other_configuration_chooses_them(write: Write, name: str) -> None:
+def test_other_configuration_files_do_not_select_tests(write: Write, name: str) -> None:
     toml = (
         "[pytest]\naddopts = ['-k=good']\n"
         if name.endswith("toml")
@@ -311,7 +311,7 @@ def test_no_other_configuration_chooses_them(write: Write, name: str) -> None:
         ('addopts = ["-p", "evil"]', "tool.pytest addopts evil"),
     ],
 )
-def test_options_that_leave_tests_out(write: Write, options: str, subject: str) -> None:
+def test_options_that_deselect_tests_are_refused(write: Write, options: str, subject: str) -> None:
     write("evil.py", "")
     write("pyproject.toml", f"[tool.pytest.ini_options]\npythonpath = ['.']\n{options}\n")
     write("tests/service/test_it.py", "def test_good(): pass\ndef test_bad(): pass\n")
@@ -320,7 +320,7 @@ def test_options_that_leave_tests_out(write: Write, options: str, subject: str) 
     assert not subject or ("alters-outcomes", subject) in rules(outcome)
 
 
-def test_a_test_that_is_defined_and_never_collected(write: Write) -> None:
+def test_an_uncollected_test_is_a_finding(write: Write) -> None:
     write(
         "tests/service/test_it.py",
         "def test_good(): pass\n"
@@ -344,7 +344,7 @@ def test_a_forged_junit_report_is_overwritten(write: Write, reports: Path) -> No
     assert 'tests="1" failures="1"' in (reports / "unit.xml").read_text()
 
 
-def test_records_that_a_test_writes_are_no_records(write: Write) -> None:
+def test_records_written_by_a_test_are_ignored(write: Write) -> None:
     write(
         "tests/service/test_it.py",
         "import os, json\n"

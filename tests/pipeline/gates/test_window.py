@@ -25,13 +25,13 @@ def _frozen(begins: int, ends: int) -> Environment:
     return load("prod").model_copy(update={"freeze": (freeze,)})
 
 
-def test_a_release_begins_outside_of_every_freeze(aws: str) -> None:
+def test_a_release_may_start_outside_every_freeze(aws: str) -> None:
     assert window.run().status == "passed"
     assert window.run(_frozen(1, 2)).status == "passed"
     assert window.run(_frozen(-2, -1)).status == "passed"
 
 
-def test_a_freeze_refuses_and_says_until_when(aws: str) -> None:
+def test_a_freeze_refuses_and_names_its_end(aws: str) -> None:
     frozen = _frozen(-1, 1)
     outcome = window.run(frozen)
     until = frozen.freeze[0].until.isoformat()
@@ -39,6 +39,6 @@ def test_a_freeze_refuses_and_says_until_when(aws: str) -> None:
     assert outcome.sentence == f"prod is frozen until {until}: the holidays"
 
 
-def test_without_the_time_it_refuses(no_aws: None) -> None:
+def test_without_the_current_time_the_gate_refuses(no_aws: None) -> None:
     with pytest.raises(CouldNotRunError, match="AWS's time cannot be read: Could not connect"):
         window.run()

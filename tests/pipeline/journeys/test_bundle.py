@@ -1,4 +1,4 @@
-"""The journeys' bundle: the same again, and of the standard library alone."""
+"""The journeys' bundle: reproducible, and with the standard library only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ print(json.dumps(sorted(sys.modules)))
 """
 
 
-def test_it_is_made_the_same_again_for_each_platform(tmp_path: Path) -> None:
+def test_the_bundle_is_reproducible_on_each_platform(tmp_path: Path) -> None:
     for name in ("host", "linux-arm64"):
         first = bundle.build_synthetic(name)
         assert first.read_bytes() == bundle.build_synthetic(name, cache=tmp_path).read_bytes()
@@ -28,7 +28,7 @@ def test_it_is_made_the_same_again_for_each_platform(tmp_path: Path) -> None:
     assert len(made) == 4
 
 
-def test_it_starts_without_a_library_and_without_the_judge(tmp_path: Path) -> None:
+def test_the_journeys_import_only_the_standard_library(tmp_path: Path) -> None:
     with zipfile.ZipFile(bundle.build_synthetic("host")) as archive:
         archive.extractall(tmp_path)
     names = {"URL": "http://x/", "SECONDS": "20", "SERVICE": "files", "ENVIRONMENT": "prod"}

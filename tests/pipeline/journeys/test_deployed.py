@@ -1,6 +1,4 @@
-"""The journeys as they are deployed: their part of the stack in a local cloud, at a rehearsal's
-speed, through the service on a server beside it.
-"""
+"""The deployed journeys, in a local cloud at rehearsal speed, with a real server."""
 
 from __future__ import annotations
 
@@ -41,7 +39,7 @@ def service() -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def part(service: Served, tmp_path_factory: pytest.TempPathFactory) -> Part:
-    """The journeys beside a function that nobody calls."""
+    """The journeys beside a function that is never called."""
 
     def fill(stack: cdk.Stack, artifact: Artifact, function: lambda_.Function) -> None:
         FailedJourneys(NAME, SYNTHETICS, function, function.current_version).alarm(
@@ -61,10 +59,10 @@ def part(service: Served, tmp_path_factory: pytest.TempPathFactory) -> Part:
 
 
 class Prod(Deployed):
-    """A region in which journeys are made."""
+    """A region with journeys."""
 
     def becomes(self, alarm: str, state: str) -> str:
-        """Wait for an alarm's state; why it is in it."""
+        """Wait for an alarm's state; return its reason."""
         cloudwatch = self.client("cloudwatch")
         for _ in self.polls():
             (found,) = cloudwatch.describe_alarms(AlarmNames=[alarm])["MetricAlarms"]
@@ -73,14 +71,14 @@ class Prod(Deployed):
         raise AssertionError(found)
 
     def states(self, alarm: str) -> list[str]:
-        """All states that an alarm has come into."""
+        """Return all states of an alarm, in order."""
         items = self.client("cloudwatch").describe_alarm_history(
             AlarmName=alarm, HistoryItemType="StateUpdate", ScanBy="TimestampAscending"
         )["AlarmHistoryItems"]
         return [json.loads(each["HistoryData"])["newState"]["stateValue"] for each in items]
 
     def records(self) -> list[dict[str, Any]]:
-        """What the journeys have logged."""
+        """Return the journeys' log records."""
         group = self.name("AWS::Logs::LogGroup", "Journeys")
         pages = self.client("logs").get_paginator("filter_log_events")
         return [
@@ -113,12 +111,12 @@ def test_the_alarms_follow_the_service_and_the_journeys(prod: Prod, service: Ser
     service.behave = _broken
     prod.becomes(JOURNEYS, "ALARM")
     assert "greater than or equal to the threshold (1.0)" in prod.becomes(BAKE, "ALARM")
-    # One that was under way may have failed at a later step.
+    # A journey in progress may have failed at a later step.
     assert "step read failed: found 500: oh no; allowed is 200" in {
         each["message"] for each in prod.records() if each["FailedJourneys"]
     }
 
-    service.mend()
+    service.restore()
     prod.becomes(JOURNEYS, "OK")
     prod.becomes(BAKE, "OK")
 

@@ -1,4 +1,4 @@
-"""The line that each journey leaves: a record for people, metrics for CloudWatch."""
+"""The log line of each journey: a record for people, metrics for CloudWatch."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def made(
+def run_journey(
     service: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[[], str]:
-    """Makes one journey; gives the line that it left, among those of the service."""
+    """Return a function that runs one journey and returns its log line."""
     for name, value in {
         "URL": service.url, "SECONDS": "300", "SERVICE": "files", "ENVIRONMENT": "prod",
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
-    # It reads them once, as its sandbox begins.
+    # The variables are read once, when the sandbox starts.
     handler = importlib.reload(importlib.import_module("pipeline.journeys.handler")).handler
 
     def make() -> str:
@@ -49,9 +49,9 @@ def _metrics(line: str) -> dict[str, tuple[float, ...]]:
     return {each.name: each.values for each in found.observations}
 
 
-def test_a_journey_that_went_well(made: Callable[[], str]) -> None:
+def test_a_successful_journey_is_logged(run_journey: Callable[[], str]) -> None:
     before = time.time()
-    line = made()
+    line = run_journey()
     record = json.loads(line)
     assert _metrics(line) == {
         "Journeys": (1,),
@@ -60,17 +60,17 @@ def test_a_journey_that_went_well(made: Callable[[], str]) -> None:
     }
     assert list(record["steps"]) == ["write", "read", "read again", "list", "delete", "miss"]
     assert record["level"] == "INFO"
-    # Dated by its beginning.
+    # Dated by its start.
     assert before * 1000 - 1 <= record["_aws"]["Timestamp"]
     assert record["_aws"]["Timestamp"] + record["Latency"] <= time.time() * 1000 + 1
 
 
-def test_a_journey_that_failed(made: Callable[[], str], service: Served) -> None:
+def test_a_failed_journey_is_logged(run_journey: Callable[[], str], service: Served) -> None:
     async def broken(_request: Any, _service: Any) -> Response:
         return Response("oh no", status_code=500)
 
     service.behave = broken
-    line = made()
+    line = run_journey()
     record = json.loads(line)
     assert _metrics(line) == {"Journeys": (1,), "FailedJourneys": (1,)}
     assert (record["level"], record["steps"]) == ("ERROR", {})

@@ -1,4 +1,4 @@
-"""How a journey ends, whatever its steps are; and the journey of a service that has none."""
+"""The end of a journey, for any steps; and the default journey."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from tests.pipeline.served import Served
 
 LONG = 300.0
-"""Seconds that no machine takes."""
+"""Seconds that no machine needs."""
 
 
 @pytest.fixture
 def default(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The service has no journey of its own."""
+    """Remove the service's own journey."""
     monkeypatch.setattr(customer, "part", lambda _name: None)
 
 
 @pytest.mark.usefixtures("default")
-def test_by_default_a_journey_asks_for_the_health(service: Served) -> None:
+def test_the_default_journey_requests_the_health_route(service: Served) -> None:
     went = travel(service.url, LONG)
     assert (went.failure, went.answered, list(went.steps)) == (None, True, ["health"])
     assert service.asked == ["GET /health"]
@@ -45,12 +45,12 @@ def test_a_service_that_is_not_healthy_fails_the_default_journey(service: Served
     assert failure.sentence == "step health failed: found 503: ill; allowed is 200"
 
 
-def test_an_api_stands_behind_its_stage(service: Served) -> None:
+def test_request_paths_include_the_stage(service: Served) -> None:
     travel(f"{service.url}prod/", LONG)
     assert service.asked[0].startswith("PUT /prod/files/synthetic/")
 
 
-def test_an_answer_that_does_not_come_ends_the_journey(service: Served) -> None:
+def test_a_missing_response_ends_the_journey(service: Served) -> None:
     async def behave(request: Any, service: Any) -> Response:
         if request.method == "PUT":
             await asyncio.to_thread(over.wait)
@@ -68,10 +68,10 @@ def test_an_answer_that_does_not_come_ends_the_journey(service: Served) -> None:
     assert not went.answered
 
 
-def test_the_seconds_are_those_of_the_whole_journey(
+def test_the_timeout_covers_the_whole_journey(
     service: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each request takes 4 seconds of 10: the third is over too late, by a clock of our own."""
+    """Each request takes 4 of 10 seconds by a fake clock, so the third ends too late."""
     passed = [0.0]
 
     async def behave(request: Any, service: Any) -> Response:
@@ -89,13 +89,13 @@ def test_the_seconds_are_those_of_the_whole_journey(
     assert service.files() == []
 
 
-def test_no_time_is_no_journey(service: Served) -> None:
+def test_a_journey_without_time_left_fails(service: Served) -> None:
     failure = travel(service.url, 0).failure
     assert failure is not None
     assert (failure.step, failure.found) == ("write", "no time left for it")
 
 
-def test_nothing_answers_where_nothing_listens() -> None:
+def test_a_refused_connection_fails_the_journey() -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
     went = travel(f"http://127.0.0.1:{port}/", LONG)
@@ -104,11 +104,11 @@ def test_nothing_answers_where_nothing_listens() -> None:
     assert not went.answered
 
 
-def test_what_speaks_no_http_has_not_answered() -> None:
+def test_a_response_that_is_not_http_fails_the_journey() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def babble() -> None:
-            for _ in range(2):  # the journey, and its tidying up
+            for _ in range(2):  # the journey and its clean-up
                 connection, _ = listening.accept()
                 with connection:
                     connection.recv(65536)

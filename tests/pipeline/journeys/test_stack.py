@@ -1,4 +1,4 @@
-"""The synthesised journeys: where they are, what they may, what alarms make of their metrics."""
+"""The synthesised journeys: their environments, permissions and alarms."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def _alarm(stack: Any, name: str) -> tuple[str, dict[str, Any]]:
     return found
 
 
-def test_only_where_the_environment_file_says_so_are_journeys_made(assembly: Any) -> None:
+def test_only_environments_that_configure_journeys_have_them(assembly: Any) -> None:
     assert load("dev").synthetic is None
     assert "Journeys" not in assembly.services["dev"].path.read_text()
 
 
-def test_they_are_made_as_often_as_it_says_through_the_api_that_is_deployed(
+def test_journeys_run_at_the_configured_rate_through_the_deployed_api(
     assembly: Any, name: str
 ) -> None:
     stack, synthetic = assembly.services[name], load(name).synthetic
@@ -66,7 +66,7 @@ def test_they_are_made_as_often_as_it_says_through_the_api_that_is_deployed(
     _, events = _only(stack, "AWS::Lambda::EventInvokeConfig")
     assert (events["MaximumEventAgeInSeconds"], events["MaximumRetryAttempts"]) == (60, 0)
     assert function["Handler"] == "pipeline.journeys.handler.handler"
-    # What was written is deleted also after a journey that took all its time; and it is over
+    # The clean-up also fits after a journey that used all its time, and ends
     # before the next.
     assert synthetic.seconds + 5 < function["Timeout"] < 60
     variables = function["Environment"]["Variables"]
@@ -79,7 +79,7 @@ def test_they_are_made_as_often_as_it_says_through_the_api_that_is_deployed(
     }
 
 
-def test_the_first_meets_an_api_that_is_ready(assembly: Any, name: str) -> None:
+def test_the_first_journey_starts_after_the_api_is_deployed(assembly: Any, name: str) -> None:
     stack = assembly.services[name]
     rule, _ = _only(stack, "AWS::Events::Rule")
     ready = stack.waits_for(rule)
@@ -90,7 +90,7 @@ def test_the_first_meets_an_api_that_is_ready(assembly: Any, name: str) -> None:
     assert alias in ready
 
 
-def test_they_may_write_their_log_and_nothing_else(assembly: Any, name: str) -> None:
+def test_journeys_may_only_write_their_log(assembly: Any, name: str) -> None:
     stack = assembly.services[name]
     _, policy = _only(stack, "AWS::IAM::Policy")
     group, properties = _only(stack, "AWS::Logs::LogGroup")
@@ -102,7 +102,7 @@ def test_they_may_write_their_log_and_nothing_else(assembly: Any, name: str) -> 
     assert properties["RetentionInDays"] == load(name).function.log_retention_days
 
 
-def test_that_they_fail_or_are_not_made_is_an_alarm(assembly: Any, name: str) -> None:
+def test_failed_or_missing_journeys_raise_an_alarm(assembly: Any, name: str) -> None:
     synthetic = load(name).synthetic
     assert synthetic is not None
     _, alarm = _alarm(assembly.services[name], synthetic_alarm_name(name))
@@ -118,7 +118,7 @@ def test_that_they_fail_or_are_not_made_is_an_alarm(assembly: Any, name: str) ->
 
 
 def _guard(stack: Any) -> tuple[str, dict[str, Any]]:
-    """The alarm on journeys that guards a release."""
+    """Return the alarm on journeys that guards a release."""
     (found,) = (
         (key, each)
         for key, each in stack.of_type("AWS::CloudWatch::Alarm").items()
@@ -127,20 +127,20 @@ def _guard(stack: Any) -> tuple[str, dict[str, Any]]:
     return found
 
 
-def test_they_roll_a_release_back_in_its_bake_and_blame_no_canary(assembly: Any) -> None:
+def test_failed_journeys_roll_back_in_the_bake_and_not_during_the_shift(assembly: Any) -> None:
     prod = assembly.services["prod"]
     journeys, _ = _alarm(prod, synthetic_alarm_name("prod"))
     guard, alarm = _guard(prod)
-    guards = prod.the("AWS::CodeDeploy::DeploymentGroup")["AlarmConfiguration"]["Alarms"]
+    guards = prod.only("AWS::CodeDeploy::DeploymentGroup")["AlarmConfiguration"]["Alarms"]
     assert {journeys, guard} & {each["Name"]["Ref"] for each in guards} == {guard}
-    # A first release has to come through its bake, and there is no journey before it.
+    # A first release must pass its bake, and no journey runs before it.
     assert alarm["TreatMissingData"] == "notBreaching"
     synthetic, shift = load("prod").synthetic, load("prod").shift
     assert synthetic is not None
     assert synthetic.every_minutes * alarm["EvaluationPeriods"] < shift.bake_minutes  # type: ignore[union-attr]  # it is a canary
 
 
-def test_what_they_write_and_delete_does_not_pile_up(assembly: Any) -> None:
+def test_deleted_files_of_journeys_do_not_accumulate(assembly: Any) -> None:
     (bucket,) = (
         each
         for key, each in assembly.services["prod"].of_type("AWS::S3::Bucket").items()
@@ -152,7 +152,7 @@ def test_what_they_write_and_delete_does_not_pile_up(assembly: Any) -> None:
     )  # fmt: skip
     assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
     assert rule["ExpiredObjectDeleteMarker"] is True
-    # Nobody is kept from a folder of this name; a file that is there stays.
+    # No user can be kept from a folder of this name; a file there stays.
     assert not {"ExpirationInDays", "ExpirationDate"} & set(rule)
 
 
@@ -186,7 +186,7 @@ def cloudwatch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         pytest.param(None, None, None, [], id="nothing has ever been"),
     ],
 )
-def test_the_bake_takes_a_failure_for_the_new_versions_where_it_is(
+def test_the_bake_attributes_failed_journeys_to_the_new_version(
     assembly: Any,
     cloudwatch: Any,
     mine: int | None,
@@ -206,7 +206,7 @@ def test_the_bake_takes_a_failure_for_the_new_versions_where_it_is(
                 "environment": function,
             }  # fmt: skip
             stat["Metric"] = stat["Metric"] | {
-                # Only Lambda itself may write what begins with AWS/.
+                # Only Lambda itself may write names that begin with AWS/.
                 "Namespace": stat["Metric"]["Namespace"].removeprefix("AWS/"),
                 "Dimensions": [
                     each | {"Value": known.get(each["Name"], each["Value"])}

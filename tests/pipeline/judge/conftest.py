@@ -54,7 +54,7 @@ SETTINGS = Settings(
 
 @dataclass
 class FakeWorld:
-    """`Port` over a world that a test writes down: versions 2 and 3, by the minute after noon."""
+    """A fake `Port` that a test fills: versions 2 and 3, by the minute after noon."""
 
     now: datetime = NOON
     versions: tuple[str, ...] = ("2", "3")
@@ -65,7 +65,7 @@ class FakeWorld:
     """Older deployments."""
     minutes: dict[int, dict[str, VersionCounts]] = field(default_factory=dict)
     answered_by_gateway: dict[int, StageCounts] = field(default_factory=dict)
-    """Where it is not what the versions counted."""
+    """The gateway's counts where they differ from the versions'."""
     digests: dict[str, str] = field(default_factory=lambda: {"2": "sha256:two", "3": "sha256:3"})
     condemned: dict[str, Condemnation] = field(default_factory=dict)
     permitted: dict[str, Permission] = field(default_factory=dict)
@@ -153,7 +153,7 @@ class FakeWorld:
         self.answered.append((deployment_id, execution, succeeded))
 
     def after(self, minutes: float) -> datetime:
-        """A time, in minutes after noon."""
+        """Return a time, in minutes after noon."""
         return NOON + timedelta(minutes=minutes)
 
     def fill(
@@ -162,7 +162,7 @@ class FakeWorld:
         stable: tuple[int, int] | VersionCounts,
         minutes: range = range(MINUTES + 2),
     ) -> None:
-        """The same in every minute: requests and failures, all of them counted."""
+        """Set the same counts in every minute: requests and failures, completely reported."""
         both = {"2": stable, "3": canary}
         seen = {
             version: each
@@ -173,7 +173,7 @@ class FakeWorld:
         self.minutes |= dict.fromkeys(minutes, seen)
 
     def end(self, ending: str, minutes: float, reason: str = "") -> None:
-        """The deployment ends so many minutes after noon."""
+        """End the deployment this many minutes after noon."""
         assert self.deployment_ is not None
         self.versions = ("3",) if ending == "succeeded" else ("2",)
         self.deployment_ = replace(
@@ -183,8 +183,8 @@ class FakeWorld:
             reason=reason,
         )
 
-    def said(self, name: str) -> list[float]:
-        """The values of a metric, one for each look that published it."""
+    def published_values(self, name: str) -> list[float]:
+        """Return the values of a metric, one for each evaluation that published it."""
         return [each.value for look in self.published for each in look if each.name == name]
 
     def _may(self, what: str) -> None:
@@ -193,7 +193,7 @@ class FakeWorld:
 
 
 def _answered(both: dict[str, VersionCounts]) -> StageCounts:
-    """What the gateway counts of requests that are counted honestly."""
+    """Return the gateway's counts of honestly reported requests."""
     seen = both.values()
     invocations = sum(each.invocations for each in seen)
     return StageCounts(
@@ -207,7 +207,7 @@ def _answered(both: dict[str, VersionCounts]) -> StageCounts:
 
 @pytest.fixture
 def worlds() -> type[FakeWorld]:
-    """Makes releases in their first minute."""
+    """Return a maker of releases in their first minute."""
     return FakeWorld
 
 
@@ -219,7 +219,7 @@ def world() -> FakeWorld:
 
 @pytest.fixture
 def judge() -> Callable[..., Settings]:
-    """Makes the judge's settings, with the policies that are given."""
+    """Return a maker of the judge's settings with the given policies."""
 
     def make(**policies: str) -> Settings:
         parameters = replace(SETTINGS.parameters, **policies)  # type: ignore[arg-type]  # words

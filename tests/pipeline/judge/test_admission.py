@@ -1,4 +1,4 @@
-"""A version that the judge condemned stays condemned, until a person permits it."""
+"""A condemned version stays condemned until a person permits it."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ CONFIGURATION = {
 
 @pytest.fixture
 def condemned(world: Any, judge: Judge) -> Any:
-    """A release that the judge has stopped, and the same version before its next shift."""
+    """A release that the judge stopped, and the same version before its next shift."""
     world.fill((8, 4), (72, 0))
     world.now = world.after(6)
     assert evaluate(world, judge()).stops
     world.deployment_ = replace(world.deployment_, id="d-2", canary="4", began=None)
-    world.digests["4"] = world.digests["3"]  # the same, published under another number
+    world.digests["4"] = world.digests["3"]  # the same version, published under another number
     world.now = world.after(60)
     return world
 
 
-def test_it_is_refused_before_it_gets_traffic_and_the_record_says_so(
+def test_a_condemned_version_is_rejected_before_traffic_and_recorded(
     condemned: Any, judge: Judge
 ) -> None:
     refused = admit(condemned, judge(), condemned.deployment_)
@@ -60,7 +60,7 @@ def test_it_is_refused_before_it_gets_traffic_and_the_record_says_so(
     assert record.version_digest == "sha256:3"
 
 
-def test_other_code_or_configuration_is_not(condemned: Any, judge: Judge) -> None:
+def test_other_code_or_configuration_is_admitted(condemned: Any, judge: Judge) -> None:
     condemned.digests["4"] = "sha256:4"
     assert admit(condemned, judge(), condemned.deployment_) is None
     begun = read(condemned.records["d-2"])
@@ -70,7 +70,7 @@ def test_other_code_or_configuration_is_not(condemned: Any, judge: Judge) -> Non
 def test_a_version_is_judged_to_its_end_though_a_rollback_deleted_it(
     world: Any, judge: Judge
 ) -> None:
-    """CloudFormation deletes the version that it rolls back, before the judge's last look."""
+    """CloudFormation deletes a rolled back version before the last evaluation."""
     shift = world.deployment_
     assert admit(world, judge(), replace(shift, began=None)) is None
     world.failing = {"digest"}
@@ -81,7 +81,7 @@ def test_a_version_is_judged_to_its_end_though_a_rollback_deleted_it(
     assert world.condemned["sha256:3"].deployment_id == shift.id
 
 
-def test_a_permission_holds_for_what_was_condemned_before_it(condemned: Any, judge: Judge) -> None:
+def test_a_permission_covers_only_earlier_condemnations(condemned: Any, judge: Judge) -> None:
     given = Permission("sha256:3", condemned.after(50), "ops", "the bucket was away")
     condemned.permitted["sha256:3"] = given
     assert admit(condemned, judge(), condemned.deployment_) is None
@@ -90,14 +90,14 @@ def test_a_permission_holds_for_what_was_condemned_before_it(condemned: Any, jud
     assert admit(condemned, judge(), condemned.deployment_) is not None
 
 
-def test_what_is_no_worse_is_not_condemned(world: Any, judge: Judge) -> None:
+def test_an_equal_version_is_not_condemned(world: Any, judge: Judge) -> None:
     world.fill((8, 0), (72, 0))
     world.now = world.after(6)
     evaluate(world, judge())
     assert not world.condemned
 
 
-def test_a_condemnation_that_was_not_written_is_written_at_the_next_look(
+def test_an_unwritten_condemnation_is_written_at_the_next_evaluation(
     world: Any, judge: Judge
 ) -> None:
     world.fill((8, 4), (72, 0))
@@ -113,7 +113,7 @@ def test_a_condemnation_that_was_not_written_is_written_at_the_next_look(
     assert world.condemned["sha256:3"] == first
 
 
-def test_a_version_is_its_code_and_configuration() -> None:
+def test_a_version_is_identified_by_its_code_and_configuration() -> None:
     digest = version_digest(CONFIGURATION)
     for name in ("Version", "RevisionId", "LastModified"):
         assert version_digest(CONFIGURATION | {name: "other"}) == digest
@@ -123,7 +123,7 @@ def test_a_version_is_its_code_and_configuration() -> None:
     assert permission_key(digest) == f"permitted/{digest[7:]}.json"
 
 
-def test_documents_are_read_as_they_were_written(world: Any) -> None:
+def test_documents_round_trip(world: Any) -> None:
     condemnation = Condemnation("sha256:3", "d-1", world.now, "The new version is worse.")
     permission = Permission("sha256:3", world.now + timedelta(hours=1), "ops", "an outage")
     assert read_condemnation(text(condemnation)) == condemnation

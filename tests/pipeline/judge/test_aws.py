@@ -1,4 +1,4 @@
-"""The judge's port over AWS, where AWS answers by half, late, wrongly or not at all."""
+"""The judge's port to AWS with partial, late, wrong or missing responses."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ TARGET = {
 
 
 class FakeClient:
-    """Answers by operation, as a test sets them."""
+    """Responds by operation, as a test sets."""
 
     def __init__(self, answers: Mapping[str, Any]) -> None:
         self.answers = answers
@@ -64,7 +64,7 @@ def port(judge: Callable[[], Settings]) -> Callable[..., AwsPort]:
 
 
 def _metrics(**changed: Any) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    """Two invocations, counted once each, in every minute that is asked for."""
+    """Return two invocations, counted once each, in every requested minute."""
 
     def answer(asked: Mapping[str, Any]) -> dict[str, Any]:
         results = [
@@ -83,7 +83,7 @@ def _metrics(**changed: Any) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
     return answer
 
 
-def test_counts_are_asked_for_by_version(port: Any) -> None:
+def test_counts_are_queried_by_version(port: Any) -> None:
     asking = port(GetMetricData=_metrics())
     seen = asking.version_counts(("2", "3"), NOON, NOON.replace(minute=1))
     assert {version: (each.requests, each.invocations) for version, each in seen[NOON].items()} == {
@@ -103,7 +103,7 @@ def test_counts_are_asked_for_by_version(port: Any) -> None:
         assert {"2", "3"} & set(dimensions.values())
 
 
-def test_invocations_of_all_versions_are_asked_for_by_the_alias(port: Any) -> None:
+def test_invocations_of_all_versions_are_queried_by_the_alias(port: Any) -> None:
     asking = port(GetMetricData=_metrics())
     seen = asking.stage_counts(NOON, NOON.replace(minute=1))
     assert seen == {NOON: StageCounts(2, 0, 0, 0, 2)}
@@ -144,7 +144,9 @@ def test_invocations_of_all_versions_are_asked_for_by_the_alias(port: Any) -> No
         ),
     ],
 )  # fmt: skip
-def test_half_an_answer_is_none(port: Any, changed: dict[str, Any], message: str) -> None:
+def test_an_incomplete_response_is_an_error(
+    port: Any, changed: dict[str, Any], message: str
+) -> None:
     asking = port(GetMetricData=_metrics(**changed))
     with pytest.raises(EvaluationError, match=message):
         asking.version_counts(("2", "3"), NOON, NOON.replace(minute=1))
@@ -154,7 +156,7 @@ def _info(name: str, created: int, **more: Any) -> dict[str, Any]:
     return {"deploymentId": name, "createTime": created, "status": "InProgress"} | more
 
 
-def test_the_newest_deployment_is_looked_at_and_no_rollback(port: Any) -> None:
+def test_the_newest_deployment_that_is_no_rollback_is_read(port: Any) -> None:
     infos = {
         "d-1": _info("d-1", 1, status="Succeeded"),
         "d-2": _info(
@@ -179,7 +181,7 @@ def test_the_newest_deployment_is_looked_at_and_no_rollback(port: Any) -> None:
 
 
 @pytest.mark.parametrize(("ids", "targets"), [([], ["files:live"]), (["d-1"], [])])
-def test_before_there_is_a_target_there_is_no_deployment(
+def test_a_deployment_without_a_target_is_ignored(
     port: Any, ids: list[str], targets: list[str]
 ) -> None:
     asking = port(
@@ -191,7 +193,7 @@ def test_before_there_is_a_target_there_is_no_deployment(
     assert asking.newest_deployment(NOON) is None
 
 
-def test_every_alarm_of_a_version_is_asked_for(port: Any) -> None:
+def test_every_alarm_of_a_version_is_queried(port: Any) -> None:
     names = [version_alarm_name("prod", "3", each) for each in GUARDS]
     red = version_alarm_name("prod", "3", SYNTHETIC)
 
@@ -231,7 +233,7 @@ class _Endpoint(BaseHTTPRequestHandler):
         self._answer()
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -245,7 +247,9 @@ def endpoint() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 429, 500, 503])
-def test_a_refusal_is_told(endpoint: str, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+def test_an_access_denied_error_is_reported(
+    endpoint: str, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
     monkeypatch.setattr(_Endpoint, "status", status)
     client = Client(KEYS | {"AWS_ENDPOINT_URL": endpoint})
     with pytest.raises(AwsError, match=f"monitoring answered {status}: .*ThrottlingException"):
@@ -258,13 +262,13 @@ def test_a_refusal_is_told(endpoint: str, monkeypatch: pytest.MonkeyPatch, statu
         client.write("bucket", "key", b"{}")
 
 
-def test_an_endpoint_that_is_not_there_is_told() -> None:
+def test_an_unreachable_endpoint_is_reported() -> None:
     client = Client(KEYS | {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"})
     with pytest.raises(EvaluationError, match="codedeploy did not answer: ConnectionRefusedError"):
         client.call("codedeploy", "ListDeployments", {})
 
 
-def test_an_answer_is_dated_by_the_one_who_gave_it(endpoint: str) -> None:
+def test_a_response_has_the_time_of_its_server(endpoint: str) -> None:
     client = Client(KEYS | {"AWS_ENDPOINT_URL": endpoint})
     answer = client.alias("files", "live")
     assert answer.at.tzinfo is UTC

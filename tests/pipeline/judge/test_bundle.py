@@ -1,4 +1,4 @@
-"""The judge's bundle: the same again, and light enough to start cold within a minute's look."""
+"""The judge's bundle: reproducible, and small enough for a cold start."""
 
 from __future__ import annotations
 
@@ -27,14 +27,16 @@ print(json.dumps(sorted(sys.modules)))
 """
 
 
-def test_it_is_made_the_same_again_for_each_platform(tmp_path: Path) -> None:
+def test_the_bundle_is_reproducible_on_each_platform(tmp_path: Path) -> None:
     for name in ("host", "linux-arm64"):
         first = bundle.build_judge(name)
         assert first.read_bytes() == bundle.build_judge(name, cache=tmp_path).read_bytes()
     assert bundle.build_judge("host") != bundle.build_judge("linux-arm64")
 
 
-def test_other_sources_are_another_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_sources_change_the_bundle_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = bundle.build_judge("host")
     copied = tmp_path / "pipeline" / "judge"
     copied.mkdir(parents=True)
@@ -44,10 +46,10 @@ def test_other_sources_are_another_bundle(tmp_path: Path, monkeypatch: pytest.Mo
     assert before.name != after.name
 
 
-def test_it_starts_with_little_more_than_the_bare_runtime(
+def test_the_judge_imports_little_more_than_the_bare_runtime(
     tmp_path: Path, judge: Callable[[], Settings]
 ) -> None:
-    """No library, and of the standard library nothing that takes long to import.
+    """No library, and no slow module of the standard library.
 
     Measured: 45 ms beyond the bare runtime; botocore's signer alone takes 100, its clients 250.
     """

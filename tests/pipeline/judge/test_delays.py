@@ -1,4 +1,4 @@
-"""Metrics that arrive late, by source: whole releases over a simulated world."""
+"""Late metrics, by source: whole releases in a simulated world."""
 
 from __future__ import annotations
 
@@ -39,28 +39,30 @@ def _record(world: Any, settings: Settings) -> Record:
 
 
 @pytest.mark.parametrize("late", LATE)
-def test_a_good_release_is_promoted_whichever_metrics_come_late(late: dict[Source, float]) -> None:
+def test_a_good_release_is_promoted_whichever_metrics_are_late(late: dict[Source, float]) -> None:
     ending = play(SimulatedRelease(HEALTHY, late, seed=7))
     assert (ending.stopped_by, ending.unjudged) == (None, 0)
 
 
 @pytest.mark.parametrize("late", LATE)
-def test_crashes_are_found_within_the_shift_whichever_metrics_come_late(
+def test_crashes_are_detected_during_the_shift_whichever_metrics_are_late(
     late: dict[Source, float],
 ) -> None:
-    """By the alarm: after the shift, the judge's answer to CodeDeploy's hook would come first."""
+    """By the alarm: after the shift, the judge's hook result would come first."""
     assert play(SimulatedRelease(CRASHES, late, seed=7)).stopped_by == "Evidence"
 
 
 @pytest.mark.parametrize("late", LATE)
 def test_a_fault_of_the_last_minute_alone_fails_the_bake(late: dict[Source, float]) -> None:
-    """No alarm is needed: the bake waits for the verdict on all minutes of the shift."""
+    """Without an alarm: the bake waits for the verdict on all minutes of the shift."""
     ending = play(SimulatedRelease(OFTEN, late, seed=7, faulty_from=6.5))
     assert ending.stopped_by == "bake"
 
 
-def test_a_judge_that_does_not_wait_promotes_what_crashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Planted: a minute is complete 60 s after its end, and its crashes come 75 s late."""
+def test_a_judge_that_does_not_wait_promotes_a_crashing_release(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Planted: minutes complete 60 s after their end, and crashes 75 s late."""
     monkeypatch.setattr(Arrivals, "late", lambda _self, _minute: ())
     monkeypatch.setattr(Arrivals, "lost", lambda _self, _minute: False)
     world = SimulatedRelease(CRASHES, {"Lambda": 75.0, "API Gateway": 75.0}, seed=7)
@@ -69,7 +71,7 @@ def test_a_judge_that_does_not_wait_promotes_what_crashes(monkeypatch: pytest.Mo
     assert ("Heartbeat", 1.0) in {(each.name, each.value) for each in world.published}
 
 
-def test_metrics_of_lambda_that_do_not_arrive_stop_a_release_and_condemn_nobody() -> None:
+def test_missing_lambda_metrics_stop_a_release_without_condemning_it() -> None:
     world = SimulatedRelease(HEALTHY, {"Lambda": 3600.0}, seed=7)
     ending = play(world)
     assert ending.stopped_by == "Blind"
@@ -77,14 +79,16 @@ def test_metrics_of_lambda_that_do_not_arrive_stop_a_release_and_condemn_nobody(
     assert _record(world, SETTINGS).verdict == "undecided"
 
 
-def test_a_service_without_metrics_cannot_testify() -> None:
+def test_a_service_without_metrics_is_stopped() -> None:
     assert (
         play(SimulatedRelease(HEALTHY, {"the service": 3600.0}, seed=7)).stopped_by == "Testimony"
     )
 
 
-def test_lambda_behind_the_gateway_is_waited_for(world: Any, judge: Judge) -> None:
-    """Crashes, which only Lambda and API Gateway see, are the invocations that end last."""
+def test_the_judge_waits_for_lambda_metrics_that_lag_behind_the_gateway(
+    world: Any, judge: Judge
+) -> None:
+    """Only Lambda and API Gateway count crashes, whose invocations end last."""
     world.fill(VersionCounts(60, 0, 0, 0, 60, 0), VersionCounts(540, 0, 0, 0, 540, 0))
     world.answered_by_gateway = dict.fromkeys(range(12), StageCounts(605, 605, 0, 5, 605))
     world.now = world.after(3)
@@ -96,9 +100,7 @@ def test_lambda_behind_the_gateway_is_waited_for(world: Any, judge: Judge) -> No
     assert seen.record.periods[0].counts["failures"].canary.failures == 5
 
 
-def test_what_comes_before_the_bound_is_judged_and_what_comes_for_a_judged_minute_is_not(
-    world: Any, judge: Judge
-) -> None:
+def test_late_counts_are_judged_only_until_their_minute_is_judged(world: Any, judge: Judge) -> None:
     world.fill(VersionCounts(80, 0, 0, 0, 80, 0), VersionCounts(720, 0, 0, 0, 720, 0))
     world.answered_by_gateway = dict.fromkeys(range(12), StageCounts(900, 900, 0, 0, 900))
     ends = world.after(2) + ARRIVAL_BOUND
@@ -119,24 +121,24 @@ def test_a_minute_that_lambda_lost_is_judged_when_its_counts_arrive(
     world.answered_by_gateway = dict.fromkeys(range(12), StageCounts(800, 800, 0, 0, 0))
     world.now = world.after(9)
     assert evaluate(world, judge()).waiting[0] == world.after(1)
-    assert world.said("Blind") == [7.0]
-    assert (world.said("Heartbeat"), world.said("Testimony")) == ([1], [0])
+    assert world.published_values("Blind") == [7.0]
+    assert (world.published_values("Heartbeat"), world.published_values("Testimony")) == ([1], [0])
     world.fill(VersionCounts(80, 0, 0, 0, 80, 0), VersionCounts(720, 0, 0, 0, 720, 0))
     assert world.after(1) in {each.start for each in _record(world, judge()).periods}
-    assert world.said("Blind")[-1] == 0
+    assert world.published_values("Blind")[-1] == 0
 
 
-def test_a_version_that_overstates_is_no_loss_of_lambdas(world: Any, judge: Judge) -> None:
+def test_a_version_that_overcounts_is_not_missing_lambda_metrics(world: Any, judge: Judge) -> None:
     world.fill(VersionCounts(160, 0, 0, 0, 80, 0), VersionCounts(720, 0, 0, 0, 720, 0))
     world.now = world.after(9)
     assert _record(world, judge()).verdict == "inconsistent"
 
 
 @pytest.mark.parametrize(("late", "undecided"), [(False, 1.0), (True, 0.0)])
-def test_a_minute_that_is_waited_for_keeps_the_verdict_open(
+def test_a_pending_minute_keeps_the_verdict_open(
     world: Any, judge: Judge, late: bool, undecided: float
 ) -> None:
-    """Near the shift's end, too few counts are no reason to roll back while more are to come."""
+    """Near the shift's end, too few counts do not roll back while more are expected."""
     world.fill(VersionCounts(80, 0, 0, 0, 80, 0), VersionCounts(720, 0, 0, 0, 720, 0), range(8))
     if late:
         world.minutes[7] = {
@@ -146,4 +148,4 @@ def test_a_minute_that_is_waited_for_keeps_the_verdict_open(
         world.answered_by_gateway = {7: StageCounts(800, 800, 0, 0, 0)}
     world.now = world.after(9)
     assert evaluate(world, judge(undecided="rollback")).stops is bool(undecided)
-    assert world.said("Undecided") == [undecided]
+    assert world.published_values("Undecided") == [undecided]

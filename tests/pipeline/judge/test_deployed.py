@@ -1,7 +1,7 @@
-"""The judge as it is deployed: the stack's own part of it in a local cloud, at a rehearsal's speed.
+"""The deployed judge: its part of the stack in a local cloud, at rehearsal speed.
 
-The service is a stand-in behind API Gateway that leaves the line of metrics which the real one
-leaves, and lies in it where a test has it lie.
+The service is a stand-in behind API Gateway. It logs the same line of metrics as the real one,
+and reports false counts where a test needs it.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     from tests.pipeline.deployed import Part
 
 SPEEDS = (60.0, 20.0, 6.0)
-"""A release is played at the first, and at the next where this machine served too little."""
+"""Speeds of a release: the next is used if this machine served too little."""
 ENOUGH = 60
-"""Answers of the old version during a shift; with those of the new one they tell good from bad."""
+"""Responses of the old version during a shift that suffice for a verdict."""
 REGIONS = (
     "us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1", "eu-west-1",
     "eu-west-2", "eu-west-3", "eu-north-1", "eu-central-1", "ap-south-1", "ap-northeast-1",
@@ -76,12 +76,12 @@ RELEASES = {
     "twenty for each": {"BAD": "no", "LIES": "twenty for each"},
     "too few": {"BAD": "no", "LIES": "too few"},
 }
-"""Variables of the service by what it does: 1 is the first, then comes one of the others."""
+"""Variables of the service by behaviour: version 1 has `1`, version 2 another one."""
 
 
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Part]:
-    """The release of each version by what the service does: 1, then a good one or a bad one."""
+    """Return the release of each version by behaviour: 1, then a good or a bad one."""
     environment = load(NAME).model_copy(
         update={"shift": Canary(type="canary", percent=30, minutes=7, bake_minutes=4)}
     )
@@ -113,7 +113,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Part]:
         )
         for version, variables in RELEASES.items()
     }
-    # What the judge does not see to its end need not take so long.
+    # Shorter where the judge does not see the release to its end.
     quick = made["good"].template.replace('"CanaryInterval": 7', '"CanaryInterval": 2')
     return made | {"quick": replace(made["good"], template=quick)}
 
@@ -122,7 +122,7 @@ class Prod(Deployed):
     """A region in which version 1 serves."""
 
     def __init__(self, cloud: LocalCloud, parts: dict[str, Part], region: str) -> None:
-        # An account's roles are the same in all of its regions.
+        # An account's roles are the same in all regions.
         self._again = f"{again_role(NAME)}-{region}"
         self._parts = {
             version: replace(part, template=part.template.replace(again_role(NAME), self._again))
@@ -134,7 +134,7 @@ class Prod(Deployed):
         self.url: str = outputs["Url"]
 
     def release(self, version: str) -> tuple[str, dict[str, Any]]:
-        """The stack's status after an update, and the deployment that it brought about."""
+        """Return the stack's status after an update, and its deployment."""
         status = self.stack("update", self._parts[version].template)
         codedeploy = self.client("codedeploy")
         infos = [
@@ -158,7 +158,7 @@ class Prod(Deployed):
         return alias["FunctionVersion"] == "2" and not routed
 
     def lifecycle(self, deployment: str) -> list[str]:
-        """The states of a deployment's lifecycle events, in their order."""
+        """Return the states of a deployment's lifecycle events, in order."""
         codedeploy = self.client("codedeploy")
         (target,) = codedeploy.list_deployment_targets(deploymentId=deployment)["targetIds"]
         found = codedeploy.get_deployment_target(deploymentId=deployment, targetId=target)
@@ -166,7 +166,7 @@ class Prod(Deployed):
         return [each["status"] for each in events]
 
     def record(self, deployment: str) -> str:
-        """The decision record, when the judge has seen the end of it."""
+        """Return the decision record once the judge has seen the release's end."""
         bucket = self.name("AWS::S3::Bucket", "Decisions")
         for _ in self.polls():
             found = self.client("s3").get_object(Bucket=bucket, Key=decision_key(deployment))
@@ -176,7 +176,7 @@ class Prod(Deployed):
         raise AssertionError(text)
 
     def permit(self, digest: str) -> None:
-        """As a person does, by the role that can do nothing else."""
+        """Permit a version as a person does, by the role with no other permission."""
         role = f"arn:aws:iam::{ACCOUNT}:role/{self._again}"
         sts = self.client("sts")
         given = sts.assume_role(RoleArn=role, RoleSessionName="ops")["Credentials"]
@@ -208,7 +208,7 @@ class Prod(Deployed):
 
 
 class Customers:
-    """Use the service while they are entered, every second one in a way that a bad one fails."""
+    """Use the service while entered; a bad version fails every second request."""
 
     def __init__(
         self,
@@ -217,7 +217,7 @@ class Customers:
         *,
         until: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`shifted` is called at the first answer of version 2; they come when `until` holds."""
+        """`shifted` is called at version 2's first response; the end waits for `until`."""
         self._url = prod.url
         self._until = until
         self._over = threading.Event()
@@ -225,7 +225,7 @@ class Customers:
         self._canary = False
         self._shifted = shifted
         self.shifted = 0
-        """Answers of version 1 since the first one of version 2."""
+        """Responses of version 1 since the first one of version 2."""
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -259,7 +259,7 @@ class Customers:
 def prods(
     tmp_path_factory: pytest.TempPathFactory, parts: dict[str, Part]
 ) -> Iterator[Callable[[float], Prod]]:
-    """Makes regions in which version 1 serves, in the local cloud of a speed."""
+    """Return a maker of regions in which version 1 serves, at a cloud's speed."""
     regions = iter(REGIONS)
     clouds: dict[float, LocalCloud] = {}
 
@@ -279,9 +279,9 @@ def prods(
 def used(
     prods: Callable[[float], Prod], version: str, *, how: str = "", alarm: str = ""
 ) -> tuple[Prod, str, dict[str, Any]]:
-    """A release with customers: the first that `alarm` stops, or that enough of them have used.
+    """Return the first release that `alarm` stops, or that had enough requests.
 
-    A judge that breaks does so in the way of `how`, when traffic has begun to shift.
+    A broken judge breaks in the way of `how`, after traffic has begun to shift.
     """
     stop = f"<{version_alarm_name(NAME, '2', alarm)}>"
     for speed in SPEEDS:
@@ -325,17 +325,17 @@ def test_a_bad_release_is_stopped_by_the_judge_and_recorded(
     assert judge(record.parameters, record.periods).evidence == record.evidence
 
 
-def test_what_is_bad_under_all_traffic_alone_is_rolled_back_in_its_bake(
+def test_a_release_bad_only_under_full_traffic_is_rolled_back_in_its_bake(
     prods: Callable[[float], Prod],
 ) -> None:
-    """Nobody uses the service while traffic shifts, so neither judge nor guard rail can tell."""
+    """No requests come during the shift, so neither judge nor guard rail has data."""
     alarm = version_alarm_name(NAME, "2", "failures")
     for speed in SPEEDS:
         prod = prods(speed)
         with Customers(prod, until=prod.has_all_traffic_on_2):
             status, deployment = prod.release("bad")
         stopped = deployment.get("errorInformation", {}).get("message", "")
-        if alarm in stopped:  # else this machine served too little
+        if alarm in stopped:  # otherwise this machine served too little
             break
     assert (status, deployment["status"]) == ("UPDATE_ROLLBACK_COMPLETE", "Stopped")
     assert alarm in stopped
@@ -347,7 +347,7 @@ def test_what_is_bad_under_all_traffic_alone_is_rolled_back_in_its_bake(
 def test_reads_that_answer_403_to_real_clients_are_rolled_back(
     prods: Callable[[float], Prod],
 ) -> None:
-    """Nothing fails and nothing is slow; clients are refused what the version before gave them."""
+    """Nothing fails or is slow; clients get 403 where the old version served them."""
     prod, status, deployment = used(prods, "refuses", alarm="evidence")
     record = read(prod.record(deployment["deploymentId"]))
     assert (status, deployment["status"]) == ("UPDATE_ROLLBACK_COMPLETE", "Stopped")
@@ -366,14 +366,14 @@ def test_reads_that_answer_403_to_real_clients_are_rolled_back(
         ("too few", "requests"),
     ],
 )
-def test_a_service_that_cannot_testify_is_stopped_for_that(
+def test_a_service_with_contradicted_metrics_is_stopped(
     prods: Callable[[float], Prod], version: str, what: str
 ) -> None:
     prod, status, deployment = used(prods, version, alarm="testimony")
     record = read(prod.record(deployment["deploymentId"]))
     assert status == "UPDATE_ROLLBACK_COMPLETE"
     why = deployment["errorInformation"]
-    # What is counted in the last minute of the shift alone fails the hook; else the alarm stops it.
+    # Counts of the last minute of the shift alone fail the hook; otherwise the alarm stops it.
     if deployment["status"] == "Stopped":
         assert version_alarm_name(NAME, "2", "testimony") in why["message"]
         assert record.outcome == "stopped as inconsistent"
@@ -398,14 +398,14 @@ def test_a_condemned_version_gets_no_traffic_again_until_it_is_permitted(
     assert refused.version_digest == condemned.version_digest
     assert prod.serves() == "1"
     prod.permit(condemned.version_digest)
-    # Nobody uses it now, so nothing condemns it anew.
+    # No one uses it now, so nothing condemns it again.
     status, third = prod.release("bad")
     assert (status, third["status"]) == ("UPDATE_COMPLETE", "Succeeded")
 
 
 @pytest.mark.parametrize("how", ["crashes", "throttled", "times out"])
-def test_a_broken_judge_lets_nothing_pass(prods: Callable[[float], Prod], how: str) -> None:
-    """Without traffic no alarm tells of it: then CodeDeploy has its question not answered."""
+def test_a_broken_judge_blocks_every_release(prods: Callable[[float], Prod], how: str) -> None:
+    """Without traffic no alarm reports it: then CodeDeploy gets no hook result."""
     prod = prods(600.0)  # CodeDeploy waits an hour for a hook that crashes
     prod.client("events").disable_rule(Name=prod.name("AWS::Events::Rule", "JudgeMinute"))
     prod.break_judge(how)
@@ -426,10 +426,10 @@ def test_a_judge_that_falls_silent_ends_the_release(prods: Callable[[float], Pro
 @pytest.mark.parametrize(
     ("version", "status"), [("good", "UPDATE_COMPLETE"), ("bad", "UPDATE_ROLLBACK_COMPLETE")]
 )
-def test_metrics_that_come_three_minutes_later_change_no_verdict(
+def test_metrics_three_minutes_late_change_no_verdict(
     tmp_path: Path, parts: dict[str, Part], version: str, status: str
 ) -> None:
-    """They hide no bad release and stop no good one, be it that the bake has the last word."""
+    """Neither a hidden bad release nor a stopped good one, also if the bake decides."""
     cloud = LocalCloud(
         tmp_path, gateway_port=0, speed=SPEEDS[0], delays=Delays(metric_seconds=180.0)
     )

@@ -1,4 +1,4 @@
-"""Whether the service can testify: what contradicts it, and what an honest service is excused."""
+"""Discrepancies of a service's metrics, and what an honest service is excused."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BEFORE = range(-10, 0)
 
 
 def _found(world: Any, *, end: int = 6, tolerance: float = 0.05) -> list[tuple[str, str | None]]:
-    """What is contradicted in the minutes from noon to `end`."""
+    """Return the discrepancies in the minutes from noon to `end`."""
     minutes = {world.after(at): both for at, both in world.minutes.items()}
     gateway = {world.after(at): each for at, each in world.answered_by_gateway.items()}
     window, before = (
@@ -41,7 +41,7 @@ def _found(world: Any, *, end: int = 6, tolerance: float = 0.05) -> list[tuple[s
 
 @pytest.fixture
 def served(world: Any) -> Any:
-    """Ten minutes of the stable version alone, then ten of both, honestly counted."""
+    """Ten minutes of the stable version alone, then ten of both, honestly reported."""
     world.minutes = {at: {"2": STABLE} for at in BEFORE}
     world.fill(CANARY, STABLE, range(10))
     world.answered_by_gateway = {at: StageCounts(72, 72, 4, 1, 72) for at in BEFORE}
@@ -68,38 +68,40 @@ def _stage(world: Any, **changed: int) -> None:
     world.answered_by_gateway |= dict.fromkeys(range(10), replace(STAGE, **changed))
 
 
-def test_an_honest_service_is_not_discrepancies_of(served: Any) -> None:
+def test_an_honest_service_has_no_discrepancies(served: Any) -> None:
     assert not _found(served)
 
 
-def test_failures_that_are_reported_as_none_are_seen_at_the_gateway(served: Any) -> None:
+def test_unreported_failures_are_detected_at_the_gateway(served: Any) -> None:
     _stage(served, server_errors=5)
     assert _found(served) == [("5xx responses", None)]
 
 
-def test_403_for_real_clients_that_nobody_counts_is_seen_at_the_gateway(served: Any) -> None:
+def test_uncounted_403_responses_are_detected_at_the_gateway(served: Any) -> None:
     _canary(served, client_errors=None)
     _stage(served, client_errors=9)
     assert _found(served) == [("4xx responses", None)]
 
 
-def test_more_failures_than_were_answered_are_no_testimony_either(served: Any) -> None:
+def test_more_reported_failures_than_responses_are_a_discrepancy(served: Any) -> None:
     _canary(served, failures=8)
     assert _found(served) == [("5xx responses", None)]
 
 
 @pytest.mark.parametrize("reported", [160, 0, 4])
-def test_twenty_requests_for_each_or_too_few(served: Any, reported: int) -> None:
+def test_twentyfold_or_too_few_reported_requests_are_a_discrepancy(
+    served: Any, reported: int
+) -> None:
     _canary(served, requests=reported)
     assert ("requests", "3") in _found(served)
 
 
-def test_counts_given_out_as_the_other_versions_are_discrepancies_of(served: Any) -> None:
+def test_counts_reported_as_the_other_versions_are_a_discrepancy(served: Any) -> None:
     served.fill(replace(CANARY, requests=0), replace(STABLE, requests=80), range(10))
     assert ("requests", "3") in _found(served)
 
 
-def test_what_crashes_is_counted_by_lambda_alone(served: Any) -> None:
+def test_crashes_are_counted_only_by_lambda(served: Any) -> None:
     _canary(served, requests=4, errors=4)
     _stage(served, server_errors=5)
     assert not _found(served)
@@ -111,7 +113,7 @@ def test_throttled_attempts_are_excused(served: Any) -> None:
     assert not _found(served)
 
 
-def test_what_the_gateway_answers_by_itself_is_excused(served: Any) -> None:
+def test_the_gateways_own_responses_are_excused(served: Any) -> None:
     _stage(served, requests=480, client_errors=405)
     assert not _found(served)
 
@@ -121,7 +123,7 @@ def test_a_flood_of_429_does_not_excuse_hidden_failures(served: Any) -> None:
     assert ("5xx responses", None) in _found(served)
 
 
-def test_uploads_that_lambda_refuses_are_excused(served: Any) -> None:
+def test_uploads_rejected_by_lambda_are_excused(served: Any) -> None:
     """The gateway takes 10 MB, Lambda 6: a 413 with an integration latency, and no invocation."""
     _stage(served, requests=87, integrated=87, client_errors=12)
     assert not _found(served)
@@ -132,14 +134,14 @@ def test_a_flood_of_413_does_not_excuse_hidden_failures(served: Any) -> None:
     assert ("5xx responses", None) in _found(served)
 
 
-def test_invocations_beside_the_gateway_do_not_offset_refused_uploads(served: Any) -> None:
+def test_direct_invocations_do_not_offset_rejected_uploads(served: Any) -> None:
     _stage(served, requests=87, integrated=87, client_errors=12)
     beside = replace(STABLE, requests=272, invocations=272)
     served.minutes[0] = {"2": beside, "3": CANARY}
     assert not _found(served)
 
 
-def test_dropped_lines_do_not_double_what_may_be_hidden(world: Any) -> None:
+def test_dropped_log_lines_do_not_double_the_tolerance(world: Any) -> None:
     """12 of 120 requests fail, 6 lines are dropped, and no failure is reported."""
     stable = replace(STABLE, failures=0, client_errors=0)
     canary = VersionCounts(12, 0, 0, 0, 12, 0, 0, 0)
@@ -150,7 +152,7 @@ def test_dropped_lines_do_not_double_what_may_be_hidden(world: Any) -> None:
     assert _found(world, end=10) == [("5xx responses", None)]
 
 
-def test_lines_that_are_late_may_all_be_failures(world: Any) -> None:
+def test_late_log_lines_may_all_be_failures(world: Any) -> None:
     stable = replace(STABLE, failures=0, client_errors=0)
     canary = VersionCounts(12, 0, 0, 0, 12, 0, 0, 0)
     world.fill(canary, stable, range(10))
@@ -160,25 +162,23 @@ def test_lines_that_are_late_may_all_be_failures(world: Any) -> None:
     assert not _found(world, end=10)
 
 
-def test_invocations_beside_the_gateway_are_excused(served: Any) -> None:
+def test_direct_invocations_are_excused(served: Any) -> None:
     _canary(served, requests=40, invocations=40, failures=16)
     assert not _found(served)
 
 
-def test_metrics_of_the_gateway_that_have_not_come_accuse_nobody(served: Any) -> None:
-    """Not even a service that rightly reports failures."""
+def test_missing_gateway_metrics_are_no_discrepancy(served: Any) -> None:
+    """Even if the service reports failures correctly."""
     _canary(served, failures=8)
     served.answered_by_gateway = {}
     assert not _found(served)
 
 
-def test_counts_that_come_less_than_five_minutes_late_accuse_nobody(
-    served: Any, judge: Judge
-) -> None:
+def test_counts_less_than_five_minutes_late_are_no_discrepancy(served: Any, judge: Judge) -> None:
     honest = dict(served.minutes)
     for seconds in range(30, 13 * 60, 20):
         served.now = served.after(seconds / 60)
-        # A minute's line of metrics is there 299 seconds after the minute's end.
+        # A minute's line of metrics arrives 299 seconds after the minute's end.
         served.minutes = {
             at: both
             if seconds >= 60 * (at + 1) + 299
@@ -189,8 +189,8 @@ def test_counts_that_come_less_than_five_minutes_late_accuse_nobody(
             for at, both in honest.items()
         }
         evaluate(served, judge())
-    assert set(served.said("Testimony")) == {0}
-    assert set(served.said("Heartbeat")) == {1}
+    assert set(served.published_values("Testimony")) == {0}
+    assert set(served.published_values("Heartbeat")) == {1}
 
 
 def test_a_stable_version_that_counts_no_4xx_does_not_block_the_one_that_does(served: Any) -> None:
@@ -198,18 +198,18 @@ def test_a_stable_version_that_counts_no_4xx_does_not_block_the_one_that_does(se
     served.minutes = {at: {"2": old} for at in BEFORE}
     served.fill(CANARY, old, range(10))
     assert not _found(served)
-    # Uploads that Lambda refused before the shift do not take that away.
+    # Uploads rejected by Lambda before the shift do not change that.
     served.answered_by_gateway |= dict.fromkeys(BEFORE, StageCounts(112, 92, 44, 1, 72))
     assert not _found(served)
-    # Yet it is no cover for a canary that answers many more of them.
+    # Yet they excuse no canary with many more of them.
     _canary(served, client_errors=None)
     served.fill(replace(CANARY, client_errors=None), old, range(10))
     _stage(served, client_errors=12)
     assert _found(served) == [("4xx responses", None)]
 
 
-def test_what_another_version_did_before_the_shift_is_no_excuse(served: Any) -> None:
-    """A liar that was rolled back a moment ago is not the stable version's usual share."""
+def test_another_versions_earlier_share_is_no_excuse(served: Any) -> None:
+    """A dishonest version that was rolled back is not the stable version's share."""
     served.answered_by_gateway |= dict.fromkeys(BEFORE, StageCounts(80, 80, 4, 9, 80))
     _stage(served, server_errors=5)
     assert _found(served) == [("5xx responses", None)]
@@ -217,10 +217,10 @@ def test_what_another_version_did_before_the_shift_is_no_excuse(served: Any) -> 
 
 @given(lag=st.lists(st.integers(0, 8), min_size=12, max_size=12))
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_requests_that_are_dated_into_a_neighbouring_minute_accuse_nobody(
+def test_requests_counted_in_a_neighbouring_minute_are_no_discrepancy(
     worlds: Callable[[], Any], lag: list[int]
 ) -> None:
-    """The service counts up to all of the requests of a minute in the next one."""
+    """The service counts up to all requests of a minute in the next one."""
     world = worlds()
     for at in range(10):
         counted = 8 - lag[at + 1] + lag[at]
@@ -237,7 +237,7 @@ _MANY = st.one_of(st.just(0), st.integers(0, 500))
 
 @dataclass(frozen=True)
 class Traffic:
-    """A minute of customers' and strangers' requests, by what becomes of them."""
+    """A minute of requests of customers and other clients, by result."""
 
     failures: int = 0
     """Of each version, as `refused`, `crashes` and `timeouts`."""
@@ -256,7 +256,7 @@ class Traffic:
     """Answered by a version to a client that has gone."""
 
     def seen(self, requests: int) -> VersionCounts:
-        """What an honest version and Lambda count."""
+        """Return the counts of an honest version and of Lambda."""
         counted = requests + self.failures + self.refused + self.aborted
         errors = self.crashes + self.timeouts
         return VersionCounts(
@@ -265,7 +265,7 @@ class Traffic:
         )  # fmt: skip
 
     def stage(self, *versions: VersionCounts) -> StageCounts:
-        """What the platform counts of the stage."""
+        """Return the platform's counts of the stage."""
         invocations = sum(each.invocations for each in versions)
         integrated = invocations + self.oversized + self.throttled * len(versions)
         return StageCounts(
@@ -293,7 +293,7 @@ def _serve(world: Any, traffic: dict[int, Traffic]) -> None:
 
 @given(traffic=st.lists(_traffic(), min_size=20, max_size=20))
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_strangers_never_contradict_an_honest_service(
+def test_other_clients_traffic_never_contradicts_an_honest_service(
     worlds: Callable[[], Any], traffic: list[Traffic]
 ) -> None:
     world = worlds()
@@ -308,10 +308,10 @@ def test_strangers_never_contradict_an_honest_service(
     more=st.integers(1, 50),
 )
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_strangers_never_cover_a_liar(
+def test_other_clients_traffic_never_hides_a_dishonest_service(
     worlds: Callable[[], Any], traffic: list[Traffic], what: str, more: int
 ) -> None:
-    """One response more than allowed is hidden among whatever strangers do, or up to 50."""
+    """One response above the tolerance is hidden among other clients' requests."""
     world = worlds()
     quiet = dict.fromkeys([*BEFORE, 6, 7], Traffic())
     _serve(world, quiet | dict(enumerate(traffic)))
@@ -335,7 +335,7 @@ def test_strangers_never_cover_a_liar(
     assert (said, None) in _found(world)
 
 
-def test_a_liar_is_stopped_for_a_cause_of_its_own(served: Any, judge: Judge) -> None:
+def test_a_dishonest_service_is_stopped_with_its_own_reason(served: Any, judge: Judge) -> None:
     _stage(served, server_errors=9)
     served.now = served.after(6)
     seen = evaluate(served, judge())
@@ -344,9 +344,9 @@ def test_a_liar_is_stopped_for_a_cause_of_its_own(served: Any, judge: Judge) -> 
     assert (seen.record.verdict, seen.record.outcome) == ("inconsistent", "in progress")
     assert "the versions report" in seen.record.sentence
     assert "API Gateway counts 27 (allowed difference: 7)" in seen.record.sentence
-    assert served.said("Testimony") == [1]
-    assert served.said("Evidence")[-1] < 2
-    # It stays so, whatever the counts are later.
+    assert served.published_values("Testimony") == [1]
+    assert served.published_values("Evidence")[-1] < 2
+    # It stays so for any later counts.
     _stage(served)
     served.end("stopped", 6.5)
     served.now = served.after(9)

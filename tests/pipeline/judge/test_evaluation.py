@@ -1,4 +1,4 @@
-"""A look at a release, in a made-up world: what is judged when, and what silence means."""
+"""One evaluation of a release in a fake world: its minutes, and missing data."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _starts(record: Record | None) -> list[str]:
     return [f"{each.start:%H:%M}" for each in record.periods]
 
 
-def test_without_a_deployment_only_the_heart_beats(world: Any, judge: Judge) -> None:
+def test_without_a_deployment_only_the_heartbeat_is_published(world: Any, judge: Judge) -> None:
     world.deployment_, world.versions = None, ("2",)
     seen = evaluate(world, judge())
     assert (seen.record, seen.stops) == (None, False)
@@ -52,12 +52,10 @@ def test_before_the_first_shift_and_long_after_the_end_there_is_nothing_to_judge
     world.deployment_ = Deployment("d-1", "2", "3", world.now, "succeeded", world.now, "")
     world.now = world.after(11)
     assert evaluate(world, judge()).record is None
-    assert world.said("Heartbeat") == [1, 1]
+    assert world.published_values("Heartbeat") == [1, 1]
 
 
-def test_two_versions_that_nobody_shifts_between_are_not_passed_over(
-    world: Any, judge: Judge
-) -> None:
+def test_two_served_versions_without_a_deployment_are_not_ignored(world: Any, judge: Judge) -> None:
     world.deployment_ = None
     with pytest.raises(
         EvaluationError, match="versions 2 and 3, but deployment group group has no deployment"
@@ -73,32 +71,30 @@ def test_a_minute_is_judged_when_it_is_closed_and_settled(world: Any, judge: Jud
         world.now = world.after(seconds / 60)
         judged.append(_starts(evaluate(world, judge()).record))
     assert judged == [[], [], ["12:01"], ["12:01"], ["12:01", "12:02"]]
-    assert world.said("Heartbeat") == [1] * 5
+    assert world.published_values("Heartbeat") == [1] * 5
 
 
-def test_a_bad_canary_is_condemned_and_stays_so(world: Any, judge: Judge) -> None:
+def test_a_bad_canary_stays_condemned(world: Any, judge: Judge) -> None:
     world.fill(*BAD)
     world.now = world.after(4)
     seen = evaluate(world, judge())
     assert seen.stops
     assert seen.record is not None
     assert seen.record.verdict == "rollback"
-    assert world.said("Evidence")[-1] >= 2
+    assert world.published_values("Evidence")[-1] >= 2
     world.fill((800, 0), (7200, 72), range(3, 12))
     world.now = world.after(9)
     seen = evaluate(world, judge())
     assert seen.record is not None
     assert seen.record.evidence[-1] < 2
     assert seen.record.verdict == "rollback"
-    assert world.said("Evidence")[-1] >= 2
+    assert world.published_values("Evidence")[-1] >= 2
     kept = read(world.records["d-1"])
     assert judged_again(kept.parameters, kept.periods).evidence == kept.evidence
     assert kept == seen.record
 
 
-def test_crashes_count_as_failures_although_the_service_cannot_tell(
-    world: Any, judge: Judge
-) -> None:
+def test_crashes_count_as_failures_without_the_services_metrics(world: Any, judge: Judge) -> None:
     crashing = VersionCounts(requests=4, failures=0, slow=0, cold_starts=0, invocations=8, errors=4)
     world.fill(crashing, (72, 0))
     world.now = world.after(5)
@@ -134,7 +130,7 @@ def test_cold_starts_are_neither_slow_nor_fast(world: Any, judge: Judge) -> None
         "write_record",
     ],
 )
-def test_what_cannot_be_asked_or_written_is_silence(world: Any, judge: Judge, part: str) -> None:
+def test_an_error_of_aws_publishes_nothing(world: Any, judge: Judge, part: str) -> None:
     world.fill(*BAD)
     world.now = world.after(6)
     world.failing = {part}
@@ -143,7 +139,7 @@ def test_what_cannot_be_asked_or_written_is_silence(world: Any, judge: Judge, pa
     assert not world.published
 
 
-def test_what_was_not_published_is_published_at_the_next_look(world: Any, judge: Judge) -> None:
+def test_unpublished_metrics_are_published_at_the_next_evaluation(world: Any, judge: Judge) -> None:
     world.fill(*BAD)
     world.now = world.after(6)
     world.failing = {"publish"}
@@ -151,10 +147,10 @@ def test_what_was_not_published_is_published_at_the_next_look(world: Any, judge:
         evaluate(world, judge())
     world.failing = set()
     assert evaluate(world, judge()).stops
-    assert world.said("Evidence")[-1] >= 2
+    assert world.published_values("Evidence")[-1] >= 2
 
 
-def test_counts_that_lag_behind_lambdas_are_waited_for(world: Any, judge: Judge) -> None:
+def test_the_judge_waits_for_counts_that_lag_behind_lambdas(world: Any, judge: Judge) -> None:
     world.fill(*HEALTHY)
     world.minutes[2] = {
         "2": VersionCounts(72, 0, 0, 0, 72, 0),
@@ -162,22 +158,24 @@ def test_counts_that_lag_behind_lambdas_are_waited_for(world: Any, judge: Judge)
     }
     world.now = world.after(5)
     assert evaluate(world, judge()).waiting == (world.after(2),)
-    assert len(world.said("Evidence")) == 1
+    assert len(world.published_values("Evidence")) == 1
     assert _starts(read(world.records["d-1"])) == ["12:01", "12:03"]
     world.fill(*HEALTHY)
     seen = evaluate(world, judge())
     assert (_starts(seen.record), seen.waiting) == (["12:01", "12:03", "12:02"], ())
-    # A judge that waits is not a silent one.
-    assert world.said("Heartbeat") == [1, 1]
+    # A waiting judge is not a silent one.
+    assert world.published_values("Heartbeat") == [1, 1]
 
 
-def test_a_request_on_the_edge_of_a_minute_is_not_waited_for(world: Any, judge: Judge) -> None:
+def test_the_judge_does_not_wait_for_a_request_at_the_edge_of_a_minute(
+    world: Any, judge: Judge
+) -> None:
     world.fill(VersionCounts(6, 0, 0, 0, 8, 0), VersionCounts(64, 0, 0, 0, 72, 0))
     world.now = world.after(3)
     assert _starts(evaluate(world, judge()).record) == ["12:01"]
 
 
-def test_a_request_that_met_a_cold_start_is_counted_later(world: Any, judge: Judge) -> None:
+def test_a_request_with_a_cold_start_is_counted_later(world: Any, judge: Judge) -> None:
     world.fill(*HEALTHY)
     world.minutes[1] = {
         "2": VersionCounts(72, 0, 0, 0, 72, 0),
@@ -192,7 +190,7 @@ def test_a_request_that_met_a_cold_start_is_counted_later(world: Any, judge: Jud
     assert _starts(evaluate(world, judge()).record) == ["12:01"]
 
 
-def test_the_service_silent_altogether_is_not_taken_for_no_traffic(
+def test_a_service_without_any_metrics_does_not_count_as_no_traffic(
     world: Any, judge: Judge
 ) -> None:
     world.fill(VersionCounts(0, 0, 0, 0, 8, 0), VersionCounts(0, 0, 0, 0, 72, 0))
@@ -206,21 +204,19 @@ def test_the_service_silent_altogether_is_not_taken_for_no_traffic(
     assert "version 3 reports 0 requests, but Lambda counts 16 " in seen.record.sentence
 
 
-def test_a_minute_without_requests_changes_nothing_and_is_asked_for_again(
-    world: Any, judge: Judge
-) -> None:
+def test_a_minute_without_requests_is_queried_again(world: Any, judge: Judge) -> None:
     world.now = world.after(5)
     seen = evaluate(world, judge())
     assert seen.record is not None
     assert (seen.record.periods, seen.record.verdict) == ((), "undecided")
     assert not seen.stops
-    assert world.said("Heartbeat") == [1]
-    assert world.said("Evidence") == [0]
+    assert world.published_values("Heartbeat") == [1]
+    assert world.published_values("Evidence") == [0]
     world.fill(*HEALTHY)
     assert _starts(evaluate(world, judge()).record) == ["12:01", "12:02", "12:03"]
 
 
-def test_what_was_judged_is_not_read_anew(world: Any, judge: Judge) -> None:
+def test_judged_minutes_are_not_read_again(world: Any, judge: Judge) -> None:
     world.fill(*HEALTHY)
     world.now = world.after(5)
     before = evaluate(world, judge()).record
@@ -228,17 +224,17 @@ def test_what_was_judged_is_not_read_anew(world: Any, judge: Judge) -> None:
     assert evaluate(world, judge()).record == before
 
 
-def test_a_clock_that_goes_backwards_is_silence(world: Any, judge: Judge) -> None:
+def test_a_clock_that_goes_backwards_publishes_nothing(world: Any, judge: Judge) -> None:
     world.fill(*HEALTHY)
     world.now = world.after(6)
     evaluate(world, judge())
     world.now = world.after(4.5)
     with pytest.raises(EvaluationError, match="the clock went backwards"):
         evaluate(world, judge())
-    assert world.said("Heartbeat") == [1]
+    assert world.published_values("Heartbeat") == [1]
 
 
-def test_a_record_that_cannot_be_read_is_silence(world: Any, judge: Judge) -> None:
+def test_an_unreadable_record_publishes_nothing(world: Any, judge: Judge) -> None:
     world.records["d-1"] = "{"
     with pytest.raises(ValueError, match="no JSON"):
         evaluate(world, judge())
@@ -247,10 +243,10 @@ def test_a_record_that_cannot_be_read_is_silence(world: Any, judge: Judge) -> No
 
 @given(looks=st.sets(st.integers(2, 25)), delay=st.integers(0, 59))
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whenever_it_looks_the_same_minutes_come_to_the_same(
+def test_the_record_does_not_depend_on_when_the_judge_runs(
     worlds: Callable[[], Any], judge: Judge, looks: set[int], delay: int
 ) -> None:
-    """Looks that are late, missed or repeated: the end of it is the record of one look alone."""
+    """Late, missed or repeated evaluations end with the record of a single one."""
     records = []
     for minutes in (sorted(looks), []):
         world = worlds()
@@ -269,12 +265,12 @@ def test_undecided_near_the_end(world: Any, judge: Judge, policy: str, raised: l
     for minutes in (5, 7.4, 7.6):  # the shift ends half a minute after ten
         world.now = world.after(minutes)
         stops.append(evaluate(world, judge(undecided=policy)).stops)
-    assert world.said("Undecided") == raised
+    assert world.published_values("Undecided") == raised
     assert stops == [bool(each) for each in raised]
 
 
 @pytest.mark.parametrize(("policy", "raised"), [("continue", 0), ("stop", 1)])
-def test_when_both_fail_alike_the_policy_for_incidents_holds(
+def test_equal_failures_of_both_versions_follow_the_incident_policy(
     world: Any, judge: Judge, policy: str, raised: float
 ) -> None:
     world.fill((80, 32), (720, 288))
@@ -283,14 +279,14 @@ def test_when_both_fail_alike_the_policy_for_incidents_holds(
     assert seen.record is not None
     assert seen.record.incident
     assert seen.record.verdict != "rollback"
-    assert world.said("Evidence")[-1] < 2
-    assert world.said("Incident") == [raised]
+    assert world.published_values("Evidence")[-1] < 2
+    assert world.published_values("Incident") == [raised]
     assert seen.stops == bool(raised)
     assert "Both versions fail alike" in seen.record.sentence
 
 
 def test_throttled_requests_blame_no_version(world: Any, judge: Judge) -> None:
-    """Half of the canary's, answered 500 by API Gateway, and none of the stable version's."""
+    """Half of the canary's requests are throttled, none of the stable version's."""
     canary, stable = BUSY
     world.fill(replace(canary, throttles=600), stable)
     throttled = StageCounts(6600, 6600, 0, 30 + 600, 6000)
@@ -302,10 +298,10 @@ def test_throttled_requests_blame_no_version(world: Any, judge: Judge) -> None:
     assert seen.record is not None
     assert (seen.record.verdict, seen.record.outcome) == ("good", "promoted")
     assert (seen.record.discrepancies, seen.late) == ((), ())
-    assert not any(world.said("Blind"))
+    assert not any(world.published_values("Blind"))
 
 
-def test_a_fault_in_the_last_minutes_is_found_after_the_shift(world: Any, judge: Judge) -> None:
+def test_a_fault_in_the_last_minutes_is_detected_after_the_shift(world: Any, judge: Judge) -> None:
     world.fill(*BUSY, range(9))
     world.fill((600, 60), (5400, 27), range(9, 12))
     world.now = world.after(10.5)
@@ -315,7 +311,7 @@ def test_a_fault_in_the_last_minutes_is_found_after_the_shift(world: Any, judge:
     seen = evaluate(world, judge())
     assert seen.record is not None
     assert (seen.record.verdict, seen.record.outcome) == ("rollback", "promoted, then found bad")
-    assert world.said("Evidence")[-1] >= 2
+    assert world.published_values("Evidence")[-1] >= 2
 
 
 @pytest.mark.parametrize(
@@ -328,7 +324,7 @@ def test_a_fault_in_the_last_minutes_is_found_after_the_shift(world: Any, judge:
         (BAD, "stopped", "promote", "rolled back"),
     ],
 )
-def test_how_it_ended_is_recorded(
+def test_the_end_of_the_deployment_is_recorded(
     world: Any, judge: Judge, counts: Any, ending: str, policy: str, outcome: str
 ) -> None:
     world.fill(*counts)
@@ -344,14 +340,14 @@ def test_how_it_ended_is_recorded(
     assert world.records["d-1"] == kept
 
 
-def test_minutes_after_a_stop_are_nobodys(world: Any, judge: Judge) -> None:
+def test_minutes_after_a_stop_are_not_judged(world: Any, judge: Judge) -> None:
     world.fill(*HEALTHY)
     world.end("stopped", 4.2)
     world.now = world.after(9)
     assert _starts(evaluate(world, judge()).record) == ["12:01", "12:02", "12:03"]
 
 
-def test_a_record_keeps_the_rule_that_it_began_with(world: Any, judge: Judge) -> None:
+def test_a_record_keeps_its_first_rule(world: Any, judge: Judge) -> None:
     world.fill(*HEALTHY)
     world.now = world.after(4)
     evaluate(world, judge())

@@ -1,4 +1,4 @@
-"""What EventBridge and CodeDeploy get from the function."""
+"""The function's responses to EventBridge and CodeDeploy."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HOOK = {"DeploymentId": "d-1", "LifecycleEventHookExecutionId": "execution"}
 def handler(
     world: Any, judge: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., None]:
-    """The handler over a made-up world."""
+    """The handler with a fake world."""
     keys = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION")
     for name, value in (judge().variables() | dict.fromkeys(keys, "x")).items():
         monkeypatch.setenv(name, value)
@@ -42,7 +42,7 @@ def handler(
     return call
 
 
-def test_a_minutes_look_is_logged_and_answers_nobody(
+def test_a_scheduled_evaluation_is_logged_and_reports_to_no_hook(
     world: Any, handler: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world.fill((8, 4), (72, 0))
@@ -54,7 +54,7 @@ def test_a_minutes_look_is_logged_and_answers_nobody(
     assert not world.answered
 
 
-def test_a_look_that_fails_is_an_error_of_the_function(world: Any, handler: Any) -> None:
+def test_a_failed_evaluation_is_a_function_error(world: Any, handler: Any) -> None:
     world.failing = {"version_counts"}
     world.now = world.after(5)
     with pytest.raises(EvaluationError):
@@ -63,7 +63,7 @@ def test_a_look_that_fails_is_an_error_of_the_function(world: Any, handler: Any)
 
 
 def bake(world: Any, handler: Any, until: float, **policies: str) -> None:
-    """The hook 10.6 minutes after noon, and a look in each minute until then."""
+    """Run the hook 10.6 minutes after noon, after an evaluation in each minute."""
     world.now = world.after(10.6)
     handler(HOOK, **policies)
     for minute in range(11, int(until) + 1):
@@ -97,7 +97,7 @@ def test_a_verdict_ends_the_bake_at_the_next_minute(
 def test_an_alarm_ends_the_bake_at_the_next_minute(
     world: Any, handler: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Also where CodeDeploy asks for no alarms while it waits for a hook."""
+    """Even if CodeDeploy reads no alarms while it waits for a hook."""
     world.fill((8, 0), (72, 0))
     bake(world, handler, 12)
     assert not world.answered
@@ -110,12 +110,12 @@ def test_an_alarm_ends_the_bake_at_the_next_minute(
 
 
 @pytest.mark.parametrize("what", ["read_bake", "alarms", "version_counts"])
-def test_what_cannot_be_read_promotes_nothing(world: Any, handler: Any, what: str) -> None:
-    """The next minute tries again; without an answer CodeDeploy's hour ends the deployment."""
+def test_a_read_error_promotes_nothing(world: Any, handler: Any, what: str) -> None:
+    """The next minute retries; without a result CodeDeploy times out after an hour."""
     world.fill((8, 0), (72, 0))
     bake(world, handler, 14)
     world.failing = {what}
-    world.minutes.pop(9)  # something is left to be seen
+    world.minutes.pop(9)  # some minutes remain to be judged
     world.records.clear()
     world.now = world.after(15.05)
     with pytest.raises(EvaluationError, match=f"{what} did not answer"):
@@ -126,7 +126,7 @@ def test_what_cannot_be_read_promotes_nothing(world: Any, handler: Any, what: st
     assert world.answered == [("d-1", "execution", True)]
 
 
-def test_the_bake_waits_for_counts_that_lag(world: Any, handler: Any) -> None:
+def test_the_bake_waits_for_late_counts(world: Any, handler: Any) -> None:
     world.fill((8, 0), (72, 0))
     world.minutes[9] = {
         "2": VersionCounts(72, 0, 0, 0, 72, 0),
@@ -148,7 +148,7 @@ def test_the_bake_waits_for_counts_that_lag(world: Any, handler: Any) -> None:
     [
         # The gateway counts failures that the new version does not report.
         ({"answered_by_gateway": {9: StageCounts(800, 800, 0, 80, 800)}}, 13),
-        # What comes last may be late, unless it is known to be all.
+        # The last counts may be late, unless they are known to be complete.
         ({"minutes": {9: {}}}, 15),
     ],
     ids=["not compared", "empty"],
@@ -169,7 +169,7 @@ def test_a_short_bake_waits_for_all_minutes_of_the_shift(
     assert world.answered == [("d-1", "execution", "minutes" in last)]
 
 
-def test_a_blind_judge_ends_the_bake_by_its_alarm_and_condemns_nobody(
+def test_a_judge_without_metrics_ends_the_bake_by_its_alarm_without_a_verdict(
     world: Any, handler: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world.fill((80, 0), (720, 0))
@@ -177,7 +177,7 @@ def test_a_blind_judge_ends_the_bake_by_its_alarm_and_condemns_nobody(
     world.answered_by_gateway = dict.fromkeys(range(8, 12), StageCounts(800, 800, 0, 0, 0))
     bake(world, handler, 16, undecided="rollback")
     assert not world.answered
-    assert [each >= 5 for each in world.said("Blind")] == [False] * 3 + [True] * 3
+    assert [each >= 5 for each in world.published_values("Blind")] == [False] * 3 + [True] * 3
     said = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert said["late"] == ["Lambda"]
     assert said["waiting"] == [world.after(each).isoformat() for each in (8, 9)]
@@ -196,10 +196,8 @@ def test_a_fault_of_the_last_minute_alone_ends_the_bake(world: Any, handler: Any
     assert world.answered == [("d-1", "execution", False)]
 
 
-def test_the_hook_that_is_answered_is_that_of_the_deployment_in_the_event(
-    world: Any, handler: Any
-) -> None:
-    """A stack may make another deployment meanwhile, whose bake has not begun."""
+def test_the_hook_result_is_for_the_deployment_in_the_event(world: Any, handler: Any) -> None:
+    """A stack may start another deployment meanwhile, whose bake has not begun."""
     world.fill((80, 0), (720, 0))
     older = world.deployment_
     world.others = {"d-1": older}
@@ -211,7 +209,7 @@ def test_the_hook_that_is_answered_is_that_of_the_deployment_in_the_event(
     assert world.answered == [("d-1", "execution", True)]
 
 
-def test_a_bake_that_cannot_begin_fails_the_hook(world: Any, handler: Any) -> None:
+def test_a_bake_that_cannot_start_fails_the_hook(world: Any, handler: Any) -> None:
     world.now = world.after(10.6)
     world.failing = {"write_bake"}
     with pytest.raises(EvaluationError, match="write_bake did not answer"):
@@ -219,7 +217,7 @@ def test_a_bake_that_cannot_begin_fails_the_hook(world: Any, handler: Any) -> No
     assert world.answered == [("d-1", "execution", False)]
 
 
-def test_a_bake_comes_back_as_it_was_written() -> None:
+def test_a_stored_bake_is_read_unchanged() -> None:
     written = Bake("execution", datetime(2026, 1, 1, 12, 10, 36, tzinfo=UTC))
     assert read_bake(bake_text(written)) == written
 
@@ -239,13 +237,13 @@ def test_a_condemned_version_gets_no_traffic(
     assert "condemned this code" in said["message"]
 
 
-def test_a_version_that_nobody_condemned_gets_traffic(world: Any, handler: Any) -> None:
+def test_an_uncondemned_version_gets_traffic(world: Any, handler: Any) -> None:
     world.deployment_ = replace(world.deployment_, began=None)
     handler(HOOK)
     assert world.answered == [("d-1", "execution", True)]
 
 
-def test_what_cannot_be_read_is_not_admitted(world: Any, handler: Any) -> None:
+def test_a_version_is_not_admitted_after_a_read_error(world: Any, handler: Any) -> None:
     world.deployment_ = replace(world.deployment_, began=None)
     world.failing = {"condemnation"}
     with pytest.raises(EvaluationError):
@@ -253,7 +251,7 @@ def test_what_cannot_be_read_is_not_admitted(world: Any, handler: Any) -> None:
     assert world.answered == [("d-1", "execution", False)]
 
 
-def test_a_rollback_is_never_held_up(world: Any, handler: Any) -> None:
+def test_a_rollback_is_never_blocked(world: Any, handler: Any) -> None:
     world.fill((8, 4), (72, 0))
     world.now = world.after(6)
     world.rollbacks = {"d-1"}

@@ -1,4 +1,4 @@
-"""Which minutes of a shift can be compared."""
+"""The minutes of a shift that can be compared."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _minutes(shift: Shift, began: datetime, until: datetime) -> list[str]:
     return [f"{each:%H:%M:%S}" for each in comparable(shift, began, until)]
 
 
-def test_the_minutes_in_which_traffic_shifts_are_left_out() -> None:
+def test_minutes_with_a_shift_of_traffic_are_excluded() -> None:
     canary = Shift(10, 5, linear=False)
     began = NOON + timedelta(seconds=30)
     ends = began + canary.length
@@ -34,7 +34,7 @@ def test_the_minutes_in_which_traffic_shifts_are_left_out() -> None:
 
 
 @pytest.mark.parametrize(("second", "first"), [(0, "12:01:00"), (54, "12:01:00"), (58, "12:02:00")])
-def test_a_step_may_come_a_little_late(second: int, first: str) -> None:
+def test_a_step_may_be_slightly_late(second: int, first: str) -> None:
     began = NOON + timedelta(seconds=second)
     assert next(comparable(Shift(10, 9, linear=False), began, NOON + timedelta(hours=1))) == (
         NOON.replace(minute=int(first[3:5]))
@@ -48,7 +48,7 @@ def test_a_step_may_come_a_little_late(second: int, first: str) -> None:
     second=st.integers(0, 3600),
     passed=st.integers(0, 20000),
 )
-def test_each_is_whole_and_none_holds_a_step_as_codedeploy_plans_them(
+def test_comparable_minutes_are_complete_and_contain_no_step(
     percent: int, minutes: int, linear: bool, second: int, passed: int
 ) -> None:
     shift = Shift(percent, minutes, linear=linear)

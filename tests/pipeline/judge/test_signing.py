@@ -1,4 +1,4 @@
-"""Our signatures are botocore's own."""
+"""Our signatures equal botocore's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pipeline.judge.signing import Credentials, signed
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
-# What botocore would make another path of: no path of the judge's is so.
+# botocore would encode other paths differently; the judge uses none.
 FOLDERS = {".", ".."}
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="/\r\n"), max_size=20).filter(
     lambda word: word not in FOLDERS
@@ -36,7 +36,7 @@ def at_noon(monkeypatch: pytest.MonkeyPatch) -> None:
     target=st.from_regex(r"\A[ -~]{0,20}\Z"),
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_request_is_signed_as_botocore_signs_it(
+def test_a_signature_equals_botocores(
     service: str, method: str, key: str, body: bytes, target: str
 ) -> None:
     host = f"{service}.eu-west-1.amazonaws.com:4566"

@@ -26,7 +26,7 @@ def prod(**judge: Any) -> Environment:
     )
 
 
-def test_a_canary_is_judged_in_the_minutes_in_which_nothing_was_shifted() -> None:
+def test_a_canary_is_judged_in_minutes_without_a_shift() -> None:
     made = forecast(prod())
     assert made
     assert made.canary.shares == 6 * (0.1,)
@@ -44,7 +44,7 @@ def test_a_linear_shift_grows() -> None:
     assert needed > 3
 
 
-def test_the_minutes_it_asks_for_are_enough_and_one_less_is_not() -> None:
+def test_the_recommended_minutes_suffice_and_one_less_does_not() -> None:
     made = forecast(prod())
     assert made
     needed = made.minutes_for(0.005, 0.9)
@@ -59,13 +59,13 @@ def test_the_minutes_it_asks_for_are_enough_and_one_less_is_not() -> None:
     assert slow.minutes_for(0.005, 0.9) is None
 
 
-def test_all_at_once_has_nothing_to_forecast() -> None:
+def test_all_at_once_has_no_forecast() -> None:
     dev = load_all()["dev"]
     assert forecast(dev) is None
     assert warning("dev", dev) is None
 
 
-def test_a_canary_too_short_to_find_anything_is_told() -> None:
+def test_a_canary_too_short_to_detect_anything_is_a_warning() -> None:
     assert warning("prod", prod()) is None
     told = warning("prod", prod(requests_per_second=2.0))
     assert told
@@ -80,7 +80,7 @@ def test_a_canary_too_short_to_find_anything_is_told() -> None:
 
 
 @pytest.mark.parametrize(("requests_per_second", "times"), [(20.0, 0), (2.0, 1)])
-def test_it_is_a_warning_at_synthesis(
+def test_the_forecast_is_a_warning_at_synthesis(
     requests_per_second: float, times: int, tmp_path: Path, context: dict[str, str]
 ) -> None:
     (tmp_path / "bundle.zip").write_bytes(b"PK")

@@ -1,4 +1,4 @@
-"""The forecast's figures, held against releases that are played by the judge's own code."""
+"""The forecast's figures, compared with simulations by the judge's own code."""
 
 from __future__ import annotations
 
@@ -86,10 +86,10 @@ def played(what: Canary, bad: float, releases: int) -> Prospect:
         ),
     ],
 )  # fmt: skip
-def test_it_foretells_what_the_judge_then_finds(what: Canary, times: float) -> None:
+def test_the_forecast_matches_the_judges_detections(what: Canary, times: float) -> None:
     bad = min(1.0, times * what.failure_share)
     told, seen = forecast(what, bad), played(what, bad, releases=300)
-    # What the docs admit, and three deviations of so many releases.
+    # The documented error, and three standard deviations of this many releases.
     chance = 3 * math.sqrt(max(seen.found * (1 - seen.found), 0.01) / 300)
     assert told.found == pytest.approx(seen.found, abs=0.07 + chance)
     assert told.minutes == pytest.approx(seen.minutes, rel=0.2, abs=0.5)
@@ -101,7 +101,7 @@ def test_it_foretells_what_the_judge_then_finds(what: Canary, times: float) -> N
     st.floats(0.1, 100), st.floats(1e-4, 0.02), st.floats(0.01, 0.5), st.integers(1, 90),
     st.floats(1.5, 40),
 )  # fmt: skip
-def test_more_of_anything_finds_more(
+def test_more_traffic_time_or_harm_raises_the_power(
     rate: float, failing: float, share: float, minutes: int, times: float
 ) -> None:
     what = canary(rate, failing, minutes * (share,))
@@ -116,7 +116,7 @@ def test_more_of_anything_finds_more(
     assert forecast(what, min(1.0, 1.5 * bad)).found >= told.found - slack
 
 
-def test_the_smallest_is_found_with_just_that_probability() -> None:
+def test_the_smallest_detectable_harm_has_exactly_the_power() -> None:
     what = canary(20, 0.001, 6 * (0.1,))
     power = Power(PARAMETERS, "failures", 0.1)
     smallest = power.smallest(what, 0.95)
@@ -126,14 +126,14 @@ def test_the_smallest_is_found_with_just_that_probability() -> None:
     assert power.smallest(canary(0.01, 0.001, 6 * (0.1,)), 0.95) is None
 
 
-def test_what_suffices_finds_with_just_that_probability() -> None:
+def test_the_sufficient_traffic_has_exactly_the_power() -> None:
     power = Power(PARAMETERS, "failures", 0.1)
     suffices = power.suffices(canary(20, 0.001, (0.1,)), 0.005, 0.9)
     lengths = [canary(20, 0.001, minutes * (0.1,)) for minutes in range(1, 60)]
     first = next(each for each in lengths if suffices(each))
     assert power.prospect(first, 0.005).found == pytest.approx(0.9, abs=0.03)
     assert not any(map(suffices, lengths[: len(first.shares) - 1]))
-    # What is no worse is never found that surely.
+    # An equal release is never detected with this probability.
     assert not power.suffices(canary(20, 0.001, (0.1,)), 0.001, 0.9)(lengths[-1])
 
 

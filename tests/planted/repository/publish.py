@@ -1,7 +1,7 @@
-"""The build's script: publish the code to the target account, and write the template.
+"""The build's script: publish the code, and write the template.
 
-As the assets step of CDK Pipelines does, with a session policy besides: the session may write this
-one object.
+Like the assets step of CDK Pipelines, with a session policy: the session may write only this
+object.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ BUILD = Credentials(
 
 
 def ask(service: str, method: str, path: str, body: bytes, credentials: Credentials) -> str:
-    """Send one signed request; exits with AWS's text if it is refused."""
+    """Send one signed request; exit with AWS's text if it is rejected."""
     kind = "application/x-www-form-urlencoded" if service == "sts" else "application/zip"
     headers = signed(
         method,
@@ -53,7 +53,7 @@ def ask(service: str, method: str, path: str, body: bytes, credentials: Credenti
 
 
 def publisher(settings: dict[str, str], key: str) -> Credentials:
-    """Credentials of the target's publishing role, for one object."""
+    """Return credentials of the target's publishing role, for one object."""
     allowed = {
         "Effect": "Allow",
         "Action": settings["action"],

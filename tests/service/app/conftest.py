@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class MemoryStorage:
-    """A storage in a dictionary; `tests/service/app/test_storage.py` holds it to what S3 does."""
+    """A storage in a dictionary; `test_storage.py` compares it with S3."""
 
     def __init__(self) -> None:
         self._files: dict[str, tuple[FileInfo, bytes]] = {}

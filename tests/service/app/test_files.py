@@ -97,7 +97,7 @@ def test_listing_pages_through_everything_once(client: TestClient) -> None:
     assert seen == paths
 
 
-def test_what_lambda_cannot_carry_is_a_413_that_says_how_much_it_can(
+def test_a_body_too_large_for_lambda_is_a_413_with_the_limit(
     client: TestClient, storage: Storage
 ) -> None:
     refused = client.put("/files/large", content=b"x" * (MOST_BYTES + 1))
@@ -105,7 +105,7 @@ def test_what_lambda_cannot_carry_is_a_413_that_says_how_much_it_can(
     assert str(MOST_BYTES) in refused.json()["detail"]
     assert client.put("/files/large", content=b"x" * MOST_BYTES).status_code == 201
     assert len(client.get("/files/large").content) == MOST_BYTES
-    # Written by other ways than this API.
+    # Written directly, not with this API.
     storage.put("larger", b"x" * (MOST_BYTES + 1), "text/plain")
     out = client.get("/files/larger")
     assert out.status_code == 413

@@ -26,7 +26,7 @@ class _Context:
 
 
 def _event(method: str, path: str, body: bytes | None = None, **headers: str) -> dict[str, Any]:
-    """A REST API's proxy event, format 1.0, of an API whose binary media types are `*/*`."""
+    """Return a REST API's proxy event, format 1.0, with binary media types `*/*`."""
     named = {"Host": "x.execute-api.eu-west-1.amazonaws.com", **headers}
     return {
         "resource": "/{proxy+}",
@@ -89,7 +89,7 @@ def test_a_problem_on_lambda_names_the_address_with_its_stage(
     assert '"instance":"/prod/files/none"' in text
 
 
-def test_a_crash_is_an_answer_and_not_an_error_of_lambda(
+def test_a_crash_is_a_response_and_not_a_lambda_error(
     handle: Callable[[dict[str, Any]], dict[str, Any]],
     storage: Storage,
     monkeypatch: pytest.MonkeyPatch,
@@ -105,8 +105,8 @@ def test_a_crash_is_an_answer_and_not_an_error_of_lambda(
     assert '"Failures":1' in capsys.readouterr().out
 
 
-def test_a_cold_start_is_fastapi_and_little_else() -> None:
-    """Modules are counted, and not milliseconds, which are other ones on every machine."""
+def test_a_cold_start_imports_fastapi_and_little_else() -> None:
+    """Modules are counted because times differ on every machine."""
     forbidden = (
         "boto3", "botocore", "grpc", "aws_xray_sdk", "opentelemetry.sdk.trace",
         "opentelemetry.exporter.otlp.proto.http", "requests",
@@ -127,8 +127,8 @@ def test_a_cold_start_is_fastapi_and_little_else() -> None:
     assert int(after) < 1.2 * int(before)
 
 
-def test_nothing_takes_mangums_event_loop_away() -> None:
-    """After an `asyncio.run` a thread has no event loop, and Mangum's next request fails."""
+def test_mangums_event_loop_is_kept() -> None:
+    """After an `asyncio.run` a thread has no event loop, and Mangum would fail."""
     for path in Path(next(iter(service.__path__))).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             assert not (isinstance(node, ast.Attribute) and ast.unparse(node) == "asyncio.run"), (

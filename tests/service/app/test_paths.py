@@ -40,7 +40,7 @@ def test_paths_that_name_no_file(path: str, sentence: str) -> None:
 
 
 @given(_TEXT)
-def test_a_checked_path_stays_itself_and_inside(path: str) -> None:
+def test_a_valid_path_is_unchanged_and_stays_inside(path: str) -> None:
     try:
         once = checked(path)
     except PathError:
@@ -51,7 +51,7 @@ def test_a_checked_path_stays_itself_and_inside(path: str) -> None:
 
 
 @given(st.one_of(_TEXT, st.text("./a\x00\x9f~é", max_size=8)))
-def test_what_is_described_is_what_is_checked(path: str) -> None:
+def test_the_schema_of_a_path_matches_its_validation(path: str) -> None:
     try:
         checked(path)
     except PathError:
@@ -61,7 +61,7 @@ def test_what_is_described_is_what_is_checked(path: str) -> None:
 
 
 @given(_TEXT)
-def test_one_name_is_one_file_however_it_is_typed(path: str) -> None:
+def test_equivalent_unicode_names_are_one_file(path: str) -> None:
     def outcome(form: str) -> str:
         try:
             return checked(form)
@@ -73,7 +73,7 @@ def test_one_name_is_one_file_however_it_is_typed(path: str) -> None:
 
 
 @given(st.integers(0, 50), st.integers(0, 60), st.integers(0, 60))
-def test_a_range_is_what_a_slice_would_take(size: int, first: int, last: int) -> None:
+def test_a_range_equals_a_slice(size: int, first: int, last: int) -> None:
     content = bytes(range(size))
     try:
         part = byte_range(f"bytes={first}-{last}", size)
@@ -102,7 +102,7 @@ def test_open_ranges_are_the_rest_and_the_end(size: int, number: int) -> None:
 
 
 @given(st.text(max_size=20), st.integers(0, 50))
-def test_any_header_is_a_range_inside_the_file_or_none(header: str, size: int) -> None:
+def test_any_range_header_parses_to_a_range_inside_the_file_or_none(header: str, size: int) -> None:
     try:
         part = byte_range(header, size)
     except RangeError:

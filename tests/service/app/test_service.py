@@ -34,7 +34,10 @@ def _break(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _is_metric_format(document: dict[str, Any]) -> None:
-    """CloudWatch's own conditions ("Specification: CloudWatch embedded metric format")."""
+    """Check CloudWatch's conditions.
+
+    Source: "Specification: CloudWatch embedded metric format".
+    """
     assert isinstance(document["_aws"]["Timestamp"], int)
     assert document["_aws"]["Timestamp"] > 1_600_000_000_000  # milliseconds
     for directive in document["_aws"]["CloudWatchMetrics"]:
@@ -97,7 +100,7 @@ def test_the_line_leads_to_the_trace(
     assert _last_line(capsys)["trace_id"] == ""
 
 
-def test_what_nobody_foresaw_is_counted_and_not_told(
+def test_an_unexpected_error_is_counted_and_not_disclosed(
     client: TestClient,
     storage: Storage,
     capsys: pytest.CaptureFixture[str],
@@ -119,7 +122,7 @@ def test_what_nobody_foresaw_is_counted_and_not_told(
 def test_a_slow_request_is_counted_but_not_a_cold_start(
     settings: Settings, storage: Storage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # Nothing is faster than a nanosecond.
+    # No request is faster than a nanosecond.
     impatient = settings.model_copy(update={"latency_objective_ms": 1e-6})
     client = TestClient(create_app(impatient, storage))
     client.get("/health")
@@ -130,13 +133,13 @@ def test_a_slow_request_is_counted_but_not_a_cold_start(
     assert (warm["cold_start"], warm["ColdStarts"], warm["SlowRequests"]) == (False, 0, 1)
 
 
-def test_who_met_a_cold_start_is_told(client: TestClient) -> None:
+def test_a_response_after_a_cold_start_says_so(client: TestClient) -> None:
     first, second = client.get("/health"), client.get("/health")
     assert first.headers["server-timing"] == "cold"
     assert "server-timing" not in second.headers
 
 
-def test_a_request_is_dated_when_it_came(
+def test_a_request_is_dated_by_its_arrival(
     settings: Settings, storage: Storage, capsys: pytest.CaptureFixture[str]
 ) -> None:
     app = create_app(settings, storage)
@@ -148,7 +151,7 @@ def test_a_request_is_dated_when_it_came(
     assert line["_aws"]["Timestamp"] + line["Latency"] <= ended + 1
 
 
-def test_metrics_are_no_matter_of_the_log_level(
+def test_metrics_are_logged_at_every_log_level(
     settings: Settings,
     storage: Storage,
     capsys: pytest.CaptureFixture[str],
@@ -184,15 +187,13 @@ def test_every_error_is_a_problem(client: TestClient) -> None:
     ("path", "allowed"),
     [("/health", "GET"), ("/files", "GET"), ("/files/a/b", "DELETE, GET, HEAD, PUT")],
 )
-def test_a_method_that_is_not_allowed_is_told_all_that_are(
-    client: TestClient, path: str, allowed: str
-) -> None:
+def test_a_405_lists_all_allowed_methods(client: TestClient, path: str, allowed: str) -> None:
     """RFC 9110, 15.5.6."""
     answer = client.patch(path)
     assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
 
 
-def test_cors_lets_the_named_origin_in_and_no_other(client: TestClient) -> None:
+def test_cors_allows_only_the_configured_origin(client: TestClient) -> None:
     asked = {"Origin": "https://app.example", "Access-Control-Request-Method": "PUT"}
     assert (
         client.options("/files/x", headers=asked).headers["access-control-allow-origin"]
@@ -202,7 +203,7 @@ def test_cors_lets_the_named_origin_in_and_no_other(client: TestClient) -> None:
     assert "access-control-allow-origin" not in refused.headers
 
 
-def test_a_wrong_setting_is_named() -> None:
+def test_an_invalid_setting_is_named() -> None:
     with pytest.raises(SettingsError, match=r"LOG_LEVEL: .*found 'LOUD'"):
         Settings.from_environment({"BUCKET": "files", "LOG_LEVEL": "LOUD"})
     with pytest.raises(SettingsError, match="BUCKET"):
@@ -221,7 +222,7 @@ def test_settings_are_read_once_and_frozen() -> None:
 def _one_more_route(app: FastAPI) -> None:
     @app.get("/added-by-a-test")
     def added_by_a_test() -> dict[str, str]:
-        """Greet whoever asks."""
+        """Greet the caller."""
         return {"greeting": "hello"}
 
 

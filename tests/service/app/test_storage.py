@@ -1,4 +1,4 @@
-"""What a storage must do, held against S3 (as moto answers) and against the tests' own."""
+"""The contract of a storage, checked with S3 (moto) and the tests' own storage."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BUCKET = "files-of-the-tests"
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[Any]:
-    # A build of the pipeline may have an endpoint of its own.
+    # A build of the pipeline may have its own endpoint.
     config = Config(ignore_configured_endpoint_urls=True)  # type: ignore[call-arg]  # the stubs lack it
     with mock_aws():
         client = boto3.client(
@@ -53,7 +53,7 @@ def kept(request: pytest.FixtureRequest, storage: Storage) -> Iterator[Storage]:
         client.delete_object(Bucket=BUCKET, Key=item["Key"])
 
 
-def test_it_keeps_what_it_was_given(kept: Storage) -> None:
+def test_storage_returns_stored_bytes(kept: Storage) -> None:
     etag = kept.put("a/b", b"0123456789", "text/x")
     info = kept.info("a/b")
     assert (info.path, info.size, info.etag, info.content_type) == ("a/b", 10, etag, "text/x")
@@ -64,7 +64,7 @@ def test_it_keeps_what_it_was_given(kept: Storage) -> None:
     kept.check()
 
 
-def test_what_is_missing_is_missing(kept: Storage) -> None:
+def test_a_missing_file_is_not_found(kept: Storage) -> None:
     with pytest.raises(FileMissingError):
         kept.info("none")
     with pytest.raises(FileMissingError):
@@ -85,7 +85,7 @@ def test_no_write_is_lost(kept: Storage) -> None:
     assert kept.read("a", 0, 0, second) == b"2"
 
 
-def test_it_lists_in_order_and_in_pages(kept: Storage) -> None:
+def test_storage_lists_in_order_and_in_pages(kept: Storage) -> None:
     for path in ("b/2", "b/1", "a", "b/3", "c"):
         kept.put(path, b"x", "text/x")
     page = kept.list("b/", None, 2)
@@ -95,18 +95,18 @@ def test_it_lists_in_order_and_in_pages(kept: Storage) -> None:
     assert kept.list("none", None, 2).files == ()
 
 
-def test_a_cursor_of_somewhere_else_is_refused(s3: Any) -> None:
+def test_a_foreign_cursor_is_rejected(s3: Any) -> None:
     for cursor in ("ÿ", "_", "_w"):
         with pytest.raises(CursorError):
             S3Storage(BUCKET, s3).list("", cursor, 1)
 
 
-def test_no_bucket_is_unavailable(s3: Any) -> None:
+def test_a_missing_bucket_is_unavailable(s3: Any) -> None:
     with pytest.raises(UnavailableError, match="head_bucket with 404"):
         S3Storage("no-such-bucket", s3).check()
 
 
-def test_bytes_that_stop_half_way_are_unavailable() -> None:
+def test_an_interrupted_read_is_unavailable() -> None:
     class Stopped:
         def read(self) -> bytes:
             raise ReadTimeoutError(endpoint_url="https://s3")

@@ -14,6 +14,6 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def service() -> Iterator[Served]:
-    """The service, on a real server."""
+    """The service on a real server."""
     with serve() as served:
         yield served

@@ -1,4 +1,4 @@
-"""A journey through the files API, and through services that break one promise each."""
+"""A journey through the files API, and through services that break one rule each."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from tests.pipeline.served import Behaviour, Served
 
 LONG = 300.0
-"""Seconds that no machine takes."""
+"""Seconds that no machine needs."""
 STEPS = ["write", "read", "read again", "list", "delete", "miss"]
 
 
-def _otherwise(step: str, answer: Response) -> Behaviour:
-    """The service, but for one step's request, which gets another answer and does nothing."""
+def _with_response(step: str, answer: Response) -> Behaviour:
+    """Serve as the service, except for one step's request, which has no effect."""
     passed: list[str] = []
 
     async def behave(request: Any, service: Any) -> Response:
@@ -31,7 +31,7 @@ def _otherwise(step: str, answer: Response) -> Behaviour:
     return behave
 
 
-def test_it_goes_through_the_service_and_leaves_nothing(service: Served) -> None:
+def test_the_journey_uses_the_service_and_leaves_no_files(service: Served) -> None:
     went = travel(service.url, LONG)
     assert (went.failure, went.answered, list(went.steps)) == (None, True, STEPS)
     assert sum(went.steps.values()) <= went.milliseconds + len(STEPS)  # each is rounded
@@ -43,7 +43,7 @@ def test_it_goes_through_the_service_and_leaves_nothing(service: Served) -> None
     assert service.files() == []
 
 
-def test_each_has_a_file_of_its_own_and_touches_no_other(service: Served) -> None:
+def test_each_journey_uses_only_its_own_file(service: Served) -> None:
     service.storage.put("synthetic/theirs.txt", b"theirs", "text/plain")
     travel(service.url, LONG)
     travel(service.url, LONG)
@@ -66,10 +66,10 @@ def test_each_has_a_file_of_its_own_and_touches_no_other(service: Served) -> Non
         ("miss", Response("still here"), "found 200: still here; allowed is 404"),
     ],
 )
-def test_the_first_step_that_fails_is_told_and_what_was_written_is_deleted(
+def test_the_first_failed_step_is_reported_and_its_file_deleted(
     service: Served, step: str, answer: Response, sentence: str
 ) -> None:
-    service.behave = _otherwise(step, answer)
+    service.behave = _with_response(step, answer)
     went = travel(service.url, LONG)
     assert went.failure is not None
     assert went.failure.sentence.startswith(f"step {step} failed: {sentence}")
@@ -78,7 +78,7 @@ def test_the_first_step_that_fails_is_told_and_what_was_written_is_deleted(
     assert service.files() == []
 
 
-def test_another_etag_than_the_written_one_is_told(service: Served) -> None:
+def test_an_unexpected_etag_is_reported(service: Served) -> None:
     async def behave(request: Any, service: Any) -> Response:
         answer: Response = await service(request)
         if request.method == "GET":
@@ -91,15 +91,15 @@ def test_another_etag_than_the_written_one_is_told(service: Served) -> None:
     assert (failure.step, failure.found) == ("read", 'ETag "other"')
 
 
-def test_a_file_that_says_it_is_deleted_and_is_not_is_deleted_again(service: Served) -> None:
-    service.behave = _otherwise("delete", Response(status_code=204))
+def test_a_file_that_survives_its_deletion_is_deleted_again(service: Served) -> None:
+    service.behave = _with_response("delete", Response(status_code=204))
     failure = travel(service.url, LONG).failure
     assert failure is not None
     assert (failure.step, failure.allowed) == ("miss", "404")
     assert service.files() == []
 
 
-def test_what_was_written_is_deleted_also_where_that_was_not_said(service: Served) -> None:
+def test_a_file_is_deleted_even_if_its_write_reported_an_error(service: Served) -> None:
     async def behave(request: Any, service: Any) -> Response:
         answer: Response = await service(request)
         return Response(status_code=502) if request.method == "PUT" else answer

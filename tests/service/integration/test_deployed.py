@@ -38,7 +38,7 @@ def test_it_runs_the_commit_that_is_promoted(api: httpx2.Client) -> None:
     assert api.get("version").json()["commit"] == promoted
 
 
-def test_a_file_goes_round(api: httpx2.Client, path: str) -> None:
+def test_a_file_round_trips(api: httpx2.Client, path: str) -> None:
     content = bytes(range(256))
     written = api.put(path, content=content, headers={"Content-Type": "application/x-test"})
     assert written.status_code == 201

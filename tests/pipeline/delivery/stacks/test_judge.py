@@ -1,4 +1,4 @@
-"""The synthesised judge of prod: what it may, when it looks, and what its word can stop."""
+"""The synthesised judge of prod: its permissions, its schedule, and its effects."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def _alarms(stack: Any, when: str) -> dict[str, dict[str, Any]]:
     }
 
 
-def test_only_where_traffic_shifts_is_there_a_judge(assembly: Any) -> None:
+def test_only_environments_that_shift_traffic_have_a_judge(assembly: Any) -> None:
     for name in ("dev", "staging"):
         text = assembly.services[name].path.read_text()
         assert "Judge" not in text
         assert "Decisions" not in text
 
 
-def test_it_is_told_whom_to_judge_and_by_which_rule(stack: Any) -> None:
+def test_the_judge_gets_its_deployment_group_and_its_rule(stack: Any) -> None:
     prod = load("prod")
     assert prod.judge is not None
     _, function = _only(stack, "AWS::Lambda::Function")
@@ -56,7 +56,7 @@ def test_it_is_told_whom_to_judge_and_by_which_rule(stack: Any) -> None:
     assert function["Handler"] == "pipeline.judge.handler.handler"
 
 
-def test_it_looks_every_minute_and_a_late_look_is_dropped(stack: Any) -> None:
+def test_the_judge_runs_every_minute_and_late_events_are_dropped(stack: Any) -> None:
     name, _ = _only(stack, "AWS::Lambda::Function")
     _, rule = _only(stack, "AWS::Events::Rule")
     assert rule["ScheduleExpression"] == "cron(* * * * ? *)"
@@ -67,21 +67,21 @@ def test_it_looks_every_minute_and_a_late_look_is_dropped(stack: Any) -> None:
     assert (events["MaximumEventAgeInSeconds"], events["MaximumRetryAttempts"]) == (60, 0)
 
 
-def test_codedeploy_asks_it_before_a_shift_ends_well(stack: Any) -> None:
+def test_codedeploy_calls_the_judge_as_a_hook_before_a_shift_succeeds(stack: Any) -> None:
     judge, _ = _only(stack, "AWS::Lambda::Function")
     ((alias, _),) = stack.of_type("AWS::Lambda::Alias").items()
     policy = stack.resources[alias]["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]
     assert policy["AfterAllowTrafficHook"] == {"Ref": judge}
     assert policy["BeforeAllowTrafficHook"] == {"Ref": judge}
-    # The judge works before there is anything to judge.
+    # The judge runs before there is anything to judge.
     ready = stack.waits_for(alias)
     assert {key for key in stack.resources if key.startswith("ReleaseJudge")} <= ready
 
 
-def test_the_bake_needs_no_other_account(stack: Any, assembly: Any) -> None:
-    """CodeDeploy's role may call the hook, and the pipeline's roles ask for no alarm."""
+def test_the_bake_needs_no_cross_account_access(stack: Any, assembly: Any) -> None:
+    """CodeDeploy's role may call the hook, and the pipeline's roles read no alarms."""
     judge, _ = _only(stack, "AWS::Lambda::Function")
-    group = stack.the("AWS::CodeDeploy::DeploymentGroup")
+    group = stack.only("AWS::CodeDeploy::DeploymentGroup")
     role = group["ServiceRoleArn"]["Fn::GetAtt"][0]
     statements = [
         statement
@@ -97,7 +97,7 @@ def test_the_bake_needs_no_other_account(stack: Any, assembly: Any) -> None:
     assert "CloudWatchAlarm" not in assembly.delivery.path.read_text()
 
 
-def test_it_may_do_what_it_does_and_no_more(stack: Any) -> None:
+def test_the_judges_role_has_only_the_permissions_it_uses(stack: Any) -> None:
     statements = _policy(stack, "ReleaseJudgeRole")["PolicyDocument"]["Statement"]
     allowed: dict[str, list[dict[str, Any]]] = {}
     for statement in statements:
@@ -132,8 +132,8 @@ def test_it_may_do_what_it_does_and_no_more(stack: Any) -> None:
     ]  # fmt: skip
 
 
-def test_to_release_again_is_a_persons_to_permit(stack: Any) -> None:
-    """Nobody but the pipeline's account, by a role that can do nothing else."""
+def test_only_a_person_can_permit_a_condemned_version(stack: Any) -> None:
+    """Only the pipeline's account may, by a role with no other permission."""
     ((_, role),) = (
         (key, each)
         for key, each in stack.of_type("AWS::IAM::Role").items()
@@ -146,7 +146,7 @@ def test_to_release_again_is_a_persons_to_permit(stack: Any) -> None:
 
 
 def _policy(stack: Any, role: str) -> dict[str, Any]:
-    """The policy of the judge's role whose logical id begins so."""
+    """Return the policy of the judge's role whose logical id has this prefix."""
     (found,) = (
         each
         for each in stack.of_type("AWS::IAM::Policy").values()
@@ -157,18 +157,18 @@ def _policy(stack: Any, role: str) -> dict[str, Any]:
 
 
 def _keys(statement: dict[str, Any]) -> list[str]:
-    """The keys of the judge's bucket that a statement allows."""
+    """Return the keys of the judge's bucket that a statement allows."""
     resources = statement["Resource"]
     resources = resources if isinstance(resources, list) else [resources]
     return [each["Fn::Join"][1][-1] for each in resources]
 
 
-def test_records_are_private_versioned_and_outlive_the_stack(stack: Any) -> None:
+def test_the_records_bucket_is_private_versioned_and_retained(stack: Any) -> None:
     name, bucket = _only(stack, "AWS::S3::Bucket")
     assert stack.resources[name]["DeletionPolicy"] == "RetainExceptOnCreate"
     assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
     assert all(bucket["PublicAccessBlockConfiguration"].values())
-    # Who permitted a version is kept for good, also when somebody else permits it again.
+    # The first permission of a version is never overwritten.
     expiring = [
         each["Prefix"]
         for each in bucket["LifecycleConfiguration"]["Rules"]
@@ -183,7 +183,7 @@ def test_records_are_private_versioned_and_outlive_the_stack(stack: Any) -> None
     assert outputs["Decisions"]["Value"] == {"Ref": name}
 
 
-def test_evidence_past_its_line_is_an_alarm(stack: Any) -> None:
+def test_evidence_above_its_threshold_raises_the_alarm(stack: Any) -> None:
     prod = load("prod")
     assert prod.judge is not None
     alarm = _alarms(stack, "Shift")["evidence"]
@@ -193,14 +193,14 @@ def test_evidence_past_its_line_is_an_alarm(stack: Any) -> None:
     assert (alarm["Statistic"], alarm["Period"], alarm["DatapointsToAlarm"]) == ("Maximum", 60, 1)
 
 
-def test_what_the_policies_stop_is_an_alarm(stack: Any) -> None:
+def test_a_stop_by_policy_raises_the_alarm(stack: Any) -> None:
     for verdict in ("undecided", "incident", "testimony"):
         alarm = _alarms(stack, "Shift")[verdict]
         assert alarm["MetricName"] == verdict.capitalize()
         assert (alarm["Threshold"], alarm["DatapointsToAlarm"]) == (1, 1)
 
 
-def test_silence_is_an_alarm_while_the_version_serves(stack: Any) -> None:
+def test_a_silent_judge_raises_an_alarm_while_the_version_serves(stack: Any) -> None:
     alarm = _alarms(stack, "Shift")["heartbeat"]
     metrics = {each["Id"]: each for each in alarm["Metrics"]}
     served = metrics["served"]["MetricStat"]["Metric"]
@@ -209,18 +209,18 @@ def test_silence_is_an_alarm_while_the_version_serves(stack: Any) -> None:
     assert (heartbeat["Namespace"], heartbeat["MetricName"]) == ("Pithead/Judge", "Heartbeat")
     assert {each["Name"] for each in heartbeat["Dimensions"]} == {"service", "environment"}
     prod = load("prod")
-    # It is heard within the shift, else CodeDeploy's question alone would tell of it.
+    # The alarm fires within the shift; otherwise only CodeDeploy's hook would report it.
     assert alarm["DatapointsToAlarm"] < shift(prod).length.total_seconds() / 60
 
 
-def test_blindness_is_an_alarm_of_its_own(stack: Any) -> None:
+def test_missing_metrics_raise_an_alarm_of_their_own(stack: Any) -> None:
     alarm = _alarms(stack, "Shift")["blind"]
     assert (alarm["Namespace"], alarm["MetricName"]) == ("Pithead/Judge", "Blind")
     assert alarm["Threshold"] == ARRIVAL_BOUND.total_seconds() / 60
     assert (alarm["Statistic"], alarm["DatapointsToAlarm"]) == ("Maximum", 1)
 
 
-def test_a_rail_sees_metrics_as_late_as_the_judge_does(stack: Any) -> None:
+def test_guard_rails_tolerate_the_same_metric_delay_as_the_judge(stack: Any) -> None:
     for rail in RAILS:
         alarm = _alarms(stack, "Shift")[rail.replace("-", "")]
         assert alarm["DatapointsToAlarm"] == 1

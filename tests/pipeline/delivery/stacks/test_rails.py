@@ -1,4 +1,4 @@
-"""What the alarms of the synthesised stack make of metrics, by the local cloud's CloudWatch."""
+"""The synthesised stack's alarms, evaluated by the local cloud's CloudWatch."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def cloudwatch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 def _queries(alarm: dict[str, Any], environment: str) -> list[dict[str, Any]]:
-    """The alarm's metrics as GetMetricData wants them, of version 3 of an environment."""
+    """The alarm's metrics as GetMetricData queries, for version 3 of an environment."""
     queries = []
     for each in alarm["Metrics"]:
         query = {key: value for key, value in each.items() if key != "Label"}
@@ -84,7 +84,7 @@ def _datum(name: str, value: float, environment: str, version: str | None) -> di
         pytest.param((FEW, FEW), (900, 0), 1, id="just enough requests"),
     ],
 )
-def test_a_rail_speaks_of_the_new_version_alone(
+def test_a_guard_rail_measures_only_the_new_version(
     assembly: Any,
     cloudwatch: Any,
     new: tuple[int, int],

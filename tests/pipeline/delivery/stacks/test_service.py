@@ -36,7 +36,7 @@ def _periods(alarm: dict[str, Any]) -> set[int]:
 
 
 def _own(stack: Any, type_: str) -> dict[str, Any]:
-    """The service's own resource of a type; what it has besides is another matter."""
+    """Return the service's own resource of a type."""
     found = {
         key: each
         for key, each in stack.of_type(type_).items()
@@ -48,7 +48,7 @@ def _own(stack: Any, type_: str) -> dict[str, Any]:
 
 
 def _alarms(stack: Any) -> dict[str, dict[str, Any]]:
-    """Those of a release; what the journeys' make of it, tests/pipeline/journeys says."""
+    """Return the alarms of a release; tests/pipeline/journeys tests those of journeys."""
     return {
         key: each
         for key, each in stack.of_type("AWS::CloudWatch::Alarm").items()
@@ -61,10 +61,10 @@ def _version(stack: Any) -> dict[str, Any]:
     return {"Fn::GetAtt": [version, "Version"]}
 
 
-def test_the_shift_is_as_the_environment_file_says(stack: Any, name: str) -> None:
+def test_the_shift_matches_the_environment_file(stack: Any, name: str) -> None:
     shift = load_all()[name].shift
     configured = stack.of_type("AWS::CodeDeploy::DeploymentConfig")
-    group = stack.the("AWS::CodeDeploy::DeploymentGroup")
+    group = stack.only("AWS::CodeDeploy::DeploymentGroup")
     if shift.type == "all-at-once":
         assert not configured
         assert group["DeploymentConfigName"] == "CodeDeployDefault.LambdaAllAtOnce"
@@ -84,14 +84,14 @@ def test_the_shift_is_as_the_environment_file_says(stack: Any, name: str) -> Non
     ]
 
 
-def test_the_guard_rails_look_at_the_new_version_alone(stack: Any, name: str) -> None:
+def test_the_guard_rails_measure_only_the_new_version(stack: Any, name: str) -> None:
     new = _version(stack)
     alarms = stack.of_type("AWS::CloudWatch::Alarm")
-    group = stack.the("AWS::CodeDeploy::DeploymentGroup")
+    group = stack.only("AWS::CodeDeploy::DeploymentGroup")
     guards = [each["Name"]["Ref"] for each in group["AlarmConfiguration"]["Alarms"]]
     assert group["AlarmConfiguration"]["Enabled"] is True
     watched = GUARDS if name == "prod" else RAILS
-    assert len(watched) <= 10  # a group has no more (AWS::CodeDeploy::DeploymentGroup)
+    assert len(watched) <= 10  # the limit of a group (AWS::CodeDeploy::DeploymentGroup)
     assert [alarms[guard]["AlarmName"] for guard in guards] == [
         {"Fn::Join": ["", [f"files-{name}-version-", new, f"-{each}"]]} for each in watched
     ]
@@ -107,7 +107,7 @@ def test_the_guard_rails_look_at_the_new_version_alone(stack: Any, name: str) ->
         assert alarm["TreatMissingData"] == "notBreaching"
 
 
-def test_each_alarm_is_looked_at_often_enough_to_stop_a_canary(stack: Any, name: str) -> None:
+def test_each_alarm_period_is_short_enough_to_stop_a_canary(stack: Any, name: str) -> None:
     shift = load_all()[name].shift
     for alarm in _alarms(stack).values():
         (period,) = _periods(alarm)
@@ -115,7 +115,7 @@ def test_each_alarm_is_looked_at_often_enough_to_stop_a_canary(stack: Any, name:
             assert period * alarm["EvaluationPeriods"] < shift.minutes * 60
 
 
-def test_the_alarms_are_ready_before_the_alias_moves(stack: Any) -> None:
+def test_the_alarms_exist_before_the_alias_shifts(stack: Any) -> None:
     (alias,) = (
         key for key, each in stack.of_type("AWS::Lambda::Alias").items() if each["Name"] == ALIAS
     )
@@ -128,7 +128,7 @@ def test_the_alarms_are_ready_before_the_alias_moves(stack: Any) -> None:
         assert alias not in stack.waits_for(alarm)
 
 
-def test_the_function_is_as_the_environment_file_says(stack: Any, name: str) -> None:
+def test_the_function_matches_the_environment_file(stack: Any, name: str) -> None:
     environment = load_all()[name]
     function = _own(stack, "AWS::Lambda::Function")["Properties"]
     assert function["MemorySize"] == environment.function.memory_mb
@@ -157,10 +157,10 @@ def test_each_api_is_throttled_traced_and_logged(stack: Any, name: str) -> None:
     for api in stack.of_type("AWS::ApiGateway::RestApi").values():
         assert api["BinaryMediaTypes"] == ["*/*"]
         assert api["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
-    stack.the("AWS::ApiGateway::Account")  # which an account and region has one of
+    stack.only("AWS::ApiGateway::Account")  # one per account and region
 
 
-def test_where_a_load_gate_is_the_release_promoted_last_is_served_beside(
+def test_an_environment_with_a_load_gate_also_serves_the_promoted_release(
     stack: Any, name: str
 ) -> None:
     aliases = {each["Name"]: each for each in stack.of_type("AWS::Lambda::Alias").values()}
@@ -187,14 +187,14 @@ def test_where_a_load_gate_is_the_release_promoted_last_is_served_beside(
     assert statement["Resource"] == {"Fn::GetAtt": [function, "Arn"]}
 
 
-def test_logs_are_kept_as_long_as_the_environment_file_says(stack: Any, name: str) -> None:
+def test_log_retention_matches_the_environment_file(stack: Any, name: str) -> None:
     groups = stack.of_type("AWS::Logs::LogGroup")
     assert len(groups) == {"dev": 2, "staging": 4, "prod": 4}[name]
     for group in groups.values():
         assert group["RetentionInDays"] == load_all()[name].function.log_retention_days
 
 
-def test_the_function_may_do_what_its_storage_does_and_no_more(stack: Any) -> None:
+def test_the_functions_role_has_only_the_permissions_its_storage_needs(stack: Any) -> None:
     policy = _own(stack, "AWS::IAM::Policy")["Properties"]
     allowed = {
         action: statement["Resource"]
@@ -214,13 +214,13 @@ def test_the_function_may_do_what_its_storage_does_and_no_more(stack: Any) -> No
     }
 
 
-def test_a_version_is_deleted_when_its_own_deployment_rolls_back_and_else_kept(stack: Any) -> None:
+def test_a_version_is_deleted_only_when_its_own_deployment_rolls_back(stack: Any) -> None:
     version = _own(stack, "AWS::Lambda::Version")
     assert version["DeletionPolicy"] == "RetainExceptOnCreate"
     assert version["UpdateReplacePolicy"] == "Retain"
 
 
-def test_files_are_encrypted_private_versioned_and_outlive_the_stack(stack: Any) -> None:
+def test_the_files_bucket_is_encrypted_private_versioned_and_retained(stack: Any) -> None:
     bucket = _own(stack, "AWS::S3::Bucket")
     properties = bucket["Properties"]
     assert bucket["DeletionPolicy"] == "RetainExceptOnCreate"
@@ -228,5 +228,5 @@ def test_files_are_encrypted_private_versioned_and_outlive_the_stack(stack: Any)
     assert all(properties["PublicAccessBlockConfiguration"].values())
     (rule,) = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "aws:kms"
-    assert stack.the("AWS::KMS::Key")["EnableKeyRotation"] is True
+    assert stack.only("AWS::KMS::Key")["EnableKeyRotation"] is True
     assert "aws:SecureTransport" in json.dumps(_own(stack, "AWS::S3::BucketPolicy"))

@@ -18,7 +18,7 @@ FILES = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "files"}}
 
 @pytest.fixture(autouse=True)
 def clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What cfn-lint has found clean is remembered here, and not in the checkout."""
+    """Cache cfn-lint's clean templates in a temporary folder, not in the checkout."""
     folder = tmp_path / "clean"
     monkeypatch.setattr(cfn_lint, "CLEAN", folder)
     return folder
@@ -26,7 +26,7 @@ def clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def assembly(tmp_path: Path) -> Callable[..., Path]:
-    """Writes an assembly of stacks, by their names; `violations` is what cdk-nag found."""
+    """Return a writer of an assembly with stacks by name; `violations` are cdk-nag's."""
 
     def write(violations: list[dict[str, Any]] | None = None, **stacks: dict[str, Any]) -> Path:
         folder = tmp_path / "cdk.out"
@@ -56,7 +56,7 @@ def assembly(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def report(reports: Path) -> Callable[[str], dict[str, Any]]:
-    """The summary that a gate left."""
+    """Return a reader of a gate's summary."""
 
     def read(name: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((reports / f"{name}.json").read_text())
@@ -67,7 +67,7 @@ def report(reports: Path) -> Callable[[str], dict[str, Any]]:
 
 @pytest.fixture
 def waive(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Writes a waiver down."""
+    """Return a writer of a waiver."""
     monkeypatch.setattr(waivers, "NAMES", ("changes", "infrastructure"))
 
     def write(**keys: str) -> None:

@@ -1,4 +1,4 @@
-"""The gate against a cloud that keeps stacks, roles and whom they trust."""
+"""Gate `changes` with a cloud that stores stacks, roles and trust policies."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BUCKET = {"Files": {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain"}}
 
 
 class Accounts:
-    """The pipeline's account and prod, of a local cloud."""
+    """The pipeline's account and prod, in a local cloud."""
 
     def __init__(self, endpoint: str, secret_key: str) -> None:
         self._endpoint = endpoint
@@ -53,7 +53,7 @@ class Accounts:
         waiter.wait(StackName=name, WaiterConfig={"Delay": 0.05, "MaxAttempts": 1200})
 
     def trust(self, account: str, trusted: str) -> None:
-        """Make the role for lookups, as `cdk bootstrap --trust-for-lookup` does."""
+        """Create the lookup role, as `cdk bootstrap --trust-for-lookup` does."""
         statement = {
             "Effect": "Allow",
             "Principal": {"AWS": trusted},
@@ -76,7 +76,7 @@ def accounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Accoun
     server.stop()
 
 
-def test_what_is_not_deployed_loses_nothing(
+def test_a_stack_that_is_not_deployed_has_no_losses(
     accounts: Accounts, assembly: Callable[..., Path], report: Callable[[str], dict[str, Any]]
 ) -> None:
     accounts.trust(PROD, HOME)
@@ -109,7 +109,7 @@ def test_a_deployed_stack_is_compared_in_its_own_account(
 def test_a_stack_of_the_pipelines_own_account_needs_a_grant(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, assembly: Callable[..., Path]
 ) -> None:
-    """Planted: the role may assume lookup roles, and an environment is in its own account."""
+    """Planted: an environment is in the account of a role that assumes lookup roles."""
     server = LocalCloud(tmp_path / "state", services=("sts", "cloudformation"), iam="enforce")
     server.start()
     accounts = Accounts(server.cloud.endpoint, server.cloud.credentials.secret_key)
@@ -137,7 +137,7 @@ def test_a_stack_of_the_pipelines_own_account_needs_a_grant(
 
 
 def test_stacks_can_be_named(accounts: Accounts, assembly: Callable[..., Path]) -> None:
-    """The pipeline's own stack is judged without a look into prod, which trusts nobody here."""
+    """The pipeline's own stack is compared without access to prod."""
     accounts.deploy(HOME, "Pithead", BUCKET)
     folder = str(assembly(Pithead=TOPIC, prod=TOPIC))
     assert changes.run([folder, "Pithead"]).status == "refused"
@@ -145,7 +145,7 @@ def test_stacks_can_be_named(accounts: Accounts, assembly: Callable[..., Path]) 
         changes.run([folder, "Prod"])
 
 
-def test_a_reviewed_change_goes_by_its_waiver(
+def test_a_waiver_suppresses_a_reviewed_change(
     accounts: Accounts,
     assembly: Callable[..., Path],
     waive: Callable[..., None],
@@ -156,17 +156,17 @@ def test_a_reviewed_change_goes_by_its_waiver(
     assert gate.main("changes", lambda: changes.run([folder])) == 0
 
 
-def test_a_waiver_that_has_done_its_work_may_wait_for_its_day(
+def test_a_used_waiver_may_stay_until_it_expires(
     accounts: Accounts, assembly: Callable[..., Path], waive: Callable[..., None]
 ) -> None:
-    """The pipeline begins anew once it has changed itself, and then nothing is left to waive."""
+    """The pipeline restarts after its mutation; then nothing is left to waive."""
     accounts.deploy(HOME, "Pithead", TOPIC)
     waive(gate="changes", rule="PH501", subject="Files")
     folder = str(assembly(Pithead=TOPIC))
     assert gate.main("changes", lambda: changes.run([folder])) == 0
 
 
-def test_an_account_that_trusts_nobody_is_not_passed_over(
+def test_an_account_without_a_lookup_role_is_not_skipped(
     accounts: Accounts, assembly: Callable[..., Path]
 ) -> None:
     folder = str(assembly(prod=TOPIC))
@@ -208,7 +208,7 @@ def test_an_assembly_without_lookup_roles_cannot_be_compared(
 
 
 def _pipeline(stack: str) -> dict[str, Any]:
-    """A pipeline that deploys one stack of prod."""
+    """Return a pipeline that deploys one stack of prod."""
     role = f"arn:${{AWS::Partition}}:iam::{PROD}:role/cdk-x-deploy-role-{PROD}-{REGION}"
     deploy = {
         "Name": "Deploy",
@@ -235,7 +235,7 @@ def _was(pipeline: dict[str, Any]) -> Any:
     }
 
 
-def test_a_stack_that_is_renamed_is_named_with_what_it_holds(
+def test_a_renamed_stack_is_reported_with_its_stateful_resources(
     assembly: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deployed, "templates", _was(_pipeline("prod-files")))
@@ -249,7 +249,7 @@ def test_a_stack_that_is_renamed_is_named_with_what_it_holds(
     assert told["message"] == found.message
 
 
-def test_an_account_that_cannot_be_read_hides_no_departure(
+def test_an_unreadable_account_does_not_hide_removed_stacks(
     assembly: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = _was(_pipeline("prod-files"))
@@ -267,7 +267,7 @@ def test_an_account_that_cannot_be_read_hides_no_departure(
 def test_settings_are_compared_with_the_record_of_the_deployed_stack(
     accounts: Accounts, assembly: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """From a checkout that is not the gate's own."""
+    """With the settings of a checkout that is not the gate's own."""
     checkout = tmp_path / "checkout"
     (checkout / "environments").mkdir(parents=True)
     (checkout / "pyproject.toml").touch()
@@ -291,10 +291,10 @@ def test_settings_are_compared_with_the_record_of_the_deployed_stack(
     assert "250 becomes 900" in outcome.sentence
 
 
-def test_the_record_is_that_of_prods_stack_alone(
+def test_only_prods_stack_provides_the_settings_record(
     assembly: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another stack of the same commit is deployed earlier, and may record what it likes."""
+    """An earlier stack of the same commit may contain any record."""
     checkout = tmp_path / "checkout"
     (checkout / "environments").mkdir(parents=True)
     (checkout / "pyproject.toml").touch()
@@ -318,7 +318,7 @@ def test_the_record_is_that_of_prods_stack_alone(
     assert "250 becomes 900" in outcome.sentence
 
 
-def test_a_nested_stack_is_told_to_be_unseen(
+def test_a_nested_stack_is_reported_as_not_compared(
     accounts: Accounts, assembly: Callable[..., Path]
 ) -> None:
     nested = {

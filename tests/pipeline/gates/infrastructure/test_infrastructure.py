@@ -38,14 +38,14 @@ OPEN = {
 
 
 def _program(folder: Path, says: str, status: int = 0) -> Path:
-    """A cfn-lint that says this."""
+    """Return a fake cfn-lint with this output."""
     file = folder / "cfn-lint"
     file.write_text(f"#!/bin/sh\ncat <<'END'\n{says}\nEND\nexit {status}\n")
     file.chmod(0o755)
     return file
 
 
-def test_a_clean_assembly_passes_and_the_summary_says_who_looked(
+def test_a_clean_assembly_passes_and_the_summary_names_the_tools(
     assembly: Callable[..., Path], report: Callable[[str], dict[str, Any]], reports: Path
 ) -> None:
     folder = assembly(Pithead=TOPIC, prod=TOPIC | {"Other": {"Type": "AWS::SNS::Topic"}})
@@ -64,7 +64,7 @@ def test_a_clean_assembly_passes_and_the_summary_says_who_looked(
     ]  # fmt: skip
 
 
-def test_each_of_the_three_refuses(assembly: Callable[..., Path]) -> None:
+def test_each_of_the_three_tools_can_refuse(assembly: Callable[..., Path]) -> None:
     wrong = {"Wrong": {"Type": "AWS::SNS::Topic", "Properties": {"DisplayNam": "x"}}}
     violation = {
         "ruleName": "AwsSolutions-S1",
@@ -102,9 +102,9 @@ def test_without_a_part_of_the_assembly_it_could_not_run(
 
 
 class TestCfnLint:
-    """What cfn-lint has found clean is not read again, and whatever it does is no pass."""
+    """A template that cfn-lint found clean is not linted again; any failure refuses."""
 
-    def test_a_template_that_was_clean_is_not_read_again(
+    def test_a_clean_template_is_not_linted_again(
         self, assembly: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         monkeypatch.setattr(cfn_lint, "PROGRAM", _program(tmp_path, "[]"))
@@ -121,12 +121,12 @@ class TestCfnLint:
 
         one, other = "a" * 40, "b" * 40
         assert read(prod=function(one, f"Version{one}")) == 1
-        # Another commit is the same template; one that mixes two commits up is not.
+        # Another commit has the same template; the digest must not mix two commits.
         assert read(prod=function(other, f"Version{other}")) == 0
         assert read(prod=function(other, f"Version{one}")) == 1
         assert read(prod=function(other, f"Version{other}")) == 1  # only the last ones are kept
 
-    def test_a_template_with_a_finding_is_not_remembered(
+    def test_a_template_with_a_finding_is_not_cached(
         self, assembly: Callable[..., Path], clean: Path
     ) -> None:
         wrong = {"Wrong": {"Type": "AWS::SNS::Topic", "Properties": {"DisplayNam": "x"}}}
@@ -135,7 +135,9 @@ class TestCfnLint:
         assert len(list(clean.iterdir())) == 1
         assert infrastructure.run(folder).status == "refused"
 
-    def test_its_settings_and_its_version_count(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_cache_key_includes_cfn_lints_settings_and_version(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         before = cfn_lint.digest("{}")
         with monkeypatch.context() as patch:
             patch.setattr(cfn_lint, "version", lambda _name: "0")
@@ -154,7 +156,7 @@ class TestCfnLint:
             ('{"a": 1}', 0, "cfn-lint wrote no report"),
         ],
     )
-    def test_an_answer_that_is_none_refuses(
+    def test_invalid_output_of_cfn_lint_refuses(
         self,
         says: str,
         status: int,
@@ -167,14 +169,14 @@ class TestCfnLint:
         with pytest.raises(CouldNotRunError, match=why):
             infrastructure.run(assembly(prod=TOPIC))
 
-    def test_without_it_it_could_not_run(
+    def test_without_cfn_lint_the_gate_could_not_run(
         self, assembly: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         monkeypatch.setattr(cfn_lint, "PROGRAM", tmp_path / "nowhere")
         with pytest.raises(CouldNotRunError, match="cfn-lint is missing"):
             infrastructure.run(assembly(prod=TOPIC))
 
-    def test_it_has_so_long(
+    def test_cfn_lint_has_a_timeout(
         self, assembly: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         fifo = tmp_path / "never"

@@ -1,4 +1,4 @@
-"""The gate that synthesises; a small program stands in for the CDK CLI, and runs a small app."""
+"""The synthesis gate with a fake of the CDK CLI, which runs a small app."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ made = {}
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout with an app, and with a CLI on the path."""
+    """A checkout with an app, and a CLI on PATH."""
     folder, tools = tmp_path / "checkout", tmp_path / "bin"
     for each in (folder / "pipeline", folder / "service" / "app", tools):
         each.mkdir(parents=True)
@@ -52,7 +52,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def app(root: Path) -> Callable[[str], None]:
-    """Writes the app, with what it makes."""
+    """Return a writer of the app's source."""
 
     def write(made: str) -> None:
         (root / "pipeline" / "app.py").write_text(APP.replace("made = {}", made))
@@ -61,8 +61,8 @@ def app(root: Path) -> Callable[[str], None]:
     return write
 
 
-def _asked(root: Path) -> int:
-    """How often the app was synthesised since this was last asked."""
+def _synthesis_count(root: Path) -> int:
+    """Return how often the app was synthesised since the last call."""
     log = root / "asked"
     lines = log.read_text().splitlines() if log.exists() else []
     log.unlink(missing_ok=True)
@@ -71,7 +71,7 @@ def _asked(root: Path) -> int:
 
 @pytest.fixture
 def deployed(root: Path, app: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The checkout's own inputs, without context, are those of the deployed pipeline."""
+    """Make the checkout's own inputs, without context, those of the deployed pipeline."""
     monkeypatch.setenv(inputs.PROVED, inputs.digest(root, synthesis.given([])))
 
 
@@ -81,12 +81,12 @@ def test_inputs_of_the_deployed_pipeline_are_synthesised_once(root: Path) -> Non
     assert outcome.status == "passed"
     assert outcome.details == {"files": 1, "how": "as those of the deployed pipeline did"}
     assert (root / "cdk.out" / "files.template.json").exists()
-    assert _asked(root) == 1
-    # The app's sources are copied as they are, and bytecode is none of the sources.
+    assert _synthesis_count(root) == 1
+    # The app's sources are copied unchanged, without bytecode.
     for path in ("service/app/main.py", "pipeline/app.pyc"):
         (root / path).write_text("1")
         synthesis.run([])
-        assert _asked(root) == 1, path
+        assert _synthesis_count(root) == 1, path
 
 
 @pytest.mark.usefixtures("deployed")
@@ -106,14 +106,14 @@ def test_a_changed_input_is_synthesised_twice_each_time(root: Path, path: str) -
     (root / path).write_text("1")
     for _ in range(2):
         assert synthesis.run([]).details["how"] == "twice"
-        assert _asked(root) == 2
+        assert _synthesis_count(root) == 2
 
 
 @pytest.mark.usefixtures("deployed")
 @pytest.mark.parametrize("pair", ["bundle=host", "connection-arn=mine", "signed=arn"])
 def test_another_context_is_synthesised_twice(root: Path, pair: str) -> None:
     synthesis.run(["-c", pair])
-    assert _asked(root) == 2
+    assert _synthesis_count(root) == 2
 
 
 @pytest.mark.parametrize("digest", [None, "", "0" * 64])
@@ -126,27 +126,29 @@ def test_without_the_deployed_digest_it_is_synthesised_twice(
     if digest is not None:
         monkeypatch.setenv(inputs.PROVED, digest)
     synthesis.run([])
-    assert _asked(root) == 2
+    assert _synthesis_count(root) == 2
 
 
 @pytest.mark.usefixtures("deployed")
-def test_an_unstable_change_of_a_proved_app_is_refused(
+def test_an_unstable_change_to_a_verified_app_is_refused(
     root: Path, app: Callable[[str], None]
 ) -> None:
     app('made = {"A": time.time_ns()}')
     assert synthesis.run([]).findings[0].rule == "PH601"
-    assert _asked(root) == 2
+    assert _synthesis_count(root) == 2
 
 
-def test_a_file_that_a_build_left_proves_nothing(root: Path, app: Callable[[str], None]) -> None:
+def test_a_file_left_by_a_build_does_not_prove_stability(
+    root: Path, app: Callable[[str], None]
+) -> None:
     left = root / ".cache" / "synthesis" / "proved"
     left.parent.mkdir(parents=True)
     left.write_text(inputs.digest(root, synthesis.given([])))
     synthesis.run([])
-    assert _asked(root) == 2
+    assert _synthesis_count(root) == 2
 
 
-def test_the_second_synthesis_finds_what_the_first_has_built(
+def test_the_second_synthesis_reuses_the_firsts_bundles(
     root: Path, app: Callable[[str], None]
 ) -> None:
     """Bundles and bytecode cost more than all else, and were built by both."""
@@ -170,7 +172,7 @@ def test_the_context_is_passed_on_and_has_a_connection_in_any_case(
     for asked in (first, second):
         assert "--context bundle=host --context a=b=c" in asked
         assert "--context connection-arn=arn:aws:codeconnections:" in asked
-    _asked(root)
+    _synthesis_count(root)
     synthesis.run(["-c", "connection-arn=mine"])
     assert "--context connection-arn=mine" in (root / "asked").read_text()
 
@@ -192,19 +194,19 @@ def test_files_of_an_earlier_synthesis_are_not_left(root: Path, app: Callable[[s
         'made = {"A": os.urandom(20).hex()}; (folder / ("asset." + made["A"])).write_text("x")',
     ],
 )
-def test_what_changes_by_itself_is_refused_and_not_remembered(
+def test_an_unstable_assembly_is_refused_and_not_cached(
     made: str, root: Path, app: Callable[[str], None], report: Callable[[str], dict[str, Any]]
 ) -> None:
     app(made)
     for _ in range(2):
         assert gate.main("synthesis", lambda: synthesis.run([])) == 1
-        assert _asked(root) == 2
+        assert _synthesis_count(root) == 2
     sentence = report("synthesis")["sentence"]
     assert sentence.startswith("1 finding pithead-lint PH601 at cdk.out/files.template.json")
     assert "two syntheses of the same sources differ at Resources.A" in sentence
 
 
-def test_an_app_that_refuses_is_told_in_its_own_sentence(
+def test_an_error_of_the_app_is_reported_in_its_own_words(
     root: Path, app: Callable[[str], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     app('print("more\\npithead: prod.toml is wrong\\nbye", file=sys.stderr); sys.exit(1)')
@@ -216,7 +218,7 @@ def test_an_app_that_refuses_is_told_in_its_own_sentence(
     assert synthesis.run([]).sentence.endswith(": cdk-nag found 2: IAM5 at X")
 
 
-def test_what_cdk_nag_found_is_counted_and_no_waiver_passes_it(
+def test_cdk_nag_findings_are_counted_and_cannot_be_waived(
     root: Path, app: Callable[[str], None], report: Callable[[str], dict[str, Any]]
 ) -> None:
     violation = {
@@ -247,7 +249,7 @@ sys.exit(1)
     assert report("synthesis")["waived"] == 1
 
 
-def test_an_app_that_breaks_is_no_verdict(root: Path, app: Callable[[str], None]) -> None:
+def test_a_crashing_app_could_not_run(root: Path, app: Callable[[str], None]) -> None:
     app("1 / 0")
     with pytest.raises(CouldNotRunError, match="output is: ZeroDivisionError"):
         synthesis.run([])
@@ -256,7 +258,7 @@ def test_an_app_that_breaks_is_no_verdict(root: Path, app: Callable[[str], None]
         synthesis.run([])
 
 
-def test_a_second_synthesis_that_fails_is_told_as_that(
+def test_a_failing_second_synthesis_is_reported_as_such(
     root: Path, app: Callable[[str], None]
 ) -> None:
     app('sys.exit("no more" if "PYTHONHASHSEED" in os.environ else 0)')
@@ -272,7 +274,7 @@ def test_without_the_cli_it_could_not_run(
         synthesis.run([])
 
 
-def test_whatever_was_started_ends_with_it(
+def test_all_child_processes_end_with_the_gate(
     root: Path, app: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app('pathlib.Path("begun").write_text(str(os.getpid())); time.sleep(600)')
@@ -289,7 +291,7 @@ def test_whatever_was_started_ends_with_it(
         os.kill(int((root / "begun").read_text()), 0)
 
 
-def test_a_synthesis_has_so_long(
+def test_a_synthesis_has_a_timeout(
     root: Path, app: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app("time.sleep(600)")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def limits() -> Load:
-    """Limits that no machine crosses of itself; a test crosses the one that it is about."""
+    """Limits that no machine crosses by itself; a test crosses the one it is about."""
     return Load(
         users=100,
         seconds=1,
@@ -35,17 +35,17 @@ def limits() -> Load:
 
 @dataclass
 class Service:
-    """A real server on loopback that takes and gives any file, until a test makes it worse."""
+    """A real server on loopback that stores any file, until a test degrades it."""
 
     behave: Callable[[int], dict[str, str] | None] = lambda _number: {}
-    """Told how many requests came before; gives more headers, or None to answer nothing."""
+    """Given the number of earlier requests, return headers, or None for no response."""
     requests: int = 0
     agents: Counter[str] = field(default_factory=Counter)
     server: ThreadingHTTPServer = field(init=False)
 
     @property
     def url(self) -> str:
-        """With the slash that API Gateway's own addresses end in."""
+        """The address with a trailing slash, as API Gateway's."""
         scheme = "https" if hasattr(self.server.socket, "context") else "http"
         return f"{scheme}://127.0.0.1:{self.server.server_port}/"
 
@@ -55,12 +55,12 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_arguments: Any) -> None:
-        """A client that goes away is what some tests are about."""
+        """Ignore clients that disconnect, which some tests cause."""
 
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Service]]:
-    """Starts services, each on a port of its own."""
+    """Start services, each on its own port."""
     started: list[tuple[Service, threading.Thread]] = []
 
     def start(secure: ssl.SSLContext | None = None) -> Service:
@@ -75,7 +75,7 @@ def serve() -> Iterator[Callable[..., Service]]:
                 with lock:
                     number, service.requests = service.requests, service.requests + 1
                     service.agents[self.headers["User-Agent"]] += 1
-                # Users that tidy up at the end are no part of the measurement.
+                # Requests by which users clean up at the end are not measured.
                 headers = {} if self.command == "DELETE" else service.behave(number)
                 if headers is None:
                     self.close_connection = True
@@ -88,7 +88,7 @@ def serve() -> Iterator[Callable[..., Service]]:
                 self.wfile.write(b"file")
 
             def __getattr__(self, name: str) -> Any:
-                """Every method has the same answer."""
+                """Answer every method the same way."""
                 if name.startswith("do_"):
                     return self._answer
                 raise AttributeError(name)

@@ -1,4 +1,4 @@
-"""Locust itself, with the profile of the checkout, against real servers on loopback."""
+"""Locust itself, with the checkout's profile, against real servers on loopback."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 
 
 def measure(url: str, plan: Plan) -> Measurement:
-    """What one address answers."""
+    """Return the measurement of one address."""
     (seen,) = generator.measure([url], plan)
     return seen
 
 
 WARM = 3
-"""Requests of each user, the writing of its file among them, that say that it is warm."""
+"""Requests of each user that count as its warm-up, the file's write included."""
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def plan(limits: Load) -> Plan:
 
 @pytest.fixture
 def patient(limits: Load) -> Load:
-    """Limits of latency that a machine as busy as can be does not cross, nor its generator."""
+    """Latency limits that even a busy machine or generator does not cross."""
     return limits.model_copy(
         update=dict.fromkeys(("max_p50_ms", "max_p95_ms", "max_p99_ms"), 60_000)
     )
@@ -75,14 +75,16 @@ def test_each_planned_request_is_sent_and_the_warm_up_does_not_count(
     require_all_requests(seen, plan)
     assert exceeded_in_every_run([seen], patient) == []
     assert seen.requests == plan.requests == 100
-    # The warm-up is sent besides, and at the end each user takes its file away.
+    # The warm-up requests are additional, and each user deletes its file at the end.
     assert service.requests == 100 + 10 * (WARM + 1)
     assert {agent.partition("/")[0] for agent in service.agents} == {"locust"}
     # Locust's own report has its plots.
     assert '"response_time_percentile_0.95"' in (reports / "load.html").read_text()
 
 
-def test_two_runs_of_a_profile_send_the_same_in_every_block(service: Any, plan: Plan) -> None:
+def test_two_runs_of_a_profile_send_the_same_requests_in_every_block(
+    service: Any, plan: Plan
+) -> None:
     first, second = measure(service.url, plan), measure(service.url, plan)
     assert _shape(first) == _shape(second)
     assert set(_shape(first)) == {"read", "write", "list"}
@@ -92,7 +94,7 @@ def test_two_runs_of_a_profile_send_the_same_in_every_block(service: Any, plan: 
     ("status", "reason"),
     [("429", RATE_LIMITED), ("500", NOT_INVOKED), ("502", "status 502 of API Gateway")],
 )
-def test_what_api_gateway_answers_by_itself_is_told_from_the_service(
+def test_api_gateways_own_errors_are_distinguished_from_the_services(
     service: Any, plan: Plan, status: str, reason: str
 ) -> None:
     service.behave = lambda _number: {"status": status, "x-amzn-ErrorType": "SomeException"}
@@ -100,7 +102,7 @@ def test_what_api_gateway_answers_by_itself_is_told_from_the_service(
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_two_addresses_are_sent_as_much_in_the_same_seconds(
+def test_two_addresses_get_equal_load_in_the_same_seconds(
     serve: Callable[..., Any], plan: Plan, limits: Load, reports: Path, workers: int
 ) -> None:
     addresses = [serve(), serve()]
@@ -112,7 +114,7 @@ def test_two_addresses_are_sent_as_much_in_the_same_seconds(
         assert seen.requests == 100
         assert sum(each > 0 for each in _totals(seen)) > 10  # all the time
     assert (good.failures.total(), dict(bad.failures)) == (0, {"status 503": 100})
-    # Each has users of its own, who warm up and tidy up where they are.
+    # Each address has its own users, who warm up and clean up there.
     assert all(each.requests >= 100 + 10 * WARM for each in addresses)
     report = (reports / "load.html").read_text()
     assert '"read"' in report
@@ -130,10 +132,10 @@ def test_workers_share_the_arrivals(service: Any, plan: Plan, limits: Load) -> N
 def test_a_worker_that_dies_or_hangs_in_the_middle_could_not_measure(
     service: Any, plan: Plan, fate: signal.Signals
 ) -> None:
-    """By the end of its timeout it would have been told that Locust hung."""
+    """Otherwise the timeout would report that Locust hung."""
 
     def behave(number: int) -> dict[str, str]:
-        if number == 10 * WARM + 20:  # of the 50 that each of the two has to send
+        if number == 10 * WARM + 20:  # of the 50 that each of the two sends
             os.kill(_children(_locust())[0], fate)
         return {}
 
@@ -156,7 +158,7 @@ def test_a_worker_that_dies_before_it_begins_could_not_measure(
 
 
 def test_a_locust_that_dies_in_the_middle_could_not_measure(service: Any, plan: Plan) -> None:
-    """Its workers go on, but nobody would end them."""
+    """Its workers would continue, and nothing would end them."""
 
     def behave(number: int) -> dict[str, str]:
         if number == 10 * WARM + 20:
@@ -170,22 +172,22 @@ def test_a_locust_that_dies_in_the_middle_could_not_measure(service: Any, plan: 
         measure(service.url, replace(plan, workers=2))
 
 
-def test_a_warm_up_lasts_until_no_user_meets_a_cold_start(service: Any, plan: Plan) -> None:
+def test_the_warm_up_lasts_until_no_user_gets_a_cold_start(service: Any, plan: Plan) -> None:
     service.behave = lambda number: {"Server-Timing": "cold"} if number < 100 else {}
     seen = measure(service.url, plan)
     assert seen.cold_total == 0
     assert service.requests >= 100 + 100
 
 
-def test_a_cold_start_after_it_is_counted(service: Any, plan: Plan) -> None:
+def test_a_cold_start_after_the_warm_up_is_counted(service: Any, plan: Plan) -> None:
     after = 10 * WARM
     cold = {"Server-Timing": "cold"}
     service.behave = lambda number: cold if after <= number < after + 7 else {}
     assert measure(service.url, plan).cold_total == 7
 
 
-def test_a_stall_counts_for_every_request_that_was_due_in_it(service: Any, plan: Plan) -> None:
-    """A client that waits for each answer would count it once for each of its ten users."""
+def test_a_stall_delays_every_request_due_during_it(service: Any, plan: Plan) -> None:
+    """A client that waits for responses would count it once for each of ten users."""
     stalled = threading.Event()
     began: list[float] = []
 
@@ -204,7 +206,9 @@ def test_a_stall_counts_for_every_request_that_was_due_in_it(service: Any, plan:
     assert slow > 25
 
 
-def test_a_service_that_dies_under_load_is_refused(service: Any, plan: Plan, patient: Load) -> None:
+def test_a_service_that_crashes_under_load_is_refused(
+    service: Any, plan: Plan, patient: Load
+) -> None:
     def behave(number: int) -> dict[str, str] | None:
         if number == 10 * WARM + 50:
             service.server.socket.close()
@@ -234,11 +238,11 @@ def test_a_service_that_hangs_ends_the_run_and_is_refused(
     require_all_requests(seen, plan)
     assert seen.requests == 100
     assert set(seen.failures) == {"no answer"}
-    # One without an answer is not left out of the latencies, either.
+    # A request without a response is included in the latencies, too.
     assert seen.warm.quantile(0.95) > 500
 
 
-def test_an_address_that_refuses_is_refused(plan: Plan, patient: Load) -> None:
+def test_an_address_that_refuses_connections_is_refused(plan: Plan, patient: Load) -> None:
     seen = measure("http://127.0.0.1:1/", plan)
     require_all_requests(seen, plan)
     said = _failure(seen, patient)
@@ -246,7 +250,7 @@ def test_an_address_that_refuses_is_refused(plan: Plan, patient: Load) -> None:
     assert "Connection refused" in said
 
 
-def test_a_certificate_that_nobody_trusts_is_refused(
+def test_an_untrusted_certificate_is_refused(
     serve: Callable[..., Any], certificate: Path, plan: Plan, patient: Load
 ) -> None:
     secure = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -259,7 +263,7 @@ def test_a_certificate_that_nobody_trusts_is_refused(
 
 
 def _profile(folder: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str) -> None:
-    """Another profile than the checkout's own."""
+    """Return another profile than the checkout's own."""
     text = generator.profile().read_text(encoding="utf-8")
     assert old in text
     profile = folder / "profile.py"
@@ -267,10 +271,10 @@ def _profile(folder: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str) 
     monkeypatch.setattr(generator, "profile", lambda: profile)
 
 
-def test_a_generator_that_cannot_reach_its_rate_is_starved(
+def test_a_generator_below_its_rate_is_reported_as_starved(
     service: Any, plan: Plan, limits: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Twice as much work as there is time for: whatever is late here, the generator is."""
+    """Twice as much work as there is time for: the generator causes every delay."""
     work = (
         "import time; end = time.process_time() + 0.02\n        while time.process_time() < end: 0"
     )
@@ -305,7 +309,7 @@ def test_a_locust_without_a_profile_could_not_measure(
 
 
 def _tool(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
-    """Something else in Locust's place."""
+    """Return a stand-in for Locust."""
     tool = folder / "python"
     tool.write_text(f"#!/bin/sh\n{script}\n")
     tool.chmod(0o755)
@@ -320,7 +324,7 @@ def test_a_locust_that_is_not_installed_could_not_measure(
         measure("http://127.0.0.1:1/", plan)
 
 
-def test_a_locust_that_says_something_else_could_not_measure(
+def test_unexpected_output_of_locust_could_not_measure(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _tool(tmp_path, monkeypatch, 'echo "[]" >"$LOAD_FOLDER/worker-1.json"')
@@ -328,10 +332,10 @@ def test_a_locust_that_says_something_else_could_not_measure(
         measure("http://127.0.0.1:1/", plan)
 
 
-def test_a_locust_that_hangs_is_ended_with_all_that_it_started(
+def test_a_hanging_locust_is_killed_with_its_children(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generator, "_OVERHEAD_SECONDS", -15.5)  # of 1 + 5 + 10 seconds half a one
+    monkeypatch.setattr(generator, "_OVERHEAD_SECONDS", -15.5)  # half of one of 1 + 5 + 10 seconds
     _tool(tmp_path, monkeypatch, f"sleep 60 & echo $! >{tmp_path}/child; wait")
     with pytest.raises(CouldNotRunError, match="Locust did not end within 0 seconds"):
         measure("http://127.0.0.1:1/", plan)
@@ -347,7 +351,7 @@ def _runs(pid: int) -> bool:
 
 
 def _locust() -> int:
-    """The one that this process started."""
+    """Return the Locust process that this process started."""
     (found,) = (
         each
         for each in _children(os.getpid())
@@ -362,7 +366,7 @@ def _children(pid: int) -> list[int]:
 
 
 def _stat(pid: int) -> tuple[str, str]:
-    """The state of a process, and its parent; empty where there is none."""
+    """Return the state and the parent of a process; empty if it does not exist."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
     except (FileNotFoundError, ProcessLookupError):

@@ -96,7 +96,7 @@ def test_errors_refuse_and_do_not_depend_on_the_machine() -> None:
     assert _crossed(seen) == ["the share of failures is 1.50%, allowed 1.00% (3 status 503)"]
 
 
-def test_an_answer_that_never_came_is_late_and_no_error() -> None:
+def test_a_missing_response_counts_as_slow_and_not_as_an_error() -> None:
     seen = _seen(slow=(30, 12_000.0), failed=30, reason=NO_ANSWER)
     assert _crossed(seen) == [
         "p95 is 11946 ms, allowed 250 ms",
@@ -105,7 +105,7 @@ def test_an_answer_that_never_came_is_late_and_no_error() -> None:
     ]
 
 
-def test_what_waited_for_a_sandbox_says_nothing_of_the_code() -> None:
+def test_cold_starts_do_not_count_against_the_latency_limits() -> None:
     seen = _seen()
     for number in range(10):
         seen.answered("read", number / 2, 3000.0, None, cold=True)
@@ -116,7 +116,7 @@ def test_what_waited_for_a_sandbox_says_nothing_of_the_code() -> None:
 
 def test_a_service_that_falls_behind_has_too_little_throughput() -> None:
     seen = Measurement(5.0)
-    for number in range(200):  # it answers 35 a second
+    for number in range(200):  # it completes 35 requests per second
         due = number / 40
         seen.answered("read", due, 1000 * max(number / 35 - due, 0.01), None)
     assert _crossed(seen) == [
@@ -136,7 +136,7 @@ def test_one_run_within_a_limit_passes_it() -> None:
     st.integers(0, 200), st.floats(20, 3000), st.integers(0, 20), st.integers(0, 20),
     st.integers(0, 50), st.floats(1, 1000),
 )  # fmt: skip
-def test_a_worse_run_never_fares_better(
+def test_a_worse_run_never_gets_a_better_result(
     slow: int, latency: float, failed: int, cold: int, more: int, slower: float
 ) -> None:
     better = _seen(slow=(slow, latency), failed=failed, cold=cold)
@@ -153,7 +153,7 @@ def _blamed(*runs: tuple[Measurement, Measurement], is_slower: bool = False) -> 
 
 
 @pytest.mark.parametrize("slow", [(30, 400.0), (101, 120.0), (200, 9000.0)])
-def test_a_limit_that_both_releases_cross_alike_is_the_machines_fault(
+def test_a_limit_crossed_by_both_releases_is_blamed_on_the_machine(
     slow: tuple[int, float],
 ) -> None:
     seen = _seen(slow=slow)
@@ -161,7 +161,7 @@ def test_a_limit_that_both_releases_cross_alike_is_the_machines_fault(
     assert _blamed((seen, seen)) == _blamed((seen, seen), (seen, seen), (seen, seen)) == []
 
 
-def test_a_limit_that_the_release_alone_crosses_is_its_own_fault() -> None:
+def test_a_limit_crossed_only_by_the_release_is_its_fault() -> None:
     assert _blamed((_seen(slow=(30, 400.0)), _seen())) == ["p95-limit"]
     assert _blamed((_seen(cold=40), _seen())) == ["cold-starts-limit"]
     assert _blamed((_seen(failed=40), _seen())) == ["failures-limit", "throughput-limit"]
@@ -169,7 +169,7 @@ def test_a_limit_that_the_release_alone_crosses_is_its_own_fault() -> None:
     assert _blamed((no_answer, _seen())) == ["p95-limit", "p99-limit", "throughput-limit"]
 
 
-def test_a_few_slow_requests_more_may_be_chance_and_are_proved_by_more_runs() -> None:
+def test_a_few_more_slow_requests_need_more_runs_to_count() -> None:
     run = (_seen(slow=(4, 1500.0)), _seen(slow=(1, 1500.0)))
     assert _crossed(run[0]) == ["p99 is 1493 ms, allowed 1000 ms"]
     assert _blamed(run) == []
@@ -178,13 +178,15 @@ def test_a_few_slow_requests_more_may_be_chance_and_are_proved_by_more_runs() ->
     ]
 
 
-def test_a_release_that_is_proved_to_be_slower_answers_for_its_limits() -> None:
+def test_a_release_proved_slower_is_refused_for_crossed_limits() -> None:
     seen = _seen(slow=(101, 120.0))
     assert _blamed((seen, seen), is_slower=True) == ["p50-limit"]
 
 
 @given(st.integers(0, 200), st.floats(20, 3000), st.integers(0, 20))
-def test_no_release_is_blamed_for_what_its_twin_did(slow: int, latency: float, cold: int) -> None:
+def test_no_release_is_blamed_for_what_an_identical_one_did(
+    slow: int, latency: float, cold: int
+) -> None:
     seen = _seen(slow=(slow, latency), cold=cold)
     assert _blamed((seen, seen)) == []
 
@@ -196,7 +198,7 @@ def test_no_release_is_blamed_for_what_its_twin_did(slow: int, latency: float, c
         (lambda seen: seen.latencies["read"][0].counts.clear(), "187 of 200 requests were counted"),
     ],
 )
-def test_what_was_not_done_as_planned_is_no_verdict(
+def test_a_run_that_deviates_from_its_plan_has_no_verdict(
     spoil: Callable[[Measurement], None], sentence: str
 ) -> None:
     seen = _seen()
@@ -224,12 +226,12 @@ def _with(seen: Measurement, **of_the_generator: float) -> Measurement:
         (_with(_seen(slow=(11, 500.0)), stalled=0.4), True),
     ],
 )
-def test_a_generator_without_its_machine_proves_nothing(seen: Measurement, starved: bool) -> None:
+def test_a_generator_without_cpu_time_could_not_measure(seen: Measurement, starved: bool) -> None:
     assert _crossed(seen)
     assert is_generator_starved(seen, LIMITS) == starved
 
 
-def test_the_report_has_each_names_own_latencies() -> None:
+def test_the_report_has_the_latencies_of_each_request_name() -> None:
     seen = _seen(failed=1, cold=2)
     seen.answered("write", 1.0, 80.0, None)
     found = details(seen)

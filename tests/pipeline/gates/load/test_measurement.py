@@ -32,7 +32,7 @@ def _measured(answers: list[tuple[str, float, float, str | None]]) -> Measuremen
 
 
 @given(_LATENCIES, st.floats(0, 1))
-def test_a_quantile_is_as_near_as_a_bucket_is_wide(latencies: list[float], share: float) -> None:
+def test_a_quantile_is_exact_to_the_width_of_a_bucket(latencies: list[float], share: float) -> None:
     histogram = Histogram()
     for each in latencies:
         histogram.add(each)
@@ -40,7 +40,7 @@ def test_a_quantile_is_as_near_as_a_bucket_is_wide(latencies: list[float], share
     assert exact / BUCKET_RATIO < histogram.quantile(share) < exact * BUCKET_RATIO
 
 
-def test_of_nothing_every_quantile_is_zero() -> None:
+def test_every_quantile_of_an_empty_histogram_is_zero() -> None:
     assert (Histogram().quantile(0.95), Histogram().total) == (0.0, 0)
 
 
@@ -56,7 +56,7 @@ def test_histograms_add_up(first: list[float], second: list[float]) -> None:
 
 
 @given(_ANSWERS, st.lists(st.booleans(), min_size=60, max_size=60))
-def test_what_workers_saw_apart_adds_up_to_what_one_would_have_seen(
+def test_measurements_of_workers_add_up_to_one_measurement(
     answers: list[tuple[str, float, float, str | None]], first: list[bool]
 ) -> None:
     mine = [answer for answer, here in zip(answers, first, strict=False) if here]
@@ -71,7 +71,9 @@ def test_what_workers_saw_apart_adds_up_to_what_one_would_have_seen(
 
 
 @given(_ANSWERS)
-def test_it_survives_json(answers: list[tuple[str, float, float, str | None]]) -> None:
+def test_a_measurement_round_trips_through_json(
+    answers: list[tuple[str, float, float, str | None]],
+) -> None:
     seen = _measured(answers)
     assert Measurement.read(json.loads(json.dumps(seen.document()))).document() == seen.document()
 
@@ -79,7 +81,7 @@ def test_it_survives_json(answers: list[tuple[str, float, float, str | None]]) -
 @pytest.mark.parametrize(
     "change", [{"latencies": {"read": [{}]}}, {"failures": 3}, {"cold": 3}, {"timely": [1]}]
 )
-def test_something_else_is_an_error(change: dict[str, Any]) -> None:
+def test_invalid_json_is_an_error(change: dict[str, Any]) -> None:
     with pytest.raises((KeyError, TypeError, ValueError, AttributeError)):
         Measurement.read(Measurement(1.0).document() | change)
 
@@ -90,8 +92,8 @@ def test_a_block_is_a_twentieth_of_the_time() -> None:
     assert [block.total for block in seen.with_all()["all requests"]] == [1] * BLOCKS
 
 
-def test_throughput_counts_good_answers_in_time() -> None:
+def test_throughput_counts_successful_responses_in_time() -> None:
     seen = _measured([("read", 1.0, 5.0, None)] * 30 + [("read", 1.0, 5.0, "status 500")] * 10)
     assert seen.throughput == 3.0
-    seen.answered("read", 9.0, 6000.0, None)  # one that comes late takes nothing away
+    seen.answered("read", 9.0, 6000.0, None)  # a late response does not reduce it
     assert seen.throughput == 3.0

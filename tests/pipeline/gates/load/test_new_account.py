@@ -1,6 +1,6 @@
-"""The load gate in a new account: its roles, its quotas, and a service that is throttled by them.
+"""The load gate in a new account: its roles, its quotas, and a throttled service.
 
-The first part of a path says how the service behaves there.
+The first part of a path selects how the service behaves.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ SPEED = 60.0
 
 @dataclass(frozen=True)
 class Staging:
-    """The address of staging's API, and the credentials of a build that may look staging up."""
+    """Staging's API address, and credentials of a build that may read staging's stack."""
 
     url: str
     build: dict[str, str]
 
 
 def _template(folder: Path) -> str:
-    """A stack like the service's: a function, its alias and its API."""
+    """Return a stack like the service's: a function, its alias and its API."""
     host = bundle.target("host")
     app = cdk.App(outdir=str(folder))
     stack = cdk.Stack(app, "Stack", synthesizer=cdk.LegacyStackSynthesizer())
@@ -87,7 +87,7 @@ def _trust(account: str) -> str:
 
 
 def _roles(cloud: LocalCloud) -> dict[str, str]:
-    """Make bootstrap's lookup role, and a build's role that may assume it; the build's session."""
+    """Create the lookup role and a build role; return the build role's session."""
     staging, home = (_client(cloud, "iam", each.account) for each in (STAGING, HOME))
     lookup = lookup_role(STAGING.account, STAGING.region)
     name = lookup.rsplit("/", 1)[1]
@@ -154,7 +154,7 @@ def explain(staging: Staging, limits: Load, monkeypatch: pytest.MonkeyPatch) -> 
     return program.explanation(STAGING, limits)
 
 
-def test_more_requests_at_once_than_the_quota_are_throttled_and_no_failure(
+def test_requests_above_the_concurrency_quota_are_throttled_not_failed(
     staging: Staging, limits: Load, explain: program.Explain
 ) -> None:
     busy = limits.model_copy(update={"users": 40, "requests_per_second": 60})
@@ -174,7 +174,9 @@ def test_more_requests_at_once_than_the_quota_are_throttled_and_no_failure(
     ) in step
 
 
-def test_a_slow_release_is_slow(staging: Staging, limits: Load, explain: program.Explain) -> None:
+def test_a_slow_release_is_reported_as_slow(
+    staging: Staging, limits: Load, explain: program.Explain
+) -> None:
     outcome = program.compared(
         f"{staging.url}/slow", f"{staging.url}/good", COMMIT, limits, explain
     )
@@ -182,7 +184,9 @@ def test_a_slow_release_is_slow(staging: Staging, limits: Load, explain: program
     assert {each.rule for each in outcome.findings} >= {"p50-regression"}
 
 
-def test_a_failing_release_fails(staging: Staging, limits: Load, explain: program.Explain) -> None:
+def test_a_failing_release_is_reported_as_failing(
+    staging: Staging, limits: Load, explain: program.Explain
+) -> None:
     outcome = program.alone(
         f"{staging.url}/failing", limits, "nothing was promoted before", explain
     )

@@ -37,8 +37,8 @@ def test_the_workers_together_send_the_rate_in_every_second(plan: Plan) -> None:
 
 
 @given(PLANS, st.integers(2, 3))
-def test_addresses_take_turns(plan: Plan, addresses: int) -> None:
-    """Whatever the workers, and none has one of them alone."""
+def test_addresses_alternate(plan: Plan, addresses: int) -> None:
+    """For any number of workers; no worker serves only one address."""
     dues = {
         due: address
         for address in range(addresses)
@@ -69,7 +69,7 @@ def test_the_arrivals_are_the_same_in_every_process(plan: Plan) -> None:
 
 
 def test_arrivals_come_in_bursts_as_customers_do() -> None:
-    """Gaps between a Poisson process's points vary as much as they are long on average."""
+    """The gaps of a Poisson process have a standard deviation equal to their mean."""
     dues = list(Plan(1000, 10, 1, 1, 0, 1, 1.0).arrivals(0))
     gaps = [later - earlier for earlier, later in pairwise(dues)]
     mean = sum(gaps) / len(gaps)
@@ -77,7 +77,7 @@ def test_arrivals_come_in_bursts_as_customers_do() -> None:
     assert 0.9 < deviation / mean < 1.1
 
 
-def test_a_cold_start_is_waited_for_to_its_end(limits: Load) -> None:
-    assert Plan.of(limits).answer_timeout == 10  # as long as Lambda lets a sandbox initialise
+def test_the_timeout_allows_for_a_full_cold_start(limits: Load) -> None:
+    assert Plan.of(limits).answer_timeout == 10  # Lambda's limit for a sandbox to initialise
     slow = limits.model_copy(update={"max_p99_ms": 20_000})
     assert Plan.of(slow).answer_timeout == 40

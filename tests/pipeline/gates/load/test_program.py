@@ -1,4 +1,4 @@
-"""The gate as a whole: measured by Locust, held against limits and the release promoted last."""
+"""The whole load gate: measurements by Locust, limits, and the promoted release."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 COMMIT = "abcdef1234"
 URL, BESIDE = "http://new/", "http://old/"
 PATIENT = dict.fromkeys(("max_p50_ms", "max_p95_ms", "max_p99_ms"), 60_000)
-"""Limits that a machine as busy as can be does not cross."""
+"""Limits that even a busy machine does not cross."""
 
 
 @pytest.fixture
 def measure(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[list[Measurement]]]:
-    """Gives the generator what it measures: for each run the release, and the other beside it."""
+    """Return a setter of each run's measurements: the release and the other one."""
 
     def give(*runs: list[Measurement]) -> list[list[Measurement]]:
         left = list(runs)
@@ -44,7 +44,7 @@ def unthrottled(_sides: Any) -> None:
 
 
 def _run(milliseconds: float, seed: int = 0, failed: int = 0) -> Measurement:
-    """What an address answered, of which nothing but its latencies is worth a word."""
+    """Return a measurement in which only the latencies matter."""
     seen, drawn = Measurement(1.0), Random(seed)
     for number in range(200):
         latency = milliseconds * drawn.lognormvariate(0, 0.1)
@@ -80,7 +80,7 @@ def test_a_first_release_is_measured_alone(
     assert (reports / "load.html").exists()
 
 
-def test_a_release_of_which_the_environment_has_no_version_is_not_compared_with(
+def test_a_promoted_release_without_a_version_here_is_not_compared(
     staging: None, measure: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(promoted, "commit", lambda *_prod: COMMIT)
@@ -93,7 +93,7 @@ def test_a_release_of_which_the_environment_has_no_version_is_not_compared_with(
     )
 
 
-def test_a_release_is_compared_with_what_is_served_beside_it(
+def test_a_release_is_compared_with_the_promoted_release_served_beside_it(
     staging: None, measure: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Any] = []
@@ -118,7 +118,7 @@ def test_a_release_is_compared_with_what_is_served_beside_it(
 def test_a_regression_of_a_third_is_refused_and_an_unchanged_service_passes(
     serve: Any, limits: Load
 ) -> None:
-    """Two real services that take their time, with nothing made up in between."""
+    """Two real services with real response times; nothing is faked in between."""
 
     def takes(service: Any, seconds: float) -> None:
         def behave(_number: int) -> dict[str, str]:
@@ -141,7 +141,7 @@ def test_a_regression_of_a_third_is_refused_and_an_unchanged_service_passes(
     assert "ms in abcdef1, promoted last and measured at the same time (+" in slower.sentence
 
 
-def test_what_is_certainly_slower_is_measured_once(limits: Load, measure: Any) -> None:
+def test_a_certain_regression_is_measured_once(limits: Load, measure: Any) -> None:
     left = measure(_pair(250, 200), _pair(1, 1))
     outcome = program.compared(URL, BESIDE, COMMIT, limits, unthrottled)
     assert (outcome.status, len(left)) == ("refused", 1)
@@ -154,15 +154,15 @@ def test_what_is_certainly_slower_is_measured_once(limits: Load, measure: Any) -
     assert all(each["p_value"] < 0.001 for each in outcome.details["compared"])
 
 
-def test_what_is_no_slower_is_measured_once(limits: Load, measure: Any) -> None:
+def test_an_equally_fast_release_is_measured_once(limits: Load, measure: Any) -> None:
     left = measure(_pair(100, 100), _pair(1, 1))
     outcome = program.compared(URL, BESIDE, COMMIT, limits, unthrottled)
     assert (outcome.status, len(left)) == ("passed", 1)
     assert outcome.details["since"] == COMMIT
 
 
-def _lame(share: float) -> list[Measurement]:
-    """A release of which so many requests take twice as long."""
+def _slowed(share: float) -> list[Measurement]:
+    """Return a release in which this many requests take twice as long."""
     pair = _pair(100, 100)
     lame, drawn = Measurement(1.0), Random(5)
     for number in range(200):
@@ -172,21 +172,21 @@ def _lame(share: float) -> list[Measurement]:
     return [lame, pair[1]]
 
 
-def test_what_may_be_slower_is_measured_again_and_cleared(limits: Load, measure: Any) -> None:
-    left = measure(_lame(0.06), _pair(100, 110), _pair(1, 1))
+def test_a_possible_regression_is_measured_again_and_cleared(limits: Load, measure: Any) -> None:
+    left = measure(_slowed(0.06), _pair(100, 110), _pair(1, 1))
     outcome = program.compared(URL, BESIDE, COMMIT, limits, unthrottled)
     assert (outcome.status, outcome.details["runs"], len(left)) == ("passed", 2, 1)
 
 
-def test_what_may_be_slower_is_measured_again_and_refused(limits: Load, measure: Any) -> None:
-    left = measure(*[_lame(0.06)] * 3)
+def test_a_possible_regression_is_measured_again_and_refused(limits: Load, measure: Any) -> None:
+    left = measure(*[_slowed(0.06)] * 3)
     outcome = program.compared(URL, BESIDE, COMMIT, limits, unthrottled)
     assert outcome.status == "refused"
     assert outcome.details["runs"] == 3 - len(left) > 1
     assert {each.rule for each in outcome.findings} == {"p95-regression"}
 
 
-def test_an_accepted_regression_is_waived_by_name(
+def test_a_waived_regression_passes(
     limits: Load, measure: Any, tmp_path: Path, reports: Path
 ) -> None:
     measure(_pair(250, 200))
@@ -209,7 +209,7 @@ def test_an_accepted_regression_is_waived_by_name(
     assert "; slower (waived) than abcdef1, promoted last, at the same time (" in sentence
 
 
-def test_a_limit_that_the_release_alone_crosses_refuses_at_once(limits: Load, measure: Any) -> None:
+def test_a_limit_crossed_only_by_the_release_refuses_at_once(limits: Load, measure: Any) -> None:
     left = measure(_pair(2000, 100), _pair(100, 100))
     outcome = program.compared(URL, BESIDE, COMMIT, limits, unthrottled)
     assert (outcome.status, len(left)) == ("refused", 1)
@@ -236,7 +236,7 @@ def test_a_machine_that_was_too_slow_for_a_while_is_measured_again(
     assert (outcome.status, outcome.details["runs"], len(left)) == ("passed", 2, 1)
 
 
-def test_a_release_alone_is_refused_only_where_the_generator_had_its_machine(
+def test_a_first_release_is_refused_only_if_the_generator_had_cpu_time(
     limits: Load, measure: Any
 ) -> None:
     def starved(run: Measurement) -> list[Measurement]:
@@ -264,7 +264,7 @@ def test_a_release_that_fails_is_refused_at_once(limits: Load, measure: Any) -> 
     assert len(left) == 1
 
 
-def test_errors_that_do_not_come_again_are_no_refusal(limits: Load, measure: Any) -> None:
+def test_errors_that_do_not_recur_do_not_refuse(limits: Load, measure: Any) -> None:
     few = limits.model_copy(update={"max_failure_share": 0.005})
     left = measure([_run(100, failed=2), _run(100)], _pair(100, 100), _pair(1, 1))
     assert program.compared(URL, BESIDE, COMMIT, few, unthrottled).status == "passed"
@@ -273,7 +273,7 @@ def test_errors_that_do_not_come_again_are_no_refusal(limits: Load, measure: Any
     assert program.alone(URL, few, "nothing was promoted before", unthrottled).status == "passed"
 
 
-def test_errors_that_stop_half_way_are_not_forgotten(limits: Load, measure: Any) -> None:
+def test_errors_that_stop_halfway_still_refuse(limits: Load, measure: Any) -> None:
     left = measure([_run(100, failed=100), _run(100)], *[_pair(100, 100, seed) for seed in (1, 2)])
     with pytest.raises(
         CouldNotRunError, match=r"^could not measure: the share of failures is 16.67%, "
@@ -282,7 +282,7 @@ def test_errors_that_stop_half_way_are_not_forgotten(limits: Load, measure: Any)
     assert left == []
 
 
-def test_errors_that_both_answer_are_never_waived_for_the_release(
+def test_errors_of_both_releases_still_refuse_the_release(
     limits: Load, measure: Any, tmp_path: Path
 ) -> None:
     measure(*[[_run(100, seed, failed=100), _run(100, seed, failed=100)] for seed in range(3)])
@@ -290,7 +290,7 @@ def test_errors_that_both_answer_are_never_waived_for_the_release(
     assert {each.rule for each in outcome.findings} >= {"not-compared", "failures-limit"}
 
 
-def test_an_earlier_release_that_fails_here_is_a_finding_to_waive(
+def test_a_failing_promoted_release_is_a_waivable_finding(
     limits: Load, measure: Any, tmp_path: Path
 ) -> None:
     def judge() -> Any:
@@ -317,7 +317,9 @@ def test_an_earlier_release_that_fails_here_is_a_finding_to_waive(
     assert main("load", judge) == 0
 
 
-def test_what_would_not_see_a_doubling_is_no_verdict(limits: Load, measure: Any) -> None:
+def test_a_measurement_that_would_miss_a_doubling_has_no_verdict(
+    limits: Load, measure: Any
+) -> None:
     def noise(seed: int) -> Measurement:
         seen, drawn = Measurement(1.0), Random(seed)
         for number in range(200):
@@ -331,9 +333,7 @@ def test_what_would_not_see_a_doubling_is_no_verdict(limits: Load, measure: Any)
     assert left == []
 
 
-def test_that_nobody_knows_what_was_promoted_refuses(
-    staging: None, measure: Any, no_aws: None
-) -> None:
+def test_an_unknown_promoted_release_refuses(staging: None, measure: Any, no_aws: None) -> None:
     measure([_run(100)])
     with pytest.raises(CouldNotRunError, match="the commit that serves prod cannot be read: "):
         program.run()

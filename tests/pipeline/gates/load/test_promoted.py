@@ -1,4 +1,4 @@
-"""What was promoted last, and that it is served; AWS's answers are held against its own models."""
+"""The promoted release and how it is served, with stubbed responses of AWS."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 COMMIT, OTHER = "unknown", "b" * 40
-"""What a service serves that nobody deployed, and another one."""
+"""The commit of a service that no one deployed, and another one."""
 FUNCTION = "arn:aws:lambda:eu-west-1:333333333333:function:files"
 PROD = "arn:aws:lambda:eu-west-1:444444444444:function:files"
 LOOKUP = "arn:aws:iam::444444444444:role/cdk-hnb659fds-lookup-role-444444444444-eu-west-1"
@@ -31,7 +31,7 @@ ROLE = "arn:aws:iam::333333333333:role/files-staging-promoted"
 
 
 class Aws:
-    """Clients whose questions and answers a test writes down beforehand."""
+    """Clients with requests and responses that a test stubs."""
 
     def __init__(self) -> None:
         self._clients = {
@@ -51,7 +51,7 @@ class Aws:
         return self._clients[service]
 
     def resources(self, *resources: tuple[str, str]) -> None:
-        """The type and the physical id of each resource of prod's stack."""
+        """Stub the type and physical id of each resource of prod's stack."""
         answer = {
             "StackResources": [
                 {
@@ -67,7 +67,7 @@ class Aws:
         self.stacks.add_response("describe_stack_resources", answer, {"StackName": "prod-files"})
 
     def serves(self, version: str, commit: str | None, weights: dict[str, float]) -> None:
-        """What prod's alias points at."""
+        """Stub the version of prod's alias."""
         self.lambda_.add_response(
             "get_alias",
             {
@@ -84,7 +84,7 @@ class Aws:
         )
 
     def versions(self, *commits: str | None, marker: str = "", **more: str) -> None:
-        """Numbered from 1, after `$LATEST`; None is one that no pipeline has made."""
+        """Stub versions from 1, after `$LATEST`; None is one without a commit."""
         answer: dict[str, Any] = {
             "Versions": [
                 {"Version": number, "Environment": {"Variables": {"COMMIT": commit}}}
@@ -133,7 +133,7 @@ def _serving_prod() -> str | None:
 
 
 def test_the_commit_is_that_of_the_version_that_serves_prod(cloud: Aws) -> None:
-    """Not of a canary, nor of another alias: what a rollback leaves is what is compared with."""
+    """Not of a canary or another alias, but of the stable version after a rollback."""
     cloud.resources(
         ("AWS::Lambda::Function", "files"),
         ("AWS::Lambda::Alias", f"{PROD}:promoted"),
@@ -149,21 +149,21 @@ def test_the_commit_is_that_of_the_version_that_serves_prod(cloud: Aws) -> None:
 
 
 @pytest.mark.parametrize("resources", [[], [("AWS::Lambda::Function", "files")]])
-def test_before_the_alias_is_there_nothing_serves(
+def test_without_an_alias_no_version_is_promoted(
     cloud: Aws, resources: list[tuple[str, str]]
 ) -> None:
     cloud.resources(*resources)
     assert _serving_prod() is None
 
 
-def test_before_the_first_release_there_is_no_stack(cloud: Aws) -> None:
+def test_without_a_stack_no_version_is_promoted(cloud: Aws) -> None:
     cloud.stacks.add_client_error(
         "describe_stack_resources", "ValidationError", "Stack with id prod-files does not exist"
     )
     assert _serving_prod() is None
 
 
-def test_that_aws_does_not_let_it_look_is_no_verdict(cloud: Aws) -> None:
+def test_access_denied_by_aws_has_no_verdict(cloud: Aws) -> None:
     cloud.stacks.add_client_error("describe_stack_resources", "AccessDenied")
     with pytest.raises(
         CouldNotRunError, match=r"^account 444444444444: the commit that serves prod .*AccessDenied"
@@ -171,7 +171,7 @@ def test_that_aws_does_not_let_it_look_is_no_verdict(cloud: Aws) -> None:
         _serving_prod()
 
 
-def test_a_version_that_no_pipeline_made_is_no_verdict(cloud: Aws) -> None:
+def test_a_version_without_a_commit_has_no_verdict(cloud: Aws) -> None:
     cloud.resources(("AWS::Lambda::Alias", f"{PROD}:live"))
     cloud.serves("7", None, {})
     with pytest.raises(CouldNotRunError, match="the commit that serves prod cannot be read: 'COMM"):
@@ -181,7 +181,7 @@ def test_a_version_that_no_pipeline_made_is_no_verdict(cloud: Aws) -> None:
 def test_the_alias_is_pointed_at_the_newest_version_of_the_commit(
     cloud: Aws, served: Served
 ) -> None:
-    """The commit's version 10 is newer than 9: numbers, and no texts."""
+    """The commit's version 10 is newer than 9: numbers, not strings."""
     cloud.versions(OTHER, None, COMMIT, *[OTHER] * 5, COMMIT, COMMIT, marker="more")
     cloud.versions(OTHER, Marker="more")
     cloud.points_at("10")
@@ -194,7 +194,7 @@ def test_a_commit_that_was_never_there_cannot_be_served(cloud: Aws) -> None:
 
 
 @pytest.mark.parametrize("refused", ["list_versions_by_function", "update_alias"])
-def test_that_it_may_not_be_pointed_is_no_verdict(cloud: Aws, refused: str) -> None:
+def test_a_denied_update_of_the_alias_has_no_verdict(cloud: Aws, refused: str) -> None:
     if refused == "update_alias":
         cloud.versions(COMMIT)
     cloud.lambda_.add_client_error(refused, "AccessDeniedException")
@@ -204,7 +204,7 @@ def test_that_it_may_not_be_pointed_is_no_verdict(cloud: Aws, refused: str) -> N
         _serve("http://127.0.0.1:1/")
 
 
-def test_an_api_that_goes_on_to_serve_another_commit_is_no_verdict(
+def test_an_api_that_keeps_serving_another_commit_has_no_verdict(
     cloud: Aws, served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(promoted, "_ALIAS_TIMEOUT_SECONDS", 0.2)
@@ -214,9 +214,7 @@ def test_an_api_that_goes_on_to_serve_another_commit_is_no_verdict(
         _serve(served.url, OTHER)
 
 
-def test_an_api_that_does_not_answer_is_no_verdict(
-    cloud: Aws, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unresponsive_api_has_no_verdict(cloud: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(promoted, "_ALIAS_TIMEOUT_SECONDS", 0.2)
     cloud.versions(COMMIT)
     cloud.points_at("1")

@@ -24,12 +24,12 @@ SERVICE_FAILS = "status 503"
 
 
 def _run(milliseconds: float = 100, **failures: int) -> Measurement:
-    """A run of 200 requests, of which as many failed as each keyword's value."""
+    """Return a run of 200 requests; each keyword is a number of failed ones."""
     seen = Measurement(1.0)
     reasons = {"throttled": NOT_INVOKED, "limited": RATE_LIMITED, "broken": SERVICE_FAILS}
     left = [reasons[name] for name, count in failures.items() for _ in range(count)]
     for number in range(200):
-        # Spread over the run, and each a little different.
+        # Spread over the run, each slightly different.
         due = (number * 7 % 200) / 200
         reason = left[number] if number < len(left) else None
         seen.answered("read", due, milliseconds + number % 5, reason)
@@ -53,7 +53,7 @@ def explain(limits: Load) -> Callable[[FakeWatch], program.Explain]:
 
 @pytest.fixture
 def measure(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Gives the generator what it measures in each run."""
+    """Return a setter of the measurements of each run."""
 
     def give(*runs: list[Measurement]) -> None:
         left = list(runs)
@@ -62,11 +62,9 @@ def measure(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return give
 
 
-def test_what_lambda_throttles_could_not_be_measured(
-    limits: Load, measure: Any, explain: Any
-) -> None:
+def test_throttling_by_lambda_could_not_measure(limits: Load, measure: Any, explain: Any) -> None:
     measure(*[[_run(throttled=50)]] * 3)
-    watch = FakeWatch(live=180)  # with those of the warm-up
+    watch = FakeWatch(live=180)  # including those of the warm-up
     with pytest.raises(CouldNotRunError) as raised:
         program.alone(URL, limits, "nothing was promoted before", explain(watch))
     assert str(raised.value) == (
@@ -78,7 +76,7 @@ def test_what_lambda_throttles_could_not_be_measured(
     assert watch.asked == [150]
 
 
-def test_what_throttles_both_releases_blames_neither(
+def test_throttling_of_both_releases_blames_neither(
     limits: Load, measure: Any, explain: Any
 ) -> None:
     measure(*[[_run(throttled=60), _run(throttled=40)]] * 3)
@@ -89,7 +87,7 @@ def test_what_throttles_both_releases_blames_neither(
     assert raised.value.rule == "throttled"
 
 
-def test_what_api_gateway_throttles_names_the_rate_limit(
+def test_throttling_by_api_gateway_names_the_rate_limit(
     limits: Load, measure: Any, explain: Any
 ) -> None:
     measure(*[[_run(limited=50)]] * 3)
@@ -122,7 +120,7 @@ def test_a_release_that_fails_by_itself_is_refused_for_it(
     assert "failures-limit" in {each.rule for each in outcome.findings}
 
 
-def test_a_slow_release_that_is_throttled_is_called_both(
+def test_a_slow_and_throttled_release_has_both_findings(
     limits: Load, measure: Any, explain: Any
 ) -> None:
     """Slow requests need more concurrency; a waiver of one rule does not cover the other."""
@@ -137,7 +135,7 @@ def test_a_slow_release_that_is_throttled_is_called_both(
     assert "share of failures" not in said
 
 
-def test_a_few_throttled_requests_within_the_limit_are_nobodys_question(
+def test_throttled_requests_within_the_error_limit_pass(
     limits: Load, measure: Any, explain: Any
 ) -> None:
     measure([_run(throttled=2), _run()])

@@ -1,4 +1,4 @@
-"""The report of a gate, in its file and in the variable that its build exports."""
+"""A gate's report, in its file and in the variable that its build exports."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ REFUSED = GateReport(
 PASSED = GateReport("unit", "passed", "9 tests", details={"tests": 9})
 NOT_RUN = GateReport("audit", "not run", 'the "résumé" of \n a $(false) `false` \\ {} }{')
 OUTPUT_VARIABLES_QUOTA_BYTES = 122_880
-"""Of one action ("Quotas in AWS CodePipeline")."""
+"""The quota of one action ("Quotas in AWS CodePipeline")."""
 
 
 @pytest.mark.parametrize("report", [REFUSED, PASSED, NOT_RUN])
@@ -45,7 +45,7 @@ def test_a_report_is_read_back_as_it_was_written(reports: Path, report: GateRepo
 
 
 def _exported(folder: Path) -> str:
-    """The variable as CodeBuild's shell leaves it."""
+    """Return the variable as CodeBuild's shell stores it."""
     done = subprocess.run(
         ["sh", "-euc", f'{EXPORT}; printf %s "${VARIABLE}"'],
         cwd=folder, capture_output=True, text=True, check=True, env={"PATH": os.environ["PATH"]},
@@ -76,7 +76,7 @@ def test_a_build_whose_gates_were_killed_exports_nothing(reports: Path) -> None:
         ({"gate": 1}, "gate: Input should be a valid string"),
     ],
 )
-def test_another_form_is_an_error_that_names_the_field(
+def test_a_malformed_report_is_an_error_that_names_the_field(
     change: dict[str, object], told: str
 ) -> None:
     text = json.dumps(json.loads(REFUSED.exported()) | change)
@@ -107,7 +107,7 @@ def test_a_sentence_is_cut_to_the_limit_and_no_further(character: str) -> None:
     assert sent.exported().isascii()
 
 
-def test_of_many_rules_the_first_are_exported() -> None:
+def test_only_the_first_of_many_rules_are_exported() -> None:
     rules = tuple(f"CVE-2026-{number}" for number in range(10_000, 11_000))
     found = parse(replace(REFUSED, rules=rules).exported())
     assert 40 < len(found.rules) < 1000

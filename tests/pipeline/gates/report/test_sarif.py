@@ -1,4 +1,4 @@
-"""SARIF: its form, what GitHub takes of it, and that no number of findings breaks it."""
+"""SARIF: its form, GitHub's requirements, and any number of findings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipeline.gates.report.findings import Finding, fingerprints, ordered
 from pipeline.gates.report.sarif import document
 from pipeline.gates.report.waivers import Result, Waiver
 
-# Written after the standard's chapter 3: what of it is used here, closed against all else.
+# Written from chapter 3 of the standard: the parts in use, closed against all else.
 SCHEMA = json.loads((Path(__file__).parent / "sarif.schema.json").read_text())
 _TEXT = st.text(max_size=20)
 _FINDING = st.builds(
@@ -51,12 +51,12 @@ def test_every_document_has_the_standards_form(findings: list[Finding]) -> None:
     for run in made["runs"]:
         for result in run["results"]:
             assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
-    # Code scanning takes one run for each category.
+    # Code scanning accepts one run per category.
     categories = [run["automationDetails"]["id"] for run in made["runs"]]
     assert len(set(categories)) == len(categories)
 
 
-def test_the_schema_itself_refuses_what_the_standard_does() -> None:
+def test_the_schema_rejects_what_the_standard_forbids() -> None:
     good = _document(Finding("bandit", "B307", "eval", "a.py", 1))
     for key in ("version", "runs"):
         assert not Draft7Validator(SCHEMA).is_valid({k: v for k, v in good.items() if k != key})
@@ -78,14 +78,16 @@ def test_the_schema_itself_refuses_what_the_standard_does() -> None:
 
 
 @given(st.lists(_FINDING, max_size=8).flatmap(lambda x: st.tuples(st.just(x), st.permutations(x))))
-def test_the_order_of_finding_says_nothing(pair: tuple[list[Finding], list[Finding]]) -> None:
+def test_the_order_of_findings_does_not_change_the_document(
+    pair: tuple[list[Finding], list[Finding]],
+) -> None:
     one, other = pair
     assert _document(*ordered(one)) == _document(*ordered(other))
     assert sorted(fingerprints(one)) == sorted(fingerprints(other))
 
 
 @given(st.lists(_FINDING, max_size=8), st.integers(1, 100))
-def test_fingerprints_outlive_moved_lines_and_are_of_one_finding_each(
+def test_fingerprints_survive_moved_lines_and_are_unique(
     findings: list[Finding], down: int
 ) -> None:
     moved = [
@@ -96,7 +98,7 @@ def test_fingerprints_outlive_moved_lines_and_are_of_one_finding_each(
     assert len(set(fingerprints(findings))) == len(findings)
 
 
-def test_a_finding_without_a_line_is_told_apart_by_its_own_fingerprint() -> None:
+def test_a_finding_without_a_line_is_identified_by_its_own_fingerprint() -> None:
     packages = [Finding("pip-audit", "CVE-1", "bad", "lock.txt", subject=x) for x in ("a", "b")]
     marks = [
         r["partialFingerprints"]["primaryLocationLineHash"] for r in _results(_document(*packages))
@@ -106,7 +108,7 @@ def test_a_finding_without_a_line_is_told_apart_by_its_own_fingerprint() -> None
     assert "primaryLocationLineHash" not in lined["partialFingerprints"]
 
 
-def test_what_is_about_no_file_has_a_place_all_the_same() -> None:
+def test_a_finding_without_a_file_has_a_location_too() -> None:
     (result,) = _results(_document(Finding("nag", "IAM5", "wildcard", subject="Role")))
     place = result["locations"][0]
     assert place["physicalLocation"]["artifactLocation"]["uri"] == "pyproject.toml"
@@ -146,13 +148,13 @@ def test_a_hundred_thousand_findings(count: int) -> None:
     assert run["results"][0]["level"] == "error", "the worst is not what is left out"
     (notice,) = run["invocations"][0]["toolExecutionNotifications"]
     assert notice["message"]["text"] == "95000 of 100000 results were left out"
-    # GitHub takes 10 MB of gzip; this is without it.
+    # GitHub accepts 10 MB of gzip; this is uncompressed.
     assert len(json.dumps(made)) < 10_000_000
     # Ten times as many take not much more than ten times as long.
     assert _seconds(count) < 30 * _seconds(count // 10)
 
 
-def test_a_text_without_end_is_cut() -> None:
+def test_an_overlong_text_is_truncated() -> None:
     (result,) = _results(_document(Finding("b", "r", "m" * 10**6, "a.py", 1, subject="s" * 10**6)))
     assert len(json.dumps(result)) < 5000
 

@@ -1,4 +1,4 @@
-"""Waivers: what they let by, and how each way to hide something behind one refuses."""
+"""Waivers: what they suppress, and the misuses that refuse."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _toml(**change: Any) -> str:
         (_toml(line=2), r"waiver\.0\.line: found 2.*Extra inputs"),
     ],
 )
-def test_what_cannot_be_read_waives_nothing_and_refuses(
+def test_an_unreadable_waiver_file_waives_nothing_and_refuses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str
 ) -> None:
     file = tmp_path / "waivers.toml"
@@ -78,7 +78,7 @@ def test_a_file_that_is_no_text_refuses(tmp_path: Path) -> None:
         read(tmp_path / "waivers.toml")
 
 
-def test_the_repositorys_own_can_be_read() -> None:
+def test_the_repositorys_own_waivers_are_readable() -> None:
     assert read(gate.WAIVERS) is not None
     assert read(gate.WAIVERS.with_name("none.toml")) == ()
 
@@ -99,14 +99,14 @@ def test_the_repositorys_own_can_be_read() -> None:
         ({"expires": TODAY - timedelta(days=1)}, False),
     ],
 )
-def test_a_waiver_covers_what_all_its_keys_name_until_its_day(
+def test_a_waiver_covers_findings_that_match_all_its_keys_until_it_expires(
     change: dict[str, Any], *, covers: bool
 ) -> None:
     waiver = Waiver.model_validate(VALID | change)
     found, *about = apply([waiver], "security", [HOLE], TODAY)
     about = [each for each in about if each.finding.severity == "error"]
     assert (found.waiver is not None) == covers
-    # One that waives nothing is told of by the gate whose name it carries, and by no other.
+    # An unused waiver is reported only by the gate that it names.
     told = not covers and waiver.gate == "security"
     assert [each.finding.rule for each in about] == (
         ["expired-waiver" if waiver.expires < TODAY else "unused-waiver"] if told else []
@@ -124,13 +124,13 @@ ADVISORY = Finding(
 
 @pytest.mark.parametrize("name", ["PYSEC-2026-1", "CVE-2026-0001", "ghsa-AAAA-bbbb-cccc"])
 def test_a_waiver_names_an_advisory_by_any_of_its_names(name: str) -> None:
-    """The service may call it by another one tomorrow."""
+    """The service may use another name tomorrow."""
     waiver = Waiver.model_validate(VALID | {"rule": name, "path": None, "subject": "mangum"})
     (found,) = [each for each in apply([waiver], "security", [ADVISORY], TODAY) if each.waiver]
     assert found.finding == ADVISORY
 
 
-def test_a_fingerprint_under_another_name_of_the_rule_holds() -> None:
+def test_a_fingerprint_matches_under_an_alias_of_the_rule() -> None:
     before = Finding("pip-audit", "CVE-2026-0001", "vulnerable", subject="mangum")
     waiver = Waiver.model_validate(
         VALID | {"rule": "CVE-2026-0001", "path": None, "fingerprint": before.fingerprint}
@@ -154,7 +154,7 @@ def test_a_waiver_that_ends_within_a_week_is_announced(days: int, said: str | No
     assert all(said in each.finding.message for each in about if said)
 
 
-def test_a_fingerprint_waives_one_of_two_and_the_other_keeps_its_own() -> None:
+def test_a_fingerprint_waives_only_one_of_two_similar_findings() -> None:
     twins = [HOLE, Finding("bandit", "B307", "eval", "service/hole.py", 9, subject="eval(text)")]
     first, second = fingerprints(twins)
     waiver = Waiver.model_validate(VALID | {"path": None, "fingerprint": first})
@@ -162,13 +162,13 @@ def test_a_fingerprint_waives_one_of_two_and_the_other_keeps_its_own() -> None:
     assert [(x.fingerprint, x.waiver is None) for x in results] == [(first, False), (second, True)]
 
 
-def test_a_look_at_a_part_says_nothing_of_unused_waivers() -> None:
+def test_a_partial_run_does_not_report_unused_waivers() -> None:
     waiver = Waiver.model_validate(VALID)
     assert apply([waiver], "security", [], TODAY, whole=False) == []
 
 
 @given(st.lists(st.sampled_from(["B307", "B602", "B301"]), max_size=6), st.data())
-def test_nothing_is_lost_between_waived_and_left(rules: list[str], data: st.DataObject) -> None:
+def test_each_finding_is_either_waived_or_left(rules: list[str], data: st.DataObject) -> None:
     findings = [Finding("bandit", rule, rule, f"{n % 2}.py", n) for n, rule in enumerate(rules)]
     given_ = [
         Waiver.model_validate(VALID | {"rule": rule, "path": path})
@@ -212,7 +212,7 @@ class TestAtTheGate:
             f"the text is a constant of ours (@acme/security, until {later})"
         )
 
-    def test_one_that_ends_soon_passes_and_is_announced(
+    def test_a_waiver_that_expires_soon_passes_with_a_warning(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         code, report, _ = self._run(
@@ -229,7 +229,7 @@ class TestAtTheGate:
         assert code == 1
         assert f"expired on {yesterday}" in report["sentence"]
 
-    def test_a_waiver_that_nothing_needs_refuses(self, tmp_path: Path) -> None:
+    def test_an_unused_waiver_refuses(self, tmp_path: Path) -> None:
         tomorrow = datetime.now(UTC).date() + timedelta(days=1)
         code, report, _ = self._run(tmp_path, expires=tomorrow)
         assert code == 1
@@ -239,11 +239,11 @@ class TestAtTheGate:
         )
         assert report["next"] == "edit pipeline/waivers.toml (docs/gates.md, Waivers) and commit"
 
-    def test_a_gate_that_did_not_look_says_nothing_of_waivers(self, tmp_path: Path) -> None:
+    def test_a_gate_that_could_not_run_does_not_report_unused_waivers(self, tmp_path: Path) -> None:
         (tmp_path / "waivers.toml").write_text(_toml())
         assert main("security", lambda: GateResult("not run", "let by")) == 0
 
-    def test_no_waiver_helps_where_a_gate_itself_refuses(self, tmp_path: Path) -> None:
+    def test_a_refusal_by_the_gate_itself_cannot_be_waived(self, tmp_path: Path) -> None:
         (tmp_path / "waivers.toml").write_text(_toml(expires=date(9999, 1, 1)))
         assert main("security", lambda: GateResult("refused", "no", findings=(HOLE,))) == 1
 

@@ -1,4 +1,4 @@
-"""A tool that is missing, crashes, hangs, or says something else has found nothing out."""
+"""Tools that are missing, crash, hang, or print something unexpected."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_harmless_checkout_has_no_findings(checkout: Any, scanner: Any, comman
 
 
 @pytest.mark.parametrize(("scanner", "command"), SCANNERS)
-def test_a_missing_tool(
+def test_a_missing_tool_is_an_error(
     checkout: Any, scanner: Any, command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(scanner, command, (str(tmp_path / "none"),))
@@ -47,10 +47,10 @@ def test_a_missing_tool(
 
 
 @pytest.mark.parametrize(("scanner", "command"), SCANNERS)
-def test_a_missing_module(
+def test_a_missing_module_is_an_error(
     checkout: Any, scanner: Any, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Python ends with exit code 1, by which some tools tell of findings.
+    # Python exits with 1, with which some tools report findings.
     monkeypatch.setattr(scanner, command, (sys.executable, "-m", "not_installed"))
     with pytest.raises(CouldNotRunError, match="No module named not_installed"):
         scanner.scan(checkout.root)
@@ -70,7 +70,7 @@ def test_a_missing_module(
     ],
     ids=["crash", "complaint", "empty", "no JSON", "null", "keys gone", "another form"],
 )
-def test_a_crash_and_another_answer(
+def test_a_crash_or_unexpected_output_is_an_error(
     checkout: Any,
     scanner: Any,
     command: str,
@@ -84,7 +84,7 @@ def test_a_crash_and_another_answer(
 
 
 @pytest.mark.parametrize(("scanner", "command"), SCANNERS)
-def test_a_tool_that_does_not_end(
+def test_a_hanging_tool_is_an_error(
     checkout: Any, scanner: Any, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = tool.run
@@ -132,7 +132,7 @@ def test_a_tool_that_does_not_end(
         ),
     ],
 )
-def test_an_answer_that_contradicts_itself_or_has_seen_nothing(
+def test_inconsistent_or_empty_output_is_an_error(
     checkout: Any,
     scanner: Any,
     command: str,

@@ -1,4 +1,4 @@
-"""What bandit, zizmor and deptry find in planted defects, and how it is known again."""
+"""Findings of bandit, zizmor and deptry in planted defects; their fingerprints."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class TestBandit:
             ("import pickle\npickle.loads(open('x', 'rb').read())\n", "B301"),
         ],
     )
-    def test_planted_holes(self, checkout: Any, code: str, rule: str) -> None:
+    def test_planted_vulnerabilities_are_found(self, checkout: Any, code: str, rule: str) -> None:
         checkout.write("service/hole.py", code)
         (found,) = sast.scan(checkout.root).findings
         assert (found.rule, found.path, found.line) == (rule, "service/hole.py", 2)
         assert found.subject == code.splitlines()[1].strip()
 
-    def test_it_is_known_again_when_it_moves(self, checkout: Any) -> None:
+    def test_a_moved_finding_keeps_its_fingerprint(self, checkout: Any) -> None:
         hole = "def run(text):\n    return eval(text)\n"
         checkout.write("service/hole.py", hole)
         before = fingerprints(sast.scan(checkout.root).findings)
@@ -54,11 +54,11 @@ class TestBandit:
             "hole.py",
         ],
     )
-    def test_a_hole_is_found_wherever_it_lies(self, checkout: Any, path: str) -> None:
+    def test_a_vulnerability_is_found_in_any_folder(self, checkout: Any, path: str) -> None:
         checkout.write(path, _EVAL)
         assert [x.path for x in sast.scan(checkout.root).findings] == [path]
 
-    def test_a_program_without_a_suffix_and_a_tracked_file_that_git_ignores(
+    def test_scripts_without_suffix_and_tracked_ignored_files_are_scanned(
         self, checkout: Any
     ) -> None:
         checkout.write("bin/tool", f"#!/usr/bin/env python3\n{_EVAL}")
@@ -73,7 +73,7 @@ class TestBandit:
     @pytest.mark.parametrize(
         "comment", ["# nosec", "#nosec B307", "# nosec: B307,B101", "# text # nosec eval"]
     )
-    def test_a_comment_lets_nothing_by(self, checkout: Any, comment: str) -> None:
+    def test_comments_suppress_nothing(self, checkout: Any, comment: str) -> None:
         checkout.write("service/hole.py", f"def run(text):\n    return eval(text)  {comment}\n")
         assert [x.rule for x in sast.scan(checkout.root).findings] == ["B307"]
 
@@ -87,24 +87,24 @@ class TestBandit:
             ("pyproject.toml", '[tool.bandit]\nskips = ["B307"]\nexclude_dirs = ["service"]\n'),
         ],
     )
-    def test_no_configuration_lets_it_by(self, checkout: Any, path: str, text: str) -> None:
+    def test_configuration_suppresses_nothing(self, checkout: Any, path: str, text: str) -> None:
         checkout.write("service/hole.py", _EVAL)
         checkout.write(path, text)
         assert [x.rule for x in sast.scan(checkout.root).findings] == ["B307"]
 
-    def test_a_file_that_cannot_be_read(self, checkout: Any) -> None:
+    def test_an_unreadable_file_is_an_error(self, checkout: Any) -> None:
         checkout.write("service/broken.py", "def broken(:\n")
         with pytest.raises(CouldNotRunError, match=r"could not read service/broken\.py: syntax"):
             sast.scan(checkout.root)
 
-    def test_nothing_to_scan(self, checkout: Any) -> None:
+    def test_a_checkout_without_python_has_no_findings(self, checkout: Any) -> None:
         checkout.git("rm", "--quiet", "-r", "service")
         with pytest.raises(CouldNotRunError, match="found no Python file to scan"):
             sast.scan(checkout.root)
 
 
 class TestZizmor:
-    def test_what_runs_what_a_stranger_wrote(self, checkout: Any) -> None:
+    def test_workflows_that_run_untrusted_input_are_found(self, checkout: Any) -> None:
         run = "      - run: echo ${{ github.event.pull_request.title }}\n"
         checkout.write(".github/workflows/bad.yml", f"{_GOOD}    steps:\n{run}")
         (found,) = workflows.scan(checkout.root).findings
@@ -112,13 +112,13 @@ class TestZizmor:
         assert found.path == ".github/workflows/bad.yml"
         assert "github.event.pull_request.title" in found.subject
 
-    def test_an_action_that_is_not_pinned(self, checkout: Any) -> None:
+    def test_an_unpinned_action_is_found(self, checkout: Any) -> None:
         steps = "    steps:\n      - uses: actions/cache@v4\n"
         checkout.write(".github/workflows/bad.yml", _GOOD + steps)
         assert [x.rule for x in workflows.scan(checkout.root).findings] == ["unpinned-uses"]
 
     @pytest.mark.parametrize("path", [".github/zizmor.yml", "zizmor.yml", ".gitignore"])
-    def test_neither_a_comment_nor_configuration_nor_gitignore_lets_it_by(
+    def test_comments_configuration_and_gitignore_suppress_nothing(
         self, checkout: Any, path: str
     ) -> None:
         run = "      - run: echo ${{ github.event.pull_request.title }} # zizmor: ignore\n"
@@ -133,12 +133,12 @@ class TestZizmor:
             "action.yml",
         ]
 
-    def test_a_workflow_that_is_no_yaml(self, checkout: Any) -> None:
+    def test_an_invalid_workflow_is_an_error(self, checkout: Any) -> None:
         checkout.write(".github/workflows/bad.yml", "jobs: [\n")
         with pytest.raises(CouldNotRunError, match="zizmor ended with exit code 1"):
             workflows.scan(checkout.root)
 
-    def test_no_workflow_at_all(self, checkout: Any) -> None:
+    def test_a_checkout_without_workflows_has_no_findings(self, checkout: Any) -> None:
         checkout.git("rm", "--quiet", "-r", ".github")
         with pytest.raises(CouldNotRunError, match="zizmor"):
             workflows.scan(checkout.root)
@@ -150,7 +150,7 @@ class TestDeptry:
         scopes = (Scope("service", ("service",)), Scope("gates", ("pipeline",)))
         monkeypatch.setattr(dependencies, "SCOPES", scopes)
 
-    def test_an_undeclared_a_borrowed_and_an_unused_dependency(self, checkout: Any) -> None:
+    def test_undeclared_transitive_and_unused_dependencies_are_found(self, checkout: Any) -> None:
         checkout.write("pipeline/gate.py", "import click\nimport rich\nimport numpy\n")
         assert [x for x in self._found(checkout) if x[0] != "DEP002"] == [
             ("DEP003", "gates numpy", 3)
@@ -166,16 +166,16 @@ class TestDeptry:
             ("DEP002", "gates rich", 0),
         }
 
-    def test_what_another_group_brings_need_not_be_used_again(self, checkout: Any) -> None:
+    def test_a_dependency_of_an_included_group_need_not_be_used(self, checkout: Any) -> None:
         checkout.write("pipeline/gate.py", "import rich\n")
         assert self._found(checkout) == set()
 
-    def test_a_folder_that_is_not_there(self, checkout: Any) -> None:
+    def test_a_missing_folder_is_an_error(self, checkout: Any) -> None:
         with pytest.raises(CouldNotRunError, match="deptry"):
             dependencies.scan(checkout.root)
 
     @pytest.mark.parametrize("text", ["", "[dependency-groups", "[dependency-groups]\nother = []"])
-    def test_groups_that_cannot_be_read(self, checkout: Any, text: str) -> None:
+    def test_unreadable_dependency_groups_are_an_error(self, checkout: Any, text: str) -> None:
         checkout.write("pyproject.toml", text)
         with pytest.raises(CouldNotRunError, match=r"pyproject\.toml: dependency-groups"):
             dependencies.scan(checkout.root)
@@ -188,7 +188,7 @@ class TestDeptry:
             '[tool.deptry.per_rule_ignores]\nDEP001 = ["nobody_knows_it"]\n',
         ],
     )
-    def test_no_configuration_lets_it_by(self, checkout: Any, table: str) -> None:
+    def test_configuration_suppresses_nothing(self, checkout: Any, table: str) -> None:
         checkout.write("pipeline/gate.py", "import rich\n")
         checkout.write("service/tests/more.py", "import nobody_knows_it\n")
         text = (checkout.root / "pyproject.toml").read_text()
@@ -201,7 +201,7 @@ class TestDeptry:
 
 
 def test_the_module_of_each_package_is_known_where_the_package_is_not_installed() -> None:
-    """Gate `security` installs scanners alone, so that deptry has no package to ask there."""
+    """Gate `security` installs only scanners, so deptry has no package metadata there."""
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
     declared = {
         canonicalize_name(Requirement(each).name)
@@ -224,7 +224,7 @@ def test_the_module_of_each_package_is_known_where_the_package_is_not_installed(
 
 
 def _imported() -> set[str]:
-    """The top-level modules that code of this repository imports."""
+    """Return the top-level modules that code of this repository imports."""
     found = set()
     for scope in SCOPES:
         for folder in scope.folders:
@@ -254,7 +254,5 @@ def test_each_folder_of_code_belongs_to_a_group() -> None:
         ("pyproject.toml", {scope.group for scope in SCOPES}),
     ],
 )
-def test_a_change_is_held_against_the_groups_that_it_can_make_wrong(
-    path: str, groups: set[str]
-) -> None:
+def test_a_change_is_checked_against_the_groups_it_affects(path: str, groups: set[str]) -> None:
     assert {scope.group for scope in dependencies.scopes_of([path])} == groups

@@ -1,4 +1,4 @@
-"""Kingfisher over real repositories."""
+"""Kingfisher with real repositories."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         ("password", "pithead.assigned-secret"),
     ],
 )
-def test_a_key_in_a_past_commit_is_found_also_where_a_later_commit_removed_it(
+def test_a_key_in_a_past_commit_is_found_even_if_removed_later(
     checkout: Any, secret: Secret, kind: str, rule: str
 ) -> None:
     checkout.write("service/keys.py", f"import os\n{secret(kind)}")
@@ -44,7 +44,9 @@ def test_a_key_in_a_past_commit_is_found_also_where_a_later_commit_removed_it(
     assert f"in commit {leak[:12]}" in found.message
 
 
-def test_a_key_on_a_merged_branch_and_in_a_merge_itself(checkout: Any, secret: Secret) -> None:
+def test_a_key_on_a_merged_branch_or_in_a_merge_commit_is_found(
+    checkout: Any, secret: Secret
+) -> None:
     checkout.git("checkout", "--quiet", "-b", "side")
     checkout.write("side.py", secret("github"))
     checkout.commit("leak")
@@ -60,7 +62,7 @@ def test_a_key_on_a_merged_branch_and_in_a_merge_itself(checkout: Any, secret: S
     assert {each.path for each in scan(checkout.root).findings} == {"side.py", "merge.py"}
 
 
-def test_what_does_not_lead_to_head_is_not_promoted(checkout: Any, secret: Secret) -> None:
+def test_commits_that_head_does_not_reach_are_not_scanned(checkout: Any, secret: Secret) -> None:
     checkout.git("checkout", "--quiet", "-b", "elsewhere")
     checkout.write("side.py", secret("aws"))
     checkout.commit("leak")
@@ -68,7 +70,7 @@ def test_what_does_not_lead_to_head_is_not_promoted(checkout: Any, secret: Secre
     assert scan(checkout.root).findings == ()
 
 
-def test_what_is_not_committed_yet_is_looked_at_and_what_is_ignored_is_not(
+def test_uncommitted_files_are_scanned_and_ignored_files_are_not(
     checkout: Any, secret: Secret
 ) -> None:
     checkout.write(".gitignore", "ignored/\n")
@@ -82,14 +84,14 @@ def test_what_is_not_committed_yet_is_looked_at_and_what_is_ignored_is_not(
     assert found.scanned == "2 commits and 3 files not committed"
 
 
-def test_no_comment_lets_a_secret_by(checkout: Any, secret: Secret) -> None:
+def test_comments_suppress_no_secret(checkout: Any, secret: Secret) -> None:
     line = secret("github").strip()
     checkout.write("a.py", f"{line}  # kingfisher:ignore # gitleaks:allow # nosec\n")
     checkout.commit()
     assert [each.path for each in scan(checkout.root).findings] == ["a.py"]
 
 
-def test_the_secret_itself_is_told_nowhere(
+def test_the_secret_itself_is_never_printed(
     checkout: Any, secret: Secret, capfd: pytest.CaptureFixture[str]
 ) -> None:
     checkout.write("a.py", secret("aws"))
@@ -99,7 +101,7 @@ def test_the_secret_itself_is_told_nowhere(
         assert line.split('"')[1] not in told
 
 
-def test_it_is_known_again_when_it_moves_and_is_committed(checkout: Any, secret: Secret) -> None:
+def test_a_moved_and_committed_secret_keeps_its_fingerprint(checkout: Any, secret: Secret) -> None:
     checkout.write("a.py", secret("github"))
     before = fingerprints(scan(checkout.root).findings)
     checkout.write("a.py", f"\n\n{secret('github')}")
@@ -110,7 +112,7 @@ def test_it_is_known_again_when_it_moves_and_is_committed(checkout: Any, secret:
     assert after[0] in fingerprints(scan(checkout.root).findings), "it stays in the history"
 
 
-def test_a_history_that_is_cut_off_is_not_enough(
+def test_a_shallow_clone_is_an_error_for_the_secret_scan(
     checkout: Any, tmp_path: Path, secret: Secret
 ) -> None:
     checkout.write("a.py", secret("aws"))
@@ -126,7 +128,7 @@ def test_a_history_that_is_cut_off_is_not_enough(
         scan(shallow)
 
 
-def test_a_zip_of_the_files_is_not_enough(checkout: Any) -> None:
+def test_a_checkout_without_git_history_is_an_error(checkout: Any) -> None:
     (checkout.root / ".git").rename(checkout.root / "was")
     with pytest.raises(CouldNotRunError, match="the gate needs a clone of the repository"):
         scan(checkout.root)
@@ -141,7 +143,7 @@ def test_a_zip_of_the_files_is_not_enough(checkout: Any) -> None:
         ({"shallow": True}, "the clone is shallow"),
     ],
 )
-def test_a_scan_of_something_else_is_no_scan(
+def test_a_report_about_another_repository_is_an_error(
     checkout: Any, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], said: str
 ) -> None:
     seen = {
@@ -166,7 +168,7 @@ def test_a_scan_of_something_else_is_no_scan(
         scan(checkout.root)
 
 
-def test_what_is_staged_alone(checkout: Any, secret: Secret) -> None:
+def test_only_staged_content_is_scanned(checkout: Any, secret: Secret) -> None:
     checkout.write("staged.py", secret("github"))
     checkout.write("other.py", secret("aws"))
     checkout.git("add", "staged.py")
@@ -176,10 +178,12 @@ def test_what_is_staged_alone(checkout: Any, secret: Secret) -> None:
 
 
 class TestTexts:
-    """What git publishes besides files."""
+    """Text that git publishes besides files."""
 
     @pytest.mark.parametrize("kind", ["aws", "github"])
-    def test_a_secret_in_a_commit_message(self, checkout: Any, secret: Secret, kind: str) -> None:
+    def test_a_secret_in_a_commit_message_is_found(
+        self, checkout: Any, secret: Secret, kind: str
+    ) -> None:
         commit = checkout.commit(f"Fix it\n\n{secret(kind)}")
         found = scan(checkout.root).findings
         assert found
@@ -187,7 +191,7 @@ class TestTexts:
         assert all(each.path == "" and each.subject for each in found)
 
     @pytest.mark.parametrize("author", ["{} <a@example.com>", "Ada <{}>"])
-    def test_a_secret_in_the_name_or_address_of_an_author(
+    def test_a_secret_in_an_authors_name_or_address_is_found(
         self, checkout: Any, secret: Secret, author: str
     ) -> None:
         """trufflesecurity/trufflehog#2683: a key that was pasted as the address."""
@@ -195,7 +199,7 @@ class TestTexts:
         checkout.git("commit", "--quiet", "--allow-empty", author, "--message", "x")
         assert len(scan(checkout.root).findings) == 1
 
-    def test_a_secret_in_an_annotated_tag_and_in_a_tag_of_a_tag(
+    def test_a_secret_in_an_annotated_or_nested_tag_is_found(
         self, checkout: Any, secret: Secret
     ) -> None:
         checkout.git("tag", "--annotate", "--message", secret("github"), "inner")
@@ -203,17 +207,17 @@ class TestTexts:
         checkout.git("tag", "--delete", "inner")
         assert ["in the annotated tag" in x.message for x in scan(checkout.root).findings] == [True]
 
-    def test_a_secret_in_the_name_of_a_tag(self, checkout: Any, secret: Secret) -> None:
+    def test_a_secret_in_a_tag_name_is_found(self, checkout: Any, secret: Secret) -> None:
         checkout.git("tag", secret("github").split('"')[1])
         assert ["in the name of a tag" in x.message for x in scan(checkout.root).findings] == [True]
 
-    def test_a_secret_in_a_note_that_was_removed(self, checkout: Any, secret: Secret) -> None:
+    def test_a_secret_in_a_removed_git_note_is_found(self, checkout: Any, secret: Secret) -> None:
         checkout.git("notes", "--ref=review", "add", "--message", secret("github"))
         checkout.git("notes", "--ref=review", "remove")
         assert ["in the git note" in x.message for x in scan(checkout.root).findings] == [True]
 
     @pytest.mark.parametrize("name", ["{}.txt", "{}/a.txt", "a\n{}.txt", "clé {}"])
-    def test_a_secret_in_the_name_of_a_file_that_is_gone(
+    def test_a_secret_in_the_name_of_a_deleted_file_is_found(
         self, checkout: Any, secret: Secret, name: str
     ) -> None:
         token = secret("github").split('"')[1]
@@ -225,7 +229,9 @@ class TestTexts:
         assert "in the name of a file in the history" in found.message
         assert token not in repr(found)
 
-    def test_a_secret_in_a_name_that_only_a_merge_adds(self, checkout: Any, secret: Secret) -> None:
+    def test_a_secret_in_a_file_name_added_by_a_merge_is_found(
+        self, checkout: Any, secret: Secret
+    ) -> None:
         checkout.git("checkout", "--quiet", "-b", "side")
         checkout.commit("side")
         checkout.git("checkout", "--quiet", "main")
@@ -235,12 +241,14 @@ class TestTexts:
         checkout.commit("merge")
         assert len(scan(checkout.root).findings) == 1
 
-    def test_a_secret_in_the_name_of_a_staged_file(self, checkout: Any, secret: Secret) -> None:
+    def test_a_secret_in_the_name_of_a_staged_file_is_found(
+        self, checkout: Any, secret: Secret
+    ) -> None:
         checkout.write(secret("github").split('"')[1], "fine\n")
         checkout.git("add", "--all")
         assert len(scan_staged(checkout.root).findings) == 1
 
-    def test_text_that_is_no_utf8(self, checkout: Any) -> None:
+    def test_text_in_another_encoding_is_scanned(self, checkout: Any) -> None:
         name = b"caf\xe9".decode("utf-8", "surrogateescape")
         (checkout.root / name).write_text("fine\n")
         (checkout.root / ".git" / "message").write_bytes(b"caf\xe9\n")

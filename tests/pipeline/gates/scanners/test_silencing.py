@@ -1,4 +1,4 @@
-"""What asks a scanner to be silent is a finding, whether the scanner obeys or not."""
+"""A suppressing comment is a finding, whether the scanner obeys it or not."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ _JOB = "name: x\non: push\njobs:\n  x:\n    steps:\n"
         ("tox.ini", "[tool:bandit]\n", "scanner-configuration"),
     ],
 )
-def test_each_form_is_a_finding(checkout: Any, path: str, text: str, rule: str) -> None:
+def test_each_form_of_suppression_is_a_finding(
+    checkout: Any, path: str, text: str, rule: str
+) -> None:
     checkout.write(path, text)
     (found,) = scan(checkout.root).findings
     assert (found.rule, found.path, found.severity) == (rule, path, "error")
@@ -60,7 +62,7 @@ def test_each_form_is_a_finding(checkout: Any, path: str, text: str, rule: str) 
 
 
 @pytest.mark.parametrize(("name", "target"), [("json.py", "a.txt"), ("json", "service")])
-def test_a_link_hides_a_module_as_well(checkout: Any, name: str, target: str) -> None:
+def test_a_symlink_that_hides_a_module_is_a_finding(checkout: Any, name: str, target: str) -> None:
     checkout.write("a.txt", "")
     checkout.write("service/__init__.py", "")
     (checkout.root / name).symlink_to(target)
@@ -68,11 +70,11 @@ def test_a_link_hides_a_module_as_well(checkout: Any, name: str, target: str) ->
     assert (found.rule, found.path) == ("shadowing-module", name)
 
 
-def test_what_only_speaks_of_it_is_none(checkout: Any) -> None:
+def test_text_that_only_mentions_a_suppression_is_no_finding(checkout: Any) -> None:
     checkout.write("service/a.py", 'HELP = "write # nosec, # deptry: ignore or # zizmor: ignore"\n')
     checkout.write("docs/gates.md", "`# nosec` and `kingfisher:ignore` have no effect.\n")
     assert scan(checkout.root).findings == ()
 
 
-def test_this_repository_silences_no_scanner() -> None:
+def test_this_repository_suppresses_no_scanner() -> None:
     assert scan(ROOT).findings == ()

@@ -24,7 +24,7 @@ _HASH = f"--hash=sha256:{'0' * 64}"
 
 @pytest.fixture(autouse=True)
 def reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """These gates write their reports here, and nothing is waived."""
+    """Write these gates' reports to a temporary folder, without waivers."""
     folder = tmp_path / "reports"
     folder.mkdir()
     for module in (gate, program, attest):
@@ -35,7 +35,7 @@ def reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def package() -> Callable[..., dict[str, str]]:
-    """Makes the files of an installed package; metadata fields by their names, `_` for `-`."""
+    """Return the files of an installed package; metadata fields by name, `_` for `-`."""
 
     def make(name: str, version: str, *lines: str, **fields: str) -> dict[str, str]:
         head = ["Metadata-Version: 2.4", f"Name: {name}", f"Version: {version}", *lines]
@@ -49,7 +49,7 @@ def package() -> Callable[..., dict[str, str]]:
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Callable[..., Path]:
-    """Makes a bundle out of files."""
+    """Return a writer of a bundle with files."""
 
     def make(*files: dict[str, str], name: str = "bundle.zip") -> Path:
         path = tmp_path / name
@@ -81,7 +81,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def policy(monkeypatch: pytest.MonkeyPatch) -> Callable[..., SupplyChain]:
-    """Sets the checkout's policy; what is not said is as for a service that may ship."""
+    """Return a writer of the checkout's policy; by default it allows shipping."""
 
     def set_(**parts: Any) -> SupplyChain:
         usual: dict[str, Any] = {"licences": Licences(allowed=("MIT",)), "attested_gates": GATES}
@@ -99,7 +99,7 @@ def policy(monkeypatch: pytest.MonkeyPatch) -> Callable[..., SupplyChain]:
 def shipped(
     package: Callable[..., dict[str, str]], bundle: Callable[..., Path], policy: Any
 ) -> Path:
-    """A bundle that is as it should be: what is locked, under a licence that is allowed."""
+    """A valid bundle: the locked packages, under an allowed licence."""
     return bundle(
         package("alpha", "1.0", License_Expression="MIT", Requires_Dist="beta>=1"),
         package("beta", "2.0", "Classifier: License :: OSI Approved :: MIT License"),
@@ -108,7 +108,7 @@ def shipped(
 
 
 class Assembly:
-    """A cloud assembly as the CDK writes it, of which each part can be made wrong."""
+    """A cloud assembly like the CDK's, of which each part can be made wrong."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -124,7 +124,7 @@ class Assembly:
         path.write_text(json.dumps(document))
 
     def publish(self, environment: str, key: str, content: bytes) -> Path:
-        """Have a file published to an environment's asset bucket."""
+        """Publish a file to an environment's asset bucket."""
         file = self.folder / f"asset.{key}"
         file.write_bytes(content)
         path = self.nested(environment) / "files.assets.json"
@@ -137,7 +137,7 @@ class Assembly:
         return file
 
     def write(self, code: bytes, bill: str) -> None:
-        """Three environments that are given one bundle, and its SBOM beside it."""
+        """Write three environments that deploy one bundle with its SBOM."""
         artifacts: dict[str, Any] = {}
         for name in NAMES:
             nested = self.nested(name)
@@ -184,7 +184,7 @@ def _resources(key: str, code: bytes) -> dict[str, Any]:
 
 @pytest.fixture
 def assembly(root: Path, shipped: Path, policy: Callable[..., SupplyChain]) -> Assembly:
-    """The assembly of a release that is as it should be."""
+    """The assembly of a valid release."""
     made = Assembly(root / ASSEMBLY)
     pins = lock.read(root / "requirements" / "service.txt")
     made.write(shipped.read_bytes(), sbom.document(shipped, pins, policy().licences))

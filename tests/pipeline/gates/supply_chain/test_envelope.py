@@ -1,4 +1,4 @@
-"""The envelope, with a key that signs digests as AWS documents it, read by another's verifier."""
+"""The DSSE envelope, signed with a fake KMS and verified by another implementation."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _STATEMENT = {"_type": "a statement", "of": ["things", 1, None]}
 
 
 class Kms:
-    """A key of AWS KMS (`Sign`, `Verify`): a DIGEST is signed as it is, and not hashed again."""
+    """A fake of KMS (`Sign`, `Verify`): a DIGEST is signed without hashing again."""
 
     def __init__(self) -> None:
         self.private = ec.generate_private_key(ec.SECP256R1())
@@ -53,7 +53,7 @@ class Kms:
         return {"KeyId": KEY, "SignatureValid": True}
 
 
-def test_what_was_sealed_is_opened_and_by_nobody_elses_key() -> None:
+def test_an_envelope_is_verified_only_with_its_own_key() -> None:
     kms = Kms()
     sealed = seal(_STATEMENT, kms, KEY)
     assert open_(sealed, kms, KEY) == _STATEMENT
@@ -72,7 +72,7 @@ def test_another_implementation_of_dsse_verifies_it_by_the_public_key() -> None:
         envelope.verify([another], threshold=1)
 
 
-def test_one_that_another_implementation_has_made_is_opened() -> None:
+def test_an_envelope_made_by_another_implementation_is_verified() -> None:
     kms = Kms()
     payload = json.dumps(_STATEMENT).encode()
     pae = Envelope(payload, PAYLOAD_TYPE, {}).pae()
@@ -90,13 +90,13 @@ _SEALED = seal(_STATEMENT, _KMS, KEY)
 
 
 @given(st.integers(0, len(_SEALED) - 1), st.characters(codec="ascii"))
-def test_with_any_character_changed_it_says_the_same_or_nothing(at: int, character: str) -> None:
+def test_an_envelope_with_a_changed_character_is_equal_or_rejected(at: int, character: str) -> None:
     with contextlib.suppress(ForgedError):
         assert open_(_SEALED[:at] + character + _SEALED[at + 1 :], _KMS, KEY) == _STATEMENT
 
 
 @given(st.text() | st.binary().map(lambda raw: raw.decode("latin-1")))
-def test_any_other_text_is_forged(text: str) -> None:
+def test_any_other_text_is_rejected_as_forged(text: str) -> None:
     with pytest.raises(ForgedError):
         open_(text, _KMS, KEY)
 
@@ -109,6 +109,6 @@ _DOCUMENTS = st.recursive(
 
 
 @given(_DOCUMENTS)
-def test_any_other_document_is_forged(document: Any) -> None:
+def test_any_other_document_is_rejected_as_forged(document: Any) -> None:
     with pytest.raises(ForgedError):
         open_(json.dumps(document), _KMS, KEY)

@@ -44,7 +44,7 @@ _MIT, _BSD, _APACHE = (
         ([], None, ""),
     ],
 )
-def test_a_licence_is_taken_from_the_wheels_own_words(
+def test_a_licence_is_read_from_the_wheels_metadata(
     lines: list[str], expression: str | None, text: str | None
 ) -> None:
     head = "\n".join(["Metadata-Version: 2.1", "Name: a", "Version: 1", *lines])
@@ -59,7 +59,7 @@ def test_a_licence_is_taken_from_the_wheels_own_words(
         ("MIT", "allowed"),
         ("Zlib", "unlisted"),
         ("AGPL-3.0-only", "forbidden"),
-        ("GPL-2.0", "forbidden"),  # the name that SPDX gave it before
+        ("GPL-2.0", "forbidden"),  # the previous SPDX name
         ("AGPL-3.0-only OR MIT", "allowed"),
         ("AGPL-3.0-only AND MIT", "forbidden"),
         ("Zlib OR AGPL-3.0-only", "unlisted"),
@@ -70,9 +70,7 @@ def test_a_licence_is_taken_from_the_wheels_own_words(
         ("no licence", "unlisted"),
     ],
 )
-def test_of_alternatives_the_best_counts_and_of_what_all_holds_the_worst(
-    expression: str, expected: str
-) -> None:
+def test_or_takes_the_best_licence_and_and_the_worst(expression: str, expected: str) -> None:
     assert policy_status(expression, _POLICY) == expected
 
 
@@ -80,7 +78,7 @@ def test_of_alternatives_the_best_counts_and_of_what_all_holds_the_worst(
     st.text()
     | st.lists(st.sampled_from(["MIT", "OR", "AND", "WITH", "(", ")", "/", "+"])).map(" ".join)
 )
-def test_any_text_is_an_expression_or_none(text: str) -> None:
+def test_any_text_is_parsed_as_an_expression_or_none(text: str) -> None:
     found = spdx(text)
     assert found is None or spdx(found) == found
 
@@ -106,7 +104,7 @@ def _policy(**review: str) -> Licences:
         ("Summary: nothing", "unknown-licence", "with declared = ''"),
     ],
 )
-def test_each_package_is_judged_by_its_licence(
+def test_each_package_is_checked_by_its_licence(
     package: Any, bundle: Any, says: str, rule: str | None, message: str
 ) -> None:
     found = _rules(package("alpha", "1.0", says), bundle, _POLICY)
@@ -130,7 +128,7 @@ def test_each_package_is_judged_by_its_licence(
         ),
     ],
 )
-def test_a_review_holds_for_the_words_that_were_reviewed(
+def test_a_licence_review_applies_only_to_the_reviewed_text(
     package: Any, bundle: Any, says: str, review: dict[str, str], rule: str | None
 ) -> None:
     policy = _policy(**review, reason="somebody has read it")
@@ -138,7 +136,7 @@ def test_a_review_holds_for_the_words_that_were_reviewed(
     assert {name: each[0] for name, each in found.items()} == ({"alpha": rule} if rule else {})
 
 
-def test_a_review_of_what_is_not_deployed_is_to_go(package: Any, bundle: Any) -> None:
+def test_a_licence_review_of_an_undeployed_package_is_a_finding(package: Any, bundle: Any) -> None:
     policy = _policy(declared="x", licence="MIT", reason="somebody has read it")
     found = _rules(package("beta", "1.0", License_Expression="MIT"), bundle, policy)
     assert found["alpha"] == (
@@ -147,7 +145,7 @@ def test_a_review_of_what_is_not_deployed_is_to_go(package: Any, bundle: Any) ->
     )
 
 
-def test_what_a_wheel_brings_along_is_judged_too(package: Any, bundle: Any) -> None:
+def test_the_licences_of_vendored_components_are_checked(package: Any, bundle: Any) -> None:
     files = package("alpha", "1.0", License_Expression="MIT")
     files["alpha-1.0.dist-info/sboms/a.cyclonedx.json"] = _BROUGHT_ALONG
     found = _rules(files, bundle, _POLICY)
@@ -171,8 +169,8 @@ _BROUGHT_ALONG = """
 """
 
 
-def test_the_checkouts_own_policy_covers_what_it_locks() -> None:
-    """Every review is of a package in the lock; whether each is needed, the gate says."""
+def test_the_checkouts_own_policy_covers_its_locked_packages() -> None:
+    """Every review is of a locked package; the gate checks whether each is needed."""
     licences = load_home().supply_chain.licences
     assert licences.allowed
     assert not set(licences.allowed) & set(licences.forbidden)

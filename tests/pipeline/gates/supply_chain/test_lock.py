@@ -29,7 +29,7 @@ def test_the_checkouts_own_lock_is_read() -> None:
 
 
 @given(st.lists(st.tuples(_NAMES, _HASHES), min_size=1, max_size=5))
-def test_what_uv_writes_is_read_back(
+def test_a_lock_written_by_uv_is_parsed(
     tmp_path_factory: pytest.TempPathFactory, packages: list[tuple[str, list[str]]]
 ) -> None:
     path = tmp_path_factory.mktemp("lock") / "service.txt"
@@ -46,7 +46,7 @@ def test_what_uv_writes_is_read_back(
 
 
 @given(st.binary(max_size=200))
-def test_anything_else_is_told_by_its_line_and_never_taken(
+def test_an_invalid_line_of_a_lock_is_an_error_with_its_number(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:
     path = tmp_path_factory.mktemp("lock") / "service.txt"
@@ -63,7 +63,7 @@ def test_anything_else_is_told_by_its_line_and_never_taken(
         f"alpha==1 --hash=sha256:{'0' * 63}g", f"alpha==1 --hash=sha256:{'0' * 65}",
     ],
 )  # fmt: skip
-def test_what_pins_nothing_is_refused(tmp_path: Path, line: str) -> None:
+def test_a_requirement_without_a_pin_is_refused(tmp_path: Path, line: str) -> None:
     path = tmp_path / "service.txt"
     text = line if "--hash" in line else f"{line} --hash=sha256:{'0' * 64}"
     path.write_text(text + "\n")
@@ -95,7 +95,7 @@ def test_only_approved_names_and_versions_pass(
         assert found[0].place == "requirements/service.txt:7"
 
 
-def test_a_pre_release_is_a_version_like_any_other() -> None:
+def test_a_pre_release_is_an_ordinary_version() -> None:
     pin = _pin("alpha", "2.0b1")
     assert not list(approve([pin], ["alpha>=1"], "x"))
     assert list(approve([pin], ["alpha>=2.0"], "x"))

@@ -1,4 +1,4 @@
-"""The same setting for npm: a registry on loopback that serves packages made here."""
+"""The private registry for npm: a registry on loopback with packages made here."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _NPM_INSTALL = re.compile(r"npm install -g (cdk-assets|aws-cdk)@[\d.]+")
 
 
 class Registry(ThreadingHTTPServer):
-    """A registry of npm that serves cdk-assets to whoever sends the token."""
+    """A registry of npm that serves cdk-assets to clients with the token."""
 
     def __init__(self, token: str) -> None:
         super().__init__(("127.0.0.1", 0), _Answer)
@@ -78,7 +78,7 @@ class _Answer(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_arguments: object) -> None:
-        """Write nothing to the tests' output."""
+        """Log nothing."""
 
 
 def _package() -> bytes:
@@ -113,7 +113,7 @@ def _home(**chosen: Any) -> Home:
 def _install(
     folder: Path, commands: list[str], variables: dict[str, str]
 ) -> subprocess.CompletedProcess[str]:
-    """Run a build's commands and CDK's own `npm install`, with nothing of this user's npm."""
+    """Run a build's commands and CDK's `npm install`, without the user's settings."""
     bins = f"{folder / 'tools'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = {
         "HOME": str(folder), "PATH": bins, "NPM_CONFIG_PREFIX": str(folder / "global"), **variables
@@ -135,7 +135,7 @@ def test_npm_installs_from_the_registry_with_its_token(tmp_path: Path, registry:
     assert token.value == "packages/npm-token"
     assert token.type
     assert token.type.name == "SECRETS_MANAGER"
-    # CodeBuild puts the secret's value in place of its name.
+    # CodeBuild replaces the secret's name by its value.
     given = {package_index.REGISTRY: registry.address, package_index.TOKEN: _SECRET}
     done = _install(tmp_path, package_index.login(home, npm=True), given)
     assert done.stdout.endswith("from our registry\n"), done.stderr
@@ -143,7 +143,7 @@ def test_npm_installs_from_the_registry_with_its_token(tmp_path: Path, registry:
     assert not [path for path in written if _SECRET.encode() in path.read_bytes()]
 
 
-def test_npm_fails_without_the_token_and_asks_nobody_else(
+def test_npm_fails_without_the_token_and_asks_no_other_registry(
     tmp_path: Path, registry: Registry
 ) -> None:
     done = _install(tmp_path, [], {package_index.REGISTRY: registry.address})
@@ -152,8 +152,8 @@ def test_npm_fails_without_the_token_and_asks_nobody_else(
     assert registry.paths
 
 
-def test_codeartifacts_token_serves_npm_as_well(tmp_path: Path, registry: Registry) -> None:
-    """The very commands, with an AWS CLI that answers as CodeArtifact and the address moved."""
+def test_npm_accepts_codeartifacts_token(tmp_path: Path, registry: Registry) -> None:
+    """The same commands, with a fake AWS CLI of CodeArtifact and another address."""
     home = _home(codeartifact=CodeArtifact(domain="acme", repository="all"))
     host = "acme-111111111111.d.codeartifact.eu-west-1.amazonaws.com/npm/all/"
     variables = package_index.environment(home, npm=True).environment_variables or {}

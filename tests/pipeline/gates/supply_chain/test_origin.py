@@ -1,4 +1,4 @@
-"""What is deployed is our own source, or a package that is locked and declared."""
+"""Deployed code is our own source, or a package that is locked and declared."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def packages(package: Callable[..., dict[str, str]], bundle: Callable[..., Path]
         (["gamma"], ["alpha", "beta", "delta"]),
     ],
 )
-def test_a_package_that_nothing_asks_for_is_found(
+def test_a_package_that_nothing_requires_is_a_finding(
     packages: Path, group: list[str], undeclared: list[str]
 ) -> None:
     assert _undeclared(packages, group) == undeclared
 
 
-def test_a_package_that_is_only_in_the_lock_refuses(
+def test_a_locked_but_undeclared_package_refuses(
     assembly: Any, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pip_audit, "audit", lambda *_arguments: (2, []))
@@ -83,7 +83,7 @@ def test_a_package_that_is_only_in_the_lock_refuses(
         ("service/app/lib/alpha.py", "", "vendored-source"),
     ],
 )
-def test_what_is_shipped_as_our_source_is_ours(
+def test_our_source_folders_in_the_bundle_contain_only_our_source(
     package: Callable[..., dict[str, str]],
     bundle: Callable[..., Path],
     name: str,

@@ -1,4 +1,4 @@
-"""A private index by configuration alone: pypiserver on loopback, with wheels made here."""
+"""A private index by configuration only: pypiserver with wheels made here."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ server.serve_forever()
 
 @pytest.fixture
 def served(wheels: Path) -> Iterator[Callable[..., str]]:
-    """Serves the wheels by a process of its own, to whoever knows the password if there is one."""
+    """Serve the wheels in a separate process, with a password if there is one."""
     servers = []
 
     def serve(password: str = "") -> str:
@@ -68,14 +68,14 @@ def served(wheels: Path) -> Iterator[Callable[..., str]]:
 
 @pytest.fixture
 def lock(wheels: Path, tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A lock of one internal package, whose wheel the index has."""
+    """Write a lock of one internal package, whose wheel the index has."""
     digest = _wheel(wheels, "CONTENT = 'ours'\n")
     path = root / "requirements" / "service.txt"
     path.write_text(f"acme-internal==1.0 --hash=sha256:{digest}\n")
     monkeypatch.setattr(bundle, "LOCK", path)
     monkeypatch.setattr(bundle, "ROOT", root)
     (root / "service").mkdir()
-    # Nothing of this machine's own settings, and nothing that it has fetched before.
+    # None of this machine's settings and cached downloads.
     for variable in (
         *package_index.VARIABLES,
         "UV_INDEX",
@@ -90,7 +90,7 @@ def lock(wheels: Path, tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPat
 
 
 def _wheel(folder: Path, source: str) -> str:
-    """Make the package's wheel; its SHA-256."""
+    """Build the package's wheel; return its SHA-256."""
     path = folder / "acme_internal-1.0-py3-none-any.whl"
     about = "acme_internal-1.0.dist-info"
     files = {
@@ -117,7 +117,7 @@ def _home(**chosen: Any) -> Home:
 
 
 def _set(monkeypatch: pytest.MonkeyPatch, home: Home) -> None:
-    """What a builder of this home is given, given to this process."""
+    """Set the variables of a builder with this home in this process."""
     for name, variable in (package_index.environment(home).environment_variables or {}).items():
         monkeypatch.setenv(name, str(variable.value))
 
@@ -132,10 +132,10 @@ def test_the_bundle_is_built_from_the_index_that_is_configured(
     ]
 
 
-def test_pip_takes_the_same_index_and_holds_the_same_hashes(
+def test_pip_uses_the_same_index_and_verifies_the_same_hashes(
     lock: Path, served: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """By which a builder installs uv itself."""
+    """A builder installs uv itself this way."""
     _set(monkeypatch, _home(url=f"http://{served()}"))
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes"]
     command += ["--no-cache-dir", "--dest", str(tmp_path / "got"), "--requirement", str(lock)]
@@ -145,7 +145,7 @@ def test_pip_takes_the_same_index_and_holds_the_same_hashes(
     ]
 
 
-def test_an_index_that_serves_other_bytes_is_found_out(
+def test_an_index_that_serves_other_bytes_is_rejected_by_hash(
     lock: Path,
     wheels: Path,
     served: Callable[..., str],
@@ -158,7 +158,7 @@ def test_an_index_that_serves_other_bytes_is_found_out(
         bundle.build("host", cache=tmp_path / "bundles")
 
 
-def test_what_the_index_does_not_have_is_looked_for_nowhere_else(
+def test_a_package_missing_from_the_index_is_sought_nowhere_else(
     lock: Path, served: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     lock.write_text(f"six==1.17.0 --hash=sha256:{'0' * 64}\n")
@@ -167,10 +167,10 @@ def test_what_the_index_does_not_have_is_looked_for_nowhere_else(
         bundle.build("host", cache=tmp_path / "bundles")
 
 
-def test_an_index_with_credentials_is_given_them(
+def test_the_index_gets_its_credentials(
     lock: Path, served: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """CodeBuild reads the address out of the secret; here it is what the secret holds."""
+    """CodeBuild reads the address from the secret; here it is the secret's value."""
     address = served("token")
     variables = package_index.environment(_home(url_secret="packages/url")).environment_variables
     assert {each.type.name for each in (variables or {}).values() if each.type} == {
@@ -186,10 +186,10 @@ def test_an_index_with_credentials_is_given_them(
                 bundle.build("host", cache=tmp_path / "bundles")
 
 
-def test_codeartifacts_token_is_fetched_by_the_build_and_handed_to_both_tools(
+def test_the_build_passes_codeartifacts_token_to_pip_and_uv(
     lock: Path, served: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The very commands, with an AWS CLI that answers as CodeArtifact and the address moved."""
+    """The same commands, with a fake AWS CLI of CodeArtifact and another address."""
     home = _home(codeartifact=CodeArtifact(domain="acme", repository="python"))
     assert package_index.environment(home).environment_variables is None
     fetch, *exports = package_index.login(home)
@@ -218,7 +218,7 @@ def test_codeartifacts_token_is_fetched_by_the_build_and_handed_to_both_tools(
     assert contents.read(bundle.build("host", cache=tmp_path / "bundles"))
 
 
-def test_the_build_ends_where_no_token_is_to_be_had(tmp_path: Path) -> None:
+def test_the_build_fails_without_a_codeartifact_token(tmp_path: Path) -> None:
     home = _home(codeartifact=CodeArtifact(domain="acme", repository="python"))
     (tmp_path / "aws").write_text("#!/bin/sh\nexit 254\n")
     (tmp_path / "aws").chmod(0o755)
@@ -238,7 +238,7 @@ def test_without_an_index_nothing_is_set() -> None:
     assert package_index.statements(home) == []
 
 
-def test_codeartifact_may_be_read_and_nothing_else() -> None:
+def test_builds_may_only_read_from_codeartifact() -> None:
     home = _home(codeartifact=CodeArtifact(domain="acme", repository="python"))
     documents = [each.to_statement_json() for each in package_index.statements(home)]
     assert [each["Action"] for each in documents] == [

@@ -1,4 +1,4 @@
-"""Attested after staging's gates, verified before prod: by a key of KMS, and what cannot pass."""
+"""Attestation after staging's gates, and verification before prod, with a KMS key."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def key(aws: str) -> Iterator[Any]:
-    """KMS, with the key that vouches for releases."""
+    """KMS with the attestation key."""
     kms = boto3.client("kms", region_name=load_home().region, endpoint_url=aws)
     made = kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]
     kms.create_alias(AliasName=ATTESTATION_KEY, TargetKeyId=made["KeyId"])
@@ -39,12 +39,12 @@ def key(aws: str) -> Iterator[Any]:
 
 
 OWN = {"service/app/handler.py": "handler = None\n"}
-"""The files of the commit, of which the bundle `shipped` is made."""
+"""The commit's files, from which the bundle `shipped` is built."""
 
 
 @pytest.fixture(autouse=True)
 def commit(root: Path, shipped: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A clone with the commit, whose bundle is built again as it was."""
+    """A clone of the commit; the bundle is rebuilt unchanged."""
     handler = root / "service" / "app" / "handler.py"
     handler.parent.mkdir(parents=True)
     handler.write_text(OWN["service/app/handler.py"])
@@ -58,7 +58,7 @@ def commit(root: Path, shipped: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def results(root: Path) -> Callable[..., None]:
-    """Writes what gates have left: their summaries, among other reports."""
+    """Return a writer of the gates' summaries, among other reports."""
 
     def write(**statuses: str) -> None:
         shutil.rmtree(root / EVIDENCE, ignore_errors=True)
@@ -75,7 +75,7 @@ def results(root: Path) -> Callable[..., None]:
 
 @pytest.fixture
 def handed_on(root: Path, reports: Path) -> Callable[[], Path]:
-    """Attests, and hands the attestation on to the gate before prod."""
+    """Return a function that attests and passes the attestation to prod's gate."""
 
     def hand_on() -> Path:
         assert main("attest", attest.run) == 0
@@ -92,7 +92,7 @@ def _refused(outcome: GateResult) -> str:
     return outcome.sentence
 
 
-def test_what_was_attested_goes_to_prod(
+def test_an_attested_release_may_enter_prod(
     assembly: Any,
     results: Any,
     key: Any,
@@ -110,7 +110,7 @@ def test_what_was_attested_goes_to_prod(
     assert statement["subject"] == [{"name": "Function", "digest": {"sha256": digest}}]
 
 
-def test_a_gate_that_was_let_by_is_attested_as_not_run(
+def test_an_overridden_gate_is_attested_as_not_run(
     assembly: Any, results: Any, key: Any, handed_on: Callable[[], Path]
 ) -> None:
     results(security="not run", load="passed")
@@ -141,14 +141,14 @@ def test_nothing_is_signed_without_every_result(
     assert not (reports / attest.FILE).exists()
 
 
-def test_what_was_signed_without_a_result_stays_out_of_prod(
+def test_an_attestation_signed_without_a_result_is_rejected(
     assembly: Any,
     results: Any,
     key: Any,
     policy: Callable[..., Any],
     handed_on: Callable[[], Path],
 ) -> None:
-    """A step that signs whatever it likes is not enough: the gate reads the results itself."""
+    """A step that signs anything is not enough: the gate reads the results itself."""
     policy(attested_gates=("security",))
     results(security="passed")
     handed_on()
@@ -156,16 +156,16 @@ def test_what_was_signed_without_a_result_stays_out_of_prod(
     assert "no result of the gate load" in _refused(provenance.run())
 
 
-def test_results_are_found_that_another_gate_has_handed_on(
+def test_results_passed_on_by_another_gate_are_found(
     assembly: Any, results: Any, key: Any, root: Path
 ) -> None:
-    """Behind the link by which CDK gives a step its inputs."""
+    """Behind the symlink by which CDK gives a step its inputs."""
     (root / EVIDENCE / "Security").rename(root / "elsewhere")
     (root / EVIDENCE / "Load" / EVIDENCE).symlink_to(root / "elsewhere")
     assert attest.run().status == "passed"
 
 
-def test_where_no_gate_is_required_nothing_is_signed(
+def test_without_required_gates_nothing_is_signed(
     assembly: Any, results: Any, key: Any, policy: Callable[..., Any]
 ) -> None:
     policy(attested_gates=())
@@ -182,7 +182,7 @@ def test_where_no_gate_is_required_nothing_is_signed(
         '{"gate": "security", "status": "passed", "sentence": ""}',
     ],
 )
-def test_a_result_that_cannot_be_read_is_none(
+def test_an_unreadable_result_counts_as_missing(
     assembly: Any, results: Any, key: Any, root: Path, damage: str
 ) -> None:
     (root / EVIDENCE / "Load" / "load.json").write_text(damage)
@@ -200,7 +200,7 @@ def _edited(change: Callable[[dict[str, Any]], Any]) -> Callable[[dict[str, Any]
 
 
 def _resigned(kms: Any, envelope: dict[str, Any]) -> None:
-    """Sign as the attest step does, with a key of one's own."""
+    """Sign as the attest step does, with another key."""
     payload = base64.b64decode(envelope["payload"])
     type_ = envelope["payloadType"].encode()
     message = b"DSSEv1 %d %b %d %b" % (len(type_), type_, len(payload), payload)
@@ -229,7 +229,7 @@ def _resigned(kms: Any, envelope: dict[str, Any]) -> None:
         lambda e: e.pop("payload"),
     ],
 )
-def test_a_forged_attestation_stays_out_of_prod(
+def test_a_forged_attestation_is_rejected(
     assembly: Any,
     results: Any,
     key: Any,
@@ -243,7 +243,7 @@ def test_a_forged_attestation_stays_out_of_prod(
     assert _refused(provenance.run()).startswith("the attestation is forged: ")
 
 
-def test_one_that_another_key_has_signed_stays_out(
+def test_an_attestation_signed_with_another_key_is_rejected(
     assembly: Any, results: Any, key: Any, handed_on: Callable[[], Path]
 ) -> None:
     file = handed_on()
@@ -254,7 +254,7 @@ def test_one_that_another_key_has_signed_stays_out(
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '"attested"'])
-def test_a_file_that_is_no_envelope_stays_out(
+def test_a_file_that_is_no_envelope_is_rejected(
     assembly: Any, results: Any, key: Any, root: Path, text: str
 ) -> None:
     (root / ATTESTATION).mkdir()
@@ -262,7 +262,7 @@ def test_a_file_that_is_no_envelope_stays_out(
     assert "forged" in _refused(provenance.run())
 
 
-def test_another_statement_by_the_same_key_stays_out(
+def test_another_statement_by_the_same_key_is_rejected(
     assembly: Any, results: Any, key: Any, root: Path
 ) -> None:
     from pipeline.gates.supply_chain import envelope  # noqa: PLC0415  # what the attest step has in its hands
@@ -275,10 +275,10 @@ def test_another_statement_by_the_same_key_stays_out(
         assert "the attestation is invalid" in _refused(provenance.run())
 
 
-def test_a_bundle_that_was_tampered_with_stays_out(
+def test_a_tampered_bundle_is_rejected(
     assembly: Any, results: Any, key: Any, handed_on: Callable[[], Path], bundle: Any
 ) -> None:
-    """Under the same key of the bucket, as the asset's name comes from its sources."""
+    """Under the same key, because the asset's name comes from its sources."""
     handed_on()
     for environment in ("dev", "staging", "prod"):
         other = bundle({"service/app/handler.py": "import os\n"}, name="other.zip").read_bytes()
@@ -316,7 +316,7 @@ def test_a_bundle_that_was_tampered_with_stays_out(
         ({"META-INF/x": "?"}, "has META-INF/x, which the lock does not have"),
     ],
 )
-def test_an_attested_bundle_with_another_file_than_the_commits_stays_out(
+def test_an_attested_bundle_that_differs_from_the_commit_is_rejected(
     assembly: Any,
     results: Any,
     key: Any,
@@ -328,7 +328,7 @@ def test_an_attested_bundle_with_another_file_than_the_commits_stays_out(
     change: dict[str, str | None],
     sentence: str,
 ) -> None:
-    """As a build makes it whose cache another build has poisoned: gates and key find no fault."""
+    """A build with a poisoned cache produces it; gates and key find no fault."""
     with zipfile.ZipFile(shipped) as archive:
         files = {name: archive.read(name).decode() for name in archive.namelist()}
     files = {name: text for name, text in (files | change).items() if text is not None}
@@ -353,7 +353,7 @@ def test_a_signature_is_allowed_only_where_bundles_are_signed(bundle: Any, shipp
     assert len(origin.differences(code, commit, [shipped], signed=False)) == 1
 
 
-def test_a_file_of_the_commit_that_a_build_left_out_stays_out(
+def test_a_bundle_that_lacks_a_file_of_the_commit_is_rejected(
     assembly: Any,
     results: Any,
     key: Any,
@@ -361,14 +361,14 @@ def test_a_file_of_the_commit_that_a_build_left_out_stays_out(
     root: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Even where both builds leave it out."""
+    """Even if both builds omit it."""
     (root / "service" / "app" / "limits.json").write_text("{}")
     monkeypatch.setenv("CODEBUILD_RESOLVED_SOURCE_VERSION", Checkout(root).commit())
     handed_on()
     assert "the code of Function lacks service/app/limits.json" in _refused(provenance.run())
 
 
-def test_without_the_commit_nothing_is_compared(
+def test_without_the_commit_the_bundle_cannot_be_verified(
     assembly: Any, results: Any, key: Any, handed_on: Callable[[], Path], root: Path
 ) -> None:
     handed_on()
@@ -377,7 +377,7 @@ def test_without_the_commit_nothing_is_compared(
         provenance.run()
 
 
-def test_a_template_of_prod_that_names_another_asset_stays_out(
+def test_a_prod_template_that_names_another_asset_is_rejected(
     assembly: Any, results: Any, key: Any, handed_on: Callable[[], Path]
 ) -> None:
     handed_on()
@@ -394,10 +394,10 @@ def test_a_template_of_prod_that_names_another_asset_stays_out(
 _OTHER = {"Type": "AWS::Lambda::Function", "Properties": {"Code": {"S3Key": "b.zip"}}}
 
 
-def test_a_key_that_two_files_are_published_under_stays_out(
+def test_two_files_published_under_one_key_are_rejected(
     assembly: Any, results: Any, key: Any, handed_on: Callable[[], Path]
 ) -> None:
-    """cdk-assets publishes the first and skips what is there already."""
+    """cdk-assets publishes the first and skips existing keys."""
     handed_on()
     path = assembly.nested("prod") / "files.assets.json"
     document = json.loads(path.read_text())
@@ -418,7 +418,7 @@ def test_a_key_that_two_files_are_published_under_stays_out(
         (lambda r: r["Version"].update(Properties={"Fn::If": []}), "Version.FunctionName"),
     ],
 )
-def test_code_that_the_comparison_does_not_see_stays_out(
+def test_code_outside_the_compared_properties_is_rejected(
     assembly: Any,
     results: Any,
     key: Any,
@@ -432,7 +432,7 @@ def test_code_that_the_comparison_does_not_see_stays_out(
         provenance.run()
 
 
-def test_one_more_function_in_prod_stays_out(
+def test_an_additional_function_in_prod_is_rejected(
     assembly: Any, results: Any, key: Any, handed_on: Callable[[], Path]
 ) -> None:
     handed_on()
@@ -440,7 +440,7 @@ def test_one_more_function_in_prod_stays_out(
     assert "nothing was attested for Other" in _refused(provenance.run())
 
 
-def test_code_that_is_in_the_template_itself_stays_out(
+def test_inline_code_in_the_template_is_rejected(
     assembly: Any, results: Any, key: Any, handed_on: Callable[[], Path]
 ) -> None:
     handed_on()
@@ -450,7 +450,7 @@ def test_code_that_is_in_the_template_itself_stays_out(
         provenance.run()
 
 
-def test_a_version_that_is_not_bound_to_the_bundle_stays_out(
+def test_a_version_not_bound_to_the_bundle_is_rejected(
     assembly: Any, results: Any, key: Any, handed_on: Callable[[], Path]
 ) -> None:
     handed_on()
@@ -460,7 +460,7 @@ def test_a_version_that_is_not_bound_to_the_bundle_stays_out(
     assert "publishes no version of a function" in _refused(provenance.run())
 
 
-def test_an_attestation_of_another_commit_stays_out(
+def test_an_attestation_of_another_commit_is_rejected(
     assembly: Any,
     results: Any,
     key: Any,
@@ -476,7 +476,7 @@ def test_an_attestation_of_another_commit_stays_out(
     )
 
 
-def test_an_attestation_of_another_lock_or_sbom_stays_out(
+def test_an_attestation_of_another_lock_or_sbom_is_rejected(
     assembly: Any, results: Any, key: Any, handed_on: Callable[[], Path], root: Path
 ) -> None:
     handed_on()
@@ -502,7 +502,7 @@ def test_a_bundle_with_no_sbom_or_with_two_is_not_attested(
         attest.run()
 
 
-def test_without_an_attestation_nothing_goes_to_prod(
+def test_a_release_without_an_attestation_is_rejected(
     assembly: Any, key: Any, reports: Path
 ) -> None:
     assert main("provenance", provenance.run) == 2
@@ -515,7 +515,7 @@ def test_without_the_key_nothing_is_signed(assembly: Any, results: Any, aws: str
         attest.run()
 
 
-def test_without_kms_nothing_goes_to_prod(
+def test_without_kms_the_release_is_rejected(
     assembly: Any,
     results: Any,
     key: Any,
@@ -528,6 +528,6 @@ def test_without_kms_nothing_goes_to_prod(
         provenance.run()
 
 
-def test_without_an_assembly_nothing_is_known(root: Path, policy: Any) -> None:
+def test_without_an_assembly_the_gate_could_not_run(root: Path, policy: Any) -> None:
     with pytest.raises(CouldNotRunError, match=r"cdk\.out/manifest\.json: the file is missing"):
         provenance.run()

@@ -1,4 +1,4 @@
-"""The SBOM of the real bundle and of made-up ones, against CycloneDX's own schema."""
+"""SBOMs of the real bundle and of fake ones, validated by CycloneDX's schema."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _document(path: Path, policy: Licences | None = None) -> dict[str, Any]:
     return document
 
 
-def test_it_lists_exactly_what_the_bundle_holds(real: Path) -> None:
+def test_the_sbom_lists_exactly_the_contents_of_the_bundle(real: Path) -> None:
     document = _document(real)
     with zipfile.ZipFile(real) as archive:
         folders = {name.split("/")[0] for name in archive.namelist() if ".dist-info/" in name}
@@ -58,8 +58,8 @@ def test_each_package_has_its_purl_its_licence_and_the_locks_hashes(real: Path) 
         assert hashes == set(pins[each["name"]].hashes)
 
 
-def test_what_a_wheel_brings_along_is_listed_inside_of_it(real: Path) -> None:
-    """pydantic-core's own SBOM names the crates that it is made of (PEP 770)."""
+def test_vendored_components_are_nested_in_their_package(real: Path) -> None:
+    """pydantic-core's own SBOM lists its crates (PEP 770)."""
     (core,) = [each for each in _packages(_document(real)) if each["name"] == "pydantic-core"]
     crates = {each["name"]: each for each in core["components"]}
     assert {"pyo3", "jiter"} <= crates.keys()
@@ -67,7 +67,7 @@ def test_what_a_wheel_brings_along_is_listed_inside_of_it(real: Path) -> None:
     assert crates["pyo3"]["purl"].startswith("pkg:cargo/pyo3@")
 
 
-def test_who_needs_whom_is_told(real: Path) -> None:
+def test_the_sbom_has_the_dependency_graph(real: Path) -> None:
     document = _document(real)
     needs = {
         each["ref"].split("@")[0]: {other.split("@")[0] for other in each.get("dependsOn", ())}
@@ -78,9 +78,7 @@ def test_who_needs_whom_is_told(real: Path) -> None:
     assert "pkg:pypi/urllib3" in needs["pkg:pypi/botocore"]
 
 
-def test_it_is_the_same_for_the_same_bundle_and_another_for_another(
-    package: Any, bundle: Any
-) -> None:
+def test_the_sbom_is_reproducible_per_bundle(package: Any, bundle: Any) -> None:
     files = package("alpha", "1.0", License_Expression="MIT")
     path = bundle(files)
     first = sbom.document(path, (), Licences())
@@ -92,7 +90,7 @@ def test_it_is_the_same_for_the_same_bundle_and_another_for_another(
     assert json.loads(first)["serialNumber"] != json.loads(second)["serialNumber"]
 
 
-def test_a_licence_is_what_was_reviewed_else_declared_else_quoted(
+def test_a_licence_is_the_reviewed_else_the_declared_else_the_quoted_one(
     package: Any, bundle: Any
 ) -> None:
     words = {"declared": "Ask us", "licence": "MIT", "reason": "they were asked"}
@@ -112,7 +110,7 @@ def test_a_licence_is_what_was_reviewed_else_declared_else_quoted(
     }
 
 
-def test_the_real_bundle_is_what_is_locked_and_may_be_shipped(real: Path) -> None:
+def test_the_real_bundle_matches_the_lock_and_the_licence_policy(real: Path) -> None:
     pins = lock.read(LOCK)
     held = contents.read(real)
     policy = load_home().supply_chain.licences
@@ -120,9 +118,7 @@ def test_the_real_bundle_is_what_is_locked_and_may_be_shipped(real: Path) -> Non
     assert list(licences.check(held, policy, {}, "x")) == []
 
 
-def test_what_is_in_the_bundle_and_not_locked_is_found_and_what_is_missing(
-    package: Any, bundle: Any, root: Path
-) -> None:
+def test_unlocked_and_missing_packages_are_found(package: Any, bundle: Any, root: Path) -> None:
     held = contents.read(bundle(package("alpha", "1.1"), package("evil", "6.6.6")))
     found = contents.against_the_lock(
         held, lock.read(root / "requirements" / "service.txt"), "requirements/service.txt"
@@ -134,22 +130,20 @@ def test_what_is_in_the_bundle_and_not_locked_is_found_and_what_is_missing(
     ]
 
 
-def test_what_a_package_brings_along_below_itself_is_in_the_bundle_too(
-    package: Any, bundle: Any
-) -> None:
+def test_nested_vendored_packages_are_listed(package: Any, bundle: Any) -> None:
     inner = {f"alpha/_vendor/{name}": text for name, text in package("evil", "6.6.6").items()}
     held = contents.read(bundle(package("alpha", "1.0"), inner))
     assert [(each.name, each.version) for each in held] == [("alpha", "1.0"), ("evil", "6.6.6")]
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_a_bundle_that_has_a_file_twice_is_not_read(package: Any, bundle: Any) -> None:
-    """Whoever unpacks it may take the other one."""
+def test_a_bundle_with_a_duplicate_file_is_an_error(package: Any, bundle: Any) -> None:
+    """An unpacking tool may use either of them."""
     with pytest.raises(ContentsError, match=r"the bundle contains alpha/__init__\.py"):
         contents.read(bundle(package("alpha", "1.0"), {"alpha/__init__.py": "evil = True"}))
 
 
-def test_a_package_for_another_platform_need_not_be_there(package: Any, bundle: Any) -> None:
+def test_a_package_for_another_platform_may_be_absent(package: Any, bundle: Any) -> None:
     held = contents.read(bundle(package("alpha", "1.0")))
     pins = lock.read(LOCK)[:1]
     elsewhere = [pin for pin in pins if pin.marker]
@@ -161,13 +155,13 @@ def test_a_package_for_another_platform_need_not_be_there(package: Any, bundle: 
     ["", "[]", "{}", '{"bomFormat": "SPDX"}', '{"bomFormat": "CycloneDX", "components": [{}]}',
      '{"bomFormat": "CycloneDX", "components": [{"name": "a", "licenses": [{}]}]}'],
 )  # fmt: skip
-def test_a_wheels_sbom_that_cannot_be_read_is_told(package: Any, bundle: Any, text: str) -> None:
+def test_an_unreadable_sbom_of_a_wheel_is_an_error(package: Any, bundle: Any, text: str) -> None:
     files = package("alpha", "1.0") | {"alpha-1.0.dist-info/sboms/a.json": text}
     with pytest.raises(ContentsError, match=r"alpha-1\.0\.dist-info/sboms/a\.json is "):
         contents.read(bundle(files))
 
 
-def test_a_package_without_a_name_is_told(bundle: Any) -> None:
+def test_a_package_without_a_name_is_an_error(bundle: Any) -> None:
     with pytest.raises(ContentsError, match=r"a\.dist-info/METADATA names no package"):
         contents.read(bundle({"a.dist-info/METADATA": "Summary: nobody\n"}))
 

@@ -1,4 +1,4 @@
-"""The whole gate: pip-audit with a stand-in for its advisory service, and what is deployed."""
+"""The whole gate: pip-audit with a fake advisory service, and the deployed bundle."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _summary(reports: Path) -> dict[str, Any]:
     return found
 
 
-def test_a_clean_release_passes_and_leaves_its_sbom(advisories: Any, reports: Path) -> None:
+def test_a_clean_release_passes_and_writes_its_sbom(advisories: Any, reports: Path) -> None:
     assert main("supply_chain", program.run) == 0
     assert sorted(advisories.asked) == ["alpha", "beta", "flask"]
     assert _summary(reports)["sentence"] == (
@@ -73,7 +73,7 @@ def test_a_clean_release_passes_and_leaves_its_sbom(advisories: Any, reports: Pa
     assert [each["name"] for each in bill["components"]] == ["alpha", "beta"]
 
 
-def test_a_vulnerable_pin_refuses_whatever_the_override_says(
+def test_a_vulnerable_pin_refuses_despite_an_override(
     advisories: Any, override: Callable[[Any], None], reports: Path
 ) -> None:
     advisories.vulnerable("beta", "PYSEC-2026-1", "2.1", "3.0")
@@ -85,7 +85,7 @@ def test_a_vulnerable_pin_refuses_whatever_the_override_says(
     )
 
 
-def test_findings_of_every_kind_are_told_together(
+def test_findings_of_every_kind_are_reported_together(
     advisories: Any,
     root: Path,
     policy: Callable[..., Any],
@@ -120,7 +120,7 @@ def test_findings_of_every_kind_are_told_together(
         ((200, b'{"vulnerabilities": [{}]}'), "pip-audit wrote no report: "),
     ],
 )
-def test_an_answer_that_says_nothing_refuses(
+def test_an_empty_response_of_the_advisory_service_refuses(
     advisories: Any, answer: tuple[int, bytes], sentence: str
 ) -> None:
     advisories.answers["beta"] = answer
@@ -128,13 +128,13 @@ def test_an_answer_that_says_nothing_refuses(
         program.audit()
 
 
-def test_an_answer_that_is_cut_refuses(advisories: Any) -> None:
+def test_a_truncated_response_of_the_advisory_service_refuses(advisories: Any) -> None:
     advisories.cut.add("beta")
     with pytest.raises(CouldNotRunError, match="pip-audit wrote no report: "):
         program.audit()
 
 
-def test_a_service_that_does_not_answer_refuses_in_time(
+def test_an_unresponsive_advisory_service_refuses_in_time(
     advisories: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     advisories.silent.add("alpha")
@@ -144,7 +144,7 @@ def test_a_service_that_does_not_answer_refuses_in_time(
 
 
 @pytest.mark.parametrize("answer", [b"{}", b'{"vulnerabilities": []}', b'{"vulnerabilities":null}'])
-def test_a_service_that_knows_of_no_vulnerability_at_all_refuses(
+def test_an_advisory_service_without_any_vulnerability_refuses(
     advisories: Any, answer: bytes
 ) -> None:
     """pip-audit itself calls all of these clean."""
@@ -156,10 +156,10 @@ def test_a_service_that_knows_of_no_vulnerability_at_all_refuses(
 @pytest.mark.parametrize(
     "report", ["", "{}", "[]", '{"dependencies": [{}]}', '{"dependencies": []}']
 )
-def test_a_tool_whose_report_is_another_refuses(
+def test_an_invalid_report_of_pip_audit_refuses(
     monkeypatch: pytest.MonkeyPatch, report: str
 ) -> None:
-    """It ends well, and has written something that is no report of pip-audit."""
+    """It exits with 0, and its output is no report of pip-audit."""
     write = "import sys, pathlib; pathlib.Path(sys.argv[sys.argv.index('--output') + 1])"
     code = f"{write}.write_text({report!r})"
     monkeypatch.setattr(audit, "_COMMAND", (sys.executable, "-c", code))
@@ -199,7 +199,9 @@ def test_a_bundle_that_cannot_be_built_refuses(
         program.run()
 
 
-def test_what_the_assembly_deploys_is_judged_with_its_sbom(advisories: Any, assembly: Any) -> None:
+def test_the_bundle_of_the_assembly_is_checked_with_its_sbom(
+    advisories: Any, assembly: Any
+) -> None:
     assert program.run().status == "passed"
     assembly.publish("staging", "s.json", b"{}")
     outcome = program.run()
@@ -228,7 +230,7 @@ def test_without_advisories_and_without_an_override_it_refuses(unreachable: None
     assert "`pithead override supply-chain --for 7d --reason " in str(refused.value.next_step)
 
 
-def test_a_valid_override_lets_an_audit_by_that_could_not_run(
+def test_a_valid_override_passes_an_audit_that_could_not_run(
     unreachable: None, override: Callable[[Any], None], reports: Path
 ) -> None:
     granted = _granted(1)
@@ -242,7 +244,7 @@ def test_a_valid_override_lets_an_audit_by_that_could_not_run(
     assert report["details"]["override"]["by"] == "ops"
 
 
-def test_it_lets_nothing_else_by_but_what_is_waived(
+def test_an_override_passes_no_finding_without_a_waiver(
     unreachable: None,
     override: Callable[[Any], None],
     policy: Callable[..., Any],
@@ -274,7 +276,7 @@ def test_it_lets_nothing_else_by_but_what_is_waived(
         ({"until": _granted(1)["until"], "reason": "why not"}, "is malformed: by: Field required"),
     ],
 )
-def test_any_other_override_lets_nothing_by(
+def test_an_invalid_override_passes_nothing(
     monkeypatch: pytest.MonkeyPatch, override: Callable[[Any], None], value: Any, sentence: str
 ) -> None:
     def unreachable(*_arguments: Any) -> None:

@@ -20,13 +20,13 @@ Resources = dict[str, dict[str, Any]]
 
 @dataclass
 class Written:
-    """A small cloud assembly on disk, as CDK would have left it."""
+    """A small cloud assembly on disk, in the CDK's format."""
 
     folder: Path
     artifacts: dict[str, Any] = field(default_factory=dict)
 
     def stack(self, resources: Resources, name: str = "files", **properties: Any) -> Written:
-        """Add a stack, and write the assembly down."""
+        """Add a stack, and write the assembly."""
         self.folder.mkdir(parents=True, exist_ok=True)
         file = f"{name}.template.json"
         (self.folder / file).write_text(json.dumps({"Resources": resources}))
@@ -45,13 +45,13 @@ class Written:
 
 @pytest.fixture
 def written(tmp_path: Path) -> Written:
-    """An assembly without a stack yet."""
+    """An assembly without stacks."""
     return Written(tmp_path / "cdk.out")
 
 
 @pytest.fixture
 def stack(written: Written) -> Callable[[Resources], Stack]:
-    """Writes a stack of these resources, and reads it back."""
+    """Return a function that writes a stack of these resources and reads it."""
 
     def make(resources: Resources) -> Stack:
         (read,) = assembly.read(written.stack(resources).folder)
@@ -62,7 +62,7 @@ def stack(written: Written) -> Callable[[Resources], Stack]:
 
 @pytest.fixture
 def found(stack: Callable[[Resources], Stack]) -> Callable[[Resources], list[tuple[str, str]]]:
-    """The rules that find something in these resources, each with its subject."""
+    """Return the rules with findings in these resources, each with its subject."""
 
     def ask(resources: Resources) -> list[tuple[str, str]]:
         return sorted((each.rule, each.subject) for each in catalogue.lint([stack(resources)]))
@@ -74,7 +74,7 @@ def found(stack: Callable[[Resources], Stack]) -> Callable[[Resources], list[tup
 def changed(
     stack: Callable[[Resources], Stack],
 ) -> Callable[[Resources, Resources], list[tuple[str, str, str]]]:
-    """The rules that find something in a change of a stack, with severity and subject."""
+    """Return the rules with findings in a stack's change, with severity and subject."""
 
     def ask(before: Resources, after: Resources) -> list[tuple[str, str, str]]:
         deployed = stack(before).template

@@ -1,4 +1,4 @@
-"""PH401 and PH402: what policies allow, whatever is deployed."""
+"""PH401 and PH402: broad grants of policies."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_an_administrators_policy_is_named(found: Callable[..., list[tuple[str, 
         ({"AWS": "arn:aws:iam::222222222222:root"}, None, False),
     ],
 )
-def test_a_policy_for_anybody_is_named(
+def test_a_policy_for_any_principal_is_a_finding(
     principal: Any,
     condition: dict[str, Any] | None,
     open_: bool,
@@ -126,7 +126,7 @@ def test_a_policy_for_anybody_is_named(
         ),
     ],
 )
-def test_what_is_open_otherwise_is_named(
+def test_other_public_access_is_a_finding(
     resource: dict[str, Any], subject: str, found: Callable[..., list[tuple[str, str]]]
 ) -> None:
     assert found({"R": resource}) == [("PH402", subject)]

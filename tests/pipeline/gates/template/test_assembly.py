@@ -91,7 +91,9 @@ def test_findings_name_a_template_the_same_wherever_the_assembly_lies(
         ("files.template.json", "{}", "cdk.out/files.template.json: Resources: found no object"),
     ],
 )
-def test_half_an_assembly_is_none(written: Any, file: str, content: str | None, why: str) -> None:
+def test_an_incomplete_assembly_is_an_error(
+    written: Any, file: str, content: str | None, why: str
+) -> None:
     path = written.stack(TOPIC).folder / file
     if content is None:
         path.unlink()

@@ -1,4 +1,4 @@
-"""PH503 to PH506: what a change would allow, and what it would no longer protect."""
+"""PH503 to PH506: broader grants and removed protections in a change."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_wider_resource_is_named_and_a_narrower_one_is_not(changed: Changed) -
     assert changed(_stack(everything), _stack(READS)) == []
 
 
-def test_the_same_rights_in_other_words_are_no_change(changed: Changed) -> None:
+def test_equivalent_permissions_are_no_change(changed: Changed) -> None:
     apart = _stack({"Action": "s3:GetObjectTagging"}, {"Action": "s3:GetObject"})
     inline = _stack()
     inline["Role"]["Properties"]["Policies"] = [
@@ -66,17 +66,17 @@ def test_the_same_rights_in_other_words_are_no_change(changed: Changed) -> None:
         assert changed(_stack(READS), other) == changed(other, _stack(READS)) == []
 
 
-def test_a_condition_that_goes_is_named_and_one_that_comes_is_not(changed: Changed) -> None:
+def test_a_removed_condition_is_a_finding_and_an_added_one_is_not(changed: Changed) -> None:
     secure = {**READS, "Condition": {"Bool": {"aws:SecureTransport": "true"}}}
     assert changed(_stack(READS), _stack(secure)) == []
     assert [rule for rule, _, _ in changed(_stack(secure), _stack(READS))] == ["PH503"]
 
 
-def test_what_the_same_change_makes_may_be_granted(changed: Changed) -> None:
+def test_access_to_resources_of_the_same_change_may_be_granted(changed: Changed) -> None:
     table = {"Type": "AWS::DynamoDB::Table"}
     on_it = {"Action": "dynamodb:*Item", "Resource": {"Fn::GetAtt": ["Table", "Arn"]}}
     assert changed(_stack(READS), _stack(READS, on_it, Table=table)) == []
-    # Once it is deployed, more of it is more.
+    # Once deployed, a further grant is a broadening.
     deployed = _stack(READS, Table=table)
     assert [rule for rule, _, _ in changed(deployed, _stack(READS, on_it, Table=table))] == [
         "PH503"
@@ -90,13 +90,13 @@ def test_what_the_same_change_makes_may_be_granted(changed: Changed) -> None:
         {"Fn::GetAtt": ["Lookup", "Arn"]},  # whatever a custom resource says
     ],
 )
-def test_a_new_name_does_not_hide_what_is_old(resource: Any, changed: Changed) -> None:
+def test_a_new_name_does_not_hide_an_existing_resource(resource: Any, changed: Changed) -> None:
     new = {"Table": {"Type": "AWS::DynamoDB::Table"}, "Lookup": {"Type": "Custom::Lookup"}}
     after = _stack(READS, {"Action": "s3:PutObject", "Resource": resource}, **new)
     assert [rule for rule, _, _ in changed(_stack(READS), after)] == ["PH503"]
 
 
-def test_a_new_role_is_told_and_does_not_refuse(changed: Changed) -> None:
+def test_a_new_role_is_a_note_and_does_not_refuse(changed: Changed) -> None:
     new = {"Other": _role(), "OtherPolicy": _policy(READS, role="Other")}
     assert changed(_stack(READS), _stack(READS, **new)) == [
         ("PH503", "warning", "${Other} s3:GetObject, s3:GetObjectTagging ${Files.Arn}/*")
@@ -149,7 +149,7 @@ def test_a_new_role_with_an_administrators_policy_refuses(changed: Changed) -> N
         ({"StringLike": {"aws:PrincipalArn": "*"}}, True),
         ({"ArnLike": {"aws:SourceArn": "arn:*:*:*:*:*"}}, True),
         ({"Bool": {"aws:SecureTransport": ["true", "false"]}}, True),
-        # It says how somebody asks, and not who.
+        # It restricts how, not who.
         ({"Bool": {"aws:SecureTransport": "true"}}, True),
         ({"Null": {"aws:PrincipalArn": "false"}}, True),
         ({"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}}, True),
@@ -158,7 +158,7 @@ def test_a_new_role_with_an_administrators_policy_refuses(changed: Changed) -> N
         ({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, False),
     ],
 )
-def test_a_new_bucket_that_lets_everybody_in_refuses(
+def test_a_new_public_bucket_refuses(
     condition: dict[str, Any], open_: bool, changed: Changed
 ) -> None:
     policy = _bucket_policy("*", Condition=condition)
@@ -168,14 +168,14 @@ def test_a_new_bucket_that_lets_everybody_in_refuses(
     )
 
 
-def test_a_condition_that_is_always_true_is_none(changed: Changed) -> None:
+def test_an_always_true_condition_counts_as_none(changed: Changed) -> None:
     secure = {**READS, "Condition": {"Bool": {"aws:SecureTransport": "true"}}}
     always = {**READS, "Condition": {"StringLike": {"aws:PrincipalArn": "*"}}}
     assert [rule for rule, _, _ in changed(_stack(secure), _stack(always))] == ["PH503"]
     assert changed(_stack(READS), _stack(always)) == changed(_stack(always), _stack(READS)) == []
 
 
-def test_a_role_in_anothers_place_is_held_against_that(changed: Changed) -> None:
+def test_a_replacing_role_is_compared_with_the_replaced_one(changed: Changed) -> None:
     def stack(role: str, **statement: Any) -> dict[str, Any]:
         function = {
             "Type": "AWS::Lambda::Function",
@@ -194,7 +194,7 @@ def test_a_role_in_anothers_place_is_held_against_that(changed: Changed) -> None
     ]
 
 
-def test_a_managed_policy_is_a_right_too(changed: Changed) -> None:
+def test_a_managed_policy_counts_as_a_permission(changed: Changed) -> None:
     arn = "arn:aws:iam::aws:policy/ReadOnlyAccess"
     after = _stack(READS)
     after["Role"] = _role(ManagedPolicyArns=[arn])
@@ -212,20 +212,20 @@ def _bucket_policy(principal: Any, effect: str = "Allow", **more: Any) -> dict[s
     }
 
 
-def test_a_policy_of_a_resource_that_lets_somebody_in_is_named(changed: Changed) -> None:
+def test_a_resource_policy_that_grants_access_is_a_finding(changed: Changed) -> None:
     other = {"AWS": "arn:aws:iam::999999999999:role/x"}
     after = _stack(READS, Access=_bucket_policy(other))
     ((rule, severity, subject),) = changed(_stack(READS), after)
     assert (rule, severity) == ("PH503", "error")
     assert subject.startswith("${Files} AWS:arn:aws:iam::999999999999:role/x s3:GetObject")
-    # Nobody has been let into a bucket before that is made with its policy.
+    # The bucket is new with its policy, so no earlier access can be compared.
     assert (
         changed({"T": {"Type": "AWS::SNS::Topic"}}, {"Files": FILES, "P": _bucket_policy(other)})
         == []
     )
 
 
-def test_a_new_role_in_an_old_resources_policy_is_told(changed: Changed) -> None:
+def test_a_new_role_in_an_existing_resource_policy_is_a_note(changed: Changed) -> None:
     role = {"AWS": {"Fn::GetAtt": ["Other", "Arn"]}}
     after = _stack(READS, Other=_role(), Access=_bucket_policy(role))
     ((rule, severity, _),) = changed(_stack(READS), after)
@@ -270,7 +270,7 @@ def test_a_new_role_trusts_services_and_its_own_stack(
     )
 
 
-def test_an_old_role_trusts_nobody_new(changed: Changed) -> None:
+def test_an_existing_role_with_a_new_principal_is_a_finding(changed: Changed) -> None:
     after = _stack(READS)
     after["Role"] = _role({"Service": ["lambda.amazonaws.com", "ec2.amazonaws.com"]})
     assert changed(_stack(READS), after) == [
@@ -279,14 +279,14 @@ def test_an_old_role_trusts_nobody_new(changed: Changed) -> None:
     assert changed(after, _stack(READS)) == []
 
 
-def test_a_denial_that_goes_is_named(changed: Changed) -> None:
+def test_a_removed_denial_is_a_finding(changed: Changed) -> None:
     insecure = {"Condition": {"Bool": {"aws:SecureTransport": "false"}}}
     before = _stack(READS, Access=_bucket_policy("*", "Deny", **insecure))
     assert changed(before, _stack(READS)) == [
         ("PH505", "error", "${Files} * s3:GetObject ${Files.Arn}/*")
     ]
     assert changed(before, before) == []
-    # A wider denial is one still; a bucket that goes has its own rule.
+    # A wider denial still denies; a deleted bucket has its own rule.
     wider = _stack(READS, Access=_bucket_policy("*", "Deny", Action="s3:*"))
     assert changed(before, wider) == []
     gone = changed(before, {"T": {"Type": "AWS::SNS::Topic"}})
@@ -328,7 +328,7 @@ def test_a_denial_that_goes_is_named(changed: Changed) -> None:
         ),
     ],
 )
-def test_a_protection_that_goes_is_named(
+def test_a_removed_protection_is_a_finding(
     type_: str, before: dict[str, Any], after: dict[str, Any], subject: str, changed: Changed
 ) -> None:
     was, now = ({"X": {"Type": type_, "Properties": each}} for each in (before, after))

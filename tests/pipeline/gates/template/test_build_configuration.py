@@ -1,4 +1,4 @@
-"""What a comparison of builds ignores."""
+"""Differences that a comparison of builds ignores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PH101 to PH103: what builds install and run."""
+"""PH101 to PH103: tools that builds install and run."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _project(*lines: Any, image: str = "aws/codebuild/standard:8.0", **spec: Any
     ("line", "what"),
     [
         ("npm install -g aws-cdk@2", "aws-cdk"),  # CDK Pipelines' own default
-        ("npm install -g cdk-assets@latest", "cdk-assets"),  # and the other one
+        ("npm install -g cdk-assets@latest", "cdk-assets"),  # and another one
         ("npm i --global aws-cdk", "aws-cdk"),
         ("sudo npm install -g @aws/tool@^1.2.3", "@aws/tool"),
         ("yarn global add aws-cdk", "aws-cdk"),
@@ -83,13 +83,13 @@ def test_an_unpinned_tool_is_named(
         "unbalanced 'quote npm install -g x",
     ],
 )
-def test_what_is_pinned_is_left_alone(
+def test_pinned_tools_are_no_finding(
     line: str, found: Callable[..., list[tuple[str, str]]]
 ) -> None:
     assert found(_project(line)) == []
 
 
-def test_npx_after_a_lock_runs_what_the_lock_says(
+def test_npx_after_an_install_from_a_lock_is_pinned(
     found: Callable[..., list[tuple[str, str]]],
 ) -> None:
     assert found(_project("npm ci", "npx cdk synth")) == []
@@ -97,7 +97,7 @@ def test_npx_after_a_lock_runs_what_the_lock_says(
     assert found(with_a_tool) == [("PH101", "Build cdk")]
 
 
-def test_a_runtime_that_is_the_latest_is_named(
+def test_the_latest_runtime_is_a_finding(
     found: Callable[..., list[tuple[str, str]]],
 ) -> None:
     phases = {"install": {"runtime-versions": {"nodejs": "latest", "python": "3.13"}}}
@@ -114,7 +114,7 @@ def test_a_runtime_that_is_the_latest_is_named(
         'sh -c "$(curl -fsSL https://example.com/i)"',
     ],
 )
-def test_what_is_run_as_it_is_downloaded_is_named(
+def test_piping_a_download_into_a_shell_is_a_finding(
     line: str, found: Callable[..., list[tuple[str, str]]]
 ) -> None:
     assert [rule for rule, _ in found(_project(line))] == ["PH102"]
@@ -128,7 +128,7 @@ def test_what_is_run_as_it_is_downloaded_is_named(
         "curl -s https://e.com/x | python3 -m json.tool",
     ],
 )
-def test_a_download_alone_is_none_of_that(
+def test_a_download_alone_is_no_finding(
     line: str, found: Callable[..., list[tuple[str, str]]]
 ) -> None:
     assert found(_project(line)) == []
@@ -143,7 +143,7 @@ def test_a_download_alone_is_none_of_that(
         ("builder:latest", True),
     ],
 )
-def test_an_image_that_floats_is_named(
+def test_a_floating_image_tag_is_a_finding(
     image: str, floats: bool, found: Callable[..., list[tuple[str, str]]]
 ) -> None:
     assert found(_project(image=image)) == ([("PH103", f"Build {image}")] if floats else [])
@@ -162,7 +162,7 @@ def test_a_buildspec_may_be_a_file_of_the_assembly_or_joined(written: Any) -> No
 
 
 @given(st.text(alphabet="ab ;&|()'\"\n\\$<>=-@", max_size=40))
-def test_no_line_is_too_odd(line: str) -> None:
+def test_any_command_line_is_parsed(line: str) -> None:
     for command in commands(line):
         assert command
         assert all(isinstance(word, str) for word in command)

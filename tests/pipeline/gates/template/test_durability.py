@@ -1,4 +1,4 @@
-"""PH701: what makes data easier to lose."""
+"""PH701: changes that make data easier to lose."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ KEY = {
 
 
 def _with(resource: dict[str, Any], path: str, value: Any = None) -> dict[str, Any]:
-    """The resource with something else at a path; without a value it is taken out."""
+    """Return the resource with a value set at a path, or removed without a value."""
     made = copy.deepcopy(resource)
     *way, last = path.split(".")
     holder: Any = made
@@ -96,7 +96,7 @@ _RULE = "Properties.LifecycleConfiguration.Rules.0"
         (TABLE, "Properties.SSESpecification", None, "X SSESpecification.SSEEnabled"),
         (TABLE, "Properties.PointInTimeRecoverySpecification.RecoveryPeriodInDays", 1,
          "X PointInTimeRecoverySpecification.RecoveryPeriodInDays"),
-        # Without a word, CloudFormation keeps a snapshot of a cluster.
+        # By default, CloudFormation keeps a snapshot of a cluster.
         (DATABASE, "DeletionPolicy", "Delete", "X DeletionPolicy"),
         (DATABASE, "Properties.BackupRetentionPeriod", 1, "X BackupRetentionPeriod"),
         (DATABASE, "Properties.DeletionProtection", None, "X DeletionProtection"),
@@ -104,7 +104,7 @@ _RULE = "Properties.LifecycleConfiguration.Rules.0"
         (KEY, "Properties.PendingWindowInDays", 7, "X PendingWindowInDays"),
     ],
 )  # fmt: skip
-def test_what_makes_data_easier_to_lose_is_named(
+def test_weaker_data_protection_is_a_finding(
     resource: dict[str, Any], path: str, value: Any, subject: str, changed: Changed
 ) -> None:
     after = _with(resource, path, value)
@@ -114,16 +114,18 @@ def test_what_makes_data_easier_to_lose_is_named(
 
 
 @pytest.mark.parametrize("resource", [BUCKET, TABLE, DATABASE, KEY])
-def test_what_stays_as_it_is_is_no_finding(resource: dict[str, Any], changed: Changed) -> None:
+def test_unchanged_data_protection_is_no_finding(
+    resource: dict[str, Any], changed: Changed
+) -> None:
     assert changed({"X": resource}, {"X": resource}) == []
 
 
-def test_what_exists_is_retained_by_both_policies(changed: Changed) -> None:
+def test_existing_resources_need_both_retention_policies(changed: Changed) -> None:
     other = _with(BUCKET, "DeletionPolicy", "RetainExceptOnCreate")
     assert changed({"X": BUCKET}, {"X": other}) == changed({"X": other}, {"X": BUCKET}) == []
 
 
-def test_a_rule_for_other_objects_does_not_stand_for_all(changed: Changed) -> None:
+def test_a_lifecycle_rule_for_other_objects_does_not_cover_all(changed: Changed) -> None:
     rules = "Properties.LifecycleConfiguration.Rules"
     kept = BUCKET["Properties"]["LifecycleConfiguration"]["Rules"]
     more = {"Status": "Enabled", "Prefix": "tmp/", "ExpirationInDays": 1}

@@ -22,12 +22,12 @@ def _every(alphabet: str, longest: int) -> list[str]:
 
 
 def _matched(pattern: str, texts: list[str]) -> frozenset[str]:
-    """What IAM says: `*` is any text, `?` is any one character."""
+    """Match as IAM does: `*` is any text, `?` is any one character."""
     made = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
     return frozenset(text for text in texts if re.fullmatch(made, text))
 
 
-def test_what_is_covered_allows_nothing_more() -> None:
+def test_a_covered_grant_allows_nothing_more() -> None:
     texts, patterns = _every("abc", 4), _every("ab*?", 3)
     matched = {each: _matched(each, texts) for each in patterns}
     covered = 0
@@ -39,18 +39,18 @@ def test_what_is_covered_allows_nothing_more() -> None:
 
 
 @given(st.text(alphabet="ab*?", max_size=5))
-def test_a_grant_covers_itself_and_everything_covers_it(pattern: str) -> None:
+def test_a_grant_is_covered_by_itself_and_by_full_access(pattern: str) -> None:
     grant = replace(GRANT, resource=pattern)
     assert grant.covers(grant)
     assert replace(GRANT, resource="*").covers(grant)
 
 
-def test_actions_are_the_same_in_any_case() -> None:
+def test_actions_are_case_insensitive() -> None:
     assert replace(GRANT, action="S3:get*").covers(GRANT)
     assert not replace(GRANT, action="s3:Put*").covers(GRANT)
 
 
-def test_all_actions_but_some_are_covered_by_everything_alone() -> None:
+def test_not_action_is_covered_only_by_full_access() -> None:
     all_but = replace(GRANT, action="not:iam:*")
     assert replace(GRANT, action="*").covers(all_but)
     assert not replace(GRANT, action="s3:*").covers(all_but)
@@ -63,7 +63,7 @@ def test_more_conditions_are_narrower_and_fewer_are_wider() -> None:
     assert not narrow.covers(GRANT)
 
 
-def test_an_account_covers_who_is_in_it() -> None:
+def test_an_account_principal_covers_its_roles() -> None:
     account = replace(GRANT, kind="trust", principal="AWS:arn:aws:iam::222222222222:root")
     role = replace(account, principal="AWS:arn:aws:iam::222222222222:role/a")
     other = replace(account, principal="AWS:arn:aws:iam::333333333333:role/a")
@@ -73,7 +73,7 @@ def test_an_account_covers_who_is_in_it() -> None:
     assert replace(account, principal="AWS:222222222222").covers(role)
 
 
-def test_policies_are_found_wherever_they_stand() -> None:
+def test_policies_are_found_at_any_depth() -> None:
     statement: dict[str, Any] = {"Effect": "Allow", "Action": "x:y", "Principal": {"AWS": "a"}}
     document = {"Statement": [statement]}
     template = Template.of(

@@ -1,4 +1,4 @@
-"""PH301 to PH305: what stops a bad release."""
+"""PH301 to PH305: alarms that stop a bad release."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ OWN = {
 
 
 def _alarm(metric: dict[str, Any] = ON_THE_VERSION, **properties: Any) -> dict[str, Any]:
-    """An alarm as it ought to be; what is given as None is left out."""
+    """Return a valid alarm; properties given as None are omitted."""
     whole = {
         **metric,
         "Period": 60,
@@ -50,7 +50,7 @@ def _release(
     group: dict[str, Any] | None = None,
     **alarms: dict[str, Any],
 ) -> dict[str, Any]:
-    """A function whose alias is shifted under alarms."""
+    """Return a function whose alias shifts under alarms."""
     named = [{"Name": {"Ref": name}} for name in alarms if name != "Unnamed"]
     return {
         "Function": {"Type": "AWS::Lambda::Function"},
@@ -83,12 +83,14 @@ def test_an_alarm_on_the_new_version_guards_a_canary(
     assert found(_release(Alarm=_alarm())) == []
 
 
-def test_an_alarm_on_the_alias_is_diluted(found: Callable[..., list[tuple[str, str]]]) -> None:
+def test_an_alarm_on_the_alias_mixes_both_versions(
+    found: Callable[..., list[tuple[str, str]]],
+) -> None:
     release = _release(Alias1=_alarm(ON_THE_ALIAS), Version1=_alarm())
     assert found(release) == [("PH301", "Alias1")]
 
 
-def test_a_metric_in_an_expression_is_looked_at_too(
+def test_metrics_in_expressions_are_checked(
     found: Callable[..., list[tuple[str, str]]],
 ) -> None:
     def share(metric: dict[str, Any]) -> dict[str, Any]:
@@ -102,14 +104,14 @@ def test_a_metric_in_an_expression_is_looked_at_too(
     assert found(_release(Alarm=share(ON_THE_ALIAS))) == [("PH301", "Alarm")]
 
 
-def test_an_alarm_on_an_api_sees_both_versions(
+def test_an_alarm_on_an_api_mixes_both_versions(
     found: Callable[..., list[tuple[str, str]]],
 ) -> None:
     api = {"Namespace": "AWS/ApiGateway", "MetricName": "5XXError", "Dimensions": []}
     assert found(_release(Alarm=_alarm(api), Other=_alarm())) == [("PH301", "Alarm")]
 
 
-def test_one_alarm_at_least_knows_the_version(
+def test_at_least_one_alarm_must_select_the_version(
     found: Callable[..., list[tuple[str, str]]],
 ) -> None:
     queue = {"Namespace": "AWS/SQS", "MetricName": "Depth", "Dimensions": []}
@@ -117,7 +119,7 @@ def test_one_alarm_at_least_knows_the_version(
     assert found(_release(Alarm=_alarm(queue), Own=_alarm(OWN))) == []
 
 
-def test_members_of_a_composite_alarm_are_guards(
+def test_members_of_a_composite_alarm_count_as_guards(
     found: Callable[..., list[tuple[str, str]]],
 ) -> None:
     composite = {
@@ -132,7 +134,7 @@ def test_members_of_a_composite_alarm_are_guards(
 @pytest.mark.parametrize(
     ("config", "period", "datapoints", "late"),
     [
-        ("CodeDeployDefault.LambdaCanary10Percent5Minutes", 300, 1, True),  # as CDK makes them
+        ("CodeDeployDefault.LambdaCanary10Percent5Minutes", 300, 1, True),  # as CDK generates them
         ("CodeDeployDefault.LambdaCanary10Percent5Minutes", 60, 5, True),
         ("CodeDeployDefault.LambdaCanary10Percent5Minutes", 60, 4, False),
         ("CodeDeployDefault.LambdaCanary10Percent30Minutes", 300, 1, False),
@@ -141,7 +143,7 @@ def test_members_of_a_composite_alarm_are_guards(
         ("CodeDeployDefault.LambdaAllAtOnce", 3600, 1, False),
     ],
 )
-def test_an_alarm_speaks_before_the_shift_is_over(
+def test_an_alarm_must_fire_before_the_shift_ends(
     config: str,
     period: int,
     datapoints: int,
@@ -161,7 +163,7 @@ def test_an_alarm_speaks_before_the_shift_is_over(
         ({"TimeBasedLinear": {"LinearInterval": 5, "LinearPercentage": 25}}, False),
     ],
 )
-def test_a_shift_of_ones_own_is_read(
+def test_a_custom_deployment_configuration_is_read(
     routing: dict[str, Any], late: bool, found: Callable[..., list[tuple[str, str]]]
 ) -> None:
     config = {
@@ -176,7 +178,7 @@ def test_a_shift_of_ones_own_is_read(
     ("treat", "bites"),
     [(None, True), ("missing", True), ("ignore", True), ("breaching", False)],
 )
-def test_a_guard_says_what_silence_means(
+def test_a_guard_alarm_declares_how_it_treats_missing_data(
     treat: str | None, bites: bool, found: Callable[..., list[tuple[str, str]]]
 ) -> None:
     alarm = _alarm(TreatMissingData=treat)
@@ -209,7 +211,9 @@ def test_a_shift_without_alarms_is_named(found: Callable[..., list[tuple[str, st
     assert found(_release("CodeDeployDefault.LambdaAllAtOnce")) == []
 
 
-def test_errors_alone_are_blind_to_answers(found: Callable[..., list[tuple[str, str]]]) -> None:
+def test_an_alarm_on_lambda_errors_alone_misses_http_errors(
+    found: Callable[..., list[tuple[str, str]]],
+) -> None:
     def asked_by(principal: str) -> dict[str, Any]:
         return {
             "Type": "AWS::Lambda::Permission",

@@ -1,4 +1,4 @@
-"""PH201 to PH203: what is near a quota of AWS."""
+"""PH201 to PH203: values near an AWS quota."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _pipeline(*sizes: int, **configuration: str) -> dict[str, Any]:
 
 
 def _policy(size: int, **attached: Any) -> dict[str, Any]:
-    """A policy of so many characters, white space not counted."""
+    """Return a policy of this many characters without white space."""
     frame = len('{"Statement":[{"Effect":"Allow","Action":"a:b","Resource":""}]}')
     statement = {"Effect": "Allow", "Action": "a:b", "Resource": "r" * (size - frame)}
     return {
@@ -43,13 +43,13 @@ def _policy(size: int, **attached: Any) -> dict[str, Any]:
         ((1,) * 51, ["Pipe stages"]),
     ],
 )
-def test_a_pipeline_has_so_many_stages_and_actions(
+def test_a_pipeline_has_a_limit_of_stages_and_actions(
     sizes: tuple[int, ...], what: list[str], found: Callable[..., list[tuple[str, str]]]
 ) -> None:
     assert found(_pipeline(*sizes)) == [("PH201", each) for each in what]
 
 
-def test_an_actions_configuration_has_so_many_characters(
+def test_an_actions_configuration_has_a_limit_of_characters(
     found: Callable[..., list[tuple[str, str]]],
 ) -> None:
     assert found(_pipeline(1, EnvironmentVariables="x" * 45_000)) == []
@@ -58,7 +58,7 @@ def test_an_actions_configuration_has_so_many_characters(
     ]
 
 
-def test_a_template_has_so_many_bytes(found: Callable[..., list[tuple[str, str]]]) -> None:
+def test_a_template_has_a_size_limit(found: Callable[..., list[tuple[str, str]]]) -> None:
     def topic(size: int) -> dict[str, Any]:
         return {"T": {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": "é" * size}}}
 
@@ -67,7 +67,7 @@ def test_a_template_has_so_many_bytes(found: Callable[..., list[tuple[str, str]]
     assert found(topic(160_000)) == [("PH202", "files size")]
 
 
-def test_a_stack_has_so_many_resources(found: Callable[..., list[tuple[str, str]]]) -> None:
+def test_a_stack_has_a_limit_of_resources(found: Callable[..., list[tuple[str, str]]]) -> None:
     def topics(count: int) -> dict[str, Any]:
         return {f"T{each}": {"Type": "AWS::SNS::Topic"} for each in range(count)}
 
@@ -88,10 +88,10 @@ def test_all_inline_policies_of_a_role_count_together(
     assert found({**role, "A": half}) == [("PH203", "${Role} inline policies")]
 
 
-def test_what_is_not_known_yet_counts_as_an_arn(
+def test_an_unresolved_value_counts_as_the_length_of_an_arn(
     found: Callable[..., list[tuple[str, str]]],
 ) -> None:
-    """100 references of 4 characters each are 6,000, as they are when they are deployed."""
+    """100 references of 4 characters each count as 6,000, their size when deployed."""
     statement = {"Effect": "Allow", "Action": "a:b", "Resource": [{"Ref": "A"}] * 100}
     document = {"Statement": [statement]}
     policy = {"Type": "AWS::IAM::ManagedPolicy", "Properties": {"PolicyDocument": document}}

@@ -1,4 +1,4 @@
-"""The lint over this repository's own assembly, and over templates that nobody would write."""
+"""The lint over this repository's own assembly, and over random templates."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def stacks(assembly: Any) -> dict[str, Stack]:
-    """The stacks of our own assembly by name."""
+    """Return the stacks of our own assembly by name."""
     return {each.name: each for each in _read(assembly.folder)}
 
 
@@ -32,7 +32,7 @@ _read = assembly.read
 
 @pytest.fixture
 def edited(stacks: dict[str, Stack]) -> Callable[[str, Callable[[dict[str, Any]], None]], Stack]:
-    """A stack of ours whose resources a test has edited."""
+    """Return a stack of ours whose resources a test edits."""
 
     def edit(name: str, change: Callable[[dict[str, Any]], None]) -> Stack:
         document = copy.deepcopy(json.loads(stacks[name].text))
@@ -47,19 +47,19 @@ def _with(stack: Stack, document: dict[str, Any]) -> Stack:
     return Stack(**values | {"template": Template.of(document), "text": json.dumps(document)})
 
 
-def test_nothing_is_wrong_with_our_own(stacks: dict[str, Stack]) -> None:
+def test_our_own_assembly_has_no_findings(stacks: dict[str, Stack]) -> None:
     assert stacks.keys() == {"Pithead", "dev-files", "staging-files", "prod-files"}
     assert catalogue.lint(stacks.values()) == []
     assert catalogue.compare(Change(each, each.template) for each in stacks.values()) == []
 
 
-def test_each_rule_says_why_and_each_has_its_own_id() -> None:
+def test_each_rule_has_a_unique_id_and_a_rationale() -> None:
     rules: list[Rule[Stack] | Rule[Change]] = [*catalogue.OF_STACKS, *catalogue.OF_CHANGES]
     assert len({each.id for each in rules}) == len(rules)
     assert all(len(each.why) > 60 for each in rules)
 
 
-def _the(resources: dict[str, Any], type_: str) -> dict[str, Any]:
+def _only(resources: dict[str, Any], type_: str) -> dict[str, Any]:
     return next(each for each in resources.values() if each["Type"] == type_)
 
 
@@ -74,21 +74,21 @@ def _unpinned(resources: dict[str, Any]) -> None:
 
 
 def _sixty(resources: dict[str, Any]) -> None:
-    verify = _the(resources, "AWS::CodePipeline::Pipeline")["Properties"]["Stages"][-1]
+    verify = _only(resources, "AWS::CodePipeline::Pipeline")["Properties"]["Stages"][-1]
     verify["Actions"] = verify["Actions"][:1] * 60
 
 
 def _huge(resources: dict[str, Any]) -> None:
-    _the(resources, "AWS::S3::Bucket")["Metadata"] = {"note": "x" * 1_000_000}
+    _only(resources, "AWS::S3::Bucket")["Metadata"] = {"note": "x" * 1_000_000}
 
 
 def _administrator(resources: dict[str, Any]) -> None:
-    policy = _the(resources, "AWS::IAM::Policy")["Properties"]["PolicyDocument"]
+    policy = _only(resources, "AWS::IAM::Policy")["Properties"]["PolicyDocument"]
     policy["Statement"].append({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
 
 
 def _alarms(resources: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """All tables in alarms."""
+    """Return all tables in alarms."""
     for each in resources.values():
         if each["Type"] == "AWS::CloudWatch::Alarm":
             yield from (holder for holder, _ in _every(each) if isinstance(holder, dict))
@@ -136,7 +136,7 @@ def _deleted(resources: dict[str, Any]) -> None:
 
 
 def _replaced(resources: dict[str, Any]) -> None:
-    _the(resources, "AWS::S3::Bucket")["Properties"]["BucketName"] = "another"
+    _only(resources, "AWS::S3::Bucket")["Properties"]["BucketName"] = "another"
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ _ODD = ("null", "0", "true", '""', '"x"', "[]", "{}", "[1]", '{"Ref": "X"}', "[[
 
 
 def _every(value: Any) -> list[tuple[Any, Any]]:
-    """Each place in a document: what holds it, and its key there."""
+    """Yield each place in a document: its container and its key."""
     keys = list(value) if isinstance(value, dict) else range(len(value))
     places = [(value, key) for key in keys]
     inner = [value[key] for key in keys if isinstance(value[key], (dict, list))]
@@ -167,8 +167,8 @@ def _every(value: Any) -> list[tuple[Any, Any]]:
 
 @given(data=st.data())
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_template_is_too_odd(data: st.DataObject, stacks: dict[str, Stack]) -> None:
-    """Whatever stands in place of whatever: a rule answers, and does not break."""
+def test_rules_do_not_crash_on_any_template(data: st.DataObject, stacks: dict[str, Stack]) -> None:
+    """Whatever replaces a value, each rule returns without a crash."""
     stack = stacks[data.draw(st.sampled_from(sorted(stacks)))]
     document = copy.deepcopy(json.loads(stack.text))
     resources = document["Resources"].values()

@@ -1,4 +1,4 @@
-"""PH707 to PH710: settings against the record that prod's stack carries."""
+"""PH707 to PH710: settings, compared with the record in prod's stack."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ Documents = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def recorded() -> Documents:
-    """What this checkout's files say."""
+    """The settings in this checkout's files."""
     return safeguards.read(ROOT)
 
 
 @pytest.fixture
 def compared(written: Any, recorded: Documents) -> Callable[..., list[Finding]]:
-    """What is found where the files say something else than the record."""
+    """Return a function that compares changed files with the record."""
 
     def compare(
         edit: Callable[[Documents], object],
@@ -71,7 +71,7 @@ def _stack(written: Any, record: Documents | None) -> Any:
 
 
 def _at(path: str, value: Any) -> Callable[[Documents], None]:
-    """Sets a key of a file, `file:table.key`; None takes it out."""
+    """Return an edit that sets a key of a file, `file:table.key`; None removes it."""
 
     def edit(documents: Documents) -> None:
         file, _, keys = path.partition(":")
@@ -141,7 +141,7 @@ def test_a_stricter_setting_is_no_finding(
     assert compared(lambda _documents: None) == []
 
 
-def test_a_freeze_that_lasts_is_kept_and_one_that_is_over_may_go(
+def test_only_an_expired_freeze_may_be_removed(
     compared: Callable[..., list[Finding]],
 ) -> None:
     def freeze(until: str) -> Callable[[Documents], None]:
@@ -154,7 +154,7 @@ def test_a_freeze_that_lasts_is_kept_and_one_that_is_over_may_go(
     assert found.subject == "environments/prod.toml freeze"
 
 
-def test_a_new_waiver_is_shown_and_none_is_for_ever(compared: Callable[..., list[Finding]]) -> None:
+def test_a_new_waiver_is_a_note_and_must_expire(compared: Callable[..., list[Finding]]) -> None:
     def waive(**keys: str) -> Callable[[Documents], None]:
         return _at("pipeline/waivers.toml", {"waiver": [WAIVER | keys]})
 
@@ -169,7 +169,7 @@ def test_a_new_waiver_is_shown_and_none_is_for_ever(compared: Callable[..., list
     assert "allowed are 90 days, until 2027-02-28" in found[0].message
 
 
-def test_other_code_of_the_gates_is_shown(compared: Callable[..., list[Finding]]) -> None:
+def test_changed_code_of_the_gates_is_a_note(compared: Callable[..., list[Finding]]) -> None:
     (found,) = compared(_at("code:pipeline/gates", "other"))
     assert (found.rule, found.severity, found.subject) == ("PH709", "warning", "pipeline/gates")
 
@@ -188,7 +188,9 @@ def test_other_code_of_the_gates_is_shown(compared: Callable[..., list[Finding]]
         ("pipeline/new/deep/code.py", "pipeline/new"),
     ],
 )
-def test_whatever_decides_a_release_has_a_digest(file: str, place: str, tmp_path: Path) -> None:
+def test_all_code_that_decides_a_release_has_a_digest(
+    file: str, place: str, tmp_path: Path
+) -> None:
     def digests(text: str) -> dict[str, str]:
         for each in (file, "pipeline/waivers.toml", "environments/dev.toml", "service/app/main.py"):
             (tmp_path / each).parent.mkdir(parents=True, exist_ok=True)
@@ -201,15 +203,19 @@ def test_whatever_decides_a_release_has_a_digest(file: str, place: str, tmp_path
     assert {each for each in after if before.get(each) != after[each]} == {place}
 
 
-def test_the_record_is_kept_and_true(compared: Callable[..., list[Finding]]) -> None:
+def test_the_settings_record_is_required_and_correct(
+    compared: Callable[..., list[Finding]],
+) -> None:
     (first,) = compared(lambda _documents: None, record=False)
     assert (first.rule, first.severity) == ("PH710", "warning")
     (gone,) = compared(lambda _documents: None, writes=False)
     assert (gone.rule, gone.severity, gone.subject) == ("PH710", "error", "record")
 
 
-def test_a_record_of_something_else_is_refused(written: Any, recorded: Documents) -> None:
-    """A commit whose own synthesis writes down what would be found next time."""
+def test_a_settings_record_that_differs_from_the_files_is_refused(
+    written: Any, recorded: Documents
+) -> None:
+    """A commit whose synthesis records the settings that the next comparison expects."""
     lying = copy.deepcopy(recorded)
     lying["environments/staging.toml"]["load"]["max_p95_ms"] = 10**6
     old, new = _stack(written, recorded), _stack(written, lying)
@@ -217,7 +223,7 @@ def test_a_record_of_something_else_is_refused(written: Any, recorded: Documents
     assert found.subject == "record environments/staging.toml"
 
 
-def test_our_own_stack_carries_what_the_files_say(assembly: Any, recorded: Documents) -> None:
+def test_our_own_stack_records_the_settings_files(assembly: Any, recorded: Documents) -> None:
     document = json.loads(assembly.services["prod"].path.read_text())
     assert from_metadata(document["Metadata"]) == recorded
     for other in ("dev", "staging"):

@@ -1,4 +1,4 @@
-"""PH501 and PH502: what would be lost."""
+"""PH501 and PH502: resources and data that a change loses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_bucket_that_is_taken_out_is_named(changed: Changed) -> None:
     assert changed({"T": topic, "U": topic}, {"T": topic}) == []
 
 
-def test_a_bucket_under_another_logical_id_is_another_one(changed: Changed) -> None:
+def test_a_bucket_with_another_logical_id_counts_as_replaced(changed: Changed) -> None:
     kept = _bucket(DeletionPolicy="Retain")
     assert changed({"Files": kept}, {"Documents": kept}) == [("PH501", "error", "Files")]
 
@@ -40,7 +40,7 @@ def test_a_bucket_that_gets_another_name_is_replaced(changed: Changed) -> None:
     assert changed({"Files": _bucket()}, {"Files": _bucket("b")}) == [("PH502", "error", "Files")]
 
 
-def test_what_can_be_changed_in_place_is_no_loss(changed: Changed) -> None:
+def test_an_in_place_update_is_no_loss(changed: Changed) -> None:
     more = _bucket("a")
     more["Properties"]["VersioningConfiguration"] = {"Status": "Enabled"}
     assert changed({"Files": _bucket("a")}, {"Files": more}) == []
@@ -48,7 +48,7 @@ def test_what_can_be_changed_in_place_is_no_loss(changed: Changed) -> None:
     assert changed({"Files": _bucket(joined)}, {"Files": _bucket(joined)}) == []
 
 
-def test_whoever_names_what_is_replaced_is_replaced(changed: Changed) -> None:
+def test_a_resource_that_references_a_replaced_one_is_replaced(changed: Changed) -> None:
     def stack(cidr: str) -> dict[str, Any]:
         return {
             "Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": cidr}},
@@ -76,7 +76,7 @@ def test_a_path_within_a_property_is_compared_alone(changed: Changed) -> None:
     ]
 
 
-def test_records_that_are_lost_are_told_and_do_not_refuse(changed: Changed) -> None:
+def test_lost_records_are_a_note_and_do_not_refuse(changed: Changed) -> None:
     log = {"Type": "AWS::Logs::LogGroup"}
     assert changed({"Log": log, "B": _bucket()}, {"B": _bucket()}) == [("PH501", "warning", "Log")]
 
@@ -87,7 +87,7 @@ def test_another_type_under_the_same_id_is_a_loss(changed: Changed) -> None:
     ]
 
 
-def test_a_type_without_a_schema_has_no_property_that_replaces(changed: Changed) -> None:
+def test_a_type_without_a_schema_is_never_replaced(changed: Changed) -> None:
     def custom(value: str) -> dict[str, Any]:
         return {"C": {"Type": "Custom::Thing", "Properties": {"ServiceToken": value}}}
 
@@ -95,8 +95,8 @@ def test_a_type_without_a_schema_has_no_property_that_replaces(changed: Changed)
 
 
 @pytest.mark.parametrize("region", ["eu-west-1", "us-east-1"])
-def test_the_schemas_are_those_of_cfn_lint(region: str) -> None:
-    """They are read as files, which cfn-lint does not promise to keep where they are."""
+def test_the_schemas_match_cfn_lints(region: str) -> None:
+    """They are read as files, whose location cfn-lint does not guarantee."""
     known = set(PROVIDER_SCHEMA_MANAGER.get_resource_types(region))
     for type_ in sorted((STATEFUL | RECORDS) & known):
         schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(region, type_).schema
@@ -106,7 +106,9 @@ def test_the_schemas_are_those_of_cfn_lint(region: str) -> None:
     assert (STATEFUL | RECORDS) - known <= {"AWS::QLDB::Ledger"}
 
 
-def test_without_schemas_nobody_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_schemas_the_check_could_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     schemas.create_only.cache_clear()
     with monkeypatch.context() as patch:
         patch.setattr(schemas, "_folder", lambda: tmp_path)

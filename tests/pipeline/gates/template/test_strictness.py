@@ -1,4 +1,4 @@
-"""The comparison of settings: what holds for any of them."""
+"""Properties of the comparison of settings."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_order_does_not_matter(
 
 @given(_DOCUMENTS, _DOCUMENTS)
 def test_a_change_is_looser_one_way_at_most(before: dict[str, Any], after: dict[str, Any]) -> None:
-    """Of what has an order: taking a tightening back is a loosening, and the reverse is none."""
+    """For ordered settings: reverting a tightening loosens, and never the reverse."""
     one = {each.key for each in looser(before, after, DIRECTIONS)}
     other = {each.key for each in looser(after, before, DIRECTIONS)}
     assert not one & other & {"up", "down", "order", "free"}
@@ -66,10 +66,10 @@ def test_a_change_is_looser_one_way_at_most(before: dict[str, Any], after: dict[
 
 
 @given(_DOCUMENTS, _DOCUMENTS, _DOCUMENTS)
-def test_what_two_steps_loosen_one_step_loosens(
+def test_a_loosening_in_two_steps_is_found_in_one_step(
     one: dict[str, Any], two: dict[str, Any], three: dict[str, Any]
 ) -> None:
-    """Nobody gets by in small steps: if no step is looser, the whole way is not."""
+    """If no step is looser, the whole change is not."""
     steps = {each.key for each in (*looser(one, two, DIRECTIONS), *looser(two, three, DIRECTIONS))}
     for each in looser(one, three, DIRECTIONS):
         assert {each.key, each.key.partition(".")[0]} & {k.partition(".")[0] for k in steps} or (
@@ -98,7 +98,7 @@ def _keys(found: list[Loosening]) -> set[str]:
         ({"up": 1}, None, ""),
     ],
 )
-def test_what_is_looser_is_named(before: Any, after: Any, key: str) -> None:
+def test_a_looser_setting_is_reported(before: Any, after: Any, key: str) -> None:
     (found,) = looser(before, after, DIRECTIONS)
     assert found.key == key
     assert found.sure == (key != "unknown")
@@ -106,7 +106,7 @@ def test_what_is_looser_is_named(before: Any, after: Any, key: str) -> None:
 
 
 def test_each_key_of_the_schema_has_a_direction() -> None:
-    """Who adds a limit to an environment file says which way it is looser."""
+    """A new limit in an environment file must declare which direction is looser."""
     assert set(_paths(Environment.model_json_schema())) == set(ENVIRONMENT)
 
 

@@ -40,32 +40,30 @@ JSON = st.recursive(
         ({"Fn::Join": ["-", ["a", {"Fn::Join": ["", ["b", "c"]]}]]}, "a-bc"),
     ],
 )
-def test_what_cloudformation_would_make_the_same_has_the_same_text(
-    one: object, other: object
-) -> None:
+def test_equivalent_values_have_the_same_canonical_text(one: object, other: object) -> None:
     assert text(one) == text(other)
     assert set(references(one)) == set(references(other))
 
 
-def test_references_are_of_values_and_not_of_names_in_a_sub() -> None:
+def test_references_exclude_local_names_of_a_sub() -> None:
     value = {"a": [{"Fn::Sub": ["${x}${Bucket.Arn}${!literal}", {"x": {"Ref": "Key"}}]}]}
     assert list(references(value)) == ["Bucket", "Key"]
 
 
 @given(JSON)
-def test_no_value_is_too_odd(value: object) -> None:
+def test_any_value_is_accepted(value: object) -> None:
     assert isinstance(text(value), str)
     assert all(isinstance(each, str) for each in references(value))
     assert isinstance(listed(value), list)
     assert isinstance(mapping(value), dict)
 
 
-def test_what_a_function_makes_as_a_whole_is_no_table() -> None:
+def test_an_intrinsic_function_is_not_a_mapping() -> None:
     assert mapping({"Fn::If": ["c", {"a": 1}, {"b": 1}]}) == {}
     assert mapping({"a": 1}) == {"a": 1}
 
 
-def test_numbers_may_be_written_as_text() -> None:
+def test_numbers_may_be_strings() -> None:
     assert (number("60"), number(60), number(True), number({"Ref": "P"}), number("x")) == (
         60, 60, None, None, None,
     )  # fmt: skip
@@ -80,6 +78,6 @@ def test_numbers_may_be_written_as_text() -> None:
         ({"Resources": {"A": {"Type": 1}}}, "Resources.A: found no Type"),
     ],
 )
-def test_what_is_no_template_is_named(document: object, why: str) -> None:
+def test_an_invalid_template_is_an_error(document: object, why: str) -> None:
     with pytest.raises(TemplateError, match=why):
         Template.of(document)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_what_cdk_nag_found_is_read_out_of_what_cdk_wrote(tmp_path: Path) -> None:
+def test_cdk_nag_findings_are_read_from_the_validation_report(tmp_path: Path) -> None:
     app = cdk.App(outdir=str(tmp_path))
     s3.Bucket(cdk.Stack(app, "Careless"), "Bucket")
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
@@ -38,7 +38,7 @@ def test_what_cdk_nag_found_is_read_out_of_what_cdk_wrote(tmp_path: Path) -> Non
         (json.dumps({"pluginReports": []}), "no plugin has reported: cdk-nag did not run"),
     ],
 )
-def test_an_assembly_that_nobody_judged_is_no_clean_one(
+def test_an_assembly_without_a_cdk_nag_report_is_not_clean(
     content: str | None, why: str, tmp_path: Path
 ) -> None:
     if content is not None:

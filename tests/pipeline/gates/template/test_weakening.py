@@ -1,4 +1,4 @@
-"""PH702 to PH706 over our own templates: what a commit could do to what holds releases back."""
+"""PH702 to PH706 over our own templates: commits that weaken the gates."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def stacks(assembly: Any) -> dict[str, Stack]:
 
 @pytest.fixture(scope="module")
 def weakened(stacks: dict[str, Stack]) -> Weakened:
-    """What is found where a stack of ours is deployed as it is, and edited in the release."""
+    """Return the findings of an edit of our deployed stack."""
 
     def compare(name: str, *edits: Edit, was: tuple[Edit, ...] = ()) -> list[Finding]:
         old, new = (_edited(stacks[name], each) for each in (was, edits))
@@ -89,7 +89,7 @@ def _spec(step: str, change: Callable[[dict[str, Any]], None]) -> Edit:
 
 
 def _line(step: str, old: str, new: str) -> Edit:
-    """A build's command line with something else in it; it has to be there."""
+    """Return an edit of a build's command line, which must exist."""
 
     def change(spec: dict[str, Any]) -> None:
         lines = spec["phases"]["build"]["commands"]
@@ -108,7 +108,7 @@ def _continue(spec: dict[str, Any]) -> None:
 
 
 def _later(resources: dict[str, Any]) -> None:
-    """The promotion's gates run when prod is deployed."""
+    """Run the promotion's gates after prod is deployed."""
     for action in _stage(resources, "prod")["Actions"]:
         action["RunOrder"] = {"Promotion": 4}.get(action["Name"], action["RunOrder"])
 
@@ -121,7 +121,7 @@ def _fixed_address(resources: dict[str, Any]) -> None:
 
 
 def _last_stage(resources: dict[str, Any]) -> None:
-    """Everything is verified when it has been deployed."""
+    """Move all verification after the deployment."""
     stages = _stages(resources)
     stages.append(stages.pop(next(n for n, s in enumerate(stages) if s["Name"] == "Verify")))
 
@@ -201,7 +201,7 @@ def _project(step: str, **properties: Any) -> Edit:
 
 
 def _action(stage: str, name: str, **keys: Any) -> Edit:
-    """Edits an action; what is none of its own keys goes to its configuration."""
+    """Return an edit of an action; keys other than its own change its configuration."""
 
     def edit(resources: dict[str, Any]) -> None:
         (action,) = (a for a in _stage(resources, stage)["Actions"] if a["Name"] == name)
@@ -217,7 +217,7 @@ def _pipeline(**properties: Any) -> Edit:
 
 
 def _elsewhere(resources: dict[str, Any]) -> None:
-    """The gates of Security run in a build of another name, with a variable more."""
+    """Move Security's gates to a build of another name, with one more variable."""
     (action,) = (a for a in _stage(resources, "Verify")["Actions"] if a["Name"] == "Security")
     action["Name"] = "Scan"
     _project("Security", **_VARIABLE)(resources)
@@ -304,17 +304,17 @@ SURROUNDINGS = [
 
 
 @pytest.mark.parametrize(("edit", "subject"), SURROUNDINGS)
-def test_other_surroundings_or_origins_are_refused(
+def test_a_changed_build_environment_or_source_is_refused(
     edit: Edit, subject: str, weakened: Weakened
 ) -> None:
     found = [each for each in weakened("Pithead", edit) if each.severity == "error"]
     assert any(each.rule == "PH704" and subject in each.subject for each in found), found
 
 
-def test_a_template_of_another_stack_is_refused_although_it_was_deployed_so(
+def test_a_wrong_stacks_template_is_refused_even_if_already_deployed(
     weakened: Weakened,
 ) -> None:
-    """The manifest decides: a file that only looks like prod's is none."""
+    """The manifest decides: a file named like prod's is not prod's template."""
     edit = _action("prod", "files.Prepare", TemplatePath="Synth_Output::looser.template.json")
     (found,) = weakened("Pithead", edit, was=(edit,))
     assert (found.rule, found.severity) == ("PH704", "error")
@@ -322,7 +322,7 @@ def test_a_template_of_another_stack_is_refused_although_it_was_deployed_so(
 
 
 def _watched(resources: dict[str, Any]) -> None:
-    """A condition by which prod waits for an alarm."""
+    """Return a condition by which prod waits for an alarm."""
     rule = {
         "Name": "failures",
         "RuleTypeId": {"Category": "Rule", "Owner": "AWS", "Provider": "CloudWatchAlarm"},
@@ -375,7 +375,7 @@ def test_a_condition_that_skips_a_stage_is_refused(when: str, weakened: Weakened
 
 
 def _added(stage: str, order: int, *lines: str) -> Edit:
-    """One more build, as CDK makes a step of own commands."""
+    """Add a build, as CDK generates a step with custom commands."""
 
     def edit(resources: dict[str, Any]) -> None:
         (project,) = _of(resources, "AWS::CodeBuild::Project", "Security")
@@ -405,7 +405,7 @@ def _added(stage: str, order: int, *lines: str) -> Edit:
         ("prod", 4, None),
     ],
 )
-def test_a_new_action_is_judged_by_what_comes_after_it(
+def test_a_new_action_before_a_gate_is_refused(
     stage: str, order: int, severity: str | None, weakened: Weakened
 ) -> None:
     found = weakened("Pithead", _added(stage, order, "python3 -m compileall -q service"))
@@ -413,7 +413,7 @@ def test_a_new_action_is_judged_by_what_comes_after_it(
     assert [(each.rule, each.severity, each.subject) for each in found] == expected
 
 
-def test_a_command_behind_a_gate_is_shown(weakened: Weakened) -> None:
+def test_a_command_after_a_gate_is_a_note(weakened: Weakened) -> None:
     edit = _spec("Security", lambda spec: spec["phases"]["build"]["commands"].append("rm reports"))
     found = weakened("Pithead", edit)
     assert ("PH706", "warning") in {(each.rule, each.severity) for each in found}
@@ -455,7 +455,9 @@ def _next_trees(spec: dict[str, Any]) -> None:
         _project("Security", TimeoutInMinutes=40, Description="Scans"),
     ],
 )
-def test_what_differs_in_each_release_is_no_finding(edit: Edit, weakened: Weakened) -> None:
+def test_properties_that_change_with_each_release_are_no_finding(
+    edit: Edit, weakened: Weakened
+) -> None:
     assert weakened("Pithead", edit) == []
 
 
@@ -466,7 +468,7 @@ def _compile(resources: dict[str, Any]) -> None:
 
 
 def _one_build_less(resources: dict[str, Any]) -> None:
-    """Two builds of Verify become one, which runs the gates of both."""
+    """Merge two builds of Verify into one, which runs the gates of both."""
     _without_action("Verify", "Security")(resources)
     _line(
         "Infrastructure",
@@ -476,7 +478,7 @@ def _one_build_less(resources: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("edit", [_compile, _one_build_less, lambda _resources: None])
-def test_what_is_no_weaker_is_no_finding(edit: Edit, weakened: Weakened) -> None:
+def test_an_equally_strict_pipeline_is_no_finding(edit: Edit, weakened: Weakened) -> None:
     assert weakened("Pithead", edit) == []
 
 
@@ -644,7 +646,7 @@ def test_a_weaker_environment_is_refused(
     assert any(subject in each.subject for each in found), [each.subject for each in found]
 
 
-def test_after_a_rollback_by_hand_a_release_is_held_to_the_same(weakened: Weakened) -> None:
+def test_a_release_after_a_manual_rollback_is_compared_the_same_way(weakened: Weakened) -> None:
     """`pithead rollback` leaves the alias at a version, with its policy."""
     pinned = _alias(
         lambda alias: alias["Properties"].update(FunctionVersion="4", Description="Moved back")
@@ -670,10 +672,10 @@ def test_a_stricter_environment_is_no_finding(edit: Edit, weakened: Weakened) ->
 
 
 @pytest.mark.parametrize(("now", "rules"), [(2, set()), (3, {"PH703"})])
-def test_a_judge_is_given_what_an_environment_file_says(
+def test_a_judge_policy_change_in_the_environment_file_is_compared(
     now: int, rules: set[str], stacks: dict[str, Stack]
 ) -> None:
-    """The file's edit is compared by itself (PH707); another number is one more finding."""
+    """The file's edit is compared separately (PH707); another number is a finding."""
 
     def edit(resources: dict[str, Any]) -> None:
         judge = _of(resources, "AWS::Lambda::Function", "JudgeFunction")[0]["Properties"]
@@ -686,8 +688,8 @@ def test_a_judge_is_given_what_an_environment_file_says(
     assert {each.rule for each in catalogue.compare([change])} & {"PH703"} == rules
 
 
-def test_the_next_version_is_no_other_alarm(weakened: Weakened) -> None:
-    """Each release publishes a version of its own, which its alarms look at."""
+def test_an_alarm_on_the_next_version_is_the_same_alarm(weakened: Weakened) -> None:
+    """Each release publishes its own version, which its alarms select."""
 
     def edit(resources: dict[str, Any]) -> None:
         text = re.sub(

@@ -28,7 +28,7 @@ RULE = Parameters(
 
 @pytest.fixture(scope="session")
 def exact_split() -> Callable[[int, int, int, float], dict[int, Fraction]]:
-    """P_ψ(the canary served j failures) of each j, in fractions and term by term."""
+    """Return P_ψ(the canary served j failures) of each j, in fractions term by term."""
 
     def split(canary: int, stable: int, failures: int, psi: float) -> dict[int, Fraction]:
         terms = {
@@ -43,13 +43,16 @@ def exact_split() -> Callable[[int, int, int, float], dict[int, Fraction]]:
 
 @pytest.fixture
 def rule() -> Parameters:
-    """A rule as prod has one."""
+    """A rule like prod's."""
     return RULE
 
 
 @pytest.fixture
 def minute() -> Callable[..., Period]:
-    """Makes a minute: by its number, (requests, failures) of both, and slow requests of both."""
+    """Return a maker of a minute.
+
+    Its arguments are the number, (requests, failures), and slow requests of both versions.
+    """
 
     def make(
         number: int,

@@ -29,7 +29,7 @@ def situations(draw: st.DrawFn) -> tuple[tuple[int, int, int], dict[float, float
 
 
 @given(situation=situations())
-def test_the_boost_is_the_greatest_that_expects_no_more_than_one(
+def test_the_boost_is_the_largest_with_expectation_at_most_one(
     exact_split: Split,
     situation: tuple[tuple[int, int, int], dict[float, float], float, float],
 ) -> None:
@@ -49,18 +49,18 @@ def test_the_boost_is_the_greatest_that_expects_no_more_than_one(
     assert boost >= 1
     assert expected(boost) <= 1 + 1e-9
     assert expected(boost) >= 1 - 1e-6 or max(factor.values()) * boost < cap
-    # A canary that is better than the tolerance allows is expected to do worse.
+    # The expectation is lower for a canary better than the tolerance.
     better = exact_split(*totals, 0.6)
     assert math.fsum(float(better[j]) * min(boost * factor[j], cap) for j in null) <= 1 + 1e-9
 
 
-def test_what_cannot_reach_the_line_is_not_boosted() -> None:
+def test_a_value_that_cannot_reach_the_threshold_is_not_boosted() -> None:
     split = FailureSplit(10, 90, 1, (1.0, 5.0))
     assert log_boost(split, 1.0, {5.0: 1.0}, 0.0, math.log(100)) == 0
 
 
-def test_one_period_alone_becomes_the_most_powerful_test_of_its_size() -> None:
-    """Neyman and Pearson's: roll back from the first count whose chance is at most alpha."""
+def test_a_single_period_is_the_most_powerful_test_of_its_size() -> None:
+    """The Neyman-Pearson test: roll back from the first count of chance alpha or less."""
     split = FailureSplit(100, 900, 40, (1.0, 5.0))
     boost = log_boost(split, 1.0, {5.0: 1.0}, 0.0, math.log(100))
     crossing = min(j for j in range(41) if boost + split.log_e(j, 5.0, 1.0) >= math.log(100) - 1e-9)
@@ -68,6 +68,6 @@ def test_one_period_alone_becomes_the_most_powerful_test_of_its_size() -> None:
     assert 1 - split.below(crossing - 1, 1.0) == pytest.approx(0.01, abs=0.01)
 
 
-def test_a_far_line_is_left_alone_rather_than_reckoned_with_what_was_left_out() -> None:
+def test_a_distant_threshold_is_not_boosted_from_a_truncated_tail() -> None:
     split = FailureSplit(500, 500, 400, (1.0, 5.0))
     assert log_boost(split, 1.0, {5.0: 1.0}, 0.0, math.log(1e30)) == 0

@@ -41,7 +41,7 @@ def traffic(
     rng: random.Random, count: int, requests: int, share: float, bad: Callable[[int], float],
     stable: Callable[[int], float],
 ) -> list[Minute]:  # fmt: skip
-    """Minutes of random traffic, each request assigned by itself."""
+    """Return minutes of random traffic; each request is assigned independently."""
     found = []
     for minute in range(count):
         ours = sum(rng.random() < share for _ in range(requests))
@@ -51,7 +51,7 @@ def traffic(
     return found
 
 
-# --- the rate that is promised
+# --- the guaranteed rate
 
 
 TOTALS = [
@@ -70,7 +70,7 @@ TOTALS = [
 def test_evidence_of_a_canary_that_is_no_worse_is_not_expected_to_grow(
     exact_split: Split, totals: list[tuple[int, int, int]], tolerance: float, truth: float
 ) -> None:
-    """Every way in which the failures can fall, with its exact probability."""
+    """Over all splits of the failures, with exact probabilities."""
     rate = 0.2
     splits = [exact_split(*each, truth) for each in totals]
     whole = unboosted = deciding = rolled_back = total = 0.0
@@ -92,7 +92,7 @@ def test_evidence_of_a_canary_that_is_no_worse_is_not_expected_to_grow(
     assert unboosted <= 1 + 1e-9
     assert deciding <= 1 + 1e-9
     assert rolled_back <= rate * (1 + 1e-9)
-    if truth == tolerance:  # on the edge no evidence is given away but by the imprecision
+    if truth == tolerance:  # at the boundary only rounding loses evidence
         assert whole == pytest.approx(FROM_THE_START)
         assert unboosted == pytest.approx(1)
         assert deciding == pytest.approx(1, abs=1e-6)
@@ -115,8 +115,8 @@ def test_evidence_for_a_harmful_canary_is_not_expected_to_grow(
     assert expected <= 1 + 1e-9
 
 
-def test_healthy_canaries_are_rolled_back_no_more_often_than_promised() -> None:
-    """Looked at every minute, calm, in a common incident, in drift and with bursts."""
+def test_the_false_rollback_rate_is_at_most_alpha() -> None:
+    """Evaluated every minute: calm, a common incident, drift and bursts."""
     rng = random.Random(20)
     bases: list[Callable[[int], float]] = [
         lambda _: 0.02,
@@ -135,7 +135,7 @@ def test_healthy_canaries_are_rolled_back_no_more_often_than_promised() -> None:
     assert 0 < wrong <= 0.1 * 2 * runs * len(bases)
 
 
-def test_harmful_canaries_are_called_good_no_more_often_than_promised() -> None:
+def test_the_false_promotion_rate_is_at_most_the_limit() -> None:
     rng = random.Random(21)
     runs = 150
     wrong = 0
@@ -149,11 +149,11 @@ def test_harmful_canaries_are_called_good_no_more_often_than_promised() -> None:
     assert wrong <= 0.1 * runs
 
 
-# --- what the evidence does and does not depend on
+# --- invariants of the evidence
 
 
 @given(st.lists(minutes(), max_size=6), st.randoms(use_true_random=False))
-def test_a_permutation_of_the_periods_changes_no_bit_of_the_evidence(
+def test_evidence_is_invariant_to_the_order_of_periods(
     given_: list[Minute], rng: random.Random
 ) -> None:
     other = list(given_)
@@ -163,7 +163,7 @@ def test_a_permutation_of_the_periods_changes_no_bit_of_the_evidence(
 
 
 @given(st.lists(minutes(), max_size=4))
-def test_evidence_is_that_of_fractions(exact_split: Split, given_: list[Minute]) -> None:
+def test_evidence_equals_exact_fractions(exact_split: Split, given_: list[Minute]) -> None:
     test = judged(given_, tolerance=1.25, harmful=3)
     whole = Fraction(0)
     for ratio, share in zip(WORSE, WORSE_SHARES, strict=True):
@@ -176,7 +176,7 @@ def test_evidence_is_that_of_fractions(exact_split: Split, given_: list[Minute])
 
 
 @given(st.lists(minutes(), min_size=1, max_size=4), st.data())
-def test_evidence_moves_as_one_request_does(given_: list[Minute], data: st.DataObject) -> None:
+def test_evidence_is_monotone_in_each_request(given_: list[Minute], data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(given_) - 1))
     (n, j), (m, i) = given_[at]
 
@@ -201,7 +201,7 @@ def test_more_of_the_same_is_more_evidence(period: Minute) -> None:
 
 
 @given(st.lists(minutes(), max_size=4))
-def test_what_decides_contains_the_evidence(given_: list[Minute]) -> None:
+def test_the_decision_contains_its_evidence(given_: list[Minute]) -> None:
     test = judged(given_)
     assert test.late_evidence >= test.evidence - 1e-12
 
@@ -216,7 +216,7 @@ def test_what_decides_contains_the_evidence(given_: list[Minute]) -> None:
         ((50, 50), (450, 450)),
     ],
 )
-def test_a_period_that_compares_nothing_changes_nothing(silent: Minute) -> None:
+def test_a_period_without_a_comparison_changes_no_evidence(silent: Minute) -> None:
     speaking: list[Minute] = [((61, 1), (540, 3)), ((60, 2), (530, 1))]
     without = judged(speaking)
     with_ = judged([silent, speaking[0], silent, silent, speaking[1], silent])
@@ -225,7 +225,7 @@ def test_a_period_that_compares_nothing_changes_nothing(silent: Minute) -> None:
     assert with_.harmless_evidence == without.harmless_evidence
 
 
-def test_a_new_test_says_nothing() -> None:
+def test_a_new_test_has_no_evidence() -> None:
     test = CanaryTest()
     assert test.late_evidence == pytest.approx(0)
     assert test.harmless_evidence == pytest.approx(0)
@@ -259,18 +259,18 @@ def test_evidence_of_a_large_fault_is_finite() -> None:
     assert 1_000 < test.evidence < math.inf
 
 
-# --- what is found, and how soon
+# --- detection and its speed
 
 
 @pytest.mark.parametrize(
     ("kayenta", "canary", "stable"),
     [
-        # Mann and Whitney's test on buckets passes both, for any size of them: kayenta#780, #426.
+        # Mann and Whitney's test on buckets passes both at any size: kayenta#780, #426.
         ("780", [100] * 7 + [1] * 3, [1] * 10),
         ("426", [0, 1, 2, 1, 0, 0], [0] * 6),
     ],
 )
-def test_what_ranks_of_buckets_overlook_is_seen_in_counts(
+def test_counts_detect_faults_that_ranks_of_buckets_miss(
     kayenta: str, canary: list[int], stable: list[int]
 ) -> None:
     requests = 1_000 if kayenta == "780" else 60
@@ -290,7 +290,7 @@ def _stop(minutes_: list[Minute]) -> int:
         test.observe(canary=Counts(*canary), stable=Counts(*stable))
         if test.verdict == "rollback":
             return number
-    return 10 * len(minutes_)  # not found: no mean survives it
+    return 10 * len(minutes_)  # not detected: no mean is affected
 
 
 @pytest.mark.parametrize(
@@ -311,7 +311,9 @@ def test_a_regression_is_found_within_one_and_a_half_times_the_limit_and_a_perio
 
 
 @pytest.mark.parametrize(("late", "decades"), [(10, 2.2), (20, 2.5), (30, 2.8)])
-def test_a_late_fault_needs_at_most_the_stated_evidence_more(late: int, decades: float) -> None:
+def test_a_late_fault_needs_at_most_the_documented_extra_evidence(
+    late: int, decades: float
+) -> None:
     well: Minute = ((60, 0), (540, 9))
     bad: Minute = ((60, 5), (540, 9))
     early = judged([bad, bad, bad])
@@ -320,7 +322,7 @@ def test_a_late_fault_needs_at_most_the_stated_evidence_more(late: int, decades:
     assert after.evidence < early.evidence - decades - 1
 
 
-def test_a_late_fault_is_found_nearly_as_fast() -> None:
+def test_a_late_fault_is_detected_nearly_as_fast() -> None:
     rng = random.Random(23)
     late = 20
 
@@ -337,7 +339,7 @@ def test_a_late_fault_is_found_nearly_as_fast() -> None:
     assert _mean(80, lambda: play(late)) < 2.2 * early
 
 
-def test_a_rollback_stays_and_good_does_not() -> None:
+def test_a_rollback_verdict_is_final_and_a_good_verdict_is_not() -> None:
     bad: Minute = ((60, 12), (540, 3))
     well: Minute = ((60, 0), (540, 20))
     test = judged([bad, bad])
@@ -361,36 +363,36 @@ def test_a_tolerated_difference_is_tolerated() -> None:
     assert judged(minutes_, tolerance=1.6, harmful=3.0).verdict == "good"
 
 
-def test_both_versions_failing_alike_blames_nobody() -> None:
+def test_equal_failures_of_both_versions_blame_neither() -> None:
     minutes_: list[Minute] = [((60, 30), (540, 270))] * 30
     test = judged(minutes_)
     assert test.verdict == "good"
     assert test.late_evidence < 0
 
 
-# --- bad input
+# --- invalid input
 
 
 @pytest.mark.parametrize("name", ["false_rollback_rate", "false_promotion_rate"])
 @pytest.mark.parametrize("wrong", [0.0, 1.0, -0.1, 2.0, 1, True, float("nan"), "0.01", None])
-def test_a_rate_that_is_none_is_refused(name: str, wrong: Any) -> None:
+def test_an_invalid_rate_is_rejected(name: str, wrong: Any) -> None:
     with pytest.raises(ValueError, match=f"^{name}: .* found; allowed is a number above 0 and"):
         CanaryTest(**{name: wrong})
 
 
 @pytest.mark.parametrize("name", ["tolerance", "harmful"])
 @pytest.mark.parametrize("wrong", [0, 0.99, -1, 1001, True, float("nan"), "2", None])
-def test_an_odds_ratio_that_is_none_is_refused(name: str, wrong: Any) -> None:
+def test_an_invalid_odds_ratio_is_rejected(name: str, wrong: Any) -> None:
     with pytest.raises(ValueError, match=f"^{name}: .* found; allowed is an odds ratio from 1 to"):
         CanaryTest(**{name: wrong})
 
 
 @pytest.mark.parametrize("harmful", [1.5, 2, 1.0])
-def test_what_is_tolerated_cannot_be_harmful(harmful: float) -> None:
+def test_the_tolerated_odds_ratio_must_be_below_the_harmful_one(harmful: float) -> None:
     with pytest.raises(ValueError, match=f"^harmful: {harmful} found; allowed is an odds ratio ab"):
         CanaryTest(tolerance=2, harmful=harmful)
 
 
-def test_whole_numbers_are_odds_ratios_too() -> None:
+def test_odds_ratios_may_be_integers() -> None:
     minutes_: list[Minute] = [((60, 4), (540, 9))]
     assert judged(minutes_, tolerance=1, harmful=2).evidence == judged(minutes_).evidence

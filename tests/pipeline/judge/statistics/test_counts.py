@@ -7,7 +7,7 @@ import pytest
 from pipeline.judge.statistics import Counts
 
 
-def test_counts_say_what_they_are() -> None:
+def test_counts_have_a_readable_repr() -> None:
     assert repr(Counts(requests=61, failures=4)) == "Counts(requests=61, failures=4)"
     assert Counts(61, 4) == Counts(requests=61, failures=4)
     assert Counts(61, 4) != Counts(61, 5)
@@ -16,7 +16,7 @@ def test_counts_say_what_they_are() -> None:
 
 
 @pytest.mark.parametrize("wrong", [-1, 1.0, 2.5, float("nan"), True, "7", None])
-def test_what_is_no_count_is_refused_by_name(wrong: Any) -> None:
+def test_an_invalid_count_is_rejected_by_name(wrong: Any) -> None:
     allowed = "allowed is a whole number from 0 on"
     with pytest.raises(ValueError, match=f"^requests: {wrong!r} found; {allowed}$"):
         Counts(requests=wrong, failures=0)

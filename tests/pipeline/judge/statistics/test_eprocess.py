@@ -13,7 +13,9 @@ nats = st.floats(-50, 50)
 
 
 @given(st.lists(nats, min_size=1, max_size=30), st.randoms())
-def test_the_order_of_periods_changes_no_bit(log_e: list[float], random: object) -> None:
+def test_the_product_is_invariant_to_the_order_of_periods(
+    log_e: list[float], random: object
+) -> None:
     forth, back = WholeBets([-1.0]), WholeBets([-1.0])
     for each in log_e:
         forth.settle([each])
@@ -34,7 +36,7 @@ def test_ten_thousand_periods_lose_nothing() -> None:
 
 
 @given(st.lists(nats, min_size=1, max_size=12))
-def test_late_bets_are_the_sum_over_all_beginnings(log_e: list[float]) -> None:
+def test_the_late_bets_sum_over_all_start_periods(log_e: list[float]) -> None:
     bets = LateBets([math.log(0.5)])
     for each in log_e:
         bets.begin()
@@ -46,7 +48,7 @@ def test_late_bets_are_the_sum_over_all_beginnings(log_e: list[float]) -> None:
     assert bets.log_waiting == pytest.approx(math.log(waiting(len(log_e))))
 
 
-def test_all_beginnings_together_are_one() -> None:
+def test_the_weights_of_all_start_periods_sum_to_one() -> None:
     for periods in (0, 1, 30, 10_000):
         begun = math.fsum(start_share(s) for s in range(1, periods + 1))
         assert begun + waiting(periods) == pytest.approx(1, abs=1e-12)

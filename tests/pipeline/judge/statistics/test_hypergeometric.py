@@ -25,7 +25,7 @@ def periods(draw: st.DrawFn, most: int = 60) -> tuple[int, int, int, int]:
 
 
 @given(period=periods())
-def test_probabilities_are_those_of_fractions(
+def test_probabilities_equal_exact_fractions(
     exact_split: Split, period: tuple[int, int, int, int]
 ) -> None:
     canary, stable, failures, ours = period
@@ -41,7 +41,7 @@ def test_probabilities_are_those_of_fractions(
 
 
 @given(periods())
-def test_versions_that_change_places_turn_the_odds_ratio_over(
+def test_swapping_versions_inverts_the_odds_ratio(
     period: tuple[int, int, int, int],
 ) -> None:
     canary, stable, failures, ours = period
@@ -53,7 +53,7 @@ def test_versions_that_change_places_turn_the_odds_ratio_over(
 
 
 @given(periods())
-def test_success_and_failure_that_change_places_turn_the_odds_ratio_over(
+def test_swapping_success_and_failure_inverts_the_odds_ratio(
     period: tuple[int, int, int, int],
 ) -> None:
     canary, stable, failures, ours = period
@@ -77,7 +77,7 @@ def test_large_periods_are_as_exact_as_small_ones(failures: int) -> None:
     assert split.log_e(ours, 5.0, 1.0) == pytest.approx(exact, abs=1e-11)
 
 
-def test_what_is_left_out_is_next_to_nothing(exact_split: Split) -> None:
+def test_the_truncated_probability_is_negligible(exact_split: Split) -> None:
     canary, stable, failures = 400, 3_600, 300
     split = FailureSplit(canary, stable, failures, (1.0, 25.0))
     for psi in (1.0, 25.0):
@@ -88,7 +88,7 @@ def test_what_is_left_out_is_next_to_nothing(exact_split: Split) -> None:
         assert 1 - sum(exact[j] for j in kept) < Fraction(3e-16)
 
 
-def test_work_grows_with_the_root_of_the_failures() -> None:
+def test_computation_grows_with_the_square_root_of_the_failures() -> None:
     def terms(failures: int) -> int:
         split = FailureSplit(10_000, 90_000, failures, ODDS)
         return sum(len(each.values) for each in split._terms.values())

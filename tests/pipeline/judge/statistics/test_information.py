@@ -16,7 +16,7 @@ shares = st.floats(0.01, 0.99)
 @pytest.mark.parametrize(
     ("stable", "canary", "total", "of_canary"),
     [
-        # The table of bounds that the design rests on: alpha = 1 %, a canary of 10 %.
+        # The table of bounds on which the design is based: alpha = 1 %, a canary of 10 %.
         (0.0001, 0.01, 2_296, 230),
         (0.001, 0.01, 4_238, 424),
         (0.001, 0.05, 501, 50),
@@ -33,7 +33,7 @@ def test_the_limit(stable: float, canary: float, total: int, of_canary: int) -> 
     assert 0.1 * limit == pytest.approx(of_canary, abs=0.6)
 
 
-def test_a_canary_that_is_no_worse_is_never_found() -> None:
+def test_an_equal_canary_is_never_detected() -> None:
     assert requests_limit(0.01, 0.02, 0.02, 0.1) == math.inf
     assert requests_limit(0.01, 0.01, 0.02, 0.1) == math.inf
     assert requests_limit(0.01, 0.0, 0.0, 0.1) == math.inf
@@ -41,13 +41,13 @@ def test_a_canary_that_is_no_worse_is_never_found() -> None:
     assert requests_limit(0.01, 2 / 102, 0.01, 0.1, tolerance=2.0) == math.inf
 
 
-def test_a_tolerated_difference_takes_information_away() -> None:
+def test_a_tolerance_reduces_the_information() -> None:
     limits = [requests_limit(0.01, 0.05, 0.01, 0.1, tolerance) for tolerance in (1, 1.5, 2, 4)]
     assert limits == sorted(limits)
     assert all(math.isfinite(limit) for limit in limits)
 
 
-def test_a_small_share_tells_as_much_a_canary_request_as_a_known_base_rate() -> None:
+def test_a_small_share_gives_the_information_of_a_known_base_rate() -> None:
     assert information(0.05, 0.01, 1e-7) / 1e-7 == pytest.approx(divergence(0.05, 0.01), rel=1e-4)
 
 
@@ -59,7 +59,7 @@ def test_versions_that_never_and_always_fail() -> None:
 
 
 @given(rates, rates, shares, st.floats(0.05, 20))
-def test_the_nearest_null_is_the_nearest(
+def test_no_null_is_nearer_than_the_nearest_null(
     canary: float, stable: float, share: float, odds: float
 ) -> None:
     least = information(canary, stable, share, odds)
@@ -92,12 +92,12 @@ def test_information_is_symmetric(canary: float, stable: float, share: float) ->
         ("odds", (0.1, 0.1, 0.5, float("inf"))),
     ],
 )
-def test_what_is_no_rate_is_refused(name: str, arguments: tuple[float, ...]) -> None:
+def test_an_invalid_failure_rate_is_rejected(name: str, arguments: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match=f"^{name}: .* found; allowed is"):
         information(*arguments)
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0, float("nan"), 1, True])
-def test_a_rate_of_false_rollbacks_that_is_none_is_refused(rate: Any) -> None:
+def test_an_invalid_false_rollback_rate_is_rejected(rate: Any) -> None:
     with pytest.raises(ValueError, match=r"^false_rollback_rate: "):
         requests_limit(rate, 0.1, 0.01, 0.1)

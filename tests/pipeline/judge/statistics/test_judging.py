@@ -1,4 +1,4 @@
-"""The decision over periods: verdicts, incidents, policies, and what came of it."""
+"""The decision over periods: verdicts, incidents, policies and outcomes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_bad_canary_is_rolled_back_at_the_end_of_the_minute_that_shows_it(
     assert judged.objective == "failures"
 
 
-def test_a_verdict_against_the_canary_is_not_taken_back(
+def test_a_rollback_verdict_is_not_revoked(
     rule: Parameters, bad: list[Period], minute: Any
 ) -> None:
     decided = judge(rule, bad).decided_at
@@ -59,7 +59,7 @@ def test_slow_requests_condemn_a_canary_as_failures_do(rule: Parameters, minute:
     assert (judged.verdict, judged.objective) == ("rollback", "slow-requests")
 
 
-def test_cold_starts_alone_condemn_nobody(rule: Parameters, minute: Any) -> None:
+def test_cold_starts_alone_roll_back_no_canary(rule: Parameters, minute: Any) -> None:
     cold = [replace(minute(n, (8, 0), (72, 0)), cold_starts=(8, 0)) for n in range(30)]
     assert judge(rule, cold).verdict != "rollback"
 
@@ -78,7 +78,7 @@ def test_a_fault_that_begins_late_is_found(rule: Parameters, minute: Any) -> Non
 def test_without_requests_there_is_no_evidence(
     rule: Parameters, minute: Any, requests: int
 ) -> None:
-    """Neither failure nor success; nor is the failure of the only version that had any."""
+    """Nor is a failure evidence if only one version has requests."""
     nothing = [minute(n, (0, 0), (requests, requests)) for n in range(20)]
     judged = judge(rule, nothing)
     assert judged.verdict == "undecided"
@@ -98,7 +98,7 @@ def test_when_both_versions_fail_alike_the_canary_is_not_blamed(
     assert not judge(rule, before).incident
 
 
-def test_no_incident_is_seen_where_the_canary_alone_fails_or_mends(
+def test_a_change_of_the_canary_alone_is_no_incident(
     rule: Parameters, minute: Any, bad: list[Period]
 ) -> None:
     mends = [minute(n, (80, 0), (720, 288)) for n in range(5)]
@@ -124,7 +124,7 @@ def test_no_incident_is_seen_where_the_canary_alone_fails_or_mends(
         ("rollback", "stop", _judged("better"), True, False),
     ],
 )
-def test_what_may_not_be_promoted(
+def test_blocked_promotions(
     rule: Parameters,
     undecided: Undecided,
     incident: Incident,
@@ -154,7 +154,7 @@ def test_what_may_not_be_promoted(
         ("promote", "continue", _judged("good", incident=True), "stopped", "stopped by another"),
     ],
 )
-def test_what_came_of_it(
+def test_outcomes(
     rule: Parameters,
     undecided: Undecided,
     incident: Incident,
@@ -166,10 +166,10 @@ def test_what_came_of_it(
     assert outcome(parameters, judged, ending) == came
 
 
-def test_a_release_that_repairs_a_failing_version_is_better_and_not_undecided(
+def test_a_release_that_repairs_a_failing_version_is_called_better(
     rule: Parameters, minute: Any
 ) -> None:
-    """Its latency, of which nothing is slow on either version, says nothing."""
+    """Neither version has slow requests, so latency adds no evidence."""
     repairs = [minute(n, (80, 0), (720, 144)) for n in range(5)]
     judged = judge(rule, repairs)
     assert (judged.verdict, judged.objective) == ("better", "failures")
@@ -182,9 +182,7 @@ def test_a_release_that_repairs_a_failing_version_is_better_and_not_undecided(
     assert judge(rule, slower).verdict == "rollback"
 
 
-def test_what_is_no_better_is_called_better_as_seldom_as_what_is_no_worse_is_rolled_back(
-    rule: Parameters, minute: Any
-) -> None:
+def test_better_is_as_rarely_wrong_as_a_rollback(rule: Parameters, minute: Any) -> None:
     chance = random.Random(7)
     better = 0
     for _ in range(200):
@@ -194,10 +192,10 @@ def test_what_is_no_better_is_called_better_as_seldom_as_what_is_no_worse_is_rol
             canary = sum(chance.random() < 0.1 for _ in range(bad))
             periods.append(minute(number, (40, canary), (360, bad - canary)))
         better += judge(rule, periods).verdict == "better"
-    assert better <= 6  # at most 1 % of 200 is promised: 7 or more has a chance of 0.5 %
+    assert better <= 6  # at most 1 % of 200 is guaranteed: 7 or more has a chance of 0.5 %
 
 
-def test_counts_that_are_contradicted_outweigh_everything_but_a_rollback(
+def test_contradicted_counts_override_everything_but_a_rollback(
     rule: Parameters, bad: list[Period], minute: Any
 ) -> None:
     good = [minute(n, (800, 8), (7200, 72)) for n in range(20)]
@@ -211,7 +209,7 @@ def test_counts_that_are_contradicted_outweigh_everything_but_a_rollback(
     )
 
 
-def test_an_objective_without_a_limit_makes_no_incident(rule: Parameters, minute: Any) -> None:
+def test_an_objective_without_a_limit_causes_no_incident(rule: Parameters, minute: Any) -> None:
     refused = Pair(Counts(80, 40), Counts(720, 360))
     periods = [
         replace(each, counts={**each.counts, "error-responses": refused})

@@ -38,8 +38,8 @@ def test_evidence_is_the_weighted_average() -> None:
     assert together.evidence == pytest.approx(math.log10(average))
 
 
-def test_an_objective_that_reaches_its_own_line_rolls_back_all() -> None:
-    """Its own line is that of its share of the rate."""
+def test_an_objective_at_its_own_threshold_rolls_back_the_release() -> None:
+    """Its threshold is that of its share of the rate."""
     together, alone = Objectives(HALVES), CanaryTest(false_rollback_rate=0.005)
     canary, stable = Counts(20, 1), Counts(180, 3)
     while alone.verdict != "rollback":
@@ -58,7 +58,7 @@ def test_objectives_that_are_bad_together_need_less_each() -> None:
     assert both.late_evidence > one.late_evidence
 
 
-def test_good_is_what_every_objective_is() -> None:
+def test_a_release_is_good_only_if_every_objective_is() -> None:
     together = Objectives(HALVES)
     some = (Counts(60, 1), Counts(540, 9))
     nothing = (Counts(60, 0), Counts(540, 0))
@@ -73,7 +73,7 @@ def test_good_is_what_every_objective_is() -> None:
     assert (together.verdict, together.requests_needed) == ("good", 0)
 
 
-def test_a_rollback_stays() -> None:
+def test_a_rollback_verdict_is_final() -> None:
     together = Objectives(HALVES)
     for _ in range(2):
         together.observe({"failures": BAD, "slow-requests": BAD})
@@ -84,10 +84,10 @@ def test_a_rollback_stays() -> None:
 
 
 @pytest.mark.parametrize("alike", [True, False])
-def test_objectives_share_the_rate_however_they_depend_on_each_other(
+def test_objectives_share_the_error_rate_under_any_dependence(
     exact_split: Split, alike: bool
 ) -> None:
-    """Exactly: the same requests bad in both, or independent ones, over two periods."""
+    """Exactly: the same bad requests in both, or independent ones, over two periods."""
     rate, totals = 0.2, [(3, 6, 3), (5, 4, 4)]
     splits = [exact_split(*each, 1.0) for each in totals]
     ways = product(*splits)
@@ -110,7 +110,7 @@ def test_objectives_share_the_rate_however_they_depend_on_each_other(
 
 
 @pytest.mark.parametrize("weight", [0, 0.0, -0.5, 1.5, True, float("nan"), "1", None])
-def test_a_weight_that_is_none_is_refused(weight: Any) -> None:
+def test_an_invalid_weight_is_rejected(weight: Any) -> None:
     with pytest.raises(
         ValueError, match=r"^weight of slow: .* found; allowed is a number above 0 and up to 1"
     ):
@@ -118,23 +118,23 @@ def test_a_weight_that_is_none_is_refused(weight: Any) -> None:
 
 
 @pytest.mark.parametrize("weights", [{}, {"a": 0.5}, {"a": 0.6, "b": 0.5}])
-def test_weights_that_are_not_one_are_refused(weights: dict[str, float]) -> None:
+def test_weights_that_do_not_sum_to_one_are_rejected(weights: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"^weights: .* found; allowed are weights with sum 1"):
         Objectives(weights)
 
 
-def test_thirds_are_one() -> None:
+def test_three_thirds_sum_to_one() -> None:
     Objectives({"a": 1 / 3, "b": 1 / 3, "c": 1 / 3})
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0, float("nan"), True])
-def test_the_rate_of_all_is_checked_before_it_is_shared(rate: Any) -> None:
+def test_the_total_error_rate_is_validated_before_it_is_split(rate: Any) -> None:
     with pytest.raises(ValueError, match=f"^false_rollback_rate: {rate!r} found"):
         Objectives(HALVES, false_rollback_rate=rate)
 
 
 @pytest.mark.parametrize("names", [[], ["failures"], ["failures", "slow-requests", "x"], ["x"]])
-def test_counts_of_other_objectives_are_refused_before_any_is_taken_in(names: list[str]) -> None:
+def test_counts_of_unknown_objectives_are_rejected_before_any_is_added(names: list[str]) -> None:
     together = Objectives(HALVES)
     with pytest.raises(
         ValueError, match=r"^objectives: .* found; allowed are counts of failures, slow-requ"

@@ -22,10 +22,10 @@ def _binomial(rng: random.Random, requests: int, rate: float) -> int:
         (0.05, 0.05, 0.5, 100, "good"),
     ],
 )
-def test_what_was_expected_is_what_was_needed(
+def test_the_outlook_matches_the_median_of_what_is_needed(
     bad: float, base: float, share: float, requests: int, verdict: str
 ) -> None:
-    """Half the canaries need less than twice what was expected after two periods, and so back."""
+    """Half of the canaries need less than twice the outlook after two periods."""
     rng = random.Random(30)
     ratios = []
     for _ in range(60):
@@ -45,20 +45,20 @@ def test_what_was_expected_is_what_was_needed(
     assert 0.5 < median(ratios) < 2
 
 
-def test_before_anything_failed_nothing_can_be_said() -> None:
+def test_without_a_failure_there_is_no_outlook() -> None:
     test = CanaryTest()
     test.observe(canary=Counts(600, 0), stable=Counts(5_400, 0))
     assert test.requests_needed is None
     assert test.requests_to_rollback == test.requests_to_good == math.inf
 
 
-def test_while_one_version_is_silent_nothing_can_be_said() -> None:
+def test_without_requests_of_both_versions_there_is_no_outlook() -> None:
     test = CanaryTest()
     test.observe(canary=Counts(0, 0), stable=Counts(5_400, 20))
     assert test.requests_needed is None
 
 
-def test_a_canary_on_its_way_to_one_verdict_is_not_expected_at_the_other() -> None:
+def test_only_the_likelier_verdict_has_an_outlook() -> None:
     worse, well = CanaryTest(), CanaryTest()
     worse.observe(canary=Counts(60, 3), stable=Counts(540, 5))
     well.observe(canary=Counts(600, 6), stable=Counts(5_400, 60))

@@ -1,4 +1,4 @@
-"""The decision record: read back the same to the last bit, and judged again the same."""
+"""The decision record round-trips bit for bit, and replays to the same verdict."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def record(rule: Parameters, bad: list[Period]) -> Record:
     )
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_record_is_read_back_and_judged_again_to_the_last_bit(
+def test_a_record_is_read_and_replayed_bit_for_bit(
     rule: Parameters, minute: Any, counts: list[tuple[int, int, float, float]]
 ) -> None:
     periods = [
@@ -75,7 +75,7 @@ def test_a_record_is_read_back_and_judged_again_to_the_last_bit(
     assert again.code == code()
 
 
-def test_the_document_is_as_it_is_described(record: Record) -> None:
+def test_the_document_matches_its_description(record: Record) -> None:
     document = json.loads(record.text())
     assert document["schema"] == 1
     assert document["began"] == "2026-01-01T11:59:30.250000Z"
@@ -104,13 +104,15 @@ def test_the_document_is_as_it_is_described(record: Record) -> None:
         ({"began": "yesterday"}, "no decision record: Invalid isoformat string: 'yesterday'"),
     ],
 )
-def test_what_is_no_record_is_told(record: Record, change: dict[str, Any], message: str) -> None:
+def test_an_invalid_record_is_an_error(
+    record: Record, change: dict[str, Any], message: str
+) -> None:
     with pytest.raises(RecordError, match=message):
         Record.of(record.document() | change)
 
 
 @pytest.mark.parametrize("wrong", [[-1, 0], [3, 4], [1.0, 0], [True, False], [3]])
-def test_counts_that_cannot_be_are_told(record: Record, wrong: list[Any]) -> None:
+def test_impossible_counts_are_an_error(record: Record, wrong: list[Any]) -> None:
     document = json.loads(record.text())
     document["periods"][0]["counts"]["failures"]["canary"] = wrong
     with pytest.raises(RecordError, match="no decision record: "):
@@ -126,6 +128,6 @@ def test_a_missing_key_is_named(record: Record) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"schema": 1, "periods": [{}]}'])
-def test_what_is_no_document_is_told(text: str) -> None:
+def test_an_invalid_document_is_an_error(text: str) -> None:
     with pytest.raises(RecordError):
         read(text)
