@@ -1,10 +1,11 @@
-# Two commands matter: `make rehearse` and `make test`. Both set up what they need.
+# The two main commands are `make rehearse` and `make test`. Both set up what they need.
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-# Node is the virtual environment's own, and jsii finds it on the PATH.
+# The virtual environment has its own Node, and jsii finds it on the PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-# Half of a start is the bytecode of libraries: it is kept, whatever the caller does with his own.
+# Compiling libraries is half of the start-up time: keep their bytecode, whatever the caller's
+# setting.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup rehearse test check unit lock hooks clean
@@ -12,10 +13,10 @@ unexport PYTHONDONTWRITEBYTECODE
 help:
 	@echo "make rehearse  play a release, a rollback, a pipeline change and a refusal, end to end"
 	@echo "make test      run every check and every test, the rehearsal included"
-	@echo "make check     only the checks that need no test run (style, types, the line)"
+	@echo "make check     only the checks without tests (style, types, imports, security)"
 	@echo "make unit      only the tests that take seconds"
-	@echo "make setup     the virtual environment and the command .venv/bin/pithead"
-	@echo "make lock      compile requirements/*.txt again from pyproject.toml"
+	@echo "make setup     create the virtual environment and the command .venv/bin/pithead"
+	@echo "make lock      compile requirements/*.txt from pyproject.toml"
 	@echo "make hooks     run the checks before every commit"
 
 setup: $(READY)
@@ -51,7 +52,7 @@ check: setup
 unit: setup
 	$(BIN)/python -m pytest --numprocesses 2 -m "not rehearsal"
 
-# The rehearsal comes alone: its canary and its load gate measure.
+# The rehearsal runs alone, because its canary and its load gate measure times.
 test: check unit
 	$(BIN)/python -m pytest -m rehearsal
 

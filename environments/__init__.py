@@ -1,1 +1,1 @@
-"""The desired state of dev, staging and prod: a file each, one schema."""
+"""The desired state of dev, staging and prod: one file each, one schema."""

@@ -1,4 +1,4 @@
-"""What is sent to a deployed environment, and accepted: `load`, `dynamic` and `synthetic`."""
+"""Settings of the gates `load`, `dynamic` and `synthetic`."""
 
 from __future__ import annotations
 
@@ -10,44 +10,46 @@ from pydantic import Field, model_validator
 from environments.limits import Share  # noqa: TC001  # pydantic reads the annotation
 from environments.part import Part
 
-# With fewer requests the slowest hundredth of them is not even one.
+# With fewer requests, the slowest hundredth of them is not even one.
 _FEWEST = 100
 
 
 class Comparison(Part):
-    """When the load gate takes a release for slower than the last one that was promoted.
+    """When the load gate counts a release as slower than the last promoted one.
 
-    Both are measured in the same seconds, so that noise which comes and goes meets both, and the
-    false alarms are all that is left of it. What stays, such as a sandbox on a slower machine, the
-    two minima have to be above.
+    Both are measured in the same seconds, so that transient noise affects both, and only the rate
+    of false alarms remains. Lasting noise, such as a sandbox on a slower machine, must stay below
+    the two minimum growths.
     """
 
     false_alarm_share: Annotated[float, Field(ge=0.0001, le=0.2)]
-    """Of releases that changed nothing, at most this share is refused."""
+    """Maximum share of releases without a change that are refused."""
     min_growth: Annotated[float, Field(gt=0, le=10)]
-    """A p50 or p95 that grew by a smaller share of itself is never refused."""
+    """A p50 or p95 that grew by a smaller share is never refused."""
     min_growth_ms: Annotated[int, Field(ge=1)]
-    """Nor is one that grew by less than this."""
+    """A p50 or p95 that grew by fewer milliseconds is never refused."""
 
 
 class Load(Part):
-    """What the load gate sends, and what it accepts."""
+    """The requests and the limits of the load gate."""
 
     users: Annotated[int, Field(ge=1, le=10000)]
-    """At most so many requests are under way at once."""
+    """Maximum of concurrent requests."""
     workers: Annotated[int, Field(ge=1, le=64)] = 1
-    """Processes that the users are spread over; one sends some hundred requests a second, of which
-    the release promoted last takes half."""
+    """Processes that run the users.
+
+    One sends some hundred requests a second, half of them to the last promoted release.
+    """
     seconds: Annotated[int, Field(ge=1, le=3600)]
     warm_up_seconds: Annotated[int, Field(ge=0, le=600)]
-    """At most so long, requests are sent that do not count."""
+    """Maximum seconds of requests that do not count."""
     requests_per_second: Annotated[int, Field(ge=1, le=10000)]
-    """Sent whether or not the answers keep up."""
+    """Request rate, independent of the responses."""
     min_throughput: Annotated[int, Field(ge=1)]
-    """Good answers a second."""
+    """Minimum of successful responses a second."""
     max_failure_share: Share
     max_cold_share: Share
-    """Of requests that met a cold start; they do not count for the latencies."""
+    """Maximum share of requests with a cold start; they are left out of the latencies."""
     max_p50_ms: Annotated[int, Field(ge=1)]
     max_p95_ms: Annotated[int, Field(ge=1)]
     max_p99_ms: Annotated[int, Field(ge=1)]
@@ -55,12 +57,12 @@ class Load(Part):
 
     @model_validator(mode="after")
     def _can_be_measured(self) -> Load:
-        # Little's law: else a service within its limits would be blamed for too few users.
+        # Little's law: otherwise too few users would make a service within its limits look slow.
         busy = math.ceil(self.requests_per_second * self.max_p95_ms / 1000)
         if self.users < busy:
             raise ValueError(
                 f"found {self.users} users; {self.requests_per_second} requests a second that "
-                f"take {self.max_p95_ms} ms keep {busy} busy: give at least so many"
+                f"take {self.max_p95_ms} ms keep {busy} busy; users must be at least {busy}"
             )
         if self.workers > self.users:
             raise ValueError(
@@ -85,17 +87,17 @@ class Load(Part):
 
 
 class Dynamic(Part):
-    """How much the dynamic gate sends that the API's own description makes possible."""
+    """The extent of the dynamic gate, whose requests come from the API description."""
 
     max_examples: Annotated[int, Field(ge=1, le=1000)]
-    """Of each operation in each phase; the same in every run."""
+    """Examples of each operation in each phase; the same in every run."""
     seconds: Annotated[int, Field(ge=1, le=3600)]
-    """An examination that lasts longer was none, and the gate refuses."""
+    """Time limit; the gate refuses a run that exceeds it."""
 
 
 class Synthetic(Part):
-    """A customer's journey through the deployed API, made again and again."""
+    """Synthetic journeys through the deployed API."""
 
     every_minutes: Literal[1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60]
     seconds: Annotated[int, Field(ge=1, le=45)]
-    """That a journey may take, with all its requests; at most 45, to be over before the next."""
+    """Time limit of a journey; at most 45, so that it ends before the next."""

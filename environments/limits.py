@@ -1,4 +1,4 @@
-"""Limits that the files' schema and the pipeline share, and types of numbers."""
+"""Limits that the schema and the pipeline share, and number types."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Annotated
 from pydantic import Field
 
 MAX_STEP_MINUTES = 2880
-"""That a step of a shift may last ("Deployment configurations on an AWS Lambda compute platform"
-of the CodeDeploy user guide)."""
+"""Maximum minutes of a step of a shift.
+
+Source: "Deployment configurations on an AWS Lambda compute platform" (CodeDeploy User Guide).
+"""
 JOURNEY_PERIODS = 3
-"""That the alarms on journeys evaluate, each as long as the time between two journeys."""
+"""Periods that the alarms on journeys evaluate, each as long as between journeys."""
 Share = Annotated[float, Field(gt=0, lt=1)]
-"""Of requests; neither none nor all."""
+"""A share of requests, between 0 and 1 exclusive."""

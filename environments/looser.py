@@ -1,6 +1,6 @@
-"""Looser direction of each key of an environment file, for gate `changes`.
+"""The looser direction of each key of an environment file, for gate `changes`.
 
-A key of the schema that is missing here fails a test. A key that is in neither is a finding.
+A test fails if a key of the schema is missing here. A key in neither is a finding.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from typing import Literal, TypeAlias
 Direction: TypeAlias = (
     Literal["higher", "lower", "grows", "widens", "shrinks", "changed", "never"] | tuple[str, ...]
 )
-"""When a value is looser than the one before.
+"""The change that makes a value looser than the previous one.
 
-`higher`, `lower`: a number. `grows`: a list, where none is the strictest. `widens`: a list, where
-none allows everything. `shrinks`: a list that loses an item. `changed`: any other value, or none.
-`never`: it holds nothing back. A tuple has the values of a key from strict to loose.
+`higher`, `lower`: of a number. `grows`: of a list whose empty value is the strictest. `widens`: of
+a list whose absence allows everything. `shrinks`: a list loses an item. `changed`: any other value,
+or none. `never`: the key restricts nothing. A tuple has the values of a key from strict to loose.
 """
 
 ENVIRONMENT: dict[str, Direction] = {
-    # Another account or region leaves behind what is deployed in the old one.
+    # A move to another account or region leaves the old resources behind.
     "account": "changed",
     "region": "changed",
     "owner": "never",
@@ -38,14 +38,14 @@ ENVIRONMENT: dict[str, Direction] = {
     "guard.max_failure_share": "higher",
     "guard.max_slow_share": "higher",
     "guard.min_requests": "higher",
-    # A judge that may be wrong less often needs more evidence, and so stops fewer bad releases.
+    # A lower rate of false rollbacks needs more evidence, and so stops fewer bad releases.
     "judge.false_rollback_rate": "lower",
     "judge.tolerance": "higher",
     "judge.harmful": "higher",
     "judge.count_tolerance": "higher",
     "judge.undecided": ("rollback", "promote"),
     "judge.incident": ("stop", "continue"),
-    # By these a canary is planned, and none is judged.
+    # They only plan a canary; the judge does not use them.
     "judge.requests_per_second": "never",
     "judge.failure_share": "never",
     "load.users": "lower",
@@ -59,7 +59,7 @@ ENVIRONMENT: dict[str, Direction] = {
     "load.max_p50_ms": "higher",
     "load.max_p95_ms": "higher",
     "load.max_p99_ms": "higher",
-    # As the judge's: fewer false alarms are fewer true ones.
+    # As for the judge: fewer false alarms mean fewer true ones.
     "load.comparison.false_alarm_share": "lower",
     "load.comparison.min_growth": "higher",
     "load.comparison.min_growth_ms": "higher",

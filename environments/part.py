@@ -1,4 +1,4 @@
-"""What all tables of the files have in common."""
+"""The base of all tables of the files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Part(BaseModel):
-    """A table: unchangeable, without unknown keys, and its values of exactly their types."""
+    """A table: frozen, strictly typed, and without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)

@@ -1,4 +1,4 @@
-"""What an environment file may say, and the sentence for one that says something else."""
+"""The schema of environment files, and its error messages."""
 
 from __future__ import annotations
 
@@ -24,26 +24,29 @@ from environments.wording import sentence, shown
 
 FOLDER = Path(__file__).parent
 NAMES = ("dev", "staging", "prod")
-"""In the order in which a commit passes them."""
+"""In the order of promotion."""
 
-# CloudWatch Logs takes these and no others ("PutRetentionPolicy").
+# CloudWatch Logs accepts only these ("PutRetentionPolicy").
 Retention = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827]
 Account = Annotated[str, Field(pattern=r"^\d{12}$")]
 Region = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
 StepMinutes = Annotated[int, Field(ge=2, le=MAX_STEP_MINUTES)]
-"""At least 2: guard rails and judge look at whole minutes."""
+"""At least 2: guard rails and judge evaluate whole minutes."""
 BakeMinutes = Annotated[int, Field(ge=4, le=50)]
-"""At least 4: so long the judge's word on the last minutes of the shift usually takes, and its
-alarms; where metrics are late, the bake takes longer by itself. At most 50: CodeDeploy waits one
-hour for the hook that ends the bake ("AppSpec 'hooks' section")."""
+"""Minutes of a bake, from 4 to 50.
 
-# A minute to compare is closed after two, settled after three and judged after four; what is
-# undecided three minutes before the end is rolled back.
+The judge's verdict on the last minutes of the shift, and its alarms, usually take 4; if metrics are
+late, the bake is extended. CodeDeploy waits one hour for the hook that ends the bake ("AppSpec
+'hooks' section").
+"""
+
+# A minute is closed after two, settled after three and judged after four; an undecided canary is
+# rolled back three minutes before the end.
 _SHORTEST = 8
 
 
 class EnvironmentFileError(Exception):
-    """A file is wrong; the message says where, what was found and what is allowed."""
+    """A file is invalid; the message says where, what was found and what is allowed."""
 
 
 PartT = TypeVar("PartT", bound=Part)
@@ -54,12 +57,12 @@ class Function(Part):
 
     memory_mb: Annotated[int, Field(ge=128, le=10240)]
     timeout_seconds: Annotated[int, Field(ge=1, le=29)]
-    """At most 29: API Gateway waits no longer."""
+    """At most 29: API Gateway's integration timeout."""
     log_retention_days: Retention
 
 
 class Api(Part):
-    """The REST API's throttle and the origins that a browser may call it from."""
+    """The REST API's throttle and its allowed CORS origins."""
 
     requests_per_second: Annotated[int, Field(ge=1, le=10000)]
     burst: Annotated[int, Field(ge=1, le=5000)]
@@ -73,7 +76,7 @@ class AllAtOnce(Part):
 
 
 class Canary(Part):
-    """The new version gets a share for some minutes, then all; then it is watched (bake)."""
+    """The new version gets a share for some minutes, then all traffic, and then bakes."""
 
     type: Literal["canary"]
     percent: Annotated[int, Field(ge=1, le=99)]
@@ -82,7 +85,7 @@ class Canary(Part):
 
 
 class Linear(Part):
-    """The new version gets one more share every so many minutes; then it is watched (bake)."""
+    """The new version gets one more share in each step, and then bakes."""
 
     type: Literal["linear"]
     percent: Annotated[int, Field(ge=1, le=99)]
@@ -91,36 +94,39 @@ class Linear(Part):
 
 
 class Guard(Part):
-    """Alarms on the new version alone, by the minute; they stop a shift that has steps."""
+    """Alarms on the new version alone, per minute; they stop a shift in steps."""
 
     latency_objective_ms: Annotated[int, Field(ge=1)]
-    """A request slower than this counts as slow."""
+    """A slower request counts as slow."""
     max_failure_share: Share
     max_slow_share: Share
     min_requests: Annotated[int, Field(ge=1)]
-    """Requests in a minute below which a share says nothing."""
+    """Minutes with fewer requests are not evaluated."""
 
 
 class Judge(Part):
-    """How a canary is judged against the version before it, and how often that may be wrong."""
+    """The judge's comparison of a canary with the stable version, and its error rate."""
 
     false_rollback_rate: Annotated[float, Field(ge=0.0001, le=0.2)]
-    """Of releases that are no worse, at most this share is rolled back."""
+    """Maximum share of releases that are no worse and rolled back."""
     tolerance: Annotated[float, Field(ge=1, le=10)]
-    """The odds of a bad request, canary to version before, up to which it is no worse."""
+    """Odds ratio of a bad request, canary to stable, up to which it is no worse."""
     harmful: Annotated[float, Field(gt=1, le=100)]
-    """The odds from which it may not be called good."""
+    """Odds ratio from which a canary may not be called good."""
     undecided: Literal["promote", "rollback"]
-    """What becomes of it when the shift ends before a verdict."""
+    """The action when the shift ends before a verdict."""
     incident: Literal["continue", "stop"]
-    """What becomes of it while both versions fail, each more than the guard allows."""
+    """The action while both versions fail more than the guard allows."""
     count_tolerance: Annotated[float, Field(ge=0.005, le=0.2)] = 0.05
-    """The share of a version's requests by which the service's counts may differ from Lambda's,
-    and their 4xx and 5xx from API Gateway's, before the service cannot testify."""
+    """Maximum difference between counts, as a share of a version's requests.
+
+    The service's counts are compared with Lambda's, and its 4xx and 5xx with API Gateway's. Above
+    the maximum, the service's counts are not trusted.
+    """
     requests_per_second: Annotated[float, Field(gt=0, le=100000)]
-    """That the environment usually serves: by it a canary is planned."""
+    """The environment's usual request rate, for planning a canary."""
     failure_share: Share
-    """Of them that usually fail: the same."""
+    """The usual share of failed requests, for planning a canary."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Judge:
@@ -132,7 +138,7 @@ class Judge(Part):
 
 
 class Freeze(Part):
-    """A time in which no release begins."""
+    """A period in which no release starts."""
 
     start: AwareDatetime = Field(alias="from")
     until: AwareDatetime
@@ -146,7 +152,7 @@ class Freeze(Part):
 
 
 class Environment(Part):
-    """One environment: where, how much, how carefully, when not, and whose."""
+    """An environment: account, sizes, limits, policies, freezes and owner."""
 
     account: Account
     region: Region
@@ -177,16 +183,16 @@ class Environment(Part):
         return tags
 
     def every_tag(self, environment: str) -> dict[str, str]:
-        """The file's tags, and those that every resource has: its owner and its environment."""
+        """Return the file's tags and the common ones: owner and environment."""
         return self.tags | {"owner": self.owner, "environment": environment}
 
     def frozen_at(self, now: datetime) -> Freeze | None:
-        """The freeze that lasts at this time, if one does."""
+        """Return the freeze that is active at a time, or None."""
         return next((each for each in self.freeze if each.start <= now < each.until), None)
 
 
 class Home(Part):
-    """Where the pipeline itself lives and what it follows: `[tool.pithead]` of pyproject.toml."""
+    """The pipeline's account, region and source: `[tool.pithead]` in pyproject.toml."""
 
     account: Account
     region: Region
@@ -211,11 +217,11 @@ def load(name: str, folder: Path = FOLDER) -> Environment:
     """Read one environment's file.
 
     Raises:
-        EnvironmentFileError: it is missing, no TOML, or not as the schema wants it.
+        EnvironmentFileError: the file is missing, no TOML, or does not match the schema.
     """
     path = folder / f"{name}.toml"
     environment = _checked(Environment, path)
-    # What nobody would read must not stand there as if it held.
+    # A table without a reader would look as if it applied.
     if environment.load and name != "staging":
         raise EnvironmentFileError(
             f"{shown(path)}: load: found a table; only staging has a load gate"
@@ -242,7 +248,7 @@ def load(name: str, folder: Path = FOLDER) -> Environment:
 
 
 def _check_length(path: Path, shift: AllAtOnce | Canary | Linear) -> None:
-    """Refuse a shift that is over before the judge can have said anything."""
+    """Reject a shift that ends before the judge can have a verdict."""
     steps = -(-100 // shift.percent) - 1 if isinstance(shift, Linear) else 1
     if not isinstance(shift, AllAtOnce) and shift.minutes * steps < _SHORTEST:
         raise EnvironmentFileError(
@@ -252,7 +258,7 @@ def _check_length(path: Path, shift: AllAtOnce | Canary | Linear) -> None:
 
 
 def _check_journeys(path: Path, environment: Environment) -> None:
-    """Refuse a bake that sees no journeys, or too few for its alarm."""
+    """Reject a bake without journeys, or with too few for its alarm."""
     shift, synthetic = environment.shift, environment.synthetic
     if isinstance(shift, AllAtOnce):
         return
@@ -261,7 +267,7 @@ def _check_journeys(path: Path, environment: Environment) -> None:
             f"{shown(path)}: synthetic: nothing found; the bake of a {shift.type} shift watches "
             "journeys, and needs the table that says how often they are made"
         )
-    # One of the alarm's periods may lie half before the bake.
+    # Half of one of the alarm's periods may lie before the bake.
     if synthetic.every_minutes * JOURNEY_PERIODS >= shift.bake_minutes:
         raise EnvironmentFileError(
             f"{shown(path)}: synthetic.every_minutes: found {synthetic.every_minutes}; the bake's "
@@ -270,9 +276,9 @@ def _check_journeys(path: Path, environment: Environment) -> None:
 
 
 def unread(folder: Path = FOLDER) -> list[Path]:
-    """The files of a folder of environments that nothing reads: neither code nor an environment.
+    """Return the files in an environments folder that nothing reads.
 
-    One named `production.toml` or `prod.toml.bak` looks as if it held, and holds nothing.
+    A `production.toml` or `prod.toml.bak` looks as if it applied, and does not.
     """
     names = {f"{name}.toml" for name in NAMES}
     return sorted(
@@ -285,7 +291,7 @@ def unread(folder: Path = FOLDER) -> list[Path]:
 
 
 def load_all(folder: Path = FOLDER) -> dict[str, Environment]:
-    """All environments by name, in the order of promotion.
+    """Return all environments by name, in the order of promotion.
 
     Raises:
         EnvironmentFileError: see `load`; or a gate on the way to prod has no limits.
@@ -310,7 +316,7 @@ def load_all(folder: Path = FOLDER) -> dict[str, Environment]:
 
 
 def load_home(root: Path | None = None) -> Home:
-    """The pipeline's home out of pyproject.toml.
+    """Read the pipeline's home from pyproject.toml.
 
     Raises:
         EnvironmentFileError: see `load`.
@@ -324,7 +330,7 @@ def _read(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise EnvironmentFileError(f"{shown(path)}: the file is missing; create it") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise EnvironmentFileError(f"{shown(path)}: no valid TOML: {error}") from error
+        raise EnvironmentFileError(f"{shown(path)}: invalid TOML: {error}") from error
 
 
 def _checked(schema: type[PartT], path: Path, table: tuple[str, ...] = ()) -> PartT:

@@ -1,7 +1,6 @@
-"""What may be deployed and by whom it is vouched for: `[tool.pithead.supply-chain]`.
+"""The supply-chain policy: `[tool.pithead.supply-chain]`.
 
-Where nothing is said, nothing is allowed: a table that is missing refuses every licence and
-every promotion.
+The default is to allow nothing: without its table, every licence and every promotion is refused.
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ Package = Annotated[str, AfterValidator(_package)]
 Approval = Annotated[str, AfterValidator(_approval)]
 ProfileVersion = Annotated[
     str,
-    # The names are as "PutSigningProfile" has them.
+    # Patterns from "PutSigningProfile".
     Field(
         pattern=r"^arn:aws:signer:[a-z0-9-]+:[0-9]{12}:"
         r"/signing-profiles/[a-zA-Z0-9_]{2,64}/[a-zA-Z0-9]{10}$"
@@ -67,18 +66,18 @@ ProfileVersion = Annotated[
 
 
 class Review(Part):
-    """What somebody has read and decided about one package's licence."""
+    """A reviewed decision about one package's licence."""
 
     package: Package
     declared: str
-    """What the package said then, as the gate quotes it; with other words it is read anew."""
+    """The licence that the package declared; another one needs another review."""
     licence: Expression
-    """What that is, in SPDX's words."""
+    """The licence as an SPDX expression."""
     reason: Annotated[str, Field(min_length=10)]
 
 
 class Licences(Part):
-    """What may be shipped, what never, and what was reviewed package by package."""
+    """Licences that may be shipped, and may not, and reviews of single packages."""
 
     allowed: tuple[Licence, ...] = Field(default=(), strict=False)
     forbidden: tuple[Licence, ...] = Field(default=(), strict=False)
@@ -88,7 +87,7 @@ class Licences(Part):
     def _decided(self) -> Licences:
         both = sorted(set(self.allowed) & set(self.forbidden))
         if both:
-            raise ValueError(f"found {both[0]!r} allowed and forbidden; it is one of the two")
+            raise ValueError(f"found {both[0]!r} in allowed and in forbidden; remove it from one")
         names = [review.package for review in self.reviewed]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -97,27 +96,27 @@ class Licences(Part):
 
 
 class CodeArtifact(Part):
-    """A repository of CodeArtifact in the pipeline's own account and region."""
+    """A repository of CodeArtifact in the pipeline's account and region."""
 
     domain: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,48}[a-z0-9]$")]
     repository: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{1,99}$")]
 
 
 class Index(Part):
-    """Where builders download packages of Python and of npm: all of them from one place.
+    """The index of the builders, for Python and npm packages.
 
     Either addresses (`url` or `url_secret`, with `npm_url`), or a repository of CodeArtifact, which
     holds packages of both kinds.
     """
 
     url: Annotated[str, Field(pattern=r"^https?://[^@\s]+$")] | None = None
-    """A server that speaks PEP 503; without credentials, as everybody reads this file."""
+    """The address of a PEP 503 index without credentials, because everybody reads it."""
     url_secret: Annotated[str, Field(pattern=r"^[\w/+=.@-]+$")] | None = None
-    """The name of a secret in Secrets Manager that is such an address with credentials."""
+    """The name of a secret in Secrets Manager: the address with credentials."""
     npm_url: Annotated[str, Field(pattern=r"^https?://[^@\s]+/$")] | None = None
-    """A registry for npm, without credentials; it serves the CDK CLI and cdk-assets."""
+    """The address of an npm registry with CDK CLI and cdk-assets, without credentials."""
     npm_token_secret: Annotated[str, Field(pattern=r"^[\w/+=.@-]+$")] | None = None
-    """The name of a secret in Secrets Manager that is the registry's token."""
+    """The name of a secret in Secrets Manager: the registry's token."""
     codeartifact: CodeArtifact | None = None
 
     @model_validator(mode="after")
@@ -143,15 +142,17 @@ class Index(Part):
 
 
 class SupplyChain(Part):
-    """The policy that the gates `supply_chain`, `attest` and `provenance` hold a release to."""
+    """The policy of the gates `supply_chain`, `attest` and `provenance`."""
 
     licences: Licences = Licences()
     approved: tuple[Approval, ...] | None = Field(default=None, strict=False)
-    """Names and versions that may be deployed; without the key every name may."""
+    """Names and versions that may be deployed; by default any."""
     attested_gates: tuple[str, ...] = Field(default=(), strict=False)
-    """Whose results a release must have, none of them refused, before prod is touched."""
+    """Gates whose results a release needs before prod; none may be refused."""
     index: Index | None = None
-    """Without the key, builders take packages from the public index."""
+    """The builders' package index; by default the public one."""
     signing_profile_version: ProfileVersion | None = None
-    """ARN of the version of a profile of AWS Signer, in the pipeline's own account and region, by
-    which bundles are signed, and by which Lambda takes code alone; without the key by none."""
+    """ARN of a profile version of AWS Signer, in the pipeline's account and region.
+
+    Bundles are signed with it, and Lambda accepts no other code; by default bundles are not signed.
+    """

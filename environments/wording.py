@@ -1,4 +1,4 @@
-"""The sentence for an environment file that is not as the schema wants it."""
+"""The error message for an environment file that does not match the schema."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def sentence(path: Path, table: tuple[str, ...], error: ValidationError) -> str:
-    """File, key, what was found and what is allowed, for the first error; the others by key."""
+    """Return file, key, value and what is allowed; further errors by key."""
     first, *others = error.errors()
     key = _key(table, first)
     more = sorted({_key(table, other) for other in others} - {key})
@@ -42,5 +42,5 @@ def _finding(error: ErrorDetails) -> str:
 
 
 def shown(path: Path) -> str:
-    """The file as the user of the repository names it."""
+    """Return a file's path as the user of the repository writes it."""
     return "/".join(path.parts[-2:]) if path.parent.name == "environments" else path.name

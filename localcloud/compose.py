@@ -1,4 +1,4 @@
-"""The composition of the local cloud: creates every service and gives it what it uses.
+"""The composition of the local cloud: creates every service with its dependencies.
 
 No service imports another one. Each receives the others as the protocols of `localcloud.core`.
 """
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Substitutes:
-    """What services receive in place of another service; a test gives its fakes."""
+    """Replacements for services; tests pass their fakes."""
 
     functions: FunctionInvoker | None = None
     event_functions: EventFunctions | None = None
@@ -94,7 +94,7 @@ class Cloud(Core):
     def services(self) -> dict[str, Service]:
         """Return every service by name, in the order in which they start.
 
-        A service that continues its work at the start comes after those that it works with.
+        A service that resumes work at its start comes after those that it uses.
         """
         return {
             "logs": self.logs,
@@ -109,7 +109,7 @@ class Cloud(Core):
             "codeconnections": self.codeconnections,
             "codepipeline": self.codepipeline,
             "schedules": self.schedules,
-            # Last: it continues stack operations with the providers of all others.
+            # Last, because it resumes stack operations with the providers of all others.
             "cloudformation": self.cloudformation,
         }
 
@@ -148,14 +148,14 @@ def compose(
     gateway_endpoint: str,
     substitutes: Substitutes,
 ) -> Cloud:
-    """Create every service of a local cloud; none has started when this returns."""
+    """Create every service of a local cloud, without starting them."""
 
     def invoke(arn: str, payload: bytes) -> None:
-        # Alarms invoke functions, whose metrics they watch.
+        # Alarms invoke functions, whose metrics they evaluate.
         functions.queue(arn, payload)
 
     def deploy(deployment: AliasDeployment, cancel: threading.Event) -> None:
-        # Lambda's aliases are deployed by CodeDeploy, which routes Lambda's aliases.
+        # CodeDeploy deploys Lambda's aliases, and calls Lambda to route them.
         codedeploy.deploy(deployment, cancel)
 
     logs = Logs(core, access, delays)

@@ -1,9 +1,9 @@
-"""`python -m pipeline.app`: what `cdk synth` runs.
+"""`python -m pipeline.app`: the CDK app that `cdk synth` runs.
 
-Context keys: `connection-arn` (the CodeConnections connection, required), `bundle` (`linux-arm64`,
-the default, or `host`) and `signed` (the signing profile's version by which the pipeline's Build
-has signed the bundles; without it they are taken as they were built). Exit codes: 0 synthesised,
-1 refused with a sentence.
+Context keys: `connection-arn` (ARN of the CodeConnections connection, required), `bundle`
+(`linux-arm64`, the default, or `host`) and `signed` (the signing profile version with which the
+pipeline's Build signed the bundles; by default the unsigned bundles are used). Exit codes: 0
+synthesised, 1 failed with an error message.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ _TOLD = (
 
 
 def synthesise(app: cdk.App) -> None:
-    """Put the whole app together.
+    """Create all stacks of the app.
 
     Raises:
         AppError, BundleError, CommitError, ContentsError, EnvironmentFileError, LockError,
-        SigningError: with the sentence for the user.
+        SigningError: the message is for the user.
     """
     environments = load_all()
     home = load_home()
@@ -63,7 +63,7 @@ def synthesise(app: cdk.App) -> None:
         built, judge, synthetic = (
             code_signing.signed(each, str(signer)) for each in (built, judge, synthetic)
         )
-    # A profile is AWS's, and so is what it signs: no local cloud has that version of it.
+    # Only AWS has the profile: the local cloud could not verify its signatures.
     profile = home.supply_chain.signing_profile_version if platform != "host" else None
     artifact = Artifact(
         commit=commit(),
@@ -98,12 +98,12 @@ def synthesise(app: cdk.App) -> None:
 
 
 def main() -> int:
-    """Synthesise into the folder that the CDK CLI names."""
+    """Synthesise into the CDK CLI's output folder."""
     app = cdk.App()
     try:
         synthesise(app)
     except _TOLD as error:
-        print(f"pithead: {error}", file=sys.stderr)  # noqa: T201  # a command speaks so
+        print(f"pithead: {error}", file=sys.stderr)  # noqa: T201  # output of a command
         return 1
     app.synth()
     nag.record(Path(app.outdir))

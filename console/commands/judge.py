@@ -15,9 +15,10 @@ from console.aws.account import connect
 from console.aws.speed import announced_speed, rate_here
 from console.checkout import Checkout
 from console.errors import ConsoleError
-from console.judge import planning, tables
+from console.judge import tables
 from console.judge.backtest import Policy, Release, backtest, document
 from console.judge.picture import svg
+from console.judge.planning import answer, show, source
 from console.judge.records import (
     from_file,
     from_folder,
@@ -157,14 +158,12 @@ def plan(
     measured = None
     if requests_per_second is None or failure_share is None:
         measured = _measured(checkout, environment, wanted)
-    traffic = planning.source(
-        environment, wanted.judge, measured, requests_per_second, failure_share
-    )
+    traffic = source(environment, wanted.judge, measured, requests_per_second, failure_share)
     prediction = forecast(wanted, traffic.traffic)
     assert prediction is not None  # noqa: S101  # the environment has a judge
     console = Console()
-    planning.show(prediction, traffic.words, wanted.judge, console)
-    planning.answer(prediction, certainty, regression, console)
+    show(prediction, traffic.words, wanted.judge, console)
+    answer(prediction, certainty, regression, console)
     rate = traffic.traffic.requests_per_second
     scaled = rate_here(rate, announced_speed(checkout.states))
     if scaled:

@@ -1,1 +1,1 @@
-"""What the canary judge decided, read again: replayed, drawn, backtested, planned."""
+"""Decision records of the canary judge: replay, picture, backtest and plan."""

@@ -1,4 +1,4 @@
-"""The axes of a picture: where the ticks are, and how they are written."""
+"""Axes of a picture: ticks and their labels."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 
 def ticks(low: float, high: float, most: int) -> list[float]:
-    """Round numbers evenly apart, the first at most `low`, the last at least `high` (> `low`).
+    """Return round, evenly spaced numbers from at most `low` to at least `high`.
 
-    About `most` of them: steps are 1, 2 or 5 times a power of ten.
+    `high` is above `low`. There are about `most` numbers; steps are 1, 2 or 5 times a power of ten.
     """
     least = (high - low) / (most - 1)
     power = 10.0 ** math.floor(math.log10(least))
@@ -22,10 +22,10 @@ def ticks(low: float, high: float, most: int) -> list[float]:
 
 
 def per_cent(value: float) -> str:
-    """Such as 0.25 % or 12 %."""
+    """Format a share as per cent, such as 0.25 % or 12 %."""
     return f"{100 * value:.3g} %" if value else "0"
 
 
 def clock(time: datetime) -> str:
-    """Hours and minutes; seconds where they are not zero."""
+    """Format a time as hours and minutes, and seconds if they are not zero."""
     return f"{time:%H:%M:%S}" if time.second else f"{time:%H:%M}"

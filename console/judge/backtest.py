@@ -1,4 +1,4 @@
-"""A policy over past releases: would it have fired, when, and at what cost in bad requests."""
+"""Backtest of a policy on past releases: verdicts, times and bad requests."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Policy:
-    """What is to differ from the rule that judged; None leaves that as it was."""
+    """Changes to the recorded parameters; None keeps the recorded value."""
 
     false_rollback_rate: float | None = None
     tolerance: float | None = None
     objectives: Mapping[str, float] | None = None
-    """Share of the evidence by name, together 1."""
+    """Share of the evidence by objective, with a sum of 1."""
     minutes: int | None = None
-    """Of each shift, the first ones, in which a verdict may fall."""
+    """Number of minutes, from the begin of the shift, in which a verdict may fall."""
 
     def parameters(self, record: Record) -> Parameters:
-        """The rule of a release as this policy has it.
+        """Return the parameters of a release, with this policy's changes.
 
         Raises:
-            ConsoleError: it names an objective that was not counted.
+            ConsoleError: the release has no such objective.
         """
         counted = record.parameters.objectives
         for name in self.objectives or ():
@@ -52,19 +52,21 @@ class Policy:
 
 @dataclass(frozen=True)
 class Decision:
-    """When a release was, or would have been, decided, and what it had cost by then."""
+    """The decision on a release, real or hypothetical, and its cost."""
 
     verdict: Verdict
     at: datetime | None
     """The end of the minute that brought the verdict; None while undecided."""
     bad: int
-    """Bad requests that the canary had answered when it was condemned, or the record ended; by
-    every objective that the record counts, so that one that failed slowly counts twice."""
+    """Bad responses of the canary until its condemnation or the end of the record.
+
+    They are summed over objectives: a request that failed slowly counts twice.
+    """
 
 
 @dataclass(frozen=True)
 class Release:
-    """A past release, as it was and as the policy would have it."""
+    """A past release: what happened, and what the policy would have done."""
 
     record: Record
     happened: Decision
@@ -72,12 +74,12 @@ class Release:
 
     @property
     def open(self) -> bool:
-        """Whether the policy has no verdict where the record ends because the release did."""
+        """Whether the record ends before the policy has a verdict, with the release."""
         return self.happened.verdict == "rollback" and self.policy.verdict != "rollback"
 
     @property
     def minutes(self) -> tuple[float | None, float | None]:
-        """From the beginning of the shift to both verdicts."""
+        """Minutes from the begin of the shift to the real and the hypothetical verdict."""
         return self._after(self.happened.at), self._after(self.policy.at)
 
     def _after(self, at: datetime | None) -> float | None:
@@ -85,10 +87,10 @@ class Release:
 
 
 def backtest(policy: Policy, record: Record) -> Release:
-    """Hold a policy against a past release.
+    """Apply a policy to a past release.
 
     Raises:
-        ConsoleError: see `Policy.parameters`; or it, or the record, cannot be judged by.
+        ConsoleError: see `Policy.parameters`; or the policy or the record cannot be judged.
     """
     parameters = policy.parameters(record)
     last = None if policy.minutes is None else record.began + timedelta(minutes=policy.minutes)
@@ -120,7 +122,7 @@ def _bad(periods: Iterable[Period]) -> int:
 
 
 def document(policy: Policy, releases: Iterable[Release]) -> dict[str, Any]:
-    """As JSON.
+    """Return policy and releases as a JSON document.
 
     ```json
     {"schema": 1,
@@ -133,8 +135,8 @@ def document(policy: Policy, releases: Iterable[Release]) -> dict[str, Any]:
         "policy": {"verdict": "rollback", "minutes": 3.5, "bad": 12}, "open": false}]}
     ```
 
-    `minutes` are from the beginning of the shift to the end of the minute that brought the
-    verdict, null while undecided. `bad` and `open` as `Decision` and `Release` have them.
+    `minutes` are from the begin of the shift to the end of the minute that brought the verdict,
+    null while undecided. `bad` and `open` are those of `Decision` and `Release`.
     """
     return {"schema": 1, "policy": vars(policy), "releases": [_document(each) for each in releases]}
 

@@ -18,13 +18,13 @@ _WIDE, _HIGH = 2, 4  # dots of a cell
 # Bit of a braille character by column and row ("Unicode, Braille Patterns").
 _BITS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 _BRAILLE = 0x2800
-_MARGIN = 9  # characters for the y axis's words
+_MARGIN = 9  # characters for the y axis's labels
 _WIDEST = 120
 
 
 @dataclass(frozen=True)
 class Series:
-    """A line through points (x, y), left to right; y is None where there is nothing to draw."""
+    """A line through points (x, y), left to right; a y of None is a gap."""
 
     points: tuple[tuple[float, float | None], ...]
     style: str
@@ -32,7 +32,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Level:
-    """A dashed line across."""
+    """A dashed horizontal line."""
 
     y: float
     style: str
@@ -40,7 +40,7 @@ class Level:
 
 @dataclass(frozen=True)
 class Mark:
-    """A disc that lies on everything else."""
+    """A disc on top of everything else."""
 
     x: float
     y: float
@@ -49,21 +49,21 @@ class Mark:
 
 @dataclass(frozen=True)
 class Chart:
-    """A renderable of rich, as wide as it is allowed to be; later series lie on earlier ones."""
+    """A renderable of rich, as wide as allowed; later series cover earlier ones."""
 
     title: Text
     series: Sequence[Series]
     ticks: Sequence[float]
-    """Of the y axis, ascending; the first is its bottom, the last its top."""
+    """Ticks of the y axis, ascending, from bottom to top."""
     y_words: Callable[[float], str]
     x_ticks: Sequence[tuple[float, str]] = ()
-    """Words below the x axis, by place; those that would touch are left out."""
+    """Labels of the x axis by position; labels that would touch are omitted."""
     level: Level | None = None
     mark: Mark | None = None
     height: int = 8
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Title, rows from the top down, x axis and its words."""
+        """Yield title, rows from the top down, x axis and its labels."""
         width = max(20, min(options.max_width, _WIDEST) - _MARGIN - 2)
         cells = self._cells(width)
         words = {self._row(y): self.y_words(y) for y in self.ticks}
@@ -96,7 +96,7 @@ class Chart:
                 yield Segment(" ")
 
     def _cells(self, width: int) -> dict[tuple[int, int], tuple[int, str]]:
-        """Bits and style by column and row, of the cells that have dots."""
+        """Return bits and style by column and row, for the cells with dots."""
         cells: dict[tuple[int, int], tuple[int, str]] = {}
         for series in self.series:
             for x, y in self._dots(series, width):

@@ -1,4 +1,4 @@
-"""The course of a release as a picture shows it: bad requests of both versions, evidence."""
+"""The course of a release: bad requests of both versions, and evidence."""
 
 from __future__ import annotations
 
@@ -15,28 +15,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Course:
-    """All that is drawn of one release, which has at least one closed period."""
+    """The data of one release's picture; it has at least one closed period."""
 
     heading: str
     """Such as `files in prod: version 3 was rolled back`."""
     sentence: str
-    """Why."""
+    """The reason for the outcome."""
     canary: str
     """The new version's number."""
     stable: str
     periods: tuple[Period, ...]
-    """By time."""
+    """The closed periods, by time."""
     points: tuple[tuple[datetime, float], ...]
-    """When evidence was had, and how much: log10 of the e-value against "the canary is no worse".
-    At the beginning there is none."""
+    """Time and log10 of the e-value against "the canary is no worse".
+
+    The first periods have none.
+    """
     line: float
-    """The evidence at which it is rolled back."""
+    """The evidence at which the canary is rolled back."""
     notes: tuple[str, ...]
     """Lines of small print."""
 
     @property
     def objectives(self) -> tuple[str, ...]:
-        """Those by which a request was bad; the first one where none was."""
+        """The objectives with bad requests; the first one if there are none."""
         every = tuple(self.periods[0].counts)
         spoke = tuple(
             name
@@ -52,26 +54,26 @@ class Course:
 
     @property
     def range(self) -> tuple[float, float]:
-        """The lowest and the highest evidence that is drawn, the line inside."""
+        """The lowest and the highest drawn evidence; includes the line."""
         seen = [evidence for _, evidence in self.points]
         return min(seen), max(self.line, *seen)
 
     @property
     def crossed(self) -> tuple[datetime, float] | None:
-        """When the evidence first reached the line, and what it then was."""
+        """Time and value of the first evidence at or above the line, or None."""
         return next((point for point in self.points if point[1] >= self.line), None)
 
     def times(self, most: int) -> list[datetime]:
-        """The first period's start and ends of periods, evenly thinned out to about so many."""
+        """Return the first start and about `most` evenly spaced ends of periods."""
         every = -(-len(self.periods) // most)
         return [self.periods[0].start, *map(end, self.periods)][::every]
 
 
 def end(period: Period) -> datetime:
-    """When it closed."""
+    """Return the end of a period."""
     return period.start + timedelta(seconds=period.seconds)
 
 
 def share(counts: Counts) -> float | None:
-    """The share of bad requests, None without requests."""
+    """Return the share of bad requests, or None without requests."""
     return counts.failures / counts.requests if counts.requests else None

@@ -1,7 +1,7 @@
-"""The course of a release as an SVG that can be attached to an incident report.
+"""The course of a release as an SVG for an incident report.
 
-It brings its own background, light or dark as the reader's system is, so that it can be read on
-any page; nothing in it is loaded from elsewhere, and it has no script.
+It has its own background, light or dark as the reader's system is, so that it is legible on any
+page. It loads nothing and has no script.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 _WIDTH, _LEFT, _RIGHT = 960, 72, 800
 _HEADER, _SHARES, _EVIDENCE, _GAP = 66, 130, 190, 48
-_SAID, _NOTED = 110, 125  # letters of a line of the sentence, and of the notes
+_SAID, _NOTED = 110, 125  # characters of a line
 _LINE = 18
-_LETTER = 7  # its width, about, in a word of 12 px
+_LETTER = 7  # its approximate width, in a font of 12 px
 _TIMES = 10
 _STYLE = """
 text { font: 12px system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif }
@@ -45,7 +45,7 @@ path, line { fill: none; stroke-width: 2; stroke-linejoin: round }
 
 
 def svg(course: Course) -> str:
-    """The picture, as the text of a file."""
+    """Return the picture as the text of an SVG file."""
     said = textwrap.wrap(course.sentence, _SAID)
     notes = [line for note in course.notes for line in textwrap.wrap(note, _NOTED)]
     top = _HEADER + _LINE * (len(said) - 1)
@@ -81,7 +81,7 @@ def svg(course: Course) -> str:
 
 
 class _Panel:
-    """A rectangle with a time axis along and a scale up."""
+    """A rectangle with a horizontal time axis and a vertical scale."""
 
     def __init__(self, course: Course, top: int, height: int, scale: list[float]) -> None:
         self.course, self.top, self.bottom = course, top, top + height
@@ -90,17 +90,17 @@ class _Panel:
         self._span = (course.points[-1][0] - self._first).total_seconds()
 
     def x(self, time: datetime) -> float:
-        """Where a time is."""
+        """Return the x coordinate of a time."""
         passed = (time - self._first).total_seconds()
         return round(_LEFT + (_RIGHT - _LEFT) * passed / self._span, 1)
 
     def y(self, value: float) -> float:
-        """Where a value is."""
+        """Return the y coordinate of a value."""
         up = (value - self._ticks[0]) / (self._ticks[-1] - self._ticks[0])
         return round(self.bottom - (self.bottom - self.top) * up, 1)
 
     def scale(self, words: Callable[[float], str]) -> Iterator[str]:
-        """A thin line and words at each tick."""
+        """Return a thin line and a label for each tick."""
         for value in self._ticks:
             y = self.y(value)
             yield f'<line class="grid" x1="{_LEFT}" y1="{y}" x2="{_RIGHT}" y2="{y}"/>'
@@ -136,7 +136,7 @@ def _shares(panel: _Panel, objective: str) -> Iterator[str]:
 
 
 def _ends(ends: list[tuple[float, str, str]]) -> Iterator[str]:
-    """A name at the end of each line, apart where the lines end together."""
+    """Return a label at the end of each line, with space between the labels."""
     ends.sort()
     below = -float(_LINE)
     for y, words, style in ends:
@@ -169,7 +169,7 @@ def _times(panel: _Panel) -> Iterator[str]:
 
 
 def _served(panel: _Panel) -> Iterator[str]:
-    """What the canary served, below the times; nothing where there is no room to say it."""
+    """Yield the canary's failures and requests below the times, if there is space."""
     first = panel.course.objectives[0]
     said = [
         ((panel.x(each.start) + panel.x(end(each))) / 2, each.counts[first].canary)

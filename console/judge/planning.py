@@ -1,4 +1,4 @@
-"""What a canary is going to find, as a table."""
+"""The plan of a canary: which regressions it detects, as a table."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 _TIMES = (2, 3, 5, 10, 20, 50)
 _SURE, _EVEN = 0.95, 0.5
-_MINUTE, _HOUR = 60, 60  # seconds, minutes
+_MINUTE, _HOUR = 60, 60  # seconds a minute, minutes an hour
 _SHORT, _LONG = 10, 600  # minutes
 
 
 @dataclass(frozen=True)
 class Source:
-    """A traffic, and where its two numbers come from."""
+    """A traffic, and the source of its two numbers in words."""
 
     traffic: Traffic
     words: str
@@ -43,14 +43,14 @@ def source(
     requests_per_second: float | None,
     failure_share: float | None,
 ) -> Source:
-    """The numbers given, else those counted, else those that the environment's file expects."""
+    """Choose the numbers: the options', the measured, or the environment file's."""
     file = f"environments/{name}.toml"
     rate, of_rate = judge.requests_per_second, file
     share, of_share = judge.failure_share, file
     if counted:
         measured = f"counted in the last {HOURS} hours"
         rate, of_rate = counted.requests / counted.seconds, measured
-        # Of few requests none fails; then the file knows better.
+        # If none of few requests failed, the file is the better estimate.
         if counted.stable_failures:
             share, of_share = counted.stable_failures / counted.stable_requests, measured
     if requests_per_second is not None:
@@ -65,13 +65,13 @@ def source(
 
 
 def show(forecast: Forecast, words: str, judge: Judge, console: Console) -> None:
-    """What it finds and what not, by how often the new version fails."""
+    """Print the power of the canary by the failure rate of the new version."""
     traffic, canary = forecast.traffic, forecast.canary
     say(
         console,
         f"{_shift(forecast)}, {len(canary.shares)} of which can be compared, at {words}.\n"
-        f"Of releases that are no worse at most {per_cent(judge.false_rollback_rate)} "
-        "is rolled back. Of the others:",
+        f"The judge rolls back at most {per_cent(judge.false_rollback_rate)} of releases that are "
+        "no worse. For the others:",
     )
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("the new version fails", no_wrap=True)
@@ -93,7 +93,7 @@ def show(forecast: Forecast, words: str, judge: Judge, console: Console) -> None
 
 
 def answer(forecast: Forecast, certainty: float, regression: float, console: Console) -> None:
-    """The least that is found with this certainty, and the minutes that a regression needs."""
+    """Print the least detectable regression, and the minutes that a regression needs."""
     traffic, sure = forecast.traffic, f"{certainty:.3g}"
     least = forecast.power.smallest(forecast.canary, certainty)
     found = (
@@ -116,23 +116,23 @@ def answer(forecast: Forecast, certainty: float, regression: float, console: Con
     )
     say(
         console,
-        "[dim]Limits: the share of false rollbacks, and “no rule before”, the mean that the "
-        "information in the requests allows a rule of the same rate. Estimates: all else; “after” "
-        "is the mean of those that are found, to the minute that condemns them. The rollback "
-        f"follows about {REACTION:.1f} minutes later, which “users hurt” counts. Said of "
-        f"{OBJECTIVE} alone, and without the guard rails.[/]",
+        "[dim]Bounds: the share of false rollbacks, and “no rule before”, the shortest mean time "
+        "of any rule with the same rate. All else is estimated. “after” is the mean time to the "
+        "minute that condemns a version, if it is found. The rollback follows about "
+        f"{REACTION:.1f} minutes later; “users hurt” includes them. The figures are for "
+        f"{OBJECTIVE} alone, without the guard rails.[/]",
     )
 
 
 def times(bad: float, traffic: Traffic) -> str:
-    """How often, against the version that serves."""
+    """Format a failure share as a multiple of the stable version's."""
     if bad == 1:
         return "always"
     return f"{float(f'{bad / traffic.failure_share:.2g}'):g} times as often"
 
 
 def minutes(number: float) -> str:
-    """Minutes; seconds where they are less than one, and hours where they are many."""
+    """Format minutes; below one as seconds, and many as hours."""
     if number == math.inf:
         return "never"
     if number < 1:
@@ -155,7 +155,7 @@ def _shift(forecast: Forecast) -> str:
 
 
 def _probability(found: float) -> str:
-    whole = round(100 * found)  # what is almost always so is not always so
+    whole = round(100 * found)  # never shown as certain
     return "> 99 %" if whole == 100 else f"{whole} %" if whole else "< 1 %"  # noqa: PLR2004  # all
 
 

@@ -1,4 +1,4 @@
-"""Where decision records come from: a file, a folder, the bucket of an environment's judge."""
+"""Sources of decision records: a file, a folder, or the bucket of a judge."""
 
 from __future__ import annotations
 
@@ -19,37 +19,37 @@ if TYPE_CHECKING:
     from environments.schema import Environment
     from pipeline.judge.statistics.condemnation import Condemnation
 
-_DEPLOYMENT = re.compile(r"d-[A-Z0-9]{9}")  # CodeDeploy's own form of its ids
+_DEPLOYMENT = re.compile(r"d-[A-Z0-9]{9}")  # CodeDeploy's format of deployment ids
 
 
 def is_deployment(name: str) -> bool:
-    """Whether that is a deployment's id, such as d-ABCDEF123."""
+    """Return whether a name is a deployment id, such as d-ABCDEF123."""
     return _DEPLOYMENT.fullmatch(name) is not None
 
 
 def from_file(path: Path) -> Record:
-    """The record that a file has.
+    """Read the record in a file.
 
     Raises:
-        ConsoleError: there is no file, or no record in it.
+        ConsoleError: the file does not exist, or is not a record.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "no text in UTF-8"
+        why = error.strerror if isinstance(error, OSError) else "the file is not UTF-8"
         raise ConsoleError(f"{path} cannot be read: {why}; give a decision record") from error
     return _read(text, str(path))
 
 
 def from_folder(folder: Path) -> Iterator[Record | ConsoleError]:
-    """The records of a folder's JSON files, by name; of one that is none, what is wrong.
+    """Read a folder's JSON files, by name; yield an error for each invalid record.
 
     Raises:
-        ConsoleError: there is no such folder.
+        ConsoleError: the folder does not exist.
     """
     if not folder.is_dir():
         raise ConsoleError(
-            f"{folder} is no folder; give one of decision records, or an environment"
+            f"{folder} is not a folder; give a folder of decision records, or an environment"
         )
     for path in sorted(folder.glob("*.json")):
         try:
@@ -59,10 +59,10 @@ def from_folder(folder: Path) -> Iterator[Record | ConsoleError]:
 
 
 def of_deployment(aws: Aws, environments: Mapping[str, Environment], deployment_id: str) -> Record:
-    """The record that a judge wrote of a deployment, in whichever environment it was.
+    """Return the record of a deployment, from the judge of any environment.
 
     Raises:
-        ConsoleError: no environment's judge has one, or what it has is none.
+        ConsoleError: no judge has one, or it is not a record.
     """
     judged = {name: each for name, each in environments.items() if each.judge}
     for name, environment in judged.items():
@@ -79,7 +79,7 @@ def of_deployment(aws: Aws, environments: Mapping[str, Environment], deployment_
 def of_environment(
     aws: Aws, name: str, environment: Environment
 ) -> Iterator[Record | ConsoleError]:
-    """All records in an environment; of one that is none, what is wrong.
+    """Read all records of an environment; yield an error for each that is invalid.
 
     Raises:
         ConsoleError: the environment has no judge yet.
@@ -96,13 +96,13 @@ def of_environment(
 
 
 def newest_of_environment(aws: Aws, name: str, environment: Environment) -> Record:
-    """Return the record of an environment's newest release that was judged.
+    """Return the record of an environment's newest judged release.
 
-    A judge writes a record each minute of its own release only, so the one that was written last
-    is the newest release's.
+    A judge writes each minute to the record of its current release only, so the last modified
+    record is the newest release's.
 
     Raises:
-        ConsoleError: no judge is deployed there, it has no record yet, or that is none.
+        ConsoleError: no judge is deployed, it has no record yet, or the record is invalid.
     """
     bucket = _bucket(aws, name, environment)
     if bucket is None:
@@ -119,10 +119,10 @@ def newest_of_environment(aws: Aws, name: str, environment: Environment) -> Reco
 
 
 def kept(aws: Aws, place: Place, bucket: str, deployment_id: str) -> Record | None:
-    """The record that a judge's bucket has of a deployment; None where it has none.
+    """Return a deployment's record in a judge's bucket, or None if there is none.
 
     Raises:
-        ConsoleError: what it has is no record.
+        ConsoleError: the record is invalid.
     """
     text = _object(aws, place, bucket, decision_key(deployment_id))
     return _read(text, f"the record of {deployment_id}") if text else None
@@ -132,7 +132,7 @@ def condemnation(aws: Aws, place: Place, bucket: str, digest: str) -> Condemnati
     """Return a version's condemnation in a judge's bucket; None if there is none.
 
     Raises:
-        ConsoleError: what it has is no condemnation.
+        ConsoleError: the condemnation is invalid.
     """
     text = _object(aws, place, bucket, condemnation_key(digest))
     try:
@@ -142,7 +142,7 @@ def condemnation(aws: Aws, place: Place, bucket: str, digest: str) -> Condemnati
 
 
 def _bucket(aws: Aws, name: str, environment: Environment) -> str | None:
-    """The bucket of an environment's judge; None before there is one."""
+    """Return the bucket of an environment's judge, or None if no judge is deployed."""
     cloudformation = aws.client("cloudformation", environment)
     try:
         stack = cloudformation.describe_stacks(StackName=service_stack(name))["Stacks"][0]

@@ -1,4 +1,4 @@
-"""A decision record judged again: line by line whether it says the same, and its picture."""
+"""The replay of a decision record: compare each result with the record's."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from pipeline.judge.statistics.record import Record
 
 _NEAR = 1e-9
-"""Evidence this near is the same: its last bits are those of a platform's own logarithm."""
+"""Tolerance in decades: logarithms of two platforms differ in their last bits."""
 _SHORT = 19  # "sha256:" and twelve digits
 
-Answer = Literal["same", "told", "differs"]
-"""`told` is worth a word, and no fault of the record."""
+Answer = Literal["same", "explained", "differs"]
+"""`explained` is a difference that other code explains."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the answer."""
+    """One compared result."""
 
     what: str
     answer: Answer
@@ -38,20 +38,20 @@ class Check:
 
 @dataclass(frozen=True)
 class Replayed:
-    """A record, and what became of judging it again."""
+    """A record and its replay."""
 
     record: Record
     judged: Judged
-    """By this checkout's code, from the record's counts and parameters alone."""
+    """Computed by this checkout's code from the record's counts and parameters alone."""
 
     @property
     def same(self) -> bool:
-        """Whether nothing differs but what another platform, or other code, explains."""
+        """Whether nothing differs except for what another platform or other code explains."""
         return all(each.answer != "differs" for each in self.checks)
 
     @property
     def checks(self) -> tuple[Check, ...]:
-        """Line by line, what was computed again."""
+        """The compared results, in the order of the table."""
         record, again = self.record, self.judged
         return (
             self._check("verdict", record.verdict, again.verdict, self._verdict_fault),
@@ -67,12 +67,12 @@ class Replayed:
 
     @property
     def _fault(self) -> Answer:
-        """What a difference is that other code may explain."""
-        return "differs" if self._same_code else "told"
+        """The answer for a difference that other code may explain."""
+        return "differs" if self._same_code else "explained"
 
     @property
     def _verdict_fault(self) -> Answer:
-        """A verdict that other code did not know yet is no fault of the record."""
+        """The answer for a verdict; code before `better` recorded `undecided`."""
         known = (self.record.verdict, self.judged.verdict) == ("undecided", "better")
         return self._fault if known else "differs"
 
@@ -103,15 +103,17 @@ class Replayed:
         if self._same_code:
             return Check("code", "same", f"{recorded}…, this checkout's too")
         return Check(
-            "code", "told", f"judged by {recorded}…, replayed by other code, {code()[:_SHORT]}…"
+            "code",
+            "explained",
+            f"judged by {recorded}…, replayed by other code, {code()[:_SHORT]}…",
         )
 
     @property
     def course(self) -> Course:
-        """Its picture, with the evidence as recomputed.
+        """The course of the release, with the recomputed evidence.
 
         Raises:
-            ConsoleError: there was no closed period, so nothing to draw.
+            ConsoleError: there was no closed period, so there is nothing to draw.
         """
         record = self.record
         if record.outcome == "refused as condemned before":
@@ -142,7 +144,7 @@ class Replayed:
         )
 
     def _points(self) -> tuple[tuple[datetime, float], ...]:
-        """The evidence by time; a minute that was judged late counts when it was."""
+        """Return the evidence by time; a minute that was judged late counts at that time."""
         seen = min(each.start for each in self.record.periods)
         points = [(seen, 0.0)]
         for period, evidence in zip(self.record.periods, self.judged.evidence, strict=True):
@@ -152,7 +154,7 @@ class Replayed:
 
 
 def replayed(record: Record) -> Replayed:
-    """Judge a record again.
+    """Replay a record.
 
     Raises:
         ConsoleError: its parameters or its counts cannot be judged.
@@ -164,7 +166,7 @@ def replayed(record: Record) -> Replayed:
 
 @contextmanager
 def cannot_be_judged(record: Record) -> Iterator[None]:
-    """Make what the judge's code refuses a sentence that names the record."""
+    """Turn an error of the judge's code into a message that names the record."""
     try:
         yield
     except (KeyError, TypeError, ValueError) as error:
@@ -172,7 +174,7 @@ def cannot_be_judged(record: Record) -> Iterator[None]:
 
 
 def heading(record: Record) -> str:
-    """Such as `files in prod: version 3 was rolled back`."""
+    """Return a heading such as `files in prod: version 3 was rolled back`."""
     verb = "is" if record.outcome == "in progress" else "was"
     return (
         f"{record.service} in {record.environment}: version {record.canary} {verb} {record.outcome}"

@@ -1,9 +1,9 @@
-"""The form of a decision record: its errors name the key, what was found and what is allowed.
+"""Validation of decision records; errors name key, value and what is allowed.
 
-The judge's own classes are its one definition: `pipeline.judge.statistics.record.Record` and those
-that it consists of. The judge reads a record without checking it, because it wrote it itself and
-has no pydantic. Here each form is derived from the annotations of a class, and states only what
-they leave open: where a number ends, and where the document is written in another way.
+The judge's classes are the one definition: `pipeline.judge.statistics.record.Record` and its parts.
+The judge does not validate the records that it reads, because it wrote them itself and has no
+pydantic. Here the schema of each class is derived from its annotations, and adds only what they
+leave open: the ranges of numbers, and fields with another representation in the document.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ if TYPE_CHECKING:
 
 
 class FormError(Exception):
-    """A text is no decision record; the message says where, what was found and what is allowed."""
+    """A text is not a decision record; the message says where, what was found and why."""
 
 
 def check(text: str) -> None:
-    """Hold the text of a decision record against its form.
+    """Validate the text of a decision record.
 
     Raises:
-        FormError: it has another.
+        FormError: the text is not a decision record.
     """
     try:
         _RECORD.model_validate_json(text)
@@ -99,7 +99,7 @@ _MEANINGS: dict[str, Any] = {
     "int": _Count,
     "str": Annotated[str, Field(min_length=1)],
 }
-"""What a name in an annotation of the judge's classes allows in a document."""
+"""The schema of the names in annotations of the judge's classes."""
 
 
 class _Part(BaseModel):
@@ -109,13 +109,13 @@ class _Part(BaseModel):
 def _form(
     class_: type, check: Callable[[Any], Any] | None = None, **stated: Any
 ) -> type[BaseModel]:
-    """Return the form of a class of the judge.
+    """Return the schema of a class of the judge.
 
     Args:
-        class_: a dataclass or a named tuple, whose form later annotations mean by its name.
-        check: raises ValueError unless its fields agree with each other.
-        stated: the type of a field where the annotation allows something else, or a type and a
-            default; None if the document has no such field.
+        class_: a dataclass or a named tuple; later annotations with its name use this schema.
+        check: raises ValueError unless the fields agree with each other.
+        stated: the type of a field that differs from its annotation, or a type and a default;
+            None if the document has no such field.
     """
     meant = get_type_hints(class_, globalns={}, localns=_MEANINGS, include_extras=True)
     fields: dict[str, Any] = {

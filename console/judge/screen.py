@@ -25,12 +25,12 @@ _TIMES = 8
 
 
 def say(console: Console, markup: str) -> None:
-    """A sentence: broken between words on a terminal, one line elsewhere."""
+    """Print a sentence: wrapped between words on a terminal, one line elsewhere."""
     console.print(markup, highlight=False, soft_wrap=not console.is_terminal)
 
 
 def drawn(course: Course) -> RenderableType:
-    """The shares of bad requests of both versions, and the evidence climbing to its line."""
+    """Return charts of both versions' shares of bad requests, and of the evidence."""
     return Group(*(_shares(course, each) for each in course.objectives), _evidence(course))
 
 
@@ -53,7 +53,7 @@ def _shares(course: Course, objective: str) -> Chart:
 
 
 def _steps(course: Course, objective: str, *, canary: bool) -> Iterator[tuple[float, float | None]]:
-    """Level for the length of each period: a share is of a period, not of a moment."""
+    """Return a step line: a share applies to its whole period."""
     for each in course.periods:
         pair = each.counts[objective]
         value = share(pair.canary if canary else pair.stable)

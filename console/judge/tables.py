@@ -1,4 +1,4 @@
-"""What was judged again, as tables."""
+"""Tables of replays and backtests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from console.judge.backtest import Release
     from console.judge.replaying import Replayed
 
-_MARKS = {"same": "[green]✓[/]", "told": "[yellow]![/]", "differs": "[red]✗[/]"}
+_MARKS = {"same": "[green]✓[/]", "explained": "[yellow]![/]", "differs": "[red]✗[/]"}
 _VERDICTS = {
     "rollback": "[red]rollback[/]",
     "inconsistent": "[red]inconsistent[/]",
@@ -28,19 +28,19 @@ _VERDICTS = {
 }
 
 
-def checks(replayed: Replayed) -> Table:
-    """Line by line, what was computed again."""
+def checks(replay: Replayed) -> Table:
+    """Return the table of compared results."""
     table = Table.grid(padding=(0, 1))
     table.add_column()
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    for each in replayed.checks:
+    for each in replay.checks:
         table.add_row(_MARKS[each.answer], each.what, escape(each.sentence))
     return table
 
 
 def releases(tested: Sequence[Release], console: Console) -> None:
-    """Release by release, what happened and what the policy would have done; then the sums."""
+    """Print for each release what happened and what the policy would have done."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for name in ("began", "deployment", "outcome", "after", "bad", "the rule", "after", "bad"):
         right = name in {"after", "bad"}
@@ -63,18 +63,17 @@ def releases(tested: Sequence[Release], console: Console) -> None:
 
 
 def _sums(tested: Sequence[Release]) -> str:
-    """Such as `Of 3 releases …`."""
+    """Return the sums, such as `Condemned: 1 of 3 releases …`."""
     was = [each for each in tested if each.happened.verdict in CONDEMNING]
     now = [each for each in tested if each.policy.verdict in CONDEMNING]
     new = [each for each in now if each not in was]
     left = sum(each.open for each in tested)
     at_least = "at least " if left else ""
     return (
-        f"Of {_count(len(tested), 'release')} {len(was)} "
-        f"{'was' if len(was) == 1 else 'were'} condemned; the rule condemns {len(now)}, "
-        f"{len(new)} of them anew, and leaves {left} open.\n"
-        f"Until then the canaries answered {sum(each.happened.bad for each in tested):,} bad "
-        f"requests; by the rule, {at_least}{sum(each.policy.bad for each in tested):,}."
+        f"Condemned: {len(was)} of {_count(len(tested), 'release')}; by the rule, {len(now)} "
+        f"({len(new)} new), and {left} {'is' if left == 1 else 'are'} open.\n"
+        f"Bad requests until then: {sum(each.happened.bad for each in tested):,}; by the rule, "
+        f"{at_least}{sum(each.policy.bad for each in tested):,}."
     )
 
 

@@ -1,4 +1,4 @@
-"""What an environment serves now, as CloudWatch has counted it."""
+"""The measured traffic of an environment, from CloudWatch."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     from environments.schema import Environment
 
 HOURS = 3
-"""How far back it is counted."""
+"""Length of the measurement, in hours before now."""
 
 
 @dataclass(frozen=True)
 class Counted:
-    """Requests in the last `HOURS`, from the first minute in which a version of now served."""
+    """Requests in the last `HOURS`, since the first to a version in service."""
 
     seconds: float
     requests: int
-    """Of all versions that serve now."""
+    """Requests to all versions in service."""
     stable_requests: int
-    """Of the one that no deployment is about to bring."""
+    """Requests to the stable version."""
     stable_failures: int
 
 
 def counted(aws: Aws, name: str, environment: Environment) -> Counted | None:
-    """What was counted in an environment; None where nothing is deployed or was served."""
+    """Return the traffic of an environment; None without a deployment or requests."""
     what = deployed(aws, name, environment)
     if what is None:
         return None

@@ -1,1 +1,1 @@
-"""`pithead rehearse`: releases, a rollback, a pipeline change and a refusal, played for real."""
+"""`pithead rehearse`: real releases, a rollback, a pipeline change and a refusal."""

@@ -1,7 +1,7 @@
-"""The acts: what each commit changes, and how its release should end.
+"""The acts of the rehearsal: each is a commit and the expected end of its release.
 
-An edit names the text that it replaces, so that one that no longer fits the checkout is an
-error and never another change than was meant.
+An edit contains the text that it replaces, so that an outdated edit is an error and not another
+change than was meant.
 """
 
 from __future__ import annotations
@@ -20,50 +20,50 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Edit:
-    """A text of a file, and what takes its place."""
+    """A replacement of text in a file."""
 
     path: str
     old: str
     new: str
 
     def apply(self, root: Path) -> None:
-        """Change the file below a checkout's root.
+        """Apply the edit below a checkout's root.
 
         Raises:
-            ConsoleError: the file does not have the text just once.
+            ConsoleError: the text does not occur exactly once in the file.
         """
         file = root / self.path
         text = file.read_text(encoding="utf-8") if file.exists() else ""
         if text.count(self.old) != 1:
             raise ConsoleError(
-                f"{self.path}: found {self.old.strip()!r} {text.count(self.old)} times, and the "
-                "rehearsal edits it where it stands once; bring the act that edits it up to date"
+                f"{self.path}: found {self.old.strip()!r} {text.count(self.old)} times; allowed is "
+                "once. Update the act that edits it"
             )
         file.write_text(text.replace(self.old, self.new), encoding="utf-8")
 
 
 @dataclass(frozen=True)
 class Act:
-    """One commit on its way."""
+    """A commit and the expected end of its release."""
 
     name: str
     message: str
-    """Of the commit."""
+    """The commit message."""
     edits: tuple[Edit, ...]
     expected: Ending
     gate: str | None = None
-    """The gate that is to refuse it."""
+    """The gate that should refuse the release."""
     rule: str | None = None
-    """The rule of that gate by which it is to refuse."""
+    """The rule of that gate by which it should refuse."""
     verdict: str | None = None
-    """The judge's word, one of `pipeline.names.VERDICTS`, that is to stop its canary."""
+    """The verdict, one of `pipeline.names.VERDICTS`, that should stop the canary."""
     new_action: tuple[str, str] | None = None
     """Stage and action that only the changed pipeline has."""
 
 
 PIPELINE_CHANGE = Act(
     name="pipeline-change",
-    message="Check that every module compiles, beside the gates",
+    message="Pipeline: compile every module beside the gates",
     edits=(
         Edit(
             "pipeline/delivery/pipeline.py",
@@ -80,14 +80,11 @@ PIPELINE_CHANGE = Act(
     expected="promoted",
     new_action=("Verify", "Compile"),
 )
-"""The platform's own act, of any service."""
+"""The platform's own act, for any service."""
 
 
 def acts() -> tuple[Act, ...]:
-    """Return the service's acts in the order in which they are played.
-
-    By default, the pipeline's change is the only act.
-    """
+    """Return the service's acts in order; the default is the pipeline change alone."""
     rehearsal = part("rehearsal")
     found: tuple[Act, ...] = rehearsal.ACTS if rehearsal else (PIPELINE_CHANGE,)
     return found

@@ -1,4 +1,4 @@
-"""Whether the advisory service can be reached from here, and what to do where it cannot."""
+"""Whether the advisory service is reachable, and the override if it is not."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _LASTS = timedelta(days=1)  # of the cloud's time
 
 
 def not_run() -> str | None:
-    """Why pip-audit cannot run here; None where it can.
+    """Return why pip-audit cannot run here, or None if it can.
 
     Raises:
-        ConsoleError: it runs, and refuses what is to be released.
+        ConsoleError: it runs and refuses the checkout.
     """
     try:
         found = program.audit()

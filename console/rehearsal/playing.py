@@ -1,4 +1,4 @@
-"""Plays the acts against a local cloud that was made ready from nothing."""
+"""The rehearsal: releases every act in a new local cloud."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ _PROD = "prod"
 
 @dataclass(frozen=True)
 class Pushed:
-    """A commit on its way."""
+    """A pushed commit."""
 
     commit: str
     earlier: frozenset[str]
-    """The executions that were there before it."""
+    """The executions that existed before the push."""
     at: float
-    """The moment on the monotonic clock."""
+    """The time of the push, by the monotonic clock."""
 
 
-class Stage:
-    """What the acts are played on: a scratch checkout and a local cloud with its pipeline.
+class Runner:
+    """Releases acts from a scratch checkout to a local cloud with its pipeline.
 
-    As on a trunk, an act begins once the one before is in production's canary, unless that is
-    to be sent back: what follows is then built on its revert.
+    As on a trunk, an act starts once the previous one has reached prod's canary. If the previous
+    one is expected to be sent back, the act starts after its revert, and is based on it.
     """
 
     def __init__(self, aws: Aws, scratch: Scratch, ready: Ready) -> None:
@@ -66,22 +66,22 @@ class Stage:
         self._lineage = CheckoutLineage(scratch.checkout, lambda: ready.remote, ready.branch)
 
     def open(self, first: Act, screen: RehearsalScreen) -> Deployed:
-        """Follow the first commit to prod: what the acts are then played against.
+        """Follow the first commit to prod, before the acts.
 
         Raises:
-            ConsoleError: it did not get there.
+            ConsoleError: it was not promoted.
         """
         opening = Pushed(self._ready.commit, frozenset(), time.monotonic())
         with screen.opening(f"opening: {opening.commit[:7]} is installed"):
             outcome = self._follow(opening, first, screen)
         if outcome.ending != "promoted":
-            raise ConsoleError(f"the rehearsal cannot begin: {outcome.sentence}")
+            raise ConsoleError(f"the rehearsal cannot start: {outcome.sentence}")
         return self._production()
 
     def play(
         self, act: Act, following: Act | None, screen: RehearsalScreen, traffic: Traffic
     ) -> Result:
-        """Play an act to its end; what was not promoted is reverted, as its authors would."""
+        """Release an act and return its result; revert it unless it was promoted."""
         production = self._production()
         before = serving(self._aws, production)
         pushed = self._pushed.get(act) or self._push(act)
@@ -102,7 +102,7 @@ class Stage:
         return pushed
 
     def _follow(self, pushed: Pushed, following: Act | None, screen: RehearsalScreen) -> Outcome:
-        """Follow a commit to its end, and let the next act begin when it is in production."""
+        """Follow a commit to its end; push the next act when the commit reaches prod."""
         ignore = pushed.earlier
         for snapshot in follow(
             self._aws, self._environments, self._lineage, pushed.commit, ignore=ignore
@@ -138,10 +138,10 @@ def rehearse(
     screen: RehearsalScreen,
     steps: Steps,
 ) -> Rehearsal:
-    """Play every act in a local cloud of its own, which is left running.
+    """Release every act in a new local cloud, which is left running.
 
     Raises:
-        ConsoleError: the rehearsal could not begin.
+        ConsoleError: the rehearsal could not start.
     """
     began = time.monotonic()
     home = checkout.home()
@@ -150,11 +150,11 @@ def rehearse(
         _, running = local_cloud.start(state, port=0, gateway_port=0, speed=speed, iam=iam)
     adopt(running.variables(home.account, home.region))
     aws = AwsSession(home)
-    with steps.step("a look at the advisory service"):
+    with steps.step("the advisory service"):
         why = audit.not_run()
     if why:
         audit.override(aws, why)
-        steps.say(f"! pip-audit cannot run here; an override lets that go by for a day: {why}")
+        steps.say(f"! pip-audit cannot run here; an override permits that for a day: {why}")
     ready = make_ready(
         scratch.checkout,
         running,
@@ -162,12 +162,12 @@ def rehearse(
         cache=checkout.root / ".cache" / "cdk",
         steps=steps,
     )
-    stage = Stage(aws, scratch, ready)
+    runner = Runner(aws, scratch, ready)
     played = acts()
-    production = stage.open(played[0], screen)
+    production = runner.open(played[0], screen)
     results = []
     with Traffic(production.url) as traffic:
         for act, following in zip_longest(played, played[1:]):
-            results.append(stage.play(act, following, screen, traffic))
+            results.append(runner.play(act, following, screen, traffic))
             screen.played(results[-1])
     return Rehearsal(speed, time.monotonic() - began, tuple(results), why)

@@ -34,18 +34,18 @@ _PROD = "prod"
 
 @dataclass(frozen=True)
 class Result:
-    """One act, played."""
+    """The result of one act."""
 
     act: Act
     outcome: Outcome
     before: Serving
     after: Serving
     share: float
-    """The most that the environment file gives a canary, in per cent."""
+    """The canary's maximum share of traffic by the environment file, in per cent."""
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Where it ended otherwise than it should; empty when all was as expected."""
+        """Differences from the expected end; empty if all was as expected."""
         act, outcome = self.act, self.outcome
         if outcome.ending != act.expected:
             expected, ended = ENDINGS[act.expected][0], ENDINGS[outcome.ending][0]
@@ -59,7 +59,7 @@ class Result:
 
     @property
     def reason(self) -> Mapping[str, str | list[str] | None]:
-        """Reason of the ending; see the module."""
+        """The reason for the end; see the module."""
         outcome, canary = self.outcome, self.outcome.canary
         if outcome.ending == "refused":
             return {"gate": outcome.gate, "rules": list(self._rules)}
@@ -84,7 +84,7 @@ class Result:
 
     @property
     def _verdict(self) -> Verdict | None:
-        """The judge's in prod; None if it left no record."""
+        """The verdict of prod's judge; None if it left no record."""
         canary = self.outcome.canary
         in_prod = canary is not None and canary.environment == _PROD
         return canary.record.verdict if canary and in_prod and canary.record else None
@@ -119,7 +119,7 @@ class Result:
             if canary.record is None:
                 problems.append("the judge left no record of it")
             elif not replayed(canary.record).same:
-                problems.append("the judge's record, judged again, comes to another verdict")
+                problems.append("the replay of the judge's record has another verdict")
         most = max((percent for _, percent in canary.weights), default=0.0)
         if most > self.share and canary.phase == "shift":
             problems.append(f"it had {most:g} % of the traffic, allowed {self.share:g} %")
@@ -145,7 +145,7 @@ class Result:
         return [f"prod went from version {self.before.version} to {self.after.version}"]
 
     def document(self) -> dict[str, Any]:
-        """As the report has it."""
+        """Return the act as an object of the report."""
         outcome = self.outcome
         return {
             "name": self.act.name,
@@ -178,17 +178,17 @@ class Result:
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """All acts, played at `speed` in `seconds` of the wall."""
+    """The results of all acts, at `speed`, in `seconds` of wall-clock time."""
 
     speed: float
     seconds: float
     results: tuple[Result, ...]
     audit_not_run: str | None
-    """Why pip-audit did not run, where an override let that go by; None where it ran."""
+    """Why pip-audit did not run under an override; None if it ran."""
 
     @property
     def as_expected(self) -> bool:
-        """Whether every act ended as it should."""
+        """Whether every act ended as expected."""
         return bool(self.results) and not any(each.problems for each in self.results)
 
     def write(self, file: Path) -> None:

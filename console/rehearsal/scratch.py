@@ -1,4 +1,4 @@
-"""A checkout of the rehearsal's own: a clone in which it commits what its acts change."""
+"""The rehearsal's own clone of the checkout, in which it commits its acts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _AUTHOR = ("-c", "user.name=Rehearsal", "-c", "user.email=rehearsal@localhost")
 
 
 class Scratch:
-    """A clone of a checkout's HEAD; the checkout itself and its branches are never touched."""
+    """A clone of a checkout's HEAD; the checkout and its branches are not modified."""
 
     def __init__(self, checkout: Checkout, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
@@ -26,14 +26,14 @@ class Scratch:
         commit = checkout.commit("HEAD")
         _git(folder.parent, "clone", "--quiet", "--no-checkout", str(checkout.root), folder.name)
         _git(folder, "checkout", "--quiet", "-B", checkout.home().branch, commit)
-        # What is cached for the checkout serves its copy: the CDK CLI and the dependencies' zip.
+        # Share the checkout's caches: the CDK CLI and the dependencies' zip.
         cache = checkout.root / ".cache"
         cache.mkdir(exist_ok=True)
         (folder / ".cache").symlink_to(cache)
         self.checkout = Checkout(folder)
 
     def commit(self, act: Act) -> str:
-        """Commit what an act changes; returns the commit's id.
+        """Commit an act's edits and return the commit id.
 
         Raises:
             ConsoleError: an edit does not fit.
@@ -44,7 +44,7 @@ class Scratch:
         return self.checkout.commit("HEAD")
 
     def revert(self, commit: str) -> None:
-        """Take a commit back by another, as its authors would."""
+        """Revert a commit by a new one."""
         _git(self.checkout.root, *_AUTHOR, "revert", "--no-edit", commit)
 
 

@@ -1,4 +1,4 @@
-"""The rehearsal as a person sees it: acts, the one that is played, traffic; then a table."""
+"""The screen of the rehearsal: acts, progress and traffic, then a table."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PLAYED = {True: "[green]✓[/]", False: "[red]✗[/]"}
 
 
 class RehearsalScreen:
-    """Shows acts while they are played: live on a terminal, a line a change elsewhere."""
+    """Shows the acts: live on a terminal, one line per change elsewhere."""
 
     def __init__(self, acts: Sequence[Act], console: Console) -> None:
         self._to_come = [act.name for act in acts]
@@ -41,7 +41,7 @@ class RehearsalScreen:
 
     @contextmanager
     def opening(self, title: str) -> Iterator[None]:
-        """Show what comes before the acts."""
+        """Show the opening release while the block runs."""
         self._title = title
         self._lines.print(title)
         with live(self._console, self._render):
@@ -49,7 +49,7 @@ class RehearsalScreen:
 
     @contextmanager
     def playing(self, act: Act, commit: str, served: Callable[[], Served]) -> Iterator[None]:
-        """Show the act that is played now, with the traffic that is served meanwhile."""
+        """Show an act and its traffic while the block runs."""
         self._to_come.remove(act.name)
         title = f"{act.name}: {commit[:7]} {act.message}"
         self._title, self._served, self._snapshot = title, served, None
@@ -58,12 +58,12 @@ class RehearsalScreen:
             yield
 
     def show(self, snapshot: Snapshot) -> None:
-        """Show what was seen of the commit's way."""
+        """Show a snapshot of the release."""
         self._snapshot = snapshot
         self._lines.print_changes(snapshot)
 
     def played(self, result: Result) -> None:
-        """Tell how an act ended."""
+        """Print the result of an act."""
         words, colour = ENDINGS[result.outcome.ending]
         self._console.print(
             f"{_PLAYED[not result.problems]} [bold]{result.act.name}[/] [{colour}]{words}[/] "
@@ -93,7 +93,7 @@ class RehearsalScreen:
 
 
 def summary(rehearsal: Rehearsal) -> Group:
-    """The end: a row an act, with what became of it below."""
+    """Return the summary: a table with a row per act, and the verdict below."""
     table = Table(box=box.SIMPLE_HEAD, title="The rehearsal", title_justify="left")
     table.title_style = "bold"
     for name in ("", "act", "outcome", "prod's version", "on the canary"):
@@ -129,7 +129,7 @@ def summary(rehearsal: Rehearsal) -> Group:
 
 
 def _short(result: Result) -> str:
-    """Why it ended so, without the details that the table has elsewhere."""
+    """Return a short reason, without the details in other columns."""
     outcome, reason = result.outcome, result.reason
     if outcome.ending == "rolled_back" and "verdict" in reason:
         return f"stopped in the bake by the judge's verdict {reason['verdict']}"
@@ -140,7 +140,7 @@ def _short(result: Result) -> str:
         return f"the gate {reason['gate']} refused it{by}"
     if outcome.ending == "promoted":
         judged = f"the judge's verdict is {reason['verdict']}"
-        changed = "the pipeline changed itself, began again and ran its new step; "
+        changed = "the pipeline changed itself, restarted and ran its new step; "
         return f"{changed if outcome.self_mutated else ''}{judged}"
     return outcome.sentence
 

@@ -1,4 +1,4 @@
-"""Production's traffic: customers who send requests at a steady rate."""
+"""Prod's traffic: customers who send requests at a constant rate."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
 
-PER_SECOND = 40.0  # requests of the wall's second
+PER_SECOND = 40.0  # requests a second of wall-clock time
 _CUSTOMERS = 4
-_PATIENCE = 10.0  # wall seconds for one answer
+_PATIENCE = 10.0  # seconds of wall-clock time, for one response
 Request = tuple[str, str, bytes | None]
 """Method, path below the API's address, and body."""
 
 
 @dataclass(frozen=True)
 class Customers:
-    """What a service's customers send."""
+    """The requests of a service's customers."""
 
     clients: tuple[str, ...]
-    """Values of the header `User-Agent`, which requests have in turn."""
+    """Values of the header `User-Agent`, used in rotation."""
     requests: Callable[[int], Iterator[Request]]
     """Returns the endless requests of a customer; customers are numbered from 0."""
 
@@ -37,7 +37,7 @@ _DEFAULT_CUSTOMERS = Customers(("rehearsal",), lambda _number: itertools.repeat(
 
 
 def customers() -> Customers:
-    """Return the service's customers; by default, they ask for `/`."""
+    """Return the service's customers; by default, they request `/`."""
     rehearsal = part("rehearsal")
     found: Customers = rehearsal.CUSTOMERS if rehearsal else _DEFAULT_CUSTOMERS
     return found
@@ -45,15 +45,15 @@ def customers() -> Customers:
 
 @dataclass
 class Served:
-    """What customers have seen so far."""
+    """Counts of the requests so far."""
 
     requests: int = 0
     failures: int = 0
-    """Answers of 500 and above, and no answer at all."""
+    """Responses of 500 and above, and missing responses."""
 
 
 class Traffic:
-    """Sends requests to a deployed service while it is entered."""
+    """A context manager that sends requests to a deployed service."""
 
     def __init__(
         self, url: str, per_second: float = PER_SECOND, sending: Customers | None = None
@@ -87,7 +87,7 @@ class Traffic:
 
     @property
     def served(self) -> Served:
-        """Counts since it began."""
+        """The counts since the start."""
         with self._lock:
             return Served(self._served.requests, self._served.failures)
 
@@ -97,7 +97,7 @@ class Traffic:
         )
         due = time.monotonic() + self._every * number / _CUSTOMERS
         for method, path, body in self._sending.requests(number):
-            # An open model: a slow answer does not make the next request later.
+            # An open model: a slow response does not delay the next request.
             if self._over.wait(max(0.0, due - time.monotonic())):
                 break
             due = max(due + self._every, time.monotonic() - 1.0)

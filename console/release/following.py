@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from console.release.executions import Execution, Stage
 
 _START_TIMEOUT_SECONDS = 120.0
-"""Of the wall clock, until an execution that must come is given up."""
+"""Wall-clock seconds to wait for an expected execution."""
 _POLL_PAUSE_FACTOR = 9.0
-"""A pause between two polls is so many times as long as a poll, which then takes a tenth."""
+"""Length of a pause in durations of a poll: polling takes a tenth of the time."""
 _MIN_POLL_PAUSE_SECONDS, _MAX_POLL_PAUSE_SECONDS = 0.4, 10.0
 _MAX_CLOCK_DIFFERENCE_SECONDS = 2.0
-"""By which two clocks may differ that both count whole seconds."""
+"""Maximum difference of two clocks that count whole seconds."""
 
 
 def follow(
@@ -43,14 +43,14 @@ def follow(
     ignore: frozenset[str] = frozenset(),
     rest: Callable[[float], None] = time.sleep,
 ) -> Iterator[Snapshot]:
-    """Yield snapshots of a release; the last one, and no other, has the outcome.
+    """Yield snapshots of a release; only the last one has the outcome.
 
-    The outcome is read from what serves the last environment, and only once no traffic moves any
-    more. The executions in `ignore` are not the release's: they were there before it was started
-    again. `rest` is called with the seconds to wait between two snapshots.
+    The outcome depends on what serves the last environment, and is read when its traffic no longer
+    moves. `ignore` are executions from before the release was started again. `rest` is called with
+    the seconds to wait between two snapshots.
 
     Raises:
-        ConsoleError: no execution carries the commit, or AWS cannot be asked.
+        ConsoleError: no execution carries the commit, or AWS cannot be reached.
     """
     follower = _Follower(aws, environments, lineage, commit, ignore)
     while True:
@@ -137,13 +137,13 @@ class _Follower:
 
     def _detailed(self, execution: Execution) -> Execution:
         found = self._done.get(execution.id) or in_detail(self._aws, execution)
-        # What is listed as ended has told all its actions.
+        # An execution that is listed as ended has its final actions.
         if execution.ended:
             self._done[execution.id] = found
         return found
 
     def _watch(self, execution: Execution) -> None:
-        """Read the shift of traffic in the environment that the execution is in."""
+        """Read the traffic shift of the environment that the execution has reached."""
         inside = [
             each for each in execution.stages if each.name in self._environments and each.started
         ]
@@ -156,14 +156,14 @@ class _Follower:
             self._moving, self._unseen = "", str(error)
 
     def _shifting(self, execution: Execution, stage: Stage) -> str:
-        """Read a stage's shift; returns the stage if the shift outlives the execution."""
+        """Read a stage's shift; return the stage if the shift outlives the execution."""
         key = (execution.id, stage.name, stage.abandoned)
         updating = False
         if key not in self._watches or stage.abandoned:
             what = deployed(self._aws, stage.name, self._environments[stage.name])
             if what is None or stage.started is None:
                 return ""
-            # What was abandoned may begin its shift after the stage has ended.
+            # An abandoned deployment may start its shift after the stage has ended.
             updating = stage.abandoned and what.stack_status.endswith("_IN_PROGRESS")
             until = None if stage.abandoned else stage.ended
             watch = CanaryWatch(self._aws, what, stage.started, until)
@@ -181,7 +181,7 @@ class _Follower:
         return True
 
     def _may_come(self, what: str) -> bool:
-        """Whether an execution that AWS begins by itself may still come."""
+        """Return whether an execution that AWS starts by itself may still come."""
         now = time.monotonic()
         if self._waiting[0] != what:
             self._waiting = (what, now)

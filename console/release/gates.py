@@ -1,4 +1,4 @@
-"""The reports of a release's gates: what their builds exported, or what a gate left here."""
+"""Reports of a release's gates: exported by builds, or written by a local gate."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from console.aws.account import Aws
 
 _MAX_BUILDS = 100
-"""Of one `BatchGetBuilds` (CodeBuild API)."""
+"""Limit of one `BatchGetBuilds` (CodeBuild API)."""
 
 
 def report(path: Path) -> GateReport | None:
-    """Return the report in a file; None if there is none, or none that can be read."""
+    """Return the report in a file; None if it is missing or invalid."""
     try:
         return parse(path.read_bytes())
     except (FileNotFoundError, GateReportError):
@@ -32,9 +32,9 @@ def report(path: Path) -> GateReport | None:
 
 
 def reports_of_builds(aws: Aws, build_ids: Sequence[str]) -> tuple[GateReport, ...]:
-    """Return what the gates of ended builds reported, in the order of the builds.
+    """Return the reports that ended builds exported, in the order of the builds.
 
-    A build that failed before its gates, was stopped or ran out of time exported nothing.
+    A build that failed before its gates, was stopped or timed out exported nothing.
     """
     codebuild = aws.client("codebuild")
     builds: dict[str, dict[str, Any]] = {}
@@ -46,6 +46,6 @@ def reports_of_builds(aws: Aws, build_ids: Sequence[str]) -> tuple[GateReport, .
         exported = builds.get(build_id, {}).get("exportedEnvironmentVariables", [])
         for variable in exported:
             if variable["name"] == VARIABLE:
-                with suppress(GateReportError):  # of a pipeline with another version's gates
+                with suppress(GateReportError):  # a pipeline with another version's gates
                     found += parse_exported(variable["value"])
     return tuple(found)

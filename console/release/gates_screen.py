@@ -1,4 +1,4 @@
-"""The gates as a person sees them: live on a terminal, a line an end elsewhere; then a table."""
+"""The screen of `pithead gates`: live or a line per gate, then a table."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _NEEDS = {
 
 
 class GatesScreen:
-    """Shows runs on stderr."""
+    """Shows the runs of gates on stderr."""
 
     def __init__(self, runs: Sequence[GateRun], console: Console | None = None) -> None:
         self._runs = runs
@@ -49,12 +49,12 @@ class GatesScreen:
 
     @contextmanager
     def showing(self) -> Iterator[None]:
-        """Show them while the block runs."""
+        """Show the runs while the block runs."""
         with live(self._console, self._render):
             yield
 
     def show(self) -> None:
-        """Tell of those that have ended since, where there is no terminal to show them on."""
+        """Print the runs that have ended since the last call; do nothing on a terminal."""
         if self._console.is_terminal:
             return
         for run in self._runs:
@@ -80,7 +80,7 @@ class GatesScreen:
 
 
 def summary(runs: Sequence[GateRun], wall: float, left: Sequence[Gate]) -> Group:
-    """The end: a row a gate, and where the time went."""
+    """Return the summary: a table with a row per gate, and the longest durations."""
     table = Table(box=box.SIMPLE_HEAD)
     for name in ("", "gate"):
         table.add_column(name, no_wrap=True)

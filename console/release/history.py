@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def history(aws: Aws) -> list[Execution]:
-    """The pipeline's newest executions, oldest first, without their stages.
+    """Return the newest executions, oldest first, without their stages.
 
     Raises:
-        ConsoleError: there is no such pipeline.
+        ConsoleError: the pipeline does not exist.
     """
     codepipeline = aws.client("codepipeline")
     try:
@@ -35,7 +35,7 @@ def history(aws: Aws) -> list[Execution]:
 
 
 def in_detail(aws: Aws, execution: Execution) -> Execution:
-    """An execution with its stages."""
+    """Return an execution with its stages."""
     codepipeline = aws.client("codepipeline")
     wanted = {"pipelineName": PIPELINE, "filter": {"pipelineExecutionId": execution.id}}
     return model.with_stages(
@@ -49,7 +49,7 @@ def in_detail(aws: Aws, execution: Execution) -> Execution:
 def _all(
     key: str, operation: Callable[..., dict[str, Any]], wanted: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """What an operation lists, of all its pages."""
+    """Return the items of all pages of an operation."""
     answer = operation(**wanted)
     found: list[dict[str, Any]] = answer[key]
     while answer.get("nextToken"):

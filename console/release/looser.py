@@ -1,4 +1,4 @@
-"""Print what a release loosens, from the report of gate `changes`."""
+"""What a release loosens, from the report of gate `changes`."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _REPORT = "changes.json"
 
 
 def looser(aws: Aws, execution_ids: Iterable[str]) -> tuple[Looser, ...] | str:
-    """What the executions of a release loosen, each thing once; or why that is not known.
+    """Return what a release's executions loosen; or why that is unknown.
 
-    An execution that changed the pipeline itself ended there, and only its comparison was with
-    the pipeline before: so each of a release's executions is asked.
+    An execution that updates the pipeline ends there, and only its comparison is with the previous
+    pipeline. So the reports of all executions are read.
     """
     found: dict[tuple[str, str], Looser] = {}
     try:
@@ -36,14 +36,14 @@ def looser(aws: Aws, execution_ids: Iterable[str]) -> tuple[Looser, ...] | str:
             for each in _of(aws, execution_id):
                 found.setdefault((each.rule, each.subject), each)
     except (BotoCoreError, ClientError) as error:
-        return f"what it loosens is not known: {error}"
+        return f"unknown, because AWS cannot be read: {error}"
     except (KeyError, TypeError, ValueError, ValidationError, zipfile.BadZipFile) as error:
-        return f"what it loosens is not known: the report of gate changes cannot be read: {error}"
+        return f"unknown, because the report of gate changes cannot be read: {error}"
     return tuple(found.values())
 
 
 def show(console: Console, found: tuple[Looser, ...] | str) -> None:
-    """Print what a release loosens; print nothing if that is nothing."""
+    """Print what a release loosens, if anything."""
     if isinstance(found, str):
         console.print(f"[yellow]Looser[/]: {escape(found)}.", highlight=False, soft_wrap=True)
     elif found:

@@ -1,4 +1,4 @@
-"""The outcome of a release and its reason: pure functions of what was observed."""
+"""The outcome of a release and its reason: pure functions of observations."""
 
 from __future__ import annotations
 
@@ -22,50 +22,50 @@ Ending = Literal["promoted", "rolled_back", "refused", "error"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a commit's way ended."""
+    """How a release ended."""
 
     ending: Ending
     sentence: str
-    """Why, in plain words."""
+    """The reason, as a sentence."""
     commit: str
     executions: tuple[Execution, ...]
-    """Those that carried the commit, oldest first; the last one decided."""
+    """The executions that carried the commit, oldest first; the last one is decisive."""
     gate: str | None
     """The gate that refused, the first if several did."""
     reports: tuple[GateReport, ...]
-    """Those of the gates of the execution that decided."""
+    """The reports of the decisive execution's gates."""
     canary: Canary | None
     """The shift in the last environment that the commit reached, if there was one."""
     at: datetime
-    """The cloud's time when the end was seen."""
+    """The cloud's time when the end was observed."""
     wall: float
-    """Seconds that a person waited for it here; 0 where it had ended before."""
+    """Wall-clock seconds of waiting; 0 if the release had ended before."""
     pace: float
-    """The cloud's seconds in one of the wall's: 1 on AWS."""
+    """Cloud seconds per wall-clock second: 1 on AWS."""
 
     @property
     def self_mutated(self) -> bool:
-        """Whether the pipeline changed itself on the way."""
+        """Whether the pipeline updated itself during the release."""
         return any(each.status == "Cancelled" for each in self.executions[:-1])
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """The stages of the execution that decided."""
+        """The stages of the decisive execution."""
         return tuple(each for each in self.executions[-1].stages if each.started)
 
     @property
     def seconds(self) -> float:
-        """From the start of the first execution to the end, in the cloud's seconds."""
+        """Cloud seconds from the start of the first execution to the end."""
         return (self.executions[-1].updated - self.executions[0].started).total_seconds()
 
     def wall_seconds(self, stage: Stage) -> float:
-        """How long a stage took by the wall clock."""
+        """Return the wall-clock seconds of a stage."""
         return stage.seconds(self.at) / self.pace
 
 
 @dataclass(frozen=True)
 class Conclusion:
-    """The ending alone, with its reason."""
+    """The ending and its reason."""
 
     ending: Ending
     sentence: str
@@ -73,12 +73,12 @@ class Conclusion:
 
 
 def failed_stage(execution: Execution) -> Stage | None:
-    """The stage that an execution failed in."""
+    """Return the stage in which an execution failed."""
     return next((each for each in execution.stages if each.status == "Failed"), None)
 
 
 def failed_actions(execution: Execution) -> list[Action]:
-    """The actions that an execution failed at."""
+    """Return the failed actions of an execution."""
     stage = failed_stage(execution)
     return [each for each in stage.actions if each.status == "Failed"] if stage else []
 
@@ -92,12 +92,12 @@ def conclude(
     rollback: Execution | None = None,
     replacement: Execution | None = None,
 ) -> Conclusion:
-    """Conclude how the release ended that these executions carried.
+    """Conclude how a release ended from its executions, of which the last has ended.
 
-    `in_service` compares the commit with what serves production; `reports` are those of the last
-    execution's gates; `canary` is the shift in the stage that the last execution ended in;
-    `rollback` a later execution by which a person moved the stage back; `replacement` one whose
-    commit took this one's place without containing it. The last execution has ended.
+    `in_service` compares the commit with what serves prod. `reports` are those of the last
+    execution's gates. `canary` is the shift in the stage in which the last execution ended.
+    `rollback` is a later execution by which a person moved the stage back. `replacement` is one
+    whose commit replaced this one without containing it.
     """
     last = executions[-1]
     if last.status == "Succeeded":
@@ -118,7 +118,7 @@ def standing(
     rollback: Execution | None = None,
     replacement: Execution | None = None,
 ) -> Conclusion:
-    """Conclude how a release ended whose execution succeeded, by what serves now."""
+    """Conclude how a release with a successful execution ended, from what serves prod."""
     if in_service.contains is None:
         return Conclusion("error", f"the execution succeeded, but {in_service.sentence}")
     if in_service.contains:
@@ -146,7 +146,7 @@ def _replaced(last: Execution, replacement: Execution) -> Conclusion:
 
 
 def _by_halt(last: Execution, canary: Canary | None, in_service: Containment) -> Conclusion:
-    """Of an execution that was stopped, or cancelled without a successor."""
+    """Conclude for an execution that was stopped, or cancelled without a successor."""
     ended = f"the execution ended as {last.status}{_because(last.summary)}"
     if canary and canary.stopped:
         shift = _by_canary(canary.environment, canary)
@@ -212,7 +212,7 @@ def _by_canary(stage: str, canary: Canary) -> Conclusion:
             f"{stopped}; version {canary.target_version} still has {canary.percent:g} % of the "
             "traffic: bring the alias back by hand",
         )
-    # What CodeDeploy could not finish for its own reasons says nothing about the release.
+    # If CodeDeploy failed for its own reasons, that says nothing about the release.
     return Conclusion("error" if canary.interrupted else "rolled_back", stopped)
 
 

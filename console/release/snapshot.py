@@ -1,4 +1,4 @@
-"""What is seen of a release at one time."""
+"""The state of a release at one time."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What was seen at one look."""
+    """The state of a release at one poll."""
 
     executions: tuple[Execution, ...]
-    """Those that carry the commit, oldest first; empty until one does."""
+    """The executions that carry the commit, oldest first; empty until there is one."""
     canary: Canary | None
     at: datetime
     """The cloud's time."""
     wall: float
-    """Seconds since following began."""
+    """Wall-clock seconds since following began."""
     pace: float
-    """The cloud's seconds in one of the wall's, by the dates of its answers: 1 on AWS."""
+    """Cloud seconds per wall-clock second, by the dates of responses: 1 on AWS."""
     unseen: str = ""
-    """Why an environment's shift of traffic cannot be seen, where it cannot."""
+    """Why an environment's traffic shift cannot be read; else empty."""
     moving: str = ""
-    """The environment whose traffic still moves although the execution has ended; else empty."""
+    """The environment whose traffic still moves after the execution's end; else empty."""
     is_first: bool = False
-    """Nothing is known of the pace yet: that takes two looks."""
+    """Whether this is the first poll; the pace takes two."""
     outcome: Outcome | None = None
-    """Set in the last snapshot, and in no other."""
+    """The outcome; set in the last snapshot only."""
 
     def took(self, stage: Stage) -> str:
-        """How long a stage has taken by the wall's clock, in words; empty at the first look."""
+        """Return a stage's wall-clock duration in words; empty at the first poll."""
         return "" if self.is_first else duration(stage.seconds(self.at) / self.pace)

@@ -1,4 +1,4 @@
-"""What the services of delivery need of one another: builds, pipelines and repositories."""
+"""Protocols between builds, pipelines and repositories."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class RepositoryReader(Protocol):
     """Repositories as a build clones them."""
 
     def folder(self, connection_arn: str, repository: str) -> Path:
-        """Return where on this machine a repository is, or would be."""
+        """Return the folder of a repository, which need not exist."""
         ...
 
     def authorization(self, url: str, session: Session) -> str:

@@ -1,4 +1,4 @@
-"""What the services of the local cloud need of Lambda, and Lambda of CodeDeploy and Signer."""
+"""Protocols between Lambda and the other services."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class EventFunctions(Protocol):
 
 
 class FunctionInvoker(Protocol):
-    """Invokes functions for a service that a function's policy has to allow."""
+    """Invokes functions for a service, if the function's policy allows it."""
 
     def invoke(
         self,

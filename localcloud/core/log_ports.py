@@ -1,4 +1,4 @@
-"""What the services of the local cloud need of CloudWatch Logs.
+"""Protocols of CloudWatch Logs.
 
 Times are cloud time in seconds since the epoch.
 """
@@ -33,7 +33,7 @@ class LogDelivery(LogGroups, Protocol):
     """Logs of a service that writes with a role."""
 
     def deliver(self, role: Session, region: str, group: str, stream: str, lines: Lines) -> object:
-        """Write lines of the role's account; return why the role may not, or None."""
+        """Write lines in the role's account; return why the role may not, or None."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""The types in which the services of the local cloud talk to one another.
+"""Types and protocols between the services of the local cloud.
 
 A service receives another one as a protocol (here, and in `log_ports`, `function_ports` and
 `delivery_ports`) and imports none. Times are cloud time in seconds since the epoch.
@@ -32,7 +32,7 @@ class BuildRequest:
 
 
 class RunningBuild(Protocol):
-    """A build as whoever started it sees it."""
+    """A build as its starter sees it."""
 
     id: str
     status: str
@@ -40,12 +40,12 @@ class RunningBuild(Protocol):
     exported: dict[str, str]
 
     def set_when_complete(self, ended: threading.Event) -> None:
-        """Set the event at its end; at once when it has ended already."""
+        """Set the event when the build ends; at once if it has ended."""
         ...
 
 
 class BuildNotStartedError(Exception):
-    """The build was not started at all; `code` is CodeBuild's own name for why."""
+    """The build was not started; `code` is CodeBuild's error code."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -54,17 +54,17 @@ class BuildNotStartedError(Exception):
 
 @dataclass(frozen=True)
 class Invocation:
-    """How an invocation ended. `error` is None, or Lambda's `X-Amz-Function-Error`."""
+    """The result of an invocation; `error` is Lambda's `X-Amz-Function-Error`, if any."""
 
     payload: bytes
     error: str | None
     version: str
     log: bytes = b""
-    """The last 4 KB of what it wrote."""
+    """The last 4 KB of its log."""
 
 
 class InvocationError(Exception):
-    """The function was not invoked at all; `code` is Lambda's own name for why."""
+    """The function was not invoked; `code` is Lambda's error code."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -81,7 +81,7 @@ class Routing:
 
 @dataclass(frozen=True)
 class CodeSignature:
-    """Who has signed a function's code."""
+    """The signer of a function's code."""
 
     profile_version: str
     """The ARN of the signing profile's version."""
@@ -91,7 +91,7 @@ class CodeSignature:
 
 
 class BrokenSignatureError(Exception):
-    """Code has a signature, and that is of something else; the message says how it is known."""
+    """The code has the signature of other code; the message says how they differ."""
 
 
 @dataclass(frozen=True)
@@ -107,18 +107,18 @@ class AliasDeployment:
     current_version: str
     target_version: str
     before_hook: str = ""
-    """Name or ARN of the function that runs before traffic shifts, if one does."""
+    """Name or ARN of the function that runs before the shift, or ""."""
     after_hook: str = ""
     creator: str = "CloudFormation"
 
 
 class DeploymentFailedError(Exception):
-    """A deployment ended otherwise than `Succeeded`; the message says who stopped it and why."""
+    """A deployment did not succeed; the message says who stopped it and why."""
 
 
 @dataclass(frozen=True)
 class AlarmState:
-    """An alarm as it is now."""
+    """The state of an alarm."""
 
     value: Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
     reason: str
@@ -127,7 +127,7 @@ class AlarmState:
 
 @dataclass(frozen=True)
 class Datum:
-    """Observations of one metric at one time; `counts` say how often each value was seen."""
+    """Observations of one metric at one time; `counts` are the values' frequencies."""
 
     name: str
     dimensions: dict[str, str]
@@ -135,7 +135,7 @@ class Datum:
     time: float
     unit: str = "None"
     counts: tuple[float, ...] = ()
-    """As long as `values`; empty: once each."""
+    """As long as `values`; empty means once each."""
 
 
 class MetricSink(Protocol):

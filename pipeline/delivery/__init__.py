@@ -1,1 +1,1 @@
-"""What runs at synthesis: the stacks of pipeline and service. Only it imports the CDK."""
+"""The stacks of the pipeline and the service; synthesis alone imports the CDK."""

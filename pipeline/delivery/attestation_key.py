@@ -1,4 +1,4 @@
-"""The KMS key that vouches for releases, and who may use it for what."""
+"""The KMS key that signs attestations of releases, and the roles that may use it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class AttestationKey(Construct):
-    """A key that one role signs with; the key's own policy denies it to every other.
+    """A signing key for one role; the key's policy denies `kms:Sign` to all others.
 
-    KMS keeps the private half, and nobody can export it. The key stays when the stack goes: what
-    it has signed can still be verified.
+    KMS keeps the private key, which nobody can export. The key is retained when the stack is
+    deleted, so that existing signatures can still be verified.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The builds of the pipeline: what each installs, runs, may ask of AWS, and hands on."""
+"""The builds of the pipeline: what each installs, runs, may call and outputs."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ _REPORTS_EXPORT = {
 KEPT = "/root/.cache/pithead/downloads/**/*"
 _OWN_CACHES = [
     f'export {FOLDER}="${{XDG_CACHE_HOME:-$HOME/.cache}}/pithead/downloads"',
-    # All other caches begin empty and end with the build: uv trusts what it has unpacked, Python
-    # and Node what they have compiled, jsii and npm what they have stored.
+    # All other caches start empty and are deleted with the build: uv trusts what it has unpacked,
+    # Python and Node what they have compiled, jsii and npm what they have stored.
     'export XDG_CACHE_HOME="$PWD/.cache" UV_CACHE_DIR="$PWD/.cache/uv"'
     ' NPM_CONFIG_CACHE="$PWD/.cache/npm" JSII_RUNTIME_PACKAGE_CACHE_ROOT="$PWD/.cache/jsii"',
     "unset PYTHONPYCACHEPREFIX NODE_COMPILE_CACHE",
-    "rm -rf .cache",  # whatever a commit has there
+    "rm -rf .cache",  # the commit may contain one
 ]
-"""Commands after which a build trusts nothing that another build has left."""
+"""Commands that isolate a build from the caches of earlier builds."""
 
 
 def options(platform: Platform, log_group: logs.ILogGroup) -> pipelines.CodeBuildOptions:
-    """What all builds have in common: a builder of AWS's image, and where it writes to."""
+    """Return the options of all builds: image, size, logs, cache and timeout."""
     return pipelines.CodeBuildOptions(
         build_environment=codebuild.BuildEnvironment(
             build_image=codebuild.LinuxBuildImage.from_code_build_image_id(_IMAGE),
@@ -54,18 +54,17 @@ def options(platform: Platform, log_group: logs.ILogGroup) -> pipelines.CodeBuil
             cloud_watch=codebuild.CloudWatchLoggingOptions(log_group=log_group)
         ),
         partial_build_spec=_builder(platform),
-        # Any build may have written to it: see `pipeline.builds.downloads`.
+        # Any build may have written to this cache: see `pipeline.builds.downloads`.
         cache=codebuild.Cache.local(codebuild.LocalCacheMode.CUSTOM),
         timeout=Duration.minutes(20),
     )
 
 
 def _builder(platform: Platform) -> codebuild.BuildSpec:
-    """What a builder of AWS's image has, and what it keeps of its last build.
+    """Return the runtimes and the cache of a builder.
 
-    The host's own builder has the languages that it has.
-
-    Synthesis compiles the bundle's bytecode, which only Lambda's own version of Python can.
+    On AWS's image, synthesis needs Lambda's own version of Python, because it compiles the bundle's
+    bytecode. A builder on the host uses the host's runtimes.
     """
     found = runtimes(platform)
     install_phase = {"phases": {"install": found}} if found else {}
@@ -74,29 +73,33 @@ def _builder(platform: Platform) -> codebuild.BuildSpec:
 
 
 def runtimes(platform: Platform) -> dict[str, dict[str, str]]:
-    """The languages of AWS's image, as the phase `install` asks for them; none of a host's own."""
+    """Return the runtimes for the phase `install`; empty on a host's own builder."""
     if not platform.python:
         return {}
     return {"runtime-versions": {"python": platform.python, "nodejs": "24"}}
 
 
 def install(group: str) -> list[str]:
-    """Commands that make `.venv` from a group's lock; uv is in the image or comes from its own."""
+    """Return the commands that create `.venv` from a group's lock.
+
+    uv is in the image, or is installed from its own lock.
+    """
     return [
         *_OWN_CACHES,
         "command -v uv >/dev/null"
         " || python3 -m pip install --quiet --require-hashes --requirement requirements/uv.txt",
-        "uv venv --quiet --clear .venv",  # whatever a commit has there
+        "uv venv --quiet --clear .venv",  # the commit may contain one
         f"python3 -m pipeline.builds.downloads packages requirements/{group}.txt",
     ]
 
 
 def state_inputs(synth: pipelines.CodeBuildStep, digest: str) -> None:
-    """Append the digest of the app's inputs to the variables of Synth's project, once it is built.
+    """Append the digest of the app's inputs to the variables of Synth's project.
 
-    CDK hashes a build's buildspec and variables into the pipeline's action, and a pipeline that
-    changes restarts its execution (`RestartExecutionOnUpdate`). CDK takes no hash of what is
-    added to the CloudFormation resource, so a changed digest changes the project alone.
+    Call this once the project is built. CDK hashes a build's buildspec and variables into the
+    pipeline's action, and a pipeline that changes restarts its execution
+    (`RestartExecutionOnUpdate`). CDK does not hash what is added to the CloudFormation resource, so
+    a changed digest changes the project alone.
     """
     project = synth.project.node.default_child
     assert isinstance(project, codebuild.CfnProject)  # noqa: S101  # CDK makes one
@@ -111,24 +114,24 @@ def state_inputs(synth: pipelines.CodeBuildStep, digest: str) -> None:
 
 
 class Builds:
-    """Makes the steps that run programs of `pipeline/gates` on a clone of the source."""
+    """Creates the steps that run gates of `pipeline/gates` on a clone of the source."""
 
     def __init__(
         self, home: Home, source: pipelines.CodePipelineSource, clone: iam.PolicyStatement
     ) -> None:
-        """`clone` lets a role read the source's repository."""
+        """Create the builds of a source; `clone` lets a role read its repository."""
         self._home = home
         self.source = source
         self.statements = [clone, *package_index.statements(home)]
-        """What the role of each build that begins with a clone may do."""
+        """Permissions of each build that starts with a clone."""
 
     def synth(
         self, history: iam.PolicyStatement, context: dict[str, str], signing: Signing
     ) -> pipelines.CodeBuildStep:
-        """The build that makes the cloud assembly, and is the gate of what was never deployed.
+        """Return the build that runs the unit gate and creates the cloud assembly.
 
-        `history` lets the unit gate ask which release was promoted last; `context` includes that
-        of `signing`.
+        `history` lets the unit gate read which release was promoted last. `context` includes the
+        context of `signing`.
         """
         keys = " ".join(f"-c {key}={value}" for key, value in context.items())
         return pipelines.CodeBuildStep(
@@ -145,7 +148,7 @@ class Builds:
                 *signing.commands,
                 side_by_side("unit --promoted", f"synthesis {keys}"),
             ],
-            # The CDK's own look at templates repeats cfn-lint's, for half of synthesis' time.
+            # CDK's own validation repeats cfn-lint's, and takes half of the synthesis time.
             env={"CDK_VALIDATION": "false", **signing.env},
             role_policy_statements=[*self.statements, history, *signing.statements],
             primary_output_directory="cdk.out",
@@ -166,13 +169,13 @@ class Builds:
         statements: list[iam.PolicyStatement] | None = None,
         inputs: dict[str, pipelines.IFileSetProducer] | None = None,
     ) -> pipelines.CodeBuildStep:
-        """A build of gates that do not need each other: it succeeds when all of them pass.
+        """Return a build that runs independent gates; it succeeds if all of them pass.
 
-        Its reports become an artifact of the execution. CodeBuild uploads them of a build that
-        failed, too ("Build phase transitions"), so that what refused can be read afterwards.
-        What it was given of the gates before it, it hands on with its own.
+        Its reports become an artifact of the execution, together with the reports of earlier gates
+        among its inputs. CodeBuild uploads the artifacts of a failed build, too ("Build phase
+        transitions"), so the report of a refusal can be read.
 
-        `group` is the dependency group of what the programs need: to install a file costs CPU.
+        `group` is the dependency group that the programs need: installing more costs CPU.
         """
         given = dict(inputs or {})
         hand_on = ["mkdir -p reports", f"cp -RL {EVIDENCE} reports/"]

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _DEPLOYED = ".deployed"
 """Folder of the deployed gate, below the checkout of the commit under test."""
-_GROUP = "template"  # which has cfn-lint, and AWS's resource schemas in it
+_GROUP = "template"  # contains cfn-lint and its copy of AWS's resource schemas
 _NEXT_STEP = (
     "the history of this commit lacks the code that the deployed pipeline compares with; "
     "release a commit that descends from the one that the pipeline was deployed from, or deploy "
@@ -51,9 +51,9 @@ def compare_before_update(
     home: Home,
     statements: list[iam.PolicyStatement],
 ) -> None:
-    """Add the action to the stage that builds, after the assembly is made.
+    """Add the comparison to the stage Build, after the assembly is created.
 
-    `statements` is what the build may read.
+    `statements` are the permissions to read what is compared.
     """
     clone, assembly = (_output(pipeline, stage) for stage in ("Source", "Build"))
     variables = package_index.environment(home)
@@ -89,7 +89,7 @@ def compare_before_update(
 
 
 def _output(pipeline: pipelines.CodePipeline, stage: str) -> codepipeline.Artifact:
-    """What the first action of a stage puts out."""
+    """Return the first output artifact of the first action of a stage."""
     outputs = pipeline.pipeline.stage(stage).actions[0].action_properties.outputs
     assert outputs  # noqa: S101  # so it is with sources and with synthesis
     return outputs[0]
@@ -126,11 +126,11 @@ def _buildspec(
 
 
 def _deployed_code() -> list[str]:
-    """Commands that lay the deployed gate's code out, and go there."""
+    """Return commands that extract the deployed gate's code and change to its folder."""
     trees = {folder: tree(folder) for folder in FOLDERS}
     found = " && ".join(f"git cat-file -e {each}" for each in trees.values())
     return [
-        # Whatever the commit under test has there goes first.
+        # The commit under test may contain this folder.
         f"rm -rf {_DEPLOYED} && mkdir {_DEPLOYED}",
         f'{found} || {{ echo "{_NEXT_STEP}"; exit 1; }}',
         *(
@@ -138,9 +138,9 @@ def _deployed_code() -> list[str]:
             for folder, each in trees.items()
         ),
         *(f"tar -xf {_DEPLOYED}/{_archive(folder)} -C {_DEPLOYED}" for folder in FOLDERS),
-        # The waivers are those of the commit under test: a new one is a finding of its own.
+        # The waivers come from the commit under test: a new waiver is itself a finding.
         f"cp {WAIVERS} {_DEPLOYED}/{WAIVERS} || rm {_DEPLOYED}/{WAIVERS}",
-        # uv looks for settings in the folders above, too, until it finds some.
+        # uv searches parent folders for settings until it finds a file.
         f"touch {_DEPLOYED}/uv.toml && cd {_DEPLOYED}",
     ]
 

@@ -1,4 +1,4 @@
-"""cdk-nag over the whole app; see `pipeline.delivery.reviews` for findings that stay."""
+"""Run cdk-nag on the app and apply the reviews of `pipeline.delivery.reviews`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What cdk-nag found that nobody reviewed, a line each, and reviews that speak of nothing."""
+    """Unreviewed findings of cdk-nag, and reviews that match no finding."""
 
     violations: tuple[tuple[str, str, str], ...]
     """Rule, construct path and description of each unreviewed finding."""
@@ -28,7 +28,7 @@ class Judgement:
 
     @property
     def unreviewed(self) -> tuple[str, ...]:
-        """The violations, a line each."""
+        """The violations, one line each."""
         return tuple(
             f"{rule} at {construct}: {description}"
             for rule, construct, description in self.violations
@@ -36,9 +36,9 @@ class Judgement:
 
 
 def record(assembly: Path) -> None:
-    """Leave in an assembly that all of it was judged and reviewed, as CDK does for its plugins.
+    """Record in an assembly that cdk-nag passed, as CDK does for its plugins.
 
-    Whoever deploys the assembly may then see that nobody went past cdk-nag.
+    Whoever deploys the assembly can verify that cdk-nag was not skipped.
     """
     mine = {
         "pluginName": "AwsSolutions",
@@ -55,10 +55,9 @@ def record(assembly: Path) -> None:
 
 
 def record_unreviewed(assembly: Path, judgement: Judgement) -> None:
-    """Write the unreviewed findings into an assembly that is not synthesised because of them.
+    """Record unreviewed findings in the assembly of an app that is not synthesised.
 
-    The gates read them from there (`pipeline.gates.template.validation`), to count them as
-    findings.
+    `pipeline.gates.template.validation` reads them from there, to count them as findings.
     """
     violations = [
         {
@@ -75,7 +74,7 @@ def record_unreviewed(assembly: Path, judgement: Judgement) -> None:
 
 
 def check(app: App, reviews: Iterable[Review]) -> Judgement:
-    """Hold the whole app against cdk-nag's AwsSolutions rules, and the findings against reviews."""
+    """Run cdk-nag's AwsSolutions rules on the app and match findings with reviews."""
     kept = tuple(reviews)
     report = AwsSolutionsChecks(app).validate_scope(app)
     found = [

@@ -1,10 +1,11 @@
-"""Where builders download packages from: one setting for uv, pip and npm.
+"""The package index of the builders: one setting for uv, pip and npm.
 
-A configured index replaces the public one. uv, pip and npm never ask both, so nobody can publish
-a package under an internal name and be preferred. Hashes in the locks hold for any index.
+A configured index replaces the public one. uv, pip and npm never use both, so nobody can publish a
+public package under an internal name and have it preferred. The hashes in the locks apply to any
+index.
 
-uv and pip take credentials as a part of the index's address. npm does not send those when it
-downloads a package, only when it reads about one; it takes a token from its user configuration.
+uv and pip take credentials as part of the index's address. npm sends those for metadata and not for
+downloads, so it takes a token from its user configuration.
 """
 
 from __future__ import annotations
@@ -23,17 +24,17 @@ if TYPE_CHECKING:
 VARIABLES = ("UV_DEFAULT_INDEX", "PIP_INDEX_URL")
 REGISTRY = "NPM_CONFIG_REGISTRY"
 TOKEN = "NPM_TOKEN"  # noqa: S105  # the variable's name
-"""The variable that holds npm's token; npm's user configuration refers to it."""
+"""The variable with npm's token, which npm's user configuration refers to."""
 _KINDS = codebuild.BuildEnvironmentVariableType
 
 _Variables = dict[str, codebuild.BuildEnvironmentVariable]
 
 
 def environment(home: Home, *, npm: bool = False) -> codebuild.BuildEnvironment:
-    """Return the variables of a builder that installs Python packages; none for public indexes.
+    """Return the variables of a builder that installs Python packages.
 
     Args:
-        home: the tooling account's settings.
+        home: the tooling account's settings; without an index there are no variables.
         npm: whether the builder also installs packages of npm.
     """
     variables = _python(home) | (_npm(home) if npm else {})
@@ -41,7 +42,7 @@ def environment(home: Home, *, npm: bool = False) -> codebuild.BuildEnvironment:
 
 
 def login(home: Home, *, npm: bool = False) -> list[str]:
-    """Return the commands that run before the first installation of a builder."""
+    """Return the login commands that run before a builder installs packages."""
     index = home.supply_chain.index
     if index is None or index.codeartifact is None:
         return _npm_login(home) if npm else []
@@ -54,10 +55,10 @@ def login(home: Home, *, npm: bool = False) -> list[str]:
 
 
 def cdk_tools(home: Home) -> pipelines.CodeBuildOptions | None:
-    """Return what CDK's own builds need, which install the CDK CLI or cdk-assets with npm.
+    """Return the options of CDK's own builds; None for the public index.
 
-    Without it they download from npm's public registry ("selfMutationCodeBuildDefaults" and
-    "assetPublishingCodeBuildDefaults" of CDK Pipelines).
+    These builds install the CDK CLI or cdk-assets with npm, by default from the public registry
+    ("selfMutationCodeBuildDefaults" and "assetPublishingCodeBuildDefaults" of CDK Pipelines).
     """
     index = home.supply_chain.index
     if index is None:
@@ -73,7 +74,7 @@ def cdk_tools(home: Home) -> pipelines.CodeBuildOptions | None:
 
 
 def statements(home: Home) -> list[iam.PolicyStatement]:
-    """Return what such a builder's role may do; CDK grants the reading of a secret itself."""
+    """Return the permissions of such a builder; CDK grants reading secrets itself."""
     index = home.supply_chain.index
     return _may_read(home, index.codeartifact) if index and index.codeartifact else []
 
@@ -102,7 +103,7 @@ def _npm(home: Home) -> _Variables:
 
 
 def _registry(home: Home) -> str:
-    """Return the address of npm's registry; it ends with a slash."""
+    """Return the address of npm's registry, with a trailing slash."""
     index = home.supply_chain.index
     assert index is not None  # noqa: S101  # both callers have looked
     if index.codeartifact:
@@ -116,7 +117,7 @@ def _npm_login(home: Home) -> list[str]:
     if index is None or not (index.codeartifact or index.npm_token_secret):
         return []
     address = urlsplit(_registry(home))
-    # npm replaces the variable when it reads the file: no process list, file or log has the token.
+    # npm expands the variable when it reads the file: no process list, file or log has the token.
     setting = f"'//{address.netloc}{address.path}:_authToken=${{{TOKEN}}}'"
     return [
         *([f'export {TOKEN}="$token"'] if index.codeartifact else []),
@@ -125,9 +126,9 @@ def _npm_login(home: Home) -> list[str]:
 
 
 def _fetch_token(home: Home, where: CodeArtifact) -> str:
-    """Return the command that fetches CodeArtifact's credentials, which last for hours only.
+    """Return the command that fetches CodeArtifact's token, which is valid for hours.
 
-    It is a command of its own, so that the build ends here if it fails.
+    It is a separate command, so that the build fails here if the command does.
     """
     owner = f"--domain {where.domain} --domain-owner {home.account}"
     wanted = "--query authorizationToken --output text"
@@ -139,7 +140,10 @@ def _host(home: Home, where: CodeArtifact) -> str:
 
 
 def _may_read(home: Home, where: CodeArtifact) -> list[iam.PolicyStatement]:
-    """Return the grants of "Provision an IAM user" (CodeArtifact guide), for one repository."""
+    """Return permissions to read one repository.
+
+    Source: "Provision an IAM user" (CodeArtifact User Guide).
+    """
     prefix = f"arn:aws:codeartifact:{home.region}:{home.account}"
     return [
         iam.PolicyStatement(

@@ -43,31 +43,31 @@ _ARTIFACTS_EXPIRE = Duration.days(90)
 
 
 def _role(step: pipelines.CodeBuildStep) -> iam.IRole:
-    """The role that a step's build runs under, once the pipeline is built."""
+    """Return the role of a step's build; the pipeline must be built."""
     role = step.project.role
     assert role is not None  # noqa: S101  # CDK makes one for each project
     return role
 
 
 def _stack(account: str, region: str, name: str) -> str:
-    """The ARN of a stack, whichever id it has."""
+    """Return the ARN pattern of a stack, with any id."""
     return f"arn:aws:cloudformation:{region}:{account}:stack/{name}/*"
 
 
 def _support(environments: dict[str, Environment], home: Home) -> list[str]:
-    """The stacks with the pipeline's artifacts in the other regions of its environments."""
+    """Return the support stacks: the pipeline's artifact stacks in other regions."""
     regions = sorted({each.region for each in environments.values()} - {home.region})
     return [_stack(home.account, region, support_stack(region)) for region in regions]
 
 
 def _tag(stack: Stack, prod: Environment) -> None:
-    """Tag a stack of the pipeline: who is woken for prod owns the way that leads there."""
+    """Tag a stack of the pipeline; prod's owner owns the pipeline."""
     for key, value in prod.every_tag("tooling").items():
         Tags.of(stack).add(key, value)
 
 
 def _configure_other_regions(pipeline: codepipeline.Pipeline, prod: Environment) -> None:
-    """Expire artifacts in other regions as in the pipeline's own, and protect their stacks."""
+    """Expire artifacts in other regions as in the pipeline's; protect their stacks."""
     for support in pipeline.cross_region_support.values():
         bucket = support.replication_bucket
         assert isinstance(bucket, s3.Bucket)  # noqa: S101  # CDK makes it
@@ -77,7 +77,7 @@ def _configure_other_regions(pipeline: codepipeline.Pipeline, prod: Environment)
 
 
 class DeliveryStack(Stack):
-    """The self-mutating pipeline and what it needs."""
+    """The self-mutating pipeline and the resources that it needs."""
 
     def __init__(
         self,
@@ -99,11 +99,12 @@ class DeliveryStack(Stack):
             home.branch,
             connection_arn=connection_arn,
             trigger_on_push=True,
-            # A clone, for a gate reads the history: a secret that was removed is still in it.
+            # A full clone, because a gate scans the history: it still has secrets that were removed
+            # later.
             code_build_clone_output=True,
         )
         clone = iam.PolicyStatement(
-            # CDK grants it by the service's old name, and IAM wants the name that the ARN has
+            # CDK grants the action under the service's old name; IAM requires the name in the ARN
             # ("Connections rename").
             actions=[f"{connection_arn.split(':')[2]}:UseConnection"],
             resources=[connection_arn],
@@ -126,7 +127,7 @@ class DeliveryStack(Stack):
             enable_key_rotation=True,
             cli_version=CDK_CLI,
             cdk_assets_cli_version=CDK_ASSETS,
-            # One build for all assets instead of one each: every start costs its provisioning.
+            # One build for all assets, because each build has to be provisioned.
             publish_assets_in_parallel=False,
             synth=synth,
             code_build_defaults=options,
@@ -145,7 +146,7 @@ class DeliveryStack(Stack):
             "dynamic",
             group="integration",
             outputs={"URL": stages["dev"].service.url},
-            # The report of the unit tests as well: five artifacts, with the source.
+            # Includes the report of the unit tests: five artifacts, with the source.
             inputs={f"{EVIDENCE}/{step.id}": step for step in verify if step.primary_output}
             | {f"{EVIDENCE}/Build": synth.add_output_directory("reports")},
             # The gates read which release was promoted last, and Lambda's throttles in dev.
@@ -164,7 +165,7 @@ class DeliveryStack(Stack):
                 self._choice("staging", environments),
             ],
         )
-        # An action takes five artifacts at most, so Integration hands Verify's reports on.
+        # An action takes at most five artifacts, so Integration passes Verify's reports on.
         attest = self._builds.gate(
             ATTEST,
             "attest",
@@ -213,7 +214,7 @@ class DeliveryStack(Stack):
     def _verify(
         self, home: Home, environments: dict[str, Environment], synth: pipelines.CodeBuildStep
     ) -> list[pipelines.CodeBuildStep]:
-        """The gates that need no environment; they run side by side."""
+        """Return the parallel builds of stage Verify, which need no environment."""
         audit = iam.PolicyStatement(
             actions=["ssm:GetParameter"],
             resources=[f"arn:aws:ssm:{home.region}:{home.account}:parameter{OVERRIDE_PARAMETER}"],
@@ -231,18 +232,18 @@ class DeliveryStack(Stack):
                 "Infrastructure",
                 f"infrastructure {ASSEMBLY}",
                 f"changes {ASSEMBLY} {' '.join(map(service_stack, environments))}",
-                group="template",  # which has cfn-lint, and AWS's resource schemas in it
+                group="template",  # contains cfn-lint and its copy of AWS's resource schemas
                 statements=self._reads_deployed(environments, home),
                 inputs={ASSEMBLY: synth},
             ),
         ]
 
     def _templates(self, *stacks: str) -> iam.PolicyStatement:
-        """To read templates of this account as they are deployed."""
+        """Allow reading deployed templates of this account."""
         return iam.PolicyStatement(actions=["cloudformation:GetTemplate"], resources=list(stacks))
 
     def _history(self, home: Home) -> iam.PolicyStatement:
-        """To ask which release was promoted last."""
+        """Allow reading which release was promoted last."""
         return iam.PolicyStatement(
             actions=["codepipeline:ListActionExecutions", "codepipeline:ListPipelineExecutions"],
             resources=[f"arn:aws:codepipeline:{home.region}:{home.account}:{PIPELINE}"],
@@ -251,7 +252,7 @@ class DeliveryStack(Stack):
     def _reads_deployed(
         self, environments: dict[str, Environment], home: Home
     ) -> list[iam.PolicyStatement]:
-        """To read the service's templates: as the lookup role, or directly in this account."""
+        """Allow reading the service's templates, in other accounts by the lookup role."""
         here = [
             _stack(each.account, each.region, service_stack(name))
             for name, each in environments.items()
@@ -264,7 +265,7 @@ class DeliveryStack(Stack):
         ]
 
     def _looks_up(self, *environments: Environment) -> iam.PolicyStatement:
-        """To read environments as the one role of CDK's bootstrap that trusts this account.
+        """Allow assuming the lookup role of `cdk bootstrap` in these environments.
 
         Each gate limits its session of that role to the calls that it makes.
         """
@@ -274,7 +275,7 @@ class DeliveryStack(Stack):
         )
 
     def _choice(self, name: str, environments: dict[str, Environment]) -> iam.PolicyStatement:
-        """To have it served beside the one that is measured."""
+        """Allow assuming the role that sets the alias `promoted`."""
         return iam.PolicyStatement(
             actions=["sts:AssumeRole"],
             resources=[f"arn:aws:iam::{environments[name].account}:role/{promoted_role(name)}"],

@@ -1,4 +1,4 @@
-"""How long logs are kept, in CloudFormation's days and by the CDK's names for them."""
+"""Log retention: days, as CloudFormation takes them, by the CDK's names."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NAMES = {
 
 
 def log_group(scope: Construct, construct_id: str, days: int) -> logs.LogGroup:
-    """A log group whose records are kept for so many days, and which goes with its stack."""
+    """Create a log group with a retention in days; it is deleted with its stack."""
     return logs.LogGroup(
         scope,
         construct_id,

@@ -1,4 +1,4 @@
-"""Findings of cdk-nag that were reviewed and stay, each with its reason.
+"""Reviewed findings of cdk-nag, each with its reason.
 
 Reviews of the service's own resources are in `service/delivery/reviews.py`.
 """
@@ -23,10 +23,10 @@ _SERVICE = f"Pithead/*/{SERVICE}"
 
 @dataclass(frozen=True)
 class Review:
-    """A finding that stays, and why: the rule with its detail, and the construct's path.
+    """An accepted finding: the rule with its detail, the construct's path, the reason.
 
-    Both are shell patterns in which `[` stands for itself. As a rule's whole detail, `*` does so,
-    too: it is the wildcard that was found, and no other resource.
+    Both are shell patterns in which `[` is literal. A `*` that is the rule's whole detail is
+    literal, too: the finding is about that wildcard, and not about any resource.
     """
 
     rule: str
@@ -34,7 +34,7 @@ class Review:
     reason: str
 
     def covers(self, rule: str, construct: str) -> bool:
-        """Whether it speaks of this finding."""
+        """Return whether the review covers a finding."""
         pattern = self.rule.replace("[", "[[]").replace("::*]", "::[*]]")
         return fnmatchcase(rule, pattern) and fnmatchcase(construct, self.construct)
 
@@ -191,7 +191,7 @@ OTHER_REGION = (
         "A stack's ARN ends in an id that is made with it: the grant ends at its name.",
     ),
 )
-"""What is found besides where an environment is in another region than the pipeline."""
+"""Additional findings if an environment is in another region than the pipeline."""
 
 OWN_ACCOUNT = (
     Review(
@@ -200,7 +200,7 @@ OWN_ACCOUNT = (
         "A stack's ARN ends in an id that is made with it: the grant ends at its name.",
     ),
 )
-"""What is found besides where an environment is in the pipeline's account."""
+"""Additional findings if an environment is in the pipeline's account."""
 
 CODE_SIGNING = (
     Review(
@@ -209,13 +209,13 @@ CODE_SIGNING = (
         "Signer makes a job's id anew for each: the grant ends at the account's jobs.",
     ),
 )
-"""What is found besides where Build signs."""
+"""Additional findings if the Build signs bundles."""
 
 
 def applicable(
     home: Home, environments: Mapping[str, Environment], *, signed: bool
 ) -> tuple[Review, ...]:
-    """Return the reviews of what is found where these environments are, the service's included."""
+    """Return the reviews that apply to these environments, including the service's."""
     own = any(each.account == home.account for each in environments.values())
     away = any(each.region != home.region for each in environments.values())
     service = part("reviews")

@@ -1,4 +1,4 @@
-"""The form of every gate: a result, its reports, one sentence, an exit code."""
+"""The entry point of every gate: run it, write its reports, return an exit code."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ ROOT = Path(__file__).parent.parent.parent
 REPORTS = ROOT / "reports"
 WAIVERS = ROOT / "pipeline" / "waivers.toml"
 _SHOWN = 50
-"""Findings in a log; the SARIF has more."""
+"""Maximum of printed findings; the SARIF has all that are written."""
 _EDIT_WAIVERS = "edit pipeline/waivers.toml (docs/gates.md, Waivers) and commit"
 
 
 def main(name: str, run: Callable[[], GateResult], *, whole: bool = True) -> int:
-    """Run a gate, write its reports, print its findings and last its sentence.
+    """Run a gate, write its reports, print its findings and then a summary.
 
-    `reports/NAME.json` and `reports/NAME.exported` are its `GateReport`; `reports/NAME.sarif` has
-    the findings. What is printed ends with the next step of a refusal.
+    `reports/NAME.json` and `reports/NAME.exported` contain the `GateReport`, `reports/NAME.sarif`
+    the findings. A refusal prints its next step last.
 
-    Exit codes: 0 passed, or not run under an override; 1 refused; 2 could not run, which
-    refuses. The pipeline stops at anything but 0.
+    Exit codes: 0 passed, or not run under an override; 1 refused; 2 could not run, which refuses.
+    The pipeline stops at any code but 0.
 
-    `whole` is whether all was looked at. A look at a part leaves no report, which would pass for
-    the whole one, and does not know which waivers nothing needs.
+    `whole` is whether everything was checked. A partial check writes no report, which would pass
+    for the whole one, and cannot tell which waivers are unused.
 
     Raises:
         ValueError: the catalogue has no gate of that name.
@@ -49,7 +49,7 @@ def main(name: str, run: Callable[[], GateResult], *, whole: bool = True) -> int
             "json",
             "exported",
             "sarif",
-        ):  # an earlier run's report is no report of this one
+        ):  # an earlier run may have left a report
             (REPORTS / f"{name}.{kind}").unlink(missing_ok=True)
     began = time.monotonic()
     results: list[Result] = []
@@ -102,9 +102,9 @@ def _write_sarif(name: str, outcome: GateResult, results: Sequence[Result]) -> N
 def _checked(
     name: str, run: Callable[[], GateResult], *, whole: bool
 ) -> tuple[GateResult, list[Result]]:
-    known = waivers.read(WAIVERS)  # first: a gate may take its time
+    known = waivers.read(WAIVERS)  # first, because a gate may take long
     outcome = run()
-    # If a part did not run, an unused waiver may belong to its findings.
+    # If a part did not run, an unused waiver may match its findings.
     whole = whole and outcome.status != "not run"
     results = waivers.apply(known, name, outcome.findings, datetime.now(UTC).date(), whole=whole)
     left = [each.finding for each in results if each.waiver is None]
@@ -112,13 +112,13 @@ def _checked(
 
 
 def _next_of_waivers(outcome: GateResult) -> str | None:
-    """The next step if waivers alone are at fault: there is nothing else to fix or to waive."""
+    """Return the next step if waivers alone are at fault, else None."""
     tools = {each.tool for each in outcome.findings if each.severity == "error"}
     return _EDIT_WAIVERS if tools == {waivers.TOOL} else None
 
 
 def _failure(error: Exception) -> tuple[str, str | None]:
-    """Why a gate could not run, and its next step if that is not the gate's own."""
+    """Return why a gate could not run, and the error's own next step, if any."""
     if isinstance(error, CouldNotRunError):
         return one_line(str(error)), error.next_step
     if isinstance(error, EnvironmentFileError):

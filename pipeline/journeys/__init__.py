@@ -1,1 +1,1 @@
-"""A customer's journey through the public API, made again and again where nobody else may come."""
+"""Synthetic journeys through the public API, run on a schedule in Lambda."""

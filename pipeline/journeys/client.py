@@ -1,4 +1,4 @@
-"""What a customer of a journey sends requests with, all within the journey's seconds."""
+"""The HTTP client of a journey; all requests share the journey's time limit."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _MAX_SHOWN_CHARACTERS = 200
 
 
 class StepError(Exception):
-    """A step found something else than is allowed."""
+    """A step found something that is not allowed."""
 
     def __init__(self, found: str, allowed: str, gateway_status: int | None = None) -> None:
         super().__init__(f"found {found}; allowed is {allowed}")
         self.found, self.allowed = found, allowed
         self.gateway_status = gateway_status
-        """The status that API Gateway answered by itself; None if the service answered."""
+        """The status of a response by API Gateway itself; None if the service answered."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A complete answer to a request."""
+    """A complete response."""
 
     status: int
     headers: http.client.HTTPMessage
@@ -54,7 +54,7 @@ class Client:
         self._seconds = seconds
         self._deadline = time.monotonic() + seconds
         self.answered = False
-        """Whether anything has answered at all."""
+        """Whether any response has arrived."""
 
     def ask(
         self,
@@ -64,10 +64,10 @@ class Client:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
     ) -> Answer:
-        """Send a request and return its answer.
+        """Send a request and return the response.
 
         Raises:
-            StepError: another status than is allowed, no answer, or no time left.
+            StepError: the status is not allowed, there is no response, or no time is left.
         """
         left = self._deadline - time.monotonic()
         in_time = f"an answer within the journey's {self._seconds:g} seconds"
@@ -91,9 +91,9 @@ class Client:
         return answer
 
     def tidy(self, method: str, path: str) -> None:
-        """Send a request that cleans up, after the journey's seconds if need be.
+        """Send a cleanup request, also after the journey's time limit.
 
-        A failure is ignored: the journey has failed already, and its step says why.
+        Failures are ignored: the journey has failed already, and its step says why.
         """
         try:
             self._send(method, path, _TIDY_TIMEOUT_SECONDS)
@@ -120,6 +120,6 @@ class Client:
 
 
 def shown(text: str | bytes) -> str:
-    """Return the first characters of an answer, on one line."""
+    """Return the first characters of a response, on one line."""
     words = text.decode(errors="replace") if isinstance(text, bytes) else text
     return " ".join(words.split())[:_MAX_SHOWN_CHARACTERS]

@@ -1,4 +1,4 @@
-"""The customer of a journey: the service's own, or one who asks for `/health`."""
+"""The customer of a journey: the service's own, or one that requests `/health`."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
 
 class Customer(Protocol):
-    """What `Customer` in `service/delivery/journey.py` is; one is created for each journey."""
+    """The interface of `Customer` in `service/delivery/journey.py`, one per journey."""
 
     def steps(self) -> Sequence[Step]:
-        """Return the journey's steps in their order, each a name and a function.
+        """Return the steps in order, each a name and a function.
 
-        A step raises `StepError` if it finds something else than is allowed.
+        A step raises `StepError` if it finds something that is not allowed.
         """
         ...
 
     def tidy(self) -> None:
-        """Delete what the steps have left; called after each journey, failed ones included."""
+        """Delete what the steps have created; called after each journey, failed or not."""
         ...
 
 
 class HealthCustomer:
-    """Asks whether the service is alive."""
+    """Requests `/health`."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -41,7 +41,7 @@ class HealthCustomer:
         return (("health", self._health),)
 
     def tidy(self) -> None:
-        """Do nothing: the step leaves nothing."""
+        """Do nothing: the step creates nothing."""
 
     def _health(self) -> None:
         self._client.ask("GET", "/health", HTTPStatus.OK)

@@ -1,7 +1,7 @@
-"""The entry point on Lambda: `pipeline.journeys.handler.handler`, which EventBridge calls.
+"""The Lambda entry point: `pipeline.journeys.handler.handler`, run by EventBridge.
 
-Its one line on the log is the journey and its metrics ("Specification: CloudWatch embedded
-metric format"), so that it may write its log and nothing else.
+It logs one line, which contains the journey and its metrics ("Specification: CloudWatch embedded
+metric format"), so that its role needs no permission but to write the log.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _whose = {"service": os.environ["SERVICE"], "environment": os.environ["ENVIRONME
 
 
 def handler(_event: Any, _context: Any) -> None:
-    """Make one journey, and say how it went."""
+    """Run one journey and log the result."""
     came = time.time()
     journey = travel(_url, _seconds)
     failure = journey.failure
     units = {"Journeys": "Count", "FailedJourneys": "Count"}
     values = {"Journeys": 1, "FailedJourneys": int(failure is not None)}
-    if failure is None:  # one that failed is over early
+    if failure is None:  # a failed journey ends early
         units["Latency"] = "Milliseconds"
         values["Latency"] = journey.milliseconds
     directive = {

@@ -1,4 +1,4 @@
-"""One customer's journey through the public API, and how it went."""
+"""One synthetic journey through the public API, and its result."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from pipeline.journeys.customer import create_customer
 
 @dataclass(frozen=True)
 class Failure:
-    """The first step that failed, what was found there, and what is allowed."""
+    """The first failed step, what it found, and what is allowed."""
 
     step: str
     found: str
     allowed: str
     gateway_status: int | None = None
-    """The status that API Gateway answered by itself; None if the service answered."""
+    """The status of a response by API Gateway itself; None if the service answered."""
 
     @property
     def sentence(self) -> str:
-        """All of it, on one line."""
+        """The failure on one line."""
         return f"step {self.step} failed: found {self.found}; allowed is {self.allowed}"
 
 
 @dataclass(frozen=True)
 class Journey:
-    """How a journey went."""
+    """The result of a journey."""
 
     steps: dict[str, int]
-    """Milliseconds of each step that succeeded, in their order."""
+    """Milliseconds of each successful step, in order."""
     milliseconds: int
     answered: bool
-    """Whether anything has answered at all."""
+    """Whether any response has arrived."""
     failure: Failure | None
 
 
 def travel(url: str, seconds: float) -> Journey:
-    """Make a journey from an API's address; it fails if it takes longer than the seconds.
+    """Run a journey against an API's URL; it fails if it exceeds its seconds.
 
-    It leaves nothing behind, unless the service does not delete.
+    The customer deletes what it has created, also after a failure.
     """
     client = Client(url, seconds)
     customer = create_customer(client)

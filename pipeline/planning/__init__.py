@@ -1,1 +1,1 @@
-"""What an environment file promises, computed before a release: power, forecast, quotas."""
+"""Predictions from an environment file before a release: power, forecast, quotas."""

@@ -1,4 +1,4 @@
-"""What the canary in an environment's file will find, and a warning where that is little."""
+"""Forecast what an environment's canary detects, and warn if that is little."""
 
 from __future__ import annotations
 
@@ -17,26 +17,28 @@ if TYPE_CHECKING:
     from environments.schema import Environment
 
 OBJECTIVE = "failures"
-"""What is forecast: of slow requests no environment file says how many are usual."""
+"""The forecast objective; environment files do not say how many requests are slow."""
 REACTION = (SETTLED + 1.5 * MINUTE) / MINUTE
-"""Minutes from the end of the minute that condemns a canary to its rollback, on average: its
-metrics settle, then schedule, alarm and CodeDeploy each look once a minute."""
-_BEGIN = datetime(2000, 1, 1, 0, 0, 30, tzinfo=UTC)  # amid a minute, as a shift does on average
-_TIMES, _LIKELY = 10, 0.5  # a canary that finds less is not worth its wait
+"""Mean minutes from the end of the condemning minute to the rollback.
+
+Its metrics settle, then schedule, alarm and CodeDeploy each poll once a minute.
+"""
+_BEGIN = datetime(2000, 1, 1, 0, 0, 30, tzinfo=UTC)  # mid-minute, the mean of real shifts
+_TIMES, _LIKELY = 10, 0.5  # a canary that detects less is not worth its wait
 
 
 @dataclass(frozen=True)
 class Traffic:
-    """What an environment serves while a canary runs."""
+    """The traffic of an environment during a canary."""
 
     requests_per_second: float
     failure_share: float
-    """Of the version that serves now; 0 to 1."""
+    """Share of the stable version's requests that fail; 0 to 1."""
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What the canary of an environment finds in a traffic."""
+    """What an environment's canary detects at a given traffic."""
 
     shift: Shift
     traffic: Traffic
@@ -44,7 +46,7 @@ class Forecast:
 
     @property
     def canary(self) -> Canary:
-        """The canary as `Power` wants it."""
+        """The canary as input of `Power`."""
         judged = list(comparable(self.shift, _BEGIN, _BEGIN + self.shift.length))
         step = timedelta(minutes=self.shift.minutes)
         return Canary(
@@ -58,23 +60,23 @@ class Forecast:
         )
 
     def lasting(self, minutes: int) -> Forecast:
-        """The same with a step of another length."""
+        """Return the same forecast with a step of another length."""
         return replace(self, shift=replace(self.shift, minutes=minutes))
 
     def minutes_for(self, bad: float, certainty: float) -> int | None:
-        """The least minutes of a step with which a canary that fails so often is found.
+        """Return the shortest step in which a given failure rate is detected.
 
         Args:
             bad: the share of the canary's requests that fails.
-            certainty: the probability with which it is to be found.
+            certainty: the required probability of detection.
 
         Returns:
-            None where `MAX_STEP_MINUTES` would not do.
+            Minutes, or None if `MAX_STEP_MINUTES` is not enough.
         """
         suffices = self.power.suffices(self.canary, bad, certainty)
         if not suffices(self.lasting(MAX_STEP_MINUTES).canary):
             return None
-        low, high = 1, MAX_STEP_MINUTES  # in a step of one minute nothing can be compared
+        low, high = 1, MAX_STEP_MINUTES  # a step of one minute has no minute to compare
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (low, middle) if suffices(self.lasting(middle).canary) else (middle, high)
@@ -82,7 +84,10 @@ class Forecast:
 
 
 def forecast(environment: Environment, traffic: Traffic | None = None) -> Forecast | None:
-    """By default in the traffic that the environment's file expects; None without a canary."""
+    """Return the forecast, or None without a canary.
+
+    The default traffic is what the environment's file expects.
+    """
     judge = environment.judge
     if judge is None or isinstance(environment.shift, AllAtOnce):
         return None
@@ -95,7 +100,7 @@ def forecast(environment: Environment, traffic: Traffic | None = None) -> Foreca
 
 
 def warning(name: str, environment: Environment) -> str | None:
-    """What to say of a canary that is too short to find anything; None where it is not."""
+    """Return a warning about a canary that is too short to detect anything, or None."""
     made = forecast(environment)
     if made is None:
         return None

@@ -1,4 +1,4 @@
-"""The judge's rule and the shift that it judges, as an environment file has them."""
+"""The judge's parameters and the shift, from an environment file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def parameters(environment: Environment, judge: Judge) -> Parameters:
-    """The rule of the environment's judge."""
+    """Return the parameters of the environment's judge."""
     guard = environment.guard
     return Parameters(
         false_rollback_rate=judge.false_rollback_rate,
@@ -23,19 +23,19 @@ def parameters(environment: Environment, judge: Judge) -> Parameters:
         undecided=judge.undecided,
         incident=judge.incident,
         objectives=SHARES,
-        # Error responses have none: what clients do wrong is no incident of the service.
+        # Error responses have no objective: client errors are no incident of the service.
         limits={"failures": guard.max_failure_share, "slow-requests": guard.max_slow_share},
         min_requests=guard.min_requests,
     )
 
 
 def bake_minutes(environment: Environment) -> int:
-    """How long the environment watches a version that has all traffic."""
+    """Return the minutes of the bake, after all traffic has moved."""
     return 0 if isinstance(environment.shift, AllAtOnce) else environment.shift.bake_minutes
 
 
 def shift(environment: Environment) -> Shift:
-    """The environment's shift, which is not all at once."""
+    """Return the environment's stepwise shift."""
     found = environment.shift
     if isinstance(found, AllAtOnce):
         raise TypeError("a shift all at once has no canary to judge")

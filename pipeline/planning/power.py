@@ -1,18 +1,19 @@
-"""What a canary can find, told before it is begun: how likely, how soon, and at whose cost.
+"""Statistical power of a canary: probability, time and cost of detection.
 
-Statistical power, in the field's word. The judge's evidence is a walk over failures: each belongs
-to the canary with probability q = w p1 / (w p1 + (1-w) p0), where w is the canary's share of the
-requests and p1 and p0 are the shares that fail on the canary and on the stable version. How many
-failures it takes to the line is computed from the judge's own bets; when they come is Poisson.
-These things are left out, which makes the figures estimates:
+The judge's evidence is a walk over failures: each belongs to the canary with probability q = w p1 /
+(w p1 + (1-w) p0), where w is the canary's share of the requests, and p1 and p0 are the failure
+shares of the canary and the stable version. The number of failures until the walk crosses the line
+is computed from the judge's own bets; their times are Poisson.
 
-- requests are taken to be many to a failure, which understates the evidence a little;
-- evidence whose size depends on the order of events counts as a constant (`_SPARED`);
-- the walk is looked at after each failure, the judge after each minute; what is found within a
+The figures are estimates, because of these simplifications:
+
+- there are many requests per failure, which understates the evidence a little;
+- evidence that depends on the order of events is a constant (`_SPARED`);
+- the walk is evaluated after each failure, the judge's after each minute; a detection within a
   minute counts from the minute's end;
-- one objective alone is crossed, and of the others no request is bad;
-- where the share grows in steps, each minute counts as many minutes at the first share as it
-  brings information (`pipeline.judge.statistics.information`) in comparison.
+- only one objective crosses the line, and no request is bad by another;
+- if the share grows in steps, each minute counts as the number of minutes at the first share with
+  the same information (`pipeline.judge.statistics.information`).
 """
 
 from __future__ import annotations
@@ -32,51 +33,55 @@ if TYPE_CHECKING:
 
     from pipeline.judge.statistics.periods import Parameters
 
-_MOST = 4_000  # failures; what needs more of them is not found
+_MOST = 4_000  # failures; a regression that needs more is not detected
 _SPARED = 0.45
-"""Decades of evidence that the judge does without where a fault is there from the start: what it
-has bet on late faults, and boosting (`pipeline.judge.statistics.boosting`), count too. Both depend
-on the order of events; this is what suits releases that were played, of 1 to 1,000 requests a
-second."""
+"""Decades of evidence that the judge gains in other ways.
+
+If a fault exists from the start, bets on late faults and boosting
+(`pipeline.judge.statistics.boosting`) count, too. Both depend on the order of events; this value
+fits simulated releases of 1 to 1,000 requests a second.
+"""
 _NOTHING = 1e-7  # of probability
-_EACH = 30  # minutes that are looked at one by one; then every 20th part more
+_EACH = 30  # minutes evaluated one by one; then steps of 1/20
 
 
 @dataclass(frozen=True)
 class Canary:
-    """A canary that is to be."""
+    """A planned canary."""
 
     requests_per_second: float
-    """On both versions together."""
+    """Requests a second to both versions together."""
     failure_share: float
-    """Of the stable version's requests, those that fail; 0 to 1."""
+    """Share of the stable version's requests that fail; 0 to 1."""
     shares: tuple[float, ...]
-    """The canary's share of the requests in each minute that is judged; 0 to 1, ascending."""
+    """The canary's share of the requests in each judged minute; 0 to 1, ascending."""
     ends: tuple[float, ...]
-    """When each of these minutes ends, in minutes since traffic began to shift."""
+    """The end of each judged minute, in minutes since the shift began."""
     reaction: float
-    """Minutes that a canary serves after the end of the one that condemned it."""
+    """Minutes that a canary serves after the end of the minute that condemns it."""
 
 
 @dataclass(frozen=True)
 class Prospect:
-    """What becomes of a canary of which a given share of requests fails."""
+    """The prospects of a canary with a given failure share."""
 
     found: float
-    """Probability that it is condemned within the minutes that are judged."""
+    """Probability that it is condemned within the judged minutes."""
     minutes: float | None
-    """Mean number of minutes until then, of those that are found; None where none is."""
+    """Mean minutes to the condemnation, if there is one; None if it never happens."""
     hurt: float
-    """Mean number of the canary's failed requests until it is rolled back, or to the end of the
-    last minute that is judged."""
+    """Mean number of the canary's failed requests until its rollback.
+
+    Without a rollback, they are counted to the end of the last judged minute.
+    """
 
 
 class Power:
-    """The power of a rule for one objective, at one share of the requests.
+    """The power of the judge's rule for one objective, at one first share.
 
     Args:
-        parameters: the rule's.
-        objective: its name; what is said of failures is said of its bad requests.
+        parameters: the judge's.
+        objective: its name; its bad requests are called failures here.
         share: the canary's share of the requests when it begins; 0 to 1.
     """
 
@@ -85,7 +90,8 @@ class Power:
         self._share = share
         part = parameters.objectives[objective]
         tilt = [parameters.tolerance * ratio for ratio in WORSE]
-        # By bet: log of its share, of a failure's factor on the canary, of any failure's divisor.
+        # For each bet: log of its share, of a failure's factor on the canary, of any failure's
+        # divisor.
         self._bets = [
             (
                 math.log(part * FROM_THE_START * bet),
@@ -95,10 +101,10 @@ class Power:
             for odds, bet in zip(tilt, WORSE_SHARES, strict=True)
         ]
         self._line = (line(parameters) - _SPARED) * math.log(10)
-        self._boundary = [1]  # of the canary's failures, by all failures
+        self._boundary = [1]  # minimum canary failures, by all failures
 
     def prospect(self, canary: Canary, bad: float) -> Prospect:
-        """What becomes of a canary of which the share `bad` of its requests fails."""
+        """Return the prospects of a canary whose failure share is `bad`."""
         rate, clock = self._rate(canary, bad), _clock(canary, bad)
         passage = self._passage(canary.failure_share, bad, _most(rate * clock[-1]))
         looks = _looks(len(clock))
@@ -106,7 +112,8 @@ class Power:
         ends = [0.0, *canary.ends]
         minutes = served = condemned = 0.0
         for index, (start, stop) in enumerate(pairwise(looks)):
-            # The mean, over the minutes between two looks, of what was not found before each.
+            # Mean over the minutes between two evaluations, weighted by what was not detected
+            # before each.
             count = stop - start
             left = 1 - found[index] - (found[index + 1] - found[index]) * (count - 1) / (2 * count)
             minutes += left * (ends[stop] - ends[start])
@@ -123,9 +130,10 @@ class Power:
         )
 
     def suffices(self, canary: Canary, bad: float, certainty: float) -> Callable[[Canary], bool]:
-        """Whether canaries at this traffic and this first share find that with this probability.
+        """Return a predicate: whether a canary detects `bad` with this probability.
 
-        The answer is for canaries of any length; the work is done once.
+        It accepts canaries of any length at this traffic and first share, and does the work only
+        once.
         """
         passage = self._passage(canary.failure_share, bad, _MOST)
         enough = math.inf
@@ -136,9 +144,9 @@ class Power:
         return lambda other: rate * _clock(other, bad)[-1] >= enough
 
     def smallest(self, canary: Canary, certainty: float) -> float | None:
-        """The smallest share of failures that is found with this probability.
+        """Return the smallest failure share that is detected with this probability.
 
-        None where even a canary that fails at every request is not.
+        Returns None if even a canary that fails every request is not.
         """
 
         def found(logarithm: float) -> bool:
@@ -152,7 +160,7 @@ class Power:
         return math.exp(_least(found, math.log(max(canary.failure_share, 1e-6)), 0.0, 9))
 
     def limit(self, canary: Canary, bad: float) -> float:
-        """Minutes at the first share that any rule needs on average, however long it may take."""
+        """Return the mean minutes at the first share that any rule needs, however long."""
         requests = requests_limit(
             self._parameters.false_rollback_rate,
             bad,
@@ -163,16 +171,16 @@ class Power:
         return requests / (60 * canary.requests_per_second)
 
     def _rate(self, canary: Canary, bad: float) -> float:
-        """Failures in a minute, of both versions, at the first share."""
+        """Return the failures a minute, of both versions, at the first share."""
         rest = (1 - self._share) * canary.failure_share
         return 60 * canary.requests_per_second * (self._share * bad + rest)
 
     def _passage(self, failure_share: float, bad: float, most: int) -> list[float]:
-        """By number of failures, the probability that the line is reached with just so many."""
+        """Return the probability of crossing the line at exactly n failures, for each n."""
         theirs, ours = (1 - self._share) * failure_share, self._share * bad
         q = ours / (theirs + ours) if ours else 0.0
         passage, left = [0.0], 1.0
-        first, among = 0, [1.0]  # the probability of so many of the canary's, from `first` on
+        first, among = 0, [1.0]  # distribution of the canary's failures, from `first` on
         for failures in range(1, most + 1):
             among = [
                 stays * (1 - q) + comes * q
@@ -191,7 +199,7 @@ class Power:
         return passage
 
     def _boundary_at(self, failures: int) -> int:
-        """The least number of the canary's among so many failures that rolls it back."""
+        """Return the least number of canary failures, of all failures, that rolls it back."""
         while len(self._boundary) <= failures:
             count, ours = len(self._boundary), self._boundary[-1]
             while ours <= count and self._evidence(ours, count) < self._line:
@@ -200,7 +208,10 @@ class Power:
         return self._boundary[failures]
 
     def _evidence(self, ours: int, failures: int) -> float:
-        """Its log, where requests are many to a failure: the hypergeometric is then binomial."""
+        """Return the log of the evidence, with a binomial as limit of the hypergeometric.
+
+        The limit holds for many requests per failure.
+        """
         return log_sum([bet + ours * on - failures * by for bet, on, by in self._bets])
 
     def _mix(self, odds: float) -> float:
@@ -208,7 +219,7 @@ class Power:
 
 
 def _clock(canary: Canary, bad: float) -> list[float]:
-    """Minutes at the first share that bring as much information as those up to each minute."""
+    """Return each minute's cumulative information, in minutes at the first share."""
     first = information(bad, canary.failure_share, canary.shares[0])
     worth, passed, clock = {canary.shares[0]: 1.0}, 0.0, []
     for share in canary.shares:
@@ -220,7 +231,7 @@ def _clock(canary: Canary, bad: float) -> list[float]:
 
 
 def _looks(minutes: int) -> list[int]:
-    """Minutes from 0 to the last at which to look: every one at first, then fewer and fewer."""
+    """Return the minutes to evaluate, from 0 to the last: at first each, then fewer."""
     looks = [0]
     while looks[-1] < minutes:
         looks.append(min(minutes, looks[-1] + 1 + max(0, looks[-1] - _EACH) // 20))
@@ -228,12 +239,12 @@ def _looks(minutes: int) -> list[int]:
 
 
 def _most(mean: float) -> int:
-    """More events than a Poisson variable of this mean ever counts."""
+    """Return a number that a Poisson variable of this mean practically never exceeds."""
     return min(_MOST, math.ceil(mean + 8 * math.sqrt(mean) + 20))
 
 
 def _found(passage: list[float], mean: float) -> float:
-    """The probability that a Poisson number of failures is enough."""
+    """Return the probability that a Poisson number of failures crosses the line."""
     if mean <= 0:
         return 0.0
     found, fewer, logarithm = 0.0, 0.0, math.log(mean)
@@ -245,7 +256,7 @@ def _found(passage: list[float], mean: float) -> float:
 
 
 def _least(holds: Callable[[float], bool], low: float, high: float, halvings: int) -> float:
-    """The least number between two at which it holds, after so many halvings; `high` holds."""
+    """Return the least number for which a predicate holds, by bisection; `high` holds."""
     for _ in range(halvings):
         middle = (low + high) / 2
         low, high = (low, middle) if holds(middle) else (middle, high)

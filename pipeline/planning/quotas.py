@@ -35,7 +35,7 @@ CONCURRENT_EXECUTIONS = Quota("lambda", "L-B99A9384", "Concurrent executions")
 
 
 def concurrency(environment: Environment) -> int:
-    """Return how many requests are in progress at the API's throttle, by Little's law.
+    """Return the requests in progress at the API's throttle, by Little's law.
 
     Each may take as long as the latency objective.
     """
@@ -44,5 +44,5 @@ def concurrency(environment: Environment) -> int:
 
 
 def executions_needed(environments: Iterable[Environment]) -> int:
-    """Return the concurrent executions that environments of one account and region need."""
+    """Return the concurrent executions that environments of one account's region need."""
     return sum(map(concurrency, environments))

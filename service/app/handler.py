@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def _behind_its_stage(app: FastAPI) -> ASGI:
-    """The app as a server with a root path calls it (ASGI: `path` has it too), for Mangum."""
+    """Wrap the app for Mangum: `path` includes the root path, as ASGI requires."""
     root = app.state.settings.root_path
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
@@ -26,9 +26,9 @@ def _behind_its_stage(app: FastAPI) -> ASGI:
 
 
 _app = create_default_app()
-# Mangum runs each request on the thread's event loop and makes none itself.
+# Mangum runs each request on the thread's event loop and creates none itself.
 asyncio.set_event_loop(asyncio.new_event_loop())
-# Once for each sandbox. With a lifespan, Mangum would run startup again for every request.
+# Once per sandbox: with a lifespan, Mangum would run startup again for every request.
 _asgi = Mangum(_behind_its_stage(_app), lifespan="off")
 
 

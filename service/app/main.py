@@ -1,4 +1,4 @@
-"""The application: made from settings and a storage, under Lambda or any ASGI server."""
+"""The application, created from settings and a storage."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from service.app.telemetry import Observed
 
 
 def create_app(settings: Settings, storage: Storage) -> FastAPI:
-    """The files API over a storage."""
+    """Create the files API over a storage."""
     app = FastAPI(
         title="Files",
         summary="Files over S3, delivered by Pithead.",
@@ -45,12 +45,12 @@ def create_app(settings: Settings, storage: Storage) -> FastAPI:
 
 
 def create_default_app() -> FastAPI:
-    """The API as the environment describes it.
+    """Create the API from environment variables.
 
     `uvicorn service.app.main:create_default_app --factory` serves it.
 
     Raises:
-        SettingsError: the environment does not describe it.
+        SettingsError: a variable is missing or invalid.
     """
     settings = Settings.from_environment()
     return create_app(settings, S3Storage(settings.bucket))

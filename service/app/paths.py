@@ -1,52 +1,52 @@
-"""Which paths, byte ranges and ETags a request may name."""
+"""Validation of the paths, byte ranges and ETags of a request."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-MOST_BYTES = 1024
+MAX_PATH_BYTES = 1024
 """S3's limit for a key in UTF-8 ("Naming Amazon S3 objects")."""
 
 _ANY = r"[^/\x00-\x1f\x7f-\x9f]"
 _NO_DOT = r"[^./\x00-\x1f\x7f-\x9f]"
 _SEGMENT = rf"(?:\.?{_NO_DOT}{_ANY}*|\.\.{_ANY}+)"
 PATTERN = rf"^{_SEGMENT}(?:/{_SEGMENT})*$"
-"""What `checked` lets pass, its length aside, for whoever reads the API's description."""
+"""The pattern of what `checked` accepts, without its length, for the OpenAPI."""
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 
 class PathError(ValueError):
-    """A path that names no file."""
+    """A path is invalid."""
 
 
 class RangeError(ValueError):
-    """A range that lies outside the file (RFC 9110, section 14.1.2)."""
+    """A range lies outside the file (RFC 9110, section 14.1.2)."""
 
 
 def composed(text: str) -> str:
-    """The text in Unicode's composed form (NFC), in which all paths are kept."""
+    """Return a text in Unicode's composed form (NFC), the form of all stored paths."""
     return unicodedata.normalize("NFC", text)
 
 
 def matches(header: str | None, etag: str) -> bool:
-    """Whether an `If-None-Match` header names the ETag (RFC 9110, 13.1.2: compared weakly)."""
+    """Return whether an `If-None-Match` matches the ETag weakly (RFC 9110, 13.1.2)."""
     tags = {tag.strip().removeprefix("W/") for tag in (header or "").split(",")}
     return "*" in tags or etag in tags
 
 
 def checked(path: str) -> str:
-    """The path in Unicode's composed form (NFC), so that one name is one file.
+    """Return a path in Unicode's composed form (NFC), so that one name is one file.
 
     Raises:
-        PathError: it is empty, absolute, too long, or has empty, `.` or `..` segments or
+        PathError: the path is empty, absolute, too long, or has empty, `.` or `..` segments or
             control characters.
     """
     path = composed(path)
-    if len(path.encode()) > MOST_BYTES:
+    if len(path.encode()) > MAX_PATH_BYTES:
         raise PathError(
-            f"the path has {len(path.encode())} bytes; at most {MOST_BYTES} are allowed"
+            f"the path has {len(path.encode())} bytes; at most {MAX_PATH_BYTES} are allowed"
         )
     for segment in path.split("/"):
         if segment in {"", ".", ".."}:
@@ -57,9 +57,9 @@ def checked(path: str) -> str:
 
 
 def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
-    """First and last byte that a `Range` header asks for, or None for the whole file.
+    """Return the first and last byte of a `Range` header, or None for the whole file.
 
-    A header that is not understood, several ranges included, is ignored, as RFC 9110 wants.
+    An invalid header, or one with several ranges, is ignored, as RFC 9110 requires.
 
     Raises:
         RangeError: no byte of the file is in the range.

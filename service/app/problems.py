@@ -1,4 +1,4 @@
-"""Every error as a problem detail (RFC 9457, `application/problem+json`)."""
+"""Error responses as problem details (RFC 9457, `application/problem+json`)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Problem(BaseModel):
 
 
 class ProblemError(Exception):
-    """Raised by a route to answer with a problem."""
+    """Raised by a route to respond with a problem."""
 
     def __init__(
         self, status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None
@@ -45,7 +45,7 @@ class ProblemError(Exception):
 def problem_response(
     request: Request, status: int, detail: str, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
-    """The answer for a problem with this request."""
+    """Return the response for a problem of a request."""
     problem = Problem(
         title=HTTPStatus(status).phrase, status=status, detail=detail, instance=request.url.path
     )
@@ -55,7 +55,7 @@ def problem_response(
 
 
 def responses(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI entries for the problems that a route can answer with."""
+    """Return OpenAPI entries for the problems that a route can respond with."""
     return {
         int(status): {
             "description": status.phrase,
@@ -77,7 +77,7 @@ def responses(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
 
 
 def _allowed(request: Request) -> list[str]:
-    """All methods of a path; Starlette names those of the first of its routes alone."""
+    """Return all methods of a path; Starlette names only those of its first route."""
     return [
         method
         for method in _METHODS
@@ -89,7 +89,7 @@ def _allowed(request: Request) -> list[str]:
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error of the app with a problem; what nobody foresaw is a 500 without detail."""
+    """Answer every error of the app with a problem; an unexpected one is a bare 500."""
 
     @app.exception_handler(ProblemError)
     async def _problem(request: Request, error: ProblemError) -> JSONResponse:

@@ -1,4 +1,4 @@
-"""What the service is told by its environment."""
+"""The service's settings, from environment variables."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class SettingsError(Exception):
-    """A variable of the environment is missing or wrong; the message is for its author."""
+    """A variable of the environment is missing or invalid."""
 
 
 class Settings(BaseModel):
@@ -25,20 +25,20 @@ class Settings(BaseModel):
     environment: str = "local"
     commit: str = "unknown"
     latency_objective_ms: Annotated[float, Field(gt=0)] = 1000.0
-    """A request slower than this counts as slow, in milliseconds."""
+    """Latency objective in milliseconds; a slower request counts as slow."""
     allowed_origins: tuple[str, ...] = ()
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
     root_path: str = ""
-    """What stands before each path that a client sees: the stage of the REST API, e.g. `/prod`."""
+    """Prefix of each path that a client sees: the REST API's stage, such as `/prod`."""
     aws_lambda_function_version: str = "0"
-    """The version that runs, as Lambda names it: a number or `$LATEST`; 0 outside Lambda."""
+    """The running version as Lambda names it: a number or `$LATEST`; 0 outside Lambda."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
-        """Read the environment.
+        """Read the settings from the environment.
 
         Raises:
-            SettingsError: a variable is missing or has a value that is not allowed.
+            SettingsError: a variable is missing or invalid.
         """
         source = os.environ if environment is None else environment
         values: dict[str, object] = {

@@ -1,4 +1,4 @@
-"""Where files are kept: a port, and S3 behind it."""
+"""The storage of files: a protocol, and its implementation for S3."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ if TYPE_CHECKING:
 
 
 class StorageError(Exception):
-    """Base of what a storage may say; one class for each answer that a caller gives."""
+    """The base of storage errors; each class becomes its own response."""
 
 
 class FileMissingError(StorageError):
-    """There is no such file."""
+    """The file does not exist."""
 
 
 class PreconditionError(StorageError):
-    """The file is not the one that the caller knows by its ETag."""
+    """The file's ETag is not the expected one."""
 
 
 class CursorError(StorageError):
-    """A cursor that this storage did not give out."""
+    """The cursor is not one of this storage."""
 
 
 class UnavailableError(StorageError):
-    """The storage does not answer, or not to us."""
+    """The storage does not respond, or denies access."""
 
 
 @dataclass(frozen=True)
 class FileInfo:
-    """What is known of a file without its bytes; `size` in bytes, `etag` with its quotes."""
+    """A file's metadata; `size` in bytes, `etag` with its quotes."""
 
     path: str
     size: int
@@ -45,49 +45,49 @@ class FileInfo:
 
 @dataclass(frozen=True)
 class Page:
-    """Part of a listing; `cursor` leads to the next part, None at the end."""
+    """A page of a listing; `cursor` leads to the next page, None at the end."""
 
     files: tuple[FileInfo, ...]
     cursor: str | None
 
 
 class Storage(Protocol):
-    """Keeps files by path. All methods raise `UnavailableError` when it cannot be reached."""
+    """Stores files by path. All methods raise `UnavailableError` if unreachable."""
 
     def put(self, path: str, content: bytes, content_type: str, if_match: str | None = None) -> str:
-        """Write a file whole; returns its ETag. Raises `PreconditionError`, `FileMissingError`."""
+        """Write a file; return its ETag. Raises `PreconditionError`, `FileMissingError`."""
         ...
 
     def info(self, path: str) -> FileInfo:
-        """Look at a file. Raises `FileMissingError`."""
+        """Return a file's metadata. Raises `FileMissingError`."""
         ...
 
     def fetch(self, path: str, most: int) -> tuple[FileInfo, bytes | None]:
-        """A file as it is at one moment; no bytes of one that has more than `most`.
+        """Return a file in one read; its content is None if it exceeds `most` bytes.
 
         Raises `FileMissingError`.
         """
         ...
 
     def read(self, path: str, first: int, last: int, etag: str) -> bytes:
-        """Bytes first to last, both included. Raises `FileMissingError`, `PreconditionError`."""
+        """Return bytes first to last. Raises `FileMissingError`, `PreconditionError`."""
         ...
 
     def delete(self, path: str) -> None:
-        """Remove a file. Raises `FileMissingError`."""
+        """Delete a file. Raises `FileMissingError`."""
         ...
 
     def list(self, prefix: str, cursor: str | None, limit: int) -> Page:
-        """Files by path, in order. Raises `CursorError`."""
+        """List files by path, in order. Raises `CursorError`."""
         ...
 
     def check(self) -> None:
-        """Raises `UnavailableError` when files can be neither read nor written."""
+        """Raise `UnavailableError` if files can be neither read nor written."""
         ...
 
 
 class S3Storage:
-    """Files as objects of one bucket, encrypted and versioned by the bucket's own settings."""
+    """Stores files as objects of one bucket, whose settings encrypt and version them."""
 
     def __init__(self, bucket: str, client: Any = None) -> None:
         self._bucket = bucket
@@ -111,7 +111,7 @@ class S3Storage:
         )
 
     def put(self, path: str, content: bytes, content_type: str, if_match: str | None = None) -> str:
-        """See `Storage.put`; the check and the write are one call, so that no write is lost."""
+        """See `Storage.put`; check and write are one call, so that no write is lost."""
         extra = {"IfMatch": if_match} if if_match else {}
         written = self._call(
             "put_object", Key=path, Body=content, ContentType=content_type, **extra
@@ -124,18 +124,18 @@ class S3Storage:
         return _info(path, self._call("head_object", Key=path))
 
     def fetch(self, path: str, most: int) -> tuple[FileInfo, bytes | None]:
-        """See `Storage.fetch`; one call, so that information and bytes are of one file."""
+        """See `Storage.fetch`; one call, so that metadata and bytes belong together."""
         answer = self._call("get_object", Key=path, most=most)
         return _info(path, answer), answer["Body"]
 
     def read(self, path: str, first: int, last: int, etag: str) -> bytes:
-        """See `Storage.read`; the ETag holds file and bytes together."""
+        """See `Storage.read`; the ETag ensures that the bytes are of the same file."""
         answer = self._call("get_object", Key=path, Range=f"bytes={first}-{last}", IfMatch=etag)
         content: bytes = answer["Body"]
         return content
 
     def delete(self, path: str) -> None:
-        """See `Storage.delete`; S3 itself does not say whether there was anything to delete."""
+        """See `Storage.delete`; S3 does not report whether the object existed."""
         self.info(path)
         self._call("delete_object", Key=path)
 
@@ -163,7 +163,7 @@ class S3Storage:
                 Bucket=self._bucket, **arguments
             )
             if operation == "get_object":
-                # Bytes that stop half-way are a failure of this call like any other.
+                # A body that ends early is a failure of this call like any other.
                 body = answer["Body"]
                 unwanted = most is not None and answer["ContentLength"] > most
                 answer["Body"] = body.close() if unwanted else body.read()

@@ -1,8 +1,8 @@
-"""What every request leaves behind: one JSON line that is log record and metrics in one.
+"""The telemetry of a request: one JSON line that is both log record and metrics.
 
-The line follows the CloudWatch embedded metric format ("Specification: CloudWatch embedded
-metric format"). Mangum turns an unhandled exception into an ordinary answer, so that Lambda's
-own `Errors` never sees it: `Failures` here is what an alarm may trust.
+The line follows the CloudWatch embedded metric format ("Specification: CloudWatch embedded metric
+format"). Mangum turns an unhandled exception into an ordinary response, so Lambda's own `Errors`
+never counts it; alarms use `Failures` of this line instead.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _LEVELS = logging.getLevelNamesMapping()
 
 
 class Observed:
-    """ASGI middleware: measures each request, answers what nobody caught, writes the line."""
+    """ASGI middleware: measures requests, handles exceptions, writes the line."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
@@ -57,7 +57,7 @@ class Observed:
                     *message.get("headers", []),
                     (b"x-request-id", request_id.encode()),
                 ]
-                if cold:  # W3C "Server Timing": who measures latencies can tell which waited for it
+                if cold:  # W3C "Server Timing": marks a cold start for clients
                     message["headers"].append((b"server-timing", b"cold"))
             await send(message)
 
@@ -91,12 +91,12 @@ class Observed:
         settings = self._settings
         record = {
             "_aws": {
-                # When it came, as Lambda dates an invocation, however long it took.
+                # The time of arrival, as Lambda dates an invocation, whatever its duration.
                 "Timestamp": int(came * 1000),
                 "CloudWatchMetrics": [
                     {
                         "Namespace": NAMESPACE,
-                        # All versions together, too: what they share is no version's fault.
+                        # Also over all versions: a fault that they share is no version's own.
                         "Dimensions": [
                             ["service", "environment", "version"],
                             ["service", "environment"],
@@ -120,7 +120,7 @@ class Observed:
             "ClientErrors": int(
                 HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
             ),
-            # What a sandbox's first request waits for is the sandbox, not the version.
+            # A sandbox's first request waits for the sandbox, not for the version.
             "SlowRequests": int(
                 milliseconds > settings.latency_objective_ms and not extra["cold_start"]
             ),
@@ -134,7 +134,7 @@ class Observed:
             "trace_id": tracing.trace_id(),
         }
         if _LEVELS[level] < self._level:
-            # Metrics are not a matter of the log level; the record beside them is.
+            # The metrics are written at any log level; the log record beside them is not.
             said = {"level", "method", "route", "status", "request_id", "trace_id"}
             record = {name: value for name, value in record.items() if name not in said}
             extra = {}

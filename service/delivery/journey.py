@@ -1,4 +1,4 @@
-"""A customer's journey through the files API: a file is written, read, listed and deleted.
+"""A synthetic journey through the files API: write, read, list and delete a file.
 
 It runs in Lambda: it imports the standard library, `pipeline.journeys` and `pipeline.names` only.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Customer:
-    """Has one file, which no other customer uses."""
+    """A customer with one file, which no other customer uses."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -42,12 +42,12 @@ class Customer:
         )
 
     def tidy(self) -> None:
-        """Delete what was written, or may have been, unless a step has deleted it."""
+        """Delete the file if it may exist."""
         if self._written:
             self._client.tidy("DELETE", self._address)
 
     def _write(self) -> None:
-        self._written = True  # also where the answer is lost
+        self._written = True  # also if the response is lost
         headers = {"Content-Type": "text/plain"}
         answer = self._client.ask("PUT", self._address, HTTPStatus.CREATED, headers, self._content)
         self._etag = answer.etag
@@ -84,5 +84,5 @@ class Customer:
         try:
             self._client.ask("GET", self._address, HTTPStatus.NOT_FOUND)
         except StepError:
-            self._written = True  # it was not deleted, whatever was answered
+            self._written = True  # not deleted, whatever the response
             raise

@@ -1,3 +1,3 @@
-"""The service's name: stacks, functions, alarms and metrics are named by it."""
+"""The service's name: a prefix of stacks, functions, alarms and metrics."""
 
 NAME = "files"

@@ -1,4 +1,4 @@
-"""The rehearsal of the files API: the acts, and the customers of production."""
+"""The rehearsal of the files API: its acts, and the customers of prod."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ FILES = (
     "報告/2026年11月.csv",
     "договоры/аренда.pdf",
 )
-"""Named as customers name them: in their own languages."""
+"""File names in the customers' languages."""
 CLIENTS = ("Mozilla/5.0 (X11; Linux x86_64)", "AcmeFiles/v4.1 (iPhone)")
-"""As they call themselves: a browser, and an app."""
+"""Values of `User-Agent`: a browser, and an app."""
 
 ACTS = (
     Act(
         name="good-release",
-        message="Let clients ask whether their copy of a file is still good",
+        message="Files: let clients revalidate their copies",
         edits=(
             Edit(
                 "service/app/routes/files.py",
@@ -39,10 +39,10 @@ ACTS = (
         ),
         expected="promoted",
     ),
-    # Every test's client calls its version 2.1; the app that customers have calls its v4.
+    # The tests' client sends version 2.1, and the customers' app v4.
     Act(
         name="bad-release",
-        message="Tell which client asks for a file",
+        message="Files: read the client's name and version",
         edits=(
             Edit(
                 "service/app/routes/files.py",
@@ -56,10 +56,10 @@ ACTS = (
         verdict="evidence",
     ),
     PIPELINE_CHANGE,
-    # Within every limit of staging, and slower than what customers have.
+    # Within every limit of staging, and slower than the stable version.
     Act(
         name="refused-release",
-        message="Let the bucket settle before a file is read",
+        message="Files: wait for the bucket before a read",
         edits=(
             Edit(
                 "service/app/routes/files.py",
@@ -77,11 +77,11 @@ ACTS = (
         rule="p50-regression",
     ),
 )
-"""In the order in which they are played."""
+"""In the order of the rehearsal."""
 
 
 def _requests(customer: int) -> Iterator[Request]:
-    """Each customer's own files are written first, then read again and again."""
+    """Yield requests: first writes of the customer's own files, then reads."""
     mine = [f"/files/customer-{customer}/{quote(name)}" for name in FILES]
     for path in mine:
         yield "PUT", path, b"x" * 1024

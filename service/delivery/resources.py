@@ -1,4 +1,4 @@
-"""The resources of the files API: a bucket with its key, and the function's rights to them."""
+"""The resources of the files API: a bucket with its key, and the permissions."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def create(stack: Stack) -> Resources:
                 noncurrent_version_expiration=Duration.days(30),
                 abort_incomplete_multipart_upload_after=Duration.days(1),
             ),
-            # Each journey writes a file and deletes it; a listing has to pass what is left.
+            # Each journey writes and deletes a file; listings slow down with each delete marker.
             s3.LifecycleRule(
                 prefix=f"{SYNTHETIC}/",
                 noncurrent_version_expiration=Duration.days(1),
@@ -52,7 +52,10 @@ def create(stack: Stack) -> Resources:
 
 
 def _access(bucket: s3.Bucket, key: kms.Key) -> list[iam.PolicyStatement]:
-    """Return what `service.app.storage` calls; without `ListBucket`, a missing file is a 403."""
+    """Return the permissions of `service.app.storage`.
+
+    Without `ListBucket`, a missing file is a 403.
+    """
     return [
         iam.PolicyStatement(actions=["s3:ListBucket"], resources=[bucket.bucket_arn]),
         iam.PolicyStatement(

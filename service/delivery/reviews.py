@@ -1,4 +1,4 @@
-"""Findings of cdk-nag on the service's own resources that stay, each with its reason."""
+"""Reviewed findings of cdk-nag on the service's own resources, with reasons."""
 
 from __future__ import annotations
 

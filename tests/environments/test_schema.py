@@ -160,8 +160,8 @@ def test_our_own_files_are_valid() -> None:
             'reason = "the holidays"\n[guard]',
             "freeze.0: found until 2026-12-23 00:00:00+00:00; it must be after from, ",
         ),
-        ('region = "eu-west-1"', "region = ", "no valid TOML: "),
-        ('owner = "files-team"', 'owner = "\udcff"', "no valid TOML: 'utf-8' codec can't decode"),
+        ('region = "eu-west-1"', "region = ", "invalid TOML: "),
+        ('owner = "files-team"', 'owner = "\udcff"', "invalid TOML: 'utf-8' codec can't decode"),
     ],
 )
 def test_an_invalid_file_is_an_error_of_one_sentence(

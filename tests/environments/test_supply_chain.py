@@ -75,7 +75,7 @@ _REVIEW = '{{ package = "{}", declared = "x", licence = "{}", reason = "{}" }}'
         ('licences.allowed = ["MIT OR ISC"]', "licences.allowed.0: found 'MIT OR ISC'; list each"),
         (
             'licences = { allowed = ["MIT", "ISC"], forbidden = ["ISC"] }',
-            "licences: found 'ISC' allowed and forbidden; it is one of the two",
+            "licences: found 'ISC' in allowed and in forbidden; remove it from one",
         ),
         (
             f"licences.reviewed = [{_REVIEW.format('Certifi', 'MIT', 'read it all')}]",

@@ -1,1 +1,1 @@
-"""The stacks that the pipeline delivers into an environment."""
+"""The stacks that the pipeline deploys to an environment."""

@@ -1,4 +1,4 @@
-"""A REST API in front of an alias of the service's function."""
+"""The REST API in front of an alias of the service's function."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def rest_api(
     alias: lambda_.Alias,
     logs_for_all: bool = True,
 ) -> apigateway.LambdaRestApi:
-    """An API of that name that hands every request to the alias; its address ends in the stage.
+    """Create an API that sends every request to the alias; its URL ends in the stage.
 
-    All APIs of an account and region write their logs by one role, which the last deployed stack
-    sets (`logs_for_all`). It outlives the stack: without it every other API there, such as that of
-    another environment, would lose its logs (aws-cdk#10878).
+    All APIs of an account and region write logs with one role, which the last deployed stack sets
+    (`logs_for_all`). The role is retained when the stack is deleted; otherwise every other API
+    there, such as that of another environment, would lose its logs (aws-cdk#10878).
     """
     access_log = log_group(scope, "AccessLog", environment.function.log_retention_days)
     return apigateway.LambdaRestApi(
@@ -47,7 +47,7 @@ def rest_api(
         deploy_options=apigateway.StageOptions(
             stage_name=stage,
             # Detailed metrics, by method, cost extra and nothing reads them: the judge, the alarms
-            # and `pithead status` read those of the stage ("Dimensions for metrics").
+            # and `pithead status` read the metrics of the stage ("Dimensions for metrics").
             metrics_enabled=False,
             tracing_enabled=True,
             logging_level=apigateway.MethodLoggingLevel.ERROR,

@@ -1,4 +1,4 @@
-"""The one build that goes through every environment."""
+"""The one build that is promoted through every environment."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Artifact:
-    """What was built of a commit, and what it was built for."""
+    """The bundles of a commit, and the platform that they were built for."""
 
     commit: str
     bundle: Path
     sbom: Path
-    """The bundle's bill of materials."""
+    """The software bill of materials (SBOM) of the service's bundle."""
     judge: Path
-    """The canary judge's own bundle."""
+    """The bundle of the canary judge."""
     synthetic: Path
-    """The customers' journeys' own bundle."""
+    """The bundle of the synthetic journeys."""
     platform: Platform
     signing_profile_version: str | None = None
-    """ARN of the one by which Lambda takes code alone, or nothing where it need not be signed."""
+    """ARN of the only signing profile version that Lambda accepts; None: no signing."""
     safeguards: dict[str, Any] | None = None
-    """What holds a release back and stands in files, for prod's stack to record."""
+    """The safeguards that are files, for prod's stack to record."""
 
     @property
     def code_sha256(self) -> str:
-        """The bundle's SHA-256 as Lambda tells it (`CodeSha256`)."""
+        """The bundle's SHA-256, encoded as Lambda's `CodeSha256`."""
         return base64.b64encode(hashlib.sha256(self.bundle.read_bytes()).digest()).decode()
 
     @property
     def runtime(self) -> lambda_.Runtime:
-        """Lambda's runtime for it."""
+        """The bundle's Lambda runtime."""
         return lambda_.Runtime(self.platform.runtime, lambda_.RuntimeFamily.PYTHON)
 
     @property
     def architecture(self) -> lambda_.Architecture:
-        """Lambda's processor for it."""
+        """The bundle's Lambda architecture."""
         if self.platform.architecture == "arm64":
             return lambda_.Architecture.ARM_64
         return lambda_.Architecture.X86_64

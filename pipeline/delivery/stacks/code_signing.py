@@ -1,7 +1,7 @@
-"""Code signing as the stacks know it: what the Build does, and what Lambda then asks for.
+"""Code signing: how the Build signs, and which signatures Lambda requires.
 
-A Build signs by the profile that its pipeline was deployed with. Another one in pyproject.toml
-holds as soon as the pipeline has changed itself, which makes the execution begin again.
+The Build signs with the profile that its pipeline was deployed with. A changed profile in
+pyproject.toml applies once the pipeline has updated itself, which restarts the execution.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Signing:
-    """What a build has more, whose bundles are to be signed before they are synthesised."""
+    """Additions to a build that signs its bundles before synthesis."""
 
     commands: list[str] = field(default_factory=list)
     context: dict[str, str] = field(default_factory=dict)
-    """Of its synthesis."""
+    """Context keys of the synthesis."""
     env: dict[str, str] = field(default_factory=dict)
     statements: list[iam.PolicyStatement] = field(default_factory=list)
 
 
 def signing(profile: str | None, platform: str, bucket: s3.IBucket) -> Signing:
-    """What there is to do; nothing without a signing profile's version.
+    """Return the additions to the build; empty without a signing profile version.
 
-    The bucket is the pipeline's own, which each of its builds may read and write.
+    The bucket is the pipeline's artifact bucket, which each build may read and write.
     """
     if profile is None:
         return Signing()
     unversioned, version = profile.rsplit("/", 1)
-    jobs = f"{profile.partition('/')[0]}/signing-jobs/*"  # the id of each is made anew
+    jobs = f"{profile.partition('/')[0]}/signing-jobs/*"  # each signing job has a new id
     return Signing(
         commands=[f".venv/bin/python -m pipeline.builds.code_signing {profile} {platform}"],
         context={"signed": profile},
@@ -58,13 +58,14 @@ def signing(profile: str | None, platform: str, bucket: s3.IBucket) -> Signing:
 
 
 def require(stack: Stack, profile: str) -> None:
-    """Have Lambda take code by a profile's version alone, in every function of a stack.
+    """Require a signature by one profile version for every function of a stack.
 
     CDK's own `CodeSigningConfig` would look for the profile in the stack's account.
     """
     config = lambda_.CfnCodeSigningConfig(
         stack,
-        # A new version is a new configuration: a rollback finds the one before with its code.
+        # A new version creates a new configuration: a rollback restores the previous one with its
+        # code.
         f"CodeSigning{profile.rsplit('/', 1)[1]}",
         allowed_publishers=lambda_.CfnCodeSigningConfig.AllowedPublishersProperty(
             signing_profile_version_arns=[profile]

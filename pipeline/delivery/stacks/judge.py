@@ -1,4 +1,4 @@
-"""The canary judge of an environment: its function, its minute, its records."""
+"""The canary judge of an environment: its function, schedule and records."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from pipeline.judge.statistics.periods import Parameters
 
 _MEMORY = 512  # MB
-"""For the share of a processor that comes with it: a shift of two days is judged in seconds."""
+"""CPU scales with memory: this judges a shift of two days in seconds."""
 _TIMEOUT = Duration.minutes(3)
-"""A look takes a second; at the end of a shift of two days it reads more."""
+"""A run takes a second; at the end of a shift of two days it reads more."""
 
 
 class Judge(Construct):
-    """Looks once a minute, and answers CodeDeploy's hooks, the second when the bake is over."""
+    """Runs each minute, and as CodeDeploy's hooks before the shift and after the bake."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class Judge(Construct):
         CfnOutput(self, "Records", value=records.bucket_name).override_logical_id("Decisions")
 
     def _permit(self, environment_name: str, home_account: str, records: s3.Bucket) -> None:
-        """Make the role by which a person permits a condemned version, and nothing else."""
+        """Create the role by which a person permits a condemned version."""
         role = iam.Role(
             self,
             "Again",
@@ -120,8 +120,8 @@ class Judge(Construct):
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             lifecycle_rules=[
                 s3.LifecycleRule(
-                    # A record is written each minute until its release has ended. Of what was
-                    # condemned and permitted, every version is kept.
+                    # A record is written each minute until its release has ended. Condemnations and
+                    # permissions keep every version.
                     prefix=f"{decision_key('').partition('/')[0]}/",
                     noncurrent_version_expiration=Duration.days(1),
                 ),
@@ -134,7 +134,7 @@ class Judge(Construct):
 def _access(
     function: lambda_.Function, group: codedeploy.LambdaDeploymentGroup, records: s3.Bucket
 ) -> list[iam.PolicyStatement]:
-    """What `pipeline.judge.aws` asks of AWS, and no more."""
+    """Grant exactly the calls of `pipeline.judge.aws`."""
     return [
         iam.PolicyStatement(
             actions=["lambda:GetAlias"],
@@ -162,7 +162,7 @@ def _access(
             resources=["*"],
             conditions={"StringEquals": {"cloudwatch:namespace": JUDGE_NAMESPACE}},
         ),
-        # Without the list, absence is a 403.
+        # Without ListBucket, a missing key is a 403.
         iam.PolicyStatement(actions=["s3:ListBucket"], resources=[records.bucket_arn]),
         iam.PolicyStatement(
             actions=["s3:GetObject", "s3:PutObject"],
@@ -171,7 +171,7 @@ def _access(
                 for each in (decision_key("*"), condemnation_key("*"), bake_key("*"))
             ],
         ),
-        # A permission is a person's to give.
+        # Only a person may write a permission.
         iam.PolicyStatement(
             actions=["s3:GetObject"], resources=[records.arn_for_objects(permission_key("*"))]
         ),

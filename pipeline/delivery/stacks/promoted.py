@@ -1,7 +1,7 @@
-"""The release that was promoted last, served beside the newest one for the load gate to compare.
+"""The last promoted release, served next to the newest one for the load gate.
 
-Only an environment with a load gate has it. It is another alias of the same function, with an API
-of its own that is like the other in all else, so that both are measured in the same seconds.
+Only an environment with a load gate has it. It is a second alias of the same function, with an API
+of its own that is otherwise identical, so that both are measured in the same seconds.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 class Promoted(Construct):
-    """The alias `promoted`, its API, and the role by which the load gate points it.
+    """The alias `promoted`, its API, and the load gate's role, which sets the alias.
 
-    Each deployment leaves it at the newest version; the gate knows which one was promoted.
+    Each deployment sets the alias to the newest version; the gate knows which one was promoted.
     """
 
     outputs: dict[str, CfnOutput]
-    """By the environment variables by which the load gate is given them."""
+    """The outputs by the variable of the load gate that receives each."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Promoted(Construct):
             self,
             "Api",
             name=f"{SERVICE}-{environment_name}-{PROMOTED}",
-            # As the other's: the function is told by which stage it is reached.
+            # Same stage name as the other API: the function reads its root path from the variables.
             stage=environment_name,
             environment=environment,
             alias=alias,
@@ -60,8 +60,8 @@ class Promoted(Construct):
         )
         role.add_to_policy(
             iam.PolicyStatement(
-                # Lambda knows no right to point one alias alone; whoever runs the gate may also
-                # deploy here, and so move the other one.
+                # Lambda has no permission for one alias alone; whoever runs the gate may also
+                # deploy here, and so move the other alias.
                 actions=["lambda:ListVersionsByFunction", "lambda:UpdateAlias"],
                 resources=[function.function_arn],
             )

@@ -1,10 +1,10 @@
-"""The guard rails: limits that the new version alone is held against, each minute by itself.
+"""The guard rails: fixed limits on the new version alone, per minute.
 
-An alarm evaluates only the newest minutes: what arrives for an older one changes nothing. So each
-looks at as many minutes as metrics may be late (`pipeline.judge.arrival`).
+An alarm evaluates only the newest minutes: data for an older minute changes nothing. So each alarm
+evaluates as many minutes as metrics may be late (`pipeline.judge.arrival`).
 
-They are coarse. What is worse than the version before, the judge finds sooner and at a known
-rate of error; a rail stops what is bad by any measure, also when there is nothing to compare.
+They are coarse. The judge detects a regression against the previous version sooner and at a known
+error rate. A rail stops what is bad by any measure, also when there is nothing to compare with.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MINUTE = Duration.minutes(1)
 
 
 class Rails:
-    """Makes alarms on one version of a function."""
+    """Creates alarms on one version of a function."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Rails:
         self._version = version.version
 
     def alarm(self, scope: Construct, construct_id: str, rail: str, name: str) -> cloudwatch.Alarm:
-        """An alarm that looks at each minute by itself; one without requests is no evidence."""
+        """Create an alarm on each minute alone; a minute without requests does not breach."""
         share, limit, what = self._rail(rail)
         return cloudwatch.Alarm(
             scope,
@@ -71,13 +71,13 @@ class Rails:
         return self._crashed(limit), limit, "crashed or timed out"
 
     def _counted(self, bad: str, limit: float) -> cloudwatch.MathExpression:
-        """The share of requests that the service itself counts as bad."""
+        """Return the share of requests that the service counts as bad."""
         every = {"service": SERVICE, "environment": self._environment}
         mine = every | {"version": self._version}
         return self._share(NAMESPACE, bad, "Requests", mine, every, limit)
 
     def _crashed(self, limit: float) -> cloudwatch.MathExpression:
-        """The share of invocations that ended in an error of Lambda's."""
+        """Return the share of invocations with an error of Lambda's."""
         every = {"FunctionName": self._function, "Resource": f"{self._function}:{ALIAS}"}
         mine = every | {"ExecutedVersion": self._version}
         return self._share("AWS/Lambda", "Errors", "Invocations", mine, every, limit)
@@ -101,8 +101,8 @@ class Rails:
             )
 
         return cloudwatch.MathExpression(
-            # Of so few requests a share says nothing; and where the other versions are over the
-            # limit as well, something else is bad than this one.
+            # Below `min_requests` a share is meaningless; and if the other versions exceed the
+            # limit, too, the cause is not this version.
             expression=(
                 f"IF(requests >= {self._guard.min_requests}"
                 f" AND all_bad - bad <= {limit} * (all_requests - requests), bad / requests, 0)"

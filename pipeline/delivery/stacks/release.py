@@ -1,4 +1,4 @@
-"""How a new version takes over: an alias, a traffic shift, and alarms that stop it."""
+"""The release of a new version: alias, traffic shift, and alarms that stop it."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ if TYPE_CHECKING:
 
 
 class Release(Construct):
-    """The alias `live` of a function, moved by CodeDeploy under alarms on the new version alone.
+    """The alias `live`, moved by CodeDeploy under alarms on the new version alone.
 
-    An alarm on the whole alias would see a bad canary diluted by the share of good traffic, so
-    each alarm looks at the version that this deployment publishes, and at no other. Those of the
-    guard rails look at the service's counts, those of the verdicts at the judge's words, and that
-    of the journeys at those that can have met no other.
+    An alarm on the whole alias would see a bad canary diluted by the share of good traffic, so each
+    alarm evaluates only the version that this deployment publishes. The guard rails use the
+    service's counts, the verdicts the judge's metrics, and the journeys those that only the new
+    version can have served.
 
-    The alarms carry the version in their names: they are made with it and begin without a state.
-    An alarm that is only pointed at the next version keeps the state that it had
-    ("PutMetricAlarm"), and one that the failing version left red would stop its own fix.
+    The alarms have the version in their names: each deployment creates them, without a state. An
+    alarm that is updated to the next version keeps its state ("PutMetricAlarm"), and one left in
+    ALARM by the failing version would stop its own fix.
 
-    Where traffic shifts in steps, the deployment ends with a bake (`pipeline.judge.bake`), and
-    the same alarms guard that.
+    If traffic shifts in steps, the deployment ends with a bake (`pipeline.judge.bake`), and the
+    same alarms guard it.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Release(Construct):
             ),
         )
         # CloudFormation moves the alias when the group, and through it each alarm, is ready;
-        # otherwise the shift might begin under the alarms of the version before.
+        # otherwise the shift might start under the alarms of the previous version.
         self.alias.node.add_dependency(group)
         if environment.judge:
             judge = Judge(

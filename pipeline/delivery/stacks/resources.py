@@ -1,4 +1,4 @@
-"""What a service's own resources give to its function."""
+"""The interface between a service's own resources and its function."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Resources:
-    """What `create` of `service/delivery/resources.py` returns."""
+    """The return value of `create` in `service/delivery/resources.py`."""
 
     variables: Mapping[str, str] = field(default_factory=dict)
-    """Variables of the function, besides those that the platform sets."""
+    """Variables of the function, in addition to the platform's."""
     statements: Sequence[iam.PolicyStatement] = ()
-    """What the function may do, besides writing its logs, metrics and traces."""
+    """Permissions of the function, in addition to writing logs, metrics and traces."""
 
 
 def service_resources(stack: Stack) -> Resources:
-    """Create the service's own resources in its stack of an environment; none by default.
+    """Create the service's own resources in its stack; none by default.
 
     They are children of the stack itself, so that moving this code does not replace a bucket.
     """

@@ -1,4 +1,4 @@
-"""A function that is called on a schedule. What is late or has failed is left to the next call."""
+"""A scheduled function. A late or failed call is not retried."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def scheduled_function(
     log_retention_days: int,
     environment: Mapping[str, str],
 ) -> lambda_.Function:
-    """The function below `scope`, with a role that may write its log and nothing else yet.
+    """Create the function, with a role that may only write its log.
 
     `code` is one of the artifact's bundles, `memory_size` is in MB.
     """
@@ -66,10 +66,10 @@ def schedule(
     minute: str,
     description: str,
 ) -> None:
-    """The rule that calls the function at the beginning of minutes, which cron's field names.
+    """Create the rule that calls the function at the start of the minutes in `minute`.
 
-    A rate would begin at any second: two calls could come in one minute and none in the next,
-    which an alarm that counts by whole minutes takes for silence.
+    A rate would start at any second: two calls could fall into one minute and none into the next,
+    which an alarm on whole minutes takes for silence.
     """
     events.Rule(
         scope,

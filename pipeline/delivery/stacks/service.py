@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 
 class ServiceStack(Stack):
-    """The service. The outputs are what the gates of a stage are given."""
+    """The service in one environment; the outputs are the inputs of the stage's gates."""
 
     url: CfnOutput
     promoted: Promoted | None
-    """Where the release promoted last is served, for the load gate."""
+    """Serves the last promoted release, for the load gate."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class ServiceStack(Stack):
                 synthetic=environment.synthetic,
                 url=api.url,
             )
-            # All of it: the first journey meets an API that may call the service.
+            # Depends on the whole API: the first journey needs one that may call the function.
             journeys.node.add_dependency(api)
         if artifact.signing_profile_version:
             code_signing.require(self, artifact.signing_profile_version)
@@ -128,11 +128,11 @@ class ServiceStack(Stack):
                 "COMMIT": artifact.commit,
                 "LATENCY_OBJECTIVE_MS": str(environment.guard.latency_objective_ms),
                 "ALLOWED_ORIGINS": ",".join(environment.api.allowed_origins),
-                # The API's stage stands in front of every path that a client sees.
+                # The API's stage is the first segment of every path that a client sees.
                 "ROOT_PATH": f"/{name}",
             },
             current_version_options=lambda_.VersionOptions(
-                # Lambda publishes these bytes, whatever else the asset bucket may hold by then.
+                # Lambda publishes these bytes, whatever the asset bucket contains by then.
                 code_sha256=artifact.code_sha256,
                 # A rollback deletes the version that it takes out of service. If it stayed, the
                 # same release could not be published again (aws-cdk#35540, aws-cdk#28252).

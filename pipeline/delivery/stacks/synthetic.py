@@ -1,4 +1,4 @@
-"""The journeys of an environment: their function, their schedule, and what alarms make of them."""
+"""The journeys of an environment: their function, schedule and alarms."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from pipeline.delivery.stacks.artifact import Artifact
 
 _MEMORY = 256  # MB
-"""For the share of a processor that comes with it: TLS is half of a journey."""
+"""CPU scales with memory, and TLS is half of a journey's time."""
 _TO_TIDY = 10  # seconds
 _BAD = 2  # periods
-"""One journey that fails may be the network's fault; the next would have to fail by it as well."""
+"""Failed periods that breach: one may be the network's fault, two in a row hardly."""
 
 
 class Journeys(Construct):
-    """Makes a journey every few minutes, and tells operations when they fail or are not made."""
+    """Runs a journey every few minutes; alarms operations if one fails or is missing."""
 
     def __init__(
         self,
@@ -86,11 +86,12 @@ class Journeys(Construct):
 
 
 class FailedJourneys:
-    """Makes the alarm by which failed journeys roll a release back in its bake.
+    """Creates the alarm on failed journeys that rolls a release back in its bake.
 
-    It looks at the new version alone: where an old one served in the same minutes, a journey
-    may have failed by that, and the release may be its fix. That no journey is made says nothing
-    of the release, and before the first there can be none: operations are told of it.
+    It evaluates the new version alone: if an old version served in the same minutes, it may have
+    caused the failure, and the release may be the fix. A missing journey does not breach, because
+    it says nothing about the release, and before the first journey there is none; it alarms
+    operations instead.
     """
 
     def __init__(
@@ -106,14 +107,14 @@ class FailedJourneys:
         self._version = version.version
 
     def alarm(self, scope: Construct, construct_id: str, _what: str, name: str) -> cloudwatch.Alarm:
-        """The alarm on journeys that only the new version can have failed; there is one."""
+        """Create the one alarm: journeys failed that only the new version served."""
         return cloudwatch.Alarm(
             scope,
             construct_id,
             alarm_name=name,
             alarm_description="Customers' journeys fail where the new version alone serves",
             metric=cloudwatch.MathExpression(
-                # Where nothing was served at all, the way to the service is what failed.
+                # Without any invocation, the cause lies in front of the service.
                 expression="IF(FILL(every, 0) > FILL(mine, 0), 0, failed)",
                 using_metrics={
                     "every": self._invocations(),

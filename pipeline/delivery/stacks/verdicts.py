@@ -1,4 +1,4 @@
-"""The alarms by which the judge's word stops a release, its silence, and its blindness."""
+"""The alarms on the judge's verdicts, on its silence and on missing metrics."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from pipeline.judge.statistics.periods import Parameters
 
 _SILENCE, _WINDOW = 3, 5  # minutes
-"""So many of the last so many served, and not judged, are a judge that does not work. Fewer are a
-look that came too late for its minute; and what Lambda counts comes in a minute later."""
+"""Minutes that alarm, and their window: the version served and was not judged.
+
+Fewer are a run that came too late for its minute, and Lambda's metrics arrive a minute later.
+"""
 
 
 class Verdicts:
-    """Makes alarms on what the judge says of one version of a function."""
+    """Creates the alarms on the judge's metrics for one version of a function."""
 
     def __init__(
         self,
@@ -41,7 +43,7 @@ class Verdicts:
     def alarm(
         self, scope: Construct, construct_id: str, verdict: str, name: str
     ) -> cloudwatch.Alarm:
-        """The alarm on a verdict."""
+        """Create the alarm on a verdict."""
         if verdict == HEARTBEAT:
             return self._silence(scope, construct_id, name)
         limit, what = {
@@ -67,16 +69,16 @@ class Verdicts:
             metric=self._said(verdict.capitalize(), version=True),
             threshold=limit,
             comparison_operator=(cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD),
-            # What was said once holds, also where CloudWatch shows it a minute or two late.
+            # A verdict is final, also if CloudWatch shows it a minute or two late.
             evaluation_periods=3,
             datapoints_to_alarm=1,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
 
     def _silence(self, scope: Construct, construct_id: str, name: str) -> cloudwatch.Alarm:
-        """The heartbeat is missing while this version serves.
+        """Create the alarm on a missing heartbeat while this version serves.
 
-        Not whenever it is missing: a judge that was broken before must not block its own fix.
+        It does not breach otherwise: a judge that was broken before must not block its own fix.
         """
         served = cloudwatch.Metric(
             namespace="AWS/Lambda",

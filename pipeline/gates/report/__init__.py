@@ -1,1 +1,1 @@
-"""What gates report: findings, waivers, answers. The console reads it too."""
+"""The reports of gates: findings, waivers, results. The console reads them, too."""

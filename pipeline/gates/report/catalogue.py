@@ -1,4 +1,4 @@
-"""Which gates there are, what each needs to run, and what to do after it refuses."""
+"""The catalogue of gates: what each needs, and its next steps."""
 
 from __future__ import annotations
 
@@ -14,18 +14,21 @@ _WAIVE = "or waive it in pipeline/waivers.toml (docs/gates.md, Waivers)"
 class Gate:
     """A program `python -m pipeline.gates.NAME`.
 
-    Both next steps are imperative and name a command or a file. They are the gate's defaults; an
-    outcome or an error with a better one replaces them.
+    Both next steps are imperative and name a command or a file. They are the gate's defaults, for a
+    result or an error without a better one.
     """
 
     name: str
     next_if_refused: str
     next_if_not_run: str
     needs: Literal["", "URL", "AWS", "release"] = ""
-    """Nothing but the checkout; the address of a deployed environment in `URL`; AWS itself; or the
-    artifacts of a release, which only its execution has."""
+    """What the gate needs, besides the checkout.
+
+    `URL`: the address of a deployed environment in the variable `URL`; `AWS`: access to AWS;
+    `release`: the artifacts of a release, which only its execution has.
+    """
     passing: bool = False
-    """Whether what it finds is gone once it is deployed: its waivers may wait unused."""
+    """Whether a deployment removes its findings, so that its waivers may be unused."""
 
 
 GATES = (
@@ -109,7 +112,7 @@ GATES = (
         "AWS",
     ),
 )
-"""In the order of a release."""
+"""In the order in which a release passes them."""
 NAMES = tuple(each.name for each in GATES)
 PASSING = frozenset(each.name for each in GATES if each.passing)
 
@@ -118,7 +121,7 @@ def gate(name: str) -> Gate:
     """Return the gate of a name.
 
     Raises:
-        ValueError: there is none.
+        ValueError: no gate has that name.
     """
     for each in GATES:
         if each.name == name:
@@ -127,5 +130,5 @@ def gate(name: str) -> Gate:
 
 
 def with_next_step(sentence: str, next_step: str | None) -> str:
-    """Return an answer's sentence, and behind it the next step of a refusal."""
+    """Return a sentence, followed by the next step of a refusal."""
     return f"{sentence.rstrip('.')}. Next: {next_step}" if next_step else sentence

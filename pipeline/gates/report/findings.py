@@ -1,4 +1,4 @@
-"""What a gate found, and how it is known again when it moves or is found a second time."""
+"""Findings of gates, and fingerprints that identify a finding across runs."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that a tool found. An error refuses, a warning is reported."""
+    """One thing that a tool reports. An error refuses, a warning does not."""
 
     tool: str
     rule: str
     message: str
     path: str = ""
-    """Below the root of the checkout, with `/`; empty where it is about no file."""
+    """Path below the root of the checkout, with `/`; empty without a file."""
     line: int = 0
-    """From 1; 0 where it is about no line."""
+    """Line number from 1; 0 without a line."""
     severity: Literal["error", "warning"] = "error"
     subject: str = ""
-    """What it is about, the same in every run: a package, a logical id, the line's own text."""
+    """A stable subject: a package, a logical id, the line's own text."""
     aliases: tuple[str, ...] = ()
-    """Other names of the rule: an advisory has one each as CVE, GHSA and PYSEC."""
+    """Other names of the rule, such as an advisory's CVE, GHSA and PYSEC ids."""
 
     @property
     def fingerprint(self) -> str:
-        """Of the first finding of its kind; see `fingerprints` for the others."""
+        """The fingerprint of a finding without duplicates; see `fingerprints`."""
         return _fingerprint(self, 0)
 
     @property
     def place(self) -> str:
-        """Where it is, for a sentence."""
+        """File and line, for a message."""
         return f"{self.path}:{self.line}" if self.path and self.line else self.path or self.subject
 
 
 def fingerprints(findings: Sequence[Finding]) -> list[str]:
-    """The fingerprint of each: the first 32 hexadecimal digits of a SHA-256.
+    """Return the fingerprint of each: the first 32 hexadecimal digits of a SHA-256.
 
-    It is made of tool, rule, path, subject, and of a number where these are the same, in the
-    order of the lines. No line number is in it, so that it outlives what is written above it.
+    It covers tool, rule, path and subject, and for duplicates of these a counter in the order of
+    their lines. It covers no line number, so that an edit above the finding does not change it.
     """
     seen: Counter[tuple[str, ...]] = Counter()
     made = [""] * len(findings)
@@ -55,7 +55,7 @@ def fingerprints(findings: Sequence[Finding]) -> list[str]:
 
 
 def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Errors first, then by place: the same whatever the order in which they were found."""
+    """Return findings in a stable order: errors first, then by place."""
     return tuple(sorted(findings, key=lambda each: (each.severity != "error", *_order(each))))
 
 
@@ -64,7 +64,7 @@ def _kind(finding: Finding) -> tuple[str, ...]:
 
 
 def _order(finding: Finding) -> tuple[str | int, ...]:
-    """By place; by all else, too, so that only equal ones have no order."""
+    """Return the sort key: the place, then all other fields, for a total order."""
     place = (finding.path, finding.line, finding.tool, finding.rule, finding.subject)
     return (*place, finding.message, finding.severity)
 

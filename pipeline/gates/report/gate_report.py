@@ -1,11 +1,11 @@
-"""A gate's report: what its build exports to `pithead release`, and the file of its artifacts.
+"""The report of a gate: a JSON file, and the part that its build exports.
 
-A gate writes two files, and both hold a `GateReport`: `reports/NAME.json` with its details, for
-artifacts and people, and `reports/NAME.exported` without them. A build exports the latter of all
-its gates in the variable `VARIABLE`, in phase `post_build`, which follows a failed `build`
-(CodeBuild, "Build phase transitions"): "After the post_build phase ends, the value of exported
-variables cannot change" (CodeBuild API, `ExportedEnvironmentVariable`). `BatchGetBuilds` returns
-it. A gate that was killed has no report; those beside it have theirs.
+A gate writes a `GateReport` to two files: `reports/NAME.json` with the details, for artifacts and
+people, and `reports/NAME.exported` without. A build exports the latter of all its gates to `pithead
+release` in the variable `VARIABLE`. It does so in phase `post_build`, which runs after a failed
+`build`, too (CodeBuild, "Build phase transitions"): "After the post_build phase ends, the value of
+exported variables cannot change" (CodeBuild API, `ExportedEnvironmentVariable`). `BatchGetBuilds`
+returns the variable. A gate that was killed has no report; other gates of its build have theirs.
 
 CodePipeline fails an action with more than 122,880 bytes of output variables ("Quotas in AWS
 CodePipeline"), so an exported report is at most `MAX_EXPORTED_BYTES` long.
@@ -24,42 +24,42 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Status = Literal["passed", "refused", "not run"]
-"""`not run` is let through by a recorded override alone."""
+"""`not run` passes under a recorded override alone."""
 VARIABLE = "GATE_REPORTS"
-"""The exported variable of a build: one JSON object a gate, one after the other."""
+"""The exported variable of a build: the JSON objects of its gates, concatenated."""
 EXPORT = f'export {VARIABLE}="$(cat reports/*.exported 2>/dev/null)"'
-"""The command of phase `post_build` that sets it."""
+"""The command of phase `post_build` that sets the variable."""
 MAX_EXPORTED_BYTES = 4096
-"""Of one report; thirteen gates in one build take less than half of CodePipeline's limit."""
+"""Of one report; thirteen gates in one build use less than half of the limit."""
 _MAX_RULES_BYTES = 1024
 _CUT = "…"
 
 
 class GateReportError(ValueError):
-    """A text is no report of a gate; the message says what was found."""
+    """A text is not a report of a gate; the message says what was found."""
 
 
 @dataclass(frozen=True)
 class GateReport:
-    """How a gate ended."""
+    """The result of a gate."""
 
     gate: str
     status: Status
     sentence: str
     next: str | None = None
-    """What to do after a refusal."""
+    """The next step after a refusal."""
     rules: tuple[str, ...] = ()
-    """Rules of the findings that refuse, in order and each once, or of the reason not to run."""
+    """Rules of the refusing findings, in order and once, or of the reason not to run."""
     seconds: float = 0.0
     findings: int = 0
-    """How many are left after the waivers."""
+    """Number of findings that are not waived."""
     waived: int = 0
     details: dict[str, Any] = field(default_factory=dict)
-    """The gate's own; empty in an exported report."""
+    """Details of the gate; empty in an exported report."""
 
     @property
     def tools(self) -> dict[str, float]:
-        """How long each of its tools took, in seconds, where it says so."""
+        """Seconds of each of its tools, if the details have them."""
         tools = self.details.get("tools")
         timed = tools.items() if isinstance(tools, dict) else ()
         return {
@@ -71,7 +71,7 @@ class GateReport:
     def write(self, folder: Path) -> None:
         """Write `NAME.json` and `NAME.exported` to a folder.
 
-        The latter appears whole or not at all: a gate may be killed at any moment.
+        The latter is written atomically, because a gate may be killed at any moment.
         """
         text = json.dumps(asdict(self), indent=2, default=str)
         (folder / f"{self.gate}.json").write_text(text, encoding="utf-8")
@@ -80,7 +80,7 @@ class GateReport:
         partial.replace(folder / f"{self.gate}.exported")
 
     def exported(self) -> str:
-        """Return one line of ASCII, at most `MAX_EXPORTED_BYTES` long.
+        """Return one line of ASCII of at most `MAX_EXPORTED_BYTES`.
 
         A longer sentence is cut, and so is a list of rules above 1 KB.
         """
@@ -103,7 +103,7 @@ def parse(text: bytes | str) -> GateReport:
     """Return the report in the text of `NAME.json`.
 
     Raises:
-        GateReportError: it is none.
+        GateReportError: the text is not a report.
     """
     try:
         return _ONE.validate_json(text)
@@ -114,10 +114,10 @@ def parse(text: bytes | str) -> GateReport:
 
 
 def parse_exported(value: str) -> tuple[GateReport, ...]:
-    """Return the reports in the value of `VARIABLE`, in its order.
+    """Return the reports in the value of `VARIABLE`, in order.
 
     Raises:
-        GateReportError: it is cut, or one is no report.
+        GateReportError: the value is cut, or an object is not a report.
     """
     found = []
     while value := value.lstrip():

@@ -1,4 +1,4 @@
-"""What a gate found: a status, one sentence and its findings; or that it could not run."""
+"""The result of a gate: status, sentence and findings; or why it could not run."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class CouldNotRunError(Exception):
-    """The gate found nothing out: that is no pass.
+    """A gate could not run, which is not a pass.
 
-    `next_step` is what to type, if that differs from the gate's own `next_if_not_run`; `rule` is
-    the rule of the report, if the reason has one.
+    `next_step` replaces the gate's own `next_if_not_run`; `rule` is the rule of the report, if the
+    reason has one.
     """
 
     def __init__(
@@ -31,18 +31,18 @@ class CouldNotRunError(Exception):
 
 @dataclass(frozen=True)
 class GateResult:
-    """What a gate found."""
+    """The result of a gate."""
 
     status: Status
     sentence: str
     details: dict[str, Any] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     clean: str = ""
-    """The sentence where no finding refuses; of a gate that judges by its findings alone."""
+    """The sentence if no finding refuses; for gates that decide by findings alone."""
     tools: tuple[str, ...] = ()
-    """Which tools have looked, also those that found nothing."""
+    """The tools that ran, also those without findings."""
     next_step: str | None = None
-    """What to type if it is refused, where that is not the gate's own `next_if_refused`."""
+    """Replaces the gate's own `next_if_refused`, if set."""
 
     @classmethod
     def of_findings(
@@ -52,7 +52,7 @@ class GateResult:
         details: dict[str, Any] | None = None,
         tools: tuple[str, ...] = (),
     ) -> GateResult:
-        """Refused by the first error among the findings, passed with `clean` where none is."""
+        """Return a result: refused by the first error of the findings, else passed."""
         found = ordered(findings)
         errors = [each for each in found if each.severity == "error"]
         return cls(
@@ -65,7 +65,7 @@ class GateResult:
         )
 
     def left_with(self, findings: Iterable[Finding]) -> GateResult:
-        """The same with other findings: what is left of its own, and those about its waivers."""
+        """Return the result with the findings that are left, and those about waivers."""
         found = ordered(findings)
         if self.clean:
             left = GateResult.of_findings(found, self.clean, self.details, self.tools)
@@ -88,5 +88,5 @@ def _about(errors: Sequence[Finding]) -> str:
 
 
 def one_line(text: str) -> str:
-    """On one line, whatever a tool has said: people read it out of a log."""
+    """Return a text on one line, because people read it in a log."""
     return " ".join(text.split())

@@ -1,7 +1,7 @@
-"""Findings as SARIF 2.1.0, the form that GitHub's code scanning and editors read.
+"""Findings as SARIF 2.1.0, which GitHub's code scanning and editors read.
 
-OASIS, "Static Analysis Results Interchange Format (SARIF) Version 2.1.0"; GitHub, "SARIF support
-for code scanning", for what it takes of it.
+Sources: OASIS, "Static Analysis Results Interchange Format (SARIF) Version 2.1.0"; GitHub, "SARIF
+support for code scanning", for the properties that it supports.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ if TYPE_CHECKING:
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _MOST = 5000
-"""Results of a run: code scanning shows no more, and refuses a run of more than 25,000."""
+"""Results of a run: code scanning shows 5,000, and rejects more than 25,000."""
 _LONGEST = 1000
-"""Characters of a text that a tool may have made as long as it likes."""
+"""Characters of a text by a tool, which has no limit of its own."""
 _NO_FILE = "pyproject.toml"
-"""Where code scanning shows what is about no file: it takes no result without one."""
+"""Place of findings without a file; code scanning rejects results without one."""
 
 
 def document(gate: str, results: Sequence[Result], tools: Iterable[str] = ()) -> str:
-    """The log of a gate, one run a tool: a tool that found nothing closes its earlier alerts.
+    """Return a gate's SARIF log, with one run per tool, also without findings.
 
-    Of a tool's results the first 5,000 are written, errors first, and how many there were.
+    A run without results closes the tool's earlier alerts. Each run has at most 5,000 results,
+    errors first, and the number of all.
     """
     by_tool: dict[str, list[Result]] = {tool: [] for tool in sorted(tools)}
     for each in results:
@@ -43,7 +44,7 @@ def _run(gate: str, tool: str, results: list[Result]) -> dict[str, Any]:
     index = {rule: number for number, rule in enumerate(rules)}
     run: dict[str, Any] = {
         "tool": {"driver": {"name": tool, "rules": [{"id": rule} for rule in rules]}},
-        # A category of its own for each gate's tool: an upload closes alerts of its category.
+        # One category for each gate's tool: an upload closes missing alerts of its category.
         "automationDetails": {"id": f"{gate}/{tool}/"},
         "columnKind": "unicodeCodePoints",
         "results": [_result(each, index[each.finding.rule]) for each in written],
@@ -68,8 +69,8 @@ def _result(result: Result, rule_index: int) -> dict[str, Any]:
     finding = result.finding
     known = {"pithead/v1": result.fingerprint}
     if not finding.line:
-        # The upload makes this one out of the line. Without a line it would take the first of
-        # the file, the same for all that is about the file.
+        # The upload computes this fingerprint from the line. Without a line it would use the first
+        # line of the file, the same for all findings about the file.
         known["primaryLocationLineHash"] = result.fingerprint
     written: dict[str, Any] = {
         "ruleId": finding.rule,

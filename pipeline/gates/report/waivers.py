@@ -1,4 +1,4 @@
-"""Findings that somebody answers for, until a day: `pipeline/waivers.toml`."""
+"""Reviewed, expiring suppressions of findings: `pipeline/waivers.toml`."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from typing import Self
 
 TOOL = "waivers"
-"""By what name the findings about waivers go."""
+"""The tool name of findings about waivers."""
 _ANNOUNCED = timedelta(days=7)
-"""A waiver is announced for so long before it expires."""
+"""Days before its expiry on which a waiver becomes a warning."""
 _WORDS = Annotated[str, Field(min_length=1)]
 
 
 class WaiversError(Exception):
-    """The waivers cannot be read: nobody knows what is waived."""
+    """The waivers cannot be read, so it is unknown what is waived."""
 
 
 class Waiver(BaseModel):
-    """One finding of one gate that does not refuse."""
+    """A reviewed suppression of one gate's finding, until a date."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -45,7 +45,7 @@ class Waiver(BaseModel):
     @field_validator("gate")
     @classmethod
     def _is_a_gate(cls, gate: str) -> str:
-        if gate not in NAMES:  # no gate would ever say that nothing needs it
+        if gate not in NAMES:  # nothing would report it as unused
             raise ValueError(f"the gates are {', '.join(NAMES)}")
         return gate
 
@@ -56,9 +56,9 @@ class Waiver(BaseModel):
         return self
 
     def covers(self, finding: Finding, fingerprints: Collection[str]) -> bool:
-        """Return whether it names this finding by all that it gives.
+        """Return whether the waiver matches a finding in each key that it has.
 
-        A rule may be named by an alias. `fingerprints` has the finding's own under each name.
+        A rule may be given by an alias. `fingerprints` has the finding's own under each name.
         """
         return (
             self.rule.upper() in {name.upper() for name in (finding.rule, *finding.aliases)}
@@ -70,7 +70,7 @@ class Waiver(BaseModel):
 
 @dataclass(frozen=True)
 class Result:
-    """A finding, what it is known by in every run, and the waiver that lets it by, if one does."""
+    """A finding, its fingerprint, and the waiver that suppresses it, if one does."""
 
     finding: Finding
     fingerprint: str
@@ -84,10 +84,10 @@ class _Waivers(BaseModel):
 
 
 def read(path: Path) -> tuple[Waiver, ...]:
-    """The waivers of a file; none where there is no file.
+    """Read the waivers of a file; none if the file does not exist.
 
     Raises:
-        WaiversError: it is no TOML, a key is missing or wrong, or a gate does not exist.
+        WaiversError: the TOML is invalid, a key is missing or wrong, or a gate does not exist.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -115,11 +115,11 @@ def apply(
     *,
     whole: bool = True,
 ) -> list[Result]:
-    """Say of each of a gate's findings whether it is waived.
+    """Match findings of a gate with its waivers, and add findings about the waivers.
 
-    A waiver of this gate that has expired waives nothing and is a finding itself, and so is one
-    that covers nothing of a `whole` look; but for gates whose findings pass by themselves. A
-    waiver holds to the end of its last day, and in the week before it is a warning.
+    A waiver applies until the end of its last day, and is a warning in the week before. An expired
+    waiver suppresses nothing and is an error. So is an unused waiver, if the `whole` was checked;
+    gates whose findings disappear with a deployment are exempt.
     """
     mine = [each for each in waivers if each.gate == gate]
     holding = [each for each in mine if today <= each.expires]
@@ -138,7 +138,7 @@ def apply(
 
 
 def _every_fingerprint(findings: Sequence[Finding]) -> list[list[str]]:
-    """Return each finding's fingerprint, and then those under all names of its rule."""
+    """Return for each finding its fingerprint, then those under each name of its rule."""
     known = fingerprints(findings)
     found = []
     for number, finding in enumerate(findings):
@@ -175,9 +175,9 @@ def _about(waiver: Waiver, today: date) -> Finding:
         rule="expired-waiver" if expired else "unused-waiver",
         message=f"the waiver of {waiver.rule} for {names} by {waiver.owner} "
         + (
-            f"expired on {waiver.expires}; mend the finding, or let {waiver.owner} renew it"
+            f"expired on {waiver.expires}; fix the finding, or have {waiver.owner} renew it"
             if expired
-            else "waives nothing any more; remove it"
+            else "suppresses no finding; remove it"
         ),
         path="pipeline/waivers.toml",
         subject=f"{waiver.gate} {waiver.rule} {names}",

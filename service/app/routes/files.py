@@ -1,4 +1,4 @@
-"""Files: written whole, read whole or in part, listed in pages."""
+"""The routes of files: write, read (whole or a range), list by pages, delete."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from service.app.storage import CursorError, FileMissingError, PreconditionError
 if TYPE_CHECKING:
     from service.app.storage import FileInfo, Storage
 
-# Lambda takes and gives 6 MB (6,291,456 bytes) of JSON ("Lambda quotas"). API Gateway hands
-# bytes over as base64, four characters for three bytes, beside the headers of the event.
-MOST_BYTES = (6 * 1024 * 1024 - 64 * 1024) // 4 * 3
+# Lambda accepts and returns 6 MB (6,291,456 bytes) of JSON ("Lambda quotas"). API Gateway encodes
+# bytes as base64, four characters for three bytes, beside the headers of the event.
+MAX_FILE_BYTES = (6 * 1024 * 1024 - 64 * 1024) // 4 * 3
 
 router = APIRouter(prefix="/files", tags=["files"])
 
-# Only told: what does not fit is answered by `_path`, in words.
+# For the API description only: `_path` rejects other paths, with a message.
 FilePath = Annotated[
     str,
     Path(examples=["reports/2026/november.csv"], json_schema_extra={"pattern": PATTERN}),
@@ -120,10 +120,10 @@ async def put_file(
     """Write a file whole, over what was there; with `If-Match`, only over what you know."""
     path = _path(path)
     content = await request.body()
-    if len(content) > MOST_BYTES:
+    if len(content) > MAX_FILE_BYTES:
         raise ProblemError(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            f"The file has {len(content)} bytes; at most {MOST_BYTES} pass through Lambda.",
+            f"The file has {len(content)} bytes; at most {MAX_FILE_BYTES} pass through Lambda.",
         )
     try:
         etag = await run_in_threadpool(_storage(request).put, path, content, content_type, if_match)
@@ -179,7 +179,7 @@ def get_file(
     headers = _headers(info)
     if matches(if_none_match, info.etag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    # A range of another file than the client has begun to read is of no use to it.
+    # A range of a changed file is useless to a client that has read the start of another.
     unchanged = if_range is None or if_range == info.etag
     try:
         part = byte_range(wanted if unchanged else None, info.size)
@@ -194,7 +194,7 @@ def get_file(
         status = HTTPStatus.PARTIAL_CONTENT
         headers["Content-Range"] = f"bytes {part[0]}-{part[1]}/{info.size}"
     first, last = part or (0, info.size - 1)
-    if last - first + 1 > MOST_BYTES:
+    if last - first + 1 > MAX_FILE_BYTES:
         raise _too_large(last - first + 1)
     return Response(
         _read(request, info, first, last), status, headers=headers, media_type=info.content_type
@@ -203,7 +203,7 @@ def get_file(
 
 def _whole(request: Request, path: str, if_none_match: str | None) -> Response:
     try:
-        info, content = _storage(request).fetch(path, MOST_BYTES)
+        info, content = _storage(request).fetch(path, MAX_FILE_BYTES)
     except FileMissingError as error:
         raise _missing(path) from error
     except UnavailableError as error:
@@ -219,7 +219,8 @@ def _whole(request: Request, path: str, if_none_match: str | None) -> Response:
 def _too_large(size: int) -> ProblemError:
     return ProblemError(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        f"{size} bytes are more than the {MOST_BYTES} that pass through Lambda; ask for ranges.",
+        f"{size} bytes are more than the {MAX_FILE_BYTES} that pass through Lambda; ask for "
+        "ranges.",
     )
 
 

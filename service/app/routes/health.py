@@ -1,4 +1,4 @@
-"""Is it alive, can it serve, and what is it."""
+"""The routes of liveness, readiness and version."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the dynamic gate may do to the files API."""
+"""Settings and hooks of the dynamic gate for the files API."""

@@ -1,4 +1,4 @@
-"""What the dynamic gate may do to this API: write and delete below one folder, and tidy it up."""
+"""Hooks that confine the dynamic gate to one folder of files, and delete it."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _FOLDER = "dynamic/"
 
 @schemathesis.hook
 def before_call(_context: HookContext, case: Case[Any], _arguments: dict[str, Any]) -> None:
-    """Keep each file that is made up below the folder, whatever its path says."""
+    """Move each generated file into the folder, whatever its path."""
     if "path" in (case.path_parameters or {}):
         path = unquote(str(case.path_parameters["path"])).removeprefix(_FOLDER)
-        # On its way a path with dots may be made shorter, and lead out of the folder.
+        # A client or proxy may normalise a path with dots, so that it leaves the folder.
         inside = "/".join("dots" if each in {".", ".."} else each for each in path.split("/"))
         case.path_parameters["path"] = quote(_FOLDER + inside)
-        # A file says itself what it is, and these would lie: no reader could make sense of them.
+        # The generated content matches no content type, so a reader could not parse it.
         case.headers["Content-Type"] = "application/octet-stream"
 
 
 @atexit.register
 def _tidy_up() -> None:
     files = os.environ["URL"] + "/files"
-    # Where nothing answers there is nothing to tidy up, and the gate says so itself.
+    # If nothing responds there is nothing to delete, and the gate reports the failure.
     with suppress(requests.RequestException), requests.Session() as session:
         query: dict[str, str | int] = {"prefix": _FOLDER, "limit": 1000}
         listed = session.get(files, params=query, timeout=10)

@@ -1,1 +1,1 @@
-"""The load that the load gate sends to the files API."""
+"""The load profile of the files API."""

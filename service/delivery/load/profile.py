@@ -1,4 +1,4 @@
-"""The load profile: mostly reads of small files, some writes, a listing now and then."""
+"""The load profile: mostly reads of small files, some writes, few listings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipeline.gates.load.user import OpenModelUser
 
 
 class Customer(OpenModelUser):
-    """Writes a file of its own, reads it again and again, and takes it away at the end."""
+    """Writes its own file, reads it repeatedly, and deletes it at the end."""
 
     def on_start(self) -> None:
         self.path = f"/files/load/{uuid.uuid4()}.bin"

@@ -93,9 +93,7 @@ def test_contradicted_counts_are_replayed(
     assert shown.startswith("files in prod: version 3 was stopped as inconsistent\n")
     assert "✓ verdict    inconsistent" in shown
     assert judge("backtest", str(file.parent)) == 0
-    assert "Of 1 release 1 was condemned; the rule condemns 1, 0 of them anew" in (
-        capsys.readouterr().out
-    )
+    assert "Condemned: 1 of 1 release; by the rule, 1 (0 new)" in capsys.readouterr().out
 
 
 def test_an_unwritable_picture_is_an_error(
@@ -125,7 +123,7 @@ def test_an_altered_record_exits_1(
         (("replay", "prod"), "no local cloud of this checkout runs"),
         (("plan", "dev"), "environments/dev.toml: shift.type: found 'all-at-once'"),
         (("backtest", "."), "no decision record"),
-        (("backtest", "nowhere"), "nowhere is no folder"),
+        (("backtest", "nowhere"), "nowhere is not a folder"),
         (("backtest", "prod"), "no local cloud of this checkout runs"),
     ],
 )
@@ -194,7 +192,7 @@ def test_a_folder_is_backtested(
         (past / f"{number}.json").write_text(each.text())
     assert judge("backtest", "past", "--false-rollback-rate", "0.2") == 0
     shown = capsys.readouterr()
-    assert "Of 2 releases 1 was condemned; the rule condemns 1" in shown.out
+    assert "Condemned: 1 of 2 releases; by the rule, 1 (" in shown.out
     assert shown.err == ""
     (past / "broken.json").write_text("{}")
     assert judge("backtest", "past", "--json") == 1

@@ -69,7 +69,8 @@ def shown(certainty: float = 0.95, regression: float = 5.0, **traffic: Any) -> l
 def test_the_table_and_the_summary() -> None:
     lines = shown()
     assert lines[0] == "10 % for 7 minutes, 6 of which can be compared, at WORDS."
-    assert lines[1] == "Of releases that are no worse at most 1 % is rolled back. Of the others:"
+    said = "The judge rolls back at most 1 % of releases that are no worse. For the others:"
+    assert lines[1] == said
     rows = {line.split(" as often")[0]: line for line in lines[3:10]}
     assert list(rows)[:-1] == [f"{times} times" for times in (2, 3, 5, 10, 20, 50)]
     assert lines[9].startswith("always 100 % > 99 % 1.5 min ")
@@ -90,7 +91,7 @@ def test_the_table_and_the_summary() -> None:
     assert lines[11].endswith(
         f"shift.minutes must be at least {made.minutes_for(0.005, 0.95)} (it is 7)."
     )
-    assert "Limits: the share of false rollbacks" in lines[12]
+    assert "Bounds: the share of false rollbacks" in lines[12]
 
 
 def test_an_undetectable_harm_is_reported() -> None:

@@ -116,7 +116,7 @@ def test_an_invalid_record_is_an_error_with_its_location(
         (b"", "no JSON"),
         (b"[]", r"found \[\]; input should be an object"),
         (b"{", "no JSON"),
-        (b"\xff\xfe", "cannot be read: no text in UTF-8"),
+        (b"\xff\xfe", "cannot be read: the file is not UTF-8"),
         (None, "cannot be read: No such file or directory"),
     ],
 )
@@ -136,7 +136,7 @@ def test_a_folder_returns_all_its_records(bad: Record, tmp_path: Path) -> None:
     assert isinstance(wrong, ConsoleError)
     assert "a.json: schema: nothing found; the key is required" in str(wrong)
     assert right == bad
-    with pytest.raises(ConsoleError, match="is no folder"):
+    with pytest.raises(ConsoleError, match="is not a folder"):
         next(iter(from_folder(tmp_path / "elsewhere")))
 
 

@@ -52,10 +52,10 @@ def test_an_altered_count_is_detected(bad: Record) -> None:
 def test_other_code_may_change_the_evidence_but_not_the_verdict(bad: Record) -> None:
     other = replace(bad, code="sha256:" + 64 * "0")
     assert replayed(other).same
-    assert answers(other)["code"] == "told"
+    assert answers(other)["code"] == "explained"
     weighed = replace(other, evidence=tuple(each + 0.1 for each in bad.evidence))
     assert replayed(weighed).same
-    assert answers(weighed)["evidence"] == "told"
+    assert answers(weighed)["evidence"] == "explained"
     assert not replayed(replace(other, verdict="good")).same
 
 

@@ -120,7 +120,7 @@ def test_a_contradicting_record_is_a_problem(
     lies = replace(decided((80, 0)), verdict="rollback")
     changed = replace(outcome, canary=replace(outcome.canary, record=lies))
     (problem,) = replace(rolled_back, outcome=changed).problems
-    assert problem == "the judge's record, judged again, comes to another verdict"
+    assert problem == "the replay of the judge's record has another verdict"
 
 
 def test_a_rollback_is_reported_with_its_alarm(rolled_back: Result) -> None:

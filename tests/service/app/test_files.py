@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from service.app.routes.files import MOST_BYTES
+from service.app.routes.files import MAX_FILE_BYTES
 from service.app.storage import FileMissingError, PreconditionError, UnavailableError
 
 if TYPE_CHECKING:
@@ -100,18 +100,18 @@ def test_listing_pages_through_everything_once(client: TestClient) -> None:
 def test_a_body_too_large_for_lambda_is_a_413_with_the_limit(
     client: TestClient, storage: Storage
 ) -> None:
-    refused = client.put("/files/large", content=b"x" * (MOST_BYTES + 1))
+    refused = client.put("/files/large", content=b"x" * (MAX_FILE_BYTES + 1))
     assert refused.status_code == 413
-    assert str(MOST_BYTES) in refused.json()["detail"]
-    assert client.put("/files/large", content=b"x" * MOST_BYTES).status_code == 201
-    assert len(client.get("/files/large").content) == MOST_BYTES
+    assert str(MAX_FILE_BYTES) in refused.json()["detail"]
+    assert client.put("/files/large", content=b"x" * MAX_FILE_BYTES).status_code == 201
+    assert len(client.get("/files/large").content) == MAX_FILE_BYTES
     # Written directly, not with this API.
-    storage.put("larger", b"x" * (MOST_BYTES + 1), "text/plain")
+    storage.put("larger", b"x" * (MAX_FILE_BYTES + 1), "text/plain")
     out = client.get("/files/larger")
     assert out.status_code == 413
     assert "ask for ranges" in out.json()["detail"]
     assert client.get("/files/larger", headers={"Range": "bytes=0-9"}).content == b"x" * 10
-    assert client.head("/files/larger").headers["content-length"] == str(MOST_BYTES + 1)
+    assert client.head("/files/larger").headers["content-length"] == str(MAX_FILE_BYTES + 1)
 
 
 @pytest.mark.parametrize("method", ["get", "head", "put", "delete"])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.app.paths import (
-    MOST_BYTES,
+    MAX_PATH_BYTES,
     PATTERN,
     PathError,
     RangeError,
@@ -30,7 +30,7 @@ _TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8
         ("a/../b", "the path has a segment '..'"),
         ("a/./b", "the path has a segment '.'"),
         ("a\x01b", "the path has a control character"),
-        ("é" * 513, f"the path has 1026 bytes; at most {MOST_BYTES} are allowed"),
+        ("é" * 513, f"the path has 1026 bytes; at most {MAX_PATH_BYTES} are allowed"),
     ],
 )
 def test_paths_that_name_no_file(path: str, sentence: str) -> None:
@@ -47,7 +47,7 @@ def test_a_valid_path_is_unchanged_and_stays_inside(path: str) -> None:
         return
     assert checked(once) == once == unicodedata.normalize("NFC", path)
     assert not {"", ".", ".."} & set(once.split("/"))
-    assert len(once.encode()) <= MOST_BYTES
+    assert len(once.encode()) <= MAX_PATH_BYTES
 
 
 @given(st.one_of(_TEXT, st.text("./a\x00\x9f~é", max_size=8)))

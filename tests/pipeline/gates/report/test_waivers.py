@@ -235,7 +235,7 @@ class TestAtTheGate:
         assert code == 1
         assert report["sentence"] == (
             "1 finding waivers unused-waiver at pipeline/waivers.toml: the waiver of B307 for "
-            "service/hole.py by @acme/security waives nothing any more; remove it"
+            "service/hole.py by @acme/security suppresses no finding; remove it"
         )
         assert report["next"] == "edit pipeline/waivers.toml (docs/gates.md, Waivers) and commit"
 
