@@ -11,7 +11,7 @@ from environments.limits import Share  # noqa: TC001  # pydantic reads the annot
 from environments.part import Part
 
 # With fewer requests, the slowest hundredth of them is not even one.
-_FEWEST = 100
+_MIN_P99_REQUESTS = 100
 
 
 class Comparison(Part):
@@ -68,10 +68,10 @@ class Load(Part):
             raise ValueError(
                 f"found {self.workers} workers; each needs a user, and there are {self.users}"
             )
-        if self.requests_per_second * self.seconds < _FEWEST:
+        if self.requests_per_second * self.seconds < _MIN_P99_REQUESTS:
             raise ValueError(
                 f"found {self.requests_per_second * self.seconds} requests (requests_per_second "
-                f"times seconds); a p99 needs at least {_FEWEST}"
+                f"times seconds); a p99 needs at least {_MIN_P99_REQUESTS}"
             )
         if self.min_throughput > self.requests_per_second:
             raise ValueError(

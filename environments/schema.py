@@ -18,9 +18,9 @@ from pydantic import (
 
 from environments.gates import Dynamic, Load, Synthetic  # noqa: TC001  # pydantic reads the annotation
 from environments.limits import JOURNEY_PERIODS, MAX_STEP_MINUTES, Share
+from environments.messages import sentence, shown
 from environments.part import Part
 from environments.supply_chain import SupplyChain
-from environments.wording import sentence, shown
 
 FOLDER = Path(__file__).parent
 NAMES = ("dev", "staging", "prod")
@@ -42,7 +42,7 @@ late, the bake is extended. CodeDeploy waits one hour for the hook that ends the
 
 # A minute is closed after two, settled after three and judged after four; an undecided canary is
 # rolled back three minutes before the end.
-_SHORTEST = 8
+_MIN_MINUTES = 8
 
 
 class EnvironmentFileError(Exception):
@@ -250,10 +250,10 @@ def load(name: str, folder: Path = FOLDER) -> Environment:
 def _check_length(path: Path, shift: AllAtOnce | Canary | Linear) -> None:
     """Reject a shift that ends before the judge can have a verdict."""
     steps = -(-100 // shift.percent) - 1 if isinstance(shift, Linear) else 1
-    if not isinstance(shift, AllAtOnce) and shift.minutes * steps < _SHORTEST:
+    if not isinstance(shift, AllAtOnce) and shift.minutes * steps < _MIN_MINUTES:
         raise EnvironmentFileError(
             f"{shown(path)}: shift.minutes: found {shift.minutes * steps} minutes in all; where "
-            f"what is undecided is rolled back, at least {_SHORTEST} are needed for a verdict"
+            f"what is undecided is rolled back, at least {_MIN_MINUTES} are needed for a verdict"
         )
 
 

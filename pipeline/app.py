@@ -29,7 +29,7 @@ class AppError(Exception):
     """The app cannot be synthesised; the message says what to do."""
 
 
-_TOLD = (
+_REPORTED_ERRORS = (
     AppError,
     EnvironmentFileError,
     bundle.BundleError,
@@ -102,7 +102,7 @@ def main() -> int:
     app = cdk.App()
     try:
         synthesise(app)
-    except _TOLD as error:
+    except _REPORTED_ERRORS as error:
         print(f"pithead: {error}", file=sys.stderr)  # noqa: T201  # output of a command
         return 1
     app.synth()

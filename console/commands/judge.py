@@ -18,7 +18,7 @@ from console.errors import ConsoleError
 from console.judge import tables
 from console.judge.backtest import Policy, Release, backtest, document
 from console.judge.picture import svg
-from console.judge.planning import answer, show, source
+from console.judge.plans import answer, show, source
 from console.judge.records import (
     from_file,
     from_folder,
@@ -27,7 +27,7 @@ from console.judge.records import (
     of_deployment,
     of_environment,
 )
-from console.judge.replaying import heading, replayed
+from console.judge.replay import heading, replay_record
 from console.judge.screen import drawn, say
 from console.judge.traffic import counted
 from environments.schema import NAMES
@@ -89,7 +89,7 @@ def replay(record: str, picture: Path | None) -> int:
       1  a result differs, or the record cannot be read
       2  wrong usage
     """  # noqa: D301  # \b is click's own sign
-    result = replayed(_record(record))
+    result = replay_record(_record(record))
     console = Console()
     colour = "green" if result.same else "red"
     say(console, f"[bold]{escape(heading(result.record))}[/]")

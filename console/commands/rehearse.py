@@ -17,7 +17,7 @@ from console.local import local_cloud
 from console.local.iam_mode import unproved_by
 from console.progress import Steps
 from console.rehearsal.acts import acts
-from console.rehearsal.playing import rehearse
+from console.rehearsal.runner import rehearse
 from console.rehearsal.screen import RehearsalScreen, summary
 
 _FILE_WIDTH_CHARACTERS = 100

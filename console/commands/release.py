@@ -9,7 +9,7 @@ from console.aws.account import connect
 from console.aws.addresses import addresses
 from console.checkout import Checkout
 from console.local.iam_mode import unproved_permissions
-from console.release.following import follow
+from console.release.follower import follow
 from console.release.looser import looser, show
 from console.release.next_steps import next_steps
 from console.release.screen import ReleaseScreen

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from console.errors import ConsoleError
 from console.judge.course import end
-from console.judge.replaying import cannot_be_judged
+from console.judge.replay import cannot_be_judged
 from pipeline.judge.statistics.judging import judge
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ _WIDE, _HIGH = 2, 4  # dots of a cell
 # Bit of a braille character by column and row ("Unicode, Braille Patterns").
 _BITS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 _BRAILLE = 0x2800
-_MARGIN = 9  # characters for the y axis's labels
-_WIDEST = 120
+_LABEL_CHARACTERS = 9  # characters for the y axis's labels
+_MAX_WIDTH = 120
 
 
 @dataclass(frozen=True)
@@ -64,19 +64,19 @@ class Chart:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield title, rows from the top down, x axis and its labels."""
-        width = max(20, min(options.max_width, _WIDEST) - _MARGIN - 2)
+        width = max(20, min(options.max_width, _MAX_WIDTH) - _LABEL_CHARACTERS - 2)
         cells = self._cells(width)
         words = {self._row(y): self.y_words(y) for y in self.ticks}
         yield self.title
         for row in range(self.height):
-            axis = f"{words.get(row, ''):>{_MARGIN}} {'┤' if row in words else '│'}"
+            axis = f"{words.get(row, ''):>{_LABEL_CHARACTERS}} {'┤' if row in words else '│'}"
             yield Segment(axis, Style(dim=True))
             yield from self._line(console, cells, row, width)
             yield Segment.line()
-        yield Segment(" " * (_MARGIN + 1) + "└" + "─" * width, Style(dim=True))
+        yield Segment(" " * (_LABEL_CHARACTERS + 1) + "└" + "─" * width, Style(dim=True))
         yield Segment.line()
         if self.x_ticks:
-            yield Segment(" " * (_MARGIN + 2) + self._below(width), Style(dim=True))
+            yield Segment(" " * (_LABEL_CHARACTERS + 2) + self._below(width), Style(dim=True))
             yield Segment.line()
 
     def _line(

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 _WIDTH, _LEFT, _RIGHT = 960, 72, 800
 _HEADER, _SHARES, _EVIDENCE, _GAP = 66, 130, 190, 48
-_SAID, _NOTED = 110, 125  # characters of a line
+_SENTENCE_CHARACTERS, _NOTE_CHARACTERS = 110, 125  # characters of a line
 _LINE = 18
-_LETTER = 7  # its approximate width, in a font of 12 px
+_CHARACTER_WIDTH = 7  # its approximate width, in a font of 12 px
 _TIMES = 10
 _STYLE = """
 text { font: 12px system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif }
@@ -46,8 +46,8 @@ path, line { fill: none; stroke-width: 2; stroke-linejoin: round }
 
 def svg(course: Course) -> str:
     """Return the picture as the text of an SVG file."""
-    said = textwrap.wrap(course.sentence, _SAID)
-    notes = [line for note in course.notes for line in textwrap.wrap(note, _NOTED)]
+    said = textwrap.wrap(course.sentence, _SENTENCE_CHARACTERS)
+    notes = [line for note in course.notes for line in textwrap.wrap(note, _NOTE_CHARACTERS)]
     top = _HEADER + _LINE * (len(said) - 1)
     body: list[str] = []
     for objective in course.objectives:
@@ -176,7 +176,7 @@ def _served(panel: _Panel) -> Iterator[str]:
         for each in panel.course.periods
     ]
     words = [f"{counts.failures:,} of {counts.requests:,}" for _, counts in said]
-    if max(map(len, words)) * _LETTER > (_RIGHT - _LEFT) / len(words):
+    if max(map(len, words)) * _CHARACTER_WIDTH > (_RIGHT - _LEFT) / len(words):
         return
     y = panel.bottom + 2 * _LINE
     yield _text(_LEFT - 8, y, "canary", "t-canary", "end")

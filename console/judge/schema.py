@@ -86,7 +86,7 @@ def _ordered(counts: tuple[int, int]) -> tuple[int, int]:
 _Count = Annotated[int, Field(ge=0, lt=2**53)]
 _Share = Annotated[FiniteFloat, Field(gt=0, lt=1)]
 _Positive = Annotated[FiniteFloat, Field(gt=0)]
-_MEANINGS: dict[str, Any] = {
+_ANNOTATION_TYPES: dict[str, Any] = {
     "Counted": Counted,
     "Counts": Annotated[tuple[_Count, _Count], AfterValidator(_ordered)],
     "Incident": Incident,
@@ -117,7 +117,7 @@ def _form(
         stated: the type of a field that differs from its annotation, or a type and a default;
             None if the document has no such field.
     """
-    meant = get_type_hints(class_, globalns={}, localns=_MEANINGS, include_extras=True)
+    meant = get_type_hints(class_, globalns={}, localns=_ANNOTATION_TYPES, include_extras=True)
     fields: dict[str, Any] = {
         name: each if isinstance(each, tuple) else (each, ...)
         for name, each in stated.items()
@@ -129,7 +129,7 @@ def _form(
             fields[name] = (meant[name], default)
     validators: dict[str, Any] = {"check": model_validator(mode="after")(check)} if check else {}
     made = create_model(class_.__name__, __base__=_Part, __validators__=validators, **fields)
-    _MEANINGS[class_.__name__] = made
+    _ANNOTATION_TYPES[class_.__name__] = made
     return made
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from console.judge.backtest import Release
-    from console.judge.replaying import Replayed
+    from console.judge.replay import Replay
 
 _MARKS = {"same": "[green]✓[/]", "explained": "[yellow]![/]", "differs": "[red]✗[/]"}
 _VERDICTS = {
@@ -28,7 +28,7 @@ _VERDICTS = {
 }
 
 
-def checks(replay: Replayed) -> Table:
+def checks(replay: Replay) -> Table:
     """Return the table of compared results."""
     table = Table.grid(padding=(0, 1))
     table.add_column()

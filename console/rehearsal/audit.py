@@ -14,7 +14,7 @@ from pipeline.gates.supply_chain.override import MAX_REASON_CHARACTERS
 if TYPE_CHECKING:
     from console.aws.account import Aws
 
-_LASTS = timedelta(days=1)  # of the cloud's time
+_OVERRIDE_PERIOD = timedelta(days=1)  # of the cloud's time
 
 
 def not_run() -> str | None:
@@ -35,4 +35,4 @@ def not_run() -> str | None:
 def override(aws: Aws, why: str) -> None:
     """Grant the override that an operator grants during an outage."""
     reason = f"rehearsal without an advisory service: {why}"[:MAX_REASON_CHARACTERS]
-    overrides.grant(aws, lasts=_LASTS, reason=reason, by="pithead rehearse")
+    overrides.grant(aws, lasts=_OVERRIDE_PERIOD, reason=reason, by="pithead rehearse")

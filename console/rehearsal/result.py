@@ -1,4 +1,4 @@
-"""What became of each act, and the report of it all.
+"""The result of each act, and the report of a rehearsal.
 
 The report is one JSON object, `schema` 1. All its seconds are the wall's. `weights` are pairs of
 the seconds since the shift began and the per cent of traffic on the new version from then on.
@@ -13,7 +13,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from console.judge.replaying import replayed
+from console.judge.replay import replay_record
 from console.words import ENDINGS
 from pipeline.judge.statistics.judging import CONDEMNING
 from pipeline.names import version_alarm_name
@@ -118,7 +118,7 @@ class Result:
                 problems.append(f"the alarm {canary.stopped_by} stopped it, expected {wanted}")
             if canary.record is None:
                 problems.append("the judge left no record of it")
-            elif not replayed(canary.record).same:
+            elif not replay_record(canary.record).same:
                 problems.append("the replay of the judge's record has another verdict")
         most = max((percent for _, percent in canary.weights), default=0.0)
         if most > self.share and canary.phase == "shift":

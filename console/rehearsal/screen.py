@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from console.rehearsal.traffic import Served
     from console.release.snapshot import Snapshot
 
-_PLAYED = {True: "[green]✓[/]", False: "[red]✗[/]"}
+_MARKS = {True: "[green]✓[/]", False: "[red]✗[/]"}
 
 
 class RehearsalScreen:
@@ -66,7 +66,7 @@ class RehearsalScreen:
         """Print the result of an act."""
         words, colour = ENDINGS[result.outcome.ending]
         self._console.print(
-            f"{_PLAYED[not result.problems]} [bold]{result.act.name}[/] [{colour}]{words}[/] "
+            f"{_MARKS[not result.problems]} [bold]{result.act.name}[/] [{colour}]{words}[/] "
             f"[dim]after {duration(result.outcome.wall)}[/]: {escape(result.outcome.sentence)}",
             highlight=False,
         )
@@ -102,7 +102,7 @@ def summary(rehearsal: Rehearsal) -> Group:
     for result in rehearsal.results:
         words, colour = ENDINGS[result.outcome.ending]
         table.add_row(
-            _PLAYED[not result.problems],
+            _MARKS[not result.problems],
             f"[bold]{result.act.name}[/]",
             Text(words, colour),
             f"{result.before.version} → {result.after.version}",

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
 
-PER_SECOND = 40.0  # requests a second of wall-clock time
+REQUESTS_PER_SECOND = 40.0  # requests a second of wall-clock time
 _CUSTOMERS = 4
-_PATIENCE = 10.0  # seconds of wall-clock time, for one response
+_TIMEOUT_SECONDS = 10.0  # seconds of wall-clock time, for one response
 Request = tuple[str, str, bytes | None]
 """Method, path below the API's address, and body."""
 
@@ -56,7 +56,7 @@ class Traffic:
     """A context manager that sends requests to a deployed service."""
 
     def __init__(
-        self, url: str, per_second: float = PER_SECOND, sending: Customers | None = None
+        self, url: str, per_second: float = REQUESTS_PER_SECOND, sending: Customers | None = None
     ) -> None:
         self._address = urlsplit(url)
         self._every = _CUSTOMERS / per_second
@@ -66,7 +66,7 @@ class Traffic:
         self._sending = sending or customers()
         self._clients = itertools.cycle(self._sending.clients)
         self._customers = [
-            threading.Thread(target=self._buy, args=(number,), name=f"customer-{number}")
+            threading.Thread(target=self._send_requests, args=(number,), name=f"customer-{number}")
             for number in range(_CUSTOMERS)
         ]
 
@@ -91,9 +91,9 @@ class Traffic:
         with self._lock:
             return Served(self._served.requests, self._served.failures)
 
-    def _buy(self, number: int) -> None:
+    def _send_requests(self, number: int) -> None:
         connection = http.client.HTTPConnection(
-            self._address.hostname or "", self._address.port, timeout=_PATIENCE
+            self._address.hostname or "", self._address.port, timeout=_TIMEOUT_SECONDS
         )
         due = time.monotonic() + self._every * number / _CUSTOMERS
         for method, path, body in self._sending.requests(number):

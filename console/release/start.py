@@ -9,7 +9,7 @@ from console.aws.connections import repository_url, source_of
 from console.errors import ConsoleError
 from console.lineage import CheckoutLineage
 from console.release.executions import last_run
-from console.release.following import follow
+from console.release.follower import follow
 from console.release.history import history
 from console.release.rerelease import permit_rerelease
 from console.words import ENDINGS

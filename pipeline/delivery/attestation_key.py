@@ -50,10 +50,10 @@ class AttestationKey(Construct):
                 conditions={"ArnNotEquals": {"aws:PrincipalArn": signer.role_arn}},
             )
         )
-        signer.add_to_principal_policy(_may("kms:Sign", key))
+        signer.add_to_principal_policy(_grant("kms:Sign", key))
         for verifier in verifiers:
-            verifier.add_to_principal_policy(_may("kms:Verify", key))
+            verifier.add_to_principal_policy(_grant("kms:Verify", key))
 
 
-def _may(action: str, key: kms.Key) -> iam.PolicyStatement:
+def _grant(action: str, key: kms.Key) -> iam.PolicyStatement:
     return iam.PolicyStatement(actions=[action], resources=[key.key_arn])

@@ -30,7 +30,7 @@ _REPORTS_EXPORT = {
     "phases": {"post_build": {"commands": [EXPORT]}},
 }
 """The parts of a buildspec that export the gates' reports to `pithead release`."""
-KEPT = "/root/.cache/pithead/downloads/**/*"
+CACHED_DOWNLOADS = "/root/.cache/pithead/downloads/**/*"
 _OWN_CACHES = [
     f'export {FOLDER}="${{XDG_CACHE_HOME:-$HOME/.cache}}/pithead/downloads"',
     # All other caches start empty and are deleted with the build: uv trusts what it has unpacked,
@@ -68,7 +68,7 @@ def _builder(platform: Platform) -> codebuild.BuildSpec:
     """
     found = runtimes(platform)
     install_phase = {"phases": {"install": found}} if found else {}
-    cache = {"cache": {"paths": [KEPT]}}
+    cache = {"cache": {"paths": [CACHED_DOWNLOADS]}}
     return codebuild.BuildSpec.from_object({"version": "0.2", **install_phase, **cache})
 
 
@@ -93,7 +93,7 @@ def install(group: str) -> list[str]:
     ]
 
 
-def state_inputs(synth: pipelines.CodeBuildStep, digest: str) -> None:
+def add_inputs_digest(synth: pipelines.CodeBuildStep, digest: str) -> None:
     """Append the digest of the app's inputs to the variables of Synth's project.
 
     Call this once the project is built. CDK hashes a build's buildspec and variables into the

@@ -101,7 +101,7 @@ def _buildspec(
     return {
         "version": "0.2",
         "env": {"exported-variables": [VARIABLE]},
-        "cache": {"paths": [build_steps.KEPT]},
+        "cache": {"paths": [build_steps.CACHED_DOWNLOADS]},
         "phases": {
             "install": {
                 **build_steps.runtimes(platform),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class NagResult:
     """Unreviewed findings of cdk-nag, and reviews that match no finding."""
 
     violations: tuple[tuple[str, str, str], ...]
@@ -54,7 +54,7 @@ def record(assembly: Path) -> None:
     file.write_text(json.dumps(report, indent=2), encoding="utf-8")
 
 
-def record_unreviewed(assembly: Path, judgement: Judgement) -> None:
+def record_unreviewed(assembly: Path, judgement: NagResult) -> None:
     """Record unreviewed findings in the assembly of an app that is not synthesised.
 
     `pipeline.gates.template.validation` reads them from there, to count them as findings.
@@ -73,7 +73,7 @@ def record_unreviewed(assembly: Path, judgement: Judgement) -> None:
     file.write_text(json.dumps({"pluginReports": [report]}, indent=2), encoding="utf-8")
 
 
-def check(app: App, reviews: Iterable[Review]) -> Judgement:
+def check(app: App, reviews: Iterable[Review]) -> NagResult:
     """Run cdk-nag's AwsSolutions rules on the app and match findings with reviews."""
     kept = tuple(reviews)
     report = AwsSolutionsChecks(app).validate_scope(app)
@@ -82,7 +82,7 @@ def check(app: App, reviews: Iterable[Review]) -> Judgement:
         for violation in report.violations
         for resource in violation.violating_resources
     ]
-    return Judgement(
+    return NagResult(
         violations=tuple(
             sorted(
                 (rule, construct, description)

@@ -113,7 +113,7 @@ class DeliveryStack(Stack):
         artifacts = self._artifacts()
         signed = signing(artifact.signing_profile_version, bundle_platform, artifacts)
         context = {"connection-arn": connection_arn, "bundle": bundle_platform} | signed.context
-        synth = self._builds.synth(self._history(home), context, signed)
+        synth = self._builds.synth(self._allow_history(home), context, signed)
         options = build_steps.options(
             artifact.platform, log_group(self, "Builds", prod.function.log_retention_days)
         )
@@ -150,7 +150,7 @@ class DeliveryStack(Stack):
             inputs={f"{EVIDENCE}/{step.id}": step for step in verify if step.primary_output}
             | {f"{EVIDENCE}/Build": synth.add_output_directory("reports")},
             # The gates read which release was promoted last, and Lambda's throttles in dev.
-            statements=[self._history(home), self._looks_up(environments["dev"])],
+            statements=[self._allow_history(home), self._allow_lookup(environments["dev"])],
         )
         staging = stages["staging"].service
         load = self._builds.gate(
@@ -161,8 +161,8 @@ class DeliveryStack(Stack):
             outputs={"URL": staging.url} | (staging.promoted.outputs if staging.promoted else {}),
             statements=[
                 # The gates read which release serves prod, and Lambda's throttles in staging.
-                self._looks_up(environments["prod"], environments["staging"]),
-                self._choice("staging", environments),
+                self._allow_lookup(environments["prod"], environments["staging"]),
+                self._allow_promoted_role("staging", environments),
             ],
         )
         # An action takes at most five artifacts, so Integration passes Verify's reports on.
@@ -189,7 +189,7 @@ class DeliveryStack(Stack):
             pipeline.add_stage(stage, pre=before.get(name), post=after.get(name))
         pipeline.build_pipeline()
         _configure_other_regions(pipeline.pipeline, prod)
-        build_steps.state_inputs(synth, inputs.digest(ROOT, context))
+        build_steps.add_inputs_digest(synth, inputs.digest(ROOT, context))
         compare_before_update(
             pipeline,
             options,
@@ -198,7 +198,7 @@ class DeliveryStack(Stack):
             [
                 *self._builds.statements,
                 self._templates(self.stack_id, *_support(environments, home)),
-                *self._reads_deployed(environments, home),
+                *self._allow_reading_templates(environments, home),
             ],
         )
         AttestationKey(
@@ -233,7 +233,7 @@ class DeliveryStack(Stack):
                 f"infrastructure {ASSEMBLY}",
                 f"changes {ASSEMBLY} {' '.join(map(service_stack, environments))}",
                 group="template",  # contains cfn-lint and its copy of AWS's resource schemas
-                statements=self._reads_deployed(environments, home),
+                statements=self._allow_reading_templates(environments, home),
                 inputs={ASSEMBLY: synth},
             ),
         ]
@@ -242,14 +242,14 @@ class DeliveryStack(Stack):
         """Allow reading deployed templates of this account."""
         return iam.PolicyStatement(actions=["cloudformation:GetTemplate"], resources=list(stacks))
 
-    def _history(self, home: Home) -> iam.PolicyStatement:
+    def _allow_history(self, home: Home) -> iam.PolicyStatement:
         """Allow reading which release was promoted last."""
         return iam.PolicyStatement(
             actions=["codepipeline:ListActionExecutions", "codepipeline:ListPipelineExecutions"],
             resources=[f"arn:aws:codepipeline:{home.region}:{home.account}:{PIPELINE}"],
         )
 
-    def _reads_deployed(
+    def _allow_reading_templates(
         self, environments: dict[str, Environment], home: Home
     ) -> list[iam.PolicyStatement]:
         """Allow reading the service's templates, in other accounts by the lookup role."""
@@ -261,10 +261,10 @@ class DeliveryStack(Stack):
         others = [each for each in environments.values() if each.account != home.account]
         return [
             *([self._templates(*here)] if here else []),
-            *([self._looks_up(*others)] if others else []),
+            *([self._allow_lookup(*others)] if others else []),
         ]
 
-    def _looks_up(self, *environments: Environment) -> iam.PolicyStatement:
+    def _allow_lookup(self, *environments: Environment) -> iam.PolicyStatement:
         """Allow assuming the lookup role of `cdk bootstrap` in these environments.
 
         Each gate limits its session of that role to the calls that it makes.
@@ -274,7 +274,9 @@ class DeliveryStack(Stack):
             resources=[lookup_role(each.account, each.region) for each in environments],
         )
 
-    def _choice(self, name: str, environments: dict[str, Environment]) -> iam.PolicyStatement:
+    def _allow_promoted_role(
+        self, name: str, environments: dict[str, Environment]
+    ) -> iam.PolicyStatement:
         """Allow assuming the role that sets the alias `promoted`."""
         return iam.PolicyStatement(
             actions=["sts:AssumeRole"],

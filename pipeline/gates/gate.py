@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent.parent
 REPORTS = ROOT / "reports"
 WAIVERS = ROOT / "pipeline" / "waivers.toml"
-_SHOWN = 50
+_MAX_SHOWN_FINDINGS = 50
 """Maximum of printed findings; the SARIF has all that are written."""
 _EDIT_WAIVERS = "edit pipeline/waivers.toml (docs/gates.md, Waivers) and commit"
 
@@ -66,7 +66,7 @@ def main(name: str, run: Callable[[], GateResult], *, whole: bool = True) -> int
         outcome = GateResult("refused", f"could not run, which refuses: {reason}", next_step=better)
         code, default = 2, gate.next_if_not_run
     next_step = outcome.next_step or default if outcome.status == "refused" else None
-    for each in outcome.findings[:_SHOWN]:
+    for each in outcome.findings[:_MAX_SHOWN_FINDINGS]:
         told = f"{each.place or name}: {each.severity}: {each.tool} {each.rule}: {each.message}"
         sys.stdout.write(f"{one_line(told)}\n")
     if whole:
@@ -108,7 +108,7 @@ def _checked(
     whole = whole and outcome.status != "not run"
     results = waivers.apply(known, name, outcome.findings, datetime.now(UTC).date(), whole=whole)
     left = [each.finding for each in results if each.waiver is None]
-    return outcome.left_with(left), results
+    return outcome.with_findings(left), results
 
 
 def _next_of_waivers(outcome: GateResult) -> str | None:

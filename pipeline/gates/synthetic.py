@@ -12,7 +12,7 @@ from pipeline.gates import lambda_throttles, throttling
 from pipeline.gates.address import address
 from pipeline.gates.gate import main
 from pipeline.gates.report.result import CouldNotRunError, GateResult
-from pipeline.journeys.journey import travel
+from pipeline.journeys.journey import run_journey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,7 +59,7 @@ def examine(url: str, limits: Synthetic, explain: Callable[[int, str], None]) ->
     """
     journeys: list[Journey] = []
     for number in range(1, _JOURNEY_COUNT + 1):
-        journey = travel(url, limits.seconds)
+        journey = run_journey(url, limits.seconds)
         journeys.append(journey)
         failure = journey.failure
         if failure and not journey.answered:

@@ -12,7 +12,7 @@ import time
 from dataclasses import asdict
 from typing import Any
 
-from pipeline.journeys.journey import travel
+from pipeline.journeys.journey import run_journey
 from pipeline.names import SYNTHETIC_NAMESPACE
 
 _url = os.environ["URL"]
@@ -23,7 +23,7 @@ _whose = {"service": os.environ["SERVICE"], "environment": os.environ["ENVIRONME
 def handler(_event: Any, _context: Any) -> None:
     """Run one journey and log the result."""
     came = time.time()
-    journey = travel(_url, _seconds)
+    journey = run_journey(_url, _seconds)
     failure = journey.failure
     units = {"Journeys": "Count", "FailedJourneys": "Count"}
     values = {"Journeys": 1, "FailedJourneys": int(failure is not None)}

@@ -37,7 +37,7 @@ class Journey:
     failure: Failure | None
 
 
-def travel(url: str, seconds: float) -> Journey:
+def run_journey(url: str, seconds: float) -> Journey:
     """Run a journey against an API's URL; it fails if it exceeds its seconds.
 
     The customer deletes what it has created, also after a failure.

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 OBJECTIVE = "failures"
 """The forecast objective; environment files do not say how many requests are slow."""
-REACTION = (SETTLED + 1.5 * MINUTE) / MINUTE
+REACTION_MINUTES = (SETTLED + 1.5 * MINUTE) / MINUTE
 """Mean minutes from the end of the condemning minute to the rollback.
 
 Its metrics settle, then schedule, alarm and CodeDeploy each poll once a minute.
 """
 _BEGIN = datetime(2000, 1, 1, 0, 0, 30, tzinfo=UTC)  # mid-minute, the mean of real shifts
-_TIMES, _LIKELY = 10, 0.5  # a canary that detects less is not worth its wait
+_FACTOR, _MIN_POWER = 10, 0.5  # a canary that detects less is not worth its wait
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,10 @@ class Forecast:
                 self.shift.percent / 100 * ((each - _BEGIN) // step + 1) for each in judged
             ),
             ends=tuple((each + MINUTE - _BEGIN) / MINUTE for each in judged),
-            reaction=REACTION,
+            reaction=REACTION_MINUTES,
         )
 
-    def lasting(self, minutes: int) -> Forecast:
+    def with_minutes(self, minutes: int) -> Forecast:
         """Return the same forecast with a step of another length."""
         return replace(self, shift=replace(self.shift, minutes=minutes))
 
@@ -74,12 +74,14 @@ class Forecast:
             Minutes, or None if `MAX_STEP_MINUTES` is not enough.
         """
         suffices = self.power.suffices(self.canary, bad, certainty)
-        if not suffices(self.lasting(MAX_STEP_MINUTES).canary):
+        if not suffices(self.with_minutes(MAX_STEP_MINUTES).canary):
             return None
         low, high = 1, MAX_STEP_MINUTES  # a step of one minute has no minute to compare
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (low, middle) if suffices(self.lasting(middle).canary) else (middle, high)
+            low, high = (
+                (low, middle) if suffices(self.with_minutes(middle).canary) else (middle, high)
+            )
         return high
 
 
@@ -104,20 +106,20 @@ def warning(name: str, environment: Environment) -> str | None:
     made = forecast(environment)
     if made is None:
         return None
-    bad = min(1.0, _TIMES * made.traffic.failure_share)
+    bad = min(1.0, _FACTOR * made.traffic.failure_share)
     found = made.power.prospect(made.canary, bad).found
-    if found >= _LIKELY:
+    if found >= _MIN_POWER:
         return None
-    enough = made.minutes_for(bad, _LIKELY)
+    enough = made.minutes_for(bad, _MIN_POWER)
     advice = (
-        f"with {enough} minutes it would find {_LIKELY:.0%}"
+        f"with {enough} minutes it would find {_MIN_POWER:.0%}"
         if enough
-        else f"no number of minutes up to {MAX_STEP_MINUTES} would find {_LIKELY:.0%}: "
+        else f"no number of minutes up to {MAX_STEP_MINUTES} would find {_MIN_POWER:.0%}: "
         "raise percent"
     )
     return (
         f"environments/{name}.toml: shift.minutes: found {made.shift.minutes}; at "
         f"{made.traffic.requests_per_second:g} requests a second, {made.traffic.failure_share:.2g} "
-        f"of which fail, this canary finds {found:.0%} of versions that fail {_TIMES} times as "
+        f"of which fail, this canary finds {found:.0%} of versions that fail {_FACTOR} times as "
         f"often, and {advice}; see pithead judge plan {name}"
     )

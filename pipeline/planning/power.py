@@ -8,7 +8,7 @@ is computed from the judge's own bets; their times are Poisson.
 The figures are estimates, because of these simplifications:
 
 - there are many requests per failure, which understates the evidence a little;
-- evidence that depends on the order of events is a constant (`_SPARED`);
+- evidence that depends on the order of events is a constant (`_SPARED_DECADES`);
 - the walk is evaluated after each failure, the judge's after each minute; a detection within a
   minute counts from the minute's end;
 - only one objective crosses the line, and no request is bad by another;
@@ -33,16 +33,16 @@ if TYPE_CHECKING:
 
     from pipeline.judge.statistics.periods import Parameters
 
-_MOST = 4_000  # failures; a regression that needs more is not detected
-_SPARED = 0.45
+_MAX_FAILURES = 4_000  # failures; a regression that needs more is not detected
+_SPARED_DECADES = 0.45
 """Decades of evidence that the judge gains in other ways.
 
 If a fault exists from the start, bets on late faults and boosting
 (`pipeline.judge.statistics.boosting`) count, too. Both depend on the order of events; this value
 fits simulated releases of 1 to 1,000 requests a second.
 """
-_NOTHING = 1e-7  # of probability
-_EACH = 30  # minutes evaluated one by one; then steps of 1/20
+_MIN_PROBABILITY = 1e-7  # of probability
+_SINGLE_MINUTES = 30  # minutes evaluated one by one; then steps of 1/20
 
 
 @dataclass(frozen=True)
@@ -100,15 +100,15 @@ class Power:
             )
             for odds, bet in zip(tilt, WORSE_SHARES, strict=True)
         ]
-        self._line = (line(parameters) - _SPARED) * math.log(10)
+        self._line = (line(parameters) - _SPARED_DECADES) * math.log(10)
         self._boundary = [1]  # minimum canary failures, by all failures
 
     def prospect(self, canary: Canary, bad: float) -> Prospect:
         """Return the prospects of a canary whose failure share is `bad`."""
-        rate, clock = self._rate(canary, bad), _clock(canary, bad)
-        passage = self._passage(canary.failure_share, bad, _most(rate * clock[-1]))
-        looks = _looks(len(clock))
-        found = [0.0] + [_found(passage, rate * clock[look - 1]) for look in looks[1:]]
+        rate, clock = self._rate(canary, bad), _information_minutes(canary, bad)
+        passage = self._passage(canary.failure_share, bad, _max_count(rate * clock[-1]))
+        looks = _evaluation_minutes(len(clock))
+        found = [0.0] + [_crossing(passage, rate * clock[look - 1]) for look in looks[1:]]
         ends = [0.0, *canary.ends]
         minutes = served = condemned = 0.0
         for index, (start, stop) in enumerate(pairwise(looks)):
@@ -120,7 +120,7 @@ class Power:
             share = sum(canary.shares[start:stop]) / count
             served += left * (ends[stop] - ends[start]) * share
             condemned += (found[index + 1] - found[index]) * share
-        if found[-1] < _NOTHING:
+        if found[-1] < _MIN_PROBABILITY:
             return Prospect(0.0, None, 60 * canary.requests_per_second * bad * served)
         served += condemned * canary.reaction
         return Prospect(
@@ -135,13 +135,13 @@ class Power:
         It accepts canaries of any length at this traffic and first share, and does the work only
         once.
         """
-        passage = self._passage(canary.failure_share, bad, _MOST)
+        passage = self._passage(canary.failure_share, bad, _MAX_FAILURES)
         enough = math.inf
         if sum(passage) > certainty:
-            most = float(_most(len(passage)))
-            enough = _least(lambda mean: _found(passage, mean) >= certainty, 0.0, most, 14)
+            most = float(_max_count(len(passage)))
+            enough = _bisect(lambda mean: _crossing(passage, mean) >= certainty, 0.0, most, 14)
         rate = self._rate(canary, bad)
-        return lambda other: rate * _clock(other, bad)[-1] >= enough
+        return lambda other: rate * _information_minutes(other, bad)[-1] >= enough
 
     def smallest(self, canary: Canary, certainty: float) -> float | None:
         """Return the smallest failure share that is detected with this probability.
@@ -151,13 +151,13 @@ class Power:
 
         def found(logarithm: float) -> bool:
             bad = math.exp(logarithm)
-            failures = self._rate(canary, bad) * _clock(canary, bad)[-1]
-            passage = self._passage(canary.failure_share, bad, _most(failures))
-            return _found(passage, failures) >= certainty
+            failures = self._rate(canary, bad) * _information_minutes(canary, bad)[-1]
+            passage = self._passage(canary.failure_share, bad, _max_count(failures))
+            return _crossing(passage, failures) >= certainty
 
         if not found(0.0):
             return None
-        return math.exp(_least(found, math.log(max(canary.failure_share, 1e-6)), 0.0, 9))
+        return math.exp(_bisect(found, math.log(max(canary.failure_share, 1e-6)), 0.0, 9))
 
     def limit(self, canary: Canary, bad: float) -> float:
         """Return the mean minutes at the first share that any rule needs, however long."""
@@ -189,12 +189,12 @@ class Power:
             boundary, hit = self._boundary_at(failures), 0.0
             while among and first + len(among) > boundary:
                 hit += among.pop()
-            while among and among[0] < _NOTHING**2:
+            while among and among[0] < _MIN_PROBABILITY**2:
                 del among[0]
                 first += 1
             passage.append(hit)
             left -= hit
-            if left < _NOTHING or not among:
+            if left < _MIN_PROBABILITY or not among:
                 break
         return passage
 
@@ -218,7 +218,7 @@ class Power:
         return 1 - self._share + self._share * odds
 
 
-def _clock(canary: Canary, bad: float) -> list[float]:
+def _information_minutes(canary: Canary, bad: float) -> list[float]:
     """Return each minute's cumulative information, in minutes at the first share."""
     first = information(bad, canary.failure_share, canary.shares[0])
     worth, passed, clock = {canary.shares[0]: 1.0}, 0.0, []
@@ -230,20 +230,20 @@ def _clock(canary: Canary, bad: float) -> list[float]:
     return clock
 
 
-def _looks(minutes: int) -> list[int]:
+def _evaluation_minutes(minutes: int) -> list[int]:
     """Return the minutes to evaluate, from 0 to the last: at first each, then fewer."""
     looks = [0]
     while looks[-1] < minutes:
-        looks.append(min(minutes, looks[-1] + 1 + max(0, looks[-1] - _EACH) // 20))
+        looks.append(min(minutes, looks[-1] + 1 + max(0, looks[-1] - _SINGLE_MINUTES) // 20))
     return looks
 
 
-def _most(mean: float) -> int:
+def _max_count(mean: float) -> int:
     """Return a number that a Poisson variable of this mean practically never exceeds."""
-    return min(_MOST, math.ceil(mean + 8 * math.sqrt(mean) + 20))
+    return min(_MAX_FAILURES, math.ceil(mean + 8 * math.sqrt(mean) + 20))
 
 
-def _found(passage: list[float], mean: float) -> float:
+def _crossing(passage: list[float], mean: float) -> float:
     """Return the probability that a Poisson number of failures crosses the line."""
     if mean <= 0:
         return 0.0
@@ -255,7 +255,7 @@ def _found(passage: list[float], mean: float) -> float:
     return found
 
 
-def _least(holds: Callable[[float], bool], low: float, high: float, halvings: int) -> float:
+def _bisect(holds: Callable[[float], bool], low: float, high: float, halvings: int) -> float:
     """Return the least number for which a predicate holds, by bisection; `high` holds."""
     for _ in range(halvings):
         middle = (low + high) / 2

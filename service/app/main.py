@@ -11,7 +11,7 @@ from service.app import problems, tracing
 from service.app.routes import files, health
 from service.app.settings import Settings
 from service.app.storage import S3Storage, Storage
-from service.app.telemetry import Observed
+from service.app.telemetry import TelemetryMiddleware
 
 
 def create_app(settings: Settings, storage: Storage) -> FastAPI:
@@ -40,7 +40,7 @@ def create_app(settings: Settings, storage: Storage) -> FastAPI:
             allow_headers=["Content-Type", "If-Match", "If-None-Match", "If-Range", "Range"],
             expose_headers=["Accept-Ranges", "Content-Range", "ETag", "X-Request-Id"],
         )
-    app.add_middleware(Observed, settings=settings)
+    app.add_middleware(TelemetryMiddleware, settings=settings)
     return app
 
 

@@ -30,7 +30,7 @@ NAMESPACE = "Pithead/Service"
 _LEVELS = logging.getLevelNamesMapping()
 
 
-class Observed:
+class TelemetryMiddleware:
     """ASGI middleware: measures requests, handles exceptions, writes the line."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:

@@ -64,7 +64,7 @@ def test_an_error_is_one_sentence_and_exit_code_1(
 def test_an_unreviewed_finding_stops_synthesis(
     context: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = nag.Judgement((("AwsSolutions-X", "Pithead/Y", "do not"),), ())
+    found = nag.NagResult((("AwsSolutions-X", "Pithead/Y", "do not"),), ())
     monkeypatch.setattr(nag, "check", lambda _app, _reviews: found)
     monkeypatch.setattr(app, "DeliveryStack", lambda *_a, **_k: None)
     monkeypatch.setattr(bundle, "build", lambda _platform: tmp_path)

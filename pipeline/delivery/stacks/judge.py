@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pipeline.judge.shift import Shift
     from pipeline.judge.statistics.periods import Parameters
 
-_MEMORY = 512  # MB
+_MEMORY_MB = 512  # MB
 """CPU scales with memory: this judges a shift of two days in seconds."""
 _TIMEOUT = Duration.minutes(3)
 """A run takes a second; at the end of a shift of two days it reads more."""
@@ -76,7 +76,7 @@ class Judge(Construct):
             code=artifact.judge,
             handler="pipeline.judge.handler.handler",
             description=f"The canary judge of {SERVICE} in {environment_name}",
-            memory_size=_MEMORY,
+            memory_size=_MEMORY_MB,
             timeout=_TIMEOUT,
             log_retention_days=log_retention_days,
             environment=settings.variables(),

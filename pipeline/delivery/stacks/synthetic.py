@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from environments.gates import Synthetic
     from pipeline.delivery.stacks.artifact import Artifact
 
-_MEMORY = 256  # MB
+_MEMORY_MB = 256  # MB
 """CPU scales with memory, and TLS is half of a journey's time."""
-_TO_TIDY = 10  # seconds
-_BAD = 2  # periods
+_CLEANUP_SECONDS = 10  # seconds
+_FAILED_PERIODS = 2  # periods
 """Failed periods that breach: one may be the network's fault, two in a row hardly."""
 
 
@@ -46,8 +46,8 @@ class Journeys(Construct):
             code=artifact.synthetic,
             handler="pipeline.journeys.handler.handler",
             description=f"A customer's journey through {SERVICE} in {environment_name}",
-            memory_size=_MEMORY,
-            timeout=Duration.seconds(synthetic.seconds + _TO_TIDY),
+            memory_size=_MEMORY_MB,
+            timeout=Duration.seconds(synthetic.seconds + _CLEANUP_SECONDS),
             log_retention_days=log_retention_days,
             environment={
                 "SERVICE": SERVICE,
@@ -80,7 +80,7 @@ class Journeys(Construct):
             threshold=1,
             comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
             evaluation_periods=JOURNEY_PERIODS,
-            datapoints_to_alarm=_BAD,
+            datapoints_to_alarm=_FAILED_PERIODS,
             treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
         )
 
@@ -127,7 +127,7 @@ class FailedJourneys:
             threshold=1,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
             evaluation_periods=JOURNEY_PERIODS,
-            datapoints_to_alarm=_BAD,
+            datapoints_to_alarm=_FAILED_PERIODS,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pipeline.judge.statistics.periods import Parameters
 
-_SILENCE, _WINDOW = 3, 5  # minutes
+_SILENT_MINUTES, _WINDOW_MINUTES = 3, 5  # minutes
 """Minutes that alarm, and their window: the version served and was not judged.
 
 Fewer are a run that came too late for its minute, and Lambda's metrics arrive a minute later.
@@ -45,7 +45,7 @@ class Verdicts:
     ) -> cloudwatch.Alarm:
         """Create the alarm on a verdict."""
         if verdict == HEARTBEAT:
-            return self._silence(scope, construct_id, name)
+            return self._silence_alarm(scope, construct_id, name)
         limit, what = {
             "evidence": (self._line, "The evidence against the new version is past its line"),
             "testimony": (
@@ -66,7 +66,7 @@ class Verdicts:
             construct_id,
             alarm_name=name,
             alarm_description=what,
-            metric=self._said(verdict.capitalize(), version=True),
+            metric=self._judge_metric(verdict.capitalize(), version=True),
             threshold=limit,
             comparison_operator=(cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD),
             # A verdict is final, also if CloudWatch shows it a minute or two late.
@@ -75,7 +75,7 @@ class Verdicts:
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
 
-    def _silence(self, scope: Construct, construct_id: str, name: str) -> cloudwatch.Alarm:
+    def _silence_alarm(self, scope: Construct, construct_id: str, name: str) -> cloudwatch.Alarm:
         """Create the alarm on a missing heartbeat while this version serves.
 
         It does not breach otherwise: a judge that was broken before must not block its own fix.
@@ -100,19 +100,19 @@ class Verdicts:
                 expression="IF(served > 0 AND FILL(heartbeat, 0) < 1, 1, 0)",
                 using_metrics={
                     "served": served,
-                    "heartbeat": self._said("Heartbeat", version=False),
+                    "heartbeat": self._judge_metric("Heartbeat", version=False),
                 },
                 label="minutes not judged",
                 period=MINUTE,
             ),
             threshold=1,
             comparison_operator=(cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD),
-            evaluation_periods=_WINDOW,
-            datapoints_to_alarm=_SILENCE,
+            evaluation_periods=_WINDOW_MINUTES,
+            datapoints_to_alarm=_SILENT_MINUTES,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
 
-    def _said(self, metric: str, *, version: bool) -> cloudwatch.Metric:
+    def _judge_metric(self, metric: str, *, version: bool) -> cloudwatch.Metric:
         dimensions = {"service": SERVICE, "environment": self._environment}
         return cloudwatch.Metric(
             namespace=JUDGE_NAMESPACE,

@@ -32,7 +32,7 @@ EXPORT = f'export {VARIABLE}="$(cat reports/*.exported 2>/dev/null)"'
 MAX_EXPORTED_BYTES = 4096
 """Of one report; thirteen gates in one build use less than half of the limit."""
 _MAX_RULES_BYTES = 1024
-_CUT = "…"
+_ELLIPSIS = "…"
 
 
 class GateReportError(ValueError):
@@ -96,7 +96,7 @@ class GateReport:
         return _text(_cut(short, fitting - 1))
 
 
-_ONE = TypeAdapter(GateReport)
+_ADAPTER = TypeAdapter(GateReport)
 
 
 def parse(text: bytes | str) -> GateReport:
@@ -106,7 +106,7 @@ def parse(text: bytes | str) -> GateReport:
         GateReportError: the text is not a report.
     """
     try:
-        return _ONE.validate_json(text)
+        return _ADAPTER.validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -135,7 +135,7 @@ def _size(rules: tuple[str, ...]) -> int:
 
 
 def _cut(report: GateReport, end: int) -> GateReport:
-    return replace(report, sentence=report.sentence[: max(0, end)] + _CUT)
+    return replace(report, sentence=report.sentence[: max(0, end)] + _ELLIPSIS)
 
 
 def _text(report: GateReport) -> str:

@@ -64,7 +64,7 @@ class GateResult:
             tools,
         )
 
-    def left_with(self, findings: Iterable[Finding]) -> GateResult:
+    def with_findings(self, findings: Iterable[Finding]) -> GateResult:
         """Return the result with the findings that are left, and those about waivers."""
         found = ordered(findings)
         if self.clean:

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from pipeline.gates.report.waivers import Result
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
-_MOST = 5000
+_MAX_RESULTS = 5000
 """Results of a run: code scanning shows 5,000, and rejects more than 25,000."""
-_LONGEST = 1000
+_MAX_TEXT_CHARACTERS = 1000
 """Characters of a text by a tool, which has no limit of its own."""
-_NO_FILE = "pyproject.toml"
+_DEFAULT_PATH = "pyproject.toml"
 """Place of findings without a file; code scanning rejects results without one."""
 
 
@@ -39,7 +39,7 @@ def document(gate: str, results: Sequence[Result], tools: Iterable[str] = ()) ->
 
 
 def _run(gate: str, tool: str, results: list[Result]) -> dict[str, Any]:
-    written = sorted(results, key=_order)[:_MOST]
+    written = sorted(results, key=_order)[:_MAX_RESULTS]
     rules = sorted({each.finding.rule for each in written})
     index = {rule: number for number, rule in enumerate(rules)}
     run: dict[str, Any] = {
@@ -76,7 +76,7 @@ def _result(result: Result, rule_index: int) -> dict[str, Any]:
         "ruleId": finding.rule,
         "ruleIndex": rule_index,
         "level": finding.severity,
-        "message": {"text": finding.message[:_LONGEST] or finding.rule},
+        "message": {"text": finding.message[:_MAX_TEXT_CHARACTERS] or finding.rule},
         "locations": [_location(finding)],
         "partialFingerprints": known,
     }
@@ -90,10 +90,10 @@ def _result(result: Result, rule_index: int) -> dict[str, Any]:
 
 
 def _location(finding: Finding) -> dict[str, Any]:
-    physical: dict[str, Any] = {"artifactLocation": {"uri": quote(finding.path or _NO_FILE)}}
+    physical: dict[str, Any] = {"artifactLocation": {"uri": quote(finding.path or _DEFAULT_PATH)}}
     if finding.line:
         physical["region"] = {"startLine": finding.line}
     location: dict[str, Any] = {"physicalLocation": physical}
     if finding.subject:
-        location["logicalLocations"] = [{"name": finding.subject[:_LONGEST]}]
+        location["logicalLocations"] = [{"name": finding.subject[:_MAX_TEXT_CHARACTERS]}]
     return location

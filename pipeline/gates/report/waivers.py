@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 TOOL = "waivers"
 """The tool name of findings about waivers."""
-_ANNOUNCED = timedelta(days=7)
+_WARNING_PERIOD = timedelta(days=7)
 """Days before its expiry on which a waiver becomes a warning."""
 _WORDS = Annotated[str, Field(min_length=1)]
 
@@ -130,7 +130,7 @@ def apply(
     used = {each.waiver for each in results}
     unused = [each for each in mine if whole and each not in used]
     about = [_about(each, today) for each in unused if gate not in PASSING or each.expires < today]
-    ending = [each for each in holding if each in used and each.expires - today <= _ANNOUNCED]
+    ending = [each for each in holding if each in used and each.expires - today <= _WARNING_PERIOD]
     about += [_ending(each, today) for each in ending]
     return results + [
         Result(finding, known) for finding, known in zip(about, fingerprints(about), strict=True)

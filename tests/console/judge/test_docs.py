@@ -16,7 +16,7 @@ import pytest
 from console import cli
 from console.judge.picture import svg
 from console.judge.records import from_file
-from console.judge.replaying import replayed
+from console.judge.replay import replay_record
 from environments.schema import Judge, load
 from pipeline.judge.statistics.judging import Outcome, Verdict
 from pipeline.judge.statistics.record import code
@@ -91,7 +91,7 @@ def test_the_page_shows_each_command() -> None:
 def test_the_pages_release_and_picture_are_reproducible(record: Played) -> None:
     kept = from_file(DOCS / "judge-release.json")
     assert replace(kept, code=code()) == record(**RELEASES[0])
-    assert (DOCS / "judge.svg").read_text(encoding="utf-8") == svg(replayed(kept).course)
+    assert (DOCS / "judge.svg").read_text(encoding="utf-8") == svg(replay_record(kept).course)
 
 
 def _table(name: str) -> str:

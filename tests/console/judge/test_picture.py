@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from console.judge.picture import svg
-from console.judge.replaying import replayed
+from console.judge.replay import replay_record
 from console.judge.screen import drawn
 
 if TYPE_CHECKING:
@@ -20,17 +20,17 @@ _SVG = "{http://www.w3.org/2000/svg}"
 
 
 def parsed(record: Record) -> ET.Element:
-    return ET.XML(svg(replayed(record).course))
+    return ET.XML(svg(replay_record(record).course))
 
 
 def shown(record: Record, width: int = 100) -> str:
     out = StringIO()
-    Console(file=out, width=width, color_system=None).print(drawn(replayed(record).course))
+    Console(file=out, width=width, color_system=None).print(drawn(replay_record(record).course))
     return out.getvalue()
 
 
 def test_the_picture_describes_the_outcome(bad: Record) -> None:
-    picture, root = svg(replayed(bad).course), parsed(bad)
+    picture, root = svg(replay_record(bad).course), parsed(bad)
     words = [each.text for each in root.iter(f"{_SVG}text")]
     assert "files in prod: version 3 was rolled back" in words
     assert "version 3 (canary)" in words
@@ -66,7 +66,7 @@ def test_text_from_a_record_is_escaped(bad: Record) -> None:
 def test_an_undecided_release_has_a_line_and_no_crossing(record: Played) -> None:
     release = record(minutes=2, bad=0.0, stable=0.0)
     assert release.verdict == "undecided"
-    course = replayed(release).course
+    course = replay_record(release).course
     assert course.crossed is None
     assert course.objectives == ("failures",)
     assert "<circle" not in svg(course)
@@ -84,13 +84,13 @@ def test_the_terminal_shows_both_versions_and_the_crossing(bad: Record) -> None:
 
 def test_an_objective_without_bad_requests_is_omitted(record: Played) -> None:
     release = record(bad=0.05, stable=0.0, minutes=3)
-    assert replayed(release).course.objectives == ("failures",)
+    assert replay_record(release).course.objectives == ("failures",)
     assert "slow-requests" not in shown(release)
 
 
 def test_a_version_without_requests_leaves_a_gap(record: Played) -> None:
     release = record(share=0.0, minutes=3, stable=0.01)
-    assert replayed(release).course.crossed is None
-    picture = svg(replayed(release).course)
+    assert replay_record(release).course.crossed is None
+    picture = svg(replay_record(release).course)
     assert 'class="stable"' in picture
     assert 'class="canary"' not in picture

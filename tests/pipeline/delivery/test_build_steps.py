@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.builds import commands
-from pipeline.delivery.build_steps import KEPT
+from pipeline.delivery.build_steps import CACHED_DOWNLOADS
 from pipeline.gates.report.gate_report import EXPORT, VARIABLE
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def test_each_build_that_installs_keeps_its_downloads(assembly: Assembly) -> Non
     for project in assembly.delivery.of_type("AWS::CodeBuild::Project").values():
         text = project["Source"]["BuildSpec"]
         if _LOCK.search(text):
-            assert json.loads(text)["cache"] == {"paths": [KEPT]}
+            assert json.loads(text)["cache"] == {"paths": [CACHED_DOWNLOADS]}
 
 
 def test_each_build_that_runs_gates_exports_their_reports(assembly: Assembly) -> None:

@@ -191,7 +191,7 @@ def test_synthesis_fails_if_the_build_did_not_sign(
     context: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bundle, "build_all", lambda _platform: [tmp_path / "bundle.zip"] * 3)
-    with pytest.raises(pipeline_app._TOLD) as refused:
+    with pytest.raises(pipeline_app._REPORTED_ERRORS) as refused:
         pipeline_app.synthesise(cdk.App(context=context | {"signed": PROFILE}))
     assert str(refused.value) == (
         f"context key signed: bundle.zip is not signed with {PROFILE}; run "

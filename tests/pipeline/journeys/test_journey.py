@@ -12,7 +12,7 @@ import pytest
 from fastapi import Response
 
 from pipeline.journeys import client, customer, journey
-from pipeline.journeys.journey import travel
+from pipeline.journeys.journey import run_journey
 
 if TYPE_CHECKING:
     from tests.pipeline.served import Served
@@ -29,7 +29,7 @@ def default(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("default")
 def test_the_default_journey_requests_the_health_route(service: Served) -> None:
-    went = travel(service.url, LONG)
+    went = run_journey(service.url, LONG)
     assert (went.failure, went.answered, list(went.steps)) == (None, True, ["health"])
     assert service.asked == ["GET /health"]
 
@@ -40,13 +40,13 @@ def test_a_service_that_is_not_healthy_fails_the_default_journey(service: Served
         return Response("ill", status_code=503)
 
     service.behave = ill
-    failure = travel(service.url, LONG).failure
+    failure = run_journey(service.url, LONG).failure
     assert failure is not None
     assert failure.sentence == "step health failed: found 503: ill; allowed is 200"
 
 
 def test_request_paths_include_the_stage(service: Served) -> None:
-    travel(f"{service.url}prod/", LONG)
+    run_journey(f"{service.url}prod/", LONG)
     assert service.asked[0].startswith("PUT /prod/files/synthetic/")
 
 
@@ -59,7 +59,7 @@ def test_a_missing_response_ends_the_journey(service: Served) -> None:
 
     over = service.over
     service.behave = behave
-    went = travel(service.url, 0.2)
+    went = run_journey(service.url, 0.2)
     assert went.failure is not None
     assert went.failure.sentence == (
         "step write failed: found TimeoutError: timed out; "
@@ -82,7 +82,7 @@ def test_the_timeout_covers_the_whole_journey(
     service.behave = behave
     for module in (client, journey):
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: passed[0]))
-    went = travel(service.url, 10)
+    went = run_journey(service.url, 10)
     assert went.failure is not None
     assert (went.failure.step, went.failure.found) == ("read again", "a late answer")
     assert went.steps == {"write": 4000, "read": 4000}
@@ -90,7 +90,7 @@ def test_the_timeout_covers_the_whole_journey(
 
 
 def test_a_journey_without_time_left_fails(service: Served) -> None:
-    failure = travel(service.url, 0).failure
+    failure = run_journey(service.url, 0).failure
     assert failure is not None
     assert (failure.step, failure.found) == ("write", "no time left for it")
 
@@ -98,7 +98,7 @@ def test_a_journey_without_time_left_fails(service: Served) -> None:
 def test_a_refused_connection_fails_the_journey() -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
-    went = travel(f"http://127.0.0.1:{port}/", LONG)
+    went = run_journey(f"http://127.0.0.1:{port}/", LONG)
     assert went.failure is not None
     assert went.failure.found.startswith("ConnectionRefusedError: ")
     assert not went.answered
@@ -116,7 +116,7 @@ def test_a_response_that_is_not_http_fails_the_journey() -> None:
 
         with ThreadPoolExecutor(1) as pool:
             babbling = pool.submit(babble)
-            went = travel(f"http://127.0.0.1:{listening.getsockname()[1]}/", LONG)
+            went = run_journey(f"http://127.0.0.1:{listening.getsockname()[1]}/", LONG)
             babbling.result()
     assert went.failure is not None
     assert went.failure.found.startswith("BadStatusLine: ")

@@ -51,7 +51,7 @@ def test_the_recommended_minutes_suffice_and_one_less_does_not() -> None:
     assert needed
     found = [
         each.power.prospect(each.canary, 0.005).found
-        for each in (made.lasting(needed), made.lasting(needed - 1))
+        for each in (made.with_minutes(needed), made.with_minutes(needed - 1))
     ]
     assert found[0] >= 0.895 > found[1] - 0.01
     slow = forecast(prod(), Traffic(0.01, 0.001))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fastapi import Response
 
-from pipeline.journeys.journey import travel
+from pipeline.journeys.journey import run_journey
 
 if TYPE_CHECKING:
     from tests.pipeline.served import Behaviour, Served
@@ -32,7 +32,7 @@ def _with_response(step: str, answer: Response) -> Behaviour:
 
 
 def test_the_journey_uses_the_service_and_leaves_no_files(service: Served) -> None:
-    went = travel(service.url, LONG)
+    went = run_journey(service.url, LONG)
     assert (went.failure, went.answered, list(went.steps)) == (None, True, STEPS)
     assert sum(went.steps.values()) <= went.milliseconds + len(STEPS)  # each is rounded
     (path,) = {each.split(" ")[1] for each in service.asked} - {"/files"}
@@ -45,8 +45,8 @@ def test_the_journey_uses_the_service_and_leaves_no_files(service: Served) -> No
 
 def test_each_journey_uses_only_its_own_file(service: Served) -> None:
     service.storage.put("synthetic/theirs.txt", b"theirs", "text/plain")
-    travel(service.url, LONG)
-    travel(service.url, LONG)
+    run_journey(service.url, LONG)
+    run_journey(service.url, LONG)
     assert len({each for each in service.asked if each.startswith("PUT ")}) == 2
     assert service.files() == ["synthetic/theirs.txt"]
 
@@ -70,7 +70,7 @@ def test_the_first_failed_step_is_reported_and_its_file_deleted(
     service: Served, step: str, answer: Response, sentence: str
 ) -> None:
     service.behave = _with_response(step, answer)
-    went = travel(service.url, LONG)
+    went = run_journey(service.url, LONG)
     assert went.failure is not None
     assert went.failure.sentence.startswith(f"step {step} failed: {sentence}")
     assert list(went.steps) == STEPS[: STEPS.index(step)]
@@ -86,14 +86,14 @@ def test_an_unexpected_etag_is_reported(service: Served) -> None:
         return answer
 
     service.behave = behave
-    failure = travel(service.url, LONG).failure
+    failure = run_journey(service.url, LONG).failure
     assert failure is not None
     assert (failure.step, failure.found) == ("read", 'ETag "other"')
 
 
 def test_a_file_that_survives_its_deletion_is_deleted_again(service: Served) -> None:
     service.behave = _with_response("delete", Response(status_code=204))
-    failure = travel(service.url, LONG).failure
+    failure = run_journey(service.url, LONG).failure
     assert failure is not None
     assert (failure.step, failure.allowed) == ("miss", "404")
     assert service.files() == []
@@ -105,7 +105,7 @@ def test_a_file_is_deleted_even_if_its_write_reported_an_error(service: Served) 
         return Response(status_code=502) if request.method == "PUT" else answer
 
     service.behave = behave
-    failure = travel(service.url, LONG).failure
+    failure = run_journey(service.url, LONG).failure
     assert failure is not None
     assert failure.step == "write"
     assert service.files() == []

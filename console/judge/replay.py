@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.judge.statistics.judging import Judged
     from pipeline.judge.statistics.record import Record
 
-_NEAR = 1e-9
+_TOLERANCE = 1e-9
 """Tolerance in decades: logarithms of two platforms differ in their last bits."""
 _SHORT = 19  # "sha256:" and twelve digits
 
@@ -37,7 +37,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Replayed:
+class Replay:
     """A record and its replay."""
 
     record: Record
@@ -85,10 +85,10 @@ class Replayed:
         both = list(zip(self.record.evidence, self.judged.evidence, strict=True))
         apart = max((abs(was - now) for was, now in both), default=0.0)
         count = f"{len(both)} period{'' if len(both) == 1 else 's'}"
-        if apart <= _NEAR:
+        if apart <= _TOLERANCE:
             near = f"within {apart:.0e}" if apart else "the same to the last bit"
             return Check("evidence", "same", f"{count}, {near}")
-        wrong = [index for index, (was, now) in enumerate(both) if not abs(was - now) <= _NEAR]
+        wrong = [index for index, (was, now) in enumerate(both) if not abs(was - now) <= _TOLERANCE]
         was, now = both[wrong[0]]
         return Check(
             "evidence",
@@ -153,7 +153,7 @@ class Replayed:
         return tuple(points)
 
 
-def replayed(record: Record) -> Replayed:
+def replay_record(record: Record) -> Replay:
     """Replay a record.
 
     Raises:
@@ -161,7 +161,7 @@ def replayed(record: Record) -> Replayed:
     """
     with cannot_be_judged(record):
         judged = judge(record.parameters, record.periods, inconsistent=bool(record.discrepancies))
-        return Replayed(record, judged)
+        return Replay(record, judged)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import pytest
 
 from console.errors import ConsoleError
 from console.judge.course import end
-from console.judge.replaying import heading, replayed
+from console.judge.replay import heading, replay_record
 
 if TYPE_CHECKING:
     from pipeline.judge.statistics.record import Record
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def answers(record: Record) -> dict[str, str]:
-    return {each.what: each.answer for each in replayed(record).checks}
+    return {each.what: each.answer for each in replay_record(record).checks}
 
 
 def test_the_same_counts_give_the_same_verdict(bad: Record, good: Record) -> None:
     assert (bad.verdict, good.verdict) != ("undecided", "undecided")
     for each in (bad, good):
-        again = replayed(each)
+        again = replay_record(each)
         assert again.same
         assert set(answers(each).values()) == {"same"}
         assert "to the last bit" in again.checks[3].sentence
@@ -36,7 +36,7 @@ def test_every_wrong_value_is_reported(bad: Record) -> None:
         "evidence": replace(bad, evidence=(*bad.evidence[:-1], bad.evidence[-1] + 0.001)),
     }
     for what, record in altered.items():
-        assert not replayed(record).same
+        assert not replay_record(record).same
         assert [each for each, answer in answers(record).items() if answer != "same"] == [what]
 
 
@@ -51,17 +51,17 @@ def test_an_altered_count_is_detected(bad: Record) -> None:
 
 def test_other_code_may_change_the_evidence_but_not_the_verdict(bad: Record) -> None:
     other = replace(bad, code="sha256:" + 64 * "0")
-    assert replayed(other).same
+    assert replay_record(other).same
     assert answers(other)["code"] == "explained"
     weighed = replace(other, evidence=tuple(each + 0.1 for each in bad.evidence))
-    assert replayed(weighed).same
+    assert replay_record(weighed).same
     assert answers(weighed)["evidence"] == "explained"
-    assert not replayed(replace(other, verdict="good")).same
+    assert not replay_record(replace(other, verdict="good")).same
 
 
 def test_differences_in_the_last_bits_are_tolerated(bad: Record) -> None:
     moved = replace(bad, evidence=tuple(each * (1 + 1e-15) for each in bad.evidence))
-    again = replayed(moved)
+    again = replay_record(moved)
     assert again.same
     assert "within" in again.checks[3].sentence
 
@@ -70,12 +70,12 @@ def test_differences_in_the_last_bits_are_tolerated(bad: Record) -> None:
 def test_an_invalid_judge_rule_is_an_error(wrong: object, bad: Record) -> None:
     parameters = replace(bad.parameters, false_rollback_rate=wrong)  # type: ignore[arg-type]  # wrong on purpose
     with pytest.raises(ConsoleError, match=r"^d-ABCDEF123 cannot be judged: "):
-        replayed(replace(bad, parameters=parameters))
+        replay_record(replace(bad, parameters=parameters))
 
 
 def test_without_a_period_there_is_nothing_to_draw(bad: Record) -> None:
     empty = replace(bad, periods=(), evidence=(), verdict="undecided", decided_at=None)
-    again = replayed(empty)
+    again = replay_record(empty)
     assert again.same
     with pytest.raises(ConsoleError, match="no closed period"):
         _ = again.course
@@ -85,7 +85,7 @@ def test_a_minute_judged_late_is_drawn_at_its_own_time(record: Played) -> None:
     release = record(minutes=4, bad=0.003)
     first, second, *rest = release.periods
     late = replace(release, periods=(second, first, *rest))
-    course = replayed(late).course
+    course = replay_record(late).course
     assert [each.start for each in course.periods] == [each.start for each in release.periods]
     times = [time for time, _ in course.points]
     assert times == sorted(times)

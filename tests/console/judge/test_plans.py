@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from console.judge.planning import answer, minutes, show, source
+from console.judge.plans import answer, minutes, show, source
 from console.judge.traffic import Counted
 from environments.schema import Canary, Environment, Judge, load_all
 from pipeline.planning.forecast import Traffic, forecast

@@ -18,7 +18,7 @@ from console.rehearsal.acts import acts
 from console.rehearsal.result import Rehearsal, Result
 from console.rehearsal.scratch import Scratch
 from console.rehearsal.traffic import Traffic
-from console.release.following import follow
+from console.release.follower import follow
 from console.release.history import history
 from environments.schema import AllAtOnce
 

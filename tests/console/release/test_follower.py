@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from console.errors import ConsoleError
-from console.release import following
-from console.release.following import follow
+from console.release import follower
+from console.release.follower import follow
 from console.release.next_steps import next_steps
 from environments.schema import load_all, load_home
 from pipeline.gates.report.gate_report import GateReport
@@ -372,7 +372,7 @@ def test_earlier_executions_are_not_taken_for_the_release(
 def test_a_commit_without_an_execution_is_an_error_after_a_timeout(
     aws: FakeAws, pipeline: FakePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(following, "_START_TIMEOUT_SECONDS", 0.0)
+    monkeypatch.setattr(follower, "_START_TIMEOUT_SECONDS", 0.0)
     with pytest.raises(ConsoleError, match="no execution of the pipeline pithead carries c0ffee"):
         played(aws)
 
@@ -578,7 +578,7 @@ def test_an_interrupted_shift_has_no_verdict(
 def test_a_pipeline_that_updated_itself_and_did_not_start_again_is_no_promotion(
     aws: FakeAws, pipeline: FakePipeline, prod: Prod, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(following, "_START_TIMEOUT_SECONDS", 0.0)  # aws-cdk issue 23835
+    monkeypatch.setattr(follower, "_START_TIMEOUT_SECONDS", 0.0)  # aws-cdk issue 23835
     pipeline.execution("one", 0, commit=COMMIT, status="Cancelled", updated=31)
     outcome = outcome_of(played(aws))
     assert (outcome.ending, outcome.sentence) == (

@@ -13,7 +13,7 @@ from console.judge.screen import say
 from console.judge.traffic import HOURS
 from environments.limits import MAX_STEP_MINUTES
 from pipeline.judge.shift import MINUTE
-from pipeline.planning.forecast import OBJECTIVE, REACTION, Traffic
+from pipeline.planning.forecast import OBJECTIVE, REACTION_MINUTES, Traffic
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pipeline.planning.forecast import Forecast
 
 _TIMES = (2, 3, 5, 10, 20, 50)
-_SURE, _EVEN = 0.95, 0.5
+_HIGH_POWER, _EVEN_POWER = 0.95, 0.5
 _MINUTE, _HOUR = 60, 60  # seconds a minute, minutes an hour
 _SHORT, _LONG = 10, 600  # minutes
 
@@ -79,7 +79,7 @@ def show(forecast: Forecast, words: str, judge: Judge, console: Console) -> None
         table.add_column(name, justify="right", no_wrap=True)
     for bad in _rows(traffic):
         prospect = forecast.power.prospect(canary, bad)
-        sure, even = prospect.found >= _SURE, prospect.found >= _EVEN
+        sure, even = prospect.found >= _HIGH_POWER, prospect.found >= _EVEN_POWER
         colour = "green" if sure else "yellow" if even else "red"
         table.add_row(
             times(bad, traffic),
@@ -119,7 +119,7 @@ def answer(forecast: Forecast, certainty: float, regression: float, console: Con
         "[dim]Bounds: the share of false rollbacks, and “no rule before”, the shortest mean time "
         "of any rule with the same rate. All else is estimated. “after” is the mean time to the "
         "minute that condemns a version, if it is found. The rollback follows about "
-        f"{REACTION:.1f} minutes later; “users hurt” includes them. The figures are for "
+        f"{REACTION_MINUTES:.1f} minutes later; “users hurt” includes them. The figures are for "
         f"{OBJECTIVE} alone, without the guard rails.[/]",
     )
 
