@@ -76,7 +76,7 @@ class _Handler(MotoRequestHandler):
         except Exception:  # an internal error is logged and answered
             logger.exception("%s %s fails", environ["REQUEST_METHOD"], environ["PATH_INFO"])
             head[:] = ["500 Internal Server Error", [("Content-Type", "text/plain")]]
-            body = b"The local cloud failed on this request; its log says how."
+            body = b"The local cloud failed on this request; see the traceback in its log."
         code, _, reason = head[0].partition(" ")
         self.send_response_only(int(code), reason)
         sent = {"date", "connection", "transfer-encoding", "server"}

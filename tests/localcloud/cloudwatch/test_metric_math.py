@@ -230,7 +230,7 @@ def test_invalid_queries_are_rejected(queries: list[dict[str, Any]], problem: st
 
 def test_a_misplaced_token_is_rejected() -> None:
     queries = Queries([_stat("a"), {"Id": "e1", "Expression": "a + REPEAT"}], "111111111111")
-    with pytest.raises(DefinitionError, match="The word REPEAT"):
+    with pytest.raises(DefinitionError, match="Unexpected word REPEAT"):
         queries.compute(lambda query: TimeSeries(query["Id"], "A", 60, {0: 1.0}), 0, 60)
 
 

@@ -196,7 +196,7 @@ class TestFullClones:
         execution = world.create(stages=self.stages(world, deploy))
         assert world.ended(execution) == "Failed"
         (said,) = world.errors(execution)
-        assert "can be used by CodeBuild actions only" in said
+        assert "only CodeBuild actions can use an artifact of format" in said
 
 
 class TestPushes:

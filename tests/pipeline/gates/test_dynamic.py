@@ -256,7 +256,10 @@ def test_a_failure_without_a_finding_does_not_pass(
 @pytest.mark.parametrize(
     ("script", "sentence"),
     [
-        ("echo 'No module named schemathesis' >&2; exit 1", "exit 1: No module named schemathesis"),
+        (
+            "echo 'No module named schemathesis' >&2; exit 1",
+            "exit code 1: No module named schemathesis",
+        ),
         ("echo >$JSON; echo '<a/>' >$JUNIT", "is invalid, exit code 0: JSONDecodeError"),
         ("echo '{}' >$JSON", "wrote no JUnit report"),
     ],

@@ -101,9 +101,10 @@ def test_a_deployed_stack_is_compared_in_its_own_account(
     outcome = changes.run([str(assembly(Pithead=TOPIC, prod=TOPIC))])
     assert outcome.status == "refused"
     assert outcome.sentence.startswith(
-        "1 finding pithead-lint PH501 at cdk.out/prod.template.json: AWS::S3::Bucket Files is "
-        "taken out of the stack: stays behind with its data"
+        "1 finding pithead-lint PH501 at cdk.out/prod.template.json: AWS::S3::Bucket Files "
+        "would be removed from the stack: it "
     )
+    assert "behind with its data" in outcome.sentence
 
 
 def test_a_stack_of_the_pipelines_own_account_needs_a_grant(
@@ -261,7 +262,7 @@ def test_an_unreadable_account_does_not_hide_removed_stacks(
 
     monkeypatch.setattr(deployed, "templates", templates)
     outcome = changes.run([str(assembly(Pithead=_pipeline("prod-documents")))])
-    assert any("what it holds could not be read" in each.message for each in outcome.findings)
+    assert any("its template could not be read" in each.message for each in outcome.findings)
 
 
 def test_settings_are_compared_with_the_record_of_the_deployed_stack(
