@@ -266,7 +266,7 @@ server = LocalCloud(Path(sys.argv[1]), services=("sts", "codeconnections"), dela
 server.start()
 connections = server.cloud.codeconnections
 arn = connections.create("111111111111", "eu-west-1", "c", "GitHub", {})
-connections.recognise(arn, "acme/shop")
+connections.ensure_repository(arn, "acme/shop")
 connections.subscribe(lambda *push: os.kill(os.getpid(), signal.SIGKILL))
 connection = arn.rsplit("/", 1)[-1]
 url = f"{server.cloud.endpoint}/git-http/111111111111/eu-west-1/{connection}/acme/shop.git"

@@ -132,8 +132,8 @@ def test_an_acknowledged_execution_starts_after_a_kill(
         "'111111111111/eu-west-1/pipeline'], 'Prod', 'a freeze')\n"
         "world.push('second')\n"
         "execution = world.executions()[0]['pipelineExecutionId']\n"
-        "gates = world.service.runner.gates\n"
-        "world.until(lambda: gates.waiting(world.place('Prod')) == [execution])",
+        "queues = world.service.runner.queues\n"
+        "world.until(lambda: queues.waiting(world.place('Prod')) == [execution])",
     )
     (execution,) = killed.told
     server = start_cloud(services=SERVICES)
