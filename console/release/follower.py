@@ -129,7 +129,7 @@ class _Follower:
             canary=self._canary,
             at=at,
             wall=wall,
-            pace=passed / wall if differ and wall > 0 else 1.0,
+            pace=passed / wall if differ and passed > 0 and wall > 0 else 1.0,
             unseen=self._unseen,
             moving=self._moving,
             is_first=is_first,

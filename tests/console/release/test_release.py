@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import subprocess
 import sys
@@ -495,3 +496,12 @@ def test_a_terminal_that_cannot_show_a_character_gets_its_escape(
     assert release(monkeypatch) == 3
     sys.stdout.flush()
     assert rb'--again --reason "\u2026"' in written.getvalue()
+
+
+def test_a_cloud_whose_clock_stands_still_divides_nothing_by_zero(
+    rolled_back: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dates of responses have whole seconds; on a busy machine one may not move for a while."""
+    wall = itertools.count(step=10.0)
+    monkeypatch.setattr("console.release.follower.time.monotonic", lambda: next(wall))
+    assert release(monkeypatch) == 3
