@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Set a long timeout, because whole acts take minutes."""
     for item in items:
         if item.get_closest_marker("rehearsal"):
-            item.add_marker(pytest.mark.timeout(1500))
+            item.add_marker(pytest.mark.timeout(2700))
 
 
 @pytest.fixture(scope="session")
