@@ -6,7 +6,7 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from localcloud.awslambda.model import LATEST, address
-from localcloud.awslambda.provisioning import differs, function, only, told
+from localcloud.awslambda.provisioning import as_provisioning_error, differs, function, only
 from localcloud.core.providers import ProvisioningError, Resource
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class PermissionProvider:
         # During a replacement both statements exist, so ids must differ.
         name = f"{request.stack_name}-{request.logical_id}"
         identifier = f"{name[:80]}-{secrets.token_hex(6)}"
-        with told():
+        with as_provisioning_error():
             self._definitions.permit(function(request), identifier, request.properties)
         return Resource(identifier, {"Id": identifier}, request.properties)
 
@@ -45,7 +45,7 @@ class PermissionProvider:
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
         """See `Provider.delete`."""
-        with told(gone=True):
+        with as_provisioning_error(gone=True):
             where = address(request.account, request.region, current.properties["FunctionName"])
             self._definitions.forbid(where, current.physical_id)
 
@@ -63,7 +63,7 @@ class CodeSigningConfigProvider:
     def create(self, request: ResourceRequest) -> Resource:
         """See `Provider.create`."""
         only(request, *_CODE_SIGNING)
-        with told():
+        with as_provisioning_error():
             made = self._code_signing.create(request.account, request.region, request.properties)
         attributes = {name: made[name] for name in ("CodeSigningConfigArn", "CodeSigningConfigId")}
         return Resource(made["CodeSigningConfigArn"], attributes, request.properties)
@@ -71,13 +71,13 @@ class CodeSigningConfigProvider:
     def update(self, request: ResourceRequest, current: Resource) -> Resource:
         """See `Provider.update`."""
         only(request, *_CODE_SIGNING)
-        with told():
+        with as_provisioning_error():
             self._code_signing.update(current.physical_id, request.properties)
         return Resource(current.physical_id, current.attributes, request.properties)
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:  # noqa: ARG002  # the port's own signature
         """See `Provider.delete`."""
-        with told(gone=True):
+        with as_provisioning_error(gone=True):
             self._code_signing.delete(current.physical_id)
 
 
@@ -94,7 +94,7 @@ class EventInvokeConfigProvider:
 
     def create(self, request: ResourceRequest) -> Resource:
         """See `Provider.create`."""
-        with told():
+        with as_provisioning_error():
             where = self._where(request, request.properties)
             self._definitions.configure_events(where, request.properties)
         return Resource(f"{where.name}|{where.qualifier}", {}, request.properties)
@@ -107,7 +107,7 @@ class EventInvokeConfigProvider:
     def delete(self, request: ResourceRequest, current: Resource) -> None:
         """See `Provider.delete`."""
         where = self._where(request, current.properties)
-        with told(gone=True), self._catalogue.changing(where) as function:
+        with as_provisioning_error(gone=True), self._catalogue.changing(where) as function:
             function.event_invoke.pop(where.qualifier, None)
 
     def _where(self, request: ResourceRequest, properties: dict[str, Any]) -> Address:

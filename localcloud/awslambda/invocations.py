@@ -125,12 +125,12 @@ class Invoker:
             payload = json.dumps({"errorMessage": message}).encode()
             return _Result(payload, "Sandbox.Timedout", message, "timeout", usable=False)
         if isinstance(error, OutOfMemoryError):
-            told, error_type = "Runtime exited with error: signal: killed", "Runtime.OutOfMemory"
+            cause, error_type = "Runtime exited with error: signal: killed", "Runtime.OutOfMemory"
         elif str(error):
-            told, error_type = f"Runtime exited with error: {error}", "Runtime.ExitError"
+            cause, error_type = f"Runtime exited with error: {error}", "Runtime.ExitError"
         else:
-            told, error_type = "Runtime exited without providing a reason", "Runtime.ExitError"
-        message = f"RequestId: {request.id} Error: {told}"
+            cause, error_type = "Runtime exited without providing a reason", "Runtime.ExitError"
+        message = f"RequestId: {request.id} Error: {cause}"
         # For a killed runtime, Lambda returns ExitError to the caller; only the report has the
         # reason.
         payload = _error(message, "Runtime.ExitError")

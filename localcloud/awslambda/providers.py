@@ -14,7 +14,7 @@ from localcloud.awslambda.attachment_providers import (
 from localcloud.awslambda.configuration import UNSUPPORTED_PARAMETERS
 from localcloud.awslambda.definitions import VersionExistsError
 from localcloud.awslambda.model import address
-from localcloud.awslambda.provisioning import differs, function, only, told
+from localcloud.awslambda.provisioning import as_provisioning_error, differs, function, only
 from localcloud.core.ports import AliasDeployment, DeploymentFailedError, Routing
 from localcloud.core.providers import ProvisioningError, Resource
 from localcloud.core.service_api import ApiError
@@ -72,7 +72,7 @@ class FunctionProvider:
         properties = request.properties
         name = properties.get("FunctionName") or request.generated_name(64)
         only(request, *_FUNCTION, *UNSUPPORTED_PARAMETERS)
-        with told():
+        with as_provisioning_error():
             where = address(request.account, request.region, name)
             try:
                 self._definitions.create(where, properties, _tags(request))
@@ -92,7 +92,7 @@ class FunctionProvider:
     def update(self, request: ResourceRequest, current: Resource) -> Resource:
         """See `Provider.update`."""
         only(request, *_FUNCTION, *UNSUPPORTED_PARAMETERS)
-        with told():
+        with as_provisioning_error():
             where = address(request.account, request.region, current.physical_id)
             self._updates.wait(where, request.cancel)
             self._definitions.change(where, request.properties, whole=True)
@@ -104,7 +104,7 @@ class FunctionProvider:
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
         """See `Provider.delete`."""
-        with told(gone=True):
+        with as_provisioning_error(gone=True):
             self._definitions.delete(address(request.account, request.region, current.physical_id))
 
     def _reserve(self, where: Address, properties: dict[str, Any]) -> None:
@@ -141,7 +141,7 @@ class VersionProvider:
         properties = request.properties
         only(request, "FunctionName", "Description", "CodeSha256")
         try:
-            with told():
+            with as_provisioning_error():
                 where = function(request)
                 version = self._definitions.publish(
                     where,
@@ -165,7 +165,7 @@ class VersionProvider:
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
         """See `Provider.delete`."""
-        with told(gone=True):
+        with as_provisioning_error(gone=True):
             self._definitions.delete(address(request.account, request.region, current.physical_id))
 
 
@@ -187,7 +187,7 @@ class AliasProvider:
         """See `Provider.create`."""
         properties = request.properties
         only(request, *_ALIAS)
-        with told():
+        with as_provisioning_error():
             where = function(request)._replace(qualifier=properties["Name"])
             routing = Routing(properties["FunctionVersion"], _weights(properties))
             self._definitions.create_alias(where, routing, properties.get("Description", ""))
@@ -199,7 +199,7 @@ class AliasProvider:
         only(request, *_ALIAS)
         version: str | None = properties["FunctionVersion"]
         weights: dict[str, float] | None = _weights(properties)
-        with told():
+        with as_provisioning_error():
             where = address(request.account, request.region, current.physical_id)
             # The stack's version, not the alias's current one: no documentation says that
             # CloudFormation reads the alias. If someone moved the alias, CodeDeploy reports that
@@ -219,7 +219,7 @@ class AliasProvider:
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
         """See `Provider.delete`."""
-        with told(gone=True):
+        with as_provisioning_error(gone=True):
             self._definitions.delete_alias(
                 address(request.account, request.region, current.physical_id)
             )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def told(*, gone: bool = False) -> Iterator[None]:
+def as_provisioning_error(*, gone: bool = False) -> Iterator[None]:
     """Convert Lambda's errors to CloudFormation's; with `gone`, ignore a missing one."""
     try:
         yield
