@@ -125,6 +125,7 @@ def test_a_hook_that_may_not_answer_costs_an_hour(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop.group("LambdaAllAtOnce", autoRollbackConfiguration=ALWAYS)
+    shop.permit_deployer()
     make_function(shop.server, shop.account, "check")
     hook = {"BeforeAllowTraffic": "check"}
     started = shop.deploy.create_deployment(**shop.revision(**hook))["deploymentId"]
