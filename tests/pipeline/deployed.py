@@ -90,6 +90,7 @@ class Deployed:
     def __init__(self, cloud: LocalCloud, part: Part, region: str) -> None:
         self._cloud = cloud.cloud
         self._region = region
+        self._clients: dict[str, Any] = {}
         s3 = self.client("s3")
         self._bucket = bucket = f"cdk-hnb659fds-assets-{ACCOUNT}-{region}"
         where = {} if region == "us-east-1" else {"LocationConstraint": region}
@@ -101,14 +102,17 @@ class Deployed:
         self._resources = described["StackResources"]
 
     def client(self, service: str) -> Any:
-        made: Any = boto3.client
-        return made(
-            service,
-            region_name=self._region,
-            endpoint_url=self._cloud.endpoint,
-            aws_access_key_id=ACCOUNT,
-            aws_secret_access_key=self._cloud.credentials.secret_key,
-        )
+        """Return the client of a service; a new one would cost a poll 50 ms of a core."""
+        if service not in self._clients:
+            made: Any = boto3.client
+            self._clients[service] = made(
+                service,
+                region_name=self._region,
+                endpoint_url=self._cloud.endpoint,
+                aws_access_key_id=ACCOUNT,
+                aws_secret_access_key=self._cloud.credentials.secret_key,
+            )
+        return self._clients[service]
 
     def name(self, kind: str, part: str) -> str:
         """Return the physical id of the resource of a kind, by part of its logical id."""
