@@ -17,7 +17,7 @@ from console.rehearsal import audit
 from console.rehearsal.acts import acts
 from console.rehearsal.result import Rehearsal, Result
 from console.rehearsal.scratch import Scratch
-from console.rehearsal.traffic import Traffic
+from console.rehearsal.traffic import CALM_RATE, CANARY_RATE, Traffic
 from console.release.follower import follow
 from console.release.history import history
 from environments.schema import AllAtOnce
@@ -87,7 +87,7 @@ class Runner:
         pushed = self._pushed.get(act) or self._push(act)
         with screen.playing(act, pushed.commit, lambda: traffic.served):
             outcome = self._follow(
-                pushed, following if act.expected == "promoted" else None, screen
+                pushed, following if act.expected == "promoted" else None, screen, traffic
             )
         after = serving(self._aws, production)
         if outcome.ending != "promoted":
@@ -101,14 +101,23 @@ class Runner:
         self._pushed[act] = pushed
         return pushed
 
-    def _follow(self, pushed: Pushed, following: Act | None, screen: RehearsalScreen) -> Outcome:
+    def _follow(
+        self,
+        pushed: Pushed,
+        following: Act | None,
+        screen: RehearsalScreen,
+        traffic: Traffic | None = None,
+    ) -> Outcome:
         """Follow a commit to its end; push the next act when the commit reaches prod."""
         ignore = pushed.earlier
         for snapshot in follow(
             self._aws, self._environments, self._lineage, pushed.commit, ignore=ignore
         ):
             screen.show(snapshot)
-            if following and following not in self._pushed and _in_production(snapshot):
+            in_production = _in_production(snapshot)
+            if traffic:
+                traffic.change_rate(CANARY_RATE if in_production else CALM_RATE)
+            if following and following not in self._pushed and in_production:
                 self._push(following)
         assert snapshot.outcome is not None  # noqa: S101  # the last snapshot has it
         return replace(snapshot.outcome, wall=time.monotonic() - pushed.at)

@@ -71,6 +71,12 @@ def test_customers_write_read_and_list_files_in_their_own_languages(shop: _Shop)
     assert any("?prefix=" in path for _, path in shop.asked)
 
 
+def test_a_changed_rate_applies_from_the_next_request(shop: _Shop) -> None:
+    with Traffic(f"http://127.0.0.1:{shop.server_port}/prod/", per_second=1) as traffic:
+        traffic.change_rate(2000)
+        assert shop.enough.wait(60)  # at the first rate it would take two minutes
+
+
 def test_an_unreachable_service_is_a_failure(unused_tcp_port: int) -> None:
     seen = threading.Event()
     traffic = Traffic(f"http://127.0.0.1:{unused_tcp_port}/prod/", per_second=2000)
