@@ -71,9 +71,11 @@ _SEND_SECONDS = 5.0
 _LOG_DELAY_SECONDS = (2.0, 30.0)
 _SCHEDULE_DELAY = timedelta(seconds=5)
 """Time of the evaluation after a whole minute."""
-_STOP_DELAY = timedelta(seconds=90)
-"""Time from an evaluation to the end of a deployment: the alarm and CodeDeploy each need up to a
-minute."""
+_ALARM_DELAY = timedelta(seconds=90)
+"""Time from an evaluation to the end of a deployment that an alarm stops: the alarm and CodeDeploy
+each need up to a minute."""
+_CALL_DELAY = timedelta(seconds=5)
+"""Time from an evaluation to the end of a deployment that the judge stops by a call."""
 
 
 @dataclass(frozen=True)
@@ -245,6 +247,9 @@ class SimulatedRelease:
     def answer_hook(self, deployment_id: str, execution: str, *, succeeded: bool) -> None:
         """See `Port`."""
 
+    def stop(self, deployment_id: str) -> None:
+        """See `Port`. `play` ends the release instead."""
+
     def _arrived(self, at: Times, begin: datetime, end: datetime) -> NDArray[np.bool_]:
         first, last = ((each - _NOON) // timedelta(minutes=1) for each in (begin, end))
         now = (self.now - _NOON).total_seconds()
@@ -284,7 +289,8 @@ def play(release: SimulatedRelease, settings: Settings = SETTINGS) -> Outcome:
             None,
         )
         if stopped_by:
-            return _ended(release, seen, stopped_by, release.now + _STOP_DELAY)
+            delay = _CALL_DELAY if seen.stops else _ALARM_DELAY
+            return _ended(release, seen, stopped_by, release.now + delay)
         release.now += timedelta(minutes=1)
 
 

@@ -3,8 +3,8 @@
 The report is one JSON object, `schema` 1. All its seconds are the wall's. `weights` are pairs of
 the seconds since the shift began and the per cent of traffic on the new version from then on.
 `reason` is why an act ended as it did: `{"gate": …, "rules": […]}` of a refusal, `{"alarm": …}` of
-a rollback, `{"verdict": …}` of the judge in prod of a promotion, and of a rollback in the bake that
-the judge's answer to CodeDeploy's hook caused before an alarm did; null is what is not known.
+a rollback, `{"verdict": …}` of the judge in prod of a promotion, and of a rollback that the judge
+caused before an alarm did; null is what is not known.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Result:
             return [*problems, "neither an alarm nor the judge stopped it"]
         if self.act.verdict:
             wanted = version_alarm_name(canary.environment, canary.target_version, self.act.verdict)
-            # In the bake the judge's answer to the hook may come before the alarm on its evidence.
+            # The judge stops it, or the alarm on its evidence if that is sooner.
             if canary.stopped_by and canary.stopped_by != wanted:
                 problems.append(f"the alarm {canary.stopped_by} stopped it, expected {wanted}")
             if canary.record is None:

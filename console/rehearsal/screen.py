@@ -132,7 +132,7 @@ def _short(result: Result) -> str:
     """Return a short reason, without the details in other columns."""
     outcome, reason = result.outcome, result.reason
     if outcome.ending == "rolled_back" and "verdict" in reason:
-        return f"stopped in the bake by the judge's verdict {reason['verdict']}"
+        return f"stopped by the judge's verdict {reason['verdict']}"
     if outcome.ending == "rolled_back" and reason["alarm"]:
         return f"stopped by the alarm {reason['alarm']}"
     if outcome.ending == "refused":

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from console.aws.request_counts import RequestCounts
+from pipeline.judge.statistics.judging import CONDEMNING
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
 
 _ENDED = frozenset({"Succeeded", "Failed", "Stopped"})
 HOOK_FAILED = "HOOK_EXECUTION_FAILURE"
-"""CodeDeploy's error code if the judge, a hook, refused or ended a shift."""
-_BAD_VERSION_CODES = frozenset({"ALARM_ACTIVE", HOOK_FAILED, "MANUAL_STOP"})
+"""CodeDeploy's error code if the judge, a hook, refused a shift or ended a bake."""
+STOPPED_BY_REQUEST = "MANUAL_STOP"
+"""CodeDeploy's error code if the judge or a person stopped a shift."""
+_BAD_VERSION_CODES = frozenset({"ALARM_ACTIVE", HOOK_FAILED, STOPPED_BY_REQUEST})
 """CodeDeploy's error codes for a bad version; others, such as INTERNAL_ERROR and THROTTLED, are for
 faults of CodeDeploy itself ("ErrorInformation")."""
 
@@ -62,7 +65,8 @@ class Canary:
         """What stopped the shift, in words."""
         if self.stopped_by:
             return f"the alarm {self.stopped_by}"
-        return "the judge" if self.code == HOOK_FAILED and self.record else "CodeDeploy"
+        by_judge = self.stopped_by_judge or (self.code == HOOK_FAILED and self.record)
+        return "the judge" if by_judge else "CodeDeploy"
 
     @property
     def ended(self) -> bool:
@@ -85,11 +89,23 @@ class Canary:
         return "bake" if self.bake_began else "shift"
 
     @property
-    def stopped_by_verdict(self) -> bool:
-        """Whether the judge ended the bake by its verdict that the new version is worse."""
+    def stopped_by_judge(self) -> bool:
+        """Whether the judge stopped the deployment, and no alarm or person did."""
         return (
-            self.code == HOOK_FAILED
-            and self.bake_began is not None
+            self.code == STOPPED_BY_REQUEST
+            and self.record is not None
+            and (
+                self.record.verdict in CONDEMNING
+                or self.record.outcome in {"stopped in an incident", "rolled back undecided"}
+            )
+        )
+
+    @property
+    def stopped_by_verdict(self) -> bool:
+        """Whether the judge ended shift or bake by its verdict that the new version is worse."""
+        ended_the_bake = self.code == HOOK_FAILED and self.bake_began is not None
+        return (
+            (self.stopped_by_judge or ended_the_bake)
             and self.record is not None
             and self.record.verdict == "rollback"
         )

@@ -204,9 +204,9 @@ class CanaryWatch:
         information = info.get("errorInformation") or {}
         reason = information.get("message") or ""
         code = information.get("code") or ""
-        if code == HOOK_FAILED and canary.record:
-            reason = canary.record.sentence
         canary = replace(canary, code=code, reason=reason)
+        if canary.record and (code == HOOK_FAILED or canary.stopped_by_judge):
+            canary = replace(canary, reason=canary.record.sentence)
         if code != "ALARM_ACTIVE" and not canary.stopped_for_an_alarm:
             return canary
         named = alarm_named(reason)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.judge import metrics as metric_data
 from pipeline.judge.bake import bake_text, read_bake
+from pipeline.judge.client import AwsError
 from pipeline.judge.port import Deployment, EvaluationError, Serving
 from pipeline.judge.statistics.condemnation import (
     condemnation_key,
@@ -188,6 +189,14 @@ class AwsPort:
             lifecycleEventHookExecutionId=execution,
             status="Succeeded" if succeeded else "Failed",
         )
+
+    def stop(self, deployment_id: str) -> None:
+        """See `Port`."""
+        try:
+            self._deploy("StopDeployment", deploymentId=deployment_id, autoRollbackEnabled=True)
+        except AwsError as error:
+            if error.code != "DeploymentAlreadyCompletedException":  # an alarm was sooner
+                raise
 
     def _deploy(self, operation: str, **parameters: Any) -> dict[str, Any]:
         return self._client.call("codedeploy", operation, parameters).document

@@ -29,9 +29,11 @@ _MAX_MESSAGE_BYTES = 500
 class AwsError(EvaluationError):
     """AWS rejected a request or did not answer; the message names the service and the reason."""
 
-    def __init__(self, message: str, status: int = 0) -> None:
+    def __init__(self, message: str, status: int = 0, code: str = "") -> None:
+        """`code` is the error code of a JSON protocol, such as `ThrottlingException`."""
         super().__init__(message)
         self.status = status
+        self.code = code
 
 
 @dataclass(frozen=True)
@@ -137,5 +139,17 @@ class Client:
             connection.close()
         if response.status >= _FIRST_ERROR_STATUS:
             message = answer[:_MAX_MESSAGE_BYTES].decode(errors="replace")
-            raise AwsError(f"{service} answered {response.status}: {message}", response.status)
+            raise AwsError(
+                f"{service} answered {response.status}: {message}", response.status, _code(answer)
+            )
         return Response(answer, parsedate_to_datetime(response.headers["date"]))
+
+
+def _code(answer: bytes) -> str:
+    """Return the code of a JSON protocol's error, without its namespace; empty if there is none."""
+    try:
+        found = json.loads(answer)
+    except ValueError:
+        return ""
+    kind = found.get("__type", "") if isinstance(found, dict) else ""
+    return str(kind).rpartition("#")[2]

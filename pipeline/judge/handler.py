@@ -3,7 +3,9 @@
 Two services call it:
 
 - EventBridge, once a minute: the judge evaluates the release in progress, publishes the metrics
-  that the alarms of the deployment group read, and ends the bake when its time is over.
+  that the alarms of the deployment group read, stops the deployment if its verdict says so, and
+  ends the bake when its time is over. The alarms stop it, too, about a minute later, if the judge
+  could not.
 - CodeDeploy, twice in a deployment: at BeforeAllowTraffic the judge refuses a version that it
   condemned earlier; at AfterAllowTraffic the bake begins, and CodeDeploy waits for its end.
 
@@ -33,7 +35,8 @@ def handler(event: dict[str, Any], _context: Any) -> None:
     if execution is None:
         evaluation = evaluate(_port, _settings)
         _log_evaluation(evaluation)
-        _end_bake(evaluation)
+        if not _end_bake(evaluation):
+            _stop_shift(evaluation)
         return
     deployment_id = event["DeploymentId"]
     answer: bool | None = False
@@ -59,10 +62,11 @@ def _answer(deployment_id: str, execution: str) -> bool | None:
     return None
 
 
-def _end_bake(evaluation: Evaluation) -> None:
+def _end_bake(evaluation: Evaluation) -> bool:
+    """Answer the hook if the bake is over; return whether it is."""
     result = bake.result(_port, _settings, evaluation)
     if result is None or evaluation.record is None:
-        return
+        return False
     deployment_id = evaluation.record.deployment_id
     status = "succeeded" if result.succeeded else "failed"
     _log(
@@ -74,6 +78,16 @@ def _end_bake(evaluation: Evaluation) -> None:
         }
     )
     _port.answer_hook(deployment_id, result.bake.execution, succeeded=result.succeeded)
+    return True
+
+
+def _stop_shift(evaluation: Evaluation) -> None:
+    """Stop a deployment in progress that must not be promoted, without waiting for the alarms."""
+    record = evaluation.record
+    if record is None or record.outcome != "in progress" or not evaluation.stops:
+        return
+    _log({"level": "ERROR", "deployment_id": record.deployment_id, "message": "The judge stops it"})
+    _port.stop(record.deployment_id)
 
 
 def _log_evaluation(evaluation: Evaluation) -> None:

@@ -165,3 +165,7 @@ class Port(Protocol):
     def answer_hook(self, deployment_id: str, execution: str, *, succeeded: bool) -> None:
         """Send CodeDeploy the result of a hook."""
         ...
+
+    def stop(self, deployment_id: str) -> None:
+        """Stop a deployment, and move all traffic back; one that has ended stays as it is."""
+        ...

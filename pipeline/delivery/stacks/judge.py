@@ -151,6 +151,7 @@ def _access(
                 "codedeploy:ListDeploymentTargets",
                 "codedeploy:GetDeploymentTarget",
                 "codedeploy:PutLifecycleEventHookExecutionStatus",
+                "codedeploy:StopDeployment",
             ],
             resources=[group.deployment_group_arn],
         ),

@@ -83,7 +83,7 @@ def test_the_judge_may_end_the_bake_before_its_alarm_does(rolled_back: Result) -
     found = replace(rolled_back, outcome=replace(outcome, canary=canary))
     assert found.problems == ()
     assert found.document()["reason"] == {"verdict": "rollback"}
-    assert "stopped in the bake by the judge's verdict rollback." in _summary(found)
+    assert "stopped by the judge's verdict rollback." in _summary(found)
     undecided = replace(canary, record=None)
     (problem,) = replace(rolled_back, outcome=replace(outcome, canary=undecided)).problems
     assert problem == "neither an alarm nor the judge stopped it"

@@ -212,20 +212,44 @@ def test_a_stop_by_the_judge_has_the_judges_reason(
     assert sentence in outcome.sentence
 
 
-def test_a_shift_failed_by_the_judges_hook(
-    aws: FakeAws, pipeline: FakePipeline, prod: Prod, decided: Callable[..., Record]
+@pytest.mark.parametrize(
+    ("status", "code"), [("Failed", "HOOK_EXECUTION_FAILURE"), ("Stopped", "MANUAL_STOP")]
+)
+def test_a_shift_stopped_by_the_judge_itself(
+    aws: FakeAws,
+    pipeline: FakePipeline,
+    prod: Prod,
+    decided: Callable[..., Record],
+    status: str,
+    code: str,
 ) -> None:
-    pipeline.execution("one", 0, commit=COMMIT, status="Failed", updated=700)
-    to_prod(pipeline)
-    pipeline.action("one", "prod", "files.Deploy", 56, 700, status="Failed")
     prod.record = decided()
-    information = {"code": "HOOK_EXECUTION_FAILURE", "message": "AfterAllowTraffic failed."}
-    prod.shift("Failed", completeTime=at(650), errorInformation=information)
-    outcome = outcome_of(played(aws))
+    outcome = stopped_by_code(aws, pipeline, prod, status, code)
     assert outcome.ending == "rolled_back"
     assert outcome.sentence.startswith(
         "the judge stopped the shift in prod: The new version is worse: 40 of 80 (50.0%) "
     )
+
+
+def test_a_shift_stopped_by_a_person_is_not_called_the_judges(
+    aws: FakeAws, pipeline: FakePipeline, prod: Prod, decided: Callable[..., Record]
+) -> None:
+    prod.record = decided((80, 0))
+    outcome = stopped_by_code(aws, pipeline, prod, "Stopped", "MANUAL_STOP")
+    assert outcome.ending == "rolled_back"
+    assert outcome.sentence == "CodeDeploy stopped the shift in prod: by alice"
+
+
+def stopped_by_code(
+    aws: FakeAws, pipeline: FakePipeline, prod: Prod, status: str, code: str
+) -> Outcome:
+    """Return the outcome of a release whose shift ended with an error code."""
+    pipeline.execution("one", 0, commit=COMMIT, status="Failed", updated=700)
+    to_prod(pipeline)
+    pipeline.action("one", "prod", "files.Deploy", 56, 700, status="Failed")
+    information = {"code": code, "message": "by alice"}
+    prod.shift(status, completeTime=at(650), errorInformation=information)
+    return outcome_of(played(aws))
 
 
 def test_a_condemned_version_is_reported_with_the_earlier_verdict(

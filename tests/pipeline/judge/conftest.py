@@ -75,6 +75,7 @@ class FakeWorld:
     red: tuple[str, ...] = ()
     published: list[list[Metric]] = field(default_factory=list)
     answered: list[tuple[str, str, bool]] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
     failing: set[str] = field(default_factory=set)
     asked: list[tuple[datetime, datetime]] = field(default_factory=list)
 
@@ -151,6 +152,10 @@ class FakeWorld:
     def answer_hook(self, deployment_id: str, execution: str, *, succeeded: bool) -> None:
         self._may("answer_hook")
         self.answered.append((deployment_id, execution, succeeded))
+
+    def stop(self, deployment_id: str) -> None:
+        self._may("stop")
+        self.stopped.append(deployment_id)
 
     def after(self, minutes: float) -> datetime:
         """Return a time, in minutes after noon."""

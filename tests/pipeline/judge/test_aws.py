@@ -212,6 +212,26 @@ def test_every_alarm_of_a_version_is_queried(port: Any) -> None:
         missing.alarms("3")
 
 
+def test_a_stop_moves_the_traffic_back(port: Any) -> None:
+    stops = port(StopDeployment={"status": "Pending"})
+    stops.stop("d-1")
+    asked = {"deploymentId": "d-1", "autoRollbackEnabled": True}
+    assert stops._client.asked == [("StopDeployment", asked)]
+
+
+@pytest.mark.parametrize("code", ["DeploymentAlreadyCompletedException", "ThrottlingException"])
+def test_only_an_ended_deployment_need_not_be_stopped(port: Any, code: str) -> None:
+    def answer(_asked: Mapping[str, Any]) -> None:
+        raise AwsError("codedeploy answered 400", 400, code)
+
+    stops = port(StopDeployment=answer)
+    if code == "ThrottlingException":
+        with pytest.raises(AwsError):
+            stops.stop("d-1")
+    else:
+        stops.stop("d-1")
+
+
 class _Endpoint(BaseHTTPRequestHandler):
     status: ClassVar[int] = 200
 
@@ -252,8 +272,11 @@ def test_an_access_denied_error_is_reported(
 ) -> None:
     monkeypatch.setattr(_Endpoint, "status", status)
     client = Client(KEYS | {"AWS_ENDPOINT_URL": endpoint})
-    with pytest.raises(AwsError, match=f"monitoring answered {status}: .*ThrottlingException"):
+    with pytest.raises(
+        AwsError, match=f"monitoring answered {status}: .*ThrottlingException"
+    ) as error:
         client.call("monitoring", "GetMetricData", {})
+    assert (error.value.status, error.value.code) == (status, "ThrottlingException")
     with pytest.raises(AwsError, match=f"lambda answered {status}"):
         client.alias("files", "live")
     if status == 404:

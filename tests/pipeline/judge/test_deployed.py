@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import io
 import itertools
+import json
 import threading
 import time
 import zipfile
@@ -72,6 +73,7 @@ def handler(event, context):
                           "version": context.function_version, **metrics}))
     return {"statusCode": status, "headers": {"version": context.function_version}, "body": "{}"}
 """
+_NO_STOP = {"Effect": "Deny", "Action": "codedeploy:StopDeployment", "Resource": "*"}
 RELEASES = {
     "first": {"BAD": "no"},
     "good": {"BAD": "no "},
@@ -223,6 +225,13 @@ class Prod(Deployed):
         if how == "throttled":
             functions.put_function_concurrency(FunctionName=judge, ReservedConcurrentExecutions=0)
             return
+        if how == "may not stop":
+            self.client("iam").put_role_policy(
+                RoleName=self.name("AWS::IAM::Role", "JudgeRole"),
+                PolicyName="denies",
+                PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": _NO_STOP}),
+            )
+            return
         content = io.BytesIO()
         does = "import os; os._exit(1)" if how == "crashes" else "import time; time.sleep(600)"
         with zipfile.ZipFile(content, "w") as archive:
@@ -304,7 +313,7 @@ def prods(
             made[-1].retire()
         if speed not in clouds:
             clouds[speed] = LocalCloud(
-                tmp_path_factory.mktemp("state"), gateway_port=0, speed=speed
+                tmp_path_factory.mktemp("state"), gateway_port=0, speed=speed, iam="enforce"
             )
             clouds[speed].start()
         made.append(Prod(clouds[speed], parts, next(REGIONS)))
@@ -316,22 +325,32 @@ def prods(
 
 
 def used(
-    prods: Callable[[float], Prod], version: str, *, how: str = "", alarm: str = ""
+    prods: Callable[[float], Prod], version: str, *, how: str = "", stop: str = ""
 ) -> tuple[Prod, str, dict[str, Any]]:
-    """Return the first release that `alarm` stops, or whose machine kept pace.
+    """Return the first release that ended by `stop`, or whose machine kept pace.
 
     A broken judge breaks in the way of `how`, after traffic has begun to shift.
     """
-    stop = f"<{version_alarm_name(NAME, '2', alarm)}>"
     for speed in SPEEDS:
         prod = prods(speed)
         broken = (lambda prod=prod: prod.break_judge(how)) if how else (lambda: None)
         with Customers(prod, broken) as customers:
             status, deployment = prod.release(version)
-        stopped = stop in deployment.get("errorInformation", {}).get("message", "")
-        if stopped or customers.kept_pace():
+        if stopper(prod, deployment) == stop or customers.kept_pace():
             break
     return prod, status, deployment
+
+
+def stopper(prod: Prod, deployment: dict[str, Any]) -> str:
+    """Return what stopped a deployment: `judge`, or the last part of an alarm's name."""
+    why = deployment.get("errorInformation") or {"code": "", "message": ""}
+    role = prod.name("AWS::IAM::Role", "JudgeRole")
+    if why["code"] == "MANUAL_STOP" and f"assumed-role/{role}/" in why["message"]:
+        return "judge"
+    if why["code"] == "ALARM_ACTIVE":
+        prefix = version_alarm_name(NAME, "2", "")
+        return str(why["message"].partition(f"Activated alarms: <{prefix}")[2].partition(">")[0])
+    return ""
 
 
 def test_a_good_release_is_promoted_and_recorded(prods: Callable[[float], Prod]) -> None:
@@ -353,15 +372,22 @@ def test_a_good_release_is_promoted_and_recorded(prods: Callable[[float], Prod])
 def test_a_bad_release_is_stopped_by_the_judge_and_recorded(
     prods: Callable[[float], Prod],
 ) -> None:
-    prod, status, deployment = used(prods, "bad", alarm="evidence")
+    prod, status, deployment = used(prods, "bad", stop="judge")
     record = read(prod.record(deployment["deploymentId"]))
     assert (status, deployment["status"]) == ("UPDATE_ROLLBACK_COMPLETE", "Stopped")
-    assert deployment["errorInformation"]["code"] == "ALARM_ACTIVE"
-    alarm = version_alarm_name(NAME, "2", "evidence")
-    assert f"Activated alarms: <{alarm}>" in deployment["errorInformation"]["message"]
+    assert stopper(prod, deployment) == "judge"
     assert prod.serves() == "1"
     assert (record.verdict, record.outcome) == ("rollback", "rolled back")
     assert judge(record.parameters, record.periods).evidence == record.evidence
+
+
+def test_an_alarm_stops_what_the_judge_cannot_stop(prods: Callable[[float], Prod]) -> None:
+    prod, status, deployment = used(prods, "bad", how="may not stop", stop="evidence")
+    record = read(prod.record(deployment["deploymentId"]))
+    assert (status, deployment["status"]) == ("UPDATE_ROLLBACK_COMPLETE", "Stopped")
+    assert stopper(prod, deployment) == "evidence"
+    assert prod.serves() == "1"
+    assert (record.verdict, record.outcome) == ("rollback", "rolled back")
 
 
 def test_a_release_bad_only_under_full_traffic_is_rolled_back_in_its_bake(
@@ -387,10 +413,10 @@ def test_reads_that_answer_403_to_real_clients_are_rolled_back(
     prods: Callable[[float], Prod],
 ) -> None:
     """Nothing fails or is slow; clients get 403 where the old version served them."""
-    prod, status, deployment = used(prods, "refuses", alarm="evidence")
+    prod, status, deployment = used(prods, "refuses", stop="judge")
     record = read(prod.record(deployment["deploymentId"]))
     assert (status, deployment["status"]) == ("UPDATE_ROLLBACK_COMPLETE", "Stopped")
-    assert version_alarm_name(NAME, "2", "evidence") in deployment["errorInformation"]["message"]
+    assert stopper(prod, deployment) == "judge"
     assert (record.verdict, record.outcome) == ("rollback", "rolled back")
     assert "were answered with an error (4xx or 5xx)" in record.sentence
     assert not any(each.counts["failures"].canary.failures for each in record.periods)
@@ -408,13 +434,13 @@ def test_reads_that_answer_403_to_real_clients_are_rolled_back(
 def test_a_service_with_contradicted_metrics_is_stopped(
     prods: Callable[[float], Prod], version: str, what: str
 ) -> None:
-    prod, status, deployment = used(prods, version, alarm="testimony")
+    prod, status, deployment = used(prods, version, stop="judge")
     record = read(prod.record(deployment["deploymentId"]))
     assert status == "UPDATE_ROLLBACK_COMPLETE"
     why = deployment["errorInformation"]
-    # Counts of the last minute of the shift alone fail the hook; otherwise the alarm stops it.
+    # Counts of the last minute of the shift alone fail the hook.
     if deployment["status"] == "Stopped":
-        assert version_alarm_name(NAME, "2", "testimony") in why["message"]
+        assert stopper(prod, deployment) == "judge"
         assert record.outcome == "stopped as inconsistent"
     else:
         assert (deployment["status"], why["code"]) == ("Failed", "HOOK_EXECUTION_FAILURE")
@@ -426,7 +452,7 @@ def test_a_service_with_contradicted_metrics_is_stopped(
 def test_a_condemned_version_gets_no_traffic_again_until_it_is_permitted(
     prods: Callable[[float], Prod],
 ) -> None:
-    prod, _, first = used(prods, "bad", alarm="evidence")
+    prod, _, first = used(prods, "bad", stop="judge")
     condemned = read(prod.record(first["deploymentId"]))
     status, second = prod.release("bad")
     assert (status, second["status"]) == ("UPDATE_ROLLBACK_COMPLETE", "Failed")
@@ -455,10 +481,9 @@ def test_a_broken_judge_blocks_every_release(prods: Callable[[float], Prod], how
 
 
 def test_a_judge_that_falls_silent_ends_the_release(prods: Callable[[float], Prod]) -> None:
-    prod, status, deployment = used(prods, "good", how="throttled", alarm="heartbeat")
+    prod, status, deployment = used(prods, "good", how="throttled", stop="heartbeat")
     assert (status, deployment["status"]) == ("UPDATE_ROLLBACK_COMPLETE", "Stopped")
-    alarm = version_alarm_name(NAME, "2", "heartbeat")
-    assert f"Activated alarms: <{alarm}>" in deployment["errorInformation"]["message"]
+    assert stopper(prod, deployment) == "heartbeat"
     assert prod.serves() == "1"
 
 

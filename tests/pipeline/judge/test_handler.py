@@ -45,12 +45,36 @@ def handler(
 def test_a_scheduled_evaluation_is_logged_and_reports_to_no_hook(
     world: Any, handler: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    world.fill((8, 4), (72, 0))
+    world.fill((8, 0), (72, 0))
     world.now = world.after(5)
     handler(MINUTE)
     said = json.loads(capsys.readouterr().out)
-    assert (said["deployment_id"], said["verdict"], said["minutes"]) == ("d-1", "rollback", 3)
-    assert said["message"].startswith("The new version is worse: ")
+    assert (said["deployment_id"], said["verdict"], said["minutes"]) == ("d-1", "undecided", 3)
+    assert not world.answered
+    assert not world.stopped
+
+
+@pytest.mark.parametrize(
+    ("canary", "minute", "policy"),
+    [((8, 4), 5, "promote"), ((8, 0), 9, "rollback")],
+    ids=["worse", "undecided near the end"],
+)
+def test_the_judge_stops_a_shift_that_must_not_be_promoted(
+    world: Any, handler: Any, canary: tuple[int, int], minute: float, policy: str
+) -> None:
+    """Its metrics are published first: the alarms stop the shift if the call fails."""
+    world.fill(canary, (72, 0))
+    world.now = world.after(minute)
+    world.failing = {"stop"}
+    with pytest.raises(EvaluationError, match="stop did not answer"):
+        handler(MINUTE, undecided=policy)
+    assert {each.name for each in world.published[-1]} >= {"Evidence", "Undecided", "Heartbeat"}
+    world.failing = set()
+    handler(MINUTE, undecided=policy)
+    assert world.stopped == ["d-1"]
+    world.end("stopped", minute + 0.1)
+    handler(MINUTE, undecided=policy)
+    assert world.stopped == ["d-1"]
     assert not world.answered
 
 
