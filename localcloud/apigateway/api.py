@@ -10,6 +10,7 @@ from werkzeug.test import run_wsgi_app
 
 from localcloud.apigateway.checks import RejectedError
 from localcloud.apigateway.control import backend
+from localcloud.apigateway.log_role import check_log_role
 from localcloud.apigateway.quotas import QuotaError
 from localcloud.core.service_api import ApiError, ServiceApi
 
@@ -25,6 +26,8 @@ _CHECKED_PATHS = {
     ("POST", 4, "resources"),
 }
 """Method, number of parts and third part of the paths that moto does not validate."""
+_ACCOUNT_PATCHES = {"replace": "/cloudwatchRoleArn", "add": "/features"}
+"""The path that each patch operation on the account allows."""
 _HTTP_APIS = "HTTP and WebSocket APIs are not part of the local cloud; use a REST API"
 
 
@@ -41,8 +44,10 @@ class ApiGatewayApi(ServiceApi):
             headers = {"x-amzn-errortype": "NotImplemented", "Content-Type": "application/json"}
             return 501, headers, json.dumps({"message": _HTTP_APIS})
         below = path[2:3] if path[0] == "restapis" else []
-        if (request.method == "POST" and path == ["restapis"] and "mode" not in request.args) or (
-            (request.method, len(path), *below) in _CHECKED_PATHS
+        if (
+            (request.method, path) == ("PATCH", ["account"])
+            or (request.method == "POST" and path == ["restapis"] and "mode" not in request.args)
+            or (request.method, len(path), *below) in _CHECKED_PATHS
         ):
             return super().answer(request)
         environ = request.environ | {"HTTP_X_MOTO_ACCOUNT_ID": self.account}
@@ -107,6 +112,31 @@ class ApiGatewayApi(ServiceApi):
         document = {"id": api_id, "parent": parent, "part": self.params["pathPart"]}
         made = self._perform("CreateResource", document)
         return ActionResult(held.get_resource(api_id, made["id"]).to_dict())
+
+    def update_account(self) -> ActionResult:
+        """Set the account's log role, or enable a feature; moto checks no role."""
+        changes = self.params.get("patchOperations") or []
+        for each in changes:
+            self._change_account(each["op"], each["path"], each.get("value") or "")
+        return ActionResult(backend(self.account, self.region).get_account().to_json())
+
+    def _change_account(self, operation: str, path: str, value: str) -> None:
+        """Change the account; see "Patch operations" of the API Gateway API reference."""
+        if (operation, path) == ("replace", "/cloudwatchRoleArn"):
+            try:
+                if value:
+                    check_log_role(self.service.access, self.account, self.region, value)
+            except RejectedError as error:
+                raise ApiError("BadRequestException", str(error)) from error
+            self._perform("PutAccount", {"role": value or None})
+        elif (operation, path, value) == ("add", "/features", "UsagePlans"):
+            self._perform("EnableFeature", {"feature": value})
+        else:
+            raise ApiError(
+                "BadRequestException",
+                f"Invalid patch path '{path}' specified for op '{operation}'. Must be one of: "
+                f"[{_ACCOUNT_PATCHES.get(operation, '')}]",
+            )
 
     def _api(self) -> tuple[Any, str]:
         api_id = self.params["restApiId"]

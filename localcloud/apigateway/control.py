@@ -208,6 +208,10 @@ def _put_account(held: Any, document: Document) -> None:
     held.account.cloudwatch_role_arn = document["role"]
 
 
+def _enable_feature(held: Any, document: Document) -> None:
+    held.account.features = sorted({*(held.account.features or []), document["feature"]})
+
+
 _OPERATIONS: dict[str, Callable[[Any, Document], Document | None]] = {
     "PutApi": _put_api,
     "DeleteApi": _delete_api,
@@ -221,4 +225,5 @@ _OPERATIONS: dict[str, Callable[[Any, Document], Document | None]] = {
     "PutStage": _put_stage,
     "DeleteStage": _delete_stage,
     "PutAccount": _put_account,
+    "EnableFeature": _enable_feature,
 }

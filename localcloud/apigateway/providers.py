@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from localcloud.apigateway.checks import RejectedError
+from localcloud.apigateway.log_role import check_log_role
 from localcloud.apigateway.properties import flag, method, method_settings
 from localcloud.core.providers import ProvisioningError, Resource
-from localcloud.iam.acting import role_session
-from localcloud.iam.actions.call import Needed
-from localcloud.iam.service_roles import RoleError, check_service_role
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -237,11 +236,6 @@ class StageProvider(_Provider):
         self._perform(request, "DeleteStage", document)
 
 
-_WELCOME_GROUP = "/aws/apigateway/welcome"
-"""The log group that API Gateway creates when an account's log role is set."""
-_LOG_OPERATIONS = ("CreateLogGroup", "CreateLogStream", "PutLogEvents")
-
-
 class AccountProvider(_Provider):
     """`AWS::ApiGateway::Account`: the role by which a region's stages write logs."""
 
@@ -256,30 +250,12 @@ class AccountProvider(_Provider):
         role = request.properties.get("CloudWatchRoleArn")
         try:
             if role:
-                check_service_role(self._access, role, "apigateway.amazonaws.com")
-                self._check_permissions(role, request.region)
-        except RoleError as error:
-            raise ProvisioningError(
-                "The role ARN does not have required permissions configured. Please grant trust "
-                "permission for API Gateway and add the required role policy. "
-                "(Service: ApiGateway)"
-            ) from error
+                check_log_role(self._access, request.account, request.region, role)
+        except RejectedError as error:
+            raise ProvisioningError(f"{error} (Service: ApiGateway)") from error
         self._perform(request, "PutAccount", {"role": role})
         physical_id = current.physical_id if current else request.generated_name()
         return Resource(physical_id, {"Id": physical_id}, request.properties)
-
-    def _check_permissions(self, role: str, region: str) -> None:
-        """Check that the role may write the log that API Gateway writes as a test.
-
-        Raises:
-            RoleError: it may not.
-        """
-        session = role_session(role, "BackplaneAssumeRoleSession")
-        group = f"arn:aws:logs:{region}:{session.account}:log-group:{_WELCOME_GROUP}:log-stream:"
-        wanted = [Needed(f"logs:{each}", group) for each in _LOG_OPERATIONS]
-        refused = self._access.own_call(session, region, *wanted)
-        if refused is not None:
-            raise RoleError(refused.message)
 
     def delete(self, request: ResourceRequest, current: Resource) -> None:
         """Keep the setting, as on AWS ("AWS::ApiGateway::Account")."""

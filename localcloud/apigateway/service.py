@@ -42,6 +42,7 @@ class Gateway:
         metrics: MetricSink,
     ) -> None:
         self.core = core
+        self.access = access
         self.journal = journal
         self._quotas = quotas
         self.providers: dict[str, Provider] = providers(self.perform, access)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
@@ -33,7 +34,7 @@ def read_call(environ: Mapping[str, Any], caller: Caller) -> Call:
             environ["REQUEST_METHOD"],
             caller.account,
             caller.region,
-            {"path": environ["PATH_INFO"]},
+            {"path": environ["PATH_INFO"], "patchOperations": _patch_operations(environ)},
         )
     body = environ["wsgi.input"].getvalue()
     request = Request(dict(environ) | {"wsgi.input": io.BytesIO(body)})
@@ -46,6 +47,18 @@ def read_call(environ: Mapping[str, Any], caller: Caller) -> Call:
     except Exception:  # noqa: BLE001  # moto raises what it likes; the service refuses it itself
         operation, parameters = "", {}
     return Call(caller.service, operation or "Unknown", caller.account, caller.region, parameters)
+
+
+def _patch_operations(environ: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The patch operations of a PATCH to API Gateway; it rejects a malformed body itself."""
+    if environ["REQUEST_METHOD"] != "PATCH":
+        return []
+    try:
+        body = json.loads(environ["wsgi.input"].getvalue())
+    except ValueError:
+        return []
+    found = body.get("patchOperations") if isinstance(body, dict) else None
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
 
 def read_s3(environ: Mapping[str, Any], caller: Caller) -> S3Request:

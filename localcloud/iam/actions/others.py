@@ -148,10 +148,16 @@ def sts(call: Call, facts: Facts) -> list[Needed]:
 
 
 def apigateway(call: Call, facts: Facts) -> list[Needed]:
-    """Method and path: `apigateway:GET` on `arn:aws:apigateway:REGION::/restapis`."""
+    """Method and path: `apigateway:GET` on `arn:aws:apigateway:REGION::/restapis`.
+
+    A change of the account's log role passes the role.
+    """
     del facts
     path = call.text("path")
-    return [Needed(f"apigateway:{call.operation}", f"arn:aws:apigateway:{call.region}::{path}")]
+    found = [Needed(f"apigateway:{call.operation}", f"arn:aws:apigateway:{call.region}::{path}")]
+    patches: list[dict[str, Any]] = call.parameters.get("patchOperations") or []
+    roles = [each.get("value") for each in patches if each.get("path") == "/cloudwatchRoleArn"]
+    return found + [pass_role(str(each), "apigateway.amazonaws.com") for each in roles if each]
 
 
 def sns(call: Call, facts: Facts) -> list[Needed]:
