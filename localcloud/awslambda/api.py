@@ -202,6 +202,9 @@ class LambdaApi(AliasOperations, CodeSigningOperations):
     ) -> dict[str, Any]:
         """Return `FunctionConfiguration` with the state of `$LATEST` (see `updates`)."""
         document = description.configuration(function, version, qualifier)
+        unreadable = self.service.encryption.unreadable(self._session, function, version)
+        if unreadable is not None:
+            document["Environment"] = {"Error": unreadable}
         if version.number == LATEST:
             document |= self.service.updates.states(function.at())
         return document

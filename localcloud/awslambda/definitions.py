@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from localcloud.awslambda.bundles import Bundles
     from localcloud.awslambda.catalogue import Catalogue
     from localcloud.awslambda.code_signing import CodeSigning
+    from localcloud.awslambda.encryption import Encryption
     from localcloud.awslambda.model import Address
     from localcloud.core.core import Core
     from localcloud.core.credentials import Session
@@ -46,6 +47,7 @@ class Definitions:
         catalogue: Catalogue,
         bundles: Bundles,
         code_signing: CodeSigning,
+        encryption: Encryption,
         retire: Callable[[str], None],
     ) -> None:
         self._core = core
@@ -54,6 +56,7 @@ class Definitions:
         self._catalogue = catalogue
         self._bundles = bundles
         self._code_signing = code_signing
+        self._encryption = encryption
         self._retire = retire
 
     def create(
@@ -68,6 +71,7 @@ class Definitions:
         configuration = configure(where.name, parameters, code, None)
         self._check_storage(where, configuration.code_size)
         self._check_role(where, configuration.role)
+        self._encryption.check_key(configuration)
         signing = parameters.get("CodeSigningConfigArn") or ""
         if signing:
             self._code_signing.require(where, signing)
@@ -102,6 +106,7 @@ class Definitions:
             kept = (before.configuration.code, before.configuration.code_size)
             base = None if whole else before.configuration
             made = configure(where.name, parameters, taken or kept, base)
+            self._encryption.check_key(made, before.configuration)
             if whole:
                 self._sign_by(where, function, parameters.get("CodeSigningConfigArn") or "")
             # A template always names its code; unchanged code is not deployed.

@@ -1,8 +1,9 @@
 """Asynchronous invocations: queued in the ledger, retried, and dropped in the end.
 
 Source: "How Lambda handles errors and retries with asynchronous invocation". After a function error
-the event is retried after one and after two minutes. A throttled event is queued again, with
-intervals that grow from one second to five minutes, until its maximum age.
+the event is retried after one and after two minutes. A throttled event is queued again, and so is
+one after an error of Lambda's own (5xx), with intervals that grow from one second to five minutes,
+until its maximum age.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from localcloud.awslambda.encryption import TEMPORARY_ERRORS
 from localcloud.core.ports import InvocationError
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 _KIND = "functions:event"
+_RETRIED_ERRORS = {"TooManyRequestsException"} | TEMPORARY_ERRORS
 _MAX_CONCURRENT_EVENTS = 16
 _DEFAULT_RETRIES = 2
 _DEFAULT_MAX_AGE_SECONDS = 21600.0  # cloud seconds
@@ -136,7 +139,7 @@ class EventQueue:
         try:
             succeeded = self._target.attempt(event)
         except InvocationError as error:
-            if error.code != "TooManyRequestsException":
+            if error.code not in _RETRIED_ERRORS:
                 self._end(event, str(error))
                 return
             event.throttles += 1

@@ -11,6 +11,7 @@ from localcloud.awslambda.catalogue import Catalogue
 from localcloud.awslambda.code_signing import CodeSigning
 from localcloud.awslambda.concurrency import Concurrency
 from localcloud.awslambda.definitions import Definitions
+from localcloud.awslambda.encryption import Encryption
 from localcloud.awslambda.events import Event, EventQueue
 from localcloud.awslambda.fleet import Fleet
 from localcloud.awslambda.invocations import Invoker, Request
@@ -60,6 +61,7 @@ class Functions:
         self.catalogue = Catalogue(core.ledger)
         self.fleet = Fleet(core, self.bundles)
         self.code_signing = CodeSigning(core, self.catalogue, signatures)
+        self.encryption = Encryption(access)
         self.updates = Updates(core.clock, delays)
         self.definitions = Definitions(
             core,
@@ -68,6 +70,7 @@ class Functions:
             self.catalogue,
             self.bundles,
             self.code_signing,
+            self.encryption,
             self.fleet.retire,
         )
         self.random = random.Random()  # noqa: S311  # selects versions, not for security
@@ -80,6 +83,7 @@ class Functions:
         )
         access.tags.register("lambda", self._tags)
         access.facts.function_policy = self.policy
+        access.facts.function_key = self._key
 
     def start(self) -> None:
         """Start the fleet and the queue of asynchronous invocations."""
@@ -242,7 +246,15 @@ class Functions:
         except (ApiError, IndexError):
             return {}
 
+    def _key(self, account: str, region: str, function: str) -> str:
+        try:
+            found = self.catalogue.get(Address(account, region, function, ""))
+        except ApiError:
+            return ""
+        return found.latest.configuration.kms_key
+
     def _run(self, request: Request) -> Invocation:
+        self.encryption.check_variables(request.function, request.version)
         time = self.core.clock.timestamp()
         try:
             with self._concurrency.one(request.function) as running:

@@ -26,5 +26,7 @@ class ServiceFacts:
     """Of a profile of Signer, or ""."""
     function_policy: Callable[[str, str, str, str], list[dict[str, Any]]] = lambda *_: []
     """The statements of the policy of a function, by name and qualifier."""
+    function_key: Callable[[str, str, str], str] = lambda *_: ""
+    """The ARN of the customer's KMS key of a function, by name, or ""."""
     log_policies: Callable[[str, str], list[dict[str, Any]]] = lambda *_: []
     """The resource policies of CloudWatch Logs in an account's region, in the API's shape."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 _ACCOUNT = re.compile(r"\d{12}")
 _PARTITION = "aws"
+_ARN_PARTS, _FUNCTION_ARN_PARTS = 6, 7
 
 
 def moto_backend(service: str, account: str, region: str) -> Any:
@@ -121,7 +122,10 @@ class Stored:
     def key(self, account: str, region: str, name: str) -> str:
         """See `Facts.key`; one of AWS's own keys (`alias/aws/…`) is none."""
         if name.startswith("arn:"):
-            region, account = name.split(":")[3:5]
+            parts = name.split(":")
+            if len(parts) < _ARN_PARTS:
+                return ""
+            region, account = parts[3:5]
         if "alias/aws/" in name:
             return ""
         backend = moto_backend("kms", account, region)
@@ -131,6 +135,13 @@ class Stored:
         key_id = backend.get_key_id_from_alias(alias) if alias else backend.get_key_id(name)
         found = backend.keys.get(key_id)
         return str(found.arn) if found else ""
+
+    def function_key(self, arn: str) -> str:
+        """See `Facts.function_key`."""
+        parts = arn.split(":")
+        if len(parts) < _FUNCTION_ARN_PARTS:
+            return ""
+        return self._facts.function_key(parts[4], parts[3], parts[6])
 
     def topic_key(self, arn: str) -> str:
         """The ARN of the KMS key that encrypts a topic's messages, or ""."""

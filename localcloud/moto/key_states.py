@@ -15,12 +15,13 @@ from moto.core.exceptions import JsonRESTError
 from moto.kms.models import KmsBackend
 from moto.kms.utils import decrypt as _decrypted
 
+from localcloud.iam.key_states import disabled, pending_deletion
 from localcloud.moto.checks import install
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_PENDING_DELETION = "PendingDeletion"
+    from localcloud.iam.key_states import KeyProblem
 
 
 def check_key_states() -> None:
@@ -72,11 +73,13 @@ def _keys(given: dict[str, Any]) -> Iterator[Any]:
 
 
 def _require_enabled(key: Any) -> None:
-    _require_kept(key)
-    if not key.enabled:
-        raise JsonRESTError("DisabledException", f"{key.arn} is disabled.")
+    _reject(disabled(key))
 
 
 def _require_kept(key: Any) -> None:
-    if key.key_state == _PENDING_DELETION:
-        raise JsonRESTError("KMSInvalidStateException", f"{key.arn} is pending deletion.")
+    _reject(pending_deletion(key))
+
+
+def _reject(problem: KeyProblem | None) -> None:
+    if problem is not None:
+        raise JsonRESTError(problem.code, problem.message)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.corpus.report import report
-from tests.corpus.stacks import Bench, refused, started
+from tests.corpus.stacks import ACCOUNT, REGION, Bench, refused, started, statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+SOURCE = "import os\ndef handler(*_): return os.environ['KEY']"
 PUSH = "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
 
 
@@ -38,3 +40,48 @@ def test_a_log_role_is_set_before_its_policy(bench: Bench) -> None:
     )
     bench.client("iam").attach_role_policy(RoleName="api-logs", PolicyArn=PUSH)
     assert update(patchOperations=change)["cloudwatchRoleArn"] == role
+
+
+@report(
+    "cattle-ops/terraform-aws-gitlab-runner#1253",
+    "Lambda",
+    situation="A function with a customer's key is invoked; its role may not decrypt.",
+    outcome="KMSAccessDeniedException: Lambda cannot decrypt the environment variables.",
+)
+def test_a_role_that_may_not_decrypt_its_variables(bench: Bench) -> None:
+    key = bench.client("kms").create_key()["KeyMetadata"]["Arn"]
+    role = bench.role("terminates")
+    given = {"Role": role, "KMSKeyArn": key, "Environment": {"Variables": {"KEY": "x"}}}
+    bench.function("terminate", SOURCE, **given)
+    code, message = refused(bench.lambdas.invoke, FunctionName="terminate")
+    assert code == "KMSAccessDeniedException"
+    assert message == (
+        "Lambda was unable to decrypt the environment variables because KMS access was denied. "
+        "Please check the function's KMS key settings. KMS Exception: AccessDeniedExceptionKMS "
+        f"Message: User: arn:aws:sts::{ACCOUNT}:assumed-role/terminates/terminate is not "
+        f"authorized to perform: kms:Decrypt on resource: {key} because no identity-based policy "
+        "allows the kms:Decrypt action"
+    )
+    policy = json.dumps(statements({"Action": "kms:Decrypt", "Resource": key}))
+    iam = bench.client("iam")
+    iam.put_role_policy(RoleName="terminates", PolicyName="own", PolicyDocument=policy)
+    assert bench.invoke("terminate") == ("", "x")
+
+
+@report(
+    "hashicorp/terraform#20813",
+    "Lambda",
+    situation="A function is given the ARN of a key's alias.",
+    outcome="InvalidParameterValueException: key aliases are not supported.",
+)
+def test_a_function_under_the_alias_of_a_key(bench: Bench) -> None:
+    kms = bench.client("kms")
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    kms.create_alias(AliasName="alias/functions", TargetKeyId=key)
+    alias = f"arn:aws:kms:{REGION}:{ACCOUNT}:alias/functions"
+    assert refused(lambda: bench.function("aliased", KMSKeyArn=alias)) == (
+        "InvalidParameterValueException",
+        "Lambda was unable to configure access to your environment variables because the KMS key "
+        "is invalid for CreateGrant. Please check your KMS key settings. KMS Exception: "
+        "InvalidArnException KMS Message: Key Aliases are not supported for this operation.",
+    )

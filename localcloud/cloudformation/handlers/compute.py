@@ -9,6 +9,7 @@ _OF_FUNCTION = {"FunctionName": "FunctionName"}
 _LAMBDA_ARN = "arn:aws:lambda:{region}:{account}:function:{name}"
 _ENCRYPTED = ("KmsKeyArn",)
 _KEY = {"KeyId": "KmsKeyArn"}
+_CONFIGURED = {"FunctionName": "{name}", "Role": "Role", "KMSKeyArn": "{KmsKeyArn}"}
 _CONFIGURATION = (
     "Architectures", "DeadLetterConfig", "Description", "Environment", "EphemeralStorage",
     "FileSystemConfigs", "Handler", "ImageConfig", "KmsKeyArn", "Layers", "LoggingConfig",
@@ -27,7 +28,7 @@ HANDLERS = {
         "lambda",
         _FUNCTION,
         create=calls(
-            Operation("CreateFunction", (), {"FunctionName": "{name}", "Role": "Role"}),
+            Operation("CreateFunction", (), _CONFIGURED),
             "GetFunction",
             Operation("TagResource", ("Tags",), {"Resource": _LAMBDA_ARN}),
             Operation("PutFunctionConcurrency", ("ReservedConcurrentExecutions",)),
@@ -35,17 +36,13 @@ HANDLERS = {
             Operation("PutFunctionRecursionConfig", ("RecursiveLoop",)),
             *(
                 Operation(each, _ENCRYPTED, _KEY, "kms")
-                for each in ("CreateGrant", "Decrypt", "Encrypt", "GenerateDataKey", "DescribeKey")
+                for each in ("Decrypt", "GenerateDataKey", "DescribeKey")
             ),
         ),
         update=calls(
             "GetFunction",
             Operation("UpdateFunctionCode", ("Code",)),
-            Operation(
-                "UpdateFunctionConfiguration",
-                _CONFIGURATION,
-                {"FunctionName": "{name}", "Role": "Role"},
-            ),
+            Operation("UpdateFunctionConfiguration", _CONFIGURATION, _CONFIGURED),
             Operation("PutFunctionConcurrency", ("ReservedConcurrentExecutions",)),
             Operation("DeleteFunctionConcurrency", ("ReservedConcurrentExecutions",)),
             Operation("PutRuntimeManagementConfig", ("RuntimeManagementConfig",)),

@@ -117,6 +117,10 @@ class Facts(Protocol):
         """Application and group of a deployment; empty if there is none."""
         ...
 
+    def function_key(self, arn: str) -> str:
+        """The ARN of the KMS key that encrypts a function's variables, or ""."""
+        ...
+
     def topic_key(self, arn: str) -> str:
         """The ARN of the KMS key that encrypts a topic's messages, or ""."""
         ...

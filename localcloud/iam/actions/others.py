@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from localcloud.iam.actions import messages
+from localcloud.iam.actions import messages, service_keys
 from localcloud.iam.actions.call import Call, Needed, pass_role
 
 if TYPE_CHECKING:
@@ -14,6 +14,9 @@ _INVOCATIONS = {"Invoke", "InvokeAsync", "InvokeWithResponseStream"}
 _QUALIFIED = {
     "GetFunction", "GetFunctionConfiguration", "GetPolicy", "AddPermission", "RemovePermission",
 } | _INVOCATIONS  # fmt: skip
+_CONFIGURING = {"CreateFunction", "UpdateFunctionConfiguration"}
+_ENCRYPTED = ("KMSKeyArn", "Environment", "Role")
+"""Parameters with which Lambda encrypts a function's variables anew."""
 _STREAM_OPERATIONS = {"CreateLogStream", "PutLogEvents", "GetLogEvents", "DeleteLogStream"}
 _ALARMS = {"SetAlarmState", "DescribeAlarmHistory", "DeleteAlarms", "EnableAlarmActions",
            "DisableAlarmActions", "PutMetricAlarm", "PutCompositeAlarm"}  # fmt: skip
@@ -28,8 +31,10 @@ _BOUNDED = {
 
 
 def lambda_(call: Call, facts: Facts) -> list[Needed]:
-    """A function, with its qualifier where the operation is on a version or an alias."""
-    del facts
+    """A function, with its qualifier where the operation is on a version or an alias.
+
+    To configure variables under a customer's KMS key also needs that key.
+    """
     action = "InvokeFunction" if call.operation in _INVOCATIONS else call.operation
     name = call.text("FunctionName", "Resource")
     if not name:
@@ -43,6 +48,8 @@ def lambda_(call: Call, facts: Facts) -> list[Needed]:
     found = [Needed(f"lambda:{action}", arn)]
     if call.text("Role"):
         found.append(pass_role(call.text("Role"), "lambda.amazonaws.com"))
+    if call.operation in _CONFIGURING:
+        found += _variables(call, arn, facts)
     return found
 
 
@@ -191,6 +198,16 @@ def dynamodb(call: Call, facts: Facts) -> list[Needed]:
         return [Needed(f"dynamodb:{call.operation}")]
     arn = name if name.startswith("arn:") else call.arn("dynamodb", f"table/{name}")
     return [Needed(f"dynamodb:{call.operation}", arn)]
+
+
+def _variables(call: Call, function: str, facts: Facts) -> list[Needed]:
+    """What it needs to encrypt the variables of a function with its new key, or its own one."""
+    if all(call.parameters.get(each) is None for each in _ENCRYPTED):
+        return []
+    given = call.parameters.get("KMSKeyArn")
+    name = facts.function_key(function) if given is None else str(given)
+    key = facts.key(call.account, call.region, name) if name else ""
+    return service_keys.configure_variables(function, key) if key else []
 
 
 def _own_key(key: str) -> str:

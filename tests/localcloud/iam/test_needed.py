@@ -56,6 +56,9 @@ class _Facts:
     def stack(self, account: str, region: str, name: str) -> str:
         return f"arn:aws:cloudformation:{HERE}:stack/here/id" if name == "here" else ""
 
+    def function_key(self, arn: str) -> str:
+        return KEY if arn.endswith(":encrypted") else ""
+
     def topic_key(self, arn: str) -> str:
         return {"e": KEY, "a": f"arn:aws:kms:{HERE}:alias/aws/sns"}.get(
             arn.rsplit(":", maxsplit=1)[-1], ""
