@@ -31,7 +31,6 @@ _INVOCATION_ERRORS = {
         "KMSInvalidStateException",
         "the state of the KMS key used is not valid for Decrypt",
     ),
-    "InvalidArnException": _NOT_FOUND,
     "NotFoundException": _NOT_FOUND,
 }
 """Code and reason of a rejected invocation, by KMS's code."""
@@ -79,7 +78,7 @@ class Encryption:
         session = role_session(version.configuration.role, function.name)
         problem = self._problem(session, function, version)
         if problem is not None:
-            code, reason = _INVOCATION_ERRORS[problem.code]
+            code, reason = _INVOCATION_ERRORS.get(problem.code, _NOT_FOUND)
             # AWS has no space before "KMS Message" here, in all reports.
             raise InvocationError(
                 code,

@@ -33,15 +33,15 @@ class LogDelivery(LogGroups, Protocol):
     """Logs of a service that writes with a role."""
 
     def deliver(self, role: Session, region: str, group: str, stream: str, lines: Lines) -> object:
-        """Write lines in the role's account; return why the role may not, or None."""
+        """Write lines in the role's account; return why they are not written, or None."""
         ...
 
 
 class LogWriter(LogGroups, Protocol):
     """Logs of a service that has checked its permission itself."""
 
-    def write(self, account: str, region: str, group: str, stream: str, lines: Lines) -> None:
-        """Write lines; they are durable when this returns."""
+    def write(self, account: str, region: str, group: str, stream: str, lines: Lines) -> object:
+        """Write lines, which are then durable; return why they cannot be encrypted, or None."""
         ...
 
 

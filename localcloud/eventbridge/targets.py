@@ -216,7 +216,11 @@ class Targets:
         if not self._logs.has_group(arn["account"], arn["region"], group):
             raise UndeliverableError("The specified log group does not exist.")
         line = (self._core.clock.timestamp(), payload)
-        self._logs.write(arn["account"], arn["region"], group, stream, [line])
+        refused = self._logs.write(arn["account"], arn["region"], group, stream, [line])
+        if refused is not None:
+            raise UndeliverableError(
+                f"CloudWatch Logs may not use the KMS key of log group {group}", "NO_PERMISSIONS"
+            )
 
     def _queue(self, arn: re.Match[str]) -> tuple[Any, str]:
         client = self._client("sqs", arn)

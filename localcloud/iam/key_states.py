@@ -23,7 +23,8 @@ class KeyProblem(NamedTuple):
 def unusable(arn: str) -> KeyProblem | None:
     """Return why the key of an ARN cannot be used, or None.
 
-    An alias is no key: a service that keeps the ARN of a key rejects it.
+    An alias is no key: a service that keeps the ARN of a key rejects it. So is a key that is not
+    for symmetric encryption.
     """
     parts = arn.split(":")
     if len(parts) == _ARN_PARTS and parts[5].startswith("alias/"):
@@ -33,7 +34,11 @@ def unusable(arn: str) -> KeyProblem | None:
     key = backend.keys.get(parts[5].removeprefix("key/")) if backend else None
     if key is None:
         return KeyProblem("NotFoundException", f"Key '{arn}' does not exist")
-    return disabled(key)
+    problem = disabled(key)
+    if problem is None and key.key_spec != "SYMMETRIC_DEFAULT":
+        message = f"{arn} is not a symmetric encryption key."
+        problem = KeyProblem("UnsupportedOperationException", message)
+    return problem
 
 
 def disabled(key: Any) -> KeyProblem | None:

@@ -7,48 +7,24 @@ from typing import TYPE_CHECKING, Any
 from moto.core.responses import ActionResult, EmptyResult
 
 from localcloud.core.service_api import ApiError
+from localcloud.logs.group_operations import GroupOperations
 from localcloud.logs.patterns import PatternError, matcher
-from localcloud.logs.resource_policy_operations import ResourcePolicyOperations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from localcloud.logs.events import Event, Events, Place, Stream
+    from localcloud.logs.events import Event, Place, Stream
 
 _MAX_EVENTS_PER_PAGE = 10_000  # events
 _MAX_SCANNED_EVENTS = 100_000  # events that one request reads at most
-_MAX_LISTED_ITEMS = 50  # groups or streams
 _MAX_BATCH_EVENTS = 10_000
 _MAX_BATCH_BYTES = 1_048_576
 _EVENT_OVERHEAD_BYTES = 26
-_NO_GROUP = "The specified log group does not exist."
 _NO_STREAM = "The specified log stream does not exist."
 
 
-class LogsApi(ResourcePolicyOperations):
-    """Operations on log groups, streams and events."""
-
-    @property
-    def _events(self) -> Events:
-        return self.service.events
-
-    def create_log_group(self) -> ActionResult:
-        """Create a log group."""
-        name = self.params["logGroupName"]
-        if self._events.group(self._key(name)):
-            raise ApiError(
-                "ResourceAlreadyExistsException", "The specified log group already exists"
-            )
-        group = self._events.create_group(self.account, self.region, name)
-        if self.params.get("tags"):
-            self._events.put_group(self._key(name), group | {"tags": self.params["tags"]})
-        return EmptyResult()
-
-    def delete_log_group(self) -> ActionResult:
-        """Delete a log group with all its events."""
-        key, _ = self._group()
-        self._events.delete_group(key)
-        return EmptyResult()
+class LogsApi(GroupOperations):
+    """Operations on log streams and events, and those of its bases."""
 
     def create_log_stream(self) -> ActionResult:
         """Create a log stream."""
@@ -66,50 +42,6 @@ class LogsApi(ResourcePolicyOperations):
         key, _ = self._group()
         self._events.delete_stream(key, self._found_stream(key).name)
         return EmptyResult()
-
-    def put_retention_policy(self) -> ActionResult:
-        """Set the retention of events, in days of cloud time."""
-        key, group = self._group()
-        self._events.put_group(key, group | {"retentionInDays": self.params["retentionInDays"]})
-        return EmptyResult()
-
-    def delete_retention_policy(self) -> ActionResult:
-        """Remove the retention: keep events without limit."""
-        key, group = self._group()
-        kept = {name: value for name, value in group.items() if name != "retentionInDays"}
-        self._events.put_group(key, kept)
-        return EmptyResult()
-
-    def list_tags_for_resource(self) -> ActionResult:
-        """Return a log group's tags."""
-        _, group = self._group_of_arn()
-        return ActionResult({"tags": group.get("tags") or {}})
-
-    def tag_resource(self) -> ActionResult:
-        """Add tags to a group."""
-        key, group = self._group_of_arn()
-        tags = (group.get("tags") or {}) | self.params["tags"]
-        self._events.put_group(key, group | {"tags": tags})
-        return EmptyResult()
-
-    def untag_resource(self) -> ActionResult:
-        """Remove tags from a log group."""
-        key, group = self._group_of_arn()
-        gone = set(self.params["tagKeys"])
-        tags = {name: text for name, text in (group.get("tags") or {}).items() if name not in gone}
-        self._events.put_group(key, group | {"tags": tags})
-        return EmptyResult()
-
-    def describe_log_groups(self) -> ActionResult:
-        """Return log groups by a prefix or a part of their names."""
-        prefix = self.params.get("logGroupNamePrefix") or ""
-        part = self.params.get("logGroupNamePattern") or ""
-        found = [
-            {name: value for name, value in group.items() if name not in {"tags", "owner"}}
-            for group in self._events.groups(self._key(prefix))
-            if part.lower() in group["logGroupName"].lower()
-        ]
-        return self._page("logGroups", found)
 
     def describe_log_streams(self) -> ActionResult:
         """Return a log group's streams, sorted by name or by their last event."""
@@ -132,12 +64,14 @@ class LogsApi(ResourcePolicyOperations):
             for each in self.params["logEvents"]
         ]
         name = group["logGroupName"]
+        self.service.encryption.check(group)
         self.service.write(self.account, self.region, name, stream, lines)
         return ActionResult({"nextSequenceToken": "0"})
 
     def get_log_events(self) -> ActionResult:
         """Return a page of a stream; at the end, return the request's token again."""
-        key, _ = self._group()
+        key, group = self._group()
+        self.service.encryption.check(group)
         stream = self._found_stream(key).name
         most = min(int(self.params.get("limit") or _MAX_EVENTS_PER_PAGE), _MAX_EVENTS_PER_PAGE)
         token = self.params.get("nextToken") or ""
@@ -158,7 +92,8 @@ class LogsApi(ResourcePolicyOperations):
 
     def filter_log_events(self) -> ActionResult:
         """Return a log group's events that match a pattern, sorted by time."""
-        key, _ = self._group()
+        key, group = self._group()
+        self.service.encryption.check(group)
         try:
             matches = matcher(self.params.get("filterPattern") or "")
         except PatternError as error:
@@ -209,33 +144,6 @@ class LogsApi(ResourcePolicyOperations):
     def _read(self, key: str, streams: list[str], most: int, **which: Any) -> list[Event]:
         return self._events.read(key, streams, most=most, **which)
 
-    def _page(self, name: str, entries: Sequence[Any]) -> ActionResult:
-        token = self.params.get("nextToken") or "0"
-        if not token.isdecimal():
-            raise ApiError("InvalidParameterException", "The specified nextToken is invalid.")
-        begin, most = (
-            int(token),
-            min(int(self.params.get("limit") or _MAX_LISTED_ITEMS), _MAX_LISTED_ITEMS),
-        )
-        answer: dict[str, Any] = {name: list(entries[begin : begin + most])}
-        if begin + most < len(entries):
-            answer["nextToken"] = str(begin + most)
-        return ActionResult(answer)
-
-    def _group(self) -> tuple[str, dict[str, Any]]:
-        name = self.params.get("logGroupName") or self.params.get("logGroupIdentifier") or ""
-        return self._named(_name(name))
-
-    def _group_of_arn(self) -> tuple[str, dict[str, Any]]:
-        arn: str = self.params["resourceArn"]
-        return self._named(_name(arn))
-
-    def _named(self, name: str) -> tuple[str, dict[str, Any]]:
-        group = self._events.group(self._key(name))
-        if group is None:
-            raise ApiError("ResourceNotFoundException", _NO_GROUP)
-        return self._key(name), group
-
     def _stream(self, key: str, name: str) -> Stream | None:
         return next((each for each in self._events.streams(key, name) if each.name == name), None)
 
@@ -244,9 +152,6 @@ class LogsApi(ResourcePolicyOperations):
         if found is None:
             raise ApiError("ResourceNotFoundException", _NO_STREAM)
         return found
-
-    def _key(self, name: str) -> str:
-        return f"{self.account}/{self.region}/{name}"
 
 
 def _check_batch(events: Sequence[Any]) -> None:
@@ -267,10 +172,6 @@ def _check_batch(events: Sequence[Any]) -> None:
             "InvalidParameterException",
             f"Upload too large: {sum(sizes)} bytes exceeds limit of {_MAX_BATCH_BYTES}",
         )
-
-
-def _name(identifier: str) -> str:
-    return identifier.rsplit(":log-group:", maxsplit=1)[-1].removesuffix(":*")
 
 
 def _place(token: str) -> tuple[str, Place]:

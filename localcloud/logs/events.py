@@ -94,7 +94,7 @@ class Events:
         key = f"{account}/{region}/{name}"
         found = self.group(key)
         if found is None:
-            arn = f"arn:aws:logs:{region}:{account}:log-group:{name}"
+            arn = group_arn(account, region, name)
             found = {
                 "logGroupName": name,
                 "arn": f"{arn}:*",
@@ -225,3 +225,8 @@ class Events:
         connection.execute("DELETE FROM log_events WHERE stream = ?", (number,))
         connection.execute("DELETE FROM log_streams WHERE id = ?", (number,))
         self._streams.pop((key, name), None)
+
+
+def group_arn(account: str, region: str, name: str) -> str:
+    """Return the ARN of a log group, without `:*`."""
+    return f"arn:aws:logs:{region}:{account}:log-group:{name}"

@@ -62,7 +62,7 @@ def logs(call: Call, facts: Facts) -> list[Needed]:
     if "ResourcePolic" in call.operation:
         return [Needed(f"logs:{call.operation}")]
     groups = call.texts("logGroupName", "logGroupNames", "logGroupIdentifier",
-                        "logGroupIdentifiers")  # fmt: skip
+                        "logGroupIdentifiers", "resourceIdentifier")  # fmt: skip
     if not groups:
         arn = call.text("resourceArn") or call.arn("logs", "log-group::log-stream:")
         return [Needed(f"logs:{call.operation}", arn)]

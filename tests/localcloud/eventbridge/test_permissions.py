@@ -199,6 +199,24 @@ def test_a_logs_resource_policy_allows_a_rule_to_write(reached: Events) -> None:
     assert not reached.metrics.total("FailedInvocations", RuleName="log-allowed")
 
 
+def test_a_rule_cannot_write_to_a_group_under_an_unusable_key(reached: Events) -> None:
+    kms, logs = (reached.cloud.client(each, ACCOUNT, REGION) for each in ("kms", "logs"))
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    root = {"Principal": {"AWS": ACCOUNT}, "Action": "kms:*", "Resource": "*"}
+    service = {"Service": f"logs.{REGION}.amazonaws.com"}
+    policy = document(root, {"Principal": service, "Action": "kms:*", "Resource": "*"})
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=policy)
+    logs.create_log_group(logGroupName="/aws/events/sealed", kmsKeyId=key)
+    group = f"arn:aws:logs:{HERE}:log-group:/aws/events/sealed"
+    actions = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    allowed = document(EVENTS | {"Action": actions, "Resource": f"{group}:*"})
+    logs.put_resource_policy(policyName="sealed", policyDocument=allowed)
+    kms.disable_key(KeyId=key)
+    fire(reached, "sealed", {"Arn": group})
+    message = "CloudWatch Logs may not use the KMS key of log group /aws/events/sealed"
+    assert buried(reached, "sealed") == ("NO_PERMISSIONS", message)
+
+
 def test_a_dead_letter_queue_without_a_policy_stays_empty(reached: Events) -> None:
     set_queue_policy(reached, "dead", "")
     fire(reached, "lost", {"Arn": TOPIC + "-absent"})

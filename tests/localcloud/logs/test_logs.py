@@ -271,7 +271,7 @@ def declared(type_name: str, **properties: Any) -> ResourceRequest:
 
 class TestProviders:
     def test_the_lifecycle_of_a_group_in_a_template(self, server: LocalCloud, logs: Any) -> None:
-        provider = LogGroupProvider(server.cloud.logs.events)
+        provider = LogGroupProvider(server.cloud.logs.events, server.cloud.logs.encryption)
         wanted = declared("AWS::Logs::LogGroup", LogGroupName="declared", RetentionInDays="30")
         made = provider.create(wanted)
         assert provider.create(wanted) == made, "an interrupted creation is taken up"
@@ -290,13 +290,13 @@ class TestProviders:
         self, server: LocalCloud, logs: Any, group: str
     ) -> None:
         with pytest.raises(ProvisioningError, match="already exists"):
-            LogGroupProvider(server.cloud.logs.events).create(
+            LogGroupProvider(server.cloud.logs.events, server.cloud.logs.encryption).create(
                 declared("AWS::Logs::LogGroup", LogGroupName=group)
             )
 
     def test_unsupported_settings_are_named(self, server: LocalCloud) -> None:
         with pytest.raises(ProvisioningError, match="DataProtectionPolicy"):
-            LogGroupProvider(server.cloud.logs.events).create(
+            LogGroupProvider(server.cloud.logs.events, server.cloud.logs.encryption).create(
                 declared("AWS::Logs::LogGroup", LogGroupName="x", DataProtectionPolicy={})
             )
         with pytest.raises(ProvisioningError, match="AWS::Logs::MetricFilter"):
