@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from localcloud.cloudformation.handlers.catalogue import needed
 from localcloud.core.providers import ProvisioningError
+from localcloud.iam import keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 SESSION_NAME = "AWSCloudFormation"
 """The session name of CloudFormation with a service role, as stack events show it."""
+_VIA = keys.called_via("cloudformation.amazonaws.com")
 
 
 class Permissions:
@@ -44,6 +47,8 @@ class Permissions:
                 return
             access = self._access
             wanted = needed(request, verb, current, access.stored)
+            if session.name != SESSION_NAME:
+                wanted = [replace(each, context={**each.context, **_VIA}) for each in wanted]
             refusal = access.own_call(session, stack.region, *wanted)
             if refusal is not None:
                 raise ProvisioningError(

@@ -45,6 +45,19 @@ def of_service(service: ServicePrincipal) -> Keys:
     return keys | dict(service.context)
 
 
+def called_via(service: str) -> Keys:
+    """The keys of a call that a service makes with its caller's session, not with a service role.
+
+    Source: "aws:CalledVia", "aws:ViaAWSService" of the IAM User Guide.
+    """
+    return {
+        "aws:calledvia": [service],
+        "aws:calledviafirst": [service],
+        "aws:calledvialast": [service],
+        "aws:viaawsservice": ["true"],
+    }
+
+
 def of_request(now: float, region: str, resource_account: str) -> Keys:
     """The keys of every request; `now` is cloud time.
 

@@ -225,6 +225,34 @@ def test_without_a_role_the_callers_session_decides(account: Account) -> None:
     assert "assumed-role/caller/build is not authorized" in account.failures()[0][1]
 
 
+def test_a_call_by_the_callers_session_is_via_cloudformation(account: Account) -> None:
+    """A policy can allow calls by CloudFormation alone; a service role calls for itself."""
+    account.make_role("caller", "codebuild.amazonaws.com")
+    name, role = "caller", f"arn:aws:iam::{ACCOUNT}:role/caller"
+    keys = {"aws:CalledVia": "cloudformation.amazonaws.com"}
+    via = {"ForAnyValue:StringEquals": keys, "Bool": {"aws:ViaAWSService": "true"}}
+    stated = [
+        {"Effect": "Allow", "Resource": "*", "Action": ["cloudformation:*", "iam:PassRole"]},
+        {"Effect": "Allow", "Resource": "*", "Action": sorted(CREATE | DELETE), "Condition": via},
+    ]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": stated})
+    account.iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=policy)
+    caller = account.server.cloud.credentials.assume(role, "build")
+    ssm = account.server.cloud.client("ssm", ACCOUNT, REGION, caller)
+    with pytest.raises(ClientError, match="ssm:PutParameter"):
+        ssm.put_parameter(Name="/a", Value="x", Type="String")
+    client = account.server.cloud.client("cloudformation", ACCOUNT, REGION, caller)
+    given = {"TemplateBody": json.dumps(TEMPLATE), "Capabilities": ["CAPABILITY_IAM"]}
+    client.create_stack(StackName="s", **given)
+    assert account.status() == "CREATE_COMPLETE"
+    client.delete_stack(StackName="s")
+    waiter = account.client.get_waiter("stack_delete_complete")
+    waiter.wait(StackName="s", WaiterConfig={"Delay": 0.05, "MaxAttempts": 600})
+    account.iam.put_role_policy(RoleName="execution", PolicyName="p", PolicyDocument=policy)
+    assert account.create(client, RoleARN=ROLE) != "CREATE_COMPLETE"
+    assert "assumed-role/execution/AWSCloudFormation is not authorized" in account.failures()[0][1]
+
+
 def test_a_role_that_does_not_trust_cloudformation_is_rejected(account: Account) -> None:
     account.make_role("other", "lambda.amazonaws.com")
     role = f"arn:aws:iam::{ACCOUNT}:role/other"
