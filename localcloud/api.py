@@ -18,7 +18,7 @@ from moto.core.request import Request
 from werkzeug.wrappers import Response
 
 from localcloud.core import strict_json
-from localcloud.core.credentials import Caller, UnknownKeyError
+from localcloud.core.credentials import Caller, ExpiredKeyError, UnknownKeyError
 from localcloud.core.denied import denied_response
 from localcloud.core.operations import changes_state, needs_space
 from localcloud.core.request_id import new_request, request_id
@@ -121,6 +121,8 @@ class AwsApi:
         try:
             secret = credentials.secret(signature.access_key, signature.token)
             account = credentials.account(signature.access_key)
+        except ExpiredKeyError as error:
+            raise _expired(environ, signature.service) from error
         except UnknownKeyError as error:
             raise SignatureError(
                 "InvalidClientTokenId",
@@ -132,6 +134,20 @@ class AwsApi:
         now = self._core.clock.timestamp()
         verify(environ, signature, secret, body, cloud_time=now)
         return Caller(signature.access_key, account, signature.region, signature.service)
+
+
+def _expired(environ: dict[str, Any], service: str) -> SignatureError:
+    """Return the error for an expired session's keys, in the words of S3 or of other services.
+
+    Its name depends on the protocol: cloud-custodian#9216, eksctl#5968.
+    """
+    if service == "s3":
+        return SignatureError("ExpiredToken", "The provided token has expired.", 400)
+    message = "The security token included in the request is expired"
+    if "form-urlencoded" in environ.get("CONTENT_TYPE", ""):
+        return SignatureError("ExpiredToken", message)
+    status = 400 if "HTTP_X_AMZ_TARGET" in environ else 403
+    return SignatureError("ExpiredTokenException", message, status)
 
 
 def _has_json_body(environ: dict[str, Any]) -> bool:

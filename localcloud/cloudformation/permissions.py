@@ -40,11 +40,11 @@ class Permissions:
         """Return a function that raises `ProvisioningError` if a permission is missing."""
 
         def permit(request: ResourceRequest, verb: Verb, current: Resource | None) -> None:
-            session = self._credentials.session(stack.session_key)
-            if session is None:
-                if stack.session_key:
-                    raise ProvisioningError("The security token included in the request is expired")
+            if not stack.session_key:
                 return
+            session = self._credentials.session(stack.session_key)
+            if session is None or session.expired:
+                raise ProvisioningError("The security token included in the request is expired")
             access = self._access
             wanted = needed(request, verb, current, access.stored)
             if session.name != SESSION_NAME:

@@ -22,7 +22,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 
-from localcloud.core.credentials import UnknownKeyError
+from localcloud.core.credentials import ExpiredKeyError, UnknownKeyError
 
 if TYPE_CHECKING:
     from localcloud.core.credentials import Credentials
@@ -75,6 +75,8 @@ def authenticate(
     access_key, _, token = user.partition("%")
     try:
         secret = credentials.secret(access_key, token)
+    except ExpiredKeyError as error:
+        raise GitCredentialsError(f"the session of access key {error} has expired") from error
     except UnknownKeyError as error:
         raise GitCredentialsError(f"this cloud did not issue access key {error}") from error
     expected = _password(access_key, secret, host.rsplit(":", 1)[0], path, region, found[1])

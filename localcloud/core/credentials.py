@@ -51,6 +51,8 @@ class Session:
     policies: list[str] | None = None
     """The documents of the session policies, of which one has to allow each action; None: none
     were given."""
+    expires: float | None = None
+    """Wall time, in seconds since the epoch; None: AWS renews the keys, as those of a build."""
 
     @property
     def arn(self) -> str:
@@ -61,6 +63,14 @@ class Session:
     def role_name(self) -> str:
         """The role's name without its path."""
         return self.role_arn.rsplit("/", 1)[-1]
+
+    @property
+    def expired(self) -> bool:
+        """Whether its keys are not valid any more.
+
+        A client compares their expiration with its own clock, so they last by the wall's time.
+        """
+        return self.expires is not None and self.expires <= time.time()
 
     def environment(self) -> dict[str, str]:
         """The variables by which an AWS client of a process finds them."""
@@ -73,6 +83,10 @@ class Session:
 
 class UnknownKeyError(Exception):
     """An access key that this cloud did not issue, or a session's key without its token."""
+
+
+class ExpiredKeyError(UnknownKeyError):
+    """A session's key after its expiration."""
 
 
 class Credentials:
@@ -93,11 +107,19 @@ class Credentials:
                 else:
                     self._sessions[key] = session
 
-    def assume(self, role_arn: str, name: str, policies: list[str] | None = None) -> Session:
+    def assume(
+        self,
+        role_arn: str,
+        name: str,
+        policies: list[str] | None = None,
+        seconds: float | None = None,
+    ) -> Session:
         """Issue credentials of a role, limited by session policies if any are given.
 
-        The caller has checked that the role may be assumed.
+        They expire after wall `seconds`; None is for a service, which renews them. The caller has
+        checked that the role may be assumed.
         """
+        now = time.time()
         alphabet = string.ascii_uppercase + string.digits
         session = Session(
             access_key="ASIA" + "".join(secrets.choice(alphabet) for _ in range(16)),
@@ -106,8 +128,9 @@ class Credentials:
             account=role_arn.split(":")[4],
             role_arn=role_arn,
             name=name,
-            issued=time.time(),
+            issued=now,
             policies=policies,
+            expires=None if seconds is None else now + seconds,
         )
         self._ledger.put(_KIND, session.access_key, asdict(session))
         self._sessions[session.access_key] = session
@@ -135,9 +158,12 @@ class Credentials:
 
         Raises:
             UnknownKeyError: this cloud did not issue the key, or the token is not the key's.
+            ExpiredKeyError: the session has expired.
         """
         session = self._sessions.get(access_key)
         if session is not None and hmac.compare_digest(session.token, token):
+            if session.expired:
+                raise ExpiredKeyError(access_key)
             return session.secret_key
         if session is None and not token and _ADMINISTRATOR.fullmatch(access_key):
             return self.secret_key

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
 
 from moto.core.responses import ActionResult
@@ -49,16 +49,14 @@ class StsApi(ServiceApi):
         if denied is not None:
             raise ApiError("AccessDenied", denied.message)
         duration = self._duration(role_arn)
-        session = self.service.core.credentials.assume(role_arn, name, policies)
-        # Clients compare it with their own clock, so it is wall clock time.
-        expires = datetime.now(UTC) + timedelta(seconds=duration)
+        session = self.service.core.credentials.assume(role_arn, name, policies, duration)
         return ActionResult(
             {
                 "Credentials": {
                     "AccessKeyId": session.access_key,
                     "SecretAccessKey": session.secret_key,
                     "SessionToken": session.token,
-                    "Expiration": expires,
+                    "Expiration": datetime.fromtimestamp(session.expires or 0.0, UTC),
                 },
                 "AssumedRoleUser": {
                     "AssumedRoleId": f"AROA{session.role_name.upper()[:16]}:{name}",

@@ -82,19 +82,19 @@ class Bench:
         """Create a stack; return its final status."""
         more |= {"Capabilities": ["CAPABILITY_NAMED_IAM"]}
         self.stacks.create_stack(StackName=name, TemplateBody=json.dumps(template), **more)
-        return self._ended(name, "stack_create_complete")
+        return self.ended(name, "stack_create_complete")
 
     def update(self, name: str, template: dict[str, Any], **more: Any) -> str:
         """Update a stack; return its final status."""
         more |= {"Capabilities": ["CAPABILITY_NAMED_IAM"]}
         self.stacks.update_stack(StackName=name, TemplateBody=json.dumps(template), **more)
-        return self._ended(name, "stack_update_complete")
+        return self.ended(name, "stack_update_complete")
 
     def delete(self, name: str) -> str:
         """Delete a stack; return its final status."""
         found = self.stacks.describe_stacks(StackName=name)["Stacks"][0]["StackId"]
         self.stacks.delete_stack(StackName=name)
-        return self._ended(found, "stack_delete_complete")
+        return self.ended(found, "stack_delete_complete")
 
     def change_set(
         self, name: str, template: dict[str, Any], kind: str = "UPDATE", called: str = "changes"
@@ -112,7 +112,7 @@ class Bench:
     def execute(self, change_set: Any, waiter: str = "stack_create_complete") -> str:
         """Execute a change set; return the stack's final status."""
         self.stacks.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
-        return self._ended(change_set["StackName"], waiter)
+        return self.ended(change_set["StackName"], waiter)
 
     def failures(self, name: str, logical_id: str = "") -> list[str]:
         """Return the reasons of failed resources, or of the stack by its own name."""
@@ -169,7 +169,8 @@ class Bench:
             answer = http.request(verb, url)
             return answer.status, json.loads(answer.data)
 
-    def _ended(self, name: str, waiter: str) -> str:
+    def ended(self, name: str, waiter: str) -> str:
+        """Wait for the end of a stack's operation; return the stack's status."""
         with suppress(WaiterError):  # the status reports it
             self.stacks.get_waiter(waiter).wait(StackName=name, WaiterConfig=WAIT)
         return str(self.stacks.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"])

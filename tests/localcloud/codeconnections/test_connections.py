@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from localcloud.codeconnections.authentication import sign
+from localcloud.codeconnections.authentication import (
+    GitCredentialsError,
+    authenticate,
+    header,
+    sign,
+)
 from localcloud.codeconnections.repositories import RepositoryError
 from localcloud.core.delays import NO_DELAYS
 from localcloud.core.providers import ProvisioningError, ResourceRequest
@@ -115,6 +120,15 @@ def address(server: LocalCloud, arn: str, repository: str = "acme/shop") -> str:
 def signed(url: str, secret_key: str, account: str = ACCOUNT) -> str:
     user, password = sign(url, account, secret_key)
     return url.replace("://", f"://{user}:{password}@")
+
+
+def test_an_expired_session_reads_no_repository(server: LocalCloud) -> None:
+    credentials = server.cloud.credentials
+    session = credentials.assume(f"arn:aws:iam::{ACCOUNT}:role/r", "me", seconds=-1)
+    url = "http://127.0.0.1:1/git-http/acme/shop.git"
+    user, password = sign(url, session.access_key, session.secret_key, session.token)
+    with pytest.raises(GitCredentialsError, match=f"session of access key {session.access_key}"):
+        authenticate(header(user, password), "127.0.0.1", "/acme/shop.git", REGION, credentials)
 
 
 class TestPush:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import boto3
@@ -63,6 +66,37 @@ def test_a_session_survives_a_restart(
     server.stop()
     again = start_cloud(services=("logs", "sts"))
     assert _session(again.cloud, answer) == session
+
+
+def test_the_keys_of_a_session_last_as_long_as_asked(server: LocalCloud) -> None:
+    _trust(server.cloud, {"Principal": {"AWS": TOOLS}})
+    answer = _assume(server.cloud, DurationSeconds=900)
+    session = _session(server.cloud, answer)
+    assert session.expires == pytest.approx(answer["Credentials"]["Expiration"].timestamp(), abs=1)
+    assert session.expires - session.issued == pytest.approx(900)
+    service = server.cloud.credentials.assume(ROLE, "build")
+    assert service.expires is None
+
+
+def test_an_expired_session_is_rejected_by_each_protocol(server: LocalCloud) -> None:
+    cloud = server.cloud
+    _trust(cloud, {"Principal": {"AWS": TOOLS}})
+    session = _session(cloud, _assume(cloud))
+    client = partial(cloud.client, account=PROD, region=REGION, session=session)
+    assert client("sts").get_caller_identity()["Account"] == PROD
+    cloud.credentials._sessions[session.access_key] = replace(session, expires=time.time() - 1)
+    message = "The security token included in the request is expired"
+    for call, expected in (
+        (client("sts").get_caller_identity, (403, "ExpiredToken", message)),
+        (client("ssm").describe_parameters, (400, "ExpiredTokenException", message)),
+        (client("lambda").list_functions, (403, "ExpiredTokenException")),
+        (client("s3").list_buckets, (400, "ExpiredToken", "The provided token has expired.")),
+    ):
+        with pytest.raises(ClientError) as error:
+            call()
+        said, head = error.value.response["Error"], error.value.response["ResponseMetadata"]
+        found = (head["HTTPStatusCode"], said["Code"], said["Message"])
+        assert found[: len(expected)] == expected
 
 
 def test_expired_sessions_are_deleted_at_a_start(
