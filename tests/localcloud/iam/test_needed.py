@@ -57,7 +57,7 @@ class _Facts:
         return f"arn:aws:cloudformation:{HERE}:stack/here/id" if name == "here" else ""
 
     def function_key(self, arn: str) -> str:
-        return KEY if arn.endswith(":encrypted") else ""
+        return "own" if arn.endswith(":encrypted") else ""
 
     def topic_key(self, arn: str) -> str:
         return {"e": KEY, "a": f"arn:aws:kms:{HERE}:alias/aws/sns"}.get(
@@ -88,6 +88,39 @@ class _Facts:
             "Invoke",
             {"FunctionName": f"arn:aws:lambda:{HERE}:function:f:live"},
             [f"lambda:InvokeFunction arn:aws:lambda:{HERE}:function:f:live"],
+        ),
+        (
+            "lambda",
+            "CreateFunction",
+            {"FunctionName": "f", "Role": ROLE, "KMSKeyArn": "k"},
+            [
+                f"lambda:CreateFunction arn:aws:lambda:{HERE}:function:f",
+                f"iam:PassRole {ROLE}",
+                f"kms:CreateGrant arn:aws:kms:{HERE}:key/k",
+                f"kms:Encrypt arn:aws:kms:{HERE}:key/k",
+            ],
+        ),
+        (
+            "lambda",
+            "UpdateFunctionConfiguration",
+            {"FunctionName": "encrypted", "Environment": {"Variables": {}}},
+            [
+                f"lambda:UpdateFunctionConfiguration arn:aws:lambda:{HERE}:function:encrypted",
+                f"kms:CreateGrant arn:aws:kms:{HERE}:key/own",
+                f"kms:Encrypt arn:aws:kms:{HERE}:key/own",
+            ],
+        ),
+        (
+            "lambda",
+            "UpdateFunctionConfiguration",
+            {"FunctionName": "encrypted", "Timeout": 7},
+            [f"lambda:UpdateFunctionConfiguration arn:aws:lambda:{HERE}:function:encrypted"],
+        ),
+        (
+            "logs",
+            "AssociateKmsKey",
+            {"resourceIdentifier": f"arn:aws:logs:{HERE}:log-group:g", "kmsKeyId": KEY},
+            [f"logs:AssociateKmsKey arn:aws:logs:{HERE}:log-group:g:log-stream:"],
         ),
         (
             "scheduler",
@@ -356,6 +389,15 @@ class _Facts:
             "GET",
             {"path": "/restapis/x"},
             [f"apigateway:GET arn:aws:apigateway:{REGION}::/restapis/x"],
+        ),
+        (
+            "apigateway",
+            "PATCH",
+            {
+                "path": "/account",
+                "patchOperations": [{"path": "/cloudwatchRoleArn", "value": ROLE}, {"op": "add"}],
+            },
+            [f"apigateway:PATCH arn:aws:apigateway:{REGION}::/account", f"iam:PassRole {ROLE}"],
         ),
         # For an unlisted service, the operation on all resources.
         ("xray", "PutTraceSegments", {}, ["xray:PutTraceSegments *"]),
