@@ -76,6 +76,16 @@ def invalid(message: str) -> ApiError:
     return ApiError("InvalidParameterValueException", message)
 
 
+def require_role_arn(name: str, role: str) -> None:
+    """Check that the role of a function is the ARN of a role.
+
+    Raises:
+        ApiError: InvalidParameterValueException.
+    """
+    if not re.fullmatch(r"arn:aws:iam::\d{12}:role/\S+", role):
+        raise invalid(f"Function {name}: role is {role!r}; use the ARN of an IAM role")
+
+
 def _refuse(name: str, parameters: Mapping[str, Any]) -> None:
     if parameters.get("PackageType", "Zip") != "Zip":
         raise invalid(
@@ -150,8 +160,7 @@ def _check(name: str, made: Configuration) -> None:
         )
     if not re.fullmatch(r"[^\s]{1,128}", made.handler):
         raise invalid(f"Function {name}: handler is {made.handler!r}; use module.function")
-    if not re.fullmatch(r"arn:aws:iam::\d{12}:role/\S+", made.role):
-        raise invalid(f"Function {name}: role is {made.role!r}; use the ARN of an IAM role")
+    require_role_arn(name, made.role)
     _check_environment(made.environment)
     if made.log_format != "JSON" and (made.application_log_level or made.system_log_level):
         raise invalid(

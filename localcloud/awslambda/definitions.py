@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from localcloud.awslambda.configuration import configure, invalid
+from localcloud.awslambda.configuration import configure, invalid, require_role_arn
 from localcloud.awslambda.model import LATEST, Alias, Function, Version, revision
 from localcloud.awslambda.policies import check_principal, check_size, statement
 from localcloud.awslambda.preconditions import check_routing, require
@@ -340,6 +340,7 @@ class Definitions:
             raise ApiError("CodeStorageExceededException", "Code storage limit exceeded.")
 
     def _check_role(self, where: Address, role: str) -> None:
+        require_role_arn(where.name, role)
         if role.split(":")[4] != where.account:
             raise ApiError("AccessDeniedException", "Cross-account pass role is not allowed.")
         try:

@@ -5,6 +5,7 @@ import select
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 MOODS = """
 import os, sys, time
@@ -101,6 +102,16 @@ def test_an_initialisation_that_fails(
         assert payload["errorType"] == error_type
         assert message in payload["errorMessage"]
     lambdas.written.wait_for("INIT_REPORT Init Duration: ", "Phase: init\tStatus: error")
+
+
+def test_a_role_that_is_no_arn_is_rejected(lambdas: Any) -> None:
+    message = "role is 'runner'; use the ARN of an IAM role"
+    source = "def handler(event, context): pass"
+    with pytest.raises(ClientError, match=message):
+        lambdas.create("f", source, Role="runner")
+    lambdas.create("f", source)
+    with pytest.raises(ClientError, match=message):
+        lambdas.client.update_function_configuration(FunctionName="f", Role="runner")
 
 
 def test_child_processes_of_a_worker_end_with_it(lambdas: Any, tmp_path: Any) -> None:
