@@ -109,9 +109,9 @@ def test_the_judges_role_has_only_the_permissions_it_uses(stack: Any) -> None:
         "lambda:GetFunctionConfiguration",
         "codedeploy:ListDeployments", "codedeploy:GetDeployment",
         "codedeploy:ListDeploymentTargets", "codedeploy:GetDeploymentTarget",
-        "codedeploy:PutLifecycleEventHookExecutionStatus", "cloudwatch:DescribeAlarms",
-        "cloudwatch:GetMetricData", "cloudwatch:PutMetricData", "s3:ListBucket", "s3:GetObject",
-        "s3:PutObject",
+        "codedeploy:PutLifecycleEventHookExecutionStatus", "codedeploy:StopDeployment",
+        "cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData", "cloudwatch:PutMetricData",
+        "s3:ListBucket", "s3:GetObject", "s3:PutObject",
     }  # fmt: skip
     assert {
         action
