@@ -94,7 +94,10 @@ class Linear(Part):
 
 
 class Guard(Part):
-    """Alarms on the new version alone, per minute; they stop a shift in steps."""
+    """Alarms on the new version alone, per minute; they stop a shift in steps.
+
+    One fires if a minute exceeds a share by more than chance explains (`pipeline.judge.rails`).
+    """
 
     latency_objective_ms: Annotated[int, Field(ge=1)]
     """A slower request counts as slow."""
@@ -108,7 +111,7 @@ class Judge(Part):
     """The judge's comparison of a canary with the stable version, and its error rate."""
 
     false_rollback_rate: Annotated[float, Field(ge=0.0001, le=0.2)]
-    """Maximum share of releases that are no worse and rolled back."""
+    """Maximum share of releases that are no worse and rolled back by chance, whatever the cause."""
     tolerance: Annotated[float, Field(ge=1, le=10)]
     """Odds ratio of a bad request, canary to stable, up to which it is no worse."""
     harmful: Annotated[float, Field(gt=1, le=100)]

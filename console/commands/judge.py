@@ -18,7 +18,7 @@ from console.errors import ConsoleError
 from console.judge import tables
 from console.judge.backtest import Policy, Release, backtest, document
 from console.judge.picture import svg
-from console.judge.plans import answer, show, source
+from console.judge.plans import answer, rail, show, source
 from console.judge.records import (
     from_file,
     from_folder,
@@ -163,6 +163,7 @@ def plan(
     assert prediction is not None  # noqa: S101  # the environment has a judge
     console = Console()
     show(prediction, traffic.words, wanted.judge, console)
+    rail(prediction, wanted, console)
     answer(prediction, certainty, regression, console)
     rate = traffic.traffic.requests_per_second
     scaled = rate_here(rate, announced_speed(checkout.states))
@@ -177,7 +178,7 @@ def plan(
     "--false-rollback-rate",
     type=_SHARE,
     metavar="SHARE",
-    help="Largest share of good releases that may be rolled back; default: each record's.",
+    help="Largest share of good releases that the evidence may roll back; default: each record's.",
 )
 @click.option(
     "--tolerance",

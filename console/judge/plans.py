@@ -12,14 +12,17 @@ from console.judge.axes import per_cent
 from console.judge.screen import say
 from console.judge.traffic import HOURS
 from environments.limits import MAX_STEP_MINUTES
+from pipeline.judge.causes import evidence_rate, rails_rate
+from pipeline.judge.rails import firing_count
 from pipeline.judge.shift import MINUTE
 from pipeline.planning.forecast import OBJECTIVE, REACTION_MINUTES, Traffic
+from pipeline.planning.policy import rails_threshold
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from console.judge.traffic import Counted
-    from environments.schema import Judge
+    from environments.schema import Environment, Judge
     from pipeline.planning.forecast import Forecast
 
 _TIMES = (2, 3, 5, 10, 20, 50)
@@ -66,12 +69,13 @@ def source(
 
 def show(forecast: Forecast, words: str, judge: Judge, console: Console) -> None:
     """Print the power of the canary by the failure rate of the new version."""
-    traffic, canary = forecast.traffic, forecast.canary
+    traffic, canary, rate = forecast.traffic, forecast.canary, judge.false_rollback_rate
     say(
         console,
         f"{_shift(forecast)}, {len(canary.shares)} of which can be compared, at {words}.\n"
-        f"The judge rolls back at most {per_cent(judge.false_rollback_rate)} of releases that are "
-        "no worse. For the others:",
+        f"At most {per_cent(rate)} of releases that are no worse are rolled back: "
+        f"{per_cent(evidence_rate(rate))} by evidence, {per_cent(rails_rate(rate))} by guard rails."
+        "\nThe evidence finds the others:",
     )
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("the new version fails", no_wrap=True)
@@ -101,7 +105,7 @@ def answer(forecast: Forecast, certainty: float, regression: float, console: Con
         if least
         else "nothing: not even a version that always fails"
     )
-    say(console, f"With probability {sure} it finds {found}.")
+    say(console, f"With probability {sure} the evidence finds {found}.")
     bad = min(1.0, regression * traffic.failure_share)
     needed = forecast.minutes_for(bad, certainty)
     enough = (
@@ -121,6 +125,28 @@ def answer(forecast: Forecast, certainty: float, regression: float, console: Con
         "minute that condemns a version, if it is found. The rollback follows about "
         f"{REACTION_MINUTES:.1f} minutes later; “users hurt” includes them. The figures are for "
         f"{OBJECTIVE} alone, without the guard rails.[/]",
+    )
+
+
+def rail(forecast: Forecast, environment: Environment, console: Console) -> None:
+    """Print how many requests must fail for guard rail `failures` to fire."""
+    guard, requests = environment.guard, _MINUTE * forecast.traffic.requests_per_second
+    counts = [round(requests * forecast.shift.percent / 100), round(requests)]
+    limit = guard.max_failure_share
+    threshold = rails_threshold(environment.judge, environment.shift)
+    fires = [
+        f"{fewest} of {count:,} fail"
+        for count in counts
+        if count >= guard.min_requests and (fewest := firing_count(count, limit, threshold))
+    ]
+    least = f"Minutes with fewer than {guard.min_requests} requests are not evaluated."
+    if not fires:
+        say(console, f"Guard rail “failures” never fires at this traffic. {least}")
+        return
+    say(
+        console,
+        f"Guard rail “failures” fires if in a minute of the new version {', or '.join(fires)}. "
+        f"{least}",
     )
 
 

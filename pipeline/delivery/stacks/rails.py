@@ -3,8 +3,9 @@
 An alarm evaluates only the newest minutes: data for an older minute changes nothing. So each alarm
 evaluates as many minutes as metrics may be late (`pipeline.judge.arrival`).
 
-They are coarse. The judge detects a regression against the previous version sooner and at a known
-error rate. A rail stops what is bad by any measure, also when there is nothing to compare with.
+They are coarse. The judge detects a regression against the previous version sooner. A rail stops
+what is bad by any measure, also when there is nothing to compare with or no judge that works. So
+the alarm itself computes what chance explains (`pipeline.judge.rails`); decision 7 says why.
 """
 
 from __future__ import annotations
@@ -34,26 +35,29 @@ class Rails:
         self,
         environment_name: str,
         guard: Guard,
+        threshold: float,
         function: lambda_.Function,
         version: lambda_.Version,
     ) -> None:
+        """`threshold`: the z-score from which a rail fires (`pipeline.judge.rails`)."""
         self._environment = environment_name
         self._guard = guard
+        self._threshold = threshold
         self._function = function.function_name
         self._version = version.version
 
     def alarm(self, scope: Construct, construct_id: str, rail: str, name: str) -> cloudwatch.Alarm:
         """Create an alarm on each minute alone; a minute without requests does not breach."""
-        share, limit, what = self._rail(rail)
+        deviations, limit, what = self._rail(rail)
         return cloudwatch.Alarm(
             scope,
             construct_id,
             alarm_name=name,
             alarm_description=f"More than {limit:.0%} of requests {what} in a minute on the new "
-            "version, and not on the others",
-            metric=share,
-            threshold=limit,
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+            "version, by more than chance explains, and not on the others",
+            metric=deviations,
+            threshold=self._threshold,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
             evaluation_periods=int(ARRIVAL_BOUND / ONE_MINUTE),
             datapoints_to_alarm=1,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
@@ -71,18 +75,18 @@ class Rails:
         return self._crashed(limit), limit, "crashed or timed out"
 
     def _counted(self, bad: str, limit: float) -> cloudwatch.MathExpression:
-        """Return the share of requests that the service counts as bad."""
+        """Return the z-score of the requests that the service counts as bad."""
         every = {"service": SERVICE, "environment": self._environment}
         mine = every | {"version": self._version}
-        return self._share(NAMESPACE, bad, "Requests", mine, every, limit)
+        return self._deviations(NAMESPACE, bad, "Requests", mine, every, limit)
 
     def _crashed(self, limit: float) -> cloudwatch.MathExpression:
-        """Return the share of invocations with an error of Lambda's."""
+        """Return the z-score of the invocations with an error of Lambda's."""
         every = {"FunctionName": self._function, "Resource": f"{self._function}:{ALIAS}"}
         mine = every | {"ExecutedVersion": self._version}
-        return self._share("AWS/Lambda", "Errors", "Invocations", mine, every, limit)
+        return self._deviations("AWS/Lambda", "Errors", "Invocations", mine, every, limit)
 
-    def _share(
+    def _deviations(
         self,
         namespace: str,
         bad: str,
@@ -101,11 +105,15 @@ class Rails:
             )
 
         return cloudwatch.MathExpression(
-            # Below `min_requests` a share is meaningless; and if the other versions exceed the
-            # limit, too, the cause is not this version.
+            # The same as `pipeline.judge.rails.deviations`, with each logarithm of a positive
+            # number. Below `min_requests` no minute is evaluated; and if the other versions exceed
+            # the limit, too, the cause is not this version.
             expression=(
-                f"IF(requests >= {self._guard.min_requests}"
-                f" AND all_bad - bad <= {limit} * (all_requests - requests), bad / requests, 0)"
+                f"IF(requests >= {self._guard.min_requests} AND bad - 1 > {limit} * requests"
+                f" AND all_bad - bad <= {limit} * (all_requests - requests), "
+                f"(2 * ABS((bad - 1) * LOG(IF(bad > 1, bad - 1, 1) / ({limit} * requests))"
+                " + (requests - bad + 1)"
+                f" * LOG((requests - bad + 1) / ((1 - {limit}) * requests)))) ^ 0.5, 0)"
             ),
             using_metrics={
                 "bad": total(bad, mine),
@@ -113,6 +121,6 @@ class Rails:
                 "all_bad": total(bad, every),
                 "all_requests": total(requests, every),
             },
-            label=f"share of {bad}",
+            label=f"standard deviations of {bad} above {limit:.0%}",
             period=MINUTE,
         )

@@ -24,7 +24,7 @@ from pipeline.names import (
     VERDICTS,
     version_alarm_name,
 )
-from pipeline.planning.policy import bake_minutes, parameters, shift
+from pipeline.planning.policy import bake_minutes, parameters, rails_threshold, shift
 
 if TYPE_CHECKING:
     from pipeline.delivery.stacks.artifact import Artifact
@@ -61,7 +61,14 @@ class Release(Construct):
         version = function.current_version
         self.alias = lambda_.Alias(self, "Alias", alias_name=ALIAS, version=version)
         self._makers: dict[str, Rails | Verdicts | FailedJourneys] = dict.fromkeys(
-            RAILS, Rails(environment_name, environment.guard, function, version)
+            RAILS,
+            Rails(
+                environment_name,
+                environment.guard,
+                rails_threshold(environment.judge, environment.shift),
+                function,
+                version,
+            ),
         )
         if environment.judge:
             rule = parameters(environment, environment.judge)

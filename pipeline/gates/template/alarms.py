@@ -6,8 +6,12 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter, ValidationError
+
+from environments.schema import AllAtOnce, Canary, Judge, Linear
 from pipeline.gates.template.rules import Rule, Violation
 from pipeline.gates.template.template import canonical, listed, number, text
+from pipeline.planning.policy import rails_threshold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +27,7 @@ _INPUT_PROPERTIES = (
 )  # fmt: skip
 """Properties that decide which data an alarm evaluates."""
 _ACTIONS = ("AlarmActions", "OKActions", "InsufficientDataActions")
+_SHIFT: TypeAdapter[AllAtOnce | Canary | Linear] = TypeAdapter(AllAtOnce | Canary | Linear)
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 
 
@@ -144,20 +149,36 @@ def _explained(before: str, after: str, explained: set[tuple[str, str]]) -> bool
 
 
 def _edited_limits(change: Change) -> set[tuple[str, str]]:
-    """Return the limits of guard rails that an environment file changes, as (before, after)."""
+    """Return the numbers of guard rails that an environment file changes, as (before, after)."""
     found = change.safeguards
     pairs = set()
-    for file, document in (found.released if found else {}).items():
-        was = ((found.deployed if found else None) or {}).get(file, {}).get("guard")
-        now = document.get("guard") if isinstance(document, dict) else None
+    for file, now in (found.released if found else {}).items():
+        was = ((found.deployed if found else None) or {}).get(file)
         if isinstance(was, dict) and isinstance(now, dict):
-            numbers = ((number(was[key]), number(now.get(key))) for key in was)
+            thresholds = _threshold_of(was), _threshold_of(now)
             pairs |= {
                 (f"{old:g}", f"{new:g}")
-                for old, new in numbers
+                for old, new in (*_guard_numbers(was, now), thresholds)
                 if old is not None and new is not None and old != new
             }
     return pairs
+
+
+def _guard_numbers(
+    was: dict[str, Any], now: dict[str, Any]
+) -> Iterator[tuple[float | None, float | None]]:
+    before, after = was.get("guard"), now.get("guard")
+    if isinstance(before, dict) and isinstance(after, dict):
+        yield from ((number(before[key]), number(after.get(key))) for key in before)
+
+
+def _threshold_of(document: dict[str, Any]) -> float | None:
+    """Return the threshold of an environment's guard rails; None if its file is not valid here."""
+    try:
+        judge = Judge.model_validate(document["judge"]) if "judge" in document else None
+        return rails_threshold(judge, _SHIFT.validate_python(document.get("shift")))
+    except ValidationError:
+        return None
 
 
 def _without_versions(template: Template, value: Any) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.gates.template.rules import Violation
 from pipeline.gates.template.template import canonical, listed, mapping, number, references, text
+from pipeline.judge.causes import evidence_rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,6 +109,10 @@ def _edited(change: Change) -> set[tuple[str, str]]:
             was = mapping(mapping(found.deployed.get(file)).get(table))
             now = mapping(mapping(document).get(table))
             edited |= {_pair(was[key], now[key]) for key in was.keys() & now.keys()}
+            rates = [number(each.get("false_rollback_rate")) for each in (was, now)]
+            if rates[0] is not None and rates[1] is not None:
+                # The judge's function gets the evidence's share of the rate.
+                edited.add(_pair(evidence_rate(rates[0]), evidence_rate(rates[1])))
     return edited
 
 

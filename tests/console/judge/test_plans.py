@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from console.judge.plans import answer, minutes, show, source
+from console.judge.plans import answer, minutes, rail, show, source
 from console.judge.traffic import Counted
 from environments.schema import Canary, Environment, Judge, load_all
 from pipeline.planning.forecast import Traffic, forecast
@@ -62,6 +62,7 @@ def shown(certainty: float = 0.95, regression: float = 5.0, **traffic: Any) -> l
     out = StringIO()
     console = Console(file=out, width=100, color_system=None)
     show(made, "WORDS", JUDGE, console)
+    rail(made, prod(), console)
     answer(made, certainty, regression, console)
     return [" ".join(line.split()) for line in out.getvalue().splitlines()]
 
@@ -69,8 +70,12 @@ def shown(certainty: float = 0.95, regression: float = 5.0, **traffic: Any) -> l
 def test_the_table_and_the_summary() -> None:
     lines = shown()
     assert lines[0] == "10 % for 7 minutes, 6 of which can be compared, at WORDS."
-    said = "The judge rolls back at most 1 % of releases that are no worse. For the others:"
-    assert lines[1] == said
+    assert lines[1] == (
+        "At most 1 % of releases that are no worse are rolled back: 0.9 % by evidence, 0.1 % by "
+        "guard rails."
+    )
+    lines.pop(1)
+    assert lines[1] == "The evidence finds the others:"
     rows = {line.split(" as often")[0]: line for line in lines[3:10]}
     assert list(rows)[:-1] == [f"{times} times" for times in (2, 3, 5, 10, 20, 50)]
     assert lines[9].startswith("always 100 % > 99 % 1.5 min ")
@@ -86,7 +91,11 @@ def test_the_table_and_the_summary() -> None:
     )
     least = made.power.smallest(made.canary, 0.95)
     assert least
-    assert lines[10].startswith("With probability 0.95 it finds versions that fail ")
+    assert lines.pop(10) == (
+        "Guard rail “failures” fires if in a minute of the new version 31 of 120 fail, or 171 of "
+        "1,200 fail. Minutes with fewer than 50 requests are not evaluated."
+    )
+    assert lines[10].startswith("With probability 0.95 the evidence finds versions that fail ")
     assert f"({100 * least:.3g} %) or more." in lines[10]
     assert lines[11].endswith(
         f"shift.minutes must be at least {made.minutes_for(0.005, 0.95)} (it is 7)."
@@ -96,8 +105,15 @@ def test_the_table_and_the_summary() -> None:
 
 def test_an_undetectable_harm_is_reported() -> None:
     lines = " ".join(shown(requests_per_second=0.1))
-    assert "it finds nothing: not even a version that always fails" in lines
+    assert "the evidence finds nothing: not even a version that always fails" in lines
     assert "no shift.minutes up to 2,880 is enough: raise shift.percent" in lines
+
+
+def test_with_little_traffic_a_rail_evaluates_only_the_whole_or_nothing() -> None:
+    lines = " ".join(shown(requests_per_second=1.0))
+    assert "in a minute of the new version 20 of 60 fail. Minutes" in lines
+    lines = " ".join(shown(requests_per_second=0.1))
+    assert "Guard rail “failures” never fires at this traffic." in lines
 
 
 def test_a_high_share_of_failures_has_no_row_beyond_all() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import json
 import re
+import tomllib
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +19,7 @@ from pipeline.gates.template import catalogue
 from pipeline.gates.template.assembly import Stack
 from pipeline.gates.template.rules import Change, Safeguards
 from pipeline.gates.template.template import Template
+from pipeline.names import RAILS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     Edit = Callable[[dict[str, Any]], None]
     Weakened = Callable[..., list[Finding]]
 
+ROOT = Path(__file__).parents[4]
 PIPELINE = "AWS::CodePipeline::Pipeline"
 ALARM = "AWS::CloudWatch::Alarm"
 
@@ -686,6 +690,43 @@ def test_a_judge_policy_change_in_the_environment_file_is_compared(
     known = Safeguards(files[0], files[1], datetime.now(UTC))
     change = Change(_edited(stacks["prod-files"], (edit,)), stacks["prod-files"].template, known)
     assert {each.rule for each in catalogue.compare([change])} & {"PH703"} == rules
+
+
+def test_a_change_of_the_rate_in_the_environment_file_is_compared_as_the_judge_gets_it(
+    stacks: dict[str, Stack],
+) -> None:
+    def edit(resources: dict[str, Any]) -> None:
+        judge = _of(resources, "AWS::Lambda::Function", "JudgeFunction")[0]["Properties"]
+        given = judge["Environment"]["Variables"]
+        assert '"false_rollback_rate": 0.009,' in given["PARAMETERS"]
+        given["PARAMETERS"] = given["PARAMETERS"].replace("0.009", "0.045")
+
+    files = [
+        {"environments/prod.toml": {"judge": {"false_rollback_rate": each}}}
+        for each in (0.01, 0.05)
+    ]
+    for deployed, rules in ((files[0], set()), (files[1], {"PH703"})):
+        known = Safeguards(deployed, files[1], datetime.now(UTC))
+        edited = _edited(stacks["prod-files"], (edit,))
+        change = Change(edited, stacks["prod-files"].template, known)
+        assert {each.rule for each in catalogue.compare([change])} & {"PH703"} == rules
+
+
+@pytest.mark.parametrize(("threshold", "rules"), [(4.67, set()), (4.68, {"PH702"})])
+def test_a_rail_that_watches_a_longer_bake_needs_more_deviations(
+    threshold: float, rules: set[str], stacks: dict[str, Stack]
+) -> None:
+    """The threshold follows from the file; one that does not is a finding."""
+    prod = tomllib.loads((ROOT / "environments/prod.toml").read_text(encoding="utf-8"))
+    files = [
+        {"environments/prod.toml": prod | {"shift": prod["shift"] | {"bake_minutes": each}}}
+        for each in (4, 25)
+    ]
+    known = Safeguards(files[0], files[1], datetime.now(UTC))
+    edits = tuple(_alarm(f"Shift{rail.replace('-', '')}", Threshold=threshold) for rail in RAILS)
+    edited = _edited(stacks["prod-files"], edits)
+    change = Change(edited, stacks["prod-files"].template, known)
+    assert {each.rule for each in catalogue.compare([change])} & {"PH702"} == rules
 
 
 def test_an_alarm_on_the_next_version_is_the_same_alarm(weakened: Weakened) -> None:
