@@ -32,7 +32,7 @@ def status_document(status: Status, now: datetime) -> dict[str, Any]:
         "alarms": [{"name": "…-prod-new-version-failures", "since": "…", "reason": "…"}],
         "deployment": "d-…",
         "outcome": {"ending": "rolled_back", "sentence": "…", "time": "…", "execution": "…"},
-        "judge": {"deployment": "d-…", "version": "3", "evidence": 1.32, "line": 2.0,
+        "judge": {"deployment": "d-…", "version": "3", "evidence": 1.32, "line": 2.05,
           "verdict": "undecided", "incident": false, "outcome": "in progress",
           "sentence": "…"}}],
      "pipeline": {"name": "pithead", "execution": "…", "status": "InProgress", "commit": "…",

@@ -131,9 +131,9 @@ def test_durations_are_shown_once_the_pace_is_known() -> None:
 @pytest.mark.parametrize(
     ("counts", "shown"),
     [
-        (((80, 40), (720, 0)), "of 2.00 rollback"),
-        (((80, 0), (720, 0)), "judge evidence ━━━━━━━━━━━━━━━━━━━━ 0.00 of 2.00 undecided"),
-        (((80, 40), (720, 360)), "of 2.00 undecided both versions fail alike"),
+        (((80, 40), (720, 0)), "of 2.05 rollback"),
+        (((80, 0), (720, 0)), "judge evidence ━━━━━━━━━━━━━━━━━━━━ 0.00 of 2.05 undecided"),
+        (((80, 40), (720, 360)), "of 2.05 undecided both versions fail alike"),
     ],
 )
 def test_the_evidence_is_shown_with_its_limit(
@@ -164,7 +164,7 @@ def test_a_file_gets_each_change_once(decided: Callable[..., Record]) -> None:
         "prod: InProgress",
         "prod: version 3 has 100 % of the traffic (d-1)",
         "prod: bake: watching the alarms",
-        "prod: judged 1 min: evidence 0.00 of 2.00, undecided",
+        "prod: judged 1 min: evidence 0.00 of 2.05, undecided",
     ]
 
 
@@ -288,7 +288,7 @@ def test_each_verdict_has_a_colour(verdict: Verdict, decided: Callable[..., Reco
     screen = ReleaseScreen("release", console)
     with screen.showing():
         screen.show(replace(snapshot(), canary=replace(CANARY, record=record)))
-    assert f"of 2.00  {verdict}" in out.getvalue()
+    assert f"of 2.05  {verdict}" in out.getvalue()
 
 
 @pytest.mark.parametrize("terminal", [True, False])

@@ -15,6 +15,7 @@ import pytest
 
 from console import cli
 from console.aws.health import Health
+from pipeline.judge.statistics.judging import line
 from tests.console.conftest import git
 
 if TYPE_CHECKING:
@@ -240,7 +241,7 @@ def test_status_has_the_judges_verdict(
         "deployment": "d-SHIFT",
         "version": "3",
         "evidence": judged.evidence[-1],
-        "line": 2.0,
+        "line": line(judged.parameters),
         "verdict": "rollback",
         "incident": False,
         "outcome": "in progress",
