@@ -15,6 +15,7 @@ import numpy as np
 
 from pipeline.judge.arrival import ARRIVAL_BOUND
 from pipeline.judge.bake import result
+from pipeline.judge.causes import evidence_rate
 from pipeline.judge.evaluation import evaluate
 from pipeline.judge.port import Bake, Deployment, Metric, Serving, StageCounts, VersionCounts
 from pipeline.judge.settings import Settings
@@ -47,7 +48,7 @@ SETTINGS = Settings(
     shift=Shift(10, 8, linear=False),
     bake_minutes=4,
     parameters=Parameters(
-        false_rollback_rate=0.01,
+        false_rollback_rate=evidence_rate(0.01),
         tolerance=1.0,
         harmful=2.0,
         undecided="promote",
