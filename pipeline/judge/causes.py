@@ -3,9 +3,10 @@
 Two causes can stop a release that is no worse by chance alone: the judge's evidence and a guard
 rail. Their shares sum to 1, so by the union bound the release as a whole keeps the configured rate.
 
-All other causes have no share, because chance does not bring them about: the judge is silent or
-blind, the service's counts contradict AWS's, journeys fail, or the policies `undecided` and
-`incident` stop the release on purpose.
+All other causes have no share, because they are faults and not chance: the judge is silent or
+blind, the service's counts contradict AWS's, or journeys fail through a service that should answer
+nearly every request. The policies `undecided` and `incident` stop a release on purpose.
+"Whole releases" in docs/canary.md measures how often each stops one that is no worse.
 """
 
 from __future__ import annotations
