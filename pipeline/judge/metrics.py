@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Metric by field of `VersionCounts`.
 _SERVICE_METRICS = {
     "requests": "Requests", "failures": "Failures", "slow": "SlowRequests",
-    "cold_starts": "ColdStarts", "client_errors": "ClientErrors",
+    "cold_starts": "ColdStarts", "client_errors": "ClientErrors", "warm_ups": "WarmUps",
 }  # fmt: skip
 _LAMBDA_METRICS = {"invocations": "Invocations", "errors": "Errors", "throttles": "Throttles"}
 # Metric and statistic by field of `StageCounts`. Source of the statistics: "Amazon API Gateway
@@ -28,7 +28,7 @@ _STAGE_METRICS = {
     "requests": ("Count", "SampleCount"), "integrated": ("IntegrationLatency", "SampleCount"),
     "client_errors": ("4XXError", "Sum"), "server_errors": ("5XXError", "Sum"),
 }  # fmt: skip
-_OPTIONAL_FIELDS = {"client_errors"}
+_OPTIONAL_FIELDS = {"client_errors", "warm_ups"}
 """Fields without a metric in older versions of the service."""
 
 

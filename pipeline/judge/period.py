@@ -46,8 +46,9 @@ def _failures(counts: VersionCounts) -> Counts:
 
 
 def _slow(counts: VersionCounts) -> Counts:
-    # The service never counts a cold start as slow, so it must not count as fast either.
-    return _counts(counts.requests - counts.cold_starts, counts.slow)
+    # The service never counts a sandbox's first requests as slow, so they must not count as fast.
+    left_out = counts.cold_starts if counts.warm_ups is None else counts.warm_ups
+    return _counts(counts.requests - left_out, counts.slow)
 
 
 def _error_responses(canary: VersionCounts, stable: VersionCounts) -> Pair:

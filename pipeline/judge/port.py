@@ -58,6 +58,8 @@ class VersionCounts:
     """Requests that Lambda rejected; they are no invocations."""
     client_errors: int | None = None
     """4xx responses, reported by the service; None if it does not count them."""
+    warm_ups: int | None = None
+    """First requests of sandboxes, cold starts included; None if the service counts only those."""
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,21 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+_CONFIG = Config(
+    connect_timeout=2,
+    read_timeout=10,
+    retries={"mode": "standard", "total_max_attempts": 3},
+    s3={"addressing_style": "auto"},
+)
 
 
 class StorageError(Exception):
@@ -90,25 +100,9 @@ class S3Storage:
     """Stores files as objects of one bucket, whose settings encrypt and version them."""
 
     def __init__(self, bucket: str, client: Any = None) -> None:
+        """Use a client, or create one: on Lambda as a part of the cold start, not of a request."""
         self._bucket = bucket
-        self._given = client
-
-    @cached_property
-    def _client(self) -> Any:
-        if self._given is not None:
-            return self._given
-        import boto3  # noqa: PLC0415  # a quarter of a second that a cold start can do without
-        from botocore.config import Config  # noqa: PLC0415  # as above
-
-        return boto3.client(
-            "s3",
-            config=Config(
-                connect_timeout=2,
-                read_timeout=10,
-                retries={"mode": "standard", "total_max_attempts": 3},
-                s3={"addressing_style": "auto"},
-            ),
-        )
+        self._client = client or boto3.client("s3", config=_CONFIG)
 
     def put(self, path: str, content: bytes, content_type: str, if_match: str | None = None) -> str:
         """See `Storage.put`; check and write are one call, so that no write is lost."""
@@ -155,8 +149,6 @@ class S3Storage:
         self._call("head_bucket")
 
     def _call(self, operation: str, **arguments: Any) -> dict[str, Any]:
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # as above
-
         most = arguments.pop("most", None)
         try:
             answer: dict[str, Any] = getattr(self._client, operation)(

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from service.app.settings import Settings
 
 NAMESPACE = "Pithead/Service"
+WARM_UP_REQUESTS = 20
+"""A sandbox's first requests, which are often slow: caches are empty and connections closed. They
+come together with the sandbox, so they say nothing about the version (docs/judge.md)."""
 _LEVELS = logging.getLevelNamesMapping()
 
 
@@ -37,14 +40,15 @@ class TelemetryMiddleware:
         self._app = app
         self._settings = settings
         self._level = _LEVELS[settings.log_level]
-        self._cold = True
+        self._served = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on and observe its answer."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        cold, self._cold = self._cold, False
+        cold, warm_up = self._served == 0, self._served < WARM_UP_REQUESTS
+        self._served += 1
         request_id = _request_id(scope)
         status = 0
         came, started = time.time(), time.perf_counter()
@@ -62,6 +66,7 @@ class TelemetryMiddleware:
             await send(message)
 
         extra: dict[str, Any] = {"cold_start": cold}
+        flags = {"ColdStarts": int(cold), "WarmUps": int(warm_up)}
         try:
             await self._app(scope, receive, watched)
         except Exception:  # noqa: BLE001  # the last resort: counted, logged, and answered without detail
@@ -75,7 +80,7 @@ class TelemetryMiddleware:
                 await answer(scope, receive, watched)
             status = HTTPStatus.INTERNAL_SERVER_ERROR
         milliseconds = (time.perf_counter() - started) * 1000
-        self._write(scope, request_id, int(status), came, milliseconds, extra)
+        self._write(scope, request_id, int(status), came, milliseconds, flags, extra)
 
     def _write(
         self,
@@ -84,6 +89,7 @@ class TelemetryMiddleware:
         status: int,
         came: float,
         milliseconds: float,
+        flags: dict[str, int],
         extra: dict[str, Any],
     ) -> None:
         failed = status >= HTTPStatus.INTERNAL_SERVER_ERROR
@@ -107,6 +113,7 @@ class TelemetryMiddleware:
                             {"Name": "ClientErrors", "Unit": "Count"},
                             {"Name": "SlowRequests", "Unit": "Count"},
                             {"Name": "ColdStarts", "Unit": "Count"},
+                            {"Name": "WarmUps", "Unit": "Count"},
                             {"Name": "Latency", "Unit": "Milliseconds"},
                         ],
                     }
@@ -120,11 +127,10 @@ class TelemetryMiddleware:
             "ClientErrors": int(
                 HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
             ),
-            # A sandbox's first request waits for the sandbox, not for the version.
             "SlowRequests": int(
-                milliseconds > settings.latency_objective_ms and not extra["cold_start"]
+                milliseconds > settings.latency_objective_ms and not flags["WarmUps"]
             ),
-            "ColdStarts": int(extra["cold_start"]),
+            **flags,
             "Latency": round(milliseconds, 3),
             "level": level,
             "method": scope["method"],

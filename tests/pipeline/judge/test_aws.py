@@ -95,8 +95,8 @@ def test_counts_are_queried_by_version(port: Any) -> None:
     assert {(each["Namespace"], each["MetricName"]) for each in metrics} == {
         ("Pithead/Service", "Requests"), ("Pithead/Service", "Failures"),
         ("Pithead/Service", "SlowRequests"), ("Pithead/Service", "ColdStarts"),
-        ("Pithead/Service", "ClientErrors"), ("AWS/Lambda", "Invocations"),
-        ("AWS/Lambda", "Errors"), ("AWS/Lambda", "Throttles"),
+        ("Pithead/Service", "WarmUps"), ("Pithead/Service", "ClientErrors"),
+        ("AWS/Lambda", "Invocations"), ("AWS/Lambda", "Errors"), ("AWS/Lambda", "Throttles"),
     }  # fmt: skip
     for metric in metrics:
         dimensions = {each["Name"]: each["Value"] for each in metric["Dimensions"]}

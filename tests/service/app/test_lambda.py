@@ -6,6 +6,7 @@ import ast
 import asyncio
 import base64
 import importlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -105,14 +106,15 @@ def test_a_crash_is_a_response_and_not_a_lambda_error(
     assert '"Failures":1' in capsys.readouterr().out
 
 
-def test_a_cold_start_imports_fastapi_and_little_else() -> None:
+def test_a_cold_start_imports_fastapi_boto3_and_little_else() -> None:
     """Modules are counted because times differ on every machine."""
     forbidden = (
-        "boto3", "botocore", "grpc", "aws_xray_sdk", "opentelemetry.sdk.trace",
+        "grpc", "aws_xray_sdk", "opentelemetry.sdk.trace",
         "opentelemetry.exporter.otlp.proto.http", "requests",
     )  # fmt: skip
     program = (
-        "import sys, fastapi; before = len(sys.modules); import service.app.handler;"
+        "import sys, fastapi, boto3; boto3.client('s3'); before = len(sys.modules);"
+        "import service.app.handler;"
         f"print(before, len(sys.modules), *[n for n in {forbidden} if n in sys.modules])"
     )
     run = subprocess.run(
@@ -125,6 +127,27 @@ def test_a_cold_start_imports_fastapi_and_little_else() -> None:
     before, after, *found = run.stdout.split()
     assert not found
     assert int(after) < 1.2 * int(before)
+
+
+def test_a_sandboxs_first_file_request_finds_the_s3_client_ready() -> None:
+    """What one request waits for and the next does not would look like a slow version."""
+    program = (
+        "import json, sys; from service.app.handler import handler; before = set(sys.modules);"
+        "event = json.loads(sys.argv[1]); status = handler(event, None)['statusCode'];"
+        "print(status, *sorted({each.split('.')[0] for each in {*sys.modules} - before}))"
+    )
+    closed = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_REGION": "eu-west-1"}
+    keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_MAX_ATTEMPTS": "1"}
+    run = subprocess.run(
+        [sys.executable, "-c", program, json.dumps(_event("GET", "/files/a"))],
+        env={"PATH": "", "BUCKET": "files", **closed, **keys},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    status, *imported = run.stdout.splitlines()[-1].split()
+    assert status == "503"
+    assert not {"boto3", "botocore", "s3transfer", "urllib3", "http"} & {*imported}
 
 
 def test_mangums_event_loop_is_kept() -> None:
