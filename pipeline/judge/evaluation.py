@@ -13,7 +13,7 @@ judged unless they arrive after all; until then the judge is blind, which has an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -139,7 +139,7 @@ def _judged(
 ) -> tuple[Record, Judged]:
     """Judge the periods by the rule that the record began with, and return the new record."""
     parameters = before.parameters if before else settings.parameters
-    judged = judge(parameters, periods, inconsistent=bool(discrepancies))
+    judged = _with_latch(before, judge(parameters, periods, inconsistent=bool(discrepancies)))
     outcome_ = outcome(parameters, judged, deployment.ending)
     record = Record(
         service=settings.service,
@@ -164,6 +164,23 @@ def _judged(
         discrepancies=discrepancies,
     )
     return record, judged
+
+
+def _with_latch(before: Record | None, judged: Judged) -> Judged:
+    """Keep a rollback, with its evidence, that other code of the judge would not repeat.
+
+    The judge's function may be updated during a release; within one version of its code a rollback
+    is final anyway.
+    """
+    if before is None or before.verdict != "rollback" or judged.verdict == "rollback":
+        return judged
+    return replace(
+        judged,
+        verdict="rollback",
+        decided_at=before.decided_at,
+        evidence=before.evidence + judged.evidence[len(before.evidence) :],
+        incident=False,
+    )
 
 
 def _condemn(port: Port, record: Record, now: datetime) -> None:

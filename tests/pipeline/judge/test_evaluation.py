@@ -10,15 +10,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline.judge import evaluation
 from pipeline.judge.evaluation import evaluate
 from pipeline.judge.port import Deployment, EvaluationError, StageCounts, VersionCounts
 from pipeline.judge.statistics.judging import judge as judged_again
 from pipeline.judge.statistics.record import read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pipeline.judge.settings import Settings
+    from pipeline.judge.statistics.judging import Judged
+    from pipeline.judge.statistics.periods import Parameters, Period
     from pipeline.judge.statistics.record import Record
 
     Judge = Callable[..., Settings]
@@ -94,6 +97,28 @@ def test_a_bad_canary_stays_condemned(world: Any, judge: Judge) -> None:
     assert kept == seen.record
 
 
+def test_an_update_of_the_judge_does_not_withdraw_a_rollback(
+    world: Any, judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.fill(*BAD)
+    world.now = world.after(4)
+    before = evaluate(world, judge()).record
+    assert before is not None
+    assert before.verdict == "rollback"
+
+    def lenient(parameters: Parameters, periods: Sequence[Period], **more: bool) -> Judged:
+        return judged_again(replace(parameters, tolerance=900.0, harmful=950.0), periods, **more)
+
+    monkeypatch.setattr(evaluation, "judge", lenient)
+    world.now = world.after(5)
+    seen = evaluate(world, judge())
+    assert seen.record is not None
+    assert seen.stops
+    assert (seen.record.verdict, seen.record.decided_at) == ("rollback", before.decided_at)
+    assert seen.record.evidence[: len(before.evidence)] == before.evidence
+    assert world.published_values("Evidence")[-1] >= 2
+
+
 def test_crashes_count_as_failures_without_the_services_metrics(world: Any, judge: Judge) -> None:
     crashing = VersionCounts(requests=4, failures=0, slow=0, cold_starts=0, invocations=8, errors=4)
     world.fill(crashing, (72, 0))
@@ -105,15 +130,19 @@ def test_crashes_count_as_failures_without_the_services_metrics(world: Any, judg
     assert (counts.requests, counts.failures) == (8, 4)
 
 
-def test_cold_starts_are_neither_slow_nor_fast(world: Any, judge: Judge) -> None:
-    world.fill(VersionCounts(8, 0, 1, cold_starts=3, invocations=8, errors=0), (72, 0))
+@pytest.mark.parametrize(("warm_ups", "counted"), [(None, 5), (6, 2)])
+def test_the_first_requests_of_sandboxes_are_neither_slow_nor_fast(
+    world: Any, judge: Judge, warm_ups: int | None, counted: int
+) -> None:
+    canary = VersionCounts(8, 0, 1, cold_starts=3, invocations=8, errors=0, warm_ups=warm_ups)
+    world.fill(canary, (72, 0))
     world.now = world.after(3)
     seen = evaluate(world, judge())
     assert seen.record is not None
     (period,) = seen.record.periods
     assert period.cold_starts == (3, 0)
     slow = period.counts["slow-requests"].canary
-    assert (slow.requests, slow.failures) == (5, 1)
+    assert (slow.requests, slow.failures) == (counted, 1)
     assert period.counts["failures"].canary.requests == 8
 
 
