@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 PARAMETERS = SETTINGS.parameters
 THRESHOLD = threshold(FALSE_ROLLBACK_RATE, watched_minutes(SETTINGS.shift.length, SETTINGS.bake))
 JOURNEY_REQUESTS = 6
-"""Requests of the sample service's journey; one that fails fails the journey."""
+"""Steps of the sample service's journey, with one request each."""
 MISSED_RUNS = 0.01
 """Share of the judge's runs that fail, far more than Lambda's service level allows."""
 _RAILS = {
@@ -119,10 +119,14 @@ def deviations(bad: Integers, requests: Integers, limit: float) -> NDArray[np.fl
 
 
 def failed_journeys(releases: Releases, failing: float, chance: Generator) -> Stopped:
-    """Apply the alarm on journeys: two of three in a row fail in the bake, one a minute."""
-    shape = len(releases.new.requests), BAKED.stop - BAKED.start
-    failed = chance.binomial(JOURNEY_REQUESTS, failing, shape) > 0
-    return _within(failed, 2, 3)
+    """Apply the alarm on journeys: two of three in a row fail in the bake, one a minute.
+
+    A journey fails if the same step fails in both of its tries.
+    """
+    minutes = len(releases.new.requests), BAKED.stop - BAKED.start
+    failed = chance.random((2, *minutes, JOURNEY_REQUESTS)) < failing
+    first, second = np.where(failed.any(axis=3), failed.argmax(axis=3), -1)  # each try's first
+    return _within((first == second) & (first >= 0), 2, 3)
 
 
 def silence(releases: Releases, chance: Generator) -> Stopped:

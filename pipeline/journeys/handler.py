@@ -12,7 +12,7 @@ import time
 from dataclasses import asdict
 from typing import Any
 
-from pipeline.journeys.journey import run_journey
+from pipeline.journeys.journey import run_confirmed_journey
 from pipeline.names import SYNTHETIC_NAMESPACE
 
 _url = os.environ["URL"]
@@ -23,11 +23,11 @@ _whose = {"service": os.environ["SERVICE"], "environment": os.environ["ENVIRONME
 def handler(_event: Any, _context: Any) -> None:
     """Run one journey and log the result."""
     came = time.time()
-    journey = run_journey(_url, _seconds)
-    failure = journey.failure
+    journey = run_confirmed_journey(_url, _seconds)
+    failure, unconfirmed = journey.failure, journey.unconfirmed
     units = {"Journeys": "Count", "FailedJourneys": "Count"}
     values = {"Journeys": 1, "FailedJourneys": int(failure is not None)}
-    if failure is None:  # a failed journey ends early
+    if failure is None and unconfirmed is None:  # a failed try ends early
         units["Latency"] = "Milliseconds"
         values["Latency"] = journey.milliseconds
     directive = {
@@ -39,9 +39,14 @@ def handler(_event: Any, _context: Any) -> None:
         "_aws": {"Timestamp": int(came * 1000), "CloudWatchMetrics": [directive]},
         **_whose,
         **values,
-        "level": "ERROR" if failure else "INFO",
+        "level": "ERROR" if failure else "WARNING" if unconfirmed else "INFO",
         "steps": journey.steps,
     }
     if failure:
         record |= {"message": failure.sentence, "failure": asdict(failure)}
+    elif unconfirmed:
+        record |= {
+            "message": f"{unconfirmed.sentence}; not in a second try",
+            "unconfirmed": asdict(unconfirmed),
+        }
     print(json.dumps(record, ensure_ascii=False))  # noqa: T201  # a Lambda logs so

@@ -88,7 +88,7 @@ def test_journeys_and_the_heartbeat_need_several_bad_minutes() -> None:
     chance, releases = np.random.default_rng(1), _played(Incident(10, 0.001), 2000)
     assert causes.failed_journeys(releases, 1.0, chance).all()
     assert not causes.failed_journeys(releases, 0.0, chance).any()
-    assert causes.failed_journeys(releases, 0.08, chance).mean() == pytest.approx(0.57, abs=0.05)
+    assert 0 < causes.failed_journeys(releases, 0.08, chance).mean() < 0.01
     assert causes.silence(releases, chance).mean() < 0.003
 
 

@@ -65,6 +65,31 @@ def test_a_successful_journey_is_logged(run_journey: Callable[[], str]) -> None:
     assert record["_aws"]["Timestamp"] + record["Latency"] <= time.time() * 1000 + 1
 
 
+def test_a_failure_that_is_not_repeated_is_logged_and_not_counted(
+    run_journey: Callable[[], str], service: Served
+) -> None:
+    reads = []
+
+    async def flaky(request: Any, served: Any) -> Response:
+        if request.method == "GET":
+            reads.append(request.url.path)
+        if request.method == "GET" and len(reads) == 1:
+            return Response("oh no", status_code=500)
+        answer: Response = await served(request)
+        return answer
+
+    service.behave = flaky
+    line = run_journey()
+    record = json.loads(line)
+    assert _metrics(line) == {"Journeys": (1,), "FailedJourneys": (0,)}
+    assert record["level"] == "WARNING"
+    assert record["message"] == (
+        "step read failed: found 500: oh no; allowed is 200; not in a second try"
+    )
+    assert record["unconfirmed"]["step"] == "read"
+    assert service.files() == []
+
+
 def test_a_failed_journey_is_logged(run_journey: Callable[[], str], service: Served) -> None:
     async def broken(_request: Any, _service: Any) -> Response:
         return Response("oh no", status_code=500)

@@ -12,7 +12,7 @@ import pytest
 from fastapi import Response
 
 from pipeline.journeys import client, customer, journey
-from pipeline.journeys.journey import run_journey
+from pipeline.journeys.journey import Failure, Journey, run_confirmed_journey, run_journey
 
 if TYPE_CHECKING:
     from tests.pipeline.served import Served
@@ -43,6 +43,43 @@ def test_a_service_that_is_not_healthy_fails_the_default_journey(service: Served
     failure = run_journey(service.url, LONG).failure
     assert failure is not None
     assert failure.sentence == "step health failed: found 503: ill; allowed is 200"
+
+
+@pytest.mark.parametrize(
+    ("failing", "failed"),
+    [
+        (["read", "read"], "read"),  # a step that does not work
+        (["read", None], None),
+        (["read", "list"], None),  # any request may fail
+        ([None], None),
+    ],
+)
+def test_a_failure_counts_if_its_step_fails_twice(
+    monkeypatch: pytest.MonkeyPatch, failing: list[str | None], failed: str | None
+) -> None:
+    tries = iter(failing)
+
+    def tried(_url: str, _seconds: float) -> Journey:
+        step = next(tries)
+        return Journey({}, 1, answered=True, failure=Failure(step, "500", "200") if step else None)
+
+    monkeypatch.setattr(journey, "run_journey", tried)
+    went = run_confirmed_journey("http://127.0.0.1:9/", LONG)
+    assert (went.failure.step if went.failure else None) == failed
+    assert (went.unconfirmed is not None) == (failed is None and failing[0] is not None)
+    assert list(tries) == []
+
+
+def test_a_failure_counts_if_the_time_is_over(service: Served) -> None:
+    async def hangs(_request: Any, _service: Any) -> Response:
+        await asyncio.to_thread(over.wait)
+        return Response("late")
+
+    over = service.over
+    service.behave = hangs
+    failure = run_confirmed_journey(service.url, 0.2).failure
+    assert failure is not None
+    assert failure.step == "write"
 
 
 def test_request_paths_include_the_stage(service: Served) -> None:
