@@ -42,7 +42,10 @@ def period_of(
 
 
 def _failures(counts: VersionCounts) -> Counts:
-    return _counts(counts.requests + counts.errors, counts.failures + counts.errors)
+    # Lambda counts crashes at once, the service's requests may be late: without them, the crashes
+    # would be a larger share.
+    requests = max(counts.requests + counts.errors, counts.invocations)
+    return _counts(requests, counts.failures + counts.errors)
 
 
 def _slow(counts: VersionCounts) -> Counts:

@@ -130,6 +130,19 @@ def test_crashes_count_as_failures_without_the_services_metrics(world: Any, judg
     assert (counts.requests, counts.failures) == (8, 4)
 
 
+def test_crashes_are_a_share_of_lambdas_invocations_if_log_lines_are_missing(
+    world: Any, judge: Judge
+) -> None:
+    """Up to a tenth of a minute's lines may be: then the minute is judged without them."""
+    world.fill(VersionCounts(72, 0, 0, 0, 80, errors=2), (720, 0))
+    world.now = world.after(3)
+    seen = evaluate(world, judge())
+    assert seen.record is not None
+    (period,) = seen.record.periods
+    counts = period.counts["failures"].canary
+    assert (counts.requests, counts.failures) == (80, 2)
+
+
 @pytest.mark.parametrize(("warm_ups", "counted"), [(None, 5), (6, 2)])
 def test_the_first_requests_of_sandboxes_are_neither_slow_nor_fast(
     world: Any, judge: Judge, warm_ups: int | None, counted: int
