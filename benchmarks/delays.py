@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import re
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.arrivals import SOURCES, Behaviour, SimulatedRelease, play
 from benchmarks.measure import interval
+from benchmarks.page import PAGE, write_section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 SEED = 20261130
 RELEASES = 400
 SECONDS = (0, 60, 75, 120, 180)
-PAGE = Path(__file__).parents[1] / "docs" / "canary.md"
 FALSE_ROLLBACK_RATE = 0.01
 KINDS = {
     "good": Behaviour(),
@@ -122,12 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = rows(options.releases, SECONDS, options.processes)
     text = table(found)
     if options.write:
-        begin, end = (f"<!-- written by python -m benchmarks.delays: {at} -->" for at in
-                      ("begin", "end"))  # fmt: skip
-        section = f"{begin}\n\n{text}\n\n{end}"
-        page = PAGE.read_text(encoding="utf-8")
-        changed = re.sub(f"{begin}.*{end}", lambda _: section, page, flags=re.DOTALL)
-        PAGE.write_text(changed, encoding="utf-8")
+        write_section("delays", text)
     sys.stdout.write(f"{text}\n")
     over = [
         row

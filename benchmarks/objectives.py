@@ -9,10 +9,8 @@ docs/canary.md.
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +18,7 @@ import numpy as np
 from benchmarks.cells import PERIODS, SECONDS
 from benchmarks.judge import FALSE_ROLLBACK_RATE, Judge
 from benchmarks.measure import interval
+from benchmarks.page import PAGE, write_section
 from pipeline.judge.statistics.objectives import SHARES
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
 SEED = 20261130
 HEALTHY_RELEASES, FAULTY_RELEASES = 1_000, 200
-PAGE = Path(__file__).parents[1] / "docs" / "canary.md"
 _FAILURE_SHARE, _SLOW_SHARE = 0.005, 0.01
 _INCIDENT_MINUTES = slice(20, 35)
 _INCIDENT_FACTOR = 16
@@ -188,12 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     bad = [play(each, min(options.releases, FAULTY_RELEASES), SEED) for each in faulty()]
     text = tables(good, bad)
     if options.write:
-        begin, end = (f"<!-- written by python -m benchmarks.objectives: {at} -->" for at in
-                      ("begin", "end"))  # fmt: skip
-        page = PAGE.read_text(encoding="utf-8")
-        section = f"{begin}\n\n{text}\n\n{end}"
-        changed = re.sub(f"{begin}.*{end}", lambda _: section, page, flags=re.DOTALL)
-        PAGE.write_text(changed, encoding="utf-8")
+        write_section("objectives", text)
     sys.stdout.write(f"{text}\n")
     over = [each for each in good if interval(each.rolled_back, each.releases)[0] >
             FALSE_ROLLBACK_RATE]  # fmt: skip

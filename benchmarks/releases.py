@@ -12,11 +12,9 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import re
 import sys
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +22,7 @@ import numpy as np
 from benchmarks import causes, outages
 from benchmarks.judge import FALSE_ROLLBACK_RATE
 from benchmarks.measure import interval
+from benchmarks.page import PAGE, write_section
 from benchmarks.release_traffic import Incident, simulate
 
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
 SEED = 20261201
 RELEASES = 4_000
-PAGE = Path(__file__).parents[1] / "docs" / "canary.md"
 _WITH_VERDICT = 1_000
 """Most releases to which the policy `undecided` is applied, by the judge's own code."""
 _FAILING = (0.001, 0.005, 0.05, 0.08, 0.09, 0.15)
@@ -145,12 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         results = pool.map(one, incidents(), chunksize=1)
     text = f"{table(results)}\n\n{outages.table()}"
     if options.write:
-        begin, end = (f"<!-- written by python -m benchmarks.releases: {at} -->" for at in
-                      ("begin", "end"))  # fmt: skip
-        section = f"{begin}\n\n{text}\n\n{end}"
-        page = PAGE.read_text(encoding="utf-8")
-        changed = re.sub(f"{begin}.*{end}", lambda _: section, page, flags=re.DOTALL)
-        PAGE.write_text(changed, encoding="utf-8")
+        write_section("releases", text)
     sys.stdout.write(f"{text}\n")
     return 1 if over(results) else 0
 
