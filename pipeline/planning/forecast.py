@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 OBJECTIVE = "failures"
 """The forecast objective; environment files do not say how many requests are slow."""
-REACTION_MINUTES = (SETTLED + 1.5 * MINUTE) / MINUTE
+REACTION_MINUTES = (SETTLED + 0.5 * MINUTE) / MINUTE
 """Mean minutes from the end of the condemning minute to the rollback.
 
-Its metrics settle, then schedule, alarm and CodeDeploy each poll once a minute.
+Its metrics settle, and the judge, which runs once a minute, stops the deployment.
 """
 _BEGIN = datetime(2000, 1, 1, 0, 0, 30, tzinfo=UTC)  # mid-minute, the mean of real shifts
 _FACTOR, _MIN_POWER = 10, 0.5  # a canary that detects less is not worth its wait
