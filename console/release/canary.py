@@ -90,13 +90,18 @@ class Canary:
 
     @property
     def stopped_by_judge(self) -> bool:
-        """Whether the judge stopped the deployment, and no alarm or person did."""
+        """Whether the judge stopped the deployment: by its verdict, or by a policy.
+
+        The record's outcome says so as well, but only up to a minute after the stop.
+        """
+        record = self.record
         return (
             self.code == STOPPED_BY_REQUEST
-            and self.record is not None
+            and record is not None
             and (
-                self.record.verdict in CONDEMNING
-                or self.record.outcome in {"stopped in an incident", "rolled back undecided"}
+                record.verdict in CONDEMNING
+                or (record.incident and record.parameters.incident == "stop")
+                or (record.verdict == "undecided" and record.parameters.undecided == "rollback")
             )
         )
 

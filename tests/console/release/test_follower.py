@@ -231,6 +231,17 @@ def test_a_shift_stopped_by_the_judge_itself(
     )
 
 
+def test_a_shift_stopped_by_a_policy_of_the_judge_has_the_judges_reason(
+    aws: FakeAws, pipeline: FakePipeline, prod: Prod, decided: Callable[..., Record]
+) -> None:
+    """Also before the judge has written the outcome."""
+    record = decided((80, 0))
+    policy = replace(record.parameters, undecided="rollback")
+    prod.record = replace(record, parameters=policy, verdict="undecided", outcome="in progress")
+    outcome = stopped_by_code(aws, pipeline, prod, "Stopped", "MANUAL_STOP")
+    assert outcome.sentence.startswith("the judge stopped the shift in prod: ")
+
+
 def test_a_shift_stopped_by_a_person_is_not_called_the_judges(
     aws: FakeAws, pipeline: FakePipeline, prod: Prod, decided: Callable[..., Record]
 ) -> None:
